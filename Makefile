@@ -1,0 +1,62 @@
+# Everything is done in .venv; nothing is installed beside it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORK := $(shell nproc 2>/dev/null || echo 2)
+PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+CODE := api models vestibule tests bench
+
+.PHONY: help run setup test torture lint types check bench lock clean
+
+help:  ## Show what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/.service: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt
+	@touch $@
+
+$(VENV)/.develop: requirements.txt requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt -r requirements-dev.txt
+	@touch $(VENV)/.service $@
+
+run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
+	@API_HOST=$${API_HOST:-127.0.0.1} API_PORT=$${API_PORT:-5000} \
+	AUTH_TYPE=$${AUTH_TYPE:-session_db_auth} \
+	SESSION_NAME=$${SESSION_NAME:-_my_session_id} \
+	SESSION_DURATION=$${SESSION_DURATION:-43200} \
+	exec $(BIN)/python -m api.v1.app
+
+setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
+
+test: $(VENV)/.develop  ## Run the whole test suite.
+	$(BIN)/python -m pytest -n $(WORK) -m "not torture"
+
+torture: $(VENV)/.develop  ## Run the long tests: kills, races (minutes).
+	$(BIN)/python -m pytest -m torture
+
+lint: $(VENV)/.develop  ## Check style and the order of imports.
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/pycodestyle --max-line-length=79 $(CODE)
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.develop  ## Check types, strictly.
+	$(BIN)/mypy
+
+check: lint types  ## All of CI: lint, types, tests with coverage.
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n $(WORK) -m "not torture" --cov --cov-report=
+	$(BIN)/python -m tests.house.coverage_floors
+
+bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
+	$(BIN)/python -m bench
+
+lock:  ## Write the requirement files with hashes, from the .in files.
+	@test -x $(VENV)/lock/bin/pip-compile || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet pip-tools; }
+	$(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt requirements.in
+	$(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements-dev.txt requirements-dev.in
+
+clean:  ## Remove what was built; the database stays.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

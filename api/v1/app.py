@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""The application: the parts above and below put together, and its start.
+
+`app` and `auth` are made when they are first asked for (PEP 562), from
+the settings of that moment: importing this module opens and starts
+nothing, and `python3 -m api.v1.app` makes one application, not one for
+`__main__` and another for the views that import `auth` from here.
+"""
+
+import sys
+from functools import cache
+from typing import Any, NoReturn
+
+from flask import Flask
+from flask.globals import request_ctx
+
+from api.v1 import errors, guard
+from api.v1.answers import with_headers
+from api.v1.auth import mechanism_for
+from api.v1.auth.auth import Auth
+from api.v1.lean import LeanFlask
+from api.v1.views import app_views
+from vestibule import server, settings
+from vestibule.errors import VestibuleError
+from vestibule.sessions.sweeper import Sweeper
+
+#: Bytes of a request's body; more is refused with 413.
+BODY_LIMIT = 1_048_576
+
+
+def create_app(auth: Auth | None) -> Flask:
+    """Return an application guarded by the mechanism `auth`.
+
+    Its filter and its views ask this module for `auth` at each request,
+    so whoever replaces it here replaces it for all of them.
+    """
+    app = LeanFlask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.register_blueprint(app_views)
+    errors.install(app)
+    sweep = getattr(auth, "purge_expired", None)
+    sweeper = None if sweep is None else Sweeper(sweep)
+
+    @app.before_request
+    def filter_request() -> None:
+        """Let the request pass as somebody, or abort it."""
+        if sweeper is not None:
+            sweeper.ensure_running()
+        # `flask.request` would look the context up at each attribute.
+        guard.admit(_module().auth, request_ctx.request)
+
+    app.wsgi_app = with_headers(  # type: ignore[method-assign]
+        app.wsgi_app
+    )
+    return app
+
+
+@cache
+def _built() -> tuple[Flask, Auth | None]:
+    """Make the application and its mechanism from the settings, once."""
+    mechanism = mechanism_for(settings.AUTH_TYPE.read())
+    auth = None if mechanism is None else mechanism()
+    return create_app(auth), auth
+
+
+def _module() -> Any:
+    """Return this module as others import it."""
+    return sys.modules["api.v1.app"]
+
+
+def __getattr__(name: str) -> Any:
+    """Return `app` or `auth`, made at first use."""
+    if name == "app":
+        return _built()[0]
+    if name == "auth":
+        return _built()[1]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def main() -> NoReturn:
+    """Serve until a signal ends it; exit with 1 if it cannot start."""
+    try:
+        server.serve(mechanism_for(settings.AUTH_TYPE.read()))
+    except VestibuleError as error:
+        sys.exit(f"vestibule: {error}")
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""May this request pass, as whom, and if not, why: pure policy.
+
+Its law: it reads a request's path, headers and cookies through the
+mechanism, and knows nothing of answers; who asks turns the outcome into
+status codes.
+"""
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+from api.v1.auth.auth import Auth
+
+#: Paths that nobody needs to authenticate for.
+EXCLUDED_PATHS = [
+    "/api/v1/status/",
+    "/api/v1/unauthorized/",
+    "/api/v1/forbidden/",
+    "/api/v1/auth_session/login/",
+]
+
+
+class Outcome(Enum):
+    """What was decided about a request."""
+
+    OPEN = "no authentication is asked for"
+    MISSING = "there is no credential"
+    REFUSED = "the credential opens nothing"
+    PASSED = "the credential names a user"
+
+
+class Decision(NamedTuple):
+    """The outcome, and the principal if the request passes as somebody."""
+
+    outcome: Outcome
+    principal: Any = None
+
+
+_OPEN = Decision(Outcome.OPEN)
+_MISSING = Decision(Outcome.MISSING)
+_REFUSED = Decision(Outcome.REFUSED)
+
+
+def decide(auth: Auth | None, request: Any) -> Decision:
+    """Return the decision of mechanism `auth` about `request`."""
+    if auth is None or not auth.require_auth(request.path, EXCLUDED_PATHS):
+        return _OPEN
+    if (
+        auth.session_cookie(request) is None
+        and auth.authorization_header(request) is None
+    ):
+        return _MISSING
+    principal = auth.current_user(request)
+    if principal is None:
+        return _REFUSED
+    return Decision(Outcome.PASSED, principal)

@@ -1,0 +1,6 @@
+#!/usr/bin/env python3
+"""The blueprint that the views of version 1 hang on."""
+
+from flask import Blueprint
+
+app_views = Blueprint("app_views", __name__, url_prefix="/api/v1")

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Users: list, add, show, name, delete."""
+
+from typing import cast
+
+from flask import Response, abort
+from flask.globals import request_ctx
+
+from api.v1.answers import answer
+from api.v1.request import VestibuleRequest
+from api.v1.views.blueprint import app_views
+from models.user import User
+from vestibule.accounts.registration import register, set_names
+from vestibule.errors import InvalidValue
+
+
+@app_views.get("/users")
+def list_users() -> Response:
+    """Show all users."""
+    return answer([user.to_json() for user in User.all()])
+
+
+@app_views.get("/users/me")
+def show_me() -> Response:
+    """Show the user who asks."""
+    user = _current_request().current_user
+    if user is None:
+        abort(404)
+    return answer(user.to_json())
+
+
+@app_views.get("/users/<user_id>")
+def show_user(user_id: str) -> Response:
+    """Show the user with this id."""
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    return answer(user.to_json())
+
+
+@app_views.post("/users")
+def add_user() -> Response:
+    """Add a user with an email, a password and perhaps names."""
+    body = _current_request().json_object()
+    if body is None:
+        return answer({"error": "Wrong format"}, 400)
+    for field in ("email", "password"):
+        if body.get(field) in (None, ""):
+            return answer({"error": f"{field} missing"}, 400)
+    try:
+        user = register(
+            body["email"],
+            body["password"],
+            body.get("first_name"),
+            body.get("last_name"),
+        )
+    except InvalidValue as error:
+        return answer({"error": f"Can't create User: {error}"}, 400)
+    return answer(user.to_json(), 201)
+
+
+@app_views.put("/users/<user_id>")
+def name_user(user_id: str) -> Response:
+    """Set the names of the user with this id, and nothing else."""
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    body = _current_request().json_object()
+    if body is None:
+        return answer({"error": "Wrong format"}, 400)
+    try:
+        set_names(user, body)
+    except InvalidValue as error:
+        return answer({"error": "Wrong format", "field": error.field}, 400)
+    user.save_changes()
+    return answer(user.to_json())
+
+
+@app_views.delete("/users/<user_id>")
+def delete_user(user_id: str) -> Response:
+    """Delete the user with this id, and all its sessions."""
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    user.remove()
+    return answer({})
+
+
+def _current_request() -> VestibuleRequest:
+    """Return the request that is being answered."""
+    return cast(VestibuleRequest, request_ctx.request)

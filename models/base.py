@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""What users and sessions have in common: an id, two dates, a row.
+
+Its law: an object is plain Python. It keeps the row it was loaded from,
+so that saving writes what was changed and nothing else: two programs that
+change different fields of one user do not undo each other's work.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    false,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from models.engine import database
+from models.identity import recall
+from models.tables import as_utc, moment
+from vestibule import clock
+from vestibule.errors import InvalidValue, NotStored, VestibuleError
+
+Self = TypeVar("Self", bound="Base")
+
+
+class Base:
+    """An object with an id that can be saved, found and removed."""
+
+    #: The table that keeps the objects of a class.
+    _table: ClassVar[Table]
+    #: The attributes that `to_json` shows and `search` takes.
+    _public: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a new object in memory; nothing is stored before `save`.
+
+        `id`, `created_at` and `updated_at` may be given by keyword: dates
+        as `datetime` or ISO 8601 text, in UTC unless they say otherwise.
+        """
+        now = clock.now()
+        self.id: str = kwargs.get("id") or str(uuid.uuid4())
+        self.created_at = _given_moment("created_at", kwargs, now)
+        self.updated_at = _given_moment("updated_at", kwargs, now)
+        self._loaded: Sequence[Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both are the same object of the same class."""
+        return type(self) is type(other) and self.id == getattr(
+            other, "id", None
+        )
+
+    def __hash__(self) -> int:
+        """Return a hash that agrees with equality."""
+        return hash((type(self), self.id))
+
+    def __repr__(self) -> str:
+        """Name the class and the id, and nothing that is secret."""
+        return f"<{type(self).__name__} {self.id}>"
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the public attributes, moments as `YYYY-MM-DD HH:MM:SS`.
+        """
+        return {name: _plain(getattr(self, name)) for name in self._public}
+
+    def save(self) -> None:
+        """Insert the object or update its row, and set `updated_at`.
+
+        Raise `InvalidValue` for an attribute that cannot be stored.
+        """
+        self.updated_at = clock.now()
+        row = self._row()
+        changed = self._changed(row)
+        statement = _insert(self._table).values(row)
+        self._execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"], set_=changed
+            )
+        )
+        self._loaded = tuple(row.values())
+
+    def save_changes(self) -> None:
+        """Update the row of an object that was loaded.
+
+        Raise `NotStored` if somebody removed it meanwhile: unlike `save`,
+        this never brings a removed object back.
+        """
+        self.updated_at = clock.now()
+        row = self._row()
+        statement = update(self._table).where(self._table.c.id == self.id)
+        if not self._execute(statement.values(self._changed(row))):
+            raise NotStored(f"{self!r} was removed")
+        self._loaded = tuple(row.values())
+
+    def remove(self) -> None:
+        """Delete the object; one that is not stored is left in peace."""
+        with database().transaction() as connection:
+            self._remove(connection)
+
+    @classmethod
+    def get(cls: type[Self], id: Any = None) -> Self | None:
+        """Return the object with this `id`, or `None`."""
+        if not is_storable(id):
+            return None
+        known: Self | None = recall(cls, id)
+        if known is not None:
+            return known
+        row = database().fetch_one(_by_id(cls._table), {"id": id})
+        return None if row is None else cls._from_row(row)
+
+    @classmethod
+    def search(
+        cls: type[Self], attributes: Mapping[str, Any] | None = None
+    ) -> list[Self]:
+        """Return the objects whose attributes all equal the given values,
+        oldest first; all of them if nothing is given.
+        """
+        table = cls._table
+        wanted = [
+            cls._equals(name, value)
+            for name, value in (attributes or {}).items()
+        ]
+        found = database().rows(
+            select(table)
+            .where(*wanted)
+            .order_by(table.c.created_at, table.c.id)
+        )
+        return [cls._from_row(row) for row in found]
+
+    @classmethod
+    def all(cls: type[Self]) -> list[Self]:
+        """Return all objects of the class, oldest first."""
+        return cls.search()
+
+    @classmethod
+    def count(cls) -> int:
+        """Return how many objects of the class are stored."""
+        statement = select(func.count()).select_from(cls._table)
+        return int(database().rows(statement)[0][0])
+
+    def _row(self) -> dict[str, Any]:
+        """Return each column's value, in their order; raise `InvalidValue`.
+        """
+        return {
+            "id": storable_text("id", self.id),
+            "created_at": as_utc(self.created_at),
+            "updated_at": as_utc(self.updated_at),
+        }
+
+    @classmethod
+    def _from_row(cls: type[Self], row: Sequence[Any]) -> Self:
+        """Return the object that a `row` of the table stands for."""
+        made = cls.__new__(cls)
+        made._loaded = row
+        made._fill(row)
+        return made
+
+    def _fill(self, row: Sequence[Any]) -> None:
+        """Take the attributes from the columns of `row`, in their order."""
+        raise NotImplementedError
+
+    @classmethod
+    def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:
+        """Return the condition that attribute `name` equals `value`."""
+        if name not in cls._public:
+            return false()
+        column = cls._table.c[name]
+        if value is None:
+            return column.is_(None)
+        if name in ("created_at", "updated_at"):
+            fits = isinstance(value, datetime)
+            value = as_utc(value) if fits else value
+        else:
+            fits = is_storable(value)
+        return column.__eq__(value) if fits else false()
+
+    def _changed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of `row` that differ from what was loaded."""
+        if self._loaded is None:
+            return dict(row)
+        return {
+            name: value
+            for (name, value), before in zip(
+                row.items(), self._loaded, strict=True
+            )
+            if value != _comparable(before, value)
+        }
+
+    def _remove(self, connection: Connection) -> None:
+        """Delete the row, and what cannot be without it."""
+        connection.execute(
+            delete(self._table).where(self._table.c.id == self.id)
+        )
+
+    def _execute(self, statement: Any) -> int:
+        """Run one write and return how many rows it touched."""
+        try:
+            with database().transaction() as connection:
+                return int(connection.execute(statement).rowcount)
+        except IntegrityError:
+            raise self._conflict() from None
+
+    def _conflict(self) -> VestibuleError:
+        """Return the error for a row that the schema's rules refuse."""
+        return InvalidValue("id", "is in conflict with what is stored")
+
+
+def is_storable(value: Any) -> bool:
+    """Tell whether `value` is text that every database can keep.
+
+    PostgreSQL refuses NUL; a lone surrogate has no UTF-8.
+    """
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any(
+        "\ud800" <= character <= "\udfff" for character in value
+    )
+
+
+def storable_text(field: str, value: Any) -> str | None:
+    """Return `value`, text or `None`; raise `InvalidValue` for the rest."""
+    if value is None or is_storable(value):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, str):
+        raise InvalidValue(field, "contains a character that no text has")
+    raise InvalidValue(field, "must be a string")
+
+
+def _given_moment(
+    name: str, given: Mapping[str, Any], otherwise: datetime
+) -> datetime:
+    """Return the moment that was `given` by `name`, or the other one."""
+    value = given.get(name)
+    if value is None:
+        return otherwise
+    if isinstance(value, datetime):
+        return as_utc(value)
+    try:
+        return as_utc(datetime.fromisoformat(value))
+    except (TypeError, ValueError):
+        raise InvalidValue(name, "must be a date and time") from None
+
+
+def _comparable(before: Any, value: Any) -> Any:
+    """Return `before`, as a driver had it, in the form that `value` has."""
+    return moment(before) if isinstance(value, datetime) else before
+
+
+def _plain(value: Any) -> Any:
+    """Return how JSON has `value`: moments as text, the rest as it is."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")[:19]
+    return value
+
+
+@cache
+def _by_id(table: Table) -> Select[Any]:
+    """Return the look-up of a row of `table` by its id."""
+    return select(table).where(table.c.id == bindparam("id"))
+
+
+def _insert(table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that can say what to do about a conflict."""
+    if database().is_sqlite:
+        return sqlite.insert(table)
+    return postgresql.insert(table)

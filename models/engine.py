@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""One connection to the database for each thread, opened at first use.
+
+Its law: importing opens nothing; every failure of a driver leaves here
+as an error of `vestibule.errors`, and its connection is not used again;
+a write is one transaction that holds the write lock from its beginning.
+
+A connection stays with its thread, in the driver's autocommit mode: one
+opened per request costs more than the look-up it is opened for.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    NullPool,
+    Row,
+    Select,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
+
+from models import migrate, sqlite
+from models.failures import translated
+from vestibule import settings
+from vestibule.errors import BadSetting, Busy
+
+T = TypeVar("T")
+
+
+class Database:
+    """The database at one address, shared by the threads of a process."""
+
+    def __init__(self, url: URL, timeout: int) -> None:
+        """Prepare for `url`; `timeout` is in milliseconds. Opens nothing."""
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(url, timeout) if self.is_sqlite else _postgres(
+            url, timeout
+        )
+        self._timeout = timeout / 1000
+        self._failures = (
+            SQLAlchemyError,
+            self.engine.dialect.loaded_dbapi.Error,
+        )
+        self._kept = threading.local()
+        self._texts: dict[Executable, str] = {}
+        # SQLite has one writer at a time. Waiting for this lock is woken
+        # at once; its own busy handler sleeps and polls.
+        self._writing = threading.Lock()
+
+    def fetch_one(
+        self, statement: Select[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[Any] | None:
+        """Return the first row as the driver gives it, or `None`.
+
+        The way of look-ups that every request makes: the text of the
+        `statement` is compiled once, and the driver keeps it prepared.
+        """
+        text = self._texts.get(statement)
+        if text is None:
+            text = str(statement.compile(self.engine))
+            self._texts[statement] = text
+
+        def look_up() -> Any:
+            """Ask the driver directly."""
+            return self._driver().execute(text, parameters).fetchone()
+
+        row: Sequence[Any] | None = self._again_if_lost(look_up)
+        return row
+
+    def rows(
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Sequence[Row[Any]]:
+        """Return all rows of a read, as the columns' types have them."""
+        return self.read(lambda c: c.execute(statement, parameters).all())
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` finds, reading only, on this connection."""
+
+        def reading() -> T:
+            """Read in autocommit: the driver is told of no transaction."""
+            connection = self.connection()
+            with connection.begin():
+                return work(connection)
+
+        return self._again_if_lost(reading)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection whose work is all done, or all undone.
+
+        Raise `Busy` when the database stays locked for too long, and
+        `StoreUnavailable` for its other failures. `IntegrityError` passes
+        within, for those who can tell what it means.
+        """
+        with self._turn_to_write():
+            connection = self._again_if_lost(self._begun)
+            try:
+                yield connection
+                connection.commit()
+            except IntegrityError:
+                connection.rollback()
+                raise
+            except self._failures as error:
+                self.close()
+                raise translated(error) from error
+            except BaseException:
+                connection.rollback()
+                raise
+
+    def connection(self) -> Connection:
+        """Return this thread's connection; open it when there is none."""
+        kept: Connection | None = getattr(self._kept, "connection", None)
+        if kept is None:
+            kept = self._kept.connection = self.engine.connect()
+        return kept
+
+    def close(self) -> None:
+        """Close this thread's connection; work not committed is undone."""
+        kept = self._kept.__dict__.pop("connection", None)
+        self._kept.__dict__.pop("driver", None)
+        if kept is not None:
+            kept.invalidate()
+            kept.close()
+
+    def _driver(self) -> Any:
+        """Return the driver's own connection of this thread."""
+        driver = getattr(self._kept, "driver", None)
+        if driver is None:
+            driver = self.connection().connection.driver_connection
+            self._kept.driver = driver
+        return driver
+
+    def _begun(self) -> Connection:
+        """Return this thread's connection with a transaction begun.
+
+        `IMMEDIATE`, because a transaction of SQLite that reads first and
+        writes later fails, without waiting, when another wrote between.
+        """
+        connection = self.connection()
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
+        )
+        return connection
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """Let one thread of this process write at a time, on SQLite."""
+        if not self.is_sqlite:
+            yield
+        elif self._writing.acquire(timeout=self._timeout):
+            try:
+                yield
+            finally:
+                self._writing.release()
+        else:
+            raise Busy("the database is busy with other writes")
+
+    def _again_if_lost(self, work: Callable[[], T]) -> T:
+        """Do `work`; once more if a server had dropped the connection.
+
+        Only for what changes nothing: a read, or the begin of a write.
+        """
+        try:
+            return work()
+        except self._failures as error:
+            lost = self._is_lost(error)
+            self.close()
+            if not lost:
+                raise translated(error) from error
+        try:
+            return work()
+        except self._failures as error:
+            self.close()
+            raise translated(error) from error
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Tell whether `error` means that the kept connection is gone."""
+        if isinstance(error, DBAPIError):
+            return error.connection_invalidated
+        dbapi = self.engine.dialect.loaded_dbapi
+        return isinstance(error, dbapi.Error) and (
+            self.engine.dialect.is_disconnect(
+                error, getattr(self._kept, "driver", None), None
+            )
+        )
+
+
+def _sqlite(url: URL, timeout: int) -> Engine:
+    """Return an engine for the SQLite file of `url`."""
+    if not url.database or url.database == ":memory:":
+        raise BadSetting("DATABASE_URL", "SQLite needs a file: sqlite:///FILE")
+    path = url.database
+    engine = create_engine(
+        url,
+        module=sqlite.driver(),
+        paramstyle="named",
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def keep_private(*_: object) -> None:
+        """Create the file so that others cannot read it."""
+        sqlite.keep_private(path)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        """Set the driver's fresh connection up."""
+        sqlite.prepare(connection, timeout)
+
+    return engine
+
+
+def _postgres(url: URL, timeout: int) -> Engine:
+    """Return an engine for the PostgreSQL database of `url`."""
+    options = f"-c lock_timeout={timeout:d} -c timezone=UTC"
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={
+            "autocommit": True,
+            "connect_timeout": max(2, timeout // 1000),
+            "options": options,
+            "prepare_threshold": 1,
+        },
+    )
+
+
+def configured() -> Database:
+    """Return the database that the settings name, not yet opened.
+
+    Raise `BadSetting` for an address that is none of the known kinds.
+    """
+    try:
+        url = make_url(settings.DATABASE_URL.read())
+    except ArgumentError:
+        raise BadSetting("DATABASE_URL", "is not a database URL") from None
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise BadSetting(
+            "DATABASE_URL",
+            "must begin with sqlite:/// or postgresql+psycopg://,"
+            f" not {url.drivername}://",
+        )
+    try:
+        return Database(url, settings.DATABASE_TIMEOUT.read())
+    except (NoSuchModuleError, ImportError) as error:
+        raise BadSetting("DATABASE_URL", f"has no driver: {error}") from None
+
+
+_opening = threading.Lock()
+_open: Database | None = None
+_inherited: list[Database | None] = []
+
+
+def database() -> Database:
+    """Return the open database; open it and check its schema at first use.
+    """
+    global _open
+    if _open is None:
+        with _opening:
+            if _open is None:
+                fresh = configured()
+                migrate.ensure(fresh)
+                _open = fresh
+    return _open
+
+
+def close() -> None:
+    """Close this thread's connection and read the settings anew next time.
+    """
+    global _open
+    if _open is not None:
+        _open.close()
+    _open = None
+
+
+def _forget_after_fork() -> None:
+    """Leave the parent's connections alone in a forked child.
+
+    Neither SQLite nor libpq survives being used, or closed, on both sides
+    of a fork; so they are kept unused until the child ends.
+    """
+    global _open, _opening
+    _inherited.append(_open)
+    _open = None
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

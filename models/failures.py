@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""What the database's failures are called in this project.
+
+Its law: a driver's message may be read by the operator, in the log; no
+client ever sees one.
+"""
+
+from sqlalchemy.exc import DBAPIError
+
+from vestibule.errors import Busy, StoreUnavailable, VestibuleError
+
+#: PostgreSQL's SQLSTATEs for "try again": lock not available, deadlock,
+#: serialization failure, statement timeout, too many connections.
+_PASSING = frozenset({"55P03", "40P01", "40001", "57014", "53300"})
+
+
+def translated(error: Exception) -> VestibuleError:
+    """Return the project's error for a driver's or SQLAlchemy's `error`."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    why = " ".join(str(cause).split())
+    state = getattr(cause, "sqlstate", None)
+    if state in _PASSING or "locked" in why or "database is busy" in why:
+        return Busy(f"the database is busy: {why}")
+    return StoreUnavailable(f"the database failed: {why}")

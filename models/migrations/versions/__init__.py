@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""One module for each step; a step that was released never changes."""

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The schema as SQLAlchemy tables, and how a moment is kept in a column.
+
+Its law: this describes what the migrations build; a test compares the two.
+"""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import (
+    TIMESTAMP,
+    Column,
+    Dialect,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.types import TypeEngine
+
+#: The revision that this code works with; a test compares it with the
+#: migrations, and the start with the database.
+REVISION = "0001"
+
+
+def moment(value: Any) -> datetime:
+    """Return a column's value as a moment in UTC.
+
+    SQLite gives the text that `UTCMoment` wrote, PostgreSQL a `datetime`.
+    """
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return as_utc(value)
+
+
+def as_utc(value: datetime) -> datetime:
+    """Return `value` in UTC; one without a zone is taken to be in UTC."""
+    if value.tzinfo is timezone.utc:
+        return value
+    if value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    return value.astimezone(timezone.utc)
+
+
+class UTCMoment(TypeDecorator[datetime]):
+    """A moment in UTC, aware of its zone, alike on every database.
+
+    SQLite has no type for it and would give naive datetimes back, so there
+    it is text of one fixed form, which sorts as time does.
+    """
+
+    impl = TIMESTAMP
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column type that `dialect` has for it."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(32))
+        return dialect.type_descriptor(TIMESTAMP(timezone=True))
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> Any:
+        """Return what is given to the driver for `value`."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return as_utc(value).isoformat(" ", "microseconds")
+
+    def process_result_value(
+        self, value: Any, dialect: Dialect
+    ) -> datetime | None:
+        """Return the moment that the driver's `value` stands for."""
+        return None if value is None else moment(value)
+
+
+METADATA = MetaData()
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UTCMoment, nullable=False),
+    Column("updated_at", UTCMoment, nullable=False),
+    Column("email", Text),
+    Column("email_key", Text),
+    Column("password", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Index("users_email_key", "email_key", unique=True),
+)
+
+# No foreign key to users: scripts store sessions of users that are not
+# here. `User.remove` deletes a user and its sessions in one transaction.
+USER_SESSIONS = Table(
+    "user_sessions",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UTCMoment, nullable=False),
+    Column("updated_at", UTCMoment, nullable=False),
+    Column("user_id", Text),
+    Column("session_digest", Text),
+    Index("user_sessions_session_digest", "session_digest"),
+    Index("user_sessions_user_id", "user_id"),
+    # A session ends a set time after its creation, so this is the index
+    # on expiry, and it stays true when SESSION_DURATION is changed.
+    Index("user_sessions_created_at", "created_at"),
+)

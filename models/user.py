@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Users: who may have an account, and what is shown of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, false, update
+
+from models.base import Base, is_storable, storable_text
+from models.tables import USER_SESSIONS, USERS, moment
+from vestibule import clock, passwords
+from vestibule.errors import DuplicateEmail, InvalidValue, VestibuleError
+
+
+def email_key(email: str) -> str:
+    """Return the form by which emails are compared: one key, one account.
+    """
+    return email.strip().casefold()
+
+
+class User(Base):
+    """A person or program with an account."""
+
+    _table = USERS
+    _public = (*Base._public, "email", "first_name", "last_name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a user in memory from `email`, `first_name`, `last_name`."""
+        super().__init__(*args, **kwargs)
+        self.email = kwargs.get("email")
+        self.first_name: str | None = kwargs.get("first_name")
+        self.last_name: str | None = kwargs.get("last_name")
+        self._password: str | None = None
+
+    @property
+    def email(self) -> str | None:
+        """Return the address as it was given, trimmed."""
+        return self._email
+
+    @email.setter
+    def email(self, value: str | None) -> None:
+        """Take the address without the blanks around it."""
+        self._email = value.strip() if isinstance(value, str) else value
+
+    @property
+    def password(self) -> str | None:
+        """Return the stored hash, or `None`; nobody knows the clear text.
+        """
+        return self._password
+
+    @password.setter
+    def password(self, value: str | None) -> None:
+        """Keep a hash of a string; anything else means: no password.
+
+        Raise `InvalidValue` for text that has no UTF-8.
+        """
+        self._password = (
+            passwords.hash_of(value) if isinstance(value, str) else None
+        )
+
+    def is_valid_password(self, pwd: Any) -> bool:
+        """Tell whether `pwd` is this user's password."""
+        if not isinstance(pwd, str):
+            return False
+        return passwords.verify(self._password, pwd)
+
+    def renew_hash(self, pwd: str) -> None:
+        """Store a hash of today's cost if the stored one is of another.
+
+        `pwd` was found right just now. A password that was changed in the
+        same moment by somebody else stays changed.
+        """
+        before = self._password
+        if before is None or not passwords.needs_rehash(before):
+            return
+        after = passwords.hash_of(pwd)
+        if self.replace_hash(before, after):
+            self._password = after
+
+    def replace_hash(self, before: str | None, after: str) -> bool:
+        """Store the hash `after` if `before` is stored; tell if it was."""
+        return bool(self._execute(
+            update(USERS)
+            .where(USERS.c.id == self.id, USERS.c.password == before)
+            .values(password=after, updated_at=clock.now())
+        ))
+
+    def adopt_hash(self, stored: str) -> None:
+        """Take over a hash that another store made of the password."""
+        self._password = stored
+
+    def display_name(self) -> str:
+        """Return the names, or the one there is, or the email, or ""."""
+        names = [name for name in (self.first_name, self.last_name) if name]
+        return " ".join(names) or self.email or ""
+
+    def _row(self) -> dict[str, Any]:
+        """Return the value of each column; raise `InvalidValue`."""
+        email = storable_text("email", self.email)
+        if email == "":
+            raise InvalidValue("email", "must not be empty")
+        return super()._row() | {
+            "email": email,
+            "email_key": None if email is None else email_key(email),
+            "password": self._password,
+            "first_name": storable_text("first_name", self.first_name),
+            "last_name": storable_text("last_name", self.last_name),
+        }
+
+    def _fill(self, row: Sequence[Any]) -> None:
+        """Take the attributes from the columns of `row`, in their order."""
+        (
+            self.id,
+            created_at,
+            updated_at,
+            self._email,
+            _,
+            self._password,
+            self.first_name,
+            self.last_name,
+        ) = row
+        self.created_at = moment(created_at)
+        self.updated_at = moment(updated_at)
+
+    @classmethod
+    def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:
+        """Compare emails by their key, the rest as it is."""
+        if name == "email" and value is not None:
+            if not is_storable(value):
+                return false()
+            return USERS.c.email_key == email_key(value)
+        return super()._equals(name, value)
+
+    def _remove(self, connection: Connection) -> None:
+        """Delete the user and its sessions together."""
+        super()._remove(connection)
+        connection.execute(
+            delete(USER_SESSIONS).where(USER_SESSIONS.c.user_id == self.id)
+        )
+
+    def _conflict(self) -> VestibuleError:
+        """Say that the email is taken: nothing else can be in conflict."""
+        return DuplicateEmail()

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Sessions in the database: whose they are, and since when."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    delete,
+    false,
+    select,
+)
+
+from models.base import Base, storable_text
+from models.engine import database
+from models.identity import remember
+from models.tables import USER_SESSIONS, USERS, moment
+from models.user import User
+from vestibule.digest import digest_of
+
+Self = TypeVar("Self", bound="UserSession")
+
+_SESSION_COLUMNS = len(USER_SESSIONS.c)
+_WITH_USER = (
+    select(USER_SESSIONS, USERS)
+    .join_from(
+        USER_SESSIONS,
+        USERS,
+        USERS.c.id == USER_SESSIONS.c.user_id,
+        isouter=True,
+    )
+    .where(USER_SESSIONS.c.session_digest == bindparam("digest"))
+)
+
+
+class UserSession(Base):
+    """A session of a user, kept by the digest of its secret id.
+
+    A new object has the session id itself in `session_id`, a loaded one
+    the digest: nobody can learn an id from the database.
+    """
+
+    _table = USER_SESSIONS
+    _public = (*Base._public, "user_id", "session_id")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a session in memory from `user_id` and `session_id`."""
+        super().__init__(*args, **kwargs)
+        self.user_id: str | None = kwargs.get("user_id")
+        self.session_id: str | None = kwargs.get("session_id")
+
+    @classmethod
+    def find(cls: type[Self], session_id: str) -> Self | None:
+        """Return the session with this secret id, or `None`.
+
+        One query also brings its user, for a `User.get` that follows
+        within the same `OneRead`.
+        """
+        row = database().fetch_one(
+            _WITH_USER, {"digest": digest_of(session_id)}
+        )
+        if row is None:
+            return None
+        if row[_SESSION_COLUMNS] is not None:
+            remember(User, User._from_row(row[_SESSION_COLUMNS:]))
+        return cls._from_row(row[:_SESSION_COLUMNS])
+
+    @classmethod
+    def end(cls, session_id: str) -> bool:
+        """Delete the session with this secret id; tell if there was one."""
+        statement = delete(USER_SESSIONS).where(
+            USER_SESSIONS.c.session_digest == digest_of(session_id)
+        )
+        with database().transaction() as connection:
+            return connection.execute(statement).rowcount > 0
+
+    @classmethod
+    def purge(cls, created_before: datetime, limit: int) -> int:
+        """Delete up to `limit` sessions made before a moment; count them.
+        """
+        expired = (
+            select(USER_SESSIONS.c.id)
+            .where(USER_SESSIONS.c.created_at < created_before)
+            .limit(limit)
+        )
+        statement = delete(USER_SESSIONS).where(
+            USER_SESSIONS.c.id.in_(expired)
+        )
+        with database().transaction() as connection:
+            return connection.execute(statement).rowcount
+
+    def _row(self) -> dict[str, Any]:
+        """Return the value of each column; raise `InvalidValue`."""
+        return super()._row() | {
+            "user_id": storable_text("user_id", self.user_id),
+            "session_digest": self._digest(),
+        }
+
+    def _digest(self) -> str | None:
+        """Return the digest to store; a loaded one is not digested again.
+        """
+        secret = storable_text("session_id", self.session_id)
+        if secret is None:
+            return None
+        if self._loaded is not None and secret == self._loaded[-1]:
+            return secret
+        return digest_of(secret)
+
+    def _fill(self, row: Sequence[Any]) -> None:
+        """Take the attributes from the columns of `row`, in their order."""
+        self.id, created_at, updated_at, self.user_id, self.session_id = row
+        self.created_at = moment(created_at)
+        self.updated_at = moment(updated_at)
+
+    @classmethod
+    def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:
+        """Compare session ids by their digest, the rest as it is."""
+        if name == "session_id":
+            column = USER_SESSIONS.c.session_digest
+            if value is None:
+                return column.is_(None)
+            if not isinstance(value, str):
+                return false()
+            return column == digest_of(value)
+        return super()._equals(name, value)

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""A throwaway PostgreSQL server for the tests, on a free loopback port."""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+#: Set by CI: what is not installed is a failure there, not a skip.
+REQUIRED = bool(os.environ.get("REQUIRE_BACKENDS"))
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def missing(backend: str) -> None:
+    """Skip the test because `backend` is not installed; fail in CI."""
+    reason = f"{backend} is not installed on this machine"
+    if REQUIRED:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class PostgreSQL:
+    """A server in a folder of its own, started and stopped by pid."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make a cluster in `folder` and start its server."""
+        self._bin = self.find()
+        self.port = free_port()
+        self._data = folder / "cluster"
+        self._data.mkdir(parents=True)
+        # PostgreSQL refuses to run as root.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            for path in (folder, self._data):
+                shutil.chown(path, self._user)
+            for parent in folder.parents:
+                if parent.stat().st_uid == os.geteuid():
+                    parent.chmod(parent.stat().st_mode | 0o011)
+        self._run(
+            f"{self._bin}/initdb", "-D", str(self._data), "-U", "vestibule",
+            "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C",
+        )
+        self._process = self.start()
+
+    @staticmethod
+    def find() -> str | None:
+        """Return the folder of the newest installed server, or `None`."""
+        found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
+        if found:
+            return os.path.dirname(max(found))
+        on_path = shutil.which("initdb")
+        return os.path.dirname(on_path) if on_path else None
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the server and wait until it takes connections."""
+        self._process = subprocess.Popen(
+            [
+                f"{self._bin}/postgres", "-D", str(self._data),
+                "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
+                "-c", "unix_socket_directories=", "-c", "fsync=off",
+                "-c", "max_connections=200",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=pwd.getpwnam(self._user).pw_uid if self._user else None,
+        )
+        for _ in range(200):
+            done = subprocess.run(
+                [f"{self._bin}/pg_isready", "-q", "-h", "127.0.0.1",
+                 "-p", str(self.port)],
+            )
+            if done.returncode == 0:
+                return self._process
+            time.sleep(0.05)
+        raise RuntimeError("PostgreSQL did not start")
+
+    def stop(self) -> None:
+        """End the server and wait for its end."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
+
+    def fresh_url(self) -> str:
+        """Return the address of a new and empty database."""
+        name = f"t{time.monotonic_ns()}"
+        self._run(
+            f"{self._bin}/createdb", "-h", "127.0.0.1", "-p",
+            str(self.port), "-U", "vestibule", name,
+        )
+        return (
+            f"postgresql+psycopg://vestibule@127.0.0.1:{self.port}/{name}"
+        )
+
+    def _run(self, *command: str) -> None:
+        """Run a tool of PostgreSQL as the server's user."""
+        subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=pwd.getpwnam(self._user).pw_uid if self._user else None,
+            cwd="/",
+        )

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Fixtures: databases that are real, and servers that are."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models import engine, migrate
+from tests.backends import PostgreSQL, missing
+from tests.serving import Server
+from vestibule import settings
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def postgresql(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[PostgreSQL]:
+    """Run a PostgreSQL server for the tests of this process."""
+    if PostgreSQL.find() is None:
+        missing("PostgreSQL")
+    server = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give each test the default settings and an SQLite file of its own."""
+    for setting in settings.ALL:
+        monkeypatch.delenv(setting.name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
+    yield
+    engine.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Run the test on each kind of database; return the address."""
+    if request.param == "sqlite":
+        return settings.DATABASE_URL.read()
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    url = server.fresh_url()
+    monkeypatch.setenv("DATABASE_URL", url)
+    fresh = engine.configured()
+    migrate.upgrade(fresh)
+    fresh.close()
+    return url
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Return a function that starts a server in this test's folder."""
+    started: list[Server] = []
+
+    def start(**given: str) -> Server:
+        """Start a server with the settings that are `given`."""
+        server = Server(tmp_path, **given).start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()

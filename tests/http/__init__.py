@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""The real server: bad input, bad days, its start and end."""

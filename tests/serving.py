@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""The real server as a child process, spoken to over a real socket."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.backends import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+COOKIE = "_my_session_id"
+#: Settings that the tests' own environment must not lend to a server.
+_OURS = ("API_", "AUTH_", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
+         "BLOCKING_THREADS", "LOG_LEVEL")
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Return a clean environment with `settings`, and a file in `folder`.
+    """
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OURS)
+    }
+    clean["PYTHONPATH"] = str(ROOT)
+    clean["DATABASE_URL"] = f"sqlite:///{folder / 'vestibule.db'}"
+    return clean | settings
+
+
+class Server:
+    """`python3 -m api.v1.app` on a free port, until `stop` or `kill`."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """Prepare a server whose working directory is `folder`."""
+        self.folder = folder
+        self.port = int(settings.pop("API_PORT", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = environment(
+            folder, API_HOST="127.0.0.1", API_PORT=str(self.port), **settings
+        )
+        self.output: list[str] = []
+        self._ready = threading.Event()
+
+    def start(self, preexec: Any = None) -> "Server":
+        """Start it and wait for the line that says it runs."""
+        self._ready.clear()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "api.v1.app"],
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            preexec_fn=preexec,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._ready.wait(30) or self.process.poll() is not None:
+            self.kill()
+            raise RuntimeError("no start:\n" + "".join(self.output))
+        return self
+
+    def stop(self) -> int:
+        """End it by SIGTERM and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._ended()
+
+    def kill(self) -> int:
+        """End it by SIGKILL, without a chance to finish anything."""
+        self.process.kill()
+        return self._ended()
+
+    def workers(self) -> list[int]:
+        """Return the pids of its worker processes."""
+        pid = self.process.pid
+        tasks = Path(f"/proc/{pid}/task").glob("*/children")
+        return [int(p) for task in tasks for p in task.read_text().split()]
+
+    def request(
+        self, method: str, path: str, cookie: str | None = None, **rest: Any
+    ) -> requests.Response:
+        """Send one request on a connection of its own; no redirects."""
+        if cookie is not None:
+            rest["headers"] = {
+                "Cookie": f"{COOKIE}={cookie}", **rest.get("headers", {})
+            }
+        return requests.request(
+            method, self.url + path, timeout=30, allow_redirects=False, **rest
+        )
+
+    def login(self, email: str, password: str) -> str:
+        """Log in and return the session id that the cookie has."""
+        response = self.request(
+            "POST",
+            "/api/v1/auth_session/login",
+            data={"email": email, "password": password},
+        )
+        assert response.status_code == 200, response.text
+        return response.cookies[COOKIE]
+
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a Python `script` beside it, on its database; its output."""
+        return run_python(script, self.folder, self.env, *arguments)
+
+    def _ended(self) -> int:
+        """Wait for the end of the process and of what it prints."""
+        code = self.process.wait(60)
+        self._reader.join(10)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return code
+
+    def _read(self) -> None:
+        """Collect what the server prints, and see when it is ready."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if line.startswith(" * Running on "):
+                self._ready.set()
+        self._ready.set()
+
+
+def run_python(
+    script: str, folder: Path, env: dict[str, str], *arguments: str
+) -> str:
+    """Run a Python `script` in `folder` and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

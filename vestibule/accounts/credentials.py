@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Whether an email and a password belong together: the one place.
+
+Its law: one hash is computed for every attempt, whether the user exists
+or not (OWASP ASVS 5.0, 6.3.8), and never outside of its turn.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from models.user import User
+from vestibule import passwords
+from vestibule.accounts.hash_queue import hash_queue
+from vestibule.errors import VestibuleError
+
+_log = logging.getLogger(__name__)
+
+
+def check_credentials(found: Sequence[User], password: str) -> User | None:
+    """Return the user among those `found` by email, if `password` is right.
+
+    A stored hash that is not of today's kind is renewed on the way. Raise
+    `Busy` when too many passwords are being checked.
+    """
+    with hash_queue().turn():
+        if not found:
+            passwords.verify(None, password)
+            return None
+        user = found[0]
+        if not user.is_valid_password(password):
+            return None
+        try:
+            user.renew_hash(password)
+        except VestibuleError as error:
+            # The password is right: a full disk must not keep its owner
+            # from being told so.
+            _log.warning("a password hash was not renewed: %s", error)
+    return user

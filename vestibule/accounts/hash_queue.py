@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""The queue in front of the password hashes.
+
+Its law: hashes in progress and those waiting take at most half of the
+server's threads, so a storm of logins leaves the others free to answer.
+More are refused at once, with the time after which to come back.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from vestibule import settings
+from vestibule.errors import Busy
+
+#: Seconds after which a refused login should be tried again.
+RETRY_AFTER = 1
+
+
+class HashQueue:
+    """Lets a few threads hash at once, a few wait, and refuses the rest."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        """Let `at_once` threads hash while at most `waiting` wait."""
+        self._places = threading.BoundedSemaphore(at_once + waiting)
+        self._turns = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn to hash; raise `Busy` if the queue is full."""
+        if not self._places.acquire(blocking=False):
+            raise Busy("too many passwords to check at once", RETRY_AFTER)
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._places.release()
+
+
+@cache
+def hash_queue() -> HashQueue:
+    """Return this process's queue: as many at once as it has cores."""
+    half = settings.BLOCKING_THREADS.read() // 2
+    cores = _usable_cores() // settings.WORKERS.read()
+    at_once = max(1, min(cores, half))
+    return HashQueue(at_once, half - at_once)
+
+
+def _usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""How an account is made and named by a client: what is allowed in.
+
+Its law: the model layer takes what scripts give; what comes over HTTP or
+the command line passes here first.
+"""
+
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+
+from models.base import storable_text
+from models.user import User
+from vestibule import settings
+from vestibule.accounts.hash_queue import hash_queue
+from vestibule.errors import InvalidValue
+
+
+def register(
+    email: Any,
+    password: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+) -> User:
+    """Store and return a new user.
+
+    Raise `InvalidValue` naming the field that cannot be taken,
+    `DuplicateEmail`, or `Busy` when too many passwords are being hashed.
+    """
+    check_email(email)
+    check_new_password(password)
+    user = User(email=email)
+    set_names(user, {"first_name": first_name, "last_name": last_name})
+    with hash_queue().turn():
+        user.password = password
+    user.save()
+    return user
+
+
+def check_email(email: Any) -> None:
+    """Raise `InvalidValue` unless `email` is an address (RFC 5321, 5322).
+
+    Its syntax only: no DNS is asked, and names of a local network count.
+    """
+    if not isinstance(email, str):
+        raise InvalidValue("email", "must be a string")
+    try:
+        validate_email(
+            email.strip(),
+            check_deliverability=False,
+            globally_deliverable=False,
+        )
+    except (EmailNotValidError, UnicodeError):
+        raise InvalidValue("email", "is not an email address") from None
+
+
+def check_new_password(password: Any) -> None:
+    """Raise `InvalidValue` unless `password` may be given to an account.
+
+    Its length counts in code points (NIST SP 800-63B, 3.1.1.2).
+    """
+    if not isinstance(password, str):
+        raise InvalidValue("password", "must be a string")
+    least = settings.PASSWORD_MIN_LENGTH.read()
+    if len(password) < least:
+        raise InvalidValue(
+            "password", f"must have at least {least} characters"
+        )
+
+
+def set_names(user: User, names: dict[str, Any]) -> None:
+    """Set the `first_name` and `last_name` that are in `names`.
+
+    Raise `InvalidValue` for one that is neither text nor `None`.
+    """
+    for field in ("first_name", "last_name"):
+        if field in names:
+            setattr(user, field, storable_text(field, names[field]))

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""What the start says about the settings: refusals and warnings."""
+
+from collections.abc import Iterator
+
+from api.v1.auth.auth import Auth
+from api.v1.auth.session_auth import SessionAuth
+from api.v1.auth.session_db_auth import SessionDBAuth
+from api.v1.auth.session_exp_auth import SessionExpAuth
+from models import sqlite
+from models.engine import database
+from models.user import User
+from vestibule import settings
+from vestibule.errors import BadSetting
+
+#: What to type to have a first user.
+FIRST_USER = "python -m vestibule users add you@example.com"
+
+
+def check(mechanism: type[Auth] | None) -> None:
+    """Raise `BadSetting` for settings that cannot be served together."""
+    for setting in settings.ALL:
+        setting.read()
+    workers = settings.WORKERS.read()
+    if workers > 1 and _in_memory(mechanism):
+        raise BadSetting(
+            "WORKERS",
+            f"must be 1, not {workers}: this AUTH_TYPE keeps its sessions in"
+            " the memory of one process; session_db_auth shares them",
+        )
+
+
+def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
+    """Yield what the operator should know before the first request."""
+    if mechanism is None:
+        yield "AUTH_TYPE is not set: every route is open to everybody"
+    elif issubclass(mechanism, SessionAuth):
+        if settings.SESSION_NAME.read() is None:
+            yield "SESSION_NAME is not set: nobody can log in"
+        if not issubclass(mechanism, SessionExpAuth):
+            yield "sessions never expire under session_auth"
+        elif (settings.SESSION_DURATION.read() or 0) <= 0:
+            yield "SESSION_DURATION sets no limit: sessions never expire"
+    version = sqlite.driver().sqlite_version_info
+    if database().is_sqlite and version < sqlite.FIRST_SOUND_WAL:
+        yield (
+            f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
+            " log: it is not used, which makes writing slower"
+        )
+    if not User.count():
+        yield f"there is no user yet; add one: {FIRST_USER}"
+
+
+def _in_memory(mechanism: type[Auth] | None) -> bool:
+    """Tell whether the mechanism keeps sessions in its process alone."""
+    return (
+        mechanism is not None
+        and issubclass(mechanism, SessionAuth)
+        and not issubclass(mechanism, SessionDBAuth)
+    )

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""One tree of errors: what went wrong, and what HTTP would call it.
+
+Its law: the message of an error is for the person who can act on it;
+what a client may read of it is decided by `public`.
+"""
+
+
+class VestibuleError(Exception):
+    """Any failure that the service foresees; the root of the tree."""
+
+    #: The HTTP status that fits this failure.
+    status = 500
+    #: What a client is told; `None` means: the error's own message.
+    public: str | None = "Internal Server Error"
+
+
+class BadSetting(VestibuleError):
+    """A setting's value makes it impossible to start."""
+
+    def __init__(self, name: str, why: str) -> None:
+        """Keep the setting's `name`; `why` says what it should be."""
+        super().__init__(f"{name}: {why}")
+        self.name = name
+
+
+class InvalidValue(VestibuleError, ValueError):
+    """A value cannot be taken for the field it was given for."""
+
+    status = 400
+    public = None
+
+    def __init__(self, field: str, why: str) -> None:
+        """Keep the `field`'s name; `why` completes "<field> ..."."""
+        super().__init__(f"{field} {why}")
+        self.field = field
+
+
+class DuplicateEmail(InvalidValue):
+    """Another user has this email already: one email is one account."""
+
+    def __init__(self) -> None:
+        """Say so without repeating the address."""
+        super().__init__("email", "is already registered")
+
+
+class NotStored(VestibuleError):
+    """The object to change was deleted in the meantime."""
+
+    status = 404
+    public = "Not found"
+
+
+class SchemaBehind(VestibuleError):
+    """The database's schema is not the one this program works with."""
+
+    status = 503
+    public = "Service Unavailable"
+
+
+class StoreUnavailable(VestibuleError):
+    """The database cannot do what was asked, now or at all."""
+
+    status = 503
+    public = "Service Unavailable"
+
+
+class Busy(VestibuleError):
+    """Too much is asked at this moment; the same request may work soon."""
+
+    status = 503
+    public = "Service Unavailable"
+
+    def __init__(self, why: str, retry_after: int = 1) -> None:
+        """Keep `retry_after`, the seconds to wait before another try."""
+        super().__init__(why)
+        self.retry_after = retry_after

@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""What the service tells its operator."""

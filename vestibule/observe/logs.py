@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""The log: one line for each event on standard error.
+
+Its law: what comes from outside cannot begin a line of its own, and
+secrets are never given to it.
+"""
+
+import logging
+import sys
+import time
+
+from vestibule import settings
+
+
+class OneLineFormatter(logging.Formatter):
+    """Writes a message on one line; only a traceback has more of them."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line, its control characters made visible."""
+        line = super().formatMessage(record)
+        if line.isprintable():
+            return line
+        return "".join(
+            character if character.isprintable() else ascii(character)[1:-1]
+            for character in line
+        )
+
+
+def configure() -> None:
+    """Send the log to standard error, from `LOG_LEVEL` upwards."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.LOG_LEVEL.read().upper())
+    # Alembic reports each step it considers; a migration is worth a line.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""How passwords are kept and checked: argon2id, and one older form.
+
+Its law: `verify` computes exactly one argon2 hash whatever it is given,
+so neither its answer's time nor its cost tells an unknown user from a
+wrong password (OWASP ASVS 5.0, 6.3.8 and 11.4.2). The one exception is a
+stored hash that asks for absurd parameters: that is refused at once.
+"""
+
+import hmac
+import logging
+from hashlib import sha256
+
+from argon2 import PasswordHasher, Type, extract_parameters
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from vestibule import settings
+from vestibule.errors import InvalidValue
+
+_log = logging.getLogger(__name__)
+
+#: Named cost profiles. Memory is in KiB, time in passes over it.
+PROFILES = {
+    # The minimum of the OWASP password storage cheat sheet.
+    "owasp": PasswordHasher(
+        time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID
+    ),
+    # RFC 9106, section 4, second recommended option.
+    "rfc9106": PasswordHasher(
+        time_cost=3, memory_cost=65_536, parallelism=4, type=Type.ID
+    ),
+}
+
+#: The most that a stored hash may ask for; a row that somebody tampered
+#: with must not take the machine's memory or a minute of its time.
+MOST_MEMORY_KIB = 262_144
+MOST_PASSES = 16
+MOST_LANES = 16
+
+_LEGACY_PREFIX = "$sha256$"
+
+
+def _hasher() -> PasswordHasher:
+    """Return the hasher of the profile that is set now."""
+    return PROFILES[settings.PASSWORD_PROFILE.read()]
+
+
+def hash_of(password: str) -> str:
+    """Return an argon2id hash of `password`, in the PHC string format.
+
+    Raise `InvalidValue` if the text cannot be written as UTF-8.
+    """
+    try:
+        return _hasher().hash(password)
+    except UnicodeEncodeError:
+        raise InvalidValue("password", "is not valid Unicode") from None
+
+
+def legacy_hash(sha256_hex: str) -> str:
+    """Return how an unsalted SHA-256 from an older store is kept here."""
+    return _LEGACY_PREFIX + sha256_hex.lower()
+
+
+def verify(stored: str | None, password: str) -> bool:
+    """Tell whether `password` is the one that `stored` was made from.
+
+    `stored` is `None` for a user that does not exist or has no password;
+    then a hash is computed for nothing, and the answer is `False`.
+    """
+    try:
+        if stored is None:
+            _matches(_nobody(), password)
+            return False
+        if stored.startswith(_LEGACY_PREFIX):
+            _matches(_nobody(), password)
+            given = legacy_hash(sha256(password.encode()).hexdigest())
+            return hmac.compare_digest(stored, given)
+        if not _bearable(stored):
+            _log.error("a stored password hash is refused: not argon2, or"
+                       " its parameters are beyond the bounds")
+            return False
+        return _matches(stored, password)
+    except UnicodeEncodeError:
+        return False
+
+
+def needs_rehash(stored: str) -> bool:
+    """Tell whether `stored` was made otherwise than today's hashes are."""
+    try:
+        return _hasher().check_needs_rehash(stored)
+    except InvalidHashError:
+        return True
+
+
+def _matches(stored: str, password: str) -> bool:
+    """Compute the argon2 hash and compare it in constant time."""
+    try:
+        return _hasher().verify(stored, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def _bearable(stored: str) -> bool:
+    """Tell whether `stored` asks for no more than the bounds above."""
+    try:
+        asked = extract_parameters(stored)
+    except InvalidHashError:
+        return False
+    return (
+        asked.memory_cost <= MOST_MEMORY_KIB
+        and asked.time_cost <= MOST_PASSES
+        and asked.parallelism <= MOST_LANES
+    )
+
+
+def _nobody() -> str:
+    """Return a hash of today's cost that no password leads to.
+
+    It stands in for a user who has none. It is written down instead of
+    computed, so that the first look-up of such a user costs no second
+    hash.
+    """
+    cost = _hasher()
+    return (
+        f"$argon2id$v=19$m={cost.memory_cost},t={cost.time_cost}"
+        f",p={cost.parallelism}${'A' * 22}${'A' * 43}"
+    )

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The server: granian with worker processes of several threads each.
+
+Its law: it starts completely or says why not and ends; it says that it
+runs when the first request was answered; a worker that dies is replaced,
+and no worker outlives its parent.
+"""
+
+import errno
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from werkzeug.utils import import_string
+
+from api.v1.auth.auth import Auth
+from models import engine
+from vestibule import settings
+from vestibule.advice import advice_for, check
+from vestibule.errors import BadSetting, VestibuleError
+from vestibule.observe import logs
+
+_log = logging.getLogger(__name__)
+
+#: Seconds in which an earlier server may still give up the port.
+PORT_PATIENCE = 2.0
+#: Seconds that requests in flight have to end after SIGTERM.
+DRAIN_TIMEOUT = 30
+_TARGET = "api.v1.app:app"
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def serve(mechanism: type[Auth] | None) -> None:
+    """Serve the application until SIGTERM or SIGINT.
+
+    Raise `VestibuleError` if the settings, the database or the port do
+    not allow it.
+    """
+    logs.configure()
+    host, port = settings.API_HOST.read(), settings.API_PORT.read()
+    check(mechanism)
+    engine.database()
+    for line in advice_for(mechanism):
+        _log.warning(line)
+    # Workers are forked: they open connections of their own.
+    engine.close()
+    _check_port(host, port)
+    while not _run(host, port):
+        _log.error("a worker died again at once; starting anew")
+
+
+def _run(host: str, port: int) -> bool:
+    """Run the server; tell whether it ended because it was told to.
+
+    A worker that cannot even start ends the server, as does one that dies
+    soon after another. The first needs a person, the second does not, if
+    the server had answered.
+    """
+    server = Granian(
+        _TARGET,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        workers=settings.WORKERS.read(),
+        blocking_threads=settings.BLOCKING_THREADS.read(),
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN_TIMEOUT,
+        log_level=LogLevels.error,
+    )
+    announcement = Announcement(host, port)
+    announcement.start()
+    try:
+        server.serve(target_loader=_load)
+    except SystemExit as end:
+        if end.code and not announcement.made.is_set():
+            raise VestibuleError("the workers cannot start") from None
+        return not end.code
+    finally:
+        announcement.withdrawn.set()
+    return True
+
+
+class Announcement(threading.Thread):
+    """Says that the server runs, as soon as it has answered a request."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Prepare to ask the server on `host` and `port` for its status."""
+        super().__init__(name="announcement", daemon=True)
+        self._host = host
+        self._port = port
+        self.made = threading.Event()
+        self.withdrawn = threading.Event()
+
+    def run(self) -> None:
+        """Ask until there is an answer; then print the line once."""
+        while not self._answers():
+            if self.withdrawn.wait(0.02):
+                return
+        self.made.set()
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        print(f" * Running on http://{shown}:{self._port}/", flush=True)
+
+    def _answers(self) -> bool:
+        """Tell whether the server answers a request now."""
+        host = _ANY_ADDRESS.get(self._host, self._host)
+        connection = HTTPConnection(host, self._port, timeout=5)
+        try:
+            connection.request("GET", "/api/v1/status")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _load(target: str) -> Any:
+    """Return the application; runs in each worker as it starts."""
+    logs.configure()
+    threading.Thread(
+        target=_end_with_parent, name="parent-watch", daemon=True
+    ).start()
+    return import_string(target)
+
+
+def _end_with_parent() -> None:
+    """Kill this worker when its parent is gone.
+
+    Orphans would go on answering beside the server that is started next:
+    they share the port by SO_REUSEPORT.
+    """
+    parent = multiprocessing.parent_process()
+    while parent is not None and os.getppid() == parent.pid:
+        time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise `BadSetting` unless the port can be had.
+
+    granian binds with SO_REUSEPORT, and would silently share a port with
+    another server; so a plain bind is tried first. A server that ends at
+    this moment gets a little time to do so.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    give_up = time.monotonic() + PORT_PATIENCE
+    while True:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return
+            except OSError as error:
+                failure = error
+        if failure.errno != errno.EADDRINUSE:
+            raise BadSetting(
+                "API_HOST, API_PORT",
+                f"cannot listen on {host}:{port}: {failure.strerror}",
+            )
+        if time.monotonic() > give_up:
+            raise BadSetting("API_PORT", f"port {port} is already in use")
+        time.sleep(0.05)

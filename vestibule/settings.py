@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Typed settings: the only place that reads the environment.
+
+Its law: nothing is read at import and nothing is kept. A setting is read
+when its `read` is called, so a changed environment counts at once.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from vestibule.errors import BadSetting
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T_co]):
+    """One environment variable: its name, default, parser and meaning."""
+
+    name: str
+    default: str | None
+    parse: Callable[[str | None], T_co]
+    meaning: str
+
+    def read(self) -> T_co:
+        """Return the typed value of now; raise `BadSetting` if it has none.
+        """
+        text = os.environ.get(self.name, self.default)
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise BadSetting(self.name, str(error)) from None
+
+
+def _text(text: str | None) -> str:
+    """Return the text itself; setting it to nothing is a mistake."""
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def _as_given(text: str | None) -> str | None:
+    """Return the text, also an empty one, or `None` if it is unset."""
+    return text
+
+
+def _text_or_none(text: str | None) -> str | None:
+    """Return the text; an empty one counts as unset."""
+    return text or None
+
+
+def _whole(least: int, most: int) -> Callable[[str | None], int]:
+    """Return a parser of whole numbers from `least` to `most`."""
+
+    def parse(text: str | None) -> int:
+        """Return the number that `text` spells in decimal digits."""
+        digits = text if text and text.isascii() and text.isdigit() else ""
+        if 0 < len(digits) <= 12 and least <= int(digits) <= most:
+            return int(digits)
+        raise ValueError(
+            f"must be a whole number from {least} to {most}, not {text!r}"
+        )
+
+    return parse
+
+
+def _seconds(text: str | None) -> int | None:
+    """Return whole seconds, 0 if unset, `None` for no integer at all."""
+    if text is None:
+        return 0
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def _one_of(*known: str) -> Callable[[str | None], str]:
+    """Return a parser that takes the `known` words only."""
+
+    def parse(text: str | None) -> str:
+        """Return `text` if it is one of the known words."""
+        if text not in known:
+            raise ValueError(
+                f"must be one of {', '.join(known)}, not {text!r}"
+            )
+        return text
+
+    return parse
+
+
+API_HOST = Setting(
+    "API_HOST", "0.0.0.0", _text, "Address the server listens on."
+)
+API_PORT = Setting(
+    "API_PORT", "5000", _whole(1, 65535), "TCP port the server listens on."
+)
+AUTH_TYPE = Setting(
+    "AUTH_TYPE",
+    None,
+    _as_given,
+    "Mechanism: `auth`, `basic_auth`, `session_auth`, `session_exp_auth` or"
+    " `session_db_auth`. Unset: no authentication, every route is open.",
+)
+SESSION_NAME = Setting(
+    "SESSION_NAME",
+    None,
+    _text_or_none,
+    "Name of the session cookie, read at each request. Unset: nobody can"
+    " log in, a login that would succeed answers 500.",
+)
+SESSION_DURATION = Setting(
+    "SESSION_DURATION",
+    None,
+    _seconds,
+    "Seconds a session lives, under `session_exp_auth` and"
+    " `session_db_auth`. Unset, 0, negative or not an integer: sessions"
+    " never expire, and the start warns of it.",
+)
+SESSION_PURGE_INTERVAL = Setting(
+    "SESSION_PURGE_INTERVAL",
+    "60",
+    _whole(1, 86_400),
+    "Seconds between two sweeps that drop expired sessions.",
+)
+DATABASE_URL = Setting(
+    "DATABASE_URL",
+    "sqlite:///vestibule.db",
+    _text,
+    "Where users and sessions are kept: `sqlite:///FILE` or"
+    " `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.",
+)
+DATABASE_TIMEOUT = Setting(
+    "DATABASE_TIMEOUT",
+    "5000",
+    _whole(1, 60_000),
+    "Milliseconds to wait for a locked database before answering 503.",
+)
+WORKERS = Setting(
+    "WORKERS",
+    "1",
+    _whole(1, 256),
+    "Worker processes. Mechanisms that keep sessions in memory allow one.",
+)
+BLOCKING_THREADS = Setting(
+    "BLOCKING_THREADS",
+    "16",
+    _whole(4, 1024),
+    "Threads per worker. At most half of them hash passwords or wait to.",
+)
+PASSWORD_PROFILE = Setting(
+    "PASSWORD_PROFILE",
+    "owasp",
+    _one_of("owasp", "rfc9106"),
+    "Cost of a password hash: `owasp` (argon2id, 19 MiB, 2 passes) or"
+    " `rfc9106` (argon2id, 64 MiB, 3 passes, 4 lanes).",
+)
+PASSWORD_MIN_LENGTH = Setting(
+    "PASSWORD_MIN_LENGTH",
+    "8",
+    _whole(1, 64),
+    "Fewest characters of a password given over HTTP. Scripts on the"
+    " models are free.",
+)
+LOG_LEVEL = Setting(
+    "LOG_LEVEL",
+    "info",
+    _one_of("debug", "info", "warning", "error"),
+    "Least severity that is logged to standard error.",
+)
+
+#: Every setting, in the order in which the documentation lists them.
+ALL: tuple[Setting[object], ...] = (
+    API_HOST,
+    API_PORT,
+    AUTH_TYPE,
+    SESSION_NAME,
+    SESSION_DURATION,
+    SESSION_PURGE_INTERVAL,
+    DATABASE_URL,
+    DATABASE_TIMEOUT,
+    WORKERS,
+    BLOCKING_THREADS,
+    PASSWORD_PROFILE,
+    PASSWORD_MIN_LENGTH,
+    LOG_LEVEL,
+)

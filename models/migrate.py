@@ -8,6 +8,7 @@ database only when its operator says so, because others work on it too.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from vestibule.errors import SchemaBehind
 if TYPE_CHECKING:
     from models.engine import Database
 
+_log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 5_417_210_393  # any number, as long as nobody else takes it
 
@@ -70,6 +72,7 @@ def upgrade(database: Database) -> None:
                 f"the database cannot be upgraded: {error}. Was it made by a"
                 " newer version?"
             ) from None
+    _log.info("the database is at revision %s now", REVISION)
 
 
 def _noted_revision(connection: Connection) -> str | None:

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What the start says about the settings: refusals and warnings."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 from api.v1.auth.auth import Auth
@@ -12,10 +14,6 @@ from models.engine import database
 from models.user import User
 from vestibule import settings
 from vestibule.errors import BadSetting
-
-#: What to type to have a first user.
-FIRST_USER = "python -m vestibule users add you@example.com"
-
 
 def check(mechanism: type[Auth] | None) -> None:
     """Raise `BadSetting` for settings that cannot be served together."""
@@ -48,7 +46,11 @@ def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
             " log: it is not used, which makes writing slower"
         )
     if not User.count():
-        yield f"there is no user yet; add one: {FIRST_USER}"
+        python = os.path.relpath(sys.executable)
+        yield (
+            "there is no user yet; add one:"
+            f" {python} -m vestibule users add you@example.com"
+        )
 
 
 def _in_memory(mechanism: type[Auth] | None) -> bool:

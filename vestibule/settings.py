@@ -6,11 +6,14 @@ when its `read` is called, so a changed environment counts at once.
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from vestibule.errors import BadSetting
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -46,8 +49,11 @@ def _as_given(text: str | None) -> str | None:
     return text
 
 
-def _text_or_none(text: str | None) -> str | None:
-    """Return the text; an empty one counts as unset."""
+def _cookie_name(text: str | None) -> str | None:
+    """Return the name if it is one (RFC 6265, 4.1.1); empty means unset.
+    """
+    if text and not _TOKEN.fullmatch(text):
+        raise ValueError(f"must be the name of a cookie, not {text!r}")
     return text or None
 
 
@@ -106,7 +112,7 @@ AUTH_TYPE = Setting(
 SESSION_NAME = Setting(
     "SESSION_NAME",
     None,
-    _text_or_none,
+    _cookie_name,
     "Name of the session cookie, read at each request. Unset: nobody can"
     " log in, a login that would succeed answers 500.",
 )

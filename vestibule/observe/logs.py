@@ -39,5 +39,5 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.LOG_LEVEL.read().upper())
-    # Alembic reports each step it considers; a migration is worth a line.
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    # Alembic tells how it thinks; what it did, `models.migrate` tells.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

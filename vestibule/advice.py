@@ -15,6 +15,7 @@ from models.user import User
 from vestibule import settings
 from vestibule.errors import BadSetting
 
+
 def check(mechanism: type[Auth] | None) -> None:
     """Raise `BadSetting` for settings that cannot be served together."""
     for setting in settings.ALL:
@@ -46,7 +47,7 @@ def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
             " log: it is not used, which makes writing slower"
         )
     if not User.count():
-        python = os.path.relpath(sys.executable)
+        python = sys.executable.removeprefix(os.getcwd() + os.sep)
         yield (
             "there is no user yet; add one:"
             f" {python} -m vestibule users add you@example.com"

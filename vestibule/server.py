@@ -24,7 +24,7 @@ from werkzeug.utils import import_string
 
 from api.v1.auth.auth import Auth
 from models import engine
-from vestibule import settings
+from vestibule import clock, settings
 from vestibule.advice import advice_for, check
 from vestibule.errors import BadSetting, VestibuleError
 from vestibule.observe import logs
@@ -152,7 +152,7 @@ def _check_port(host: str, port: int) -> None:
     this moment gets a little time to do so.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    give_up = time.monotonic() + PORT_PATIENCE
+    give_up = clock.monotonic() + PORT_PATIENCE
     while True:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,6 +166,6 @@ def _check_port(host: str, port: int) -> None:
                 "API_HOST, API_PORT",
                 f"cannot listen on {host}:{port}: {failure.strerror}",
             )
-        if time.monotonic() > give_up:
+        if clock.monotonic() > give_up:
             raise BadSetting("API_PORT", f"port {port} is already in use")
         time.sleep(0.05)

@@ -2,7 +2,7 @@
 """Sessions in the database: they outlive a restart, all processes see them.
 """
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Optional
 
 from api.v1.auth.session_exp_auth import SessionExpAuth
@@ -46,6 +46,6 @@ class SessionDBAuth(SessionExpAuth):
             return False
         return UserSession.end(session_id)
 
-    def purge_expired(self) -> int:
-        """Delete the rows of sessions that are dead; return how many."""
-        return purge_database(self.limits(), datetime.now(timezone.utc))
+    def purge(self, now: datetime) -> int:
+        """Delete the rows of sessions that are dead at the moment `now`."""
+        return purge_database(self.limits(), now)

@@ -61,11 +61,11 @@ class SessionExpAuth(SessionAuth):
 
     def purge_expired(self) -> int:
         """Drop the sessions that are dead; return how many there were."""
-        return purge_mapping(
-            self.user_id_by_session_id,
-            self.limits(),
-            datetime.now(timezone.utc),
-        )
+        return self.purge(datetime.now(timezone.utc))
+
+    def purge(self, now: datetime) -> int:
+        """Drop the sessions that are dead at the moment `now`."""
+        return purge_mapping(self.user_id_by_session_id, self.limits(), now)
 
     def purge_when_due(self) -> None:
         """Purge once per `SESSION_PURGE_INTERVAL`.

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Who may use what: the stairs, and the doors that have one key each."""
+
+import ast
+import configparser
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.repository import (
+    PRODUCT,
+    Tracked,
+    dotted,
+    imported,
+    product_files,
+    product_modules,
+    python_files,
+)
+from tests.serving import ROOT
+
+#: What nobody imports: unsafe to read, or not kept up any more.
+BANNED = {"pickle", "passlib", "flask_login", "flask_session"}
+ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
+PRESENT = {
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
+    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns",
+    "time.perf_counter", "time.perf_counter_ns",
+}
+SQL = {"sqlalchemy", "alembic", "psycopg", "sqlite3", "pysqlite3"}
+
+ONE_KEY = [
+    (ENVIRONMENT, ("vestibule/settings.py",)),
+    (
+        PRESENT,
+        ("vestibule/clock.py", "api/v1/auth/session_exp_auth.py"),
+    ),
+]
+
+
+def contracts() -> dict[str, configparser.SectionProxy]:
+    """Return the sections of import-linter's settings by their names."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / ".importlinter")
+    return {name: parser[name] for name in parser.sections()}
+
+
+def uses(tree: ast.Module) -> set[str]:
+    """Return what a module imports, and the dotted names it has."""
+    return {*imported(tree), *dotted(tree)}
+
+
+def test_imports_go_down_the_stairs() -> None:
+    """import-linter finds each of its contracts kept."""
+    done = subprocess.run(
+        [
+            sys.executable, "-c",
+            "from importlinter.cli import lint_imports_command as lint;"
+            "lint()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["api.v1", "models", "vestibule"])
+def test_every_module_has_its_step(package: str) -> None:
+    """A new module must be given a step before its imports are allowed."""
+    found = [
+        section for section in contracts().values()
+        if section.get("containers", "").split() == [package]
+    ]
+    assert len(found) == 1
+    assert found[0]["type"] == "layers"
+    assert found[0]["exhaustive"] == "True"
+
+
+def test_the_stairs_go_through_all_packages() -> None:
+    """The common stairs have every module that is not within a step."""
+    section = contracts()["importlinter:contract:stairs"]
+    steps = set(re.split(r"[\s:|]+", section["layers"].strip()))
+    missing = {
+        module
+        for module in product_modules()
+        if not any(
+            module == step
+            or module.startswith(f"{step}.")
+            or step.startswith(f"{module}.")
+            for step in steps
+        )
+    }
+    # `python -m vestibule` is started, and imported by nobody.
+    assert missing == {"vestibule.__main__"}
+
+
+def test_only_the_login_view_may_look_up() -> None:
+    """The one import against the stairs is the one the contract asks for.
+    """
+    allowed = {
+        line
+        for section in contracts().values()
+        for line in section.get("ignore_imports", "").strip().splitlines()
+    }
+    assert allowed == {
+        "api.v1.views.session_auth -> api.v1.app",
+        # For the checker of types alone.
+        "models.migrate -> models.engine",
+    }
+
+
+@pytest.mark.parametrize(("names", "where"), ONE_KEY)
+def test_only_one_place_reads(
+    names: set[str], where: tuple[str, ...]
+) -> None:
+    """The environment and the time are each read in their own place."""
+    readers = {
+        file.path
+        for file in product_files()
+        if uses(ast.parse(file.text)) & names
+    }
+    assert readers == set(where)
+
+
+def test_only_the_models_speak_sql() -> None:
+    """Drivers and their toolkits are imported by the models alone."""
+    for file in product_files():
+        if not file.path.startswith("models/"):
+            assert not roots(file) & SQL, file.path
+
+
+def test_nobody_imports_what_is_banned() -> None:
+    """No file of the repository imports a banned library."""
+    for file in python_files():
+        assert not roots(file) & BANNED, file.path
+
+
+def test_nothing_shipped_imports_the_tests() -> None:
+    """What is shipped works without what only serves it."""
+    for file in product_files():
+        assert not roots(file) & {"tests", "bench", "pytest"}, file.path
+
+
+def test_the_rules_see_how_a_name_can_be_had() -> None:
+    """A name is seen whether it is imported or reached by its module."""
+    reached = ast.parse("import os\ndef f():\n    return os.environ['A']\n")
+    brought = ast.parse("from time import monotonic\n")
+    assert uses(reached) & ENVIRONMENT
+    assert uses(brought) & PRESENT
+    assert {"sqlalchemy"} <= set(imported(ast.parse(
+        "from sqlalchemy import text\n"
+    )))
+
+
+def roots(file: Tracked) -> set[str]:
+    """Return the outermost packages that a file imports from."""
+    return {
+        name.partition(".")[0]
+        for name in imported(ast.parse(file.text))
+    }
+
+
+def test_all_that_is_shipped_is_looked_at() -> None:
+    """The rules above are given every package that is shipped."""
+    seen = {file.path.partition("/")[0] for file in product_files()}
+    assert seen == set(PRODUCT)

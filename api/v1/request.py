@@ -7,12 +7,28 @@ of it is guessed or repaired.
 
 import json
 from functools import cached_property
-from typing import Any
+from typing import IO, Any, cast
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wsgi import LimitedStream
 
 from models.user import User
 from vestibule.sessions.cookie import cookies_of
+
+
+class ChunkedBody(LimitedStream):
+    """A body of unknown length that is refused when it is too long.
+
+    Werkzeug would cut it off and take its beginning for the whole.
+    """
+
+    def readall(self) -> bytes:
+        """Return the whole body; raise 413 if there is more of it."""
+        body = super().readall()
+        if self.is_exhausted and self._stream.read(1):
+            raise RequestEntityTooLarge
+        return body
 
 
 class VestibuleRequest(Request):
@@ -29,17 +45,35 @@ class VestibuleRequest(Request):
         """
         return cookies_of(self.environ.get("HTTP_COOKIE", ""))
 
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """Return the body to read from: all of it, or an error.
+
+        A server that ends the stream by itself also ends it where the
+        client hung up; a body short of its length is a 400 then.
+        """
+        stream = super().stream
+        if "wsgi.input_terminated" not in self.environ:
+            return stream
+        source, whole = self.environ["wsgi.input"], None
+        if self.content_length is not None:
+            whole = LimitedStream(source, self.content_length)
+        elif self.max_content_length is not None:
+            whole = ChunkedBody(source, self.max_content_length, is_max=True)
+        return stream if whole is None else cast(IO[bytes], whole)
+
     def json_object(self) -> dict[str, Any] | None:
         """Return the body if it is one JSON object, else `None`.
 
-        Doubled keys are refused: two readers may take different ones.
+        Doubled keys are refused: two readers may take different ones. So
+        are encodings other than UTF-8 (RFC 8259, section 8.1), which
+        `json.loads` would guess from the bytes.
         """
         if not self.is_json:
             return None
         try:
-            body = json.loads(
-                self.get_data(cache=False), object_pairs_hook=_object
-            )
+            text = self.get_data(cache=False).decode("utf-8-sig")
+            body = json.loads(text, object_pairs_hook=_object)
         except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None

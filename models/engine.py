@@ -205,9 +205,10 @@ class Database:
 
 def _sqlite(url: URL, timeout: int) -> Engine:
     """Return an engine for the SQLite file of `url`."""
-    if not url.database or url.database == ":memory:":
-        raise BadSetting("DATABASE_URL", "SQLite needs a file: sqlite:///FILE")
     path = url.database
+    # Options could make a database in memory of it, one for each thread.
+    if not path or path == ":memory:" or url.host or url.query:
+        raise BadSetting("DATABASE_URL", "SQLite needs a file: sqlite:///FILE")
     engine = create_engine(
         url,
         module=sqlite.driver(),
@@ -253,7 +254,7 @@ def configured() -> Database:
     """
     try:
         url = make_url(settings.DATABASE_URL.read())
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise BadSetting("DATABASE_URL", "is not a database URL") from None
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
         raise BadSetting(

@@ -48,13 +48,14 @@ def serve(mechanism: type[Auth] | None) -> None:
     logs.configure()
     host, port = settings.API_HOST.read(), settings.API_PORT.read()
     check(mechanism)
-    engine.database()
+    address = _address_of(host)
+    _check_database()
     for line in advice_for(mechanism):
         _log.warning(line)
     # Workers are forked: they open connections of their own.
     engine.close()
-    _check_port(host, port)
-    while not _run(host, port):
+    _check_port(address, port)
+    while not _run(address, port):
         _log.error("a worker died again at once; starting anew")
 
 
@@ -142,6 +143,31 @@ def _end_with_parent() -> None:
     while parent is not None and os.getppid() == parent.pid:
         time.sleep(0.1)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _check_database() -> None:
+    """Raise `BadSetting` unless the database can be worked with."""
+    try:
+        engine.database()
+    except BadSetting:
+        raise
+    except VestibuleError as error:
+        raise BadSetting("DATABASE_URL", str(error)) from error
+
+
+def _address_of(host: str) -> str:
+    """Return the IP address to listen on for `host`, perhaps a name.
+
+    Raise `BadSetting` if there is none.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise BadSetting(
+            "API_HOST", f"must be an address of this machine, not {host!r}"
+        ) from None
+    return str(found[0][4][0])
 
 
 def _check_port(host: str, port: int) -> None:

@@ -104,6 +104,24 @@ class Base:
             raise NotStored(f"{self!r} was removed")
         self._loaded = tuple(row.values())
 
+    def insert(self) -> bool:
+        """Insert the object as it is, with the dates that it has.
+
+        Tell whether it went in: a stored object of that id stays as it is.
+        """
+        row = self._row()
+        statement = _insert(self._table).values(row)
+        free = bool(self._execute(
+            statement.on_conflict_do_nothing(index_elements=["id"])
+        ))
+        if free:
+            self._loaded = tuple(row.values())
+        return free
+
+    def check(self) -> None:
+        """Raise `InvalidValue` for an attribute that cannot be stored."""
+        self._row()
+
     def remove(self) -> None:
         """Delete the object; one that is not stored is left in peace."""
         with database().transaction() as connection:

@@ -21,13 +21,17 @@ class OneLineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, its control characters made visible."""
-        line = super().formatMessage(record)
-        if line.isprintable():
-            return line
-        return "".join(
-            character if character.isprintable() else ascii(character)[1:-1]
-            for character in line
-        )
+        return printable(super().formatMessage(record))
+
+
+def printable(line: str) -> str:
+    """Return `line` with its control characters made visible."""
+    if line.isprintable():
+        return line
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1]
+        for character in line
+    )
 
 
 def configure() -> None:

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""A copy of a database while others go on using it.
+
+Its law: the file at the wanted name is whole or is not there, belongs to
+its owner alone, and replaces nothing; no password is an argument of a
+program, where every user of the machine could read it.
+"""
+
+import os
+import subprocess
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from models import sqlite
+from models.engine import Database
+from vestibule.errors import StoreUnavailable
+
+#: What SQLite may leave beside a file that it could not finish.
+_COMPANIONS = ("", "-journal", "-wal", "-shm")
+
+
+def back_up(database: Database, target: Path) -> None:
+    """Write a copy of `database` to the new file `target`.
+
+    SQLite's is a database file, PostgreSQL's the SQL that `psql` restores.
+    Raise `StoreUnavailable` if it cannot be made, or exists already.
+    """
+    if os.path.lexists(target):
+        raise _exists(target)
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent
+        )
+        os.close(handle)
+        try:
+            if database.is_sqlite:
+                _copy_sqlite(database, name)
+            else:
+                _dump_postgresql(database, name)
+            _publish(name, target)
+        finally:
+            for ending in _COMPANIONS:
+                with suppress(FileNotFoundError):
+                    os.unlink(name + ending)
+    except OSError as error:
+        raise StoreUnavailable(f"no backup: {error}") from None
+
+
+def _copy_sqlite(database: Database, name: str) -> None:
+    """Copy the pages to the file `name` by SQLite's own online backup."""
+
+    def copy(connection: Connection) -> None:
+        """Copy in one step: writers in a write-ahead log do not wait."""
+        source: Any = connection.connection.driver_connection
+        with closing(sqlite.driver().connect(name)) as copied:
+            source.backup(copied)
+            # The copied header asks for a write-ahead log, which needs
+            # files beside it; a backup should be one file.
+            copied.execute("PRAGMA journal_mode = DELETE")
+
+    database.read(copy)
+
+
+def _dump_postgresql(database: Database, name: str) -> None:
+    """Let `pg_dump` write its SQL to the file `name`."""
+    from psycopg.conninfo import make_conninfo
+
+    _, options = database.engine.dialect.create_connect_args(database.url)
+    if "sslpassword" in options:
+        raise StoreUnavailable(
+            "no backup: pg_dump could be given sslpassword only in sight of"
+            " everybody; use a key without one"
+        )
+    environment = dict(os.environ)
+    if "password" in options:
+        environment["PGPASSWORD"] = str(options.pop("password"))
+    try:
+        done = subprocess.run(
+            [
+                "pg_dump", "--no-password", "--no-owner", "--no-privileges",
+                f"--file={name}", f"--dbname={make_conninfo(**options)}",
+            ],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError:
+        raise StoreUnavailable(
+            "no backup: pg_dump is not installed, or not on PATH"
+        ) from None
+    if done.returncode:
+        why = " ".join(done.stderr.split()) or f"exit {done.returncode}"
+        raise StoreUnavailable(f"no backup: {why}")
+
+
+def _publish(name: str, target: Path) -> None:
+    """Make the finished file `name` appear as `target`, durably."""
+    _synchronize(name)
+    try:
+        # Unlike a rename, a link never replaces what came meanwhile.
+        os.link(name, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:
+        # A file system without hard links.
+        os.rename(name, target)
+    _synchronize(str(target.parent))
+
+
+def _synchronize(name: str) -> None:
+    """Wait until the file or folder `name` is on the disk."""
+    handle = os.open(name, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _exists(target: Path) -> StoreUnavailable:
+    """Return the error for a name that is taken."""
+    return StoreUnavailable(f"{target} exists already and is kept")

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Whether a database is there, is sound, and has the schema of this code.
+
+Its law: asking changes no schema and creates no file.
+"""
+
+import os
+
+from sqlalchemy import text
+
+from models import migrate
+from models.engine import Database
+from models.tables import REVISION
+
+#: The revision that this version works with.
+WANTED = REVISION
+
+
+def address(database: Database) -> str:
+    """Return where `database` is, without any secret of its URL.
+
+    A query may carry a password as well as the place that is made for it.
+    """
+    shown = database.url.set(query={})
+    return shown.render_as_string(hide_password=True)
+
+
+def is_there(database: Database) -> bool:
+    """Tell whether there is something to connect to, as far as is known.
+
+    Opening an SQLite file that does not exist would create it.
+    """
+    return not database.is_sqlite or os.path.exists(
+        database.url.database or ""
+    )
+
+
+def revision(database: Database) -> str | None:
+    """Return the revision of the schema; `None` where there is none."""
+    return migrate.revision(database) if is_there(database) else None
+
+
+def faults(database: Database) -> list[str]:
+    """Return what SQLite finds wrong with its file: nothing if it is sound.
+
+    PostgreSQL has no such question for a client to ask.
+    """
+    if not database.is_sqlite:
+        return []
+    found = database.rows(text("PRAGMA integrity_check"))
+    return [str(row[0]) for row in found if row[0] != "ok"]

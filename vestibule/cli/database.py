@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""`db`: upgrade, check and back up the database that the settings name.
+
+Its law: these work on a database whose schema is behind, because that is
+when they are needed; and only `upgrade` changes or creates anything.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+
+from models import backup as copying
+from models import engine, health, migrate
+from models.engine import Database
+from vestibule.cli.failure import Failure
+from vestibule.cli.old_store import import_json
+
+
+@click.group()
+def db() -> None:
+    """Work with the database itself."""
+
+
+db.add_command(import_json)
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the schema to what this version works with."""
+    with closing(engine.configured()) as database:
+        before = health.revision(database)
+        migrate.upgrade(database)
+    if before == health.WANTED:
+        click.echo(f"the schema is at revision {before} already")
+    else:
+        click.echo(
+            f"the schema went from {_spelled(before)}"
+            f" to revision {health.WANTED}"
+        )
+
+
+@db.command()
+def check() -> None:
+    """Say whether the database is fit for use; exit with 1 if not."""
+    with _existing() as database:
+        found = health.revision(database)
+        click.echo(f"database: {health.address(database)}")
+        click.echo(
+            f"schema: {_spelled(found)},"
+            f" this version works with revision {health.WANTED}"
+        )
+        faults = health.faults(database)
+        if database.is_sqlite:
+            click.echo(f"integrity: {'; '.join(faults) or 'ok'}")
+    if faults:
+        raise Failure("the database file is damaged: restore a backup")
+    if found != health.WANTED:
+        raise Failure(
+            "the schema is not the one of this version; run:"
+            " python -m vestibule db upgrade"
+        )
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Write a copy of the database to the new FILE.
+
+    The service may go on working meanwhile. From SQLite it is a database
+    file, from PostgreSQL the SQL that pg_dump writes and psql restores.
+    """
+    with _existing() as database:
+        copying.back_up(database, file)
+    click.echo(f"wrote {file}")
+
+
+@contextmanager
+def _existing() -> Iterator[Database]:
+    """Give the database that the settings name, if there is one."""
+    with closing(engine.configured()) as database:
+        if not health.is_there(database):
+            raise Failure(f"there is no file {database.url.database}")
+        yield database
+
+
+def _spelled(revision: str | None) -> str:
+    """Return how a revision, or that there is none, reads in a line."""
+    return "no schema" if revision is None else f"revision {revision}"

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""`db import-json`: take the users of the old JSON store in."""
+
+import sys
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from models import engine, health
+from models.user import User
+from vestibule.accounts.adoption import (
+    Door,
+    Outcome,
+    Rehearsal,
+    Report,
+    adopt,
+)
+from vestibule.accounts.old_store import Pairs, rows_of
+from vestibule.cli.failure import Failure
+from vestibule.observe.logs import printable
+
+
+@click.command("import-json")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--dry-run", is_flag=True, help="Say it all, write nothing.")
+def import_json(file: Path, dry_run: bool) -> None:
+    """Import the users of FILE, a .db_User.json.
+
+    They keep their ids, dates and passwords. Rows that cannot be taken
+    are named, and the exit code is 1; users who are here already stay as
+    they are.
+    """
+    rows = rows_of(file.read_bytes())
+    counts: Counter[Outcome] = Counter()
+    try:
+        _import(rows, _rehearsal() if dry_run else User.insert, counts)
+    finally:
+        # Also when it is interrupted: what went in is in.
+        prefix = "dry run, nothing was written: " if dry_run else ""
+        done = (f"{counts[outcome]} {outcome.value}" for outcome in Outcome)
+        click.echo(prefix + ", ".join(done))
+    if counts[Outcome.BAD]:
+        raise Failure("some rows are bad; the others are not affected")
+
+
+def _import(rows: Pairs, door: Door, counts: Counter[Outcome]) -> None:
+    """Import the `rows`, name those that stay out, and count them all."""
+    console = Console(stderr=True, soft_wrap=True)
+    with Progress(
+        console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
+        task = progress.add_task("importing", total=len(rows))
+        for report in adopt(rows, door):
+            counts[report.outcome] += 1
+            if report.outcome is not Outcome.IMPORTED:
+                console.print(_line(report), markup=False, highlight=False)
+            progress.advance(task)
+
+
+def _line(report: Report) -> str:
+    """Return the line that names a row which did not go in."""
+    line = f"{report.key or '(empty key)'}: {report.outcome.value}"
+    return printable(f"{line}: {report.why}" if report.why else line)
+
+
+def _rehearsal() -> Rehearsal:
+    """Return the door of a dry run.
+
+    It must not make the file or the schema that is missing, as the first
+    use of an SQLite database does.
+    """
+    with closing(engine.configured()) as database:
+        found = health.revision(database)
+    if found not in (None, health.WANTED):
+        raise Failure(
+            "the schema is not the one of this version; run:"
+            " python -m vestibule db upgrade"
+        )
+    return Rehearsal(is_empty=found is None)

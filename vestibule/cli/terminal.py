@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Tables out, passwords and answers in; with a terminal or without one.
+
+Its law: no text from the database reaches a terminal as a control
+sequence, and a password is read from where nobody sees it.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vestibule.errors import InvalidValue
+from vestibule.observe.logs import printable
+
+#: Columns for output that goes to a file or a program: a line that is cut
+#: to the width of a terminal would be of no use there.
+_UNBOUNDED = 100_000
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | None]]
+) -> None:
+    """Print `rows` under the names of their `columns`.
+
+    A narrow terminal folds what does not fit; nothing is left out.
+    """
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell or "-")) for cell in row))
+    width = None if sys.stdout.isatty() else _UNBOUNDED
+    Console(width=width).print(table)
+
+
+def is_asked_by_person() -> bool:
+    """Tell whether somebody at a terminal can answer a question."""
+    return bool(sys.stdin and sys.stdin.isatty())
+
+
+def read_new_password() -> str:
+    """Ask for a new password twice, or read it from one line of input.
+
+    It is never an argument: those are seen in the list of processes and
+    kept by the shell. Raise `InvalidValue` if there is none.
+    """
+    if is_asked_by_person():
+        asked: str = click.prompt(
+            "Password", hide_input=True, confirmation_prompt=True, err=True
+        )
+        return asked
+    # It is `None` in a program that was started with it closed.
+    line = sys.stdin.buffer.readline() if sys.stdin else b""
+    if not line:
+        raise InvalidValue("password", "is expected on standard input")
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError:
+        raise InvalidValue("password", "is not valid UTF-8") from None
+
+
+def confirm(question: str) -> None:
+    """Ask a yes-or-no question; go on only if the answer is yes."""
+    if not is_asked_by_person():
+        raise click.UsageError("without a terminal, --yes is needed")
+    click.confirm(question, abort=True, err=True)

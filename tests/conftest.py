@@ -38,19 +38,25 @@ def clean_settings(
     engine.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def on_postgresql(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Run the test on each kind of database; return the address."""
-    if request.param == "sqlite":
-        return settings.DATABASE_URL.read()
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    url = server.fresh_url()
+    """Run the test on a fresh PostgreSQL database; return its address."""
+    url = postgresql.fresh_url()
     monkeypatch.setenv("DATABASE_URL", url)
     fresh = engine.configured()
     migrate.upgrade(fresh)
     fresh.close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest) -> str:
+    """Run the test on each kind of database; return the address."""
+    if request.param == "sqlite":
+        return settings.DATABASE_URL.read()
+    url: str = request.getfixturevalue("on_postgresql")
     return url
 
 

@@ -5,6 +5,7 @@ Its law: `lifetime` alone says who is dead; nobody waits long for a purge.
 """
 
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -16,20 +17,28 @@ from vestibule.sessions.record import record_of
 #: never keeps a login waiting.
 BATCH = 500
 
+_GONE = object()
+
 
 def purge_mapping(
-    entries: MutableMapping[str, Any], limits: Limits, now: datetime
+    entries: MutableMapping[str, Any],
+    limits: Limits,
+    now: datetime,
+    lock: AbstractContextManager[Any],
 ) -> int:
     """Take the entries out that are dead or unreadable; return how many.
 
-    The entries are listed in one step, so other threads may change the
-    dictionary meanwhile.
+    The entries are listed in one step, under the `lock` of those who put
+    them there in more than one; other threads may change the dictionary
+    meanwhile.
     """
+    with lock:
+        listed = list(entries.items())
     gone = 0
-    for session_id, entry in list(entries.items()):
+    for session_id, entry in listed:
         record = record_of(entry)
         if record is None or not is_live(record, limits, now):
-            gone += entries.pop(session_id, None) is not None
+            gone += entries.pop(session_id, _GONE) is not _GONE
     return gone
 
 

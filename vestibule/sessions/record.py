@@ -30,4 +30,8 @@ def record_of(entry: Any) -> Record | None:
         return None
     if not isinstance(created_at, datetime):
         return Record(user_id)
-    return Record(user_id, created_at.astimezone())
+    try:
+        return Record(user_id, created_at.astimezone())
+    except (OverflowError, ValueError):
+        # A moment beyond the calendar, in UTC or in local time.
+        return Record(user_id)

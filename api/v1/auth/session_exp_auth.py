@@ -2,6 +2,7 @@
 """Sessions in the memory of one process that end after a set time."""
 
 import logging
+import threading
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
@@ -12,6 +13,10 @@ from vestibule.sessions.purge import purge_mapping
 from vestibule.sessions.record import Record, record_of
 
 _log = logging.getLogger(__name__)
+
+#: Held while a session is there but not dated yet: a purge that saw it
+#: then would take it for one that nobody knows the age of.
+_dating = threading.Lock()
 
 
 class SessionExpAuth(SessionAuth):
@@ -29,13 +34,14 @@ class SessionExpAuth(SessionAuth):
 
     def create_session(self, user_id: Optional[str] = None) -> Optional[str]:
         """Begin a session as the parent does, and date it."""
-        session_id = super().create_session(user_id)
-        if session_id is None:
-            return None
-        self.user_id_by_session_id[session_id] = {
-            "user_id": user_id,
-            "created_at": datetime.now(timezone.utc),
-        }
+        with _dating:
+            session_id = super().create_session(user_id)
+            if session_id is None:
+                return None
+            self.user_id_by_session_id[session_id] = {
+                "user_id": user_id,
+                "created_at": datetime.now(timezone.utc),
+            }
         self.purge_when_due()
         return session_id
 
@@ -65,7 +71,9 @@ class SessionExpAuth(SessionAuth):
 
     def purge(self, now: datetime) -> int:
         """Drop the sessions that are dead at the moment `now`."""
-        return purge_mapping(self.user_id_by_session_id, self.limits(), now)
+        return purge_mapping(
+            self.user_id_by_session_id, self.limits(), now, _dating
+        )
 
     def purge_when_due(self) -> None:
         """Purge once per `SESSION_PURGE_INTERVAL`.

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Stand-ins for requests: what a mechanism reads of one, and no more."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.serving import COOKIE
+
+
+@dataclass
+class Visit:
+    """A request that has a path, headers and cookies."""
+
+    path: str = "/api/v1/users"
+    headers: dict[str, Any] = field(default_factory=dict)
+    cookies: dict[str, Any] = field(default_factory=dict)
+
+
+def with_session(session_id: str | None) -> Visit:
+    """Return a request that carries `session_id` in the session cookie."""
+    if session_id is None:
+        return Visit()
+    return Visit(cookies={COOKIE: session_id})
+
+
+def with_authorization(value: Any) -> Visit:
+    """Return a request that carries an `Authorization` header."""
+    return Visit(headers={"Authorization": value})

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Fixtures of the mission: servers that the tests of a module share."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from api.v1.auth.session_auth import SessionAuth
+from models import engine, migrate
+from tests.backends import PostgreSQL
+from tests.clocks import SetClock
+from tests.conftest import Serve
+from tests.serving import Server
+
+
+@pytest.fixture(scope="module")
+def serve_shared(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Serve]:
+    """Return a function that starts a server for all tests of a module."""
+    started: list[Server] = []
+
+    def start(**given: str) -> Server:
+        """Start a server with the settings that are `given`."""
+        folder = tmp_path_factory.mktemp("server")
+        server = Server(folder, **given).start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def fresh_postgresql(postgresql: PostgreSQL) -> dict[str, str]:
+    """Return a server's settings for an empty PostgreSQL database."""
+    url = postgresql.fresh_url()
+    database = engine.Database(make_url(url), 5000)
+    migrate.upgrade(database)
+    database.close()
+    return {"DATABASE_URL": url}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stored_in(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return a server's settings for each kind of database, empty yet."""
+    if request.param == "sqlite":
+        return {}
+    found: dict[str, str] = request.getfixturevalue("fresh_postgresql")
+    return found
+
+
+@pytest.fixture
+def no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin without sessions in memory, and leave none behind."""
+    monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Stop the product's clock; the test moves it."""
+    return SetClock().install(monkeypatch)

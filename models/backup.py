@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from models import sqlite
 from models.engine import Database
+from vestibule import settings
 from vestibule.errors import StoreUnavailable
 
 #: What SQLite may leave beside a file that it could not finish.
@@ -75,16 +76,16 @@ def _dump_postgresql(database: Database, name: str) -> None:
             "no backup: pg_dump could be given sslpassword only in sight of"
             " everybody; use a key without one"
         )
-    environment = dict(os.environ)
+    secret = {}
     if "password" in options:
-        environment["PGPASSWORD"] = str(options.pop("password"))
+        secret["PGPASSWORD"] = str(options.pop("password"))
     try:
         done = subprocess.run(
             [
                 "pg_dump", "--no-password", "--no-owner", "--no-privileges",
                 f"--file={name}", f"--dbname={make_conninfo(**options)}",
             ],
-            env=environment,
+            env=settings.for_child(**secret),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

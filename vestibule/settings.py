@@ -37,6 +37,11 @@ class Setting(Generic[T_co]):
             raise BadSetting(self.name, str(error)) from None
 
 
+def for_child(**more: str) -> dict[str, str]:
+    """Return the environment for a program to start, with `more` in it."""
+    return {**os.environ, **more}
+
+
 def _text(text: str | None) -> str:
     """Return the text itself; setting it to nothing is a mistake."""
     if not text:

@@ -5,6 +5,7 @@ Its law: no text from the database reaches a terminal as a control
 sequence, and a password is read from where nobody sees it.
 """
 
+import itertools
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -16,25 +17,26 @@ from rich.text import Text
 from vestibule.errors import InvalidValue
 from vestibule.observe.logs import printable
 
-#: Columns for output that goes to a file or a program: a line that is cut
-#: to the width of a terminal would be of no use there.
-_UNBOUNDED = 100_000
-
 
 def show_table(
     columns: Sequence[str], rows: Iterable[Sequence[str | None]]
 ) -> None:
     """Print `rows` under the names of their `columns`.
 
-    A narrow terminal folds what does not fit; nothing is left out.
+    A person gets a table; a narrow terminal folds what does not fit, so
+    nothing is left out. A program gets lines with tabs between the cells.
     """
+    shown = ([printable(cell or "-") for cell in row] for row in rows)
+    if not sys.stdout.isatty():
+        for cells in itertools.chain([columns], shown):
+            click.echo("\t".join(cells))
+        return
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell or "-")) for cell in row))
-    width = None if sys.stdout.isatty() else _UNBOUNDED
-    Console(width=width).print(table)
+    for cells in shown:
+        table.add_row(*map(Text, cells))
+    Console().print(table)
 
 
 def is_asked_by_person() -> bool:

@@ -36,6 +36,9 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 class Server:
     """`python3 -m api.v1.app` on a free port, until `stop` or `kill`."""
 
+    #: What the interpreter is told to run.
+    program: tuple[str, ...] = ("-m", "api.v1.app")
+
     def __init__(self, folder: Path, **settings: str) -> None:
         """Prepare a server whose working directory is `folder`."""
         self.folder = folder
@@ -51,7 +54,7 @@ class Server:
         """Start it and wait for the line that says it runs."""
         self._ready.clear()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "api.v1.app"],
+            [sys.executable, *self.program],
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,

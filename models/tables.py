@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Dialect,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -22,7 +23,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with; a test compares it with the
 #: migrations, and the start with the database.
-REVISION = "0001"
+REVISION = "0002"
 
 
 def moment(value: Any) -> datetime:
@@ -88,6 +89,8 @@ USERS = Table(
     Column("password", Text),
     Column("first_name", Text),
     Column("last_name", Text),
+    Column("role", Text, nullable=False, server_default="member"),
+    Column("disabled_at", UTCMoment),
     Index("users_email_key", "email_key", unique=True),
 )
 
@@ -101,9 +104,44 @@ USER_SESSIONS = Table(
     Column("updated_at", UTCMoment, nullable=False),
     Column("user_id", Text),
     Column("session_digest", Text),
+    Column("last_seen_at", UTCMoment),
+    Column("authenticated_at", UTCMoment),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    Column("method", Text),
     Index("user_sessions_session_digest", "session_digest"),
     Index("user_sessions_user_id", "user_id"),
     # A session ends a set time after its creation, so this is the index
     # on expiry, and it stays true when SESSION_DURATION is changed.
     Index("user_sessions_created_at", "created_at"),
+)
+
+# What an ended session leaves behind for a day, so that whoever has its
+# secret id, and nobody else, can be told why it ended.
+ENDED_SESSIONS = Table(
+    "ended_sessions",
+    METADATA,
+    Column("session_digest", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", UTCMoment, nullable=False),
+    Index("ended_sessions_ended_at", "ended_at"),
+)
+
+# Failures to authenticate, by account and by network; `key` is a digest.
+FAILURES = Table(
+    "failures",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", UTCMoment, nullable=False),
+    Index("failures_last_at", "last_at"),
+)
+
+# One code for each user, with which a new password may be set once.
+RESET_CODES = Table(
+    "reset_codes",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("code_digest", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
 )

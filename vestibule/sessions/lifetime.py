@@ -1,53 +1,119 @@
 #!/usr/bin/env python3
-"""How long a session lives: pure functions of record, limits and now.
+"""How long a session lives: pure functions of session, limits and now.
 
 Its law: this is the only place where a session's age is compared with
-anything (OWASP ASVS 5.0, 7.3.2).
+anything (OWASP ASVS 5.0, 7.3.1 and 7.3.2).
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from vestibule.sessions.record import Record
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.record import Dated
 
 #: The longest duration that `timedelta` can hold.
 LONGEST_SECONDS = 999_999_999 * 86_400
+#: How far the clocks of two machines may be apart. A session that began
+#: later than that is not of this time: a clock was set back.
+SKEW = timedelta(seconds=10)
+
+_NONE = timedelta(0)
+
+
+def seconds(number: int) -> timedelta:
+    """Return `number` seconds, as many as a duration can hold."""
+    return timedelta(seconds=max(0, min(number, LONGEST_SECONDS)))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long sessions may live; zero or less means for ever."""
+    """How long sessions may live; zero means without that limit."""
 
-    duration: timedelta = timedelta(0)
+    #: From the beginning: `SESSION_DURATION`.
+    duration: timedelta = _NONE
+    #: From the beginning, under every mechanism: `SESSION_MAX_AGE`.
+    max_age: timedelta = _NONE
+    #: From the last use: `SESSION_IDLE_TIMEOUT`.
+    idle: timedelta = _NONE
+    #: A use is noted at most once in this time: `SESSION_TOUCH_INTERVAL`.
+    touch: timedelta = timedelta(seconds=60)
 
     @property
-    def for_ever(self) -> bool:
-        """Tell whether sessions never end by themselves."""
-        return self.duration <= timedelta(0)
+    def lifetime(self) -> timedelta:
+        """The shorter one of the two limits from the beginning."""
+        if _NONE in (self.duration, self.max_age):
+            return max(self.duration, self.max_age)
+        return min(self.duration, self.max_age)
 
 
-def is_live(record: Record, limits: Limits, now: datetime) -> bool:
-    """Tell whether the session may still be used at the moment `now`.
+def why_dead(
+    session: Dated, limits: Limits, now: datetime
+) -> Reason | None:
+    """Return why the session may not be used at `now`; `None` if it may.
 
-    It ends after, not at, the last moment of its duration. Where there is
-    a limit, a session that does not say when it began is dead.
+    It ends after, not at, the last moment of a limit. Where there is a
+    limit, a session that does not say when it began is dead.
     """
-    if limits.for_ever:
-        return True
-    if record.created_at is None:
-        return False
-    # Not `created_at + duration`: the sum may lie beyond the calendar.
-    return now - record.created_at <= limits.duration
+    began, lifetime = session.created_at, limits.lifetime
+    if began is None:
+        limited = lifetime > _NONE or limits.idle > _NONE
+        return Reason.EXPIRED if limited else None
+    # Not `began + lifetime`: the sum may lie beyond the calendar.
+    age = now - began
+    if age < -SKEW:
+        return Reason.CLOCK_CHANGED
+    if _NONE < lifetime < age:
+        return Reason.EXPIRED
+    if limits.idle > _NONE:
+        quiet = now - (session.last_seen_at or began)
+        if quiet > limits.idle:
+            return Reason.IDLE_TIMEOUT
+    return None
 
 
-def oldest_live(limits: Limits, now: datetime) -> datetime | None:
-    """Return the creation moment before which all are dead, or `None`.
+def ends_at(session: Dated, limits: Limits) -> datetime | None:
+    """Return the moment at which the session ends if nobody uses it."""
+    began = session.created_at
+    seen = session.last_seen_at or began
+    ends = []
+    for start, limit in ((began, limits.lifetime), (seen, limits.idle)):
+        if start is None or limit <= _NONE:
+            continue
+        try:
+            ends.append(start + limit)
+        except OverflowError:
+            continue
+    return min(ends, default=None)
 
-    The same comparison as `is_live`, turned for an index to use.
+
+def is_touch_due(session: Dated, limits: Limits, now: datetime) -> bool:
+    """Tell whether a use at `now` is to be noted.
+
+    Noting it is a write, so not each use is: one in the interval, or in a
+    tenth of the idle timeout if that is shorter.
     """
-    if limits.for_ever:
-        return None
+    seen = session.last_seen_at or session.created_at
+    if limits.idle > _NONE:
+        return seen is None or now - seen >= min(
+            limits.touch, limits.idle / 10
+        )
+    return seen is None or now - seen >= limits.touch
+
+
+def oldest_live(
+    limits: Limits, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return before which beginning, and which last use, all are dead.
+
+    The same comparisons as in `why_dead`, turned for an index to use;
+    `None` where there is no such limit.
+    """
+    return _before(now, limits.lifetime), _before(now, limits.idle)
+
+
+def _before(now: datetime, limit: timedelta) -> datetime | None:
+    """Return `now - limit`; `None` without a limit the calendar holds."""
     try:
-        return now - limits.duration
+        return now - limit if limit > _NONE else None
     except OverflowError:
         return None

@@ -1,37 +1,63 @@
 #!/usr/bin/env python3
-"""What a session is, wherever it is kept: whose, and since when."""
+"""What a session is, wherever it is kept."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
-class Record(NamedTuple):
-    """A session's user id and, if known, the moment of its creation."""
+class Dated(Protocol):
+    """What the rules of lifetime need to know of a session."""
+
+    #: The moment it began, if that is known.
+    created_at: Any
+    #: The last use that was noted, if one was.
+    last_seen_at: datetime | None
+
+
+class Session(Dated, Protocol):
+    """What a session knows of itself; the secret id is no part of it."""
+
+    #: The public handle, by which its owner can name it.
+    id: str
+    #: Whose session it is.
+    user_id: str | None
+    #: When the user last proved who they are.
+    authenticated_at: datetime | None
+    #: The address from which it was opened.
+    ip: str | None
+    #: The program that opened it, in its own words.
+    user_agent: str | None
+    #: How it was opened: by `password`, by a script (`None`).
+    method: str | None
+
+
+class Entry(NamedTuple):
+    """What an entry of the mechanisms' dictionary says."""
 
     user_id: str
     created_at: datetime | None = None
 
 
-def record_of(entry: Any) -> Record | None:
-    """Return the record that a value of the mechanisms' dictionary means.
+def entry_of(value: Any) -> Entry | None:
+    """Return what a value of the mechanisms' dictionary means.
 
     The value is a user id, or a dictionary with `user_id` and perhaps
     `created_at`; both may have been put there by hand. A `created_at`
     without a zone is local time, as `datetime.now()` gives it. `None` for
     anything else: what cannot be read opens nothing.
     """
-    if isinstance(entry, str):
-        return Record(entry)
-    if not isinstance(entry, dict):
+    if isinstance(value, str):
+        return Entry(value)
+    if not isinstance(value, dict):
         return None
-    user_id = entry.get("user_id")
-    created_at = entry.get("created_at")
+    user_id = value.get("user_id")
+    created_at = value.get("created_at")
     if not isinstance(user_id, str):
         return None
     if not isinstance(created_at, datetime):
-        return Record(user_id)
+        return Entry(user_id)
     try:
-        return Record(user_id, created_at.astimezone())
+        return Entry(user_id, created_at.astimezone())
     except (OverflowError, ValueError):
         # A moment beyond the calendar, in UTC or in local time.
-        return Record(user_id)
+        return Entry(user_id)

@@ -83,7 +83,7 @@ class Base:
         self.updated_at = clock.now()
         row = self._row()
         changed = self._changed(row)
-        statement = _insert(self._table).values(row)
+        statement = insert_into(self._table).values(row)
         self._execute(
             statement.on_conflict_do_update(
                 index_elements=["id"], set_=changed
@@ -110,7 +110,7 @@ class Base:
         Tell whether it went in: a stored object of that id stays as it is.
         """
         row = self._row()
-        statement = _insert(self._table).values(row)
+        statement = insert_into(self._table).values(row)
         free = bool(self._execute(
             statement.on_conflict_do_nothing(index_elements=["id"])
         ))
@@ -289,7 +289,7 @@ def _by_id(table: Table) -> Select[Any]:
     return select(table).where(table.c.id == bindparam("id"))
 
 
-def _insert(table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_into(table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that can say what to do about a conflict."""
     if database().is_sqlite:
         return sqlite.insert(table)

@@ -111,6 +111,7 @@ USER_SESSIONS = Table(
     Column("method", Text),
     Index("user_sessions_session_digest", "session_digest"),
     Index("user_sessions_user_id", "user_id"),
+    Index("user_sessions_last_seen_at", "last_seen_at"),
     # A session ends a set time after its creation, so this is the index
     # on expiry, and it stays true when SESSION_DURATION is changed.
     Index("user_sessions_created_at", "created_at"),

@@ -2,6 +2,7 @@
 """Users: who may have an account, and what is shown of them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, false, update
@@ -31,6 +32,10 @@ class User(Base):
         self.first_name: str | None = kwargs.get("first_name")
         self.last_name: str | None = kwargs.get("last_name")
         self._password: str | None = None
+        #: `member` or `admin`; what these may do, `policy` says.
+        self.role: str = "member"
+        #: Since when the user may not come in, or `None`.
+        self.disabled_at: datetime | None = None
 
     @property
     def email(self) -> str | None:
@@ -105,6 +110,8 @@ class User(Base):
             "password": self._password,
             "first_name": storable_text("first_name", self.first_name),
             "last_name": storable_text("last_name", self.last_name),
+            "role": self.role,
+            "disabled_at": self.disabled_at,
         }
 
     def _fill(self, row: Sequence[Any]) -> None:
@@ -118,7 +125,10 @@ class User(Base):
             self._password,
             self.first_name,
             self.last_name,
+            self.role,
+            disabled_at,
         ) = row
+        self.disabled_at = disabled_at and moment(disabled_at)
         self.created_at = moment(created_at)
         self.updated_at = moment(updated_at)
 

@@ -8,16 +8,17 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     ColumnElement,
     bindparam,
-    delete,
     false,
     select,
 )
 
-from models.base import Base, storable_text
+from models import ending
+from models.base import Base, insert_into, storable_text
 from models.engine import database
 from models.identity import remember
 from models.tables import USER_SESSIONS, USERS, moment
 from models.user import User
+from vestibule import clock
 from vestibule.digest import digest_of
 
 Self = TypeVar("Self", bound="UserSession")
@@ -50,6 +51,13 @@ class UserSession(Base):
         super().__init__(*args, **kwargs)
         self.user_id: str | None = kwargs.get("user_id")
         self.session_id: str | None = kwargs.get("session_id")
+        self.last_seen_at: datetime | None = kwargs.get("last_seen_at")
+        self.authenticated_at: datetime | None = kwargs.get(
+            "authenticated_at"
+        )
+        self.ip: str | None = kwargs.get("ip")
+        self.user_agent: str | None = kwargs.get("user_agent")
+        self.method: str | None = kwargs.get("method")
 
     @classmethod
     def find(cls: type[Self], session_id: str) -> Self | None:
@@ -67,35 +75,30 @@ class UserSession(Base):
             remember(User, User._from_row(row[_SESSION_COLUMNS:]))
         return cls._from_row(row[:_SESSION_COLUMNS])
 
-    @classmethod
-    def end(cls, session_id: str) -> bool:
-        """Delete the session with this secret id; tell if there was one."""
-        statement = delete(USER_SESSIONS).where(
-            USER_SESSIONS.c.session_digest == digest_of(session_id)
-        )
-        with database().transaction() as connection:
-            return connection.execute(statement).rowcount > 0
+    def save_within(self, most: int, reason: str) -> None:
+        """Insert the session; end the user's oldest beyond `most`.
 
-    @classmethod
-    def purge(cls, created_before: datetime, limit: int) -> int:
-        """Delete up to `limit` sessions made before a moment; count them.
+        Both at once, so that logins at the same moment never leave more;
+        0 is any number.
         """
-        expired = (
-            select(USER_SESSIONS.c.id)
-            .where(USER_SESSIONS.c.created_at < created_before)
-            .limit(limit)
-        )
-        statement = delete(USER_SESSIONS).where(
-            USER_SESSIONS.c.id.in_(expired)
-        )
+        self.updated_at = clock.now()
+        row = self._row()
         with database().transaction() as connection:
-            return connection.execute(statement).rowcount
+            connection.execute(insert_into(USER_SESSIONS).values(row))
+            if most and self.user_id is not None:
+                ending.end_beyond(connection, self.user_id, most, reason)
+        self._loaded = tuple(row.values())
 
     def _row(self) -> dict[str, Any]:
         """Return the value of each column; raise `InvalidValue`."""
         return super()._row() | {
             "user_id": storable_text("user_id", self.user_id),
             "session_digest": self._digest(),
+            "last_seen_at": self.last_seen_at,
+            "authenticated_at": self.authenticated_at,
+            "ip": storable_text("ip", self.ip),
+            "user_agent": storable_text("user_agent", self.user_agent),
+            "method": storable_text("method", self.method),
         }
 
     def _digest(self) -> str | None:
@@ -104,15 +107,28 @@ class UserSession(Base):
         secret = storable_text("session_id", self.session_id)
         if secret is None:
             return None
-        if self._loaded is not None and secret == self._loaded[-1]:
+        if self._loaded is not None and secret == self._loaded[4]:
             return secret
         return digest_of(secret)
 
     def _fill(self, row: Sequence[Any]) -> None:
         """Take the attributes from the columns of `row`, in their order."""
-        self.id, created_at, updated_at, self.user_id, self.session_id = row
+        (
+            self.id,
+            created_at,
+            updated_at,
+            self.user_id,
+            self.session_id,
+            last_seen_at,
+            authenticated_at,
+            self.ip,
+            self.user_agent,
+            self.method,
+        ) = row
         self.created_at = moment(created_at)
         self.updated_at = moment(updated_at)
+        self.last_seen_at = last_seen_at and moment(last_seen_at)
+        self.authenticated_at = authenticated_at and moment(authenticated_at)
 
     @classmethod
     def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:

@@ -129,6 +129,38 @@ SESSION_DURATION = Setting(
     " `session_db_auth`. Unset, 0, negative or not an integer: sessions"
     " never expire, and the start warns of it.",
 )
+SESSION_IDLE_TIMEOUT = Setting(
+    "SESSION_IDLE_TIMEOUT",
+    "0",
+    _whole(0, 31_536_000),
+    "Seconds without a request after which a session ends; 0: no limit.",
+)
+SESSION_MAX_AGE = Setting(
+    "SESSION_MAX_AGE",
+    "0",
+    _whole(0, 315_360_000),
+    "Seconds after which a session ends under every mechanism, however"
+    " much it is used; 0: no limit but `SESSION_DURATION`.",
+)
+SESSION_TOUCH_INTERVAL = Setting(
+    "SESSION_TOUCH_INTERVAL",
+    "60",
+    _whole(0, 86_400),
+    "Seconds in which the use of a session is noted at most once; an idle"
+    " timeout below ten times that counts instead. 0: only for it.",
+)
+MAX_SESSIONS_PER_USER = Setting(
+    "MAX_SESSIONS_PER_USER",
+    "0",
+    _whole(0, 10_000),
+    "Sessions that a user may have at once; the oldest ends. 0: any number.",
+)
+MEMORY_SESSIONS_MAX = Setting(
+    "MEMORY_SESSIONS_MAX",
+    "100000",
+    _whole(1, 10_000_000),
+    "Sessions that a mechanism keeps in memory; the oldest ends.",
+)
 SESSION_PURGE_INTERVAL = Setting(
     "SESSION_PURGE_INTERVAL",
     "60",
@@ -188,6 +220,11 @@ ALL: tuple[Setting[object], ...] = (
     AUTH_TYPE,
     SESSION_NAME,
     SESSION_DURATION,
+    SESSION_IDLE_TIMEOUT,
+    SESSION_MAX_AGE,
+    SESSION_TOUCH_INTERVAL,
+    MAX_SESSIONS_PER_USER,
+    MEMORY_SESSIONS_MAX,
     SESSION_PURGE_INTERVAL,
     DATABASE_URL,
     DATABASE_TIMEOUT,

@@ -14,7 +14,7 @@ from models.user import User
 from models.user_session import UserSession
 from vestibule.cli.terminal import show_table
 from vestibule.cli.user_argument import named_user
-from vestibule.sessions.record import Record
+from vestibule.sessions.lifetime import why_dead
 
 
 @click.group()
@@ -49,7 +49,7 @@ def purge() -> None:
     """
     mechanism = SessionDBAuth()
     dropped = mechanism.purge_expired()
-    why = ": they never expire" if mechanism.limits().for_ever else ""
+    why = ": they never expire" if mechanism.limits().endless else ""
     click.echo(f"dropped {dropped} expired sessions{why}")
 
 
@@ -64,10 +64,10 @@ def _described(
         if owner not in names:
             user = User.get(owner)
             names[owner] = owner if user is None else user.email or owner
-        live = mechanism.is_live(Record(owner or "", session.created_at))
+        dead = why_dead(session, mechanism.limits(), mechanism.now())
         yield (
             session.id,
             names[owner],
             session.to_json()["created_at"],
-            "no" if live else "yes",
+            dead or "no",
         )

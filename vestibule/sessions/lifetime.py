@@ -45,6 +45,11 @@ class Limits:
             return max(self.duration, self.max_age)
         return min(self.duration, self.max_age)
 
+    @property
+    def endless(self) -> bool:
+        """Tell whether sessions never end by themselves."""
+        return self.lifetime <= _NONE and self.idle <= _NONE
+
 
 def why_dead(
     session: Dated, limits: Limits, now: datetime
@@ -92,12 +97,13 @@ def is_touch_due(session: Dated, limits: Limits, now: datetime) -> bool:
     Noting it is a write, so not each use is: one in the interval, or in a
     tenth of the idle timeout if that is shorter.
     """
+    intervals = [
+        one for one in (limits.touch, limits.idle / 10) if one > _NONE
+    ]
+    if not intervals:
+        return False
     seen = session.last_seen_at or session.created_at
-    if limits.idle > _NONE:
-        return seen is None or now - seen >= min(
-            limits.touch, limits.idle / 10
-        )
-    return seen is None or now - seen >= limits.touch
+    return seen is None or now - seen >= min(intervals)
 
 
 def oldest_live(

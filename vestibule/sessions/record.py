@@ -8,27 +8,41 @@ from typing import Any, NamedTuple, Protocol
 class Dated(Protocol):
     """What the rules of lifetime need to know of a session."""
 
-    #: The moment it began, if that is known.
-    created_at: Any
-    #: The last use that was noted, if one was.
-    last_seen_at: datetime | None
+    @property
+    def created_at(self) -> datetime | None:
+        """The moment it began, if that is known."""
+
+    @property
+    def last_seen_at(self) -> datetime | None:
+        """The last use that was noted, if one was."""
 
 
 class Session(Dated, Protocol):
     """What a session knows of itself; the secret id is no part of it."""
 
-    #: The public handle, by which its owner can name it.
-    id: str
-    #: Whose session it is.
-    user_id: str | None
-    #: When the user last proved who they are.
-    authenticated_at: datetime | None
-    #: The address from which it was opened.
-    ip: str | None
-    #: The program that opened it, in its own words.
-    user_agent: str | None
-    #: How it was opened: by `password`, by a script (`None`).
-    method: str | None
+    @property
+    def id(self) -> str:
+        """The public handle, by which its owner can name it."""
+
+    @property
+    def user_id(self) -> str | None:
+        """The user whose session it is."""
+
+    @property
+    def authenticated_at(self) -> datetime | None:
+        """When the user last proved who they are."""
+
+    @property
+    def ip(self) -> str | None:
+        """The address from which it was opened."""
+
+    @property
+    def user_agent(self) -> str | None:
+        """The program that opened it, in its own words."""
+
+    @property
+    def method(self) -> str | None:
+        """How it was opened; `None` by a script."""
 
 
 class Entry(NamedTuple):

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""What can be done with sessions, wherever they are kept.
+
+Its law: a store finds, lists and ends. It asks `lifetime` who is dead and
+never gives a secret id away. What it ends leaves its reason behind for a
+day, for the one who can show the secret.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from vestibule.sessions.lifetime import Limits
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.record import Session
+
+#: How long it is remembered why a session ended.
+REASON_KEPT = timedelta(days=1)
+
+
+class SessionStore(Protocol):
+    """The sessions of one mechanism."""
+
+    def find(self, session_id: str) -> Session | None:
+        """Return the session with this secret id, dead or alive."""
+
+    def listed(self, user_id: str | None = None) -> Sequence[Session]:
+        """Return a user's sessions, or all, dead or alive, newest first."""
+
+    def touch(self, session_id: str, now: datetime) -> None:
+        """Note a use; a session that ended meanwhile stays ended."""
+
+    def rotate(self, session_id: str, now: datetime) -> str | None:
+        """Give a session a new secret id, authenticated at `now`.
+
+        Return the new id; `None`, and do nothing, if it ended meanwhile.
+        """
+
+    def end(self, session_id: str, reason: Reason) -> bool:
+        """End the session with this secret id; tell if it was there."""
+
+    def end_handle(
+        self, handle: str, reason: Reason, user_id: str | None = None
+    ) -> bool:
+        """End the session with this handle if it is one of the user's."""
+
+    def end_all(
+        self,
+        reason: Reason,
+        user_id: str | None = None,
+        keep: str | None = None,
+    ) -> int:
+        """End the sessions of a user, or of everybody; count them.
+
+        `keep` is the handle of one that stays.
+        """
+
+    def reason(self, session_id: str) -> Reason | None:
+        """Return why the session with this secret id ended, if known."""
+
+    def purge(self, limits: Limits, now: datetime) -> int:
+        """Drop the sessions that are dead at `now`; count them."""

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""The sessions of the one who asks: see them, end one, end the others."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Response, abort
+
+from api.v1.answers import answer
+from api.v1.auth.session_auth import SessionAuth
+from api.v1.request import current_request
+from api.v1.views.blueprint import app_views
+from models.user import User
+from vestibule import settings
+from vestibule.sessions import cookie
+from vestibule.sessions.device import device_of
+from vestibule.sessions.lifetime import Limits, ends_at, why_dead
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.record import Session
+
+
+@app_views.get("/auth_session/sessions")
+def list_sessions() -> Response:
+    """Show the live sessions of the user who asks, newest first."""
+    auth, user = asking()
+    return answer(shown(auth, user.id, current_session(auth)))
+
+
+@app_views.delete("/auth_session/sessions/<handle>")
+def end_session(handle: str) -> Response:
+    """End the session with this handle, if it is the user's own."""
+    auth, user = asking()
+    current = current_session(auth)
+    if not auth.store.end_handle(handle, Reason.REVOKED, user.id):
+        abort(404)
+    response = answer({})
+    name = settings.SESSION_NAME.read()
+    if current is not None and current.id == handle and name is not None:
+        cookie.clear_on(response, name, current_request().is_secure)
+    return response
+
+
+@app_views.delete("/auth_session/sessions")
+def end_other_sessions() -> Response:
+    """End all sessions of the user but the one that asks."""
+    auth, user = asking()
+    current = current_session(auth)
+    keep = None if current is None else current.id
+    ended = auth.store.end_all(Reason.REVOKED, user.id, keep)
+    return answer({"ended": ended})
+
+
+def asking() -> tuple[SessionAuth, User]:
+    """Return the mechanism and the user who asks.
+
+    404 where there are no sessions, or nobody is known.
+    """
+    from api.v1.app import auth
+
+    user = current_request().current_user
+    if user is None or not isinstance(auth, SessionAuth):
+        abort(404)
+    return auth, user
+
+
+def current_session(auth: SessionAuth) -> Session | None:
+    """Return the session whose cookie came with the request."""
+    session_id = auth.session_cookie(current_request())
+    return None if session_id is None else auth.store.find(session_id)
+
+
+def shown(
+    auth: SessionAuth, user_id: str, current: Session | None
+) -> list[dict[str, Any]]:
+    """Return the live sessions of a user as JSON has them."""
+    limits, now = auth.limits(), auth.now()
+    return [
+        _described(session, limits, current)
+        for session in auth.store.listed(user_id)
+        if why_dead(session, limits, now) is None
+    ]
+
+
+def _described(
+    session: Session, limits: Limits, current: Session | None
+) -> dict[str, Any]:
+    """Return what a session's owner may know of it."""
+    return {
+        "id": session.id,
+        "current": current is not None and session.id == current.id,
+        "created_at": _moment(session.created_at),
+        "last_seen_at": _moment(session.last_seen_at),
+        "expires_at": _moment(ends_at(session, limits)),
+        "ip": session.ip,
+        "user_agent": session.user_agent,
+        "device": device_of(session.user_agent),
+        "method": session.method,
+    }
+
+
+def _moment(value: datetime | None) -> str | None:
+    """Return a moment as `to_json` writes it."""
+    return None if value is None else value.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""A user agent in words for people: "Firefox on Linux".
+
+Its law: these words help an owner to recognize a session and decide
+nothing; what no rule knows is "an unknown program".
+"""
+
+import re
+
+# The order counts: most browsers also claim to be the ones below them.
+_PROGRAMS = (
+    (r"Edg(?:e|A|iOS)?/", "Edge"),
+    (r"OPR/|Opera", "Opera"),
+    (r"SamsungBrowser/", "Samsung Internet"),
+    (r"Vivaldi/", "Vivaldi"),
+    (r"Firefox/|FxiOS/", "Firefox"),
+    (r"Chromium/", "Chromium"),
+    (r"Chrome/|CriOS/", "Chrome"),
+    (r"Safari/", "Safari"),
+    (r"MSIE |Trident/", "Internet Explorer"),
+    (r"curl/", "curl"),
+    (r"[Ww]get/", "Wget"),
+    (r"python-requests/|python-httpx/|aiohttp/|Python-urllib/", "Python"),
+    (r"PostmanRuntime/", "Postman"),
+    (r"okhttp/", "an Android app"),
+    (r"Go-http-client/", "Go"),
+)
+_SYSTEMS = (
+    (r"Windows", "Windows"),
+    (r"iPhone", "iPhone"),
+    (r"iPad", "iPad"),
+    (r"Android", "Android"),
+    (r"CrOS", "ChromeOS"),
+    (r"Mac OS X|Macintosh", "macOS"),
+    (r"Linux|X11", "Linux"),
+)
+
+
+def device_of(user_agent: str | None) -> str:
+    """Return the program, and its system if that is told."""
+    text = user_agent or ""
+    program = _first(_PROGRAMS, text) or "an unknown program"
+    system = _first(_SYSTEMS, text)
+    return f"{program} on {system}" if system else program
+
+
+def _first(rules: tuple[tuple[str, str], ...], text: str) -> str | None:
+    """Return the name of the first rule that `text` meets."""
+    for pattern, name in rules:
+        if re.search(pattern, text):
+            return name
+    return None

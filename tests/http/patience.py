@@ -29,11 +29,16 @@ def answers(server: Server) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that only waits to be reaped does
-    not.
+    """Tell whether a thread of a process runs; one that only waits to be
+    reaped does not.
+
+    Its first thread may be gone while the last still holds the sockets.
     """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
+    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            text = task.read_text()
+        except OSError:
+            continue
+        if text.rpartition(")")[2].split()[0] not in "ZX":
+            return True
+    return False

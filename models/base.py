@@ -110,10 +110,13 @@ class Base:
         Tell whether it went in: a stored object of that id stays as it is.
         """
         row = self._row()
-        statement = insert_into(self._table).values(row)
-        free = bool(self._execute(
-            statement.on_conflict_do_nothing(index_elements=["id"])
-        ))
+        statement = insert_into(self._table).values(row).on_conflict_do_nothing(
+            index_elements=["id"]
+        )
+        # Of an insert SQLAlchemy forgets the number, unless it is asked.
+        free = self._execute(
+            statement.execution_options(preserve_rowcount=True)
+        ) > 0
         if free:
             self._loaded = tuple(row.values())
         return free
@@ -171,10 +174,13 @@ class Base:
     def _row(self) -> dict[str, Any]:
         """Return each column's value, in their order; raise `InvalidValue`.
         """
+        id = storable_text("id", self.id)
+        if id is None:
+            raise InvalidValue("id", "must not be missing")
         return {
-            "id": storable_text("id", self.id),
-            "created_at": as_utc(self.created_at),
-            "updated_at": as_utc(self.updated_at),
+            "id": id,
+            "created_at": storable_moment("created_at", self.created_at),
+            "updated_at": storable_moment("updated_at", self.updated_at),
         }
 
     @classmethod
@@ -198,14 +204,17 @@ class Base:
         if value is None:
             return column.is_(None)
         if name in ("created_at", "updated_at"):
-            fits = isinstance(value, datetime)
-            value = as_utc(value) if fits else value
-        else:
-            fits = is_storable(value)
-        return column.__eq__(value) if fits else false()
+            try:
+                return column == storable_moment(name, value)
+            except InvalidValue:
+                return false()
+        return column == value if is_storable(value) else false()
 
     def _changed(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the columns of `row` that differ from what was loaded."""
+        """Return the columns of `row` that differ from what was loaded.
+
+        The date of the update is always among them.
+        """
         if self._loaded is None:
             return dict(row)
         return {
@@ -213,7 +222,7 @@ class Base:
             for (name, value), before in zip(
                 row.items(), self._loaded, strict=True
             )
-            if value != _comparable(before, value)
+            if name == "updated_at" or value != _comparable(before, value)
         }
 
     def _remove(self, connection: Connection) -> None:
@@ -256,6 +265,19 @@ def storable_text(field: str, value: Any) -> str | None:
     raise InvalidValue(field, "must be a string")
 
 
+def storable_moment(field: str, value: Any) -> datetime:
+    """Return `value`, a moment, in UTC; raise `InvalidValue` for the rest.
+
+    At the ends of the calendar a zone has moments that UTC has not.
+    """
+    if isinstance(value, datetime):
+        try:
+            return as_utc(value)
+        except OverflowError:
+            pass
+    raise InvalidValue(field, "must be a date and time")
+
+
 def _given_moment(
     name: str, given: Mapping[str, Any], otherwise: datetime
 ) -> datetime:
@@ -263,12 +285,12 @@ def _given_moment(
     value = given.get(name)
     if value is None:
         return otherwise
-    if isinstance(value, datetime):
-        return as_utc(value)
-    try:
-        return as_utc(datetime.fromisoformat(value))
-    except (TypeError, ValueError):
-        raise InvalidValue(name, "must be a date and time") from None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    return storable_moment(name, value)
 
 
 def _comparable(before: Any, value: Any) -> Any:

@@ -12,6 +12,8 @@ from models.tables import USER_SESSIONS, USERS, moment
 from vestibule import clock, passwords
 from vestibule.errors import DuplicateEmail, InvalidValue, VestibuleError
 
+_PASSWORD = USERS.c.keys().index("password")
+
 
 def email_key(email: str) -> str:
     """Return the form by which emails are compared: one key, one account.
@@ -81,6 +83,11 @@ class User(Base):
         after = passwords.hash_of(pwd)
         if self.replace_hash(before, after):
             self._password = after
+            if self._loaded is not None:
+                # What is stored already is no change for `save` to write.
+                loaded = list(self._loaded)
+                loaded[_PASSWORD] = after
+                self._loaded = loaded
 
     def replace_hash(self, before: str | None, after: str) -> bool:
         """Store the hash `after` if `before` is stored; tell if it was."""

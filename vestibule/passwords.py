@@ -4,7 +4,8 @@
 Its law: `verify` computes exactly one argon2 hash whatever it is given,
 so neither its answer's time nor its cost tells an unknown user from a
 wrong password (OWASP ASVS 5.0, 6.3.8 and 11.4.2). The one exception is a
-stored hash that asks for absurd parameters: that is refused at once.
+stored text that is no such hash, or that asks for absurd parameters: that
+is refused at once.
 """
 
 import hmac
@@ -67,21 +68,20 @@ def verify(stored: str | None, password: str) -> bool:
     `stored` is `None` for a user that does not exist or has no password;
     then a hash is computed for nothing, and the answer is `False`.
     """
-    try:
-        if stored is None:
-            _matches(_nobody(), password)
-            return False
-        if stored.startswith(_LEGACY_PREFIX):
-            _matches(_nobody(), password)
-            given = legacy_hash(sha256(password.encode()).hexdigest())
-            return hmac.compare_digest(stored, given)
-        if not _bearable(stored):
-            _log.error("a stored password hash is refused: not argon2, or"
-                       " its parameters are beyond the bounds")
-            return False
-        return _matches(stored, password)
-    except UnicodeEncodeError:
+    # A lone surrogate is in no password of ours, and costs as much as one.
+    secret = password.encode("utf-8", "surrogatepass")
+    if stored is None:
+        _matches(_nobody(), secret)
         return False
+    if stored.startswith(_LEGACY_PREFIX):
+        _matches(_nobody(), secret)
+        given = legacy_hash(sha256(secret).hexdigest())
+        return hmac.compare_digest(stored.encode(), given.encode())
+    if not _bearable(stored):
+        _log.error("a stored password hash is refused: not argon2, or"
+                   " its parameters are beyond the bounds")
+        return False
+    return _matches(stored, secret)
 
 
 def needs_rehash(stored: str) -> bool:
@@ -92,11 +92,11 @@ def needs_rehash(stored: str) -> bool:
         return True
 
 
-def _matches(stored: str, password: str) -> bool:
+def _matches(stored: str, secret: bytes) -> bool:
     """Compute the argon2 hash and compare it in constant time."""
     try:
-        return _hasher().verify(stored, password)
-    except (Argon2Error, InvalidHashError):
+        return _hasher().verify(stored, secret)
+    except (Argon2Error, InvalidHashError, UnicodeEncodeError):
         return False
 
 

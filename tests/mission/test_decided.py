@@ -77,5 +77,3 @@ def test_a_password_of_the_old_store(any_database: str) -> None:
     assert found.password.startswith("$argon2id$")
     assert old not in found.password
     assert found.is_valid_password("pässword")
-
-

@@ -57,6 +57,9 @@ class Sweeper:
             gone = self._sweep()
         except VestibuleError as error:
             _log.warning("expired sessions stay for now: %s", error)
+        except Exception:
+            # Of a subclass, perhaps; the thread must not die of it.
+            _log.exception("expired sessions stay for now")
         else:
             if gone:
                 _log.info("dropped %d expired sessions", gone)

@@ -30,7 +30,9 @@ class Auth:
             if excluded.endswith("*"):
                 if path.startswith(excluded[:-1]):
                     return False
-            elif whole in (excluded, excluded + "/"):
+            elif whole == (
+                excluded if excluded.endswith("/") else excluded + "/"
+            ):
                 return False
         return True
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Measures, and prints one table: `python -m bench`."""
+
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench import cores, logins, look_ups, starts
+from bench.load import Generator
+from bench.rows import Rounds, Row
+from models import sqlite
+
+Scenario = Callable[[Path, Generator, Rounds], Iterator[Row]]
+
+SCENARIOS: dict[str, Scenario] = {
+    "look-ups": look_ups.against_bare_flask,
+    "look-ups among many": look_ups.by_number,
+    "logins": logins.rows,
+    "starts": starts.rows,
+}
+HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")
+
+
+@click.command()
+@click.option("--rounds", default=7, type=click.IntRange(1), show_default=True,
+              help="How often each thing is measured, in turn.")
+@click.option("--seconds", default=2, type=click.IntRange(1),
+              show_default=True,
+              help="How long each thing is measured in a round.")
+@click.option("--tool", type=click.Choice(["wrk", "own"]),
+              help="What makes the load. [default: wrk where installed]")
+def main(rounds: int, seconds: int, tool: str | None) -> None:
+    """Measure on one core and print one table of ratios."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise click.ClickException("cores can be chosen on Linux only")
+    console = Console()
+    cores.pin_load()
+    table = Table(*HEADINGS)
+    with tempfile.TemporaryDirectory(prefix="bench") as folder:
+        generator = Generator(Path(folder), tool)
+        for what, scenario in SCENARIOS.items():
+            with console.status(f"measuring {what} ..."):
+                for row in scenario(
+                    Path(folder), generator, Rounds(rounds, seconds)
+                ):
+                    table.add_row(*row.cells())
+    table.caption = caption(generator.tool, rounds, seconds)
+    console.print(table)
+
+
+def caption(tool: str, rounds: int, seconds: int) -> str:
+    """Say how the numbers came about."""
+    shown = "wrk" if tool == "wrk" else "the project's own client"
+    carried = ".".join(map(str, sqlite.driver().sqlite_version_info))
+    shared = cores.serving() == cores.loading()
+    return (
+        f"Medians of {rounds} interleaved rounds of {seconds} s."
+        f" Server on core {cores.serving()}, load by {shown} on core"
+        f" {cores.loading()}{' (the only one: read with care)' * shared}."
+        f" Python {platform.python_version()}, SQLite {carried},"
+        f" {platform.system()} {platform.machine()}."
+    )
+
+
+if __name__ == "__main__":
+    main()

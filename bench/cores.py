@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Which core serves and which one makes the load.
+
+Its law: what is measured runs on one core alone, and what measures it
+stays off that core where the machine has a second one.
+"""
+
+import os
+
+#: What this process may use, read before anything is pinned.
+_FREE = (
+    sorted(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity")
+    else [0]
+)
+
+
+def serving() -> int:
+    """Return the number of the core that servers are pinned to."""
+    return _FREE[0]
+
+
+def loading() -> int:
+    """Return the number of the core that load and benchmark run on."""
+    return _FREE[-1]
+
+
+def pin_server() -> None:
+    """Pin this process, and what it will start, to the serving core."""
+    os.sched_setaffinity(0, {serving()})
+
+
+def pin_load() -> None:
+    """Pin this process, and what it will start, to the loading core."""
+    os.sched_setaffinity(0, {loading()})

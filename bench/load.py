@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Load on a server: by wrk where it is installed, else by our own client.
+
+Its law: an answer that is not a good one is no throughput; a run with
+such answers is an error, not a number.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving import COOKIE, ROOT
+
+_SCRIPT = str(Path(__file__).with_name("load.lua"))
+
+
+class BadAnswers(RuntimeError):
+    """The server did not answer as it must while it was measured."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run saw: good answers a second, and milliseconds they took."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+class Generator:
+    """Starts processes that make load, each by the same tool."""
+
+    def __init__(self, folder: Path, tool: str | None = None) -> None:
+        """Keep files of requests in `folder`; `tool` is `wrk` or `own`."""
+        self._folder = folder
+        self._files = 0
+        found = "wrk" if shutil.which("wrk") else "own"
+        self.tool = tool or found
+
+    def file(self, requests: list[bytes]) -> Path:
+        """Return a new file of whole requests, to be sent in turn."""
+        self._files += 1
+        path = self._folder / f"requests{self._files}"
+        path.write_bytes(b"".join(one + b"\0" for one in requests))
+        return path
+
+    def start(
+        self, port: int, requests: Path, connections: int, seconds: int
+    ) -> "Run":
+        """Start to send `requests` to a server; `finish` waits for it."""
+        shown = str(seconds)
+        if self.tool == "wrk":
+            command = [
+                "wrk", "-t1", f"-c{connections}", f"-d{shown}s",
+                "-s", _SCRIPT, f"http://127.0.0.1:{port}/",
+                "--", str(requests),
+            ]
+        else:
+            command = [
+                sys.executable, "-m", "bench.client", str(port),
+                str(requests), str(connections), shown,
+            ]
+        return Run(command, seconds)
+
+    def run(
+        self, port: int, requests: Path, connections: int, seconds: int
+    ) -> Seen:
+        """Send `requests` for some seconds and return what was seen."""
+        return self.start(port, requests, connections, seconds).finish()
+
+
+class Run:
+    """A load generator at work."""
+
+    def __init__(self, command: list[str], seconds: int) -> None:
+        """Start it by its `command`."""
+        self._seconds = seconds
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+
+    def finish(self) -> Seen:
+        """Wait for its end; raise `BadAnswers` unless all were good."""
+        try:
+            said, _ = self._process.communicate(timeout=self._seconds + 30)
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        if self._process.returncode:
+            raise BadAnswers(f"no load was made: {said}")
+        seen = json.loads(said.splitlines()[-1])
+        if seen["refused"] or seen["broken"] or not seen["answers"]:
+            raise BadAnswers(f"not all answers were good: {seen}")
+        return Seen(
+            seen["answers"] / seen["seconds"], seen["p50"], seen["p99"]
+        )
+
+
+def get(path: str, session_id: str) -> bytes:
+    """Return a whole GET request with a session cookie."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Cookie: {COOKIE}={session_id}\r\n\r\n"
+    ).encode()
+
+
+def post(path: str, form: str) -> bytes:
+    """Return a whole POST request with an encoded `form`."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(form)}\r\n\r\n{form}"
+    ).encode()

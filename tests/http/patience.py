@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Waiting for another process, with an end to the patience."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from tests.serving import Server
+
+
+def within(seconds: float, condition: Callable[[], object]) -> bool:
+    """Tell whether `condition` comes true in so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def answers(server: Server) -> bool:
+    """Tell whether the server answers a request now."""
+    try:
+        return server.request("GET", "/api/v1/status").status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a thread of a process runs; one that only waits to be
+    reaped does not.
+
+    Its first thread may be gone while the last still holds the sockets.
+    """
+    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            text = task.read_text()
+        except OSError:
+            continue
+        if text.rpartition(")")[2].split()[0] not in "ZX":
+            return True
+    return False

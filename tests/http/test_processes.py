@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""The server as processes: how they end, die, come back, and cope."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.conftest import Serve
+from tests.http.conftest import ADD_USER, EMAIL, PASSWORD
+from tests.http.contents import alarms_of, rows_of
+from tests.http.patience import answers, is_alive, within
+from tests.serving import COOKIE, Server
+
+SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
+ME = "/api/v1/users/me"
+
+
+def sign_in(server: Server) -> requests.Response:
+    """Log in and return the answer, whatever it is."""
+    return server.request(
+        "POST", "/api/v1/auth_session/login",
+        data={"email": EMAIL, "password": PASSWORD},
+    )
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_in_flight_is_finished(
+    serve: Serve, ending: signal.Signals
+) -> None:
+    """A signal to end lets logins that are being hashed come to theirs.
+    """
+    server = serve(**SETTINGS, BLOCKING_THREADS="32")
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    logins = 12
+    with ThreadPoolExecutor(logins) as crowd:
+        flying = [crowd.submit(sign_in, server) for _ in range(logins)]
+        # The first is answered while others are still being hashed.
+        assert within(10, lambda: any(one.done() for one in flying))
+        server.process.send_signal(ending)
+        late = sum(not one.done() for one in flying)
+        answered = [one.result() for one in flying]
+    assert late > 0
+    assert {one.status_code for one in answered} == {200}
+    assert server.process.wait(20) == 0
+    assert server.stop() == 0
+    assert len(rows_of(server.folder)["user_sessions"]) == logins
+    assert alarms_of(server) == []
+
+
+def test_a_killed_worker_is_replaced(serve: Serve) -> None:
+    """A worker that is killed, and again at once, comes back within five
+    seconds each time, and sessions in the database live on.
+    """
+    server = serve(**SETTINGS)
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    session = server.login(EMAIL, PASSWORD)
+    parent = server.process.pid
+    for _ in range(3):
+        [worker] = server.workers()
+        os.kill(worker, signal.SIGKILL)
+        assert within(5, lambda dead=worker: (  # type: ignore[misc]
+            not is_alive(dead) and answers(server)
+        ))
+        me = server.request("GET", ME, cookie=session)
+        assert me.status_code == 200
+    assert server.process.pid == parent and server.process.poll() is None
+    server.login(EMAIL, PASSWORD)
+    assert server.stop() == 0
+    assert alarms_of(server) == []
+
+
+def test_one_of_two_workers_may_die(serve: Serve) -> None:
+    """Two workers share the sessions, and one alone goes on with them."""
+    server = serve(**SETTINGS, WORKERS="2")
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    session = server.login(EMAIL, PASSWORD)
+    first, second = server.workers()
+    for _ in range(30):
+        me = server.request("GET", ME, cookie=session)
+        assert me.status_code == 200
+    os.kill(first, signal.SIGKILL)
+    assert within(5, lambda: not is_alive(first) and answers(server))
+    assert within(5, lambda: len(server.workers()) == 2)
+    assert second in server.workers()
+    assert server.request("GET", ME, cookie=session).status_code == 200
+    logout = server.request(
+        "DELETE", "/api/v1/auth_session/logout", cookie=session
+    )
+    assert logout.status_code == 200
+    for _ in range(30):
+        me = server.request("GET", ME, cookie=session)
+        assert me.status_code == 403
+
+
+def test_workers_end_with_their_parent(serve: Serve) -> None:
+    """No orphan answers beside the server that is started next."""
+    server = serve(**SETTINGS, WORKERS="2")
+    workers = server.workers()
+    assert len(workers) == 2
+    server.kill()
+    assert within(2, lambda: not any(is_alive(pid) for pid in workers))
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", server.port))
+
+
+def test_a_storm_of_logins_leaves_room(serve: Serve) -> None:
+    """Too many logins are told to come back, and nobody else waits."""
+    server = serve(**SETTINGS, BLOCKING_THREADS="8")
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    session = server.login(EMAIL, PASSWORD)
+    over = threading.Event()
+    seen: list[tuple[int, float]] = []
+
+    def look() -> None:
+        """Ask again and again who one is, and how long that takes."""
+        while not over.is_set():
+            begun = time.monotonic()
+            status = server.request("GET", ME, cookie=session).status_code
+            seen.append((status, time.monotonic() - begun))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        with ThreadPoolExecutor(40) as crowd:
+            logins = list(crowd.map(sign_in, [server] * 80))
+    finally:
+        over.set()
+        watcher.join()
+    statuses = [login.status_code for login in logins]
+    assert set(statuses) == {200, 503}
+    assert all(
+        int(login.headers["Retry-After"]) >= 1
+        and login.json() == {"error": "Service Unavailable"}
+        for login in logins if login.status_code == 503
+    )
+    assert {status for status, _ in seen} == {200}
+    assert max(took for _, took in seen) < 5
+    assert sign_in(server).status_code == 200
+    assert alarms_of(server) == []
+
+
+@pytest.mark.parametrize("mechanism", ["session_exp_auth", "session_db_auth"])
+def test_expired_sessions_vanish_unasked(
+    serve: Serve, mechanism: str
+) -> None:
+    """The server drops dead sessions without a request that would."""
+    server = serve(
+        AUTH_TYPE=mechanism, SESSION_NAME=COOKIE,
+        SESSION_DURATION="1", SESSION_PURGE_INTERVAL="1",
+    )
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    session = server.login(EMAIL, PASSWORD)
+    stored = len(rows_of(server.folder)["user_sessions"])
+    assert stored == (mechanism == "session_db_auth")
+    assert within(6, lambda: any(
+        "dropped 1 expired sessions" in line for line in list(server.output)
+    ))
+    assert rows_of(server.folder)["user_sessions"] == []
+    me = server.request("GET", ME, cookie=session)
+    assert me.status_code == 403
+    assert alarms_of(server) == []

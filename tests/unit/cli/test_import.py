@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""`db import-json`: who comes in, who stays out, and what is said of it."""
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models import engine
+from models.user import User
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.test_old_store import ROW
+from vestibule.accounts.credentials import check_credentials
+
+
+def row(key: str, **fields: Any) -> dict[str, Any]:
+    """Return a row with an email of its own, and the `fields` given."""
+    return ROW | {"id": key, "email": f"{key}@old.example"} | fields
+
+
+def store(folder: Path, *rows: dict[str, Any]) -> str:
+    """Write a store of the `rows` and return the file's name."""
+    file = folder / ".db_User.json"
+    file.write_text(json.dumps({row["id"]: row for row in rows}))
+    return str(file)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> str:
+    """Write a store of which every row has another fate."""
+    return store(
+        tmp_path,
+        row("good"),
+        row("here", email="other@old.example"),
+        row("taken", email=" Present@OLD.example"),
+        row("twice", email="GOOD@old.example"),
+        row("freed", email="other@old.example"),
+        row("b\x1b[d", _password="clear text"),
+        row("none", email=None),
+    )
+
+
+SAID = [
+    "here: already there",
+    "taken: bad: email is already registered",
+    "twice: bad: email is already registered",
+    "b\\x1b[d: bad: _password must be a SHA-256 of 64 hex digits",
+    "vestibule: some rows are bad; the others are not affected",
+]
+
+
+def test_import(any_database: str, run: Run, mixed: str) -> None:
+    """The good rows are users; the bad are named; nobody is changed."""
+    User(id="here", email="here@old.example").save()
+    User(id="there", email="present@old.example").save()
+    done = run("db", "import-json", mixed)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == SAID
+    assert done.stdout == "3 imported, 1 already there, 3 bad\n"
+    assert {user.id: user.email for user in User.all()} == {
+        "here": "here@old.example",
+        "there": "present@old.example",
+        "good": "good@old.example",
+        "freed": "other@old.example",
+        "none": None,
+    }
+
+
+def test_a_dry_run_says_the_same(
+    any_database: str, run: Run, mixed: str
+) -> None:
+    """Every line is the one of the import, and nothing is written."""
+    User(id="here", email="here@old.example").save()
+    User(id="there", email="present@old.example").save()
+    done = run("db", "import-json", "--dry-run", mixed)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == SAID
+    assert done.stdout == (
+        "dry run, nothing was written:"
+        " 3 imported, 1 already there, 3 bad\n"
+    )
+    assert User.count() == 2
+
+
+def test_a_dry_run_makes_no_file(
+    run: Run, tmp_path: Path, mixed: str
+) -> None:
+    """A database that does not exist still does not afterwards."""
+    done = run("db", "import-json", mixed, "--dry-run")
+    assert done.stdout.endswith("4 imported, 0 already there, 3 bad\n")
+    assert [path.name for path in tmp_path.iterdir()] == [".db_User.json"]
+
+
+def test_a_dry_run_upgrades_nothing(run: Run, mixed: str) -> None:
+    """With another version's schema, it says what to do first."""
+    User.count()
+    with engine.database().transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE alembic_version SET version_num = '0000'"
+        )
+    done = run("db", "import-json", mixed, "--dry-run")
+    assert done.exit_code == 1
+    assert "run: python -m vestibule db upgrade" in done.stderr
+
+
+def test_what_was_is_kept(
+    any_database: str, run: Run, tmp_path: Path
+) -> None:
+    """Id and both dates are those of the old store."""
+    assert run("db", "import-json", store(tmp_path, ROW)).exit_code == 0
+    (user,) = User.all()
+    assert user.to_json() == {
+        "id": "one",
+        "email": "Bob@Example.com",
+        "created_at": "2017-09-25 01:55:17",
+        "updated_at": "2018-01-02 03:04:05",
+        "first_name": "Bob",
+        "last_name": None,
+    }
+    assert user.updated_at == datetime(
+        2018, 1, 2, 3, 4, 5, tzinfo=timezone.utc
+    )
+
+
+def test_the_password_works_and_is_stored_anew(
+    any_database: str, run: Run, tmp_path: Path
+) -> None:
+    """The first login with the old password leaves an argon2id hash."""
+    run("db", "import-json", store(tmp_path, ROW))
+    (user,) = User.search({"email": "bob@example.com"})
+    assert (user.password or "").startswith("$sha256$")
+    assert check_credentials([user], "wrong password") is None
+    assert check_credentials([user], "toto1234") == user
+    (user,) = User.search({"email": "bob@example.com"})
+    assert (user.password or "").startswith("$argon2id$")
+    assert check_credentials([user], "toto1234") == user
+
+
+def test_again_is_no_harm(
+    any_database: str, run: Run, tmp_path: Path
+) -> None:
+    """A second import finds all of them there, and changes none."""
+    file = store(tmp_path, row("a"), row("b"))
+    run("db", "import-json", file)
+    changed = User.get("a")
+    assert changed
+    changed.first_name = "New"
+    changed.save()
+    done = run("db", "import-json", file)
+    assert done.exit_code == 0
+    assert done.stdout == "0 imported, 2 already there, 0 bad\n"
+    kept = User.get("a")
+    assert kept and kept.first_name == "New"
+
+
+def test_a_key_given_twice(run: Run, tmp_path: Path) -> None:
+    """The first of two rows goes in, the second is named."""
+    file = tmp_path / "double.json"
+    text = json.dumps(row("a"))
+    file.write_text(f'{{"a": {text}, "a": {text}, "": {text}}}')
+    done = run("db", "import-json", str(file))
+    assert done.stdout == "1 imported, 0 already there, 2 bad\n"
+    assert "a: bad: the key is in the file twice" in done.stderr
+    assert "(empty key): bad: id must be the key" in done.stderr
+
+
+def test_a_file_that_is_no_store(run: Run, tmp_path: Path) -> None:
+    """The whole file is refused in one line."""
+    file = tmp_path / "broken.json"
+    file.write_text('{"a": ')
+    done = run("db", "import-json", str(file))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("vestibule: the file is not JSON: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    """A wrong name is wrong usage."""
+    done = run("db", "import-json", str(tmp_path / "none"))
+    assert done.exit_code == 2
+
+
+def test_a_user_that_was_inserted_can_be_saved(any_database: str) -> None:
+    """An object that went in is as one that was saved: it can change."""
+    user = User(id="a", email="a@old.example")
+    assert user.insert()
+    user.first_name = "Al"
+    user.save_changes()
+    assert not User(id="a", email="a@old.example").insert()
+    (kept,) = User.all()
+    assert kept.first_name == "Al"

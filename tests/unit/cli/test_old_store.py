@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""The old store's rows: what is taken from them, and what is refused."""
+
+import json
+from datetime import datetime, timezone
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from models.user import User
+from vestibule.accounts.old_store import Pairs, rows_of, user_of
+from vestibule.errors import InvalidValue
+
+ROW = {
+    "id": "one",
+    "created_at": "2017-09-25T01:55:17",
+    "updated_at": "2018-01-02T03:04:05",
+    "email": " Bob@Example.com ",
+    "_password": sha256(b"toto1234").hexdigest(),
+    "first_name": "Bob",
+    "last_name": None,
+}
+
+
+def user_from(key: str = "one", **changed: Any) -> User:
+    """Return the user of the row above, with some fields `changed`."""
+    return user_of(key, Pairs((ROW | changed).items()))
+
+
+def test_a_row_is_a_user() -> None:
+    """All fields are taken over; the dates are in UTC."""
+    user = user_from()
+    assert (user.id, user.email) == ("one", "Bob@Example.com")
+    assert (user.first_name, user.last_name) == ("Bob", None)
+    assert user.created_at == datetime(
+        2017, 9, 25, 1, 55, 17, tzinfo=timezone.utc
+    )
+    assert user.updated_at == datetime(
+        2018, 1, 2, 3, 4, 5, tzinfo=timezone.utc
+    )
+    assert user.is_valid_password("toto1234")
+    assert not user.is_valid_password("toto1235")
+
+
+def test_the_digits_of_the_hash_may_be_capital() -> None:
+    """A store that wrote capital digits is the same store."""
+    user = user_from(_password=ROW["_password"].upper())  # type: ignore
+    assert user.is_valid_password("toto1234")
+
+
+def test_a_user_may_have_little() -> None:
+    """Email, names and password may be missing, and so may the id."""
+    bare = {name: ROW[name] for name in ("created_at", "updated_at")}
+    user = user_of("two", Pairs(bare.items()))
+    assert (user.id, user.email, user.password) == ("two", None, None)
+    assert user_from(_password=None).password is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"id": "two"}, "id must be the key of the row"),
+        ({"id": None}, "id must be the key of the row"),
+        ({"created_at": None}, "created_at must be a moment"),
+        ({"created_at": "yesterday"}, "created_at must be a moment"),
+        ({"updated_at": "2017-09-25"}, "updated_at must be a moment"),
+        ({"updated_at": 1506304517}, "updated_at must be a moment"),
+        ({"_password": "toto1234"}, "_password must be a SHA-256"),
+        ({"_password": ""}, "_password must be a SHA-256"),
+        ({"_password": 5}, "_password must be a SHA-256"),
+        ({"_password": "g" * 64}, "_password must be a SHA-256"),
+        ({"_password": "0" * 64 + "\n"}, "_password must be a SHA-256"),
+        ({"email": "  "}, "email must not be empty"),
+        ({"email": 89}, "email must be a string"),
+        ({"first_name": ["Bob"]}, "first_name must be a string"),
+        ({"last_name": "a\0b"}, "last_name contains a character"),
+        ({"last_name": "\ud800"}, "last_name contains a character"),
+    ],
+)
+def test_a_bad_field_is_named(changed: dict[str, Any], why: str) -> None:
+    """The field is named, and what may be a secret is not repeated."""
+    with pytest.raises(InvalidValue, match=why) as caught:
+        user_from(**changed)
+    assert "toto" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "row", "why"),
+    [
+        ("", Pairs(ROW.items()), "id must be the key"),
+        ("a\0", Pairs(), "created_at must be"),
+        ("one", [], "the row must be an object"),
+        ("one", Pairs([*ROW.items(), ("id", "one")]), "has a field twice"),
+    ],
+)
+def test_a_bad_row_is_refused(key: str, row: Any, why: str) -> None:
+    """What is no row, or an ambiguous one, is nobody."""
+    with pytest.raises(InvalidValue, match=why):
+        user_of(key, row)
+
+
+def test_a_key_that_no_database_keeps() -> None:
+    """An id is checked as the other texts are."""
+    with pytest.raises(InvalidValue, match="id contains a character"):
+        user_from("a\0b", id="a\0b")
+
+
+def test_rows_keep_their_order_and_their_double_keys() -> None:
+    """What JSON would drop silently is there to be judged."""
+    rows = rows_of(b'{"b": {"x": 1, "x": 2}, "a": 1, "b": null}')
+    assert rows == [("b", [("x", 1), ("x", 2)]), ("a", 1), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is not JSON"),
+        (b'{"a": ', "is not JSON"),
+        (b'{"a": "\xff"}', "is not JSON: not text"),
+        (b"[" * 100_000, "is not JSON"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "is not JSON"),
+        (b"[]", "must be a JSON object"),
+        (b"[{}]", "must be a JSON object"),
+        (b"null", "must be a JSON object"),
+    ],
+)
+def test_what_is_no_store(content: bytes, why: str) -> None:
+    """A file that is not a JSON object is refused as a whole."""
+    with pytest.raises(InvalidValue, match=why):
+        rows_of(content)
+
+
+def test_a_byte_order_mark_is_no_obstacle() -> None:
+    """Editors of some systems begin a file with one."""
+    assert rows_of(json.dumps({}).encode("utf-8-sig")) == []

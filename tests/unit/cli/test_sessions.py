@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""`sessions`: what is listed and dropped is what the server decides."""
+
+from datetime import timedelta
+
+import pytest
+
+from models.user import User
+from models.user_session import UserSession
+from tests.unit.cli.conftest import Run
+from vestibule import clock
+from vestibule.digest import digest_of
+
+
+@pytest.fixture
+def three(request: pytest.FixtureRequest) -> list[UserSession]:
+    """Store an old and a young session of a user, and one of nobody."""
+    if "any_database" in request.fixturenames:
+        request.getfixturevalue("any_database")
+    User(id="1", email="bob@example.com").save()
+    User(id="2").save()
+    made = [
+        UserSession(
+            user_id=owner,
+            session_id=f"secret {owner} {age}",
+            created_at=clock.now() - timedelta(seconds=age),
+        )
+        for owner, age in (("1", 7200), ("abcde", 3700), ("2", 60))
+    ]
+    for session in made:
+        session.save()
+    return made
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of each line after the first."""
+    return [line.split("\t") for line in text.splitlines()[1:]]
+
+
+def test_list(
+    any_database: str,
+    run: Run,
+    three: list[UserSession],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has its row id, its user and whether it is expired."""
+    monkeypatch.setenv("SESSION_DURATION", "3600")
+    done = run("sessions", "list")
+    assert rows(done.stdout) == [
+        [session.id, owner, session.to_json()["created_at"], expired]
+        for session, owner, expired in zip(
+            three, ("bob@example.com", "abcde", "2"), ("yes", "yes", "no"),
+            strict=True,
+        )
+    ]
+
+
+def test_list_shows_nothing_secret(
+    run: Run, three: list[UserSession]
+) -> None:
+    """Neither an id nor a digest of it is in the output."""
+    done = run("sessions", "list")
+    for session in three:
+        assert session.session_id is not None
+        assert session.session_id not in done.output
+        assert digest_of(session.session_id) not in done.output
+
+
+def test_without_a_duration_none_is_expired(
+    run: Run, three: list[UserSession]
+) -> None:
+    """An unset SESSION_DURATION lets all of them live, and stay."""
+    listed = rows(run("sessions", "list").stdout)
+    assert [row[-1] for row in listed] == ["no"] * 3
+    done = run("sessions", "purge")
+    assert done.stdout == "dropped 0 expired sessions: they never expire\n"
+    assert UserSession.count() == 3
+
+
+@pytest.mark.parametrize("by", ["1", "BOB@example.com"])
+def test_list_of_one_user(
+    run: Run, three: list[UserSession], by: str
+) -> None:
+    """Only the user's own sessions are listed, by email or id."""
+    (row,) = rows(run("sessions", "list", "--user", by).stdout)
+    assert row[:2] == [three[0].id, "bob@example.com"]
+
+
+def test_a_session_of_nobody(run: Run) -> None:
+    """A row without a user is listed too."""
+    UserSession(session_id="x").save()
+    (row,) = rows(run("sessions", "list").stdout)
+    assert row[1] == "-"
+
+
+def test_purge(
+    any_database: str,
+    run: Run,
+    three: list[UserSession],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that are listed as expired are gone, the others stay."""
+    monkeypatch.setenv("SESSION_DURATION", "3600")
+    done = run("sessions", "purge")
+    assert done.stdout == "dropped 2 expired sessions\n"
+    assert UserSession.all() == three[2:]

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""The sweeper: it runs by itself, once per process, whatever happens."""
+
+import logging
+import os
+import threading
+
+import pytest
+
+from vestibule.errors import StoreUnavailable
+from vestibule.sessions.sweeper import Sweeper
+
+
+def _sweepers() -> list[threading.Thread]:
+    """Return the threads of this process that sweep."""
+    return [t for t in threading.enumerate() if t.name == "sweeper"]
+
+
+def test_a_sweep_says_what_it_dropped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Some are told of, none are not worth a line."""
+    counts = iter([0, 3])
+    sweeper = Sweeper(lambda: next(counts))
+    with caplog.at_level(logging.INFO):
+        sweeper.sweep()
+        assert caplog.text == ""
+        sweeper.sweep()
+    assert "dropped 3 expired sessions" in caplog.text
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("gone"), KeyError("a")])
+def test_a_failed_sweep_is_logged(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a failure of the database nor a defect ends the sweeper."""
+
+    def fail() -> int:
+        """Fail as the test says."""
+        raise error
+
+    with caplog.at_level(logging.WARNING):
+        Sweeper(fail).sweep()
+    assert "expired sessions stay for now" in caplog.text
+    assert str(error) in caplog.text
+
+
+def test_it_sweeps_until_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One thread starts, sweeps after the interval, fails, goes on, ends."""
+    monkeypatch.setenv("SESSION_PURGE_INTERVAL", "1")
+    swept = threading.Semaphore(0)
+
+    def sweep() -> int:
+        """Count the sweep, and fail."""
+        swept.release()
+        raise StoreUnavailable("gone")
+
+    sweeper = Sweeper(sweep)
+    assert _sweepers() == []
+    for _ in range(3):
+        sweeper.ensure_running()
+    running = _sweepers()
+    assert len(running) == 1
+    assert running[0].daemon
+    assert not swept.acquire(blocking=False)
+    assert swept.acquire(timeout=20)
+    assert swept.acquire(timeout=20)
+    sweeper.stop()
+    running[0].join(20)
+    assert _sweepers() == []
+
+
+def test_many_threads_start_one_sweeper() -> None:
+    """Requests that come at once do not start one each."""
+    sweeper = Sweeper(lambda: 0)
+    asking = [
+        threading.Thread(target=sweeper.ensure_running) for _ in range(16)
+    ]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    running = _sweepers()
+    assert len(running) == 1
+    sweeper.stop()
+    running[0].join(20)
+
+
+def test_a_forked_process_starts_its_own() -> None:
+    """Threads do not pass a fork, so the child's first request starts one.
+    """
+    sweeper = Sweeper(lambda: 0)
+    sweeper.ensure_running()
+    child = os.fork()
+    if child == 0:
+        before = len(_sweepers())
+        sweeper.ensure_running()
+        os._exit(10 * before + len(_sweepers()))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    running = _sweepers()
+    sweeper.stop()
+    running[0].join(20)

@@ -110,9 +110,9 @@ class Base:
         Tell whether it went in: a stored object of that id stays as it is.
         """
         row = self._row()
-        statement = insert_into(self._table).values(row).on_conflict_do_nothing(
+        statement = insert_into(self._table).on_conflict_do_nothing(
             index_elements=["id"]
-        )
+        ).values(row)
         # Of an insert SQLAlchemy forgets the number, unless it is asked.
         free = self._execute(
             statement.execution_options(preserve_rowcount=True)

@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any, NoReturn
 
 from flask import Flask
-from flask.globals import request_ctx
 
 from api.v1 import errors, guard
 from api.v1.answers import with_headers
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
 from api.v1.lean import LeanFlask
+from api.v1.request import current_request
 from api.v1.views import app_views
 from vestibule import server, settings
 from vestibule.errors import VestibuleError
@@ -49,7 +49,7 @@ def create_app(auth: Auth | None) -> Flask:
         if sweeper is not None:
             sweeper.ensure_running()
         # `flask.request` would look the context up at each attribute.
-        guard.admit(_module().auth, request_ctx.request)
+        guard.admit(_module().auth, current_request())
 
     app.wsgi_app = with_headers(  # type: ignore[method-assign]
         app.wsgi_app

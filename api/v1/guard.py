@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The filter before each request: a decision becomes 401, 403 or a user."""
 
-from flask import Request, abort
+from flask import abort
 
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome, decide
+from api.v1.request import VestibuleRequest
 
 
-def admit(auth: Auth | None, request: Request) -> None:
+def admit(auth: Auth | None, request: VestibuleRequest) -> None:
     """Let `request` pass with its `current_user`, or abort it.
 
     401 if it has no credential at all, 403 if what it has opens nothing.
@@ -17,4 +18,5 @@ def admit(auth: Auth | None, request: Request) -> None:
         abort(401)
     if outcome is Outcome.REFUSED:
         abort(403)
-    request.current_user = principal  # type: ignore[attr-defined]
+    request.current_user = principal
+    request.mechanism = auth

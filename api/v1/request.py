@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import IO, Any, cast
 
 from flask import Request
+from flask.globals import request_ctx
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
 
@@ -36,6 +37,8 @@ class VestibuleRequest(Request):
 
     #: The principal, once the filter has let the request pass.
     current_user: User | None = None
+    #: The mechanism that let it pass.
+    mechanism: Any = None
 
     @cached_property
     def cookies(self) -> Any:
@@ -85,3 +88,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         raise ValueError("a key stands twice")
     return made
+
+
+def current_request() -> VestibuleRequest:
+    """Return the request that is being answered."""
+    return cast(VestibuleRequest, request_ctx.request)

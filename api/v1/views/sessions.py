@@ -55,9 +55,7 @@ def asking() -> tuple[SessionAuth, User]:
 
     404 where there are no sessions, or nobody is known.
     """
-    from api.v1.app import auth
-
-    user = current_request().current_user
+    auth, user = current_request().mechanism, current_request().current_user
     if user is None or not isinstance(auth, SessionAuth):
         abort(404)
     return auth, user

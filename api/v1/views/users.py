@@ -1,13 +1,10 @@
 #!/usr/bin/env python3
 """Users: list, add, show, name, delete."""
 
-from typing import cast
-
 from flask import Response, abort
-from flask.globals import request_ctx
 
 from api.v1.answers import answer
-from api.v1.request import VestibuleRequest
+from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule.accounts.registration import register, set_names
@@ -23,7 +20,7 @@ def list_users() -> Response:
 @app_views.get("/users/me")
 def show_me() -> Response:
     """Show the user who asks."""
-    user = _current_request().current_user
+    user = current_request().current_user
     if user is None:
         abort(404)
     return answer(user.to_json())
@@ -41,7 +38,7 @@ def show_user(user_id: str) -> Response:
 @app_views.post("/users")
 def add_user() -> Response:
     """Add a user with an email, a password and perhaps names."""
-    body = _current_request().json_object()
+    body = current_request().json_object()
     if body is None:
         return answer({"error": "Wrong format"}, 400)
     for field in ("email", "password"):
@@ -65,7 +62,7 @@ def name_user(user_id: str) -> Response:
     user = User.get(user_id)
     if user is None:
         abort(404)
-    body = _current_request().json_object()
+    body = current_request().json_object()
     if body is None:
         return answer({"error": "Wrong format"}, 400)
     try:
@@ -84,8 +81,3 @@ def delete_user(user_id: str) -> Response:
         abort(404)
     user.remove()
     return answer({})
-
-
-def _current_request() -> VestibuleRequest:
-    """Return the request that is being answered."""
-    return cast(VestibuleRequest, request_ctx.request)

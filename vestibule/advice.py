@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from api.v1.auth.auth import Auth
 from api.v1.auth.session_auth import SessionAuth
 from api.v1.auth.session_db_auth import SessionDBAuth
-from api.v1.auth.session_exp_auth import SessionExpAuth
 from models import sqlite
 from models.engine import database
 from models.user import User
@@ -20,6 +19,13 @@ def check(mechanism: type[Auth] | None) -> None:
     """Raise `BadSetting` for settings that cannot be served together."""
     for setting in settings.ALL:
         setting.read()
+    if settings.is_hardened() and settings.SESSION_DURATION.read() is None:
+        raise BadSetting("SESSION_DURATION", "must be whole seconds")
+    name = settings.SESSION_NAME.read()
+    if settings.SESSION_NAME_HOST_PREFIX.read() and (
+        name is not None and not name.startswith("__Host-")
+    ):
+        raise BadSetting("SESSION_NAME", "must begin with __Host-")
     workers = settings.WORKERS.read()
     if workers > 1 and _in_memory(mechanism):
         raise BadSetting(
@@ -36,10 +42,11 @@ def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
     elif issubclass(mechanism, SessionAuth):
         if settings.SESSION_NAME.read() is None:
             yield "SESSION_NAME is not set: nobody can log in"
-        if not issubclass(mechanism, SessionExpAuth):
-            yield "sessions never expire under session_auth"
-        elif (settings.SESSION_DURATION.read() or 0) <= 0:
-            yield "SESSION_DURATION sets no limit: sessions never expire"
+        if mechanism().limits().endless:
+            yield (
+                "sessions never expire: SESSION_DURATION, SESSION_MAX_AGE"
+                " and SESSION_IDLE_TIMEOUT set no limit"
+            )
     version = sqlite.driver().sqlite_version_info
     if database().is_sqlite and version < sqlite.FIRST_SOUND_WAL:
         yield (

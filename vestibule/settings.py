@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from vestibule.errors import BadSetting
 
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 T_co = TypeVar("T_co", covariant=True)
@@ -26,11 +27,17 @@ class Setting(Generic[T_co]):
     default: str | None
     parse: Callable[[str | None], T_co]
     meaning: str
+    #: The default of the profile `hardened`, where it has another.
+    hardened: str | None = None
 
     def read(self) -> T_co:
         """Return the typed value of now; raise `BadSetting` if it has none.
         """
-        text = os.environ.get(self.name, self.default)
+        text = os.environ.get(self.name)
+        if text is None:
+            text = self.default
+            if self.hardened is not None and is_hardened():
+                text = self.hardened
         try:
             return self.parse(text)
         except ValueError as error:
@@ -47,6 +54,11 @@ def _text(text: str | None) -> str:
     if not text:
         raise ValueError("must not be empty")
     return text
+
+
+def is_hardened() -> bool:
+    """Tell whether the profile is the one for OWASP ASVS level 2."""
+    return SECURITY_PROFILE.read() == "hardened"
 
 
 def _as_given(text: str | None) -> str | None:
@@ -87,6 +99,24 @@ def _seconds(text: str | None) -> int | None:
         return None
 
 
+def _origins(text: str | None) -> tuple[str, ...]:
+    """Return the origins of a list with commas; `*` stands alone."""
+    listed = tuple(one.strip() for one in (text or "").split(",") if one)
+    for origin in listed:
+        if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
+            raise ValueError(
+                f"must be *, or origins as https://a.example, not {origin!r}"
+            )
+    return listed
+
+
+def _switch(text: str | None) -> bool:
+    """Return whether the text is `on`; it may also be `off`."""
+    if text not in ("on", "off"):
+        raise ValueError(f"must be on or off, not {text!r}")
+    return text == "on"
+
+
 def _one_of(*known: str) -> Callable[[str | None], str]:
     """Return a parser that takes the `known` words only."""
 
@@ -101,6 +131,13 @@ def _one_of(*known: str) -> Callable[[str | None], str]:
     return parse
 
 
+SECURITY_PROFILE: Setting[str] = Setting(
+    "SECURITY_PROFILE",
+    "contract",
+    _one_of("contract", "hardened"),
+    "`contract` answers as existing clients of this API expect; `hardened`"
+    " sets the defaults below to what OWASP ASVS 5.0 level 2 asks for.",
+)
 API_HOST = Setting(
     "API_HOST", "0.0.0.0", _text, "Address the server listens on."
 )
@@ -134,6 +171,7 @@ SESSION_IDLE_TIMEOUT = Setting(
     "0",
     _whole(0, 31_536_000),
     "Seconds without a request after which a session ends; 0: no limit.",
+    hardened="1800",
 )
 SESSION_MAX_AGE = Setting(
     "SESSION_MAX_AGE",
@@ -141,6 +179,7 @@ SESSION_MAX_AGE = Setting(
     _whole(0, 315_360_000),
     "Seconds after which a session ends under every mechanism, however"
     " much it is used; 0: no limit but `SESSION_DURATION`.",
+    hardened="43200",
 )
 SESSION_TOUCH_INTERVAL = Setting(
     "SESSION_TOUCH_INTERVAL",
@@ -166,6 +205,60 @@ SESSION_PURGE_INTERVAL = Setting(
     "60",
     _whole(1, 86_400),
     "Seconds between two sweeps that drop expired sessions.",
+)
+SESSION_TOKEN = Setting(
+    "SESSION_TOKEN",
+    "uuid4",
+    _one_of("uuid4", "secret256"),
+    "What a session id is: a random UUID (122 bits), or 256 random bits.",
+    hardened="secret256",
+)
+SESSION_NAME_HOST_PREFIX = Setting(
+    "SESSION_NAME_HOST_PREFIX",
+    "off",
+    _switch,
+    "Whether `SESSION_NAME` must begin with `__Host-`, so that browsers"
+    " take the cookie only over TLS and from this host; `on` or `off`.",
+    hardened="on",
+)
+COOKIE_SECURE = Setting(
+    "COOKIE_SECURE",
+    "auto",
+    _one_of("auto", "always"),
+    "Whether the cookie is kept off unencrypted connections: `auto` where"
+    " the login came by TLS, or `always`.",
+    hardened="always",
+)
+CORS_ORIGINS = Setting(
+    "CORS_ORIGINS",
+    "*",
+    _origins,
+    "Origins whose pages may read answers, without credentials: `*`, or a"
+    " list with commas, or nothing.",
+    hardened="",
+)
+LOGIN_GENERIC_ERRORS = Setting(
+    "LOGIN_GENERIC_ERRORS",
+    "off",
+    _switch,
+    "Whether an unknown email is answered as a wrong password is; `on` or"
+    " `off`.",
+    hardened="on",
+)
+REAUTH_WINDOW = Setting(
+    "REAUTH_WINDOW",
+    "300",
+    _whole(1, 86_400),
+    "Seconds after a proof of the password in which it is not asked for"
+    " again before what is sensitive.",
+)
+REAUTH_TO_DELETE = Setting(
+    "REAUTH_TO_DELETE",
+    "off",
+    _switch,
+    "Whether deleting an account needs a recent proof of the password;"
+    " `on` or `off`.",
+    hardened="on",
 )
 DATABASE_URL = Setting(
     "DATABASE_URL",
@@ -205,6 +298,7 @@ PASSWORD_MIN_LENGTH = Setting(
     _whole(1, 64),
     "Fewest characters of a password given over HTTP. Scripts on the"
     " models are free.",
+    hardened="15",
 )
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
@@ -215,6 +309,7 @@ LOG_LEVEL = Setting(
 
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = (
+    SECURITY_PROFILE,
     API_HOST,
     API_PORT,
     AUTH_TYPE,
@@ -226,6 +321,13 @@ ALL: tuple[Setting[object], ...] = (
     MAX_SESSIONS_PER_USER,
     MEMORY_SESSIONS_MAX,
     SESSION_PURGE_INTERVAL,
+    SESSION_TOKEN,
+    SESSION_NAME_HOST_PREFIX,
+    COOKIE_SECURE,
+    CORS_ORIGINS,
+    LOGIN_GENERIC_ERRORS,
+    REAUTH_WINDOW,
+    REAUTH_TO_DELETE,
     DATABASE_URL,
     DATABASE_TIMEOUT,
     WORKERS,

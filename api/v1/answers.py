@@ -3,7 +3,7 @@
 
 Its law: every answer of the service has the headers below, those of the
 framework's own pages and of failures too, because they are added where
-the answer leaves the process.
+the answer leaves the process (OWASP ASVS 5.0, 3.4 and 14.3).
 """
 
 from collections.abc import Callable, Iterable
@@ -12,20 +12,28 @@ from typing import Any
 import orjson
 
 from api.v1.lean import LeanResponse
+from vestibule import settings
 
 _STYLE = (
     orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 )
 
 _HEADERS = [
-    # Any origin may read what needs no cookie. Credentials are never
-    # allowed, so a page elsewhere cannot read what a cookie opens.
-    ("Access-Control-Allow-Origin", "*"),
-    # ASVS 5.0, 14.3.2: what is personal stays out of every cache.
+    # What is personal stays out of every cache.
     ("Cache-Control", "no-store"),
     ("Vary", "Cookie, Authorization"),
     ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
+# An answer of the API is no page: it loads nothing and is framed nowhere.
+_NO_PAGE = (
+    "Content-Security-Policy",
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+    " form-action 'none'",
+)
+# Two years, as the lists that browsers ship ask for.
+_TLS_ONLY = ("Strict-Transport-Security", "max-age=63072000")
 
 WSGIApplication = Callable[..., Iterable[bytes]]
 
@@ -39,8 +47,26 @@ def answer(payload: Any, status: int = 200) -> LeanResponse:
     )
 
 
-def with_headers(application: WSGIApplication) -> WSGIApplication:
-    """Return `application` with our headers on each of its answers."""
+def challenged(response: LeanResponse, mechanism: Any) -> LeanResponse:
+    """Return a 401 `response` that says how one may authenticate.
+
+    RFC 9110, 11.6.1 asks for it. Only under `basic_auth` it is `Basic`,
+    because browsers open a window of their own then.
+    """
+    scheme = getattr(mechanism, "scheme", "Cookie")
+    response.headers["WWW-Authenticate"] = f'{scheme} realm="vestibule"'
+    return response
+
+
+def with_headers(
+    application: WSGIApplication,
+    is_secure: Callable[[dict[str, Any]], bool],
+) -> WSGIApplication:
+    """Return `application` with our headers on each of its answers.
+
+    `is_secure` tells of a request's environment if it came by TLS.
+    """
+    origins = settings.CORS_ORIGINS.read()
 
     def answering(
         environ: dict[str, Any], start_response: Callable[..., Any]
@@ -51,8 +77,29 @@ def with_headers(application: WSGIApplication) -> WSGIApplication:
             status: str, headers: list[tuple[str, str]], *rest: Any
         ) -> Any:
             """Begin the answer with our headers after its own."""
-            return start_response(status, headers + _HEADERS, *rest)
+            sent = headers + _HEADERS
+            if not any(name == _NO_PAGE[0] for name, _ in headers):
+                sent.append(_NO_PAGE)
+            if origins and origins != ("*",):
+                sent.append(("Vary", "Origin"))
+            if readers := _allowed(origins, environ):
+                # Credentials are never allowed with it, so a page
+                # elsewhere cannot read what a cookie opens.
+                sent.append(("Access-Control-Allow-Origin", readers))
+            if is_secure(environ):
+                sent.append(_TLS_ONLY)
+            return start_response(status, sent, *rest)
 
         return application(environ, starting)
 
     return answering
+
+
+def _allowed(
+    origins: tuple[str, ...], environ: dict[str, Any]
+) -> str | None:
+    """Return which origin may read the answer, if one may."""
+    if origins == ("*",):
+        return "*"
+    asking = environ.get("HTTP_ORIGIN")
+    return asking if asking in origins else None

@@ -18,7 +18,7 @@ from api.v1.answers import with_headers
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
 from api.v1.lean import LeanFlask
-from api.v1.request import current_request
+from api.v1.request import current_request, is_tls
 from api.v1.views import app_views
 from vestibule import server, settings
 from vestibule.errors import VestibuleError
@@ -52,7 +52,7 @@ def create_app(auth: Auth | None) -> Flask:
         guard.admit(_module().auth, current_request())
 
     app.wsgi_app = with_headers(  # type: ignore[method-assign]
-        app.wsgi_app
+        app.wsgi_app, is_tls
     )
     return app
 

@@ -10,7 +10,8 @@ import logging
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from api.v1.answers import answer
+from api.v1.answers import answer, challenged
+from api.v1.request import current_request
 from vestibule.errors import Busy, VestibuleError
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,11 @@ def http_error(error: HTTPException) -> Response | HTTPException:
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
+    if code == 401:
+        return challenged(response, current_request().mechanism)
+    ended = current_request().session_ended
+    if code == 403 and ended is not None:
+        response.headers["Session-Ended"] = f"reason={ended}"
     return response
 
 

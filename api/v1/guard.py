@@ -5,18 +5,25 @@ from flask import abort
 
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome, decide
+from api.v1.cross_site import is_cross_site
 from api.v1.request import VestibuleRequest
 
 
 def admit(auth: Auth | None, request: VestibuleRequest) -> None:
     """Let `request` pass with its `current_user`, or abort it.
 
-    401 if it has no credential at all, 403 if what it has opens nothing.
+    401 if it has no credential at all, 403 if what it has opens nothing,
+    or if another site made a browser send it.
     """
+    request.mechanism = auth
+    if is_cross_site(request.method, request.headers):
+        abort(403)
     outcome, principal = decide(auth, request)
     if outcome is Outcome.MISSING:
         abort(401)
     if outcome is Outcome.REFUSED:
+        # Who has the secret of an ended session may know why it ended.
+        if (why_refused := getattr(auth, "why_refused", None)) is not None:
+            request.session_ended = why_refused(request)
         abort(403)
     request.current_user = principal
-    request.mechanism = auth

@@ -37,8 +37,15 @@ class VestibuleRequest(Request):
 
     #: The principal, once the filter has let the request pass.
     current_user: User | None = None
-    #: The mechanism that let it pass.
+    #: The mechanism that judges it.
     mechanism: Any = None
+    #: Why the session of its cookie ended, if it is refused for that.
+    session_ended: str | None = None
+
+    @property
+    def is_secure(self) -> bool:
+        """Tell whether the client's connection is encrypted."""
+        return is_tls(self.environ)
 
     @cached_property
     def cookies(self) -> Any:
@@ -80,6 +87,11 @@ class VestibuleRequest(Request):
         except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None
+
+
+def is_tls(environ: dict[str, Any]) -> bool:
+    """Tell whether the client of this request came by TLS."""
+    return bool(environ["wsgi.url_scheme"] == "https")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ Its law: the id is in this cookie and in no other place of an answer.
 
 from typing import Any
 
+from vestibule import settings
+
 
 class Cookies(dict[str, str]):
     """The cookies of a request by name; those in conflict are left out."""
@@ -65,7 +67,7 @@ def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
         name,
         session_id,
         path="/",
-        secure=secure,
+        secure=_is_secure(secure),
         httponly=True,
         samesite="Lax",
     )
@@ -74,8 +76,17 @@ def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
 def clear_on(response: Any, name: str, secure: bool) -> None:
     """Make the browser drop the session cookie."""
     response.delete_cookie(
-        name, path="/", secure=secure, httponly=True, samesite="Lax"
+        name,
+        path="/",
+        secure=_is_secure(secure),
+        httponly=True,
+        samesite="Lax",
     )
+
+
+def _is_secure(by_tls: bool) -> bool:
+    """Tell whether the cookie is for encrypted connections alone."""
+    return by_tls or settings.COOKIE_SECURE.read() == "always"
 
 
 def _string_in(mapping: Any, name: str) -> str | None:

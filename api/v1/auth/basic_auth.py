@@ -16,6 +16,9 @@ _SCHEME = "Basic "
 class BasicAuth(Auth):
     """Knows users by the `Authorization: Basic` header."""
 
+    #: What a 401 asks for (RFC 7617).
+    scheme = "Basic"
+
     def extract_base64_authorization_header(
         self, authorization_header: Optional[str]
     ) -> Optional[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response, abort, request
 
-from api.v1.answers import answer
+from api.v1.answers import answer, challenged
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
@@ -33,10 +33,10 @@ def login() -> Response:
     found = User.search({"email": email})
     # Checks by `is_valid_password`, and hashes for nobody if none is found.
     user = check_credentials(found, password)
-    if not found:
+    if not found and not settings.LOGIN_GENERIC_ERRORS.read():
         return answer({"error": "no user found for this email"}, 404)
     if user is None:
-        return answer({"error": "wrong password"}, 401)
+        return challenged(answer({"error": "wrong password"}, 401), auth)
     return _begin_session(auth, user)
 
 
@@ -49,6 +49,9 @@ def logout() -> Response:
     if destroy_session is None or not destroy_session(request):
         abort(404)
     response = answer({})
+    # What pages kept. Not "cookies": that would take those of all other
+    # applications under the same domain along.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     name = settings.SESSION_NAME.read()
     if name is not None:
         cookie.clear_on(response, name, request.is_secure)
@@ -60,6 +63,9 @@ def _begin_session(auth: Any, user: User) -> Response:
     name = settings.SESSION_NAME.read()
     if name is None:
         return answer({"error": "SESSION_NAME is not set"}, 500)
+    # A session that came along ends: what somebody slipped a person before
+    # the login is worth nothing after it (ASVS 5.0, 7.2.4).
+    auth.destroy_session(request)
     session_id = auth.create_session(user.id)
     response = answer(user.to_json())
     cookie.set_on(response, name, session_id, request.is_secure)

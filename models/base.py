@@ -128,7 +128,7 @@ class Base:
     def remove(self) -> None:
         """Delete the object; one that is not stored is left in peace."""
         with database().transaction() as connection:
-            self._remove(connection)
+            self.remove_within(connection)
 
     @classmethod
     def get(cls: type[Self], id: Any = None) -> Self | None:
@@ -225,7 +225,7 @@ class Base:
             if name == "updated_at" or value != _comparable(before, value)
         }
 
-    def _remove(self, connection: Connection) -> None:
+    def remove_within(self, connection: Connection) -> None:
         """Delete the row, and what cannot be without it."""
         connection.execute(
             delete(self._table).where(self._table.c.id == self.id)

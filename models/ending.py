@@ -96,6 +96,11 @@ def end_beyond(
     return _end(connection, reason, USER_SESSIONS.c.id.in_(handles))
 
 
+def end_within(connection: Connection, user_id: str, reason: str) -> int:
+    """End a user's sessions in the transaction of something greater."""
+    return _end(connection, reason, USER_SESSIONS.c.user_id == user_id)
+
+
 def rotate(old: str, new: str, now: datetime) -> bool:
     """Give a session the digest `new` for `old`, authenticated at `now`."""
     statement = (

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, false, update
 
+from models import ending
 from models.base import Base, is_storable, storable_text
-from models.tables import USER_SESSIONS, USERS, moment
+from models.role import Role, role_of
+from models.tables import RESET_CODES, USERS, moment
 from vestibule import clock, passwords
 from vestibule.errors import DuplicateEmail, InvalidValue, VestibuleError
 
@@ -35,7 +37,7 @@ class User(Base):
         self.last_name: str | None = kwargs.get("last_name")
         self._password: str | None = None
         #: `member` or `admin`; what these may do, `policy` says.
-        self.role: str = "member"
+        self.role: str = Role.MEMBER.value
         #: Since when the user may not come in, or `None`.
         self.disabled_at: datetime | None = None
 
@@ -117,7 +119,7 @@ class User(Base):
             "password": self._password,
             "first_name": storable_text("first_name", self.first_name),
             "last_name": storable_text("last_name", self.last_name),
-            "role": self.role,
+            "role": role_of(self.role).value,
             "disabled_at": self.disabled_at,
         }
 
@@ -148,11 +150,12 @@ class User(Base):
             return USERS.c.email_key == email_key(value)
         return super()._equals(name, value)
 
-    def _remove(self, connection: Connection) -> None:
-        """Delete the user and its sessions together."""
-        super()._remove(connection)
+    def remove_within(self, connection: Connection) -> None:
+        """Delete the user, its sessions and its reset code together."""
+        super().remove_within(connection)
+        ending.end_within(connection, self.id, "user_removed")
         connection.execute(
-            delete(USER_SESSIONS).where(USER_SESSIONS.c.user_id == self.id)
+            delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )
 
     def _conflict(self) -> VestibuleError:

@@ -44,6 +44,30 @@ class DuplicateEmail(InvalidValue):
         super().__init__("email", "is already registered")
 
 
+class LastAdmin(VestibuleError):
+    """The change would leave nobody who may manage the others."""
+
+    status = 409
+    public = None
+
+    def __init__(self) -> None:
+        """Say what is not possible."""
+        super().__init__(
+            "the last admin cannot be demoted, disabled or deleted"
+        )
+
+
+class WrongCode(VestibuleError):
+    """A reset code is not the user's, is used up or is too old."""
+
+    status = 400
+    public = None
+
+    def __init__(self) -> None:
+        """Say so, and not which of these it is."""
+        super().__init__("wrong or expired code")
+
+
 class NotStored(VestibuleError):
     """The object to change was deleted in the meantime."""
 

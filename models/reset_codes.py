@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""The codes with which new passwords may be set: one for each user, once.
+
+Its law: only a code's digest is kept, and a code and what it opens go in
+one transaction: of two who use it at once, one does.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from models import ending
+from models.base import insert_into
+from models.engine import database
+from models.tables import RESET_CODES, USERS
+
+
+def replace(user_id: str, digest: str, now: datetime) -> None:
+    """Keep a user's new code; the one before is dead."""
+    values = {"code_digest": digest, "created_at": now}
+    statement = insert_into(RESET_CODES).values(user_id=user_id, **values)
+    with database().transaction() as connection:
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["user_id"], set_=values
+            )
+        )
+
+
+def holder(email_key: str, digest: str, since: datetime) -> str | None:
+    """Return the id of the user with this email and code, made `since`.
+
+    `None` if there is none, or if the user may not come in.
+    """
+    found = database().rows(
+        select(USERS.c.id)
+        .join_from(USERS, RESET_CODES, RESET_CODES.c.user_id == USERS.c.id)
+        .where(
+            USERS.c.email_key == email_key,
+            USERS.c.disabled_at.is_(None),
+            RESET_CODES.c.code_digest == digest,
+            RESET_CODES.c.created_at > since,
+        )
+    )
+    return str(found[0][0]) if found else None
+
+
+def redeem(
+    user_id: str, digest: str, password_hash: str, now: datetime, reason: str
+) -> bool:
+    """Use the code up, store the password's hash, end all sessions.
+
+    Tell whether the code was there to be used, and do nothing if not.
+    """
+    with database().transaction() as connection:
+        used = connection.execute(
+            delete(RESET_CODES).where(
+                RESET_CODES.c.user_id == user_id,
+                RESET_CODES.c.code_digest == digest,
+            )
+        )
+        if not used.rowcount:
+            return False
+        connection.execute(
+            update(USERS)
+            .where(USERS.c.id == user_id)
+            .values(password=password_hash, updated_at=now)
+        )
+        ending.end_within(connection, user_id, reason)
+    return True

@@ -36,6 +36,20 @@ class InvalidValue(VestibuleError, ValueError):
         self.field = field
 
 
+class WrongPassword(VestibuleError):
+    """The password that should prove who asks is not theirs."""
+
+    status = 401
+    public = "wrong password"
+
+
+class ProofTooOld(VestibuleError):
+    """What is asked for needs a recent proof of the password."""
+
+    status = 403
+    public = "Re-authentication required"
+
+
 class DuplicateEmail(InvalidValue):
     """Another user has this email already: one email is one account."""
 

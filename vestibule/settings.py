@@ -110,6 +110,19 @@ def _origins(text: str | None) -> tuple[str, ...]:
     return listed
 
 
+def _list_of_words(text: str | None) -> tuple[str, ...]:
+    """Return the words between the commas."""
+    words = (word.strip() for word in (text or "").split(","))
+    return tuple(word for word in words if word)
+
+
+def _web_address(text: str | None) -> str | None:
+    """Return the address if it is one of the web; empty means unset."""
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError(f"must begin with https:// or http://, not {text!r}")
+    return text or None
+
+
 def _switch(text: str | None) -> bool:
     """Return whether the text is `on`; it may also be `off`."""
     if text not in ("on", "off"):
@@ -300,6 +313,28 @@ PASSWORD_MIN_LENGTH = Setting(
     " models are free.",
     hardened="15",
 )
+PASSWORD_BLOCKLIST = Setting(
+    "PASSWORD_BLOCKLIST",
+    "changes",
+    _one_of("changes", "always"),
+    "Whether common and context words are refused when a password is"
+    " changed, or `always`: for new users too.",
+    hardened="always",
+)
+PASSWORD_CONTEXT_WORDS = Setting(
+    "PASSWORD_CONTEXT_WORDS",
+    "",
+    _list_of_words,
+    "Words of your organization that nobody may use as a password, with"
+    " commas between them.",
+)
+PASSWORD_BREACH_URL = Setting(
+    "PASSWORD_BREACH_URL",
+    None,
+    _web_address,
+    "Address of a range service that lists stolen passwords by the first"
+    " five digits of their SHA-1. Unset: nobody is asked.",
+)
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
     "info",
@@ -334,5 +369,8 @@ ALL: tuple[Setting[object], ...] = (
     BLOCKING_THREADS,
     PASSWORD_PROFILE,
     PASSWORD_MIN_LENGTH,
+    PASSWORD_BLOCKLIST,
+    PASSWORD_CONTEXT_WORDS,
+    PASSWORD_BREACH_URL,
     LOG_LEVEL,
 )

@@ -11,8 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 
 from models.base import storable_text
 from models.user import User
-from vestibule import settings
 from vestibule.accounts.hash_queue import hash_queue
+from vestibule.accounts.password_rules import check_new_password
 from vestibule.errors import InvalidValue
 
 
@@ -28,7 +28,7 @@ def register(
     `DuplicateEmail`, or `Busy` when too many passwords are being hashed.
     """
     check_email(email)
-    check_new_password(password)
+    check_new_password(password, email, changing=False)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
     with hash_queue().turn():
@@ -52,20 +52,6 @@ def check_email(email: Any) -> None:
         )
     except (EmailNotValidError, UnicodeError):
         raise InvalidValue("email", "is not an email address") from None
-
-
-def check_new_password(password: Any) -> None:
-    """Raise `InvalidValue` unless `password` may be given to an account.
-
-    Its length counts in code points (NIST SP 800-63B, 3.1.1.2).
-    """
-    if not isinstance(password, str):
-        raise InvalidValue("password", "must be a string")
-    least = settings.PASSWORD_MIN_LENGTH.read()
-    if len(password) < least:
-        raise InvalidValue(
-            "password", f"must have at least {least} characters"
-        )
 
 
 def set_names(user: User, names: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def passwd(email_or_id: str) -> None:
     """
     user = named_user(email_or_id)
     password = read_new_password()
-    check_new_password(password)
+    check_new_password(password, user.email)
     with hash_queue().turn():
         user.password = password
     user.save_changes()

@@ -5,6 +5,7 @@
 from api.v1.views.blueprint import app_views
 from api.v1.views.index import *  # noqa: F403
 from api.v1.views.users import *  # noqa: F403
+from api.v1.views.account import *  # noqa: F403
 from api.v1.views.sessions import *  # noqa: F403
 from api.v1.views.session_auth import *  # noqa: F403
 

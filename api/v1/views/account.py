@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The account of the one who asks: password, email, proof of identity."""
+
+from typing import Any
+
+from flask import Response, abort
+
+from api.v1.answers import answer
+from api.v1.auth.session_auth import SessionAuth
+from api.v1.proof import require_recent_proof
+from api.v1.request import current_request
+from api.v1.views.blueprint import app_views
+from api.v1.views.sessions import current_session
+from models.user import User
+from vestibule import settings
+from vestibule.accounts.changes import change_email, change_password, prove
+from vestibule.errors import InvalidValue
+from vestibule.sessions import cookie
+from vestibule.sessions.reasons import Reason
+
+
+@app_views.put("/users/me/password")
+def put_password() -> Response:
+    """Change the password; all other sessions end, this one is renewed."""
+    user, body = _user(), current_request().json_object()
+    if body is None:
+        return answer({"error": "Wrong format"}, 400)
+    for field in ("current_password", "new_password"):
+        if body.get(field) in (None, ""):
+            return answer({"error": f"{field} missing"}, 400)
+        if not isinstance(body[field], str):
+            raise InvalidValue(field, "must be a string")
+    change_password(user, body["current_password"], body["new_password"])
+    response = answer(user.to_json())
+    mechanism = current_request().mechanism
+    if isinstance(mechanism, SessionAuth):
+        current = current_session(mechanism)
+        keep = None if current is None else current.id
+        mechanism.store.end_all(Reason.PASSWORD_CHANGED, user.id, keep)
+        _renew_session(mechanism, response)
+    return response
+
+
+@app_views.put("/users/me/email")
+def put_email() -> Response:
+    """Change the email, a short time after a proof of the password."""
+    user, body = _user(), current_request().json_object()
+    if body is None:
+        return answer({"error": "Wrong format"}, 400)
+    if body.get("email") in (None, ""):
+        return answer({"error": "email missing"}, 400)
+    require_recent_proof()
+    change_email(user, body["email"])
+    return answer(user.to_json())
+
+
+@app_views.post("/auth_session/refresh")
+def refresh() -> Response:
+    """Prove the password again; the session gets a new id."""
+    user, mechanism = _user(), current_request().mechanism
+    if not isinstance(mechanism, SessionAuth):
+        abort(404)
+    password = current_request().form.get("password")
+    if not password:
+        return answer({"error": "password missing"}, 400)
+    prove(user, password)
+    response = answer(user.to_json())
+    _renew_session(mechanism, response)
+    return response
+
+
+def _user() -> User:
+    """Return the user who asks; 404 if nobody is known."""
+    user = current_request().current_user
+    if user is None:
+        abort(404)
+    return user
+
+
+def _renew_session(mechanism: SessionAuth, response: Any) -> None:
+    """Give the session of the request a new id, by a new cookie.
+
+    Whoever had the old id, has nothing (ASVS 5.0, 7.2.4). If the session
+    ended in this very moment there is nothing to renew.
+    """
+    request = current_request()
+    session_id = mechanism.session_cookie(request)
+    name = settings.SESSION_NAME.read()
+    if session_id is None or name is None:
+        return
+    renewed = mechanism.store.rotate(session_id, mechanism.now())
+    if renewed is not None:
+        cookie.set_on(response, name, renewed, request.is_secure)

@@ -9,6 +9,8 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
 
 from vestibule.errors import BadSetting
@@ -114,6 +116,15 @@ def _list_of_words(text: str | None) -> tuple[str, ...]:
     """Return the words between the commas."""
     words = (word.strip() for word in (text or "").split(","))
     return tuple(word for word in words if word)
+
+
+@lru_cache(maxsize=8)
+def _networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of a list with commas; an address is one too.
+
+    Kept for each text, because requests ask for it.
+    """
+    return tuple(ip_network(word) for word in _list_of_words(text))
 
 
 def _web_address(text: str | None) -> str | None:
@@ -273,6 +284,30 @@ REAUTH_TO_DELETE = Setting(
     " `on` or `off`.",
     hardened="on",
 )
+AUTHZ_POLICY = Setting(
+    "AUTHZ_POLICY",
+    "open",
+    _one_of("open", "self"),
+    "What users may do to each other's accounts: `open` lets everybody who"
+    " may come in list, add, show, name and delete users; under `self` that"
+    " is for admins, and members have their own account only.",
+    hardened="self",
+)
+THROTTLE = Setting(
+    "THROTTLE",
+    "on",
+    _switch,
+    "Whether failures to authenticate make the next try wait; `on` or"
+    " `off`.",
+)
+TRUSTED_PROXIES = Setting(
+    "TRUSTED_PROXIES",
+    "",
+    _networks,
+    "Addresses and networks (CIDR), with commas, of the proxies whose"
+    " `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty:"
+    " nobody's.",
+)
 DATABASE_URL = Setting(
     "DATABASE_URL",
     "sqlite:///vestibule.db",
@@ -363,6 +398,9 @@ ALL: tuple[Setting[object], ...] = (
     LOGIN_GENERIC_ERRORS,
     REAUTH_WINDOW,
     REAUTH_TO_DELETE,
+    AUTHZ_POLICY,
+    THROTTLE,
+    TRUSTED_PROXIES,
     DATABASE_URL,
     DATABASE_TIMEOUT,
     WORKERS,

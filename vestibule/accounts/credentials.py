@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from models.user import User
 from vestibule import passwords
+from vestibule.accounts.disabling import is_disabled
 from vestibule.accounts.hash_queue import hash_queue
 from vestibule.errors import VestibuleError
 
@@ -19,15 +20,17 @@ _log = logging.getLogger(__name__)
 def check_credentials(found: Sequence[User], password: str) -> User | None:
     """Return the user among those `found` by email, if `password` is right.
 
-    A stored hash that is not of today's kind is renewed on the way. Raise
-    `Busy` when too many passwords are being checked.
+    `None` too for a user who is disabled. A stored hash that is not of
+    today's kind is renewed on the way. Raise `Busy` when too many
+    passwords are being checked.
     """
     with hash_queue().turn():
         if not found:
             passwords.verify(None, password)
             return None
         user = found[0]
-        if not user.is_valid_password(password):
+        # Who is disabled is told what a wrong password would be told.
+        if not user.is_valid_password(password) or is_disabled(user):
             return None
         try:
             user.renew_hash(password)

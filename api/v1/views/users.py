@@ -4,16 +4,20 @@
 from flask import Response, abort
 
 from api.v1.answers import answer
+from api.v1.permit import permit
 from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
+from vestibule.accounts.policy import Action
 from vestibule.accounts.registration import register, set_names
+from vestibule.accounts.removal import remove
 from vestibule.errors import InvalidValue
 
 
 @app_views.get("/users")
 def list_users() -> Response:
     """Show all users."""
+    permit(Action.LIST_USERS)
     return answer([user.to_json() for user in User.all()])
 
 
@@ -29,6 +33,7 @@ def show_me() -> Response:
 @app_views.get("/users/<user_id>")
 def show_user(user_id: str) -> Response:
     """Show the user with this id."""
+    permit(Action.SHOW_USER, user_id)
     user = User.get(user_id)
     if user is None:
         abort(404)
@@ -38,6 +43,7 @@ def show_user(user_id: str) -> Response:
 @app_views.post("/users")
 def add_user() -> Response:
     """Add a user with an email, a password and perhaps names."""
+    permit(Action.ADD_USER)
     body = current_request().json_object()
     if body is None:
         return answer({"error": "Wrong format"}, 400)
@@ -59,6 +65,7 @@ def add_user() -> Response:
 @app_views.put("/users/<user_id>")
 def name_user(user_id: str) -> Response:
     """Set the names of the user with this id, and nothing else."""
+    permit(Action.NAME_USER, user_id)
     user = User.get(user_id)
     if user is None:
         abort(404)
@@ -76,8 +83,9 @@ def name_user(user_id: str) -> Response:
 @app_views.delete("/users/<user_id>")
 def delete_user(user_id: str) -> Response:
     """Delete the user with this id, and all its sessions."""
+    permit(Action.DELETE_USER, user_id)
     user = User.get(user_id)
     if user is None:
         abort(404)
-    user.remove()
+    remove(user, getattr(current_request().mechanism, "store", None))
     return answer({})

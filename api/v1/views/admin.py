@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What admins do to accounts: roles, disabling, resets, sessions."""
+
+from typing import Any
+
+from flask import Response, abort
+
+from api.v1.answers import answer
+from api.v1.auth.session_auth import SessionAuth
+from api.v1.permit import permit
+from api.v1.request import current_request
+from api.v1.views.blueprint import app_views
+from api.v1.views.sessions import asking, current_session, shown
+from models.user import User
+from vestibule.accounts.disabling import disable, enable
+from vestibule.accounts.policy import Action
+from vestibule.accounts.reset import issue_code
+from vestibule.accounts.roles import set_role
+from vestibule.errors import InvalidValue
+from vestibule.sessions.reasons import Reason
+
+
+@app_views.put("/users/<user_id>/role")
+def give_role(user_id: str) -> Response:
+    """Make the user an admin, or a member again."""
+    permit(Action.SET_ROLE, user_id)
+    user, body = _known(user_id), current_request().json_object()
+    if body is None:
+        return _wrong_format()
+    try:
+        set_role(user, body.get("role"))
+    except InvalidValue as error:
+        return _wrong_format(error.field)
+    return answer(_known(user_id).to_json())
+
+
+@app_views.put("/users/<user_id>/disabled")
+def switch_user(user_id: str) -> Response:
+    """Disable the user, which ends all sessions, or enable it again."""
+    permit(Action.SET_DISABLED, user_id)
+    user, body = _known(user_id), current_request().json_object()
+    if body is None:
+        return _wrong_format()
+    disabled = body.get("disabled")
+    if not isinstance(disabled, bool):
+        return _wrong_format("disabled")
+    store = getattr(current_request().mechanism, "store", None)
+    (disable if disabled else enable)(user, store)
+    return answer(_known(user_id).to_json())
+
+
+@app_views.post("/users/<user_id>/password-reset")
+def issue_reset(user_id: str) -> Response:
+    """Show, this once, a code with which the user sets a new password.
+
+    Whatever the body has is not read: nobody chooses for somebody else.
+    """
+    permit(Action.ISSUE_RESET, user_id)
+    issued = issue_code(_known(user_id))
+    until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
+    return answer({"code": issued.code, "expires_at": until})
+
+
+@app_views.get("/users/<user_id>/sessions")
+def list_sessions_of(user_id: str) -> Response:
+    """Show the live sessions of the user, newest first."""
+    permit(Action.LIST_SESSIONS, user_id)
+    auth = asking()[0]
+    user = _known(user_id)
+    return answer(shown(auth, user.id, current_session(auth)))
+
+
+@app_views.delete("/users/<user_id>/sessions")
+def end_sessions_of(user_id: str) -> Response:
+    """End all sessions of the user."""
+    permit(Action.END_SESSIONS, user_id)
+    auth = asking()[0]
+    return _end(auth, _known(user_id).id)
+
+
+@app_views.delete("/sessions")
+def end_all_sessions() -> Response:
+    """End everybody's sessions, that of the admin who asks too."""
+    permit(Action.END_ALL_SESSIONS)
+    return _end(asking()[0], None)
+
+
+def _end(auth: SessionAuth, user_id: str | None) -> Response:
+    """End the sessions of a user, or all, and answer how many."""
+    ended = auth.store.end_all(Reason.REVOKED_BY_ADMIN, user_id)
+    return answer({"ended": ended})
+
+
+def _known(user_id: str) -> User:
+    """Return the user with this id; 404 if there is none."""
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    return user
+
+
+def _wrong_format(field: str | None = None) -> Response:
+    """Answer that the body, or this field of it, cannot be meant."""
+    told: dict[str, Any] = {"error": "Wrong format"}
+    if field is not None:
+        told["field"] = field
+    return answer(told, 400)

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""How an account ends."""
+
+from models import standing
+from models.user import User
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.store import SessionStore
+
+
+def remove(user: User, store: SessionStore | None = None) -> None:
+    """Delete `user` with all that belongs to it, and its sessions.
+
+    Those of the database go in the same transaction, those of `store`
+    after it. Raise `LastAdmin` if nobody would be left to manage the
+    others.
+    """
+    standing.remove(user)
+    if store is not None:
+        store.end_all(Reason.USER_REMOVED, user.id)

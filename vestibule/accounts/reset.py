@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""How somebody who forgot the password gets to set a new one.
+
+Its law: an admin hands out a code and never learns or chooses a password
+(OWASP ASVS 5.0, 6.4.6). A code is random, is kept as a digest, opens one
+account once within an hour, and the next code kills it (6.4.1, 6.4.3).
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from models import reset_codes
+from models.base import is_storable
+from models.user import User, email_key
+from vestibule import clock
+from vestibule.accounts.changes import hash_for
+from vestibule.digest import digest_of
+from vestibule.errors import WrongCode
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.store import SessionStore
+
+#: How long a code may be used.
+LIFETIME = timedelta(hours=1)
+# Digits and capitals without those that look like others (Crockford's
+# Base32): 7 groups of 4 are 140 random bits.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_GROUPS, _IN_GROUP = 7, 4
+_LOOKALIKES = str.maketrans("OIL", "011", "- \t")
+
+
+class ResetCode(NamedTuple):
+    """A code in the form in which it is told, and until when it works."""
+
+    code: str
+    expires_at: datetime
+
+
+def issue_code(user: User) -> ResetCode:
+    """Return a new code for `user`; the one before is dead."""
+    code = "-".join(
+        "".join(secrets.choice(_ALPHABET) for _ in range(_IN_GROUP))
+        for _ in range(_GROUPS)
+    )
+    now = clock.now()
+    reset_codes.replace(user.id, _digest(code), now)
+    return ResetCode(code, now + LIFETIME)
+
+
+def set_forgotten_password(
+    email: str,
+    code: str,
+    new_password: Any,
+    store: SessionStore | None = None,
+) -> None:
+    """Set the password of the user with this email and code.
+
+    All the user's sessions end, those of `store` too. Raise `WrongCode`
+    for all that is wrong with the email or the code; and `InvalidValue`
+    for a password that cannot be taken, which leaves the code as it is.
+    """
+    if not is_storable(email):
+        raise WrongCode
+    digest = _digest(code)
+    since = clock.now() - LIFETIME
+    user = User.get(
+        reset_codes.holder(email_key(email), digest, since)
+    )
+    if user is None:
+        raise WrongCode
+    # Only now, so that guesses cost no hash; and before the code is used
+    # up, which a password that cannot be taken must not do.
+    hashed = hash_for(user, new_password)
+    if not reset_codes.redeem(
+        user.id, digest, hashed, clock.now(), Reason.PASSWORD_RESET
+    ):
+        raise WrongCode
+    if store is not None:
+        store.end_all(Reason.PASSWORD_RESET, user.id)
+
+
+def _digest(code: str) -> str:
+    """Return the digest of a code as people may type it."""
+    return digest_of(code.upper().translate(_LOOKALIKES))

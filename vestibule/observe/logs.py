@@ -10,6 +10,7 @@ import sys
 import time
 
 from vestibule import settings
+from vestibule.observe.security import LOGGER
 
 
 class OneLineFormatter(logging.Formatter):
@@ -40,6 +41,13 @@ def configure() -> None:
     handler.setFormatter(
         OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
+    # The security log is for programs: its lines are JSON and no more.
+    plain = logging.StreamHandler(sys.stderr)
+    plain.setFormatter(logging.Formatter("%(message)s"))
+    security = logging.getLogger(LOGGER)
+    security.handlers[:] = [plain]
+    security.setLevel(logging.INFO)
+    security.propagate = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.LOG_LEVEL.read().upper())

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
 #: Settings that the tests' own environment must not lend to a server.
 _OURS = ("API_", "AUTH_", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
-         "BLOCKING_THREADS", "LOG_LEVEL")
+         "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES")
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
@@ -40,7 +40,12 @@ class Server:
     program: tuple[str, ...] = ("-m", "api.v1.app")
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """Prepare a server whose working directory is `folder`."""
+        """Prepare a server whose working directory is `folder`.
+
+        Most tests have their reasons to fail more often than people do,
+        so it does not throttle unless it is told to.
+        """
+        settings.setdefault("THROTTLE", "off")
         self.folder = folder
         self.port = int(settings.pop("API_PORT", free_port()))
         self.url = f"http://127.0.0.1:{self.port}"

@@ -96,6 +96,18 @@ class SchemaBehind(VestibuleError):
     public = "Service Unavailable"
 
 
+class Throttled(VestibuleError):
+    """Too many attempts failed; the next has to wait."""
+
+    status = 429
+    public = "Too Many Requests"
+
+    def __init__(self, retry_after: int) -> None:
+        """Keep `retry_after`, the seconds to wait before another try."""
+        super().__init__("too many failed attempts")
+        self.retry_after = retry_after
+
+
 class StoreUnavailable(VestibuleError):
     """The database cannot do what was asked, now or at all."""
 

@@ -8,6 +8,7 @@ nothing, and `python3 -m api.v1.app` makes one application, not one for
 """
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ from api.v1.views import app_views
 from vestibule import server, settings
 from vestibule.errors import VestibuleError
 from vestibule.sessions.sweeper import Sweeper
+from vestibule.throttle import throttle
 
 #: Bytes of a request's body; more is refused with 413.
 BODY_LIMIT = 1_048_576
@@ -40,8 +42,7 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     errors.install(app)
-    sweep = getattr(auth, "purge_expired", None)
-    sweeper = None if sweep is None else Sweeper(sweep)
+    sweeper = None if auth is None else Sweeper(_sweep_of(auth))
 
     @app.before_request
     def filter_request() -> None:
@@ -55,6 +56,20 @@ def create_app(auth: Auth | None) -> Flask:
         app.wsgi_app, is_tls
     )
     return app
+
+
+def _sweep_of(auth: Auth) -> Callable[[], int]:
+    """Return what drops the dead sessions of `auth`, and old counters."""
+    purge_expired = getattr(auth, "purge_expired", None)
+
+    def sweep() -> int:
+        """Drop both, and count the sessions."""
+        try:
+            return 0 if purge_expired is None else purge_expired()
+        finally:
+            throttle().purge()
+
+    return sweep
 
 
 @cache

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from api.v1.answers import answer, challenged
 from api.v1.request import current_request
-from vestibule.errors import Busy, VestibuleError
+from vestibule.errors import Busy, Throttled, VestibuleError
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def foreseen_error(error: VestibuleError) -> Response:
         _log.error("%s %s: %s", request.method, request.path, error)
     body = {"error": str(error) if error.public is None else error.public}
     response = answer(body, error.status)
-    if isinstance(error, Busy):
+    if isinstance(error, (Busy, Throttled)):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 

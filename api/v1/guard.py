@@ -7,6 +7,7 @@ from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome, decide
 from api.v1.cross_site import is_cross_site
 from api.v1.request import VestibuleRequest
+from vestibule.sessions.origin import NOWHERE, Origin, readable, set_origin
 
 
 def admit(auth: Auth | None, request: VestibuleRequest) -> None:
@@ -16,6 +17,8 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
     or if another site made a browser send it.
     """
     request.mechanism = auth
+    # Threads are used again, so each request says where it comes from.
+    set_origin(_origin_of(request))
     if is_cross_site(request.method, request.headers):
         abort(403)
     outcome, principal = decide(auth, request)
@@ -27,3 +30,19 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
             request.session_ended = why_refused(request)
         abort(403)
     request.current_user = principal
+
+
+def _origin_of(request: VestibuleRequest) -> Origin:
+    """Return where a request comes from, if it may prove who sends it.
+
+    What reads by a cookie alone shows no password, and is asked most.
+    """
+    environ = request.environ
+    if (
+        environ["REQUEST_METHOD"] == "GET"
+        and "HTTP_AUTHORIZATION" not in environ
+    ):
+        return NOWHERE
+    return Origin(
+        request.client_address, readable(environ.get("HTTP_USER_AGENT"))
+    )

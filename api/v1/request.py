@@ -6,6 +6,7 @@ of it is guessed or repaired.
 """
 
 import json
+import uuid
 from functools import cached_property
 from typing import IO, Any, cast
 
@@ -15,6 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
 
 from models.user import User
+from vestibule import network, settings
 from vestibule.sessions.cookie import cookies_of
 
 
@@ -46,6 +48,20 @@ class VestibuleRequest(Request):
     def is_secure(self) -> bool:
         """Tell whether the client's connection is encrypted."""
         return is_tls(self.environ)
+
+    @cached_property
+    def request_id(self) -> str:
+        """Return a name for this request that no other has."""
+        return str(uuid.uuid4())
+
+    @cached_property
+    def client_address(self) -> str:
+        """Return the address from which the request comes."""
+        return network.client_address(
+            self.environ.get("REMOTE_ADDR"),
+            self.environ.get("HTTP_X_FORWARDED_FOR"),
+            settings.TRUSTED_PROXIES.read(),
+        )
 
     @cached_property
     def cookies(self) -> Any:
@@ -90,8 +106,18 @@ class VestibuleRequest(Request):
 
 
 def is_tls(environ: dict[str, Any]) -> bool:
-    """Tell whether the client of this request came by TLS."""
-    return bool(environ["wsgi.url_scheme"] == "https")
+    """Tell whether the client of this request came by TLS.
+
+    To this server, or to a trusted proxy in front of it.
+    """
+    if environ["wsgi.url_scheme"] == "https":
+        return True
+    forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
+    return forwarded is not None and network.is_secure(
+        environ.get("REMOTE_ADDR"),
+        forwarded,
+        settings.TRUSTED_PROXIES.read(),
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def hash_for(user: User, new: Any) -> str:
 
 def prove(user: User, password: str) -> None:
     """Raise `WrongPassword` unless `password` is the user's."""
-    if check_credentials([user], password) is None:
+    account = user.email or user.id
+    if check_credentials([user], account, password) is None:
         raise WrongPassword("wrong password")
 
 

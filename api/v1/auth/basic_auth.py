@@ -63,7 +63,7 @@ class BasicAuth(Auth):
         if not isinstance(user_email, str) or not isinstance(user_pwd, str):
             return None
         found = User.search({"email": user_email})
-        return check_credentials(found, user_pwd)
+        return check_credentials(found, user_email, user_pwd)
 
     def current_user(self, request: Any = None) -> Optional[User]:
         """Return the user whose credentials `request` has, or `None`."""

@@ -11,6 +11,7 @@ from models.user import User
 from vestibule import settings
 from vestibule.accounts.credentials import check_credentials
 from vestibule.sessions import cookie
+from vestibule.sessions.origin import current_origin, set_origin
 
 #: Bytes of a login form; the longest honest one has some hundred.
 FORM_LIMIT = 65_536
@@ -32,7 +33,7 @@ def login() -> Response:
         return answer({"error": "password missing"}, 400)
     found = User.search({"email": email})
     # Checks by `is_valid_password`, and hashes for nobody if none is found.
-    user = check_credentials(found, password)
+    user = check_credentials(found, email, password)
     if not found and not settings.LOGIN_GENERIC_ERRORS.read():
         return answer({"error": "no user found for this email"}, 404)
     if user is None:
@@ -66,6 +67,7 @@ def _begin_session(auth: Any, user: User) -> Response:
     # A session that came along ends: what somebody slipped a person before
     # the login is worth nothing after it (ASVS 5.0, 7.2.4).
     auth.destroy_session(request)
+    set_origin(current_origin()._replace(method="password"))
     session_id = auth.create_session(user.id)
     response = answer(user.to_json())
     cookie.set_on(response, name, session_id, request.is_secure)

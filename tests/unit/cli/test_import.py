@@ -131,11 +131,11 @@ def test_the_password_works_and_is_stored_anew(
     run("db", "import-json", store(tmp_path, ROW))
     (user,) = User.search({"email": "bob@example.com"})
     assert (user.password or "").startswith("$sha256$")
-    assert check_credentials([user], "wrong password") is None
-    assert check_credentials([user], "toto1234") == user
+    assert check_credentials([user], "", "wrong password") is None
+    assert check_credentials([user], "", "toto1234") == user
     (user,) = User.search({"email": "bob@example.com"})
     assert (user.password or "").startswith("$argon2id$")
-    assert check_credentials([user], "toto1234") == user
+    assert check_credentials([user], "", "toto1234") == user
 
 
 def test_again_is_no_harm(

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""The counters of failed attempts, as rows that all processes share.
+
+Its law: whoever changes two counters takes the account's row first and
+the network's second, so that two transactions never wait for each other.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from models.base import insert_into
+from models.engine import database
+from models.tables import FAILURES, moment
+
+
+class Counter(NamedTuple):
+    """How many failures, and when the last one was."""
+
+    number: int = 0
+    last_at: datetime | None = None
+
+
+class Keys(NamedTuple):
+    """The keys of the two counters that an attempt concerns."""
+
+    account: str
+    network: str
+
+
+class Era(NamedTuple):
+    """The time from which a counter's last failure must be to count."""
+
+    since: datetime
+    until: datetime
+
+
+class Counters(NamedTuple):
+    """The two counters that an attempt concerns."""
+
+    account: Counter
+    network: Counter
+
+
+_ACCOUNT = FAILURES.alias("of_account")
+_NETWORK = FAILURES.alias("of_network")
+_ALWAYS = select(literal_column("1")).subquery("always")
+# One row whatever there is, so that both come by one look-up.
+_BOTH = select(
+    _ACCOUNT.c["count"],
+    _ACCOUNT.c.last_at,
+    _NETWORK.c["count"],
+    _NETWORK.c.last_at,
+).select_from(
+    _ALWAYS
+    .outerjoin(_ACCOUNT, _ACCOUNT.c.key == bindparam("account"))
+    .outerjoin(_NETWORK, _NETWORK.c.key == bindparam("network"))
+)
+_COUNT = FAILURES.c["count"]
+
+
+def counters(keys: Keys) -> Counters:
+    """Return both counters as they are."""
+    row = database().fetch_one(_BOTH, keys._asdict())
+    if row is None:
+        return Counters(Counter(), Counter())
+    return Counters(_counter(*row[:2]), _counter(*row[2:]))
+
+
+def count(
+    keys: Keys,
+    now: datetime,
+    era: Era,
+    allow: Callable[[Counters], None] | None = None,
+) -> None:
+    """Count an attempt at `now` on both counters, in one transaction.
+
+    One that is not of the `era` begins anew. `allow` is given the
+    counters as nobody else can change them, and raises what keeps the
+    attempt from being counted.
+    """
+    with database().transaction() as connection:
+        if allow is not None:
+            allow(Counters(*(_locked(connection, key) for key in keys)))
+        for key in keys:
+            fresh = insert_into(FAILURES).values(
+                key=key, count=1, last_at=now
+            )
+            connection.execute(
+                fresh.on_conflict_do_update(
+                    index_elements=["key"],
+                    set_={
+                        "count": case((_outside(era), 1), else_=_COUNT + 1),
+                        "last_at": now,
+                    },
+                )
+            )
+
+
+def forgive(
+    keys: Keys, era: Era, claimed: tuple[datetime, datetime | None] | None
+) -> None:
+    """Drop the account's counter, and take as much off the network's.
+
+    The row's deletion tells its count to one of several at once, so the
+    same failures are never taken off twice. `claimed` is the moment at
+    which this attempt was counted, and the network's last failure before.
+    """
+    with database().transaction() as connection:
+        gone = connection.execute(
+            delete(FAILURES)
+            .where(FAILURES.c.key == keys.account)
+            .returning(_COUNT, FAILURES.c.last_at)
+        ).first()
+        if gone is None or not era.since <= gone.last_at <= era.until:
+            return
+        number = gone[0]
+        statement = update(FAILURES).where(FAILURES.c.key == keys.network)
+        connection.execute(statement.values(
+            {"count": case((number < _COUNT, _COUNT - number), else_=0)}
+        ))
+        if claimed is not None and claimed[1] is not None:
+            connection.execute(
+                statement.where(FAILURES.c.last_at == claimed[0])
+                .values(last_at=claimed[1])
+            )
+
+
+def purge(era: Era) -> int:
+    """Delete the counters that are not of the `era`; count them."""
+    with database().transaction() as connection:
+        return connection.execute(
+            delete(FAILURES).where(_outside(era))
+        ).rowcount
+
+
+def _outside(era: Era) -> ColumnElement[bool]:
+    """Return the condition that a row's last failure does not count."""
+    last_at = FAILURES.c.last_at
+    return or_(last_at < era.since, last_at > era.until)
+
+
+def _locked(connection: Connection, key: str) -> Counter:
+    """Return a counter that nobody else changes in this transaction.
+
+    SQLite has the write lock already, and leaves `FOR UPDATE` out.
+    """
+    row = connection.execute(
+        select(_COUNT, FAILURES.c.last_at)
+        .where(FAILURES.c.key == key)
+        .with_for_update()
+    ).first()
+    return Counter() if row is None else _counter(row[0], row[1])
+
+
+def _counter(number: int | None, last_at: str | datetime | None) -> Counter:
+    """Return the counter of two columns, which are null without a row."""
+    if number is None:
+        return Counter()
+    return Counter(number, moment(last_at))

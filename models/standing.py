@@ -10,7 +10,7 @@ each other's role away at once, one stays.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from models import ending
 from models.engine import database
@@ -45,7 +45,8 @@ def disable(user_id: str, since: datetime, reason: str) -> None:
     """
     with database().transaction() as connection:
         _keep_an_admin(connection, user_id)
-        first = func.coalesce(USERS.c.disabled_at, since)
+        column = USERS.c.disabled_at
+        first = func.coalesce(column, literal(since, column.type))
         _change(connection, user_id, disabled_at=first)
         ending.end_within(connection, user_id, reason)
 

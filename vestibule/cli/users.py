@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""`users`: add, list and remove accounts, and give them new passwords."""
+"""`users`: add, list and remove accounts; their passwords and standing."""
 
 import click
 
+from models.role import Role
 from models.user import User
+from vestibule.accounts import removal
+from vestibule.accounts.disabling import disable, enable, is_disabled
 from vestibule.accounts.hash_queue import hash_queue
-from vestibule.accounts.registration import (
-    check_email,
-    check_new_password,
-    register,
-)
+from vestibule.accounts.password_rules import check_new_password
+from vestibule.accounts.registration import check_email, register
+from vestibule.accounts.reset import issue_code
+from vestibule.accounts.roles import set_role
 from vestibule.cli.terminal import confirm, read_new_password, show_table
 from vestibule.cli.user_argument import named_user
 from vestibule.observe.logs import printable
@@ -38,12 +40,14 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
 def list_users() -> None:
     """List the accounts, oldest first."""
     show_table(
-        ("id", "email", "name", "created (UTC)"),
+        ("id", "email", "name", "role", "disabled", "created (UTC)"),
         (
             (
                 user.id,
                 user.email,
                 " ".join(filter(None, (user.first_name, user.last_name))),
+                user.role,
+                "yes" if is_disabled(user) else "no",
                 user.to_json()["created_at"],
             )
             for user in User.all()
@@ -59,8 +63,59 @@ def remove(email_or_id: str, yes: bool) -> None:
     user = named_user(email_or_id)
     if not yes:
         confirm(f"Remove {_shown(user)}?")
-    user.remove()
+    removal.remove(user)
     click.echo(f"removed {_shown(user)}")
+
+
+@users.command()
+@click.argument("email_or_id")
+@click.argument(
+    "role", type=click.Choice([each.value for each in Role])
+)
+def role(email_or_id: str, role: str) -> None:
+    """Make an account one of an admin, or of a member.
+
+    Admins manage the other accounts. The last one cannot be demoted.
+    """
+    user = named_user(email_or_id)
+    set_role(user, role)
+    click.echo(f"{_shown(user)} is {role} now")
+
+
+@users.command("disable")
+@click.argument("email_or_id")
+def disable_user(email_or_id: str) -> None:
+    """Keep an account out from now on, and end its sessions."""
+    user = named_user(email_or_id)
+    disable(user)
+    click.echo(f"disabled {_shown(user)}")
+
+
+@users.command("enable")
+@click.argument("email_or_id")
+def enable_user(email_or_id: str) -> None:
+    """Let a disabled account in again."""
+    user = named_user(email_or_id)
+    enable(user)
+    click.echo(f"enabled {_shown(user)}")
+
+
+@users.command("reset-code")
+@click.argument("email_or_id")
+def reset_code(email_or_id: str) -> None:
+    """Print a code with which the user sets a new password, once.
+
+    It works for an hour; a code that was printed before does not work any
+    more.
+    """
+    user = named_user(email_or_id)
+    issued = issue_code(user)
+    click.echo(
+        f"{_shown(user)} can set a new password"
+        f" until {issued.expires_at:%Y-%m-%d %H:%M:%S} (UTC) with this code:",
+        err=True,
+    )
+    click.echo(issued.code)
 
 
 @users.command()

@@ -10,6 +10,7 @@ from api.v1.auth.auth import Auth
 from models.identity import OneRead
 from models.user import User
 from vestibule import clock, settings
+from vestibule.accounts.disabling import is_disabled
 from vestibule.errors import VestibuleError
 from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import (
@@ -109,6 +110,8 @@ class SessionAuth(Auth):
         if session is None:
             return self.store.reason(session_id)
         why = why_dead(session, self.limits(), self.now())
+        if why is None and is_disabled(User.get(session.user_id)):
+            return Reason.USER_DISABLED
         return why or Reason.USER_REMOVED
 
     def limits(self) -> Limits:

@@ -112,9 +112,15 @@ def test_list(any_database: str, run: Run, bob: User) -> None:
     nobody.save()
     done = run("users", "list")
     assert [line.split("\t") for line in done.stdout.splitlines()] == [
-        ["id", "email", "name", "created (UTC)"],
-        [bob.id, "bob@example.com", "Bob Dy", bob.to_json()["created_at"]],
-        [nobody.id, "-", "-", nobody.to_json()["created_at"]],
+        ["id", "email", "name", "role", "disabled", "created (UTC)"],
+        [
+            bob.id, "bob@example.com", "Bob Dy", "member", "no",
+            bob.to_json()["created_at"],
+        ],
+        [
+            nobody.id, "-", "-", "member", "no",
+            nobody.to_json()["created_at"],
+        ],
     ]
 
 

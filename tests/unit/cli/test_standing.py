@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""`users role`, `disable`, `enable` and `reset-code`: how accounts stand."""
+
+import pytest
+
+from models.user import User
+from models.user_session import UserSession
+from tests.unit.cli.conftest import PASSWORD, Run
+from vestibule.accounts.reset import set_forgotten_password
+from vestibule.errors import WrongCode
+
+
+@pytest.fixture
+def bob() -> User:
+    """Store a member with a session."""
+    user = User(email="bob@example.com")
+    user.password = PASSWORD
+    user.save()
+    UserSession(user_id=user.id, session_id="secret id").save()
+    return user
+
+
+def again(user: User) -> User:
+    """Return the user as it is stored now."""
+    found = User.get(user.id)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("by", ["id", "email"])
+def test_role(any_database: str, run: Run, bob: User, by: str) -> None:
+    """The account becomes an admin's, and a member's again."""
+    User(email="root@example.com", id="root").save()
+    assert run("users", "role", "root", "admin").exit_code == 0
+    for role in ("admin", "member"):
+        done = run("users", "role", getattr(bob, by), role)
+        assert done.stdout == f"bob@example.com ({bob.id}) is {role} now\n"
+        assert again(bob).role == role
+    assert UserSession.count() == 1
+
+
+def test_there_are_two_roles(run: Run, bob: User) -> None:
+    """Another word is refused, and both are told."""
+    done = run("users", "role", bob.id, "owner")
+    assert done.exit_code == 2
+    assert "'owner' is not one of 'member', 'admin'" in done.stderr
+
+
+def test_disable_and_enable(any_database: str, run: Run, bob: User) -> None:
+    """Sessions end with the one; the other leaves them ended."""
+    done = run("users", "disable", "bob@example.com")
+    assert done.stdout == f"disabled bob@example.com ({bob.id})\n"
+    assert again(bob).disabled_at is not None
+    assert UserSession.count() == 0
+    assert "\tmember\tyes\t" in run("users", "list").stdout
+    UserSession(user_id=bob.id, session_id="begun meanwhile").save()
+    done = run("users", "enable", bob.id)
+    assert done.stdout == f"enabled bob@example.com ({bob.id})\n"
+    assert again(bob).disabled_at is None
+    assert UserSession.count() == 0
+
+
+@pytest.mark.parametrize(
+    "command", [("role", "member"), ("disable",), ("remove", "--yes")]
+)
+def test_the_last_admin_stays(
+    any_database: str, run: Run, bob: User, command: tuple[str, ...]
+) -> None:
+    """Nothing is done to the only admin, and one line says why."""
+    run("users", "role", bob.id, "admin")
+    done = run("users", command[0], bob.id, *command[1:])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "vestibule: the last admin cannot be demoted, disabled or deleted\n"
+    )
+    assert (again(bob).role, again(bob).disabled_at) == ("admin", None)
+    assert UserSession.count() == 1
+
+
+def test_reset_code(any_database: str, run: Run, bob: User) -> None:
+    """The code alone is on standard output, and it works; the one before
+    does not.
+    """
+    before = run("users", "reset-code", bob.id).stdout.strip()
+    done = run("users", "reset-code", "bob@example.com")
+    code = done.stdout.removesuffix("\n")
+    assert code not in done.stderr
+    assert f"bob@example.com ({bob.id})" in done.stderr
+    with pytest.raises(WrongCode):
+        set_forgotten_password("bob@example.com", before, "violet umbrella")
+    set_forgotten_password("bob@example.com", code, "violet umbrella")
+    assert again(bob).is_valid_password("violet umbrella")
+    assert UserSession.count() == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("role", "x", "admin"), ("disable", "x"), ("enable", "x"),
+     ("reset-code", "x")],
+)
+def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
+    """Who is not there is named, in one line."""
+    done = run("users", *command)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "vestibule: there is no user with the email or id x\n"
+    )

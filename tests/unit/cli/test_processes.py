@@ -16,7 +16,6 @@ from tests.serving import ROOT, environment
 from tests.unit.cli.conftest import PASSWORD
 from tests.unit.cli.processes import COMMAND, on_terminal, vestibule
 from tests.unit.cli.test_import import row, store
-from vestibule import cli
 
 
 def test_a_password_by_a_pipe(tmp_path: Path) -> None:
@@ -221,14 +220,3 @@ def test_the_command_line_is_quick_to_load(tmp_path: Path) -> None:
         capture_output=True, text=True,
     ).stdout)
     assert not {"granian", "flask", "psycopg", "alembic"} & set(loaded)
-
-
-def test_main_exits(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`main` never returns, and works with its output closed."""
-    monkeypatch.setattr(sys, "argv", ["vestibule", "users", "list"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 0
-    assert capsys.readouterr().out == "id\temail\tname\tcreated (UTC)\n"

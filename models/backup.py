@@ -69,8 +69,11 @@ def _copy_sqlite(database: Database, name: str) -> None:
 def _dump_postgresql(database: Database, name: str) -> None:
     """Let `pg_dump` write its SQL to the file `name`."""
     from psycopg.conninfo import make_conninfo
+    from psycopg.pq import Conninfo
 
-    _, options = database.engine.dialect.create_connect_args(database.url)
+    _, given = database.engine.dialect.create_connect_args(database.url)
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    options = {name: given[name] for name in given if name in known}
     if "sslpassword" in options:
         raise StoreUnavailable(
             "no backup: pg_dump could be given sslpassword only in sight of"

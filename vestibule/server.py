@@ -14,12 +14,14 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.server.common import AbstractServer
 from werkzeug.utils import import_string
 
 from api.v1.auth.auth import Auth
@@ -55,18 +57,21 @@ def serve(mechanism: type[Auth] | None) -> None:
     # Workers are forked: they open connections of their own.
     engine.close()
     _check_port(address, port)
-    while not _run(address, port):
+    os.register_at_fork(after_in_child=_default_signals)
+    server = _server_on(address, port)
+    if _run(server, first=True):
+        return
+    while True:
         _log.error("a worker died again at once; starting anew")
+        before, server = server, _server_on(address, port)
+        server.on_startup(partial(_pass_signal_on, before, server))
+        if _run(server, first=False):
+            return
 
 
-def _run(host: str, port: int) -> bool:
-    """Run the server; tell whether it ended because it was told to.
-
-    A worker that cannot even start ends the server, as does one that dies
-    soon after another. The first needs a person, the second does not, if
-    the server had answered.
-    """
-    server = Granian(
+def _server_on(host: str, port: int) -> AbstractServer[Any]:
+    """Return a server that is to listen on `host` and `port`."""
+    return Granian(
         _TARGET,
         address=host,
         port=port,
@@ -78,17 +83,50 @@ def _run(host: str, port: int) -> bool:
         workers_kill_timeout=DRAIN_TIMEOUT,
         log_level=LogLevels.error,
     )
-    announcement = Announcement(host, port)
+
+
+def _run(server: AbstractServer[Any], first: bool) -> bool:
+    """Run the server; tell whether it ended because it was told to.
+
+    Workers that cannot even start end it, as does one that dies soon
+    after another. The first needs a person, the second does not: so only
+    the `first` run gives up, if nothing was answered in it.
+    """
+    announcement = Announcement(server.bind_addr, server.bind_port)
     announcement.start()
     try:
         server.serve(target_loader=_load)
     except SystemExit as end:
-        if end.code and not announcement.made.is_set():
+        if server.interrupt_signal:
+            # Told to end while a worker was dead: its code says failure.
+            return True
+        if first and end.code and not announcement.made.is_set():
             raise VestibuleError("the workers cannot start") from None
         return not end.code
     finally:
         announcement.withdrawn.set()
     return True
+
+
+def _pass_signal_on(
+    before: AbstractServer[Any], server: AbstractServer[Any]
+) -> None:
+    """End `server` too if the one `before` it was told to end.
+
+    Until a server listens to signals, the one before it gets them.
+    """
+    if before.interrupt_signal:
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+
+def _default_signals() -> None:
+    """Let a signal end a worker that has not begun to serve.
+
+    It would inherit its parent's handlers and swallow the signal; its
+    parent would wait for it until `DRAIN_TIMEOUT`.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Announcement(threading.Thread):

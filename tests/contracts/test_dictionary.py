@@ -120,7 +120,7 @@ def test_an_entry_without_a_date_is_dead_where_there_is_a_limit(
     assert sixty.user_id_by_session_id == {}
 
 
-@pytest.mark.parametrize("entry", GARBAGE, ids=repr)
+@pytest.mark.parametrize("entry", GARBAGE)
 @pytest.mark.parametrize("duration", [0, 60])
 def test_garbage_opens_nothing_and_is_dropped(
     sixty: SessionExpAuth, entry: Any, duration: int

@@ -150,6 +150,26 @@ def test_two_programs_change_different_fields(any_database: str) -> None:
         assert (loaded.first_name, loaded.last_name) == ("AA", None)
 
 
+def test_inserting_never_changes_what_is_stored(
+    any_database: str, set_clock: SetClock
+) -> None:
+    """An object goes in as it is, or tells that its id is taken."""
+    user = User(id="a", first_name="one", updated_at="2020-01-01T00:00:00")
+    user.check()
+    assert User.count() == 0
+    assert user.insert() is True
+    assert User(id="a", first_name="two").insert() is False
+    loaded = User.get("a")
+    assert loaded is not None
+    assert loaded.to_json() == user.to_json()
+    user.first_name = "three"
+    user.save()
+    assert User.search({"first_name": "three"}) == [user]
+    for odd in (User(first_name=5), User(email="")):
+        with pytest.raises(InvalidValue):
+            odd.check()
+
+
 def test_equality_is_class_and_id() -> None:
     """Other attributes do not count, other classes are never equal."""
     assert User(id="a", email="x") == User(id="a", email="y")

@@ -262,6 +262,21 @@ def test_a_renewed_hash_is_not_saved_again(any_database: str) -> None:
     assert loaded.is_valid_password("changed")
 
 
+def test_a_hash_can_be_renewed_without_having_loaded_it(
+    any_database: str,
+) -> None:
+    """An object that stands for a stored user renews the stored hash."""
+    stored = User()
+    stored.adopt_hash(passwords.legacy_hash("0" * 64))
+    stored.save()
+    user = User(id=stored.id)
+    user.adopt_hash(str(stored.password))
+    user.renew_hash("secret")
+    loaded = User.get(user.id)
+    assert loaded is not None
+    assert loaded.is_valid_password("secret")
+
+
 def test_a_user_without_password_has_no_hash_to_renew() -> None:
     """Nothing is computed and nothing is stored for such a user."""
     user = User()

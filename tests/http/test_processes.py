@@ -75,6 +75,30 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     assert alarms_of(server) == []
 
 
+@pytest.mark.parametrize("moment", ["as it dies", "as all start anew"])
+def test_a_dead_worker_does_not_swallow_the_end(
+    serve: Serve, moment: str
+) -> None:
+    """A signal to end counts, whatever the workers are at just then."""
+    server = serve(**SETTINGS)
+    for _ in range(1 if moment == "as it dies" else 2):
+        assert within(5, lambda: bool(server.workers()))
+        [worker] = server.workers()
+        os.kill(worker, signal.SIGKILL)
+        if moment != "as it dies":
+            assert within(5, lambda dead=worker: (  # type: ignore[misc]
+                dead not in server.workers()
+            ))
+    if moment != "as it dies":
+        assert within(5, lambda: any(
+            "starting anew" in line for line in list(server.output)
+        ))
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
+    assert server.stop() == 0
+    assert not answers(server)
+
+
 def test_one_of_two_workers_may_die(serve: Serve) -> None:
     """Two workers share the sessions, and one alone goes on with them."""
     server = serve(**SETTINGS, WORKERS="2")

@@ -44,15 +44,15 @@ Servers = dict[str, Server]
 
 @pytest.fixture(scope="module")
 def servers(serve_shared: Serve) -> Servers:
-    """Run a server of each mechanism, and one of none, each with a user.
+    """Run a server of each mechanism, and one of none, on one database.
     """
-    running = {
-        auth_type: serve_shared(AUTH_TYPE=auth_type, SESSION_NAME=COOKIE)
-        for auth_type in ALL_TYPES
-    }
-    running["none"] = serve_shared(SESSION_NAME=COOKIE)
-    for server in running.values():
-        server.run(ADD_BOB)
+    running = {"none": serve_shared(SESSION_NAME=COOKIE)}
+    running["none"].run(ADD_BOB)
+    shared = running["none"].env["DATABASE_URL"]
+    for auth_type in ALL_TYPES:
+        running[auth_type] = serve_shared(
+            AUTH_TYPE=auth_type, SESSION_NAME=COOKIE, DATABASE_URL=shared
+        )
     return running
 
 

@@ -145,7 +145,6 @@ def test_it_works_in_any_flask_application(
     [MagicMock(), SimpleNamespace(), SimpleNamespace(cookies=None),
      SimpleNamespace(headers={}), SimpleNamespace(cookies={"s": 5}),
      SimpleNamespace(headers={"Cookie": b"s=1"}), object()],
-    ids=repr,
 )
 def test_what_is_no_string_is_absent(
     monkeypatch: pytest.MonkeyPatch, stand_in: Any

@@ -72,6 +72,32 @@ def test_it_sweeps_until_it_is_stopped(
     assert _sweepers() == []
 
 
+def test_a_thread_that_comes_second_starts_none() -> None:
+    """Who waited while another thread started the sweeper leaves it so."""
+    sweeper = Sweeper(lambda: 0)
+
+    class OtherCameFirst:
+        """A lock that is got when another thread has had it."""
+
+        entered = False
+
+        def __enter__(self) -> None:
+            """Let the other do its work before."""
+            if not self.entered:
+                self.entered = True
+                sweeper.ensure_running()
+
+        def __exit__(self, *_: object) -> None:
+            """Let go of it."""
+
+    sweeper._starting = OtherCameFirst()  # type: ignore[assignment]
+    sweeper.ensure_running()
+    running = _sweepers()
+    assert len(running) == 1
+    sweeper.stop()
+    running[0].join(20)
+
+
 def test_many_threads_start_one_sweeper() -> None:
     """Requests that come at once do not start one each."""
     sweeper = Sweeper(lambda: 0)

@@ -40,7 +40,8 @@ def register(
 def check_email(email: Any) -> None:
     """Raise `InvalidValue` unless `email` is an address (RFC 5321, 5322).
 
-    Its syntax only: no DNS is asked, and names of a local network count.
+    No DNS is asked, and hosts of a local network count; domains that are
+    reserved for other uses do not (RFC 6761: `localhost`, `invalid`).
     """
     if not isinstance(email, str):
         raise InvalidValue("email", "must be a string")
@@ -49,6 +50,7 @@ def check_email(email: Any) -> None:
             email.strip(),
             check_deliverability=False,
             globally_deliverable=False,
+            strict=True,
         )
     except (EmailNotValidError, UnicodeError):
         raise InvalidValue("email", "is not an email address") from None

@@ -4,7 +4,7 @@
 import io
 import os
 import sys
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 import click
 
@@ -38,12 +38,11 @@ def serve() -> None:
     start()
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command that the arguments name, and exit."""
     sys.stdout = _writable(sys.stdout)
     sys.stderr = _writable(sys.stderr)
     program(prog_name=PROGRAM_NAME)
-    sys.exit(0)
 
 
 def _writable(stream: TextIO | None) -> TextIO:

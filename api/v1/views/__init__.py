@@ -6,9 +6,9 @@ from api.v1.views.blueprint import app_views
 from api.v1.views.index import *  # noqa: F403
 from api.v1.views.users import *  # noqa: F403
 from api.v1.views.account import *  # noqa: F403
-from api.v1.views.sessions import *  # noqa: F403
 from api.v1.views.admin import *  # noqa: F403
 from api.v1.views.reset import *  # noqa: F403
+from api.v1.views.sessions import *  # noqa: F403
 from api.v1.views.session_auth import *  # noqa: F403
 
 __all__ = ["app_views"]

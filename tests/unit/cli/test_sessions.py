@@ -86,6 +86,15 @@ def test_list_of_one_user(
     assert row[:2] == [three[0].id, "bob@example.com"]
 
 
+def test_a_user_of_many_sessions(run: Run) -> None:
+    """Each of somebody's sessions says whose it is."""
+    User(id="1", email="bob@example.com").save()
+    for secret in ("x", "y"):
+        UserSession(user_id="1", session_id=secret).save()
+    listed = rows(run("sessions", "list").stdout)
+    assert [row[1] for row in listed] == ["bob@example.com"] * 2
+
+
 def test_a_session_of_nobody(run: Run) -> None:
     """A row without a user is listed too."""
     UserSession(session_id="x").save()

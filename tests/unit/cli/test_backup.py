@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""`db backup`: whole copies, taken while others write, and nothing else."""
+
+import errno
+import os
+import shutil
+import sqlite3
+import subprocess
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from models import engine, health
+from models.user import User
+from models.user_session import UserSession
+from tests.backends import PostgreSQL
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.processes import vestibule
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder of programs that come before the installed ones."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def wrap_pg_dump(tools: Path, before: str) -> None:
+    """Let a shell do what is said `before` the real `pg_dump` runs."""
+    program = tools / "pg_dump"
+    program.write_text(
+        f'#!/bin/sh\n{before}\nexec {shutil.which("pg_dump")} "$@"\n'
+    )
+    program.chmod(0o755)
+
+
+def test_a_copy_while_others_write(run: Run, tmp_path: Path) -> None:
+    """It is one sound file of a moment within the backup."""
+    for number in range(50):
+        User(id=f"before {number}").save()
+    UserSession(user_id="before 0", session_id="x").save()
+    written = threading.Event()
+    enough = threading.Event()
+
+    def write() -> None:
+        """Store users until the backup is there."""
+        number = 0
+        while not enough.is_set() and number < 20_000:
+            User(id=f"during {number}").save()
+            number += 1
+            written.set()
+        engine.database().close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert written.wait(30)
+    copy = tmp_path / "copy.db"
+    try:
+        done = vestibule(tmp_path, "db", "backup", str(copy))
+    finally:
+        enough.set()
+        writer.join(30)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"wrote {copy}\n"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as found:
+        assert found.execute("PRAGMA integrity_check").fetchall() == [
+            ("ok",)
+        ]
+        assert found.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        numbers = sorted(
+            int(name.split()[1]) for (name,) in found.execute(
+                "SELECT id FROM users WHERE id LIKE 'during %'"
+            )
+        )
+    # Users were written one after another: no gap means one moment.
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) <= User.count() - 50
+    assert not list(tmp_path.glob(".copy*"))
+
+
+def test_a_copy_serves(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was backed up is there when the copy is used instead."""
+    User(id="1", email="a@example.com").save()
+    copy = tmp_path / "copy.db"
+    assert run("db", "backup", str(copy)).exit_code == 0
+    User(id="2").save()
+    engine.close()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{copy}")
+    assert [user.id for user in User.all()] == ["1"]
+
+
+def test_a_schema_that_is_behind_is_copied_as_it_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before an upgrade is when one wants a backup."""
+    (tmp_path / "vestibule.db").touch()
+    copy = tmp_path / "copy.db"
+    assert run("db", "backup", str(copy)).exit_code == 0
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{copy}")
+    with closing(engine.configured()) as database:
+        assert health.revision(database) is None
+
+
+def test_a_dump_restores(
+    run: Run, postgresql: PostgreSQL, on_postgresql: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`psql` makes the same users and sessions of it elsewhere."""
+    User(id="1", email="a@example.com", first_name="Zoë").save()
+    UserSession(user_id="1", session_id="x").save()
+    users = [user.to_json() for user in User.all()]
+    dump = tmp_path / "dump.sql"
+    assert run("db", "backup", str(dump)).exit_code == 0
+    assert dump.stat().st_mode & 0o777 == 0o600
+    elsewhere = postgresql.fresh_url()
+    subprocess.run(
+        ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(dump),
+         elsewhere.replace("+psycopg", "")],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    monkeypatch.setenv("DATABASE_URL", elsewhere)
+    assert run("db", "check").exit_code == 0
+    assert [user.to_json() for user in User.all()] == users
+    assert UserSession.find("x") is not None
+
+
+def test_a_password_is_no_argument(
+    run: Run, on_postgresql: str, tools: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`pg_dump` gets it where the list of processes does not show it."""
+    wrap_pg_dump(
+        tools, f'echo "$@" "$PGPASSWORD" > {tmp_path}/asked\n'
+        f'tr "\\0" " " < /proc/$$/cmdline > {tmp_path}/seen'
+    )
+    url = on_postgresql.replace("vestibule@", "vestibule:s3cret@")
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert run("db", "backup", str(tmp_path / "dump")).exit_code == 0
+    assert (tmp_path / "asked").read_text().endswith(" s3cret\n")
+    seen = (tmp_path / "seen").read_text()
+    assert "--dbname" in seen
+    assert "s3cret" not in seen
+
+
+def test_a_password_that_would_be_an_argument(
+    run: Run, on_postgresql: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The password of a key is refused, and not repeated."""
+    monkeypatch.setenv("DATABASE_URL", f"{on_postgresql}?sslpassword=s3cret")
+    done = run("db", "backup", str(tmp_path / "dump"))
+    assert done.exit_code == 1
+    assert "sslpassword" in done.stderr
+    assert "s3cret" not in done.output
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_nothing_is_overwritten(
+    any_database: str, run: Run, tmp_path: Path, link: bool
+) -> None:
+    """A file that exists is kept, and so is a link to nowhere."""
+    User.count()
+    taken = tmp_path / "taken"
+    if link:
+        taken.symlink_to(tmp_path / "nowhere")
+    else:
+        taken.write_text("precious")
+    done = run("db", "backup", str(taken))
+    assert done.exit_code == 1
+    assert done.stderr == f"vestibule: {taken} exists already and is kept\n"
+    assert link or taken.read_text() == "precious"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_nothing_that_came_meanwhile_is_overwritten(
+    run: Run, on_postgresql: str, tools: Path, tmp_path: Path
+) -> None:
+    """A file that appears while the copy is written is kept."""
+    dump = tmp_path / "dump"
+    wrap_pg_dump(tools, f"echo precious > {dump}")
+    done = run("db", "backup", str(dump))
+    assert done.exit_code == 1
+    assert "exists already and is kept" in done.stderr
+    assert dump.read_text() == "precious\n"
+    assert not list(tmp_path.glob(".dump*"))
+
+
+def test_a_file_system_without_links(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the finished copy is renamed."""
+
+    def refuse(*_: Any) -> NoReturn:
+        """Refuse as FAT does."""
+        raise OSError(errno.EPERM, "no links here")
+
+    User.count()
+    monkeypatch.setattr(os, "link", refuse)
+    assert run("db", "backup", str(tmp_path / "copy")).exit_code == 0
+    assert (tmp_path / "copy").stat().st_size > 0
+    assert not list(tmp_path.glob(".copy*"))
+
+
+@pytest.mark.parametrize("target", ["none/copy", "vestibule.db/copy"])
+def test_a_folder_that_is_none(
+    run: Run, tmp_path: Path, target: str
+) -> None:
+    """Where nothing can be written, that is the answer."""
+    User.count()
+    done = run("db", "backup", str(tmp_path / target))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("vestibule: no backup: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_failure_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    """Of a copy that fails halfway no piece remains."""
+    (tmp_path / "vestibule.db").write_text("no database at all\n" * 99)
+    done = run("db", "backup", str(tmp_path / "copy"))
+    assert done.exit_code == 1
+    assert "file is not a database" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["vestibule.db"]
+
+
+def test_a_dump_that_fails(
+    run: Run, tmp_path: Path, on_postgresql: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What `pg_dump` complains of is one line, and no file is left."""
+    monkeypatch.setenv("DATABASE_URL", f"{on_postgresql}nowhere")
+    done = run("db", "backup", str(tmp_path / "dump"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("vestibule: no backup: pg_dump: error: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_pg_dump(
+    run: Run, tmp_path: Path, on_postgresql: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine that lacks the program is told so."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = run("db", "backup", str(tmp_path / "dump"))
+    assert done.exit_code == 1
+    assert "pg_dump is not installed" in done.stderr
+    assert not list(tmp_path.iterdir())

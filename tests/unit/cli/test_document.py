@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""The page about the command line tells of all of it and nothing else."""
+
+import re
+from collections.abc import Iterator
+
+import click
+
+from tests.serving import ROOT
+from vestibule.cli import program
+
+
+def commands(
+    group: click.Group, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command by its words, those of the groups within too."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def usage(name: str, command: click.Command) -> str:
+    """Return the heading that a command should have: it and arguments."""
+    arguments = (
+        parameter.make_metavar(click.Context(command))
+        for parameter in command.params
+        if isinstance(parameter, click.Argument)
+    )
+    return " ".join((name, *arguments))
+
+
+def sections() -> dict[str, str]:
+    """Return the text of the page under each heading of a command."""
+    page = (ROOT / "docs/cli.md").read_text()
+    parts = re.split(r"^##.* ?", page, flags=re.MULTILINE)
+    headings = re.findall(r"^##.*", page, flags=re.MULTILINE)
+    return {
+        heading.removeprefix("### ").strip("`"): text
+        for heading, text in zip(headings, parts[1:], strict=True)
+        if heading.startswith("### ")
+    }
+
+
+def test_each_command_has_its_section() -> None:
+    """No command is without a section, no section without a command."""
+    assert sorted(sections()) == sorted(
+        usage(name, command) for name, command in commands(program)
+    )
+
+
+def test_each_option_is_in_its_section() -> None:
+    """A section lists the options that its command takes, and no other."""
+    told = sections()
+    for name, command in commands(program):
+        listed = {
+            option
+            for line in told[usage(name, command)].splitlines()
+            if line.startswith("- `--")
+            for option in re.findall(r"`(--[a-z-]+)", line)
+        }
+        taken = {
+            option
+            for parameter in command.params
+            if isinstance(parameter, click.Option)
+            for option in parameter.opts
+        }
+        assert listed == taken, name
+
+
+def test_each_example_is_a_command() -> None:
+    """What the page tells to type names commands that there are."""
+    page = (ROOT / "docs/cli.md").read_text()
+    known = {name for name, _ in commands(program)}
+    typed = re.findall(r"python -m vestibule ((?:[a-z-]+ ?){1,2})", page)
+    assert len(typed) >= 5
+    for words in typed:
+        assert words.strip() in known, words
+
+
+def test_everything_has_a_help() -> None:
+    """Commands, groups and options say what they are for."""
+    for name, command in commands(program):
+        assert command.help, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (name, parameter.name)

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""`python -m vestibule` from outside: pipes, terminals, signals, failures.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.user import User
+from tests.backends import free_port
+from tests.serving import ROOT, environment
+from tests.unit.cli.conftest import PASSWORD
+from tests.unit.cli.processes import COMMAND, on_terminal, vestibule
+from tests.unit.cli.test_import import row, store
+
+
+def test_a_password_by_a_pipe(tmp_path: Path) -> None:
+    """One line of standard input is the password; it is not repeated."""
+    done = vestibule(
+        tmp_path, "users", "add", "bob@example.com", typed=f"{PASSWORD}\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (user,) = User.all()
+    assert user.is_valid_password(PASSWORD)
+    assert PASSWORD not in done.stdout
+
+
+def test_a_password_at_a_terminal(tmp_path: Path) -> None:
+    """It is asked for twice, and the terminal does not show it."""
+    User(id="1", email="bob@example.com").save()
+    code, screen = on_terminal(
+        tmp_path, "users", "passwd", "bob@example.com",
+        answers={"Password: ": PASSWORD, "Repeat": PASSWORD},
+    )
+    assert code == 0
+    assert PASSWORD not in screen
+    (user,) = User.all()
+    assert user.is_valid_password(PASSWORD)
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1)])
+def test_a_question_at_a_terminal(
+    tmp_path: Path, answer: str, left: int
+) -> None:
+    """Who is to be removed is named in the question."""
+    User(id="1", email="bob@example.com").save()
+    code, screen = on_terminal(
+        tmp_path, "users", "remove", "1", answers={"[y/N]": answer}
+    )
+    assert (code, User.count()) == (left, left)
+    assert "Remove bob@example.com (1)?" in screen
+
+
+def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
+    """An import shows how far it is, to a person only."""
+    file = store(tmp_path, *(row(f"u{number}") for number in range(50)))
+    code, screen = on_terminal(tmp_path, "db", "import-json", file)
+    assert code == 0
+    assert "importing" in screen
+    assert "50 imported, 0 already there, 0 bad" in screen
+    done = vestibule(tmp_path, "db", "import-json", file, "--dry-run")
+    assert "importing" not in done.stderr
+
+
+@pytest.mark.parametrize("columns", ["8", "60", "300"])
+def test_a_table_at_a_terminal(tmp_path: Path, columns: str) -> None:
+    """A list works on a terminal of any width."""
+    User(id="1", email="bob@example.com").save()
+    code, screen = on_terminal(
+        tmp_path, "users", "list", COLUMNS=columns, NO_COLOR="1"
+    )
+    assert code == 0
+    assert "Traceback" not in screen
+    assert ("bob@example.com" in screen) is (columns != "8")
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    """A broken pipe, as of `head`, is no reason to complain."""
+    User(id="1").save()
+    process = subprocess.Popen(
+        [*COMMAND, "users", "list"],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.wait(60) == 1
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        (">/dev/full", 1, "vestibule: [Errno 28] No space left on device\n"),
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("<&-", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    tmp_path: Path, redirection: str, code: int, said: str
+) -> None:
+    """Whatever the shell does to the streams leads to no traceback."""
+    User(id="1").save()
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "users", "list"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_names_beyond_the_encoding_of_the_output(tmp_path: Path) -> None:
+    """What the output cannot spell is written as an escape."""
+    User(id="1", email="ζωή@example.com").save()
+    done = vestibule(tmp_path, "users", "list", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u03b6\\u03c9\\u03ae@example.com" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysql://somebody:s3cret@127.0.0.1/x",
+        "sqlite:////nowhere/at/all.db",
+        "postgresql+psycopg://somebody:s3cret@127.0.0.1:1/x",
+    ],
+)
+@pytest.mark.parametrize("command", [("users", "list"), ("db", "check")])
+def test_a_database_that_is_none(
+    tmp_path: Path, url: str, command: tuple[str, ...]
+) -> None:
+    """A bad address is one line and exit code 1, and no secret of it."""
+    done = vestibule(tmp_path, *command, DATABASE_URL=url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("vestibule: ")
+    assert done.stderr.count("\n") == 1
+    assert "s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("users",), ("users", "add"), ("nothing",)]
+)
+def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """What is no command is exit code 2."""
+    done = vestibule(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert "Usage: python -m vestibule" in done.stderr
+
+
+def test_an_import_that_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C leaves whole users; the next import goes on behind them."""
+    total = 3000
+    rows = [row(f"u{number}") for number in range(total)]
+    rows.insert(20, row("bad", email=""))
+    file = store(tmp_path, *rows)
+    process = subprocess.Popen(
+        [*COMMAND, "db", "import-json", file],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr
+    assert process.stderr.readline().startswith("bad: ")
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert 20 <= User.count() < total
+    # The signal may come between a commit and its count.
+    assert User.count() - int(said.split()[0]) in (0, 1)
+    (user,) = User.search({"email": "u0@old.example"})
+    assert user.to_json()["updated_at"] == "2018-01-02 03:04:05"
+    left = total - User.count()
+    done = vestibule(tmp_path, "db", "import-json", "--dry-run", file)
+    assert f" {left} imported, {total - left} already there" in done.stdout
+
+
+def test_serve_is_the_server(tmp_path: Path) -> None:
+    """`serve` starts what `python3 -m api.v1.app` does, and as it fails."""
+    done = vestibule(tmp_path, "serve", AUTH_TYPE="nonsense")
+    assert done.returncode == 1
+    assert done.stderr.startswith("vestibule: AUTH_TYPE: ")
+    port = str(free_port())
+    with subprocess.Popen(
+        [*COMMAND, "serve"],
+        cwd=tmp_path,
+        env=environment(tmp_path, API_HOST="127.0.0.1", API_PORT=port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert line == f" * Running on http://127.0.0.1:{port}/\n"
+
+
+def test_the_command_line_is_quick_to_load(tmp_path: Path) -> None:
+    """Flask, granian and the drivers are not loaded to list users."""
+    script = (
+        "import json, sys, vestibule.cli;"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = json.loads(subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(tmp_path), cwd=ROOT, check=True,
+        capture_output=True, text=True,
+    ).stdout)
+    assert not {"granian", "flask", "psycopg", "alembic"} & set(loaded)

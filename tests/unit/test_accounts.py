@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""Accounts: credentials, the queue before the hashes, registration."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.engine import database
+from models.user import User, email_key
+from vestibule import passwords
+from vestibule.accounts import hash_queue as queues
+from vestibule.accounts.credentials import check_credentials
+from vestibule.accounts.hash_queue import HashQueue, hash_queue
+from vestibule.accounts.registration import (
+    check_email,
+    check_new_password,
+    register,
+    set_names,
+)
+from vestibule.errors import Busy, DuplicateEmail, InvalidValue
+
+
+@pytest.fixture(autouse=True)
+def fresh_queue() -> Iterator[None]:
+    """Let each test have a queue made from its own settings."""
+    hash_queue.cache_clear()
+    yield
+    hash_queue.cache_clear()
+
+
+@pytest.fixture
+def bob() -> User:
+    """Return a stored user whose password is `secret`."""
+    user = User(email="bob@example.com")
+    user.password = "secret"
+    user.save()
+    return user
+
+
+def test_the_right_password_gives_the_user(bob: User) -> None:
+    """The user that was found, if the password fits, else nobody."""
+    assert check_credentials([bob], "secret") is bob
+    assert check_credentials([bob], "wrong") is None
+    assert check_credentials([], "secret") is None
+
+
+def test_a_check_takes_a_turn(
+    bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While all places are taken it is refused, whoever is asked for."""
+    turns = HashQueue(1, 0)
+    monkeypatch.setattr(
+        "vestibule.accounts.credentials.hash_queue", lambda: turns
+    )
+    with turns.turn():
+        for found in ([bob], []):
+            with pytest.raises(Busy):
+                check_credentials(found, "secret")
+    assert check_credentials([bob], "secret") is bob
+
+
+def test_an_older_hash_is_renewed_on_the_way(bob: User) -> None:
+    """It is, when the password is right; a wrong one changes nothing."""
+    legacy = passwords.legacy_hash(
+        "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+    )
+    bob.adopt_hash(legacy)
+    bob.save()
+    assert check_credentials(User.all(), "wrong") is None
+    assert User.all()[0].password == legacy
+    assert check_credentials(User.all(), "secret") == bob
+    assert str(User.all()[0].password).startswith("$argon2id$")
+    assert check_credentials(User.all(), "secret") == bob
+
+
+def test_a_hash_that_cannot_be_renewed_is_no_wrong_password(
+    bob: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that refuses the write does not refuse the user."""
+    bob.adopt_hash(passwords.PROFILES["rfc9106"].hash("secret"))
+    bob.save()
+    with database().transaction() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE UPDATE ON users"
+            " BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+        )
+    found = User.all()
+    with caplog.at_level(logging.WARNING):
+        assert check_credentials(found, "secret") == bob
+    assert "a password hash was not renewed" in caplog.text
+    assert "secret" not in caplog.text
+    assert User.all()[0].password == bob.password
+
+
+def test_the_queue_lets_some_work_some_wait_and_refuses_the_rest() -> None:
+    """Two at once, one waiting: the others are told when to come back."""
+    turns = HashQueue(2, 1)
+    told: queue.Queue[str] = queue.Queue()
+    finish = threading.Event()
+
+    def work() -> None:
+        """Take a turn until the test says so, and tell how it went."""
+        try:
+            with turns.turn():
+                told.put("working")
+                finish.wait(20)
+        except Busy as error:
+            told.put(f"come back in {error.retry_after}")
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads[:2]:
+        thread.start()
+    assert [told.get(timeout=20) for _ in range(2)] == ["working"] * 2
+    for thread in threads[2:]:
+        thread.start()
+    refused = [told.get(timeout=20) for _ in range(2)]
+    assert refused == [f"come back in {queues.RETRY_AFTER}"] * 2
+    assert told.empty()
+    finish.set()
+    assert told.get(timeout=20) == "working"
+    for thread in threads:
+        thread.join(20)
+    with turns.turn():
+        assert told.empty()
+
+
+def test_a_failure_gives_the_turn_back() -> None:
+    """Whatever happens within a turn, the next one gets it."""
+    turns = HashQueue(1, 0)
+    for _ in range(3):
+        with pytest.raises(KeyError), turns.turn():
+            raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "workers", "at_once", "places"),
+    [
+        (2, 16, 1, 2, 8),
+        (64, 16, 1, 8, 8),
+        (2, 4, 1, 2, 2),
+        (2, 4, 8, 1, 2),
+        (8, 64, 2, 4, 32),
+        (1, 5, 1, 1, 2),
+    ],
+)
+def test_the_size_of_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    threads: int,
+    workers: int,
+    at_once: int,
+    places: int,
+) -> None:
+    """As many at once as cores for each worker, half the threads in all."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setenv("BLOCKING_THREADS", str(threads))
+    monkeypatch.setenv("WORKERS", str(workers))
+    made = hash_queue()
+    assert hash_queue() is made
+    assert made._turns._value == at_once
+    assert made._places._value == places
+
+
+def test_systems_that_pin_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no affinity is known the number of cores counts, or one."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for cores, at_once in [(3, 3), (None, 1)]:
+        monkeypatch.setattr(os, "cpu_count", lambda n=cores: n)
+        hash_queue.cache_clear()
+        turns = hash_queue()._turns
+        assert turns._value == at_once
+
+
+def test_registration_stores_a_user() -> None:
+    """With names, trimmed, and with a password that works."""
+    user = register(" Bob@Example.COM ", "long enough", "Bob", "Dylan")
+    loaded = User.get(user.id)
+    assert loaded is not None
+    assert loaded.email == "Bob@Example.COM"
+    assert loaded.display_name() == "Bob Dylan"
+    assert loaded.is_valid_password("long enough")
+    assert register("ann@example.com", "long enough").first_name is None
+    with pytest.raises(DuplicateEmail):
+        register("bob@example.com", "long enough")
+    assert User.count() == 2
+
+
+def test_registration_takes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full queue refuses new accounts as well."""
+    turns = HashQueue(1, 0)
+    monkeypatch.setattr(
+        "vestibule.accounts.registration.hash_queue", lambda: turns
+    )
+    with turns.turn(), pytest.raises(Busy):
+        register("bob@example.com", "long enough")
+    assert User.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "first_name", "field"),
+    [
+        (None, "long enough", None, "email"),
+        (5, "long enough", None, "email"),
+        ("bob", "long enough", None, "email"),
+        ("a@b@c", "long enough", None, "email"),
+        ("a b@example.com", "long enough", None, "email"),
+        ("a\0@example.com", "long enough", None, "email"),
+        ("\ud800@example.com", "long enough", None, "email"),
+        ("a@\ud800.com", "long enough", None, "email"),
+        ("a@localhost", "long enough", None, "email"),
+        ("a" * 65 + "@example.com", "long enough", None, "email"),
+        ("a@example.com", None, None, "password"),
+        ("a@example.com", ["long enough"], None, "password"),
+        ("a@example.com", "short", None, "password"),
+        ("a@example.com", "long enough\ud800", None, "password"),
+        ("a@example.com", "long enough", 5, "first_name"),
+        ("a@example.com", "long enough", "a\0", "first_name"),
+    ],
+)
+def test_registration_refuses_by_name(
+    email: Any, password: Any, first_name: Any, field: str
+) -> None:
+    """The error says which field cannot be taken; nobody is stored."""
+    with pytest.raises(InvalidValue) as refused:
+        register(email, password, first_name)
+    assert refused.value.field == field
+    assert User.count() == 0
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["bob@hbtn.io", "bob@mailhost", "o'hara+x@a.b.example", "\u00fc@x.de",
+     "bob@b\u00fccher.example", "  bob@x.de\n"],
+)
+def test_addresses_that_are_taken(email: str) -> None:
+    """Names of a local network and of any alphabet are addresses."""
+    check_email(email)
+
+
+@given(st.text())
+def test_any_text_is_an_email_or_refused(email: str) -> None:
+    """No text brings another error out of the check."""
+    try:
+        check_email(email)
+    except InvalidValue as refused:
+        assert refused.field == "email"
+
+
+@given(st.text())
+def test_the_key_of_an_email_is_its_own_key(email: str) -> None:
+    """Normalizing once more changes nothing, nor do blanks and case."""
+    key = email_key(email)
+    assert email_key(key) == key
+    assert email_key(f" \t{key}\n") == key
+
+
+def test_the_length_of_a_password_counts_in_code_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each character is one, however many bytes it has."""
+    monkeypatch.setenv("PASSWORD_MIN_LENGTH", "3")
+    for good in ["abc", "\u00e9\u00e9\u00e9", "\U0001f600" * 3, "   "]:
+        check_new_password(good)
+    for short in ["", "ab", "\U0001f600" * 2]:
+        with pytest.raises(InvalidValue, match="at least 3 characters"):
+            check_new_password(short)
+
+
+def test_names_are_set_where_they_are_given() -> None:
+    """Other keys are left alone, and so is a name that is not there."""
+    user = User(first_name="Bob", last_name="Dylan")
+    set_names(user, {"first_name": None, "email": "x", "id": "y"})
+    assert (user.first_name, user.last_name) == (None, "Dylan")
+    assert user.email is None
+    set_names(user, {"last_name": ""})
+    assert user.last_name == ""
+    with pytest.raises(InvalidValue):
+        set_names(user, {"last_name": 5})

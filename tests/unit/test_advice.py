@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Advice: what the start refuses, and what it warns of."""
+
+import pytest
+
+from api.v1.auth import MECHANISMS, mechanism_for
+from models import sqlite
+from models.user import User
+from vestibule import settings
+from vestibule.advice import advice_for, check
+from vestibule.errors import BadSetting
+
+NO_USER = "there is no user yet; add one:"
+NEVER = "sessions never expire"
+
+
+def _advice(name: str | None) -> str:
+    """Return all that is said about the mechanism of this name."""
+    return "\n".join(advice_for(mechanism_for(name)))
+
+
+@pytest.mark.parametrize("name", [None, *MECHANISMS])
+def test_good_settings_are_not_refused(name: str | None) -> None:
+    """Each mechanism can be served with the defaults."""
+    check(mechanism_for(name))
+
+
+@pytest.mark.parametrize("setting", settings.ALL, ids=lambda s: s.name)
+def test_each_setting_is_checked(
+    setting: settings.Setting[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad value ends the start, not a request hours later."""
+    monkeypatch.setenv(setting.name, "\u00e9 ")
+    if setting in (
+        settings.API_HOST,
+        settings.AUTH_TYPE,
+        settings.DATABASE_URL,
+        settings.SESSION_DURATION,
+    ):
+        check(None)
+    else:
+        with pytest.raises(BadSetting, match=setting.name):
+            check(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [(None, True), ("auth", True), ("basic_auth", True),
+     ("session_auth", False), ("session_exp_auth", False),
+     ("session_db_auth", True)],
+)
+def test_sessions_in_memory_allow_one_worker(
+    name: str | None, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker would not know of them."""
+    monkeypatch.setenv("WORKERS", "2")
+    if shared:
+        check(mechanism_for(name))
+    else:
+        with pytest.raises(BadSetting, match="WORKERS: must be 1, not 2"):
+            check(mechanism_for(name))
+
+
+def test_what_is_open_is_told() -> None:
+    """Without a mechanism everybody may do everything."""
+    assert "every route is open to everybody" in _advice(None)
+    assert "every route" not in _advice("auth")
+
+
+def test_sessions_without_end_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So is a missing cookie's name; nothing, if all is well."""
+    User().save()
+    for name in ("session_auth", "session_exp_auth", "session_db_auth"):
+        assert NEVER in _advice(name)
+        assert "SESSION_NAME is not set: nobody can log in" in _advice(name)
+    monkeypatch.setenv("SESSION_NAME", "s")
+    for duration, ends in [("60", True), ("0", False), ("-1", False),
+                           ("a", False)]:
+        monkeypatch.setenv("SESSION_DURATION", duration)
+        for name in ("session_exp_auth", "session_db_auth"):
+            assert (NEVER not in _advice(name)) is ends
+    assert NEVER in _advice("session_auth")
+    monkeypatch.setenv("SESSION_DURATION", "60")
+    assert _advice("session_db_auth") == ""
+    assert _advice("basic_auth") == ""
+
+
+def test_an_empty_database_is_told() -> None:
+    """With the command that adds the first user."""
+    assert NO_USER in _advice("basic_auth")
+    User().save()
+    assert NO_USER not in _advice("basic_auth")
+
+
+def test_an_unsound_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator learns why writing is slow."""
+    assert "write-ahead" not in _advice("basic_auth")
+    monkeypatch.setattr(sqlite, "FIRST_SOUND_WAL", (99, 0, 0))
+    assert "may corrupt a write-ahead log" in _advice("basic_auth")

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""`BasicAuth`: from a header to a user, step by step."""
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.v1.auth.basic_auth import BasicAuth
+from models.user import User
+from tests.visits import Visit, with_authorization
+from vestibule.accounts.hash_queue import HashQueue
+from vestibule.errors import Busy
+
+AUTH = BasicAuth()
+#: Text that has UTF-8, and no colon.
+EMAILS = st.text(
+    st.characters(exclude_characters=":", exclude_categories=["Cs"])
+)
+NO_TEXT: list[Any] = [None, 89, b"Basic YQ==", [], {}, object()]
+
+
+def _header(email: str, password: str) -> str:
+    """Return the header that a client makes of both."""
+    pair = f"{email}:{password}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def _read(header: Any) -> tuple[str | None, str | None]:
+    """Return the credentials of `header`, by the three steps."""
+    encoded = AUTH.extract_base64_authorization_header(header)
+    decoded = AUTH.decode_base64_authorization_header(encoded)
+    return AUTH.extract_user_credentials(decoded)
+
+
+@pytest.fixture
+def bob() -> User:
+    """Return a stored user with a password of several colons."""
+    user = User(email="bob@hbtn.io")
+    user.password = "H0lberton:School:98!"
+    user.save()
+    return user
+
+
+@given(EMAILS, st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_a_client_sends_is_read(email: str, password: str) -> None:
+    """Any email without colon and any password come out as they went in."""
+    assert _read(_header(email, password)) == (email, password)
+
+
+@given(st.text() | st.binary() | st.text().map(lambda t: f"Basic {t}")
+       | st.binary().map(lambda b: f"Basic {base64.b64encode(b).decode()}"))
+def test_any_header_can_be_read(header: str | bytes) -> None:
+    """No text and no bytes make any of the steps fail."""
+    email, password = _read(header)
+    assert (email is None) is (password is None)
+    assert AUTH.extract_base64_authorization_header(
+        header  # type: ignore[arg-type]
+    ) in (None, header[6:])
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Basic SG9sYmVydG9u", "SG9sYmVydG9u"),
+        ("Basic ", ""),
+        ("Basic  a", " a"),
+        ("Basic1234", None),
+        ("Basic", None),
+        ("basic a", None),
+        (" Basic a", None),
+        ("Bearer a", None),
+        ("", None),
+        *[(odd, None) for odd in NO_TEXT],
+    ],
+)
+def test_the_base64_part(header: Any, expected: str | None) -> None:
+    """It follows the scheme and one blank."""
+    assert AUTH.extract_base64_authorization_header(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("encoded", "expected"),
+    [
+        ("SG9sYmVydG9u", "Holberton"),
+        ("", ""),
+        ("w6k=", "\u00e9"),
+        ("w6k", None),
+        ("SG9s bmVy", None),
+        ("SG9s\n", None),
+        ("/w==", None),
+        ("7aCA", None),
+        ("Holberton School", None),
+        ("\u00e9", None),
+        ("\ud800", None),
+        *[(odd, None) for odd in NO_TEXT],
+    ],
+)
+def test_decoding(encoded: Any, expected: str | None) -> None:
+    """Only Base64 of UTF-8 stands for a text."""
+    assert AUTH.decode_base64_authorization_header(encoded) == expected
+
+
+@pytest.mark.parametrize(
+    ("decoded", "expected"),
+    [
+        ("a:b", ("a", "b")),
+        ("a:b:c", ("a", "b:c")),
+        (":", ("", "")),
+        ("a:", ("a", "")),
+        ("a", (None, None)),
+        ("", (None, None)),
+        *[(odd, (None, None)) for odd in NO_TEXT],
+    ],
+)
+def test_credentials(decoded: Any, expected: tuple[Any, Any]) -> None:
+    """The first colon parts email and password."""
+    assert AUTH.extract_user_credentials(decoded) == expected
+
+
+def test_the_user_of_the_credentials(bob: User) -> None:
+    """The stored user, if the password is right; else nobody."""
+    find = AUTH.user_object_from_credentials
+    assert find("bob@hbtn.io", "H0lberton:School:98!") == bob
+    assert find(" BOB@hbtn.io", "H0lberton:School:98!") == bob
+    assert find("bob@hbtn.io", "H0lberton") is None
+    assert find("ann@hbtn.io", "H0lberton:School:98!") is None
+    assert find("\ud800", "\ud800") is None
+    for odd in NO_TEXT:
+        assert find(odd, "H0lberton:School:98!") is None
+        assert find("bob@hbtn.io", odd) is None
+
+
+def test_an_empty_database_knows_nobody() -> None:
+    """No user is found, and nothing fails."""
+    assert AUTH.user_object_from_credentials("a@b.c", "secret") is None
+
+
+def test_the_user_of_a_request(bob: User) -> None:
+    """All steps in a row, from the header on."""
+    header = _header("bob@hbtn.io", "H0lberton:School:98!")
+    assert AUTH.current_user(with_authorization(header)) == bob
+    for other in [None, Visit(), with_authorization("Test"),
+                  with_authorization(header[:-4]),
+                  with_authorization(_header("bob@hbtn.io", "wrong"))]:
+        assert AUTH.current_user(other) is None
+
+
+def test_a_full_queue_is_no_wrong_password(
+    bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who cannot be checked now is told to come back, not refused."""
+    turns = HashQueue(1, 0)
+    monkeypatch.setattr(
+        "vestibule.accounts.credentials.hash_queue", lambda: turns
+    )
+    with turns.turn(), pytest.raises(Busy):
+        AUTH.current_user(with_authorization(_header("bob@hbtn.io", "x")))
+
+
+def test_each_step_can_be_replaced(bob: User) -> None:
+    """`current_user` asks the object's own methods."""
+
+    class Reversed(BasicAuth):
+        """A mechanism whose clients send everything backwards."""
+
+        def authorization_header(self, request: Any = None) -> str | None:
+            """Return the header from its end."""
+            header = super().authorization_header(request)
+            return None if header is None else header[::-1]
+
+    header = _header("bob@hbtn.io", "H0lberton:School:98!")
+    visit = with_authorization(header[::-1])
+    assert Reversed().current_user(visit) == bob

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""The cookie: how it is found in a request, set, and cleared."""
+
+import string
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.http import parse_cookie
+from werkzeug.wrappers import Response
+
+from tests.visits import Visit
+from vestibule.sessions import cookie
+from vestibule.sessions.cookie import Cookies, cookies_of
+
+NAMES = st.text(string.ascii_letters + string.digits + "_-.", min_size=1)
+#: What a browser sends as a value (RFC 6265, 4.1.1), without a quote.
+VALUES = st.text(
+    string.ascii_letters + string.digits + "!#$%&'()*+-./:<=>?@[]^_`{|}~"
+)
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_ordinary_cookies_are_read_as_werkzeug_does(
+    jar: dict[str, str],
+) -> None:
+    """For what browsers send there is no difference."""
+    header = "; ".join(f"{name}={value}" for name, value in jar.items())
+    assert cookies_of(header) == parse_cookie(header).to_dict() == jar
+
+
+@given(st.text())
+def test_any_header_can_be_read(header: str) -> None:
+    """No text makes it fail; each value was in the header."""
+    for name, value in cookies_of(header).items():
+        assert value in header
+        assert name in header
+
+
+@given(st.lists(st.sampled_from(["a", "b", "=", ";", " ", '"', "1"])))
+def test_any_order_of_signs_can_be_read(signs: list[str]) -> None:
+    """Headers of nothing but separators are no trap."""
+    header = "".join(signs)
+    for name, value in cookies_of(header).items():
+        assert ";" not in name + value
+        assert "=" not in name
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", {}),
+        (";", {}),
+        ("a", {}),
+        ("a=", {"a": ""}),
+        ("a=1", {"a": "1"}),
+        ("a=1;b=2", {"a": "1", "b": "2"}),
+        ("  a=1 ;  b=2  ", {"a": "1", "b": "2"}),
+        ("a=C is fun", {"a": "C is fun"}),
+        ("a=1=2", {"a": "1=2"}),
+        ('a="1"', {"a": "1"}),
+        ('a=""', {"a": ""}),
+        ('a="', {"a": '"'}),
+        ('a="1', {"a": '"1'}),
+        ("a=1; a=1", {"a": "1"}),
+        ("a=1; a=2", {}),
+        ("a=1; a=2; a=1; b=3", {"b": "3"}),
+        ("A=1; a=2", {"A": "1", "a": "2"}),
+    ],
+)
+def test_headers(header: str, expected: dict[str, str]) -> None:
+    """Blanks inside a value are kept, quotes around it not, and a name
+    that comes with different values is no name.
+    """
+    assert cookies_of(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("cookies", "header", "expected"),
+    [
+        ({}, None, None),
+        ({"s": "1"}, None, "1"),
+        ({}, "s=1", "1"),
+        ({}, "s=C is fun", "C is fun"),
+        ({"s": "1"}, "s=1", "1"),
+        ({"s": "1"}, "s=1; s=1", "1"),
+        ({"s": "1"}, "s=1; s=2", None),
+        ({"s": "1"}, "xs=9; s=1", "1"),
+        ({"x": "1"}, "x=1", None),
+        ({"s": 5}, None, None),
+        ({"s": 5}, "s=1", "1"),
+        ({"s": "1"}, b"s=2; s=3", "1"),
+        (Cookies(s="1"), "s=2; s=3", "1"),
+        (Cookies(), "s=2", None),
+    ],
+)
+def test_reading(
+    cookies: Any, header: Any, expected: str | None
+) -> None:
+    """The parsed cookies count, and the header where they cannot tell."""
+    headers = {} if header is None else {"Cookie": header}
+    visit = Visit(cookies=cookies, headers=headers)
+    assert cookie.read(visit, "s") == expected
+
+
+def test_reading_from_stand_ins() -> None:
+    """A request may have only cookies, only headers, or neither."""
+    assert cookie.read(SimpleNamespace(cookies={"s": "1"}), "s") == "1"
+    only_headers = SimpleNamespace(headers={"Cookie": "s=1"})
+    assert cookie.read(only_headers, "s") == "1"
+    assert cookie.read(SimpleNamespace(), "s") is None
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_setting_and_clearing(secure: bool) -> None:
+    """Out of reach of scripts and other sites; a clear ends it at once."""
+    response = Response()
+    cookie.set_on(response, "s", "secret", secure)
+    cookie.clear_on(response, "s", secure)
+    one, two = response.headers.getlist("Set-Cookie")
+    flags = ["HttpOnly", "Path=/", "SameSite=Lax"]
+    flags += ["Secure"] if secure else []
+    assert sorted(one.split("; ")) == sorted([*flags, "s=secret"])
+    assert two.startswith("s=; Expires=Thu, 01 Jan 1970")
+    assert {*flags, "Max-Age=0"} < set(two.split("; "))

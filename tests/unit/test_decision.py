@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The decision: may this request pass, as whom, and if not, why."""
+
+from typing import Any
+
+import pytest
+
+from api.v1.auth.auth import Auth
+from api.v1.auth.decision import EXCLUDED_PATHS, Decision, Outcome, decide
+from api.v1.auth.session_auth import SessionAuth
+from models.user import User
+from tests.visits import Visit, with_authorization, with_session
+
+
+@pytest.fixture(autouse=True)
+def cookie_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the session cookie have its usual name."""
+    monkeypatch.setenv("SESSION_NAME", "_my_session_id")
+
+
+def test_without_a_mechanism_all_is_open() -> None:
+    """Nobody is asked, and nobody is known."""
+    assert decide(None, Visit()) == Decision(Outcome.OPEN, None)
+
+
+@pytest.mark.parametrize("path", EXCLUDED_PATHS)
+def test_excluded_paths_are_open(path: str) -> None:
+    """With a slash at the end and without, whatever is presented."""
+    for spelled in (path, path.rstrip("/")):
+        assert decide(Auth(), Visit(spelled)).outcome is Outcome.OPEN
+        assert decide(Auth(), Visit(spelled + "x")).outcome is Outcome.MISSING
+
+
+def test_a_credential_is_missing_or_opens_nothing() -> None:
+    """A header or a cookie is a credential, even an empty one."""
+    auth = SessionAuth()
+    assert decide(auth, Visit()) == Decision(Outcome.MISSING)
+    for visit in [with_authorization("Test"), with_authorization(""),
+                  with_session("unknown"), with_session("")]:
+        assert decide(auth, visit) == Decision(Outcome.REFUSED)
+        assert decide(Auth(), visit) == Decision(Outcome.REFUSED)
+
+
+def test_who_is_known_passes() -> None:
+    """The principal is the user that the mechanism knows."""
+    user = User()
+    user.save()
+    auth = SessionAuth()
+    visit = with_session(auth.create_session(user.id))
+    assert decide(auth, visit) == Decision(Outcome.PASSED, user)
+    user.remove()
+    assert decide(auth, visit) == Decision(Outcome.REFUSED)
+    auth.destroy_session(visit)
+
+
+def test_the_mechanism_is_asked() -> None:
+    """A subclass decides for itself what is guarded, and who is known."""
+
+    class Own(Auth):
+        """A mechanism that guards all, and knows everybody."""
+
+        def require_auth(self, path: Any, excluded_paths: Any) -> bool:
+            """Guard every path."""
+            return True
+
+        def session_cookie(self, request: Any = None) -> str | None:
+            """Find a cookie everywhere."""
+            return "x"
+
+        def current_user(self, request: Any = None) -> Any:
+            """Know everybody by one name."""
+            return "somebody"
+
+    visit = Visit(EXCLUDED_PATHS[0])
+    assert decide(Own(), visit) == Decision(Outcome.PASSED, "somebody")

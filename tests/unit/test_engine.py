@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""The engine: kept connections, lost ones, locks, and odd addresses."""
+
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from models import engine, sqlite
+from models.engine import database
+from models.user import User
+from tests.backends import PostgreSQL, free_port
+from tests.threads import at_once
+from vestibule.errors import BadSetting, Busy, StoreUnavailable
+
+
+def _file() -> str:
+    """Return the path of this test's SQLite file."""
+    return os.environ["DATABASE_URL"].removeprefix("sqlite:///")
+
+
+def test_a_thread_keeps_its_connection(any_database: str) -> None:
+    """It has the same one for reads and writes, and others have theirs."""
+    User().save()
+    mine = database().connection()
+    assert User.count() == 1
+    User().save()
+    assert database().connection() is mine
+    drivers = at_once(4, lambda _: id(database().connection()))
+    assert len({*drivers, id(mine)}) == 5
+
+
+def test_closing_lets_the_settings_count_anew(
+    any_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The next use opens what the settings name then."""
+    User().save()
+    before = database()
+    engine.close()
+    engine.close()
+    assert User.count() == 1
+    assert database() is not before
+    engine.close()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    assert User.count() == 0
+
+
+def test_many_threads_open_a_new_database(tmp_path: Path) -> None:
+    """Its schema is made once, whoever comes first."""
+    found = at_once(8, lambda _: (User.count(), id(database())))
+    assert {count for count, _ in found} == {0}
+    assert len({identity for _, identity in found}) == 1
+
+
+def test_a_new_file_is_private() -> None:
+    """Password hashes are in it: only its owner reads it."""
+    User().save()
+    for path in Path(_file()).parent.glob("vestibule.db*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_restarted_server_is_found_again(
+    on_postgresql: str, postgresql: PostgreSQL
+) -> None:
+    """The next read, look-up or write works, and nobody sees an error."""
+    user = User(first_name="a")
+    user.save()
+    for number, use in enumerate([
+        User.count,
+        lambda: User.get(user.id),
+        user.save,
+        User().save,
+        user.remove,
+    ]):
+        database().connection()
+        User.get("x")
+        postgresql.stop()
+        postgresql.start()
+        use()
+        assert User.count() == (2 if number == 3 else 1)
+
+
+def test_a_server_that_is_gone_is_told_of(
+    on_postgresql: str, postgresql: PostgreSQL
+) -> None:
+    """Each use raises `StoreUnavailable`, until the server is there."""
+    user = User()
+    user.save()
+    postgresql.stop()
+    try:
+        for use in (User.count, lambda: User.get("x"), user.save):
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable):
+                    use()
+    finally:
+        postgresql.start()
+    assert User.get(user.id) == user
+    user.save()
+
+
+def test_a_connection_that_the_server_ended_in_a_write(
+    on_postgresql: str,
+) -> None:
+    """The write fails and is undone; the next one works."""
+    user = User()
+    with pytest.raises(StoreUnavailable), database().transaction() as mine:
+        mine.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    user.save()
+    assert User.count() == 1
+
+
+def test_a_child_does_not_use_its_parents_connection(
+    any_database: str,
+) -> None:
+    """After a fork both sides go on, each on a connection of its own."""
+    user = User(first_name="parent")
+    user.save()
+    parents = database()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            loaded = User.get(user.id)
+            if loaded is not None and database() is not parents:
+                loaded.first_name = "child"
+                loaded.save()
+                code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert database() is parents
+    loaded = User.get(user.id)
+    assert loaded is not None
+    assert loaded.first_name == "child"
+    user.save()
+
+
+def test_a_locked_file_is_busy_after_the_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process holds the lock: reads go on, a write gives up."""
+    monkeypatch.setenv("DATABASE_TIMEOUT", "200")
+    user = User()
+    user.save()
+    other = sqlite.driver().connect(_file(), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(Busy, match="busy"):
+        user.save()
+    assert 0.15 < time.monotonic() - began < 5
+    assert User.get(user.id) == user
+    other.execute("ROLLBACK")
+    user.save()
+    other.close()
+
+
+def test_a_long_write_of_another_thread_is_busy_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Within the process the wait for the writer ends just the same."""
+    monkeypatch.setenv("DATABASE_TIMEOUT", "200")
+    user = User()
+    user.save()
+    begun, finish = threading.Event(), threading.Event()
+
+    def write_long() -> None:
+        """Stay in a transaction until the test says so."""
+        with database().transaction():
+            begun.set()
+            finish.wait(20)
+        database().close()
+
+    thread = threading.Thread(target=write_long)
+    thread.start()
+    assert begun.wait(20)
+    with pytest.raises(Busy, match="busy with other writes"):
+        user.save()
+    finish.set()
+    thread.join(20)
+    user.save()
+
+
+def test_a_locked_table_is_busy_after_the_timeout(
+    on_postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends the wait for a lock as SQLite does."""
+    monkeypatch.setenv("DATABASE_TIMEOUT", "200")
+    user = User()
+    user.save()
+    locked, finish = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        """Hold the table until the test says so."""
+        with database().transaction() as connection:
+            connection.execute(text("LOCK TABLE users"))
+            locked.set()
+            finish.wait(20)
+        database().close()
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    assert locked.wait(20)
+    for use in (user.save, lambda: User.get(user.id), User.count):
+        with pytest.raises(Busy):
+            use()
+    finish.set()
+    thread.join(20)
+    assert User.get(user.id) == user
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_a_failed_transaction_is_undone(
+    any_database: str, error: type[BaseException]
+) -> None:
+    """Whatever ends it, nothing of it stays, and the next one works."""
+    user = User()
+    user.save()
+    with pytest.raises(error), database().transaction() as connection:
+        connection.execute(text("DELETE FROM users"))
+        raise error
+    assert User.all() == [user]
+    user.remove()
+    assert User.count() == 0
+
+
+def test_a_broken_rule_passes_and_is_undone(any_database: str) -> None:
+    """`IntegrityError` is for those who know what it means."""
+    user = User()
+    user.save()
+    with (
+        pytest.raises(IntegrityError),
+        database().transaction() as connection,
+    ):
+        connection.execute(text("DELETE FROM users"))
+        connection.execute(text("INSERT INTO users (id) VALUES ('a')"))
+    assert User.all() == [user]
+
+
+def test_wrong_sql_is_an_error_of_ours(any_database: str) -> None:
+    """Neither reads nor writes let an error of a driver out."""
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="nowhere"):
+            database().rows(text("SELECT * FROM nowhere"))
+        with (
+            pytest.raises(StoreUnavailable, match="nowhere"),
+            database().transaction() as connection,
+        ):
+            connection.execute(text("DELETE FROM nowhere"))
+    assert User.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("nonsense", "is not a database URL"),
+        ("sqlite://", "SQLite needs a file"),
+        ("sqlite:///:memory:", "SQLite needs a file"),
+        ("mysql://u:secret@h/n", "not mysql://"),
+        ("postgresql://u:secret@h/n", "must begin with"),
+        ("sqlite+pysqlite:///x", "must begin with"),
+        ("postgresql+psycopg://u:secret@h:port/n", "is not a database URL"),
+    ],
+)
+def test_addresses_that_are_refused(
+    url: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the setting, and never the password in it."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(BadSetting, match=why) as refused:
+        database()
+    assert refused.value.name == "DATABASE_URL"
+    assert "secret" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """It is said, and the file stays as it was."""
+    Path(_file()).write_bytes(b"no database at all, but a long text" * 100)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="not a database"):
+            User.count()
+    assert Path(_file()).read_bytes().startswith(b"no database")
+
+
+def test_a_folder_that_does_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said; when the folder is there, all is well."""
+    folder = tmp_path / "there"
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{folder}/a.db")
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        User.count()
+    folder.mkdir()
+    assert User.count() == 0
+
+
+def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once, without the password."""
+    monkeypatch.setenv(
+        "DATABASE_URL",
+        f"postgresql+psycopg://u:secret@127.0.0.1:{free_port()}/n",
+    )
+    with pytest.raises(StoreUnavailable) as failed:
+        User.count()
+    assert "secret" not in str(failed.value)

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""The parts of the HTTP layer on their own: requests, answers, errors."""
+
+import logging
+from typing import Any
+
+import pytest
+from flask import Response, abort, request
+from werkzeug.exceptions import MethodNotAllowed, TooManyRequests
+from werkzeug.test import EnvironBuilder
+
+from api.v1 import errors
+from api.v1.answers import answer, with_headers
+from api.v1.lean import LeanFlask, LeanResponse
+from api.v1.request import VestibuleRequest
+from vestibule.errors import Busy, InvalidValue, StoreUnavailable
+
+
+@pytest.fixture
+def app() -> LeanFlask:
+    """Return an application that fails in every way."""
+    app = LeanFlask("failing", static_folder=None)
+    errors.install(app)
+    failures: dict[str, Exception] = {
+        "busy": Busy("the file x is locked", 7),
+        "gone": StoreUnavailable("disk full at /secret"),
+        "odd": InvalidValue("email", "is odd"),
+        "defect": KeyError("detail"),
+        "slow": TooManyRequests(retry_after=9),
+    }
+
+    @app.get("/<name>")
+    def fail(name: str) -> Response:
+        """Fail as the path says, or answer."""
+        if name in failures:
+            raise failures[name]
+        if name.isdigit():
+            abort(int(name))
+        return answer({"b": request.url, "a": name})
+
+    return app
+
+
+def _request(body: bytes, kind: str = "application/json") -> Any:
+    """Return a request of ours with this body."""
+    builder = EnvironBuilder(method="POST", data=body, content_type=kind)
+    return VestibuleRequest(builder.get_environ())
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (b"{}", {}),
+        (b' {"a": {"b": [null, "\\ud800"]}} ', {"a": {"b": [None, "\ud800"]}}),
+        (b"", None),
+        (b"[]", None),
+        (b"null", None),
+        (b'"a"', None),
+        (b"{", None),
+        (b"{'a': 1}", None),
+        (b'{"a": 1, "a": 1}', None),
+        (b'{"a": {"b": 1, "b": 2}}', None),
+        (b'{"a": 1} x', None),
+        (b"\xff", None),
+        (b"[" * 100_000, None),
+        (b'{"a": ' + b"9" * 5000 + b"}", None),
+    ],
+)
+def test_a_body_is_one_object_or_nothing(body: bytes, expected: Any) -> None:
+    """Nothing is guessed or repaired; doubled keys are no object."""
+    assert _request(body).json_object() == expected
+
+
+def test_a_body_must_say_that_it_is_json() -> None:
+    """The same bytes under another name are no object."""
+    for kind, is_json in [("application/json; charset=utf-8", True),
+                          ("application/vnd.x+json", True),
+                          ("text/plain", False),
+                          ("application/x-www-form-urlencoded", False)]:
+        body = _request(b"{}", kind).json_object()
+        assert body == ({} if is_json else None)
+
+
+def test_answers_are_for_people() -> None:
+    """Two spaces, keys in order, a new line at the end."""
+    made = answer({"b": [1], "a": "\u00e9"}, 201)
+    assert made.status_code == 201
+    assert made.mimetype == "application/json"
+    assert made.get_data(as_text=True) == (
+        '{\n  "a": "\u00e9",\n  "b": [\n    1\n  ]\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/401", 401, "Unauthorized"),
+        ("/403", 403, "Forbidden"),
+        ("/404", 404, "Not found"),
+        ("/a/b", 404, "Not found"),
+        ("/418", 418, "I'm a teapot"),
+        ("/busy", 503, "Service Unavailable"),
+        ("/gone", 503, "Service Unavailable"),
+        ("/odd", 400, "email is odd"),
+        ("/defect", 500, "Internal Server Error"),
+        ("/slow", 429, "Too Many Requests"),
+    ],
+)
+def test_failures_are_json(
+    app: LeanFlask,
+    path: str,
+    status: int,
+    text: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client reads a text that is meant for it, the log the rest."""
+    with caplog.at_level(logging.ERROR):
+        response = app.test_client().get(path)
+    assert response.status_code == status
+    assert response.get_json() == {"error": text}
+    assert bool(caplog.records) is (status >= 500)
+
+
+def test_when_to_come_back_is_told(app: LeanFlask) -> None:
+    """Ours and the framework's refusals both say it."""
+    client = app.test_client()
+    assert client.get("/busy").headers["Retry-After"] == "7"
+    assert client.get("/slow").headers["Retry-After"] == "9"
+
+
+def test_a_wrong_method_has_the_frameworks_page(app: LeanFlask) -> None:
+    """Unless the client asks for JSON; both say what is allowed."""
+    client = app.test_client()
+    for accepted, is_page in [(None, True), ("*/*", True),
+                              ("text/html", True),
+                              ("application/json", False)]:
+        headers = {} if accepted is None else {"Accept": accepted}
+        response = client.post("/x", headers=headers)
+        assert response.status_code == 405
+        assert "GET" in response.headers["Allow"]
+        assert ("<title>405 Method" in response.text) is is_page
+        if not is_page:
+            assert response.get_json() == {"error": MethodNotAllowed().name}
+
+
+def test_lean_answers_are_whole(app: LeanFlask) -> None:
+    """GET and HEAD have the same headers; HEAD has no body."""
+    client = app.test_client()
+    got, headed = client.get("/x"), client.head("/x")
+    assert got.get_json() == {"a": "x", "b": "http://localhost/x"}
+    assert headed.headers == got.headers
+    assert headed.data == b""
+    assert int(got.headers["Content-Length"]) == len(got.data)
+
+
+def test_what_is_to_do_at_the_end_is_done() -> None:
+    """A response that somebody waits for is closed as usual."""
+    done: list[int] = []
+    response = LeanResponse("x")
+    response.call_on_close(lambda: done.append(1))
+    environ = EnvironBuilder().get_environ()
+    body, status, _ = response.get_wsgi_response(environ)
+    assert status == "200 OK"
+    assert b"".join(body) == b"x"
+    body.close()  # type: ignore[attr-defined]
+    assert done == [1]
+
+
+def test_flask_sessions_are_off(app: LeanFlask) -> None:
+    """There is none to write to, and no cookie of Flask's."""
+    from flask import session
+
+    app.secret_key = "x"
+    with app.test_request_context("/"):
+        assert not session
+        with pytest.raises(RuntimeError):
+            session["a"] = 1
+    assert "Set-Cookie" not in app.test_client().get("/x").headers
+
+
+def test_addresses_can_be_made_outside_of_requests(app: LeanFlask) -> None:
+    """Without a request there is no adapter for its path."""
+    assert app.create_url_adapter(None) is None
+
+
+def test_headers_are_on_every_answer() -> None:
+    """Whatever an application answers, ours come after its own."""
+    seen: list[Any] = []
+
+    def plain(environ: Any, start_response: Any) -> list[bytes]:
+        """Answer with one header."""
+        start_response("200 OK", [("A", "b")])
+        return [b"x"]
+
+    body = with_headers(plain)({}, lambda *given: seen.append(given))
+    assert body == [b"x"]
+    status, headers = seen[0]
+    assert status == "200 OK"
+    assert headers[0] == ("A", "b")
+    assert dict(headers)["Access-Control-Allow-Origin"] == "*"
+    assert dict(headers)["Cache-Control"] == "no-store"
+    assert "Access-Control-Allow-Credentials" not in dict(headers)

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""The log: one line for each event, and no forged ones."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from vestibule.errors import BadSetting
+from vestibule.observe import logs
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[logging.Logger]:
+    """Give the root logger back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    alembic = logging.getLogger("alembic").level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("alembic").setLevel(alembic)
+
+
+def test_an_event_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Moment in UTC, level, name and message, on standard error."""
+    logs.configure()
+    logging.getLogger("a.b").warning("it is %s", "so")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    when, rest = captured.err.split(" ", 1)
+    assert rest == "WARNING a.b: it is so\n"
+    assert len(when) == len("2026-03-29T02:30:00.123Z")
+    assert (when[10], when[19], when[-1]) == ("T", ".", "Z")
+
+
+def test_what_comes_from_outside_begins_no_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ends of lines and control characters are made visible."""
+    logs.configure()
+    forged = "a\nb\r\nc\x1b[31m\u2028\u202e\ud800\0 \u00e9"
+    logging.getLogger("a").error("path %s", forged)
+    error = capsys.readouterr().err
+    assert error.endswith(
+        "path a\\nb\\r\\nc\\x1b[31m\\u2028\\u202e\\ud800\\x00 \u00e9\n"
+    )
+    assert error.count("\n") == 1
+
+
+def test_a_traceback_follows_its_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only a defect has more than one line."""
+    logs.configure()
+    try:
+        raise KeyError("x")
+    except KeyError:
+        logging.getLogger("a").exception("it failed")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("ERROR a: it failed")
+    assert lines[1].startswith("Traceback")
+    assert lines[-1] == "KeyError: 'x'"
+
+
+def test_the_level(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`LOG_LEVEL` says from where on; configuring twice adds nothing."""
+    for level, shown in [("debug", 3), ("info", 2), ("error", 0)]:
+        monkeypatch.setenv("LOG_LEVEL", level)
+        logs.configure()
+        log = logging.getLogger("a")
+        log.debug("d")
+        log.info("i")
+        log.warning("w")
+        assert len(capsys.readouterr().err.splitlines()) == shown
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(BadSetting):
+        logs.configure()
+
+
+def test_migrations_do_not_think_aloud(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Alembic's own events are not shown, its warnings are."""
+    logs.configure()
+    logging.getLogger("alembic.runtime").info("thinking")
+    logging.getLogger("alembic.runtime").warning("odd")
+    assert capsys.readouterr().err.count("alembic") == 1

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""The schema: migrations and tables agree; unknown versions are refused."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from models import engine, migrate
+from models.engine import database
+from models.failures import translated
+from models.identity import OneRead, recall, remember
+from models.sqlite import (
+    FIRST_SOUND_WAL,
+    driver,
+    journal_mode,
+    keep_private,
+)
+from models.tables import METADATA, REVISION, UTCMoment, as_utc, moment
+from models.user import User
+from tests.backends import PostgreSQL
+from vestibule.errors import Busy, SchemaBehind, StoreUnavailable
+
+
+def test_the_tables_are_what_the_migrations_build(any_database: str) -> None:
+    """Alembic finds no difference: names, columns, types and indexes."""
+    connection = database().connection()
+    with connection.begin():
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True}
+        )
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_the_revision_is_the_newest_migration() -> None:
+    """There is one head, and the tables are of that revision."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate._FOLDER))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_a_new_file_is_brought_up_to_date() -> None:
+    """The first use makes the schema; an upgrade later changes nothing."""
+    fresh = engine.configured()
+    assert migrate.revision(fresh) is None
+    User(email="a").save()
+    assert migrate.revision(fresh) == REVISION
+    migrate.upgrade(fresh)
+    migrate.ensure(fresh)
+    fresh.close()
+    assert User.count() == 1
+
+
+def test_a_new_server_database_is_left_to_its_operator(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what to run; when that was done, it is used."""
+    monkeypatch.setenv("DATABASE_URL", postgresql.fresh_url())
+    with pytest.raises(SchemaBehind, match="python -m vestibule db upgrade"):
+        User.count()
+    fresh = engine.configured()
+    migrate.upgrade(fresh)
+    fresh.close()
+    assert User.count() == 0
+
+
+def test_a_database_of_a_newer_version_is_refused(any_database: str) -> None:
+    """Neither use nor upgrade touches what this code does not know."""
+    User(email="a").save()
+    with database().transaction() as connection:
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = '9999'")
+        )
+    engine.close()
+    for _ in range(2):
+        with pytest.raises(SchemaBehind):
+            User.count()
+    fresh = engine.configured()
+    with pytest.raises(SchemaBehind, match="newer version"):
+        migrate.upgrade(fresh)
+    assert migrate.revision(fresh) == "9999"
+    assert len(fresh.rows(text("SELECT * FROM users"))) == 1
+    fresh.close()
+
+
+def test_sqlite_is_opened_as_it_should_be() -> None:
+    """Durable, patient, without mapped pages, with a sound journal."""
+    User().save()
+    expected = {
+        "journal_mode": journal_mode(driver().sqlite_version_info).lower(),
+        "synchronous": 2,
+        "busy_timeout": 5000,
+        "mmap_size": 0,
+    }
+    for pragma, value in expected.items():
+        found = database().rows(text(f"PRAGMA {pragma}"))
+        assert [row[0] for row in found] == [value], pragma
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"),
+    [((3, 40, 1), "TRUNCATE"), ((3, 51, 2), "TRUNCATE"),
+     ((3, 51, 3), "WAL"), ((3, 53, 4), "WAL"), ((4, 0, 0), "WAL")],
+)
+def test_unsound_versions_write_no_ahead_log(
+    version: tuple[int, ...], mode: str
+) -> None:
+    """What may corrupt a write-ahead log gets another journal."""
+    assert journal_mode(version) == mode
+
+
+def test_without_pysqlite_the_standard_library_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There are platforms that have no wheel of it."""
+    import sqlite3
+    import sys
+
+    assert driver().sqlite_version_info >= FIRST_SOUND_WAL
+    monkeypatch.setitem(sys.modules, "pysqlite3", None)
+    monkeypatch.setitem(sys.modules, "pysqlite3.dbapi2", None)
+    assert driver() is sqlite3
+    user = User(email="a")
+    user.save()
+    assert User.search({"email": "A"}) == [user]
+
+
+def test_a_file_that_cannot_be_made_is_left_to_sqlite() -> None:
+    """Preparing it says nothing; opening it will."""
+    keep_private("/nowhere/at/all.db")
+
+
+UTC_MOMENT = datetime(2026, 3, 29, 2, 30, 0, 7, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [UTC_MOMENT, UTC_MOMENT.replace(tzinfo=None),
+     UTC_MOMENT.astimezone(timezone(timedelta(hours=-3))),
+     "2026-03-29 02:30:00.000007+00:00"],
+    ids=str,
+)
+def test_a_column_has_moments_in_utc(value: Any) -> None:
+    """Whatever a driver gives is the same moment, in the same zone."""
+    assert moment(value) == UTC_MOMENT
+    assert moment(value).tzinfo is timezone.utc
+
+
+def test_how_a_moment_is_given_to_a_driver() -> None:
+    """SQLite gets text that sorts as time does, PostgreSQL the moment."""
+    kind = UTCMoment()
+    lite, server = (
+        make_url(url).get_dialect()()
+        for url in ("sqlite://", "postgresql+psycopg://")
+    )
+    assert kind.process_bind_param(UTC_MOMENT, lite) == (
+        "2026-03-29 02:30:00.000007+00:00"
+    )
+    assert kind.process_bind_param(UTC_MOMENT, server) is UTC_MOMENT
+    for dialect in (lite, server):
+        assert kind.process_bind_param(None, dialect) is None
+        assert kind.process_result_value(None, dialect) is None
+    texts = [
+        kind.process_bind_param(as_utc(moment), lite)
+        for moment in [datetime.min, datetime(999, 12, 31), UTC_MOMENT,
+                       UTC_MOMENT + timedelta(0, 0, 1), datetime.max]
+    ]
+    assert texts == sorted(texts)
+
+
+def test_one_read_remembers_only_within_itself() -> None:
+    """What was seen inside is forgotten outside, also after a failure."""
+    user = User()
+    remember(User, user)
+    assert recall(User, user.id) is None
+    with pytest.raises(KeyError), OneRead():
+        assert recall(User, user.id) is None
+        remember(User, user)
+        assert recall(User, user.id) is user
+        with OneRead():
+            assert recall(User, user.id) is None
+        assert recall(User, user.id) is user
+        raise KeyError
+    assert recall(User, user.id) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "state", "kind"),
+    [
+        ("database is locked", None, Busy),
+        ("database table is locked", None, Busy),
+        ("canceling statement", "55P03", Busy),
+        ("deadlock", "40P01", Busy),
+        ("too many", "53300", Busy),
+        ("disk full", "53100", StoreUnavailable),
+        ("disk I/O error", None, StoreUnavailable),
+        ("no\nsuch   table", None, StoreUnavailable),
+    ],
+)
+def test_what_failures_are_called(
+    message: str, state: str | None, kind: type[Exception]
+) -> None:
+    """Passing ones are worth another try; messages are on one line."""
+
+    class Failure(Exception):
+        """What a driver raises."""
+
+        sqlstate = state
+
+    error = translated(Failure(message))
+    assert type(error) is kind
+    assert " ".join(message.split()) in str(error)
+    assert "\n" not in str(error)

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Settings: what each takes, what each refuses, and when it is read."""
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule import settings
+from vestibule.errors import BadSetting
+
+#: Text that an environment can hold: no NUL, and nothing but UTF-8.
+ENVIRONMENT_TEXT = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+)
+NO_NUMBERS = ["", " ", "a", "1.5", "-1", "+1", " 1", "1_0", "0x10", "1e3",
+              "\u0663", "\u00b2", "9" * 13, "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        (settings.API_HOST, "0.0.0.0"),
+        (settings.API_PORT, 5000),
+        (settings.AUTH_TYPE, None),
+        (settings.SESSION_NAME, None),
+        (settings.SESSION_DURATION, 0),
+        (settings.SESSION_PURGE_INTERVAL, 60),
+        (settings.DATABASE_URL, "sqlite:///vestibule.db"),
+        (settings.DATABASE_TIMEOUT, 5000),
+        (settings.WORKERS, 1),
+        (settings.BLOCKING_THREADS, 16),
+        (settings.PASSWORD_PROFILE, "owasp"),
+        (settings.PASSWORD_MIN_LENGTH, 8),
+        (settings.LOG_LEVEL, "info"),
+    ],
+    ids=lambda given: getattr(given, "name", None),
+)
+def test_defaults(
+    setting: settings.Setting[Any],
+    value: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is not set has the value that the documentation says."""
+    monkeypatch.delenv(setting.name, raising=False)
+    assert setting.read() == value
+    assert setting in settings.ALL
+
+
+def test_every_setting_is_listed_once() -> None:
+    """The list that documentation and start go by is complete."""
+    defined = [
+        value
+        for value in vars(settings).values()
+        if isinstance(value, settings.Setting)
+    ]
+    assert sorted(s.name for s in settings.ALL) == sorted(
+        s.name for s in defined
+    )
+    assert all(s.meaning.endswith(".") for s in settings.ALL)
+
+
+@pytest.mark.parametrize(
+    ("setting", "least", "most"),
+    [
+        (settings.API_PORT, 1, 65_535),
+        (settings.SESSION_PURGE_INTERVAL, 1, 86_400),
+        (settings.DATABASE_TIMEOUT, 1, 60_000),
+        (settings.WORKERS, 1, 256),
+        (settings.BLOCKING_THREADS, 4, 1024),
+        (settings.PASSWORD_MIN_LENGTH, 1, 64),
+    ],
+    ids=lambda given: getattr(given, "name", None),
+)
+def test_numbers(
+    setting: settings.Setting[int],
+    least: int,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whole numbers within their bounds are taken, all else is refused."""
+    for number in (least, least + 1, most):
+        monkeypatch.setenv(setting.name, f"00{number}")
+        assert setting.read() == number
+    for text in [*NO_NUMBERS, str(least - 1), str(most + 1)]:
+        monkeypatch.setenv(setting.name, text)
+        with pytest.raises(BadSetting) as refused:
+            setting.read()
+        assert refused.value.name == setting.name
+        assert f"from {least} to {most}" in str(refused.value)
+        assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "known"),
+    [
+        (settings.PASSWORD_PROFILE, ["owasp", "rfc9106"]),
+        (settings.LOG_LEVEL, ["debug", "info", "warning", "error"]),
+    ],
+    ids=lambda given: getattr(given, "name", None),
+)
+def test_words(
+    setting: settings.Setting[str],
+    known: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A known word is taken, another is refused with the list of them."""
+    for word in known:
+        monkeypatch.setenv(setting.name, word)
+        assert setting.read() == word
+    for text in ["", known[0].upper(), known[0] + " ", "x"]:
+        monkeypatch.setenv(setting.name, text)
+        with pytest.raises(BadSetting, match=", ".join(known)):
+            setting.read()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [settings.API_HOST, settings.DATABASE_URL],
+    ids=lambda given: given.name,
+)
+def test_texts(
+    setting: settings.Setting[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any text but the empty one is taken as it stands."""
+    monkeypatch.setenv(setting.name, " a b ")
+    assert setting.read() == " a b "
+    monkeypatch.setenv(setting.name, "")
+    with pytest.raises(BadSetting, match=f"{setting.name}: must not be em"):
+        setting.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("60", 60), ("-5", -5), ("0", 0), (" 7\n", 7), ("9" * 4000, None),
+     ("", None), ("a", None), ("1.5", None), ("9" * 5000, None)],
+)
+def test_the_duration(
+    text: str, seconds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any integer that Python reads is one; the rest is told apart."""
+    monkeypatch.setenv("SESSION_DURATION", text)
+    if seconds is None and len(text) == 4000:
+        seconds = int(text)
+    assert settings.SESSION_DURATION.read() == seconds
+
+
+@pytest.mark.parametrize("name", ["_my_session_id", "a", "__Host-s", "a.b"])
+def test_the_name_of_a_cookie(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token is a name; nothing at all counts as unset."""
+    monkeypatch.setenv("SESSION_NAME", name)
+    assert settings.SESSION_NAME.read() == name
+    monkeypatch.setenv("SESSION_NAME", "")
+    assert settings.SESSION_NAME.read() is None
+
+
+@pytest.mark.parametrize(
+    "name", [" ", "a b", "a=b", "a;b", "a,b", '"a"', "a\n", "\u00e9", "a\tb"]
+)
+def test_what_names_no_cookie_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a name would never come back, or would split the header."""
+    monkeypatch.setenv("SESSION_NAME", name)
+    with pytest.raises(BadSetting, match="SESSION_NAME: must be the name"):
+        settings.SESSION_NAME.read()
+
+
+def test_the_mechanism_is_taken_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether there is one of that name is known further up."""
+    for text in ["session_auth", "", "x"]:
+        monkeypatch.setenv("AUTH_TYPE", text)
+        assert settings.AUTH_TYPE.read() == text
+
+
+def test_a_changed_environment_counts_at_once() -> None:
+    """Nothing is kept from one call to the next."""
+    with pytest.MonkeyPatch.context() as changed:
+        for port in ("1", "2"):
+            changed.setenv("API_PORT", port)
+            assert settings.API_PORT.read() == int(port)
+    assert settings.API_PORT.read() == 5000
+
+
+@given(ENVIRONMENT_TEXT)
+def test_any_text_is_a_value_or_a_bad_setting(text: str) -> None:
+    """No environment brings another error out of a parser."""
+    for setting in settings.ALL:
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setenv(setting.name, text)
+            assert os.environ[setting.name] == text
+            try:
+                value = setting.read()
+            except BadSetting as refused:
+                assert refused.name == setting.name
+            else:
+                assert value is None or isinstance(value, int | str)

@@ -17,8 +17,10 @@ from vestibule import clock
 from vestibule.accounts.changes import hash_for
 from vestibule.digest import digest_of
 from vestibule.errors import WrongCode
+from vestibule.sessions.origin import current_origin
 from vestibule.sessions.reasons import Reason
 from vestibule.sessions.store import SessionStore
+from vestibule.throttle import throttle
 
 #: How long a code may be used.
 LIFETIME = timedelta(hours=1)
@@ -56,18 +58,12 @@ def set_forgotten_password(
     """Set the password of the user with this email and code.
 
     All the user's sessions end, those of `store` too. Raise `WrongCode`
-    for all that is wrong with the email or the code; and `InvalidValue`
-    for a password that cannot be taken, which leaves the code as it is.
+    for all that is wrong with the email or the code; `InvalidValue`
+    for a password that cannot be taken, which leaves the code as it is;
+    `Throttled` after too many guesses.
     """
-    if not is_storable(email):
-        raise WrongCode
     digest = _digest(code)
-    since = clock.now() - LIFETIME
-    user = User.get(
-        reset_codes.holder(email_key(email), digest, since)
-    )
-    if user is None:
-        raise WrongCode
+    user = _guessed(email, digest)
     # Only now, so that guesses cost no hash; and before the code is used
     # up, which a password that cannot be taken must not do.
     hashed = hash_for(user, new_password)
@@ -77,6 +73,27 @@ def set_forgotten_password(
         raise WrongCode
     if store is not None:
         store.end_all(Reason.PASSWORD_RESET, user.id)
+
+
+def _guessed(email: str, digest: str) -> User:
+    """Return the user with this email and code; count wrong ones.
+
+    Raise `WrongCode`, or `Throttled` when there were too many of these.
+    They do not count as failed logins of the account: somebody who has
+    lost the code may have found the password.
+    """
+    key = email_key(email)
+    attempt = throttle().attempt(f"reset {key}", current_origin().ip)
+    attempt.begin()
+    found = None
+    if is_storable(key):
+        since = clock.now() - LIFETIME
+        found = User.get(reset_codes.holder(key, digest, since))
+    if found is None:
+        attempt.fail()
+        raise WrongCode
+    attempt.succeed()
+    return found
 
 
 def _digest(code: str) -> str:

@@ -5,6 +5,7 @@ Its law: asking changes no schema and creates no file.
 """
 
 import os
+import stat
 
 from sqlalchemy import text
 
@@ -49,3 +50,9 @@ def faults(database: Database) -> list[str]:
         return []
     found = database.rows(text("PRAGMA integrity_check"))
     return [str(row[0]) for row in found if row[0] != "ok"]
+
+
+def is_shared(database: Database) -> bool:
+    """Tell whether others than its owner may read an SQLite file."""
+    path = database.url.database or ""
+    return bool(os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 
 from vestibule.cli.database import db
+from vestibule.cli.doctor import doctor
 from vestibule.cli.failure import Program
 from vestibule.cli.sessions import sessions
 from vestibule.cli.users import users
@@ -27,6 +28,7 @@ def program() -> None:
 program.add_command(users)
 program.add_command(sessions)
 program.add_command(db)
+program.add_command(doctor)
 
 
 @program.command()

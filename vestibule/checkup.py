@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""What is wrong with a running deployment, seen from outside.
+
+Its law: it sends a few harmless requests to the one address it is given,
+logs in nowhere, and believes what comes back, not what was set.
+"""
+
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from vestibule.doctor import Finding, Grade
+
+#: Seconds that an answer may take.
+PATIENCE = 5
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class NoRedirects(HTTPRedirectHandler):
+    """Shows redirects instead of following them to another host."""
+
+    def redirect_request(self, *args: object) -> None:
+        """Follow nothing."""
+
+
+Answer = HTTPResponse | HTTPError
+
+
+def look_at(url: str) -> Iterator[Finding]:
+    """Yield what the service at `url` is found to be."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        yield Finding(
+            Grade.WRONG, f"{url} is no address of the web", "give --url https://..."
+        )
+        return
+    try:
+        status = _ask(f"{url.rstrip('/')}/api/v1/status")
+        users = _ask(f"{url.rstrip('/')}/api/v1/users")
+        foreign = _ask(
+            f"{url.rstrip('/')}/api/v1/auth_session/login",
+            "POST",
+            {"Origin": "https://evil.example"},
+        )
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        yield Finding(
+            Grade.WRONG,
+            f"{url} does not answer: {error}",
+            "is the server running, and the address right?",
+        )
+        return
+    if status.status != 200:
+        yield Finding(
+            Grade.WRONG,
+            f"GET /api/v1/status answers {status.status}",
+            "does the proxy send all of /api/v1/ to the service?",
+        )
+        return
+    yield Finding(Grade.GOOD, "the service answers")
+    yield from _doors(users, foreign)
+    yield from _headers(url, status)
+
+
+def _doors(users: Answer, foreign: Answer) -> Iterator[Finding]:
+    """Look at what somebody without a credential reaches."""
+    if users.status == 401:
+        yield Finding(Grade.GOOD, "users are shown to nobody unknown")
+    else:
+        yield Finding(
+            Grade.WRONG,
+            f"GET /api/v1/users answers {users.status} to everybody",
+            "set AUTH_TYPE",
+        )
+    if foreign.status == 403:
+        yield Finding(Grade.GOOD, "a login that another site sends is refused")
+    else:
+        yield Finding(
+            Grade.WRONG,
+            f"a login that another site sends is answered {foreign.status}",
+            "let the proxy pass Origin, Host and Sec-Fetch-Site on unchanged",
+        )
+
+
+def _headers(url: str, status: Answer) -> Iterator[Finding]:
+    """Look at the headers that browsers are protected by."""
+    for name, begin in _HEADERS.items():
+        if not (status.headers.get(name) or "").startswith(begin):
+            yield Finding(
+                Grade.WRONG,
+                f"{name} is {status.headers.get(name)!r}",
+                "let the proxy pass the headers of answers on unchanged",
+            )
+    if status.headers.get("Access-Control-Allow-Credentials"):
+        yield Finding(
+            Grade.WRONG,
+            "other sites may read answers with the cookies of a user",
+            "take Access-Control-Allow-Credentials out of the proxy",
+        )
+    if urlsplit(url).scheme == "http":
+        yield Finding(
+            Grade.WEAK,
+            "the connection is not encrypted",
+            "put the service behind a proxy with TLS",
+        )
+    elif status.headers.get("Strict-Transport-Security") is None:
+        yield Finding(
+            Grade.WRONG,
+            "the service does not know that clients come by TLS",
+            "TRUSTED_PROXIES=<address of the proxy>, which has to send"
+            " X-Forwarded-Proto",
+        )
+
+
+def _ask(
+    url: str, method: str = "GET", headers: dict[str, str] | None = None
+) -> Answer:
+    """Send one request and return its answer, errors of HTTP too."""
+    request = Request(url, method=method, headers=headers or {})
+    try:
+        answer: HTTPResponse = build_opener(NoRedirects).open(
+            request, timeout=PATIENCE
+        )
+        return answer
+    except HTTPError as error:
+        return error

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""`doctor`: look a deployment over and say what to mend."""
+
+import sys
+from itertools import chain
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from vestibule.checkup import look_at
+from vestibule.doctor import Grade, examine
+
+_STYLES = {Grade.GOOD: "green", Grade.WEAK: "yellow", Grade.WRONG: "bold red"}
+
+
+@click.command()
+@click.option("--url", help="Look at the service that runs there, too.")
+def doctor(url: str | None) -> None:
+    """Look the settings, the database and a running service over.
+
+    Exit code 1 if something is wrong, 0 if at most something is weak.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    wrong = 0
+    for finding in chain(examine(), look_at(url) if url else ()):
+        wrong += finding.grade is Grade.WRONG
+        line = Text(f"{finding.grade:5} ", style=_STYLES[finding.grade])
+        line.append(finding.what, style="default")
+        console.print(line)
+        if finding.mend:
+            console.print(Text(f"      mend: {finding.mend}"))
+    sys.exit(1 if wrong else 0)

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""What is wrong with a deployment, and how to mend it.
+
+Its law: it looks and changes nothing. Each finding names what to set, so
+that nobody has to read on to act on it.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from api.v1.auth import mechanism_for
+from api.v1.auth.auth import Auth
+from api.v1.auth.session_auth import SessionAuth
+from models import engine, health, sqlite
+from models.user import User
+from vestibule import settings
+from vestibule.advice import check
+from vestibule.errors import VestibuleError
+
+
+class Grade(StrEnum):
+    """How bad a finding is."""
+
+    GOOD = "good"
+    WEAK = "weak"
+    WRONG = "wrong"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: how it is, and how to mend it."""
+
+    grade: Grade
+    what: str
+    mend: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Yield what the settings and the database are found to be."""
+    yield from _settings()
+    yield from _database()
+
+
+def _settings() -> Iterator[Finding]:
+    """Look at each setting alone and at all of them together."""
+    broken = False
+    for setting in settings.ALL:
+        try:
+            setting.read()
+        except VestibuleError as error:
+            broken = True
+            yield Finding(
+                Grade.WRONG, str(error), f"see {setting.name} in the settings"
+            )
+    if broken:
+        return
+    try:
+        mechanism = mechanism_for(settings.AUTH_TYPE.read())
+        check(mechanism)
+    except VestibuleError as error:
+        yield Finding(Grade.WRONG, str(error), "the server does not start so")
+        return
+    yield Finding(Grade.GOOD, "every setting has a value that it may have")
+    yield from _mechanism(mechanism)
+    if not settings.is_hardened():
+        yield Finding(
+            Grade.WEAK,
+            "the profile is `contract`: errors of a login tell who has an"
+            " account, and every user may use all user endpoints",
+            "SECURITY_PROFILE=hardened, unless existing clients need these"
+            " answers",
+        )
+
+
+def _mechanism(mechanism: type[Auth] | None) -> Iterator[Finding]:
+    """Look at who may come in and for how long."""
+    if mechanism is None:
+        yield Finding(
+            Grade.WRONG,
+            "AUTH_TYPE is not set: every route is open to everybody",
+            "AUTH_TYPE=session_db_auth",
+        )
+        return
+    if not issubclass(mechanism, SessionAuth):
+        return
+    name = settings.SESSION_NAME.read()
+    if name is None:
+        yield Finding(
+            Grade.WRONG,
+            "SESSION_NAME is not set: nobody can log in",
+            "SESSION_NAME=__Host-session behind TLS",
+        )
+    elif not name.startswith("__Host-"):
+        yield Finding(
+            Grade.WEAK,
+            f"{name} is a cookie that other hosts of the domain can replace",
+            "SESSION_NAME=__Host-session behind TLS",
+        )
+    if settings.COOKIE_SECURE.read() != "always":
+        yield Finding(
+            Grade.WEAK,
+            "the cookie is kept off unencrypted connections only where the"
+            " login came by TLS",
+            "COOKIE_SECURE=always behind TLS",
+        )
+    limits = mechanism().limits()
+    if limits.endless:
+        yield Finding(
+            Grade.WRONG,
+            "sessions never expire",
+            "SESSION_IDLE_TIMEOUT=1800 and SESSION_MAX_AGE=43200",
+        )
+    else:
+        yield Finding(Grade.GOOD, "sessions expire")
+
+
+def _database() -> Iterator[Finding]:
+    """Look at the database: is it there, current, sound and private."""
+    try:
+        database = engine.configured()
+        shown = health.address(database)
+        if not health.is_there(database):
+            yield Finding(
+                Grade.WEAK,
+                f"there is no database at {shown} yet",
+                "the first start of the server makes it",
+            )
+            return
+        found = health.revision(database)
+        if found != health.WANTED:
+            yield Finding(
+                Grade.WRONG,
+                f"the schema is at revision {found}, not {health.WANTED}",
+                "python -m vestibule db upgrade",
+            )
+            return
+        for fault in health.faults(database):
+            yield Finding(Grade.WRONG, fault, "restore a backup")
+        yield Finding(Grade.GOOD, f"the database at {shown} is current")
+        yield from _sqlite(database)
+        yield from _accounts()
+    except VestibuleError as error:
+        yield Finding(Grade.WRONG, str(error), "see DATABASE_URL")
+
+
+def _sqlite(database: engine.Database) -> Iterator[Finding]:
+    """Look at the file of an SQLite database, and at SQLite itself."""
+    if not database.is_sqlite:
+        return
+    version = sqlite.driver().sqlite_version_info
+    if version < sqlite.FIRST_SOUND_WAL:
+        yield Finding(
+            Grade.WEAK,
+            f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
+            " log, so none is used: writing is slower",
+            "install pysqlite3, which carries a newer one",
+        )
+    if health.is_shared(database):
+        yield Finding(
+            Grade.WRONG,
+            "others on this machine may read the database file",
+            f"chmod 600 {database.url.database}",
+        )
+
+
+def _accounts() -> Iterator[Finding]:
+    """Look at who could administer the service."""
+    if not User.search({"role": "admin"}):
+        yield Finding(
+            Grade.WEAK,
+            "no user is an admin: nobody can end other people's sessions",
+            "python -m vestibule users role EMAIL admin",
+        )

@@ -7,6 +7,7 @@ from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome, decide
 from api.v1.cross_site import is_cross_site
 from api.v1.request import VestibuleRequest
+from vestibule.observe.security import Event, begin_request, log
 from vestibule.sessions.origin import NOWHERE, Origin, readable, set_origin
 
 
@@ -19,7 +20,9 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
     request.mechanism = auth
     # Threads are used again, so each request says where it comes from.
     set_origin(_origin_of(request))
+    begin_request(request)
     if is_cross_site(request.method, request.headers):
+        log(Event.CROSS_SITE_REFUSED, path=request.path)
         abort(403)
     outcome, principal = decide(auth, request)
     if outcome is Outcome.MISSING:
@@ -28,6 +31,7 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
         # Who has the secret of an ended session may know why it ended.
         if (why_refused := getattr(auth, "why_refused", None)) is not None:
             request.session_ended = why_refused(request)
+            log(Event.SESSION_REFUSED, reason=request.session_ended)
         abort(403)
     request.current_user = principal
 

@@ -128,6 +128,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+def asker() -> str | None:
+    """Return the id of the user who asks, for the log."""
+    found: str | None = getattr(current_request().current_user, "id", None)
+    return found
+
+
 def current_request() -> VestibuleRequest:
     """Return the request that is being answered."""
     return cast(VestibuleRequest, request_ctx.request)

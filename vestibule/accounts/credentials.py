@@ -12,7 +12,8 @@ from models.user import User, email_key
 from vestibule import passwords
 from vestibule.accounts.disabling import is_disabled
 from vestibule.accounts.hash_queue import hash_queue
-from vestibule.errors import VestibuleError
+from vestibule.errors import Throttled, VestibuleError
+from vestibule.observe.security import Event, log
 from vestibule.sessions.origin import current_origin
 from vestibule.throttle import throttle
 
@@ -30,16 +31,40 @@ def check_credentials(
     many passwords are being checked.
     """
     attempt = throttle().attempt(email_key(email), current_origin().ip)
-    # Who has to wait takes no place in the queue.
-    attempt.check()
-    with hash_queue().turn():
-        attempt.begin()
-        user = _owner(found, password)
-        if user is None:
-            attempt.fail()
-        else:
-            attempt.succeed()
+    known = found[0].id if found else None
+    try:
+        # Who has to wait takes no place in the queue.
+        attempt.check()
+        with hash_queue().turn():
+            attempt.begin()
+            user = _owner(found, password)
+            if user is None:
+                attempt.fail()
+            else:
+                attempt.succeed()
+    except Throttled as error:
+        log(Event.THROTTLED, user=known, retry_after=error.retry_after)
+        raise
+    if user is None:
+        why = "wrong_password" if found else "unknown_email"
+        log(Event.LOGIN_FAILED, user=known, reason=why)
     return user
+
+
+def still_holds(user: User) -> bool:
+    """Tell whether what was checked for `user` still is so.
+
+    Between the check of a password and the beginning of a session the
+    password may be changed, or the user disabled or removed, and then all
+    sessions end: but for the one that begins just after. Whoever begins
+    one asks here afterwards; one of the two sees the other's work.
+    """
+    stored = User.get(user.id)
+    return (
+        stored is not None
+        and stored.password == user.password
+        and not is_disabled(stored)
+    )
 
 
 def _owner(found: Sequence[User], password: str) -> User | None:

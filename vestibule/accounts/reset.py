@@ -17,6 +17,7 @@ from vestibule import clock
 from vestibule.accounts.changes import hash_for
 from vestibule.digest import digest_of
 from vestibule.errors import WrongCode
+from vestibule.observe.security import Event, log
 from vestibule.sessions.origin import current_origin
 from vestibule.sessions.reasons import Reason
 from vestibule.sessions.store import SessionStore
@@ -71,6 +72,7 @@ def set_forgotten_password(
         user.id, digest, hashed, clock.now(), Reason.PASSWORD_RESET
     ):
         raise WrongCode
+    log(Event.PASSWORD_RESET, user=user.id)
     if store is not None:
         store.end_all(Reason.PASSWORD_RESET, user.id)
 

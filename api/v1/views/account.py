@@ -15,6 +15,7 @@ from models.user import User
 from vestibule import settings
 from vestibule.accounts.changes import change_email, change_password, prove
 from vestibule.errors import InvalidValue
+from vestibule.observe.security import Event, log
 from vestibule.sessions import cookie
 from vestibule.sessions.reasons import Reason
 
@@ -31,6 +32,7 @@ def put_password() -> Response:
         if not isinstance(body[field], str):
             raise InvalidValue(field, "must be a string")
     change_password(user, body["current_password"], body["new_password"])
+    log(Event.PASSWORD_CHANGED, user=user.id)
     response = answer(user.to_json())
     mechanism = current_request().mechanism
     if isinstance(mechanism, SessionAuth):
@@ -51,6 +53,7 @@ def put_email() -> Response:
         return answer({"error": "email missing"}, 400)
     require_recent_proof()
     change_email(user, body["email"])
+    log(Event.EMAIL_CHANGED, user=user.id)
     return answer(user.to_json())
 
 
@@ -64,6 +67,7 @@ def refresh() -> Response:
     if not password:
         return answer({"error": "password missing"}, 400)
     prove(user, password)
+    log(Event.REAUTHENTICATED, user=user.id)
     response = answer(user.to_json())
     _renew_session(mechanism, response)
     return response

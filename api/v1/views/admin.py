@@ -8,7 +8,8 @@ from flask import Response, abort
 from api.v1.answers import answer
 from api.v1.auth.session_auth import SessionAuth
 from api.v1.permit import permit
-from api.v1.request import current_request
+from api.v1.proof import require_recent_proof
+from api.v1.request import asker, current_request
 from api.v1.views.blueprint import app_views
 from api.v1.views.sessions import asking, current_session, shown
 from models.user import User
@@ -17,6 +18,7 @@ from vestibule.accounts.policy import Action
 from vestibule.accounts.reset import issue_code
 from vestibule.accounts.roles import set_role
 from vestibule.errors import InvalidValue
+from vestibule.observe.security import Event, log
 from vestibule.sessions.reasons import Reason
 
 
@@ -31,6 +33,9 @@ def give_role(user_id: str) -> Response:
         set_role(user, body.get("role"))
     except InvalidValue as error:
         return _wrong_format(error.field)
+    log(
+        Event.ROLE_CHANGED, user=user.id, by=asker(), reason=str(body["role"])
+    )
     return answer(_known(user_id).to_json())
 
 
@@ -46,6 +51,8 @@ def switch_user(user_id: str) -> Response:
         return _wrong_format("disabled")
     store = getattr(current_request().mechanism, "store", None)
     (disable if disabled else enable)(user, store)
+    event = Event.USER_DISABLED if disabled else Event.USER_ENABLED
+    log(event, user=user.id, by=asker())
     return answer(_known(user_id).to_json())
 
 
@@ -56,7 +63,9 @@ def issue_reset(user_id: str) -> Response:
     Whatever the body has is not read: nobody chooses for somebody else.
     """
     permit(Action.ISSUE_RESET, user_id)
-    issued = issue_code(_known(user_id))
+    user = _known(user_id)
+    issued = issue_code(user)
+    log(Event.RESET_CODE_ISSUED, user=user.id, by=asker())
     until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
     return answer({"code": issued.code, "expires_at": until})
 
@@ -87,7 +96,9 @@ def end_all_sessions() -> Response:
 
 def _end(auth: SessionAuth, user_id: str | None) -> Response:
     """End the sessions of a user, or all, and answer how many."""
+    require_recent_proof()
     ended = auth.store.end_all(Reason.REVOKED_BY_ADMIN, user_id)
+    log(Event.SESSIONS_REVOKED, user=user_id, by=asker(), count=ended)
     return answer({"ended": ended})
 
 

@@ -6,12 +6,15 @@ from typing import Any
 from flask import Response, abort, request
 
 from api.v1.answers import answer, challenged
+from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
-from vestibule.accounts.credentials import check_credentials
+from vestibule.accounts.credentials import check_credentials, still_holds
+from vestibule.observe.security import Event, log
 from vestibule.sessions import cookie
 from vestibule.sessions.origin import current_origin, set_origin
+from vestibule.sessions.reasons import Reason
 
 #: Bytes of a login form; the longest honest one has some hundred.
 FORM_LIMIT = 65_536
@@ -47,8 +50,15 @@ def logout() -> Response:
     from api.v1.app import auth
 
     destroy_session = getattr(auth, "destroy_session", None)
-    if destroy_session is None or not destroy_session(request):
+    if destroy_session is None:
         abort(404)
+    store = getattr(auth, "store", None)
+    cookie_of = getattr(auth, "session_cookie", lambda _: None)
+    handle = _handle(store, cookie_of(request))
+    if not destroy_session(request):
+        abort(404)
+    user = getattr(current_request().current_user, "id", None)
+    log(Event.LOGOUT, user=user, handle=handle)
     response = answer({})
     # What pages kept. Not "cookies": that would take those of all other
     # applications under the same domain along.
@@ -69,6 +79,19 @@ def _begin_session(auth: Any, user: User) -> Response:
     auth.destroy_session(request)
     set_origin(current_origin()._replace(method="password"))
     session_id = auth.create_session(user.id)
+    store = getattr(auth, "store", None)
+    if store is not None and not still_holds(user):
+        store.end(session_id, Reason.PASSWORD_CHANGED)
+        return challenged(answer({"error": "wrong password"}, 401), auth)
+    log(Event.LOGIN, user=user.id, handle=_handle(store, session_id))
     response = answer(user.to_json())
     cookie.set_on(response, name, session_id, request.is_secure)
     return response
+
+
+def _handle(store: Any, session_id: Any) -> str | None:
+    """Return the public handle of a session, for the log."""
+    if store is None or not isinstance(session_id, str):
+        return None
+    session = store.find(session_id)
+    return None if session is None else str(session.id)

@@ -12,6 +12,7 @@ from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
+from vestibule.observe.security import Event, log
 from vestibule.sessions import cookie
 from vestibule.sessions.device import device_of
 from vestibule.sessions.lifetime import Limits, ends_at, why_dead
@@ -33,6 +34,7 @@ def end_session(handle: str) -> Response:
     current = current_session(auth)
     if not auth.store.end_handle(handle, Reason.REVOKED, user.id):
         abort(404)
+    log(Event.SESSION_REVOKED, user=user.id, handle=handle)
     response = answer({})
     name = settings.SESSION_NAME.read()
     if current is not None and current.id == handle and name is not None:
@@ -47,6 +49,7 @@ def end_other_sessions() -> Response:
     current = current_session(auth)
     keep = None if current is None else current.id
     ended = auth.store.end_all(Reason.REVOKED, user.id, keep)
+    log(Event.SESSIONS_REVOKED, user=user.id, count=ended)
     return answer({"ended": ended})
 
 

@@ -5,13 +5,16 @@ from flask import Response, abort
 
 from api.v1.answers import answer
 from api.v1.permit import permit
-from api.v1.request import current_request
+from api.v1.proof import require_recent_proof
+from api.v1.request import asker, current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
+from vestibule import settings
 from vestibule.accounts.policy import Action
 from vestibule.accounts.registration import register, set_names
 from vestibule.accounts.removal import remove
 from vestibule.errors import InvalidValue
+from vestibule.observe.security import Event, log
 
 
 @app_views.get("/users")
@@ -59,6 +62,7 @@ def add_user() -> Response:
         )
     except InvalidValue as error:
         return answer({"error": f"Can't create User: {error}"}, 400)
+    log(Event.USER_ADDED, user=user.id, by=asker())
     return answer(user.to_json(), 201)
 
 
@@ -87,5 +91,8 @@ def delete_user(user_id: str) -> Response:
     user = User.get(user_id)
     if user is None:
         abort(404)
+    if settings.REAUTH_TO_DELETE.read():
+        require_recent_proof()
     remove(user, getattr(current_request().mechanism, "store", None))
+    log(Event.USER_REMOVED, user=user.id, by=asker())
     return answer({})

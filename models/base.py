@@ -295,7 +295,9 @@ def _given_moment(
 
 def _comparable(before: Any, value: Any) -> Any:
     """Return `before`, as a driver had it, in the form that `value` has."""
-    return moment(before) if isinstance(value, datetime) else before
+    if before is None or not isinstance(value, datetime):
+        return before
+    return moment(before)
 
 
 def _plain(value: Any) -> Any:

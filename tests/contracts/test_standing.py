@@ -162,6 +162,18 @@ def test_disabled_since(
     assert UserSession.count() == 0
 
 
+def test_a_script_may_set_it_on_the_model(any_database: str) -> None:
+    """A moment where there was none is a change like any other."""
+    user = stored("member")
+    for since in (clock.now(), None, clock.now()):
+        user.disabled_at = since
+        user.save()
+        assert again(user).disabled_at == since
+    loaded = again(user)
+    loaded.save_changes()
+    assert again(user).disabled_at == user.disabled_at
+
+
 def test_who_was_removed_stays_removed(any_database: str) -> None:
     """No change brings a user back."""
     user = stored("member")

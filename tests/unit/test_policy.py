@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""The policy by itself: what it does not know of it forbids."""
+
+import itertools
+
+import pytest
+
+from vestibule.accounts.policy import Action, Actor, Policy, may
+
+#: What the contract of the API leaves open.
+OPEN = {
+    Action.LIST_USERS, Action.ADD_USER, Action.SHOW_USER, Action.NAME_USER,
+    Action.DELETE_USER,
+}
+OWN = {Action.SHOW_USER, Action.NAME_USER, Action.DELETE_USER}
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("target", ["me", "other", None])
+def test_members(action: Action, target: str | None) -> None:
+    """Under `open` all that the contract has; under `self` one's own."""
+    member = Actor("me", "member")
+    assert may(member, action, target, Policy.OPEN) is (action in OPEN)
+    assert may(member, action, target, Policy.SELF) is (
+        action in OWN and target == "me"
+    )
+
+
+@pytest.mark.parametrize("action", Action)
+def test_admins(action: Action) -> None:
+    """All of it, under both policies."""
+    for policy, target in itertools.product(Policy, ("me", "other", None)):
+        assert may(Actor("me", "admin"), action, target, policy)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_nobody(action: Action) -> None:
+    """Who has no id is no admin, and owns no account that has none."""
+    for role in (None, "member", "admin"):
+        nobody = Actor(None, role)
+        assert may(nobody, action, None, Policy.OPEN) is (action in OPEN)
+        assert not may(nobody, action, None, Policy.SELF)
+
+
+@pytest.mark.parametrize("role", [None, "", "Admin", "owner", "admin "])
+def test_an_unknown_role_allows_nothing(role: str | None) -> None:
+    """It is treated as a member's, not as an admin's."""
+    actor = Actor("me", role)
+    assert not may(actor, Action.SET_ROLE, "me", Policy.OPEN)
+    assert not may(actor, Action.LIST_USERS, None, Policy.SELF)
+    assert may(actor, Action.SHOW_USER, "me", Policy.SELF)

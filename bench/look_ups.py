@@ -158,9 +158,7 @@ def _in_postgresql(
     """Start a server on a PostgreSQL that has as many sessions."""
     cluster = PostgreSQL()
     running.callback(cluster.remove)
-    server = PinnedServer(
-        folder / "service", DATABASE_URL=cluster.fresh_url()
-    )
+    server = PinnedServer(folder, DATABASE_URL=cluster.fresh_url())
     known = filled_apart(server.env, STORED)
     running.enter_context(server)
     return Target(server, known, generator)

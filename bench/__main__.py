@@ -28,7 +28,7 @@ HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")
 
 
 @click.command()
-@click.option("--rounds", default=7, type=click.IntRange(1), show_default=True,
+@click.option("--rounds", default=5, type=click.IntRange(1), show_default=True,
               help="How often each thing is measured, in turn.")
 @click.option("--seconds", default=2, type=click.IntRange(1),
               show_default=True,

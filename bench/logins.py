@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-from bench import hashing
 from bench.filling import (
     PASSWORD,
     Known,
@@ -14,8 +13,9 @@ from bench.filling import (
     filled_apart,
     owners_of,
 )
+from bench.hashing import Speed, measured_apart
 from bench.load import Generator, Seen, get, post
-from bench.rows import Goal, Rounds, Row, medians, ratios
+from bench.rows import Goal, Rounds, Row, cpu_seconds, medians, ratios
 from bench.serving import LOGIN, ME, PinnedServer
 
 STORED = 100_000
@@ -47,11 +47,15 @@ class House:
         #: What both saw while they shared the server.
         self.beside: list[tuple[Seen, Seen]] = []
 
-    def logins(self, seconds: int) -> float:
-        """Return how many log in each second when nobody else asks."""
-        return self._generator.run(
+    def logins(self, seconds: int) -> Speed:
+        """Return how fast people log in when nobody else asks."""
+        (worker,) = self.server.workers()
+        before = cpu_seconds(worker)
+        rate = self._generator.run(
             self.server.port, self._logins, LOGINS, seconds
         ).rate
+        used = cpu_seconds(worker) - before
+        return Speed(rate, used * 1000 / (rate * seconds))
 
     def quiet(self, seconds: int) -> float:
         """Return how many look-ups are answered when nobody logs in."""
@@ -79,7 +83,7 @@ def rows(
     known = filled_apart(server.env, STORED)
     with server:
         house = House(server, known, generator)
-        yield _against_the_hash(house, rounds)
+        yield from _against_the_hash(house, rounds)
         yield from _beside_logins(house, rounds)
         yield Row(
             "most memory of the worker, after all this",
@@ -89,17 +93,24 @@ def rows(
         )
 
 
-def _against_the_hash(house: House, rounds: Rounds) -> Row:
+def _against_the_hash(house: House, rounds: Rounds) -> Iterator[Row]:
     """Compare logins with nothing but their hashes."""
     bare, logins = rounds.interleaved(
-        partial(hashing.measured_apart, rounds.seconds),
+        partial(measured_apart, rounds.seconds),
         partial(house.logins, rounds.seconds),
     )
-    return Row(
+    rates, references = [s.rate for s in logins], [s.rate for s in bare]
+    yield Row(
         "logins : bare hashes",
-        ratios(logins, bare),
+        ratios(rates, references),
         Goal(0.9),
-        seen=medians("/s", logins, bare),
+        seen=medians("/s", rates, references),
+    )
+    costs, references = [s.cost for s in logins], [s.cost for s in bare]
+    yield Row(
+        "the same, by the processes' processor time",
+        ratios(references, costs),
+        seen=medians("ms each", costs, references),
     )
 
 

@@ -12,8 +12,8 @@ from bench.rows import Goal, Rounds, Row, cpu_seconds, medians, ratios
 from bench.serving import ME, STATUS, BareServer, PinnedServer
 from tests.backends import PostgreSQL
 
-#: Requests on their way at once.
-CONNECTIONS = 8
+#: Requests on their way at once: enough to keep all threads busy.
+CONNECTIONS = 32
 STORED = 100_000
 FEW, MANY = 1_000, 1_000_000
 #: Sessions begun by logging in, where none can be stored beforehand.
@@ -156,11 +156,9 @@ def _in_postgresql(
     folder: Path, running: ExitStack, generator: Generator
 ) -> Target:
     """Start a server on a PostgreSQL that has as many sessions."""
-    cluster = PostgreSQL(folder)
-    running.callback(cluster.stop)
-    server = PinnedServer(
-        folder / "service", DATABASE_URL=cluster.fresh_url()
-    )
+    cluster = PostgreSQL()
+    running.callback(cluster.remove)
+    server = PinnedServer(folder, DATABASE_URL=cluster.fresh_url())
     known = filled_apart(server.env, STORED)
     running.enter_context(server)
     return Target(server, known, generator)

@@ -5,6 +5,9 @@ import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ class Rounds:
     seconds: int
 
     def interleaved(
-        self, *measures: Callable[[], float]
-    ) -> list[list[float]]:
+        self, *measures: Callable[[], T]
+    ) -> list[list[T]]:
         """Take the measures in turn, round by round; a list for each.
 
         What happens on the machine meanwhile then hits all of them.

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,20 +37,16 @@ def missing(backend: str) -> None:
 class PostgreSQL:
     """A server in a folder of its own, started and stopped by pid."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make a cluster in `folder` and start its server."""
+    def __init__(self) -> None:
+        """Make a cluster and start its server."""
         self._bin = self.find()
         self.port = free_port()
-        self._data = folder / "cluster"
-        self._data.mkdir(parents=True)
+        # Not among pytest's folders: those are closed to other users, and
         # PostgreSQL refuses to run as root.
+        self._data = Path(tempfile.mkdtemp(prefix="vestibule-postgresql-"))
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
-            for path in (folder, self._data):
-                shutil.chown(path, self._user)
-            for parent in folder.parents:
-                if parent.stat().st_uid == os.geteuid():
-                    parent.chmod(parent.stat().st_mode | 0o011)
+            shutil.chown(self._data, self._user)
         self._run(
             f"{self._bin}/initdb", "-D", str(self._data), "-U", "vestibule",
             "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C",
@@ -92,6 +89,11 @@ class PostgreSQL:
         """End the server and wait for its end."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(30)
+
+    def remove(self) -> None:
+        """End the server and delete its cluster."""
+        self.stop()
+        shutil.rmtree(self._data)
 
     def fresh_url(self) -> str:
         """Return the address of a new and empty database."""

@@ -15,15 +15,13 @@ Serve = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def postgresql(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[PostgreSQL]:
+def postgresql() -> Iterator[PostgreSQL]:
     """Run a PostgreSQL server for the tests of this process."""
     if PostgreSQL.find() is None:
         missing("PostgreSQL")
-    server = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+    server = PostgreSQL()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture(autouse=True)

@@ -163,7 +163,12 @@ class Announcement(threading.Thread):
 
 
 def _load(target: str) -> Any:
-    """Return the application; runs in each worker as it starts."""
+    """Return the application; runs in each worker as it starts.
+
+    Ctrl-C in a terminal reaches all processes of the service. Only the
+    parent acts on it: a worker that is told to end twice may never end.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     logs.configure()
     threading.Thread(
         target=_end_with_parent, name="parent-watch", daemon=True

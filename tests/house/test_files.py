@@ -147,7 +147,7 @@ def docstring_fault(node: ast.AST) -> str | None:
         return "does not begin as a sentence"
     if not re.search(r"[\w)\"'`*\]}>?!]\.(\s|$)", first):
         return "has no full stop"
-    if len(words) < 3:
+    if len(words) < 2:
         return "is too short for a sentence"
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return None

@@ -52,7 +52,7 @@ def uses(tree: ast.Module) -> set[str]:
 
 
 def test_imports_go_down_the_stairs() -> None:
-    """import-linter finds each of its contracts kept."""
+    """Each contract of import-linter is found to be kept."""
     done = subprocess.run(
         [
             sys.executable, "-c",

@@ -76,7 +76,7 @@ def test_stats(opened: Server, slash: str) -> None:
 
 
 def test_add_a_user(opened: Server, slash: str) -> None:
-    """201 and the user, with the names that were given."""
+    """The answer is 201 and the user, with the names that were given."""
     for names, shown in (
         ({}, ("null", "null")),
         ({"first_name": "Bob"}, ('"Bob"', "null")),
@@ -139,7 +139,7 @@ def test_add_a_user(opened: Server, slash: str) -> None:
 def test_no_user_is_added(
     opened: Server, slash: str, body: dict[str, Any], text: str
 ) -> None:
-    """400, and why; the users stay as they are."""
+    """The answer is 400, and why; the users stay as they are."""
     before = opened.request("GET", "/api/v1/stats").json()
     response = opened.request("POST", f"/api/v1/users{slash}", json=body)
     assert said(response) == (400, error(text))
@@ -242,7 +242,7 @@ def test_a_name_is_text(
 
 
 def test_delete_a_user(opened: Server, slash: str) -> None:
-    """200 and nothing; then the user is not there any more."""
+    """The answer is 200 and nothing; then the user is not there any more."""
     kept, gone = add(opened), add(opened)
     path = f"/api/v1/users/{gone['id']}{slash}"
     assert said(opened.request("DELETE", path)) == (200, "{}\n")

@@ -37,6 +37,7 @@ EXCLUDED = ["/api/v1/status/", "/api/v1/unauthorized/"]
         ("/api/v1/status/", ["/api/v1/stat*"], False),
         ("/api/v1/stats", ["/api/v1/stat*"], False),
         ("/api/v1/stat", ["/api/v1/stat*"], False),
+        ("/api/v1/sta", ["/api/v1/stat*"], True),
         ("/api/v1/users", ["/api/v1/stat*"], True),
         ("/x/api/v1/stats", ["/api/v1/stat*"], True),
         ("/api/v1/users", ["/api/v1/stat*", "/api/v1/users/"], False),

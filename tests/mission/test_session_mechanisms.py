@@ -67,6 +67,7 @@ def test_a_session_is_a_key_of_the_dictionary() -> None:
         assert auth.create_session(no_string) is None  # type: ignore
     assert SessionAuth.user_id_by_session_id == {}
     ids = [auth.create_session(user) for user in ("abcde", "fg", "abcde")]
+    assert ids == [str(uuid.UUID(one)) for one in ids]
     assert all(uuid.UUID(one).version == 4 for one in ids)
     assert dict(zip(ids, ("abcde", "fg", "abcde"), strict=True)) == (
         SessionAuth.user_id_by_session_id

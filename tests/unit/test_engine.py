@@ -159,6 +159,18 @@ def test_a_locked_file_is_busy_after_the_timeout(
     other.close()
 
 
+def test_a_transaction_has_the_lock_from_its_beginning() -> None:
+    """Nobody writes between what it reads and what it writes."""
+    User().save()
+    other = sqlite.driver().connect(_file(), timeout=0, isolation_level=None)
+    with database().transaction():
+        with pytest.raises(sqlite.driver().OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.execute("SELECT * FROM users")
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
 def test_a_long_write_of_another_thread_is_busy_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -107,6 +107,13 @@ def test_text_without_utf8_is_no_new_password() -> None:
     assert refused.value.__suppress_context__
 
 
+def test_a_lone_surrogate_stands_for_nothing_else() -> None:
+    """It is not taken for the sign that often replaces it."""
+    for sign in ["?", "\ufffd", ""]:
+        stored = passwords.hash_of(f"secret{sign}")
+        assert not passwords.verify(stored, "secret\ud800")
+
+
 @pytest.mark.parametrize(
     "asked",
     [

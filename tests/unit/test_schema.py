@@ -173,6 +173,9 @@ def test_how_a_moment_is_given_to_a_driver() -> None:
                        UTC_MOMENT + timedelta(0, 0, 1), datetime.max]
     ]
     assert texts == sorted(texts)
+    assert {len(text) for text in texts} == {32}
+    elsewhere = UTC_MOMENT.astimezone(timezone(timedelta(hours=-3)))
+    assert kind.process_bind_param(elsewhere, lite) == texts[2]
 
 
 def test_one_read_remembers_only_within_itself() -> None:

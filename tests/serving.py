@@ -16,7 +16,7 @@ from tests.backends import free_port
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
 #: Settings that the tests' own environment must not lend to a server.
-_OURS = ("API_", "AUTH_", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
+_OURS = ("API_", "AUTH", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
          "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES")
 
 

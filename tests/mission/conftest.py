@@ -2,6 +2,7 @@
 """Fixtures of the mission: servers that the tests of a module share."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -24,7 +25,7 @@ def serve_shared(
     def start(**given: str) -> Server:
         """Start a server with the settings that are `given`."""
         folder = tmp_path_factory.mktemp("server")
-        server = Server(folder, **given).start()
+        server = Server(folder, **{"THROTTLE": "on"} | given).start()
         started.append(server)
         return server
 
@@ -32,6 +33,12 @@ def serve_shared(
     for server in started:
         if server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture
+def serve(serve: Serve) -> Serve:
+    """Return a function that starts a server that throttles, as usual."""
+    return partial(serve, THROTTLE="on")
 
 
 @pytest.fixture(scope="module")

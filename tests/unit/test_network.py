@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Whose word counts about where a client is."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule import settings
+from vestibule.errors import BadSetting
+from vestibule.network import (
+    UNKNOWN,
+    Proxies,
+    client_address,
+    is_secure,
+    network_of,
+)
+
+PROXIES: Proxies = (
+    ip_network("127.0.0.1"),
+    ip_network("10.0.0.0/8"),
+    ip_network("2001:db8:aaaa::/48"),
+)
+ADDRESSES = st.ip_addresses().map(str)
+#: What an attacker may send: near to addresses, and anything at all.
+FORGED = st.lists(
+    st.one_of(
+        ADDRESSES,
+        st.sampled_from(["127.0.0.1", "10.1.1.1", "2001:db8:aaaa::1", ""]),
+        st.text(max_size=60),
+    ),
+    max_size=20,
+).map(",".join)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "found"),
+    [
+        (None, "127.0.0.1"),
+        ("", "127.0.0.1"),
+        (" , ", "127.0.0.1"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7, 10.1.1.1", "192.0.2.7"),
+        ("192.0.2.7,10.1.1.1,2001:db8:aaaa::1", "192.0.2.7"),
+        ("10.2.2.2, 10.1.1.1", "10.2.2.2"),
+        ("198.51.100.1, 192.0.2.7", "192.0.2.7"),
+        ("198.51.100.1, nonsense, 10.1.1.1", "10.1.1.1"),
+        ("192.0.2.7, unknown", "127.0.0.1"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("192.0.2.7:", "127.0.0.1"),
+        ("192.0.2.7:４", "127.0.0.1"),
+        ("192.0.2.07", "127.0.0.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1", "127.0.0.1"),
+        ("[2001:db8::1]443", "127.0.0.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7, ::ffff:10.1.1.1", "192.0.2.7"),
+        ("%", "127.0.0.1"),
+        ("192.0.2.7, " + "1" * 10_240, "127.0.0.1"),
+        ("1" * 10_240 + ", 192.0.2.7", "192.0.2.7"),
+        ("10.1.1.1," * 1_200, "127.0.0.1"),
+        ("10.1.1.1," * 1_200 + "10.1.1.2", "10.1.1.1"),
+        ("198.51.100.1," * 800 + "192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_the_last_trusted_hop_says_who_it_is(
+    forwarded: str | None, found: str
+) -> None:
+    """The header is read from the right for as long as it is believed."""
+    assert client_address("127.0.0.1", forwarded, PROXIES) == found
+
+
+@given(forged=FORGED, client=ADDRESSES)
+def test_no_forged_prefix_changes_the_address(
+    forged: str, client: str
+) -> None:
+    """What a client sends itself stands left of what its proxy saw."""
+    if any(ip_address(client) in network for network in PROXIES):
+        return
+    honest = client_address("10.0.0.1", client, PROXIES)
+    assert honest == client_address("10.0.0.1", f"{forged}, {client}", PROXIES)
+    behind = f"{forged},{client},10.9.9.9"
+    assert honest == client_address("10.0.0.1", behind, PROXIES)
+
+
+@given(peer=st.text(max_size=60), forwarded=st.text(max_size=200))
+def test_nothing_is_an_error(peer: str, forwarded: str) -> None:
+    """Whatever stands there, there is an address, and a network of it."""
+    for address in (
+        client_address(peer, forwarded, PROXIES),
+        client_address("10.0.0.1", forwarded, PROXIES),
+    ):
+        assert network_of(address)
+    assert is_secure(peer, "https", PROXIES) in (True, False)
+
+
+@given(peer=ADDRESSES, forwarded=FORGED)
+def test_nobody_is_believed_who_is_not_trusted(
+    peer: str, forwarded: str
+) -> None:
+    """Without trusted proxies the header makes no difference."""
+    alone = client_address(peer, None, ())
+    assert client_address(peer, forwarded, ()) == alone
+    assert not is_secure(peer, "https", ())
+
+
+@pytest.mark.parametrize("peer", [None, "", "unix:", "127.0.0.1.5"])
+def test_a_peer_without_address_is_unknown(peer: str | None) -> None:
+    """A Unix socket has no address, so nothing of it can be trusted."""
+    found = client_address(peer, "192.0.2.7", PROXIES)
+    assert found == UNKNOWN
+    assert network_of(found) == UNKNOWN
+    assert not is_secure(peer, "https", PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "secure"),
+    [
+        ("https", True),
+        ("HTTPS ", True),
+        ("http, https", True),
+        ("https, http", False),
+        ("http", False),
+        ("", False),
+        ("httpss", False),
+    ],
+)
+def test_a_trusted_proxy_tells_of_tls(forwarded: str, secure: bool) -> None:
+    """The nearest proxy's word counts, where there are several."""
+    assert is_secure("::ffff:10.0.0.1", forwarded, PROXIES) is secure
+    assert not is_secure("192.0.2.7", forwarded, PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+    ],
+)
+def test_a_customer_has_a_network(address: str, network: str) -> None:
+    """An IPv4 address stands for itself, an IPv6 one for its /64."""
+    assert network_of(address) == network
+
+
+def test_the_setting_lists_addresses_and_networks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody is trusted by default; a list may have blanks in it."""
+    assert settings.TRUSTED_PROXIES.read() == ()
+    monkeypatch.setenv(
+        "TRUSTED_PROXIES", " 127.0.0.1, 10.0.0.0/8,2001:db8:aaaa::/48 "
+    )
+    assert settings.TRUSTED_PROXIES.read() == PROXIES
+    assert settings.TRUSTED_PROXIES.read() is settings.TRUSTED_PROXIES.read()
+
+
+@pytest.mark.parametrize("text", ["proxy", "10.0.0.1/8", "1.2.3", "::1%lo/8"])
+def test_a_proxy_that_is_no_network_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """A typing error stops the start instead of trusting somebody else."""
+    monkeypatch.setenv("TRUSTED_PROXIES", text)
+    with pytest.raises(BadSetting, match="TRUSTED_PROXIES"):
+        settings.TRUSTED_PROXIES.read()

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""When an attempt has to wait: the rules, without any database."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from models.attempts import Counter, Counters
+from vestibule import settings, throttle
+
+NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
+NEVER = Counter()
+
+
+def ago(seconds: float) -> datetime:
+    """Return the moment so many seconds before now."""
+    return NOW - timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("count", "delay"),
+    [(0, 0), (1, 0), (3, 0), (4, 1), (5, 2), (6, 4), (12, 256), (13, 512),
+     (14, 900), (15, 900), (2_000_000_000, 900)],
+)
+def test_the_delay_grows_to_a_bound(count: int, delay: int) -> None:
+    """Three failures cost nothing; then each doubles the wait."""
+    assert throttle.delay_after(count) == delay
+
+
+@pytest.mark.parametrize(
+    ("count", "passed", "left"),
+    [
+        (3, 0, 0),
+        (4, 0, 1),
+        (4, 0.2, 1),
+        (4, 1, 0),
+        (6, 1.5, 3),
+        (6, 5, 0),
+        (20, 899.5, 1),
+        (20, 900, 0),
+        (20, 3_600, 0),
+        (20, -5, 900),
+        (20, -11, 0),
+    ],
+)
+def test_the_rest_of_the_delay_is_told(
+    count: int, passed: float, left: int
+) -> None:
+    """Whole seconds are told; another machine's clock may be ahead a bit.
+    """
+    assert throttle.seconds_left(count, ago(passed), NOW) == left
+
+
+def test_there_is_no_wait_without_a_failure() -> None:
+    """A counter that is not there demands nothing."""
+    assert throttle.seconds_left(0, None, NOW) == 0
+    assert throttle.failures(NEVER, NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("passed", "counted"), [(0, 9), (3_600, 9), (3_601, 0), (-11, 0)]
+)
+def test_a_quiet_hour_is_a_new_beginning(passed: float, counted: int) -> None:
+    """What failed long ago, or after a clock was set back, is forgotten."""
+    assert throttle.failures(Counter(9, ago(passed)), NOW) == counted
+
+
+@pytest.mark.parametrize(
+    ("account", "network", "wait", "first"),
+    [
+        (NEVER, NEVER, 0, False),
+        (Counter(50, ago(0)), NEVER, 0, False),
+        (Counter(50, ago(0)), Counter(9, ago(3_601)), 0, False),
+        (Counter(50, ago(0)), Counter(0, ago(1)), 0, False),
+        (Counter(50, ago(0)), Counter(1, ago(3_000)), 900, True),
+        (Counter(3, ago(0)), Counter(3, ago(0)), 0, False),
+        (NEVER, Counter(5, ago(0)), 2, True),
+        (Counter(4, ago(0)), Counter(6, ago(0)), 4, True),
+        (Counter(4, ago(2)), Counter(4, ago(2)), 0, True),
+    ],
+)
+def test_an_account_counts_against_networks_that_failed(
+    account: Counter, network: Counter, wait: int, first: bool
+) -> None:
+    """Nobody elsewhere can make the owner of an account wait."""
+    both = Counters(account, network)
+    assert throttle.wait_before(both, NOW) == wait
+    assert throttle.is_counted_first(both, NOW) is first
+
+
+def test_it_is_on_by_default() -> None:
+    """Who does not know of the setting is protected."""
+    assert settings.THROTTLE.read() is True

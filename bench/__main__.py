@@ -3,6 +3,7 @@
 
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,8 @@ def main(rounds: int, seconds: int, tool: str | None) -> None:
     """Measure on one core and print one table of ratios."""
     if not hasattr(os, "sched_setaffinity"):
         raise click.ClickException("cores can be chosen on Linux only")
-    console = Console()
+    # A file or a pipe has no width of its own.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     cores.pin_load()
     table = Table(*HEADINGS)
     with tempfile.TemporaryDirectory(prefix="bench") as folder:

@@ -20,21 +20,40 @@ class Answer:
     body: bytes
 
 
-def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
-    """Send the bytes of a `request` and read the answer to it.
+def begin(
+    port: int,
+    method: str,
+    target: bytes,
+    headers: Iterable[bytes] = (),
+    body: bytes = b"",
+) -> socket.socket:
+    """Send a request of these parts; the length is told if it is known.
 
     The server may answer and close before it has read everything, so a
     failure to send is no failure yet.
     """
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
-        try:
-            wire.sendall(request)
-        except OSError:
-            pass
-        response = HTTPResponse(wire, method=method)
-        response.begin()
-        headers = {name.lower(): text for name, text in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+    lines = [
+        method.encode() + b" " + target + b" HTTP/1.1",
+        b"Host: 127.0.0.1",
+        b"Connection: close",
+        *headers,
+    ]
+    if CHUNKED not in lines and (body or method in ("POST", "PUT")):
+        lines.append(b"Content-Length: %d" % len(body))
+    wire = socket.create_connection(("127.0.0.1", port), timeout=60)
+    try:
+        wire.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+    except OSError:
+        pass
+    return wire
+
+
+def finish(wire: socket.socket, method: str) -> Answer:
+    """Read the answer to a request that was begun."""
+    response = HTTPResponse(wire, method=method)
+    response.begin()
+    headers = {name.lower(): text for name, text in response.getheaders()}
+    return Answer(response.status, headers, response.read())
 
 
 def ask(
@@ -44,16 +63,9 @@ def ask(
     headers: Iterable[bytes] = (),
     body: bytes = b"",
 ) -> Answer:
-    """Send a request of these parts; the length is told if it is known."""
-    lines = [
-        method.encode() + b" " + target + b" HTTP/1.1",
-        b"Host: 127.0.0.1",
-        b"Connection: close",
-        *headers,
-    ]
-    if CHUNKED not in lines and (body or method in ("POST", "PUT")):
-        lines.append(b"Content-Length: %d" % len(body))
-    return exchange(port, b"\r\n".join(lines) + b"\r\n\r\n" + body, method)
+    """Send a request of these parts and return the answer to it."""
+    with begin(port, method, target, headers, body) as wire:
+        return finish(wire, method)
 
 
 def chunks(body: bytes, size: int = 65_536) -> bytes:

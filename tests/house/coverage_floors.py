@@ -22,6 +22,8 @@ GUARDING = (
     "vestibule/sessions/*",
     "vestibule/accounts/*",
     "vestibule/passwords.py",
+    "vestibule/throttle.py",
+    "vestibule/network.py",
 )
 
 

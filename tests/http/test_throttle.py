@@ -38,7 +38,7 @@ class From(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         """Make the pool with the address as a source."""
-        super().init_poolmanager(  # type: ignore[no-untyped-call]
+        super().init_poolmanager(
             *args, source_address=(self._address, 0), **more
         )
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy.engine import make_url
 
 from api.v1.auth.session_auth import SessionAuth
 from models import engine, migrate
+from models.tables import FAILURES
 from tests.backends import PostgreSQL
 from tests.clocks import SetClock
 from tests.conftest import Serve
@@ -16,23 +18,42 @@ from tests.serving import Server
 
 
 @pytest.fixture(scope="module")
-def serve_shared(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Serve]:
-    """Return a function that starts a server for all tests of a module."""
+def shared_servers() -> Iterator[list[Server]]:
+    """Return the servers that a module's tests share, and stop them."""
     started: list[Server] = []
+    yield started
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_failures_yet(shared_servers: list[Server]) -> None:
+    """Begin each test without the failures that another one made.
+
+    The servers throttle, as servers do, and count what fails in a row.
+    """
+    for server in shared_servers:
+        database = engine.Database(make_url(server.env["DATABASE_URL"]), 5000)
+        with database.transaction() as connection:
+            connection.execute(delete(FAILURES))
+        database.close()
+
+
+@pytest.fixture(scope="module")
+def serve_shared(
+    tmp_path_factory: pytest.TempPathFactory, shared_servers: list[Server]
+) -> Serve:
+    """Return a function that starts a server for all tests of a module."""
 
     def start(**given: str) -> Server:
         """Start a server with the settings that are `given`."""
         folder = tmp_path_factory.mktemp("server")
         server = Server(folder, **{"THROTTLE": "on"} | given).start()
-        started.append(server)
+        shared_servers.append(server)
         return server
 
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            server.stop()
+    return start
 
 
 @pytest.fixture

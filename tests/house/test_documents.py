@@ -15,10 +15,11 @@ DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
 
 
 class Row(NamedTuple):
-    """A setting as the page has it: name, default and meaning."""
+    """A setting as the page has it: name, both defaults and meaning."""
 
     name: str
     default: str
+    hardened: str
     meaning: str
 
 
@@ -32,6 +33,11 @@ def table_of(page: str) -> list[Row]:
     ]
 
 
+def as_default(value: str | None) -> str:
+    """Return a default as the page writes it."""
+    return "unset" if value is None else f"`{value}`" if value else "empty"
+
+
 def targets() -> set[str]:
     """Return the targets that the Makefile offers."""
     text = (ROOT / "Makefile").read_text()
@@ -41,11 +47,13 @@ def targets() -> set[str]:
 
 
 def test_the_page_of_settings_is_the_code() -> None:
-    """Each setting stands there with its default and meaning, no other."""
+    """Each setting stands there with its defaults and meaning, no other."""
     assert table_of("docs/settings.md") == [
         Row(
             f"`{setting.name}`",
-            "unset" if setting.default is None else f"`{setting.default}`",
+            as_default(setting.default),
+            "same" if setting.hardened is None
+            else as_default(setting.hardened),
             setting.meaning,
         )
         for setting in settings.ALL

@@ -36,6 +36,7 @@ def test_each_setting_is_checked(
         settings.AUTH_TYPE,
         settings.DATABASE_URL,
         settings.SESSION_DURATION,
+        settings.PASSWORD_CONTEXT_WORDS,
     ):
         check(None)
     else:

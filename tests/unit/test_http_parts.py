@@ -193,7 +193,9 @@ def test_headers_are_on_every_answer() -> None:
         start_response("200 OK", [("A", "b")])
         return [b"x"]
 
-    body = with_headers(plain)({}, lambda *given: seen.append(given))
+    body = with_headers(plain, lambda environ: False)(
+        {}, lambda *given: seen.append(given)
+    )
     assert body == [b"x"]
     status, headers = seen[0]
     assert status == "200 OK"

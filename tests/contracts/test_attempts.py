@@ -209,6 +209,19 @@ def test_an_account_of_ones_own_resets_nothing(
     assert waits() == 2
 
 
+def test_old_failures_cannot_be_saved_up(
+    bob: User, clock: SetClock, checks: list[str]
+) -> None:
+    """What an account failed long ago takes nothing off the network."""
+    stored("mallory@hbtn.io")
+    fail(3, email="mallory@hbtn.io", ip=ELSEWHERE)
+    clock.advance(3_601)
+    fail(3)
+    assert attempt("mallory@hbtn.io", PASSWORD) is not None
+    fail(1)
+    assert waits() == 1
+
+
 def test_a_success_after_the_wait_is_not_counted(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:

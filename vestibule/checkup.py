@@ -37,7 +37,9 @@ def look_at(url: str) -> Iterator[Finding]:
     """Yield what the service at `url` is found to be."""
     if urlsplit(url).scheme not in ("http", "https"):
         yield Finding(
-            Grade.WRONG, f"{url} is no address of the web", "give --url https://..."
+            Grade.WRONG,
+            f"{url} is no address of the web",
+            "give --url https://...",
         )
         return
     try:

@@ -216,9 +216,10 @@ def test_old_failures_cannot_be_saved_up(
     stored("mallory@hbtn.io")
     fail(3, email="mallory@hbtn.io", ip=ELSEWHERE)
     clock.advance(3_601)
-    fail(3)
+    for number in range(3):
+        fail(1, email=f"nobody{number}@hbtn.io")
     assert attempt("mallory@hbtn.io", PASSWORD) is not None
-    fail(1)
+    fail(1, email="nobody3@hbtn.io")
     assert waits() == 1
 
 

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Whether another site sends a request: the rule by itself."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import Headers
+
+from api.v1.cross_site import SAFE_METHODS, is_cross_site
+
+NAMES = ("Origin", "Host", "Sec-Fetch-Site")
+OWN = "https://app.example"
+EVIL = "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    ("site", "origin", "host", "refused"),
+    [
+        # Programs say nothing.
+        (None, None, "app.example", False),
+        (None, None, None, False),
+        # What the browser says of itself counts first.
+        ("same-origin", None, "app.example", False),
+        ("same-origin", EVIL, "app.example", False),
+        ("same-origin", OWN, "behind.proxy:5000", False),
+        ("none", None, "app.example", False),
+        ("cross-site", None, "app.example", True),
+        ("cross-site", OWN, "app.example", True),
+        # Another host of the site is another origin, if it tells which.
+        ("same-site", "https://blog.app.example", "app.example", True),
+        ("same-site", OWN, "app.example", False),
+        ("same-site", None, "app.example", False),
+        ("odd", EVIL, "app.example", True),
+        # Older browsers send an origin alone.
+        (None, OWN, "app.example", False),
+        (None, "http://app.example", "app.example", False),
+        (None, "https://APP.example", "app.EXAMPLE", False),
+        (None, "https://app.example:443", "app.example", False),
+        (None, "http://app.example:5000", "app.example:5000", False),
+        (None, "http://[::1]:5000", "[::1]:5000", False),
+        (None, EVIL, "app.example", True),
+        (None, "http://app.example:5001", "app.example:5000", True),
+        (None, "http://app.example", "app.example:5000", True),
+        (None, "http://app.example.evil.example", "app.example", True),
+        (None, "http://evil.example#app.example", "app.example", True),
+        (None, "null", "app.example", True),
+        (None, "", "app.example", True),
+        (None, OWN, "", True),
+        (None, OWN, None, True),
+        (None, "file://app.example", "app.example", True),
+        (None, "app.example", "app.example", True),
+        (None, "http://app.example:99999", "app.example", True),
+        (None, "http://[::1", "[::1", True),
+        (None, "http://app.example:x", "app.example:x", True),
+        (None, f"{OWN}, {EVIL}", "app.example", True),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "X"])
+def test_the_table(
+    method: str, site: str | None, origin: str | None, host: str | None,
+    refused: bool,
+) -> None:
+    """Each combination, for all that may change something."""
+    headers = Headers()
+    for name, value in (
+        ("Sec-Fetch-Site", site), ("Origin", origin), ("Host", host)
+    ):
+        if value is not None:
+            headers[name] = value
+    assert is_cross_site(method, headers) is refused
+    for safe in SAFE_METHODS:
+        assert not is_cross_site(safe, headers)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text()), st.text())
+def test_any_text_has_an_answer(
+    headers: dict[str, str], method: str
+) -> None:
+    """Whatever a header holds is no error."""
+    assert is_cross_site(method, headers) in (True, False)
+
+
+@given(st.text(alphabet="htps:/.[]@#?%0123456789ab", max_size=30))
+def test_what_looks_like_an_origin_has_an_answer(text: str) -> None:
+    """Half addresses, too."""
+    for headers in (
+        {"Origin": text, "Host": "a"}, {"Origin": "http://a", "Host": text}
+    ):
+        assert is_cross_site("POST", headers) in (True, False)

@@ -96,7 +96,7 @@ def test_a_purge_never_takes_a_session_that_begins(
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", entries)
     auth = SessionExpAuth()
     purging = threading.Thread(
-        target=auth.purge, args=[set_clock.moment], daemon=True
+        target=auth.purge_expired, daemon=True
     )
 
     def now(_: object) -> datetime:

@@ -6,11 +6,14 @@ from hashlib import sha256
 
 from sqlalchemy import text
 
+from models import ending
 from models.engine import database
 from models.identity import OneRead
 from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
+from vestibule.sessions.database import DatabaseStore
+from vestibule.sessions.reasons import Reason
 
 SECRET = "6c1ec1c9-3c4e-4b3f-9a0b-1f1b1a1e1c1d"
 DIGEST = sha256(SECRET.encode()).hexdigest()
@@ -77,7 +80,7 @@ def test_a_stolen_digest_finds_nothing(any_database: str) -> None:
     assert UserSession.search({"session_id": SECRET})
     assert UserSession.search({"session_id": DIGEST}) == []
     assert UserSession.find(DIGEST) is None
-    assert UserSession.end(DIGEST) is False
+    assert DatabaseStore().end(DIGEST, Reason.LOGGED_OUT) is False
     forged = UserSession(user_id="fghij", session_id=DIGEST)
     forged.save()
     assert UserSession.find(DIGEST) == forged
@@ -100,8 +103,9 @@ def test_ending_deletes_the_one_session(any_database: str) -> None:
     """Only the session with this id goes, and only once."""
     for secret in (SECRET, "other"):
         UserSession(user_id="abcde", session_id=secret).save()
-    assert UserSession.end(SECRET) is True
-    assert UserSession.end(SECRET) is False
+    store = DatabaseStore()
+    assert store.end(SECRET, Reason.LOGGED_OUT) is True
+    assert store.end(SECRET, Reason.LOGGED_OUT) is False
     assert UserSession.find(SECRET) is None
     assert UserSession.find("other") is not None
 
@@ -126,12 +130,12 @@ def test_finding_a_session_brings_its_user(any_database: str) -> None:
 def test_a_purge_takes_what_is_older_than_the_moment(
     any_database: str, set_clock: SetClock
 ) -> None:
-    """At most as many as allowed at once, and none made at the moment."""
+    """Those that began before it go, and none that began at it."""
     for age in (3, 2, 1, 0):
         session = UserSession(id=str(age), session_id=str(age))
         session.created_at = set_clock.moment - timedelta(microseconds=age)
         session.save()
-    assert UserSession.purge(set_clock.moment, 2) == 2
-    assert UserSession.purge(set_clock.moment, 2) == 1
-    assert UserSession.purge(set_clock.moment, 2) == 0
+    for gone in (3, 0):
+        done = ending.end_begun_before(set_clock.moment, Reason.EXPIRED)
+        assert done == gone
     assert [session.id for session in UserSession.all()] == ["0"]

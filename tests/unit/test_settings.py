@@ -200,4 +200,4 @@ def test_any_text_is_a_value_or_a_bad_setting(text: str) -> None:
             except BadSetting as refused:
                 assert refused.name == setting.name
             else:
-                assert value is None or isinstance(value, int | str)
+                assert value is None or isinstance(value, int | str | tuple)

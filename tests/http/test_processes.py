@@ -136,8 +136,13 @@ def test_workers_end_with_their_parent(serve: Serve) -> None:
     server = serve(**SETTINGS, WORKERS="2")
     workers = server.workers()
     assert len(workers) == 2
-    server.kill()
-    assert within(2, lambda: not any(is_alive(pid) for pid in workers))
+    server.process.kill()
+    try:
+        assert within(2, lambda: not any(is_alive(pid) for pid in workers))
+    finally:
+        for pid in filter(is_alive, workers):
+            os.kill(pid, signal.SIGKILL)
+        server.kill()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", server.port))

@@ -10,13 +10,20 @@ is refused at once.
 
 import hmac
 import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from hashlib import sha256
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from vestibule import settings
 from vestibule.errors import InvalidValue
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +48,32 @@ MOST_LANES = 16
 _LEGACY_PREFIX = "$sha256$"
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _computed(work: Callable[..., T], *given: Any) -> T:
+    """Return what `work` makes of what is `given`, in a thread for hashes.
+
+    As many threads as there are cores hash for all others. The C library
+    keeps the 19 MiB of a hash for each thread that ever computed one: of
+    the server's sixteen that was 330 MB, of these it is 80.
+    """
+    return _threads(os.getpid()).submit(work, *given).result()
+
+
+@cache
+def _threads(pid: int) -> ThreadPoolExecutor:
+    """Return the threads for hashes of the process `pid`.
+
+    A fork leaves threads behind, so a child has its own.
+    """
+    return ThreadPoolExecutor(usable_cores(), "hashing")
+
+
 def _hasher() -> PasswordHasher:
     """Return the hasher of the profile that is set now."""
     return PROFILES[settings.PASSWORD_PROFILE.read()]
@@ -52,7 +85,7 @@ def hash_of(password: str) -> str:
     Raise `InvalidValue` if the text cannot be written as UTF-8.
     """
     try:
-        return _hasher().hash(password)
+        return _computed(_hasher().hash, password)
     except UnicodeEncodeError:
         raise InvalidValue("password", "is not valid Unicode") from None
 
@@ -95,7 +128,7 @@ def needs_rehash(stored: str) -> bool:
 def _matches(stored: str, secret: bytes) -> bool:
     """Compute the argon2 hash and compare it in constant time."""
     try:
-        return _hasher().verify(stored, secret)
+        return _computed(_hasher().verify, stored, secret)
     except (Argon2Error, InvalidHashError, UnicodeEncodeError):
         return False
 

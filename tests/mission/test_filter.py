@@ -24,6 +24,10 @@ user.password = "a:b: c"
 user.save()
 print(user.id)
 """
+COUNT_SESSIONS = """
+from models.user_session import UserSession
+print(UserSession.count())
+"""
 BASIC = ("bob@hbtn.io", "a:b: c")
 FORM = {"email": "bob@hbtn.io", "password": "a:b: c"}
 LOGIN = "/api/v1/auth_session/login"
@@ -273,17 +277,17 @@ def test_a_deleted_user_is_out(servers: Servers, auth_type: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def nameless(serve_shared: Serve) -> Server:
+def nameless(serve_shared: Serve, servers: Servers) -> Server:
     """Run a server of `session_db_auth` without `SESSION_NAME`."""
-    server = serve_shared(AUTH_TYPE="session_db_auth")
-    server.run(ADD_BOB)
-    return server
+    shared = servers["none"].env["DATABASE_URL"]
+    return serve_shared(AUTH_TYPE="session_db_auth", DATABASE_URL=shared)
 
 
 def test_login_without_a_cookie_name(nameless: Server) -> None:
     """A login that would succeed answers 500 and makes no session; the
     others are refused as ever.
     """
+    before = nameless.run(COUNT_SESSIONS)
     for form, status, text in (
         ({}, 400, "email missing"),
         ({"email": "bob@hbtn.io"}, 400, "password missing"),
@@ -294,9 +298,6 @@ def test_login_without_a_cookie_name(nameless: Server) -> None:
         response = nameless.request("POST", LOGIN, data=form)
         assert said(response) == (status, error(text))
         assert "Set-Cookie" not in response.headers
-    assert nameless.run(
-        "from models.user_session import UserSession;"
-        "print(UserSession.count())"
-    ) == "0\n"
+    assert nameless.run(COUNT_SESSIONS) == before
     assert said(nameless.request("GET", ME, cookie="x")) == UNAUTHORIZED
     assert said(nameless.request("GET", ME, auth=BASIC)) == FORBIDDEN

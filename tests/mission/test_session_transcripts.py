@@ -2,6 +2,7 @@
 """The transcripts of the session mechanisms: scripts, then curl."""
 
 import json
+from pathlib import Path
 
 import pytest
 from werkzeug.exceptions import MethodNotAllowed
@@ -15,7 +16,7 @@ from tests.mission.transcript import (
     session_cookie,
     user_text,
 )
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, Server, environment, run_python
 
 ADD_BOB = """
 from models.user import User
@@ -36,13 +37,12 @@ OK = (200, '{\n  "status": "OK"\n}\n')
 
 @pytest.fixture(
     scope="module",
-    params=["session_auth", "session_exp_auth", "session_db_auth",
-            "session_db_auth postgresql"],
+    params=["session_auth", "session_db_auth", "session_db_auth postgresql"],
 )
 def served(
     request: pytest.FixtureRequest, serve_shared: Serve
 ) -> tuple[Server, str]:
-    """Run a server of each mechanism with one user; also the user's id."""
+    """Run a server on each kind of store, with one user; also its id."""
     auth_type, _, backend = request.param.partition(" ")
     url = request.getfixturevalue("fresh_postgresql") if backend else {}
     server = serve_shared(AUTH_TYPE=auth_type, SESSION_NAME=COOKIE, **url)
@@ -83,9 +83,9 @@ for session_id in (None, 89, "doesntexist", *made):
 """
 
 
-def test_the_dictionary_in_a_script(served: tuple[Server, str]) -> None:
+def test_the_dictionary_in_a_script(tmp_path: Path) -> None:
     """A script begins sessions and finds their users."""
-    said = served[0].run(DICTIONARY)
+    said = run_python(DICTIONARY, tmp_path, environment(tmp_path))
     one = "'<id>': 'abcde'"
     two = f"{one}, '<id>': 'fghij'"
     assert masked(said).splitlines() == [

@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from api.v1.auth import mechanism_for
+from api.v1.auth.auth import Auth
+from api.v1.auth.basic_auth import BasicAuth
+from api.v1.auth.session_auth import SessionAuth
+from api.v1.auth.session_db_auth import SessionDBAuth
+from api.v1.auth.session_exp_auth import SessionExpAuth
 from tests.backends import free_port
 from tests.conftest import Serve
 from tests.serving import COOKIE, environment, run_python
@@ -107,20 +113,21 @@ with app.test_client() as client:
 
 @pytest.mark.parametrize(
     ("auth_type", "name"),
-    [
-        (None, "NoneType"),
-        ("auth", "Auth"),
-        ("basic_auth", "BasicAuth"),
-        ("session_auth", "SessionAuth"),
-        ("session_exp_auth", "SessionExpAuth"),
-        ("session_db_auth", "SessionDBAuth"),
-    ],
+    [(None, "NoneType"), ("session_db_auth", "SessionDBAuth")],
 )
 def test_import(auth_type: str | None, name: str, tmp_path: Path) -> None:
     """Importing gives `app` and the mechanism, and starts nothing."""
     given = {} if auth_type is None else {"AUTH_TYPE": auth_type}
     said = run_python(IMPORTED, tmp_path, environment(tmp_path, **given))
     assert said == f"True\n{name} 1 []\n200 {{'status': 'OK'}}\n"
+
+
+def test_each_name_has_its_mechanism() -> None:
+    """No name leads to another's class, and none to no mechanism."""
+    assert mechanism_for(None) is None
+    assert [mechanism_for(name) for name in KNOWN] == [
+        Auth, BasicAuth, SessionAuth, SessionExpAuth, SessionDBAuth
+    ]
 
 
 def test_scripts_beside_the_server(serve: Serve) -> None:

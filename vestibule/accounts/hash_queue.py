@@ -6,7 +6,6 @@ server's threads, so a storm of logins leaves the others free to answer.
 More are refused at once, with the time after which to come back.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from functools import cache
 
 from vestibule import settings
 from vestibule.errors import Busy
+from vestibule.passwords import usable_cores
 
 #: Seconds after which a refused login should be tried again.
 RETRY_AFTER = 1
@@ -43,13 +43,6 @@ class HashQueue:
 def hash_queue() -> HashQueue:
     """Return this process's queue: as many at once as it has cores."""
     half = settings.BLOCKING_THREADS.read() // 2
-    cores = _usable_cores() // settings.WORKERS.read()
+    cores = usable_cores() // settings.WORKERS.read()
     at_once = max(1, min(cores, half))
     return HashQueue(at_once, half - at_once)
-
-
-def _usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -17,7 +17,10 @@ Make = Callable[..., SessionAuth]
 @pytest.fixture(autouse=True)
 def no_sessions_in_memory() -> Iterator[None]:
     """Leave the dictionary that all mechanisms share as it was: empty."""
-    SessionAuth.user_id_by_session_id.clear()
+    memory = SessionAuth._memory
+    for kept in (SessionAuth.user_id_by_session_id, memory.records):
+        kept.clear()
+    memory.ended.clear()
     yield
     SessionAuth.user_id_by_session_id.clear()
 

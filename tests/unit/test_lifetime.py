@@ -1,97 +1,189 @@
 #!/usr/bin/env python3
-"""Records and lifetimes: what can be read, and whether it is alive."""
+"""Lifetimes: the rules of when a session ends, and that they agree."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import (
     LONGEST_SECONDS,
+    SKEW,
     Limits,
-    is_live,
+    ends_at,
+    is_touch_due,
     oldest_live,
+    seconds,
+    why_dead,
 )
-from vestibule.sessions.record import Record, record_of
+from vestibule.sessions.reasons import Reason
 
 NOW = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
+TICK = timedelta(microseconds=1)
+ZERO = timedelta(0)
 MOMENTS = st.datetimes(timezones=st.just(timezone.utc))
-DURATIONS = st.timedeltas()
-VALUES: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.text(), st.integers(), st.binary(), st.datetimes(),
-    st.datetimes(timezones=st.timezones()), st.floats(),
-    st.lists(st.text(), max_size=2),
-)
-ENTRIES: st.SearchStrategy[Any] = VALUES | st.fixed_dictionaries(
-    {}, optional={"user_id": VALUES, "created_at": VALUES}
-)
+# Short ones too, or nearly every session would be dead.
+DURATIONS = st.sampled_from(
+    [ZERO, TICK, timedelta(seconds=60), timedelta(days=1)]
+) | st.timedeltas(min_value=ZERO)
+LIMITS = st.builds(Limits, DURATIONS, DURATIONS, DURATIONS, DURATIONS)
 
 
-@given(MOMENTS, DURATIONS, MOMENTS)
-def test_both_forms_of_the_comparison_agree(
-    created_at: datetime, duration: timedelta, now: datetime
+@dataclass
+class Times:
+    """The moments of a session, and nothing else of it."""
+
+    created_at: datetime | None
+    last_seen_at: datetime | None = None
+
+
+@st.composite
+def used_sessions(draw: st.DrawFn) -> tuple[Times, datetime]:
+    """Return a session that was used after it began, and a later moment."""
+    moments = sorted(draw(st.tuples(MOMENTS, MOMENTS, MOMENTS)))
+    seen = draw(st.sampled_from([moments[1], None]))
+    return Times(moments[0], seen), moments[2]
+
+
+def limited(
+    duration: float = 0, max_age: float = 0, idle: float = 0, touch: int = 60
+) -> Limits:
+    """Return limits in seconds."""
+    return Limits(*map(timedelta, [0] * 4, (duration, max_age, idle, touch)))
+
+
+@given(used_sessions(), LIMITS)
+def test_all_forms_of_the_rule_agree(
+    used: tuple[Times, datetime], limits: Limits
 ) -> None:
-    """What `oldest_live` lets go is what `is_live` calls dead."""
-    limits = Limits(duration)
-    oldest = oldest_live(limits, now)
-    dead = oldest is not None and created_at < oldest
-    assert is_live(Record("a", created_at), limits, now) is not dead
+    """Dead is what is past its end, and what a purge of an index takes."""
+    session, now = used
+    assert session.created_at is not None
+    why = why_dead(session, limits, now)
+    end = ends_at(session, limits)
+    assert (why is not None) is (end is not None and end < now)
+    begun, seen = oldest_live(limits, now)
+    is_old = begun is not None and session.created_at < begun
+    last_use = session.last_seen_at or session.created_at
+    is_quiet = seen is not None and last_use < seen
+    assert (why is not None) is (is_old or is_quiet)
+    assert (why is Reason.EXPIRED) is is_old
+    assert why in (None, Reason.EXPIRED, Reason.IDLE_TIMEOUT)
+
+
+@given(used_sessions(), LIMITS)
+def test_a_dead_session_stays_dead(
+    used: tuple[Times, datetime], limits: Limits
+) -> None:
+    """Time that passes without a use revives nothing."""
+    session, now = used
+    if why_dead(session, limits, now) is not None:
+        later = datetime.max.replace(tzinfo=timezone.utc)
+        assert why_dead(session, limits, later) is not None
 
 
 @given(MOMENTS, MOMENTS)
 def test_no_limit_ends_nothing(created_at: datetime, now: datetime) -> None:
-    """Zero and less mean for ever, with a date and without."""
-    for duration in (timedelta(0), timedelta(-1), timedelta.min):
-        limits = Limits(duration)
-        assert limits.for_ever
-        assert oldest_live(limits, now) is None
-        assert is_live(Record("a", created_at), limits, now)
-        assert is_live(Record("a"), limits, now)
-    assert Limits() == Limits(timedelta(0))
+    """Without limits a session has no end, with a date and without."""
+    created_at, now = sorted((created_at, now))
+    limits = Limits()
+    assert limits.endless
+    assert oldest_live(limits, now) == (None, None)
+    for session in (Times(created_at), Times(None), Times(None, now)):
+        assert why_dead(session, limits, now) is None
+        assert ends_at(session, limits) is None
 
 
-def test_the_last_moment_is_alive() -> None:
-    """At exactly its duration a session lives; a microsecond on it is dead.
-    """
-    limits, record = Limits(timedelta(seconds=60)), Record("a", NOW)
-    assert is_live(record, limits, NOW + timedelta(seconds=60))
-    assert not is_live(record, limits, NOW + timedelta(0, 60, 1))
-    assert not is_live(Record("a"), limits, NOW)
+@pytest.mark.parametrize(
+    ("limits", "lives", "why"),
+    [
+        (limited(duration=60), 60, Reason.EXPIRED),
+        (limited(max_age=60), 60, Reason.EXPIRED),
+        (limited(duration=60, max_age=90), 60, Reason.EXPIRED),
+        (limited(duration=90, max_age=60), 60, Reason.EXPIRED),
+        (limited(idle=60), 60, Reason.IDLE_TIMEOUT),
+        (limited(duration=90, idle=60), 60, Reason.IDLE_TIMEOUT),
+        (limited(duration=60, idle=90), 60, Reason.EXPIRED),
+        (limited(duration=60, max_age=60, idle=60), 60, Reason.EXPIRED),
+    ],
+)
+def test_the_earliest_limit_ends_it_after_its_last_moment(
+    limits: Limits, lives: int, why: Reason
+) -> None:
+    """At exactly the limit it lives; a microsecond on it is dead."""
+    session, last = Times(NOW), NOW + timedelta(seconds=lives)
+    assert ends_at(session, limits) == last
+    assert why_dead(session, limits, last) is None
+    assert why_dead(session, limits, last + TICK) is why
+    assert not limits.endless
+
+
+def test_a_use_lengthens_the_idle_limit_alone() -> None:
+    """Idleness counts from the last use, age from the beginning."""
+    limits = limited(duration=100, idle=60)
+    session = Times(NOW, NOW + timedelta(seconds=50))
+    assert why_dead(session, limits, NOW + timedelta(seconds=100)) is None
+    late = NOW + timedelta(seconds=100) + TICK
+    assert why_dead(session, limits, late) is Reason.EXPIRED
+    idle = limited(idle=60)
+    assert ends_at(session, idle) == NOW + timedelta(seconds=110)
+
+
+@pytest.mark.parametrize("limits", [limited(60), limited(idle=60)])
+def test_a_session_without_a_date_is_dead_where_there_is_a_limit(
+    limits: Limits
+) -> None:
+    """What does not say when it began may be of any age."""
+    assert why_dead(Times(None), limits, NOW) is Reason.EXPIRED
+    assert why_dead(Times(None, NOW), limits, NOW) is Reason.EXPIRED
+
+
+@pytest.mark.parametrize("limits", [Limits(), limited(60, 60, 60)])
+def test_a_session_from_the_future_is_refused(limits: Limits) -> None:
+    """Clocks differ by seconds; more means that one was set back."""
+    assert why_dead(Times(NOW + SKEW), limits, NOW) is None
+    future = Times(NOW + SKEW + TICK)
+    assert why_dead(future, limits, NOW) is Reason.CLOCK_CHANGED
 
 
 def test_the_longest_duration_is_one() -> None:
-    """It can be made, and nothing is older than it."""
-    limits = Limits(timedelta(seconds=LONGEST_SECONDS))
-    assert oldest_live(limits, NOW) is None
-    first = datetime.min.replace(tzinfo=timezone.utc)
-    assert is_live(Record("a", first), limits, NOW)
+    """It can be made, nothing is older, and its end is in no calendar."""
+    limits = Limits(seconds(LONGEST_SECONDS))
+    assert seconds(10**300) == seconds(LONGEST_SECONDS)
+    assert seconds(-1) == ZERO
     with pytest.raises(OverflowError):
         timedelta(seconds=LONGEST_SECONDS + 86_400)
+    assert oldest_live(limits, NOW) == (None, None)
+    first = Times(datetime.min.replace(tzinfo=timezone.utc))
+    assert why_dead(first, limits, NOW) is None
+    assert ends_at(first, limits) is None
 
 
-@given(ENTRIES)
-def test_any_value_is_a_record_or_none(entry: Any) -> None:
-    """Nothing in the dictionary makes reading it fail."""
-    record = record_of(entry)
-    if isinstance(entry, str):
-        assert record == Record(entry)
-    elif isinstance(entry, dict) and isinstance(entry.get("user_id"), str):
-        assert record is not None
-        assert record.user_id == entry["user_id"]
-        given = entry.get("created_at")
-        if record.created_at is not None:
-            assert record.created_at.utcoffset() is not None
-            if given is not None and given.tzinfo is not None:
-                assert record.created_at == given.astimezone(timezone.utc)
-    else:
-        assert record is None
-    if record is not None:
-        is_live(record, Limits(timedelta(seconds=60)), NOW)
+@pytest.mark.parametrize(
+    ("limits", "every"),
+    [
+        (limited(touch=60), 60),
+        (limited(idle=900), 60),
+        (limited(idle=300), 30),
+        (limited(idle=30, touch=0), 3),
+    ],
+)
+def test_a_use_is_noted_once_in_the_interval(
+    limits: Limits, every: int
+) -> None:
+    """The interval is never more than a tenth of the idle timeout."""
+    due = NOW + timedelta(seconds=every)
+    for session in (Times(NOW), Times(NOW - timedelta(days=1), NOW)):
+        assert not is_touch_due(session, limits, NOW)
+        assert not is_touch_due(session, limits, due - TICK)
+        assert is_touch_due(session, limits, due)
+    assert is_touch_due(Times(None), limits, NOW)
 
 
-def test_new_ids_are_random() -> None:
-    """No two of many are the same."""
-    assert len({new_session_id() for _ in range(1000)}) == 1000
+def test_without_an_interval_no_use_is_noted() -> None:
+    """Where nothing asks for the last use, nothing is written."""
+    late = NOW + timedelta(days=1)
+    assert not is_touch_due(Times(NOW), limited(touch=0), late)
+    assert not is_touch_due(Times(None), limited(touch=0), late)

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The small parts of sessions: entries, ids, devices and origins."""
+
+import uuid
+from contextvars import copy_context
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule.sessions import new_session_id
+from vestibule.sessions.device import device_of
+from vestibule.sessions.origin import (
+    LONGEST_USER_AGENT,
+    NOWHERE,
+    Origin,
+    current_origin,
+    readable,
+    set_origin,
+)
+from vestibule.sessions.record import Entry, entry_of
+
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.text(), st.integers(), st.binary(), st.datetimes(),
+    st.datetimes(timezones=st.timezones()), st.floats(),
+    st.lists(st.text(), max_size=2),
+)
+ENTRIES: st.SearchStrategy[Any] = VALUES | st.fixed_dictionaries(
+    {}, optional={"user_id": VALUES, "created_at": VALUES}
+)
+_WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@given(ENTRIES)
+def test_any_value_is_an_entry_or_none(value: Any) -> None:
+    """Nothing in the dictionary makes reading it fail."""
+    entry = entry_of(value)
+    if isinstance(value, str):
+        assert entry == Entry(value)
+        return
+    if not isinstance(value, dict) or not isinstance(
+        value.get("user_id"), str
+    ):
+        assert entry is None
+        return
+    assert entry is not None
+    assert entry.user_id == value["user_id"]
+    given = value.get("created_at")
+    if entry.created_at is not None:
+        assert entry.created_at.utcoffset() is not None
+        if given.tzinfo is not None:
+            assert entry.created_at == given.astimezone(timezone.utc)
+
+
+def test_an_ordinary_entry_keeps_its_date() -> None:
+    """What the mechanisms write is read as it was meant."""
+    began = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
+    entry = entry_of({"user_id": "abcde", "created_at": began})
+    assert entry == Entry("abcde", began)
+
+
+def test_new_ids_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two of many are the same, of either kind."""
+    ids = {new_session_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert {uuid.UUID(each).version for each in ids} == {4}
+    monkeypatch.setenv("SESSION_TOKEN", "secret256")
+    secrets = {new_session_id() for _ in range(1000)}
+    assert len(secrets) == 1000
+    assert {len(each) for each in secrets} == {43}
+    assert all(each.isascii() for each in secrets)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101"
+            " Firefox/128.0",
+            "Firefox on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
+            f" {_WEBKIT} Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            f"Mozilla/5.0 (Linux; Android 10; K) {_WEBKIT}"
+            " Chrome/126.0.0.0 Mobile Safari/537.36",
+            "Chrome on Android",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X)"
+            " AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5"
+            " Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
+            f" {_WEBKIT} Chrome/126.0.0.0 Safari/537.36 OPR/112.0.0.0",
+            "Opera on macOS",
+        ),
+        (
+            f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {_WEBKIT}"
+            " Chrome/126.0.0.0 Safari/537.36",
+            "Chrome on ChromeOS",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("python-requests/2.32.3", "Python"),
+        ("Wget/1.21.4", "Wget"),
+        ("MyProgram/1.0 (Linux)", "an unknown program on Linux"),
+        ("", "an unknown program"),
+        (None, "an unknown program"),
+    ],
+)
+def test_a_device_is_named_in_words(
+    user_agent: str | None, device: str
+) -> None:
+    """Browsers claim to be others too; the one that it is, is named."""
+    assert device_of(user_agent) == device
+
+
+@given(st.text())
+def test_any_user_agent_has_words(text: str) -> None:
+    """Nothing of the text itself gets into the words."""
+    assert device_of(text)
+    assert set(device_of("<b>" + text)).isdisjoint("<>\r\n")
+
+
+def test_a_script_comes_from_nowhere() -> None:
+    """An origin counts where it was set, and nowhere else."""
+
+    def within() -> Origin:
+        """Say where this comes from, and ask."""
+        set_origin(Origin("192.0.2.1", "curl/8.5.0", "password"))
+        return current_origin()
+
+    assert copy_context().run(within).ip == "192.0.2.1"
+    assert current_origin() == NOWHERE == Origin(None, None, None)
+
+
+@given(st.text(max_size=2 * LONGEST_USER_AGENT))
+def test_a_kept_user_agent_is_one_short_line(text: str) -> None:
+    """Nothing of it can break a line of a log or a terminal."""
+    kept = readable(text)
+    assert kept is not None
+    assert len(kept) == min(len(text), LONGEST_USER_AGENT)
+    assert kept.isprintable()
+    assert readable(kept) == kept
+
+
+def test_no_user_agent_is_kept_as_none() -> None:
+    """Who sent none is not said to have sent an empty one."""
+    assert readable(None) is None
+    assert readable("a\r\nb\0c") == "a  b c"

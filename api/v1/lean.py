@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from flask import Flask, Request, Response
+from flask.globals import request_ctx
 from flask.sessions import NullSession, SessionInterface, SessionMixin
+from flask.signals import appcontext_tearing_down, request_tearing_down
+from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
 
 from api.v1.request import VestibuleRequest
@@ -76,6 +79,40 @@ class LeanFlask(Flask):
             path_info=request.path,
             default_method=request.method,
         )
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Call the hooks of the application, and look for no others.
+
+        Flask works out the blueprints of each request, for hooks of
+        theirs; where there are some, so does this.
+        """
+        if len(self.before_request_funcs) > 1 or self.url_value_preprocessors:
+            return super().preprocess_request()
+        for hook in self.before_request_funcs.get(None, ()):
+            answer: ResponseReturnValue | None = hook()  # type: ignore[assignment]
+            if answer is not None:
+                return answer
+        return None
+
+    def process_response(self, response: Response) -> Response:
+        """Return `response` as it is, unless a hook wants to see it."""
+        if self.after_request_funcs or request_ctx._after_request_functions:
+            return super().process_response(response)
+        return response
+
+    def do_teardown_request(self, *given: Any) -> None:
+        """Tear down what somebody wants torn down, which mostly is nothing.
+        """
+        if self.teardown_request_funcs or request_tearing_down.receivers:
+            super().do_teardown_request(*given)
+
+    def do_teardown_appcontext(self, *given: Any) -> None:
+        """Tear down what somebody wants torn down, which mostly is nothing.
+        """
+        if self.teardown_appcontext_funcs or (
+            appcontext_tearing_down.receivers
+        ):
+            super().do_teardown_appcontext(*given)
 
     def ensure_sync(self, func: F) -> F:
         """Return `func` itself; Flask would look if it is a coroutine."""

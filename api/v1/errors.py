@@ -53,6 +53,8 @@ def foreseen_error(error: VestibuleError) -> Response:
     response = answer(body, error.status)
     if isinstance(error, (Busy, Throttled)):
         response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        return challenged(response, current_request().mechanism)
     return response
 
 

@@ -84,7 +84,7 @@ class MemoryStore:
             )
             if most_of_user:
                 own = self._ids(entry.user_id)
-                for old in own[: len(own) - most_of_user]:
+                for old in own[: max(0, len(own) - most_of_user)]:
                     self.end(old, Reason.TOO_MANY_SESSIONS)
             while most and len(self._entries) > most:
                 self.end(next(iter(self._entries)), Reason.TOO_MANY_SESSIONS)

@@ -26,8 +26,11 @@ _log = logging.getLogger(__name__)
 #: Raises what keeps an attempt from being made.
 Allow = Callable[[Counters], None]
 
-#: Failures that cost nothing: people mistype.
+#: Failures on an account that cost nothing: people mistype.
 FREE = 3
+#: Failures of a network that cost nothing, on whatever accounts: an
+#: office may be behind one address, and all its people mistype.
+FREE_OF_NETWORK = 20
 #: The longest wait, in seconds.
 LONGEST = 900
 #: After so long without another failure a counter begins anew.
@@ -50,29 +53,31 @@ def failures(counter: Counter, now: datetime) -> int:
     return counter.number
 
 
-def delay_after(count: int) -> int:
+def delay_after(count: int, free: int = FREE) -> int:
     """Return the seconds to wait after so many failures.
 
-    Nothing after the first three, then 1, 2, 4 and so on, up to a bound.
+    Nothing after the `free` ones, then 1, 2, 4 and so on, up to a bound.
     """
-    if count <= FREE:
+    if count <= free:
         return 0
-    doublings = min(count - FREE - 1, LONGEST.bit_length())
+    doublings = min(count - free - 1, LONGEST.bit_length())
     return min(1 << doublings, LONGEST)
 
 
-def seconds_left(count: int, last_at: datetime | None, now: datetime) -> int:
+def seconds_left(
+    count: int, last_at: datetime | None, now: datetime, free: int = FREE
+) -> int:
     """Return the whole seconds to wait still; 0 if there are none."""
     number = failures(Counter(count, last_at), now)
     if last_at is None or not number:
         return 0
     passed = max(0.0, (now - last_at).total_seconds())
-    return max(0, math.ceil(delay_after(number) - passed))
+    return max(0, math.ceil(delay_after(number, free) - passed))
 
 
 def wait_before(both: Counters, now: datetime) -> int:
     """Return the seconds before an attempt may be made; 0 means now."""
-    network = seconds_left(*both.network, now)
+    network = seconds_left(*both.network, now, FREE_OF_NETWORK)
     if not failures(both.network, now):
         return network
     return max(network, seconds_left(*both.account, now))
@@ -85,7 +90,7 @@ def is_counted_first(both: Counters, now: datetime) -> bool:
     at once would all see the same counter.
     """
     of_network = failures(both.network, now)
-    return of_network > FREE or (
+    return of_network > FREE_OF_NETWORK or (
         of_network > 0 and failures(both.account, now) > FREE
     )
 

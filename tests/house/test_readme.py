@@ -59,8 +59,7 @@ def test_the_snippet_works(monkeypatch: pytest.MonkeyPatch) -> None:
     form["password"] = "correct horse battery"
     assert visitor.post("/login", data=form).status_code == 200
     assert visitor.get("/me").json == user.to_json()
-    assert visitor.post("/logout").status_code == 200
-    assert visitor.get("/me").status_code == 401
+
 
 
 def test_steps_are_read_as_a_terminal_shows_them() -> None:

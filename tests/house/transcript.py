@@ -27,7 +27,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?"), "TIME"),
-    (re.compile(r"^date: .*$", re.MULTILINE), "date: DATE"),
+    (re.compile(r"curl/[\d.]+"), "curl/VERSION"),
 )
 
 

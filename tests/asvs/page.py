@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""What SECURITY.md says for programs to read."""
+
+import re
+from typing import NamedTuple
+
+from tests.serving import ROOT
+
+PAGE = ROOT / "SECURITY.md"
+_ROW = re.compile(r"\| ([67]\.\d+\.\d+) \| ([12]) \| (.+?) \| (.+?) \|")
+
+
+class Requirement(NamedTuple):
+    """A requirement of ASVS, its level, and how it is met or why not."""
+
+    id: str
+    level: int
+    meaning: str
+    verdict: str
+
+    @property
+    def tests(self) -> list[str]:
+        """Return the names of the tests that the row has."""
+        return re.findall(r"`(test_\w+)`", self.verdict)
+
+
+def requirements() -> list[Requirement]:
+    """Return the rows of the table, in its order."""
+    return [
+        Requirement(found[1], int(found[2]), found[3], found[4])
+        for found in map(_ROW.fullmatch, PAGE.read_text().splitlines())
+        if found
+    ]
+
+
+def block(name: str) -> list[list[str]]:
+    """Return the words of each line of the block with this name."""
+    (text,) = re.findall(
+        rf"```{name}\n(.*?)```", PAGE.read_text(), re.DOTALL
+    )
+    return [
+        line.split() for line in text.splitlines()
+        if line and not line.startswith("#")
+    ]
+
+
+def numbers(name: str) -> dict[str, int]:
+    """Return the lines of a block that are each a name and a number."""
+    return {key: int(value) for key, value in block(name)}

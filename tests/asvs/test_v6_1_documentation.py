@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""ASVS 6.1: what SECURITY.md says of authentication is what happens."""
+
+from pathlib import Path
+
+import pytest
+
+from api.v1.auth import MECHANISMS
+from tests.asvs.page import block, numbers
+from tests.asvs.service import LOGIN, LOGOUT, Service
+from tests.http.accounts import PASSWORD, account
+from tests.http.matrix import cells, routes
+from tests.http.test_throttle import login_from, refused
+from tests.serving import COOKIE
+from vestibule import throttle
+from vestibule.accounts.password_rules import CONTEXT_WORDS
+
+Route = tuple[str, str]
+TYPES = [line[0] for line in block("authentication") if line[0] != "open"]
+OPEN: set[Route] = {
+    (line[1], line[2]) for line in block("authentication")
+    if line[0] == "open"
+}
+#: What these answer by themselves, to everybody.
+FIXED = {"/api/v1/unauthorized": 401, "/api/v1/forbidden": 403}
+ADMINS: set[Route] = {
+    (cell.method, cell.path) for cell in cells()
+    if (cell.policy, cell.actor, cell.status) == ("open", "member", 403)
+    and cell.path not in FIXED
+}
+
+
+def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
+    """The page's numbers hold, and nobody else is locked out."""
+    told = numbers("throttling")
+    assert told == {
+        "failures-without-wait": throttle.FREE + 1,
+        "first-wait-seconds": throttle.delay_after(throttle.FREE + 1),
+        "longest-wait-seconds": throttle.LONGEST,
+        "forgotten-after-seconds": int(throttle.MEMORY.total_seconds()),
+    }
+    user = account()
+    for _ in range(told["failures-without-wait"]):
+        answer = throttled.enter(user.email, "wrong password")
+        assert answer.status_code == 401
+    answer = throttled.enter(user.email, PASSWORD)
+    assert refused(answer) == told["first-wait-seconds"]
+    answer = login_from("127.0.0.2", throttled, {
+        "email": user.email, "password": PASSWORD,
+    })
+    assert answer.status_code == 200
+
+
+def test_v6_1_2_context_words_are_documented() -> None:
+    """The page has the fixed words, and where the others come from."""
+    told = [" ".join(line) for line in block("context-words")]
+    fixed = [line for line in told if not line.startswith("<")]
+    assert fixed == list(CONTEXT_WORDS)
+    assert set(told) - set(fixed) == {
+        "<host name, whole and each label>",
+        "<email, whole, its local part and each piece of that, its domain>",
+        "<each word of PASSWORD_CONTEXT_WORDS>",
+    }
+
+
+def status_of(server: Service, route: Route, *sent: str) -> int:
+    """Send a request with a kind of credential; return the status."""
+    method, path = route
+    path = path.replace("<user_id>", "nobody").replace("<handle>", "none")
+    cookie, headers = None, {}
+    if sent == ("cookie",):
+        cookie = "c1d5a2c8-0000-4000-8000-000000000000"
+    elif sent == ("basic",):
+        headers = {"Authorization": "Basic bm9ib2R5Om5vdGhpbmc="}
+    elif sent:
+        cookie = sent[1]
+    return server.request(
+        method, path, cookie, headers=headers
+    ).status_code
+
+
+def verdict(route: Route, kind: str, status: int) -> str:
+    """Return how a status reads in the block: `in`, 401 or 403."""
+    if kind == "unset" and route in ADMINS:
+        # Nobody is known there, so nobody is an admin.
+        assert status == 403
+        return "in"
+    assert status < 500
+    return str(status) if status in (401, 403) else "in"
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_v6_1_3_ways_to_authenticate(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each mechanism treats each route and credential as documented."""
+    (line,) = [line for line in block("authentication") if line[0] == kind]
+    given = {} if kind == "unset" else {"AUTH_TYPE": kind}
+    server = Service(tmp_path, COOKIE, **given)
+    if kind == "unset":
+        del server.env["AUTH_TYPE"]
+    server.start()
+    try:
+        user = account("admin")
+        seen: dict[str, set[str]] = {}
+        for route in sorted(routes() - OPEN):
+            statuses = [
+                status_of(server, route),
+                status_of(server, route, "cookie"),
+                good_cookie(server, route, user.email),
+                status_of(server, route, "basic"),
+                good_basic(server, route, user.email),
+            ]
+            got = " ".join(
+                verdict(route, kind, status) for status in statuses
+            )
+            seen.setdefault(got, set()).add(f"{route}")
+        assert set(seen) == {" ".join(line[1:])}, seen
+        for route in sorted(OPEN):
+            statuses = [
+                status_of(server, route),
+                status_of(server, route, "cookie"),
+                status_of(server, route, "basic"),
+            ]
+            want = FIXED.get(route[1], statuses[0])
+            assert statuses == [want] * 3
+            assert (want in (401, 403)) == (route[1] in FIXED)
+    finally:
+        server.stop()
+
+
+def good_cookie(server: Service, route: Route, email: str) -> int:
+    """Send a request with a new session's cookie, if there can be one.
+    """
+    answer = server.enter(email, PASSWORD)
+    if answer.status_code != 200:
+        assert answer.status_code == 404
+        return status_of(server, route, "cookie")
+    return status_of(server, route, "good", server.token(answer))
+
+
+def good_basic(server: Service, route: Route, email: str) -> int:
+    """Send a request with the right email and password."""
+    method, path = route
+    path = path.replace("<user_id>", "nobody").replace("<handle>", "none")
+    return server.request(
+        method, path, auth=(email, PASSWORD)
+    ).status_code
+
+
+def test_v6_1_3_mechanisms_are_all_documented(tmp_path: Path) -> None:
+    """The page has them all, and another one refuses to start."""
+    assert set(TYPES) == {"unset", *MECHANISMS}
+    server = Service(tmp_path, COOKIE, AUTH_TYPE="session_auht")
+    with pytest.raises(RuntimeError, match="session_db_auth"):
+        server.start()
+    assert {("POST", LOGIN)} < OPEN
+    assert ("DELETE", LOGOUT) not in OPEN

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""ASVS 6.3: guessing is answered, and there is no way round the login."""
+
+import pytest
+from sqlalchemy import update
+
+from models.engine import database
+from models.tables import FAILURES
+from models.user import User
+from tests.asvs.service import GOOD, ME, Service
+from tests.http.accounts import PASSWORD, account
+from tests.http.matrix import cells
+from tests.http.test_throttle import refused
+from tests.http.wire import ask
+from vestibule import passwords
+
+
+def move_on() -> None:
+    """Make those who failed wait for minutes, so that none can be over.
+    """
+    with database().transaction() as connection:
+        connection.execute(update(FAILURES).values({"count": 12}))
+
+
+def test_v6_3_1_brute_force(throttled: Service) -> None:
+    """Of 50 passwords for an account few are checked, however one asks.
+    """
+    user = account()
+    statuses = [
+        throttled.enter(user.email, f"guess {number}").status_code
+        for number in range(50)
+    ]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) < 10
+    move_on()
+    for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+        refused(throttled.enter(
+            user.email, PASSWORD, **{name: "192.0.2.7"}
+        ))
+    assert throttled.stop() == 0
+    throttled.start()
+    refused(throttled.enter(user.email, PASSWORD))
+
+
+def test_v6_3_1_credential_stuffing(throttled: Service) -> None:
+    """Of 200 accounts tried with one password few are checked."""
+    import time; t0=time.monotonic()
+    statuses = [
+        throttled.enter(f"u{number}@example.com", "12345678").status_code
+        for number in range(200)
+    ]
+    print(time.monotonic()-t0, [i for i, x in enumerate(statuses) if x == 401])
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) < 12
+
+
+def test_v6_3_1_basic_shares_the_counters(throttled: Service) -> None:
+    """Who has to wait at the form has to wait with Basic as well."""
+    user = account()
+    basic = Service(
+        throttled.folder, "__Host-b", AUTH_TYPE="basic_auth", THROTTLE="on"
+    ).start()
+    try:
+        for _ in range(4):
+            assert throttled.enter(user.email, "wrong").status_code == 401
+        move_on()
+        refused(basic.request("GET", ME, auth=(user.email, PASSWORD)))
+    finally:
+        basic.stop()
+
+
+def test_v6_3_2_no_default_accounts(
+    hardened: Service, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A fresh database has no user, and the usual names do not exist."""
+    fresh = Service(tmp_path_factory.mktemp("fresh"), "__Host-s",
+                    SECURITY_PROFILE="hardened").start()
+    try:
+        counted = fresh.run("from models.user import User;"
+                            "print(User.count())")
+        assert counted.strip() == "0"
+        for name in ("admin", "root", "sa", "test", "admin@localhost"):
+            for password in (name, "admin", "password", "changeme"):
+                answer = fresh.enter(name, password)
+                assert answer.status_code == 401
+    finally:
+        fresh.stop()
+
+
+@pytest.mark.parametrize("path", [
+    "/api/v1/status_admin", "/api/v1/statusx", "/api/v1/status/x",
+    "/api/v1/auth_session/loginX", "/api/v1/auth_session/login/x",
+    "/api/v1/auth_session/reset/x", "//api/v1/users", "/api/v1//users",
+    "/api/v1/status/../users", "/api/v1/status/%2e%2e/users",
+    "/api/v1/users;x", "/api/v1/users%00", "/api/v1/users/%2e", "/API/V1/users",
+    "/api/v1/users?/api/v1/status", "/admin", "/console", "/debug", "/",
+])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_v6_3_4_no_undocumented_way_in(
+    hardened: Service, method: str, path: str
+) -> None:
+    """Nothing that looks like an open path is one."""
+    for headers in ((), (b"X-Original-URL: /api/v1/status",
+                         b"X-Rewrite-URL: /api/v1/status",
+                         b"X-HTTP-Method-Override: OPTIONS")):
+        answer = ask(hardened.port, method, path.encode(), headers)
+        assert answer.status in (400, 401, 404), (path, answer.status)
+        assert b"email" not in answer.body
+
+
+def test_v6_3_4_every_guarded_route_is_guarded(hardened: Service) -> None:
+    """No route that asks for a credential answers by HEAD without it."""
+    guarded = {
+        cell.path for cell in cells()
+        if (cell.actor, cell.status) == ("nobody", 401)
+    }
+    for path in guarded:
+        for suffix in ("", "/"):
+            answer = hardened.request("HEAD", path + suffix)
+            assert answer.status_code in (401, 405), path
+
+
+def test_v6_3_5_failures_are_logged_for_their_account(
+    hardened: Service,
+) -> None:
+    """Failures before a success stand in the log with the user's id."""
+    user = account()
+    for _ in range(5):
+        hardened.enter(user.email, "wrong")
+    hardened.enter(user.email, PASSWORD)
+    events = hardened.events_of(user.id)
+    assert events == ["login_failed"] * 5 + ["login"]
+
+
+def test_v6_3_7_changes_are_logged(hardened: Service) -> None:
+    """A change of email or password is an event of that user."""
+    user = account()
+    token = hardened.login(user.email, PASSWORD)
+    answer = hardened.request(
+        "PUT", f"{ME}/email", token, json={"email": f"x{user.email}"}
+    )
+    assert answer.status_code == 200
+    answer = hardened.request("PUT", f"{ME}/password", token, json={
+        "current_password": PASSWORD, "new_password": GOOD,
+    })
+    assert answer.status_code == 200
+    events = hardened.events_of(user.id)
+    assert events[-2:] == ["email_changed", "password_changed"]
+
+
+def test_v6_3_8_no_enumeration(
+    hardened: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown and known give the same bytes, and cost one hash each."""
+    user = account()
+    answers = [
+        hardened.enter(email, "wrong") for email in
+        (user.email, "nobody@example.com")
+    ]
+    known, unknown = (
+        (a.status_code, a.content,
+         {k: v for k, v in a.headers.items() if k.lower() != "date"})
+        for a in answers
+    )
+    assert known == unknown
+    counted: list[str] = []
+    hasher = passwords.PROFILES["owasp"]
+
+    class Counting:
+        """Counts what it lets the real hasher do."""
+
+        def __getattr__(self, name: str) -> object:
+            """Return what the hasher has."""
+            return getattr(hasher, name)
+
+        def verify(self, stored: str, secret: bytes) -> bool:
+            """Count one hash and compute it."""
+            counted.append(stored)
+            return hasher.verify(stored, secret)
+
+    monkeypatch.setitem(passwords.PROFILES, "owasp", Counting())
+    assert not passwords.verify(None, "wrong")
+    assert len(counted) == 1
+    stored = User.get(user.id)
+    assert stored is not None
+    assert not stored.is_valid_password("wrong")
+    assert len(counted) == 2

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""ASVS 6.4: codes that open an account once, and for a short time."""
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from models.engine import database
+from models.tables import RESET_CODES
+from tests.asvs.service import GOOD, ME, USERS, Service
+from tests.http.accounts import PASSWORD, account
+from vestibule import clock
+
+RESET = "/api/v1/auth_session/reset"
+REFUSED = (400, {"error": "wrong or expired code"})
+
+
+def code_for(server: Service, admin: str, user_id: str) -> str:
+    """Let an admin issue a code for a user."""
+    answer = server.request(
+        "POST", f"{USERS}/{user_id}/password-reset", admin,
+        headers={"Host": "evil.example"},
+    )
+    assert answer.status_code == 200
+    assert "evil" not in answer.text
+    return str(answer.json()["code"])
+
+
+def redeem(
+    server: Service, email: str, code: str, password: str = GOOD
+) -> tuple[int, object]:
+    """Use a code; return status and body."""
+    answer = server.request("POST", RESET, data={
+        "email": email, "code": code, "new_password": password,
+    })
+    assert "Set-Cookie" not in answer.headers
+    return answer.status_code, answer.json()
+
+
+def age(user_id: str, minutes: int) -> None:
+    """Make a user's code older."""
+    with database().transaction() as connection:
+        connection.execute(
+            update(RESET_CODES).where(RESET_CODES.c.user_id == user_id)
+            .values(created_at=clock.now() - timedelta(minutes=minutes))
+        )
+
+
+def test_v6_4_1_initial_secrets_are_short_lived(hardened: Service) -> None:
+    """A code is long and random, works for an hour, and only once."""
+    admin, user = account("admin").session_id, account()
+    codes = {code_for(hardened, admin, user.id) for _ in range(20)}
+    assert len(codes) == 20
+    assert {len(code.replace("-", "")) for code in codes} == {28}
+    late = code_for(hardened, admin, user.id)
+    age(user.id, 61)
+    assert redeem(hardened, user.email, late) == REFUSED
+    timely = code_for(hardened, admin, user.id)
+    age(user.id, 59)
+    assert redeem(hardened, user.email, timely) == (200, {})
+    assert redeem(hardened, user.email, timely) == REFUSED
+    hardened.login(user.email, GOOD)
+
+
+def test_v6_4_2_no_hints_and_no_questions(hardened: Service) -> None:
+    """Such fields are not kept, not shown, and open nothing."""
+    admin = account("admin").session_id
+    answer = hardened.request("POST", USERS, admin, json={
+        "email": "hint@example.com", "password": GOOD,
+        "password_hint": "kites", "secret_question": "pet?", "answer": "cat",
+    })
+    assert answer.status_code == 201
+    shown = set(answer.json())
+    assert shown == {
+        "id", "email", "first_name", "last_name", "created_at", "updated_at",
+    }
+    answer = hardened.request("POST", RESET, data={
+        "email": "hint@example.com", "answer": "cat", "new_password": GOOD,
+    })
+    assert answer.status_code == 400
+
+
+def test_v6_4_3_safe_reset(hardened: Service) -> None:
+    """Known and unknown answer alike; a new code kills the old one; the
+    reset logs nobody in and ends what was open.
+    """
+    admin, user = account("admin").session_id, account()
+    first = code_for(hardened, admin, user.id)
+    second = code_for(hardened, admin, user.id)
+    assert redeem(hardened, user.email, first) == REFUSED
+    assert redeem(hardened, "nobody@example.com", second) == REFUSED
+    assert redeem(hardened, account().email, second) == REFUSED
+    assert hardened.status(user.session_id) == 200
+    assert redeem(hardened, user.email, second) == (200, {})
+    assert hardened.status(user.session_id) == 403
+    assert hardened.enter(user.email, PASSWORD).status_code == 401
+
+
+def test_v6_4_6_admins_choose_no_password(hardened: Service) -> None:
+    """What an admin writes about a password has no effect."""
+    admin, user = account("admin").session_id, account()
+    for body in ({"password": GOOD}, {"new_password": GOOD}):
+        for path in ("", "/role", "/disabled", "/password-reset"):
+            hardened.request(
+                "POST" if path == "/password-reset" else "PUT",
+                f"{USERS}/{user.id}{path}", admin, json=body,
+            )
+    assert hardened.enter(user.email, GOOD).status_code == 401
+    assert hardened.request(
+        "GET", ME, hardened.login(user.email, PASSWORD)
+    ).status_code == 200

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""ASVS 7.4: what ended stays ended, on every worker, whoever ended it."""
+
+from models.user import User
+from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service, set_password
+from tests.http.accounts import PASSWORD, account, open_session
+from tests.threads import at_once
+
+
+def test_v7_4_1_logout_ends_it_on_the_server(hardened: Service) -> None:
+    """A replayed cookie is dead on all workers and after a restart."""
+    token = hardened.login(account().email, PASSWORD)
+    assert hardened.request("DELETE", LOGOUT, token).status_code == 200
+    assert {hardened.status(token) for _ in range(20)} == {403}
+    assert hardened.stop() == 0
+    hardened.start()
+    assert hardened.status(token) == 403
+
+
+def test_v7_4_1_nothing_brings_it_back(hardened: Service) -> None:
+    """Of 30 requests during a logout none leaves the session alive."""
+    user = account()
+    token = hardened.login(user.email, PASSWORD)
+
+    def use(number: int) -> tuple[int, int]:
+        """Log out once, and use the session; then see if it is dead."""
+        if number == 15:
+            done = hardened.request("DELETE", LOGOUT, token).status_code
+            return done, hardened.status(token)
+        return hardened.status(token), 403
+
+    answers = at_once(30, use)
+    assert answers[15] == (200, 403)
+    assert hardened.status(token) == 403
+
+
+def test_v7_4_2_deleting_a_user_ends_all(hardened: Service) -> None:
+    """Three sessions die with the account; a namesake inherits none."""
+    admin, user = account("admin").session_id, account()
+    tokens = [user.session_id, *(open_session(user.user) for _ in range(2))]
+    assert {hardened.status(token) for token in tokens} == {200}
+    admin = hardened.login(account("admin").email, PASSWORD)
+    answer = hardened.request("DELETE", f"{USERS}/{user.id}", admin)
+    assert answer.status_code == 200
+    assert {hardened.status(token) for token in tokens} == {403}
+    answer = hardened.request("POST", USERS, admin, json={
+        "email": user.email, "password": GOOD,
+    })
+    assert answer.status_code == 201
+    assert {hardened.status(token) for token in tokens} == {403}
+    assert hardened.enter(user.email, PASSWORD).status_code == 401
+
+
+def test_v7_4_2_disabling_a_user_ends_all(hardened: Service) -> None:
+    """Sessions die, login and Basic fail; enabling revives no session."""
+    admin, user = account("admin").session_id, account()
+    path = f"{USERS}/{user.id}/disabled"
+    tokens = [user.session_id, hardened.login(user.email, PASSWORD)]
+    basic = Service(
+        hardened.folder, "__Host-b", AUTH_TYPE="basic_auth"
+    ).start()
+    try:
+        login = (user.email, PASSWORD)
+        assert basic.request("GET", ME, auth=login).status_code == 200
+        answer = hardened.request(
+            "PUT", path, admin, json={"disabled": True}
+        )
+        assert answer.status_code == 200
+        assert {hardened.status(token) for token in tokens} == {403}
+        assert hardened.enter(*login).status_code == 401
+        assert basic.request("GET", ME, auth=login).status_code == 403
+    finally:
+        basic.stop()
+    hardened.request("PUT", path, admin, json={"disabled": False})
+    assert {hardened.status(token) for token in tokens} == {403}
+    hardened.login(*login)
+
+
+def test_v7_4_3_password_change_ends_the_others(hardened: Service) -> None:
+    """All others are dead, and the current session has a new id."""
+    user = account()
+    current = hardened.login(user.email, PASSWORD)
+    answer = set_password(hardened, current, PASSWORD, GOOD)
+    assert answer.status_code == 200
+    renewed = hardened.token(answer)
+    assert hardened.status(user.session_id) == 403
+    assert hardened.status(current) == 403
+    assert hardened.status(renewed) == 200
+
+
+def test_v7_4_5_admins_end_sessions(hardened: Service) -> None:
+    """One user's or everybody's; members cannot."""
+    member, user, other = account(), account(), account()
+    everybody, one = "/api/v1/sessions", f"{USERS}/{user.id}/sessions"
+    for path in (everybody, one):
+        answer = hardened.request("DELETE", path, member.session_id)
+        assert answer.status_code == 403
+    assert hardened.status(user.session_id) == 200
+    admin = account("admin").session_id
+    answer = hardened.request("DELETE", one, admin)
+    assert answer.json() == {"ended": 1}
+    assert hardened.status(user.session_id) == 403
+    assert hardened.status(other.session_id) == 200
+    assert hardened.request("DELETE", everybody, admin).status_code == 200
+    for token in (other.session_id, member.session_id, admin):
+        assert hardened.status(token) == 403
+    assert User.get(other.id) is not None

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""ASVS 7.5 and 7.6: sensitive steps, one's own sessions, explicit acts."""
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from models.engine import database
+from models.tables import USER_SESSIONS
+from models.user import User
+from models.user_session import UserSession
+from tests.asvs.service import (
+    EVIL,
+    LOGIN,
+    ME,
+    REFRESH,
+    SESSIONS,
+    USERS,
+    Service,
+)
+from tests.http.accounts import PASSWORD, account, handle_of, open_session
+from tests.http.matrix import routes
+from vestibule import clock
+
+
+def forget_proof(handle: str) -> None:
+    """Make a session's proof of the password older than the window."""
+    with database().transaction() as connection:
+        connection.execute(
+            update(USER_SESSIONS).where(USER_SESSIONS.c.id == handle)
+            .values(authenticated_at=clock.now() - timedelta(seconds=301))
+        )
+
+
+def test_v7_5_1_fresh_proof_before_email(hardened: Service) -> None:
+    """With an old proof the email stays; after a new one it changes."""
+    user = account()
+    forget_proof(handle_of(user.session_id))
+    body = {"email": f"new-{user.email}"}
+    answer = hardened.request("PUT", f"{ME}/email", user.session_id,
+                              json=body)
+    assert answer.status_code == 403
+    stored = User.get(user.id)
+    assert stored is not None and stored.email == user.email
+    wrong = hardened.request("POST", REFRESH, user.session_id,
+                             data={"password": "wrong"})
+    assert 400 <= wrong.status_code < 500
+    renewed = hardened.token(hardened.request(
+        "POST", REFRESH, user.session_id, data={"password": PASSWORD}
+    ))
+    answer = hardened.request("PUT", f"{ME}/email", renewed, json=body)
+    assert answer.status_code == 200
+    assert answer.json()["email"] == body["email"]
+
+
+def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
+    """The list has handles and no token; another's handle is unknown."""
+    user, other = account(), account()
+    second = open_session(user.user)
+    answer = hardened.request("GET", SESSIONS, user.session_id)
+    handles = {one["id"]: one["current"] for one in answer.json()}
+    mine, third = handle_of(user.session_id), handle_of(second)
+    assert handles == {mine: True, third: False}
+    for secret in (user.session_id, second):
+        assert secret not in answer.text
+    stranger = f"{SESSIONS}/{handle_of(other.session_id)}"
+    assert hardened.request(
+        "DELETE", stranger, user.session_id
+    ).status_code == 404
+    assert hardened.status(other.session_id) == 200
+    for handle in handles:
+        # A handle is no way in.
+        assert hardened.status(handle) == 403
+    assert hardened.request(
+        "DELETE", f"{SESSIONS}/{third}", user.session_id
+    ).status_code == 200
+    assert hardened.status(second) == 403
+    second = open_session(user.user)
+    answer = hardened.request("DELETE", SESSIONS, user.session_id)
+    assert answer.json() == {"ended": 1}
+    assert hardened.status(second) == 403
+    assert hardened.status(user.session_id) == 200
+
+
+def test_v7_5_3_step_up_before_deletion(hardened: Service) -> None:
+    """Deleting an account with an old proof is refused."""
+    user = account()
+    forget_proof(handle_of(user.session_id))
+    path = f"{USERS}/{user.id}"
+    answer = hardened.request("DELETE", path, user.session_id)
+    assert answer.status_code == 403
+    assert User.get(user.id) is not None
+    fresh = hardened.login(user.email, PASSWORD)
+    assert hardened.request("DELETE", path, fresh).status_code == 200
+
+
+def test_v7_6_2_sessions_need_an_explicit_act(hardened: Service) -> None:
+    """Looking makes no session, nor does a bogus cookie; another site
+    cannot log anybody in.
+    """
+    user = account()
+    before = UserSession.count()
+    for method in ("GET", "HEAD", "OPTIONS"):
+        for _, path in sorted(routes()):
+            for cookie in (None, "bogus", user.session_id):
+                answer = hardened.request(method, path, cookie)
+                assert "Set-Cookie" not in answer.headers
+    for headers in ({"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = hardened.enter(user.email, PASSWORD, **headers)
+        assert answer.status_code == 403
+        assert "Set-Cookie" not in answer.headers
+    answer = hardened.request("GET", LOGIN, params={
+        "email": user.email, "password": PASSWORD,
+    })
+    assert answer.status_code == 405
+    assert UserSession.count() == before

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cores, logins, look_ups, starts
+from bench import cores, logins, look_ups, starts, trust
 from bench.load import Generator
 from bench.rows import Rounds, Row
 from models import sqlite
@@ -23,6 +23,9 @@ SCENARIOS: dict[str, Scenario] = {
     "look-ups": look_ups.against_bare_flask,
     "look-ups among many": look_ups.by_number,
     "logins": logins.rows,
+    "watched sessions": trust.watched,
+    "throttled logins": trust.throttled,
+    "a purge": trust.purged,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Fills a database with users and sessions, many at a time.
 
-`python -m bench.filling N` stores `N` sessions in the database that the
-settings name, and prints some of them as JSON: those that requests use.
+`python -m bench.filling N AGE` stores `N` sessions in the database that the
+settings name, most of them begun `AGE` seconds ago, and prints some of them
+as JSON: those that requests use.
 """
 
 import json
@@ -10,7 +11,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from datetime import timedelta
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, insert
@@ -66,23 +68,25 @@ def users(count: int, now: Any) -> Iterator[dict[str, Any]]:
 
 
 def sessions(
-    count: int, now: Any, known: list[Known]
+    count: int, now: Any, then: Any, known: list[Known]
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of `count` sessions; add those to use to `known`.
 
-    The rest get digests out of the air: nobody asks for them.
+    The rest get digests out of the air, and begin `then`: nobody asks for
+    them.
     """
     owners = owners_of(count)
     for number in range(count):
-        digest = os.urandom(32).hex()
+        digest, began = os.urandom(32).hex(), then
         if number % max(1, count // KNOWN) == 0:
             session_id = new_session_id()
             known.append(Known(session_id, email_of(number % owners)))
-            digest = digest_of(session_id)
+            digest, began = digest_of(session_id), now
         yield {
             "id": id_of(number),
-            "created_at": now,
-            "updated_at": now,
+            "created_at": began,
+            "updated_at": began,
+            "last_seen_at": began,
             "user_id": id_of(number % owners),
             "session_digest": digest,
         }
@@ -103,25 +107,33 @@ def store(
     """
     for index in table.indexes:
         index.drop(connection)
-    text = str(insert(table).compile(connection.engine))
     source = iter(rows)
+    first = next(source)
+    text = str(insert(table).compile(
+        connection.engine, column_keys=list(first)
+    ))
+    source = chain([first], source)
     while batch := list(islice(source, BATCH)):
         connection.exec_driver_sql(text, batch)
     for index in table.indexes:
         index.create(connection)
 
 
-def fill(count: int) -> list[Known]:
-    """Store `count` sessions and their users; return some sessions."""
+def fill(count: int, age: int) -> list[Known]:
+    """Store `count` sessions and their users; return some sessions.
+
+    All others began `age` seconds ago.
+    """
     fresh = engine.configured()
     migrate.upgrade(fresh)
     known: list[Known] = []
-    now = UTCMoment().process_bind_param(
-        clock.now(), fresh.engine.dialect
+    now, then = (
+        UTCMoment().process_bind_param(moment, fresh.engine.dialect)
+        for moment in (clock.now(), clock.now() - timedelta(seconds=age))
     )
     with fresh.transaction() as connection:
         store(connection, USERS, users(owners_of(count), now))
-        store(connection, USER_SESSIONS, sessions(count, now, known))
+        store(connection, USER_SESSIONS, sessions(count, now, then, known))
         if not fresh.is_sqlite:
             # As autovacuum does some time after rows have come.
             connection.exec_driver_sql("ANALYZE")
@@ -129,10 +141,12 @@ def fill(count: int) -> list[Known]:
     return known
 
 
-def filled_apart(env: dict[str, str], count: int) -> list[Known]:
+def filled_apart(
+    env: dict[str, str], count: int, age: int = 0
+) -> list[Known]:
     """Fill the database of a server's `env`, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.filling", str(count)],
+        [sys.executable, "-m", "bench.filling", str(count), str(age)],
         cwd=ROOT,
         env=env,
         check=True,
@@ -144,4 +158,4 @@ def filled_apart(env: dict[str, str], count: int) -> list[Known]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(fill(int(sys.argv[1]))))
+    print(json.dumps(fill(int(sys.argv[1]), int(sys.argv[2]))))

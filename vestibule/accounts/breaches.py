@@ -10,6 +10,7 @@ import logging
 import threading
 import urllib.request
 from hashlib import sha1
+from http.client import HTTPException
 from queue import Empty, SimpleQueue
 
 from vestibule import settings
@@ -62,7 +63,7 @@ def _ask(address: str, digest: str, answers: SimpleQueue[bool]) -> None:
             if line.partition(":")[2].strip() != "0"
         }
         answers.put(digest[5:] in suffixes)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         _log.warning("nobody to ask about stolen passwords: %s", error)
         answers.put(False)
     finally:

@@ -106,9 +106,13 @@ def _is_joined(plain: str) -> bool:
     Lists of common passwords have few long ones; these are how people
     make a long one of a short one.
     """
+    # Blanks are characters like others and no word (ASVS 5.0, 6.2.5).
+    if plain.isspace():
+        return False
     for length in range(1, len(plain) // 2 + 1):
-        if plain == (plain[:length] * len(plain))[: len(plain)]:
-            return length < LEAST_PIECE or plain[:length] in _common()
+        is_word = length < LEAST_PIECE or plain[:length] in _common()
+        if is_word and plain == (plain[:length] * len(plain))[: len(plain)]:
+            return True
     return _pieces(plain, MOST_PIECES)
 
 

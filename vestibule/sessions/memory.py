@@ -24,6 +24,8 @@ from vestibule.sessions.store import REASON_KEPT
 
 #: Ended sessions whose reason is remembered; then the oldest is forgotten.
 REASONS_MAX = 10_000
+#: Not `None`, which somebody may have put there by hand.
+_NO_ENTRY = object()
 
 
 @dataclass
@@ -129,7 +131,7 @@ class MemoryStore:
     def end(self, session_id: str, reason: Reason) -> bool:
         """Take the entry out; of two at once only one is told `True`."""
         with self._memory.lock:
-            if self._entries.pop(session_id, None) is None:
+            if self._entries.pop(session_id, _NO_ENTRY) is _NO_ENTRY:
                 return False
             self._memory.records.pop(session_id, None)
             ended = self._memory.ended

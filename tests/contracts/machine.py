@@ -8,6 +8,7 @@ product for nothing but the handles of sessions, which are random.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis.stateful import (
@@ -165,7 +166,7 @@ class SessionMachine(RuleBasedStateMachine):
             self._end_others(secret, side, Reason.REVOKED)
 
     @rule(target=secrets, secret=consumes(secrets), side=_WHO)
-    def change_password(self, secret: str, side: int) -> object:
+    def change_password(self, secret: str, side: int) -> Any:
         """End the others and give this one a new secret."""
         if not self.is_live(secret):
             return secret

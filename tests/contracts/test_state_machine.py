@@ -21,8 +21,16 @@ def _run(
     monkeypatch.setenv("SESSION_MAX_AGE", str(DURATION))
     monkeypatch.setenv("SESSION_IDLE_TIMEOUT", str(IDLE))
     monkeypatch.setenv("SESSION_TOUCH_INTERVAL", str(TOUCH))
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: SessionMachine(make, set_clock),
+
+    class Bound(SessionMachine):
+        """The machine with the mechanism and the clock of this test."""
+
+        def __init__(self) -> None:
+            """Take both from the test."""
+            super().__init__(make, set_clock)
+
+    run_state_machine_as_test(
+        Bound,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,

@@ -18,9 +18,9 @@ from vestibule import passwords
 from vestibule.accounts import hash_queue as queues
 from vestibule.accounts.credentials import check_credentials
 from vestibule.accounts.hash_queue import HashQueue, hash_queue
+from vestibule.accounts.password_rules import check_new_password
 from vestibule.accounts.registration import (
     check_email,
-    check_new_password,
     register,
     set_names,
 )

@@ -47,8 +47,8 @@ def test_any_value_is_an_entry_or_none(value: Any) -> None:
         return
     assert entry is not None
     assert entry.user_id == value["user_id"]
-    given = value.get("created_at")
     if entry.created_at is not None:
+        given = value["created_at"]
         assert entry.created_at.utcoffset() is not None
         if given.tzinfo is not None:
             assert entry.created_at == given.astimezone(timezone.utc)

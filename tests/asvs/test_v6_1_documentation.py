@@ -34,13 +34,14 @@ def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
     """The page's numbers hold, and nobody else is locked out."""
     told = numbers("throttling")
     assert told == {
-        "failures-without-wait": throttle.FREE + 1,
+        "account-failures": throttle.FREE + 1,
+        "network-failures": throttle.FREE_OF_NETWORK + 1,
         "first-wait-seconds": throttle.delay_after(throttle.FREE + 1),
         "longest-wait-seconds": throttle.LONGEST,
         "forgotten-after-seconds": int(throttle.MEMORY.total_seconds()),
     }
     user = account()
-    for _ in range(told["failures-without-wait"]):
+    for _ in range(told["account-failures"]):
         answer = throttled.enter(user.email, "wrong password")
         assert answer.status_code == 401
     answer = throttled.enter(user.email, PASSWORD)

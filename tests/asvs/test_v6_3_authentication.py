@@ -7,6 +7,7 @@ from sqlalchemy import update
 from models.engine import database
 from models.tables import FAILURES
 from models.user import User
+from tests.asvs.page import numbers
 from tests.asvs.service import GOOD, ME, Service
 from tests.http.accounts import PASSWORD, account
 from tests.http.matrix import cells
@@ -19,7 +20,7 @@ def move_on() -> None:
     """Make those who failed wait for minutes, so that none can be over.
     """
     with database().transaction() as connection:
-        connection.execute(update(FAILURES).values({"count": 12}))
+        connection.execute(update(FAILURES).values({"count": 32}))
 
 
 def test_v6_3_1_brute_force(throttled: Service) -> None:
@@ -44,14 +45,15 @@ def test_v6_3_1_brute_force(throttled: Service) -> None:
 
 def test_v6_3_1_credential_stuffing(throttled: Service) -> None:
     """Of 200 accounts tried with one password few are checked."""
-    import time; t0=time.monotonic()
     statuses = [
         throttled.enter(f"u{number}@example.com", "12345678").status_code
         for number in range(200)
     ]
-    print(time.monotonic()-t0, [i for i, x in enumerate(statuses) if x == 401])
     assert set(statuses) == {401, 429}
-    assert statuses.count(401) < 12
+    free = numbers("throttling")["network-failures"]
+    assert statuses[:free] == [401] * free
+    assert statuses[free] == 429
+    assert statuses.count(401) < free + 8
 
 
 def test_v6_3_1_basic_shares_the_counters(throttled: Service) -> None:
@@ -92,7 +94,8 @@ def test_v6_3_2_no_default_accounts(
     "/api/v1/auth_session/loginX", "/api/v1/auth_session/login/x",
     "/api/v1/auth_session/reset/x", "//api/v1/users", "/api/v1//users",
     "/api/v1/status/../users", "/api/v1/status/%2e%2e/users",
-    "/api/v1/users;x", "/api/v1/users%00", "/api/v1/users/%2e", "/API/V1/users",
+    "/api/v1/users;x", "/api/v1/users%00", "/api/v1/users/%2e",
+    "/API/V1/users",
     "/api/v1/users?/api/v1/status", "/admin", "/console", "/debug", "/",
 ])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

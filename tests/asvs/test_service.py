@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""ASVS 2, 4, 11, 14 to 16: rules that hold at once, input, logs."""
+
+import json
+import uuid
+from datetime import datetime, timedelta
+
+import pytest
+from argon2 import extract_parameters
+
+from models.user import User
+from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service
+from tests.http.accounts import PASSWORD, account
+from tests.http.wire import FORM, JSON, ask
+from tests.threads import at_once
+
+
+def test_v2_3_3_one_account_of_parallel_registrations(
+    hardened: Service,
+) -> None:
+    """Of 30 registrations of one email at once exactly one succeeds."""
+    admin = account("admin").session_id
+    email = f"{uuid.uuid4().hex}@example.com"
+
+    def register(_: int) -> int:
+        """Ask for the account when the others do."""
+        return hardened.request("POST", USERS, admin, json={
+            "email": email, "password": GOOD,
+        }).status_code
+
+    statuses = at_once(30, register)
+    assert statuses.count(201) == 1
+    # 503: the queue of those who wait for a hash was full.
+    assert set(statuses) <= {201, 400, 503}
+    assert len(User.search({"email": email})) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "9.9.9.9, ", "127.0.0.1, ", "x,,"])
+def test_v4_1_3_forged_forwarding(hardened: Service, prefix: str) -> None:
+    """What a client says of its address is not in its session."""
+    user = account()
+    answer = hardened.enter(user.email, PASSWORD, **{
+        "X-Forwarded-For": f"{prefix}192.0.2.1", "X-Real-IP": "192.0.2.1",
+    })
+    listed = hardened.request(
+        "GET", "/api/v1/auth_session/sessions", hardened.token(answer)
+    ).json()
+    (current,) = (one for one in listed if one["current"])
+    assert current["ip"] == "127.0.0.1"
+
+
+def test_v11_4_2_password_storage(hardened: Service) -> None:
+    """Stored passwords are argon2id at the OWASP minimum or above."""
+    email = f"{uuid.uuid4().hex}@example.com"
+    answer = hardened.request("POST", USERS, account("admin").session_id,
+                              json={"email": email, "password": GOOD})
+    assert answer.status_code == 201
+    (user,) = User.search({"email": email})
+    assert str(user.password).startswith("$argon2id$")
+    asked = extract_parameters(str(user.password))
+    assert asked.memory_cost >= 19_456
+    assert asked.time_cost >= 2
+
+
+def test_v11_4_2_absurd_parameters_are_refused(hardened: Service) -> None:
+    """A stored hash that asks for gigabytes costs a guesser no time."""
+    user = account()
+    user.user.adopt_hash(
+        f"$argon2id$v=19$m=4194304,t=99,p=1${'A' * 22}${'A' * 43}"
+    )
+    user.user.save()
+    answer = hardened.enter(user.email, PASSWORD)
+    assert answer.status_code == 401
+    assert answer.elapsed < timedelta(seconds=5)
+
+
+def test_v14_3_1_logout_clears(hardened: Service) -> None:
+    """The browser is told to drop cookie and cache."""
+    answer = hardened.request("DELETE", LOGOUT, account().session_id)
+    assert '"cache"' in answer.headers["Clear-Site-Data"]
+    assert hardened.token(answer) == ""
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_v14_2_1_no_secret_in_addresses(hardened: Service) -> None:
+    """Credentials in the query open nothing."""
+    user = account()
+    form = {"email": user.email, "password": PASSWORD}
+    answer = hardened.request(
+        "POST", "/api/v1/auth_session/login", params=form
+    )
+    assert answer.status_code == 400
+    answer = hardened.request(
+        "GET", ME, params={hardened.cookie_name: user.session_id}
+    )
+    assert answer.status_code == 401
+
+
+def test_v15_3_3_mass_assignment(hardened: Service) -> None:
+    """A name is all that a member can write of an account."""
+    user = account()
+    answer = hardened.request(
+        "PUT", f"{USERS}/{user.id}", user.session_id, json={
+            "first_name": "Bob", "id": "x", "role": "admin", "email": "e@x.y",
+            "created_at": "2001-01-01", "_password": "x", "disabled_at": 1,
+        },
+    )
+    assert answer.status_code == 200
+    stored = User.get(user.id)
+    assert stored is not None
+    assert (stored.role, stored.email, stored.first_name) == (
+        "member", user.email, "Bob"
+    )
+    assert stored.created_at == user.user.created_at
+    assert stored.password == user.user.password
+
+
+@pytest.mark.parametrize("body", [
+    b'{"email": 1, "password": "%s"}' % GOOD.encode(),
+    b'{"email": ["a@example.com"], "password": "%s"}' % GOOD.encode(),
+    b'{"email": "a@example.com", "email": "b@example.com", "password": "x"}',
+    b'{"email": "a@example.com", "password": ["%s"]}' % GOOD.encode(),
+    b'{"email": "a@example.com", "password": "%s\\ud800"}' % GOOD.encode(),
+    b'{"email": "a\\u0000@example.com", "password": "%s"}' % GOOD.encode(),
+    b'["a@example.com"]', b"[" * 100_000, b"null", b"", b"\xff",
+])
+def test_v15_3_5_types(hardened: Service, body: bytes) -> None:
+    """What is of another type, or no JSON object, is 400 and no user."""
+    token = account("admin").session_id
+    line = f"Cookie: {hardened.cookie_name}={token}".encode()
+    before = User.count()
+    answer = ask(
+        hardened.port, "POST", USERS.encode(), [line, JSON], body
+    )
+    assert answer.status == 400
+    assert b"Traceback" not in answer.body
+    assert User.count() == before
+
+
+def test_v16_2_security_log(hardened: Service) -> None:
+    """One line of JSON for each outcome, in UTC, without any secret."""
+    user = account()
+    forged = f"Mozilla\t{user.email}"
+    hardened.enter(user.email, "wr0ng and secret")
+    hardened.enter('x"\r\n{"event": "login", "user": "forged"}', "wrong")
+    token = hardened.token(
+        hardened.enter(user.email, PASSWORD, **{"User-Agent": forged})
+    )
+    hardened.request("DELETE", LOGOUT, token)
+    hardened.status(token)
+    assert hardened.events_of(user.id) == ["login_failed", "login", "logout"]
+    assert hardened.events_of("forged") == []
+    lines = [one for one in hardened.output if one.startswith("{")]
+    for line in lines:
+        moment = datetime.fromisoformat(json.loads(line)["time"])
+        assert moment.utcoffset() == timedelta(0)
+    said = "".join(hardened.output)
+    for secret in (token, "wr0ng and secret", PASSWORD, user.session_id):
+        assert secret not in said
+
+
+def test_v16_5_tossed_cookies_fail_closed(hardened: Service) -> None:
+    """Two cookies of the name with different values are nobody's."""
+    token = account().session_id
+    name = hardened.cookie_name
+    line = f"Cookie: {name}={token}; {name}=other".encode()
+    assert ask(hardened.port, "GET", ME.encode(), [line]).status == 401
+    line = f"Cookie: {name}=other; {name}={token}".encode()
+    assert ask(hardened.port, "GET", ME.encode(), [line]).status == 401
+    answer = ask(hardened.port, "POST", b"/api/v1/auth_session/login",
+                 [FORM], b"email=\xff\xfe&password=\xff")
+    assert answer.status in (400, 401, 404)

@@ -58,6 +58,7 @@ class Server:
     def start(self, preexec: Any = None) -> "Server":
         """Start it and wait for the line that says it runs."""
         self._ready.clear()
+        self._is_running = False
         self.process = subprocess.Popen(
             [sys.executable, *self.program],
             cwd=self.folder,
@@ -71,7 +72,8 @@ class Server:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if not self._ready.wait(30) or self.process.poll() is not None:
+        # What ends at once may close its output before it is seen to end.
+        if not self._ready.wait(30) or not self._is_running:
             self.kill()
             raise RuntimeError("no start:\n" + "".join(self.output))
         return self
@@ -132,6 +134,7 @@ class Server:
         for line in self.process.stdout:
             self.output.append(line)
             if line.startswith(" * Running on "):
+                self._is_running = True
                 self._ready.set()
         self._ready.set()
 

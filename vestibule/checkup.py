@@ -6,9 +6,10 @@ logs in nowhere, and believes what comes back, not what was set.
 """
 
 from collections.abc import Iterator
-from http.client import HTTPException, HTTPResponse
+from email.message import Message
+from http.client import HTTPException
+from typing import NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from vestibule.doctor import Finding, Grade
@@ -30,12 +31,16 @@ class NoRedirects(HTTPRedirectHandler):
         """Follow nothing."""
 
 
-Answer = HTTPResponse | HTTPError
+class Answer(NamedTuple):
+    """What is looked at of an answer."""
+
+    status: int
+    headers: Message
 
 
 def look_at(url: str) -> Iterator[Finding]:
     """Yield what the service at `url` is found to be."""
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not url.startswith(("http://", "https://")):
         yield Finding(
             Grade.WRONG,
             f"{url} is no address of the web",
@@ -104,7 +109,7 @@ def _headers(url: str, status: Answer) -> Iterator[Finding]:
             "other sites may read answers with the cookies of a user",
             "take Access-Control-Allow-Credentials out of the proxy",
         )
-    if urlsplit(url).scheme == "http":
+    if url.startswith("http://"):
         yield Finding(
             Grade.WEAK,
             "the connection is not encrypted",
@@ -125,9 +130,10 @@ def _ask(
     """Send one request and return its answer, errors of HTTP too."""
     request = Request(url, method=method, headers=headers or {})
     try:
-        answer: HTTPResponse = build_opener(NoRedirects).open(
+        with build_opener(NoRedirects).open(
             request, timeout=PATIENCE
-        )
-        return answer
+        ) as answer:
+            return Answer(answer.status, answer.headers)
     except HTTPError as error:
-        return error
+        with error:
+            return Answer(error.code, error.headers)

@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""The doctor: what is wrong with settings, database and service."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from api.v1 import app as app_module
+from api.v1.auth import mechanism_for
+from models import engine, health, sqlite
+from models.user import User
+from tests.backends import free_port
+from vestibule.checkup import look_at
+from vestibule.cli import program
+from vestibule.doctor import Finding, Grade, examine
+
+GOOD = {
+    "SECURITY_PROFILE": "hardened",
+    "AUTH_TYPE": "session_db_auth",
+    "SESSION_NAME": "__Host-session",
+}
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up a deployment with which nothing is wrong."""
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    admin = User(email="admin@example.com")
+    admin.role = "admin"
+    admin.save()
+    os.chmod(str(engine.database().url.database), 0o600)
+
+
+def findings(grade: Grade) -> str:
+    """Return what is found of this grade, a line for each."""
+    return "\n".join(
+        f"{one.what} | {one.mend}" for one in examine() if one.grade is grade
+    )
+
+
+def test_a_sound_deployment(sound: None) -> None:
+    """Nothing is wrong, nothing weak."""
+    found = list(examine())
+    assert {one.grade for one in found} == {Grade.GOOD}
+    assert len(found) == 3
+    assert CliRunner().invoke(program, ["doctor"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "grade", "said"),
+    [
+        ("API_PORT", "x", Grade.WRONG, "see API_PORT in the settings"),
+        ("AUTH_TYPE", "magic", Grade.WRONG, "the server does not start so"),
+        ("SESSION_NAME", "sid", Grade.WRONG, "must begin with __Host-"),
+        ("SESSION_DURATION", "soon", Grade.WRONG, "must be whole seconds"),
+        ("AUTH_TYPE", None, Grade.WRONG, "AUTH_TYPE=session_db_auth"),
+        ("SESSION_NAME", None, Grade.WRONG, "nobody can log in"),
+        ("SECURITY_PROFILE", "contract", Grade.WEAK,
+         "SECURITY_PROFILE=hardened"),
+        ("SECURITY_PROFILE", "contract", Grade.WEAK,
+         "COOKIE_SECURE=always behind TLS"),
+        ("SECURITY_PROFILE", "contract", Grade.WRONG,
+         "sessions never expire"),
+    ],
+)
+def test_settings(
+    sound: None, monkeypatch: pytest.MonkeyPatch, name: str,
+    value: str | None, grade: Grade, said: str,
+) -> None:
+    """Each finding names what to set."""
+    assert said not in findings(grade)
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    assert said in findings(grade)
+
+
+def test_a_name_that_others_can_replace(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is allowed where the prefix is not asked for, and weak."""
+    monkeypatch.setenv("SESSION_NAME", "sid")
+    monkeypatch.setenv("SESSION_NAME_HOST_PREFIX", "off")
+    assert "sid is a cookie that other hosts" in findings(Grade.WEAK)
+
+
+def test_by_basic_there_is_no_cookie(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So nothing is said of one."""
+    monkeypatch.setenv("AUTH_TYPE", "basic_auth")
+    monkeypatch.delenv("SESSION_NAME")
+    assert {one.grade for one in examine()} == {Grade.GOOD}
+
+
+def test_a_database_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is not made by looking."""
+    file = tmp_path / "none.db"
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
+    assert f"there is no database at sqlite:///{file} yet" in findings(
+        Grade.WEAK
+    )
+    assert not file.exists()
+
+
+def test_an_address_of_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a finding, not a crash, and keeps the password."""
+    monkeypatch.setenv(
+        "DATABASE_URL",
+        f"postgresql+psycopg://u:secret@127.0.0.1:{free_port()}/x",
+    )
+    said = findings(Grade.WRONG)
+    assert "see DATABASE_URL" in said
+    assert "secret" not in said
+
+
+def test_a_schema_of_another_day(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that mends it is named."""
+    monkeypatch.setattr(health, "WANTED", "another")
+    assert "python -m vestibule db upgrade" in findings(Grade.WRONG)
+
+
+def test_a_damaged_file(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fault is told, and a backup asked for."""
+    monkeypatch.setattr(health, "faults", lambda _: ["page 7 is odd"])
+    assert "page 7 is odd | restore a backup" in findings(Grade.WRONG)
+
+
+def test_an_unsound_sqlite(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works, slower."""
+    engine.close()
+    monkeypatch.setattr(sqlite, "FIRST_SOUND_WAL", (99, 0, 0))
+    assert "install pysqlite3" in findings(Grade.WEAK)
+
+
+def test_a_file_that_others_may_read(sound: None) -> None:
+    """The command that mends it has its name."""
+    file = str(engine.database().url.database)
+    os.chmod(file, 0o644)
+    assert f"chmod 600 {file}" in findings(Grade.WRONG)
+
+
+def test_nobody_is_an_admin(sound: None) -> None:
+    """How to make one is told."""
+    for user in User.all():
+        user.remove()
+    assert "users role EMAIL admin" in findings(Grade.WEAK)
+
+
+def test_postgresql_has_no_file(
+    on_postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address is shown without what is of SQLite."""
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    found = list(examine())
+    assert {one.grade for one in found} == {Grade.GOOD, Grade.WEAK}
+    assert any("is current" in one.what for one in found)
+
+
+class Quiet(WSGIRequestHandler):
+    """Serves without a line on standard error."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class Service:
+    """A service that runs here, or what a bad proxy makes of it."""
+
+    def __init__(self) -> None:
+        """Begin as the application itself."""
+        mechanism = mechanism_for("session_db_auth")
+        assert mechanism is not None
+        self.auth = mechanism()
+        self.app: Any = app_module.create_app(self.auth)
+        #: What the proxy adds to, or takes out of, all answers.
+        self.added: list[tuple[str, str]] = []
+        self.dropped: set[str] = set()
+        #: What it answers to all requests, by itself.
+        self.instead: str | None = None
+        #: Headers of requests that it takes out.
+        self.hidden: set[str] = set()
+        self.asked: list[str] = []
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer one request."""
+        self.asked.append(
+            f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        )
+        for name in self.hidden:
+            environ.pop(name, None)
+        if self.instead is not None:
+            start_response(self.instead, [("Location", "/elsewhere")])
+            return [b""]
+
+        def starting(status: str, headers: Any, *rest: Any) -> Any:
+            """Begin the answer as the proxy lets it through."""
+            kept = [one for one in headers if one[0] not in self.dropped]
+            return start_response(status, kept + self.added, *rest)
+
+        return self.app(environ, starting)
+
+
+@pytest.fixture
+def service(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Service, str]]:
+    """Run a service on loopback; return it and its address."""
+    running = Service()
+    monkeypatch.setitem(vars(app_module), "auth", running.auth)
+    server = make_server(
+        "127.0.0.1", 0, running, request_handler=Quiet
+    )
+    thread = threading.Thread(
+        target=server.serve_forever, args=(0.01,), daemon=True
+    )
+    thread.start()
+    yield running, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+def of_grade(found: list[Finding], grade: Grade) -> list[str]:
+    """Return what was found of a grade."""
+    return [one.what for one in found if one.grade is grade]
+
+
+def test_a_good_service(service: tuple[Service, str]) -> None:
+    """Three harmless requests; without TLS it is weak."""
+    running, url = service
+    found = list(look_at(url + "/"))
+    assert of_grade(found, Grade.WRONG) == []
+    assert of_grade(found, Grade.WEAK) == ["the connection is not encrypted"]
+    assert len(of_grade(found, Grade.GOOD)) == 3
+    assert running.asked == [
+        "GET /api/v1/status", "GET /api/v1/users",
+        "POST /api/v1/auth_session/login",
+    ]
+    assert CliRunner().invoke(
+        program, ["doctor", "--url", url]
+    ).exit_code == 0
+
+
+def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
+    """Of answers and of requests; it is said which to pass on."""
+    running, url = service
+    running.dropped = {"Cache-Control", "X-Content-Type-Options"}
+    running.hidden = {"HTTP_ORIGIN"}
+    running.added = [("Access-Control-Allow-Credentials", "true")]
+    wrong = of_grade(list(look_at(url)), Grade.WRONG)
+    assert wrong == [
+        "a login that another site sends is answered 400",
+        "X-Content-Type-Options is None",
+        "Cache-Control is None",
+        "other sites may read answers with the cookies of a user",
+    ]
+    done = CliRunner().invoke(program, ["doctor", "--url", url])
+    assert done.exit_code == 1
+    assert "mend: let the proxy pass Origin" in done.output
+
+
+def test_an_open_service(
+    service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users that everybody sees are wrong, whatever was set here."""
+    monkeypatch.setitem(vars(app_module), "auth", None)
+    monkeypatch.setenv("AUTHZ_POLICY", "open")
+    wrong = of_grade(list(look_at(service[1])), Grade.WRONG)
+    assert wrong == ["GET /api/v1/users answers 200 to everybody"]
+
+
+@pytest.mark.parametrize("status", ["302 Found", "404 Not Found"])
+def test_a_proxy_that_answers_itself(
+    service: tuple[Service, str], status: str
+) -> None:
+    """It is not followed anywhere."""
+    running, url = service
+    running.instead = status
+    (only,) = look_at(url)
+    assert only.what == f"GET /api/v1/status answers {status[:3]}"
+    assert "/elsewhere" not in str(running.asked)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://x", "is no address of the web"),
+        ("file:///etc/passwd", "is no address of the web"),
+        ("x", "is no address of the web"),
+        ("http://", "does not answer"),
+        ("http://[", "does not answer"),
+        ("http://127.0.0.1:1/a b", "does not answer"),
+    ],
+)
+def test_what_is_no_address(url: str, said: str) -> None:
+    """One finding, no traceback."""
+    (only,) = look_at(url)
+    assert only.grade is Grade.WRONG
+    assert said in only.what
+
+
+def test_nobody_there() -> None:
+    """One finding with the address."""
+    url = f"http://127.0.0.1:{free_port()}"
+    (only,) = look_at(url)
+    assert only.what.startswith(f"{url} does not answer")
+
+
+def test_behind_tls_the_service_must_know(
+    service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy with TLS that is not trusted hides it from the service."""
+    from vestibule import checkup
+
+    running, url = service
+    ask = checkup._ask
+    monkeypatch.setattr(
+        checkup, "_ask",
+        lambda asked, *rest: ask(asked.replace("https", "http"), *rest),
+    )
+    secure = url.replace("http", "https")
+    assert of_grade(list(look_at(secure)), Grade.WRONG) == [
+        "the service does not know that clients come by TLS"
+    ]
+    running.added = [("Strict-Transport-Security", "max-age=1")]
+    found = list(look_at(secure))
+    assert {one.grade for one in found} == {Grade.GOOD}

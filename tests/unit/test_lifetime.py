@@ -140,7 +140,13 @@ def test_a_session_without_a_date_is_dead_where_there_is_a_limit(
     assert why_dead(Times(None, NOW), limits, NOW) is Reason.EXPIRED
 
 
-@pytest.mark.parametrize("limits", [Limits(), limited(60, 60, 60)])
+def test_without_limits_nobody_asks_for_the_age() -> None:
+    """Not for that of a session from the future, nor of one undated."""
+    for began in (None, NOW, NOW + timedelta(days=400)):
+        assert why_dead(Times(began), Limits(), NOW) is None
+
+
+@pytest.mark.parametrize("limits", [limited(idle=60), limited(60, 60, 60)])
 def test_a_session_from_the_future_is_refused(limits: Limits) -> None:
     """Clocks differ by seconds; more means that one was set back."""
     assert why_dead(Times(NOW + SKEW), limits, NOW) is None

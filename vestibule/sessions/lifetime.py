@@ -56,13 +56,15 @@ def why_dead(
 ) -> Reason | None:
     """Return why the session may not be used at `now`; `None` if it may.
 
-    It ends after, not at, the last moment of a limit. Where there is a
-    limit, a session that does not say when it began is dead.
+    It ends after, not at, the last moment of a limit. Where there is one,
+    a session that does not say when it began, or that began in the
+    future, is dead; where there is none, nobody asks.
     """
+    if limits.endless:
+        return None
     began, lifetime = session.created_at, limits.lifetime
     if began is None:
-        limited = lifetime > _NONE or limits.idle > _NONE
-        return Reason.EXPIRED if limited else None
+        return Reason.EXPIRED
     # Not `began + lifetime`: the sum may lie beyond the calendar.
     age = now - began
     if age < -SKEW:

@@ -6,7 +6,7 @@ out. Together they take a third off the time of `GET /api/v1/users/me`.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Flask, Request, Response
 from flask.globals import request_ctx
@@ -89,9 +89,9 @@ class LeanFlask(Flask):
         if len(self.before_request_funcs) > 1 or self.url_value_preprocessors:
             return super().preprocess_request()
         for hook in self.before_request_funcs.get(None, ()):
-            answer: ResponseReturnValue | None = hook()  # type: ignore[assignment]
+            answer: Any = hook()
             if answer is not None:
-                return answer
+                return cast(ResponseReturnValue, answer)
         return None
 
     def process_response(self, response: Response) -> Response:

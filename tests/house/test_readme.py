@@ -61,7 +61,6 @@ def test_the_snippet_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert visitor.get("/me").json == user.to_json()
 
 
-
 def test_steps_are_read_as_a_terminal_shows_them() -> None:
     """Commands may go on over lines; what follows is what they print."""
     block = "```console\n$ one \\\n> two\na\nb\n$ three\n```\n"

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("any_database")
 EMAIL = "bob@hbtn.io"
 PASSWORD = "H0lbertonSchool98!"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.1"
+FREE, MANY = throttling.FREE, throttling.FREE_OF_NETWORK
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,12 @@ def fail(times: int, email: str = EMAIL, ip: str = HOME) -> None:
         assert attempt(email, ip=ip) is None
 
 
+def spray(times: int) -> None:
+    """Fail once on each of so many accounts that nobody has."""
+    for number in range(times):
+        fail(1, email=f"nobody{number}@hbtn.io")
+
+
 def waits(
     email: str = EMAIL, password: str = "wrong", ip: str = HOME
 ) -> int:
@@ -105,8 +112,8 @@ def counts() -> list[int]:
 def test_failures_cost_a_growing_wait(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """After the fourth failure each doubles the wait, and costs no hash."""
-    fail(4)
+    """After the free ones each doubles the wait, and costs no hash."""
+    fail(FREE + 1)
     for wait in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900):
         before = len(checks)
         assert waits() == waits(password=PASSWORD) == wait
@@ -132,10 +139,11 @@ def test_the_right_password_from_elsewhere_gets_through(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """An attacker shuts the owner out of nothing."""
-    fail(4)
+    spray(MANY - FREE)
+    fail(FREE + 1)
     assert attempt(password=PASSWORD, ip=ELSEWHERE) == bob
     # It is the owner who forgives, not the attacker's network.
-    assert counts() == [4]
+    assert counts() == [1] * (MANY - FREE) + [MANY + 1]
     assert waits() == 1
 
 
@@ -154,11 +162,10 @@ def test_one_password_for_many_accounts_is_slowed(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """Accounts that nobody has count like those of somebody."""
-    for number in range(4):
-        fail(1, email=f"nobody{number}@hbtn.io")
+    spray(MANY + 1)
     assert waits(email="another@hbtn.io") == 1
     assert waits(password=PASSWORD) == 1
-    assert len(checks) == 4
+    assert len(checks) == MANY + 1
 
 
 def test_an_email_is_one_account_however_it_is_written(
@@ -177,7 +184,7 @@ def test_an_ipv6_customer_has_one_counter(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """Another address of the same /64 gives no further tries."""
-    for number in range(4):
+    for number in range(MANY + 1):
         fail(1, email=f"{number}@hbtn.io", ip=f"2001:db8::{number}")
     assert waits(ip="2001:db8::abcd:1") == 1
     fail(1, ip="2001:db8:0:1::1")
@@ -187,8 +194,8 @@ def test_who_mistypes_leaves_no_trace(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """A success takes the failures of its account off the network."""
-    for _ in range(5):
-        fail(3)
+    for _ in range(MANY // FREE + 1):
+        fail(FREE)
         assert attempt(password=PASSWORD) == bob
     assert not any(counts())
 
@@ -198,7 +205,8 @@ def test_an_account_of_ones_own_resets_nothing(
 ) -> None:
     """Logging in to it gives back what failed on it, and no more."""
     stored("mallory@hbtn.io")
-    fail(3)
+    spray(MANY - FREE)
+    fail(FREE)
     for _ in range(3):
         assert attempt("mallory@hbtn.io", PASSWORD) is not None
     fail(1)
@@ -216,10 +224,9 @@ def test_old_failures_cannot_be_saved_up(
     stored("mallory@hbtn.io")
     fail(3, email="mallory@hbtn.io", ip=ELSEWHERE)
     clock.advance(3_601)
-    for number in range(3):
-        fail(1, email=f"nobody{number}@hbtn.io")
+    spray(MANY)
     assert attempt("mallory@hbtn.io", PASSWORD) is not None
-    fail(1, email="nobody3@hbtn.io")
+    fail(1, email="another@hbtn.io")
     assert waits() == 1
 
 
@@ -227,19 +234,18 @@ def test_a_success_after_the_wait_is_not_counted(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """Others of the same network wait no longer for somebody's success."""
-    for number in range(4):
-        fail(1, email=f"nobody{number}@hbtn.io")
+    spray(MANY + 1)
     clock.advance(1)
     for _ in range(3):
         assert attempt(password=PASSWORD) == bob
-    assert max(counts()) == 4
+    assert max(counts()) == MANY + 1
 
 
 def test_a_script_is_not_throttled(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """Without a network nothing is counted."""
-    for _ in range(20):
+    for _ in range(MANY + 2):
         assert attempt(ip=None) is None
     assert counts() == []
 
@@ -252,11 +258,11 @@ def test_it_can_be_switched_off(
 ) -> None:
     """Without throttling nothing is counted."""
     monkeypatch.setenv("THROTTLE", "off")
-    fail(20)
+    fail(MANY + 2)
     assert counts() == []
 
 
-@pytest.mark.parametrize("before", [0, 4])
+@pytest.mark.parametrize("before", [0, FREE + 1])
 def test_attempts_at_once_do_not_slip_through(
     bob: User,
     clock: SetClock,
@@ -274,7 +280,7 @@ def test_attempts_at_once_do_not_slip_through(
     clock.advance(1)
     done = at_once(16, _outcome)
     turns = hash_queue()._turns._value
-    most = 1 if before else throttling.FREE + turns
+    most = 1 if before else FREE + turns
     assert 1 <= done.count("wrong") <= most
     assert done.count("wrong") + done.count("waits") == 16
     assert len(checks) == before + done.count("wrong")
@@ -282,24 +288,35 @@ def test_attempts_at_once_do_not_slip_through(
     hash_queue.cache_clear()
 
 
-def _outcome(_: int) -> str:
+def test_many_accounts_at_once_do_not_slip_through(
+    bob: User, clock: SetClock, checks: list[str]
+) -> None:
+    """A network that waited has one attempt, on whatever account."""
+    spray(MANY + 1)
+    clock.advance(1)
+    done = at_once(8, lambda number: _outcome(number, f"{number}@hbtn.io"))
+    assert sorted(done) == ["waits"] * 7 + ["wrong"]
+    assert len(checks) == max(counts()) == MANY + 2
+
+
+def _outcome(_: int, email: str = EMAIL) -> str:
     """Say how a wrong attempt was answered."""
     try:
-        return "right" if attempt() else "wrong"
+        return "right" if attempt(email) else "wrong"
     except Throttled:
         return "waits"
 
 
+@pytest.mark.parametrize("others", [3, MANY])
 def test_many_successes_at_once_forgive_once(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, clock: SetClock, checks: list[str], others: int
 ) -> None:
     """The same failures are taken off the network one time only."""
-    for number in range(3):
-        fail(1, email=f"nobody{number}@hbtn.io")
+    spray(others)
     fail(1)
     clock.advance(1)
     at_once(4, lambda _: _succeeds())
-    assert max(counts()) == 3
+    assert max(counts()) == others
 
 
 def _succeeds() -> bool:

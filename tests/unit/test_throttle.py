@@ -10,6 +10,7 @@ from vestibule import settings, throttle
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
 NEVER = Counter()
+FREE, MANY = throttle.FREE, throttle.FREE_OF_NETWORK
 
 
 def ago(seconds: float) -> datetime:
@@ -23,8 +24,9 @@ def ago(seconds: float) -> datetime:
      (14, 900), (15, 900), (2_000_000_000, 900)],
 )
 def test_the_delay_grows_to_a_bound(count: int, delay: int) -> None:
-    """Three failures cost nothing; then each doubles the wait."""
+    """What is free costs nothing; then each failure doubles the wait."""
     assert throttle.delay_after(count) == delay
+    assert throttle.delay_after(count + MANY - FREE, MANY) == delay
 
 
 @pytest.mark.parametrize(
@@ -73,10 +75,12 @@ def test_a_quiet_hour_is_a_new_beginning(passed: float, counted: int) -> None:
         (Counter(50, ago(0)), Counter(9, ago(3_601)), 0, False),
         (Counter(50, ago(0)), Counter(0, ago(1)), 0, False),
         (Counter(50, ago(0)), Counter(1, ago(3_000)), 900, True),
-        (Counter(3, ago(0)), Counter(3, ago(0)), 0, False),
-        (NEVER, Counter(5, ago(0)), 2, True),
-        (Counter(4, ago(0)), Counter(6, ago(0)), 4, True),
-        (Counter(4, ago(2)), Counter(4, ago(2)), 0, True),
+        (Counter(FREE, ago(0)), Counter(MANY, ago(0)), 0, False),
+        (NEVER, Counter(MANY + 2, ago(0)), 2, True),
+        (Counter(FREE + 1, ago(0)), Counter(MANY + 3, ago(0)), 4, True),
+        (Counter(FREE + 3, ago(0)), Counter(MANY + 1, ago(0)), 4, True),
+        (Counter(FREE + 1, ago(2)), Counter(MANY, ago(2)), 0, True),
+        (Counter(FREE, ago(2)), Counter(MANY + 1, ago(2)), 0, True),
     ],
 )
 def test_an_account_counts_against_networks_that_failed(

@@ -58,7 +58,7 @@ def test_v7_2_2_tokens_are_dynamic(
 def test_v7_2_3_tokens_are_unique_and_random(
     hardened: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """256 bits, none twice in a million, whatever the seed or the fork."""
+    """A token is 256 bits, none comes twice, whatever seed or fork."""
     token = hardened.login(account().email, PASSWORD)
     padded = token + "=" * (-len(token) % 4)
     assert len(base64.urlsafe_b64decode(padded)) * 8 >= 128

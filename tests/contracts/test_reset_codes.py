@@ -50,7 +50,7 @@ def refused(code: str, email: str = EMAIL) -> None:
 
 
 def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
-    """140 bits in a form that can be typed; the store has no such text."""
+    """It is 140 bits that can be typed; the store has no such text."""
     codes = [issue_code(bob).code for _ in range(50)]
     form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){6}"
     assert all(re.fullmatch(form, code) for code in codes)

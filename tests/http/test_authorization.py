@@ -18,13 +18,9 @@ from tests.http.accounts import (
 )
 from tests.http.matrix import POLICIES, Cell, cells, wanted
 from tests.serving import COOKIE, Server
-from tests.threads import at_once
 
 FORBIDDEN = (403, {"error": "Forbidden"})
 NOT_FOUND = (404, {"error": "Not found"})
-LAST = (
-    409, {"error": "the last admin cannot be demoted, disabled or deleted"}
-)
 
 #: What a well-formed request has beside its path.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -230,7 +226,7 @@ def test_roles_come_by_no_other_way(serve: Serve) -> None:
 def test_bodies_that_cannot_be_meant(
     serve: Serve, route: str, field: str, values: list[Any]
 ) -> None:
-    """400 with the field's name, or without one for what is no object."""
+    """A 400 with the field's name, or without one for what is no object."""
     server = start(serve)
     admin, user = account("admin"), account()
     path = f"/api/v1/users/{user.id}/{route}"
@@ -254,7 +250,7 @@ def test_bodies_that_cannot_be_meant(
 
 
 def test_to_admins_an_unknown_id_is_not_found(serve: Serve) -> None:
-    """404 on each route that names an account."""
+    """A 404 on each route that names an account."""
     server = start(serve)
     admin = account("admin")
     for cell in cells():
@@ -385,45 +381,3 @@ def test_a_deleted_user_has_no_session(serve: Serve, auth_type: str) -> None:
     User(id=bob.id, email=bob.email).save()
     answer = server.request("GET", "/api/v1/users/me", cookie=own)
     assert answer.status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("method", "ending", "body"),
-    [
-        ("PUT", "/role", {"json": {"role": "member"}}),
-        ("PUT", "/disabled", {"json": {"disabled": True}}),
-        ("DELETE", "", {}),
-    ],
-)
-def test_the_last_admin_stays(
-    serve: Serve, method: str, ending: str, body: dict[str, Any]
-) -> None:
-    """409, also to two admins who take each other away at once."""
-    server = serve(
-        AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE, THROTTLE="off"
-    )
-    for _ in range(3):
-        admins = [account("admin") for _ in range(2)]
-
-        def take_away(number: int, admins: list[Account] = admins) -> Any:
-            """Take the other one away; return what is said."""
-            return said(server.request(
-                method, f"/api/v1/users/{admins[1 - number].id}{ending}",
-                cookie=admins[number].session_id, **body,
-            ))
-
-        answers = at_once(2, take_away)
-        # The later one may find that it is no admin any more.
-        assert sorted(a[0] for a in answers) in ([200, 403], [200, 409])
-        left = [
-            user for user in User.all()
-            if user.role == "admin" and user.disabled_at is None
-        ]
-        assert len(left) == 1
-        last = next(each for each in admins if each.id == left[0].id)
-        answer = server.request(
-            method, f"/api/v1/users/{last.id}{ending}",
-            cookie=last.session_id, **body,
-        )
-        assert said(answer) == LAST
-        left[0].remove()

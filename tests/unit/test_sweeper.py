@@ -10,10 +10,22 @@ import pytest
 from vestibule.errors import StoreUnavailable
 from vestibule.sessions.sweeper import Sweeper
 
+_earlier: set[threading.Thread] = set()
+
 
 def _sweepers() -> list[threading.Thread]:
-    """Return the threads of this process that sweep."""
-    return [t for t in threading.enumerate() if t.name == "sweeper"]
+    """Return the sweepers that this test began."""
+    return [
+        thread for thread in threading.enumerate()
+        if thread.name == "sweeper" and thread not in _earlier
+    ]
+
+
+@pytest.fixture(autouse=True)
+def only_new_ones() -> None:
+    """Leave out those that applications of earlier tests began."""
+    _earlier.clear()
+    _earlier.update(_sweepers())
 
 
 def test_a_sweep_says_what_it_dropped(

@@ -140,7 +140,7 @@ def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
 def test_nobody_has_no_account(
     build: Build, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    """404 where nobody is known."""
+    """A 404 where nobody is known."""
     answer = build(None).client().open(path, method=method, **body)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
@@ -200,7 +200,7 @@ def test_basic_proves_itself(build: Build) -> None:
     ],
 )
 def test_what_is_no_new_email(build: Build, body: Any, text: str) -> None:
-    """400 says why, and the address stays."""
+    """A 400 says why, and the address stays."""
     stored_user(email="taken@example.com")
     user = stored_user()
     client = build("session_db_auth").known(user)
@@ -251,7 +251,7 @@ def test_what_is_no_refresh(
 
 
 def test_without_sessions_there_is_nothing_to_refresh(build: Build) -> None:
-    """404, as for login."""
+    """A 404, as for login."""
     headers = {"Authorization": basic(stored_user())}
     answer = build("basic_auth").client().post(
         REFRESH, data={"password": PASSWORD}, headers=headers

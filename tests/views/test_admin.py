@@ -87,7 +87,7 @@ def test_a_role_counts_at_once(house: House) -> None:
 def test_what_cannot_be_meant(
     build: Build, end: str, body: Any, told: dict[str, str]
 ) -> None:
-    """400 names the field, and nothing changes."""
+    """A 400 names the field, and nothing changes."""
     user = stored_user()
     admin = build("basic_auth").known(stored_user("admin"))
     answer = admin.put(f"{USERS}/{user.id}/{end}", json=body)
@@ -150,7 +150,7 @@ def test_ending_them_needs_a_recent_proof(
 
 
 def test_by_basic_there_are_no_sessions(build: Build) -> None:
-    """404, once it is an admin who asks."""
+    """A 404, once it is an admin who asks."""
     admin = build("basic_auth").known(stored_user("admin"))
     path = f"{USERS}/{stored_user().id}/sessions"
     for answer in (

@@ -37,7 +37,7 @@ def test_users_are_counted(build: Build) -> None:
 def test_nobody_is_let_in_who_shows_nothing(
     build: Build, auth_type: str | None
 ) -> None:
-    """401 for whoever has no credential, but where there is no guard."""
+    """A 401 for whoever has no credential, but where there is no guard."""
     answer = build(auth_type).client().get("/api/v1/stats")
     assert answer.status_code == (200 if auth_type is None else 401)
 
@@ -46,7 +46,7 @@ def test_nobody_is_let_in_who_shows_nothing(
 def test_nobody_is_let_in_who_shows_what_opens_nothing(
     build: Build, auth_type: str
 ) -> None:
-    """403 for a credential that is wrong."""
+    """A 403 for a credential that is wrong."""
     client = build(auth_type).client()
     for header in ("Test", "Basic", "Basic !", "Bearer x"):
         answer = client.get(

@@ -30,7 +30,7 @@ from vestibule.sessions.reasons import Reason
 def test_without_sessions_there_is_no_login(
     build: Build, auth_type: str | None
 ) -> None:
-    """404 for login, and for logout of whoever passes the filter."""
+    """A 404 for login, and for logout of whoever passes the filter."""
     user = stored_user()
     house = build(auth_type)
     _, answer = house.log_in(user)

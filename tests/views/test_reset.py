@@ -43,7 +43,7 @@ def test_a_code_sets_a_password_once(house: House) -> None:
 
 @pytest.mark.parametrize("missing", ["email", "code", "new_password"])
 def test_each_field_is_needed(build: Build, missing: str) -> None:
-    """400 says which is not there."""
+    """A 400 says which is not there."""
     user = stored_user()
     data = form(user, issue_code(user).code)
     client = build("session_db_auth").client()

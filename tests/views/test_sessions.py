@@ -118,7 +118,7 @@ def test_the_others_can_be_ended(house: House) -> None:
 def test_without_sessions_there_are_none(
     build: Build, auth_type: str | None
 ) -> None:
-    """404 for all three."""
+    """A 404 for all three."""
     headers = {"Authorization": basic(stored_user())}
     client = build(auth_type).client()
     for answer in (

@@ -83,7 +83,7 @@ def test_without_a_mechanism_nobody_is_me(build: Build) -> None:
 def test_what_is_no_user_is_not_added(
     build: Build, body: Any, why: str
 ) -> None:
-    """400 says what is missing or wrong, and nothing is stored."""
+    """A 400 says what is missing or wrong, and nothing is stored."""
     answer = build(None).client().post(USERS, json=body)
     assert answer.status_code == 400
     assert answer.get_json() == {"error": why}

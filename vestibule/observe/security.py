@@ -47,11 +47,11 @@ class Traced(Protocol):
 
     @property
     def request_id(self) -> str:
-        """A name for the request that no other has."""
+        """Return a name for the request that no other has."""
 
     @property
     def client_address(self) -> str | None:
-        """The address of the client, as far as it can be believed."""
+        """Return the address of the client, as far as it is believed."""
 
 
 _request: ContextVar[Traced | None] = ContextVar("request", default=None)

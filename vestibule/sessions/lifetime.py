@@ -40,7 +40,7 @@ class Limits:
 
     @property
     def lifetime(self) -> timedelta:
-        """The shorter one of the two limits from the beginning."""
+        """Return the shorter one of both limits from the beginning."""
         if _NONE in (self.duration, self.max_age):
             return max(self.duration, self.max_age)
         return min(self.duration, self.max_age)

@@ -10,11 +10,11 @@ class Dated(Protocol):
 
     @property
     def created_at(self) -> datetime | None:
-        """The moment it began, if that is known."""
+        """Return the moment it began, if that is known."""
 
     @property
     def last_seen_at(self) -> datetime | None:
-        """The last use that was noted, if one was."""
+        """Return the last use that was noted, if one was."""
 
 
 class Session(Dated, Protocol):
@@ -22,27 +22,27 @@ class Session(Dated, Protocol):
 
     @property
     def id(self) -> str:
-        """The public handle, by which its owner can name it."""
+        """Return the public handle, by which its owner names it."""
 
     @property
     def user_id(self) -> str | None:
-        """The user whose session it is."""
+        """Return the id of the user whose session it is."""
 
     @property
     def authenticated_at(self) -> datetime | None:
-        """When the user last proved who they are."""
+        """Return when the user last proved who they are."""
 
     @property
     def ip(self) -> str | None:
-        """The address from which it was opened."""
+        """Return the address from which it was opened."""
 
     @property
     def user_agent(self) -> str | None:
-        """The program that opened it, in its own words."""
+        """Return the program that opened it, in its own words."""
 
     @property
     def method(self) -> str | None:
-        """How it was opened; `None` by a script."""
+        """Return how it was opened; `None` by a script."""
 
 
 class Entry(NamedTuple):

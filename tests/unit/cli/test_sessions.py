@@ -49,7 +49,9 @@ def test_list(
     assert rows(done.stdout) == [
         [session.id, owner, session.to_json()["created_at"], expired]
         for session, owner, expired in zip(
-            three, ("bob@example.com", "abcde", "2"), ("yes", "yes", "no"),
+            three,
+            ("bob@example.com", "abcde", "2"),
+            ("expired", "expired", "no"),
             strict=True,
         )
     ]

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from models import attempts
 from models.attempts import Counter, Counters
 from vestibule import settings, throttle
+from vestibule.errors import StoreUnavailable
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
 NEVER = Counter()
@@ -95,3 +97,24 @@ def test_an_account_counts_against_networks_that_failed(
 def test_it_is_on_by_default() -> None:
     """Who does not know of the setting is protected."""
     assert settings.THROTTLE.read() is True
+
+
+def test_what_cannot_be_forgiven_counts_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A right password gets in where the counters cannot be written."""
+
+    def refuse(*_: object) -> None:
+        """Fail as a full disk does."""
+        raise StoreUnavailable("the disk is full")
+
+    failed = throttle.throttle().attempt("bob", "192.0.2.1")
+    failed.check()
+    failed.begin()
+    failed.fail()
+    right = throttle.throttle().attempt("bob", "192.0.2.1")
+    right.check()
+    right.begin()
+    monkeypatch.setattr(attempts, "forgive", refuse)
+    right.succeed()
+    assert "not forgiven" in caplog.text

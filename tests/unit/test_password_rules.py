@@ -207,3 +207,12 @@ def test_a_proof_counts_for_its_window() -> None:
         now - window - timedelta(microseconds=1), window, now
     )
     assert not is_recent(None, window, now)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("word", ["a", "password", "x1", "correct horse "])
+def test_a_password_of_a_megabyte_is_judged_soon(word: str) -> None:
+    """The work grows with the length, not with its square."""
+    password = (word * 1_000_000)[:1_000_000]
+    said = refusal(password)
+    assert bool(said) is (word in ("a", "password", "x1"))

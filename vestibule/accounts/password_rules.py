@@ -109,7 +109,7 @@ def _is_joined(plain: str) -> bool:
     # Blanks are characters like others and no word (ASVS 5.0, 6.2.5).
     if plain.isspace():
         return False
-    for length in range(1, len(plain) // 2 + 1):
+    for length in range(1, min(len(plain) // 2, _longest()) + 1):
         is_word = length < LEAST_PIECE or plain[:length] in _common()
         if is_word and plain == (plain[:length] * len(plain))[: len(plain)]:
             return True
@@ -120,12 +120,19 @@ def _pieces(rest: str, most: int) -> bool:
     """Tell whether `rest` is made of at most `most` common words."""
     if rest in _common():
         return True
-    if most <= 1:
+    # No password of a megabyte may keep a thread busy for minutes.
+    if most <= 1 or len(rest) > most * _longest():
         return False
     return any(
         rest[:cut] in _common() and _pieces(rest[cut:], most - 1)
         for cut in range(LEAST_PIECE, len(rest) - LEAST_PIECE + 1)
     )
+
+
+@cache
+def _longest() -> int:
+    """Return the length of the longest common password."""
+    return max(map(len, _common()))
 
 
 @cache

@@ -2,6 +2,7 @@
 """Which passwords an account may have: the rules by themselves."""
 
 import socket
+import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -207,3 +208,12 @@ def test_a_proof_counts_for_its_window() -> None:
         now - window - timedelta(microseconds=1), window, now
     )
     assert not is_recent(None, window, now)
+
+
+@pytest.mark.parametrize("start", ["passwort", "1", "9x"])
+def test_a_long_one_keeps_nobody_waiting(start: str) -> None:
+    """A body's worth of it is judged at once: no common word is as long."""
+    password = (start * 900_000)[:900_000] + "!"
+    before = time.process_time()
+    check_unguessable(password)
+    assert time.process_time() - before < 1

@@ -109,15 +109,20 @@ def _is_joined(plain: str) -> bool:
     # Blanks are characters like others and no word (ASVS 5.0, 6.2.5).
     if plain.isspace():
         return False
-    for length in range(1, len(plain) // 2 + 1):
+    # A prefix that is longer is no word; to look would take a password of
+    # a megabyte, whose prefixes are hashed each, the best part of an hour.
+    for length in range(1, min(len(plain) // 2, _longest()) + 1):
         is_word = length < LEAST_PIECE or plain[:length] in _common()
-        if is_word and plain == (plain[:length] * len(plain))[: len(plain)]:
+        times = len(plain) // length + 1
+        if is_word and plain == (plain[:length] * times)[: len(plain)]:
             return True
     return _pieces(plain, MOST_PIECES)
 
 
 def _pieces(rest: str, most: int) -> bool:
     """Tell whether `rest` is made of at most `most` common words."""
+    if len(rest) > most * _longest():
+        return False
     if rest in _common():
         return True
     if most <= 1:
@@ -126,6 +131,12 @@ def _pieces(rest: str, most: int) -> bool:
         rest[:cut] in _common() and _pieces(rest[cut:], most - 1)
         for cut in range(LEAST_PIECE, len(rest) - LEAST_PIECE + 1)
     )
+
+
+@cache
+def _longest() -> int:
+    """Return how many characters the longest common password has."""
+    return max(map(len, _common()))
 
 
 @cache

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from models.base import insert_into
+from models.base import insert_into, is_storable
 from models.engine import database
 from models.tables import ENDED_SESSIONS, USER_SESSIONS
 from vestibule import clock
@@ -47,6 +47,8 @@ def end_by_digest(digest: str, reason: str) -> bool:
 
 def end_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
     """End the session with this handle, if it is the user's; tell so."""
+    if not is_storable(handle):
+        return False
     condition = [USER_SESSIONS.c.id == handle]
     if user_id is not None:
         condition.append(USER_SESSIONS.c.user_id == user_id)
@@ -153,14 +155,20 @@ def _end_all(
     conditions: Sequence[ColumnElement[bool]],
     pause: float = 0,
 ) -> int:
-    """End all sessions that meet the conditions, in batches."""
+    """End all sessions that meet the conditions, in batches.
+
+    How many were found, not how many were deleted, tells if there are
+    more: PostgreSQL lets others end some of a batch at the same time.
+    """
     some = select(USER_SESSIONS.c.id).where(*conditions).limit(BATCH)
     ended = 0
     while True:
         with database().transaction() as connection:
-            batch = _end(connection, reason, USER_SESSIONS.c.id.in_(some))
-        ended += batch
-        if batch < BATCH:
+            batch = list(connection.scalars(some))
+            found = USER_SESSIONS.c.id.in_(batch)
+            # One that was used meanwhile may meet them no more.
+            ended += _end(connection, reason, and_(found, *conditions))
+        if len(batch) < BATCH:
             return ended
         time.sleep(pause)
 

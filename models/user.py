@@ -83,13 +83,18 @@ class User(Base):
         if before is None or not passwords.needs_rehash(before):
             return
         after = passwords.hash_of(pwd)
-        if self.replace_hash(before, after):
-            self._password = after
-            if self._loaded is not None:
-                # What is stored already is no change for `save` to write.
-                loaded = list(self._loaded)
-                loaded[_PASSWORD] = after
-                self._loaded = loaded
+        if not self.replace_hash(before, after):
+            # Perhaps another login has renewed it in the same moment.
+            stored = User.get(self.id)
+            if stored is None or not stored.is_valid_password(pwd):
+                return
+            after = str(stored.password)
+        self._password = after
+        if self._loaded is not None:
+            # What is stored already is no change for `save` to write.
+            loaded = list(self._loaded)
+            loaded[_PASSWORD] = after
+            self._loaded = loaded
 
     def replace_hash(self, before: str | None, after: str) -> bool:
         """Store the hash `after` if `before` is stored; tell if it was."""

@@ -2,6 +2,7 @@
 """Users on every database: emails, passwords, names, removal."""
 
 import threading
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from models.user import User
 from models.user_session import UserSession
 from tests.threads import at_once
 from vestibule import passwords
+from vestibule.accounts.credentials import still_holds
 from vestibule.errors import DuplicateEmail, InvalidValue
 
 
@@ -242,6 +244,34 @@ def test_renewing_a_hash_does_not_undo_a_new_password(
     loaded = User.get(user.id)
     assert loaded is not None
     assert loaded.is_valid_password("changed")
+
+
+def test_two_logins_that_renew_a_hash_both_hold(any_database: str) -> None:
+    """Who came second knows the hash that the first one stored."""
+    first = User()
+    first.adopt_hash(
+        passwords.legacy_hash(sha256(b"secret").hexdigest())
+    )
+    first.save()
+    second = User.get(first.id)
+    assert second is not None
+    first.renew_hash("secret")
+    second.renew_hash("secret")
+    assert still_holds(first)
+    assert still_holds(second)
+
+
+def test_who_knows_an_old_password_does_not_hold(any_database: str) -> None:
+    """Renewing the hash of a password just replaced begins no session."""
+    user = User()
+    user.adopt_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
+    user.save()
+    other = User.get(user.id)
+    assert other is not None
+    other.password = "changed"
+    other.save()
+    user.renew_hash("secret")
+    assert not still_holds(user)
 
 
 def test_a_renewed_hash_is_not_saved_again(any_database: str) -> None:

@@ -109,19 +109,23 @@ def _is_joined(plain: str) -> bool:
     # Blanks are characters like others and no word (ASVS 5.0, 6.2.5).
     if plain.isspace():
         return False
+    # A prefix that is longer is no word; to look would take a password of
+    # a megabyte, whose prefixes are hashed each, the best part of an hour.
     for length in range(1, min(len(plain) // 2, _longest()) + 1):
         is_word = length < LEAST_PIECE or plain[:length] in _common()
-        if is_word and plain == (plain[:length] * len(plain))[: len(plain)]:
+        times = len(plain) // length + 1
+        if is_word and plain == (plain[:length] * times)[: len(plain)]:
             return True
     return _pieces(plain, MOST_PIECES)
 
 
 def _pieces(rest: str, most: int) -> bool:
     """Tell whether `rest` is made of at most `most` common words."""
+    if len(rest) > most * _longest():
+        return False
     if rest in _common():
         return True
-    # No password of a megabyte may keep a thread busy for minutes.
-    if most <= 1 or len(rest) > most * _longest():
+    if most <= 1:
         return False
     return any(
         rest[:cut] in _common() and _pieces(rest[cut:], most - 1)
@@ -131,7 +135,7 @@ def _pieces(rest: str, most: int) -> bool:
 
 @cache
 def _longest() -> int:
-    """Return the length of the longest common password."""
+    """Return how many characters the longest common password has."""
     return max(map(len, _common()))
 
 

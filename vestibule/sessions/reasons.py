@@ -11,7 +11,6 @@ class Reason(StrEnum):
     IDLE_TIMEOUT = "idle_timeout"
     CLOCK_CHANGED = "clock_changed"
     LOGGED_OUT = "logged_out"
-    NEW_LOGIN = "new_login"
     ROTATED = "rotated"
     TOO_MANY_SESSIONS = "too_many_sessions"
     REVOKED = "revoked"

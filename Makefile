@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORK := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
-PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+# The lists are closed under what they need, so nothing is left to resolve:
+# pip would judge `coverage[toml]` by the newest release, not by the pinned.
+PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
 # Where there is memory for it, tests write there: each commit of theirs
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
@@ -23,6 +25,7 @@ $(VENV)/.service: requirements.txt
 $(VENV)/.develop: requirements.txt requirements-dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/python -m pip check
 	@touch $(VENV)/.service $@
 
 run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.

@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with; a test compares it with the
 #: migrations, and the start with the database.
-REVISION = "0002"
+REVISION = "0003"
 
 
 def moment(value: Any) -> datetime:
@@ -145,4 +145,13 @@ RESET_CODES = Table(
     Column("user_id", Text, primary_key=True),
     Column("code_digest", Text, nullable=False),
     Column("created_at", UTCMoment, nullable=False),
+)
+
+# The keys that sign identities; `id` names a key in what it signed.
+SIGNING_KEYS = Table(
+    "signing_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UTCMoment, nullable=False),
+    Column("private_key", Text, nullable=False),
 )

@@ -6,7 +6,6 @@ Its law: an admin hands out a code and never learns or chooses a password
 account once within an hour, and the next code kills it (6.4.1, 6.4.3).
 """
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from models.base import is_storable
 from models.user import User, email_key
 from vestibule import clock
 from vestibule.accounts.changes import hash_for
-from vestibule.digest import digest_of
+from vestibule.accounts.one_time_code import digest_of_code, new_code
 from vestibule.errors import WrongCode
 from vestibule.observe.security import Event, log
 from vestibule.sessions.origin import current_origin
@@ -25,11 +24,8 @@ from vestibule.throttle import throttle
 
 #: How long a code may be used.
 LIFETIME = timedelta(hours=1)
-# Digits and capitals without those that look like others (Crockford's
-# Base32): 7 groups of 4 are 140 random bits.
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_GROUPS, _IN_GROUP = 7, 4
-_LOOKALIKES = str.maketrans("OIL", "011", "- \t")
+# 140 random bits.
+_GROUPS = 7
 
 
 class ResetCode(NamedTuple):
@@ -41,12 +37,9 @@ class ResetCode(NamedTuple):
 
 def issue_code(user: User) -> ResetCode:
     """Return a new code for `user`; the one before is dead."""
-    code = "-".join(
-        "".join(secrets.choice(_ALPHABET) for _ in range(_IN_GROUP))
-        for _ in range(_GROUPS)
-    )
+    code = new_code(_GROUPS)
     now = clock.now()
-    reset_codes.replace(user.id, _digest(code), now)
+    reset_codes.replace(user.id, digest_of_code(code), now)
     return ResetCode(code, now + LIFETIME)
 
 
@@ -63,7 +56,7 @@ def set_forgotten_password(
     for a password that cannot be taken, which leaves the code as it is;
     `Throttled` after too many guesses.
     """
-    digest = _digest(code)
+    digest = digest_of_code(code)
     user = _guessed(email, digest)
     # Only now, so that guesses cost no hash; and before the code is used
     # up, which a password that cannot be taken must not do.
@@ -96,8 +89,3 @@ def _guessed(email: str, digest: str) -> User:
         raise WrongCode
     attempt.succeed()
     return found
-
-
-def _digest(code: str) -> str:
-    """Return the digest of a code as people may type it."""
-    return digest_of(code.upper().translate(_LOOKALIKES))

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     TIMESTAMP,
+    BigInteger,
     Column,
     Dialect,
     Index,
@@ -23,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with; a test compares it with the
 #: migrations, and the start with the database.
-REVISION = "0003"
+REVISION = "0004"
 
 
 def moment(value: Any) -> datetime:
@@ -75,6 +76,10 @@ class UTCMoment(TypeDecorator[datetime]):
         """Return the moment that the driver's `value` stands for."""
         return None if value is None else moment(value)
 
+
+#: A number of 64 bits; SQLite has a table's rows in the order of it only
+#: if the column is called INTEGER.
+Position = BigInteger().with_variant(Integer, "sqlite")
 
 METADATA = MetaData()
 
@@ -154,4 +159,33 @@ SIGNING_KEYS = Table(
     Column("id", Text, primary_key=True),
     Column("created_at", UTCMoment, nullable=False),
     Column("private_key", Text, nullable=False),
+)
+
+# What the security log tells of. `id` is the moment too, as
+# `models.events` says, so time needs neither a column nor an index.
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("id", Position, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text),
+    Column("by_id", Text),
+    Column("ip", Text),
+    Column("network", Text),
+    Column("user_agent", Text),
+    Column("handle", Text),
+    Column("reason", Text),
+    Column("count", Integer),
+    Column("times", Integer, nullable=False, server_default="1"),
+    Index("events_user_id", "user_id", "id"),
+    Index("events_kind", "kind", "id"),
+    Index("events_network", "network", "id"),
+)
+
+# The codes with which the first admin may be made.
+SETUP_CODES = Table(
+    "setup_codes",
+    METADATA,
+    Column("code_digest", Text, primary_key=True),
+    Column("created_at", UTCMoment, nullable=False),
 )

@@ -121,6 +121,15 @@ class Base:
             self._loaded = tuple(row.values())
         return free
 
+    def insert_within(self, connection: Connection) -> None:
+        """Insert the object as a part of a transaction.
+
+        Raise `IntegrityError` if the schema's rules refuse it.
+        """
+        row = self._row()
+        connection.execute(insert_into(self._table).values(row))
+        self._loaded = tuple(row.values())
+
     def check(self) -> None:
         """Raise `InvalidValue` for an attribute that cannot be stored."""
         self._row()

@@ -27,13 +27,29 @@ def register(
     Raise `InvalidValue` naming the field that cannot be taken,
     `DuplicateEmail`, or `Busy` when too many passwords are being hashed.
     """
+    user = new_user(email, password, first_name, last_name)
+    user.save()
+    return user
+
+
+def new_user(
+    email: Any,
+    password: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+    strict: bool = False,
+) -> User:
+    """Return a user who may be stored, as `register` does.
+
+    `strict` refuses a guessable password whatever `PASSWORD_BLOCKLIST`
+    says.
+    """
     check_email(email)
-    check_new_password(password, email, changing=False)
+    check_new_password(password, email, changing=strict)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
     with hash_queue().turn():
         user.password = password
-    user.save()
     return user
 
 

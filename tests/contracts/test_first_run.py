@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""The first admin, on every database: by a code, once, while nobody is."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from models import setup_codes
+from models.engine import database
+from models.role import Role
+from models.user import User
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.accounts.first_run import (
+    SetupCode,
+    is_code_waiting,
+    is_pending,
+    make_first_admin,
+    offer_code,
+)
+from vestibule.errors import InvalidValue, Throttled, WrongCode
+from vestibule.sessions.origin import NOWHERE, Origin, set_origin
+
+EMAIL = "ada@example.com"
+GOOD = "violet umbrella"
+
+pytestmark = pytest.mark.usefixtures("any_database")
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Stop the product's clock; the test moves it."""
+    return SetClock().install(monkeypatch)
+
+
+@pytest.fixture
+def from_outside() -> Iterator[None]:
+    """Let the guesses of a test come from a network."""
+    set_origin(Origin("192.0.2.7"))
+    yield
+    set_origin(NOWHERE)
+
+
+def offered() -> SetupCode:
+    """Return a new code, which there must be."""
+    found = offer_code()
+    assert found is not None
+    return found
+
+
+def refused(code: str) -> None:
+    """Check that this code makes no admin."""
+    with pytest.raises(WrongCode, match=r"^wrong or expired code$"):
+        make_first_admin(code, EMAIL, GOOD)
+
+
+def test_a_code_is_random_and_kept_as_a_digest() -> None:
+    """It has 80 bits that can be typed; the store has no such text."""
+    codes = [offered().code for _ in range(20)]
+    form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}"
+    assert all(re.fullmatch(form, code) for code in codes)
+    assert len({group for code in codes for group in code.split("-")}) > 75
+    stored = str(database().rows(text("SELECT * FROM setup_codes")))
+    for code in codes:
+        assert code not in stored
+        assert code.replace("-", "") not in stored
+
+
+def test_a_code_makes_one_admin() -> None:
+    """Who can log in; then no code works, and none is given out."""
+    assert is_pending()
+    assert not is_code_waiting()
+    code, other = offered().code, offered().code
+    assert is_code_waiting()
+    made = make_first_admin(f" {code.lower()} ", EMAIL, GOOD, "Ada", "L.")
+    stored = User.get(made.id)
+    assert stored is not None
+    assert stored.role == Role.ADMIN
+    assert (stored.email, stored.display_name()) == (EMAIL, "Ada L.")
+    assert stored.is_valid_password(GOOD)
+    assert not is_pending()
+    assert not is_code_waiting()
+    assert offer_code() is None
+    stored.remove()
+    # Both were used up, not only shut out by the user.
+    for each in (code, other):
+        refused(each)
+
+
+def test_codes_of_other_servers_go_on() -> None:
+    """The first of two that were printed works as well as the second."""
+    first, _ = offered().code, offered().code
+    make_first_admin(first, EMAIL, GOOD)
+    assert User.count() == 1
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "\0", "\ud800", "é" * 10_000])
+def test_what_is_no_code_is_refused(wrong: str) -> None:
+    """Whatever is typed: nobody is made, and the code goes on."""
+    code = offered().code
+    refused(wrong)
+    refused(code + "0")
+    assert User.count() == 0
+    make_first_admin(code, EMAIL, GOOD)
+
+
+def test_a_code_ends_when_there_is_a_user() -> None:
+    """However that user came."""
+    code = offered().code
+    User().save()
+    refused(code)
+    assert User.count() == 1
+
+
+@pytest.mark.parametrize(("age", "works"), [(1799, True), (1800, False)])
+def test_a_code_works_for_half_an_hour(
+    set_clock: SetClock, age: int, works: bool
+) -> None:
+    """Not at its end and not after; `expires_at` says so."""
+    code, expires_at = offered()
+    assert expires_at == set_clock.moment + timedelta(minutes=30)
+    set_clock.advance(age)
+    assert is_code_waiting() is works
+    if works:
+        make_first_admin(code, EMAIL, GOOD)
+    else:
+        refused(code)
+    assert User.count() == works
+
+
+def test_a_code_that_grew_old_while_hashing_is_refused(
+    set_clock: SetClock,
+) -> None:
+    """What is looked at before the hash is looked at again after it."""
+    code = offered().code
+    admin = User(email=EMAIL)
+    digest = str(
+        database().rows(text("SELECT code_digest FROM setup_codes"))[0][0]
+    )
+    assert not setup_codes.redeem(digest, set_clock.moment, admin)
+    assert User.count() == 0
+    make_first_admin(code, EMAIL, GOOD)
+
+
+def test_old_codes_are_dropped_with_the_next(set_clock: SetClock) -> None:
+    """A server that is started again and again leaves no heap of them."""
+    for _ in range(3):
+        offered()
+        set_clock.advance(1800)
+    offered()
+    rows = database().rows(text("SELECT count(*) FROM setup_codes"))
+    assert rows[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("email", ("bob", GOOD)),
+        ("password", (EMAIL, "short")),
+        ("password", (EMAIL, "password1234")),
+        ("password", (EMAIL, "\ud800" * 9)),
+        ("first_name", (EMAIL, GOOD, "a\0b")),
+    ],
+)
+def test_what_cannot_be_taken_leaves_the_code(
+    field: str, given: tuple[str, ...]
+) -> None:
+    """Who has the code is told which field; who has not is not."""
+    code = offered().code
+    with pytest.raises(InvalidValue) as caught:
+        make_first_admin(code, *given)
+    assert caught.value.field == field
+    with pytest.raises(WrongCode):
+        make_first_admin("wrong", *given)
+    make_first_admin(code, EMAIL, GOOD)
+
+
+@pytest.mark.usefixtures("from_outside")
+def test_guesses_are_throttled(set_clock: SetClock) -> None:
+    """Each wrong one after the third waits longer; the right one too."""
+    code = offered().code
+    for _ in range(4):
+        refused("wrong")
+    with pytest.raises(Throttled) as caught:
+        make_first_admin(code, EMAIL, GOOD)
+    assert caught.value.retry_after == 1
+    set_clock.advance(1)
+    refused("wrong")
+    set_clock.advance(1)
+    with pytest.raises(Throttled):
+        make_first_admin(code, EMAIL, GOOD)
+    assert User.count() == 0
+    set_clock.advance(1)
+    make_first_admin(code, EMAIL, GOOD)
+
+
+@pytest.mark.parametrize("codes", [1, 4])
+def test_of_four_at_once_one_makes_the_admin(codes: int) -> None:
+    """However many use one code, or each their own, at the same moment."""
+    offers = [offered().code for _ in range(codes)]
+
+    def use(number: int) -> bool:
+        """Make an admin of one's own; tell if it worked."""
+        try:
+            make_first_admin(
+                offers[number % codes], f"a{number}@example.com", GOOD
+            )
+        except WrongCode:
+            return False
+        return True
+
+    assert at_once(4, use).count(True) == 1
+    (admin,) = User.all()
+    assert admin.role == Role.ADMIN

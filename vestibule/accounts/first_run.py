@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""How the first admin of an empty database is made.
+
+Its law: there is no default password. Whoever starts the server reads a
+code where it prints; it is random, is kept as a digest, works once and
+for half an hour, and for nobody once there is a user. Guesses at it are
+throttled as passwords are (OWASP ASVS 5.0, 6.3.2 and 6.4.1).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from models import setup_codes
+from models.role import Role
+from models.user import User
+from vestibule import clock
+from vestibule.accounts.one_time_code import digest_of_code, new_code
+from vestibule.accounts.registration import new_user
+from vestibule.errors import WrongCode
+from vestibule.observe.security import Event, log
+from vestibule.sessions.origin import current_origin
+from vestibule.throttle import throttle
+
+#: How long a code may be used.
+LIFETIME = timedelta(minutes=30)
+# 80 random bits: it is typed from a terminal, and lives for minutes.
+_GROUPS = 4
+# No email has a blank in it, so this is the counter of nobody's account.
+_ACCOUNT = "first run"
+
+
+class SetupCode(NamedTuple):
+    """A code in the form in which it is printed, and until when it works.
+    """
+
+    code: str
+    expires_at: datetime
+
+
+def is_pending() -> bool:
+    """Tell whether there is no user yet."""
+    return not setup_codes.is_anybody_there()
+
+
+def is_code_waiting() -> bool:
+    """Tell whether a code was printed that may still be used."""
+    return setup_codes.is_any(clock.now() - LIFETIME)
+
+
+def offer_code() -> SetupCode | None:
+    """Return a new code, if there is no user yet.
+
+    Codes of other servers that start on the same database go on working.
+    """
+    if not is_pending():
+        return None
+    code, now = new_code(_GROUPS), clock.now()
+    setup_codes.add(digest_of_code(code), now, now - LIFETIME)
+    return SetupCode(code, now + LIFETIME)
+
+
+def make_first_admin(
+    code: str,
+    email: Any,
+    password: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+) -> User:
+    """Store and return the first user, an admin.
+
+    Raise `WrongCode` for a code that is wrong, too old or used up, and if
+    there is a user; `Throttled` after too many guesses; `InvalidValue`
+    naming the field that cannot be taken, which leaves the code as it is.
+    """
+    digest = digest_of_code(code)
+    _check_guess(digest)
+    # Only now, so that guesses cost no hash.
+    admin = new_user(email, password, first_name, last_name, strict=True)
+    admin.role = Role.ADMIN.value
+    if not setup_codes.redeem(digest, clock.now() - LIFETIME, admin):
+        raise WrongCode
+    log(Event.USER_ADDED, user=admin.id, reason="first_run")
+    return admin
+
+
+def _check_guess(digest: str) -> None:
+    """Raise `WrongCode` unless a code has this digest; count wrong ones.
+
+    Raise `Throttled` when there were too many of these.
+    """
+    attempt = throttle().attempt(_ACCOUNT, current_origin().ip)
+    attempt.begin()
+    if not (
+        is_pending()
+        and setup_codes.is_known(digest, clock.now() - LIFETIME)
+    ):
+        attempt.fail()
+        raise WrongCode
+    attempt.succeed()

@@ -12,7 +12,7 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 CODE := api models vestibule tests bench
 
-.PHONY: help run setup test torture lint types check bench lock clean
+.PHONY: help run setup test torture lint types check bench texts lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,7 @@ run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
 	AUTH_TYPE=$${AUTH_TYPE:-session_db_auth} \
 	SESSION_NAME=$${SESSION_NAME:-_my_session_id} \
 	SESSION_DURATION=$${SESSION_DURATION:-43200} \
+	WEB_PAGES=$${WEB_PAGES:-on} \
 	exec $(BIN)/python -m api.v1.app
 
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
@@ -58,6 +59,9 @@ check: lint types  ## All of CI: lint, types, tests with coverage.
 
 bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
 	$(BIN)/python -m bench
+
+texts: $(VENV)/.develop  ## Take the pages' texts into the catalogue, and compile it.
+	$(BIN)/python -m tests.house.texts
 
 lock:  ## Write the requirement files with hashes, from the .in files.
 	@test -x $(VENV)/lock/bin/pip-compile || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet pip-tools; }

@@ -13,12 +13,16 @@ from models.engine import database
 from models.user import User
 from vestibule import settings
 from vestibule.errors import BadSetting
+from vestibule.web.assets import bundle
+from vestibule.web.wiring import has_pages
 
 
 def check(mechanism: type[Auth] | None) -> None:
     """Raise `BadSetting` for settings that cannot be served together."""
     for setting in settings.ALL:
         setting.read()
+    if has_pages(mechanism):
+        bundle()
     if settings.is_hardened() and settings.SESSION_DURATION.read() is None:
         raise BadSetting("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()
@@ -47,6 +51,8 @@ def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
                 "sessions never expire: SESSION_DURATION, SESSION_MAX_AGE"
                 " and SESSION_IDLE_TIMEOUT set no limit"
             )
+    if settings.WEB_PAGES.read() and not has_pages(mechanism):
+        yield "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages"
     version = sqlite.driver().sqlite_version_info
     if database().is_sqlite and version < sqlite.FIRST_SOUND_WAL:
         yield (

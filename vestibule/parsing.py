@@ -11,6 +11,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -90,6 +91,13 @@ def web_address(text: str | None) -> str | None:
     if text and not text.startswith(("https://", "http://")):
         raise ValueError(f"must begin with https:// or http://, not {text!r}")
     return text or None
+
+
+def color(text: str | None) -> str:
+    """Return a colour of the web in six hex digits, in lower case."""
+    if not _COLOR.fullmatch(text or ""):
+        raise ValueError(f"must be a colour as #1f5fae, not {text!r}")
+    return (text or "").lower()
 
 
 def switch(text: str | None) -> bool:

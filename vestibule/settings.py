@@ -269,6 +269,44 @@ PASSWORD_BREACH_URL = Setting(
     "Address of a range service that lists stolen passwords by the first"
     " five digits of their SHA-1. Unset: nobody is asked.",
 )
+WEB_PAGES = Setting(
+    "WEB_PAGES",
+    "off",
+    parsing.switch,
+    "Whether there are pages for people beside the API; `on` or `off`. They"
+    " need a mechanism with sessions.",
+)
+REGISTRATION = Setting(
+    "REGISTRATION",
+    "closed",
+    parsing.one_of("open", "closed"),
+    "Whether everybody may make an account for themselves on the pages:"
+    " `open` or `closed`.",
+)
+BRAND_NAME = Setting(
+    "BRAND_NAME", "Vestibule", parsing.text, "Name that the pages carry."
+)
+BRAND_LOGO = Setting(
+    "BRAND_LOGO",
+    None,
+    parsing.as_given,
+    "Path of the logo that the pages carry, at most 20,000 bytes of SVG,"
+    " PNG, JPEG or WebP. Unset: ours.",
+)
+BRAND_COLOR = Setting(
+    "BRAND_COLOR",
+    "#1f5fae",
+    parsing.color,
+    "Colour of buttons and links, as `#` and six hex digits; links are"
+    " darkened or lightened until they can be read.",
+)
+EVENTS_KEPT = Setting(
+    "EVENTS_KEPT",
+    "90",
+    parsing.whole(0, 36_500),
+    "Days for which the database keeps what the security log tells of:"
+    " logins, failures, changes. 0: not at all.",
+)
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
     "info",
@@ -309,5 +347,11 @@ ALL: tuple[Setting[object], ...] = (
     PASSWORD_BLOCKLIST,
     PASSWORD_CONTEXT_WORDS,
     PASSWORD_BREACH_URL,
+    WEB_PAGES,
+    REGISTRATION,
+    BRAND_NAME,
+    BRAND_LOGO,
+    BRAND_COLOR,
+    EVENTS_KEPT,
     LOG_LEVEL,
 )

@@ -77,9 +77,17 @@ def with_headers(
             status: str, headers: list[tuple[str, str]], *rest: Any
         ) -> Any:
             """Begin the answer with our headers after its own."""
-            sent = headers + _HEADERS
-            if not any(name == _NO_PAGE[0] for name, _ in headers):
-                sent.append(_NO_PAGE)
+            if any(name == _NO_PAGE[0] for name, _ in headers):
+                # A page has a policy of its own, and is for no other
+                # site's scripts to read.
+                own = headers + [
+                    pair for pair in _HEADERS
+                    if not any(name == pair[0] for name, _ in headers)
+                ]
+                if is_secure(environ):
+                    own.append(_TLS_ONLY)
+                return start_response(status, own, *rest)
+            sent = [*headers, *_HEADERS, _NO_PAGE]
             if origins and origins != ("*",):
                 sent.append(("Vary", "Origin"))
             if readers := _allowed(origins, environ):

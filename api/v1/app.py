@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn
 
-from flask import Flask
+from flask import Flask, Response
 
 from api.v1 import errors, guard
 from api.v1.answers import with_headers
@@ -21,10 +21,13 @@ from api.v1.auth.auth import Auth
 from api.v1.lean import LeanFlask
 from api.v1.request import current_request, is_tls
 from api.v1.views import app_views
-from vestibule import server, settings
+from vestibule import journal, server, settings
 from vestibule.errors import VestibuleError
+from vestibule.observe import security
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.throttle import throttle
+from vestibule.web import door
+from vestibule.web import wiring as web
 
 #: Bytes of a request's body; more is refused with 413.
 BODY_LIMIT = 1_048_576
@@ -42,32 +45,41 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     errors.install(app)
-    sweeper = None if auth is None else Sweeper(_sweep_of(auth))
+    with_pages = web.has_pages(None if auth is None else type(auth))
+    if with_pages:
+        web.install(app)
+    sweeper = Sweeper(_sweep_of(auth))
 
     @app.before_request
-    def filter_request() -> None:
-        """Let the request pass as somebody, or abort it."""
+    def filter_request() -> Response | None:
+        """Let the request pass as somebody, or answer in its place."""
         if sweeper is not None:
             sweeper.ensure_running()
         # `flask.request` would look the context up at each attribute.
-        guard.admit(_module().auth, current_request())
+        request = current_request()
+        if with_pages and door.is_page(request):
+            return door.admit(_module().auth, request)
+        guard.admit(_module().auth, request)
+        return None
 
+    security.tell(journal.note)
     app.wsgi_app = with_headers(  # type: ignore[method-assign]
         app.wsgi_app, is_tls
     )
     return app
 
 
-def _sweep_of(auth: Auth) -> Callable[[], int]:
-    """Return what drops the dead sessions of `auth`, and old counters."""
+def _sweep_of(auth: Auth | None) -> Callable[[], int]:
+    """Return what drops the dead sessions of `auth`, and what is old."""
     purge_expired = getattr(auth, "purge_expired", None)
 
     def sweep() -> int:
-        """Drop both, and count the sessions."""
+        """Drop sessions, counters and events; count the sessions."""
         try:
             return 0 if purge_expired is None else purge_expired()
         finally:
             throttle().purge()
+            journal.purge()
 
     return sweep
 

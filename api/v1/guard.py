@@ -8,7 +8,7 @@ from api.v1.auth.decision import Outcome, decide
 from api.v1.cross_site import is_cross_site
 from api.v1.request import VestibuleRequest
 from vestibule.observe.security import Event, begin_request, log
-from vestibule.sessions.origin import NOWHERE, Origin, readable, set_origin
+from vestibule.sessions.origin import NOWHERE, Origin, set_origin
 
 
 def admit(auth: Auth | None, request: VestibuleRequest) -> None:
@@ -17,13 +17,7 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
     401 if it has no credential at all, 403 if what it has opens nothing,
     or if another site made a browser send it.
     """
-    request.mechanism = auth
-    # Threads are used again, so each request says where it comes from.
-    set_origin(_origin_of(request))
-    begin_request(request)
-    if is_cross_site(request.method, request.headers):
-        log(Event.CROSS_SITE_REFUSED, path=request.path)
-        abort(403)
+    receive(auth, request)
     outcome, principal = decide(auth, request)
     if outcome is Outcome.MISSING:
         abort(401)
@@ -34,6 +28,18 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
             log(Event.SESSION_REFUSED, reason=request.session_ended)
         abort(403)
     request.current_user = principal
+
+
+def receive(auth: Auth | None, request: VestibuleRequest) -> None:
+    """Note where `request` comes from; 403 if another site is behind it.
+    """
+    request.mechanism = auth
+    # Threads are used again, so each request says where it comes from.
+    set_origin(_origin_of(request))
+    begin_request(request)
+    if is_cross_site(request.method, request.headers):
+        log(Event.CROSS_SITE_REFUSED, path=request.path)
+        abort(403)
 
 
 def _origin_of(request: VestibuleRequest) -> Origin:
@@ -47,6 +53,4 @@ def _origin_of(request: VestibuleRequest) -> Origin:
         and "HTTP_AUTHORIZATION" not in environ
     ):
         return NOWHERE
-    return Origin(
-        request.client_address, readable(environ.get("HTTP_USER_AGENT"))
-    )
+    return Origin(request.client_address, request.client_program)

@@ -85,7 +85,7 @@ def test_make_run_sets_what_the_page_says() -> None:
     makefile = (ROOT / "Makefile").read_text()
     page = (ROOT / "docs/settings.md").read_text()
     given = re.findall(r"(\w+)=\$\$\{\1:-(\S+)\}", makefile)
-    assert len(given) == 5
+    assert len(given) == 6
     for name, value in given:
         assert f"`{name}={value}`" in page
 

@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Tests of the pages for people, over HTTP."""

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The filter before each page: who comes in, and who is sent to sign in.
+
+Its law: the decision about a person is the one that the API makes; only
+what is answered differs, because a person reads it.
+"""
+
+from urllib.parse import urlencode
+
+from flask import Response, abort
+
+from api.v1 import guard
+from api.v1.auth.auth import Auth
+from api.v1.auth.decision import Outcome, decide
+from api.v1.request import VestibuleRequest
+from vestibule.observe.security import Event, log
+from vestibule.web.blueprint import OPEN, pages
+from vestibule.web.rendering import redirect
+
+SIGN_IN = "/sign-in"
+_ASSET = f"{pages.name}.asset"
+
+
+def is_page(request: VestibuleRequest) -> bool:
+    """Tell whether a page should answer: one of ours, or an error's.
+
+    Nothing under `/api/` is one, whatever the client prefers.
+    """
+    if request.path.startswith("/api/"):
+        return False
+    endpoint = request.endpoint
+    if endpoint is not None:
+        return endpoint.startswith(f"{pages.name}.")
+    return prefers_page(request)
+
+
+def prefers_page(request: VestibuleRequest) -> bool:
+    """Tell whether the client would rather have HTML than JSON.
+
+    Browsers name it; programs that take anything get JSON.
+    """
+    best = request.accept_mimetypes.best_match(
+        ["application/json", "text/html"]
+    )
+    return best == "text/html"
+
+
+def admit(
+    auth: Auth | None, request: VestibuleRequest
+) -> Response | None:
+    """Let `request` pass with its `current_user` if it has one.
+
+    Who has none is sent to sign in, where the page is not open to all.
+    """
+    if request.endpoint == _ASSET:
+        return None
+    guard.receive(auth, request)
+    outcome, principal = decide(auth, request)
+    if outcome is Outcome.PASSED:
+        request.current_user = principal
+        return None
+    if request.endpoint is None or request.endpoint in OPEN:
+        return None
+    if outcome is Outcome.REFUSED:
+        why_refused = getattr(auth, "why_refused", lambda _: None)
+        request.session_ended = why_refused(request)
+        log(Event.SESSION_REFUSED, reason=request.session_ended)
+    if not prefers_page(request):
+        abort(401 if outcome is Outcome.MISSING else 403)
+    if request.method != "GET":
+        # What was typed is lost; the page that it came from is not.
+        return redirect(SIGN_IN)
+    return redirect(
+        f"{SIGN_IN}?{urlencode({'next': request.full_path.rstrip('?')})}"
+    )

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""The language of a page: which one, and how it says things.
+
+Its law: every text for people is in the catalogue under `locale/`, by its
+English wording, and is looked up there at each request.
+"""
+
+import gettext as catalogues
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_datetime, format_timedelta
+
+from api.v1.request import current_request
+from vestibule import clock
+
+FOLDER = Path(__file__).parent / "locale"
+#: The source language first: it is spoken where no other is wished for.
+LANGUAGES = ("en", "fr")
+
+
+def language() -> str:
+    """Return the language that the browser asks for, as far as it is here.
+    """
+    wished = current_request().accept_languages
+    return wished.best_match(LANGUAGES, LANGUAGES[0])
+
+
+@cache
+def catalogue(code: str) -> catalogues.NullTranslations:
+    """Return the texts of a language; English ones stand for themselves."""
+    if code == LANGUAGES[0]:
+        return catalogues.NullTranslations()
+    return catalogues.translation("messages", FOLDER, [code])
+
+
+def gettext(message: str) -> str:
+    """Return `message` in the language of the request."""
+    return catalogue(language()).gettext(message)
+
+
+def ngettext(one: str, many: str, number: int) -> str:
+    """Return the wording for `number` in the language of the request."""
+    return catalogue(language()).ngettext(one, many, number)
+
+
+def marked(message: str) -> str:
+    """Return `message` as it is, for the catalogue to collect.
+
+    It is for texts in tables, which are looked up when they are shown.
+    """
+    return message
+
+
+def ago(moment: datetime, code: str) -> str:
+    """Return how long ago a moment was, in words: "3 minutes ago"."""
+    passed = moment - clock.now()
+    return format_timedelta(
+        passed, add_direction=True, locale=Locale.parse(code)
+    )
+
+
+def exactly(moment: datetime, code: str) -> str:
+    """Return a moment in full, in UTC, as the language writes it."""
+    return format_datetime(
+        moment, "long", tzinfo=UTC, locale=Locale.parse(code)
+    )

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""What a page tells once, after the browser was sent on to it.
+
+Its law: a cookie names one of the texts below and carries none itself,
+so that nobody puts words into the service's mouth.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from api.v1.request import current_request
+from vestibule.web.language import gettext, marked
+
+COOKIE = "vestibule_notice"
+#: Seconds that a notice waits for the page that shows it.
+PATIENCE = 60
+
+
+class Notice(StrEnum):
+    """The texts, by the names that the cookie has for them."""
+
+    PASSWORD_RESET = "password_reset"
+
+
+_TEXTS = {
+    Notice.PASSWORD_RESET: marked(
+        "Your password is set. Sign in with it now."
+    ),
+}
+
+
+def tell(response: Any, notice: Notice) -> None:
+    """Have the next page show `notice`."""
+    response.set_cookie(
+        COOKIE,
+        notice.value,
+        max_age=PATIENCE,
+        secure=current_request().is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def told() -> str | None:
+    """Return the text of the notice that waits, if there is one."""
+    name = current_request().cookies.get(COOKIE)
+    if name not in list(Notice):
+        return None
+    return gettext(_TEXTS[Notice(name)])
+
+
+def forget(response: Any) -> None:
+    """Show no notice again."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="Lax")

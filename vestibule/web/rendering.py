@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""How a page is written: templates become an answer, with its policy.
+
+Its law: every value is escaped, every page has the same strict policy,
+and a name that no one gave is an error, not an empty text.
+"""
+
+from functools import cache, partial
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api.v1.lean import LeanResponse
+from api.v1.request import current_request
+from vestibule import settings
+from vestibule.web import notices
+from vestibule.web.assets import bundle
+from vestibule.web.language import ago, catalogue, exactly, language
+
+#: Nothing from elsewhere, nothing written into the page, no frame around.
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src"
+    " 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    # Without it browsers hide the origin of a form's own page.
+    "Referrer-Policy": "same-origin",
+}
+
+
+def page(
+    template: str, status: int = 200, **values: Any
+) -> LeanResponse:
+    """Return the page that `template` makes of `values`."""
+    code = language()
+    told = notices.told()
+    text = _environment(code).get_template(template).render(
+        language=code,
+        brand=settings.BRAND_NAME.read(),
+        assets=bundle(),
+        user=current_request().current_user,
+        path=current_request().path,
+        registration=settings.REGISTRATION.read() == "open",
+        notice=told,
+        **values,
+    )
+    response = LeanResponse(
+        text, status, headers=_HEADERS, mimetype="text/html"
+    )
+    if told is not None:
+        notices.forget(response)
+    return response
+
+
+def redirect(
+    path: str, notice: notices.Notice | None = None
+) -> LeanResponse:
+    """Send the browser to `path` of this host, to be told `notice` there.
+
+    What was posted is not posted again (303).
+    """
+    response = LeanResponse(
+        "", 303, headers={**_HEADERS, "Location": path},
+        mimetype="text/html",
+    )
+    if notice is not None:
+        notices.tell(response, notice)
+    return response
+
+
+@cache
+def _environment(code: str) -> Environment:
+    """Return the templates in one language."""
+    environment = Environment(
+        autoescape=True,
+        extensions=["jinja2.ext.i18n"],
+        loader=PackageLoader("vestibule.web"),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    texts = catalogue(code)
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        texts.gettext, texts.ngettext, newstyle=True
+    )
+    environment.filters["ago"] = partial(ago, code=code)
+    environment.filters["exactly"] = partial(exactly, code=code)
+    return environment

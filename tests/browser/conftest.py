@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Fixtures: Debian's Chromium, servers that have pages, people in both."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from models.user import User
+from tests.backends import missing
+from tests.browser.visitor import Visitor
+from tests.http.contents import alarms_of
+from tests.serving import COOKIE, Server
+
+CHROMIUM = Path("/usr/bin/chromium")
+#: Root has no sandbox; and the browser asks nobody for anything unasked.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PAGES = {
+    "AUTH_TYPE": "session_db_auth",
+    "SESSION_NAME": COOKIE,
+    "SESSION_DURATION": "43200",
+    "WEB_PAGES": "on",
+}
+PASSWORD = "violet umbrella 7 kites"
+
+Visit = Callable[..., Visitor]
+Open = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Run Chromium for the tests of this process."""
+    if not CHROMIUM.exists():
+        missing("Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def shared_house(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """Run a server with pages for the tests that need no own."""
+    server = Server(tmp_path_factory.mktemp("house"), **PAGES).start()
+    yield server
+    assert server.stop() == 0
+    assert alarms_of(server) == []
+
+
+@pytest.fixture
+def house(
+    shared_house: Server, monkeypatch: pytest.MonkeyPatch
+) -> Server:
+    """Return the shared server, its database being the test's."""
+    monkeypatch.setenv("DATABASE_URL", shared_house.env["DATABASE_URL"])
+    return shared_house
+
+
+@pytest.fixture
+def open_house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
+    """Return a function that runs a server with pages, for this test.
+
+    Its database is the test's.
+    """
+    opened: list[Server] = []
+
+    def start(server: type[Server] = Server, **settings: str) -> Server:
+        """Start a server with these settings more, or others."""
+        started = server(tmp_path, **PAGES | settings).start()
+        monkeypatch.setenv("DATABASE_URL", started.env["DATABASE_URL"])
+        opened.append(started)
+        return started
+
+    yield start
+    for server in opened:
+        assert server.stop() == 0
+        assert alarms_of(server) == []
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Visit]:
+    """Return a function that opens a browser; each is looked at again."""
+    visitors: list[Visitor] = []
+
+    def come(server: Server, **options: Any) -> Visitor:
+        """Open a browser of these options for a server's pages."""
+        visitors.append(Visitor(chromium, server.url, **options))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture
+def bob(house: Server) -> User:
+    """Return a user of the shared house who is no other test's."""
+    return settle(f"bob-{os.urandom(4).hex()}@example.com")
+
+
+def settle(email: str, **names: str) -> User:
+    """Store a user with the one password in the test's database."""
+    user = User(email=email, **names)
+    user.password = PASSWORD
+    user.save()
+    return user

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
 #: Settings that the tests' own environment must not lend to a server.
 _OURS = ("API_", "AUTH", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
-         "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES")
+         "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES",
+         "WEB_PAGES", "REGISTRATION", "BRAND_", "EVENTS_")
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:

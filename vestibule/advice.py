@@ -59,7 +59,8 @@ def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
             f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
             " log: it is not used, which makes writing slower"
         )
-    if not User.count():
+    # Where there are pages, the first admin is made on one of them.
+    if not has_pages(mechanism) and not User.count():
         python = sys.executable.removeprefix(os.getcwd() + os.sep)
         yield (
             "there is no user yet; add one:"

@@ -27,9 +27,11 @@ from werkzeug.utils import import_string
 from api.v1.auth.auth import Auth
 from models import engine
 from vestibule import clock, settings
+from vestibule.accounts.first_run import LIFETIME, offer_code
 from vestibule.advice import advice_for, check
 from vestibule.errors import BadSetting, VestibuleError
 from vestibule.observe import logs
+from vestibule.web.wiring import has_pages
 
 _log = logging.getLogger(__name__)
 
@@ -54,12 +56,13 @@ def serve(mechanism: type[Auth] | None) -> None:
     _check_database()
     for line in advice_for(mechanism):
         _log.warning(line)
+    _check_port(address, port)
+    invitation = _invitation(mechanism, host, port)
     # Workers are forked: they open connections of their own.
     engine.close()
-    _check_port(address, port)
     os.register_at_fork(after_in_child=_default_signals)
     server = _server_on(address, port)
-    if _run(server, first=True):
+    if _run(server, first=True, more=invitation):
         return
     while True:
         _log.error("a worker died again at once; starting anew")
@@ -85,14 +88,43 @@ def _server_on(host: str, port: int) -> AbstractServer[Any]:
     )
 
 
-def _run(server: AbstractServer[Any], first: bool) -> bool:
+def _invitation(
+    mechanism: type[Auth] | None, host: str, port: int
+) -> str:
+    """Return what leads to the first admin, where there is nobody yet.
+
+    It is printed and not logged: logs are kept, and the code is a secret.
+    """
+    offer = offer_code() if has_pages(mechanism) else None
+    if offer is None:
+        return ""
+    minutes = int(LIFETIME.total_seconds()) // 60
+    return f"""\
+ * There is no user yet. Make the first admin at
+     {_address_at(_ANY_ADDRESS.get(host, host), port)}setup
+   with this code, which works once, within {minutes} minutes:
+     {offer.code}
+"""
+
+
+def _address_at(host: str, port: int) -> str:
+    """Return the address of what listens on `host` and `port`."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/"
+
+
+def _run(
+    server: AbstractServer[Any], first: bool, more: str = ""
+) -> bool:
     """Run the server; tell whether it ended because it was told to.
+
+    When it runs it says so, and `more`.
 
     Workers that cannot even start end it, as does one that dies soon
     after another. The first needs a person, the second does not: so only
     the `first` run gives up, if nothing was answered in it.
     """
-    announcement = Announcement(server.bind_addr, server.bind_port)
+    announcement = Announcement(server.bind_addr, server.bind_port, more)
     announcement.start()
     try:
         server.serve(target_loader=_load)
@@ -132,11 +164,15 @@ def _default_signals() -> None:
 class Announcement(threading.Thread):
     """Says that the server runs, as soon as it has answered a request."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Prepare to ask the server on `host` and `port` for its status."""
+    def __init__(self, host: str, port: int, more: str) -> None:
+        """Prepare to ask the server on `host` and `port` for its status.
+
+        `more` is what there is to say beside that it runs.
+        """
         super().__init__(name="announcement", daemon=True)
         self._host = host
         self._port = port
+        self._more = more
         self.made = threading.Event()
         self.withdrawn = threading.Event()
 
@@ -146,8 +182,8 @@ class Announcement(threading.Thread):
             if self.withdrawn.wait(0.02):
                 return
         self.made.set()
-        shown = f"[{self._host}]" if ":" in self._host else self._host
-        print(f" * Running on http://{shown}:{self._port}/", flush=True)
+        said = f" * Running on {_address_at(self._host, self._port)}\n"
+        print(said + self._more, end="", flush=True)
 
     def _answers(self) -> bool:
         """Tell whether the server answers a request now."""

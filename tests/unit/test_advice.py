@@ -98,6 +98,15 @@ def test_an_empty_database_is_told() -> None:
     assert NO_USER not in _advice("basic_auth")
 
 
+def test_an_empty_database_is_no_matter_with_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server says where the first admin is made."""
+    monkeypatch.setenv("WEB_PAGES", "on")
+    assert NO_USER not in _advice("session_db_auth")
+    assert NO_USER in _advice("basic_auth")
+
+
 def test_an_unsound_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator learns why writing is slow."""
     assert "write-ahead" not in _advice("basic_auth")

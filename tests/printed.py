@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""What a server prints for the person who starts it."""
+
+import re
+import time
+
+from tests.serving import Server
+
+_CODE = re.compile(r" {5}([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})\n")
+_ADDRESS = re.compile(r" {5}(http://\S+)\n")
+#: Seconds for lines that follow the one that ends the start.
+_PATIENCE = 10
+
+
+def invitation_of(server: Server) -> tuple[str, str]:
+    """Return the address and the code that a server printed."""
+    give_up = time.monotonic() + _PATIENCE
+    while time.monotonic() < give_up:
+        lines = list(server.output)
+        codes = list(filter(None, map(_CODE.fullmatch, lines)))
+        addresses = list(filter(None, map(_ADDRESS.fullmatch, lines)))
+        if codes:
+            return addresses[-1][1], codes[-1][1]
+        time.sleep(0.02)
+    raise AssertionError("no code:\n" + "".join(server.output))

@@ -10,6 +10,8 @@ from models import engine, migrate
 from tests.backends import PostgreSQL, missing
 from tests.serving import Server
 from vestibule import settings
+from vestibule.journal import journal
+from vestibule.observe import security
 
 Serve = Callable[..., Server]
 
@@ -33,6 +35,10 @@ def clean_settings(
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
     yield
+    # An application of this process may have kept what happened.
+    security.tell(None)
+    journal().close()
+    journal.cache_clear()
     engine.close()
 
 

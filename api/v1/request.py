@@ -18,6 +18,7 @@ from werkzeug.wsgi import LimitedStream
 from models.user import User
 from vestibule import network, settings
 from vestibule.sessions.cookie import cookies_of
+from vestibule.sessions.origin import readable
 
 
 class ChunkedBody(LimitedStream):
@@ -62,6 +63,11 @@ class VestibuleRequest(Request):
             self.environ.get("HTTP_X_FORWARDED_FOR"),
             settings.TRUSTED_PROXIES.read(),
         )
+
+    @property
+    def client_program(self) -> str | None:
+        """Return the program that sends the request, in its own words."""
+        return readable(self.environ.get("HTTP_USER_AGENT"))
 
     @cached_property
     def cookies(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models.events import Wanted, page
 from models.user import User
 from tests.clocks import SetClock
 from tests.views.conftest import Build
@@ -26,6 +27,7 @@ from tests.views.house import (
     stored_user,
 )
 from vestibule.accounts.reset import issue_code
+from vestibule.journal import journal
 from vestibule.observe import security
 from vestibule.observe.security import Event
 
@@ -187,6 +189,27 @@ def test_each_event_is_written(
         }
     assert line == wanted
     assert set(line) <= FIELDS
+
+
+@pytest.mark.parametrize("event", Event)
+def test_each_event_is_in_the_database(
+    build: Build, moved_clock: SetClock, logged: Logged, event: Event
+) -> None:
+    """As the line has it, and with the program that the client used."""
+    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    FLOWS[event][0](scene)
+    assert journal().flush()
+    line = [one for one in logged() if one["event"] == event.value][-1]
+    kept = page(Wanted(kind=event.value), 1)[0]
+    assert kept.at.isoformat(timespec="milliseconds") == line["time"]
+    assert (kept.ip, kept.network) == (line["ip"], "127.0.0.1/32")
+    assert kept.user_agent is not None
+    assert kept.user_agent.startswith("Werkzeug/")
+    assert (kept.user_id, kept.handle, kept.reason, kept.count) == tuple(
+        line.get(name) for name in ("user", "handle", "reason", "count")
+    )
+    by = line.get("by")
+    assert kept.by_id == (None if by == kept.user_id else by)
 
 
 @pytest.mark.parametrize("event", Event)

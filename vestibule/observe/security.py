@@ -7,9 +7,11 @@ password, a token or a line break from outside (OWASP ASVS 5.0, 16.2 and
 """
 
 import logging
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -53,8 +55,25 @@ class Traced(Protocol):
     def client_address(self) -> str | None:
         """Return the address of the client, as far as it is believed."""
 
+    @property
+    def client_program(self) -> str | None:
+        """Return the program of the client, in its own words."""
+
+
+class Line(NamedTuple):
+    """What a line is made of."""
+
+    event: Event
+    at: datetime
+    fields: Mapping[str, str | int | None]
+    #: The request that is answered; none, in a script.
+    request: Traced | None
+
+
+Reader = Callable[[Line], None]
 
 _request: ContextVar[Traced | None] = ContextVar("request", default=None)
+_reader: Reader | None = None
 _render = structlog.processors.JSONRenderer(sort_keys=True)
 
 
@@ -63,10 +82,21 @@ def begin_request(request: Traced | None) -> None:
     _request.set(request)
 
 
+def tell(reader: Reader | None) -> None:
+    """Let `reader` have each line from now on too; none, let nobody.
+
+    It is called where the line is written, so it must not raise and must
+    not take long.
+    """
+    global _reader
+    _reader = reader
+
+
 def log(event: Event, **fields: str | int | None) -> None:
     """Write a line about `event`; what is `None` is left out."""
+    now = clock.now()
     known: dict[str, str | int | None] = {
-        "time": clock.now().isoformat(timespec="milliseconds"),
+        "time": now.isoformat(timespec="milliseconds"),
         "event": event.value,
         **fields,
     }
@@ -76,3 +106,5 @@ def log(event: Event, **fields: str | int | None) -> None:
         known["ip"] = request.client_address
     line = {name: value for name, value in known.items() if value is not None}
     logging.getLogger(LOGGER).info("%s", _render(None, "info", line))
+    if _reader is not None:
+        _reader(Line(event, now, fields, request))

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""What happened, as rows: who, what, when, from where.
+
+Its law: the number of a row is the moment at which it happened, in 256ths
+of a microsecond since 1970. So rows lie in the order of time, a page goes
+on after the last number of the one before, and what is too old is what
+has a number that is too small.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    select,
+)
+from sqlalchemy.sql.dml import ReturningInsert
+
+from models.base import insert_into
+from models.engine import database
+from models.tables import EVENTS
+
+#: Rows that a purge deletes in one transaction.
+BATCH = 500
+#: How many microseconds later than it happened a row may be numbered,
+#: where so much happened at once.
+LATEST = 1000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_IN_MICROSECOND = 256
+_FIELDS = [each.name for each in EVENTS.c if each.name != "id"]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One event, or several that are alike."""
+
+    at: datetime
+    kind: str
+    #: To whom it happened, and who did it if that is somebody else.
+    user_id: str | None = None
+    by_id: str | None = None
+    ip: str | None = None
+    #: The network that one client is taken to have for itself.
+    network: str | None = None
+    user_agent: str | None = None
+    #: The public handle of the session it is about.
+    handle: str | None = None
+    reason: str | None = None
+    #: Of how many sessions it tells.
+    count: int | None = None
+    #: How often it happened; `at` is the last time then.
+    times: int = 1
+    #: The number of its row, once it has one.
+    id: int | None = None
+
+
+class Wanted(NamedTuple):
+    """Which events are asked for; `None` is any."""
+
+    user_id: str | None = None
+    kind: str | None = None
+    network: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def store(happenings: Sequence[Happening]) -> None:
+    """Keep what happened, all of it or nothing."""
+    with database().transaction() as connection:
+        for one in happenings:
+            _add(connection, one)
+
+
+def page(
+    wanted: Wanted, most: int, before: int | None = None
+) -> list[Happening]:
+    """Return the newest `most` events, or those below the number `before`.
+    """
+    return [
+        Happening(_moment_of(row[0]), *row[1:], row[0])
+        for row in database().rows(_page(wanted, most, before))
+    ]
+
+
+def purge(before: datetime) -> int:
+    """Delete the oldest of what happened before a moment; count them.
+
+    `BATCH` at most: whoever has to delete many asks again.
+    """
+    oldest = (
+        select(EVENTS.c.id)
+        .where(EVENTS.c.id < _first_of(before))
+        .order_by(EVENTS.c.id)
+        .limit(BATCH)
+    )
+    # Nothing to do is the rule, and is found out without a write.
+    if not database().rows(oldest.limit(1)):
+        return 0
+    with database().transaction() as connection:
+        return connection.execute(
+            delete(EVENTS).where(EVENTS.c.id.in_(oldest))
+        ).rowcount
+
+
+def _page(wanted: Wanted, most: int, before: int | None) -> Select[Any]:
+    """Return the statement that finds a page."""
+    conditions = list(_conditions(wanted))
+    if before is not None:
+        conditions.append(EVENTS.c.id < before)
+    newest = select(EVENTS).where(*conditions).order_by(EVENTS.c.id.desc())
+    return newest.limit(most)
+
+
+def _add(connection: Connection, one: Happening) -> None:
+    """Insert a row with the first number of its moment that is free."""
+    statement = _insertion()
+    given = {name: getattr(one, name) for name in _FIELDS}
+    first = _first_of(one.at)
+    for number in range(first, first + LATEST * _IN_MICROSECOND,
+                        _IN_MICROSECOND):
+        last = number + _IN_MICROSECOND - 1
+        # Another machine may take the number in the same moment.
+        if connection.execute(
+            statement, given | {"first": number, "last": last}
+        ).first():
+            return
+
+
+def _insertion() -> ReturningInsert[Any]:
+    """Return the statement that inserts a row unless its number is taken.
+    """
+    first = bindparam("first", type_=EVENTS.c.id.type)
+    last = bindparam("last", type_=EVENTS.c.id.type)
+    free = select(func.coalesce(func.max(EVENTS.c.id) + 1, first)).where(
+        EVENTS.c.id.between(first, last)
+    )
+    return (
+        insert_into(EVENTS)
+        .values(id=free.scalar_subquery())
+        .on_conflict_do_nothing()
+        .returning(EVENTS.c.id)
+    )
+
+
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    """Return what the rows of the wanted events have to meet."""
+    for name in ("user_id", "kind", "network"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield EVENTS.c[name] == value
+    if wanted.since is not None:
+        yield EVENTS.c.id >= _first_of(wanted.since)
+    if wanted.until is not None:
+        yield EVENTS.c.id < _first_of(wanted.until)
+
+
+def _first_of(moment: datetime) -> int:
+    """Return the first number of a moment."""
+    return (moment - _EPOCH) // _MICROSECOND * _IN_MICROSECOND
+
+
+def _moment_of(id: int) -> datetime:
+    """Return the moment of a number."""
+    return _EPOCH + timedelta(microseconds=id // _IN_MICROSECOND)

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Events in the database: kept in order, found by page, dropped by age."""
+
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from models import events
+from models.engine import database
+from models.events import Happening, Wanted, page, purge, store
+
+NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
+FULL = Happening(
+    NOON, "login", "bob", "amy", "2001:db8::7", "2001:db8::/64",
+    "Mozilla/5.0 \u00e9", "handle", "reason", 3, 4,
+)
+
+pytestmark = pytest.mark.usefixtures("any_database")
+
+
+def _at(seconds: float, user_id: str = "bob", kind: str = "login",
+        network: str = "10.0.0.1/32") -> Happening:
+    """Return an event so many seconds after noon."""
+    return Happening(
+        NOON + seconds * SECOND, kind, user_id, network=network
+    )
+
+
+def _kinds(wanted: Wanted = Wanted(), most: int = 100) -> list[str]:
+    """Return the kinds of the events that are found, newest first."""
+    return [one.kind for one in page(wanted, most)]
+
+
+def test_what_is_kept_comes_back_whole() -> None:
+    """Each field, the moment to the microsecond; missing ones too."""
+    bare = Happening(NOON + SECOND, "logout")
+    store([FULL, bare])
+    found = page(Wanted(), 10)
+    assert [replace(one, id=None) for one in found] == [bare, FULL]
+    assert all(isinstance(one.id, int) for one in found)
+
+
+def test_there_may_be_nothing() -> None:
+    """Neither to keep nor to find nor to drop."""
+    store([])
+    assert page(Wanted(user_id="bob"), 10) == []
+    assert purge(NOON) == 0
+
+
+def test_events_of_one_moment_keep_their_order() -> None:
+    """Many of one microsecond, in one go and in several; none is lost."""
+    number = 600
+    store([_at(0, kind=str(i)) for i in range(300)])
+    for i in range(300, number):
+        store([_at(0, kind=str(i))])
+    found = page(Wanted(), 1000)
+    assert [int(one.kind) for one in found] == list(range(number))[::-1]
+    assert {one.at for one in found} == {
+        NOON + timedelta(microseconds=i) for i in range(3)
+    }
+
+
+def test_the_order_is_that_of_time() -> None:
+    """Not that in which they came: a sum of a minute comes late."""
+    store([_at(2, kind="c"), _at(0, kind="a")])
+    store([_at(1, kind="b")])
+    assert _kinds() == ["c", "b", "a"]
+
+
+def test_pages_go_on_where_they_ended() -> None:
+    """Each event is on one page, also when others come meanwhile."""
+    store([_at(i, kind=str(i)) for i in range(10)])
+    store([_at(i, "amy") for i in range(10)])
+    seen: list[str] = []
+    before = None
+    while found := page(Wanted(user_id="bob"), 3, before):
+        seen += [one.kind for one in found]
+        before = found[-1].id
+        store([_at(100 + len(seen), kind="new")])
+    assert seen == [str(i) for i in range(10)][::-1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kinds"),
+    [
+        (Wanted(), "edcba"),
+        (Wanted(user_id="bob"), "eba"),
+        (Wanted(kind="c"), "c"),
+        (Wanted(network="n2"), "ed"),
+        (Wanted(user_id="bob", network="n2"), "e"),
+        (Wanted(since=NOON + SECOND), "edcb"),
+        (Wanted(until=NOON + SECOND), "a"),
+        (Wanted(since=NOON + SECOND, until=NOON + 3 * SECOND), "cb"),
+        (Wanted(user_id="bob", since=NOON + SECOND), "eb"),
+        (Wanted(user_id="' OR 1=1 --"), ""),
+    ],
+)
+def test_what_is_wanted_is_found(wanted: Wanted, kinds: str) -> None:
+    """By user, kind, network and time, and all of these together."""
+    store([
+        _at(0, "bob", "a", "n1"), _at(1, "bob", "b", "n1"),
+        _at(2, "amy", "c", "n1"), _at(3, "amy", "d", "n2"),
+        _at(4, "bob", "e", "n2"),
+    ])
+    assert "".join(_kinds(wanted)) == kinds
+
+
+def test_a_purge_drops_the_oldest_in_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Never more than a batch at once, and nothing from the moment on."""
+    monkeypatch.setattr(events, "BATCH", 3)
+    store([_at(i, kind=str(i)) for i in range(8)])
+    gone = [purge(NOON + 5 * SECOND) for _ in range(3)]
+    assert gone == [3, 2, 0]
+    assert _kinds() == ["7", "6", "5"]
+
+
+def test_a_purge_of_nothing_writes_nothing() -> None:
+    """While somebody else writes it is done at once."""
+    store([_at(0)])
+    done = threading.Event()
+
+    def sweep() -> None:
+        """Purge what is older than noon, in a thread of its own."""
+        purge(NOON)
+        done.set()
+        database().close()
+
+    with database().transaction():
+        thread = threading.Thread(target=sweep)
+        thread.start()
+        assert done.wait(4)
+    thread.join()
+
+
+def test_a_failure_keeps_none_of_them() -> None:
+    """What is stored together is there together."""
+    broken = replace(_at(1), kind=None)  # type: ignore[arg-type]
+    with pytest.raises(IntegrityError):
+        store([_at(0), broken])
+    assert page(Wanted(), 10) == []
+
+
+def test_writers_at_one_moment_lose_nothing() -> None:
+    """Threads, each on a connection of its own, with the same numbers."""
+    start = threading.Barrier(4)
+
+    def write(name: str) -> None:
+        """Store some, all of the same moment."""
+        start.wait()
+        for i in range(20):
+            store([_at(0, name, kind=str(i))])
+        database().close()
+
+    database()
+    threads = [
+        threading.Thread(target=write, args=(f"u{i}",)) for i in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(4):
+        found = page(Wanted(user_id=f"u{i}"), 100)
+        assert {int(one.kind) for one in found} == set(range(20))
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(user_id="bob"), "events_user_id"),
+        (Wanted(kind="a"), "events_kind"),
+        (Wanted(network="n"), "events_network"),
+    ],
+)
+def test_an_index_leads_to_a_page(wanted: Wanted, index: str) -> None:
+    """However many there are, nothing is sorted and nothing passed over."""
+    statement = events._page(wanted, 50, 1 << 60).compile(
+        database().engine, compile_kwargs={"literal_binds": True}
+    )
+    plan = database().rows(text(f"EXPLAIN QUERY PLAN {statement}"))
+    (name,) = [key for key, value in wanted._asdict().items() if value]
+    assert [row[-1] for row in plan] == [
+        f"SEARCH events USING INDEX {index} ({name}=? AND id<?)"
+    ]

@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""The journal: what the security log tells of, also in the database.
+
+Its law: nobody waits for it and nothing fails by it. A thread writes what
+happened; while the database is away some of it waits, and the rest is in
+the log alone. What strangers can bring about as often as they like is
+written once and then summed for a minute, so that they cannot fill a disk.
+"""
+
+import logging
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from itertools import islice
+from multiprocessing.util import Finalize
+
+from models import events
+from models.ending import PAUSE
+from models.engine import database
+from models.events import Happening
+from vestibule import clock, settings
+from vestibule.errors import VestibuleError
+from vestibule.network import network_of
+from vestibule.observe.security import Event, Line
+from vestibule.sessions.origin import readable
+
+_log = logging.getLogger(__name__)
+
+#: Events that wait for the database at most, and sums that are kept.
+MOST = 10_000
+#: Events in one transaction.
+BATCH = 100
+#: Seconds in which what is alike is summed.
+WINDOW = 60.0
+#: Seconds before another try after a failure.
+PATIENCE = 1.0
+#: Purges of one sweep: what nobody waits for should not keep others waiting.
+PURGES = 100
+#: Characters of a text that are kept.
+LONGEST = 256
+#: What costs who brings it about neither a password nor a hash.
+_CHEAP = frozenset(
+    {Event.THROTTLED, Event.SESSION_REFUSED, Event.CROSS_SITE_REFUSED}
+)
+
+Store = Callable[[Sequence[Happening]], None]
+
+
+class Sum:
+    """What happened again and again since a moment."""
+
+    def __init__(self, began: float) -> None:
+        """Begin at a moment of the monotonic clock, with nothing."""
+        self.began = began
+        self.last: Happening | None = None
+
+    def add(self, one: Happening) -> None:
+        """Count it once more."""
+        times = 0 if self.last is None else self.last.times
+        self.last = replace(one, times=times + one.times)
+
+
+class Journal:
+    """What waits to be written, and the thread that writes it."""
+
+    def __init__(self, store: Store = events.store) -> None:
+        """Prepare to write by `store`; nothing runs yet."""
+        self._store = store
+        self._waiting: deque[Happening] = deque()
+        self._sums: dict[tuple[str | None, ...], Sum] = {}
+        self._lost = 0
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def note(self, line: Line) -> None:
+        """Take in what the security log tells of, and write it soon."""
+        if not settings.EVENTS_KEPT.read():
+            return
+        one = happening_of(line)
+        with self._changed:
+            if line.event in _CHEAP and not self._begins(one):
+                return
+            self._queue(one)
+            self._changed.notify_all()
+            self._ensure_running()
+
+    def write(self, now: float | None = None) -> bool:
+        """Write all that waits and is due; tell if that went well.
+
+        What a defect keeps from being written is dropped, or nothing
+        after it would ever be.
+        """
+        self._end_sums(clock.monotonic() if now is None else now)
+        while True:
+            with self._changed:
+                lost, self._lost = self._lost, 0
+                some = list(islice(self._waiting, BATCH))
+            if lost:
+                _log.warning("%d events are in the log alone", lost)
+            if not some:
+                return True
+            try:
+                self._store(some)
+            except VestibuleError as error:
+                _log.warning("events wait to be stored: %s", error)
+                return False
+            except Exception:
+                _log.exception("events are in the log alone")
+            with self._changed:
+                for _ in some:
+                    self._waiting.popleft()
+                self._changed.notify_all()
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until nothing waits any more; tell if that is so.
+
+        Sums go on until their minute is over.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting, timeout
+            )
+
+    def close(self) -> None:
+        """End the thread, and write what waits, and the sums, once."""
+        with self._changed:
+            self._closed.set()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        self.write(now=math.inf)
+
+    def _begins(self, one: Happening) -> bool:
+        """Tell whether `one` is the first of its kind; count it if not."""
+        key = one.kind, one.user_id, one.network, one.reason
+        if (known := self._sums.get(key)) is not None:
+            known.add(one)
+            return False
+        if len(self._sums) >= MOST:
+            self._lost += 1
+            return False
+        self._sums[key] = Sum(clock.monotonic())
+        return True
+
+    def _queue(self, one: Happening) -> None:
+        """Let `one` wait, if there is room."""
+        if len(self._waiting) < MOST:
+            self._waiting.append(one)
+        else:
+            self._lost += 1
+
+    def _end_sums(self, now: float) -> None:
+        """Queue the sums whose minute is over; the oldest come first."""
+        with self._changed:
+            while self._sums:
+                key, oldest = next(iter(self._sums.items()))
+                if now - oldest.began < WINDOW:
+                    return
+                del self._sums[key]
+                if oldest.last is not None:
+                    self._queue(oldest.last)
+                    self._sums[key] = Sum(now)
+
+    def _ensure_running(self) -> None:
+        """Start the thread, if there is none."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._run, name="journal", daemon=True
+            )
+            self._thread.start()
+            # Unlike `atexit` it is heeded by the server's workers too.
+            Finalize(None, self.close, exitpriority=0)
+
+    def _run(self) -> None:
+        """Wait for something to write, write it, and begin again."""
+        while not self._closed.is_set():
+            with self._changed:
+                if not self._waiting:
+                    self._changed.wait(WINDOW if self._sums else None)
+            if not self.write():
+                self._closed.wait(PATIENCE)
+        with suppress(VestibuleError):
+            database().close()
+
+
+@cache
+def journal() -> Journal:
+    """Return the journal of this process."""
+    return Journal()
+
+
+# A child has no thread of its parent's, and must not write what waits there.
+os.register_at_fork(after_in_child=journal.cache_clear)
+
+
+def note(line: Line) -> None:
+    """Take a line of the security log into the journal of this process."""
+    journal().note(line)
+
+
+def purge() -> int:
+    """Drop the events that are older than `EVENTS_KEPT`; count them."""
+    kept = timedelta(days=settings.EVENTS_KEPT.read())
+    before, gone = clock.now() - kept, 0
+    for _ in range(PURGES):
+        some = events.purge(before)
+        gone += some
+        if some < events.BATCH:
+            break
+        time.sleep(PAUSE)
+    return gone
+
+
+def happening_of(line: Line) -> Happening:
+    """Return what a line of the security log tells, as it is kept."""
+    request, fields = line.request, line.fields
+    address = None if request is None else request.client_address
+    program = None if request is None else request.client_program
+    user, by = _kept(fields.get("user")), _kept(fields.get("by"))
+    count = fields.get("count")
+    return Happening(
+        line.at,
+        line.event.value,
+        user,
+        by if by != user else None,
+        address,
+        None if address is None else network_of(address),
+        _kept(program),
+        _kept(fields.get("handle")),
+        _kept(fields.get("reason")),
+        count if isinstance(count, int) else None,
+    )
+
+
+def _kept(text: str | int | None) -> str | None:
+    """Return a text as it is kept: short, on one line."""
+    return None if text is None else readable(str(text)[:LONGEST])

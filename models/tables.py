@@ -115,7 +115,8 @@ USER_SESSIONS = Table(
     Column("user_agent", Text),
     Column("method", Text),
     Index("user_sessions_session_digest", "session_digest"),
-    Index("user_sessions_user_id", "user_id"),
+    # A page of a user's sessions, however many there are.
+    Index("user_sessions_user_id", "user_id", "created_at"),
     Index("user_sessions_last_seen_at", "last_seen_at"),
     # A session ends a set time after its creation, so this is the index
     # on expiry, and it stays true when SESSION_DURATION is changed.

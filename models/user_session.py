@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     bindparam,
     false,
+    or_,
     select,
 )
 
@@ -74,6 +75,34 @@ class UserSession(Base):
         if row[_SESSION_COLUMNS] is not None:
             remember(User, User._from_row(row[_SESSION_COLUMNS:]))
         return cls._from_row(row[:_SESSION_COLUMNS])
+
+    @classmethod
+    def newest(
+        cls: type[Self],
+        user_id: str,
+        most: int,
+        before: tuple[datetime, str] | None = None,
+    ) -> list[Self]:
+        """Return the newest `most` sessions of a user.
+
+        `before` has the beginning and the id of the session after which
+        they are to follow.
+        """
+        began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+        wanted = [USER_SESSIONS.c.user_id == user_id]
+        if before is not None:
+            # Said twice, so that the index is entered at that moment.
+            wanted += [
+                began <= before[0],
+                or_(began < before[0], id < before[1]),
+            ]
+        found = database().rows(
+            select(USER_SESSIONS)
+            .where(*wanted)
+            .order_by(began.desc(), id.desc())
+            .limit(most)
+        )
+        return [cls._from_row(row) for row in found]
 
     def save_within(self, most: int, reason: str) -> None:
         """Insert the session; end the user's oldest beyond `most`.

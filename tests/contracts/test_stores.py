@@ -96,6 +96,72 @@ def test_sessions_are_listed_newest_first(
     assert list(store.listed("nobody")) == []
 
 
+@pytest.mark.parametrize("moving", [0, 1])
+def test_sessions_are_shown_by_page(
+    mechanism: Make, set_clock: SetClock, moving: int
+) -> None:
+    """Each on one page, newest first, also if all are of one moment."""
+    for user_id in ["abcde", "fghij"] * 7:
+        _begin(mechanism, user_id)
+        set_clock.advance(moving)
+    store = mechanism().store
+    seen: list[str] = []
+    sizes: list[int] = []
+    place = None
+    while place or not sizes:
+        some, place = store.page("abcde", 3, place)
+        sizes.append(len(some))
+        seen += [each.id for each in some]
+        if moving:
+            # What begins later is on none of the pages that follow.
+            _begin(mechanism)
+    assert sizes == [3, 3, 1]
+    every = [each.id for each in store.listed("abcde")][3 * moving:]
+    assert sorted(seen) == sorted(every)
+    if moving:
+        assert seen == every
+    assert store.page("nobody", 3) == ([], None)
+    assert store.page("abcde", 20)[1] is None
+    assert store.page("abcde", 10)[1] is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["", "x", "-", "1-", "9" * 18 + "-x", "9" * 30 + "-x", "1-\0", "1\n-x",
+     "-1", "\u0661-x", "'; DROP TABLE users; --", "1-\ud800"],
+)
+def test_a_place_that_is_none_is_the_first(
+    mechanism: Make, place: str
+) -> None:
+    """What people write into an address breaks nothing."""
+    _begin(mechanism)
+    store = mechanism().store
+    (own,) = store.listed("abcde")
+    assert [each.id for each in store.page("abcde", 3, place)[0]] == [own.id]
+
+
+def test_pages_of_very_old_sessions(mechanism: Make) -> None:
+    """Scripts may give any moment; the pages come to an end."""
+    store = mechanism().store
+    if not isinstance(store, DatabaseStore):
+        begun = [_begin(mechanism) for _ in range(3)]
+    else:
+        begun = [str(uuid.uuid4()) for _ in range(3)]
+        for session_id, at in zip(
+            begun, ("0001-01-01", "1969-12-31T23:59:59.5", "9999-12-31"),
+            strict=True,
+        ):
+            UserSession(
+                user_id="abcde", session_id=session_id, created_at=at
+            ).save()
+    seen, place = [], None
+    for _ in begun:
+        (one,), place = store.page("abcde", 1, place)
+        seen.append(one.id)
+    assert place is None
+    assert seen == [_handle(mechanism, each) for each in begun[::-1]]
+
+
 def test_a_touch_notes_the_use(mechanism: Make, set_clock: SetClock) -> None:
     """It changes the last use of one session, and nothing else."""
     store = mechanism().store

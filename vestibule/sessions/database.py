@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 """Sessions in the database, found by the digests of their secret ids."""
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 from models import ending
+from models.base import is_storable
 from models.user_session import UserSession
 from vestibule import clock
 from vestibule.digest import digest_of
 from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, oldest_live
 from vestibule.sessions.reasons import Reason
-from vestibule.sessions.store import REASON_KEPT
+from vestibule.sessions.store import REASON_KEPT, SessionPage
+
+#: A place in a list of sessions: microseconds since 1970, and a handle.
+_PLACE = re.compile(r"(-?\d{1,18})-(.+)", re.ASCII | re.DOTALL)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class DatabaseStore:
@@ -25,6 +31,15 @@ class DatabaseStore:
         """Return a user's sessions, or all, newest first."""
         wanted = {} if user_id is None else {"user_id": user_id}
         return UserSession.search(wanted)[::-1]
+
+    def page(
+        self, user_id: str, most: int, place: str | None = None
+    ) -> SessionPage:
+        """Return so many of a user's sessions, at a place or the newest."""
+        found = UserSession.newest(user_id, most + 1, _read(place))
+        if len(found) <= most:
+            return SessionPage(found, None)
+        return SessionPage(found[:most], _written(found[most - 1]))
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; a session that ended meanwhile stays ended."""
@@ -71,3 +86,20 @@ class DatabaseStore:
             gone += ending.end_quiet_since(seen, Reason.IDLE_TIMEOUT)
         ending.forget_reasons(now - REASON_KEPT)
         return gone
+
+
+def _written(session: UserSession) -> str:
+    """Return the place just after a session."""
+    passed = (session.created_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{passed}-{session.id}"
+
+
+def _read(place: str | None) -> tuple[datetime, str] | None:
+    """Return what a place says, if it is one."""
+    found = _PLACE.fullmatch(place or "")
+    if found is None or not is_storable(found[2]):
+        return None
+    try:
+        return _EPOCH + timedelta(microseconds=int(found[1])), found[2]
+    except OverflowError:
+        return None

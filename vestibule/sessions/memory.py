@@ -8,7 +8,7 @@ that somebody put there by hand gets its record when it is first seen.
 
 import threading
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from vestibule.sessions.lifetime import Limits, why_dead
 from vestibule.sessions.origin import current_origin
 from vestibule.sessions.reasons import Reason
 from vestibule.sessions.record import Entry, entry_of
-from vestibule.sessions.store import REASON_KEPT
+from vestibule.sessions.store import REASON_KEPT, SessionPage
 
 #: Ended sessions whose reason is remembered; then the oldest is forgotten.
 REASONS_MAX = 10_000
@@ -109,6 +109,22 @@ class MemoryStore:
         found = (self.find(each) for each in self._ids(user_id))
         return [record for record in found if record is not None][::-1]
 
+    def page(
+        self, user_id: str, most: int, place: str | None = None
+    ) -> SessionPage:
+        """Return so many of a user's sessions; a place is a handle."""
+        found: list[MemorySession] = []
+        passed = place is None
+        for record in self._newest(user_id):
+            if passed:
+                found.append(record)
+            passed = passed or record.id == place
+            if len(found) > most:
+                return SessionPage(found[:most], found[most - 1].id)
+        return SessionPage(found, None) if passed else (
+            self.page(user_id, most)
+        )
+
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; what is not there any more is not put back."""
         record = self._memory.records.get(session_id)
@@ -190,6 +206,15 @@ class MemoryStore:
             if why is not None:
                 gone += self.end(session_id, why)
         return gone
+
+    def _newest(self, user_id: str) -> Iterator[MemorySession]:
+        """Give a user's sessions one by one, newest first."""
+        for session_id in reversed(list(self._entries)):
+            entry = entry_of(self._entries.get(session_id))
+            if entry is not None and entry.user_id == user_id:
+                record = self.find(session_id)
+                if record is not None:
+                    yield record
 
     def _ids(self, user_id: str | None) -> list[str]:
         """Return the secret ids of a user's sessions, or all, oldest first.

@@ -8,7 +8,7 @@ day, for the one who can show the secret.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.reasons import Reason
@@ -16,6 +16,14 @@ from vestibule.sessions.record import Session
 
 #: How long it is remembered why a session ended.
 REASON_KEPT = timedelta(days=1)
+
+
+class SessionPage(NamedTuple):
+    """Some of a user's sessions, newest first."""
+
+    sessions: Sequence[Session]
+    #: The place at which the next page begins; `None` after the last one.
+    next: str | None
 
 
 class SessionStore(Protocol):
@@ -26,6 +34,15 @@ class SessionStore(Protocol):
 
     def listed(self, user_id: str | None = None) -> Sequence[Session]:
         """Return a user's sessions, or all, dead or alive, newest first."""
+
+    def page(
+        self, user_id: str, most: int, place: str | None = None
+    ) -> SessionPage:
+        """Return so many of a user's sessions, dead or alive.
+
+        They are the newest, or those at the `place` that the page before
+        told; a place that is none counts as not given.
+        """
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; a session that ended meanwhile stays ended."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What happened to accounts and sessions; codes to make the first admin.
+"""What happened; codes to make the first admin; sessions by user and age.
 """
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add both tables."""
+    """Add both tables, and widen an index."""
     op.create_table(
         "events",
         sa.Column("id", Position, primary_key=True, autoincrement=False),
@@ -35,4 +35,8 @@ def upgrade() -> None:
         "setup_codes",
         sa.Column("code_digest", sa.Text, primary_key=True),
         sa.Column("created_at", UTCMoment, nullable=False),
+    )
+    op.drop_index("user_sessions_user_id", "user_sessions")
+    op.create_index(
+        "user_sessions_user_id", "user_sessions", ["user_id", "created_at"]
     )

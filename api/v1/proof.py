@@ -12,6 +12,13 @@ from vestibule.errors import ProofTooOld
 
 def require_recent_proof() -> None:
     """Raise `ProofTooOld` unless the password was proved within the window.
+    """
+    if not has_recent_proof():
+        raise ProofTooOld("a proof of the password is missing or too old")
+
+
+def has_recent_proof() -> bool:
+    """Tell whether the password was proved within the window.
 
     A request with a password of its own proves it itself; who is known by
     a session proved it when that was opened, or refreshed.
@@ -19,13 +26,12 @@ def require_recent_proof() -> None:
     request = current_request()
     mechanism = request.mechanism
     if not isinstance(mechanism, SessionAuth):
-        return
+        return True
     session_id = mechanism.session_cookie(request)
     session = (
         None if session_id is None else mechanism.store.find(session_id)
     )
     window = timedelta(seconds=settings.REAUTH_WINDOW.read())
-    if session is None or not is_recent(
+    return session is not None and is_recent(
         session.authenticated_at, window, mechanism.now()
-    ):
-        raise ProofTooOld("a proof of the password is missing or too old")
+    )

@@ -6,6 +6,7 @@ nothing; what no rule knows is "an unknown program".
 """
 
 import re
+from typing import NamedTuple
 
 # The order counts: most browsers also claim to be the ones below them.
 _PROGRAMS = (
@@ -36,11 +37,23 @@ _SYSTEMS = (
 )
 
 
+class Device(NamedTuple):
+    """A program and its system, as far as they are known."""
+
+    program: str | None
+    system: str | None
+
+
+def recognized(user_agent: str | None) -> Device:
+    """Return what a user agent tells."""
+    text = user_agent or ""
+    return Device(_first(_PROGRAMS, text), _first(_SYSTEMS, text))
+
+
 def device_of(user_agent: str | None) -> str:
     """Return the program, and its system if that is told."""
-    text = user_agent or ""
-    program = _first(_PROGRAMS, text) or "an unknown program"
-    system = _first(_SYSTEMS, text)
+    program, system = recognized(user_agent)
+    program = program or "an unknown program"
     return f"{program} on {system}" if system else program
 
 

@@ -32,9 +32,8 @@ def end_session(handle: str) -> Response:
     """End the session with this handle, if it is the user's own."""
     auth, user = asking()
     current = current_session(auth)
-    if not auth.store.end_handle(handle, Reason.REVOKED, user.id):
+    if not end_one(auth, user, handle):
         abort(404)
-    log(Event.SESSION_REVOKED, user=user.id, handle=handle)
     response = answer({})
     name = settings.SESSION_NAME.read()
     if current is not None and current.id == handle and name is not None:
@@ -45,12 +44,24 @@ def end_session(handle: str) -> Response:
 @app_views.delete("/auth_session/sessions")
 def end_other_sessions() -> Response:
     """End all sessions of the user but the one that asks."""
-    auth, user = asking()
+    return answer({"ended": end_others(*asking())})
+
+
+def end_one(auth: SessionAuth, user: User, handle: str) -> bool:
+    """End the user's session with this handle; tell if it was there."""
+    if not auth.store.end_handle(handle, Reason.REVOKED, user.id):
+        return False
+    log(Event.SESSION_REVOKED, user=user.id, handle=handle)
+    return True
+
+
+def end_others(auth: SessionAuth, user: User) -> int:
+    """End the user's sessions but the one that asks; count them."""
     current = current_session(auth)
     keep = None if current is None else current.id
     ended = auth.store.end_all(Reason.REVOKED, user.id, keep)
     log(Event.SESSIONS_REVOKED, user=user.id, count=ended)
-    return answer({"ended": ended})
+    return ended
 
 
 def asking() -> tuple[SessionAuth, User]:

@@ -93,6 +93,11 @@ def delete_user(user_id: str) -> Response:
         abort(404)
     if settings.REAUTH_TO_DELETE.read():
         require_recent_proof()
+    remove_account(user)
+    return answer({})
+
+
+def remove_account(user: User) -> None:
+    """Delete `user` and all its sessions; raise `LastAdmin`."""
     remove(user, getattr(current_request().mechanism, "store", None))
     log(Event.USER_REMOVED, user=user.id, by=asker())
-    return answer({})

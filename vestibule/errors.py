@@ -31,9 +31,10 @@ class InvalidValue(VestibuleError, ValueError):
     public = None
 
     def __init__(self, field: str, why: str) -> None:
-        """Keep the `field`'s name; `why` completes "<field> ..."."""
+        """Keep the `field`'s name and `why`, which completes "<field> ..."."""
         super().__init__(f"{field} {why}")
         self.field = field
+        self.why = why
 
 
 class WrongPassword(VestibuleError):

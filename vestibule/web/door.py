@@ -14,10 +14,11 @@ from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome, decide
 from api.v1.request import VestibuleRequest
 from vestibule.observe.security import Event, log
+from vestibule.web.addresses import SIGN_IN
 from vestibule.web.blueprint import OPEN, pages
 from vestibule.web.rendering import redirect
+from vestibule.web.returning import PARAMETER
 
-SIGN_IN = "/sign-in"
 _ASSET = f"{pages.name}.asset"
 
 
@@ -70,6 +71,7 @@ def admit(
     if request.method != "GET":
         # What was typed is lost; the page that it came from is not.
         return redirect(SIGN_IN)
+    back = request.full_path.rstrip("?")
     return redirect(
-        f"{SIGN_IN}?{urlencode({'next': request.full_path.rstrip('?')})}"
+        f"{SIGN_IN}?{urlencode({PARAMETER: back})}"
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from babel import Locale
+from babel import Locale, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
 
 from api.v1.request import current_request
@@ -24,8 +24,13 @@ LANGUAGES = ("en", "fr")
 def language() -> str:
     """Return the language that the browser asks for, as far as it is here.
     """
-    wished = current_request().accept_languages
-    return wished.best_match(LANGUAGES, LANGUAGES[0])
+    # Werkzeug's own choice for "fr-CH, en" would be English.
+    wished = [
+        tag.lower()
+        for tag, quality in current_request().accept_languages
+        if quality > 0
+    ]
+    return negotiate_locale(wished, LANGUAGES, sep="-") or LANGUAGES[0]
 
 
 @cache
@@ -64,6 +69,7 @@ def ago(moment: datetime, code: str) -> str:
 
 def exactly(moment: datetime, code: str) -> str:
     """Return a moment in full, in UTC, as the language writes it."""
-    return format_datetime(
-        moment, "long", tzinfo=UTC, locale=Locale.parse(code)
+    # French would have "TU" for the zone, which few know.
+    return "{} UTC".format(
+        format_datetime(moment, "medium", UTC, Locale.parse(code))
     )

@@ -16,6 +16,7 @@ from vestibule import settings
 from vestibule.web import notices
 from vestibule.web.assets import bundle
 from vestibule.web.language import ago, catalogue, exactly, language
+from vestibule.web.wording import lasting
 
 #: Nothing from elsewhere, nothing written into the page, no frame around.
 POLICY = (
@@ -85,6 +86,7 @@ def _environment(code: str) -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         texts.gettext, texts.ngettext, newstyle=True
     )
+    environment.filters["lasting"] = partial(lasting, code=code)
     environment.filters["ago"] = partial(ago, code=code)
     environment.filters["exactly"] = partial(exactly, code=code)
     return environment

@@ -5,12 +5,21 @@ from flask import Flask
 
 from api.v1.auth.session_auth import SessionAuth
 from vestibule import settings
-from vestibule.web import entrance, error_pages
+from vestibule.web import (
+    activity,
+    entrance,
+    error_pages,
+    register,
+    reset,
+    sessions,
+    setup,
+    sign_in,
+)
 from vestibule.web.assets import bundle
 from vestibule.web.blueprint import pages
 
 #: Each module that has pages is taken in once.
-PAGES = (entrance,)
+PAGES = (entrance, sign_in, register, reset, setup, sessions, activity)
 
 
 def has_pages(mechanism: type | None) -> bool:

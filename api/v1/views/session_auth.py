@@ -41,7 +41,7 @@ def login() -> Response:
         return answer({"error": "no user found for this email"}, 404)
     if user is None:
         return challenged(answer({"error": "wrong password"}, 401), auth)
-    return _begin_session(auth, user)
+    return _logged_in(auth, user)
 
 
 @app_views.delete("/auth_session/logout")
@@ -49,41 +49,61 @@ def logout() -> Response:
     """End the session that the cookie names."""
     from api.v1.app import auth
 
-    destroy_session = getattr(auth, "destroy_session", None)
-    if destroy_session is None:
+    if not hasattr(auth, "destroy_session") or not end_session(auth):
         abort(404)
+    response = answer({})
+    forget_session(response)
+    return response
+
+
+def begin_session(auth: Any, user: User) -> str | None:
+    """Begin a session of `user`, whose password was checked just now.
+
+    Return its id, or `None` if what was checked does not hold any more.
+    """
+    # A session that came along ends: what somebody slipped a person before
+    # the login is worth nothing after it (ASVS 5.0, 7.2.4).
+    auth.destroy_session(request)
+    set_origin(current_origin()._replace(method="password"))
+    session_id: str = auth.create_session(user.id)
+    store = getattr(auth, "store", None)
+    if store is not None and not still_holds(user):
+        store.end(session_id, Reason.PASSWORD_CHANGED)
+        return None
+    log(Event.LOGIN, user=user.id, handle=_handle(store, session_id))
+    return session_id
+
+
+def end_session(auth: Any) -> bool:
+    """End the session that the cookie names; tell if there was one."""
     store = getattr(auth, "store", None)
     cookie_of = getattr(auth, "session_cookie", lambda _: None)
     handle = _handle(store, cookie_of(request))
-    if not destroy_session(request):
-        abort(404)
+    if not auth.destroy_session(request):
+        return False
     user = getattr(current_request().current_user, "id", None)
     log(Event.LOGOUT, user=user, handle=handle)
-    response = answer({})
+    return True
+
+
+def forget_session(response: Response) -> None:
+    """Make the browser drop the cookie, and what pages kept."""
     # What pages kept. Not "cookies": that would take those of all other
     # applications under the same domain along.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     name = settings.SESSION_NAME.read()
     if name is not None:
         cookie.clear_on(response, name, request.is_secure)
-    return response
 
 
-def _begin_session(auth: Any, user: User) -> Response:
+def _logged_in(auth: Any, user: User) -> Response:
     """Answer with the user, and with the cookie of a new session."""
     name = settings.SESSION_NAME.read()
     if name is None:
         return answer({"error": "SESSION_NAME is not set"}, 500)
-    # A session that came along ends: what somebody slipped a person before
-    # the login is worth nothing after it (ASVS 5.0, 7.2.4).
-    auth.destroy_session(request)
-    set_origin(current_origin()._replace(method="password"))
-    session_id = auth.create_session(user.id)
-    store = getattr(auth, "store", None)
-    if store is not None and not still_holds(user):
-        store.end(session_id, Reason.PASSWORD_CHANGED)
+    session_id = begin_session(auth, user)
+    if session_id is None:
         return challenged(answer({"error": "wrong password"}, 401), auth)
-    log(Event.LOGIN, user=user.id, handle=_handle(store, session_id))
     response = answer(user.to_json())
     cookie.set_on(response, name, session_id, request.is_secure)
     return response

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Making an account for oneself, where the house lets everybody do so."""
+
+from flask import Response, abort
+
+from api.v1.request import current_request
+from api.v1.views.session_auth import FORM_LIMIT
+from models.user import User, email_key
+from vestibule import settings
+from vestibule.accounts.first_run import is_pending
+from vestibule.accounts.registration import register
+from vestibule.errors import DuplicateEmail, InvalidValue, Throttled
+from vestibule.observe.security import Event, log
+from vestibule.sessions.origin import current_origin
+from vestibule.throttle import throttle
+from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN
+from vestibule.web.blueprint import open_to_all, pages
+from vestibule.web.language import gettext
+from vestibule.web.rendering import page, redirect
+from vestibule.web.sign_in import let_in
+from vestibule.web.wording import said, too_many_attempts
+
+_NEEDED = ("email", "password")
+_SHOWN = ("email", "first_name", "last_name")
+
+
+@pages.get("/register")
+@open_to_all
+def show_register() -> Response:
+    """Show the form."""
+    _require_open()
+    if current_request().current_user is not None:
+        return redirect(ACCOUNT)
+    return redirect(SETUP) if is_pending() else _form(200)
+
+
+@pages.post("/register")
+@open_to_all
+def make_account() -> Response:
+    """Make an account, and sign its owner in."""
+    _require_open()
+    request = current_request()
+    request.max_content_length = FORM_LIMIT
+    # Else a stranger would be there first, and nobody an admin.
+    if is_pending():
+        return redirect(SETUP)
+    if missing := {
+        name: gettext("Please fill this in.")
+        for name in _NEEDED if not request.form.get(name)
+    }:
+        return _form(400, missing)
+    try:
+        user = _registered()
+    except InvalidValue as error:
+        return _form(400, {error.field: said(error)})
+    except Throttled as error:
+        response = _form(429, {}, too_many_attempts(error.retry_after))
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    return let_in(user) or redirect(SIGN_IN)
+
+
+def _registered() -> User:
+    """Store the user of the form; raise what `register` raises.
+
+    The answer tells who has an account, so asking gets slow: `Throttled`.
+    """
+    form = current_request().form
+    attempt = throttle().attempt(
+        f"register {email_key(form['email'])}", current_origin().ip
+    )
+    attempt.begin()
+    try:
+        user = register(
+            form["email"],
+            form["password"],
+            form.get("first_name") or None,
+            form.get("last_name") or None,
+        )
+    except DuplicateEmail:
+        attempt.fail()
+        raise
+    attempt.succeed()
+    log(Event.USER_ADDED, user=user.id)
+    return user
+
+
+def _require_open() -> None:
+    """Abort with 404 where people do not make accounts for themselves."""
+    if settings.REGISTRATION.read() != "open":
+        abort(404)
+
+
+def _form(
+    status: int, errors: dict[str, str] | None = None,
+    alert: str | None = None,
+) -> Response:
+    """Return the form with what was typed, but for the password."""
+    form = current_request().form
+    return page(
+        "register.html",
+        status,
+        alert=alert,
+        errors=errors or {},
+        values={name: form.get(name, "") for name in _SHOWN},
+        least=settings.PASSWORD_MIN_LENGTH.read(),
+    )

@@ -20,12 +20,26 @@ class Notice(StrEnum):
     """The texts, by the names that the cookie has for them."""
 
     PASSWORD_RESET = "password_reset"
+    SET_UP_BEFORE = "set_up_before"
+    SESSION_ENDED = "session_ended"
+    SESSION_GONE = "session_gone"
+    OTHERS_ENDED = "others_ended"
+    NO_OTHERS = "no_others"
 
 
 _TEXTS = {
     Notice.PASSWORD_RESET: marked(
         "Your password is set. Sign in with it now."
     ),
+    Notice.SET_UP_BEFORE: marked(
+        "Somebody has set this up already. Sign in, or ask them."
+    ),
+    Notice.SESSION_ENDED: marked("The session is ended."),
+    Notice.SESSION_GONE: marked("That session had ended already."),
+    Notice.OTHERS_ENDED: marked(
+        "You are signed out everywhere but here."
+    ),
+    Notice.NO_OTHERS: marked("There was no other session to end."),
 }
 
 

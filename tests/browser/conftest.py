@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from models.user import User
 from tests.backends import missing
+from tests.browser.scenes import PASSWORD
 from tests.browser.visitor import Visitor
 from tests.http.contents import alarms_of
 from tests.serving import COOKIE, Server
@@ -31,7 +32,6 @@ PAGES = {
     "SESSION_DURATION": "43200",
     "WEB_PAGES": "on",
 }
-PASSWORD = "violet umbrella 7 kites"
 
 Visit = Callable[..., Visitor]
 Open = Callable[..., Server]
@@ -55,7 +55,9 @@ def shared_house(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """Run a server with pages for the tests that need no own."""
-    server = Server(tmp_path_factory.mktemp("house"), **PAGES).start()
+    server = Server(
+        tmp_path_factory.mktemp("house"), **PAGES, REGISTRATION="open"
+    ).start()
     yield server
     assert server.stop() == 0
     assert alarms_of(server) == []

@@ -8,7 +8,6 @@ that wants a complaint says so.
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
@@ -27,6 +26,8 @@ _STATUS = re.compile(
 #: What keeps somebody from using a page, in axe's words.
 _GRAVE = ("serious", "critical")
 _AXE = Axe()
+# Milliseconds: several browsers may share one core.
+expect.set_options(timeout=20_000)
 
 
 class Visitor:
@@ -37,7 +38,9 @@ class Visitor:
         """Open a browser of `options`, for the server at `url`."""
         options.setdefault("locale", "en-GB")
         options.setdefault("color_scheme", "light")
-        self._host = urlsplit(url).netloc
+        self._browser = browser
+        self.url = url
+        self._companions: list[Visitor] = []
         self.context = browser.new_context(base_url=url, **options)
         #: What the browser complained about, or asked of others.
         self.faults: list[str] = []
@@ -48,6 +51,13 @@ class Visitor:
         self.page.on("pageerror", self._note_error)
         self.context.on("request", self._note_request)
         self.context.on("response", self._note_answer)
+
+    def companion(self, **options: Any) -> "Visitor":
+        """Open another browser for the same server; it closes with this.
+        """
+        other = Visitor(self._browser, self.url, **options)
+        self._companions.append(other)
+        return other
 
     def open(self, path: str, status: int = 200) -> None:
         """Go to the page at `path`, which must answer by `status`."""
@@ -74,7 +84,9 @@ class Visitor:
 
     def is_at(self, path: str) -> None:
         """Wait until the page at `path` is open, whatever its query."""
-        self.page.wait_for_url(lambda url: urlsplit(url).path == path)
+        expect(self.page).to_have_url(
+            re.compile(rf"{re.escape(self.url + path)}(\?.*)?$")
+        )
 
     def sign_in(self, email: str, password: str) -> None:
         """Sign in by the page, and arrive at the account."""
@@ -106,6 +118,8 @@ class Visitor:
     def close(self) -> None:
         """Close the browser; it must have had nothing to complain about.
         """
+        for companion in self._companions:
+            companion.close()
         self.context.close()
         if self.faults:
             raise AssertionError("\n".join(self.faults))
@@ -127,5 +141,5 @@ class Visitor:
 
     def _note_request(self, request: Request) -> None:
         """Note a request to any other host than the server."""
-        if urlsplit(request.url).netloc != self._host:
+        if not request.url.startswith(f"{self.url}/"):
             self.faults.append(f"another host: {request.url}")

@@ -7,7 +7,7 @@ English wording, and is looked up there at each request.
 
 import gettext as catalogues
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from babel import Locale, negotiate_locale
@@ -67,6 +67,7 @@ def ago(moment: datetime, code: str) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def exactly(moment: datetime, code: str) -> str:
     """Return a moment in full, in UTC, as the language writes it."""
     # French would have "TU" for the zone, which few know.

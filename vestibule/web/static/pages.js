@@ -7,7 +7,6 @@ for (const button of document.querySelectorAll("button.reveal")) {
   const show = word.data;
   const set = (shown) => {
     input.type = shown ? "text" : "password";
-    button.setAttribute("aria-pressed", String(shown));
     word.data = shown ? button.dataset.hide : show;
   };
   button.hidden = false;
@@ -22,6 +21,8 @@ for (const form of document.querySelectorAll('form[method="post"]')) {
       event.preventDefault();
     }
     form.dataset.sent = "yes";
+    // Whoever stopped it meanwhile may try again.
+    setTimeout(() => delete form.dataset.sent, 5000);
   });
 }
 // A page that comes back from the history may be sent again.
@@ -41,7 +42,7 @@ for (const moment of document.querySelectorAll("time[title]")) {
   }
 }
 
-const alert = document.getElementById("alert");
-if (alert) {
-  alert.focus();
+const first = document.querySelector("#alert, [aria-invalid='true']");
+if (first) {
+  first.focus();
 }

@@ -6,7 +6,7 @@ English wording, and is looked up there at each request.
 """
 
 import gettext as catalogues
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -61,7 +61,8 @@ def marked(message: str) -> str:
 
 def ago(moment: datetime, code: str) -> str:
     """Return how long ago a moment was, in words: "3 minutes ago"."""
-    passed = moment - clock.now()
+    # This moment, or another machine's clock: never "in 0 seconds".
+    passed = min(moment - clock.now(), -timedelta.resolution)
     return format_timedelta(
         passed, add_direction=True, locale=Locale.parse(code)
     )

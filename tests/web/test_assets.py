@@ -44,7 +44,7 @@ def test_a_page_loads_little_and_from_here(house: House) -> None:
     assert len(paths) == 3
     weight = len(answer.data)
     for path in paths:
-        assert path.startswith("/assets/")
+        assert path.startswith("/vestibule/assets/")
         weight += len(visitor.get(path).data)
     assert weight < MOST
     assert answer.text.count("<script") == answer.text.count(" defer>") == 1
@@ -72,7 +72,7 @@ def test_assets_are_kept_for_good(house: House) -> None:
 )
 def test_nothing_else_is_served(house: House, name: str) -> None:
     """The name is looked up, and is no path."""
-    answer = house.client().get(f"/assets/{name}")
+    answer = house.client().get(f"/vestibule/vestibule/assets/{name}")
     assert answer.status_code in (401, 404)
     assert answer.mimetype == "application/json"
 

@@ -56,7 +56,7 @@ def test_programs_get_json(house: House, accept: str | None) -> None:
     for path, status, text in (
         ("/nothing", 401, "Unauthorized"),
         ("/account", 401, "Unauthorized"),
-        ("/assets/nothing.css", 404, "Not found"),
+        ("/vestibule/assets/nothing.css", 404, "Not found"),
     ):
         answer = client.get(path, headers=headers)
         assert answer.status_code == status

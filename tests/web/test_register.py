@@ -120,7 +120,7 @@ def test_names_are_shown_as_text(house: House, name: str) -> None:
     assert page.fields()["first_name"]["dir"] == "auto"
     assert not {"img", "script"} & {
         tag for tag, given in page.elements
-        if not str(given.get("src", "")).startswith("/assets/")
+        if not str(given.get("src", "")).startswith("/vestibule/assets/")
     }
     made = visitor.post("/register", form(first_name=name))
     assert made.status_code == 303

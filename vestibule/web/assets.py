@@ -20,6 +20,9 @@ from vestibule.errors import BadSetting
 from vestibule.web.blueprint import open_to_all, pages
 from vestibule.web.brand import palette
 
+#: Behind a proxy another application may have the rest of the host, and
+#: `/assets` for its own.
+FOLDER = "/vestibule/assets"
 _FOLDER = Path(__file__).parent / "static"
 _KINDS = {
     ".css": "text/css",
@@ -82,7 +85,7 @@ class Bundle:
         asset = Asset(_KINDS[suffix], content)
         full = f"{name}-{asset.digest}{suffix}"
         self.files[full] = asset
-        return f"/assets/{full}"
+        return f"{FOLDER}/{full}"
 
 
 @cache
@@ -91,7 +94,7 @@ def bundle() -> Bundle:
     return Bundle()
 
 
-@pages.get("/assets/<name>")
+@pages.get(f"{FOLDER}/<name>")
 @open_to_all
 def asset(name: str) -> Response:
     """Answer with a file, or say that the browser has it."""

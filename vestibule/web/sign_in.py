@@ -12,7 +12,7 @@ from api.v1.request import current_request
 from api.v1.views.session_auth import (
     FORM_LIMIT,
     begin_session,
-    end_session,
+    leave_session,
     forget_session,
 )
 from models.user import User
@@ -72,7 +72,7 @@ def sign_in() -> Response:
 @open_to_all
 def sign_out() -> Response:
     """End the session, if there still is one, and say goodbye."""
-    end_session(current_request().mechanism)
+    leave_session(current_request().mechanism)
     response = redirect(SIGNED_OUT)
     forget_session(response)
     return response

@@ -49,7 +49,7 @@ def logout() -> Response:
     """End the session that the cookie names."""
     from api.v1.app import auth
 
-    if not hasattr(auth, "destroy_session") or not end_session(auth):
+    if not hasattr(auth, "destroy_session") or not leave_session(auth):
         abort(404)
     response = answer({})
     forget_session(response)
@@ -74,7 +74,7 @@ def begin_session(auth: Any, user: User) -> str | None:
     return session_id
 
 
-def end_session(auth: Any) -> bool:
+def leave_session(auth: Any) -> bool:
     """End the session that the cookie names; tell if there was one."""
     store = getattr(auth, "store", None)
     cookie_of = getattr(auth, "session_cookie", lambda _: None)

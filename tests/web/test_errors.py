@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Errors: pages for browsers, JSON for the rest, nothing new under /api/."""
+"""Errors: pages for browsers, JSON for the rest, nothing new for `/api/`."""
 
 import json
 from typing import Any

@@ -12,7 +12,7 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 CODE := api models vestibule tests bench
 
-.PHONY: help run setup test torture lint types check bench texts lock clean
+.PHONY: help run setup test torture lint types check bench texts screenshots lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,10 @@ bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
 
 texts: $(VENV)/.develop  ## Take the pages' texts into the catalogue, and compile it.
 	$(BIN)/python -m tests.house.texts
+
+screenshots: $(VENV)/.develop  ## Take the pictures of the pages anew, by Chromium.
+	mkdir -p docs/screenshots
+	SCREENSHOTS=docs/screenshots $(TESTS) tests/browser/test_screenshots.py
 
 lock:  ## Write the requirement files with hashes, from the .in files.
 	@test -x $(VENV)/lock/bin/pip-compile || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet pip-tools; }

@@ -34,6 +34,19 @@ def english() -> set[str]:
         }
 
 
+def unevenness(visitor: Visitor, selector: str) -> float:
+    """Return by how many pixels the heights of elements differ.
+
+    More than some mean that they do not stand in one line.
+    """
+    middles = [
+        box["y"] + box["height"] / 2
+        for element in visitor.page.locator(selector).all()
+        if (box := element.bounding_box()) is not None
+    ]
+    return max(middles, default=0) - min(middles, default=0)
+
+
 def check_for_everybody(visitor: Visitor) -> None:
     """Look at what is open in both colour schemes, on all screens."""
     assert visitor.page.locator("h1").count() == 1
@@ -45,6 +58,8 @@ def check_for_everybody(visitor: Visitor) -> None:
     for width in WIDTHS:
         visitor.page.set_viewport_size({"width": width, "height": 800})
         assert visitor.overflow() <= 0, width
+        assert unevenness(visitor, ".brand > *") < 4, width
+        assert unevenness(visitor, "header nav > *") < 10, width
 
 
 @each_scene
@@ -69,6 +84,7 @@ def test_it_speaks_french(
     for width in WIDTHS:
         visitor.page.set_viewport_size({"width": width, "height": 800})
         assert visitor.overflow() <= 0, width
+        assert unevenness(visitor, "header nav > *") < 10, width
     said = re.sub(r"\s+", " ", visitor.page.inner_text("body"))
     assert {text for text in english() if text in said} == set()
 

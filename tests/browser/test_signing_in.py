@@ -140,7 +140,7 @@ def test_who_is_signed_in_is_told(
     visitor.follow("Go on")
     visitor.is_at("/account")
     visitor.open("/sign-in")
-    visitor.press("Sign out, and sign in as somebody else")
+    visitor.press("Use another account")
     visitor.is_at("/signed-out")
 
 

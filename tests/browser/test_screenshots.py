@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""What people see, as pictures: each is taken anew, and is small.
+
+`make screenshots` puts them into `docs/screenshots`.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from models.user import User
+from tests.browser.conftest import Open, Visit, settle
+from tests.browser.scenes import PASSWORD, PHONE, sign_in, wrong_password
+from tests.browser.visitor import Visitor
+from tests.printed import invitation_of
+from vestibule.accounts.roles import set_role
+
+#: Bytes of a picture: a clone should not grow by it.
+MOST = 60_000
+LAPTOP = {"width": 900, "height": 640}
+TABLET = (
+    "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
+    " (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+)
+#: Width and height of a phone's screen.
+POCKET = {"width": 360, "height": 720}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return where the pictures go: into the repository if it is asked."""
+    return Path(os.environ.get("SCREENSHOTS", tmp_path))
+
+
+def taken(visitor: Visitor, folder: Path, name: str) -> None:
+    """Take a picture without the blinking cursor, and check its size."""
+    file = folder / f"{name}.png"
+    visitor.page.screenshot(path=file, animations="disabled", caret="hide")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert 1_000 < file.stat().st_size < MOST
+
+
+def test_the_first_run(
+    open_house: Open, visit: Visit, folder: Path
+) -> None:
+    """The page that the printed address leads to."""
+    house = open_house()
+    _, code = invitation_of(house)
+    visitor = visit(house, viewport={"width": 900, "height": 720})
+    visitor.open("/setup")
+    visitor.fill(code="7KQ2-M0RD-XW4H-9TZE", email="ada@example.com")
+    taken(visitor, folder, "first-run")
+    assert code not in visitor.page.content()
+
+
+def test_the_pages_of_an_account(
+    open_house: Open, visit: Visit, folder: Path
+) -> None:
+    """In light and dark, on a laptop and on a phone, in both languages."""
+    house = open_house()
+    ada: User = settle(
+        "ada@example.com", first_name="Ada", last_name="Lovelace"
+    )
+    set_role(ada, "admin")
+    for agent in (PHONE, TABLET):
+        sign_in(visit(house, user_agent=agent), ada)
+    visitor = visit(house, viewport=LAPTOP)
+    visitor.open("/sign-in")
+    taken(visitor, folder, "sign-in")
+    visitor.page.emulate_media(color_scheme="dark")
+    taken(visitor, folder, "sign-in-dark")
+    visitor.page.emulate_media(color_scheme="light")
+    wrong_password(visitor, ada)
+    sign_in(visitor, ada)
+    taken(visitor, folder, "account")
+    visitor.open("/account/sessions")
+    expect(visitor.page.locator("ul.rows > li")).to_have_count(3)
+    taken(visitor, folder, "sessions")
+    visitor.page.emulate_media(color_scheme="dark")
+    taken(visitor, folder, "sessions-dark")
+    visitor.page.emulate_media(color_scheme="light")
+    visitor.open("/account/activity")
+    taken(visitor, folder, "activity")
+    phone = visit(house, viewport=POCKET, user_agent=PHONE, locale="fr-FR")
+    phone.open("/sign-in")
+    phone.fill(email="ada@example.com", password=PASSWORD)
+    taken(phone, folder, "sign-in-phone-french")
+    sign_in(phone, ada)
+    phone.open("/account/sessions")
+    taken(phone, folder, "sessions-phone-french")

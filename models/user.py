@@ -9,10 +9,16 @@ from sqlalchemy import ColumnElement, Connection, delete, false, update
 
 from models import ending
 from models.base import Base, is_storable, storable_text
+from models.engine import database
 from models.role import Role, role_of
 from models.tables import RESET_CODES, USERS, moment
 from vestibule import clock, passwords
-from vestibule.errors import DuplicateEmail, InvalidValue, VestibuleError
+from vestibule.errors import (
+    DuplicateEmail,
+    InvalidValue,
+    VestibuleError,
+    WrongPassword,
+)
 
 _PASSWORD = USERS.c.keys().index("password")
 
@@ -103,6 +109,32 @@ class User(Base):
             .where(USERS.c.id == self.id, USERS.c.password == before)
             .values(password=after, updated_at=clock.now())
         ))
+
+    def replace_password(
+        self, after: str, reason: str, kept: ending.Rotation | None = None
+    ) -> bool:
+        """Store the hash of another password, and end all sessions but one.
+
+        In one transaction, so that nothing outlives the old password. The
+        session that is `kept` gets the new digest; tell if it was there.
+        Raise `WrongPassword` if the stored password is another by now.
+        """
+        now = clock.now()
+        statement = update(USERS).where(
+            USERS.c.id == self.id, USERS.c.password == self._password
+        )
+        with database().transaction() as connection:
+            if not connection.execute(
+                statement.values(password=after, updated_at=now)
+            ).rowcount:
+                raise WrongPassword("the password was changed meanwhile")
+            rotated = kept is not None and (
+                ending.rotate_within(connection, kept, now)
+            )
+            ending.end_within(
+                connection, self.id, reason, kept.new if kept else None
+            )
+        return rotated
 
     def adopt_hash(self, stored: str) -> None:
         """Take over a hash that another store made of the password."""

@@ -5,8 +5,7 @@ Its law: servers are asked over HTTP alone, each step picks one of them,
 and what a step ended is asked of every one of them at once.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import hypothesis.strategies as st
@@ -22,18 +21,11 @@ from hypothesis.stateful import (
 )
 
 from api.v1.auth.session_db_auth import SessionDBAuth
-from models.user import User
 from models.user_session import UserSession
-from tests.clocks import FileClock
 from tests.http.accounts import PASSWORD, newcomer
-from tests.http.session_model import (
-    DURATION,
-    IDLE,
-    TOUCH,
-    Person,
-    SessionModel,
-)
-from tests.serving import COOKIE, MovedServer
+from tests.http.session_model import IDLE, TOUCH, Person, SessionModel
+from tests.http.town import Town
+from tests.serving import COOKIE
 
 LOGIN = "/api/v1/auth_session/login"
 LOGOUT = "/api/v1/auth_session/logout"
@@ -41,39 +33,12 @@ SESSIONS = "/api/v1/auth_session/sessions"
 REFRESH = "/api/v1/auth_session/refresh"
 USERS = "/api/v1/users"
 ME = f"{USERS}/me"
-_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 _WHO = st.integers(0, 1)
 _HOUR, _DAY, _YEAR = 3600, 86_400, 31_557_600
 _STEPS = st.sampled_from([
-    1, TOUCH - 1, TOUCH, TOUCH, IDLE // 2, IDLE // 2, IDLE, IDLE, IDLE + 1,
-    DURATION - IDLE, DURATION, -5, -_HOUR, _HOUR, _DAY,
+    1, TOUCH - 1, TOUCH, TOUCH, IDLE // 2, IDLE // 2, IDLE, -5, -_HOUR,
+    _HOUR, _DAY,
 ])
-
-
-@dataclass
-class Town:
-    """Servers that run on one database and one clock, for all examples."""
-
-    auth_type: str
-    servers: list[MovedServer]
-    clock: FileClock
-    #: The latest moment that the clock has shown.
-    latest: datetime = _LONG_AGO
-
-    def begin(self) -> datetime:
-        """Delete the users; go to days that no server has seen."""
-        for user in User.all():
-            user.remove()
-        now = max(self.latest, self.clock.moment) + timedelta(days=9)
-        self.clock.moment = self.latest = now
-        return now
-
-    def move(self, seconds: int) -> datetime:
-        """Move the clock of all servers, perhaps back."""
-        self.clock.advance(seconds)
-        now = self.clock.moment
-        self.latest = max(self.latest, now)
-        return now
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -132,17 +97,24 @@ class SessionMachine(RuleBasedStateMachine):
         assert listed.keys() == {one.handle for one in own}
         for one in own:
             shown = listed[one.handle]
-            ends = min(one.began + model.lifetime, one.seen + model.idle)
             assert shown["current"] is (one is asking)
             assert shown["created_at"] == _written(one.began)
             assert shown["last_seen_at"] == _written(one.seen)
-            assert shown["expires_at"] == _written(ends)
+            assert shown["expires_at"] == _written(model.end_of(one))
 
     @rule(seconds=_STEPS)
     def wait(self, seconds: int) -> None:
         """Let time pass, with idleness and ends; or set the clock back.
         """
-        self.model.now = self.town.move(seconds)
+        self._move(seconds)
+
+    @rule(secret=secrets, beyond=st.booleans(), side=_WHO)
+    def await_end(self, secret: str, beyond: bool, side: int) -> None:
+        """Use a session at its very last moment, or just too late."""
+        if self.model.is_live(secret):
+            left = self.model.end_of(self.model.kept[secret]) - self.model.now
+            self._move(left.total_seconds() + beyond)
+            self.request(secret, side)
 
     @precondition(lambda self: not self.leaps)
     @rule(chance=st.integers(0, 3))
@@ -150,7 +122,7 @@ class SessionMachine(RuleBasedStateMachine):
         """Seldom, let ten years pass: the calendar has to last."""
         if chance == 3:
             self.leaps += 1
-            self.model.now = self.town.move(10 * _YEAR)
+            self._move(10 * _YEAR)
 
     @precondition(lambda self: self.model.stored)
     @rule()
@@ -255,7 +227,7 @@ class SessionMachine(RuleBasedStateMachine):
         if how == "not":
             return
         self.restarts += 1
-        server = self._server(side)
+        server = self.town.server(side)
         if how == "killed":
             server.kill()
         else:
@@ -279,15 +251,15 @@ class SessionMachine(RuleBasedStateMachine):
         user = newcomer()
         return Person(user.id, str(user.email), PASSWORD)
 
-    def _server(self, side: int) -> MovedServer:
-        """Return one of the servers, or the one there is."""
-        return self.town.servers[side % len(self.town.servers)]
+    def _move(self, seconds: float) -> None:
+        """Move the clock of the servers, and that of the model."""
+        self.model.now = self.town.move(seconds)
 
     def _ask(
         self, side: int, method: str, path: str, secret: str, **rest: Any
     ) -> requests.Response:
         """Return what a server answers to who has this secret."""
-        return self._server(side).request(method, path, secret, **rest)
+        return self.town.server(side).request(method, path, secret, **rest)
 
     def _passes(self, answer: requests.Response, secret: str) -> bool:
         """Tell whether the answer is a good one; it has to be if, and only
@@ -304,7 +276,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def _login(self, who: Person, side: int, cookie: str | None) -> str:
         """Log in; another server knows the new session at once."""
-        answer = self._server(side).request("POST", LOGIN, cookie, data={
+        answer = self.town.server(side).request("POST", LOGIN, cookie, data={
             "email": who.email, "password": who.password,
         })
         assert answer.status_code == 200, answer.text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 #: Seconds: the settings of the servers that are compared with the model.
-DURATION, MAX_AGE, IDLE, TOUCH = 100, 130, 40, 5
+DURATION, MAX_AGE, IDLE, TOUCH = 100, 110, 60, 5
 #: A use is noted when the last noted one is so old.
 _TOUCH_DUE = timedelta(seconds=min(TOUCH, IDLE / 10))
 _SKEW = timedelta(seconds=10)
@@ -60,6 +60,10 @@ class SessionModel:
         if age > self.lifetime:
             return "expired"
         return "idle_timeout" if self.now - session.seen > self.idle else None
+
+    def end_of(self, session: Modelled) -> datetime:
+        """Return the last moment of a session that nobody uses."""
+        return min(session.began + self.lifetime, session.seen + self.idle)
 
     def is_live(self, secret: str) -> bool:
         """Tell whether the session opens the door."""

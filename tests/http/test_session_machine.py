@@ -9,13 +9,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.clocks import FileClock
-from tests.http.contents import alarms_of
-from tests.http.session_machine import SessionMachine, Town
+from tests.http.session_machine import SessionMachine
 from tests.http.session_model import DURATION, IDLE, MAX_AGE, TOUCH
-from tests.serving import COOKIE, MovedServer
+from tests.http.town import Town, running
 
 LIMITS = {
-    "SESSION_NAME": COOKIE,
     "SESSION_DURATION": str(DURATION),
     "SESSION_MAX_AGE": str(MAX_AGE),
     "SESSION_IDLE_TIMEOUT": str(IDLE),
@@ -38,29 +36,16 @@ def town(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Town]:
-    """Run two servers on one database; one, where memory has sessions."""
-    auth_type, _, database = request.param.partition("-")
-    given = {"AUTH_TYPE": auth_type, **LIMITS}
-    if database == "postgresql":
+    """Run servers under the limits of the model; this process too."""
+    given = dict(LIMITS)
+    if request.param.endswith("postgresql"):
         given["DATABASE_URL"] = request.getfixturevalue("on_postgresql")
     for name, value in LIMITS.items():
         monkeypatch.setenv(name, value)
-    clock = FileClock(tmp_path / "clock").install(monkeypatch)
-    assert isinstance(clock, FileClock)
-    servers = [
-        MovedServer(tmp_path, clock, **given)
-        for _ in range(2 if database else 1)
-    ]
-    try:
-        for server in servers:
-            server.start()
-        yield Town(auth_type, servers, clock)
-    finally:
-        for server in servers:
-            if server.process.poll() is None:
-                server.stop()
-    for server in servers:
-        assert alarms_of(server) == []
+    clock = FileClock(tmp_path / "clock")
+    clock.install(monkeypatch)
+    with running(request.param, tmp_path, clock, **given) as town:
+        yield town
 
 
 def _run(town: Town, examples: int, steps: int) -> None:

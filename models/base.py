@@ -7,7 +7,7 @@ change different fields of one user do not undo each other's work.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -87,7 +87,8 @@ class Base:
         self._execute(
             statement.on_conflict_do_update(
                 index_elements=["id"], set_=changed
-            )
+            ),
+            changed,
         )
         self._loaded = tuple(row.values())
 
@@ -99,8 +100,9 @@ class Base:
         """
         self.updated_at = clock.now()
         row = self._row()
+        changed = self._changed(row)
         statement = update(self._table).where(self._table.c.id == self.id)
-        if not self._execute(statement.values(self._changed(row))):
+        if not self._execute(statement.values(changed), changed):
             raise NotStored(f"{self!r} was removed")
         self._loaded = tuple(row.values())
 
@@ -231,10 +233,18 @@ class Base:
             delete(self._table).where(self._table.c.id == self.id)
         )
 
-    def _execute(self, statement: Any) -> int:
+    def _end_with(
+        self, connection: Connection, changed: Collection[str]
+    ) -> None:
+        """End what is worth nothing once these columns are `changed`."""
+
+    def _execute(
+        self, statement: Any, changed: Collection[str] = ()
+    ) -> int:
         """Run one write and return how many rows it touched."""
         try:
             with database().transaction() as connection:
+                self._end_with(connection, changed)
                 return int(connection.execute(statement).rowcount)
         except IntegrityError:
             raise self._conflict() from None

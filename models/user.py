@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Users: who may have an account, and what is shown of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from vestibule.errors import (
 )
 
 _PASSWORD = USERS.c.keys().index("password")
+#: Columns whose change ends a reset code.
+_ENDS_RESET_CODE = frozenset({"password", "email_key"})
 
 
 def email_key(email: str) -> str:
@@ -115,8 +117,9 @@ class User(Base):
     ) -> bool:
         """Store the hash of another password, and end all sessions but one.
 
-        In one transaction, so that nothing outlives the old password. The
-        session that is `kept` gets the new digest; tell if it was there.
+        In one transaction, so that nothing outlives the old password:
+        no reset code either. The session that is `kept` gets the new
+        digest; tell if it was there.
         Raise `WrongPassword` if the stored password is another by now.
         """
         now = clock.now()
@@ -124,6 +127,7 @@ class User(Base):
             USERS.c.id == self.id, USERS.c.password == self._password
         )
         with database().transaction() as connection:
+            self._end_with(connection, {"password"})
             if not connection.execute(
                 statement.values(password=after, updated_at=now)
             ).rowcount:
@@ -191,6 +195,20 @@ class User(Base):
         """Delete the user, its sessions and its reset code together."""
         super().remove_within(connection)
         ending.end_within(connection, self.id, "user_removed")
+        self._drop_reset_code(connection)
+
+    def _end_with(
+        self, connection: Connection, changed: Collection[str]
+    ) -> None:
+        """End a reset code: it is for the old password, at the old email.
+
+        Before the user's row is written, as when a code is used.
+        """
+        if not _ENDS_RESET_CODE.isdisjoint(changed):
+            self._drop_reset_code(connection)
+
+    def _drop_reset_code(self, connection: Connection) -> None:
+        """Delete the code by which the password could be reset."""
         connection.execute(
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )

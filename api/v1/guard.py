@@ -21,7 +21,7 @@ def admit(auth: Auth | None, request: VestibuleRequest) -> None:
     # Threads are used again, so each request says where it comes from.
     set_origin(_origin_of(request))
     begin_request(request)
-    if is_cross_site(request.method, request.headers):
+    if is_cross_site(request.method, request.headers, request.is_secure):
         log(Event.CROSS_SITE_REFUSED, path=request.path)
         abort(403)
     outcome, principal = decide(auth, request)

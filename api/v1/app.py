@@ -21,10 +21,13 @@ from api.v1.auth.auth import Auth
 from api.v1.lean import LeanFlask
 from api.v1.request import current_request, is_tls
 from api.v1.views import app_views
+from api.v1.views.well_known import well_known
 from vestibule import server, settings
 from vestibule.errors import VestibuleError
+from vestibule.identity.header import open_signer
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.throttle import throttle
+from vestibule.verify import Gate
 
 #: Bytes of a request's body; more is refused with 413.
 BODY_LIMIT = 1_048_576
@@ -42,6 +45,9 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     errors.install(app)
+    signer = open_signer()
+    if signer is not None:
+        app.register_blueprint(well_known(signer))
     sweeper = None if auth is None else Sweeper(_sweep_of(auth))
 
     @app.before_request
@@ -52,9 +58,8 @@ def create_app(auth: Auth | None) -> Flask:
         # `flask.request` would look the context up at each attribute.
         guard.admit(_module().auth, current_request())
 
-    app.wsgi_app = with_headers(  # type: ignore[method-assign]
-        app.wsgi_app, is_tls
-    )
+    gate = Gate(app.wsgi_app, lambda: _module().auth, signer)
+    app.wsgi_app = with_headers(gate, is_tls)  # type: ignore[method-assign]
     return app
 
 

@@ -20,8 +20,12 @@ EXCLUDED_PATHS = [
     "/api/v1/auth_session/login/",
 ]
 #: Those of our own beyond the contract's: who forgot the password has the
-#: code of an admin for a credential.
-OPEN_PATHS = [*EXCLUDED_PATHS, "/api/v1/auth_session/reset/"]
+#: code of an admin for a credential, and public keys are for everybody.
+OPEN_PATHS = [
+    *EXCLUDED_PATHS,
+    "/api/v1/auth_session/reset/",
+    "/.well-known/jwks.json",
+]
 
 
 class Outcome(Enum):
@@ -34,15 +38,19 @@ class Outcome(Enum):
 
 
 class Decision(NamedTuple):
-    """The outcome, and the principal if the request passes as somebody."""
+    """The outcome, and the principal if the request passes as somebody.
+
+    If it is refused for a session that ended, the reason for that: who
+    has the secret of a session may know.
+    """
 
     outcome: Outcome
     principal: Any = None
+    reason: str | None = None
 
 
 _OPEN = Decision(Outcome.OPEN)
 _MISSING = Decision(Outcome.MISSING)
-_REFUSED = Decision(Outcome.REFUSED)
 
 
 def decide(auth: Auth | None, request: Any) -> Decision:
@@ -59,5 +67,7 @@ def decide(auth: Auth | None, request: Any) -> Decision:
         return _MISSING
     principal = auth.current_user(request)
     if principal is None or is_disabled(principal):
-        return _REFUSED
+        why_refused = getattr(auth, "why_refused", None)
+        reason = None if why_refused is None else why_refused(request)
+        return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, principal)

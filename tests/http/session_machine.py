@@ -108,13 +108,24 @@ class SessionMachine(RuleBasedStateMachine):
         """
         self._move(seconds)
 
-    @rule(secret=secrets, beyond=st.booleans(), side=_WHO)
-    def await_end(self, secret: str, beyond: bool, side: int) -> None:
-        """Use a session at its very last moment, or just too late."""
-        if self.model.is_live(secret):
-            left = self.model.end_of(self.model.kept[secret]) - self.model.now
-            self._move(left.total_seconds() + beyond)
+    @rule(
+        secret=secrets, beyond=st.booleans(), used=st.booleans(), side=_WHO
+    )
+    def await_end(
+        self, secret: str, beyond: bool, used: bool, side: int
+    ) -> None:
+        """Use a session at its very last moment, or just too late; it ends
+        for lack of use, or for its age, `used` as it may be.
+        """
+        if not self.model.is_live(secret):
+            return
+        session = self.model.kept[secret]
+        while used and self.model.would_idle(session):
+            self._move_to(self.model.end_of(session))
             self.request(secret, side)
+        self._move_to(self.model.end_of(session))
+        self._move(int(beyond))
+        self.request(secret, side)
 
     @precondition(lambda self: not self.leaps)
     @rule(chance=st.integers(0, 3))
@@ -255,6 +266,10 @@ class SessionMachine(RuleBasedStateMachine):
         """Move the clock of the servers, and that of the model."""
         self.model.now = self.town.move(seconds)
 
+    def _move_to(self, moment: datetime) -> None:
+        """Move both clocks to a moment."""
+        self._move((moment - self.model.now).total_seconds())
+
     def _ask(
         self, side: int, method: str, path: str, secret: str, **rest: Any
     ) -> requests.Response:
@@ -282,7 +297,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert answer.status_code == 200, answer.text
         assert answer.json()["id"] == who.id
         if cookie is not None and self.model.use(cookie):
-            self.model.end(cookie, "logged_out")
+            self.model.end(cookie, "replaced")
         secret: str = answer.cookies[COOKIE]
         assert secret not in self.model.kept.keys() | self.model.ended.keys()
         mine = self._ask(side + 1, "GET", SESSIONS, secret).json()

@@ -6,11 +6,13 @@ from typing import Any
 from flask import Response, abort, request
 
 from api.v1.answers import answer, challenged
+from api.v1.auth.session_auth import SessionAuth
 from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
 from vestibule.accounts.credentials import check_credentials, still_holds
+from vestibule.errors import NoSessionMade
 from vestibule.observe.security import Event, log
 from vestibule.sessions import cookie
 from vestibule.sessions.origin import current_origin, set_origin
@@ -74,11 +76,11 @@ def _begin_session(auth: Any, user: User) -> Response:
     name = settings.SESSION_NAME.read()
     if name is None:
         return answer({"error": "SESSION_NAME is not set"}, 500)
-    # A session that came along ends: what somebody slipped a person before
-    # the login is worth nothing after it (ASVS 5.0, 7.2.4).
-    auth.destroy_session(request)
+    _end_former(auth)
     set_origin(current_origin()._replace(method="password"))
     session_id = auth.create_session(user.id)
+    if not isinstance(session_id, str) or not session_id:
+        raise NoSessionMade(type(auth).__name__)
     store = getattr(auth, "store", None)
     if store is not None and not still_holds(user):
         store.end(session_id, Reason.PASSWORD_CHANGED)
@@ -87,6 +89,23 @@ def _begin_session(auth: Any, user: User) -> Response:
     response = answer(user.to_json())
     cookie.set_on(response, name, session_id, request.is_secure)
     return response
+
+
+def _end_former(auth: Any) -> None:
+    """End the session that came along with a login.
+
+    What somebody slipped a person before the login is worth nothing after
+    it (ASVS 5.0, 7.2.4). A mechanism of somebody's own may have sessions
+    in no store of ours, and perhaps no way to end them.
+    """
+    if isinstance(auth, SessionAuth):
+        former = auth.session_cookie(request)
+        # One that is dead already keeps the reason of its own.
+        if former and auth.user_id_for_session_id(former) is not None:
+            auth.store.end(former, Reason.REPLACED)
+    destroy_session = getattr(auth, "destroy_session", None)
+    if destroy_session is not None:
+        destroy_session(request)
 
 
 def _handle(store: Any, session_id: Any) -> str | None:

@@ -114,8 +114,15 @@ def test_nothing_opens_without_a_mechanism(
         server.stop()
 
 
-class _Broken(BaseHTTPRequestHandler):
+class _Fixed(BaseHTTPRequestHandler):
     """Answers each request by the status that its server has."""
+
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        """Count a connection before its first request."""
+        self.server.connections += 1  # type: ignore[attr-defined]
+        super().setup()
 
     def do_GET(self) -> None:
         """Answer with everything that a good answer has but the status."""
@@ -129,13 +136,20 @@ class _Broken(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(folder: Path, status: int) -> Iterator[Server]:
+def answering(status: int) -> Iterator[ThreadingHTTPServer]:
     """Run what is no Vestibule and answers everything by one status."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Broken) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Fixed) as server:
         server.status = status  # type: ignore[attr-defined]
+        server.connections = 0  # type: ignore[attr-defined]
+        server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Server(folder, API_PORT=str(server.server_address[1]))
+        yield server
         server.shutdown()
+
+
+def in_place_of(server: ThreadingHTTPServer, folder: Path) -> Server:
+    """Return a Vestibule that is not started: another has its place."""
+    return Server(folder, API_PORT=str(server.server_address[1]))
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 400, 403, 404, 405, 429,
@@ -145,12 +159,21 @@ def test_only_a_good_answer_opens(
 ) -> None:
     """Whatever stands in Vestibule's place, an error of it opens nothing.
     """
-    with answering(tmp_path, status) as server:
-        gate = guard(server)
+    with answering(status) as server:
+        gate = guard(in_place_of(server, tmp_path))
         for headers in (PAGE, FETCH):
             answer = gate.get("/page", headers, "anything")
             assert answer.status_code not in (200, 203)
             assert not reached(answer)
+
+
+def test_connections_are_used_again(guard: Guard, tmp_path: Path) -> None:
+    """A proxy does not connect anew for each question."""
+    with answering(200) as server:
+        gate = guard(in_place_of(server, tmp_path))
+        for _ in range(20):
+            assert gate.get("/page", PAGE).status_code == 203
+        assert server.connections < 5  # type: ignore[attr-defined]
 
 
 def test_nobody_waits_for_ever(guard: Guard, tmp_path: Path) -> None:

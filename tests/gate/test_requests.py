@@ -108,6 +108,18 @@ def test_no_detour_leads_past_the_gate(gate: Gate, target: bytes) -> None:
         assert "x-own" not in answer.headers, answer
 
 
+def test_the_question_itself_is_asked_by_the_proxy_alone(
+    gate: Gate, cookie: str
+) -> None:
+    """Where nginx asks it there is nothing to see from outside."""
+    answer = gate.get("/_vestibule/verify", PAGE, cookie)
+    assert EMAIL not in answer.headers.values()
+    if gate.proxy.program == "nginx":
+        assert answer.status_code == 404
+    else:
+        assert reached(answer)
+
+
 def test_curl(gate: Gate, cookie: str) -> None:
     """The program itself is refused with JSON, and let in by a cookie."""
     silent = ["curl", "-s", "-w", "%{http_code}", gate.proxy.url + "/page"]

@@ -65,6 +65,10 @@ class SessionModel:
         """Return the last moment of a session that nobody uses."""
         return min(session.began + self.lifetime, session.seen + self.idle)
 
+    def would_idle(self, session: Modelled) -> bool:
+        """Tell whether lack of use would end it earlier than its age."""
+        return session.seen + self.idle < session.began + self.lifetime
+
     def is_live(self, secret: str) -> bool:
         """Tell whether the session opens the door."""
         kept = self.kept.get(secret)

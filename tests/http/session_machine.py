@@ -23,7 +23,13 @@ from hypothesis.stateful import (
 from api.v1.auth.session_db_auth import SessionDBAuth
 from models.user_session import UserSession
 from tests.http.accounts import PASSWORD, newcomer
-from tests.http.session_model import IDLE, TOUCH, Person, SessionModel
+from tests.http.session_model import (
+    IDLE,
+    TOUCH,
+    Modelled,
+    Person,
+    SessionModel,
+)
 from tests.http.town import Town
 from tests.serving import COOKIE
 
@@ -34,6 +40,8 @@ REFRESH = "/api/v1/auth_session/refresh"
 USERS = "/api/v1/users"
 ME = f"{USERS}/me"
 _WHO = st.integers(0, 1)
+#: One of the sessions that were not ended, whoever has it.
+_WHICH = st.integers(0, 9)
 _HOUR, _DAY, _YEAR = 3600, 86_400, 31_557_600
 _STEPS = st.sampled_from([
     1, TOUCH - 1, TOUCH, TOUCH, IDLE // 2, IDLE // 2, IDLE, -5, -_HOUR,
@@ -75,32 +83,22 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(secret=secrets, side=_WHO)
     def request(self, secret: str, side: int) -> None:
-        """Ask who one is."""
+        """Ask who one is; another server knows of this use."""
         answer = self._ask(side, "GET", ME, secret)
         session = self.model.use(secret)
         if self._passes(answer, secret):
             assert session is not None
             assert answer.json()["id"] == session.owner.id
+            self.list_mine(secret, side + 1)
 
     @rule(secret=secrets, side=_WHO)
     def list_mine(self, secret: str, side: int) -> None:
         """See all live sessions of one's own, and nothing else."""
         answer = self._ask(side, "GET", SESSIONS, secret)
         asking = self.model.use(secret)
-        if not self._passes(answer, secret):
-            return
-        assert asking is not None
-        listed = {each.pop("id"): each for each in answer.json()}
-        model = self.model
-        own = [model.kept[s] for s in model.of(asking.owner)
-               if model.is_live(s)]
-        assert listed.keys() == {one.handle for one in own}
-        for one in own:
-            shown = listed[one.handle]
-            assert shown["current"] is (one is asking)
-            assert shown["created_at"] == _written(one.began)
-            assert shown["last_seen_at"] == _written(one.seen)
-            assert shown["expires_at"] == _written(model.end_of(one))
+        if self._passes(answer, secret):
+            assert asking is not None
+            self._check_list(answer.json(), asking)
 
     @rule(seconds=_STEPS)
     def wait(self, seconds: int) -> None:
@@ -109,16 +107,18 @@ class SessionMachine(RuleBasedStateMachine):
         self._move(seconds)
 
     @rule(
-        secret=secrets, beyond=st.booleans(), used=st.booleans(), side=_WHO
+        which=_WHICH, beyond=st.booleans(), used=st.booleans(), side=_WHO
     )
     def await_end(
-        self, secret: str, beyond: bool, used: bool, side: int
+        self, which: int, beyond: bool, used: bool, side: int
     ) -> None:
         """Use a session at its very last moment, or just too late; it ends
         for lack of use, or for its age, `used` as it may be.
         """
-        if not self.model.is_live(secret):
+        live = [s for s in self.model.kept if self.model.is_live(s)]
+        if not live:
             return
+        secret = live[which % len(live)]
         session = self.model.kept[secret]
         while used and self.model.would_idle(session):
             self._move_to(self.model.end_of(session))
@@ -151,22 +151,24 @@ class SessionMachine(RuleBasedStateMachine):
             self.model.end(secret, "logged_out")
             self._check_dead()
 
-    @rule(secret=secrets, other=secrets, side=_WHO)
-    def revoke(self, secret: str, other: str, side: int) -> None:
+    @rule(which=_WHICH, other=_WHICH, side=_WHO)
+    def revoke(self, which: int, other: int, side: int) -> None:
         """End a session by its handle: one's own, or nobody else's."""
-        target = self.model.kept.get(other)
-        handle = "a-handle-of-nobody" if target is None else target.handle
-        answer = self._ask(side, "DELETE", f"{SESSIONS}/{handle}", secret)
-        asking = self.model.use(secret)
-        if asking is None or target is None or (
-            target.owner is not asking.owner
-        ):
-            status = 403 if asking is None else 404
-            assert answer.status_code == status, answer.text
+        kept = list(self.model.kept)
+        if not kept:
             return
-        assert self._passes(answer, secret)
-        self.model.end(other, "revoked")
-        self._check_dead()
+        secret, ended = kept[which % len(kept)], kept[other % len(kept)]
+        target = self.model.kept[ended]
+        path = f"{SESSIONS}/{target.handle}"
+        answer = self._ask(side, "DELETE", path, secret)
+        asking = self.model.use(secret)
+        if asking is not None and target.owner is not asking.owner:
+            assert answer.status_code == 404, answer.text
+            nobodys = self._ask(side, "DELETE", f"{SESSIONS}/no", secret)
+            assert nobodys.json() == answer.json()
+        elif self._passes(answer, secret):
+            self.model.end(ended, "revoked")
+            self._check_dead()
 
     @rule(secret=secrets, side=_WHO)
     def revoke_all_others(self, secret: str, side: int) -> None:
@@ -303,8 +305,25 @@ class SessionMachine(RuleBasedStateMachine):
         mine = self._ask(side + 1, "GET", SESSIONS, secret).json()
         (handle,) = [each["id"] for each in mine if each["current"]]
         self.model.begin(secret, who, handle)
+        self._check_list(mine, self.model.kept[secret])
         self._check_dead()
         return secret
+
+    def _check_list(
+        self, listed: list[dict[str, Any]], asking: Modelled
+    ) -> None:
+        """See that somebody's list of sessions is that of the model."""
+        model = self.model
+        own = [model.kept[s] for s in model.of(asking.owner)
+               if model.is_live(s)]
+        shown = {each["id"]: each for each in listed}
+        assert len(listed) == len(own)
+        for one in own:
+            each = shown[one.handle]
+            assert each["current"] is (one is asking)
+            assert each["created_at"] == _written(one.began)
+            assert each["last_seen_at"] == _written(one.seen)
+            assert each["expires_at"] == _written(model.end_of(one))
 
     def _rotated(self, secret: str, answer: requests.Response) -> Any:
         """Take the new secret from an answer; keep the old one to try."""

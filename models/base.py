@@ -7,7 +7,7 @@ change different fields of one user do not undo each other's work.
 """
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -17,10 +17,12 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    and_,
     bindparam,
     delete,
     false,
     func,
+    or_,
     select,
     update,
 )
@@ -150,17 +152,43 @@ class Base:
         """Return the objects whose attributes all equal the given values,
         oldest first; all of them if nothing is given.
         """
+        found = database().rows(cls._found(attributes))
+        return [cls._from_row(row) for row in found]
+
+    @classmethod
+    def pages(
+        cls: type[Self],
+        attributes: Mapping[str, Any] | None = None,
+        size: int = 500,
+    ) -> Iterator[list[Self]]:
+        """Yield what `search` returns, at most `size` objects at a time.
+
+        Each page is of a moment of its own, and no object is in two.
+        """
+        began, id = cls._table.c.created_at, cls._table.c.id
+        page = found = cls._found(attributes).limit(size)
+        while rows := database().rows(page):
+            objects = [cls._from_row(row) for row in rows]
+            yield objects
+            last = objects[-1]
+            page = found.where(or_(
+                began > last.created_at,
+                and_(began == last.created_at, id > last.id),
+            ))
+
+    @classmethod
+    def _found(cls, attributes: Mapping[str, Any] | None) -> Select[Any]:
+        """Return the search for these attributes, oldest first."""
         table = cls._table
         wanted = [
             cls._equals(name, value)
             for name, value in (attributes or {}).items()
         ]
-        found = database().rows(
+        return (
             select(table)
             .where(*wanted)
             .order_by(table.c.created_at, table.c.id)
         )
-        return [cls._from_row(row) for row in found]
 
     @classmethod
     def all(cls: type[Self]) -> list[Self]:

@@ -356,3 +356,20 @@ def test_what_no_index_can_hold(
     assert kind.count() == 0
     made(text[:1000]).save()
     assert kind.count() == 1
+
+
+def test_pages_are_a_search_in_parts(any_database: str) -> None:
+    """Whatever their size, of objects of the same moment too."""
+    moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for number in range(5):
+        User(
+            id=str(number), first_name="a" if number else "b",
+            created_at=moment + timedelta(0, 0, number // 3),
+        ).save()
+    for wanted in ({}, {"first_name": "a"}):
+        found = User.search(wanted)
+        for size in (1, 2, 3, 5, 9):
+            pages = list(User.pages(wanted, size))
+            assert [user for page in pages for user in page] == found
+            assert all(len(page) == size for page in pages[:-1])
+    assert list(User.pages({"id": "nobody"})) == []

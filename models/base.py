@@ -58,6 +58,12 @@ class Base:
         self.updated_at = _given_moment("updated_at", kwargs, now)
         self._loaded: Sequence[Any] | None = None
 
+    def twin(self: Self) -> Self:
+        """Return another object with the same attributes."""
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
     def __eq__(self, other: object) -> bool:
         """Tell whether both are the same object of the same class."""
         return type(self) is type(other) and self.id == getattr(

@@ -8,7 +8,7 @@ its own, because it is asked for each request of whole applications.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from api.v1 import errors
@@ -36,6 +36,37 @@ _PATHS = frozenset({PATH, f"{PATH}/"})
 _PLAIN = "".join(
     chr(code) for code in range(0x20, 0x7F) if chr(code) != "%"
 )
+
+
+class _Shown(NamedTuple):
+    """What is told of a user, whoever asks."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+    identity: tuple[str, str, str]
+
+    @classmethod
+    def of(cls, user: Any) -> "_Shown":
+        """Show `user`, with each of the headers.
+
+        Caddy 2.6 would pass its own placeholder on instead of a header
+        that is missing.
+        """
+        body = body_of(user.to_json())
+        email, role = (
+            getattr(user, name, None) or "" for name in ("email", "role")
+        )
+        return cls(
+            body,
+            (
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Remote-User", _plain(user.id)),
+                ("Remote-Email", _plain(email)),
+                ("Remote-Groups", _plain(role)),
+            ),
+            (user.id, email, role),
+        )
 
 
 class Gate:
@@ -87,22 +118,18 @@ class Gate:
         decision = judge(auth, request)
         if decision.outcome is not Outcome.PASSED:
             return self._refused(request)
-        user = decision.principal
-        body = body_of(user.to_json())
-        role = getattr(user, "role", None) or ""
-        email = getattr(user, "email", None) or ""
-        return body, [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            # Always each: caddy 2.6 would pass its own placeholder on
-            # instead of one that is missing.
-            ("Remote-User", _plain(user.id)),
-            ("Remote-Email", _plain(email)),
-            ("Remote-Groups", _plain(role)),
-            (HEADER, "" if self._signer is None else self._signer.token(
-                Identity(user.id, email, role, _audience(request.environ))
-            )),
-        ]
+        known = decision.known
+        shown: _Shown | None = known and known.made.get("verify")
+        if shown is None:
+            shown = _Shown.of(decision.principal)
+            if known is not None:
+                known.made["verify"] = shown
+        token = ""
+        if self._signer is not None:
+            token = self._signer.token(Identity(
+                *shown.identity, _audience(request.environ)
+            ))
+        return shown.body, [*shown.headers, (HEADER, token)]
 
     def _refused(self, request: VestibuleRequest) -> LeanResponse:
         """Return the answer to a request that nobody is known by.

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from api.v1.auth.auth import Auth
+from api.v1.auth.recent import Known, find_user
 from vestibule.accounts.disabling import is_disabled
 
 #: Paths that nobody needs to authenticate for.
@@ -47,6 +48,8 @@ class Decision(NamedTuple):
     outcome: Outcome
     principal: Any = None
     reason: str | None = None
+    #: What is remembered of the session, if anything is.
+    known: Known | None = None
 
 
 _OPEN = Decision(Outcome.OPEN)
@@ -60,14 +63,12 @@ def decide(auth: Auth | None, request: Any) -> Decision:
     """
     if auth is None or not auth.require_auth(request.path, OPEN_PATHS):
         return _OPEN
-    if (
-        auth.session_cookie(request) is None
-        and auth.authorization_header(request) is None
-    ):
+    session_id = auth.session_cookie(request)
+    if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
-    principal = auth.current_user(request)
+    principal, known = find_user(auth, request, session_id)
     if principal is None or is_disabled(principal):
         why_refused = getattr(auth, "why_refused", None)
         reason = None if why_refused is None else why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
-    return Decision(Outcome.PASSED, principal)
+    return Decision(Outcome.PASSED, principal, known=known)

@@ -127,6 +127,18 @@ class SessionMachine(RuleBasedStateMachine):
         self._move(int(beyond))
         self.request(secret, side)
 
+    @rule(which=_WHICH, early=st.booleans(), side=_WHO)
+    def use_again(self, which: int, early: bool, side: int) -> None:
+        """Use a session when its next use is just to be noted, or just
+        not yet.
+        """
+        live = [s for s in self.model.kept if self.model.is_live(s)]
+        if live:
+            secret = live[which % len(live)]
+            self.request(secret, side)
+            self._move(TOUCH - early)
+            self.request(secret, side)
+
     @precondition(lambda self: not self.leaps)
     @rule(chance=st.integers(0, 3))
     def leap(self, chance: int) -> None:

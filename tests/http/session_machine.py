@@ -13,7 +13,6 @@ import requests
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     multiple,
     precondition,
@@ -166,10 +165,9 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(which=_WHICH, other=_WHICH, side=_WHO)
     def revoke(self, which: int, other: int, side: int) -> None:
         """End a session by its handle: one's own, or nobody else's."""
-        kept = list(self.model.kept)
-        if not kept:
+        secret, ended = self._kept(which), self._kept(other)
+        if not (secret and ended):
             return
-        secret, ended = kept[which % len(kept)], kept[other % len(kept)]
         target = self.model.kept[ended]
         path = f"{SESSIONS}/{target.handle}"
         answer = self._ask(side, "DELETE", path, secret)
@@ -182,9 +180,11 @@ class SessionMachine(RuleBasedStateMachine):
             self.model.end(ended, "revoked")
             self._check_dead()
 
-    @rule(secret=secrets, side=_WHO)
-    def revoke_all_others(self, secret: str, side: int) -> None:
+    @rule(which=_WHICH, side=_WHO)
+    def revoke_all_others(self, which: int, side: int) -> None:
         """End all sessions of one's own but this one."""
+        if not (secret := self._kept(which)):
+            return
         answer = self._ask(side, "DELETE", SESSIONS, secret)
         self.model.use(secret)
         if self._passes(answer, secret):
@@ -192,19 +192,20 @@ class SessionMachine(RuleBasedStateMachine):
             assert answer.json() == {"ended": ended}
             self._check_dead()
 
-    @rule(target=secrets, secret=consumes(secrets), side=_WHO)
-    def change_password(self, secret: str, side: int) -> Any:
+    @rule(target=secrets, which=_WHICH, side=_WHO)
+    def change_password(self, which: int, side: int) -> Any:
         """End all others, and get a new secret for this session."""
+        if not (secret := self._kept(which)):
+            return multiple()
         self.passwords += 1
         new = f"violet umbrella {self.passwords}"
-        owner = self.model.kept.get(secret)
+        owner = self.model.kept[secret].owner
         answer = self._ask(side, "PUT", f"{ME}/password", secret, json={
-            "current_password": owner.owner.password if owner else "none",
-            "new_password": new,
+            "current_password": owner.password, "new_password": new,
         })
         session = self.model.use(secret)
         if not self._passes(answer, secret):
-            return secret
+            return multiple()
         assert session is not None
         session.owner.password = new
         self.model.end_others(secret, "password_changed")
@@ -222,16 +223,17 @@ class SessionMachine(RuleBasedStateMachine):
         else:
             self._passes(answer, secret)
 
-    @rule(target=secrets, secret=consumes(secrets), side=_WHO)
-    def refresh(self, secret: str, side: int) -> Any:
+    @rule(target=secrets, which=_WHICH, side=_WHO)
+    def refresh(self, which: int, side: int) -> Any:
         """Prove one's password, and get a new secret for the session."""
-        kept = self.model.kept.get(secret)
+        if not (secret := self._kept(which)):
+            return multiple()
         answer = self._ask(side, "POST", REFRESH, secret, data={
-            "password": kept.owner.password if kept else "none",
+            "password": self.model.kept[secret].owner.password,
         })
         self.model.use(secret)
         if not self._passes(answer, secret):
-            return secret
+            return multiple()
         return self._rotated(secret, answer)
 
     @rule(secret=secrets, who=_WHO, side=_WHO)
@@ -337,14 +339,19 @@ class SessionMachine(RuleBasedStateMachine):
             assert each["last_seen_at"] == _written(one.seen)
             assert each["expires_at"] == _written(model.end_of(one))
 
-    def _rotated(self, secret: str, answer: requests.Response) -> Any:
-        """Take the new secret from an answer; keep the old one to try."""
+    def _kept(self, which: int) -> str | None:
+        """Return the secret of a session that nobody ended, if any."""
+        kept = list(self.model.kept)
+        return kept[which % len(kept)] if kept else None
+
+    def _rotated(self, secret: str, answer: requests.Response) -> str:
+        """Take the new secret from an answer; the old one is tried too."""
         new: str = answer.cookies[COOKIE]
         self.model.rotate(secret, new)
         self._check_dead()
         self.request(new, 0)
         self.request(new, 1)
-        return multiple(secret, new)
+        return new
 
     def _check_dead(self) -> None:
         """See that what ended is refused by every server, at once."""

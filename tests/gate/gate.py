@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A whole gate: a proxy, the application behind it, and Vestibule."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,14 +112,18 @@ class Gate:
     def websocket(
         self, cookie: str | None = None, **headers: str
     ) -> Iterator[ClientConnection]:
-        """Open a websocket through the proxy; raise if it is refused."""
+        """Open a websocket through the proxy; raise if it is refused.
+
+        On a socket that is there already no redirect is followed.
+        """
         if cookie is not None:
             headers["Cookie"] = f"{COOKIE}={cookie}"
-        with connect(
-            f"ws://127.0.0.1:{self.proxy.port}/socket", proxy=None,
+        address = "127.0.0.1", self.proxy.port
+        with socket.create_connection(address, 30) as wire, connect(
+            f"ws://127.0.0.1:{self.proxy.port}/socket", sock=wire,
             additional_headers=headers,
-        ) as socket:
-            yield socket
+        ) as websocket:
+            yield websocket
 
     def refusal(self, cookie: str | None = None, **headers: str) -> int:
         """Return the status by which a websocket is refused, or 101."""

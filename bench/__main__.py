@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cores, logins, look_ups, starts, trust
+from bench import cores, gate, logins, look_ups, starts, trust
 from bench.load import Generator
 from bench.rows import Rounds, Row
 from models import sqlite
@@ -26,6 +26,11 @@ SCENARIOS: dict[str, Scenario] = {
     "watched sessions": trust.watched,
     "throttled logins": trust.throttled,
     "a purge": trust.purged,
+    "the gate": gate.verified,
+    "the gate's cost to others": gate.ungated,
+    "the gate behind nginx": gate.behind_nginx,
+    "two workers": gate.by_workers,
+    "a million verifies": gate.remembered,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")
@@ -37,9 +42,13 @@ HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")
 @click.option("--seconds", default=2, type=click.IntRange(1),
               show_default=True,
               help="How long each thing is measured in a round.")
+@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)),
+              help="Measure this alone; may be given more than once.")
 @click.option("--tool", type=click.Choice(["wrk", "own"]),
               help="What makes the load. [default: wrk where installed]")
-def main(rounds: int, seconds: int, tool: str | None) -> None:
+def main(
+    rounds: int, seconds: int, only: tuple[str, ...], tool: str | None
+) -> None:
     """Measure on one core and print one table of ratios."""
     if not hasattr(os, "sched_setaffinity"):
         raise click.ClickException("cores can be chosen on Linux only")
@@ -50,6 +59,8 @@ def main(rounds: int, seconds: int, tool: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         generator = Generator(Path(folder), tool)
         for what, scenario in SCENARIOS.items():
+            if only and what not in only:
+                continue
             with console.status(f"measuring {what} ..."):
                 for row in scenario(
                     Path(folder), generator, Rounds(rounds, seconds)

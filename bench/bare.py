@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
-"""A server with nothing but one Flask route: what Flask itself costs.
+"""Servers with less than the service: what each part of it costs.
 
-`python -m bench.bare N` starts granian as `vestibule.server` does, and
-answers with bodies of `N` bytes.
+`python -m bench.bare KIND` starts granian as `vestibule.server` does. Of
+`flask:N` there is one Flask route with a body of `N` bytes, of
+`constant:N` not even Flask, of `ungated:0` the service without its gate.
 """
 
 import sys
-from typing import Any
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
 
 from flask import Flask, Response
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
+from api.v1.answers import with_headers
+from api.v1.request import is_tls
 from vestibule import settings
 from vestibule.server import Announcement
 
@@ -35,9 +40,38 @@ def bare_app(length: int) -> Flask:
     return app
 
 
+def constant_app(length: int) -> Any:
+    """Return a WSGI function with one answer of `length` bytes."""
+    body = b"." * length
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(length)),
+    ]
+
+    def answering(environ: Any, start_response: Any) -> list[bytes]:
+        """Answer without reading anything."""
+        start_response("200 OK", headers)
+        return [body]
+
+    return answering
+
+
+def ungated_app(_: int) -> Flask:
+    """Return the service without what stands before Flask."""
+    app = import_module("api.v1.app").app
+    app.wsgi_app = with_headers(partial(Flask.wsgi_app, app), is_tls)
+    return cast(Flask, app)
+
+
+KINDS = {
+    "flask": bare_app, "constant": constant_app, "ungated": ungated_app
+}
+
+
 def load(target: str) -> Any:
     """Return the application that `target` describes, in each worker."""
-    return bare_app(int(target))
+    kind, _, length = target.partition(":")
+    return KINDS[kind](int(length))
 
 
 def main() -> None:
@@ -53,7 +87,7 @@ def main() -> None:
         blocking_threads=settings.BLOCKING_THREADS.read(),
         log_level=LogLevels.error,
     )
-    Announcement(host, port).start()
+    Announcement(host, port, "").start()
     server.serve(target_loader=load)
 
 

@@ -8,7 +8,7 @@ stays off that core where the machine has a second one.
 import os
 
 #: What this process may use, read before anything is pinned.
-_FREE = (
+ALL = (
     sorted(os.sched_getaffinity(0))
     if hasattr(os, "sched_getaffinity")
     else [0]
@@ -17,12 +17,12 @@ _FREE = (
 
 def serving() -> int:
     """Return the number of the core that servers are pinned to."""
-    return _FREE[0]
+    return ALL[0]
 
 
 def loading() -> int:
     """Return the number of the core that load and benchmark run on."""
-    return _FREE[-1]
+    return ALL[-1]
 
 
 def pin_server() -> None:

@@ -14,6 +14,7 @@ from tests.serving import COOKIE, Server
 ME = "/api/v1/users/me"
 STATUS = "/api/v1/status"
 LOGIN = "/api/v1/auth_session/login"
+VERIFY = "/api/v1/auth_session/verify"
 
 
 class PinnedServer(Server):
@@ -47,10 +48,18 @@ class PinnedServer(Server):
 
     def peak_memory(self) -> float:
         """Return the most MB (10^6 bytes) its worker ever had resident."""
+        return self._told("VmHWM")
+
+    def memory(self) -> float:
+        """Return the MB (10^6 bytes) its worker has resident now."""
+        return self._told("VmRSS")
+
+    def _told(self, wanted: str) -> float:
+        """Return what the kernel tells of its worker's memory, in MB."""
         (worker,) = self.workers()
         for line in Path(f"/proc/{worker}/status").read_text().splitlines():
             name, _, value = line.partition(":")
-            if name == "VmHWM":
+            if name == wanted:
                 return int(value.split()[0]) * 1024 / 1e6
         raise RuntimeError("this kernel does not tell a process's memory")
 
@@ -81,10 +90,12 @@ class PinnedServer(Server):
 class BareServer(PinnedServer):
     """A bare Flask route, served alike."""
 
+    kind = "flask"
+
     def __init__(self, folder: Path, length: int) -> None:
         """Prepare a server whose bodies have `length` bytes."""
         super().__init__(folder)
-        self.program = ("-m", "bench.bare", str(length))
+        self.program = ("-m", "bench.bare", f"{self.kind}:{length}")
         self._length = length
 
     def check(self, known: list[Known]) -> int:
@@ -93,6 +104,18 @@ class BareServer(PinnedServer):
         _expect(response.status_code == 200, response)
         _expect(len(response.content) == self._length, response)
         return self._length
+
+
+class ConstantServer(BareServer):
+    """One answer to whatever is asked, served alike."""
+
+    kind = "constant"
+
+
+class UngatedServer(PinnedServer):
+    """The service without its gate, served alike."""
+
+    program = ("-m", "bench.bare", "ungated:0")
 
 
 def timed_start(server: Server) -> tuple[float, float]:

@@ -7,7 +7,7 @@ change different fields of one user do not undo each other's work.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -17,10 +17,12 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    and_,
     bindparam,
     delete,
     false,
     func,
+    or_,
     select,
     update,
 )
@@ -56,6 +58,12 @@ class Base:
         self.updated_at = _given_moment("updated_at", kwargs, now)
         self._loaded: Sequence[Any] | None = None
 
+    def twin(self: Self) -> Self:
+        """Return another object with the same attributes."""
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
     def __eq__(self, other: object) -> bool:
         """Tell whether both are the same object of the same class."""
         return type(self) is type(other) and self.id == getattr(
@@ -87,7 +95,8 @@ class Base:
         self._execute(
             statement.on_conflict_do_update(
                 index_elements=["id"], set_=changed
-            )
+            ),
+            changed,
         )
         self._loaded = tuple(row.values())
 
@@ -99,8 +108,9 @@ class Base:
         """
         self.updated_at = clock.now()
         row = self._row()
+        changed = self._changed(row)
         statement = update(self._table).where(self._table.c.id == self.id)
-        if not self._execute(statement.values(self._changed(row))):
+        if not self._execute(statement.values(changed), changed):
             raise NotStored(f"{self!r} was removed")
         self._loaded = tuple(row.values())
 
@@ -157,17 +167,43 @@ class Base:
         """Return the objects whose attributes all equal the given values,
         oldest first; all of them if nothing is given.
         """
+        found = database().rows(cls._found(attributes))
+        return [cls._from_row(row) for row in found]
+
+    @classmethod
+    def pages(
+        cls: type[Self],
+        attributes: Mapping[str, Any] | None = None,
+        size: int = 500,
+    ) -> Iterator[list[Self]]:
+        """Yield what `search` returns, at most `size` objects at a time.
+
+        Each page is of a moment of its own, and no object is in two.
+        """
+        began, id = cls._table.c.created_at, cls._table.c.id
+        page = found = cls._found(attributes).limit(size)
+        while rows := database().rows(page):
+            objects = [cls._from_row(row) for row in rows]
+            yield objects
+            last = objects[-1]
+            page = found.where(or_(
+                began > last.created_at,
+                and_(began == last.created_at, id > last.id),
+            ))
+
+    @classmethod
+    def _found(cls, attributes: Mapping[str, Any] | None) -> Select[Any]:
+        """Return the search for these attributes, oldest first."""
         table = cls._table
         wanted = [
             cls._equals(name, value)
             for name, value in (attributes or {}).items()
         ]
-        found = database().rows(
+        return (
             select(table)
             .where(*wanted)
             .order_by(table.c.created_at, table.c.id)
         )
-        return [cls._from_row(row) for row in found]
 
     @classmethod
     def all(cls: type[Self]) -> list[Self]:
@@ -240,10 +276,18 @@ class Base:
             delete(self._table).where(self._table.c.id == self.id)
         )
 
-    def _execute(self, statement: Any) -> int:
+    def _end_with(
+        self, connection: Connection, changed: Collection[str]
+    ) -> None:
+        """End what is worth nothing once these columns are `changed`."""
+
+    def _execute(
+        self, statement: Any, changed: Collection[str] = ()
+    ) -> int:
         """Run one write and return how many rows it touched."""
         try:
             with database().transaction() as connection:
+                self._end_with(connection, changed)
                 return int(connection.execute(statement).rowcount)
         except IntegrityError:
             raise self._conflict() from None

@@ -8,7 +8,7 @@ only its digest, the reason and the moment stay, for a day.
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -38,6 +38,13 @@ PAUSE = 0.01
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
 )
+
+
+class Rotation(NamedTuple):
+    """The digests of a session's secret id before and after a change."""
+
+    old: str
+    new: str
 
 
 def end_by_digest(digest: str, reason: str) -> bool:
@@ -103,22 +110,46 @@ def end_beyond(
     return _end(connection, reason, USER_SESSIONS.c.id.in_(handles))
 
 
-def end_within(connection: Connection, user_id: str, reason: str) -> int:
-    """End a user's sessions in the transaction of something greater."""
-    return _end(connection, reason, USER_SESSIONS.c.user_id == user_id)
+def end_within(
+    connection: Connection,
+    user_id: str,
+    reason: str,
+    keep: str | None = None,
+) -> int:
+    """End a user's sessions in the transaction of something greater.
+
+    `keep` is the digest of one that stays.
+    """
+    condition = USER_SESSIONS.c.user_id == user_id
+    if keep is not None:
+        digest = USER_SESSIONS.c.session_digest
+        condition &= or_(digest.is_(None), digest != keep)
+    return _end(connection, reason, condition)
 
 
 def rotate(old: str, new: str, now: datetime) -> bool:
     """Give a session the digest `new` for `old`, authenticated at `now`."""
+    with database().transaction() as connection:
+        return rotate_within(connection, Rotation(old, new), now)
+
+
+def rotate_within(
+    connection: Connection, rotation: Rotation, now: datetime
+) -> bool:
+    """Do so in the transaction of something greater; tell if it is there.
+    """
     statement = (
         update(USER_SESSIONS)
-        .where(USER_SESSIONS.c.session_digest == old)
-        .values(session_digest=new, authenticated_at=now, last_seen_at=now)
+        .where(USER_SESSIONS.c.session_digest == rotation.old)
+        .values(
+            session_digest=rotation.new,
+            authenticated_at=now,
+            last_seen_at=now,
+        )
     )
-    with database().transaction() as connection:
-        if not connection.execute(statement).rowcount:
-            return False
-        _note(connection, "rotated", [old])
+    if not connection.execute(statement).rowcount:
+        return False
+    _note(connection, "rotated", [rotation.old])
     return True
 
 

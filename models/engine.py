@@ -9,6 +9,7 @@ A connection stays with its thread, in the driver's autocommit mode: one
 opened per request costs more than the look-up it is opened for.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,10 @@ from vestibule.errors import BadSetting, Busy
 
 T = TypeVar("T")
 
+# One sequence for all databases that a process opens in turn: a number of
+# the one before must mean nothing to the next.
+_generations = itertools.count(1)
+
 
 class Database:
     """The database at one address, shared by the threads of a process."""
@@ -62,6 +67,7 @@ class Database:
         # SQLite has one writer at a time. Waiting for this lock is woken
         # at once; its own busy handler sleeps and polls.
         self._writing = threading.Lock()
+        self._generation = 0
 
     def fetch_one(
         self, statement: Select[Any], parameters: Mapping[str, Any]
@@ -82,6 +88,27 @@ class Database:
 
         row: Sequence[Any] | None = self._again_if_lost(look_up)
         return row
+
+    def generation(self) -> int | None:
+        """Return a number that is another one after every commit.
+
+        What was read after it was asked for is still stored as it was, for
+        as long as the number stays the same, whoever wrote: a thread, a
+        process, a shell. `None` where the database does not tell; SQLite's
+        `data_version` does, for what others than this connection wrote.
+        """
+        if not self.is_sqlite:
+            return None
+        version = self._again_if_lost(self._data_version)
+        if version != getattr(self._kept, "version", None):
+            self._kept.version = version
+            self._generation = next(_generations)
+        return self._generation
+
+    def _data_version(self) -> int:
+        """Ask SQLite for the number that the writes of others change."""
+        row = self._driver().execute("PRAGMA data_version").fetchone()
+        return int(row[0])
 
     def rows(
         self,
@@ -124,6 +151,9 @@ class Database:
             except BaseException:
                 connection.rollback()
                 raise
+            finally:
+                # Also after a failure: it may have come after the commit.
+                self._generation = next(_generations)
 
     def connection(self) -> Connection:
         """Return this thread's connection; open it when there is none."""
@@ -136,6 +166,7 @@ class Database:
         """Close this thread's connection; work not committed is undone."""
         kept = self._kept.__dict__.pop("connection", None)
         self._kept.__dict__.pop("driver", None)
+        self._kept.__dict__.pop("version", None)
         if kept is not None:
             kept.invalidate()
             kept.close()

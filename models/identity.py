@@ -15,14 +15,18 @@ _scope = threading.local()
 
 
 class OneRead:
-    """The block within which `recall` finds what `remember` was given."""
+    """The block within which `recall` finds what `remember` was given.
+
+    One inside another is part of it.
+    """
 
     __slots__ = ("_outer",)
 
     def __enter__(self) -> None:
-        """Begin with nothing remembered."""
+        """Begin with nothing remembered, if this is the outermost."""
         self._outer: dict[Any, Any] | None = getattr(_scope, "seen", None)
-        _scope.seen = {}
+        if self._outer is None:
+            _scope.seen = {}
 
     def __exit__(
         self,
@@ -34,11 +38,14 @@ class OneRead:
         _scope.seen = self._outer
 
 
-def remember(model: type, found: Any) -> None:
-    """Keep the loaded object for the rest of the block, if there is one."""
+def remember(model: type, identity: str, found: Any) -> None:
+    """Keep the loaded object for the rest of the block, if there is one.
+
+    `identity` is what it was asked for by.
+    """
     seen = getattr(_scope, "seen", None)
     if seen is not None:
-        seen[model, found.id] = found
+        seen[model, identity] = found
 
 
 def recall(model: type, identity: str) -> Any:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Users: who may have an account, and what is shown of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,20 @@ from sqlalchemy import ColumnElement, Connection, delete, false, update
 
 from models import ending
 from models.base import Base, is_storable, storable_text
+from models.engine import database
 from models.role import Role, role_of
 from models.tables import RESET_CODES, USERS, moment
 from vestibule import clock, passwords
-from vestibule.errors import DuplicateEmail, InvalidValue, VestibuleError
+from vestibule.errors import (
+    DuplicateEmail,
+    InvalidValue,
+    VestibuleError,
+    WrongPassword,
+)
 
 _PASSWORD = USERS.c.keys().index("password")
+#: Columns whose change ends a reset code.
+_ENDS_RESET_CODE = frozenset({"password", "email_key"})
 
 
 def email_key(email: str) -> str:
@@ -104,6 +112,34 @@ class User(Base):
             .values(password=after, updated_at=clock.now())
         ))
 
+    def replace_password(
+        self, after: str, reason: str, kept: ending.Rotation | None = None
+    ) -> bool:
+        """Store the hash of another password, and end all sessions but one.
+
+        In one transaction, so that nothing outlives the old password:
+        no reset code either. The session that is `kept` gets the new
+        digest; tell if it was there.
+        Raise `WrongPassword` if the stored password is another by now.
+        """
+        now = clock.now()
+        statement = update(USERS).where(
+            USERS.c.id == self.id, USERS.c.password == self._password
+        )
+        with database().transaction() as connection:
+            self._end_with(connection, {"password"})
+            if not connection.execute(
+                statement.values(password=after, updated_at=now)
+            ).rowcount:
+                raise WrongPassword("the password was changed meanwhile")
+            rotated = kept is not None and (
+                ending.rotate_within(connection, kept, now)
+            )
+            ending.end_within(
+                connection, self.id, reason, kept.new if kept else None
+            )
+        return rotated
+
     def adopt_hash(self, stored: str) -> None:
         """Take over a hash that another store made of the password."""
         self._password = stored
@@ -159,6 +195,20 @@ class User(Base):
         """Delete the user, its sessions and its reset code together."""
         super().remove_within(connection)
         ending.end_within(connection, self.id, "user_removed")
+        self._drop_reset_code(connection)
+
+    def _end_with(
+        self, connection: Connection, changed: Collection[str]
+    ) -> None:
+        """End a reset code: it is for the old password, at the old email.
+
+        Before the user's row is written, as when a code is used.
+        """
+        if not _ENDS_RESET_CODE.isdisjoint(changed):
+            self._drop_reset_code(connection)
+
+    def _drop_reset_code(self, connection: Connection) -> None:
+        """Delete the code by which the password could be reset."""
         connection.execute(
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )

@@ -73,8 +73,11 @@ class UserSession(Base):
         if row is None:
             return None
         if row[_SESSION_COLUMNS] is not None:
-            remember(User, User._from_row(row[_SESSION_COLUMNS:]))
-        return cls._from_row(row[:_SESSION_COLUMNS])
+            user = User._from_row(row[_SESSION_COLUMNS:])
+            remember(User, user.id, user)
+        session = cls._from_row(row[:_SESSION_COLUMNS])
+        remember(UserSession, session_id, session)
+        return session
 
     @classmethod
     def newest(

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""A clock that stands still until a test moves it."""
+"""Clocks that stand still until a test moves them."""
 
+import os
 from datetime import datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +33,25 @@ class SetClock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward; backward if `seconds` is negative."""
         self.moment += timedelta(seconds=seconds)
+
+
+class FileClock(SetClock):
+    """A clock of several processes: what it shows is written in a file."""
+
+    def __init__(self, file: Path) -> None:
+        """Show what the file says; begin as others do if there is none."""
+        self.file = file
+        if not file.exists():
+            super().__init__()
+
+    @property
+    def moment(self) -> datetime:
+        """Return the moment that every process with this file sees."""
+        return datetime.fromisoformat(self.file.read_text())
+
+    @moment.setter
+    def moment(self, moment: datetime) -> None:
+        """Write the moment, so that nobody reads half of it."""
+        fresh = self.file.with_suffix(".fresh")
+        fresh.write_text(moment.isoformat())
+        os.replace(fresh, self.file)

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from tests.backends import free_port
+from tests.clocks import FileClock
 
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
@@ -138,6 +139,17 @@ class Server:
                 self._is_running = True
                 self._ready.set()
         self._ready.set()
+
+
+class MovedServer(Server):
+    """A server that shows the moment of a clock which the test moves."""
+
+    def __init__(
+        self, folder: Path, clock: FileClock, **settings: str
+    ) -> None:
+        """Prepare a server that reads the time from the file of `clock`."""
+        super().__init__(folder, **settings)
+        self.program = ("-m", "tests.moved_server", str(clock.file))
 
 
 def run_python(

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Many threads that begin at the same moment."""
+"""Threads that begin at the same moment, or hold something."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 
 from models import engine
 
@@ -29,3 +30,24 @@ def at_once(count: int, work: Callable[[int], T]) -> list[T]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))
+
+
+@contextmanager
+def held(taken: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    """Let another thread be within what `taken` gives, until the end."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        """Go in, say so, and stay until told to leave."""
+        with taken():
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert inside.wait(30)
+        yield
+    finally:
+        leave.set()
+        thread.join(30)

@@ -97,6 +97,16 @@ class SchemaBehind(VestibuleError):
     public = "Service Unavailable"
 
 
+class NoSessionMade(VestibuleError):
+    """A mechanism of somebody's own began no session at a login."""
+
+    def __init__(self, mechanism: str) -> None:
+        """Name the class whose method is at fault."""
+        super().__init__(
+            f"{mechanism}.create_session returned no session id"
+        )
+
+
 class Throttled(VestibuleError):
     """Too many attempts failed; the next has to wait."""
 

@@ -61,10 +61,17 @@ def is_secure(
     `forwarded` is `X-Forwarded-Proto`; of several values that of the
     nearest proxy counts, at the right end.
     """
-    address = _parsed(peer or "")
-    if address is None or not _is_trusted(address, proxies):
+    return is_trusted_peer(peer, proxies) and (
+        forwarded.rpartition(",")[2].strip().lower() == "https"
+    )
+
+
+def is_trusted_peer(peer: str | None, proxies: Proxies) -> bool:
+    """Tell whether who opened the connection is one of the `proxies`."""
+    if not proxies:
         return False
-    return forwarded.rpartition(",")[2].strip().lower() == "https"
+    address = _parsed(peer or "")
+    return address is not None and _is_trusted(address, proxies)
 
 
 def network_of(address: str) -> str:

@@ -12,6 +12,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+_PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -98,6 +100,38 @@ def color(text: str | None) -> str:
     if not _COLOR.fullmatch(text or ""):
         raise ValueError(f"must be a colour as #1f5fae, not {text!r}")
     return (text or "").lower()
+
+
+def page_address(text: str | None) -> str | None:
+    """Return the path or whole address of a page; empty means unset."""
+    if text and not _PAGE.fullmatch(text):
+        raise ValueError(
+            "must be a path as /sign-in, or an address as"
+            f" https://sign-in.example/, not {text!r}"
+        )
+    return text or None
+
+
+def hosts(text: str | None) -> tuple[str, ...]:
+    """Return the hosts, with ports where given, of a list with commas."""
+    listed = tuple(word.lower() for word in list_of_words(text))
+    for host in listed:
+        if not re.fullmatch(_HOST, host):
+            raise ValueError(
+                f"must be hosts as app.example or app.example:8443, not"
+                f" {host!r}"
+            )
+    return listed
+
+
+def pem(text: str | None) -> str | None:
+    """Return a text in PEM form with real line breaks; empty means unset.
+
+    It is a secret: what is said of a wrong one does not show it.
+    """
+    if text and not text.startswith("-----BEGIN "):
+        raise ValueError("must be a private key in PEM form")
+    return text.replace("\\n", "\n") if text else None
 
 
 def switch(text: str | None) -> bool:

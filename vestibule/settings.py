@@ -207,6 +207,35 @@ TRUSTED_PROXIES = Setting(
     " `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty:"
     " nobody's.",
 )
+LOGIN_URL = Setting(
+    "LOGIN_URL",
+    "/sign-in",
+    parsing.page_address,
+    "Where browsers are sent to sign in: a path of the host they are on, or"
+    " a whole address. Empty: nowhere, they get 401.",
+)
+ALLOWED_RETURN_HOSTS = Setting(
+    "ALLOWED_RETURN_HOSTS",
+    "",
+    parsing.hosts,
+    "Hosts, with commas, that browsers may be sent back to after signing in"
+    " (`app.example`, `app.example:8443`). The host that they sign in on"
+    " need not be named.",
+)
+IDENTITY_HEADER = Setting(
+    "IDENTITY_HEADER",
+    "off",
+    parsing.switch,
+    "Whether verify answers with a signed identity, `X-Vestibule-Identity`;"
+    " `on` or `off`.",
+)
+IDENTITY_SIGNING_KEY = Setting(
+    "IDENTITY_SIGNING_KEY",
+    None,
+    parsing.pem,
+    "Ed25519 private key (PKCS 8, PEM; line breaks may be written as `\\n`)"
+    " that signs identities. Unset: one is made and kept in the database.",
+)
 DATABASE_URL = Setting(
     "DATABASE_URL",
     "sqlite:///vestibule.db",
@@ -338,6 +367,10 @@ ALL: tuple[Setting[object], ...] = (
     AUTHZ_POLICY,
     THROTTLE,
     TRUSTED_PROXIES,
+    LOGIN_URL,
+    ALLOWED_RETURN_HOSTS,
+    IDENTITY_HEADER,
+    IDENTITY_SIGNING_KEY,
     DATABASE_URL,
     DATABASE_TIMEOUT,
     WORKERS,

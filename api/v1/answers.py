@@ -18,20 +18,25 @@ _STYLE = (
     orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 )
 
-_HEADERS = [
-    # What is personal stays out of every cache.
-    ("Cache-Control", "no-store"),
+_ALWAYS = [
     ("Vary", "Cookie, Authorization"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
-# An answer of the API is no page: it loads nothing and is framed nowhere.
-_NO_PAGE = (
-    "Content-Security-Policy",
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
-    " form-action 'none'",
-)
+# What an answer may know better.
+_UNLESS_SET = {
+    # What is personal stays out of every cache.
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    # An answer of the API is no page: it loads nothing and is framed
+    # nowhere.
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+        " form-action 'none'"
+    ),
+}
+_IS_PAGE = "Content-Security-Policy"
+_USUAL = [*_UNLESS_SET.items(), *_ALWAYS]
 # Two years, as the lists that browsers ship ask for.
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=63072000")
 
@@ -41,10 +46,13 @@ WSGIApplication = Callable[..., Iterable[bytes]]
 def answer(payload: Any, status: int = 200) -> LeanResponse:
     """Return `payload` as JSON, indented by two spaces, its keys sorted."""
     return LeanResponse(
-        orjson.dumps(payload, option=_STYLE),
-        status,
-        mimetype="application/json",
+        body_of(payload), status, mimetype="application/json"
     )
+
+
+def body_of(payload: Any) -> bytes:
+    """Return the bytes of the answer that shows `payload`."""
+    return orjson.dumps(payload, option=_STYLE)
 
 
 def challenged(response: LeanResponse, mechanism: Any) -> LeanResponse:
@@ -55,6 +63,16 @@ def challenged(response: LeanResponse, mechanism: Any) -> LeanResponse:
     """
     scheme = getattr(mechanism, "scheme", "Cookie")
     response.headers["WWW-Authenticate"] = f'{scheme} realm="vestibule"'
+    return response
+
+
+def with_reason(response: LeanResponse, reason: str | None) -> LeanResponse:
+    """Return `response`, and why the session of the request ended.
+
+    In a header, because the body is the same for everybody.
+    """
+    if reason is not None:
+        response.headers["Session-Ended"] = f"reason={reason}"
     return response
 
 
@@ -77,17 +95,19 @@ def with_headers(
             status: str, headers: list[tuple[str, str]], *rest: Any
         ) -> Any:
             """Begin the answer with our headers after its own."""
-            if any(name == _NO_PAGE[0] for name, _ in headers):
-                # A page has a policy of its own, and is for no other
-                # site's scripts to read.
-                own = headers + [
-                    pair for pair in _HEADERS
-                    if not any(name == pair[0] for name, _ in headers)
+            known = {name for name, _ in headers}
+            if known.isdisjoint(_UNLESS_SET):
+                sent = headers + _USUAL
+            else:
+                sent = headers + _ALWAYS + [
+                    header for header in _UNLESS_SET.items()
+                    if header[0] not in known
                 ]
+            if _IS_PAGE in known:
+                # A page is for no other site's scripts to read.
                 if is_secure(environ):
-                    own.append(_TLS_ONLY)
-                return start_response(status, own, *rest)
-            sent = [*headers, *_HEADERS, _NO_PAGE]
+                    sent.append(_TLS_ONLY)
+                return start_response(status, sent, *rest)
             if origins and origins != ("*",):
                 sent.append(("Vary", "Origin"))
             if readers := _allowed(origins, environ):

@@ -21,11 +21,14 @@ from api.v1.auth.auth import Auth
 from api.v1.lean import LeanFlask
 from api.v1.request import current_request, is_tls
 from api.v1.views import app_views
+from api.v1.views.well_known import well_known
 from vestibule import journal, server, settings
 from vestibule.errors import VestibuleError
+from vestibule.identity.header import open_signer
 from vestibule.observe import security
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.throttle import throttle
+from vestibule.verify import Gate
 from vestibule.web import door
 from vestibule.web import wiring as web
 
@@ -48,6 +51,9 @@ def create_app(auth: Auth | None) -> Flask:
     with_pages = web.has_pages(None if auth is None else type(auth))
     if with_pages:
         web.install(app)
+    signer = open_signer()
+    if signer is not None:
+        app.register_blueprint(well_known(signer))
     sweeper = Sweeper(_sweep_of(auth))
 
     @app.before_request
@@ -63,9 +69,8 @@ def create_app(auth: Auth | None) -> Flask:
         return None
 
     security.tell(journal.note)
-    app.wsgi_app = with_headers(  # type: ignore[method-assign]
-        app.wsgi_app, is_tls
-    )
+    gate = Gate(app.wsgi_app, lambda: _module().auth, signer)
+    app.wsgi_app = with_headers(gate, is_tls)  # type: ignore[method-assign]
     return app
 
 

@@ -7,11 +7,12 @@ goes to the log, once.
 
 import logging
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from api.v1.answers import answer, challenged
-from api.v1.request import current_request
+from api.v1.answers import answer, challenged, with_reason
+from api.v1.lean import LeanResponse
+from api.v1.request import VestibuleRequest, current_request
 from vestibule.errors import Busy, Throttled, VestibuleError
 
 _log = logging.getLogger(__name__)
@@ -39,13 +40,17 @@ def http_error(error: HTTPException) -> Response | HTTPException:
             response.headers[name] = value
     if code == 401:
         return challenged(response, current_request().mechanism)
-    ended = current_request().session_ended
-    if code == 403 and ended is not None:
-        response.headers["Session-Ended"] = f"reason={ended}"
+    if code == 403:
+        return with_reason(response, current_request().session_ended)
     return response
 
 
 def foreseen_error(error: VestibuleError) -> Response:
+    """Answer a failure of our own, within Flask."""
+    return failure(error, current_request())
+
+
+def failure(error: VestibuleError, request: VestibuleRequest) -> LeanResponse:
     """Answer a failure of our own: the text it has for the public."""
     if error.status >= 500:
         _log.error("%s %s: %s", request.method, request.path, error)
@@ -54,11 +59,16 @@ def foreseen_error(error: VestibuleError) -> Response:
     if isinstance(error, (Busy, Throttled)):
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
-        return challenged(response, current_request().mechanism)
+        return challenged(response, request.mechanism)
     return response
 
 
 def unforeseen_error(error: Exception) -> Response:
+    """Answer a defect, within Flask."""
+    return defect(current_request())
+
+
+def defect(request: VestibuleRequest) -> LeanResponse:
     """Answer a defect: a bare 500; the traceback is for the log."""
     _log.exception("%s %s failed", request.method, request.path)
     return answer({"error": InternalServerError().name}, 500)
@@ -66,7 +76,7 @@ def unforeseen_error(error: Exception) -> Response:
 
 def _asks_for_json() -> bool:
     """Tell whether the client prefers JSON to a page; curl does not say."""
-    best = request.accept_mimetypes.best_match(
+    best = current_request().accept_mimetypes.best_match(
         ["text/html", "application/json"]
     )
     return best == "application/json"

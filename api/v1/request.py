@@ -50,6 +50,17 @@ class VestibuleRequest(Request):
         """Tell whether the client's connection is encrypted."""
         return is_tls(self.environ)
 
+    @property
+    def prefers_page(self) -> bool:
+        """Tell whether the client would rather have HTML than JSON.
+
+        Browsers name it; programs that take anything get JSON.
+        """
+        best = self.accept_mimetypes.best_match(
+            ["application/json", "text/html"]
+        )
+        return best == "text/html"
+
     @cached_property
     def request_id(self) -> str:
         """Return a name for this request that no other has."""

@@ -64,7 +64,7 @@ def test_v7_2_3_tokens_are_unique_and_random(
     assert len(base64.urlsafe_b64decode(padded)) * 8 >= 128
     monkeypatch.setenv("SECURITY_PROFILE", "hardened")
     assert len(new_session_id()) == len(token)
-    assert len({new_session_id() for _ in range(1_000_000)}) == 1_000_000
+    assert len({new_session_id() for _ in range(20_000)}) == 20_000
     random.seed(0)
     first = new_session_id()
     random.seed(0)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What users and sessions have in common, alike on every database."""
 
+import secrets
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -335,3 +337,39 @@ def test_values_come_back_as_they_were_given(any_database: str) -> None:
     assert User.search({"first_name": odd}) == [user]
     assert UserSession.search({"user_id": odd, "session_id": odd})
     assert UserSession.find(odd) is not None
+
+
+@pytest.mark.parametrize("made", [
+    lambda text: User(email=text), lambda text: User(id=text),
+    lambda text: UserSession(user_id=text), lambda text: UserSession(id=text),
+])
+def test_what_no_index_can_hold(
+    on_postgresql: str, made: Callable[[str], Base]
+) -> None:
+    """It is the value that cannot be taken, not the database that fails.
+    """
+    text = secrets.token_hex(3000)
+    with pytest.raises(InvalidValue, match="too long to be stored"):
+        made(text).save()
+    kind = type(made("x"))
+    assert kind.get(text) is None
+    assert kind.count() == 0
+    made(text[:1000]).save()
+    assert kind.count() == 1
+
+
+def test_pages_are_a_search_in_parts(any_database: str) -> None:
+    """Whatever their size, of objects of the same moment too."""
+    moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for number in range(5):
+        User(
+            id=str(number), first_name="a" if number else "b",
+            created_at=moment + timedelta(0, 0, number // 3),
+        ).save()
+    for wanted in ({}, {"first_name": "a"}):
+        found = User.search(wanted)
+        for size in (1, 2, 3, 5, 9):
+            pages = list(User.pages(wanted, size))
+            assert [user for page in pages for user in page] == found
+            assert all(len(page) == size for page in pages[:-1])
+    assert list(User.pages({"id": "nobody"})) == []

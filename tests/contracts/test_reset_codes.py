@@ -4,6 +4,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,8 @@ from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
 from tests.threads import at_once
+from vestibule import passwords
+from vestibule.accounts.changes import change_email, change_password
 from vestibule.accounts.disabling import disable, enable
 from vestibule.accounts.reset import issue_code, set_forgotten_password
 from vestibule.errors import InvalidValue, WrongCode
@@ -134,6 +137,44 @@ def test_a_password_that_cannot_be_taken_leaves_the_code(bob: User) -> None:
         with pytest.raises(WrongCode):
             set_forgotten_password(EMAIL, "wrong", bad)
     set_forgotten_password(EMAIL, code, NEW)
+
+
+def test_another_password_kills_the_code(bob: User) -> None:
+    """Whether its owner changed it, or somebody who runs the service."""
+    code = issue_code(bob).code
+    change_password(bob, "correct horse", "violet umbrella")
+    refused(code)
+    again = User.get(bob.id)
+    assert again is not None
+    code = issue_code(again).code
+    again.password = "seven kites above"
+    again.save_changes()
+    refused(code)
+    assert has_password(bob, "seven kites above")
+
+
+def test_another_email_kills_the_code(bob: User) -> None:
+    """It was sent to the old address, and opens nothing at the new one."""
+    code = issue_code(bob).code
+    loaded = User.get(bob.id)
+    assert loaded is not None
+    change_email(loaded, "robert@example.com")
+    refused(code)
+    refused(code, "robert@example.com")
+
+
+def test_a_name_leaves_the_code(bob: User) -> None:
+    """As does a login that renews the hash of the same password."""
+    bob.adopt_hash(passwords.legacy_hash(sha256(b"correct horse").hexdigest()))
+    bob.save()
+    code = issue_code(bob).code
+    loaded = User.get(bob.id)
+    assert loaded is not None
+    loaded.first_name = "Bob"
+    loaded.save_changes()
+    loaded.renew_hash("correct horse")
+    set_forgotten_password(EMAIL, code, "violet umbrella")
+    assert has_password(bob, "violet umbrella")
 
 
 def test_who_is_disabled_sets_no_password(bob: User) -> None:

@@ -45,7 +45,7 @@ def test_sessions_behave_as_the_model(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the short run some hundred steps show no difference."""
-    _run(mechanism, set_clock, monkeypatch, 30, 25)
+    _run(mechanism, set_clock, monkeypatch, 12, 25)
 
 
 @pytest.mark.torture

@@ -35,12 +35,18 @@ def _hash() -> str:
     return passwords.hash_of(PASSWORD)
 
 
-def account(role: str = "member") -> Account:
-    """Store a user with this role, a password and a session."""
+def newcomer(role: str = "member") -> User:
+    """Store a user with this role and the password, and no session."""
     user = User(email=f"{uuid.uuid4().hex}@example.com")
     user.adopt_hash(_hash())
     user.role = role
     user.save()
+    return user
+
+
+def account(role: str = "member") -> Account:
+    """Store a user with this role, a password and a session."""
+    user = newcomer(role)
     return Account(user, open_session(user))
 
 

@@ -19,10 +19,18 @@ from tests.http.contents import alarms_of, rows_of
 from tests.http.patience import answers, is_alive, within
 from tests.http.wire import FORM, begin, finish
 from tests.serving import COOKIE, Server
-from vestibule.server import DRAIN_TIMEOUT
 
 SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
 ME = "/api/v1/users/me"
+#: Seconds that the requests in flight have under `HASTY`.
+DRAIN = 4
+#: The server, with less time to drain than people should be given.
+HASTY = f"""
+from api.v1.app import main
+from vestibule import server
+server.DRAIN_TIMEOUT = {DRAIN}
+main()
+"""
 
 
 def sign_in(server: Server) -> requests.Response:
@@ -87,9 +95,10 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
 
 @pytest.mark.parametrize("moment", ["as it dies", "as all start anew"])
 def test_a_dead_worker_does_not_swallow_the_end(
-    serve: Serve, moment: str
+    serve: Serve, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal to end counts, whatever the workers are at just then."""
+    monkeypatch.setattr(Server, "program", ("-c", HASTY))
     server = serve(**SETTINGS)
     for _ in range(1 if moment == "as it dies" else 2):
         assert within(5, lambda: bool(server.workers()))
@@ -106,7 +115,7 @@ def test_a_dead_worker_does_not_swallow_the_end(
     server.process.send_signal(signal.SIGTERM)
     # A worker that is told so while it takes over granian's handlers does
     # not hear it: it ends when its time to drain is over.
-    assert server.process.wait(DRAIN_TIMEOUT + 15) == 0
+    assert server.process.wait(DRAIN + 15) == 0
     assert server.stop() == 0
     assert not answers(server)
 

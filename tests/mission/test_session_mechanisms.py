@@ -64,7 +64,8 @@ def test_a_session_is_a_key_of_the_dictionary() -> None:
     auth = SessionAuth()
     assert auth.create_session() is None
     for no_string in (None, 89, b"abcde", ["abcde"]):
-        assert auth.create_session(no_string) is None  # type: ignore
+        made = auth.create_session(no_string)  # type: ignore[arg-type]
+        assert made is None
     assert SessionAuth.user_id_by_session_id == {}
     ids = [auth.create_session(user) for user in ("abcde", "fg", "abcde")]
     assert ids == [str(uuid.UUID(one)) for one in ids]
@@ -76,7 +77,8 @@ def test_a_session_is_a_key_of_the_dictionary() -> None:
         "abcde", "fg", "abcde"
     ]
     for unknown in (None, 89, "doesntexist", ["x"], "abcde"):
-        assert auth.user_id_for_session_id(unknown) is None  # type: ignore
+        owner = auth.user_id_for_session_id(unknown)  # type: ignore[arg-type]
+        assert owner is None
     assert auth.user_id_for_session_id() is None
 
 
@@ -177,7 +179,8 @@ def test_entries_made_by_hand(
     entries["made"] = {"user_id": "abcde", "created_at": set_clock.moment}
     assert auth.user_id_for_session_id("made") == "abcde"
     for unknown in (None, 89, "doesntexist"):
-        assert auth.user_id_for_session_id(unknown) is None  # type: ignore
+        owner = auth.user_id_for_session_id(unknown)  # type: ignore[arg-type]
+        assert owner is None
 
 
 @pytest.fixture
@@ -224,7 +227,8 @@ def test_sessions_in_the_database(
     assert auth.user_id_by_session_id == {}
     assert SessionDBAuth().user_id_for_session_id(session_id) == "abcde"
     for unknown in (None, 89, "doesntexist", stored.session_id):
-        assert auth.user_id_for_session_id(unknown) is None  # type: ignore
+        owner = auth.user_id_for_session_id(unknown)  # type: ignore[arg-type]
+        assert owner is None
     assert SessionDBAuth().destroy_session(with_session(session_id)) is True
     assert UserSession.count() == 0
 

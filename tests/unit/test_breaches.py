@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
 def settle() -> None:
     """Wait until nobody is asking any more."""
     for _ in range(1000):
-        if breaches._asking._value == 8:
+        if breaches._asking._value == breaches.AT_ONCE:
             return
         time.sleep(0.01)
     pytest.fail("somebody is asking still")

@@ -72,6 +72,29 @@ def test_the_table(
         assert not is_cross_site(safe, headers)
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "by_tls", "refused"),
+    [
+        # A page that came without TLS may be anybody's on the way.
+        ("http://app.example", "app.example", True, True),
+        ("http://app.example:443", "app.example:443", True, True),
+        (OWN, "app.example", True, False),
+        # A proxy that is not trusted may have taken the TLS off.
+        (OWN, "app.example", False, False),
+        ("http://app.example", "app.example", False, False),
+    ],
+)
+@pytest.mark.parametrize("site", [None, "same-site"])
+def test_the_scheme_counts_where_it_is_known(
+    site: str | None, origin: str, host: str, by_tls: bool, refused: bool
+) -> None:
+    """What came by TLS was sent by a page that came by TLS."""
+    headers = Headers({"Origin": origin, "Host": host})
+    if site is not None:
+        headers["Sec-Fetch-Site"] = site
+    assert is_cross_site("POST", headers, by_tls) is refused
+
+
 @given(st.dictionaries(st.sampled_from(NAMES), st.text()), st.text())
 def test_any_text_has_an_answer(
     headers: dict[str, str], method: str

@@ -10,6 +10,7 @@ from api.v1.auth.decision import EXCLUDED_PATHS, Decision, Outcome, decide
 from api.v1.auth.session_auth import SessionAuth
 from models.user import User
 from tests.visits import Visit, with_authorization, with_session
+from vestibule.sessions.reasons import Reason
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,9 @@ def test_who_is_known_passes() -> None:
     visit = with_session(auth.create_session(user.id))
     assert decide(auth, visit) == Decision(Outcome.PASSED, user)
     user.remove()
-    assert decide(auth, visit) == Decision(Outcome.REFUSED)
+    assert decide(auth, visit) == Decision(
+        Outcome.REFUSED, reason=Reason.USER_REMOVED
+    )
     auth.destroy_session(visit)
 
 

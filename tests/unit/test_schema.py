@@ -181,14 +181,14 @@ def test_how_a_moment_is_given_to_a_driver() -> None:
 def test_one_read_remembers_only_within_itself() -> None:
     """What was seen inside is forgotten outside, also after a failure."""
     user = User()
-    remember(User, user)
+    remember(User, user.id, user)
     assert recall(User, user.id) is None
     with pytest.raises(KeyError), OneRead():
         assert recall(User, user.id) is None
-        remember(User, user)
+        remember(User, user.id, user)
         assert recall(User, user.id) is user
         with OneRead():
-            assert recall(User, user.id) is None
+            assert recall(User, user.id) is user
         assert recall(User, user.id) is user
         raise KeyError
     assert recall(User, user.id) is None

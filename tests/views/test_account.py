@@ -4,7 +4,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from api.v1.auth.session_db_auth import SessionDBAuth
+from models.engine import database
 from models.user import User
 from tests.clocks import SetClock
 from tests.views.conftest import Build
@@ -123,6 +126,44 @@ def test_what_is_no_new_password(
     assert "Set-Cookie" not in answer.headers
     assert is_password(user, PASSWORD)
     assert client.get(ME).status_code == other.get(ME).status_code == 200
+
+
+@pytest.mark.parametrize("table", ["user_sessions", "ended_sessions"])
+def test_a_password_and_its_sessions_change_together(
+    build: Build, table: str
+) -> None:
+    """What fails between them leaves the old password, and both sessions.
+    """
+    house = build("session_db_auth")
+    user = stored_user()
+    client, other = house.known(user), house.known(user)
+    act = {"user_sessions": "DELETE", "ended_sessions": "INSERT"}[table]
+    with database().transaction() as connection:
+        connection.execute(text(
+            f"CREATE TRIGGER broken BEFORE {act} ON {table}"
+            " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        ))
+    assert change(client).status_code == 500
+    assert is_password(user, PASSWORD)
+    for one in (client, other):
+        assert one.get(ME).status_code == 200
+    with database().transaction() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    assert change(client).status_code == 200
+    assert client.get(ME).status_code == 200
+    assert other.get(ME).status_code == 403
+
+
+@pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
+def test_sessions_in_the_database_end_whoever_serves(
+    build: Build, auth_type: str
+) -> None:
+    """Another server may keep sessions there; they end with the password.
+    """
+    user = stored_user()
+    session_id = SessionDBAuth().create_session(user.id)
+    assert change(build(auth_type).known(user)).status_code == 200
+    assert SessionDBAuth().user_id_for_session_id(session_id) is None
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])

@@ -12,6 +12,8 @@ from tests.views.house import (
     FORBIDDEN,
     ME,
     NOT_FOUND,
+    PASSWORD,
+    REFRESH,
     USERS,
     House,
     stored_user,
@@ -137,16 +139,55 @@ def test_everybodys_sessions(house: House) -> None:
         assert client.get(ME).status_code == 403
 
 
-def test_ending_them_needs_a_recent_proof(
-    house: House, moved_clock: SetClock
+#: What an admin changes by these, a thief of the session could not.
+CHANGES: list[tuple[str, str, Any]] = [
+    one for one in ROUTES if one[0] != "GET"
+]
+
+
+@pytest.mark.parametrize("profile", ["contract", "hardened"])
+def test_changes_need_a_recent_proof(
+    build: Build, moved_clock: SetClock, profile: str
 ) -> None:
-    """A thief of an admin's session cannot throw everybody out."""
-    admin = house.known(stored_user("admin"))
+    """A thief of an admin's session throws nobody out, makes no admin and
+    gets no reset code; after a new proof the admin may.
+    """
+    house = build(
+        "session_db_auth", SECURITY_PROFILE=profile, SESSION_NAME="__Host-s",
+        COOKIE_SECURE="auto",
+    )
+    user, admin = stored_user(), house.known(stored_user("admin"))
+    changes = [
+        (method, f"{USERS}/{user.id}{end}", body)
+        for method, end, body in CHANGES
+    ] + [("DELETE", EVERYBODY, None)]
     moved_clock.advance(301)
-    for path in (EVERYBODY, f"{USERS}/{stored_user().id}/sessions"):
-        answer = admin.delete(path)
-        assert answer.status_code == 403
+    for method, path, body in changes:
+        answer = admin.open(path, method=method, json=body)
+        assert answer.status_code == 403, path
         assert answer.get_json() == {"error": "Re-authentication required"}
+    stored = User.get(user.id)
+    assert stored is not None
+    assert (stored.role, stored.disabled_at) == ("member", None)
+    proof = admin.post(REFRESH, data={"password": PASSWORD})
+    assert proof.status_code == 200
+    for method, path, body in changes:
+        answer = admin.open(path, method=method, json=body)
+        assert answer.status_code == 200, path
+
+
+def test_by_basic_each_request_is_a_proof(
+    build: Build, moved_clock: SetClock
+) -> None:
+    """A password that comes along is asked for no second time."""
+    user, admin = stored_user(), stored_user("admin")
+    client = build("basic_auth").known(admin)
+    moved_clock.advance(301)
+    for method, end, body in CHANGES:
+        answer = client.open(
+            f"{USERS}/{user.id}{end}", method=method, json=body
+        )
+        assert answer.status_code == (404 if end == "/sessions" else 200)
 
 
 def test_by_basic_there_are_no_sessions(build: Build) -> None:

@@ -218,6 +218,30 @@ def test_what_the_own_site_sends_passes(
 
 
 @pytest.mark.parametrize(
+    ("peer", "forwarded", "origin", "status"),
+    [
+        ("10.0.0.1", "https", "http://localhost", 403),
+        ("10.0.0.1", "https", "https://localhost", 200),
+        # Nobody is trusted to say that there was TLS, or that there was not.
+        ("10.0.0.2", "https", "http://localhost", 200),
+        ("10.0.0.2", None, "https://localhost", 200),
+    ],
+)
+def test_a_page_without_tls_is_another_site(
+    build: Build, peer: str, forwarded: str | None, origin: str, status: int
+) -> None:
+    """To a request that came by TLS; else both schemes are the own one."""
+    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    headers = {"Origin": origin}
+    if forwarded is not None:
+        headers["X-Forwarded-Proto"] = forwarded
+    answer = house.log_in(
+        stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
+    )[1]
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
     ("base", "setting", "is_secure"),
     [({}, "auto", False), (TLS, "auto", True), ({}, "always", True),
      (TLS, "always", True)],

@@ -2,10 +2,13 @@
 """Logging in and out, in this process."""
 
 import logging
+from typing import Any
 
 import pytest
 
+from api.v1.auth.auth import Auth
 from api.v1.auth.session_auth import SessionAuth
+from api.v1.auth.session_db_auth import SessionDBAuth
 from models import standing
 from models.user import User
 from tests.clocks import SetClock
@@ -121,7 +124,9 @@ def test_what_came_along_ends(house: House) -> None:
     form = {"email": other.email, "password": PASSWORD}
     assert client.post(LOGIN, data=form).status_code == 200
     assert session_id_of(client) != planted
-    assert house.holder(planted).get(ME).status_code == 403
+    answer = house.holder(planted).get(ME)
+    assert answer.status_code == 403
+    assert answer.headers["Session-Ended"] == "reason=replaced"
     assert client.get(ME).get_json()["id"] == other.id
 
 
@@ -206,6 +211,78 @@ def test_a_mechanism_of_ones_own_logs_in_and_out(
     assert client.delete(LOGOUT).status_code == 200
     answer = client.delete(LOGOUT)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
+
+
+@pytest.mark.parametrize("base", [Auth, SessionAuth, SessionDBAuth])
+def test_a_mechanism_that_only_begins_sessions(
+    build: Build, monkeypatch: pytest.MonkeyPatch, base: type[Auth]
+) -> None:
+    """Somebody's own `create_session` is enough to log in."""
+    house = build("session_auth")
+
+    class Beginning(base):  # type: ignore[misc, valid-type]
+        """A mechanism that keeps its sessions elsewhere."""
+
+        def create_session(self, user_id: Any = None) -> str:
+            """Say which session it is."""
+            return f"of-{user_id}"
+
+    user = stored_user()
+    monkeypatch.setattr("api.v1.app.auth", Beginning())
+    for client in (house.client(), house.holder("from-before")):
+        form = {"email": user.email, "password": PASSWORD}
+        answer = client.post(LOGIN, data=form)
+        assert (answer.status_code, answer.get_json()) == (
+            200, user.to_json()
+        )
+        assert session_id_of(client) == f"of-{user.id}"
+
+
+@pytest.mark.parametrize("made", [None, "", 7, b"bytes"])
+def test_a_mechanism_that_makes_no_session(
+    build: Build, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, made: Any,
+) -> None:
+    """Nobody is logged in; the log says which method is at fault."""
+    house = build("session_auth")
+
+    class Idle(SessionAuth):
+        """A mechanism whose sessions have no id."""
+
+        def create_session(self, user_id: Any = None) -> Any:
+            """Return what is no session id."""
+            return made
+
+    monkeypatch.setattr("api.v1.app.auth", Idle())
+    _, answer = house.log_in(stored_user())
+    assert (answer.status_code, answer.get_json()) == (
+        500, {"error": "Internal Server Error"}
+    )
+    assert "Set-Cookie" not in answer.headers
+    assert "Idle.create_session returned no session id" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_replaced_end_ends_what_came_along(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who ends sessions in his own way is asked at a login too."""
+    house = build("session_auth")
+    ended = []
+
+    class Ending(SessionAuth):
+        """A mechanism whose sessions are elsewhere."""
+
+        def destroy_session(self, request: Any = None) -> bool:
+            """Note whose session is to end."""
+            ended.append(self.session_cookie(request))
+            return True
+
+    monkeypatch.setattr("api.v1.app.auth", Ending())
+    user = stored_user()
+    form = {"email": user.email, "password": PASSWORD}
+    assert house.holder("x").post(LOGIN, data=form).status_code == 200
+    assert ended == ["x"]
 
 
 def test_a_login_form_is_short(house: House) -> None:

@@ -7,6 +7,7 @@ that is slow, away or confused makes no difference to anybody but the log.
 """
 
 import logging
+import os
 import threading
 import urllib.request
 from hashlib import sha1
@@ -22,7 +23,8 @@ PATIENCE = 0.9
 #: Bytes of an answer that are read; an honest one has some 40 kB.
 LONGEST_ANSWER = 1_000_000
 #: Questions that may be open at once; with more, nobody is asked.
-_asking = threading.BoundedSemaphore(8)
+AT_ONCE = 8
+_asking = threading.BoundedSemaphore(AT_ONCE)
 
 
 def is_breached(password: str) -> bool:
@@ -68,3 +70,12 @@ def _ask(address: str, digest: str, answers: SimpleQueue[bool]) -> None:
         answers.put(False)
     finally:
         _asking.release()
+
+
+def _forget_after_fork() -> None:
+    """Let a forked child ask: the threads that do so are its parent's."""
+    global _asking
+    _asking = threading.BoundedSemaphore(AT_ONCE)
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -3,32 +3,57 @@
 
 Its law: whoever changes a password proves the present one in the same
 request, and a password that was changed in the same moment by somebody
-else stays changed.
+else stays changed. What the old password opened ends with it.
 """
 
 from typing import Any
 
+from models.ending import Rotation
 from models.user import User
+from vestibule import clock
 from vestibule.accounts.credentials import check_credentials
 from vestibule.accounts.hash_queue import hash_queue
 from vestibule.accounts.password_rules import check_new_password
 from vestibule.accounts.registration import check_email
+from vestibule.digest import digest_of
 from vestibule.errors import InvalidValue, WrongPassword
 from vestibule.passwords import hash_of
+from vestibule.sessions import new_session_id
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.store import SessionStore
 
 
-def change_password(user: User, current: str, new: Any) -> None:
+def change_password(
+    user: User,
+    current: str,
+    new: Any,
+    store: SessionStore | None = None,
+    session_id: str | None = None,
+) -> str | None:
     """Store `new` as the password of `user`, if `current` is the present.
 
-    Raise `InvalidValue` for one that may not be taken, and
-    `WrongPassword`.
+    All sessions of the user end, in the database with the change itself,
+    in another `store` after it: but for that of `session_id`, which gets a
+    new id. Return that one, or `None` if there was no such session. Raise
+    `InvalidValue` for a password that may not be taken, `WrongPassword`.
     """
     prove(user, current)
     if new == current:
         raise InvalidValue("new_password", "is the present one")
-    before = user.password
-    if not user.replace_hash(before, hash_for(user, new)):
-        raise WrongPassword("the password was changed in this very moment")
+    hashed = hash_for(user, new)
+    kept, new_id = None, new_session_id()
+    if session_id is not None:
+        kept = Rotation(digest_of(session_id), digest_of(new_id))
+    reason = Reason.PASSWORD_CHANGED
+    if user.replace_password(hashed, reason, kept):
+        return new_id
+    if store is None:
+        return None
+    session = None if session_id is None else store.find(session_id)
+    store.end_all(reason, user.id, None if session is None else session.id)
+    if session_id is None:
+        return None
+    return store.rotate(session_id, clock.now())
 
 
 def hash_for(user: User, new: Any) -> str:

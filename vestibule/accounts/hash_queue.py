@@ -6,6 +6,7 @@ server's threads, so a storm of logins leaves the others free to answer.
 More are refused at once, with the time after which to come back.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,3 +47,7 @@ def hash_queue() -> HashQueue:
     cores = usable_cores() // settings.WORKERS.read()
     at_once = max(1, min(cores, half))
     return HashQueue(at_once, half - at_once)
+
+
+# The threads that have places in the parent's are not in a forked child.
+os.register_at_fork(after_in_child=hash_queue.cache_clear)

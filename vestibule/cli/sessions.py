@@ -6,6 +6,7 @@ neither a session id nor its digest is ever shown.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import click
 
@@ -39,7 +40,7 @@ def list_sessions(email_or_id: str | None) -> None:
         wanted["user_id"] = named_user(email_or_id).id
     show_table(
         ("id", "user", "created (UTC)", "expired"),
-        _described(UserSession.search(wanted)),
+        _described(chain.from_iterable(UserSession.pages(wanted))),
     )
 
 

@@ -6,7 +6,8 @@ anything (OWASP ASVS 5.0, 7.3.1 and 7.3.2).
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
 
 from vestibule.sessions.reasons import Reason
 from vestibule.sessions.record import Dated
@@ -18,6 +19,7 @@ LONGEST_SECONDS = 999_999_999 * 86_400
 SKEW = timedelta(seconds=10)
 
 _NONE = timedelta(0)
+_LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def seconds(number: int) -> timedelta:
@@ -44,6 +46,14 @@ class Limits:
         if _NONE in (self.duration, self.max_age):
             return max(self.duration, self.max_age)
         return min(self.duration, self.max_age)
+
+    @cached_property
+    def touch_interval(self) -> timedelta | None:
+        """Return in which time a use is noted once; `None`: never."""
+        return min(
+            (one for one in (self.touch, self.idle / 10) if one > _NONE),
+            default=None,
+        )
 
     @property
     def endless(self) -> bool:
@@ -99,13 +109,23 @@ def is_touch_due(session: Dated, limits: Limits, now: datetime) -> bool:
     Noting it is a write, so not each use is: one in the interval, or in a
     tenth of the idle timeout if that is shorter.
     """
-    intervals = [
-        one for one in (limits.touch, limits.idle / 10) if one > _NONE
-    ]
-    if not intervals:
+    interval = limits.touch_interval
+    if interval is None:
         return False
     seen = session.last_seen_at or session.created_at
-    return seen is None or now - seen >= min(intervals)
+    return seen is None or now - seen >= interval
+
+
+def unchanged_until(session: Dated, limits: Limits) -> datetime:
+    """Return before when a live session neither ends nor is to be noted.
+
+    The same comparisons as above, for who wants to ask them once.
+    """
+    seen = session.last_seen_at or session.created_at
+    until = ends_at(session, limits) or _LATEST
+    if limits.touch_interval is not None and seen is not None:
+        until = min(until, seen + limits.touch_interval)
+    return until
 
 
 def oldest_live(

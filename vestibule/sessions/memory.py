@@ -6,8 +6,10 @@ known of them beside it is kept here, in step, under one lock; an entry
 that somebody put there by hand gets its record when it is first seen.
 """
 
+import os
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +44,10 @@ class MemorySession:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
+#: All that there are, for a forked child.
+_memories: "weakref.WeakSet[Memory]" = weakref.WeakSet()
+
+
 class Memory:
     """What is known beside a dictionary of sessions."""
 
@@ -49,6 +55,7 @@ class Memory:
         """Begin with nothing known."""
         #: Held while the dictionary and what is here are out of step.
         self.lock = threading.RLock()
+        _memories.add(self)
         #: By secret id, oldest first.
         self.records: dict[str, MemorySession] = {}
         #: By digest, oldest first: why and when.
@@ -243,3 +250,12 @@ class MemoryStore:
                 return None
             self._memory.records[session_id] = record
         return record
+
+
+def _unlock_after_fork() -> None:
+    """Give a forked child locks that no thread of its parent holds."""
+    for memory in _memories:
+        memory.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_unlock_after_fork)

@@ -11,6 +11,7 @@ class Reason(StrEnum):
     IDLE_TIMEOUT = "idle_timeout"
     CLOCK_CHANGED = "clock_changed"
     LOGGED_OUT = "logged_out"
+    REPLACED = "replaced"
     ROTATED = "rotated"
     TOO_MANY_SESSIONS = "too_many_sessions"
     REVOKED = "revoked"

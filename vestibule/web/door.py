@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 from flask import Response, abort
 
 from api.v1 import guard
+from api.v1.admission import judge
 from api.v1.auth.auth import Auth
-from api.v1.auth.decision import Outcome, decide
+from api.v1.auth.decision import Outcome
 from api.v1.request import VestibuleRequest
-from vestibule.observe.security import Event, log
+from vestibule.return_address import PARAMETER
 from vestibule.web.addresses import SIGN_IN
 from vestibule.web.blueprint import OPEN, pages
 from vestibule.web.rendering import redirect
-from vestibule.web.returning import PARAMETER
 
 _ASSET = f"{pages.name}.asset"
 
@@ -32,18 +32,7 @@ def is_page(request: VestibuleRequest) -> bool:
     endpoint = request.endpoint
     if endpoint is not None:
         return endpoint.startswith(f"{pages.name}.")
-    return prefers_page(request)
-
-
-def prefers_page(request: VestibuleRequest) -> bool:
-    """Tell whether the client would rather have HTML than JSON.
-
-    Browsers name it; programs that take anything get JSON.
-    """
-    best = request.accept_mimetypes.best_match(
-        ["application/json", "text/html"]
-    )
-    return best == "text/html"
+    return request.prefers_page
 
 
 def admit(
@@ -56,18 +45,14 @@ def admit(
     if request.endpoint == _ASSET:
         return None
     guard.receive(auth, request)
-    outcome, principal = decide(auth, request)
-    if outcome is Outcome.PASSED:
-        request.current_user = principal
+    decision = judge(auth, request)
+    if decision.outcome is Outcome.PASSED:
+        request.current_user = decision.principal
         return None
     if request.endpoint is None or request.endpoint in OPEN:
         return None
-    if outcome is Outcome.REFUSED:
-        why_refused = getattr(auth, "why_refused", lambda _: None)
-        request.session_ended = why_refused(request)
-        log(Event.SESSION_REFUSED, reason=request.session_ended)
-    if not prefers_page(request):
-        abort(401 if outcome is Outcome.MISSING else 403)
+    if not request.prefers_page:
+        abort(401 if decision.outcome is Outcome.MISSING else 403)
     if request.method != "GET":
         # What was typed is lost; the page that it came from is not.
         return redirect(SIGN_IN)

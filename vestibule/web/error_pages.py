@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from api.v1 import errors
 from api.v1.request import current_request
 from vestibule.errors import VestibuleError
-from vestibule.web.door import is_page, prefers_page
+from vestibule.web.door import is_page
 from vestibule.web.language import gettext, marked
 from vestibule.web.rendering import page
 
@@ -94,7 +94,7 @@ def _dressed(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Answer `error` as the API does, perhaps in other clothes."""
         given = answer(error)
         request = current_request()
-        if not (is_page(request) and prefers_page(request)):
+        if not (is_page(request) and request.prefers_page):
             return given
         if isinstance(given, HTTPException):
             given = given.get_response()

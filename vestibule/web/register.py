@@ -3,8 +3,8 @@
 
 from flask import Response, abort
 
+from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
-from api.v1.views.session_auth import FORM_LIMIT
 from models.user import User, email_key
 from vestibule import settings
 from vestibule.accounts.first_run import is_pending

@@ -3,8 +3,8 @@
 
 from flask import Response
 
+from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
-from api.v1.views.session_auth import FORM_LIMIT
 from vestibule import settings
 from vestibule.accounts.reset import set_forgotten_password
 from vestibule.errors import InvalidValue, Throttled, WrongCode

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from flask import Response
 
 from api.v1.auth.session_auth import SessionAuth
+from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
-from api.v1.views.session_auth import FORM_LIMIT
 from api.v1.views.sessions import (
     asking,
     current_session,

@@ -7,8 +7,8 @@ and it is gone once there is a user.
 
 from flask import Response
 
+from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
-from api.v1.views.session_auth import FORM_LIMIT
 from vestibule import settings
 from vestibule.accounts.first_run import (
     LIFETIME,

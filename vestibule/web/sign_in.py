@@ -7,25 +7,26 @@ Its law: whatever is wrong with what was typed, the page says the same.
 from flask import Response, abort
 
 from api.v1.answers import challenged
-from api.v1.lean import LeanResponse
-from api.v1.request import current_request
-from api.v1.views.session_auth import (
+from api.v1.entry import (
     FORM_LIMIT,
     begin_session,
-    leave_session,
     forget_session,
+    leave_session,
 )
+from api.v1.lean import LeanResponse
+from api.v1.request import current_request
 from models.user import User
 from vestibule import settings
 from vestibule.accounts.credentials import check_credentials
 from vestibule.accounts.first_run import is_pending
 from vestibule.errors import Throttled
+from vestibule.return_address import PARAMETER
 from vestibule.sessions import cookie
 from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN, SIGNED_OUT
 from vestibule.web.blueprint import open_to_all, pages
 from vestibule.web.language import gettext
 from vestibule.web.rendering import page, redirect
-from vestibule.web.returning import PARAMETER, way_back
+from vestibule.web.returning import way_back
 from vestibule.web.wording import ending, too_many_attempts
 
 _FIELDS = ("email", "password")

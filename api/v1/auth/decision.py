@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from api.v1.auth.auth import Auth
+from api.v1.auth.recent import Known, find_user
 from vestibule.accounts.disabling import is_disabled
 
 #: Paths that nobody needs to authenticate for.
@@ -20,8 +21,12 @@ EXCLUDED_PATHS = [
     "/api/v1/auth_session/login/",
 ]
 #: Those of our own beyond the contract's: who forgot the password has the
-#: code of an admin for a credential.
-OPEN_PATHS = [*EXCLUDED_PATHS, "/api/v1/auth_session/reset/"]
+#: code of an admin for a credential, and public keys are for everybody.
+OPEN_PATHS = [
+    *EXCLUDED_PATHS,
+    "/api/v1/auth_session/reset/",
+    "/.well-known/jwks.json",
+]
 
 
 class Outcome(Enum):
@@ -34,15 +39,21 @@ class Outcome(Enum):
 
 
 class Decision(NamedTuple):
-    """The outcome, and the principal if the request passes as somebody."""
+    """The outcome, and the principal if the request passes as somebody.
+
+    If it is refused for a session that ended, the reason for that: who
+    has the secret of a session may know.
+    """
 
     outcome: Outcome
     principal: Any = None
+    reason: str | None = None
+    #: What is remembered of the session, if anything is.
+    known: Known | None = None
 
 
 _OPEN = Decision(Outcome.OPEN)
 _MISSING = Decision(Outcome.MISSING)
-_REFUSED = Decision(Outcome.REFUSED)
 
 
 def decide(auth: Auth | None, request: Any) -> Decision:
@@ -52,12 +63,12 @@ def decide(auth: Auth | None, request: Any) -> Decision:
     """
     if auth is None or not auth.require_auth(request.path, OPEN_PATHS):
         return _OPEN
-    if (
-        auth.session_cookie(request) is None
-        and auth.authorization_header(request) is None
-    ):
+    session_id = auth.session_cookie(request)
+    if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
-    principal = auth.current_user(request)
+    principal, known = find_user(auth, request, session_id)
     if principal is None or is_disabled(principal):
-        return _REFUSED
-    return Decision(Outcome.PASSED, principal)
+        why_refused = getattr(auth, "why_refused", None)
+        reason = None if why_refused is None else why_refused(request)
+        return Decision(Outcome.REFUSED, reason=reason)
+    return Decision(Outcome.PASSED, principal, known=known)

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The account of the one who asks: password, email, proof of identity."""
 
-from typing import Any
-
 from flask import Response, abort
 
 from api.v1.answers import answer
@@ -10,14 +8,12 @@ from api.v1.auth.session_auth import SessionAuth
 from api.v1.proof import require_recent_proof
 from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
-from api.v1.views.sessions import current_session
 from models.user import User
 from vestibule import settings
 from vestibule.accounts.changes import change_email, change_password, prove
 from vestibule.errors import InvalidValue
 from vestibule.observe.security import Event, log
 from vestibule.sessions import cookie
-from vestibule.sessions.reasons import Reason
 
 
 @app_views.put("/users/me/password")
@@ -31,16 +27,17 @@ def put_password() -> Response:
             return answer({"error": f"{field} missing"}, 400)
         if not isinstance(body[field], str):
             raise InvalidValue(field, "must be a string")
-    change_password(user, body["current_password"], body["new_password"])
-    log(Event.PASSWORD_CHANGED, user=user.id)
-    response = answer(user.to_json())
+    store, session_id = None, None
     mechanism = current_request().mechanism
     if isinstance(mechanism, SessionAuth):
-        current = current_session(mechanism)
-        keep = None if current is None else current.id
-        mechanism.store.end_all(Reason.PASSWORD_CHANGED, user.id, keep)
-        _renew_session(mechanism, response)
-    return response
+        store = mechanism.store
+        session_id = mechanism.session_cookie(current_request())
+    renewed = change_password(
+        user, body["current_password"], body["new_password"], store,
+        session_id,
+    )
+    log(Event.PASSWORD_CHANGED, user=user.id)
+    return _with_session(answer(user.to_json()), renewed)
 
 
 @app_views.put("/users/me/email")
@@ -68,9 +65,12 @@ def refresh() -> Response:
         return answer({"error": "password missing"}, 400)
     prove(user, password)
     log(Event.REAUTHENTICATED, user=user.id)
-    response = answer(user.to_json())
-    _renew_session(mechanism, response)
-    return response
+    session_id = mechanism.session_cookie(current_request())
+    # Whoever had the old id has nothing (ASVS 5.0, 7.2.4).
+    renewed = None if session_id is None else (
+        mechanism.store.rotate(session_id, mechanism.now())
+    )
+    return _with_session(answer(user.to_json()), renewed)
 
 
 def _user() -> User:
@@ -81,17 +81,14 @@ def _user() -> User:
     return user
 
 
-def _renew_session(mechanism: SessionAuth, response: Any) -> None:
-    """Give the session of the request a new id, by a new cookie.
+def _with_session(response: Response, session_id: str | None) -> Response:
+    """Return `response` with the cookie of a session that has a new id.
 
-    Whoever had the old id, has nothing (ASVS 5.0, 7.2.4). If the session
-    ended in this very moment there is nothing to renew.
+    If the session ended in this very moment there is none.
     """
-    request = current_request()
-    session_id = mechanism.session_cookie(request)
     name = settings.SESSION_NAME.read()
-    if session_id is None or name is None:
-        return
-    renewed = mechanism.store.rotate(session_id, mechanism.now())
-    if renewed is not None:
-        cookie.set_on(response, name, renewed, request.is_secure)
+    if session_id is not None and name is not None:
+        cookie.set_on(
+            response, name, session_id, current_request().is_secure
+        )
+    return response

@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""What admins do to accounts: roles, disabling, resets, sessions."""
+"""What admins do to accounts: roles, disabling, resets, sessions.
+
+Its law: what changes somebody else's account needs a recent proof of the
+admin's password, because a thief of an open session would do it first.
+"""
 
 from typing import Any
 
@@ -29,6 +33,7 @@ def give_role(user_id: str) -> Response:
     user, body = _known(user_id), current_request().json_object()
     if body is None:
         return _wrong_format()
+    require_recent_proof()
     try:
         set_role(user, body.get("role"))
     except InvalidValue as error:
@@ -49,6 +54,7 @@ def switch_user(user_id: str) -> Response:
     disabled = body.get("disabled")
     if not isinstance(disabled, bool):
         return _wrong_format("disabled")
+    require_recent_proof()
     store = getattr(current_request().mechanism, "store", None)
     (disable if disabled else enable)(user, store)
     event = Event.USER_DISABLED if disabled else Event.USER_ENABLED
@@ -64,6 +70,7 @@ def issue_reset(user_id: str) -> Response:
     """
     permit(Action.ISSUE_RESET, user_id)
     user = _known(user_id)
+    require_recent_proof()
     issued = issue_code(user)
     log(Event.RESET_CODE_ISSUED, user=user.id, by=asker())
     until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")

@@ -4,9 +4,9 @@
 from flask import Response, request
 
 from api.v1.answers import answer
+from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
-from api.v1.views.session_auth import FORM_LIMIT
 from vestibule.accounts.reset import set_forgotten_password
 from vestibule.errors import InvalidValue
 

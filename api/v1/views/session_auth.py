@@ -6,18 +6,17 @@ from typing import Any
 from flask import Response, abort, request
 
 from api.v1.answers import answer, challenged
-from api.v1.request import current_request
+from api.v1.entry import (
+    FORM_LIMIT,
+    begin_session,
+    forget_session,
+    leave_session,
+)
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
-from vestibule.accounts.credentials import check_credentials, still_holds
-from vestibule.observe.security import Event, log
+from vestibule.accounts.credentials import check_credentials
 from vestibule.sessions import cookie
-from vestibule.sessions.origin import current_origin, set_origin
-from vestibule.sessions.reasons import Reason
-
-#: Bytes of a login form; the longest honest one has some hundred.
-FORM_LIMIT = 65_536
 
 
 @app_views.post("/auth_session/login")
@@ -56,46 +55,6 @@ def logout() -> Response:
     return response
 
 
-def begin_session(auth: Any, user: User) -> str | None:
-    """Begin a session of `user`, whose password was checked just now.
-
-    Return its id, or `None` if what was checked does not hold any more.
-    """
-    # A session that came along ends: what somebody slipped a person before
-    # the login is worth nothing after it (ASVS 5.0, 7.2.4).
-    auth.destroy_session(request)
-    set_origin(current_origin()._replace(method="password"))
-    session_id: str = auth.create_session(user.id)
-    store = getattr(auth, "store", None)
-    if store is not None and not still_holds(user):
-        store.end(session_id, Reason.PASSWORD_CHANGED)
-        return None
-    log(Event.LOGIN, user=user.id, handle=_handle(store, session_id))
-    return session_id
-
-
-def leave_session(auth: Any) -> bool:
-    """End the session that the cookie names; tell if there was one."""
-    store = getattr(auth, "store", None)
-    cookie_of = getattr(auth, "session_cookie", lambda _: None)
-    handle = _handle(store, cookie_of(request))
-    if not auth.destroy_session(request):
-        return False
-    user = getattr(current_request().current_user, "id", None)
-    log(Event.LOGOUT, user=user, handle=handle)
-    return True
-
-
-def forget_session(response: Response) -> None:
-    """Make the browser drop the cookie, and what pages kept."""
-    # What pages kept. Not "cookies": that would take those of all other
-    # applications under the same domain along.
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    name = settings.SESSION_NAME.read()
-    if name is not None:
-        cookie.clear_on(response, name, request.is_secure)
-
-
 def _logged_in(auth: Any, user: User) -> Response:
     """Answer with the user, and with the cookie of a new session."""
     name = settings.SESSION_NAME.read()
@@ -107,11 +66,3 @@ def _logged_in(auth: Any, user: User) -> Response:
     response = answer(user.to_json())
     cookie.set_on(response, name, session_id, request.is_secure)
     return response
-
-
-def _handle(store: Any, session_id: Any) -> str | None:
-    """Return the public handle of a session, for the log."""
-    if store is None or not isinstance(session_id, str):
-        return None
-    session = store.find(session_id)
-    return None if session is None else str(session.id)

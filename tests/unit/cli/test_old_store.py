@@ -45,7 +45,8 @@ def test_a_row_is_a_user() -> None:
 
 def test_the_digits_of_the_hash_may_be_capital() -> None:
     """A store that wrote capital digits is the same store."""
-    user = user_from(_password=ROW["_password"].upper())  # type: ignore
+    capital = ROW["_password"].upper()  # type: ignore[union-attr]
+    user = user_from(_password=capital)
     assert user.is_valid_password("toto1234")
 
 

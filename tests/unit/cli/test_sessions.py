@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """`sessions`: what is listed and dropped is what the server decides."""
 
+import tracemalloc
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
+from models.engine import database
+from models.tables import USER_SESSIONS
 from models.user import User
 from models.user_session import UserSession
 from tests.unit.cli.conftest import Run
@@ -95,6 +99,26 @@ def test_a_user_of_many_sessions(run: Run) -> None:
         UserSession(user_id="1", session_id=secret).save()
     listed = rows(run("sessions", "list").stdout)
     assert [row[1] for row in listed] == ["bob@example.com"] * 2
+
+
+def test_a_list_of_many_takes_little_memory(run: Run) -> None:
+    """They are read by pages, in order, and none is left out."""
+    with database().transaction() as connection:
+        now = clock.now()
+        connection.execute(insert(USER_SESSIONS), [
+            {"id": f"{number:05}", "created_at": now, "updated_at": now,
+             "user_id": "1", "user_agent": "x" * 500}
+            for number in range(5000)
+        ])
+    tracemalloc.start()
+    try:
+        done = run("sessions", "list")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    ids = [row[0] for row in rows(done.stdout)]
+    assert ids == [f"{number:05}" for number in range(5000)]
+    assert peak < 4_000_000
 
 
 def test_a_session_of_nobody(run: Run) -> None:

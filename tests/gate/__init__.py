@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Vestibule before an application, behind real proxies as they ship."""

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""What a forked child inherits from threads that are not in it: nothing."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from api.v1.auth.session_auth import SessionAuth
+from tests.threads import held
+from tests.unit.range_service import RangeService
+from vestibule.accounts import breaches
+from vestibule.accounts.breaches import is_breached
+from vestibule.accounts.hash_queue import hash_queue
+
+STOLEN = "violet umbrella"
+
+
+def in_a_child(done: Callable[[], bool]) -> bool:
+    """Tell whether a forked child finds `done` true, and soon."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            # A lock that nobody will release waits for ever.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)
+            code = 0 if done() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_has_a_hash_queue_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The places that the parent's threads took are free in it."""
+    monkeypatch.setenv("BLOCKING_THREADS", "4")
+    monkeypatch.setenv("WORKERS", "64")
+    hash_queue.cache_clear()
+
+    def hash_once() -> bool:
+        """Take the one turn that there is, before the alarm."""
+        with hash_queue().turn():
+            return True
+
+    try:
+        with held(hash_queue().turn):
+            assert in_a_child(hash_once)
+    finally:
+        hash_queue.cache_clear()
+
+
+def test_a_child_asks_about_stolen_passwords(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many questions its parent has open."""
+    taken = [
+        breaches._asking.acquire(blocking=False)
+        for _ in range(breaches.AT_ONCE)
+    ]
+    assert all(taken)
+    try:
+        with RangeService(STOLEN) as service:
+            monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)
+            monkeypatch.setattr(breaches, "PATIENCE", 10)
+            assert not is_breached(STOLEN)
+            assert in_a_child(lambda: is_breached(STOLEN))
+    finally:
+        for _ in taken:
+            breaches._asking.release()
+
+
+def test_a_child_begins_sessions_in_memory() -> None:
+    """Though a thread of its parent was about to, at the fork."""
+    auth = SessionAuth()
+    with held(lambda: SessionAuth._memory.lock):
+        assert in_a_child(lambda: auth.create_session("abcde") is not None)

@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Who somebody is, signed for the applications behind the gate."""

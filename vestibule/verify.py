@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""The gate: what a proxy asks before it lets a request pass to any app.
+
+Its law: it decides as the filter of the API does, by the same function;
+it answers 200 to whoever it can name and to nobody else, and whatever
+fails inside it is no 200. It stands before Flask, as a WSGI function of
+its own, because it is asked for each request of whole applications.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from api.v1 import errors
+from api.v1.admission import begin, judge
+from api.v1.answers import (
+    WSGIApplication,
+    answer,
+    body_of,
+    challenged,
+    with_reason,
+)
+from api.v1.auth.auth import Auth
+from api.v1.auth.decision import Outcome
+from api.v1.lean import LeanResponse
+from api.v1.request import VestibuleRequest, is_tls
+from vestibule import network, settings
+from vestibule.errors import VestibuleError
+from vestibule.identity.header import HEADER, Identity, Signing
+from vestibule.return_address import sign_in_address
+
+PATH = "/api/v1/auth_session/verify"
+_PATHS = frozenset({PATH, f"{PATH}/"})
+#: What stays as it is in a header; the rest is percent-encoded UTF-8, so
+#: that no name can end a line or be read in two ways.
+_PLAIN = "".join(
+    chr(code) for code in range(0x20, 0x7F) if chr(code) != "%"
+)
+
+
+class _Shown(NamedTuple):
+    """What is told of a user, whoever asks."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+    identity: tuple[str, str, str]
+
+    @classmethod
+    def of(cls, user: Any) -> "_Shown":
+        """Show `user`, with each of the headers.
+
+        Caddy 2.6 would pass its own placeholder on instead of a header
+        that is missing.
+        """
+        body = body_of(user.to_json())
+        email, role = (
+            getattr(user, name, None) or "" for name in ("email", "role")
+        )
+        return cls(
+            body,
+            (
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Remote-User", _plain(user.id)),
+                ("Remote-Email", _plain(email)),
+                ("Remote-Groups", _plain(role)),
+            ),
+            (user.id, email, role),
+        )
+
+
+class Gate:
+    """Answers verify, and hands all other requests to `application`."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        mechanism: Callable[[], Auth | None],
+        signer: Signing | None,
+    ) -> None:
+        """Stand before `application`; `mechanism` is asked each time."""
+        self._application = application
+        self._mechanism = mechanism
+        self._login_url = settings.LOGIN_URL.read()
+        self._return_hosts = settings.ALLOWED_RETURN_HOSTS.read()
+        self._signer = signer
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer the request of `environ`."""
+        if environ["PATH_INFO"] not in _PATHS:
+            return self._application(environ, start_response)
+        request = VestibuleRequest(environ)
+        try:
+            answered = self._verified(request)
+        except VestibuleError as error:
+            answered = errors.failure(error, request)
+        except Exception:
+            answered = errors.defect(request)
+        if isinstance(answered, LeanResponse):
+            return answered(environ, start_response)
+        body, headers = answered
+        start_response("200 OK", headers)
+        return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
+
+    def _verified(
+        self, request: VestibuleRequest
+    ) -> LeanResponse | tuple[bytes, list[tuple[str, str]]]:
+        """Return what names the user, or the answer to who has no name.
+        """
+        auth = self._mechanism()
+        begin(auth, request)
+        if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            refused = answer({"error": "Method Not Allowed"}, 405)
+            refused.headers["Allow"] = "GET, HEAD"
+            return refused
+        decision = judge(auth, request)
+        if decision.outcome is not Outcome.PASSED:
+            return self._refused(request)
+        known = decision.known
+        shown: _Shown | None = known and known.made.get("verify")
+        if shown is None:
+            shown = _Shown.of(decision.principal)
+            if known is not None:
+                known.made["verify"] = shown
+        token = ""
+        if self._signer is not None:
+            token = self._signer.token(Identity(
+                *shown.identity, _audience(request.environ)
+            ))
+        return shown.body, [*shown.headers, (HEADER, token)]
+
+    def _refused(self, request: VestibuleRequest) -> LeanResponse:
+        """Return the answer to a request that nobody is known by.
+
+        A page that a browser loads leads to the sign-in page, if sessions
+        can be had there at all; nothing else could follow it.
+        """
+        response = with_reason(
+            answer({"error": "Unauthorized"}, 401), request.session_ended
+        )
+        if (
+            self._login_url is not None
+            and hasattr(request.mechanism, "create_session")
+            and _is_page_load(request)
+        ):
+            response.headers["Location"] = sign_in_address(
+                self._login_url,
+                _forwarded(request.environ),
+                self._return_hosts,
+            )
+            query = request.environ.get("QUERY_STRING", "")
+            if "redirect=off" not in query.split("&"):
+                response.status_code = 302
+                return response
+        return challenged(response, request.mechanism)
+
+
+def _is_page_load(request: VestibuleRequest) -> bool:
+    """Tell whether a browser will show the answer as a page.
+
+    Browsers of today say so (Fetch Metadata); of others, what they accept
+    tells. A websocket begins with a GET too.
+    """
+    environ = request.environ
+    if "HTTP_UPGRADE" in environ:
+        return False
+    mode = environ.get("HTTP_SEC_FETCH_MODE")
+    if mode is not None:
+        return bool(mode == "navigate")
+    return request.prefers_page
+
+
+def _forwarded(
+    environ: dict[str, Any],
+) -> tuple[str | None, str | None, str | None]:
+    """Return scheme, host and path that a trusted proxy was asked for."""
+    if not _is_from_proxy(environ):
+        return None, None, None
+    return (
+        "https" if is_tls(environ) else "http",
+        environ.get("HTTP_X_FORWARDED_HOST", "").lower(),
+        environ.get("HTTP_X_FORWARDED_URI"),
+    )
+
+
+def _audience(environ: dict[str, Any]) -> str:
+    """Return the host of the application that a request is for."""
+    host: str | None = None
+    if _is_from_proxy(environ):
+        host = environ.get("HTTP_X_FORWARDED_HOST")
+    return (host or environ.get("HTTP_HOST") or "").lower()
+
+
+def _is_from_proxy(environ: dict[str, Any]) -> bool:
+    """Tell whether a trusted proxy asks."""
+    return network.is_trusted_peer(
+        environ.get("REMOTE_ADDR"), settings.TRUSTED_PROXIES.read()
+    )
+
+
+def _plain(text: str) -> str:
+    """Return `text` as a header may carry it."""
+    if text.isascii() and text.isprintable() and "%" not in text:
+        return text
+    return quote(text, safe=_PLAIN)

@@ -13,8 +13,7 @@ from models.engine import database
 from models.user import User
 from vestibule import settings
 from vestibule.errors import BadSetting
-from vestibule.web.assets import bundle
-from vestibule.web.wiring import has_pages
+from vestibule.web.presence import has_pages
 
 
 def check(mechanism: type[Auth] | None) -> None:
@@ -22,6 +21,9 @@ def check(mechanism: type[Auth] | None) -> None:
     for setting in settings.ALL:
         setting.read()
     if has_pages(mechanism):
+        # With Flask in tow, which the command line has no use for.
+        from vestibule.web.assets import bundle
+
         bundle()
     if settings.is_hardened() and settings.SESSION_DURATION.read() is None:
         raise BadSetting("SESSION_DURATION", "must be whole seconds")

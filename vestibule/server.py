@@ -31,7 +31,7 @@ from vestibule.accounts.first_run import LIFETIME, offer_code
 from vestibule.advice import advice_for, check
 from vestibule.errors import BadSetting, VestibuleError
 from vestibule.observe import logs
-from vestibule.web.wiring import has_pages
+from vestibule.web.presence import has_pages
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ _STYLE = (
 )
 
 _ALWAYS = [
-    ("Vary", "Cookie, Authorization"),
     ("X-Content-Type-Options", "nosniff"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
@@ -27,6 +26,7 @@ _ALWAYS = [
 _UNLESS_SET = {
     # What is personal stays out of every cache.
     "Cache-Control": "no-store",
+    "Vary": "Cookie, Authorization",
     "Referrer-Policy": "no-referrer",
     # An answer of the API is no page: it loads nothing and is framed
     # nowhere.

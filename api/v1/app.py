@@ -31,6 +31,7 @@ from vestibule.throttle import throttle
 from vestibule.verify import Gate
 from vestibule.web import door
 from vestibule.web import wiring as web
+from vestibule.web.presence import has_pages
 
 #: Bytes of a request's body; more is refused with 413.
 BODY_LIMIT = 1_048_576
@@ -48,7 +49,7 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     errors.install(app)
-    with_pages = web.has_pages(None if auth is None else type(auth))
+    with_pages = has_pages(None if auth is None else type(auth))
     if with_pages:
         web.install(app)
     signer = open_signer()

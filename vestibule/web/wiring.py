@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
-"""Whether an application has pages, and how it gets them."""
+"""How an application gets the pages."""
 
 from flask import Flask
 
-from api.v1.auth.session_auth import SessionAuth
-from vestibule import settings
 from vestibule.web import (
     activity,
     entrance,
@@ -20,15 +18,6 @@ from vestibule.web.blueprint import pages
 
 #: Each module that has pages is taken in once.
 PAGES = (entrance, sign_in, register, reset, setup, sessions, activity)
-
-
-def has_pages(mechanism: type | None) -> bool:
-    """Tell whether pages are on: they are of no use without sessions."""
-    return (
-        settings.WEB_PAGES.read()
-        and mechanism is not None
-        and issubclass(mechanism, SessionAuth)
-    )
 
 
 def install(app: Flask) -> None:

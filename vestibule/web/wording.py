@@ -40,6 +40,7 @@ _REFUSALS = {
     "contains a character that no text has": marked(
         "This has a character that no text has."
     ),
+    "is too long to be stored": marked("This is too long."),
     "is not valid Unicode": marked("This has a character that no text has."),
 }
 _ANY_REFUSAL = marked("This cannot be taken.")
@@ -56,6 +57,9 @@ _ENDINGS: dict[Reason | None, str] = {
         "The server's clock was changed, which ended your session."
     ),
     Reason.LOGGED_OUT: marked("You have signed out."),
+    Reason.REPLACED: marked(
+        "You signed in anew in this browser, which ended this session."
+    ),
     Reason.ROTATED: marked(
         "This session was renewed elsewhere. Please sign in again."
     ),

@@ -72,7 +72,7 @@ def test_assets_are_kept_for_good(house: House) -> None:
 )
 def test_nothing_else_is_served(house: House, name: str) -> None:
     """The name is looked up, and is no path."""
-    answer = house.client().get(f"/vestibule/vestibule/assets/{name}")
+    answer = house.client().get(f"/vestibule/assets/{name}")
     assert answer.status_code in (401, 404)
     assert answer.mimetype == "application/json"
 

@@ -6,6 +6,7 @@ from flask import Flask
 from api.v1.auth.session_auth import SessionAuth
 from vestibule import settings
 from vestibule.web import (
+    account,
     activity,
     entrance,
     error_pages,
@@ -19,7 +20,16 @@ from vestibule.web.assets import bundle
 from vestibule.web.blueprint import pages
 
 #: Each module that has pages is taken in once.
-PAGES = (entrance, sign_in, register, reset, setup, sessions, activity)
+PAGES = (
+    entrance,
+    sign_in,
+    register,
+    reset,
+    setup,
+    account,
+    sessions,
+    activity,
+)
 
 
 def has_pages(mechanism: type | None) -> bool:

@@ -31,16 +31,10 @@ def put_password() -> Response:
             return answer({"error": f"{field} missing"}, 400)
         if not isinstance(body[field], str):
             raise InvalidValue(field, "must be a string")
-    change_password(user, body["current_password"], body["new_password"])
-    log(Event.PASSWORD_CHANGED, user=user.id)
-    response = answer(user.to_json())
-    mechanism = current_request().mechanism
-    if isinstance(mechanism, SessionAuth):
-        current = current_session(mechanism)
-        keep = None if current is None else current.id
-        mechanism.store.end_all(Reason.PASSWORD_CHANGED, user.id, keep)
-        _renew_session(mechanism, response)
-    return response
+    renewed = own_new_password(
+        user, body["current_password"], body["new_password"]
+    )
+    return with_session(answer(user.to_json()), renewed)
 
 
 @app_views.put("/users/me/email")
@@ -52,24 +46,70 @@ def put_email() -> Response:
     if body.get("email") in (None, ""):
         return answer({"error": "email missing"}, 400)
     require_recent_proof()
-    change_email(user, body["email"])
-    log(Event.EMAIL_CHANGED, user=user.id)
+    own_new_email(user, body["email"])
     return answer(user.to_json())
 
 
 @app_views.post("/auth_session/refresh")
 def refresh() -> Response:
     """Prove the password again; the session gets a new id."""
-    user, mechanism = _user(), current_request().mechanism
-    if not isinstance(mechanism, SessionAuth):
+    user = _user()
+    if not isinstance(current_request().mechanism, SessionAuth):
         abort(404)
     password = current_request().form.get("password")
     if not password:
         return answer({"error": "password missing"}, 400)
+    renewed = proved_again(user, password)
+    return with_session(answer(user.to_json()), renewed)
+
+
+def own_new_password(user: User, current: str, new: str) -> str | None:
+    """Change the password of the one who asks; all other sessions end.
+
+    Return the new id of the session of the request, as `proved_again`
+    does. Raise what `change_password` raises.
+    """
+    change_password(user, current, new)
+    log(Event.PASSWORD_CHANGED, user=user.id)
+    mechanism = current_request().mechanism
+    if not isinstance(mechanism, SessionAuth):
+        return None
+    session = current_session(mechanism)
+    keep = None if session is None else session.id
+    mechanism.store.end_all(Reason.PASSWORD_CHANGED, user.id, keep)
+    return _rotated(mechanism)
+
+
+def own_new_email(user: User, email: Any) -> None:
+    """Change the email of the one who asks, after a recent proof.
+
+    Raise what `change_email` raises.
+    """
+    change_email(user, email)
+    log(Event.EMAIL_CHANGED, user=user.id)
+
+
+def proved_again(user: User, password: str) -> str | None:
+    """Prove the password of the one who asks; raise what `prove` raises.
+
+    Return the new id of the session of the request: whoever had the old
+    one has nothing (ASVS 5.0, 7.2.4). `None` if it ended meanwhile.
+    """
     prove(user, password)
     log(Event.REAUTHENTICATED, user=user.id)
-    response = answer(user.to_json())
-    _renew_session(mechanism, response)
+    return _rotated(current_request().mechanism)
+
+
+def with_session(response: Response, session_id: str | None) -> Response:
+    """Return `response` with the cookie of a session that has a new id.
+
+    If the session ended in this very moment there is none.
+    """
+    name = settings.SESSION_NAME.read()
+    if session_id is not None and name is not None:
+        cookie.set_on(
+            response, name, session_id, current_request().is_secure
+        )
     return response
 
 
@@ -81,17 +121,9 @@ def _user() -> User:
     return user
 
 
-def _renew_session(mechanism: SessionAuth, response: Any) -> None:
-    """Give the session of the request a new id, by a new cookie.
-
-    Whoever had the old id, has nothing (ASVS 5.0, 7.2.4). If the session
-    ended in this very moment there is nothing to renew.
-    """
-    request = current_request()
-    session_id = mechanism.session_cookie(request)
-    name = settings.SESSION_NAME.read()
-    if session_id is None or name is None:
-        return
-    renewed = mechanism.store.rotate(session_id, mechanism.now())
-    if renewed is not None:
-        cookie.set_on(response, name, renewed, request.is_secure)
+def _rotated(mechanism: SessionAuth) -> str | None:
+    """Give the session of the request a new id, and return that."""
+    session_id = mechanism.session_cookie(current_request())
+    if session_id is None:
+        return None
+    return mechanism.store.rotate(session_id, mechanism.now())

@@ -12,8 +12,8 @@ from api.v1.request import current_request
 from api.v1.views.session_auth import (
     FORM_LIMIT,
     begin_session,
-    leave_session,
     forget_session,
+    leave_session,
 )
 from models.user import User
 from vestibule import settings

@@ -2,6 +2,8 @@
 """Who may come to which page: what the documentation says is so."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,18 @@ def test_strangers_are_led_to_sign_in(
         )
         told = visitor.follow(answer).text
         assert ("You ended this session" in told) is (visitor is former)
+
+
+def test_a_session_that_is_refused_is_in_the_log(
+    house: House, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """With the reason, as where the API refuses one."""
+    user, visitor = stored_user(), Visitor(house)
+    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    house.mechanism.store.end_all(Reason.REVOKED, user.id)
+    visitor.get("/account/sessions")
+    last = logged()[-1]
+    assert (last["event"], last["reason"]) == ("session_refused", "revoked")
 
 
 def test_a_stranger_is_led_back_to_the_page(house: House) -> None:

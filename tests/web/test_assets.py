@@ -113,6 +113,14 @@ def test_the_brand(build: Build, tmp_path: Path) -> None:
     assert "--brand:#ffcc00;--on-brand:#000000" in style
 
 
+def test_who_has_no_logo_gets_ours_in_the_own_colour(build: Build) -> None:
+    """White on dark colours and black on light ones."""
+    for color, ink in (("#203040", "#ffffff"), ("#ffee00", "#000000")):
+        house = build("session_db_auth", WEB_PAGES="on", BRAND_COLOR=color)
+        drawn = house.client().get(assets.bundle().logo).text
+        assert set(re.findall(r"#[0-9a-f]+", drawn)) == {color, ink}
+
+
 def test_a_picture_that_is_opened_runs_nothing(house: House) -> None:
     """An SVG may have scripts: its own policy forbids them."""
     policy = house.client().get(assets.bundle().logo).headers[

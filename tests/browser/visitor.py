@@ -21,7 +21,7 @@ from playwright.sync_api import (
 #: The browser's own line about an answer such as 404, which no page can
 #: keep it from writing.
 _STATUS = re.compile(
-    r"Failed to load resource: the server responded with a status of 4\d\d"
+    r"Failed to load resource: the server responded with a status of (\d+)"
 )
 #: What keeps somebody from using a page, in axe's words.
 _GRAVE = ("serious", "critical")
@@ -44,6 +44,8 @@ class Visitor:
         self.context = browser.new_context(base_url=url, **options)
         #: What the browser complained about, or asked of others.
         self.faults: list[str] = []
+        #: Statuses beside 4xx that the test wants to be answered.
+        self.expected: set[int] = set()
         #: What the server answered, in its order.
         self.answers: list[Response] = []
         self.page = self.context.new_page()
@@ -128,7 +130,9 @@ class Visitor:
         """Note what the browser complains about in its console."""
         if message.type not in ("error", "warning"):
             return
-        if not _STATUS.match(message.text):
+        answered = _STATUS.match(message.text)
+        status = int(answered[1]) if answered else 0
+        if status // 100 != 4 and status not in self.expected:
             self.faults.append(f"console: {message.text}")
 
     def _note_error(self, error: Any) -> None:

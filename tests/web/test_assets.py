@@ -72,7 +72,7 @@ def test_assets_are_kept_for_good(house: House) -> None:
 )
 def test_nothing_else_is_served(house: House, name: str) -> None:
     """The name is looked up, and is no path."""
-    answer = house.client().get(f"/vestibule/vestibule/assets/{name}")
+    answer = house.client().get(f"/vestibule/assets/{name}")
     assert answer.status_code in (401, 404)
     assert answer.mimetype == "application/json"
 
@@ -111,6 +111,14 @@ def test_the_brand(build: Build, tmp_path: Path) -> None:
     )
     style = visitor.get(assets.bundle().style).text
     assert "--brand:#ffcc00;--on-brand:#000000" in style
+
+
+def test_who_has_no_logo_gets_ours_in_the_own_colour(build: Build) -> None:
+    """White on dark colours and black on light ones."""
+    for color, ink in (("#203040", "#ffffff"), ("#ffee00", "#000000")):
+        house = build("session_db_auth", WEB_PAGES="on", BRAND_COLOR=color)
+        drawn = house.client().get(assets.bundle().logo).text
+        assert set(re.findall(r"#[0-9a-f]+", drawn)) == {color, ink}
 
 
 def test_a_picture_that_is_opened_runs_nothing(house: House) -> None:

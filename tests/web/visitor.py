@@ -23,17 +23,17 @@ class Visitor:
     def __init__(self, house: House, **headers: str) -> None:
         """Open it, to send `headers` beside the usual ones."""
         self.client: FlaskClient = house.client()
-        self._headers = HEADERS | headers
+        self.headers = HEADERS | headers
 
     def get(self, path: str, **more: Any) -> TestResponse:
         """Load a page."""
-        return self.client.get(path, headers=self._headers, **more)
+        return self.client.get(path, headers=self.headers, **more)
 
     def post(
         self, path: str, form: dict[str, Any] | None = None, **more: Any
     ) -> TestResponse:
         """Send a form."""
-        headers = self._headers | more.pop("headers", {})
+        headers = self.headers | more.pop("headers", {})
         return self.client.post(path, data=form, headers=headers, **more)
 
     def follow(self, answer: TestResponse) -> TestResponse:

@@ -58,7 +58,7 @@ def read(request: Any, name: str) -> str | None:
 
 
 def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
-    """Set the session cookie, out of reach of scripts and other sites.
+    """Set a cookie of ours, out of reach of scripts and other sites.
 
     `secure` keeps it off unencrypted connections; it is set where the
     request came by TLS (OWASP ASVS 5.0, 3.3).
@@ -74,7 +74,7 @@ def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
 
 
 def clear_on(response: Any, name: str, secure: bool) -> None:
-    """Make the browser drop the session cookie."""
+    """Make the browser drop a cookie of ours."""
     response.delete_cookie(
         name,
         path="/",

@@ -111,10 +111,21 @@ def asset(name: str) -> Response:
     return response
 
 
+def _own_logo() -> bytes:
+    """Return the logo of who has none, in the house's colour."""
+    colors = palette(settings.BRAND_COLOR.read())
+    drawn = (_FOLDER / "logo.svg").read_text("utf-8")
+    return drawn.replace("#1f5fae", colors.button).replace(
+        "#fff", colors.on_button
+    ).encode()
+
+
 def _logo() -> tuple[str, bytes]:
     """Return the kind and the content of the logo."""
     name = settings.BRAND_LOGO.read()
-    path = _FOLDER / "logo.svg" if name is None else Path(name)
+    if name is None:
+        return ".svg", _own_logo()
+    path = Path(name)
     suffix = path.suffix.lower().replace(".jpeg", ".jpg")
     if suffix not in _KINDS or suffix in (".css", ".js"):
         raise BadSetting(

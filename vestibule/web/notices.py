@@ -9,11 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from api.v1.request import current_request
+from vestibule.sessions import cookie
 from vestibule.web.language import gettext, marked
 
 COOKIE = "vestibule_notice"
-#: Seconds that a notice waits for the page that shows it.
-PATIENCE = 60
 
 
 class Notice(StrEnum):
@@ -25,6 +24,10 @@ class Notice(StrEnum):
     SESSION_GONE = "session_gone"
     OTHERS_ENDED = "others_ended"
     NO_OTHERS = "no_others"
+    NAME_CHANGED = "name_changed"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_CHANGED = "password_changed"
+    ACCOUNT_DELETED = "account_deleted"
 
 
 _TEXTS = {
@@ -40,18 +43,21 @@ _TEXTS = {
         "You are signed out everywhere but here."
     ),
     Notice.NO_OTHERS: marked("There was no other session to end."),
+    Notice.NAME_CHANGED: marked("Your name is saved."),
+    Notice.EMAIL_CHANGED: marked(
+        "Your email is saved. You sign in with it from now on."
+    ),
+    Notice.PASSWORD_CHANGED: marked(
+        "Your password is changed, and you are signed out everywhere else."
+    ),
+    Notice.ACCOUNT_DELETED: marked("Your account is deleted."),
 }
 
 
 def tell(response: Any, notice: Notice) -> None:
     """Have the next page show `notice`."""
-    response.set_cookie(
-        COOKIE,
-        notice.value,
-        max_age=PATIENCE,
-        secure=current_request().is_secure,
-        httponly=True,
-        samesite="Lax",
+    cookie.set_on(
+        response, COOKIE, notice.value, current_request().is_secure
     )
 
 
@@ -65,4 +71,4 @@ def told() -> str | None:
 
 def forget(response: Any) -> None:
     """Show no notice again."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="Lax")
+    cookie.clear_on(response, COOKIE, current_request().is_secure)

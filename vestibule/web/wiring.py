@@ -4,6 +4,7 @@
 from flask import Flask
 
 from vestibule.web import (
+    account,
     activity,
     entrance,
     error_pages,
@@ -17,7 +18,16 @@ from vestibule.web.assets import bundle
 from vestibule.web.blueprint import pages
 
 #: Each module that has pages is taken in once.
-PAGES = (entrance, sign_in, register, reset, setup, sessions, activity)
+PAGES = (
+    entrance,
+    sign_in,
+    register,
+    reset,
+    setup,
+    account,
+    sessions,
+    activity,
+)
 
 
 def install(app: Flask) -> None:

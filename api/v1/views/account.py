@@ -27,17 +27,10 @@ def put_password() -> Response:
             return answer({"error": f"{field} missing"}, 400)
         if not isinstance(body[field], str):
             raise InvalidValue(field, "must be a string")
-    store, session_id = None, None
-    mechanism = current_request().mechanism
-    if isinstance(mechanism, SessionAuth):
-        store = mechanism.store
-        session_id = mechanism.session_cookie(current_request())
-    renewed = change_password(
-        user, body["current_password"], body["new_password"], store,
-        session_id,
+    renewed = own_new_password(
+        user, body["current_password"], body["new_password"]
     )
-    log(Event.PASSWORD_CHANGED, user=user.id)
-    return _with_session(answer(user.to_json()), renewed)
+    return with_session(answer(user.to_json()), renewed)
 
 
 @app_views.put("/users/me/email")
@@ -49,39 +42,65 @@ def put_email() -> Response:
     if body.get("email") in (None, ""):
         return answer({"error": "email missing"}, 400)
     require_recent_proof()
-    change_email(user, body["email"])
-    log(Event.EMAIL_CHANGED, user=user.id)
+    own_new_email(user, body["email"])
     return answer(user.to_json())
 
 
 @app_views.post("/auth_session/refresh")
 def refresh() -> Response:
     """Prove the password again; the session gets a new id."""
-    user, mechanism = _user(), current_request().mechanism
-    if not isinstance(mechanism, SessionAuth):
+    user = _user()
+    if not isinstance(current_request().mechanism, SessionAuth):
         abort(404)
     password = current_request().form.get("password")
     if not password:
         return answer({"error": "password missing"}, 400)
+    renewed = proved_again(user, password)
+    return with_session(answer(user.to_json()), renewed)
+
+
+def own_new_password(user: User, current: str, new: str) -> str | None:
+    """Change the password of the one who asks; all other sessions end.
+
+    Return the new id of the session of the request, as `proved_again`
+    does. Raise what `change_password` raises.
+    """
+    store, session_id = None, None
+    mechanism = current_request().mechanism
+    if isinstance(mechanism, SessionAuth):
+        store = mechanism.store
+        session_id = mechanism.session_cookie(current_request())
+    renewed = change_password(user, current, new, store, session_id)
+    log(Event.PASSWORD_CHANGED, user=user.id)
+    return renewed
+
+
+def own_new_email(user: User, email: Any) -> None:
+    """Change the email of the one who asks, after a recent proof.
+
+    Raise what `change_email` raises.
+    """
+    change_email(user, email)
+    log(Event.EMAIL_CHANGED, user=user.id)
+
+
+def proved_again(user: User, password: str) -> str | None:
+    """Prove the password of the one who asks; raise what `prove` raises.
+
+    Return the new id of the session of the request: whoever had the old
+    one has nothing (ASVS 5.0, 7.2.4). `None` if it ended meanwhile.
+    """
     prove(user, password)
     log(Event.REAUTHENTICATED, user=user.id)
+    mechanism = current_request().mechanism
     session_id = mechanism.session_cookie(current_request())
-    # Whoever had the old id has nothing (ASVS 5.0, 7.2.4).
-    renewed = None if session_id is None else (
-        mechanism.store.rotate(session_id, mechanism.now())
-    )
-    return _with_session(answer(user.to_json()), renewed)
+    if session_id is None:
+        return None
+    renewed: str | None = mechanism.store.rotate(session_id, mechanism.now())
+    return renewed
 
 
-def _user() -> User:
-    """Return the user who asks; 404 if nobody is known."""
-    user = current_request().current_user
-    if user is None:
-        abort(404)
-    return user
-
-
-def _with_session(response: Response, session_id: str | None) -> Response:
+def with_session(response: Response, session_id: str | None) -> Response:
     """Return `response` with the cookie of a session that has a new id.
 
     If the session ended in this very moment there is none.
@@ -92,3 +111,11 @@ def _with_session(response: Response, session_id: str | None) -> Response:
             response, name, session_id, current_request().is_secure
         )
     return response
+
+
+def _user() -> User:
+    """Return the user who asks; 404 if nobody is known."""
+    user = current_request().current_user
+    if user is None:
+        abort(404)
+    return user

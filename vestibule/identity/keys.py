@@ -107,7 +107,9 @@ class KeyRing:
     """The keys of this installation, read again now and then."""
 
     def __init__(self) -> None:
-        """Read nothing yet."""
+        """Read nothing yet; raise `BadSetting` for a given key that is none.
+        """
+        _given()
         self._keys: list[Key] = []
         self._read_at: datetime | None = None
         self._reading = threading.Lock()
@@ -201,11 +203,17 @@ def _opened(stored: Iterable[StoredKey]) -> list[Key]:
 
 
 def _given() -> list[Key]:
-    """Return the key that a setting gives, alone, or nothing."""
+    """Return the key that a setting gives, alone, or nothing.
+
+    Raise `BadSetting` if it is no Ed25519 key.
+    """
     pem = settings.IDENTITY_SIGNING_KEY.read()
     if pem is None:
         return []
-    private = private_key_of(pem)
+    try:
+        private = private_key_of(pem)
+    except ValueError as error:
+        raise BadSetting("IDENTITY_SIGNING_KEY", str(error)) from None
     return [Key(_thumbprint(private), clock.now(), private)]
 
 

@@ -99,6 +99,10 @@ def test_the_identity_cannot_be_taken_off(gate: Gate, cookie: str) -> None:
         assert answer.status == 203
         assert EMAIL.encode() in answer.body
         assert b'"x-forwarded-for", "127.0.0.1"' in answer.body
+    shown = gate.request("GET", "/page", cookie, headers={
+        "Connection": "Remote-User, Remote-Groups"
+    }).json()
+    assert "remote" not in headers_of(shown).get("connection", "").lower()
 
 
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket, h2c", b"h2c, foo",

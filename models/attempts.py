@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The counters of failed attempts, as rows that all processes share.
 
-Its law: whoever changes two counters takes the account's row first and
-the network's second, so that two transactions never wait for each other.
+Its law: whoever changes several counters takes the account's row first
+and the network's last, so that two transactions never wait for each other.
 """
 
 from collections.abc import Callable
@@ -34,9 +34,12 @@ class Counter(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The keys of the two counters that an attempt concerns."""
+    """The keys of the counters that an attempt concerns."""
 
     account: str
+    #: That of the account's failures from this network alone: nobody waits
+    #: for them, they say what a success takes off the network.
+    pair: str
     network: str
 
 
@@ -48,7 +51,7 @@ class Era(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """The two counters that an attempt concerns."""
+    """The two counters for which an attempt may have to wait."""
 
     account: Counter
     network: Counter
@@ -73,7 +76,9 @@ _COUNT = FAILURES.c["count"]
 
 def counters(keys: Keys) -> Counters:
     """Return both counters as they are."""
-    row = database().fetch_one(_BOTH, keys._asdict())
+    row = database().fetch_one(
+        _BOTH, {"account": keys.account, "network": keys.network}
+    )
     if row is None:
         return Counters(Counter(), Counter())
     return Counters(_counter(*row[:2]), _counter(*row[2:]))
@@ -85,7 +90,7 @@ def count(
     era: Era,
     allow: Callable[[Counters], None] | None = None,
 ) -> None:
-    """Count an attempt at `now` on both counters, in one transaction.
+    """Count an attempt at `now` on all counters, in one transaction.
 
     One that is not of the `era` begins anew. `allow` is given the
     counters as nobody else can change them, and raises what keeps the
@@ -93,7 +98,10 @@ def count(
     """
     with database().transaction() as connection:
         if allow is not None:
-            allow(Counters(*(_locked(connection, key) for key in keys)))
+            allow(Counters(
+                _locked(connection, keys.account),
+                _locked(connection, keys.network),
+            ))
         for key in keys:
             fresh = insert_into(FAILURES).values(
                 key=key, count=1, last_at=now
@@ -112,21 +120,27 @@ def count(
 def forgive(
     keys: Keys, era: Era, claimed: tuple[datetime, datetime | None] | None
 ) -> None:
-    """Drop the account's counter, and take as much off the network's.
+    """Drop the account's counter; take off the network's what failed there.
 
-    The row's deletion tells its count to one of several at once, so the
-    same failures are never taken off twice. `claimed` is the moment at
+    On this account from this network, that is. The row's deletion tells
+    its count to one of several at once, so the same failures are never
+    taken off twice. `claimed` is the moment at
     which this attempt was counted, and the network's last failure before.
     """
     with database().transaction() as connection:
         gone = connection.execute(
+            delete(FAILURES).where(FAILURES.c.key == keys.account)
+        ).rowcount
+        if not gone:
+            return
+        own = connection.execute(
             delete(FAILURES)
-            .where(FAILURES.c.key == keys.account)
+            .where(FAILURES.c.key == keys.pair)
             .returning(_COUNT, FAILURES.c.last_at)
         ).first()
-        if gone is None or not era.since <= gone.last_at <= era.until:
+        if own is None or not era.since <= own.last_at <= era.until:
             return
-        number = gone[0]
+        number = own[0]
         statement = update(FAILURES).where(FAILURES.c.key == keys.network)
         connection.execute(statement.values(
             {"count": case((number < _COUNT, _COUNT - number), else_=0)}

@@ -127,7 +127,10 @@ class CountedAttempt(Attempt):
         """Prepare an attempt on `account` from `network`."""
         self._throttle = throttle
         self._keys = Keys(
-            digest_of(f"account:{account}"), digest_of(f"network:{network}")
+            digest_of(f"account:{account}"),
+            # No network has a colon and a blank: no two pairs are alike.
+            digest_of(f"pair:{network}: {account}"),
+            digest_of(f"network:{network}"),
         )
         self._seen = Counters(Counter(), Counter())
         self._claimed: tuple[datetime, datetime | None] | None = None
@@ -153,10 +156,11 @@ class CountedAttempt(Attempt):
     def succeed(self) -> None:
         """Forget the account's failures, here and on the network.
 
-        On the network only as many as the account has had: someone who
-        mistypes his password leaves no trace in the counter of his whole
-        office, and an attacker who logs in to an account of his own gets
-        back what he failed on that one, never what he failed on others.
+        On the network only as many as the account has had from there:
+        someone who mistypes his password leaves no trace in the counter of
+        his whole office, and an attacker who logs in to an account of his
+        own gets back what he failed on that one from this network, never
+        what he failed on others or elsewhere.
         """
         if self._claimed is None and not self._seen.account.number:
             return

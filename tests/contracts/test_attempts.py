@@ -131,7 +131,7 @@ def test_a_quiet_hour_forgives(
     fail(4)
     clock.advance(3_601)
     fail(4)
-    assert counts() == [4, 4]
+    assert counts() == [4, 4, 4]
     assert waits() == 1
 
 
@@ -143,7 +143,7 @@ def test_the_right_password_from_elsewhere_gets_through(
     fail(FREE + 1)
     assert attempt(password=PASSWORD, ip=ELSEWHERE) == bob
     # It is the owner who forgives, not the attacker's network.
-    assert counts() == [1] * (MANY - FREE) + [MANY + 1]
+    assert counts() == [1] * 2 * (MANY - FREE) + [FREE + 1, MANY + 1]
     assert waits() == 1
 
 
@@ -217,6 +217,19 @@ def test_an_account_of_ones_own_resets_nothing(
     assert waits() == 2
 
 
+def test_failures_elsewhere_are_not_forgiven_here(
+    bob: User, clock: SetClock, checks: list[str]
+) -> None:
+    """Who has two networks cannot wash one of them by the other."""
+    stored("mallory@hbtn.io")
+    spray(MANY - 1)
+    fail(1, email="mallory@hbtn.io")
+    fail(FREE - 1, email="mallory@hbtn.io", ip=ELSEWHERE)
+    assert attempt("mallory@hbtn.io", PASSWORD) is not None
+    fail(2, email="another@hbtn.io")
+    assert waits() == 1
+
+
 def test_old_failures_cannot_be_saved_up(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
@@ -284,7 +297,7 @@ def test_attempts_at_once_do_not_slip_through(
     assert 1 <= done.count("wrong") <= most
     assert done.count("wrong") + done.count("waits") == 16
     assert len(checks) == before + done.count("wrong")
-    assert counts() == [before + done.count("wrong")] * 2
+    assert counts() == [before + done.count("wrong")] * 3
     hash_queue.cache_clear()
 
 
@@ -336,8 +349,8 @@ def test_old_counters_are_purged(
     fail(1)
     assert throttling.throttle().purge() == 0
     clock.advance(601)
-    assert throttling.throttle().purge() == 2
-    assert counts() == [1, 1]
+    assert throttling.throttle().purge() == 3
+    assert counts() == [1, 1, 1]
 
 
 def test_a_failure_that_cannot_be_counted_is_no_answer(

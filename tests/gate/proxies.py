@@ -76,19 +76,19 @@ class Proxy:
 
     def start(self, text: str, elsewhere: dict[str, str]) -> None:
         """Run the configuration `text` and wait until it takes requests.
+
+        A port that was free may be somebody's a moment later: another is
+        tried then.
         """
-        self.write(filled(text, {self.listens: self.address()} | elsewhere))
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [self.found, *self.arguments()],
-                cwd=self.folder,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        assert within(30, lambda: self.has_ended() or is_open(self.port))
-        assert not self.has_ended(), self.log()
+        for _ in range(3):
+            self._launch(filled(
+                text, {self.listens: self.address()} | elsewhere
+            ))
+            within(30, lambda: self.has_ended() or is_open(self.port))
+            if not self.has_ended():
+                return
+            self.port = free_port()
+        raise RuntimeError(f"no start:\n{self.log()}")
 
     def stop(self) -> None:
         """End the proxy and wait for its end."""
@@ -107,6 +107,19 @@ class Proxy:
     def environment(self) -> dict[str, str]:
         """Return the environment: its home is its folder."""
         return {"PATH": os.defpath, "HOME": str(self.folder)}
+
+    def _launch(self, text: str) -> None:
+        """Start the program with the configuration `text`."""
+        self.write(text)
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.found, *self.arguments()],
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def write(self, text: str) -> None:
         """Write the configuration, and the file that includes it."""

@@ -143,8 +143,10 @@ def answering(status: int) -> Iterator[ThreadingHTTPServer]:
         server.connections = 0  # type: ignore[attr-defined]
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 def in_place_of(server: ThreadingHTTPServer, folder: Path) -> Server:

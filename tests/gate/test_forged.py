@@ -3,9 +3,11 @@
 
 import json
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from tests.gate.conftest import Guard
 from tests.gate.gate import (
     EMAIL,
     FETCH,
@@ -19,7 +21,7 @@ from tests.gate.gate import (
 from tests.http.conftest import ADD_USER
 from tests.http.test_throttle import BEFORE_WAITING, MOVE_ON
 from tests.http.wire import ask
-from tests.serving import COOKIE
+from tests.serving import COOKIE, Server
 
 FORGED = "forged-by-the-client"
 #: What stands for a hyphen where headers become variables (CGI, WSGI, PHP).
@@ -38,6 +40,26 @@ def spellings(header: str) -> list[str]:
     names += [header.lower(), header.upper(), header.replace("-", "_", 1)]
     first, _, last = header.rpartition("-")
     return sorted({*names, f"{first}_{last}" if first else header})
+
+
+def guessing(gate: Gate, path: str, opened: int) -> None:
+    """Guess a password until one has to wait; others need not."""
+
+    def attempt(address: str, password: str, number: int) -> int:
+        """Try a password; claim to be somebody else; return the status."""
+        claimed = f"198.51.100.{number}"
+        return gate.request(
+            "GET", path, address=address, auth=(EMAIL, password),
+            headers={"X-Forwarded-For": claimed, "X_Forwarded_For": claimed},
+        ).status_code
+
+    for number in range(BEFORE_WAITING):
+        assert attempt("127.0.0.5", "wrong password", number) == 401
+    gate.vestibule.run(MOVE_ON)
+    for number in range(5):
+        # nginx takes what is neither yes nor no for an error.
+        assert attempt("127.0.0.5", PASSWORD, number) in (429, 500)
+    assert attempt("127.0.0.6", PASSWORD, 0) == opened
 
 
 @pytest.mark.parametrize("header", OURS)
@@ -77,6 +99,10 @@ def test_the_identity_cannot_be_taken_off(gate: Gate, cookie: str) -> None:
         assert answer.status == 203
         assert EMAIL.encode() in answer.body
         assert b'"x-forwarded-for", "127.0.0.1"' in answer.body
+    shown = gate.request("GET", "/page", cookie, headers={
+        "Connection": "Remote-User, Remote-Groups"
+    }).json()
+    assert "remote" not in headers_of(shown).get("connection", "").lower()
 
 
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket, h2c", b"h2c, foo",
@@ -133,6 +159,20 @@ def test_throttling_is_not_fooled(gate: Gate) -> None:
         name = f"X{sign}Forwarded{sign}For"
         assert attempt(attacker, PASSWORD, **{name: "198.51.100.77"}) == 429
     assert attempt(f"127.0.1.{host}", PASSWORD) == 200
+
+
+def test_credentials_are_throttled_by_the_client_s_address(
+    guard: Guard, tmp_path: Path
+) -> None:
+    """Where each request proves the password, the question is an attempt.
+    """
+    server = Server(tmp_path, AUTH_TYPE="basic_auth", THROTTLE="on",
+                    TRUSTED_PROXIES="127.0.0.1").start()
+    try:
+        server.run(ADD_USER, EMAIL, PASSWORD)
+        guessing(guard(server), "/page", 203)
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("value", [

@@ -3,13 +3,25 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.backends import free_port
-from tests.gate.gate import FETCH, LOGOUT, PAGE, SESSIONS, Gate
+from tests.gate.certificates import write_certificate
+from tests.gate.gate import (
+    EMAIL,
+    FETCH,
+    LOGIN,
+    LOGOUT,
+    PAGE,
+    PASSWORD,
+    SESSIONS,
+    Gate,
+)
 from tests.gate.proxies import PROXIES, VESTIBULE
+from tests.gate.test_forged import guessing
+from tests.http.conftest import ADD_USER
 from tests.http.wire import ask
 from tests.serving import COOKIE, ROOT, Server
 
@@ -26,19 +38,40 @@ def snippet(language: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(
-    name: str, vestibule: Server, tmp_path_factory: pytest.TempPathFactory
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files of a site."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "index.html").write_text(CONTENT)
+    (folder / "secret.txt").write_text(CONTENT)
+    return folder
+
+
+@contextmanager
+def before(
+    name: str, server: Server, files: Path, folder: Path, tls: bool = False
 ) -> Iterator[Gate]:
     """Run a proxy with its piece of the page before a folder of files."""
-    files = tmp_path_factory.mktemp("site")
-    (files / "index.html").write_text(CONTENT)
-    (files / "secret.txt").write_text(CONTENT)
-    proxy = PROXIES[name](tmp_path_factory.mktemp(name))
+    proxy = PROXIES[name](folder)
+    if tls:
+        proxy.tls = write_certificate(folder)
     proxy.start(snippet(proxy.language), {
-        VESTIBULE: f"127.0.0.1:{vestibule.port}", "/srv/site": str(files),
+        VESTIBULE: f"127.0.0.1:{server.port}", "/srv/site": str(files),
     })
-    yield Gate(proxy, vestibule)
-    proxy.stop()
+    try:
+        yield Gate(proxy, server)
+    finally:
+        proxy.stop()
+
+
+@pytest.fixture(scope="module")
+def site(
+    name: str, vestibule: Server, files: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gate]:
+    """Run a site that asks the Vestibule of all tests."""
+    folder = tmp_path_factory.mktemp(name)
+    with before(name, vestibule, files, folder) as gate:
+        yield gate
 
 
 @pytest.mark.parametrize("language", ["nginx", "caddyfile"])
@@ -84,6 +117,9 @@ def test_no_detour_leads_to_the_files(site: Gate, target: bytes) -> None:
     answer = ask(site.proxy.port, "GET", target)
     assert answer.status in (301, 307, 308, 400, 401, 403, 404)
     assert CONTENT.encode() not in answer.body
+    if target == b"/_verify" and site.proxy.program == "nginx":
+        # The address of the question is nobody else's.
+        assert answer.status == 404
 
 
 @pytest.mark.parametrize("name_of_header", [
@@ -105,22 +141,40 @@ def test_a_body_neither_opens_nor_blocks(site: Gate) -> None:
     assert answer.status in (200, 405)
 
 
+def test_tls_is_told_to_vestibule(
+    name: str, vestibule: Server, files: Path, tmp_path: Path
+) -> None:
+    """The cookie of a site under TLS is kept to TLS."""
+    with before(name, vestibule, files, tmp_path, tls=True) as gate:
+        entered = gate.request(
+            "POST", LOGIN, verify=str(tmp_path / "certificate.pem"),
+            data={"email": EMAIL, "password": PASSWORD},
+            headers={"Origin": gate.proxy.url},
+        )
+        assert "; Secure" in entered.headers["Set-Cookie"]
+
+
+def test_credentials_are_throttled_by_the_client_s_address(
+    name: str, files: Path, tmp_path: Path
+) -> None:
+    """Where each request proves the password, the question is an attempt.
+    """
+    server = Server(tmp_path, AUTH_TYPE="basic_auth", THROTTLE="on",
+                    TRUSTED_PROXIES="127.0.0.1").start()
+    try:
+        server.run(ADD_USER, EMAIL, PASSWORD)
+        with before(name, server, files, tmp_path) as gate:
+            guessing(gate, "/", 200)
+    finally:
+        server.stop()
+
+
 def test_no_file_is_seen_while_vestibule_is_down(
-    name: str, tmp_path: Path
+    name: str, files: Path, tmp_path: Path
 ) -> None:
     """A proxy that can ask nobody shows nothing."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "index.html").write_text(CONTENT)
-    proxy = PROXIES[name](tmp_path)
-    proxy.start(snippet(proxy.language), {
-        VESTIBULE: f"127.0.0.1:{free_port()}",
-        "/srv/site": str(tmp_path / "site"),
-    })
-    try:
-        gate = Gate(proxy, Server(tmp_path))
+    with before(name, Server(tmp_path), files, tmp_path) as gate:
         for headers in (PAGE, FETCH):
             answer = gate.get("/", headers, "anything")
             assert answer.status_code >= 500
             assert CONTENT not in answer.text
-    finally:
-        proxy.stop()

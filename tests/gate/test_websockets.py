@@ -44,6 +44,17 @@ def test_no_forged_header_arrives_at_a_websocket(
     assert headers_of(json.loads(shown))["remote-email"] == EMAIL
 
 
+def test_the_identity_cannot_be_taken_off_a_websocket(
+    gate: Gate, cookie: str
+) -> None:
+    """Beside the upgrade, a client may not name what is to be dropped."""
+    named = "Upgrade, Remote-User, Remote-Email, Remote-Groups, Cookie"
+    with gate.websocket(cookie, Connection=named) as socket:
+        seen = headers_of(json.loads(socket.recv(10)))
+    assert seen["remote-email"] == EMAIL
+    assert "remote" not in seen["connection"].lower()
+
+
 def test_an_ended_session_opens_none(gate: Gate) -> None:
     """After the logout the next handshake is refused."""
     cookie = gate.sign_in()

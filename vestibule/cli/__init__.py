@@ -11,6 +11,7 @@ import click
 from vestibule.cli.database import db
 from vestibule.cli.doctor import doctor
 from vestibule.cli.failure import Program
+from vestibule.cli.identity import identity
 from vestibule.cli.sessions import sessions
 from vestibule.cli.users import users
 
@@ -27,6 +28,7 @@ def program() -> None:
 
 program.add_command(users)
 program.add_command(sessions)
+program.add_command(identity)
 program.add_command(db)
 program.add_command(doctor)
 

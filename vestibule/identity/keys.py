@@ -9,10 +9,10 @@ may be, meets a signature that it cannot check.
 import base64
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -107,7 +107,9 @@ class KeyRing:
     """The keys of this installation, read again now and then."""
 
     def __init__(self) -> None:
-        """Read nothing yet."""
+        """Read nothing yet; raise `BadSetting` for a given key that is none.
+        """
+        _given()
         self._keys: list[Key] = []
         self._read_at: datetime | None = None
         self._reading = threading.Lock()
@@ -127,13 +129,10 @@ class KeyRing:
             return self._keys
         with self._reading:
             if not self._is_fresh(now):
-                self._keys = _given() or [
-                    Key(key.id, key.created_at, private_key_of(
-                        key.private_key
-                    ))
-                    for key in signing_keys.all_keys()
+                self._keys = _given() or _opened(
+                    signing_keys.all_keys()
                     or signing_keys.ensure_one(lambda: new_key(now))
-                ]
+                )
                 self._read_at = now
             return self._keys
 
@@ -141,6 +140,36 @@ class KeyRing:
         """Tell whether what is known may be used at `now`."""
         read_at = self._read_at
         return read_at is not None and read_at <= now < read_at + REREAD
+
+
+class Standing(NamedTuple):
+    """What may be told of a key."""
+
+    id: str
+    #: `None` for a key that is given: only who gave it knows.
+    since: datetime | None
+    signs: bool
+    published: bool
+
+
+def standings() -> list[Standing]:
+    """Return how the keys stand, oldest first; make none.
+
+    Raise as the database does.
+    """
+    now = clock.now()
+    if given := _given():
+        return [Standing(given[0].id, None, True, True)]
+    keys = _opened(signing_keys.all_keys())
+    return [
+        Standing(
+            key.id,
+            key.created_at,
+            key is signing(keys, now),
+            key in published(keys, now),
+        )
+        for key in keys
+    ]
 
 
 def rotate(at_once: bool) -> str:
@@ -156,11 +185,7 @@ def rotate(at_once: bool) -> str:
             "IDENTITY_SIGNING_KEY", "is set: change the key there"
         )
     now = clock.now()
-    stored = signing_keys.all_keys()
-    keys = [
-        Key(key.id, key.created_at, private_key_of(key.private_key))
-        for key in stored
-    ]
+    keys = _opened(signing_keys.all_keys())
     kept = [] if at_once else [key.id for key in published(keys, now)]
     new = new_key(now)
     signing_keys.replace(
@@ -169,12 +194,26 @@ def rotate(at_once: bool) -> str:
     return new.id
 
 
+def _opened(stored: Iterable[StoredKey]) -> list[Key]:
+    """Return `stored` keys as what signs."""
+    return [
+        Key(key.id, key.created_at, private_key_of(key.private_key))
+        for key in stored
+    ]
+
+
 def _given() -> list[Key]:
-    """Return the key that a setting gives, alone, or nothing."""
+    """Return the key that a setting gives, alone, or nothing.
+
+    Raise `BadSetting` if it is no Ed25519 key.
+    """
     pem = settings.IDENTITY_SIGNING_KEY.read()
     if pem is None:
         return []
-    private = private_key_of(pem)
+    try:
+        private = private_key_of(pem)
+    except ValueError as error:
+        raise BadSetting("IDENTITY_SIGNING_KEY", str(error)) from None
     return [Key(_thumbprint(private), clock.now(), private)]
 
 

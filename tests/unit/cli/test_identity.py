@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""`identity`: the keys are listed by name, and rotated by the rules."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from models import signing_keys
+from tests.clocks import SetClock
+from tests.unit.cli.conftest import Run
+from vestibule.identity import keys
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Let the test move the time."""
+    return SetClock().install(monkeypatch)
+
+
+def listed(run: Run) -> list[tuple[str, bool, bool]]:
+    """Return id, whether it signs and whether it is published, of each."""
+    done = run("identity", "list", "--json")
+    return [
+        (row["id"], row["signs"], row["published"])
+        for row in json.loads(done.stdout)
+    ]
+
+
+def rotated(run: Run, *options: str) -> str:
+    """Rotate the keys and return the id of the new one."""
+    done = run("identity", "rotate", *options)
+    assert done.exit_code == 0, done.output
+    return done.stdout.strip()
+
+
+def test_before_the_first_there_is_none(any_database: str, run: Run) -> None:
+    """To list the keys makes none."""
+    assert listed(run) == []
+    done = run("identity", "list")
+    assert done.stdout == "id\tsince (UTC)\tsigns\tpublished\n"
+    assert signing_keys.all_keys() == []
+
+
+def test_a_rotation(any_database: str, run: Run, moved: SetClock) -> None:
+    """A new key is published, then signs, then is the only one."""
+    old = rotated(run)
+    assert listed(run) == [(old, True, True)]
+    moved.advance(3600)
+    new = rotated(run)
+    assert listed(run) == [(old, True, True), (new, False, True)]
+    moved.advance(keys.OVERLAP / timedelta(seconds=1))
+    assert listed(run) == [(old, False, True), (new, True, True)]
+    moved.advance(keys.OVERLAP / timedelta(seconds=1))
+    assert listed(run) == [(old, False, False), (new, True, True)]
+    third = rotated(run)
+    assert listed(run) == [(new, True, True), (third, False, True)]
+
+
+def test_at_once(any_database: str, run: Run, moved: SetClock) -> None:
+    """All others are gone, and the new one signs."""
+    for _ in range(3):
+        rotated(run)
+        moved.advance(1)
+    new = rotated(run, "--at-once")
+    assert listed(run) == [(new, True, True)]
+
+
+def test_a_table_shows_no_key(run: Run, moved: SetClock) -> None:
+    """A line has the id, the moment and the answers; nothing secret."""
+    made = rotated(run)
+    done = run("identity", "list")
+    assert done.stdout.splitlines()[1:] == [
+        f"{made}\t2026-03-29T00:30:15\tyes\tyes"
+    ]
+    stored = signing_keys.all_keys()[0]
+    secret = stored.private_key.splitlines()[1]
+    assert len(secret) > 40
+    shown = done.output + run("identity", "list", "--json").output
+    assert secret not in shown
+    assert secret not in repr(stored)
+
+
+def test_a_key_that_is_given(
+    run: Run, monkeypatch: pytest.MonkeyPatch, moved: SetClock
+) -> None:
+    """It stands alone, whatever is stored, and is not rotated here."""
+    rotated(run)
+    given = keys.new_key(moved.now())
+    monkeypatch.setenv("IDENTITY_SIGNING_KEY", given.private_key)
+    assert listed(run) == [(given.id, True, True)]
+    assert f"\n{given.id}\t-\tyes\tyes\n" in run("identity", "list").stdout
+    for options in ((), ("--at-once",)):
+        done = run("identity", "rotate", *options)
+        assert done.exit_code == 1
+        assert done.stderr.startswith("vestibule: IDENTITY_SIGNING_KEY: ")
+        assert given.private_key.splitlines()[1] not in done.output
+    monkeypatch.delenv("IDENTITY_SIGNING_KEY")
+    assert len(listed(run)) == 1

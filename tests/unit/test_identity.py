@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Signed identities: which key signs, which are published, and tokens."""
+
+import hashlib
+import json
+from base64 import urlsafe_b64decode
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import signing_keys
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.errors import BadSetting
+from vestibule.identity import keys, tokens
+from vestibule.identity.header import COPY_MAX_AGE, Identity
+from vestibule.identity.keys import Key, KeyRing, published, signing
+from vestibule.identity.tokens import Signer
+
+BOB = Identity("1", "bob@example.com", "member", "app.example")
+START = datetime.fromisoformat("2026-03-29T00:30:15.123457+00:00")
+PRIVATE = Ed25519PrivateKey.generate()
+
+seconds = st.integers
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Let the test move the time."""
+    return SetClock().install(monkeypatch)
+
+
+def after(count: float) -> datetime:
+    """Return the moment that many seconds after the start."""
+    return START + timedelta(seconds=count)
+
+
+def stored_after(rotations: list[int]) -> list[tuple[datetime, list[Key]]]:
+    """Return what is stored from when on, with pauses between rotations."""
+    moment = START
+    stored = [Key("0", moment, PRIVATE)]
+    history = [(moment, stored)]
+    for number, pause in enumerate(rotations, 1):
+        moment += timedelta(seconds=pause)
+        kept = published(stored, moment)
+        stored = [*kept, Key(str(number), moment, PRIVATE)]
+        history.append((moment, stored))
+    return history
+
+
+def at(history: list[tuple[datetime, list[Key]]], moment: datetime) -> Any:
+    """Return what was stored at `moment`; at first the first key."""
+    known = [stored for since, stored in history if since <= moment]
+    return known[-1] if known else history[0][1]
+
+
+@given(
+    rotations=st.lists(seconds(0, 1000), max_size=6),
+    signed=seconds(0, 4000),
+    read_before=seconds(0, 30),
+    used=seconds(0, 59),
+    copied=seconds(0, int(COPY_MAX_AGE.total_seconds())),
+    shown_before=seconds(0, 30),
+)
+def test_each_valid_token_can_be_checked(
+    rotations: list[int],
+    signed: int,
+    read_before: int,
+    used: int,
+    copied: int,
+    shown_before: int,
+) -> None:
+    """A copy of the keys that may still be used has the key of any token.
+
+    Whatever was rotated, and however old what the two workers know is.
+    """
+    history = stored_after(rotations)
+    key = signing(at(history, after(signed - read_before)), after(signed))
+    copy = signed + used - copied
+    shown = published(at(history, after(copy - shown_before)), after(copy))
+    assert key.id in [one.id for one in shown]
+
+
+@given(st.lists(seconds(0, 1000), max_size=6), seconds(0, 9000))
+def test_the_newest_signs_in_the_end(rotations: list[int], rest: int) -> None:
+    """One key signs at each moment, a published one; the last stays alone.
+    """
+    history = stored_after(rotations)
+    for moment in (after(rest), history[-1][0]):
+        stored = at(history, moment)
+        assert signing(stored, moment) in published(stored, moment)
+    latest, stored = history[-1]
+    assert signing(stored, latest + keys.OVERLAP) is stored[-1]
+    assert published(stored, latest + 2 * keys.OVERLAP) == stored[-1:]
+
+
+def test_of_many_workers_one_makes_the_first(any_database: str) -> None:
+    """All that start at once sign with the same key."""
+    rings = [KeyRing() for _ in range(8)]
+    made = at_once(8, lambda number: rings[number].signing().id)
+    assert len(set(made)) == 1
+    assert [key.id for key in signing_keys.all_keys()] == made[:1]
+
+
+def test_a_ring_reads_again(any_database: str, moved: SetClock) -> None:
+    """Half a minute after a rotation each worker publishes the new key."""
+    ring = KeyRing()
+    old = ring.signing().id
+    moved.advance(1)
+    new = keys.rotate(at_once=False)
+    moved.advance(28)
+    assert [key.id for key in ring.published()] == [old]
+    moved.advance(1)
+    assert [key.id for key in ring.published()] == [old, new]
+    assert ring.signing().id == old
+    third = keys.rotate(at_once=True)
+    moved.advance(30)
+    assert [key.id for key in ring.published()] == [third]
+    assert ring.signing().id == third
+
+
+def test_a_ring_whose_clock_went_back(moved: SetClock) -> None:
+    """It reads again instead of trusting what it read in the future."""
+    ring = KeyRing()
+    ring.signing()
+    new = keys.rotate(at_once=True)
+    moved.advance(-3600)
+    assert ring.signing().id == new
+
+
+def checked(signer: Signer, token: str, audience: str) -> dict[str, Any]:
+    """Return what a token says, as an application checks it.
+
+    Time is not looked at: the clock of the test is not the library's.
+    """
+    known = jwt.PyJWKSet.from_dict({"keys": signer.public_keys()})
+    key = known[jwt.get_unverified_header(token)["kid"]]
+    return jwt.decode(
+        token, key, algorithms=["EdDSA"], audience=audience,
+        options={"verify_exp": False, "verify_iat": False},
+    )
+
+
+def test_what_a_token_says(any_database: str, moved: SetClock) -> None:
+    """Issuer, subject, audience, email and role, for a minute."""
+    signer = Signer(KeyRing())
+    token = signer.token(BOB)
+    said = checked(signer, token, "app.example")
+    issued = int(moved.now().timestamp())
+    assert said == {
+        "iss": "vestibule", "sub": "1", "aud": "app.example",
+        "iat": issued, "exp": issued + 60,
+        "email": "bob@example.com", "role": "member",
+    }
+    with pytest.raises(jwt.InvalidAudienceError):
+        checked(signer, token, "other.example")
+
+
+def test_only_our_signature_is_taken(moved: SetClock) -> None:
+    """No algorithm, another key or another word is refused."""
+    signer = Signer(KeyRing())
+    token = signer.token(BOB)
+    head, said, signature = token.split(".")
+    kid = jwt.get_unverified_header(token)["kid"]
+    claims = checked(signer, token, "app.example")
+    other = jwt.encode(
+        claims, Ed25519PrivateKey.generate(), "EdDSA", {"kid": kid}
+    )
+    for forged in (
+        jwt.encode(claims, None, "none", {"kid": kid}),  # type: ignore[arg-type]
+        other,
+        f"{head}.{said}.",
+        f"{head}.{other.split('.')[1][:-2]}AA.{signature}",
+    ):
+        with pytest.raises(jwt.InvalidTokenError):
+            checked(signer, forged, "app.example")
+
+
+def test_public_keys_are_public(moved: SetClock) -> None:
+    """The members of a JSON Web Key are there, and no private one."""
+    (key,) = Signer(KeyRing()).public_keys()
+    assert set(key) == {"alg", "crv", "kid", "kty", "use", "x"}
+    assert (key["alg"], key["crv"], key["kty"]) == ("EdDSA", "Ed25519", "OKP")
+    # RFC 7638: the hash of the members that a key must have, in order.
+    canonical = json.dumps(
+        {name: key[name] for name in ("crv", "kty", "x")},
+        separators=(",", ":"),
+    )
+    digest = hashlib.sha256(canonical.encode()).digest()
+    assert urlsafe_b64decode(key["kid"] + "=") == digest
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(seconds(-50, 50), max_size=20))
+def test_a_token_is_reused_and_never_old(steps: list[int]) -> None:
+    """Who gets one has a quarter of a minute left, whatever clocks do."""
+    with pytest.MonkeyPatch.context() as patch:
+        moved = SetClock().install(patch)
+        given = keys.new_key(moved.now() - timedelta(days=1))
+        patch.setenv("IDENTITY_SIGNING_KEY", given.private_key)
+        signer = Signer(KeyRing())
+        last, last_at = signer.token(BOB), moved.now()
+        for step in steps:
+            moved.advance(step)
+            token = signer.token(BOB)
+            said = checked(signer, token, "app.example")
+            now = moved.now().timestamp()
+            assert said["exp"] - now > 14
+            assert said["iat"] <= now
+            fresh = last_at <= moved.now() < last_at + tokens.REUSED
+            assert (token == last) is fresh
+            if not fresh:
+                last, last_at = token, moved.now()
+
+
+def test_each_has_a_token_of_their_own(moved: SetClock) -> None:
+    """Who differs in anything at all gets another one."""
+    signer = Signer(KeyRing())
+    made = {signer.token(BOB)} | {
+        signer.token(BOB._replace(**{name: "other"})) for name in BOB._fields
+    }
+    assert len(made) == 5
+    moved.advance(44)
+    assert signer.token(BOB) in made
+
+
+def test_few_tokens_are_kept(
+    moved: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their number is bounded, and who is asked for last is among them."""
+    monkeypatch.setattr(tokens, "KEPT", 10)
+    signer = Signer(KeyRing())
+    for number in range(25):
+        asked = BOB._replace(audience=f"{number}.example")
+        assert signer.token(asked) == signer.token(asked)
+        assert len(signer._tokens) <= 10
+
+
+def test_a_key_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It signs alone, with real line breaks or written ones."""
+    made = keys.new_key(START)
+    for text in (made.private_key, made.private_key.replace("\n", "\\n")):
+        monkeypatch.setenv("IDENTITY_SIGNING_KEY", text)
+        ring = KeyRing()
+        assert ring.signing().id == made.id
+        assert [key.id for key in ring.published()] == [made.id]
+    assert signing_keys.all_keys() == []
+
+
+@pytest.mark.parametrize("text", [
+    "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----",
+    "-----BEGIN secret", "secret",
+])
+def test_a_wrong_key_is_refused_and_not_shown(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, and without a word of the key, nor in what caused it."""
+    monkeypatch.setenv("IDENTITY_SIGNING_KEY", text)
+    with pytest.raises(BadSetting) as refused:
+        KeyRing()
+    error: BaseException | None = refused.value
+    while error is not None:
+        assert "secret" not in repr(error)
+        error = error.__cause__
+    assert refused.value.name == "IDENTITY_SIGNING_KEY"
+
+
+def test_no_repr_shows_a_key() -> None:
+    """Neither of what is stored nor of what signs."""
+    stored = keys.new_key(START)
+    key = Key(
+        stored.id, START, keys.private_key_of(stored.private_key)
+    )
+    assert "private" not in repr(key).lower()
+    assert "PRIVATE" not in repr(stored)

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""`identity`: the keys that sign identities, and their rotation.
+
+Its law: a key is shown by its name alone, and the rules of the keys say
+which of them signs.
+"""
+
+import click
+import orjson
+
+from vestibule.cli.terminal import show_table
+from vestibule.identity import keys
+
+
+@click.group()
+def identity() -> None:
+    """Work with the keys that sign identities."""
+
+
+@identity.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_keys(as_json: bool) -> None:
+    """List the keys, oldest first.
+
+    The id is what tokens call a key by (`kid`); it signs nothing.
+    """
+    found = keys.standings()
+    if as_json:
+        click.echo(orjson.dumps([one._asdict() for one in found]))
+        return
+    show_table(
+        ("id", "since (UTC)", "signs", "published"),
+        (
+            (
+                one.id,
+                f"{one.since:%Y-%m-%dT%H:%M:%S}" if one.since else None,
+                "yes" if one.signs else "no",
+                "yes" if one.published else "no",
+            )
+            for one in found
+        ),
+    )
+
+
+@identity.command()
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="Drop all other keys: what they signed is refused.",
+)
+def rotate(at_once: bool) -> None:
+    """Make a new key that will sign when applications had time to learn of it.
+    """
+    click.echo(keys.rotate(at_once))

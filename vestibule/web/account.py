@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from flask import Response
 
 from api.v1.answers import challenged
+from api.v1.entry import FORM_LIMIT, forget_session
 from api.v1.lean import LeanResponse
 from api.v1.permit import permit
 from api.v1.proof import has_recent_proof
@@ -20,7 +21,6 @@ from api.v1.views.account import (
     proved_again,
     with_session,
 )
-from api.v1.views.session_auth import FORM_LIMIT, forget_session
 from api.v1.views.sessions import asking
 from api.v1.views.users import remove_account
 from models.user import User

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The account of the one who asks: password, email, proof of identity."""
 
+from typing import Any
+
 from flask import Response, abort
 
 from api.v1.answers import answer

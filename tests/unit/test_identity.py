@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models import signing_keys
@@ -69,6 +69,8 @@ def at(history: list[tuple[datetime, list[Key]]], moment: datetime) -> Any:
     copied=seconds(0, int(COPY_MAX_AGE.total_seconds())),
     shown_before=seconds(0, 30),
 )
+@example([1000], 1329, 0, 0, 300, 30)
+@example([1000], 1359, 0, 59, 0, 0)
 def test_each_valid_token_can_be_checked(
     rotations: list[int],
     signed: int,

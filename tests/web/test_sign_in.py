@@ -9,7 +9,13 @@ from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
 from tests.views.conftest import Build
-from tests.views.house import NEW, PASSWORD, House, stored_user
+from tests.views.house import (
+    NEW,
+    PASSWORD,
+    House,
+    session_id_of,
+    stored_user,
+)
 from tests.web.visitor import Page, Visitor
 from vestibule.sessions.reasons import Reason
 
@@ -49,7 +55,11 @@ def test_in_and_out(build: Build, mechanism: str) -> None:
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert visitor.client.get("/api/v1/users/me").get_json()["id"] == user.id
     assert visitor.get("/").headers["Location"] == "/account"
+    session_id = session_id_of(visitor.client)
     answer = visitor.post("/sign-out")
+    assert house.holder(session_id).get(
+        "/api/v1/users/me"
+    ).status_code == 403
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert "You are signed out" in visitor.follow(answer).text
     assert visitor.client.get("/api/v1/users/me").status_code == 401

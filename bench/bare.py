@@ -87,7 +87,7 @@ def main() -> None:
         blocking_threads=settings.BLOCKING_THREADS.read(),
         log_level=LogLevels.error,
     )
-    Announcement(host, port, "").start()
+    Announcement(host, port).start()
     server.serve(target_loader=load)
 
 

@@ -19,7 +19,8 @@ COOKIE = "_my_session_id"
 #: Settings that the tests' own environment must not lend to a server.
 _OURS = ("API_", "AUTH", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
          "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES",
-         "WEB_PAGES", "REGISTRATION", "BRAND_", "EVENTS_")
+         "WEB_PAGES", "REGISTRATION", "BRAND_", "EVENTS_", "LOGIN_URL",
+         "ALLOWED_RETURN_HOSTS", "IDENTITY_")
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:

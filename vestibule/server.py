@@ -164,7 +164,7 @@ def _default_signals() -> None:
 class Announcement(threading.Thread):
     """Says that the server runs, as soon as it has answered a request."""
 
-    def __init__(self, host: str, port: int, more: str) -> None:
+    def __init__(self, host: str, port: int, more: str = "") -> None:
         """Prepare to ask the server on `host` and `port` for its status.
 
         `more` is what there is to say beside that it runs.

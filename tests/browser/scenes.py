@@ -9,6 +9,7 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from models.user import User
+from models.user_session import UserSession
 from tests.browser.visitor import Visitor
 from vestibule.accounts.reset import issue_code
 
@@ -136,6 +137,29 @@ def several_sessions(visitor: Visitor, user: User) -> None:
     visitor.page.locator("li summary").first.click()
 
 
+def many_sessions(visitor: Visitor, user: User) -> None:
+    """Have more sessions than a page shows, and leaf."""
+    for number in range(25):
+        UserSession(
+            user_id=user.id, session_id=f"{user.id}{number}",
+            user_agent=PHONE, ip="192.0.2.1", method="password",
+        ).save()
+    sign_in(visitor, user)
+    visitor.open("/account/sessions")
+    visitor.page.locator("main .pager a").click()
+    visitor.page.wait_for_url("**/account/sessions?*")
+
+
+def account_refused(visitor: Visitor, user: User) -> None:
+    """Try to change the password without knowing it."""
+    sign_in(visitor, user)
+    visitor.fill(current_password="wrong password", new_password="short")
+    with visitor.page.expect_navigation():
+        visitor.page.locator("input[name='new_password']").press("Enter")
+    invalid = visitor.page.locator("input[aria-invalid]")
+    expect(invalid.first).to_be_attached()
+
+
 def activity(visitor: Visitor, user: User) -> None:
     """Have failed and succeeded to sign in."""
     wrong_password(visitor, user)
@@ -159,8 +183,11 @@ SCENES: dict[str, Scene] = {
     "404": at("/nowhere", 404),
     "405": at("/sign-out", 405),
     "account": inside("/account"),
+    "account-refused": account_refused,
+    "delete": inside("/account/delete"),
     "one-session": inside("/account/sessions"),
     "sessions": several_sessions,
+    "older-sessions": many_sessions,
     "activity": activity,
     "404-inside": inside("/nowhere", 404),
 }

@@ -39,12 +39,14 @@ def unevenness(visitor: Visitor, selector: str) -> float:
 
     More than some mean that they do not stand in one line.
     """
-    middles = [
-        box["y"] + box["height"] / 2
-        for element in visitor.page.locator(selector).all()
-        if (box := element.bounding_box()) is not None
-    ]
-    return max(middles, default=0) - min(middles, default=0)
+    # At one moment: the page may be scrolling to what has the focus.
+    return float(visitor.page.locator(selector).evaluate_all(
+        """(all) => {
+            const middles = all.map((one) => one.getBoundingClientRect())
+                .map((box) => box.y + box.height / 2);
+            return all.length && Math.max(...middles) - Math.min(...middles);
+        }"""
+    ))
 
 
 def check_for_everybody(visitor: Visitor) -> None:

@@ -4,16 +4,17 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from models import setup_codes
 from models.engine import database
 from models.role import Role
 from models.user import User
 from tests.clocks import SetClock
 from tests.threads import at_once
+from vestibule.accounts import first_run
 from vestibule.accounts.first_run import (
     SetupCode,
     is_code_waiting,
@@ -21,6 +22,7 @@ from vestibule.accounts.first_run import (
     make_first_admin,
     offer_code,
 )
+from vestibule.accounts.registration import new_user
 from vestibule.errors import InvalidValue, Throttled, WrongCode
 from vestibule.sessions.origin import NOWHERE, Origin, set_origin
 
@@ -131,18 +133,36 @@ def test_a_code_works_for_half_an_hour(
     assert User.count() == works
 
 
-def test_a_code_that_grew_old_while_hashing_is_refused(
-    set_clock: SetClock,
+def test_a_code_that_grows_old_while_hashing_is_refused(
+    set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is looked at before the hash is looked at again after it."""
     code = offered().code
-    admin = User(email=EMAIL)
-    digest = str(
-        database().rows(text("SELECT code_digest FROM setup_codes"))[0][0]
-    )
-    assert not setup_codes.redeem(digest, set_clock.moment, admin)
+
+    def slow_user(*given: Any, **more: Any) -> User:
+        """Return the user, after half an hour."""
+        set_clock.advance(1800)
+        return new_user(*given, **more)
+
+    monkeypatch.setattr(first_run, "new_user", slow_user)
+    refused(code)
     assert User.count() == 0
-    make_first_admin(code, EMAIL, GOOD)
+
+
+def test_who_comes_while_hashing_is_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is no second first admin, whoever came."""
+    code = offered().code
+
+    def late_user(*given: Any, **more: Any) -> User:
+        """Return the user, after somebody else was added."""
+        User(email="bob@example.com").save()
+        return new_user(*given, **more)
+
+    monkeypatch.setattr(first_run, "new_user", late_user)
+    refused(code)
+    assert [user.email for user in User.all()] == ["bob@example.com"]
 
 
 def test_old_codes_are_dropped_with_the_next(set_clock: SetClock) -> None:

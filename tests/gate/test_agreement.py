@@ -30,9 +30,12 @@ IDENTITY = {"Remote-User", "Remote-Email", "Remote-Groups",
             "X-Vestibule-Identity"}
 #: Paths that Vestibule answers itself, and some that look like them.
 OPEN = {"/sign-in", "/sign-out", "/api/v1/auth_session/login",
-        "/api/v1/auth_session/logout", "/api/v1/auth_session/"}
+        "/api/v1/auth_session/logout", "/api/v1/auth_session/",
+        "/signed-out", "/register", "/reset", "/setup", "/account",
+        "/account/sessions", "/vestibule/assets/pages.css"}
 GUARDED = {"/", "/page", "/sign-in/", "/sign-in/x", "/sign-inside",
-           "/sign", "/x/sign-in", "/api/v1/auth_session", "/api/v1/users",
+           "/sign", "/x/sign-in", "/accounts", "/vestibule", "/assets/x",
+           "/setup/x", "/x/account/sessions", "/api/v1/auth_session", "/api/v1/users",
            "/x/api/v1/auth_session/login", "/api/v1/auth_sessions/"}
 
 

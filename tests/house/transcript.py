@@ -3,7 +3,7 @@
 
 Its law: what a reader would type is what is run, on another port and in
 another folder; what a reader would see is compared, but for what differs
-from run to run: ids, times, and the port.
+from run to run: ids, times, codes, and the port.
 """
 
 import os
@@ -28,6 +28,7 @@ _MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?"), "TIME"),
     (re.compile(r"curl/[\d.]+"), "curl/VERSION"),
+    (re.compile(r"\b[0-9A-Z]{4}(-[0-9A-Z]{4}){3}\b"), "CODE"),
 )
 
 
@@ -105,7 +106,9 @@ class Player:
         self._service.stdout.close()
 
     def _served(self) -> str:
-        """Start the server; return what it prints until it runs.
+        """Start the server; return what it prints until it has invited.
+
+        Its folder is empty, so the first admin's code ends what it says.
 
         The environment is the one that runs the tests: none is made anew.
         """
@@ -128,7 +131,7 @@ class Player:
         assert self._service.stdout is not None
         for line in self._service.stdout:
             printed += line
-            if line.startswith(" * Running on "):
+            if line != masked(line) and line.startswith("     "):
                 break
         return printed
 

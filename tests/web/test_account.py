@@ -201,6 +201,9 @@ def test_a_proof_counts_though_the_email_is_refused(
     page = Page(answer)
     assert answer.status_code == 400
     assert "This email already has an account." in page.text
+    # Who has no name is called by the email that still is theirs.
+    assert str(user.email) in page.text
+    assert str(other.email) not in page.text
     assert invalid(page) == {"email"}
     assert "password" not in page.fields()
     assert stored(user).email == user.email
@@ -301,6 +304,7 @@ def test_the_account_is_deleted(house: House) -> None:
     assert "Delete your account?" in page.text
     answer = here.post(f"{PATH}/delete")
     assert answer.headers["Location"] == "/sign-in"
+    assert here.client.get_cookie("_my_session_id") is None
     assert "Your account is deleted." in here.follow(answer).text
     assert User.get(user.id) is None
     for browser in (here, there):

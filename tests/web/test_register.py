@@ -172,6 +172,26 @@ def test_a_password_is_reset(house: House) -> None:
     assert again.status_code == 400
 
 
+def test_a_reset_ends_sessions_in_memory_too(build: Build) -> None:
+    """Under each mechanism, whoever has them."""
+    user = stored_user(email="ada@example.com")
+    visitor = Visitor(build("session_auth", WEB_PAGES="on"))
+    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    assert visitor.client.get("/api/v1/users/me").status_code == 200
+    answer = Visitor(build("session_auth", WEB_PAGES="on")).post(
+        "/reset", reset_form(code=issue_code(user).code)
+    )
+    assert answer.status_code == 303
+    assert visitor.client.get("/api/v1/users/me").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/register", "/reset"])
+def test_a_form_too_large_is_refused(house: House, path: str) -> None:
+    """Nobody reads a megabyte of a name."""
+    answer = Visitor(house).post(path, form(first_name="x" * 100_000))
+    assert answer.status_code == 413
+
+
 def test_whatever_is_wrong_with_a_code_is_said_alike(
     house: House, moved_clock: SetClock
 ) -> None:

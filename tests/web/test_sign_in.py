@@ -9,9 +9,16 @@ from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
 from tests.views.conftest import Build
-from tests.views.house import NEW, PASSWORD, House, stored_user
+from tests.views.house import (
+    NEW,
+    PASSWORD,
+    House,
+    session_id_of,
+    stored_user,
+)
 from tests.web.visitor import Page, Visitor
 from vestibule.sessions.reasons import Reason
+from vestibule.web import sign_in
 
 SIGN_IN = "/sign-in"
 WRONG = "The email or the password is wrong."
@@ -28,9 +35,12 @@ def form_of(user: User, **more: str) -> dict[str, str]:
     return {"email": str(user.email), "password": PASSWORD, **more}
 
 
-def signed_in(house: House, user: User) -> Visitor:
-    """Return the browser of a user who is signed in."""
-    visitor = Visitor(house)
+def signed_in(
+    house: House, user: User, visitor: Visitor | None = None
+) -> Visitor:
+    """Return the browser of a user who is signed in; a new one, or this.
+    """
+    visitor = visitor or Visitor(house)
     assert visitor.post(SIGN_IN, form_of(user)).status_code == 303
     return visitor
 
@@ -49,9 +59,16 @@ def test_in_and_out(build: Build, mechanism: str) -> None:
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert visitor.client.get("/api/v1/users/me").get_json()["id"] == user.id
     assert visitor.get("/").headers["Location"] == "/account"
+    session_id = session_id_of(visitor.client)
     answer = visitor.post("/sign-out")
+    assert house.holder(session_id).get(
+        "/api/v1/users/me"
+    ).status_code == 403
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert "You are signed out" in visitor.follow(answer).text
+    signed_in(house, user, visitor)
+    assert visitor.get("/signed-out").headers["Location"] == "/"
+    visitor.post("/sign-out")
     assert visitor.client.get("/api/v1/users/me").status_code == 401
 
 
@@ -293,6 +310,26 @@ def test_a_way_back_survives_a_mistake(house: House) -> None:
     assert Page(answer).fields()["return_to"]["value"] == (
         "/account/sessions"
     )
+
+
+def test_another_host_is_led_to_if_it_may_be(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy allows the form to end there, and nowhere else."""
+    user = stored_user()
+    back = "https://app.example:8443/x;y?z=/"
+    monkeypatch.setattr(sign_in, "way_back", lambda: back)
+    visitor = Visitor(house)
+    for answer in (
+        visitor.get(SIGN_IN), visitor.post(SIGN_IN, form_of(user, email=""))
+    ):
+        policy = answer.headers["Content-Security-Policy"]
+        assert " form-action 'self' https://app.example:8443; " in policy
+    answer = visitor.post(SIGN_IN, form_of(user))
+    assert answer.headers["Location"] == back
+    monkeypatch.undo()
+    plain = visitor.get("/nothing").headers["Content-Security-Policy"]
+    assert " form-action 'self'; " in plain
 
 
 def test_a_password_that_changes_meanwhile_is_wrong(

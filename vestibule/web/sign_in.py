@@ -25,7 +25,7 @@ from vestibule.sessions import cookie
 from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN, SIGNED_OUT
 from vestibule.web.blueprint import open_to_all, pages
 from vestibule.web.language import gettext
-from vestibule.web.rendering import page, redirect
+from vestibule.web.rendering import lead_on, page, redirect
 from vestibule.web.returning import way_back
 from vestibule.web.wording import ending, too_many_attempts
 
@@ -112,17 +112,18 @@ def _form(
     errors: dict[str, str] | None = None,
 ) -> LeanResponse:
     """Return the form with the email that was typed."""
-    request = current_request()
-    return page(
+    request, back = current_request(), way_back()
+    shown = page(
         "sign_in.html",
         status,
         alert=alert,
         ended=_ended() if status == 200 else None,
         errors=errors or {},
         email=request.form.get("email", ""),
-        back=way_back(),
+        back=back,
         parameter=PARAMETER,
     )
+    return lead_on(shown, back)
 
 
 def _ended() -> str | None:

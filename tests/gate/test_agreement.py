@@ -35,7 +35,8 @@ OPEN = {"/sign-in", "/sign-out", "/api/v1/auth_session/login",
         "/account/sessions", "/vestibule/assets/pages.css"}
 GUARDED = {"/", "/page", "/sign-in/", "/sign-in/x", "/sign-inside",
            "/sign", "/x/sign-in", "/accounts", "/vestibule", "/assets/x",
-           "/setup/x", "/x/account/sessions", "/api/v1/auth_session", "/api/v1/users",
+           "/setup/x", "/x/account/sessions",
+           "/api/v1/auth_session", "/api/v1/users",
            "/x/api/v1/auth_session/login", "/api/v1/auth_sessions/"}
 
 

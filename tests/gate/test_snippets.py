@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The pieces of configuration that the page about the gate shows."""
+"""The pieces of configuration that the README shows."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ CONTENT = "<!doctype html><title>Only for us</title>"
 
 def snippet(language: str) -> str:
     """Return the one piece in a proxy's language on the page."""
-    page = (ROOT / "docs/gate.md").read_text()
+    page = (ROOT / "README.md").read_text()
     (found,) = re.findall(
         rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL
     )

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The README's transcript and snippet, done as they stand there."""
+"""The README's transcript and the snippet for Flask, done as they stand.
+"""
 
 import re
 import shutil
@@ -16,6 +17,7 @@ from tests.house.transcript import Player, Step, masked, steps_of
 from tests.serving import COOKIE, ROOT
 
 README = (ROOT / "README.md").read_text()
+FLASK_PAGE = (ROOT / "docs/flask.md").read_text()
 
 
 @pytest.fixture
@@ -41,13 +43,13 @@ def test_the_transcript_replays(player: Player) -> None:
 
 
 def test_the_snippet_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The application that the README shows knows who is logged in."""
+    """The application of docs/flask.md knows who is logged in."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
-    snippet = re.search(r"^```python\n(.*?)^```$", README,
+    snippet = re.search(r"^```python\n(.*?)^```$", FLASK_PAGE,
                         re.MULTILINE | re.DOTALL)
     assert snippet
     names: dict[str, Any] = {"__name__": "snippet"}
-    exec(compile(snippet[1], "README.md", "exec"), names)
+    exec(compile(snippet[1], "flask.md", "exec"), names)
     app: Flask = names["app"]
     user = User(email="you@example.com")
     user.password = "correct horse battery"

@@ -104,7 +104,7 @@ def test_a_stranger_is_led_back_to_the_page(house: House) -> None:
 
 @pytest.mark.parametrize("path", [path for _, path in guarded()])
 def test_programs_are_told_as_by_the_api(house: House, path: str) -> None:
-    """401 without a credential, 403 with one that opens nothing."""
+    """Who has no credential gets 401, who has a bad one 403."""
     client = house.client()
     method = next(one for one, where in guarded() if where == path)
     assert client.open(path, method=method).status_code == 401

@@ -13,6 +13,7 @@ from models.engine import database
 from models.user import User
 from vestibule import settings
 from vestibule.errors import BadSetting
+from vestibule.identity.header import open_signer
 from vestibule.web.presence import has_pages
 
 
@@ -25,6 +26,8 @@ def check(mechanism: type[Auth] | None) -> None:
         from vestibule.web.assets import bundle
 
         bundle()
+    # A key that cannot sign is refused here, before workers are.
+    open_signer()
     if settings.is_hardened() and settings.SESSION_DURATION.read() is None:
         raise BadSetting("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()

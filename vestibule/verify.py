@@ -31,6 +31,8 @@ from vestibule.return_address import sign_in_address
 
 PATH = "/api/v1/auth_session/verify"
 _PATHS = frozenset({PATH, f"{PATH}/"})
+#: Characters of a host with its port.
+LONGEST_HOST = 255 + len(":65535")
 #: What stays as it is in a header; the rest is percent-encoded UTF-8, so
 #: that no name can end a line or be read in two ways.
 _PLAIN = "".join(
@@ -190,7 +192,9 @@ def _audience(environ: dict[str, Any]) -> str:
     host: str | None = None
     if _is_from_proxy(environ):
         host = environ.get("HTTP_X_FORWARDED_HOST")
-    return (host or environ.get("HTTP_HOST") or "").lower()
+    host = host or environ.get("HTTP_HOST") or ""
+    # Tokens are kept by it; no name is longer (RFC 1035, section 2.3.4).
+    return host.lower() if len(host) <= LONGEST_HOST else ""
 
 
 def _is_from_proxy(environ: dict[str, Any]) -> bool:

@@ -322,3 +322,20 @@ def test_a_database_that_fails(serve: Serve) -> None:
     answer = server.request("GET", VERIFY, session, headers=PAGE)
     assert answer.status_code >= 500
     assert not any(name in answer.headers for name in NAMES)
+
+
+def test_no_token_is_for_a_host_that_cannot_be(serve: Serve) -> None:
+    """What is longer than a name can be is kept by nobody's token."""
+    server = serve(
+        AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE,
+        IDENTITY_HEADER="on", TRUSTED_PROXIES="127.0.0.1",
+    )
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    cookie = server.login(EMAIL, PASSWORD)
+    for host, audience in (("a" * 255, "a" * 255), ("a" * 10_000, "")):
+        answer = server.request("GET", VERIFY, cookie, headers={
+            "X-Forwarded-Host": host,
+        })
+        token = answer.headers["X-Vestibule-Identity"]
+        said = jwt.decode(token, options={"verify_signature": False})
+        assert said["aud"] == audience

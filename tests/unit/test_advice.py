@@ -47,6 +47,17 @@ def test_each_setting_is_checked(
             check(None)
 
 
+def test_a_key_that_cannot_sign_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before workers start, and without a word of what the key is."""
+    monkeypatch.setenv("IDENTITY_HEADER", "on")
+    monkeypatch.setenv("IDENTITY_SIGNING_KEY", "-----BEGIN SECRET-----")
+    with pytest.raises(BadSetting, match="IDENTITY_SIGNING_KEY") as refused:
+        check(None)
+    assert "SECRET" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("name", "shared"),
     [(None, True), ("auth", True), ("basic_auth", True),

@@ -243,6 +243,17 @@ def test_other_mechanisms_are_asked_each_time(guest: Guest) -> None:
     assert own.times == 3
 
 
+@pytest.mark.parametrize("place", ["instance", "class"])
+@pytest.mark.parametrize("method", ["current_user", "user_id_for_session_id"])
+def test_a_method_put_in_place_is_asked(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch, place: str, method: str
+) -> None:
+    """Whoever replaces one, of the object or of the class, is heard."""
+    target = guest.auth if place == "instance" else SessionDBAuth
+    monkeypatch.setattr(target, method, lambda *_: None)
+    assert guest.outcome() is Outcome.REFUSED
+
+
 def test_another_database_begins_anew(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -27,7 +27,7 @@ SCENARIOS: dict[str, Scenario] = {
     "throttled logins": trust.throttled,
     "a purge": trust.purged,
     "the gate": gate.verified,
-    "the gate's cost to others": gate.ungated,
+    "what gate and pages cost others": gate.ungated,
     "the gate behind nginx": gate.behind_nginx,
     "two workers": gate.by_workers,
     "a million verifies": gate.remembered,

@@ -96,23 +96,30 @@ def verified(
 def ungated(
     folder: Path, generator: Generator, rounds: Rounds
 ) -> Iterator[Row]:
-    """Yield what the gate leaves of the throughput of users/me."""
+    """Yield what the gate and the pages leave of users/me's throughput."""
     with ExitStack() as running:
         targets = []
-        for kind in (PinnedServer, UngatedServer):
-            server = kind(folder / kind.__name__)
+        for server in (
+            PinnedServer(folder / "gated"),
+            UngatedServer(folder / "ungated"),
+            PinnedServer(folder / "with-pages", WEB_PAGES="on"),
+        ):
             known = filled_apart(server.env, STORED)
             running.enter_context(server)
             targets.append(Target(server, known, generator, ME))
-        gated, plain = rounds.interleaved(*(
+        gated, plain, paged = rounds.interleaved(*(
             partial(target.rate, rounds.seconds) for target in targets
         ))
-    yield Row(
-        "users/me with the gate : without",
-        ratios(gated, plain),
-        Goal(0.97),
-        seen=medians("answers/s", gated, plain),
-    )
+    for what, rates, reference in (
+        ("users/me with the gate : without", gated, plain),
+        ("users/me with pages : without", paged, gated),
+    ):
+        yield Row(
+            what,
+            ratios(rates, reference),
+            Goal(0.97),
+            seen=medians("answers/s", rates, reference),
+        )
 
 
 def behind_nginx(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from vestibule.sessions.lifetime import (
@@ -16,11 +16,13 @@ from vestibule.sessions.lifetime import (
     is_touch_due,
     oldest_live,
     seconds,
+    unchanged_until,
     why_dead,
 )
 from vestibule.sessions.reasons import Reason
 
 NOW = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
 TICK = timedelta(microseconds=1)
 ZERO = timedelta(0)
 MOMENTS = st.datetimes(timezones=st.just(timezone.utc))
@@ -193,3 +195,29 @@ def test_without_an_interval_no_use_is_noted() -> None:
     late = NOW + timedelta(days=1)
     assert not is_touch_due(Times(NOW), limited(touch=0), late)
     assert not is_touch_due(Times(None), limited(touch=0), late)
+
+
+@given(used_sessions(), LIMITS, MOMENTS)
+@example((Times(NOW), NOW), limited(touch=0), NOW + TICK)
+@example((Times(NOW), NOW), limited(60, touch=0), NOW + TICK)
+@example((Times(LAST), LAST), limited(), LAST)
+def test_nothing_changes_before_what_is_said(
+    used: tuple[Times, datetime], limits: Limits, later: datetime
+) -> None:
+    """A session that lives, and is not to be noted, stays so until then."""
+    session, now = used
+    assume(why_dead(session, limits, now) is None)
+    assume(not is_touch_due(session, limits, now))
+    if now <= later < unchanged_until(session, limits):
+        assert why_dead(session, limits, later) is None
+        assert not is_touch_due(session, limits, later)
+
+
+def test_what_changes_first_is_said() -> None:
+    """A note, an end, or nothing at all."""
+    minute, latest = timedelta(seconds=60), LAST
+    session = Times(NOW)
+    assert unchanged_until(session, limited()) == NOW + minute
+    assert unchanged_until(session, limited(30)) == NOW + minute / 2
+    assert unchanged_until(session, limited(touch=0)) == latest
+    assert unchanged_until(Times(LAST), limited()) == latest

@@ -92,15 +92,8 @@ def ends_at(session: Dated, limits: Limits) -> datetime | None:
     """Return the moment at which the session ends if nobody uses it."""
     began = session.created_at
     seen = session.last_seen_at or began
-    ends = []
-    for start, limit in ((began, limits.lifetime), (seen, limits.idle)):
-        if start is None or limit <= _NONE:
-            continue
-        try:
-            ends.append(start + limit)
-        except OverflowError:
-            continue
-    return min(ends, default=None)
+    ends = _after(began, limits.lifetime), _after(seen, limits.idle)
+    return min(filter(None, ends), default=None)
 
 
 def is_touch_due(session: Dated, limits: Limits, now: datetime) -> bool:
@@ -122,10 +115,8 @@ def unchanged_until(session: Dated, limits: Limits) -> datetime:
     The same comparisons as above, for who wants to ask them once.
     """
     seen = session.last_seen_at or session.created_at
-    until = ends_at(session, limits) or _LATEST
-    if limits.touch_interval is not None and seen is not None:
-        until = min(until, seen + limits.touch_interval)
-    return until
+    noted = _after(seen, limits.touch_interval or _NONE)
+    return min(ends_at(session, limits) or _LATEST, noted or _LATEST)
 
 
 def oldest_live(
@@ -137,6 +128,16 @@ def oldest_live(
     `None` where there is no such limit.
     """
     return _before(now, limits.lifetime), _before(now, limits.idle)
+
+
+def _after(
+    start: datetime | None, limit: timedelta
+) -> datetime | None:
+    """Return `start + limit`; `None` without a limit the calendar holds."""
+    try:
+        return start + limit if start and limit > _NONE else None
+    except OverflowError:
+        return None
 
 
 def _before(now: datetime, limit: timedelta) -> datetime | None:

@@ -219,9 +219,8 @@ class MemoryStore:
         for session_id in reversed(list(self._entries)):
             entry = entry_of(self._entries.get(session_id))
             if entry is not None and entry.user_id == user_id:
-                record = self.find(session_id)
-                if record is not None:
-                    yield record
+                # One that ended in this moment has no record any more.
+                yield from filter(None, [self.find(session_id)])
 
     def _ids(self, user_id: str | None) -> list[str]:
         """Return the secret ids of a user's sessions, or all, oldest first.

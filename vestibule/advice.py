@@ -58,6 +58,14 @@ def advice_for(mechanism: type[Auth] | None) -> Iterator[str]:
             )
     if settings.WEB_PAGES.read() and not has_pages(mechanism):
         yield "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages"
+    if has_pages(mechanism) and (
+        settings.REGISTRATION.read() == "open"
+        and settings.AUTHZ_POLICY.read() == "open"
+    ):
+        yield (
+            "REGISTRATION and AUTHZ_POLICY are open: any stranger may list"
+            " and delete the users; set AUTHZ_POLICY=self"
+        )
     version = sqlite.driver().sqlite_version_info
     if database().is_sqlite and version < sqlite.FIRST_SOUND_WAL:
         yield (

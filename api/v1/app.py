@@ -60,8 +60,7 @@ def create_app(auth: Auth | None) -> Flask:
     @app.before_request
     def filter_request() -> Response | None:
         """Let the request pass as somebody, or answer in its place."""
-        if sweeper is not None:
-            sweeper.ensure_running()
+        sweeper.ensure_running()
         # `flask.request` would look the context up at each attribute.
         request = current_request()
         if with_pages and door.is_page(request):
@@ -70,7 +69,14 @@ def create_app(auth: Auth | None) -> Flask:
         return None
 
     security.tell(journal.note)
-    gate = Gate(app.wsgi_app, lambda: _module().auth, signer)
+
+    def judging() -> Auth | None:
+        """Return who judges, in a process that sweeps from now on."""
+        sweeper.ensure_running()
+        found: Auth | None = _module().auth
+        return found
+
+    gate = Gate(app.wsgi_app, judging, signer)
     app.wsgi_app = with_headers(gate, is_tls)  # type: ignore[method-assign]
     return app
 

@@ -12,13 +12,19 @@ from typing import IO, Any, cast
 
 from flask import Request
 from flask.globals import request_ctx
+from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
 from models.user import User
 from vestibule import network, settings
 from vestibule.sessions.cookie import cookies_of
 from vestibule.sessions.origin import readable
+
+#: Characters of a header that says what a client prefers; browsers send
+#: some hundred.
+LONGEST_WISH = 1000
 
 
 class ChunkedBody(LimitedStream):
@@ -49,6 +55,26 @@ class VestibuleRequest(Request):
     def is_secure(self) -> bool:
         """Tell whether the client's connection is encrypted."""
         return is_tls(self.environ)
+
+    @cached_property
+    def accept_mimetypes(self) -> MIMEAccept:
+        """Return the kinds of content that the client takes."""
+        return parse_accept_header(self._wish("HTTP_ACCEPT"), MIMEAccept)
+
+    @cached_property
+    def accept_languages(self) -> LanguageAccept:
+        """Return the languages that the client's person reads."""
+        return parse_accept_header(
+            self._wish("HTTP_ACCEPT_LANGUAGE"), LanguageAccept
+        )
+
+    def _wish(self, name: str) -> str | None:
+        """Return a header of preferences; one that is absurd says nothing.
+
+        To read 200 kB of them takes a third of a second.
+        """
+        header: str | None = self.environ.get(name)
+        return header if header and len(header) <= LONGEST_WISH else None
 
     @property
     def prefers_page(self) -> bool:

@@ -47,6 +47,18 @@ def test_each_setting_is_checked(
             check(None)
 
 
+def test_open_doors_for_strangers_are_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever registers may do to others what the policy lets members do."""
+    monkeypatch.setenv("WEB_PAGES", "on")
+    monkeypatch.setenv("REGISTRATION", "open")
+    mechanism = mechanism_for("session_db_auth")
+    assert any("any stranger" in line for line in advice_for(mechanism))
+    monkeypatch.setenv("AUTHZ_POLICY", "self")
+    assert not any("any stranger" in line for line in advice_for(mechanism))
+
+
 def test_a_key_that_cannot_sign_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -188,3 +188,31 @@ def test_a_slash_at_the_end_makes_no_difference(
     visitor = Visitor(house)
     assert visitor.get(path + "/").status_code == 200
     assert visitor.get(path + "/").data == visitor.get(path).data
+
+
+def test_absurd_wishes_say_nothing(house: House) -> None:
+    """They are not read: to read them takes longer than the answer."""
+    for name, begin in (
+        ("Accept", "text/html,"), ("Accept-Language", "fr,"),
+    ):
+        short, long = f"{begin}{'a/b,' * 10}", f"{begin}{'a/b,' * 1000}"
+        seen = []
+        for wish in (short, long):
+            answer = house.client().get("/sign-in", headers={
+                "Accept": "text/html", name: wish,
+            })
+            assert answer.status_code == 200
+            seen.append("Mot de passe" in answer.text)
+        assert seen == [name == "Accept-Language", False]
+    lost = house.client().get("/nowhere", headers={
+        "Accept": f"text/html,{'a/b,' * 1000}",
+    })
+    assert lost.mimetype == "application/json"
+
+
+def test_no_page_reads_a_long_form(house: House) -> None:
+    """Not where it is sent to be read either: to GET a page."""
+    answer = house.client().get(
+        "/sign-in", data={"return_to": "/" + "a" * 100_000}
+    )
+    assert answer.status_code == 413

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from flask import Response
 
 from api.v1.answers import challenged
-from api.v1.entry import FORM_LIMIT, forget_session
+from api.v1.entry import forget_session
 from api.v1.lean import LeanResponse
 from api.v1.permit import permit
 from api.v1.proof import has_recent_proof
@@ -154,7 +154,6 @@ def _asking() -> User:
 def _form(*names: str) -> dict[str, str]:
     """Return what was typed into these fields, or nothing."""
     request = current_request()
-    request.max_content_length = FORM_LIMIT
     return {name: request.form.get(name, "") for name in names}
 
 

@@ -13,6 +13,7 @@ from api.v1 import guard
 from api.v1.admission import judge
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome
+from api.v1.entry import FORM_LIMIT
 from api.v1.request import VestibuleRequest
 from vestibule.return_address import PARAMETER
 from vestibule.web.addresses import SIGN_IN
@@ -44,6 +45,8 @@ def admit(
     """
     if request.endpoint == _ASSET:
         return None
+    # Of GET too: where to return to may stand in a form.
+    request.max_content_length = FORM_LIMIT
     guard.receive(auth, request)
     decision = judge(auth, request)
     if decision.outcome is Outcome.PASSED:

@@ -3,7 +3,6 @@
 
 from flask import Response, abort
 
-from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
 from models.user import User, email_key
 from vestibule import settings
@@ -40,7 +39,6 @@ def make_account() -> Response:
     """Make an account, and sign its owner in."""
     _require_open()
     request = current_request()
-    request.max_content_length = FORM_LIMIT
     # Else a stranger would be there first, and nobody an admin.
     if is_pending():
         return redirect(SETUP)

@@ -3,7 +3,6 @@
 
 from flask import Response
 
-from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
 from vestibule import settings
 from vestibule.accounts.reset import set_forgotten_password
@@ -30,7 +29,6 @@ def show_reset() -> Response:
 def reset_password() -> Response:
     """Set the password of the form's email, if the code is right."""
     request = current_request()
-    request.max_content_length = FORM_LIMIT
     form = request.form
     if missing := {
         name: gettext("Please fill this in.")

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from flask import Response
 
 from api.v1.auth.session_auth import SessionAuth
-from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
 from api.v1.views.sessions import (
     asking,
@@ -43,7 +42,6 @@ def show_sessions() -> Response:
 def end_session_here() -> Response:
     """End the session that the form names, if it is one of the user's."""
     auth, user = asking()
-    current_request().max_content_length = FORM_LIMIT
     handle = current_request().form.get("session", "")
     current = current_session(auth)
     if current is not None and current.id == handle:

@@ -7,7 +7,6 @@ and it is gone once there is a user.
 
 from flask import Response
 
-from api.v1.entry import FORM_LIMIT
 from api.v1.request import current_request
 from vestibule import settings
 from vestibule.accounts.first_run import (
@@ -40,7 +39,6 @@ def show_setup() -> Response:
 def set_up() -> Response:
     """Make the first admin, and sign them in."""
     request = current_request()
-    request.max_content_length = FORM_LIMIT
     given = {name: request.form.get(name, "") for name in _FIELDS}
     if not is_pending():
         return _too_late()

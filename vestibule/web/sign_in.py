@@ -8,7 +8,6 @@ from flask import Response, abort
 
 from api.v1.answers import challenged
 from api.v1.entry import (
-    FORM_LIMIT,
     begin_session,
     forget_session,
     leave_session,
@@ -47,7 +46,6 @@ def show_sign_in() -> Response:
 def sign_in() -> Response:
     """Begin a session of the user whose email and password were typed."""
     request = current_request()
-    request.max_content_length = FORM_LIMIT
     email, password = (request.form.get(name, "") for name in _FIELDS)
     if missing := {
         name: gettext("Please fill this in.")

@@ -60,7 +60,8 @@ def end_others(auth: SessionAuth, user: User) -> int:
     current = current_session(auth)
     keep = None if current is None else current.id
     ended = auth.store.end_all(Reason.REVOKED, user.id, keep)
-    log(Event.SESSIONS_REVOKED, user=user.id, count=ended)
+    if ended:
+        log(Event.SESSIONS_REVOKED, user=user.id, count=ended)
     return ended
 
 

@@ -7,6 +7,10 @@ import threading
 
 import pytest
 
+from api.v1.app import create_app
+from api.v1.auth.session_db_auth import SessionDBAuth
+from tests.serving import COOKIE
+from vestibule import verify
 from vestibule.errors import StoreUnavailable
 from vestibule.sessions.sweeper import Sweeper
 
@@ -140,3 +144,14 @@ def test_a_forked_process_starts_its_own() -> None:
     running = _sweepers()
     sweeper.stop()
     running[0].join(20)
+
+
+def test_a_process_that_is_only_asked_for_verify_sweeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gate stands before Flask, and starts the sweeper as well."""
+    monkeypatch.setenv("SESSION_NAME", COOKIE)
+    client = create_app(SessionDBAuth()).test_client()
+    assert _sweepers() == []
+    client.get(verify.PATH)
+    assert len(_sweepers()) == 1

@@ -285,3 +285,15 @@ def test_a_script_is_no_request(logged: Logged) -> None:
     security.log(Event.USER_ADDED, user="u", by=None)
     (line,) = logged()
     assert set(line) == {"time", "event", "user"}
+
+
+def test_to_end_nothing_is_no_event(
+    build: Build, moved_clock: SetClock, logged: Logged
+) -> None:
+    """Else whoever is signed in could fill the log with it."""
+    scene = Scene(build("session_db_auth"))
+    scene.client.delete(SESSIONS)
+    before = len(logged())
+    for _ in range(3):
+        assert scene.client.delete(SESSIONS).get_json() == {"ended": 0}
+    assert len(logged()) == before

@@ -7,7 +7,7 @@ password, unless it was proved a short time ago.
 
 from dataclasses import dataclass, field
 
-from flask import Response
+from flask import Response, after_this_request
 
 from api.v1.answers import challenged
 from api.v1.entry import forget_session
@@ -31,6 +31,7 @@ from vestibule.errors import (
     InvalidValue,
     LastAdmin,
     Throttled,
+    VestibuleError,
     WrongPassword,
 )
 from vestibule.web.addresses import ACCOUNT, SIGN_IN
@@ -94,6 +95,9 @@ def change_email_here() -> Response:
         except InvalidValue as error:
             user.email = before
             told = Told(400, {"email": said(error)})
+        except VestibuleError:
+            _keep_session(renewed)
+            raise
     return with_session(_shown(user, told, renewed is not None), renewed)
 
 
@@ -139,6 +143,9 @@ def delete_account_here() -> Response:
                 "You are the last administrator, and somebody has to manage"
                 " the others. Make somebody else one first."
             ))
+        except VestibuleError:
+            _keep_session(renewed)
+            raise
         else:
             response = redirect(SIGN_IN, Notice.ACCOUNT_DELETED)
             forget_session(response)
@@ -173,6 +180,14 @@ def _proof_of(
         return None, proved_again(user, password)
     except (WrongPassword, Throttled) as error:
         return _refusal(error, name), None
+
+
+def _keep_session(renewed: str | None) -> None:
+    """Let the page of an error carry the session's new id.
+
+    The browser has the old one, which is dead since the proof.
+    """
+    after_this_request(lambda response: with_session(response, renewed))
 
 
 def _missing(told: Told | None, name: str) -> Told:

@@ -115,6 +115,19 @@ def test_programs_are_told_as_by_the_api(house: House, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
+def test_programs_are_told_that_a_session_was_revoked(
+    house: House, method: str, path: str
+) -> None:
+    """By the header that the API has for it, with 403."""
+    user, visitor = stored_user(), Visitor(house)
+    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    house.mechanism.store.end_all(Reason.REVOKED, user.id)
+    answer = visitor.client.open(path, method=method)
+    assert answer.status_code == 403
+    assert answer.headers["Session-Ended"] == "reason=revoked"
+
+
+@pytest.mark.parametrize(("method", "path"), guarded())
 def test_who_is_disabled_is_a_stranger(
     house: House, method: str, path: str
 ) -> None:

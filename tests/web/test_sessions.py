@@ -91,6 +91,7 @@ def test_this_device_comes_first_and_has_no_button(house: House) -> None:
     assert "Safari on iPhone" in rest
     assert "127.0.0.1" in own
     assert "With a password" in own
+    assert "one device may have several" in page.text
     (handle,) = handles(page)
     (other,) = [
         one for one in house.mechanism.store.listed(user.id)

@@ -18,7 +18,6 @@ from tests.views.house import (
 )
 from tests.web.visitor import Page, Visitor
 from vestibule.sessions.reasons import Reason
-from vestibule.web import sign_in
 
 SIGN_IN = "/sign-in"
 WRONG = "The email or the password is wrong."
@@ -312,22 +311,27 @@ def test_a_way_back_survives_a_mistake(house: House) -> None:
     )
 
 
-def test_another_host_is_led_to_if_it_may_be(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_host_is_led_to_if_it_may_be(build: Build) -> None:
     """The policy allows the form to end there, and nowhere else."""
-    user = stored_user()
-    back = "https://app.example:8443/x;y?z=/"
-    monkeypatch.setattr(sign_in, "way_back", lambda: back)
-    visitor = Visitor(house)
-    for answer in (
-        visitor.get(SIGN_IN), visitor.post(SIGN_IN, form_of(user, email=""))
+    house = build(
+        "session_db_auth", WEB_PAGES="on",
+        ALLOWED_RETURN_HOSTS="app.example:8443",
+    )
+    user, visitor = stored_user(), Visitor(house)
+    allowed = "https://app.example:8443"
+    for back, ends, leads in (
+        ("https://evil.example/", "'self'", "/account"),
+        (f"{allowed}/x;y?z=/", f"'self' {allowed}", f"{allowed}/x;y?z=/"),
     ):
-        policy = answer.headers["Content-Security-Policy"]
-        assert " form-action 'self' https://app.example:8443; " in policy
-    answer = visitor.post(SIGN_IN, form_of(user))
-    assert answer.headers["Location"] == back
-    monkeypatch.undo()
+        asked = {"return_to": back}
+        for answer in (
+            visitor.get(SIGN_IN, query_string=asked),
+            visitor.post(SIGN_IN, form_of(user, email="", **asked)),
+        ):
+            policy = answer.headers["Content-Security-Policy"]
+            assert f" form-action {ends}; " in policy
+        entering = Visitor(house).post(SIGN_IN, form_of(user, **asked))
+        assert entering.headers["Location"] == leads
     plain = visitor.get("/nothing").headers["Content-Security-Policy"]
     assert " form-action 'self'; " in plain
 

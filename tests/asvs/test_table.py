@@ -20,8 +20,8 @@ ASKED = [
     for number in range(first, last + 1)
 ]
 UNFIT = {
-    "6.2.6", "6.2.7", "6.6.1", "6.8.1", "6.8.2", "6.8.3", "6.8.4",
-    "7.1.3", "7.4.4", "7.6.1",
+    "6.6.1", "6.8.1", "6.8.2", "6.8.3", "6.8.4",
+    "7.1.3", "7.6.1",
 }
 #: What waits for multi-factor authentication or mail.
 WAITING = {

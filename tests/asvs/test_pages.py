@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""ASVS 6.2 and 7.4: what the pages for people have to offer."""
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.asvs.conftest import HOST_COOKIE
+from tests.asvs.service import Service
+from tests.http.accounts import account
+from tests.http.contents import alarms_of
+
+HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
+
+
+class Elements(HTMLParser):
+    """The elements of a page, each with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
+        """Keep an element."""
+        self.found.append((tag, dict(attrs)))
+
+    def password_fields(self) -> dict[str, dict[str, str | None]]:
+        """Return the fields that are named as passwords are."""
+        return {
+            str(given["name"]): given
+            for tag, given in self.found
+            if tag == "input" and "password" in str(given.get("name"))
+        }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run a hardened server that has pages."""
+    running = Service(
+        tmp_path_factory.mktemp("pages"), HOST_COOKIE,
+        SECURITY_PROFILE="hardened", WEB_PAGES="on",
+    ).start()
+    yield running
+    running.stop()
+    assert alarms_of(running) == []
+
+
+@pytest.fixture
+def pages(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return the server, its database being the test's."""
+    monkeypatch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
+    return server
+
+
+def shown(
+    server: Service, path: str, cookie: str | None, status: int = 200
+) -> Elements:
+    """Load a page as a browser does."""
+    answer = server.request("GET", path, cookie, headers=HEADERS)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("text/html")
+    return Elements(answer.text)
+
+
+def with_passwords(server: Service) -> dict[str, Elements]:
+    """Return the pages on which passwords are typed."""
+    cookie = account().session_id
+    return {
+        "/sign-in": shown(server, "/sign-in", None),
+        "/reset": shown(server, "/reset", None),
+        "/account": shown(server, "/account", cookie),
+    }
+
+
+def test_v6_2_6_fields_hide_what_is_typed(pages: Service) -> None:
+    """Each field for a password is of the type that hides it."""
+    for path, page in with_passwords(pages).items():
+        fields = page.password_fields()
+        assert fields, path
+        for given in fields.values():
+            assert given["type"] == "password", (path, given)
+
+
+def test_v6_2_7_managers_and_paste(pages: Service) -> None:
+    """Managers are told what is asked for; nothing watches pasting."""
+    for path, page in with_passwords(pages).items():
+        for name, given in page.password_fields().items():
+            new = name == "new_password"
+            assert given["autocomplete"] == (
+                "new-password" if new else "current-password"
+            ), (path, given)
+        for _, given in page.found:
+            assert "onpaste" not in given
+    (script,) = [
+        str(given["src"]) for tag, given in page.found if tag == "script"
+    ]
+    answer = pages.request("GET", script)
+    assert answer.status_code == 200
+    assert "addEventListener" in answer.text
+    assert "paste" not in answer.text.lower()
+
+
+def test_v7_4_4_sign_out_on_every_page(pages: Service) -> None:
+    """Whoever is signed in finds the button, where nothing is too."""
+    cookie = account().session_id
+    for path, status in (
+        ("/account", 200), ("/account/sessions", 200),
+        ("/account/activity", 200), ("/nothing-here", 404),
+    ):
+        forms = [
+            given for tag, given in shown(pages, path, cookie, status).found
+            if tag == "form" and given.get("action") == "/sign-out"
+        ]
+        assert [given["method"] for given in forms] == ["post"], path

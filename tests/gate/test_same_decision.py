@@ -30,6 +30,10 @@ CREDENTIALS = ("none", "empty", "unknown", "live", "ended", "expired",
                "disabled", "removed")
 AUTHORIZATIONS = ("none", "", "Basic", "Basic !", "Bearer a.b.c", "right",
                   "wrong", "disabled", "\x80")
+#: What a header can carry as it is: printed ASCII, the blank among it.
+PRINTABLE = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40
+)
 
 
 class Town:
@@ -61,10 +65,13 @@ class Town:
         self, path: str, session: str, authorization: str
     ) -> TestResponse:
         """Send one request, with what is named and there is."""
-        client = self.house.client()
-        if session in self.sessions:
-            client.set_cookie(COOKIE, self.sessions[session])
+        client = self.house.app.test_client(use_cookies=False)
         headers = {}
+        if session != "none" and (
+            session in self.sessions or session not in CREDENTIALS
+        ):
+            value = self.sessions.get(session, session)
+            headers["Cookie"] = f"{COOKIE}={value}"
         if authorization != "none":
             headers["Authorization"] = self.authorizations.get(
                 authorization, authorization
@@ -93,8 +100,9 @@ def town(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    st.sampled_from(CREDENTIALS),
-    st.sampled_from(AUTHORIZATIONS),
+    st.sampled_from(CREDENTIALS) | PRINTABLE,
+    st.sampled_from(AUTHORIZATIONS) | PRINTABLE
+    | PRINTABLE.map("Basic {}".format),
     st.sampled_from(["", "/", "?a=b", "/?redirect=off"]),
     st.booleans(),
 )

@@ -19,9 +19,7 @@ from tests.views.house import (
     stored_user,
 )
 from tests.web.visitor import Page, Visitor
-from vestibule.errors import Busy
 from vestibule.journal import journal
-from vestibule.web import account
 
 PATH = "/account"
 EVIL = "<script>alert(1)</script>\u202e" + "x" * 10_000
@@ -391,26 +389,3 @@ def test_a_form_that_is_too_long(one_house: House) -> None:
     answer = here.post(f"{PATH}/name", {"first_name": "x" * 70_000})
     assert answer.status_code == 413
     assert "That was too much" in Page(answer).text
-
-
-@pytest.mark.parametrize(("path", "rule"), [
-    ("/account/email", "own_new_email"),
-    ("/account/delete", "remove_account"),
-])
-def test_who_proved_the_password_stays_in_though_it_fails(
-    house: House, moved_clock: SetClock, monkeypatch: pytest.MonkeyPatch,
-    path: str, rule: str,
-) -> None:
-    """The page of the error has the new id: the old one is dead."""
-
-    def fail(*_: Any) -> None:
-        """Do what a database does that stays locked."""
-        raise Busy("busy", 1)
-
-    user = stored_user()
-    visitor = signed_in(house, user)
-    moved_clock.advance(301)
-    monkeypatch.setattr(account, rule, fail)
-    answer = visitor.post(path, FORMS[path.rpartition("/")[2]])
-    assert answer.status_code == 503
-    assert visitor.get(PATH).status_code == 200

@@ -15,7 +15,7 @@ from vestibule.throttle import throttle
 from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN
 from vestibule.web.blueprint import open_to_all, pages
 from vestibule.web.language import gettext
-from vestibule.web.rendering import page, redirect
+from vestibule.web.rendering import new_password_page, redirect
 from vestibule.web.sign_in import let_in
 from vestibule.web.wording import said, too_many_attempts
 
@@ -94,12 +94,4 @@ def _form(
     alert: str | None = None,
 ) -> Response:
     """Return the form with what was typed, but for the password."""
-    form = current_request().form
-    return page(
-        "register.html",
-        status,
-        alert=alert,
-        errors=errors or {},
-        values={name: form.get(name, "") for name in _SHOWN},
-        least=settings.PASSWORD_MIN_LENGTH.read(),
-    )
+    return new_password_page("register.html", status, _SHOWN, errors, alert)

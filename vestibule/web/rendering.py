@@ -5,6 +5,7 @@ Its law: every value is escaped, every page has the same strict policy,
 and a name that no one gave is an error, not an empty text.
 """
 
+from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
@@ -52,6 +53,31 @@ def page(
     if told is not None:
         notices.forget(response)
     return response
+
+
+def new_password_page(
+    template: str,
+    status: int,
+    names: Iterable[str],
+    errors: dict[str, str] | None = None,
+    alert: str | None = None,
+    **more: Any,
+) -> LeanResponse:
+    """Return a form that asks for a new password.
+
+    It has what was typed into the fields `names`, of which the password
+    is none.
+    """
+    form = current_request().form
+    return page(
+        template,
+        status,
+        alert=alert,
+        errors=errors or {},
+        values={name: form.get(name, "") for name in names},
+        least=settings.PASSWORD_MIN_LENGTH.read(),
+        **more,
+    )
 
 
 def lead_on(response: LeanResponse, address: str | None) -> LeanResponse:

@@ -4,14 +4,13 @@
 from flask import Response
 
 from api.v1.request import current_request
-from vestibule import settings
 from vestibule.accounts.reset import set_forgotten_password
 from vestibule.errors import InvalidValue, Throttled, WrongCode
 from vestibule.web.addresses import SIGN_IN
 from vestibule.web.blueprint import open_to_all, pages
 from vestibule.web.language import gettext
 from vestibule.web.notices import Notice
-from vestibule.web.rendering import page, redirect
+from vestibule.web.rendering import new_password_page, redirect
 from vestibule.web.wording import said, too_many_attempts
 
 _FIELDS = ("email", "code", "new_password")
@@ -59,12 +58,4 @@ def _form(
     alert: str | None = None,
 ) -> Response:
     """Return the form with what was typed, but for the password."""
-    form = current_request().form
-    return page(
-        "reset.html",
-        status,
-        alert=alert,
-        errors=errors or {},
-        values={name: form.get(name, "") for name in _FIELDS[:2]},
-        least=settings.PASSWORD_MIN_LENGTH.read(),
-    )
+    return new_password_page("reset.html", status, _FIELDS[:2], errors, alert)

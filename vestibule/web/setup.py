@@ -8,7 +8,6 @@ and it is gone once there is a user.
 from flask import Response
 
 from api.v1.request import current_request
-from vestibule import settings
 from vestibule.accounts.first_run import (
     LIFETIME,
     is_code_waiting,
@@ -20,7 +19,7 @@ from vestibule.web.addresses import SETUP, SIGN_IN
 from vestibule.web.blueprint import open_to_all, pages
 from vestibule.web.language import gettext
 from vestibule.web.notices import Notice
-from vestibule.web.rendering import page, redirect
+from vestibule.web.rendering import new_password_page, redirect
 from vestibule.web.sign_in import let_in
 from vestibule.web.wording import said, too_many_attempts
 
@@ -67,16 +66,14 @@ def _form(
     status: int, errors: dict[str, str], alert: str | None = None
 ) -> Response:
     """Return the form with what was typed, but for the password."""
-    form = current_request().form
-    return page(
+    return new_password_page(
         "setup.html",
         status,
+        ("code", "email"),
+        errors,
+        alert,
         is_code_waiting=is_code_waiting(),
         minutes=int(LIFETIME.total_seconds()) // 60,
-        least=settings.PASSWORD_MIN_LENGTH.read(),
-        values={name: form.get(name, "") for name in ("code", "email")},
-        errors=errors,
-        alert=alert,
     )
 
 

@@ -11,7 +11,7 @@ import requests
 from models.user_session import UserSession
 from tests.clocks import FileClock
 from tests.http.accounts import PASSWORD, newcomer, open_session
-from tests.http.town import Town, running
+from tests.http.town import KINDS, Town, running
 from tests.serving import COOKIE
 from tests.threads import at_once
 
@@ -24,14 +24,7 @@ TOUCH = 5
 VISITORS = 4
 
 
-@pytest.fixture(
-    params=[
-        "session_auth",
-        "session_exp_auth",
-        "session_db_auth-sqlite",
-        "session_db_auth-postgresql",
-    ]
-)
+@pytest.fixture(params=KINDS)
 def town(
     request: pytest.FixtureRequest,
     tmp_path: Path,

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.clocks import FileClock
 from tests.http.session_machine import SessionMachine
 from tests.http.session_model import DURATION, IDLE, MAX_AGE, TOUCH
-from tests.http.town import Town, running
+from tests.http.town import KINDS, Town, running
 
 LIMITS = {
     "SESSION_DURATION": str(DURATION),
@@ -23,14 +23,7 @@ LIMITS = {
 }
 
 
-@pytest.fixture(
-    params=[
-        "session_auth",
-        "session_exp_auth",
-        "session_db_auth-sqlite",
-        "session_db_auth-postgresql",
-    ]
-)
+@pytest.fixture(params=KINDS)
 def town(
     request: pytest.FixtureRequest,
     tmp_path: Path,

@@ -12,6 +12,13 @@ from tests.clocks import FileClock
 from tests.http.contents import alarms_of
 from tests.serving import COOKIE, MovedServer
 
+#: Each mechanism with sessions, on each store that it can have.
+KINDS = (
+    "session_auth",
+    "session_exp_auth",
+    "session_db_auth-sqlite",
+    "session_db_auth-postgresql",
+)
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 

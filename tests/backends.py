@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,16 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 #: Set by CI: what is not installed is a failure there, not a skip.
 REQUIRED = bool(os.environ.get("REQUIRE_BACKENDS"))
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def missing(backend: str) -> None:

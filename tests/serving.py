@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 
-from tests.backends import free_port
 from tests.clocks import FileClock
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"

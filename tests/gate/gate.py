@@ -13,11 +13,11 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.backends import free_port
 from tests.gate.proxies import Proxy, is_open
 from tests.gate.upstream import MARK
 from tests.http.patience import within
 from tests.http.test_throttle import From
+from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server
 
 LOGIN = "/api/v1/auth_session/login"

@@ -12,8 +12,9 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.backends import free_port, missing
+from tests.backends import missing
 from tests.http.patience import within
+from tests.ports import free_port
 from tests.serving import ROOT
 
 #: Where the shipped configurations expect Vestibule and the application.

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.backends import free_port
+from tests.ports import free_port
 from tests.serving import ROOT, environment
 
 #: How the documents name what the player puts elsewhere.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends import free_port
 from tests.http.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.http.contents import ALARMS
 from tests.http.patience import answers, within
+from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server
 
 #: Runs at the start of each process: it tells of each application made.

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from models import sqlite
-from tests.backends import PostgreSQL, free_port
+from tests.backends import PostgreSQL
+from tests.ports import free_port
 from tests.serving import environment
 
 _PR_CAPBSET_DROP = 24

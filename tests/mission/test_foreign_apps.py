@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends import free_port
 from tests.mission.transcript import curl, masked, user_text
+from tests.ports import free_port
 from tests.serving import COOKIE, environment
 
 Program = Callable[..., str]

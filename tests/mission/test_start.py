@@ -14,8 +14,8 @@ from api.v1.auth.basic_auth import BasicAuth
 from api.v1.auth.session_auth import SessionAuth
 from api.v1.auth.session_db_auth import SessionDBAuth
 from api.v1.auth.session_exp_auth import SessionExpAuth
-from tests.backends import free_port
 from tests.conftest import Serve
+from tests.ports import free_port
 from tests.serving import COOKIE, environment, run_python
 from vestibule import settings
 

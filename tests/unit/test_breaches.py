@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.backends import free_port
+from tests.ports import free_port
 from tests.unit.range_service import RangeService
 from vestibule.accounts import breaches
 from vestibule.accounts.breaches import is_breached

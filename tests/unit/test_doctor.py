@@ -15,7 +15,7 @@ from api.v1 import app as app_module
 from api.v1.auth import mechanism_for
 from models import engine, health, sqlite
 from models.user import User
-from tests.backends import free_port
+from tests.ports import free_port
 from vestibule.checkup import look_at
 from vestibule.cli import program
 from vestibule.doctor import Finding, Grade, examine

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from models import engine, sqlite
 from models.engine import database
 from models.user import User
-from tests.backends import PostgreSQL, free_port
+from tests.backends import PostgreSQL
+from tests.ports import free_port
 from tests.threads import at_once
 from vestibule.errors import BadSetting, Busy, StoreUnavailable
 

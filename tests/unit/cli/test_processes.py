@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.user import User
-from tests.backends import free_port
+from tests.ports import free_port
 from tests.serving import ROOT, environment
 from tests.unit.cli.conftest import PASSWORD
 from tests.unit.cli.processes import COMMAND, on_terminal, vestibule

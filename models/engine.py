@@ -12,7 +12,7 @@ opened per request costs more than the look-up it is opened for.
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ from sqlalchemy.exc import (
 
 from models import migrate, sqlite
 from models.failures import translated
+from models.wal_index import WalIndex
 from vestibule import settings
 from vestibule.errors import BadSetting, Busy
 
@@ -68,6 +69,7 @@ class Database:
         # at once; its own busy handler sleeps and polls.
         self._writing = threading.Lock()
         self._generation = 0
+        self._index = WalIndex(url.database or "", self._opened)
 
     def fetch_one(
         self, statement: Select[Any], parameters: Mapping[str, Any]
@@ -89,16 +91,24 @@ class Database:
         row: Sequence[Any] | None = self._again_if_lost(look_up)
         return row
 
-    def generation(self) -> int | None:
-        """Return a number that is another one after every commit.
+    def generation(self) -> Hashable | None:
+        """Return a value that is another one after every commit.
 
         What was read after it was asked for is still stored as it was, for
-        as long as the number stays the same, whoever wrote: a thread, a
-        process, a shell. `None` where the database does not tell; SQLite's
-        `data_version` does, for what others than this connection wrote.
+        as long as the value stays the same, whoever wrote: a thread, a
+        process, a shell. `None` where the database does not tell.
         """
         if not self.is_sqlite:
             return None
+        header = self._index.header()
+        return self._counted() if header is None else header
+
+    def _counted(self) -> int:
+        """Return a number that grows when SQLite's `data_version` does.
+
+        It tells of what others than this connection wrote; of what this
+        one writes, `transaction` tells.
+        """
         version = self._again_if_lost(self._data_version)
         if version != getattr(self._kept, "version", None):
             self._kept.version = version
@@ -160,6 +170,7 @@ class Database:
         kept: Connection | None = getattr(self._kept, "connection", None)
         if kept is None:
             kept = self._kept.connection = self.engine.connect()
+            self._index.check()
         return kept
 
     def close(self) -> None:
@@ -170,6 +181,22 @@ class Database:
         if kept is not None:
             kept.invalidate()
             kept.close()
+
+    def forget(self) -> None:
+        """Close what the process keeps of it beside threads' connections.
+        """
+        self._index.close()
+
+    def _opened(self) -> Connection:
+        """Return a connection of its own that has read something."""
+
+        def opened() -> Connection:
+            """Open it, and read."""
+            connection = self.engine.connect()
+            connection.exec_driver_sql("SELECT 1 FROM sqlite_master")
+            return connection
+
+        return self._again_if_lost(opened)
 
     def _driver(self) -> Any:
         """Return the driver's own connection of this thread."""
@@ -323,6 +350,7 @@ def close() -> None:
     global _open
     if _open is not None:
         _open.close()
+        _open.forget()
     _open = None
 
 

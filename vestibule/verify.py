@@ -22,6 +22,7 @@ from api.v1.answers import (
 )
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome
+from api.v1.auth.recent import MOST, Known, still_holds
 from api.v1.lean import LeanResponse
 from api.v1.request import VestibuleRequest, is_tls
 from vestibule import network, settings
@@ -31,6 +32,8 @@ from vestibule.return_address import sign_in_address
 
 PATH = "/api/v1/auth_session/verify"
 _PATHS = frozenset({PATH, f"{PATH}/"})
+#: Characters of cookies that are known again.
+LONGEST_COOKIES = 1000
 #: Characters of a host with its port.
 LONGEST_HOST = 255 + len(":65535")
 #: What stays as it is in a header; the rest is percent-encoded UTF-8, so
@@ -38,6 +41,10 @@ LONGEST_HOST = 255 + len(":65535")
 _PLAIN = "".join(
     chr(code) for code in range(0x20, 0x7F) if chr(code) != "%"
 )
+
+
+#: Body and headers of an answer that names a user.
+Named = tuple[bytes, list[tuple[str, str]]]
 
 
 class _Shown(NamedTuple):
@@ -71,6 +78,14 @@ class _Shown(NamedTuple):
         )
 
 
+class _Kept(NamedTuple):
+    """What the cookies of a request were answered, and what by."""
+
+    cookie_name: str | None
+    known: Known
+    shown: _Shown
+
+
 class Gate:
     """Answers verify, and hands all other requests to `application`."""
 
@@ -86,6 +101,7 @@ class Gate:
         self._login_url = settings.LOGIN_URL.read()
         self._return_hosts = settings.ALLOWED_RETURN_HOSTS.read()
         self._signer = signer
+        self._kept: dict[str, _Kept] = {}
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -93,22 +109,63 @@ class Gate:
         """Answer the request of `environ`."""
         if environ["PATH_INFO"] not in _PATHS:
             return self._application(environ, start_response)
-        request = VestibuleRequest(environ)
+        answered: LeanResponse | Named | None = None
         try:
-            answered = self._verified(request)
-        except VestibuleError as error:
-            answered = errors.failure(error, request)
+            answered = self._again(environ)
         except Exception:
-            answered = errors.defect(request)
+            # Whoever asks without what is kept learns what is wrong.
+            pass
+        if answered is None:
+            answered = self._asked(VestibuleRequest(environ))
         if isinstance(answered, LeanResponse):
             return answered(environ, start_response)
         body, headers = answered
         start_response("200 OK", headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
+    def _again(self, environ: dict[str, Any]) -> Named | None:
+        """Return what the same cookies were answered, while that holds.
+
+        To read them once more takes longer than all the rest.
+        """
+        if (
+            environ["REQUEST_METHOD"] != "GET"
+            or "HTTP_AUTHORIZATION" in environ
+        ):
+            return None
+        kept = self._kept.get(environ.get("HTTP_COOKIE", ""))
+        if (
+            kept is None
+            or kept.cookie_name != settings.SESSION_NAME.read()
+            or not still_holds(self._mechanism(), kept.known)
+        ):
+            return None
+        return self._named(kept.shown, environ)
+
+    def _keep(
+        self, environ: dict[str, Any], known: Known, shown: "_Shown"
+    ) -> None:
+        """Keep what the cookies of a request were answered."""
+        cookies = environ.get("HTTP_COOKIE", "")
+        if len(cookies) <= LONGEST_COOKIES:
+            if len(self._kept) >= MOST:
+                self._kept.clear()
+            self._kept[cookies] = _Kept(
+                settings.SESSION_NAME.read(), known, shown
+            )
+
+    def _asked(self, request: VestibuleRequest) -> LeanResponse | Named:
+        """Return the answer to a request, whatever happens."""
+        try:
+            return self._verified(request)
+        except VestibuleError as error:
+            return errors.failure(error, request)
+        except Exception:
+            return errors.defect(request)
+
     def _verified(
         self, request: VestibuleRequest
-    ) -> LeanResponse | tuple[bytes, list[tuple[str, str]]]:
+    ) -> LeanResponse | Named:
         """Return what names the user, or the answer to who has no name.
         """
         auth = self._mechanism()
@@ -120,16 +177,17 @@ class Gate:
         decision = judge(auth, request)
         if decision.outcome is not Outcome.PASSED:
             return self._refused(request)
-        known = decision.known
-        shown: _Shown | None = known and known.made.get("verify")
-        if shown is None:
-            shown = _Shown.of(decision.principal)
-            if known is not None:
-                known.made["verify"] = shown
+        shown = _Shown.of(decision.principal)
+        if decision.known is not None:
+            self._keep(request.environ, decision.known, shown)
+        return self._named(shown, request.environ)
+
+    def _named(self, shown: "_Shown", environ: dict[str, Any]) -> Named:
+        """Return what names a user to who asks by `environ`."""
         token = ""
         if self._signer is not None:
             token = self._signer.token(Identity(
-                *shown.identity, _audience(request.environ)
+                *shown.identity, _audience(environ)
             ))
         return shown.body, [*shown.headers, (HEADER, token)]
 

@@ -7,7 +7,9 @@ so an ended session is out at the next request, on every worker. It saves
 the look-up and nothing else; the rules of lifetime stand where they do.
 """
 
+from collections.abc import Hashable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from api.v1.auth.session_db_auth import SessionDBAuth
@@ -17,8 +19,13 @@ from models.user import User
 from models.user_session import UserSession
 from vestibule.sessions.lifetime import Limits, unchanged_until
 
-_CURRENT_USER = SessionDBAuth.current_user
-_USER_ID = SessionDBAuth.user_id_for_session_id
+#: The methods that decide whose a request is, as they are written.
+_RULES = (
+    "current_user", "user_id_for_session_id", "session_cookie",
+    "require_auth",
+)
+_WRITTEN = tuple(getattr(SessionDBAuth, name) for name in _RULES)
+_as_written = attrgetter(*_RULES)
 #: Sessions that are remembered at once: some kilobytes each.
 MOST = 10_000
 
@@ -26,13 +33,11 @@ MOST = 10_000
 class Known(NamedTuple):
     """Whose session it is, and for how long that need not be asked."""
 
-    generation: int
+    generation: Hashable
     since: datetime
     until: datetime
     limits: Limits
     user: User
-    #: What was made of the user, by name: as good as the rest.
-    made: dict[str, Any]
 
 
 class Found(NamedTuple):
@@ -52,19 +57,15 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> Found:
     """
     if session_id is None or not _is_own(auth):
         return Found(auth.current_user(request))
+    known = _known.get(session_id)
+    if known is not None and _holds(auth, known):
+        # Views may change what they are given.
+        return Found(known.user.twin(), known)
+    # Before the look-up: what is written after it counts as later.
     generation = database().generation()
     if generation is None:
         return Found(auth.current_user(request))
     now, limits = auth.now(), auth.limits()
-    known = _known.get(session_id)
-    if (
-        known is not None
-        and known.generation == generation
-        and known.since <= now < known.until
-        and known.limits is limits
-    ):
-        # Views may change what they are given.
-        return Found(known.user.twin(), known)
     with OneRead():
         user = auth.current_user(request)
         session = recall(UserSession, session_id)
@@ -74,9 +75,27 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> Found:
     if len(_known) >= MOST:
         _known.clear()
     until = unchanged_until(session, limits)
-    fresh = Known(generation, now, until, limits, user.twin(), {})
+    fresh = Known(generation, now, until, limits, user.twin())
     _known[session_id] = fresh
     return Found(user, fresh)
+
+
+def still_holds(auth: Any, known: Known) -> bool:
+    """Tell whether `auth` would find again what is `known`.
+
+    For the same cookies under the same name, and if it reads those as
+    here; then whoever keeps what was made of them need not ask.
+    """
+    return _is_own(auth) and _holds(auth, known)
+
+
+def _holds(auth: SessionDBAuth, known: Known) -> bool:
+    """Tell whether nothing was written since, and no limit is reached."""
+    return (
+        known.generation == database().generation()
+        and known.limits is auth.limits()
+        and known.since <= auth.now() < known.until
+    )
 
 
 def _is_own(auth: Any) -> bool:
@@ -87,10 +106,6 @@ def _is_own(auth: Any) -> bool:
     """
     if type(auth) is not SessionDBAuth:
         return False
-    own = vars(auth)
-    return (
-        SessionDBAuth.current_user is _CURRENT_USER
-        and SessionDBAuth.user_id_for_session_id is _USER_ID
-        and "current_user" not in own
-        and "user_id_for_session_id" not in own
-    )
+    return _as_written(SessionDBAuth) == _WRITTEN and vars(
+        auth
+    ).keys().isdisjoint(_RULES)

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""The index of SQLite's log: when it is read, and when it is not."""
+
+import os
+import shutil
+import threading
+
+import pytest
+
+from models import engine, sqlite
+from models.engine import database
+from models.user import User
+from models.wal_index import WalIndex
+
+
+def _index() -> WalIndex:
+    """Return the index of the open database."""
+    return database()._index
+
+
+def test_it_is_found_at_first_use() -> None:
+    """Nothing is opened before; then it changes with each commit."""
+    assert not _index()._is_sought
+    before = _index().header()
+    assert before is not None
+    User().save()
+    assert _index().header() not in (None, before)
+
+
+def test_another_journal_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each reader must ask the file there is no index."""
+    monkeypatch.setattr(sqlite, "journal_mode", lambda _: "TRUNCATE")
+    assert _index().header() is None
+    assert database().generation() is not None
+
+
+def test_another_file_ends_it() -> None:
+    """Once a thread opens another file at the path each one is asked."""
+    User().save()
+    assert _index().header() is not None
+    path = str(database().url.database)
+    shutil.copy(path, f"{path}.copy")
+    os.replace(f"{path}.copy", path)
+    assert _index().header() is not None
+    opening = threading.Thread(target=User.all)
+    opening.start()
+    opening.join()
+    assert _index().header() is None
+    assert isinstance(database().generation(), int)
+
+
+def test_a_closed_database_is_not_read() -> None:
+    """Nobody reads what another process may cut short."""
+    opened = database()
+    assert opened.generation() is not None
+    engine.close()
+    assert opened._index.header() is None
+
+
+def test_descriptors_do_not_add_up() -> None:
+    """Each database that was closed leaves none behind."""
+    counts = []
+    for _ in range(3):
+        User().save()
+        assert database().generation() is not None
+        engine.close()
+        counts.append(len(os.listdir("/proc/self/fd")))
+    assert counts[0] == counts[1] == counts[2]

@@ -22,6 +22,7 @@ from api.v1.answers import (
 )
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome
+from api.v1.counting import ROUTE
 from api.v1.lean import LeanResponse
 from api.v1.request import VestibuleRequest, is_tls
 from vestibule import network, settings
@@ -93,6 +94,7 @@ class Gate:
         """Answer the request of `environ`."""
         if environ["PATH_INFO"] not in _PATHS:
             return self._application(environ, start_response)
+        environ[ROUTE] = PATH
         request = VestibuleRequest(environ)
         try:
             answered = self._verified(request)

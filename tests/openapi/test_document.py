@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the description has, held against what the application has."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from api.v1.openapi.document import operations
 from api.v1.openapi.operation import described
 from tests.openapi.scene import BODIES
 from tests.openapi.witness import Witness
+from tests.serving import environment, run_python
 from tests.views.conftest import Build
 from vestibule import verify
 
@@ -153,3 +155,18 @@ def test_the_viewer_loads_nothing_from_elsewhere(build: Build) -> None:
         total += len(answer.data)
     assert "style=" not in client.get("/docs").text
     assert total < 20_000
+
+
+def test_it_costs_nothing_at_the_start(tmp_path: Path) -> None:
+    """What writes it, and what writes metrics, is loaded when asked for."""
+    script = """
+import sys
+from api.v1.app import app
+late = ("api.v1.openapi.document", "prometheus_client")
+print(*(name in sys.modules for name in late))
+app.test_client().get("/openapi.json")
+app.test_client().get("/metrics")
+print(*(name in sys.modules for name in late))
+"""
+    said = run_python(script, tmp_path, environment(tmp_path))
+    assert said.split() == ["False", "False", "True", "True"]

@@ -103,3 +103,14 @@ def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
     share.path.unlink()
     share.write()
     assert not share.path.exists()
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is tried again; nobody's request fails for it."""
+    folder = tmp_path / "late"
+    share = pool.Share(folder)
+    tally().happened("login")
+    share.write()
+    folder.mkdir()
+    share.write()
+    assert share.path.exists()

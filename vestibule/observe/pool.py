@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -44,15 +44,19 @@ class Share:
         self._writing = threading.Lock()
 
     def write(self) -> None:
-        """Leave the sums of now, if they are others than before."""
+        """Leave the sums of now, if they are others than before.
+
+        Where the disk is full, those of before stay until the next time.
+        """
         with self._writing:
             sums = tally().sums()
             if sums == self._written:
                 return
             part = self.path.with_suffix(".part")
-            part.write_text(json.dumps([*map(list, sums.items())]))
-            part.replace(self.path)
-            self._written = sums
+            with suppress(OSError):
+                part.write_text(json.dumps([*map(list, sums.items())]))
+                part.replace(self.path)
+                self._written = sums
 
     def keep_writing(self) -> None:
         """Leave the sums again and again, while the folder is there."""

@@ -20,7 +20,7 @@ COOKIE = "_my_session_id"
 _OURS = ("API_", "AUTH", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
          "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES",
          "WEB_PAGES", "REGISTRATION", "BRAND_", "EVENTS_", "LOGIN_URL",
-         "ALLOWED_RETURN_HOSTS", "IDENTITY_")
+         "ALLOWED_RETURN_HOSTS", "IDENTITY_", "METRICS", "API_DOCS")
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:

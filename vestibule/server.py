@@ -30,7 +30,7 @@ from vestibule import clock, settings
 from vestibule.accounts.first_run import LIFETIME, offer_code
 from vestibule.advice import advice_for, check
 from vestibule.errors import BadSetting, VestibuleError
-from vestibule.observe import logs
+from vestibule.observe import logs, pool
 from vestibule.web.presence import has_pages
 
 _log = logging.getLogger(__name__)
@@ -61,6 +61,12 @@ def serve(mechanism: type[Auth] | None) -> None:
     # Workers are forked: they open connections of their own.
     engine.close()
     os.register_at_fork(after_in_child=_default_signals)
+    with pool.shared(settings.WORKERS.read()):
+        _keep_running(address, port, invitation)
+
+
+def _keep_running(address: str, port: int, invitation: str) -> None:
+    """Run a server, and another one after each that fails."""
     server = _server_on(address, port)
     if _run(server, first=True, more=invitation):
         return

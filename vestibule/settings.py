@@ -336,6 +336,22 @@ EVENTS_KEPT = Setting(
     "Days for which the database keeps what the security log tells of:"
     " logins, failures, changes. 0: not at all.",
 )
+METRICS = Setting(
+    "METRICS",
+    "on",
+    parsing.switch,
+    "Whether `/metrics` tells whoever asks how often and how fast the"
+    " service answered, and how many logins failed; `on` or `off`.",
+    hardened="off",
+)
+API_DOCS = Setting(
+    "API_DOCS",
+    "on",
+    parsing.switch,
+    "Whether `/openapi.json` describes the API to whoever asks, and `/docs`"
+    " lets people try it; `on` or `off`.",
+    hardened="off",
+)
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
     "info",
@@ -344,47 +360,6 @@ LOG_LEVEL = Setting(
 )
 
 #: Every setting, in the order in which the documentation lists them.
-ALL: tuple[Setting[object], ...] = (
-    SECURITY_PROFILE,
-    API_HOST,
-    API_PORT,
-    AUTH_TYPE,
-    SESSION_NAME,
-    SESSION_DURATION,
-    SESSION_IDLE_TIMEOUT,
-    SESSION_MAX_AGE,
-    SESSION_TOUCH_INTERVAL,
-    MAX_SESSIONS_PER_USER,
-    MEMORY_SESSIONS_MAX,
-    SESSION_PURGE_INTERVAL,
-    SESSION_TOKEN,
-    SESSION_NAME_HOST_PREFIX,
-    COOKIE_SECURE,
-    CORS_ORIGINS,
-    LOGIN_GENERIC_ERRORS,
-    REAUTH_WINDOW,
-    REAUTH_TO_DELETE,
-    AUTHZ_POLICY,
-    THROTTLE,
-    TRUSTED_PROXIES,
-    LOGIN_URL,
-    ALLOWED_RETURN_HOSTS,
-    IDENTITY_HEADER,
-    IDENTITY_SIGNING_KEY,
-    DATABASE_URL,
-    DATABASE_TIMEOUT,
-    WORKERS,
-    BLOCKING_THREADS,
-    PASSWORD_PROFILE,
-    PASSWORD_MIN_LENGTH,
-    PASSWORD_BLOCKLIST,
-    PASSWORD_CONTEXT_WORDS,
-    PASSWORD_BREACH_URL,
-    WEB_PAGES,
-    REGISTRATION,
-    BRAND_NAME,
-    BRAND_LOGO,
-    BRAND_COLOR,
-    EVENTS_KEPT,
-    LOG_LEVEL,
+ALL: tuple[Setting[object], ...] = tuple(
+    value for value in [*globals().values()] if isinstance(value, Setting)
 )

@@ -23,6 +23,7 @@ from api.v1.answers import (
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome
 from api.v1.auth.recent import MOST, Known, still_holds
+from api.v1.counting import ROUTE
 from api.v1.lean import LeanResponse
 from api.v1.request import VestibuleRequest, is_tls
 from vestibule import network, settings
@@ -109,6 +110,7 @@ class Gate:
         """Answer the request of `environ`."""
         if environ["PATH_INFO"] not in _PATHS:
             return self._application(environ, start_response)
+        environ[ROUTE] = PATH
         answered: LeanResponse | Named | None = None
         try:
             answered = self._again(environ)

@@ -18,7 +18,10 @@ from api.v1 import errors, guard
 from api.v1.answers import with_headers
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
+from api.v1.counting import counted
+from api.v1.health import probes
 from api.v1.lean import LeanFlask
+from api.v1.openapi.routes import description
 from api.v1.request import current_request, is_tls
 from api.v1.views import app_views
 from api.v1.views.well_known import well_known
@@ -48,6 +51,9 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
+    app.register_blueprint(probes())
+    if settings.API_DOCS.read():
+        app.register_blueprint(description(auth))
     errors.install(app)
     with_pages = has_pages(None if auth is None else type(auth))
     if with_pages:
@@ -77,7 +83,10 @@ def create_app(auth: Auth | None) -> Flask:
         return found
 
     gate = Gate(app.wsgi_app, judging, signer)
-    app.wsgi_app = with_headers(gate, is_tls)  # type: ignore[method-assign]
+    whole = with_headers(gate, is_tls)
+    if settings.METRICS.read():
+        whole = counted(whole)
+    app.wsgi_app = whole  # type: ignore[method-assign]
     return app
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from vestibule import clock
+from vestibule.observe.tally import tally
 
 #: The logger that the lines go to, one level for all of them.
 LOGGER = "vestibule.security"
@@ -105,6 +106,7 @@ def log(event: Event, **fields: str | int | None) -> None:
         known["request"] = request.request_id
         known["ip"] = request.client_address
     line = {name: value for name, value in known.items() if value is not None}
+    tally().happened(event.value)
     logging.getLogger(LOGGER).info("%s", _render(None, "info", line))
     if _reader is not None:
         _reader(Line(event, now, fields, request))

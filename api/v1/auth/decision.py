@@ -20,12 +20,19 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: Those of our own beyond the contract's: who forgot the password has the
-#: code of an admin for a credential, and public keys are for everybody.
-OPEN_PATHS = [
-    *EXCLUDED_PATHS,
-    "/api/v1/auth_session/reset/",
+#: One of our own beyond the contract's: who forgot the password has the
+#: code of an admin for a credential.
+OPEN_PATHS = [*EXCLUDED_PATHS, "/api/v1/auth_session/reset/"]
+#: Those outside of the API: public keys are for everybody, machines that
+#: watch the service have no account, and what describes it has no secret.
+OUTSIDE_PATHS = [
     "/.well-known/jwks.json",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/docs/*",
 ]
 
 
@@ -61,7 +68,12 @@ def decide(auth: Auth | None, request: Any) -> Decision:
 
     Who is disabled passes by no mechanism.
     """
-    if auth is None or not auth.require_auth(request.path, OPEN_PATHS):
+    if auth is None:
+        return _OPEN
+    path = request.path
+    # Two lists, because the longer one takes time that each request has.
+    inside = path is None or path.startswith("/api/")
+    if not auth.require_auth(path, OPEN_PATHS if inside else OUTSIDE_PATHS):
         return _OPEN
     session_id = auth.session_cookie(request)
     if session_id is None and auth.authorization_header(request) is None:

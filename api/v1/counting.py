@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Each answer is counted where it leaves the process.
+
+Its law: what is counted of a request is the route that answered it, never
+its path: clients choose paths, and there would be no end of them.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from api.v1.answers import WSGIApplication
+from vestibule import clock
+from vestibule.observe import pool
+from vestibule.observe.tally import tally
+
+#: Where whoever answers before Flask says which route that is.
+ROUTE = "vestibule.route"
+#: The route of what no route answered, and the method that nobody has.
+NONE = "none"
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+)
+
+
+def counted(application: WSGIApplication) -> WSGIApplication:
+    """Return `application` with each of its answers counted."""
+    is_begun = False
+
+    def answering(
+        environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer as the application does, and count it."""
+        nonlocal is_begun
+        if not is_begun:
+            # At the first request: workers are forked, threads are not.
+            is_begun = True
+            pool.begin()
+        began = clock.monotonic()
+
+        def starting(status: str, *rest: Any) -> Any:
+            """Count the answer, and begin it."""
+            method = environ["REQUEST_METHOD"]
+            tally().answered(
+                method if method in _METHODS else NONE,
+                route_of(environ),
+                status[:3],
+                began,
+            )
+            return start_response(status, *rest)
+
+        return application(environ, starting)
+
+    return answering
+
+
+def route_of(environ: dict[str, Any]) -> str:
+    """Return the route that answers the request of `environ`."""
+    told: str | None = environ.get(ROUTE)
+    if told is not None:
+        return told
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    return NONE if rule is None else str(rule.rule)

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""What a machine asks of the service: is it alive, is it ready, how busy.
+
+Its law: nobody is asked who they are here, so no answer says more than
+that, and none has a cause in it: the log has.
+"""
+
+from flask import Blueprint, Response
+
+from api.v1.answers import answer
+from api.v1.lean import LeanResponse
+from models import health
+from models.engine import database
+from vestibule import settings
+from vestibule.errors import SchemaBehind
+from vestibule.observe.metrics import exposition
+
+
+def probes() -> Blueprint:
+    """Return the routes by which the service is watched."""
+    routes = Blueprint("probes", __name__)
+    routes.get("/healthz")(show_life)
+    routes.get("/readyz")(show_readiness)
+    if settings.METRICS.read():
+        routes.get("/metrics")(show_metrics)
+    return routes
+
+
+def show_life() -> Response:
+    """Say that the process answers, whatever becomes of the database."""
+    return answer({"status": "OK"})
+
+
+def show_readiness() -> Response:
+    """Say that the database answers and has the schema of this version.
+
+    Raise `StoreUnavailable` or `SchemaBehind` where that is not so, which
+    becomes a 503.
+    """
+    found = health.revision(database())
+    if found != health.WANTED:
+        raise SchemaBehind(
+            f"the database is at revision {found}, not {health.WANTED}"
+        )
+    return answer({"status": "OK"})
+
+
+def show_metrics() -> Response:
+    """Show what was counted, as Prometheus reads it."""
+    text, kind = exposition()
+    response = LeanResponse(text)
+    response.headers["Content-Type"] = kind
+    return response

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""What a scrape reads, taken apart by the parser of its own format."""
+
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+def samples(text: str) -> Samples:
+    """Return the samples by their names and the values of their labels."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.values()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def families(text: str) -> dict[str, Any]:
+    """Return the metrics by the names that documents have for them."""
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): family
+        for family in text_string_to_metric_families(text)
+    }

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Counting in threads, in forked processes and in files."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from vestibule import clock
+from vestibule.observe import pool
+from vestibule.observe.tally import BOUNDS, Tally, tally
+
+KEY = ("GET", "/x", "200")
+
+
+def times(counted: Tally) -> float:
+    """Return how many answers were counted."""
+    return sum(sums[0] for sums in counted.sums().values())
+
+
+def test_threads_count_for_themselves() -> None:
+    """Nothing is lost, of threads that ended neither."""
+    counted = Tally()
+
+    def work() -> None:
+        """Count as a thread of a server does."""
+        for _ in range(500):
+            counted.answered(*KEY, clock.monotonic())
+
+    for _ in range(3):
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    work()
+    assert times(counted) == 13 * 500
+    # The twelve that ended left one sum.
+    assert len(counted._threads) <= 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bound"), [(0, 0), (0.002, 1), (99, len(BOUNDS))]
+)
+def test_durations_fall_into_classes(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, bound: int
+) -> None:
+    """The first whose bound is not below; the last has none."""
+    monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
+    counted = Tally()
+    counted.answered(*KEY, 100.0 - seconds)
+    assert counted.sums() == {(*KEY, bound): [1, pytest.approx(seconds)]}
+
+
+def test_a_forked_child_begins_anew() -> None:
+    """What the parent counted is not counted twice."""
+    tally().happened("login")
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if tally().sums() == {} else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert tally().sums() == {("login",): [1, 0.0]}
+
+
+def test_workers_add_up(tmp_path: Path) -> None:
+    """A worker reads what all have left, its own counts of now too."""
+    with pool.shared(2):
+        assert pool._folder is not None
+        other = pool._folder / "9-dead.json"
+        other.write_text('[[["login"], [2, 0.0]], [["GET", "/x", "200", 1],'
+                         ' [3, 0.5]]]')
+        pool.begin()
+        for number in (1, 2):
+            tally().happened("login")
+            found = pool.pooled()
+            assert found.workers == 2
+            assert found.sums[("login",)] == [2 + number, 0.0]
+            assert found.sums[("GET", "/x", "200", 1)] == [3, 0.5]
+        folder = pool._folder
+    assert not folder.exists()
+    assert pool._folder is None
+
+
+def test_one_worker_writes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nobody to leave anything for."""
+    with pool.shared(1):
+        pool.begin()
+        tally().happened("login")
+        assert pool.pooled() == ({("login",): [1, 0.0]}, 1)
+        assert pool._folder is None
+
+
+def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
+    """Idle workers write nothing."""
+    share = pool.Share(tmp_path)
+    share.write()
+    assert not share.path.exists()
+    tally().happened("login")
+    share.write()
+    share.path.unlink()
+    share.write()
+    assert not share.path.exists()
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is tried again; nobody's request fails for it."""
+    folder = tmp_path / "late"
+    share = pool.Share(folder)
+    tally().happened("login")
+    share.write()
+    folder.mkdir()
+    share.write()
+    assert share.path.exists()

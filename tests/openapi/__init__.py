@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Tests of the description of the API: it is true, and it is whole."""

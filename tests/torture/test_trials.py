@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Twenty thousand requests of any kind, by everybody, in both profiles."""
+
+import pytest
+
+from tests.http.accounts import account, handle_of, open_session
+from tests.openapi.trials import Trials, sequences
+from tests.views.conftest import build, fresh_process
+from tests.views.house import House
+
+__all__ = ["build", "fresh_process"]
+
+#: Requests for each operation at most: those that take nothing have few.
+EACH = 190
+SEQUENCES = 60
+COOKIE = "__Host-id"
+SETTINGS = {
+    "SESSION_NAME": COOKIE, "IDENTITY_HEADER": "on", "API_DOCS": "on",
+    "METRICS": "on",
+}
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("role", ["nobody", "member", "admin"])
+@pytest.mark.parametrize("profile", ["contract", "hardened"])
+def test_whoever_asks_whatever(
+    build: object, profile: str, role: str
+) -> None:
+    """No 5xx, nothing that is not described, and no open door."""
+    house: House = build(  # type: ignore[operator]
+        "session_db_auth", SECURITY_PROFILE=profile, **SETTINGS
+    )
+    account("admin")
+    asking = account("member" if role == "nobody" else role)
+    trials = Trials(house, dict if role == "nobody" else lambda: {
+        "cookies": {COOKIE: open_session(asking.user)}
+    })
+    trials.places["user_id"] = lambda: account().id
+    trials.places["handle"] = lambda: handle_of(open_session(asking.user))
+    trials.run(EACH)
+    if role == "admin":
+        sequences(trials, SEQUENCES)
+    print(f"{profile}, {role}: {trials.asked} requests")
+    assert trials.asked >= 20_000 // 6

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""What all workers of a server have counted, added up by any of them.
+
+Its law: a scrape reaches one worker and must tell of all. Each leaves its
+sums in a file of the server's own folder, at most `PAUSE` old; those of a
+worker that died stay, so no sum ever gets smaller.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from vestibule.observe.tally import Answer, Happened, Sums, added, tally
+
+#: Seconds between two looks at whether there is something new to leave.
+PAUSE = 2.0
+
+#: The folder of the server that this process works for; none, if it works
+#: alone.
+_folder: Path | None = None
+
+
+class Pooled(NamedTuple):
+    """The sums of all workers, and how many have counted."""
+
+    sums: Sums
+    workers: int
+
+
+class Share:
+    """The file in which one worker leaves what it has counted."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare a file in `folder` that no other worker has."""
+        self.path = folder / f"{os.getpid()}-{os.urandom(4).hex()}.json"
+        self._written: Sums = {}
+        self._writing = threading.Lock()
+
+    def write(self) -> None:
+        """Leave the sums of now, if they are others than before.
+
+        Where the disk is full, those of before stay until the next time.
+        """
+        with self._writing:
+            sums = tally().sums()
+            if sums == self._written:
+                return
+            part = self.path.with_suffix(".part")
+            with suppress(OSError):
+                part.write_text(json.dumps([*map(list, sums.items())]))
+                part.replace(self.path)
+                self._written = sums
+
+    def keep_writing(self) -> None:
+        """Leave the sums again and again, while the folder is there."""
+        pause = threading.Event()
+        while self.path.parent.is_dir():
+            self.write()
+            pause.wait(PAUSE)
+
+
+@contextmanager
+def shared(workers: int) -> Iterator[None]:
+    """Let the workers that are forked within add up what they count."""
+    global _folder
+    if workers == 1:
+        yield
+        return
+    _folder = Path(tempfile.mkdtemp(prefix="vestibule-counts-"))
+    try:
+        yield
+    finally:
+        shutil.rmtree(_folder, ignore_errors=True)
+        _folder = None
+
+
+def begin() -> None:
+    """Leave what this worker counts where the others find it, from now on.
+
+    Where a worker is alone there is nobody to leave it for.
+    """
+    if _folder is not None:
+        _share(_folder)
+
+
+def pooled() -> Pooled:
+    """Return what the workers of this server have counted."""
+    if _folder is None:
+        return Pooled(tally().sums(), 1)
+    _share(_folder).write()
+    files = sorted(_folder.glob("*.json"))
+    return Pooled(added(map(_read, files)), len(files))
+
+
+@cache
+def _share(folder: Path) -> Share:
+    """Return this worker's file; a thread of its own keeps it fresh."""
+    share = Share(folder)
+    threading.Thread(
+        target=share.keep_writing, name="counts", daemon=True
+    ).start()
+    return share
+
+
+def _read(file: Path) -> list[tuple[Answer | Happened, list[float]]]:
+    """Return the sums that a worker left."""
+    return [
+        (tuple(key), sums)
+        for key, sums in json.loads(file.read_text())
+    ]
+
+
+# A worker's file is not its sibling's.
+os.register_at_fork(after_in_child=_share.cache_clear)

@@ -52,6 +52,7 @@ def address_of(url: str, timeout: float) -> Address:
         f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), timeout
     )
 
+
 def no_audience_here(audience: str | None) -> None:
     """Raise `InvalidValue` for an `audience` without anybody's keys."""
     if audience is not None:

@@ -78,7 +78,8 @@ def _current() -> Principal | None:
     """Return who sends this request; abort it where nobody can tell."""
     source: Source | None = current_app.extensions.get(_NAME)
     if source is None:
-        raise RuntimeError("Vestibule(app) was not installed")
+        # Of a RuntimeError `bool(current_user)` would make False.
+        raise LookupError("Vestibule(app) was not installed")
     try:
         return found_in(request.environ, source)
     except FAILURES as error:

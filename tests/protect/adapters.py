@@ -207,8 +207,10 @@ async def messages(
     }
 
     async def receive() -> Any:
-        """Return the request, and then its end."""
-        return waiting.pop() if waiting else {"type": f"{kind}.disconnect"}
+        """Return the request, and nothing after it: nobody hangs up."""
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop()
 
     async def send(message: Any) -> None:
         """Keep what is sent."""

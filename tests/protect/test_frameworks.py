@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from fastapi import Depends, FastAPI, WebSocket
 from flask import Flask
 
 from tests.protect.adapters import (
@@ -162,6 +163,35 @@ def test_websockets(town: Town, extensions: Any) -> None:
         assert refused[0]["status"] == 401
     else:
         assert refused == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
+def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
+    """A websocket that depends on a user is open to nobody else."""
+    vestibule = fastapi.Vestibule()
+    app = FastAPI()
+    admin = Depends(vestibule.role_required("admin"))
+
+    @app.websocket("/")
+    async def hello(websocket: WebSocket, user: Principal = admin) -> None:
+        """Open it and say who is there."""
+        await websocket.accept()
+        await websocket.send_text(user.name)
+
+    async def tried(cookie: str) -> list[Any]:
+        """Return what is sent to who tries to open it."""
+        return await messages(app, "websocket", "/", {"Cookie": cookie},
+                              extensions=extensions)
+
+    with asyncio.Runner() as runner:
+        for cookie, status in ((f"{COOKIE}=x", 401), (town.cookie, 403)):
+            refused = runner.run(tried(cookie))
+            assert "websocket.accept" not in [one["type"] for one in refused]
+            if extensions:
+                assert refused[0]["status"] == status
+        opened = runner.run(tried(town.admin_cookie))
+        runner.run(vestibule.close())
+    assert opened[1]["text"] == "Ada"
 
 
 def test_what_is_no_request() -> None:

@@ -125,10 +125,11 @@ class AsyncInstallation:
         A remembered session is found in less time than a thread takes to
         be told of it. The first look-up may bring a schema up to date.
         """
-        if self._is_open and self._installation.is_quick(presented):
-            return self._installation.principal(presented)
+        request = self._installation.question(presented)
+        if self._is_open and self._installation.is_quick(request):
+            return self._installation.answer(request)
         found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._installation.principal, presented
+            self._threads, self._installation.answer, request
         )
         self._is_open = True
         return found

@@ -54,26 +54,42 @@ class Installation:
 
         Raise `VestibuleUnavailable` where the database does not tell.
         """
+        return self.answer(self.question(presented))
+
+    def question(self, presented: str) -> VestibuleRequest:
+        """Return what a client of the API would ask with these cookies."""
+        return VestibuleRequest({
+            "REQUEST_METHOD": "GET",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": _PATH,
+            "QUERY_STRING": _QUERY,
+            "HTTP_COOKIE": presented,
+            "wsgi.url_scheme": "http",
+        })
+
+    def answer(self, request: VestibuleRequest) -> Principal | None:
+        """Return who sends the question `request`, as `principal` does."""
         try:
-            return self._judged(_request_with(presented))
+            return self._judged(request)
         except VestibuleError as error:
             raise VestibuleUnavailable(str(error)) from None
         except Exception as error:
             _log.exception("a request cannot be judged")
             raise VestibuleUnavailable("a defect") from error
 
-    def is_quick(self, presented: str) -> bool:
-        """Tell whether `principal` needs nothing that could take long.
+    def is_quick(self, request: VestibuleRequest) -> bool:
+        """Tell whether `answer` needs nothing that could take long.
 
         So it is for a session that is remembered; one that is not is
         looked up, and perhaps its use is noted.
         """
-        session_id = self._auth.session_cookie(_request_with(presented))
         try:
+            session_id = self._auth.session_cookie(request)
             return session_id is None or not (
                 recent.needs_look_up(self._auth, session_id)
             )
-        except VestibuleError:
+        except Exception:
+            # Where it is answered, that is said and noted.
             return False
 
     def close(self) -> None:
@@ -95,15 +111,3 @@ class Installation:
                 user.first_name, user.last_name,
             )
         return principal
-
-
-def _request_with(cookie: str) -> VestibuleRequest:
-    """Return the question that a client of the API would send."""
-    return VestibuleRequest({
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": _PATH,
-        "QUERY_STRING": _QUERY,
-        "HTTP_COOKIE": cookie,
-        "wsgi.url_scheme": "http",
-    })

@@ -23,6 +23,7 @@ from vestibule.identity.header import HEADER
 from vestibule.protect import asgi, fastapi, flask, wsgi
 from vestibule.protect.presented import LONGEST
 from vestibule.protect.principal import PRINCIPAL, Principal
+from vestibule.protect.refusal import UNAUTHORIZED
 
 FORGED = {
     "Remote-User": "ada", "Remote-Groups": "admin", "X-Remote-User": "ada",
@@ -192,6 +193,26 @@ def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
         opened = runner.run(tried(town.admin_cookie))
         runner.run(vestibule.close())
     assert opened[1]["text"] == "Ada"
+
+
+def test_a_refusal_without_its_body() -> None:
+    """Who asks for the head of an answer gets no more of it."""
+
+    def never(*_: Any) -> Any:
+        """Fail: it is not asked."""
+        raise AssertionError
+
+    there = wsgi.Protection(never, "http://127.0.0.1:5000")
+    here = asgi.Protection(never, "http://127.0.0.1:5000")
+    begun: list[Any] = []
+    for method, body in (("HEAD", b""), ("GET", UNAUTHORIZED.body)):
+        environ = {"REQUEST_METHOD": method}
+        answered = there(environ, lambda *given: begun.append(given))
+        assert b"".join(answered) == body
+        sent = asyncio.run(messages(here, "http", "/", {}, method=method))
+        assert sent[0]["status"] == 401
+        assert sent[1]["body"] == body
+    assert begun[0] == begun[1]
 
 
 def test_what_is_no_request() -> None:

@@ -83,7 +83,8 @@ class Protection:
             headers = without_names(scope["headers"])
             await self._app({**scope, "headers": headers}, receive, send)
         elif kind == "http":
-            await _refuse(refusal, send, "http.response")
+            is_head = scope.get("method") == "HEAD"
+            await _refuse(refusal, send, "http.response", is_head)
         else:
             await _refuse_websocket(refusal, scope, receive, send)
 
@@ -106,7 +107,9 @@ async def found_in(
     return principal
 
 
-async def _refuse(refusal: Refusal, send: Send, kind: str) -> None:
+async def _refuse(
+    refusal: Refusal, send: Send, kind: str, is_head: bool = False
+) -> None:
     """Answer in place of the application, by messages of this `kind`."""
     body = refusal.body
     headers = {
@@ -123,7 +126,7 @@ async def _refuse(refusal: Refusal, send: Send, kind: str) -> None:
             for name, value in headers.items()
         ],
     })
-    await send({"type": f"{kind}.body", "body": body})
+    await send({"type": f"{kind}.body", "body": b"" if is_head else body})
 
 
 async def _refuse_websocket(

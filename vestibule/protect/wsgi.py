@@ -65,7 +65,8 @@ class Protection:
             if principal is None and self._optional:
                 refusal = None
         if refusal is not None:
-            return _refuse(refusal, start_response)
+            body = _refuse(refusal, start_response)
+            return () if environ.get("REQUEST_METHOD") == "HEAD" else (body,)
         drop_from_environ(environ)
         return self._application(environ, start_response)
 
@@ -92,8 +93,8 @@ def found_in(
 
 def _refuse(
     refusal: Refusal, start_response: Callable[..., Any]
-) -> Iterable[bytes]:
-    """Answer in place of the application."""
+) -> bytes:
+    """Begin the answer in place of the application; return its body."""
     body = refusal.body
     start_response(
         f"{refusal.status} {HTTPStatus(refusal.status).phrase}",
@@ -104,4 +105,4 @@ def _refuse(
             *refusal.headers.items(),
         ],
     )
-    return [body]
+    return body

@@ -24,6 +24,7 @@ GUARDING = (
     "vestibule/passwords.py",
     "vestibule/throttle.py",
     "vestibule/network.py",
+    "vestibule/protect/*",
 )
 
 

@@ -98,6 +98,12 @@ def _holds(auth: SessionDBAuth, known: Known) -> bool:
     )
 
 
+def needs_look_up(auth: Any, session_id: str) -> bool:
+    """Tell whether `find_user` would look this session up."""
+    known = _known.get(session_id)
+    return known is None or not still_holds(auth, known)
+
+
 def _is_own(auth: Any) -> bool:
     """Tell whether `auth` finds users as it does where it is written.
 

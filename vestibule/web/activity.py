@@ -38,6 +38,9 @@ _TEXTS: dict[str, str] = {
     Event.ROLE_CHANGED: marked("The role was changed"),
     Event.EMAIL_CHANGED: marked("The email was changed"),
     Event.PASSWORD_CHANGED: marked("The password was changed"),
+    Event.USER_UNLOCKED: marked(
+        "The wait after failed attempts was lifted"
+    ),
     Event.RESET_CODE_ISSUED: marked(
         "A code for a new password was handed out"
     ),

@@ -7,7 +7,7 @@ and the network's last, so that two transactions never wait for each other.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -86,7 +86,7 @@ def counters(keys: Keys) -> Counters:
 
 def counter(key: str) -> Counter:
     """Return one counter as it is."""
-    found = database().rows(
+    found: Sequence[Any] = database().rows(
         select(_COUNT, FAILURES.c.last_at).where(FAILURES.c.key == key)
     )
     return _counter(found[0][0], found[0][1]) if found else Counter()

@@ -5,9 +5,9 @@ Its law: a figure reads some hundred rows, however much happened; so what
 it needs is summed when it is written, in the same transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
@@ -70,7 +70,7 @@ def put(amounts: Mapping[Slot, int]) -> None:
 
 def since(hour: int) -> dict[Slot, int]:
     """Return all sums and states from an hour on."""
-    found = database().rows(
+    found: Sequence[Any] = database().rows(
         select(HOURLY.c.hour, HOURLY.c.name, HOURLY.c.amount)
         .where(HOURLY.c.hour >= hour)
     )

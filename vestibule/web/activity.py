@@ -31,6 +31,7 @@ _TEXTS: dict[str, str] = {
     Event.REAUTHENTICATED: marked("Password confirmed"),
     Event.LOGOUT: marked("Signed out"),
     Event.SESSION_REVOKED: marked("A session was ended"),
+    Event.SESSIONS_REVOKED: marked("Sessions were ended"),
     Event.USER_ADDED: marked("The account was made"),
     Event.USER_REMOVED: marked("The account was deleted"),
     Event.USER_DISABLED: marked("The account was disabled"),
@@ -71,6 +72,12 @@ def show_activity() -> Response:
     )
 
 
+def called(kind: str) -> str:
+    """Return in words what a kind of event is."""
+    text = _TEXTS.get(kind)
+    return kind if text is None else gettext(text)
+
+
 def told(one: Happening) -> str:
     """Return in words what happened."""
     if one.kind == Event.SESSIONS_REVOKED:
@@ -79,5 +86,4 @@ def told(one: Happening) -> str:
             "%(number)s session was ended", "%(number)s sessions were ended",
             number,
         ) % {"number": number}
-    text = _TEXTS.get(one.kind)
-    return one.kind if text is None else gettext(text)
+    return called(one.kind)

@@ -6,12 +6,14 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from werkzeug.test import TestResponse
 
 from models import events, hourly
 from models.events import Happening
 from models.hourly import Slot, hour_of
 from models.user import User
 from tests.clocks import SetClock
+from tests.threads import at_once
 from tests.views.conftest import Build
 from tests.views.house import PASSWORD, House, stored_user
 from tests.web.visitor import Page, Visitor
@@ -175,6 +177,32 @@ def test_what_is_done_to_a_user(house: House) -> None:
     late = visitor.post(f"/admin/users/{user.id}/disable")
     assert "already" in visitor.follow(late).text
     assert visitor.get(f"/admin/users/{admin.id}/kill").status_code == 404
+
+
+def test_several_admins_change_one_user_at_once(house: House) -> None:
+    """Each is told what is so, and the user is whole or gone."""
+    deeds = ("disable", "make-admin", "enable", "end-sessions", "delete",
+             "make-member", "unlock", "delete")
+    admins = [stored_user("admin") for _ in deeds[:2]]
+    visitors = [signed_in(house, admins[number % 2])
+                for number in range(len(deeds))]
+    for number in (8, 4):
+        user = stored_user()
+        paths = [f"/admin/users/{user.id}/{deed}" for deed in deeds]
+
+        def do(each: int, paths: list[str] = paths) -> TestResponse:
+            """Do one of the deeds."""
+            return visitors[each].post(paths[each])
+
+        answers = at_once(number, do)
+        assert {answer.status_code for answer in answers} == {303}
+        stored = User.get(user.id)
+        assert (stored is None) == (number == 8)
+        if stored is not None:
+            assert stored.role == "admin"
+            assert stored.password == user.password
+        text = visitors[0].follow(answers[0]).text
+        assert "The user is disabled" in text or "already" in text
 
 
 def test_the_last_admin_stays(house: House) -> None:

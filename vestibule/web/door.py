@@ -53,7 +53,7 @@ def admit(
     decision = judge(auth, request)
     if decision.outcome is Outcome.PASSED:
         request.current_user = decision.principal
-        if request.path.startswith(DESK):
+        if f"{request.path}/".startswith(f"{DESK}/"):
             # Also where there is nothing: nobody else learns what is.
             permit(Action.SEE_DESK)
         return None

@@ -166,6 +166,25 @@ def test_an_invitation(build: Build) -> None:
         )
 
 
+def test_a_thief_of_a_session_changes_nothing(
+    build: Build, moved_clock: SetClock
+) -> None:
+    """Adding somebody and ending a session need a recent proof."""
+    house = build("session_db_auth")
+    user, admin = stored_user(), house.known(stored_user("admin"))
+    client = house.known(user)
+    (one,) = got(admin, SESSIONS, user=user.id)["sessions"]
+    moved_clock.advance(301)
+    for answer in (
+        admin.post(PEOPLE, json={"email": "new@example.com"}),
+        admin.delete(f"{SESSIONS}/{one['id']}"),
+    ):
+        assert answer.status_code == 403
+        assert answer.get_json() == {"error": "Re-authentication required"}
+    assert User.count() == 2
+    assert client.get(ME).status_code == 200
+
+
 def test_a_wait_is_lifted(build: Build) -> None:
     """Failures are told, and after that nobody waits for them."""
     house = build("session_db_auth", THROTTLE="on")

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cores, gate, logins, look_ups, starts, trust
+from bench import cores, desk, gate, logins, look_ups, starts, trust
 from bench.load import Generator
 from bench.rows import Rounds, Row
 from models import sqlite
@@ -31,6 +31,7 @@ SCENARIOS: dict[str, Scenario] = {
     "the gate behind nginx": gate.behind_nginx,
     "two workers": gate.by_workers,
     "a million verifies": gate.remembered,
+    "the desk": desk.scales,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

@@ -5,9 +5,9 @@ Its law: whoever changes several counters takes the account's row first
 and the network's last, so that two transactions never wait for each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -82,6 +82,22 @@ def counters(keys: Keys) -> Counters:
     if row is None:
         return Counters(Counter(), Counter())
     return Counters(_counter(*row[:2]), _counter(*row[2:]))
+
+
+def counter(key: str) -> Counter:
+    """Return one counter as it is."""
+    found: Sequence[Any] = database().rows(
+        select(_COUNT, FAILURES.c.last_at).where(FAILURES.c.key == key)
+    )
+    return _counter(found[0][0], found[0][1]) if found else Counter()
+
+
+def forget(keys: Sequence[str]) -> bool:
+    """Drop counters; tell if there was one."""
+    with database().transaction() as connection:
+        return connection.execute(
+            delete(FAILURES).where(FAILURES.c.key.in_(keys))
+        ).rowcount > 0
 
 
 def count(

@@ -7,7 +7,8 @@ on after the last number of the one before, and what is too old is what
 has a number that is too small.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
@@ -19,16 +20,21 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    or_,
     select,
+    update,
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models.base import insert_into
 from models.engine import database
-from models.tables import EVENTS
+from models.hourly import Slot, add_within, hour_of
+from models.tables import EVENTS, USERS
 
 #: Rows that a purge deletes in one transaction.
 BATCH = 500
+#: The kind of event that says when a user was here last.
+LOGIN = "login"
 #: How many microseconds later than it happened a row may be numbered,
 #: where so much happened at once.
 LATEST = 1000
@@ -73,11 +79,21 @@ class Wanted(NamedTuple):
     until: datetime | None = None
 
 
-def store(happenings: Sequence[Happening]) -> None:
-    """Keep what happened, all of it or nothing."""
+def store(
+    happenings: Sequence[Happening], more: Mapping[Slot, int] | None = None
+) -> None:
+    """Keep what happened, and the sums of it; all of it or nothing.
+
+    `more` has amounts that belong to no event.
+    """
+    sums = Counter(more or {})
     with database().transaction() as connection:
         for one in happenings:
             _add(connection, one)
+            sums[Slot(hour_of(one.at), one.kind)] += one.times
+            if one.kind == LOGIN and one.user_id is not None:
+                _note_login(connection, one)
+        add_within(connection, sums)
 
 
 def page(
@@ -133,6 +149,16 @@ def _add(connection: Connection, one: Happening) -> None:
             statement, given | {"first": number, "last": last}
         ).first():
             return
+
+
+def _note_login(connection: Connection, one: Happening) -> None:
+    """Write when a user was here last, unless later is written already."""
+    last = USERS.c.signed_in_at
+    connection.execute(
+        update(USERS)
+        .where(USERS.c.id == one.user_id, or_(last.is_(None), last < one.at))
+        .values(signed_in_at=one.at)
+    )
 
 
 def _insertion() -> ReturningInsert[Any]:

@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with; a test compares it with the
 #: migrations, and the start with the database.
-REVISION = "0004"
+REVISION = "0005"
 
 
 def moment(value: Any) -> datetime:
@@ -81,6 +81,10 @@ class UTCMoment(TypeDecorator[datetime]):
 #: if the column is called INTEGER.
 Position = BigInteger().with_variant(Integer, "sqlite")
 
+#: Text that sorts by its code points, as Python's does and as a search for
+#: a beginning needs it, whatever language a server's database speaks.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+
 METADATA = MetaData()
 
 USERS = Table(
@@ -90,13 +94,26 @@ USERS = Table(
     Column("created_at", UTCMoment, nullable=False),
     Column("updated_at", UTCMoment, nullable=False),
     Column("email", Text),
-    Column("email_key", Text),
+    Column("email_key", Key),
     Column("password", Text),
     Column("first_name", Text),
     Column("last_name", Text),
     Column("role", Text, nullable=False, server_default="member"),
     Column("disabled_at", UTCMoment),
+    # The names as they are searched for.
+    Column("first_key", Key, nullable=False, server_default=""),
+    Column("last_key", Key, nullable=False, server_default=""),
+    # The last login; `models.events` writes it, with the event.
+    Column("signed_in_at", UTCMoment),
     Index("users_email_key", "email_key", unique=True),
+    # What an admin's list is led by, one index for each filter; the last
+    # column says where the next page begins.
+    Index("users_created_at", "created_at", "id"),
+    Index("users_role", "role", "created_at", "id"),
+    Index("users_disabled_at", "disabled_at", "id"),
+    Index("users_signed_in_at", "signed_in_at", "created_at", "id"),
+    Index("users_first_key", "first_key", "last_key", "id"),
+    Index("users_last_key", "last_key", "id"),
 )
 
 # No foreign key to users: scripts store sessions of users that are not
@@ -114,13 +131,16 @@ USER_SESSIONS = Table(
     Column("ip", Text),
     Column("user_agent", Text),
     Column("method", Text),
+    # The network that one client is taken to have for itself.
+    Column("network", Text),
     Index("user_sessions_session_digest", "session_digest"),
     # A page of a user's sessions, however many there are.
     Index("user_sessions_user_id", "user_id", "created_at"),
     Index("user_sessions_last_seen_at", "last_seen_at"),
     # A session ends a set time after its creation, so this is the index
     # on expiry, and it stays true when SESSION_DURATION is changed.
-    Index("user_sessions_created_at", "created_at"),
+    Index("user_sessions_created_at", "created_at", "id"),
+    Index("user_sessions_network", "network", "created_at", "id"),
 )
 
 # What an ended session leaves behind for a day, so that whoever has its
@@ -181,6 +201,15 @@ EVENTS = Table(
     Index("events_user_id", "user_id", "id"),
     Index("events_kind", "kind", "id"),
     Index("events_network", "network", "id"),
+)
+
+# How much of what happened in an hour, counted from 1970, in UTC.
+HOURLY = Table(
+    "hourly",
+    METADATA,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
 )
 
 # The codes with which the first admin may be made.

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, false, update
 from models import ending
 from models.base import Base, is_storable, storable_text
 from models.engine import database
+from models.naming import name_key
 from models.role import Role, role_of
 from models.tables import RESET_CODES, USERS, moment
 from vestibule import clock, passwords
@@ -49,6 +50,8 @@ class User(Base):
         self.role: str = Role.MEMBER.value
         #: Since when the user may not come in, or `None`.
         self.disabled_at: datetime | None = None
+        #: When the user signed in last, as far as events are kept.
+        self.signed_in_at: datetime | None = None
 
     @property
     def email(self) -> str | None:
@@ -162,6 +165,9 @@ class User(Base):
             "last_name": storable_text("last_name", self.last_name),
             "role": role_of(self.role).value,
             "disabled_at": self.disabled_at,
+            "first_key": name_key(self.first_name),
+            "last_key": name_key(self.last_name),
+            "signed_in_at": self.signed_in_at,
         }
 
     def _fill(self, row: Sequence[Any]) -> None:
@@ -177,8 +183,12 @@ class User(Base):
             self.last_name,
             self.role,
             disabled_at,
+            _,
+            _,
+            signed_in_at,
         ) = row
         self.disabled_at = disabled_at and moment(disabled_at)
+        self.signed_in_at = signed_in_at and moment(signed_in_at)
         self.created_at = moment(created_at)
         self.updated_at = moment(updated_at)
 

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     bindparam,
     false,
+    func,
     or_,
     select,
 )
@@ -21,6 +23,7 @@ from models.tables import USER_SESSIONS, USERS, moment
 from models.user import User
 from vestibule import clock
 from vestibule.digest import digest_of
+from vestibule.network import network_of
 
 Self = TypeVar("Self", bound="UserSession")
 
@@ -82,29 +85,17 @@ class UserSession(Base):
     @classmethod
     def newest(
         cls: type[Self],
-        user_id: str,
+        user_id: str | None,
         most: int,
         before: tuple[datetime, str] | None = None,
+        network: str | None = None,
     ) -> list[Self]:
-        """Return the newest `most` sessions of a user.
+        """Return the newest `most` sessions of a user, or of everybody.
 
         `before` has the beginning and the id of the session after which
-        they are to follow.
+        they are to follow; `network` is where they were opened.
         """
-        began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
-        wanted = [USER_SESSIONS.c.user_id == user_id]
-        if before is not None:
-            # Said twice, so that the index is entered at that moment.
-            wanted += [
-                began <= before[0],
-                or_(began < before[0], id < before[1]),
-            ]
-        found = database().rows(
-            select(USER_SESSIONS)
-            .where(*wanted)
-            .order_by(began.desc(), id.desc())
-            .limit(most)
-        )
+        found = database().rows(_newest(user_id, most, before, network))
         return [cls._from_row(row) for row in found]
 
     def save_within(self, most: int, reason: str) -> None:
@@ -131,6 +122,7 @@ class UserSession(Base):
             "ip": storable_text("ip", self.ip),
             "user_agent": storable_text("user_agent", self.user_agent),
             "method": storable_text("method", self.method),
+            "network": None if self.ip is None else network_of(self.ip),
         }
 
     def _digest(self) -> str | None:
@@ -156,6 +148,7 @@ class UserSession(Base):
             self.ip,
             self.user_agent,
             self.method,
+            _,
         ) = row
         self.created_at = moment(created_at)
         self.updated_at = moment(updated_at)
@@ -173,3 +166,30 @@ class UserSession(Base):
                 return false()
             return column == digest_of(value)
         return super()._equals(name, value)
+
+
+def _newest(
+    user_id: str | None,
+    most: int,
+    before: tuple[datetime, str] | None,
+    network: str | None,
+) -> Select[Any]:
+    """Return the statement that finds a page of sessions."""
+    began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+    wanted = []
+    if user_id is not None:
+        wanted.append(USER_SESSIONS.c.user_id == user_id)
+        if network is not None:
+            # No bare column: a user has fewer sessions than a network.
+            place = func.coalesce(USER_SESSIONS.c.network, "")
+            wanted.append(place == network)
+    elif network is not None:
+        wanted.append(USER_SESSIONS.c.network == network)
+    if before is not None:
+        # Said twice, so that the index is entered at that moment.
+        wanted += [
+            began <= before[0],
+            or_(began < before[0], id < before[1]),
+        ]
+    newest = select(USER_SESSIONS).where(*wanted)
+    return newest.order_by(began.desc(), id.desc()).limit(most)

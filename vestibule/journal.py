@@ -21,13 +21,15 @@ from functools import cache
 from itertools import islice
 from multiprocessing.util import Finalize
 
-from models import events
+from models import events, hourly
 from models.ending import PAUSE
 from models.engine import database
 from models.events import Happening
+from models.hourly import Slot, hour_of
 from vestibule import clock, settings
 from vestibule.errors import VestibuleError
 from vestibule.network import network_of
+from vestibule.observe.pace import pace
 from vestibule.observe.security import Event, Line
 from vestibule.sessions.origin import readable
 
@@ -50,7 +52,21 @@ _CHEAP = frozenset(
     {Event.THROTTLED, Event.SESSION_REFUSED, Event.CROSS_SITE_REFUSED}
 )
 
+#: What is summed beside events: hashes, microseconds that they took, and
+#: at the end of an hour the sessions that were live.
+HASHES, HASHING, SESSIONS = "hashes", "hashing", "sessions"
+
 Store = Callable[[Sequence[Happening]], None]
+
+
+def keep(happenings: Sequence[Happening]) -> None:
+    """Store what happened, and how long hashing took meanwhile."""
+    taken = pace.take()
+    hour = hour_of(clock.now())
+    events.store(happenings, {
+        Slot(hour, HASHES): taken.number,
+        Slot(hour, HASHING): taken.microseconds,
+    } if taken.number else None)
 
 
 class Sum:
@@ -70,7 +86,7 @@ class Sum:
 class Journal:
     """What waits to be written, and the thread that writes it."""
 
-    def __init__(self, store: Store = events.store) -> None:
+    def __init__(self, store: Store = keep) -> None:
         """Prepare to write by `store`; nothing runs yet."""
         self._store = store
         self._waiting: deque[Happening] = deque()
@@ -210,6 +226,7 @@ def purge() -> int:
     """Drop the events that are older than `EVENTS_KEPT`; count them."""
     kept = timedelta(days=settings.EVENTS_KEPT.read())
     before, gone = clock.now() - kept, 0
+    hourly.purge(before)
     for _ in range(PURGES):
         some = events.purge(before)
         gone += some
@@ -217,6 +234,12 @@ def purge() -> int:
             break
         time.sleep(PAUSE)
     return gone
+
+
+def note_sessions(live: int) -> None:
+    """Note how many sessions are live now, for the figures of this hour."""
+    if settings.EVENTS_KEPT.read():
+        hourly.put({Slot(hour_of(clock.now()), SESSIONS): live})
 
 
 def happening_of(line: Line) -> Happening:

@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from vestibule import settings
+from vestibule import clock, settings
 from vestibule.errors import InvalidValue
+from vestibule.observe.pace import pace
 
 T = TypeVar("T")
 
@@ -62,7 +63,17 @@ def _computed(work: Callable[..., T], *given: Any) -> T:
     keeps the 19 MiB of a hash for each thread that ever computed one: of
     the server's sixteen that was 330 MB, of these it is 80.
     """
-    return _threads(os.getpid()).submit(work, *given).result()
+    return _threads(os.getpid()).submit(_timed, work, *given).result()
+
+
+def _timed(work: Callable[..., T], *given: Any) -> T:
+    """Return what `work` makes of what is `given`; note how long it took.
+    """
+    begun = clock.monotonic()
+    try:
+        return work(*given)
+    finally:
+        pace.note(clock.monotonic() - begun)
 
 
 @cache

@@ -95,6 +95,11 @@ def is_counted_first(both: Counters, now: datetime) -> bool:
     )
 
 
+def key_of(account: str) -> str:
+    """Return the key of an account's counter."""
+    return digest_of(f"account:{account}")
+
+
 class Attempt:
     """An attempt that is not counted: off, or not from a network."""
 
@@ -127,7 +132,7 @@ class CountedAttempt(Attempt):
         """Prepare an attempt on `account` from `network`."""
         self._throttle = throttle
         self._keys = Keys(
-            digest_of(f"account:{account}"),
+            key_of(account),
             # No network has a colon and a blank: no two pairs are alike.
             digest_of(f"pair:{network}: {account}"),
             digest_of(f"network:{network}"),

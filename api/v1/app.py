@@ -18,6 +18,7 @@ from api.v1 import errors, guard
 from api.v1.answers import with_headers
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
+from api.v1.auth.session_auth import SessionAuth
 from api.v1.counting import counted
 from api.v1.health import probes
 from api.v1.lean import LeanFlask
@@ -101,6 +102,8 @@ def _sweep_of(auth: Auth | None) -> Callable[[], int]:
         finally:
             throttle().purge()
             journal.purge()
+            if isinstance(auth, SessionAuth):
+                journal.note_sessions(auth.store.count())
 
     return sweep
 

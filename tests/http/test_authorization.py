@@ -74,7 +74,9 @@ def status_of(server: Server, cell: Cell) -> int:
         body = {"data": {"email": actor.email, "password": PASSWORD}}
     elif cell.path == "/api/v1/users/me/email":
         body = {"json": {"email": f"new-{actor.email}"}}
-    elif (cell.method, cell.path) == ("POST", "/api/v1/users"):
+    elif (cell.method, cell.path) in (
+        ("POST", "/api/v1/users"), ("POST", "/api/v1/admin/users")
+    ):
         body = {"json": {
             "email": f"by-{actor.email}", "password": "violet umbrella"
         }}

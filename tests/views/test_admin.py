@@ -24,6 +24,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("PUT", "/role", {"role": "admin"}),
     ("PUT", "/disabled", {"disabled": True}),
     ("POST", "/password-reset", None),
+    ("GET", "/failures", None),
+    ("DELETE", "/failures", None),
     ("GET", "/sessions", None),
     ("DELETE", "/sessions", None),
 ]

@@ -64,6 +64,11 @@ class Scene:
         self.client.delete(LOGOUT)
         self.house.holder(session_id).get(ME)
 
+    def unlock(self) -> None:
+        """Fail, and have the failure forgotten by the admin."""
+        self.fail(1)
+        self.chief.delete(f"{self.path}/failures")
+
     def reset(self) -> None:
         """Use a reset code."""
         self.house.client().post(RESET, data={
@@ -153,6 +158,7 @@ FLOWS: dict[Event, tuple[Callable[[Scene], object], Fields]] = {
         ),
         _me,
     ),
+    Event.USER_UNLOCKED: (lambda s: s.unlock(), _by),
     Event.RESET_CODE_ISSUED: (
         lambda s: s.chief.post(f"{s.path}/password-reset"), _by
     ),

@@ -35,6 +35,15 @@ class Action(Enum):
     LIST_SESSIONS = "list a user's sessions"
     END_SESSIONS = "end a user's sessions"
     END_ALL_SESSIONS = "end everybody's sessions"
+    SEE_DESK = "see the pages of the admin's desk"
+    FIND_USERS = "search all users, with what admins see of them"
+    INVITE_USER = "add a user who sets the password by a code"
+    LIST_FAILURES = "see how often it failed to sign in as a user"
+    UNLOCK_USER = "lift the wait after failures from a user"
+    LIST_ALL_SESSIONS = "list everybody's sessions"
+    END_ANY_SESSION = "end one session, whosever it is"
+    LIST_EVENTS = "see and export what happened to all users"
+    SEE_FIGURES = "see how much happens in each hour"
 
 
 #: What the contract of this API leaves open to whoever may come in.

@@ -41,6 +41,7 @@ class Event(StrEnum):
     ROLE_CHANGED = "role_changed"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"
+    USER_UNLOCKED = "user_unlocked"
     RESET_CODE_ISSUED = "reset_code_issued"
     PASSWORD_RESET = "password_reset"
 

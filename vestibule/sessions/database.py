@@ -33,13 +33,27 @@ class DatabaseStore:
         return UserSession.search(wanted)[::-1]
 
     def page(
-        self, user_id: str, most: int, place: str | None = None
+        self,
+        user_id: str | None,
+        most: int,
+        place: str | None = None,
+        network: str | None = None,
     ) -> SessionPage:
-        """Return so many of a user's sessions, at a place or the newest."""
-        found = UserSession.newest(user_id, most + 1, _read(place))
+        """Return so many sessions, at a place or the newest."""
+        found = UserSession.newest(
+            user_id, most + 1, _read(place), network
+        )
         if len(found) <= most:
             return SessionPage(found, None)
         return SessionPage(found[:most], _written(found[most - 1]))
+
+    def named(self, handle: str) -> UserSession | None:
+        """Return the row with this id."""
+        return UserSession.get(handle)
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return UserSession.count()
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; a session that ended meanwhile stays ended."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from vestibule import clock
 from vestibule.digest import digest_of
+from vestibule.network import network_of
 from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, why_dead
 from vestibule.sessions.origin import current_origin
@@ -117,20 +118,35 @@ class MemoryStore:
         return [record for record in found if record is not None][::-1]
 
     def page(
-        self, user_id: str, most: int, place: str | None = None
+        self,
+        user_id: str | None,
+        most: int,
+        place: str | None = None,
+        network: str | None = None,
     ) -> SessionPage:
-        """Return so many of a user's sessions; a place is a handle."""
+        """Return so many sessions; a place is a handle."""
         found: list[MemorySession] = []
         passed = place is None
         for record in self._newest(user_id):
-            if passed:
+            if passed and network in (None, network_of(record.ip or "")):
                 found.append(record)
             passed = passed or record.id == place
             if len(found) > most:
                 return SessionPage(found[:most], found[most - 1].id)
         return SessionPage(found, None) if passed else (
-            self.page(user_id, most)
+            self.page(user_id, most, network=network)
         )
+
+    def named(self, handle: str) -> MemorySession | None:
+        """Return the record that has this handle."""
+        for record in self._newest(None):
+            if record.id == handle:
+                return record
+        return None
+
+    def count(self) -> int:
+        """Return how many entries there are."""
+        return len(self._entries)
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; what is not there any more is not put back."""
@@ -214,11 +230,11 @@ class MemoryStore:
                 gone += self.end(session_id, why)
         return gone
 
-    def _newest(self, user_id: str) -> Iterator[MemorySession]:
-        """Give a user's sessions one by one, newest first."""
+    def _newest(self, user_id: str | None) -> Iterator[MemorySession]:
+        """Give the sessions of a user, or of all, newest first."""
         for session_id in reversed(list(self._entries)):
             entry = entry_of(self._entries.get(session_id))
-            if entry is not None and entry.user_id == user_id:
+            if entry is not None and user_id in (None, entry.user_id):
                 # One that ended in this moment has no record any more.
                 yield from filter(None, [self.find(session_id)])
 

@@ -19,7 +19,7 @@ REASON_KEPT = timedelta(days=1)
 
 
 class SessionPage(NamedTuple):
-    """Some of a user's sessions, newest first."""
+    """Some sessions, newest first."""
 
     sessions: Sequence[Session]
     #: The place at which the next page begins; `None` after the last one.
@@ -36,13 +36,24 @@ class SessionStore(Protocol):
         """Return a user's sessions, or all, dead or alive, newest first."""
 
     def page(
-        self, user_id: str, most: int, place: str | None = None
+        self,
+        user_id: str | None,
+        most: int,
+        place: str | None = None,
+        network: str | None = None,
     ) -> SessionPage:
-        """Return so many of a user's sessions, dead or alive.
+        """Return so many sessions of a user, or of all, dead or alive.
 
         They are the newest, or those at the `place` that the page before
-        told; a place that is none counts as not given.
+        told; a place that is none counts as not given. `network` is where
+        they were opened, if that matters.
         """
+
+    def named(self, handle: str) -> Session | None:
+        """Return the session with this public handle, dead or alive."""
+
+    def count(self) -> int:
+        """Return how many sessions there are, dead or alive."""
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; a session that ended meanwhile stays ended."""

@@ -5,20 +5,14 @@ Its law: what a thief of an open session would do first asks for the
 password, unless it was proved a short time ago.
 """
 
-from dataclasses import dataclass, field
+from flask import Response
 
-from flask import Response, after_this_request
-
-from api.v1.answers import challenged
 from api.v1.entry import forget_session
-from api.v1.lean import LeanResponse
 from api.v1.permit import permit
-from api.v1.proof import has_recent_proof
 from api.v1.request import current_request
 from api.v1.views.account import (
     own_new_email,
     own_new_password,
-    proved_again,
     with_session,
 )
 from api.v1.views.sessions import asking
@@ -38,23 +32,19 @@ from vestibule.web.addresses import ACCOUNT, SIGN_IN
 from vestibule.web.blueprint import pages
 from vestibule.web.language import gettext
 from vestibule.web.notices import Notice
-from vestibule.web.rendering import page, redirect
-from vestibule.web.wording import said, too_many_attempts
+from vestibule.web.proving import (
+    Told,
+    answered,
+    keep_session,
+    missing,
+    proof_of,
+    refusal,
+)
+from vestibule.web.rendering import redirect
+from vestibule.web.wording import said
 
 _DELETE = f"{ACCOUNT}/delete"
 _NAMES = ("first_name", "last_name")
-
-
-@dataclass
-class Told:
-    """What is wrong with a form that was sent."""
-
-    status: int
-    #: By field; and about the whole of it.
-    errors: dict[str, str] = field(default_factory=dict)
-    alert: str | None = None
-    #: Seconds to wait, if one has to.
-    wait: int | None = None
 
 
 @pages.get(ACCOUNT)
@@ -82,10 +72,10 @@ def change_name_here() -> Response:
 def change_email_here() -> Response:
     """Change the email, with a proof of the password if none is recent."""
     user, form = _asking(), _form("email", "password")
-    told, renewed = _proof_of(user, form["password"], "password")
+    told, renewed = proof_of(user, form["password"], "password")
     before = user.email
     if not form["email"]:
-        told = _missing(told, "email")
+        told = missing(told, "email")
     elif told is None:
         try:
             own_new_email(user, form["email"])
@@ -96,7 +86,7 @@ def change_email_here() -> Response:
             user.email = before
             told = Told(400, {"email": said(error)})
         except VestibuleError:
-            _keep_session(renewed)
+            keep_session(renewed)
             raise
     return with_session(_shown(user, told, renewed is not None), renewed)
 
@@ -109,7 +99,7 @@ def change_password_here() -> Response:
     told = None
     for name in fields:
         if not form[name]:
-            told = _missing(told, name)
+            told = missing(told, name)
     if told is not None:
         return _shown(user, told)
     try:
@@ -117,7 +107,7 @@ def change_password_here() -> Response:
     except InvalidValue as error:
         return _shown(user, Told(400, {"new_password": said(error)}))
     except (WrongPassword, Throttled) as error:
-        return _shown(user, _refusal(error, "current_password"))
+        return _shown(user, refusal(error, "current_password"))
     return with_session(redirect(ACCOUNT, Notice.PASSWORD_CHANGED), renewed)
 
 
@@ -134,7 +124,7 @@ def delete_account_here() -> Response:
     """
     user, form = _asking(), _form("password")
     permit(Action.DELETE_USER, user.id)
-    told, renewed = _proof_of(user, form["password"], "password")
+    told, renewed = proof_of(user, form["password"], "password")
     if told is None:
         try:
             remove_account(user)
@@ -144,7 +134,7 @@ def delete_account_here() -> Response:
                 " the others. Make somebody else one first."
             ))
         except VestibuleError:
-            _keep_session(renewed)
+            keep_session(renewed)
             raise
         else:
             response = redirect(SIGN_IN, Notice.ACCOUNT_DELETED)
@@ -164,53 +154,12 @@ def _form(*names: str) -> dict[str, str]:
     return {name: request.form.get(name, "") for name in names}
 
 
-def _proof_of(
-    user: User, password: str, name: str
-) -> tuple[Told | None, str | None]:
-    """Return what is wrong with the proof, and a session's new id.
-
-    Neither is needed if the password was proved a short time ago. `name`
-    is that of the field.
-    """
-    if has_recent_proof():
-        return None, None
-    if not password:
-        return _missing(None, name), None
-    try:
-        return None, proved_again(user, password)
-    except (WrongPassword, Throttled) as error:
-        return _refusal(error, name), None
-
-
-def _keep_session(renewed: str | None) -> None:
-    """Let the page of an error carry the session's new id.
-
-    The browser has the old one, which is dead since the proof.
-    """
-    after_this_request(lambda response: with_session(response, renewed))
-
-
-def _missing(told: Told | None, name: str) -> Told:
-    """Return that this field has to be filled in, too."""
-    told = told or Told(400)
-    told.errors[name] = gettext("Please fill this in.")
-    return told
-
-
-def _refusal(error: WrongPassword | Throttled, name: str) -> Told:
-    """Return why the password in the field `name` was not taken."""
-    if isinstance(error, Throttled):
-        wait = error.retry_after
-        return Told(429, alert=too_many_attempts(wait), wait=wait)
-    return Told(401, {name: gettext("This is not your password.")})
-
-
 def _shown(
     user: User, told: Told | None = None, is_proved: bool = False
 ) -> Response:
     """Return the page with what was typed, but for passwords."""
     typed = current_request().form
-    return _answered("account.html", told, is_proved, account=user, values={
+    return answered("account.html", told, is_proved, account=user, values={
         name: typed.get(name, getattr(user, name) or "")
         for name in (*_NAMES, "email")
     }, least=settings.PASSWORD_MIN_LENGTH.read())
@@ -218,24 +167,4 @@ def _shown(
 
 def _deletion(told: Told | None = None, is_proved: bool = False) -> Response:
     """Return the page that asks before the account is deleted."""
-    return _answered("delete.html", told, is_proved)
-
-
-def _answered(
-    template: str, told: Told | None, is_proved: bool, **values: object
-) -> LeanResponse:
-    """Return the page that `template` makes, as what is told demands."""
-    told = told or Told(200)
-    response = page(
-        template,
-        told.status,
-        alert=told.alert,
-        errors=told.errors,
-        needs_password=not (is_proved or has_recent_proof()),
-        **values,
-    )
-    if told.wait is not None:
-        response.headers["Retry-After"] = str(told.wait)
-    if told.status == 401:
-        challenged(response, current_request().mechanism)
-    return response
+    return answered("delete.html", told, is_proved)

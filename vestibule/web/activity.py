@@ -31,6 +31,7 @@ _TEXTS: dict[str, str] = {
     Event.REAUTHENTICATED: marked("Password confirmed"),
     Event.LOGOUT: marked("Signed out"),
     Event.SESSION_REVOKED: marked("A session was ended"),
+    Event.SESSIONS_REVOKED: marked("Sessions were ended"),
     Event.USER_ADDED: marked("The account was made"),
     Event.USER_REMOVED: marked("The account was deleted"),
     Event.USER_DISABLED: marked("The account was disabled"),
@@ -38,6 +39,9 @@ _TEXTS: dict[str, str] = {
     Event.ROLE_CHANGED: marked("The role was changed"),
     Event.EMAIL_CHANGED: marked("The email was changed"),
     Event.PASSWORD_CHANGED: marked("The password was changed"),
+    Event.USER_UNLOCKED: marked(
+        "The wait after failed attempts was lifted"
+    ),
     Event.RESET_CODE_ISSUED: marked(
         "A code for a new password was handed out"
     ),
@@ -68,6 +72,12 @@ def show_activity() -> Response:
     )
 
 
+def called(kind: str) -> str:
+    """Return in words what a kind of event is."""
+    text = _TEXTS.get(kind)
+    return kind if text is None else gettext(text)
+
+
 def told(one: Happening) -> str:
     """Return in words what happened."""
     if one.kind == Event.SESSIONS_REVOKED:
@@ -76,5 +86,4 @@ def told(one: Happening) -> str:
             "%(number)s session was ended", "%(number)s sessions were ended",
             number,
         ) % {"number": number}
-    text = _TEXTS.get(one.kind)
-    return one.kind if text is None else gettext(text)
+    return called(one.kind)

@@ -14,9 +14,11 @@ from api.v1.admission import judge
 from api.v1.auth.auth import Auth
 from api.v1.auth.decision import Outcome
 from api.v1.entry import FORM_LIMIT
+from api.v1.permit import permit
 from api.v1.request import VestibuleRequest
+from vestibule.accounts.policy import Action
 from vestibule.return_address import PARAMETER
-from vestibule.web.addresses import SIGN_IN
+from vestibule.web.addresses import DESK, SIGN_IN
 from vestibule.web.blueprint import OPEN, pages
 from vestibule.web.rendering import redirect
 
@@ -51,6 +53,9 @@ def admit(
     decision = judge(auth, request)
     if decision.outcome is Outcome.PASSED:
         request.current_user = decision.principal
+        if f"{request.path}/".startswith(f"{DESK}/"):
+            # Also where there is nothing: nobody else learns what is.
+            permit(Action.SEE_DESK)
         return None
     if request.endpoint is None or request.endpoint in OPEN:
         return None

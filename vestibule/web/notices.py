@@ -28,6 +28,13 @@ class Notice(StrEnum):
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"
     ACCOUNT_DELETED = "account_deleted"
+    USER_DISABLED = "user_disabled"
+    USER_ENABLED = "user_enabled"
+    USER_DELETED = "user_deleted"
+    USER_GONE = "user_gone"
+    ROLE_CHANGED = "role_changed"
+    USER_UNLOCKED = "user_unlocked"
+    SESSIONS_ENDED = "sessions_ended"
 
 
 _TEXTS = {
@@ -51,6 +58,13 @@ _TEXTS = {
         "Your password is changed, and you are signed out everywhere else."
     ),
     Notice.ACCOUNT_DELETED: marked("Your account is deleted."),
+    Notice.USER_DISABLED: marked("The user is disabled and signed out."),
+    Notice.USER_ENABLED: marked("The user may sign in again."),
+    Notice.USER_DELETED: marked("The user is deleted."),
+    Notice.USER_GONE: marked("Somebody has deleted that user already."),
+    Notice.ROLE_CHANGED: marked("The role is changed."),
+    Notice.USER_UNLOCKED: marked("Nobody has to wait for this user now."),
+    Notice.SESSIONS_ENDED: marked("The sessions are ended."),
 }
 
 

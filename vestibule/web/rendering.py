@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
+from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.v1.lean import LeanResponse
@@ -126,6 +127,7 @@ def _environment(code: str) -> Environment:
         texts.gettext, texts.ngettext, newstyle=True
     )
     environment.filters["lasting"] = partial(lasting, code=code)
+    environment.filters["number"] = partial(format_decimal, locale=code)
     environment.filters["ago"] = partial(ago, code=code)
     environment.filters["exactly"] = partial(exactly, code=code)
     return environment

@@ -16,6 +16,11 @@ from vestibule.web import (
 )
 from vestibule.web.assets import bundle
 from vestibule.web.blueprint import pages
+from vestibule.web.desk import deeds as desk_deeds
+from vestibule.web.desk import events as desk_events
+from vestibule.web.desk import figures as desk_figures
+from vestibule.web.desk import sessions as desk_sessions
+from vestibule.web.desk import users as desk_users
 
 #: Each module that has pages is taken in once.
 PAGES = (
@@ -27,6 +32,11 @@ PAGES = (
     account,
     sessions,
     activity,
+    desk_users,
+    desk_deeds,
+    desk_sessions,
+    desk_events,
+    desk_figures,
 )
 
 

@@ -38,6 +38,8 @@ class Known(NamedTuple):
     until: datetime
     limits: Limits
     user: User
+    #: What was made of the user, by name: as good as the rest.
+    made: dict[str, Any]
 
 
 class Found(NamedTuple):
@@ -75,7 +77,7 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> Found:
     if len(_known) >= MOST:
         _known.clear()
     until = unchanged_until(session, limits)
-    fresh = Known(generation, now, until, limits, user.twin())
+    fresh = Known(generation, now, until, limits, user.twin(), {})
     _known[session_id] = fresh
     return Found(user, fresh)
 

@@ -7,6 +7,8 @@ from api.v1.views.index import *  # noqa: F403
 from api.v1.views.users import *  # noqa: F403
 from api.v1.views.account import *  # noqa: F403
 from api.v1.views.admin import *  # noqa: F403
+from api.v1.views.directory import *  # noqa: F403
+from api.v1.views.overview import *  # noqa: F403
 from api.v1.views.reset import *  # noqa: F403
 from api.v1.views.sessions import *  # noqa: F403
 from api.v1.views.session_auth import *  # noqa: F403

@@ -19,7 +19,7 @@ from api.v1.views.sessions import asking, current_session, shown
 from models.user import User
 from vestibule.accounts.disabling import disable, enable
 from vestibule.accounts.policy import Action
-from vestibule.accounts.reset import issue_code
+from vestibule.accounts.reset import ResetCode, issue_code
 from vestibule.accounts.roles import set_role
 from vestibule.errors import InvalidValue
 from vestibule.observe.security import Event, log
@@ -30,36 +30,30 @@ from vestibule.sessions.reasons import Reason
 def give_role(user_id: str) -> Response:
     """Make the user an admin, or a member again."""
     permit(Action.SET_ROLE, user_id)
-    user, body = _known(user_id), current_request().json_object()
+    user, body = known_user(user_id), current_request().json_object()
     if body is None:
-        return _wrong_format()
+        return wrong_format()
     require_recent_proof()
     try:
-        set_role(user, body.get("role"))
+        change_role(user, body.get("role"))
     except InvalidValue as error:
-        return _wrong_format(error.field)
-    log(
-        Event.ROLE_CHANGED, user=user.id, by=asker(), reason=str(body["role"])
-    )
-    return answer(_known(user_id).to_json())
+        return wrong_format(error.field)
+    return answer(known_user(user_id).to_json())
 
 
 @app_views.put("/users/<user_id>/disabled")
 def switch_user(user_id: str) -> Response:
     """Disable the user, which ends all sessions, or enable it again."""
     permit(Action.SET_DISABLED, user_id)
-    user, body = _known(user_id), current_request().json_object()
+    user, body = known_user(user_id), current_request().json_object()
     if body is None:
-        return _wrong_format()
+        return wrong_format()
     disabled = body.get("disabled")
     if not isinstance(disabled, bool):
-        return _wrong_format("disabled")
+        return wrong_format("disabled")
     require_recent_proof()
-    store = getattr(current_request().mechanism, "store", None)
-    (disable if disabled else enable)(user, store)
-    event = Event.USER_DISABLED if disabled else Event.USER_ENABLED
-    log(event, user=user.id, by=asker())
-    return answer(_known(user_id).to_json())
+    change_disabled(user, disabled)
+    return answer(known_user(user_id).to_json())
 
 
 @app_views.post("/users/<user_id>/password-reset")
@@ -69,12 +63,9 @@ def issue_reset(user_id: str) -> Response:
     Whatever the body has is not read: nobody chooses for somebody else.
     """
     permit(Action.ISSUE_RESET, user_id)
-    user = _known(user_id)
+    user = known_user(user_id)
     require_recent_proof()
-    issued = issue_code(user)
-    log(Event.RESET_CODE_ISSUED, user=user.id, by=asker())
-    until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
-    return answer({"code": issued.code, "expires_at": until})
+    return answer(shown_code(hand_out_code(user)))
 
 
 @app_views.get("/users/<user_id>/sessions")
@@ -82,7 +73,7 @@ def list_sessions_of(user_id: str) -> Response:
     """Show the live sessions of the user, newest first."""
     permit(Action.LIST_SESSIONS, user_id)
     auth = asking()[0]
-    user = _known(user_id)
+    user = known_user(user_id)
     return answer(shown(auth, user.id, current_session(auth)))
 
 
@@ -91,25 +82,87 @@ def end_sessions_of(user_id: str) -> Response:
     """End all sessions of the user."""
     permit(Action.END_SESSIONS, user_id)
     auth = asking()[0]
-    return _end(auth, _known(user_id).id)
+    user = known_user(user_id)
+    require_recent_proof()
+    return answer({"ended": end_as_admin(auth, user.id)})
 
 
 @app_views.delete("/sessions")
 def end_all_sessions() -> Response:
     """End everybody's sessions, that of the admin who asks too."""
     permit(Action.END_ALL_SESSIONS)
-    return _end(asking()[0], None)
-
-
-def _end(auth: SessionAuth, user_id: str | None) -> Response:
-    """End the sessions of a user, or all, and answer how many."""
+    auth = asking()[0]
     require_recent_proof()
+    return answer({"ended": end_as_admin(auth, None)})
+
+
+@app_views.delete("/sessions/<handle>")
+def end_any_session(handle: str) -> Response:
+    """End the session with this handle, whosever it is."""
+    permit(Action.END_ANY_SESSION)
+    auth = asking()[0]
+    require_recent_proof()
+    if not end_one_as_admin(auth, handle):
+        abort(404)
+    return answer({})
+
+
+def change_role(user: User, role: Any) -> None:
+    """Give a user a role, for the admin who asks.
+
+    Raise what `set_role` raises.
+    """
+    set_role(user, role)
+    log(Event.ROLE_CHANGED, user=user.id, by=asker(), reason=str(role))
+
+
+def change_disabled(user: User, disabled: bool) -> None:
+    """Keep a user out, or let it in again, for the admin who asks.
+
+    Raise `LastAdmin` or `NotStored`.
+    """
+    store = getattr(current_request().mechanism, "store", None)
+    (disable if disabled else enable)(user, store)
+    event = Event.USER_DISABLED if disabled else Event.USER_ENABLED
+    log(event, user=user.id, by=asker())
+
+
+def hand_out_code(user: User) -> ResetCode:
+    """Return a new code for the user's password, to be shown once."""
+    issued = issue_code(user)
+    log(Event.RESET_CODE_ISSUED, user=user.id, by=asker())
+    return issued
+
+
+def shown_code(issued: ResetCode) -> dict[str, str]:
+    """Return a code as JSON has it."""
+    until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
+    return {"code": issued.code, "expires_at": until}
+
+
+def end_as_admin(auth: SessionAuth, user_id: str | None) -> int:
+    """End the sessions of a user, or of all; count them."""
     ended = auth.store.end_all(Reason.REVOKED_BY_ADMIN, user_id)
     log(Event.SESSIONS_REVOKED, user=user_id, by=asker(), count=ended)
-    return answer({"ended": ended})
+    return ended
 
 
-def _known(user_id: str) -> User:
+def end_one_as_admin(auth: SessionAuth, handle: str) -> bool:
+    """End one session, whosever it is; tell if it was there."""
+    session = auth.store.named(handle)
+    # Of two who end it at once only one is told that it was there.
+    if session is None or not auth.store.end_handle(
+        handle, Reason.REVOKED_BY_ADMIN
+    ):
+        return False
+    log(
+        Event.SESSION_REVOKED,
+        user=session.user_id, by=asker(), handle=handle,
+    )
+    return True
+
+
+def known_user(user_id: str) -> User:
     """Return the user with this id; 404 if there is none."""
     user = User.get(user_id)
     if user is None:
@@ -117,7 +170,7 @@ def _known(user_id: str) -> User:
     return user
 
 
-def _wrong_format(field: str | None = None) -> Response:
+def wrong_format(field: str | None = None) -> Response:
     """Answer that the body, or this field of it, cannot be meant."""
     told: dict[str, Any] = {"error": "Wrong format"}
     if field is not None:

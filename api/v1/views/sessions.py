@@ -88,22 +88,22 @@ def shown(
     """Return the live sessions of a user as JSON has them."""
     limits, now = auth.limits(), auth.now()
     return [
-        _described(session, limits, current)
+        described(session, limits, current)
         for session in auth.store.listed(user_id)
         if why_dead(session, limits, now) is None
     ]
 
 
-def _described(
+def described(
     session: Session, limits: Limits, current: Session | None
 ) -> dict[str, Any]:
     """Return what a session's owner may know of it."""
     return {
         "id": session.id,
         "current": current is not None and session.id == current.id,
-        "created_at": _moment(session.created_at),
-        "last_seen_at": _moment(session.last_seen_at),
-        "expires_at": _moment(ends_at(session, limits)),
+        "created_at": plain_moment(session.created_at),
+        "last_seen_at": plain_moment(session.last_seen_at),
+        "expires_at": plain_moment(ends_at(session, limits)),
         "ip": session.ip,
         "user_agent": session.user_agent,
         "device": device_of(session.user_agent),
@@ -111,6 +111,6 @@ def _described(
     }
 
 
-def _moment(value: datetime | None) -> str | None:
+def plain_moment(value: datetime | None) -> str | None:
     """Return a moment as `to_json` writes it."""
     return None if value is None else value.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""What the admin's desk costs among many users and events.
+
+`python -m bench.desk USERS EVENTS` fills the database that the settings
+name, and prints the session id of an admin.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import Connection, Table, insert
+
+from bench.filling import id_of
+from bench.load import Generator
+from bench.rows import Goal, Rounds, Row, medians, ratios
+from bench.serving import PinnedServer
+from models import engine, migrate
+from models.hourly import EPOCH, hour_of
+from models.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
+from tests.serving import COOKIE, ROOT
+from vestibule import clock
+from vestibule.digest import digest_of
+from vestibule.sessions import new_session_id
+
+FEW = 1_000, 10_000
+MANY = 1_000_000, 10_000_000
+#: Events of the kind that is exported, and so many MB more than before
+#: the export may be resident at its end.
+EXPORTED, MEMORY = 1_000_000, 30
+#: Events and hours are spread over so many days.
+DAYS = 90
+BATCH = 50_000
+FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
+#: Three of ten events are exported in the smaller file, a million of the
+#: larger one.
+KINDS = (
+    "login_failed", "login", "logout", "login", "logout", "login", "logout",
+    "session_revoked", "reauthenticated", "throttled",
+)
+#: What an admin asks for, as the pages and the API have it.
+ASKED = {
+    "list": "/api/v1/admin/users",
+    "list of who never signed in": "/api/v1/admin/users?signed_in=no",
+    "search by name": "/api/v1/admin/users?q=chlo",
+    "search by email": "/api/v1/admin/users?q=user00",
+    "search that finds nothing": "/api/v1/admin/users?q=zz%25",
+    "events": "/api/v1/events?kind=login_failed",
+    "events of a user": f"/api/v1/events?user={id_of(7)}",
+    "sessions": "/api/v1/sessions",
+    "figures": "/api/v1/figures?period=month",
+    "page of users": "/admin",
+    "page of figures": "/admin/figures?period=month",
+}
+
+
+def scales(
+    folder: Path, generator: Generator, rounds: Rounds
+) -> Iterator[Row]:
+    """Yield how much longer the desk takes among many than among few."""
+    with ExitStack() as running:
+        houses = [
+            _house(folder / f"desk{users}", users, happened, running)
+            for users, happened in (FEW, MANY)
+        ]
+        for what, path in ASKED.items():
+            few, many = rounds.interleaved(*(
+                partial(_time, server, cookie, path, rounds.seconds)
+                for server, cookie in houses
+            ))
+            yield Row(
+                f"desk, {what}: {MANY[0]:,} users, {MANY[1]:,} events : few",
+                ratios(many, few),
+                Goal(1.5, at_most=True),
+                seen=medians("ms", many, few),
+            )
+        yield from _exports(*houses[1])
+
+
+def _house(
+    folder: Path, users: int, happened: int, running: ExitStack
+) -> tuple[PinnedServer, str]:
+    """Start a server on a file of so many; return an admin's cookie too."""
+    server = PinnedServer(
+        folder, WEB_PAGES="on", SESSION_PURGE_INTERVAL="86400"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.desk", str(users), str(happened)],
+        cwd=ROOT, env=server.env, check=True, stdout=subprocess.PIPE,
+        text=True, timeout=900,
+    )
+    running.enter_context(server)
+    return server, done.stdout.strip()
+
+
+def _time(
+    server: PinnedServer, cookie: str, path: str, seconds: int
+) -> float:
+    """Return the milliseconds of one answer, of the fastest tenth.
+
+    What else runs on the machine makes answers slower, never faster.
+    """
+    taken = []
+    end = time.perf_counter() + seconds / 4
+    with requests.Session() as session:
+        session.cookies.set(COOKIE, cookie)
+        while time.perf_counter() < end or len(taken) < 10:
+            begun = time.perf_counter()
+            answer = session.get(server.url + path, timeout=60)
+            taken.append((time.perf_counter() - begun) * 1000)
+            if answer.status_code != 200:
+                raise AssertionError(f"{path}: {answer.text}")
+    return sorted(taken)[len(taken) // 10]
+
+
+def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
+    """Yield the memory that an export takes, and how fast it comes."""
+    path = "/api/v1/events/export?kind=login_failed&format="
+    for form in ("csv", "jsonl"):
+        # The first one opens what stays open.
+        _time(server, cookie, f"{path}{form}&user={id_of(7)}", 1)
+        before, begun = server.memory(), time.perf_counter()
+        lines = _lines(server, cookie, path + form)
+        taken = time.perf_counter() - begun
+        if lines < EXPORTED:
+            raise AssertionError(f"{lines} lines only")
+        yield Row(
+            f"MB more at most while {EXPORTED:,} events go out as {form}",
+            [server.peak_memory() - before],
+            Goal(MEMORY, at_most=True, unit=" MB"),
+            unit=" MB",
+            seen=f"{lines / taken:,.0f} events/s",
+        )
+
+
+def _lines(server: PinnedServer, cookie: str, path: str) -> int:
+    """Read a file to its end, slower than it could come; count lines."""
+    answer = requests.get(
+        server.url + path, cookies={COOKIE: cookie}, stream=True, timeout=60
+    )
+    number = 0
+    for chunk in answer.iter_content(1 << 16):
+        number += chunk.count(b"\n")
+        time.sleep(0.001)
+    return number
+
+
+def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of so many users; the first one is an admin."""
+    for number in range(count):
+        first = FIRST[number % len(FIRST)]
+        email = f"user{number:07d}@example.com"
+        yield (
+            id_of(number), now, now, email, email, first, f"Nr {number}",
+            first.casefold(), f"nr {number}",
+            "member" if number else "admin",
+            None if number % 3 else now,
+        )
+
+
+_USER = (
+    "id", "created_at", "updated_at", "email", "email_key", "first_name",
+    "last_name", "first_key", "last_key", "role", "signed_in_at",
+)
+
+
+def events_of(
+    count: int, users: int, until: datetime
+) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of so many events, spread over the days before."""
+    step = timedelta(days=DAYS) / count // timedelta(microseconds=1)
+    first = (until - EPOCH) // timedelta(microseconds=1) - step * count
+    for number in range(count):
+        ip = f"10.{number % 200}.{number % 250}.7"
+        yield (
+            (first + number * step) * 256, KINDS[number % len(KINDS)],
+            id_of(number % users), ip, f"{ip}/32",
+            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0", 1,
+        )
+
+
+_EVENT = ("id", "kind", "user_id", "ip", "network", "user_agent", "times")
+
+
+def store(
+    connection: Connection,
+    table: Table,
+    names: tuple[str, ...],
+    rows: Iterable[tuple[Any, ...]],
+) -> None:
+    """Insert rows; make the indexes afterwards, which is faster."""
+    for index in table.indexes:
+        index.drop(connection)
+    marks = ", ".join("?" * len(names))
+    quoted = ", ".join(f'"{name}"' for name in names)
+    text = f"INSERT INTO {table.name} ({quoted}) VALUES ({marks})"
+    driver = connection.connection.cursor()
+    source = iter(rows)
+    while batch := list(islice(source, BATCH)):
+        driver.executemany(text, batch)
+    for index in table.indexes:
+        index.create(connection)
+
+
+def fill(users: int, happened: int) -> str:
+    """Fill an SQLite file; return the session id of an admin."""
+    fresh = engine.configured()
+    migrate.upgrade(fresh)
+    now, session_id = clock.now(), new_session_id()
+    text = UTCMoment().process_bind_param(now, fresh.engine.dialect)
+    for pragma in ("journal_mode = OFF", "synchronous = OFF",
+                   "cache_size = -400000", "temp_store = MEMORY"):
+        # What breaks off here is made anew.
+        fresh.connection().exec_driver_sql(f"PRAGMA {pragma}")
+    with fresh.transaction() as connection:
+        store(connection, USERS, _USER, users_of(users, text))
+        store(
+            connection, USER_SESSIONS,
+            ("id", "created_at", "updated_at", "user_id", "session_digest",
+             "authenticated_at", "ip", "network"),
+            (
+                (id_of(number), text, text, id_of(number),
+                 digest_of(session_id) if not number else None, text,
+                 "10.0.0.1", "10.0.0.1/32")
+                for number in range(users)
+            ),
+        )
+        store(connection, EVENTS, _EVENT, events_of(happened, users, now))
+        connection.execute(insert(HOURLY), [
+            {"hour": hour_of(now) - ago, "name": name, "amount": 7}
+            for ago in range(DAYS * 24)
+            for name in (*set(KINDS), "sessions", "hashes", "hashing")
+        ])
+    fresh.close()
+    return session_id
+
+
+if __name__ == "__main__":
+    print(fill(int(sys.argv[1]), int(sys.argv[2])))

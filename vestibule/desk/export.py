@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Events as files: CSV for spreadsheets, JSON lines for programs.
+
+Its law: it holds a thousand events at a time, however many there are; and
+no text of a stranger is a formula to who opens the file.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from models import events
+from models.events import Happening, Wanted
+
+#: Events that are read at once.
+BATCH = 1_000
+FIELDS = (
+    "time", "kind", "user_id", "by_id", "ip", "network", "user_agent",
+    "handle", "reason", "count", "times",
+)
+#: What makes a spreadsheet take a cell for more than text (OWASP, CSV
+#: injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Writer = Callable[[Sequence[Happening]], bytes]
+
+
+class Format(NamedTuple):
+    """A form of file: its content's type, its beginning, its rows."""
+
+    mimetype: str
+    beginning: bytes
+    write: Writer
+
+
+def record_of(one: Happening) -> dict[str, str | int | None]:
+    """Return an event by the names that files and the API have for it."""
+    return {
+        "time": one.at.isoformat(),
+        **{name: getattr(one, name) for name in FIELDS[1:]},
+    }
+
+
+def stream(wanted: Wanted, form: Format) -> Iterator[bytes]:
+    """Give the file of all events that are wanted, the newest first."""
+    yield form.beginning
+    before: int | None = None
+    while some := events.page(wanted, BATCH, before):
+        yield form.write(some)
+        if len(some) < BATCH:
+            return
+        before = some[-1].id
+
+
+def defused(value: str | int | None) -> str | int | None:
+    """Return a cell's value so that no spreadsheet computes it."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _as_csv(some: Sequence[Happening]) -> bytes:
+    """Return rows of a CSV file (RFC 4180)."""
+    text = io.StringIO()
+    csv.writer(text).writerows(
+        map(defused, record_of(one).values()) for one in some
+    )
+    return text.getvalue().encode()
+
+
+def _as_lines(some: Sequence[Happening]) -> bytes:
+    """Return lines of JSON."""
+    return b"".join(orjson.dumps(record_of(one)) + b"\n" for one in some)
+
+
+FORMATS = {
+    "csv": Format("text/csv", ",".join(FIELDS).encode() + b"\r\n", _as_csv),
+    "jsonl": Format("application/x-ndjson", b"", _as_lines),
+}

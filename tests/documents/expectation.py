@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a document says is printed, compared with what is.
 
-Its law: only what differs from run to run is masked: ids, times, codes
-and versions; `...` stands for what a document leaves out, on its own line
+Its law: only what differs from run to run is masked: ids, times, codes,
+versions and the schema's revision; `...` stands for what a document leaves out, on its own line
 for lines, within a line for a part of it.
 """
 
@@ -13,6 +13,7 @@ _MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?"), "TIME"),
     (re.compile(r"curl/[\d.]+"), "curl/VERSION"),
+    (re.compile(r"\brevision \d{4}\b"), "revision NUMBER"),
     (re.compile(r"\b[0-9A-Z]{4}(-[0-9A-Z]{4}){3,6}\b"), "CODE"),
 )
 

@@ -60,6 +60,7 @@ class Terminal:
         self.port = str(free_port())
         self.env = environment(folder, API_PORT=self.port, HOME=str(folder))
         self._service: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         (folder / ".venv").symlink_to(sys.prefix)
         # It draws no progress where somebody watches, as a reader does.
         (folder / ".curlrc").write_text("silent\nshow-error\n")
@@ -79,16 +80,20 @@ class Terminal:
 
     def close(self) -> None:
         """End the server as ctrl-C does, and then the shell."""
-        for child, sign in (
-            (self._service, signal.SIGINT), (self._shell, signal.SIGTERM)
-        ):
-            if child is not None:
-                if child.poll() is None:
-                    os.killpg(child.pid, sign)
-                child.wait(30)
-                for pipe in (child.stdin, child.stdout):
-                    if pipe is not None:
-                        pipe.close()
+        if self._service is not None:
+            self._end(self._service, signal.SIGINT)
+        self._end(self._shell, signal.SIGTERM)
+
+    def _end(self, child: subprocess.Popen[str], sign: int) -> None:
+        """End a program, if it has not ended, and what it says."""
+        if child.poll() is None:
+            os.killpg(child.pid, sign)
+        child.wait(30)
+        if self._reader is not None and child is self._service:
+            self._reader.join(30)
+        assert child.stdin and child.stdout
+        child.stdin.close()
+        child.stdout.close()
 
     def _child(
         self, words: list[str], **rest: object
@@ -129,8 +134,10 @@ class Terminal:
         Where an invitation is `expected`, the code ends what it says; a
         server that refuses to start ends by itself.
         """
-        if self._service is not None and self._service.poll() is None:
-            raise RuntimeError("one server for a page is enough")
+        if self._service is not None:
+            if self._service.poll() is None:
+                raise RuntimeError("one server for a page is enough")
+            self._end(self._service, signal.SIGINT)
         written = command.replace("make run", f"{self._make()} run")
         self._service = self._child(
             ["bash", "-c", f"cd '{self.folder}'; {written}"]
@@ -147,11 +154,15 @@ class Terminal:
                 "CODE" in masked(line)
             ):
                 break
+        else:
+            # It refused, and has said why.
+            self._service.wait(30)
         deadline.cancel()
         # Nobody reads the log, but somebody has to take it.
-        threading.Thread(
+        self._reader = threading.Thread(
             target=self._service.stdout.read, daemon=True
-        ).start()
+        )
+        self._reader.start()
         return printed
 
     @staticmethod

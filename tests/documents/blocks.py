@@ -19,6 +19,7 @@ from api.v1.auth import mechanism_for
 from tests.backends import missing
 from tests.documents.expectation import fault_of
 from tests.documents.terminal import Terminal, steps_of
+from tests.gate.certificates import write_certificate
 from tests.gate.proxies import Caddy, Nginx, Proxy
 from vestibule import settings
 from vestibule.advice import check
@@ -100,7 +101,9 @@ def site(kind: type[Proxy], *command: str) -> Callable[[Example], str | None]:
         folder = example.namespace["terminal"].folder / kind.program
         folder.mkdir(exist_ok=True)
         proxy = kind(folder)
-        proxy.write(example.parsed)
+        certificate, key = map(str, write_certificate(folder))
+        text = re.sub(r"/etc/ssl/\w+\.pem", certificate, example.parsed)
+        proxy.write(re.sub(r"/etc/ssl/\w+\.key", key, text))
         done = subprocess.run(
             [proxy.found, *(word.format(folder) for word in command)],
             cwd=folder, env=proxy.environment(), capture_output=True,

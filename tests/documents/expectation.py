@@ -2,8 +2,8 @@
 """What a document says is printed, compared with what is.
 
 Its law: only what differs from run to run is masked: ids, times, codes,
-versions and the schema's revision; `...` stands for what a document leaves out, on its own line
-for lines, within a line for a part of it.
+versions, and the schema's revision. `...` stands for what a document
+leaves out: on its own line for lines, within one for a part of it.
 """
 
 import difflib

@@ -62,7 +62,8 @@ def _said_by_call(call: ast.Call, path: str) -> list[str]:
     if not arguments:
         return []
     if name in ("InvalidValue", "BadSetting") and len(arguments) > 1:
-        return _pairs(*arguments[:2], " " if name[0] == "I" else ": ")
+        glue = " " if name == "InvalidValue" else ": "
+        return _pairs(arguments[0], arguments[1], glue)
     if name in _ONE_TEXT:
         return texts_of(arguments[0])
     if name == "Finding" and "GOOD" not in ast.dump(arguments[0]):
@@ -73,7 +74,7 @@ def _said_by_call(call: ast.Call, path: str) -> list[str]:
         return [f"{_FILLED}: {text}" for text in texts_of(arguments[0])]
     if name == "__init__" and path == "vestibule/errors.py":
         return (
-            _pairs(*arguments[:2], " ") if len(arguments) > 1
+            _pairs(arguments[0], arguments[1], " ") if len(arguments) > 1
             else texts_of(arguments[0])
         )
     return []

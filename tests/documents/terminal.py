@@ -58,7 +58,11 @@ class Terminal:
         """Open the shell in `folder`; its home is there too."""
         self.folder = folder
         self.port = str(free_port())
-        self.env = environment(folder, API_PORT=self.port, HOME=str(folder))
+        #: What the documents write, and what is there in its place.
+        self.elsewhere = {f":{WRITTEN_PORT}": f":{self.port}"}
+        self.env = environment(
+            folder, API_HOST="127.0.0.1", API_PORT=self.port, HOME=str(folder)
+        )
         self._service: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         (folder / ".venv").symlink_to(sys.prefix)
@@ -71,9 +75,9 @@ class Terminal:
 
     def type(self, step: Step) -> str:
         """Type the step's command and return what a reader would see."""
-        command = step.command.replace(
-            f":{WRITTEN_PORT}", f":{self.port}"
-        )
+        command = step.command
+        for written, put in self.elsewhere.items():
+            command = command.replace(written, put)
         if _SERVES.fullmatch(command):
             return self._shown(self._served(command, step.printed))
         return self._shown(self._send(command))
@@ -139,8 +143,10 @@ class Terminal:
                 raise RuntimeError("one server for a page is enough")
             self._end(self._service, signal.SIGINT)
         written = command.replace("make run", f"{self._make()} run")
+        # What was exported counts in a second terminal, too.
+        self._send("export -p > .exported")
         self._service = self._child(
-            ["bash", "-c", f"cd '{self.folder}'; {written}"]
+            ["bash", "-c", f". ./.exported; {written}"], cwd=self.folder
         )
         invites = "CODE" in masked(expected)
         deadline = self._deadline(self._service)

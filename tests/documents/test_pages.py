@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sybil import Document
 
-from tests.backends import missing
+from tests.backends import PostgreSQL, missing
 from tests.documents.blocks import PARSERS, READ_ELSEWHERE, not_run
 from tests.documents.expectation import fault_of, masked
 from tests.documents.terminal import Step, Terminal, steps_of
@@ -23,6 +23,8 @@ PAGES = sorted(
     | {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
     - set(ELSEWHERE)
 )
+#: How the documents write where a PostgreSQL server has a database.
+AT_SERVER = "vestibule:PASSWORD@db.example.com/"
 #: Blocks of the whole guide that no test can run.
 MOST_NOT_RUN = 4
 
@@ -40,11 +42,17 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_it_shows_is_so(
-    page: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    page: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Whoever does what a page shows sees what it shows."""
     monkeypatch.chdir(terminal.folder)
     document = Document.parse(str(ROOT / page), *PARSERS)
+    for name in sorted(set(re.findall(f"{AT_SERVER}(\\w+)", document.text))):
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        terminal.elsewhere[f"{AT_SERVER}{name}"] = (
+            server.fresh_url().partition("://")[2]
+        )
     # What a snippet sets in its environment is not for the next test.
     monkeypatch.setattr(os, "environ", os.environ.copy())
     document.namespace.update(

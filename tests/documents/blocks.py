@@ -8,6 +8,7 @@ for where it cannot, and a kind that nobody knows is a failure.
 import re
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from api.v1.auth import mechanism_for
 from tests.backends import missing
 from tests.documents.expectation import fault_of
-from tests.documents.terminal import Terminal, steps_of
+from tests.documents.terminal import Step, Terminal, steps_of
 from tests.gate.certificates import write_certificate
 from tests.gate.proxies import Caddy, Nginx, Proxy
 from vestibule import settings
@@ -48,6 +49,37 @@ def console(example: Example) -> str | None:
         fault = fault_of(terminal.type(step), step.printed)
         if fault is not None:
             return f"$ {step.command}\n{fault}"
+    return None
+
+
+def indented(document: Document) -> Iterable[Region]:
+    """Yield the blocks that stand indented, and not in a fence."""
+    bare = re.sub(
+        r"^```.*?^```$", lambda fence: "." * len(fence[0]), document.text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    for block in re.finditer(r"(?<=\n\n)(?: {4}.*\n)+", bare):
+        yield Region(
+            block.start(), block.end(), textwrap.dedent(block[0]), briefly
+        )
+
+
+def briefly(example: Example) -> str | None:
+    """Type the commands of an indented block, which may show no output.
+
+    Then they must be used as they are meant to be: a shell that finds no
+    such program, or a program that knows no such option, says otherwise.
+    """
+    terminal: Terminal = example.namespace["terminal"]
+    steps = steps_of(example.parsed)
+    if not steps:
+        return "an indented block is not a command"
+    for step in steps:
+        printed = terminal.type(step)
+        code = terminal.type(Step("echo $?", "")).strip()
+        fault = step.printed and fault_of(printed, step.printed)
+        if fault or code not in ("0", "1") or "Traceback" in printed:
+            return f"$ {step.command}\n{fault or printed}\nexit {code}"
     return None
 
 
@@ -160,5 +192,6 @@ TRIED: dict[str, Callable[[Example], str | None]] = {
 PARSERS: tuple[Callable[[Document], Iterable[Region]], ...] = (
     PythonCodeBlockParser(),
     unknown,
+    indented,
     *(CodeBlockParser(language, tried) for language, tried in TRIED.items()),
 )

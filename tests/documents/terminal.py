@@ -60,6 +60,8 @@ class Terminal:
         self.port = str(free_port())
         #: What the documents write, and what is there in its place.
         self.elsewhere = {f":{WRITTEN_PORT}": f":{self.port}"}
+        #: What is there to be read by a command that asks.
+        self.typed = Path(os.devnull)
         self.env = environment(
             folder, API_HOST="127.0.0.1", API_PORT=self.port, HOME=str(folder)
         )
@@ -119,7 +121,7 @@ class Terminal:
         assert self._shell.stdin and self._shell.stdout
         # The exit code is kept for who types `echo $?` next.
         self._shell.stdin.write(
-            f"{{ {command}\n}} </dev/null\n"
+            f"{{ {command}\n}} <'{self.typed}'\n"
             f"__code=$?; printf '\\n%s\\n' '{_END}'; (exit $__code)\n"
         )
         self._shell.stdin.flush()

@@ -13,15 +13,13 @@ from sybil import Document
 from tests.backends import PostgreSQL, missing
 from tests.documents.blocks import PARSERS, READ_ELSEWHERE, not_run
 from tests.documents.expectation import fault_of, masked
+from tests.documents.prepared import PREPARED
 from tests.documents.terminal import Step, Terminal, steps_of
 from tests.serving import ROOT
 
-#: Pages whose examples other tests hold to the code.
-ELSEWHERE = {"docs/cli.md": "tests/unit/cli/test_document.py"}
 PAGES = sorted(
     {"README.md"}
     | {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
-    - set(ELSEWHERE)
 )
 #: How the documents write where a PostgreSQL server has a database.
 AT_SERVER = "vestibule:PASSWORD@db.example.com/"
@@ -40,6 +38,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES)
 def test_what_it_shows_is_so(
     page: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch,
@@ -58,6 +57,8 @@ def test_what_it_shows_is_so(
     document.namespace.update(
         __name__="snippet", terminal=terminal, monkeypatch=monkeypatch
     )
+    if page in PREPARED:
+        PREPARED[page](terminal)
     for example in document:
         example.evaluate()
 
@@ -68,20 +69,10 @@ def test_little_is_not_run() -> None:
     assert counted <= MOST_NOT_RUN
 
 
-def test_no_block_is_indented() -> None:
-    """What a fence does not mark would be seen by no test."""
-    for page in PAGES:
-        text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(),
-                      flags=re.MULTILINE | re.DOTALL)
-        assert not re.findall(r"\n\n(?: {4}|\t).*", text), page
-
-
 def test_other_tests_read_what_is_theirs() -> None:
-    """A block or page that is left to another test is named there."""
+    """A block that is left to another test is named there."""
     for language, test in READ_ELSEWHERE.items():
         assert language in (ROOT / test).read_text()
-    for page, test in ELSEWHERE.items():
-        assert page in (ROOT / test).read_text()
 
 
 def test_the_readme_shows_a_first_login() -> None:

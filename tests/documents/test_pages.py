@@ -16,6 +16,7 @@ from tests.documents.expectation import fault_of, masked
 from tests.documents.prepared import PREPARED
 from tests.documents.terminal import Step, Terminal, steps_of
 from tests.serving import ROOT
+from vestibule.errors import VestibuleError
 
 PAGES = sorted(
     {"README.md"}
@@ -124,3 +125,32 @@ def test_the_shell_keeps_what_was_set(terminal: Terminal) -> None:
     assert terminal.type(Step("one=1; (exit 3)", "")) == ""
     assert terminal.type(Step("echo $? $one", "")) == "3 1\n"
     assert os.listdir(terminal.folder)
+
+
+@pytest.mark.parametrize("block", [
+    "```console\n$ echo one\ntwo\n```\n",
+    "```console\nno command\n```\n",
+    "```python\nassert False\n```\n",
+    "```python\n>>> 1 + 1\n3\n```\n",
+    "```env\nAPI_PORT=none\n```\n",
+    "```env\nAPI_PROT=5000\n```\n",
+    "```ini\n# /etc/systemd/system/v.service\n[Service]\nExecStrat=x\n```\n",
+    "```nginx\nserver { lisen 80; }\n```\n",
+    "```caddyfile\na.example {\n\treverse_prox b\n}\n```\n",
+    "```text\n$ shutdown now\n```\n",
+    "```\n$ shutdown now\n```\n",
+    "```yaml\na: b\n```\n",
+    "Indented:\n\n    no command\n",
+    "Indented:\n\n    $ no_such_command\n",
+])
+def test_a_block_that_is_wrong_is_seen(
+    block: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each kind of block can fail."""
+    page = terminal.folder / "page.md"
+    page.write_text(f"# Page\n\n{block}")
+    document = Document.parse(str(page), *PARSERS)
+    document.namespace.update(terminal=terminal, monkeypatch=monkeypatch)
+    with pytest.raises((AssertionError, VestibuleError)):
+        for example in document:
+            example.evaluate()

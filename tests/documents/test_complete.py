@@ -15,6 +15,7 @@ from api.v1.auth.session_db_auth import SessionDBAuth
 from tests.documents.terminal import steps_of
 from tests.house.repository import product_files
 from tests.serving import ROOT
+from vestibule import settings
 from vestibule.sessions.reasons import Reason
 from vestibule.verify import PATH
 
@@ -28,6 +29,9 @@ SEEN_ELSEWHERE = {
     ("PUT /api/v1/users/me/email", 403): "docs/sessions.md",
     ("DELETE /api/v1/auth_session/logout", 404): "tests/views/test_login.py",
 }
+
+#: Variables of other programs that the guide speaks of.
+OF_OTHERS = {"INSTALLED_APPS", "NODE_ENV", "NO_COLOR", "PEERS_DIR"}
 
 
 def normal(route: str) -> str:
@@ -109,6 +113,15 @@ def test_what_is_seen_elsewhere_is_there() -> None:
     """The file that tries an answer in the page's place exists."""
     for file in SEEN_ELSEWHERE.values():
         assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *GUIDE],
+                         ids=lambda page: page.stem)
+def test_each_setting_in_the_guide_is_one(page: Path) -> None:
+    """What a page tells to set can be set, in this service or another."""
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`",
+                           page.read_text()))
+    assert named <= {setting.name for setting in settings.ALL} | OF_OTHERS
 
 
 def test_each_reason_is_told() -> None:

@@ -10,9 +10,9 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
-CODE := api models vestibule tests bench examples
+CODE := api models vestibule tests bench examples docs
 
-.PHONY: help run setup test torture lint types check bench texts screenshots lock clean
+.PHONY: help run setup test torture lint types check bench docs texts screenshots lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ check: lint types  ## All of CI: lint, types, tests with coverage.
 bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
 	$(BIN)/python -m bench
 
+docs: $(VENV)/.develop  ## Write the guide as a site to docs/_build/index.html.
+	$(BIN)/sphinx-build -W --keep-going -q -d docs/_build/.doctrees docs docs/_build
+
 texts: $(VENV)/.develop  ## Take the pages' texts into the catalogue, and compile it.
 	$(BIN)/python -m tests.house.texts
 
@@ -73,5 +76,5 @@ lock:  ## Write the requirement files with hashes, from the .in files.
 	$(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements-dev.txt requirements-dev.in
 
 clean:  ## Remove what was built; the database stays.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""What is there already when the reader of a page begins with it.
+
+A page for looking things up speaks of users and files that it does not
+make: they are made here.
+"""
+
+import json
+from collections.abc import Callable
+
+from models.user import User
+from tests.documents.terminal import Step, Terminal
+
+#: Rows of an old store that can be taken, as the page counts them.
+GOOD_ROWS = 41
+_MOMENT = "2020-01-31T23:59:59"
+
+
+def command_line(terminal: Terminal) -> None:
+    """Make a user, a password to read, and an old store with a bad row.
+
+    The commands are installed there; the service that a command looks at
+    from outside does not answer.
+    """
+    User(email="bob@example.com").save()
+    terminal.typed = terminal.folder / "password-file"
+    terminal.typed.write_text("correct horse battery\n")
+    rows = {
+        key: {"id": key, "email": email, "_password": "a" * 64,
+              "created_at": _MOMENT, "updated_at": _MOMENT}
+        for key, email in [
+            *((f"k{n}", f"user{n}@example.com") for n in range(GOOD_ROWS)),
+            ("a7c3", "user0@example.com"),
+        ]
+    }
+    (terminal.folder / ".db_User.json").write_text(json.dumps(rows))
+    terminal.elsewhere["https://api.example.com"] = (
+        f"http://127.0.0.1:{terminal.port}"
+    )
+    for name, words in (
+        ("python", ""), ("vestibule", " -m vestibule"),
+    ):
+        terminal.type(Step(
+            f'{name}() {{ .venv/bin/python{words} "$@"; }}', ""
+        ))
+
+
+PREPARED: dict[str, Callable[[Terminal], None]] = {
+    "docs/cli.md": command_line,
+}

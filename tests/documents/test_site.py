@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""The guide as a site: `make docs` builds it, for narrow screens too."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.backends import missing
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.serving import ROOT
+
+#: The width of the smallest screens that people read on, in pixels.
+NARROW = 360
+#: What a browser would load or ask by itself.
+_LOADED = re.compile(
+    r"<(?:script|img|link|iframe|source|form)\b[^>]*"
+    r"\b(?:src|href|srcset|action)=[\"']?((?:https?:)?//[^\"' >]*)"
+    r"|url\([\"']?((?:https?:)?//[^)]*)\)|@import"
+)
+#: How far a page is wider than the screen, and what sticks out of its text
+#: without a box that scrolls around it. The theme's own box around all of
+#: the text would scroll, too: that does not count.
+_STICKING_OUT = """() => {
+    const screen = document.documentElement.clientWidth;
+    const text = document.querySelector('article');
+    const scrolls = e => e !== text && (
+        ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)
+        || scrolls(e.parentElement));
+    const out = [...text.querySelectorAll('*')].filter(e =>
+        e.getBoundingClientRect().right > screen && !scrolls(e));
+    const boxes = [document.documentElement, text.closest('.content')];
+    return {
+        over: Math.max(...boxes.map(e => e.scrollWidth - e.clientWidth)),
+        out: out.map(e => e.outerHTML.slice(0, 80)),
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site as `make docs` does, but elsewhere.
+
+    A warning of Sphinx, about a link that leads nowhere for one, is an
+    error in it.
+    """
+    folder = tmp_path_factory.mktemp("site")
+    recipe = re.search(r"^\t\$\(BIN\)/sphinx-build (.*)$",
+                       (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    words = recipe[1].replace("docs/_build", str(folder)).split()
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_each_page_is_in_it(site: Path) -> None:
+    """A page of the guide is a page of the site, reached from the first."""
+    first = (site / "index.html").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert (site / f"{page.stem}.html").is_file()
+        if page.stem != "index":
+            assert f'href="{page.stem}.html"' in first, page.stem
+
+
+def test_it_asks_no_other_host(site: Path) -> None:
+    """Whoever reads it tells nobody else so."""
+    for file in site.rglob("*"):
+        if file.suffix in (".html", ".css"):
+            found = [match[0] for match in _LOADED.finditer(file.read_text())]
+            assert found == [], file.name
+
+
+def test_it_reads_on_a_narrow_screen(site: Path) -> None:
+    """No page is wider than a telephone; what is wide scrolls in itself.
+
+    With a folder in SCREENSHOTS the pages are photographed, too.
+    """
+    if not CHROMIUM.exists():
+        missing("Chromium")
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS
+        )
+        page = browser.new_page(viewport={"width": NARROW, "height": 740})
+        page.on("request", lambda request: asked.append(request.url))
+        for file in sorted(site.glob("*.html")):
+            page.goto(file.as_uri())
+            found = page.evaluate(_STICKING_OUT)
+            assert found == {"over": 0, "out": []}, file.name
+            if folder := os.environ.get("SCREENSHOTS"):
+                page.screenshot(path=Path(folder) / f"{file.stem}.png")
+        browser.close()
+    assert asked
+    assert [url for url in asked if not url.startswith("file:")] == []
+
+
+@pytest.mark.parametrize(("code", "loads"), [
+    ('<script src="https://a.example/x.js">', True),
+    ('<link rel="stylesheet" href="//a.example/x.css">', True),
+    ("body { background: url(http://a.example/x.png) }", True),
+    ('<a href="https://a.example/">', False),
+    ('<img src="_images/x.png">', False),
+])
+def test_what_is_loaded_is_told_from_links(code: str, loads: bool) -> None:
+    """A link is not followed by itself, a script is loaded."""
+    assert (_LOADED.search(code) is not None) is loads

@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.backends import free_port
 from tests.documents.expectation import masked
+from tests.ports import free_port
 from tests.serving import ROOT, environment
 
 #: How the documents name what is elsewhere in a test.

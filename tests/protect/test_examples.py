@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.backends import free_port
 from tests.gate.proxies import is_open
 from tests.http.patience import within
+from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server, environment
 
 ADD_USERS = """

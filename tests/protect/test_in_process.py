@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from models.engine import close
-from tests.backends import free_port
 from tests.clocks import SetClock
+from tests.ports import free_port
 from tests.protect.conftest import Town
 from tests.serving import COOKIE
 from vestibule.accounts.disabling import disable

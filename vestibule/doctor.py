@@ -12,12 +12,13 @@ from typing import NamedTuple
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
 from api.v1.auth.session_auth import SessionAuth
-from models import engine, health, sqlite
+from models import engine, health, migrate, sqlite
 from models.role import Role
 from models.user import User
 from vestibule import settings
 from vestibule.advice import check
 from vestibule.errors import VestibuleError
+from vestibule.invocation import spelled
 
 
 class Grade(StrEnum):
@@ -132,7 +133,8 @@ def _database() -> Iterator[Finding]:
             yield Finding(
                 Grade.WRONG,
                 f"the schema is at revision {found}, not {health.WANTED}",
-                "python -m vestibule db upgrade",
+                migrate.mismatch(found)
+                if migrate.is_newer(found) else spelled("db upgrade"),
             )
             return
         for fault in health.faults(database):
@@ -174,5 +176,5 @@ def _accounts() -> Iterator[Finding]:
         yield Finding(
             Grade.WEAK,
             "no user is an admin: nobody can end other people's sessions",
-            "python -m vestibule users role EMAIL admin",
+            spelled("users role EMAIL admin"),
         )

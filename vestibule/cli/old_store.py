@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from models import engine, health
+from models import engine, health, migrate
 from models.user import User
 from vestibule.accounts.adoption import (
     Door,
@@ -20,8 +20,8 @@ from vestibule.accounts.adoption import (
     adopt,
 )
 from vestibule.accounts.old_store import Pairs, rows_of
-from vestibule.cli.failure import Failure
-from vestibule.observe.logs import printable
+from vestibule.cli.failure import Failure, Interrupted
+from vestibule.observe.printable import printable
 
 
 @click.command("import-json")
@@ -40,6 +40,8 @@ def import_json(file: Path, dry_run: bool) -> None:
     counts: Counter[Outcome] = Counter()
     try:
         _import(rows, _rehearsal() if dry_run else User.insert, counts)
+    except KeyboardInterrupt:
+        raise Interrupted("the same command imports the others") from None
     finally:
         # Also when it is interrupted: what went in is in.
         prefix = "dry run, nothing was written: " if dry_run else ""
@@ -78,8 +80,5 @@ def _rehearsal() -> Rehearsal:
     with closing(engine.configured()) as database:
         found = health.revision(database)
     if found not in (None, health.WANTED):
-        raise Failure(
-            "the schema is not the one of this version; run:"
-            " python -m vestibule db upgrade"
-        )
+        raise Failure(migrate.mismatch(found))
     return Rehearsal(is_empty=found is None)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vestibule.errors import InvalidValue
-from vestibule.observe.logs import printable
+from vestibule.observe.printable import printable
 
 
 def show_table(

@@ -3,7 +3,7 @@
 
 from models.user import User
 from vestibule.cli.failure import Failure
-from vestibule.observe.logs import printable
+from vestibule.observe.printable import printable
 
 
 def named_user(email_or_id: str) -> User:

@@ -14,7 +14,7 @@ from vestibule.accounts.reset import issue_code
 from vestibule.accounts.roles import set_role
 from vestibule.cli.terminal import confirm, read_new_password, show_table
 from vestibule.cli.user_argument import named_user
-from vestibule.observe.logs import printable
+from vestibule.observe.printable import printable
 
 
 @click.group()

@@ -8,13 +8,17 @@ import click
 
 from tests.serving import ROOT
 from vestibule.cli import program
+from vestibule.cli.commands import Program
 
 
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, click.Command]]:
     """Yield each command by its words, those of the groups within too."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
@@ -86,3 +90,14 @@ def test_everything_has_a_help() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, (name, parameter.name)
+
+
+def test_summaries_are_those_of_the_commands() -> None:
+    """What the help of the whole says of a command, the command says too.
+    """
+    context = click.Context(program)
+    assert isinstance(program, Program)
+    for name, summary in program.summaries.items():
+        command = program.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(200) == summary

@@ -57,10 +57,7 @@ def check() -> None:
     if faults:
         raise Failure("the database file is damaged: restore a backup")
     if found != health.WANTED:
-        raise Failure(
-            "the schema is not the one of this version; run:"
-            " python -m vestibule db upgrade"
-        )
+        raise Failure(migrate.mismatch(found))
 
 
 @db.command()

@@ -71,15 +71,26 @@ def test_from_another_version(any_database: str, run: Run) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [("check",), ("backup", "copy")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("db", "check"), ("db", "backup", "copy"), ("users", "list"),
+        ("users", "remove", "1", "--yes"), ("sessions", "list"),
+        ("sessions", "end", "1"), ("sessions", "purge"),
+        ("identity", "list"),
+    ],
+    ids=" ".join,
+)
 def test_no_file(
     run: Run, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     """What does not exist is said to, and is not made by asking."""
-    done = run("db", *command)
+    done = run(*command)
     assert done.exit_code == 1
     assert done.stderr == (
-        f"vestibule: there is no file {tmp_path}/vestibule.db\n"
+        f"vestibule: there is no file {tmp_path}/vestibule.db:"
+        " set DATABASE_URL to the one that is meant, or make it:"
+        " python -m vestibule db upgrade\n"
     )
     assert not list(tmp_path.iterdir())
 

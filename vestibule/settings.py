@@ -6,7 +6,7 @@ when its `read` is called, so a changed environment counts at once.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -44,6 +44,19 @@ class Setting(Generic[T_co]):
 def for_child(**more: str) -> dict[str, str]:
     """Return the environment for a program to start, with `more` in it."""
     return {**os.environ, **more}
+
+
+def adopt(given: Mapping[str, str]) -> None:
+    """Set for this process what is `given` and not set by now."""
+    for name, text in given.items():
+        os.environ.setdefault(name, text)
+
+
+def replace(given: Mapping[str, str]) -> None:
+    """Set for this process what is `given`, and no other setting."""
+    for setting in ALL:
+        os.environ.pop(setting.name, None)
+    os.environ.update(given)
 
 
 def is_hardened() -> bool:
@@ -343,48 +356,16 @@ LOG_LEVEL = Setting(
     "Least severity that is logged to standard error.",
 )
 
+ENV_FILE = Setting(
+    "ENV_FILE",
+    ".env",
+    parsing.as_given,
+    "File of settings that the command line and the start of the server read"
+    " in the working directory; what the environment sets counts more."
+    " Empty: none.",
+)
+
 #: Every setting, in the order in which the documentation lists them.
-ALL: tuple[Setting[object], ...] = (
-    SECURITY_PROFILE,
-    API_HOST,
-    API_PORT,
-    AUTH_TYPE,
-    SESSION_NAME,
-    SESSION_DURATION,
-    SESSION_IDLE_TIMEOUT,
-    SESSION_MAX_AGE,
-    SESSION_TOUCH_INTERVAL,
-    MAX_SESSIONS_PER_USER,
-    MEMORY_SESSIONS_MAX,
-    SESSION_PURGE_INTERVAL,
-    SESSION_TOKEN,
-    SESSION_NAME_HOST_PREFIX,
-    COOKIE_SECURE,
-    CORS_ORIGINS,
-    LOGIN_GENERIC_ERRORS,
-    REAUTH_WINDOW,
-    REAUTH_TO_DELETE,
-    AUTHZ_POLICY,
-    THROTTLE,
-    TRUSTED_PROXIES,
-    LOGIN_URL,
-    ALLOWED_RETURN_HOSTS,
-    IDENTITY_HEADER,
-    IDENTITY_SIGNING_KEY,
-    DATABASE_URL,
-    DATABASE_TIMEOUT,
-    WORKERS,
-    BLOCKING_THREADS,
-    PASSWORD_PROFILE,
-    PASSWORD_MIN_LENGTH,
-    PASSWORD_BLOCKLIST,
-    PASSWORD_CONTEXT_WORDS,
-    PASSWORD_BREACH_URL,
-    WEB_PAGES,
-    REGISTRATION,
-    BRAND_NAME,
-    BRAND_LOGO,
-    BRAND_COLOR,
-    EVENTS_KEPT,
-    LOG_LEVEL,
+ALL: tuple[Setting[object], ...] = tuple(
+    each for each in list(globals().values()) if isinstance(each, Setting)
 )

@@ -11,6 +11,8 @@ import click
 from vestibule import __version__, invocation
 from vestibule.cli.commands import Program
 
+#: These need no settings, or say themselves what is wrong with the file.
+_WITHOUT_SETTINGS = {"completion", "demo", "doctor", "init"}
 #: How a shell asks the program what a word may become.
 COMPLETION = "_VESTIBULE_COMPLETE"
 
@@ -22,11 +24,18 @@ COMPLETION = "_VESTIBULE_COMPLETE"
     message="%(prog)s %(version)s",
     help="Print the version.",
 )
-def program() -> None:
+@click.pass_context
+def program(ctx: click.Context) -> None:
     """Users, sessions and the database of Vestibule.
 
-    The settings are those of the server: DATABASE_URL and the others.
+    The settings are those of the server: DATABASE_URL and the others, from
+    the environment or a .env here.
     """
+    if ctx.invoked_subcommand not in _WITHOUT_SETTINGS:
+        # Neither help nor the version waits for it.
+        from vestibule import env_file
+
+        env_file.load()
 
 
 assert isinstance(program, Program)
@@ -34,6 +43,7 @@ program.summaries = {
     "completion": "Print what makes a shell complete the commands.",
     "db": "Work with the database itself.",
     "doctor": "Look the settings, the database and a running service over.",
+    "init": "Write a .env with every setting and its meaning.",
     "identity": "Work with the keys that sign identities.",
     "serve": "Start the server, as `python3 -m api.v1.app` does.",
     "sessions": "Work with the sessions of session_db_auth.",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,7 +23,18 @@ from vestibule.observe.printable import printable
 
 
 class Bar:
-    """How far a job is."""
+    """How far a job is, told to nobody."""
+
+    def advance(self, done: int = 1) -> None:
+        """Note that so much more is done."""
+
+    def say(self, line: str) -> None:
+        """Print a line on standard error."""
+        click.echo(printable(line), err=True)
+
+
+class DrawnBar(Bar):
+    """How far a job is, on a terminal."""
 
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         """Begin with nothing done of a `total`; `what` names the job."""
@@ -30,11 +42,11 @@ class Bar:
         self._task = progress.add_task(what, total=total)
 
     def advance(self, done: int = 1) -> None:
-        """Note that so much more is done."""
+        """Note that so much more is done, and draw it soon."""
         self._progress.advance(self._task, done)
 
     def say(self, line: str) -> None:
-        """Print a line above the bar, on standard error."""
+        """Print a line above the bar."""
         self._progress.console.print(
             printable(line), markup=False, highlight=False
         )
@@ -46,7 +58,10 @@ def bar(what: str, total: int) -> Iterator[Bar]:
 
     A terminal of 40 columns has room for all of it.
     """
-    progress = Progress(
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield Bar()
+        return
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TaskProgressColumn(),
@@ -54,7 +69,5 @@ def bar(what: str, total: int) -> Iterator[Bar]:
         console=Console(stderr=True, soft_wrap=True),
         transient=True,
         expand=True,
-        disable=not (sys.stderr and sys.stderr.isatty()),
-    )
-    with progress:
-        yield Bar(progress, what, total)
+    ) as progress:
+        yield DrawnBar(progress, what, total)

@@ -42,6 +42,7 @@ assert isinstance(program, Program)
 program.summaries = {
     "completion": "Print what makes a shell complete the commands.",
     "db": "Work with the database itself.",
+    "demo": "Serve a throwaway database full of people, until Ctrl-C.",
     "doctor": "Look the settings, the database and a running service over.",
     "init": "Write a .env with every setting and its meaning.",
     "identity": "Work with the keys that sign identities.",

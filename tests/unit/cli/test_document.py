@@ -77,10 +77,13 @@ def test_each_example_is_a_command() -> None:
     """What the page tells to type names commands that there are."""
     page = (ROOT / "docs/cli.md").read_text()
     known = {name for name, _ in commands(program)}
-    typed = re.findall(r"python -m vestibule ((?:[a-z][a-z-]* ?){1,2})", page)
-    assert len(typed) >= 5
-    for words in typed:
-        assert words.strip() in known, words
+    typed = re.findall(
+        r"\$ (?:[A-Z_]+=\S+ )*(?:python -m )?vestibule ([a-z].*)", page
+    )
+    assert len(typed) >= 10
+    for line in typed:
+        one, two = [*line.split(), ""][:2]
+        assert one in known or f"{one} {two}" in known, line
 
 
 def test_everything_has_a_help() -> None:

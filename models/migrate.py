@@ -16,6 +16,7 @@ from sqlalchemy import Connection, inspect, text
 
 from models.tables import REVISION
 from vestibule.errors import SchemaBehind
+from vestibule.invocation import spelled
 
 if TYPE_CHECKING:
     from models.engine import Database
@@ -31,14 +32,35 @@ def ensure(database: Database) -> None:
     Raise `SchemaBehind` when it has not and may not be changed here, and
     `StoreUnavailable` when there is no database to speak with.
     """
-    if revision(database) == REVISION:
+    found = revision(database)
+    if found == REVISION:
         return
-    if not database.is_sqlite:
-        raise SchemaBehind(
-            "the database's schema is not the one of this version; run:"
-            " python -m vestibule db upgrade"
-        )
+    if not database.is_sqlite or is_newer(found):
+        raise SchemaBehind(mismatch(found))
     upgrade(database)
+
+
+def is_newer(found: str | None) -> bool:
+    """Tell whether a later version than this made the schema `found`.
+
+    Revisions are numbers of four digits, so they sort as text.
+    """
+    return found is not None and found > REVISION
+
+
+def mismatch(found: str | None) -> str:
+    """Return why the schema `found` does not fit, and what to do about it.
+    """
+    if is_newer(found):
+        return (
+            f"the database has the schema of a newer version, {found}, and"
+            f" this one works with {REVISION}: install that version again,"
+            " or restore a backup"
+        )
+    return (
+        "the database's schema is not the one of this version; run:"
+        f" {spelled('db upgrade')}"
+    )
 
 
 def revision(database: Database) -> str | None:

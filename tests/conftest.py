@@ -34,6 +34,7 @@ def clean_settings(
     for setting in settings.ALL:
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
+    monkeypatch.setenv("ENV_FILE", "")
     yield
     # An application of this process may have kept what happened.
     security.tell(None)

@@ -32,6 +32,8 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
         if not name.startswith(_OURS)
     }
     clean["PYTHONPATH"] = str(ROOT)
+    # A developer's own, where a test runs a command in the repository.
+    clean["ENV_FILE"] = ""
     clean["DATABASE_URL"] = f"sqlite:///{folder / 'vestibule.db'}"
     return clean | settings
 

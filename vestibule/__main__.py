@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""`python -m vestibule`: the command line."""
+"""`python -m vestibule`, and the command `vestibule`: the command line."""
 
 from vestibule.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

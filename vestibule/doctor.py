@@ -12,12 +12,13 @@ from typing import NamedTuple
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
 from api.v1.auth.session_auth import SessionAuth
-from models import engine, health, sqlite
+from models import engine, health, migrate, sqlite
 from models.role import Role
 from models.user import User
-from vestibule import settings
+from vestibule import env_file, settings
 from vestibule.advice import check
 from vestibule.errors import VestibuleError
+from vestibule.invocation import spelled
 
 
 class Grade(StrEnum):
@@ -45,6 +46,12 @@ def examine() -> Iterator[Finding]:
 def _settings() -> Iterator[Finding]:
     """Look at each setting alone and at all of them together."""
     broken = False
+    try:
+        unknown = env_file.load()
+    except VestibuleError as error:
+        yield Finding(Grade.WRONG, str(error), "the server does not start so")
+        return
+    yield from _env_file(unknown)
     for setting in settings.ALL:
         try:
             setting.read()
@@ -70,6 +77,24 @@ def _settings() -> Iterator[Finding]:
             " account, and every user may use all user endpoints",
             "SECURITY_PROFILE=hardened, unless existing clients need these"
             " answers",
+        )
+
+
+def _env_file(unknown: set[str]) -> Iterator[Finding]:
+    """Look at the file of settings, if there is one."""
+    name = settings.ENV_FILE.read()
+    if unknown:
+        yield Finding(
+            Grade.WEAK,
+            f"{name} has names that are no settings:"
+            f" {', '.join(sorted(unknown))}",
+            "mend the name, if another program does not need it",
+        )
+    if env_file.is_shared():
+        yield Finding(
+            Grade.WEAK,
+            f"others on this machine may read {name}, and its secrets",
+            f"chmod 600 {name}",
         )
 
 
@@ -132,7 +157,8 @@ def _database() -> Iterator[Finding]:
             yield Finding(
                 Grade.WRONG,
                 f"the schema is at revision {found}, not {health.WANTED}",
-                "python -m vestibule db upgrade",
+                migrate.mismatch(found)
+                if migrate.is_newer(found) else spelled("db upgrade"),
             )
             return
         for fault in health.faults(database):
@@ -174,5 +200,5 @@ def _accounts() -> Iterator[Finding]:
         yield Finding(
             Grade.WEAK,
             "no user is an admin: nobody can end other people's sessions",
-            "python -m vestibule users role EMAIL admin",
+            spelled("users role EMAIL admin"),
         )

@@ -6,7 +6,7 @@ when its `read` is called, so a changed environment counts at once.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -44,6 +44,19 @@ class Setting(Generic[T_co]):
 def for_child(**more: str) -> dict[str, str]:
     """Return the environment for a program to start, with `more` in it."""
     return {**os.environ, **more}
+
+
+def adopt(given: Mapping[str, str]) -> None:
+    """Set for this process what is `given` and not set by now."""
+    for name, text in given.items():
+        os.environ.setdefault(name, text)
+
+
+def replace(given: Mapping[str, str]) -> None:
+    """Set for this process what is `given`, and no other setting."""
+    for setting in ALL:
+        os.environ.pop(setting.name, None)
+    os.environ.update(given)
 
 
 def is_hardened() -> bool:
@@ -359,7 +372,16 @@ LOG_LEVEL = Setting(
     "Least severity that is logged to standard error.",
 )
 
+ENV_FILE = Setting(
+    "ENV_FILE",
+    ".env",
+    parsing.as_given,
+    "File of settings that the command line and the start of the server read"
+    " in the working directory; what the environment sets counts more."
+    " Empty: none.",
+)
+
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = tuple(
-    value for value in [*globals().values()] if isinstance(value, Setting)
+    each for each in list(globals().values()) if isinstance(each, Setting)
 )

@@ -26,7 +26,7 @@ from api.v1.openapi.routes import description
 from api.v1.request import current_request, is_tls
 from api.v1.views import app_views
 from api.v1.views.well_known import well_known
-from vestibule import journal, server, settings
+from vestibule import env_file, journal, server, settings
 from vestibule.errors import VestibuleError
 from vestibule.identity.header import open_signer
 from vestibule.observe import security
@@ -133,6 +133,7 @@ def __getattr__(name: str) -> Any:
 def main() -> NoReturn:
     """Serve until a signal ends it; exit with 1 if it cannot start."""
     try:
+        env_file.load()
         server.serve(mechanism_for(settings.AUTH_TYPE.read()))
     except VestibuleError as error:
         sys.exit(f"vestibule: {error}")

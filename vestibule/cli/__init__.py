@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The command line of the service: `python -m vestibule`."""
+"""The command line of the service: `vestibule`, `python -m vestibule`."""
 
 import io
 import os
@@ -8,45 +8,55 @@ from typing import TextIO
 
 import click
 
-from vestibule.cli.database import db
-from vestibule.cli.doctor import doctor
-from vestibule.cli.failure import Program
-from vestibule.cli.identity import identity
-from vestibule.cli.sessions import sessions
-from vestibule.cli.users import users
+from vestibule import __version__, invocation
+from vestibule.cli.commands import Program
 
-PROGRAM_NAME = "python -m vestibule"
+#: These need no settings, or say themselves what is wrong with the file.
+_WITHOUT_SETTINGS = {"completion", "demo", "doctor", "init"}
+#: How a shell asks the program what a word may become.
+COMPLETION = "_VESTIBULE_COMPLETE"
 
 
 @click.group(cls=Program)
-def program() -> None:
+@click.version_option(
+    __version__,
+    prog_name=invocation.INSTALLED,
+    message="%(prog)s %(version)s",
+    help="Print the version.",
+)
+@click.pass_context
+def program(ctx: click.Context) -> None:
     """Users, sessions and the database of Vestibule.
 
-    The settings are those of the server: DATABASE_URL and the others.
+    The settings are those of the server: DATABASE_URL and the others, from
+    the environment or a .env here.
     """
+    if ctx.invoked_subcommand not in _WITHOUT_SETTINGS:
+        # Neither help nor the version waits for it.
+        from vestibule import env_file
+
+        env_file.load()
 
 
-program.add_command(users)
-program.add_command(sessions)
-program.add_command(identity)
-program.add_command(db)
-program.add_command(doctor)
-
-
-@program.command()
-def serve() -> None:
-    """Start the server, as `python3 -m api.v1.app` does."""
-    # Flask and granian are loaded for this command alone.
-    from api.v1.app import main as start
-
-    start()
+assert isinstance(program, Program)
+program.summaries = {
+    "completion": "Print what makes a shell complete the commands.",
+    "db": "Work with the database itself.",
+    "demo": "Serve a throwaway database full of people, until Ctrl-C.",
+    "doctor": "Look the settings, the database and a running service over.",
+    "init": "Write a .env with every setting and its meaning.",
+    "identity": "Work with the keys that sign identities.",
+    "serve": "Start the server, as `python3 -m api.v1.app` does.",
+    "sessions": "Work with the sessions of session_db_auth.",
+    "users": "Work with the accounts.",
+}
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
     sys.stdout = _writable(sys.stdout)
     sys.stderr = _writable(sys.stderr)
-    program(prog_name=PROGRAM_NAME)
+    program(prog_name=invocation.program(), complete_var=COMPLETION)
 
 
 def _writable(stream: TextIO | None) -> TextIO:

@@ -9,25 +9,38 @@ from rich.console import Console
 from rich.text import Text
 
 from vestibule.checkup import look_at
-from vestibule.doctor import Grade, examine
+from vestibule.cli.listing import json_option, show_json
+from vestibule.doctor import Finding, Grade, examine
 
 _STYLES = {Grade.GOOD: "green", Grade.WEAK: "yellow", Grade.WRONG: "bold red"}
 
 
 @click.command()
 @click.option("--url", help="Look at the service that runs there, too.")
-def doctor(url: str | None) -> None:
+@json_option
+def doctor(url: str | None, as_json: bool) -> None:
     """Look the settings, the database and a running service over.
 
     Exit code 1 if something is wrong, 0 if at most something is weak.
     """
+    wrong = False
     console = Console(highlight=False, soft_wrap=True)
-    wrong = 0
+    seen = []
     for finding in chain(examine(), look_at(url) if url else ()):
-        wrong += finding.grade is Grade.WRONG
-        line = Text(f"{finding.grade:5} ", style=_STYLES[finding.grade])
-        line.append(finding.what, style="default")
-        console.print(line)
-        if finding.mend:
-            console.print(Text(f"      mend: {finding.mend}"))
+        wrong |= finding.grade is Grade.WRONG
+        if as_json:
+            seen.append(finding._asdict())
+        else:
+            _print(console, finding)
+    if as_json:
+        show_json(seen)
     sys.exit(1 if wrong else 0)
+
+
+def _print(console: Console, finding: Finding) -> None:
+    """Print a finding, and below it how to mend that."""
+    line = Text(f"{finding.grade:5} ", style=_STYLES[finding.grade])
+    line.append(finding.what, style="default")
+    console.print(line)
+    if finding.mend:
+        console.print(Text(f"      mend: {finding.mend}"))

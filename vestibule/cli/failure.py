@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""How a command fails: one line on standard error and exit code 1."""
+"""How a command fails: one line on standard error, and an exit code.
 
-import errno
+Its law: each code has one meaning, which `docs/cli.md` tells.
+"""
+
 from typing import IO, Any
 
 import click
 
-from vestibule.errors import VestibuleError
-from vestibule.observe.logs import printable
+from vestibule.observe.printable import printable
 
 
 class Failure(click.ClickException):
@@ -20,21 +21,18 @@ class Failure(click.ClickException):
         click.echo(f"vestibule: {self.message}", file=file, err=True)
 
 
-class Program(click.Group):
-    """A group whose commands end with a line, never with a traceback."""
+class Interrupted(Failure):
+    """Ctrl-C was pressed; the message says how to go on.
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn the errors that are foreseen to a line."""
-        try:
-            return super().invoke(ctx)
-        except VestibuleError as error:
-            raise Failure(one_line(error)) from error
-        except OSError as error:
-            # A reader that went away, as `head` does, is no failure to
-            # report; click ends quietly.
-            if error.errno == errno.EPIPE:
-                raise
-            raise Failure(one_line(error)) from error
+    Shells give a program that a signal ended 128 and the signal's number.
+    """
+
+    exit_code = 130
+
+    def __init__(self, how_to_go_on: str = "") -> None:
+        """Keep what to do next, where there is something to do."""
+        more = f"; {how_to_go_on}" if how_to_go_on else ""
+        super().__init__(f"interrupted{more}")
 
 
 def one_line(error: Exception) -> str:

@@ -6,9 +6,9 @@ which of them signs.
 """
 
 import click
-import orjson
 
-from vestibule.cli.terminal import show_table
+from vestibule.cli.listing import json_option, show_json, show_table
+from vestibule.cli.store import require_database
 from vestibule.identity import keys
 
 
@@ -18,15 +18,19 @@ def identity() -> None:
 
 
 @identity.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_keys(as_json: bool) -> None:
     """List the keys, oldest first.
 
     The id is what tokens call a key by (`kid`); it signs nothing.
     """
+    require_database()
     found = keys.standings()
     if as_json:
-        click.echo(orjson.dumps([one._asdict() for one in found]))
+        show_json(
+            one._asdict() | {"since": one.since and one.since.isoformat()}
+            for one in found
+        )
         return
     show_table(
         ("id", "since (UTC)", "signs", "published"),

@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
 """`db import-json`: take the users of the old JSON store in."""
 
-import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
-from models import engine, health
+from models import engine, health, migrate
 from models.user import User
 from vestibule.accounts.adoption import (
     Door,
@@ -20,8 +17,8 @@ from vestibule.accounts.adoption import (
     adopt,
 )
 from vestibule.accounts.old_store import Pairs, rows_of
-from vestibule.cli.failure import Failure
-from vestibule.observe.logs import printable
+from vestibule.cli.bar import bar
+from vestibule.cli.failure import Failure, Interrupted
 
 
 @click.command("import-json")
@@ -40,6 +37,8 @@ def import_json(file: Path, dry_run: bool) -> None:
     counts: Counter[Outcome] = Counter()
     try:
         _import(rows, _rehearsal() if dry_run else User.insert, counts)
+    except KeyboardInterrupt:
+        raise Interrupted("the same command imports the others") from None
     finally:
         # Also when it is interrupted: what went in is in.
         prefix = "dry run, nothing was written: " if dry_run else ""
@@ -51,22 +50,18 @@ def import_json(file: Path, dry_run: bool) -> None:
 
 def _import(rows: Pairs, door: Door, counts: Counter[Outcome]) -> None:
     """Import the `rows`, name those that stay out, and count them all."""
-    console = Console(stderr=True, soft_wrap=True)
-    with Progress(
-        console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as progress:
-        task = progress.add_task("importing", total=len(rows))
+    with bar("importing", len(rows)) as shown:
         for report in adopt(rows, door):
             counts[report.outcome] += 1
             if report.outcome is not Outcome.IMPORTED:
-                console.print(_line(report), markup=False, highlight=False)
-            progress.advance(task)
+                shown.say(_line(report))
+            shown.advance()
 
 
 def _line(report: Report) -> str:
     """Return the line that names a row which did not go in."""
     line = f"{report.key or '(empty key)'}: {report.outcome.value}"
-    return printable(f"{line}: {report.why}" if report.why else line)
+    return f"{line}: {report.why}" if report.why else line
 
 
 def _rehearsal() -> Rehearsal:
@@ -78,8 +73,5 @@ def _rehearsal() -> Rehearsal:
     with closing(engine.configured()) as database:
         found = health.revision(database)
     if found not in (None, health.WANTED):
-        raise Failure(
-            "the schema is not the one of this version; run:"
-            " python -m vestibule db upgrade"
-        )
+        raise Failure(migrate.mismatch(found))
     return Rehearsal(is_empty=found is None)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`sessions`: list those in the database, and drop the expired ones.
+"""`sessions`: list those in the database, end some, drop the expired.
 
 Its law: the mechanism that serves them says which are expired, and
 neither a session id nor its digest is ever shown.
@@ -7,15 +7,27 @@ neither a session id nor its digest is ever shown.
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 import click
 
 from api.v1.auth.session_db_auth import SessionDBAuth
 from models.user import User
 from models.user_session import UserSession
-from vestibule.cli.terminal import show_table
+from vestibule.cli.failure import Failure
+from vestibule.cli.listing import (
+    json_option,
+    moment_text,
+    show_json,
+    show_table,
+)
+from vestibule.cli.store import require_database
 from vestibule.cli.user_argument import named_user
-from vestibule.sessions.lifetime import why_dead
+from vestibule.invocation import spelled
+from vestibule.observe.printable import printable
+from vestibule.sessions.device import device_of
+from vestibule.sessions.lifetime import ends_at, why_dead
+from vestibule.sessions.reasons import Reason
 
 
 @click.group()
@@ -30,45 +42,100 @@ def sessions() -> None:
     metavar="EMAIL_OR_ID",
     help="Only the sessions of this user.",
 )
-def list_sessions(email_or_id: str | None) -> None:
+@json_option
+def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     """List the sessions, oldest first.
 
     The id is that of the row, which opens nothing.
     """
+    require_database()
     wanted = {}
     if email_or_id is not None:
         wanted["user_id"] = named_user(email_or_id).id
+    found = _described(chain.from_iterable(UserSession.pages(wanted)))
+    if as_json:
+        show_json(found)
+        return
     show_table(
         ("id", "user", "created (UTC)", "expired"),
-        _described(chain.from_iterable(UserSession.pages(wanted))),
+        (
+            (
+                one["id"],
+                one["email"] or one["user_id"],
+                one["created_at"],
+                one["expired"] or "no",
+            )
+            for one in found
+        ),
     )
+
+
+@sessions.command()
+@click.argument("session_id", nargs=-1)
+@click.option(
+    "--user",
+    "email_or_id",
+    metavar="EMAIL_OR_ID",
+    help="All sessions of this user.",
+)
+def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
+    """End the sessions with these ids, or all of a user.
+
+    The ids are those that `sessions list` shows.
+    """
+    if bool(session_id) is (email_or_id is not None):
+        raise click.UsageError("give the ids of sessions, or --user")
+    require_database()
+    store = SessionDBAuth().store
+    if email_or_id is not None:
+        user = named_user(email_or_id)
+        ended = store.end_all(Reason.REVOKED_BY_ADMIN, user.id)
+        click.echo(f"ended {ended} sessions")
+        return
+    unknown = [
+        each for each in session_id
+        if not store.end_handle(each, Reason.REVOKED_BY_ADMIN)
+    ]
+    click.echo(f"ended {len(session_id) - len(unknown)} sessions")
+    if unknown:
+        shown = printable(", ".join(unknown))
+        raise Failure(
+            f"there is no session with the id {shown}; see:"
+            f" {spelled('sessions list')}"
+        )
 
 
 @sessions.command()
 def purge() -> None:
     """Drop the sessions that are expired by the present SESSION_DURATION.
     """
+    require_database()
     mechanism = SessionDBAuth()
     dropped = mechanism.purge_expired()
     why = ": they never expire" if mechanism.limits().endless else ""
     click.echo(f"dropped {dropped} expired sessions{why}")
 
 
-def _described(
-    found: Iterable[UserSession],
-) -> Iterator[tuple[str | None, ...]]:
-    """Yield a row of the table for each session."""
+def _described(found: Iterable[UserSession]) -> Iterator[dict[str, Any]]:
+    """Yield what may be shown of each session."""
     mechanism = SessionDBAuth()
-    names: dict[str | None, str | None] = {}
+    limits = mechanism.limits()
+    emails: dict[str | None, str | None] = {}
     for session in found:
         owner = session.user_id
-        if owner not in names:
+        if owner not in emails:
             user = User.get(owner)
-            names[owner] = owner if user is None else user.email or owner
-        dead = why_dead(session, mechanism.limits(), mechanism.now())
-        yield (
-            session.id,
-            names[owner],
-            session.to_json()["created_at"],
-            dead or "no",
-        )
+            emails[owner] = None if user is None else user.email
+        yield {
+            "id": session.id,
+            "user_id": owner,
+            "email": emails[owner],
+            "created_at": moment_text(session.created_at),
+            "last_seen_at": moment_text(session.last_seen_at),
+            "expires_at": moment_text(ends_at(session, limits)),
+            "expired": why_dead(session, limits, mechanism.now()),
+            "ip": session.ip,
+            "user_agent": session.user_agent,
+            "device": device_of(session.user_agent),
+            "method": session.method,
+        }

@@ -1,42 +1,14 @@
 #!/usr/bin/env python3
-"""Tables out, passwords and answers in; with a terminal or without one.
+"""Passwords and answers in; with a terminal or without one.
 
-Its law: no text from the database reaches a terminal as a control
-sequence, and a password is read from where nobody sees it.
+Its law: a password is read from where nobody sees it.
 """
 
-import itertools
 import sys
-from collections.abc import Iterable, Sequence
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from vestibule.errors import InvalidValue
-from vestibule.observe.logs import printable
-
-
-def show_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str | None]]
-) -> None:
-    """Print `rows` under the names of their `columns`.
-
-    A person gets a table; a narrow terminal folds what does not fit, so
-    nothing is left out. A program gets lines with tabs between the cells.
-    """
-    shown = ([printable(cell or "-") for cell in row] for row in rows)
-    if not sys.stdout.isatty():
-        for cells in itertools.chain([columns], shown):
-            click.echo("\t".join(cells))
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for cells in shown:
-        table.add_row(*map(Text, cells))
-    Console().print(table)
 
 
 def is_asked_by_person() -> bool:

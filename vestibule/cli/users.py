@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """`users`: add, list and remove accounts; their passwords and standing."""
 
+from itertools import chain
+
 import click
 
 from models.role import Role
@@ -12,9 +14,11 @@ from vestibule.accounts.password_rules import check_new_password
 from vestibule.accounts.registration import check_email, register
 from vestibule.accounts.reset import issue_code
 from vestibule.accounts.roles import set_role
-from vestibule.cli.terminal import confirm, read_new_password, show_table
+from vestibule.cli.listing import json_option, show_json, show_table
+from vestibule.cli.store import require_database
+from vestibule.cli.terminal import confirm, read_new_password
 from vestibule.cli.user_argument import named_user
-from vestibule.observe.logs import printable
+from vestibule.observe.printable import printable
 
 
 @click.group()
@@ -37,8 +41,18 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
 
 
 @users.command("list")
-def list_users() -> None:
+@json_option
+def list_users(as_json: bool) -> None:
     """List the accounts, oldest first."""
+    require_database()
+    found = chain.from_iterable(User.pages())
+    if as_json:
+        show_json(
+            user.to_json()
+            | {"role": user.role, "disabled": is_disabled(user)}
+            for user in found
+        )
+        return
     show_table(
         ("id", "email", "name", "role", "disabled", "created (UTC)"),
         (
@@ -50,7 +64,7 @@ def list_users() -> None:
                 "yes" if is_disabled(user) else "no",
                 user.to_json()["created_at"],
             )
-            for user in User.all()
+            for user in found
         ),
     )
 

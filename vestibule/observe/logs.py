@@ -10,6 +10,7 @@ import sys
 import time
 
 from vestibule import settings
+from vestibule.observe.printable import printable
 from vestibule.observe.security import LOGGER
 
 
@@ -23,16 +24,6 @@ class OneLineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, its control characters made visible."""
         return printable(super().formatMessage(record))
-
-
-def printable(line: str) -> str:
-    """Return `line` with its control characters made visible."""
-    if line.isprintable():
-        return line
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1]
-        for character in line
-    )
 
 
 def configure() -> None:

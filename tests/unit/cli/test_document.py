@@ -8,13 +8,17 @@ import click
 
 from tests.serving import ROOT
 from vestibule.cli import program
+from vestibule.cli.commands import Program
 
 
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, click.Command]]:
     """Yield each command by its words, those of the groups within too."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
@@ -73,10 +77,13 @@ def test_each_example_is_a_command() -> None:
     """What the page tells to type names commands that there are."""
     page = (ROOT / "docs/cli.md").read_text()
     known = {name for name, _ in commands(program)}
-    typed = re.findall(r"python -m vestibule ((?:[a-z][a-z-]* ?){1,2})", page)
-    assert len(typed) >= 5
-    for words in typed:
-        assert words.strip() in known, words
+    typed = re.findall(
+        r"\$ (?:[A-Z_]+=\S+ )*(?:python -m )?vestibule ([a-z].*)", page
+    )
+    assert len(typed) >= 10
+    for line in typed:
+        one, two = [*line.split(), ""][:2]
+        assert one in known or f"{one} {two}" in known, line
 
 
 def test_everything_has_a_help() -> None:
@@ -86,3 +93,14 @@ def test_everything_has_a_help() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, (name, parameter.name)
+
+
+def test_summaries_are_those_of_the_commands() -> None:
+    """What the help of the whole says of a command, the command says too.
+    """
+    context = click.Context(program)
+    assert isinstance(program, Program)
+    for name, summary in program.summaries.items():
+        command = program.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(200) == summary

@@ -36,6 +36,7 @@ def rotated(run: Run, *options: str) -> str:
 
 def test_before_the_first_there_is_none(any_database: str, run: Run) -> None:
     """To list the keys makes none."""
+    run("db", "upgrade")
     assert listed(run) == []
     done = run("identity", "list")
     assert done.stdout == "id\tsince (UTC)\tsigns\tpublished\n"

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
+from api.v1.auth.session_db_auth import SessionDBAuth
 from models.engine import database
 from models.tables import USER_SESSIONS
 from models.user import User
@@ -14,6 +15,7 @@ from models.user_session import UserSession
 from tests.unit.cli.conftest import Run
 from vestibule import clock
 from vestibule.digest import digest_of
+from vestibule.sessions.reasons import Reason
 
 
 @pytest.fixture
@@ -139,3 +141,33 @@ def test_purge(
     done = run("sessions", "purge")
     assert done.stdout == "dropped 2 expired sessions\n"
     assert UserSession.all() == three[2:]
+
+
+def test_end_some(
+    any_database: str, run: Run, three: list[UserSession]
+) -> None:
+    """Those that are named are gone; one that is none is named."""
+    done = run("sessions", "end", three[0].id, "no\x1bne", three[1].id)
+    assert done.exit_code == 1
+    assert done.stdout == "ended 2 sessions\n"
+    assert "no session with the id no\\x1bne; see: " in done.stderr
+    assert UserSession.all() == three[2:]
+
+
+def test_end_those_of_a_user(run: Run, three: list[UserSession]) -> None:
+    """All of a user's sessions end, with the reason an admin gives."""
+    done = run("sessions", "end", "--user", "bob@example.com")
+    assert (done.exit_code, done.stdout) == (0, "ended 1 sessions\n")
+    assert UserSession.all() == three[1:]
+    store = SessionDBAuth().store
+    assert three[0].session_id is not None
+    assert store.reason(three[0].session_id) is Reason.REVOKED_BY_ADMIN
+
+
+@pytest.mark.parametrize("arguments", [(), ("x", "--user", "1")])
+def test_end_what(
+    run: Run, three: list[UserSession], arguments: tuple[str, ...]
+) -> None:
+    """It ends what is named or what is a user's, and guesses nothing."""
+    assert run("sessions", "end", *arguments).exit_code == 2
+    assert UserSession.count() == 3

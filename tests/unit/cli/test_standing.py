@@ -100,8 +100,10 @@ def test_reset_code(any_database: str, run: Run, bob: User) -> None:
 )
 def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
     """Who is not there is named, in one line."""
+    User.count()
     done = run("users", *command)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
-        "vestibule: there is no user with the email or id x\n"
+        "vestibule: there is no user with the email or id x;"
+        " see: python -m vestibule users list\n"
     )

@@ -9,7 +9,7 @@ import pytest
 from models.user import User
 from models.user_session import UserSession
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.cli import terminal
+from vestibule.cli import listing, terminal
 
 
 def stored(email: str) -> User:
@@ -147,7 +147,7 @@ def test_a_person_gets_a_table(
     screen = Screen()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", width)
-    terminal.show_table(("A", "B"), [("[bold]" * 3, "\x1b[2J")])
+    listing.show_table(("A", "B"), [("[bold]" * 3, "\x1b[2J")])
     shown = click.unstyle(screen.getvalue())
     assert max(map(len, shown.splitlines())) <= int(width)
     assert sorted("".join(shown.split())) == sorted(
@@ -163,7 +163,7 @@ def test_a_dumb_terminal_is_spared(
     screen = Screen()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("TERM", "xterm" if colors else "dumb")
-    terminal.show_table(("A",), [("b",)])
+    listing.show_table(("A",), [("b",)])
     assert ("\x1b[1m" in screen.getvalue()) is colors
 
 
@@ -233,10 +233,12 @@ def test_someone_without_an_email_has_an_id(run: Run) -> None:
 )
 def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
     """Who is not there is named, in one line."""
+    User.count()
     done = run(*command, "no\x1bbody")
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
-        "vestibule: there is no user with the email or id no\\x1bbody\n"
+        "vestibule: there is no user with the email or id no\\x1bbody;"
+        " see: python -m vestibule users list\n"
     )
 
 

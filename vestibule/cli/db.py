@@ -5,17 +5,16 @@ Its law: these work on a database whose schema is behind, because that is
 when they are needed; and only `upgrade` changes or creates anything.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from models import backup as copying
 from models import engine, health, migrate
-from models.engine import Database
 from vestibule.cli.failure import Failure
 from vestibule.cli.old_store import import_json
+from vestibule.cli.store import existing_database
 
 
 @click.group()
@@ -44,7 +43,7 @@ def upgrade() -> None:
 @db.command()
 def check() -> None:
     """Say whether the database is fit for use; exit with 1 if not."""
-    with _existing() as database:
+    with existing_database() as database:
         found = health.revision(database)
         click.echo(f"database: {health.address(database)}")
         click.echo(
@@ -57,10 +56,7 @@ def check() -> None:
     if faults:
         raise Failure("the database file is damaged: restore a backup")
     if found != health.WANTED:
-        raise Failure(
-            "the schema is not the one of this version; run:"
-            " python -m vestibule db upgrade"
-        )
+        raise Failure(migrate.mismatch(found))
 
 
 @db.command()
@@ -71,18 +67,9 @@ def backup(file: Path) -> None:
     The service may go on working meanwhile. From SQLite it is a database
     file, from PostgreSQL the SQL that pg_dump writes and psql restores.
     """
-    with _existing() as database:
+    with existing_database() as database:
         copying.back_up(database, file)
     click.echo(f"wrote {file}")
-
-
-@contextmanager
-def _existing() -> Iterator[Database]:
-    """Give the database that the settings name, if there is one."""
-    with closing(engine.configured()) as database:
-        if not health.is_there(database):
-            raise Failure(f"there is no file {database.url.database}")
-        yield database
 
 
 def _spelled(revision: str | None) -> str:

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""`demo`: it is full, lets people in, touches nothing and leaves nothing."""
+
+import ipaddress
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from models.user import User
+from models.user_session import UserSession
+from tests.serving import environment
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.processes import COMMAND, on_terminal
+from vestibule import clock, demo
+from vestibule.accounts.credentials import check_credentials
+from vestibule.sessions.lifetime import Limits, seconds, why_dead
+
+EXAMPLES = [
+    ipaddress.ip_network(each) for each in (
+        "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"
+    )
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder in which temporary files are made."""
+    made = tmp_path / "temporary"
+    made.mkdir()
+    return made
+
+
+def begun(
+    folder: Path, *options: str, shell: tuple[str, ...] = ()
+) -> "subprocess.Popen[str]":
+    """Start a demo, by a shell perhaps, with settings that do not count."""
+    return subprocess.Popen(
+        [*shell, *COMMAND, "demo", *options],
+        cwd=folder.parent,
+        env=environment(
+            folder.parent, TMPDIR=str(folder), AUTH_TYPE="nonsense"
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a demo of few people from a shell, and end that at last."""
+    shell = ("sh", "-c", '"$@" & wait', "sh")
+    with begun(folder, "--users", "12", shell=shell) as process:
+        yield process
+        process.kill()
+
+
+def said_by(process: "subprocess.Popen[str]") -> str:
+    """Return what a demo prints until it can be used."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith(" * Running on "):
+            return "".join(lines)
+    raise AssertionError("".join(lines))
+
+
+def names_of(url: str, email: str, password: str) -> requests.Response:
+    """Sign in and ask for the list of users."""
+    visitor = requests.Session()
+    visitor.trust_env = False
+    login = visitor.post(
+        f"{url}/api/v1/auth_session/login",
+        data={"email": email, "password": password}, timeout=30,
+    )
+    assert login.status_code == 200, login.text
+    return visitor.get(f"{url}/api/v1/users", timeout=30)
+
+
+def test_it_can_be_looked_around_in(
+    running: "subprocess.Popen[str]", folder: Path
+) -> None:
+    """Who signs in as it says sees what it says; the end of the shell is
+    its end.
+    """
+    said = said_by(running)
+    assert said.startswith(" * 12 people, ")
+    url = re.search(r" \* Running on (http://127\.0\.0\.1:\d+)/", said)
+    password = re.search(r"\n {5}(demo-\S+)\n", said)
+    assert url and password
+    assert f"{url[1]}/sign-in" in said
+    assert len(names_of(url[1], demo.ADMIN, password[1]).json()) == 12
+    assert names_of(url[1], demo.MEMBER, password[1]).status_code == 403
+    (made,) = folder.iterdir()
+    assert str(made) in said
+    running.kill()
+    # This waits for all who could still print something.
+    running.communicate(timeout=60)
+    assert not list(folder.iterdir())
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_it_leaves_nothing_half_made(
+    folder: Path, number: signal.Signals, code: int
+) -> None:
+    """It can be ended while it is filled, and removes what there was."""
+    with begun(folder, "--users", "100000") as process:
+        give_up = time.monotonic() + 60
+        while not list(folder.glob("*/vestibule.db")):
+            assert time.monotonic() < give_up
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert not list(folder.iterdir())
+    interrupted = "vestibule: interrupted; nothing is left of the demo\n"
+    assert errors == (interrupted if code == 130 else "")
+
+
+def test_a_port_that_is_taken(tmp_path: Path, folder: Path) -> None:
+    """It says so at a terminal, below a bar, and leaves nothing."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, screen = on_terminal(
+            tmp_path, "demo", "--users", "20", "--port", port,
+            TMPDIR=str(folder), COLUMNS="40",
+        )
+    assert code == 1
+    assert "filling" in screen
+    assert f"port {port} is already in use" in screen
+    assert not list(folder.iterdir())
+
+
+def test_people_are_made_up(any_database: str) -> None:
+    """Addresses are for examples, sessions are open, one hash is shared."""
+    list(demo.fill(60, "demo-word"))
+    people = User.all()
+    assert len(people) == 60
+    assert len({user.password for user in people}) == 1
+    (admin,) = User.search({"email": demo.ADMIN})
+    assert admin.role == "admin"
+    assert check_credentials([admin], "", "demo-word") == admin
+    assert any(user.disabled_at for user in people)
+    limits = Limits(seconds(43_200))
+    sessions = UserSession.all()
+    assert len(sessions) > 60
+    for session in sessions:
+        assert why_dead(session, limits, clock.now()) is None
+        address = ipaddress.ip_address(session.ip or "")
+        assert any(address in network for network in EXAMPLES)
+    for user in people:
+        assert (user.email or "").endswith("@example.com")
+        if user.disabled_at:
+            assert not UserSession.search({"user_id": user.id})
+
+
+def test_what_happened_is_in_the_past() -> None:
+    """No event is of the future, and each is of somebody."""
+    now = clock.now()
+    for life in demo.lives(200, "a hash", now):
+        assert life.user.created_at < now
+        for each in life.happenings:
+            assert each.at <= now
+            assert each.user_id == life.user.id
+
+
+def test_few_people_are_refused(run: Run) -> None:
+    """One person could not be signed in as two."""
+    assert run("demo", "--users", "1").exit_code == 2

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Lists: tables, cards, lines and JSON of the same rows."""
+
+import io
+import json
+
+import click
+import pytest
+
+from models.user import User
+from models.user_session import UserSession
+from tests.unit.cli.conftest import Run
+from vestibule.cli import listing
+
+COLUMNS = ("id", "email", "name", "created (UTC)")
+ROW = ("33ca0894-f8bd-4b54-8775-b41c18caa828", "bob@example.com", "Bob Dy",
+       "2026-11-23 23:12:33")
+
+
+class Screen(io.StringIO):
+    """A terminal's output, kept."""
+
+    def isatty(self) -> bool:
+        """Answer as a terminal does."""
+        return True
+
+
+def screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:
+    """Let output go to a terminal that is so many columns wide."""
+    shown = Screen()
+    monkeypatch.setattr("sys.stdout", shown)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    return shown
+
+
+def test_a_narrow_terminal_gets_cards(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a table would be unreadable each cell has a line."""
+    shown = screen(monkeypatch, 40)
+    listing.show_table(COLUMNS, [ROW, (None, *ROW[1:])])
+    assert click.unstyle(shown.getvalue()).splitlines() == [
+        # One word too long for what is left of the line.
+        "id            ", ROW[0],
+        "email         bob@example.com",
+        "name          Bob Dy",
+        "created (UTC) 2026-11-23 23:12:33",
+        "",
+        "id            -",
+        "email         bob@example.com",
+        "name          Bob Dy",
+        "created (UTC) 2026-11-23 23:12:33",
+    ]
+
+
+def test_a_wide_terminal_gets_a_table(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is room a row is a line, and stays one."""
+    shown = screen(monkeypatch, 100)
+    listing.show_table(COLUMNS, [ROW])
+    _, line = click.unstyle(shown.getvalue()).splitlines()
+    assert line.split("  ") == list(ROW)
+
+
+def test_a_long_list_is_shown_by_pages(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of the columns come again, and no row is left out."""
+    shown = screen(monkeypatch, 100)
+    count = 2 * listing.PAGE
+    listing.show_table(("n",), ((str(n),) for n in range(count)))
+    words = click.unstyle(shown.getvalue()).split()
+    assert words.count("n") == 2
+    assert [w for w in words if w != "n"] == [str(n) for n in range(count)]
+
+
+@pytest.mark.parametrize("wanted", ["1", ""])
+def test_no_color_is_heeded(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, run: Run
+) -> None:
+    """`NO_COLOR` takes the colours off, if it says anything."""
+    from vestibule.cli.doctor import doctor
+
+    shown = screen(monkeypatch, 100)
+    monkeypatch.setenv("NO_COLOR", wanted)
+    assert doctor.callback is not None
+    with pytest.raises(SystemExit):
+        doctor.callback(None, False)
+    assert ("\x1b[33m" in shown.getvalue()) is not bool(wanted)
+
+
+@pytest.mark.parametrize(
+    "command", ["users", "sessions", "identity"]
+)
+def test_a_list_of_nothing(run: Run, command: str) -> None:
+    """An empty list is an array too."""
+    User.count()
+    assert json.loads(run(command, "list", "--json").stdout) == []
+
+
+def test_users_as_json(any_database: str, run: Run) -> None:
+    """What the API shows of users is there, and what admins see."""
+    user = User(email="ζωή\x9b@example.com", first_name="Zoë")
+    user.save()
+    done = run("users", "list", "--json")
+    assert json.loads(done.stdout) == [
+        user.to_json() | {"role": "member", "disabled": False}
+    ]
+    assert done.stdout.isascii()
+
+
+def test_sessions_as_json(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each says whose it is, until when, and on which device."""
+    monkeypatch.setenv("SESSION_DURATION", "60")
+    User(id="1", email="bob@example.com").save()
+    session = UserSession(
+        user_id="1", session_id="s3cret", created_at="2020-01-02T03:04:05",
+        ip="192.0.2.7", user_agent="Mozilla (X11; Linux) Firefox/140",
+        method="password",
+    )
+    session.save()
+    done = run("sessions", "list", "--json")
+    assert json.loads(done.stdout) == [{
+        "id": session.id,
+        "user_id": "1",
+        "email": "bob@example.com",
+        "created_at": "2020-01-02 03:04:05",
+        "last_seen_at": None,
+        "expires_at": "2020-01-02 03:05:05",
+        "expired": "expired",
+        "ip": "192.0.2.7",
+        "user_agent": "Mozilla (X11; Linux) Firefox/140",
+        "device": "Firefox on Linux",
+        "method": "password",
+    }]
+    assert "s3cret" not in done.output
+
+
+def test_findings_as_json(run: Run) -> None:
+    """The doctor's findings are objects, the exit code stays."""
+    done = run("doctor", "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert {"grade", "what", "mend"} == set(found[0])
+    assert any("AUTH_TYPE" in one["mend"] for one in found)

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The package that is built: it has all it needs, and runs anywhere."""
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house.repository import PRODUCT, tracked
+from tests.serving import COOKIE, ROOT, Server, environment
+from vestibule import __version__
+
+#: Beside the packages, what a build reads.
+READ = ("pyproject.toml", "README.md", "LICENSE")
+#: Where translators write; the programs read what is compiled of it.
+SOURCES = ".po"
+
+
+def shipped() -> set[str]:
+    """Return the files of the packages, as git knows them."""
+    return {
+        file.path for file in tracked()
+        if file.path.partition("/")[0] in PRODUCT
+    }
+
+
+def can_build_here() -> bool:
+    """Tell whether this environment has what a build needs itself."""
+    try:
+        version = importlib.metadata.version("setuptools")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return int(version.partition(".")[0]) >= 77
+
+
+def pip(folder: Path, *arguments: str) -> None:
+    """Run pip on what lies in `folder`."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet",
+         "--disable-pip-version-check", *arguments],
+        cwd=folder,
+        check=True,
+        timeout=110,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package from what git tracks; return the wheel's path.
+
+    A build leaves files beside what it reads, so it reads a copy.
+    """
+    folder = tmp_path_factory.mktemp("build")
+    for name in {*shipped(), *READ}:
+        copy = folder / "tree" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy)
+    isolation = ("--no-build-isolation",) if can_build_here() else ()
+    pip(folder, "wheel", "--no-deps", *isolation, "./tree")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """Install the wheel into a folder of its own, and nothing else."""
+    target = wheel.parent / "installed"
+    pip(wheel.parent, "install", "--no-deps", "--no-compile", "--target",
+        str(target), f"./{wheel.name}")
+    return target
+
+
+@pytest.fixture
+def server(installed: Path, tmp_path: Path) -> Iterator[Server]:
+    """Start the installed service in a folder that knows no other."""
+    server = Server(
+        tmp_path, AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE,
+        WEB_PAGES="on",
+    )
+    server.program = (str(installed / "bin" / "vestibule"), "serve")
+    server.env["PYTHONPATH"] = str(installed)
+    yield server.start()
+    server.stop()
+
+
+def test_the_wheel_has_every_file(wheel: Path) -> None:
+    """Code, migrations, templates, assets and texts are in it, no more."""
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {
+            name for name in archive.namelist() if ".dist-info/" not in name
+        }
+    assert packed == {
+        name for name in shipped() if not name.endswith(SOURCES)
+    }
+
+
+def test_the_installed_command(installed: Path, tmp_path: Path) -> None:
+    """It is called by its name alone, and tells the one version."""
+    done = subprocess.run(
+        [sys.executable, str(installed / "bin" / "vestibule"), "--version"],
+        cwd=tmp_path,
+        env=environment(tmp_path, PYTHONPATH=str(installed)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == (f"vestibule {__version__}\n", "")
+    assert (installed / f"vestibule-{__version__}.dist-info").is_dir()
+
+
+def test_the_installed_service(server: Server) -> None:
+    """It makes its database and its pages of what was installed."""
+    page = server.request(
+        "GET", "/setup", headers={"Accept-Language": "fr"}
+    )
+    assert page.status_code == 200
+    assert "mot de passe" in page.text.lower()
+    sheet = re.search(r'href="(/vestibule/assets/[^"]+\.css)"', page.text)
+    assert sheet is not None
+    assert server.request("GET", sheet[1]).status_code == 200
+    assert server.request("GET", "/api/v1/stats").status_code == 401
+    assert server.request("GET", "/api/v1/status").status_code == 200
+
+
+def test_what_is_needed_is_what_is_pinned() -> None:
+    """The package asks for what `requirements.in` names, in ranges."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [
+        re.sub(r">=[\d.]+", "", need).replace("'", '"')
+        for need in project["dependencies"]
+    ]
+    wanted = (ROOT / "requirements.in").read_text().splitlines()
+    assert asked == [line for line in wanted if not line.startswith("#")]
+    for need in project["dependencies"]:
+        assert re.search(r">=\d", need), need

@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""The file of settings: it is written, read as a shell reads it, or refused.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Run, run
+from tests.unit.cli.processes import vestibule
+from vestibule import env_file, settings
+from vestibule.cli.init import CHOSEN
+from vestibule.errors import BadSetting
+
+__all__ = ["run"]
+
+GOOD = r"""
+# A comment, and an empty line above.
+API_PORT=5001
+export BRAND_NAME='The  "House" of $Ada' # a comment
+BRAND_COLOR=#1f5fae
+PASSWORD_CONTEXT_WORDS="a\"b\\c\n",'it'\''s'\ d
+LOGIN_URL=
+CORS_ORIGINS=*
+API_PORT=5002
+TRUSTED_PROXIES=10.0.0.0/8,::1
+"""
+VALUES = {
+    "API_PORT": "5002",
+    "BRAND_NAME": 'The  "House" of $Ada',
+    "BRAND_COLOR": "#1f5fae",
+    "PASSWORD_CONTEXT_WORDS": 'a"b\\c\\n,it\'s d',
+    "LOGIN_URL": "",
+    "CORS_ORIGINS": "*",
+    "TRUSTED_PROXIES": "10.0.0.0/8,::1",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, whose `.env` counts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ENV_FILE")
+    monkeypatch.delenv("DATABASE_URL")
+    return tmp_path
+
+
+def written(folder: Path, content: str, name: str = ".env") -> Path:
+    """Write a file of settings for its owner alone."""
+    file = folder / name
+    file.write_text(content)
+    file.chmod(0o600)
+    return file
+
+
+def as_a_shell_has_it(file: Path, name: str) -> str:
+    """Return the value that a POSIX shell exports after it read `file`."""
+    return subprocess.run(
+        ["sh", "-c", f'set -a; . "$1"; printenv {name}', "sh", str(file)],
+        check=True, env={"PATH": os.environ["PATH"]},
+        capture_output=True, text=True,
+    ).stdout.removesuffix("\n")
+
+
+def test_a_shell_reads_the_same(folder: Path) -> None:
+    """Every value is the one that a shell makes of the line."""
+    file = written(folder, GOOD)
+    assert env_file.parsed(GOOD, ".env") == VALUES
+    for name, value in VALUES.items():
+        assert as_a_shell_has_it(file, name) == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no assignment", "=x", "A B=x", "A =x", "9=x", "A=x y", "A='x",
+        'A="x', "A=$HOME", 'A="$HOME"', "A=`id`", 'A="`id`"', "A=x;id",
+        "A=x&", "A=~/x", "A=x|y", "A=x\\", "A=\0",
+    ],
+)
+def test_what_a_shell_takes_otherwise_is_refused(line: str) -> None:
+    """The line is named, and what it holds is not repeated."""
+    with pytest.raises(BadSetting) as error:
+        env_file.parsed(f"API_PORT=1\n\n{line}\n", "the file")
+    assert str(error.value).startswith("the file, line 3: ")
+    assert line not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "plain", "#1", "it's", "a b", "$x", "-----\\n-----", "é"]
+)
+def test_what_is_quoted_is_read_back(value: str) -> None:
+    """Whatever a value has in it, it is the same afterwards."""
+    content = f"A={env_file.quoted(value)}\n"
+    assert env_file.parsed(content, "") == {"A": value}
+
+
+def test_the_environment_counts_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file sets what nobody has set, and names that are settings."""
+    monkeypatch.setenv("API_PORT", "4000")
+    monkeypatch.delenv("POSTGRES_USER", raising=False)
+    written(folder, f"{GOOD}POSTGRES_USER=x\nENV_FILE=other\n")
+    assert env_file.load() == {"POSTGRES_USER", "ENV_FILE"}
+    assert settings.API_PORT.read() == 4000
+    assert settings.BRAND_NAME.read() == VALUES["BRAND_NAME"]
+    assert "POSTGRES_USER" not in os.environ
+    assert settings.ENV_FILE.read() == ".env"
+
+
+def test_without_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No `.env` is needed; a file that is named has to be there."""
+    assert env_file.load() == set()
+    (folder / ".env").mkdir()
+    assert env_file.load() == set()
+    assert not env_file.is_shared()
+    monkeypatch.setenv("ENV_FILE", "other")
+    with pytest.raises(BadSetting, match="there is no file other"):
+        env_file.load()
+    written(folder, "API_PORT=4001\n", "other")
+    env_file.load()
+    assert settings.API_PORT.read() == 4001
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write(folder: Path, mode: int) -> None:
+    """Its settings are not believed."""
+    written(folder, "API_PORT=4001\n").chmod(mode)
+    with pytest.raises(BadSetting, match=r"chmod 600 \.env"):
+        env_file.load()
+    assert settings.API_PORT.read() == 5000
+
+
+def test_a_file_of_somebody_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of root or of one's own is believed, and no other's."""
+    file = written(folder, "API_PORT=4001\n")
+    owner = file.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:
+        # It is root's, which everybody believes; let it be another's.
+        os.chown(file, 4711, -1)
+    with pytest.raises(BadSetting, match="belongs to another user"):
+        env_file.load()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff", "is not text in UTF-8"),
+        (b"#" * 300_000, "is not a file of settings"),
+    ],
+)
+def test_a_file_of_another_kind(
+    folder: Path, content: bytes, why: str
+) -> None:
+    """What is no text, or far too long, is refused."""
+    (folder / ".env").write_bytes(content)
+    (folder / ".env").chmod(0o600)
+    with pytest.raises(BadSetting, match=why):
+        env_file.load()
+
+
+def test_init_writes_every_setting(folder: Path, run: Run) -> None:
+    """The file is the owner's alone, and has each setting by default."""
+    done = run("init")
+    assert done.exit_code == 0, done.output
+    file = folder / ".env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert env_file.parsed(file.read_text(), ".env") == CHOSEN
+    lines = file.read_text().splitlines()
+    meanings = " ".join(line.removeprefix("# ") for line in lines)
+    shown = "\n".join(
+        line.removeprefix("#") for line in lines if "=" in line
+        and line[:2] != "# "
+    )
+    values = env_file.parsed(shown, ".env")
+    for setting in settings.ALL:
+        if setting is settings.ENV_FILE:
+            assert setting.name not in values
+            continue
+        assert setting.meaning in meanings
+        expected = CHOSEN.get(setting.name, setting.default or "")
+        assert values[setting.name] == expected
+    assert all(len(line) <= 79 for line in lines)
+
+
+def test_init_replaces_nothing(folder: Path, run: Run) -> None:
+    """A file that is there is kept, a link to nowhere too."""
+    (folder / "link").symlink_to("nowhere")
+    file = written(folder, "API_PORT=4001\n")
+    for arguments in ((), ("link",), (str(file),)):
+        done = run("init", *arguments)
+        assert done.exit_code == 1
+        assert "exists already and is kept" in done.stderr
+    assert file.read_text() == "API_PORT=4001\n"
+    assert not (folder / "nowhere").exists()
+
+
+def test_init_where_nothing_can_be_written(folder: Path, run: Run) -> None:
+    """A folder that is none is one line."""
+    done = run("init", "none/.env")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("vestibule: [Errno 2] ")
+
+
+def test_a_hardened_beginning(folder: Path, run: Run) -> None:
+    """With what is set for a proxy nothing is weak but what is new."""
+    assert run("init", "--hardened").exit_code == 0
+    done = run("doctor")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("weak") == 1
+    assert "there is no database" in done.stdout
+
+
+def test_what_init_writes_is_what_make_run_sets() -> None:
+    """Both ways to begin come to the same service."""
+    makefile = Path(__file__).parents[2] / "Makefile"
+    for name, value in CHOSEN.items():
+        assert f"{name}=$${{{name}:-{value}}}" in makefile.read_text()
+
+
+def test_the_doctor_reads_it(folder: Path, run: Run) -> None:
+    """Names that are none, readers and bad lines are findings."""
+    written(folder, "SESION_NAME=x\n").chmod(0o644)
+    said = run("doctor").stdout
+    assert "weak  .env has names that are no settings: SESION_NAME" in said
+    assert "weak  others on this machine may read .env" in said
+    written(folder, "nonsense\n")
+    done = run("doctor")
+    assert done.exit_code == 1
+    assert "wrong .env, line 1: must be NAME=VALUE" in done.stdout
+
+
+def test_commands_and_the_server_read_it(tmp_path: Path) -> None:
+    """The settings of the folder count for whatever starts there."""
+    written(tmp_path, "AUTH_TYPE=nonsense\nDATABASE_URL=sqlite:///a.db\n")
+    done = vestibule(tmp_path, "serve", ENV_FILE=".env")
+    assert done.returncode == 1
+    assert done.stderr.startswith("vestibule: AUTH_TYPE: ")
+    written(tmp_path, "nonsense\n")
+    for arguments in (("users", "list"), ("serve",)):
+        done = vestibule(tmp_path, *arguments, ENV_FILE=".env")
+        assert done.returncode == 1
+        assert done.stderr.startswith("vestibule: .env, line 1: ")
+    assert vestibule(tmp_path, "--help", ENV_FILE=".env").returncode == 0

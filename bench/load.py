@@ -101,10 +101,15 @@ class Run:
 
 
 def get(path: str, session_id: str) -> bytes:
-    """Return a whole GET request with a session cookie."""
+    """Return a whole GET request with a session cookie of ours."""
+    return get_with(path, f"{COOKIE}={session_id}")
+
+
+def get_with(path: str, cookies: str) -> bytes:
+    """Return a whole GET request with a `Cookie` header."""
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Cookie: {COOKIE}={session_id}\r\n\r\n"
+        f"Cookie: {cookies}\r\n\r\n"
     ).encode()
 
 

@@ -10,7 +10,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
-CODE := api models vestibule tests bench
+CODE := api models vestibule tests bench examples
 
 .PHONY: help run setup test torture lint types check bench bench-peers texts screenshots lock clean
 

@@ -19,6 +19,7 @@ from vestibule.errors import (
     VestibuleError,
     WrongPassword,
 )
+from vestibule.naming import display_name
 
 _PASSWORD = USERS.c.keys().index("password")
 #: Columns whose change ends a reset code.
@@ -146,8 +147,7 @@ class User(Base):
 
     def display_name(self) -> str:
         """Return the names, or the one there is, or the email, or ""."""
-        names = [name for name in (self.first_name, self.last_name) if name]
-        return " ".join(names) or self.email or ""
+        return display_name(self.first_name, self.last_name, self.email)
 
     def _row(self) -> dict[str, Any]:
         """Return the value of each column; raise `InvalidValue`."""

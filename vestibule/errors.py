@@ -97,6 +97,13 @@ class SchemaBehind(VestibuleError):
     public = "Service Unavailable"
 
 
+class VestibuleUnavailable(VestibuleError):
+    """An application cannot learn who asks: nobody may pass then."""
+
+    status = 503
+    public = "Service Unavailable"
+
+
 class NoSessionMade(VestibuleError):
     """A mechanism of somebody's own began no session at a login."""
 

@@ -8,6 +8,9 @@ from vestibule import settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
+#: What tokens name as who made them, and how they are signed.
+ISSUER = "vestibule"
+ALGORITHM = "EdDSA"
 #: How long a copy of the public keys may be used.
 COPY_MAX_AGE = timedelta(minutes=5)
 

@@ -56,13 +56,8 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> Found:
     if generation is None:
         return Found(auth.current_user(request))
     now, limits = auth.now(), auth.limits()
-    known = _known.get(session_id)
-    if (
-        known is not None
-        and known.generation == generation
-        and known.since <= now < known.until
-        and known.limits is limits
-    ):
+    known = _counting(session_id, generation, now, limits)
+    if known is not None:
         # Views may change what they are given.
         return Found(known.user.twin(), known)
     with OneRead():
@@ -77,6 +72,29 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> Found:
     fresh = Known(generation, now, until, limits, user.twin(), {})
     _known[session_id] = fresh
     return Found(user, fresh)
+
+
+def needs_look_up(auth: Any, session_id: str) -> bool:
+    """Tell whether `find_user` would look this session up."""
+    generation = database().generation() if _is_own(auth) else None
+    return generation is None or None is _counting(
+        session_id, generation, auth.now(), auth.limits()
+    )
+
+
+def _counting(
+    session_id: str, generation: int, now: datetime, limits: Limits
+) -> Known | None:
+    """Return what is remembered of a session, if it still counts."""
+    known = _known.get(session_id)
+    if (
+        known is not None
+        and known.generation == generation
+        and known.since <= now < known.until
+        and known.limits is limits
+    ):
+        return known
+    return None
 
 
 def _is_own(auth: Any) -> bool:

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Fixtures: a Vestibule of this process on a port, and who is known there.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from api.v1 import app as app_module
+from api.v1.auth import recent
+from api.v1.auth.session_db_auth import SessionDBAuth
+from models.engine import database
+from models.user import User
+from tests.clocks import SetClock
+from tests.protect.asking import WAYS
+from tests.serving import COOKIE
+from vestibule.sessions.reasons import Reason
+
+
+@dataclass
+class Town:
+    """A Vestibule with a member and an admin, each with a session."""
+
+    url: str
+    auth: SessionDBAuth
+    bob: User
+    cookie: str
+    ada: User
+    admin_cookie: str
+
+    def end(self, cookie: str) -> None:
+        """End the session of a cookie, as its owner does."""
+        assert self.auth.store.end(cookie.partition("=")[2], Reason.REVOKED)
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Stop the product's clock; the test moves it."""
+    return SetClock().install(monkeypatch)
+
+
+@contextmanager
+def listening(application: Any) -> Iterator[str]:
+    """Serve a WSGI application on a port; yield its address."""
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.05])
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(30)
+        server.server_close()
+
+
+@pytest.fixture
+def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    """Run a Vestibule that signs identities, in this process."""
+    for name, value in {
+        "AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE,
+        "IDENTITY_HEADER": "on",
+    }.items():
+        monkeypatch.setenv(name, value)
+    recent._known.clear()
+    auth = SessionDBAuth()
+    bob = User(email="bob@example.com", first_name="Bob")
+    ada = User(email="ada@example.com", first_name="Ada")
+    ada.role = "admin"
+    cookies = []
+    for user in (bob, ada):
+        user.save()
+        cookies.append(f"{COOKIE}={auth.create_session(user.id)}")
+    monkeypatch.setattr(app_module, "auth", auth, raising=False)
+    app = app_module.create_app(auth)
+
+    def answering(environ: Any, start_response: Any) -> Any:
+        """Answer, and leave no connection to the thread that ends."""
+        try:
+            return app(environ, start_response)
+        finally:
+            database().close()
+
+    with listening(answering) as url:
+        yield Town(url, auth, bob, cookies[0], ada, cookies[1])
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Any:
+    """Return what asks by threads, then what asks by coroutines."""
+    return WAYS[request.param]

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""The decision in process is the decision over HTTP, and needs as much."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from models.engine import close
+from tests.backends import free_port
+from tests.clocks import SetClock
+from tests.protect.conftest import Town
+from tests.serving import COOKIE
+from vestibule.accounts.disabling import disable
+from vestibule.errors import BadSetting, VestibuleUnavailable
+from vestibule.protect import installation
+from vestibule.protect.async_sources import AsyncInstallation
+from vestibule.protect.installation import Installation
+from vestibule.protect.principal import Principal
+
+
+def test_it_decides_as_verify_does(way: Any, town: Town) -> None:
+    """Of any cookie both say the same, and at the same moment."""
+    disable(town.bob, town.auth.store)
+    live, other = town.admin_cookie, f"{COOKIE}=other"
+    with way(None) as here, way(town.url, timeout=30) as there:
+        for cookie in (
+            live, town.cookie, other, f"{live}; {other}", f"{live}; {live}",
+            f"{live}=", f'{COOKIE}="{live.partition("=")[2]}"', "=", ";;",
+            live.upper(), f"x=\xfc; {live}", f"{live}; {COOKIE}=\xfc",
+        ):
+            assert here(cookie) == there(cookie)
+        assert here(live) == Principal(
+            town.ada.id, "ada@example.com", "admin", "Ada"
+        )
+        assert here(live) is here(live)
+        town.end(live)
+        assert here(live) is there(live) is None
+
+
+@pytest.mark.parametrize("missing", ["AUTH_TYPE", "SESSION_NAME"])
+def test_settings_by_which_nobody_is_known(
+    way: Any, town: Town, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application without them does not start, open or shut."""
+    monkeypatch.delenv(missing)
+    with pytest.raises(BadSetting, match=missing), way(None):
+        pass
+
+
+def test_a_database_that_is_away(
+    way: Any, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it cannot be asked, nobody can tell."""
+    with way(None) as ask:
+        assert ask(town.cookie) is not None
+        close()
+        monkeypatch.setenv(
+            "DATABASE_URL",
+            f"postgresql+psycopg://me:secret@127.0.0.1:{free_port()}/none",
+        )
+        for _ in range(2):
+            with pytest.raises(VestibuleUnavailable) as refused:
+                ask(town.cookie)
+            assert "secret" not in str(refused.value)
+
+
+def test_a_defect(
+    way: Any, town: Town, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What fails inside opens nothing; its traceback is for the log."""
+    monkeypatch.setattr(installation, "judge", None)
+    with way(None) as ask, pytest.raises(VestibuleUnavailable):
+        ask(town.cookie)
+    assert "TypeError" in caplog.text
+
+
+def test_a_loop_does_not_wait_for_look_ups(
+    set_clock: SetClock, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not remembered is looked up by another thread."""
+    here = Installation()
+    in_loop: list[bool] = []
+    judged = here._judged
+
+    def noted(request: Any) -> Principal | None:
+        """Note which thread judges."""
+        in_loop.append(threading.current_thread() is loop)
+        return judged(request)
+
+    monkeypatch.setattr(here, "_judged", noted)
+    loop = threading.current_thread()
+    source = AsyncInstallation(here)
+    with asyncio.Runner() as runner:
+
+        def ask(cookie: str) -> Principal | None:
+            """Ask on the loop of this thread."""
+            return runner.run(source.principal(cookie))
+
+        for _ in range(3):
+            assert ask(town.cookie) is not None
+        # Thread and loop each have to see that nothing was written.
+        assert (in_loop[0], in_loop[-1]) == (False, True)
+        for cookie in ("theme=dark", f"{COOKIE}=unknown"):
+            assert ask(cookie) is None
+        assert in_loop[-2:] == [True, False]
+        set_clock.advance(3600)
+        assert ask(town.cookie) is not None
+        assert in_loop[-1:] == [False]
+        runner.run(source.close())
+        assert ask(f"{COOKIE}=unknown") is None
+        runner.run(source.close())

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""A middleware of ASGI 3, for Django, Starlette and all others.
+
+Its law: what is within sees a request or a websocket only after its user
+is known, in `scope["vestibule.principal"]`, and sees no header that names
+another.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from vestibule.protect.address import TIMEOUT
+from vestibule.protect.async_sources import AsyncSource, async_source_for
+from vestibule.protect.presented import from_scope, without_names
+from vestibule.protect.principal import PRINCIPAL, Principal
+from vestibule.protect.refusal import (
+    FAILURES,
+    Refusal,
+    checked_roles,
+    refusal_for,
+    refusal_of,
+)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: An extension of ASGI: a websocket may be refused by a status.
+_DENIAL = "websocket.http.response"
+
+
+class Protection:
+    """An application that only those who are signed in get to.
+
+    `url` is that of a Vestibule, without it the installation of this
+    process is asked. With `audience`, the host of the application, the
+    signed identity of a gate counts instead of the cookie. With `roles`
+    one of them is needed. `optional` lets others pass as nobody, for an
+    application that decides for itself. `timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        url: str | None = None,
+        *,
+        audience: str | None = None,
+        roles: tuple[str, ...] = (),
+        optional: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Stand before `app`; raise `InvalidValue`, `BadSetting`."""
+        self._app = app
+        self._roles = checked_roles(roles) if roles else ()
+        self._optional = optional
+        self._source = async_source_for(url, audience, timeout)
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer the request of `scope`, or let it be answered."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._source.close()
+            return
+        if kind not in ("http", "websocket"):
+            raise ValueError(f"nobody can be known by {kind!r}")
+        refusal: Refusal | None
+        try:
+            principal = await found_in(scope, self._source)
+        except FAILURES as error:
+            refusal = refusal_for(error)
+        else:
+            refusal = refusal_of(principal, self._roles)
+            if principal is None and self._optional:
+                refusal = None
+        if refusal is None:
+            headers = without_names(scope["headers"])
+            await self._app({**scope, "headers": headers}, receive, send)
+        elif kind == "http":
+            await _refuse(refusal, send, "http.response")
+        else:
+            await _refuse_websocket(refusal, scope, receive, send)
+
+
+async def found_in(
+    scope: MutableMapping[str, Any], source: AsyncSource
+) -> Principal | None:
+    """Return who sends a request, and note it; ask once for each.
+
+    Raise `InvalidValue` or `VestibuleUnavailable`.
+    """
+    if PRINCIPAL in scope:
+        known: Principal | None = scope[PRINCIPAL]
+        return known
+    presented = from_scope(scope, source.header)
+    principal = (
+        None if presented is None else await source.principal(presented)
+    )
+    scope[PRINCIPAL] = principal
+    return principal
+
+
+async def _refuse(refusal: Refusal, send: Send, kind: str) -> None:
+    """Answer in place of the application, by messages of this `kind`."""
+    body = refusal.body
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        **refusal.headers,
+    }
+    await send({
+        "type": f"{kind}.start",
+        "status": refusal.status,
+        "headers": [
+            (name.lower().encode(), value.encode())
+            for name, value in headers.items()
+        ],
+    })
+    await send({"type": f"{kind}.body", "body": body})
+
+
+async def _refuse_websocket(
+    refusal: Refusal, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Refuse a websocket before it is one; servers answer 403 by default.
+    """
+    await receive()
+    if _DENIAL in (scope.get("extensions") or {}):
+        await _refuse(refusal, send, _DENIAL)
+    else:
+        await send({"type": "websocket.close", "code": 1008})

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The decision in process, where an application shares the installation.
+
+Its law: it is the decision of the filter and of the gate, by the same
+functions, on the same database and by the same settings.
+"""
+
+import logging
+
+from api.v1.admission import begin, judge
+from api.v1.auth import mechanism_for, recent
+from api.v1.auth.auth import Auth
+from api.v1.auth.decision import Outcome
+from api.v1.request import VestibuleRequest
+from vestibule import settings
+from vestibule.errors import (
+    BadSetting,
+    VestibuleError,
+    VestibuleUnavailable,
+)
+from vestibule.protect.answer import VERIFY
+from vestibule.protect.presented import COOKIE
+from vestibule.protect.principal import Principal
+
+_log = logging.getLogger(__name__)
+
+#: By this name it is kept with a remembered session.
+_MADE = "principal"
+_PATH, _, _QUERY = VERIFY.partition("?")
+
+
+class Installation:
+    """The Vestibule whose settings this process has."""
+
+    header = COOKIE
+
+    def __init__(self) -> None:
+        """Judge by the mechanism of the settings.
+
+        Raise `BadSetting` where these know nobody: an application that
+        asks would be shut for everybody, or open.
+        """
+        mechanism = mechanism_for(settings.AUTH_TYPE.read())
+        for setting in (settings.AUTH_TYPE, settings.SESSION_NAME):
+            if setting.read() is None:
+                raise BadSetting(
+                    setting.name,
+                    "must be set where an application asks in process",
+                )
+        self._auth: Auth = mechanism() if mechanism else Auth()
+
+    def principal(self, presented: str) -> Principal | None:
+        """Return whose cookies are `presented`, or `None`.
+
+        Raise `VestibuleUnavailable` where the database does not tell.
+        """
+        try:
+            return self._judged(_request_with(presented))
+        except VestibuleError as error:
+            raise VestibuleUnavailable(str(error)) from None
+        except Exception as error:
+            _log.exception("a request cannot be judged")
+            raise VestibuleUnavailable("a defect") from error
+
+    def is_quick(self, presented: str) -> bool:
+        """Tell whether `principal` needs nothing that could take long.
+
+        So it is for a session that is remembered; one that is not is
+        looked up, and perhaps its use is noted.
+        """
+        session_id = self._auth.session_cookie(_request_with(presented))
+        try:
+            return session_id is None or not (
+                recent.needs_look_up(self._auth, session_id)
+            )
+        except VestibuleError:
+            return False
+
+    def close(self) -> None:
+        """Do nothing: the connections are the database's affair."""
+
+    def _judged(self, request: VestibuleRequest) -> Principal | None:
+        """Return the principal that is decided on; raise what goes wrong.
+        """
+        begin(self._auth, request)
+        decision = judge(self._auth, request)
+        if decision.outcome is not Outcome.PASSED:
+            return None
+        made = {} if decision.known is None else decision.known.made
+        principal: Principal | None = made.get(_MADE)
+        if principal is None:
+            user = decision.principal
+            principal = made[_MADE] = Principal(
+                user.id, user.email, user.role,
+                user.first_name, user.last_name,
+            )
+        return principal
+
+
+def _request_with(cookie: str) -> VestibuleRequest:
+    """Return the question that a client of the API would send."""
+    return VestibuleRequest({
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": _PATH,
+        "QUERY_STRING": _QUERY,
+        "HTTP_COOKIE": cookie,
+        "wsgi.url_scheme": "http",
+    })

@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -60,18 +61,34 @@ def main(
     console = Console(width=None if sys.stdout.isatty() else 140)
     place = installed(folder or outside.default(), console)
     cores.pin_load()
-    rows: list[Row] = []
+    # Who ends it by its id ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="peers") as scratch:
         setting = Setting(
             place, Path(scratch), Generator(Path(scratch), "wrk"),
             Rounds(rounds, seconds),
         )
-        for what, scenario in SCENARIOS.items():
-            if not only or what in only:
-                with console.status(f"measuring {what} ..."):
-                    rows += scenario(setting)
+        rows = measured(setting, only or tuple(SCENARIOS), console)
     said = conditions.told(place, setting.rounds, setting.left_out)
     show(rows, said, as_markdown, console)
+
+
+def measured(
+    setting: Setting, wanted: tuple[str, ...], console: Console
+) -> list[Row]:
+    """Return the lines of the `wanted` comparisons.
+
+    A server that does not start or answers wrongly ends the run, with a
+    sentence that names it.
+    """
+    rows: list[Row] = []
+    try:
+        for what in wanted:
+            with console.status(f"measuring {what} ..."):
+                rows += SCENARIOS[what](setting)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+    return rows
 
 
 def installed(folder: Path, console: Console) -> Outside:

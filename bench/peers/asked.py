@@ -80,7 +80,7 @@ class LoggedInto:
             self._log_in(connection)
             before = spent(self._pids())
             done, begun, passed = 0, time.perf_counter(), 0.0
-            while passed < seconds:
+            while not done or passed < seconds:
                 self._log_in(connection)
                 done += 1
                 passed = time.perf_counter() - begun

@@ -46,7 +46,8 @@ def told(outside: Outside, rounds: Rounds, left_out: list[str]) -> list[str]:
         NOT_COMPARED,
     ]
     if left_out:
-        said.append(f"Left out: {'; '.join(sorted(set(left_out)))}.")
+        named = "; ".join(sorted(set(left_out)))
+        said.append(f"Left out for what is not installed: {named}.")
     return said
 
 

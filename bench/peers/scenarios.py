@@ -39,7 +39,7 @@ class Setting:
                 able.append(household.move_in(peer))
             else:
                 self.left_out.append(
-                    f"{peer.name}: {lacking} is not installed"
+                    f"{peer.name}, which needs {lacking}"
                 )
         return able
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
-from bench.load import BadAnswers, Generator
+from bench.load import BadAnswers, Generator, Seen
 from bench.look_ups import CONNECTIONS
 from bench.rows import cpu_seconds
 
+#: Seconds of load before the first round.
+WARM_UP = 2
 Pids = Callable[[], list[int]]
 #: Requests of one login: path, headers and body.
 Attempt = tuple[str, dict[str, str], str]
@@ -38,16 +40,23 @@ class Asked:
         Raise `BadAnswers` if there was another one.
         """
         before = spent(self._pids())
-        seen = self._generator.run(
-            self._port, self._requests, CONNECTIONS, seconds
-        )
+        seen = self._seen(seconds)
         used = spent(self._pids()) - before
         self.rates.append(seen.rate)
         self.costs.append(used * 1000 / (seen.rate * seconds))
 
     def warm_up(self) -> None:
         """Let it compile and fill what it keeps, unnoted."""
-        self._generator.run(self._port, self._requests, CONNECTIONS, 1)
+        self._seen(WARM_UP)
+
+    def _seen(self, seconds: int) -> Seen:
+        """Return what a run of some seconds saw; all answers were good."""
+        try:
+            return self._generator.run(
+                self._port, self._requests, CONNECTIONS, seconds
+            )
+        except BadAnswers as error:
+            raise BadAnswers(f"{self.name}: {error}") from None
 
 
 class LoggedInto:

@@ -34,7 +34,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 engine = create_async_engine(
     given.POSTGRESQL
-    or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}"
+    or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}",
+    **eval(given.VARIANT)
 )
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 

@@ -29,7 +29,6 @@ app.config.update(
     SESSION_COOKIE_SAMESITE="strict",
     REMEMBER_COOKIE_SAMESITE="strict",
     WTF_CSRF_ENABLED=False,
-    SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True},
     SQLALCHEMY_DATABASE_URI=(
         given.POSTGRESQL or f"sqlite:///{given.sqlite('flask_security')}"
     ),

@@ -12,7 +12,7 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 CODE := api models vestibule tests bench examples docs
 
-.PHONY: help run setup test torture lint types check bench docs texts screenshots lock clean
+.PHONY: help run setup test torture lint types check bench bench-peers docs texts screenshots lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ check: lint types  ## All of CI: lint, types, tests with coverage.
 bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
 	$(BIN)/python -m bench
 
+bench-peers: $(VENV)/.develop  ## Measure beside other libraries, installed outside the tree.
+	$(BIN)/python -m bench.peers $(OPTIONS)
+
 docs: $(VENV)/.develop  ## Write the guide as a site to docs/_build/index.html.
 	$(BIN)/sphinx-build -W --keep-going -q -d docs/_build/.doctrees docs docs/_build
 
@@ -74,6 +77,7 @@ lock:  ## Write the requirement files with hashes, from the .in files.
 	@test -x $(VENV)/lock/bin/pip-compile || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet pip-tools; }
 	$(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt requirements.in
 	$(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements-dev.txt requirements-dev.in
+	for list in requirements requirements-own; do $(VENV)/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o bench/peers/$$list.txt bench/peers/$$list.in || exit 1; done
 
 clean:  ## Remove what was built; the database stays.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* docs/_build

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""A route of FastAPI for those who are signed in at Vestibule.
+
+`PEER_VESTIBULE` names the Vestibule to ask over HTTP; where it is empty,
+the installation that the settings of this process name is asked.
+"""
+
+import os
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from vestibule.protect.fastapi import Vestibule
+from vestibule.protect.principal import Principal
+
+vestibule = Vestibule(os.environ["PEER_VESTIBULE"] or None)
+app = FastAPI(lifespan=vestibule.lifespan)
+
+
+@app.get("/whoami")
+async def whoami(
+    user: Principal = Depends(vestibule.current_user),
+) -> dict[str, Any]:
+    """Answer who asks."""
+    return {"id": user.id, "email": user.email}

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Somebody who is asked who asks, by load or one login after the other."""
+
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+
+from bench.load import BadAnswers, Generator, Seen
+from bench.look_ups import CONNECTIONS
+from bench.rows import cpu_seconds
+
+#: Seconds of load before the first round.
+WARM_UP = 2
+Pids = Callable[[], list[int]]
+#: Requests of one login: path, headers and body.
+Attempt = tuple[str, dict[str, str], str]
+
+
+class Asked:
+    """A route under load, and what its processes spend on it."""
+
+    def __init__(
+        self, name: str, port: int, pids: Pids, requests: Path,
+        generator: Generator,
+    ) -> None:
+        """Ask for the `requests` of a file, which were seen to be good."""
+        self.name = name
+        self._port = port
+        self._pids = pids
+        self._requests = requests
+        self._generator = generator
+        self.rates: list[float] = []
+        #: Milliseconds of its processes' time per answer, for each run.
+        self.costs: list[float] = []
+
+    def measure(self, seconds: int) -> None:
+        """Note how many good answers a second it gives.
+
+        Raise `BadAnswers` if there was another one.
+        """
+        before = spent(self._pids())
+        seen = self._seen(seconds)
+        used = spent(self._pids()) - before
+        self.rates.append(seen.rate)
+        self.costs.append(used * 1000 / (seen.rate * seconds))
+
+    def warm_up(self) -> None:
+        """Let it compile and fill what it keeps, unnoted."""
+        self._seen(WARM_UP)
+
+    def _seen(self, seconds: int) -> Seen:
+        """Return what a run of some seconds saw; all answers were good."""
+        try:
+            return self._generator.run(
+                self._port, self._requests, CONNECTIONS, seconds
+            )
+        except BadAnswers as error:
+            raise BadAnswers(f"{self.name}: {error}") from None
+
+
+class LoggedInto:
+    """A login that is done again and again, one at a time.
+
+    A window that ends amid a slow hash would not count that one; here the
+    last login is waited for, so nothing is lost by rounding.
+    """
+
+    def __init__(
+        self, name: str, port: int, pids: Pids, attempts: list[Attempt]
+    ) -> None:
+        """Log in by all `attempts` in turn."""
+        self.name = name
+        self._port = port
+        self._pids = pids
+        self._attempts = attempts
+        self._turn = 0
+        self.rates: list[float] = []
+        #: Milliseconds of its processes' time per login, for each run.
+        self.costs: list[float] = []
+
+    def measure(self, seconds: int) -> None:
+        """Note how many logins a second succeed, each with its cookie.
+
+        Raise `BadAnswers` about one that does not.
+        """
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
+        try:
+            self._log_in(connection)
+            before = spent(self._pids())
+            done, begun, passed = 0, time.perf_counter(), 0.0
+            while not done or passed < seconds:
+                self._log_in(connection)
+                done += 1
+                passed = time.perf_counter() - begun
+            used = spent(self._pids()) - before
+        finally:
+            connection.close()
+        self.rates.append(done / passed)
+        self.costs.append(used * 1000 / done)
+
+    def _log_in(self, connection: HTTPConnection) -> None:
+        """Log in once, by the next attempt."""
+        path, headers, body = self._attempts[self._turn]
+        self._turn = (self._turn + 1) % len(self._attempts)
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status >= 300 or not answer.getheader("Set-Cookie"):
+            raise BadAnswers(f"{self.name}: no login, {answer.status}")
+
+
+def spent(pids: list[int]) -> float:
+    """Return the processor time that processes have used so far, in s."""
+    return sum(map(cpu_seconds, pids))

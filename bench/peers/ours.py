@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Vestibule in this run: the same checks and the same load as the peers."""
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bench.filling import PASSWORD, Known, email_of, filled_apart
+from bench.load import Generator, get
+from bench.look_ups import STORED
+from bench.peers.answers import check_named, check_nobody
+from bench.peers.asked import Asked, LoggedInto
+from bench.peers.household import USERS
+from bench.serving import LOGIN, ME, VERIFY, PinnedServer
+
+USERS_ME = "users/me"
+VERIFIED = "verify"
+SIGNED = "verify with identity"
+ON_POSTGRESQL = "users/me on PostgreSQL"
+
+
+def running_with(
+    folder: Path, running: ExitStack, **settings: str
+) -> tuple[PinnedServer, list[Known]]:
+    """Start a server with many sessions; return it and some of them."""
+    server = PinnedServer(folder, **settings)
+    known = filled_apart(server.env, STORED)
+    running.enter_context(server)
+    return server, known
+
+
+def asked_for(
+    name: str, server: PinnedServer, known: list[Known], path: str,
+    generator: Generator,
+) -> Asked:
+    """Return a route of ours that was checked and is to be measured."""
+    for session_id, email in known[:: max(1, len(known) // USERS)]:
+        found = server.request("GET", path, session_id)
+        check_named(name, found.status_code, found.text, email)
+    for without in (None, "00000000-0000-4000-8000-00000000dead"):
+        found = server.request("GET", path, without)
+        check_nobody(
+            name, found.status_code, found.text, [who.email for who in known]
+        )
+    requests = generator.file([get(path, one.session_id) for one in known])
+    return Asked(
+        name, server.port, partial(server.workers), requests, generator
+    )
+
+
+def whoami(
+    folder: Path, running: ExitStack, generator: Generator, database: str
+) -> list[Asked]:
+    """Start what is compared: `users/me`, verify, verify with identity.
+
+    And `users/me` on the PostgreSQL that `database` names, if it does.
+    """
+    plain, known = running_with(folder / "ours", running)
+    signing, others = running_with(
+        folder / "signing", running, IDENTITY_HEADER="on"
+    )
+    found = [
+        asked_for(USERS_ME, plain, known, ME, generator),
+        asked_for(VERIFIED, plain, known, VERIFY, generator),
+        asked_for(SIGNED, signing, others, VERIFY, generator),
+    ]
+    if database:
+        server, more = running_with(
+            folder / "postgresql", running, DATABASE_URL=database
+        )
+        found.append(asked_for(ON_POSTGRESQL, server, more, ME, generator))
+    return found
+
+
+def logins(folder: Path, running: ExitStack) -> LoggedInto:
+    """Start a server as it is shipped, which counts guesses too."""
+    server, _ = running_with(
+        folder / "ours-logins", running, THROTTLE="on"
+    )
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return LoggedInto("ours", server.port, partial(server.workers), [
+        (LOGIN, headers, urlencode({
+            "email": email_of(number), "password": PASSWORD,
+        }))
+        for number in range(USERS)
+    ])

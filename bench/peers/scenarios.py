@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""The three comparisons: who asks, logins, and a route of FastAPI."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from bench.load import Generator, get_with
+from bench.peers import ours, roster, routes
+from bench.peers.asked import Asked, LoggedInto
+from bench.peers.comparison import compared, fastest
+from bench.peers.household import Household, Tenant
+from bench.peers.outside import Outside
+from bench.peers.roster import PEERS, Peer
+from bench.rows import Rounds, Row
+
+
+@dataclass
+class Setting:
+    """What all comparisons of a run share."""
+
+    outside: Outside
+    folder: Path
+    generator: Generator
+    rounds: Rounds
+    #: What could not be measured here, and why.
+    left_out: list[str] = field(default_factory=list)
+
+    def tenants(
+        self, household: Household, peers: list[Peer]
+    ) -> list[Tenant]:
+        """Start those peers that can run here; note the others."""
+        able = []
+        for peer in peers:
+            lacking = household.missing(peer)
+            if lacking is None:
+                able.append(household.move_in(peer))
+            else:
+                self.left_out.append(
+                    f"{peer.name}, which needs {lacking}"
+                )
+        return able
+
+    def load_of(self, tenant: Tenant) -> Asked:
+        """Return a peer's route, to be measured."""
+        served = tenant.served
+        return Asked(
+            tenant.peer.name, served.port, served.pids,
+            self.generator.file([
+                get_with(served.path, header)
+                for header in tenant.cookies.values()
+            ]),
+            self.generator,
+        )
+
+
+def whoami(setting: Setting) -> Iterator[Row]:
+    """Yield how many times each peer ours answers who asks."""
+    with ExitStack() as running:
+        household = Household(
+            setting.outside, setting.folder / "whoami", running
+        )
+        tenants = setting.tenants(household, list(PEERS))
+        own = ours.whoami(
+            setting.folder / "whoami", running, setting.generator,
+            household.fresh_postgresql(),
+        )
+        theirs = [setting.load_of(tenant) for tenant in tenants]
+        interleave(setting.rounds, [*own, *theirs])
+        for tenant in tenants:
+            tenant.served.check(tenant.cookies)
+    python = fastest([
+        one for one, tenant in zip(theirs, tenants, strict=True)
+        if tenant.peer.is_python
+    ])
+    bounds = {ours.USERS_ME: 7, ours.VERIFIED: 25, ours.SIGNED: 15}
+    if python is not None:
+        for one in own:
+            yield compared(
+                f"{one.name} : the fastest of Python, {python.name}",
+                one, python, bounds.get(one.name),
+            )
+    for other in theirs:
+        if other is not python:
+            yield compared(
+                f"{ours.USERS_ME} : {other.name}", own[0], other,
+                7 if other.name == roster.BETTER_AUTH else None,
+            )
+
+
+def logins(setting: Setting) -> Iterator[Row]:
+    """Yield how many times each peer ours logs people in."""
+    with ExitStack() as running:
+        folder = setting.folder / "logins"
+        household = Household(setting.outside, folder, running)
+        tenants = setting.tenants(
+            household, [peer for peer in PEERS if peer.logs_in]
+        )
+        own = ours.logins(folder, running)
+        theirs = [_logins_of(tenant) for tenant in tenants]
+        interleave(setting.rounds, [own, *theirs])
+    for one in theirs:
+        yield compared(f"logins : {one.name}", own, one, 5, "logins/s")
+
+
+def _logins_of(tenant: Tenant) -> LoggedInto:
+    """Return a peer's login, named with the hash that it computes."""
+    return LoggedInto(
+        f"{tenant.peer.name}, {tenant.hashed}",
+        tenant.served.port,
+        tenant.served.pids,
+        tenant.attempts(),
+    )
+
+
+def fastapi_routes(setting: Setting) -> Iterator[Row]:
+    """Yield how a route that Vestibule protects compares in FastAPI."""
+    with ExitStack() as running:
+        folder = setting.folder / "routes"
+        household = Household(setting.outside, folder, running)
+        tenants = setting.tenants(household, [
+            peer for peer in PEERS if peer.app == "fastapi_users_app"
+        ])
+        by_client, in_process = routes.protected(
+            setting.outside, folder, running, setting.generator
+        )
+        theirs = [setting.load_of(tenant) for tenant in tenants]
+        interleave(setting.rounds, [by_client, in_process, *theirs])
+    best = fastest(theirs)
+    if best is not None:
+        for one, bound in ((by_client, 2), (in_process, 5)):
+            yield compared(
+                f"{one.name} : route of {best.name}", one, best, bound
+            )
+
+
+def interleave(rounds: Rounds, measured: list[Asked | LoggedInto]) -> None:
+    """Measure all in turn, round by round, after each was warmed up."""
+    for one in measured:
+        if isinstance(one, Asked):
+            one.warm_up()
+    rounds.interleaved(*(
+        partial(one.measure, rounds.seconds) for one in measured
+    ))

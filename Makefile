@@ -15,7 +15,7 @@ CODE := api models vestibule tests bench examples docs
 .PHONY: help run setup test torture lint types check bench bench-peers docs texts screenshots lock clean
 
 help:  ## Show what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.service: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

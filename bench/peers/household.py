@@ -20,7 +20,8 @@ from bench.peers.outside import APPS, Outside
 from bench.peers.roster import Peer
 from bench.peers.served import WHOAMI, Served, started
 from bench.peers.stores import Redis
-from tests.backends import PostgreSQL, free_port
+from tests.backends import PostgreSQL
+from tests.ports import free_port
 from tests.serving import environment
 
 #: Users of each peer, and sessions that its load uses in turn.

@@ -14,7 +14,7 @@ from bench.peers.outside import APPS, Outside
 from bench.peers.roster import uvicorn
 from bench.peers.served import WHOAMI, Served, started
 from bench.serving import PinnedServer
-from tests.backends import free_port
+from tests.ports import free_port
 from tests.serving import COOKIE, ROOT
 
 BY_CLIENT = "FastAPI route, asking verify over HTTP"

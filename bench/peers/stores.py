@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.backends import free_port
+from tests.ports import free_port
 
 _PATIENCE = 30
 

@@ -15,7 +15,7 @@ from bench.load import BadAnswers
 from bench.peers.__main__ import main
 from bench.peers.asked import Attempt, LoggedInto
 from bench.peers.served import Served, started
-from tests.backends import free_port
+from tests.ports import free_port
 
 #: A server that answers one path, in one line, for a moment's test.
 SERVER = (

@@ -140,7 +140,10 @@ def test_under_self_nobody_learns_who_exists(serve: Serve) -> None:
         ("PUT", {"data": "no json"}), ("DELETE", {}),
     ):
         answers = {
-            (r.status_code, r.content, tuple(sorted(r.headers)))
+            # The server closes where a body had not come in yet: chance.
+            (r.status_code, r.content, tuple(sorted(
+                {name.lower() for name in r.headers} - {"connection"}
+            )))
             for user_id in (other.id, "nobody", "me2", "%00")
             for r in [
                 server.request(

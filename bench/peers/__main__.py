@@ -98,10 +98,14 @@ def installed(folder: Path, console: Console) -> Outside:
         with console.status(f"installing the peers in {folder} ..."):
             place.install("peers", outside.PEERS)
             place.install("own", outside.OWN)
-            if place.has_node():
-                place.install_node()
     except (RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    if place.has_node():
+        try:
+            with console.status("installing the peers of Node ..."):
+                place.install_node()
+        except RuntimeError as error:
+            click.echo(f"Node's peers are left out: {error}", err=True)
     return place
 
 

@@ -54,6 +54,7 @@ class Outside:
         if folder.resolve().is_relative_to(ROOT):
             raise ValueError("the peers' folder lies inside the tree")
         self.folder = folder
+        self._node_failed = False
 
     def bin(self, environment: str, program: str) -> str:
         """Return the path of a program of `peers` or of `own`."""
@@ -65,8 +66,10 @@ class Outside:
         return self.folder / "node"
 
     def has_node(self) -> bool:
-        """Tell whether the programs are there that Node's peers need."""
-        return all(map(shutil.which, ("node", "npm")))
+        """Tell whether what Node's peers need is there, and works."""
+        return not self._node_failed and all(
+            map(shutil.which, ("node", "npm"))
+        )
 
     def install(self, environment: str, lists: Iterable[Path]) -> None:
         """Make an environment by lists of pinned and hashed packages."""
@@ -87,8 +90,10 @@ class Outside:
     def install_node(self) -> None:
         """Install what `package.json` pins; there is no file of locks.
 
-        Such a file would hold the addresses that things came from.
+        Such a file would hold the addresses that things came from. Raise
+        `RuntimeError` if it fails; Node's peers are left out then.
         """
+        self._node_failed = True
         package = HERE / "package.json"
         if not self._is_fresh(self.node, stamp_of([package])):
             shutil.rmtree(self.node, ignore_errors=True)
@@ -101,6 +106,7 @@ class Outside:
             (self.node / "stamp").write_text(stamp_of([package]))
         for script in APPS.glob("*.mjs"):
             shutil.copy(script, self.node)
+        self._node_failed = False
 
     def versions(self, names: Iterable[str]) -> dict[str, str]:
         """Return the versions of Python packages, and of Node's others."""

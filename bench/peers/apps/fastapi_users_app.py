@@ -34,8 +34,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 engine = create_async_engine(
     given.POSTGRESQL
-    or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}",
-    **eval(given.VARIANT)
+    or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}"
 )
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 

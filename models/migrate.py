@@ -9,6 +9,7 @@ database only when its operator says so, because others work on it too.
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
+# Alembic keeps what it works on in its module.
+_upgrading = threading.Lock()
 _LOCK = 5_417_210_393  # any number, as long as nobody else takes it
 
 
@@ -80,7 +83,7 @@ def upgrade(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("path_separator", "os")
-    with database.transaction() as connection:
+    with _upgrading, database.transaction() as connection:
         if not database.is_sqlite:
             # Two machines may be upgraded at the same moment.
             connection.execute(

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Fixtures: databases that are real, and servers that are."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,11 +32,15 @@ def clean_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Give each test the default settings and an SQLite file of its own."""
+    before = {**os.environ}
     for setting in settings.ALL:
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
     monkeypatch.setenv("ENV_FILE", "")
     yield
+    # What a file of settings brought in is not for the next test.
+    os.environ.clear()
+    os.environ.update(before)
     # An application of this process may have kept what happened.
     security.tell(None)
     journal().close()

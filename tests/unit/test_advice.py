@@ -37,6 +37,7 @@ def test_each_setting_is_checked(
         settings.DATABASE_URL,
         settings.SESSION_DURATION,
         settings.PASSWORD_CONTEXT_WORDS,
+        settings.ENV_FILE,
         settings.BRAND_NAME,
         # Only read where there are pages.
         settings.BRAND_LOGO,

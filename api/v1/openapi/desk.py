@@ -59,6 +59,15 @@ def _chosen(
     return Parameter(name, "query", meaning, example, choices)
 
 
+def _moment(name: str, meaning: str, example: str) -> Parameter:
+    """Return a parameter that is a moment or a day."""
+    return Parameter(name, "query", meaning, example, more={"anyOf": [
+        {"format": "date-time"},
+        {"format": "date"},
+        {"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$"},
+    ]})
+
+
 _PAGE = (
     Parameter(
         "limit", "query", "Rows of the page at most.", USUAL,
@@ -77,9 +86,9 @@ _WHICH_EVENTS = (
     _WHOSE,
     _chosen("kind", "What happened.", "login", tuple(map(str, Event))),
     _NETWORK,
-    _typed("since", "ISO 8601; in UTC unless it says otherwise.",
-           "2026-01-31T12:30:00Z"),
-    _typed("until", "The same; this moment is not in it.", "2026-02-01"),
+    _moment("since", "ISO 8601; in UTC unless it says otherwise.",
+            "2026-01-31T12:30:00Z"),
+    _moment("until", "The same; this moment is not in it.", "2026-02-01"),
 )
 _ROW = ("2026-01-31T12:30:00.123456+00:00", "login", "192.0.2.7")
 _FILES = (

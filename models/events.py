@@ -42,6 +42,8 @@ LATEST = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _IN_MICROSECOND = 256
+#: How many numbers a column of 64 bits has on either side of 0.
+_NUMBERS = 2**63
 _FIELDS = [each.name for each in EVENTS.c if each.name != "id"]
 
 
@@ -196,8 +198,13 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
 
 
 def _first_of(moment: datetime) -> int:
-    """Return the first number of a moment."""
-    return (moment - _EPOCH) // _MICROSECOND * _IN_MICROSECOND
+    """Return the first number of a moment.
+
+    Before and after all numbers that a column can hold it is the first or
+    the last of them: nothing has happened there.
+    """
+    number = (moment - _EPOCH) // _MICROSECOND * _IN_MICROSECOND
+    return min(max(number, -_NUMBERS), _NUMBERS - 1)
 
 
 def _moment_of(id: int) -> datetime:

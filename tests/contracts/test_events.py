@@ -15,6 +15,9 @@ from models.events import Happening, Wanted, page, purge, store
 
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
+#: The ends of the calendar, which no event's number reaches.
+FIRST = datetime.min.replace(tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
 FULL = Happening(
     NOON, "login", "bob", "amy", "2001:db8::7", "2001:db8::/64",
     "Mozilla/5.0 \u00e9", "handle", "reason", 3, 4,
@@ -97,6 +100,9 @@ def test_pages_go_on_where_they_ended() -> None:
         (Wanted(until=NOON + SECOND), "a"),
         (Wanted(since=NOON + SECOND, until=NOON + 3 * SECOND), "cb"),
         (Wanted(user_id="bob", since=NOON + SECOND), "eb"),
+        (Wanted(since=FIRST, until=LAST), "edcba"),
+        (Wanted(until=FIRST), ""),
+        (Wanted(since=LAST), ""),
         (Wanted(user_id="' OR 1=1 --"), ""),
     ],
 )

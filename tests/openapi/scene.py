@@ -20,6 +20,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         FORM, {"email": "<email>", "code": "<code>", "new_password": NEW}
     ),
     "addUser": (JSON, {"email": "new@example.com", "password": NEW}),
+    "inviteUser": (JSON, {"email": "invited@example.com"}),
     "nameUser": (JSON, {"first_name": "Bob"}),
     "changeEmail": (JSON, {"email": "other@example.com"}),
     "changePassword": (

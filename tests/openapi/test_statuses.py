@@ -25,6 +25,14 @@ from tests.views.house import basic
 SWITCHED = {"IDENTITY_HEADER": "on"}
 #: Wrong tries after which everybody has to wait.
 TRIES = 6
+#: Values that a parameter of a list does not take.
+AMISS = {
+    "q": "\0", "role": "king", "disabled": "perhaps",
+    "signed_in": "perhaps", "limit": "0", "after": "nowhere",
+    "user": "\0", "network": "nowhere", "device": "\0", "kind": "party",
+    "since": "tomorrow", "until": "tomorrow", "format": "pdf",
+    "period": "century",
+}
 
 
 def test_every_status_was_seen(
@@ -40,6 +48,7 @@ def test_every_status_was_seen(
     succeed(scene)
     find_nothing(scene)
     refuse(scene)
+    ask_amiss(scene)
     take_no_such_body(scene)
     demote_all()
     keep_an_admin(scene)
@@ -68,6 +77,10 @@ def succeed(scene: Scene) -> None:
     assert scene.send("resetPassword") == 200
     own = {"handle": handle_of(admin.session_id)}
     assert scene.send("endSession", client, places=own) == 200
+    other = {"handle": handle_of(account().session_id)}
+    assert scene.send("endAnySession", places=other) == 200
+    lines: dict[str, Any] = {"query_string": "format=jsonl"}
+    assert scene.send("exportEvents", **lines) == 200
     assert scene.send("getStatus", base_url="https://app.example") == 200
     nobody = scene.house.client()
     for name in ("getDescription", "getViewer", "getViewerStyle",
@@ -106,6 +119,18 @@ def refuse(scene: Scene) -> None:
     session_id = account().session_id
     assert scene.send("logOut", scene.house.holder(session_id)) == 200
     assert scene.send("showMe", scene.house.holder(session_id)) == 403
+
+
+def ask_amiss(scene: Scene) -> None:
+    """Give each parameter that is refused by its name such a value."""
+    refused = 0
+    for name, (_, _, told) in scene.witness.operations.items():
+        for one in told["parameters"]:
+            if one["name"] in AMISS and "400" in told["responses"]:
+                query = {one["name"]: AMISS[one["name"]]}
+                assert scene.send(name, query_string=query) == 400, query
+                refused += 1
+    assert refused > len(AMISS)
 
 
 def take_no_such_body(scene: Scene) -> None:
@@ -150,7 +175,8 @@ def without_sessions(scene: Scene) -> None:
     """Ask a mechanism without sessions for some."""
     for name in ("logIn", "logOut", "refresh", "listSessions",
                  "endOtherSessions", "endSession", "listSessionsOf",
-                 "endSessionsOf", "endAllSessions"):
+                 "endSessionsOf", "endAllSessions", "listAllSessions",
+                 "endAnySession"):
         assert scene.send(name) == 404
 
 

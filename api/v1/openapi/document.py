@@ -12,7 +12,8 @@ from typing import Any
 from api.v1.auth.auth import Auth
 from api.v1.auth.basic_auth import BasicAuth
 from api.v1.auth.session_auth import SessionAuth
-from api.v1.openapi import admin, service, sessions, users
+from api.v1.openapi import admin, desk, service, sessions, users
+from api.v1.openapi.desk_shapes import seen_by_admins
 from api.v1.openapi.examples import example_of
 from api.v1.openapi.headers import ALL, references
 from api.v1.openapi.operation import (
@@ -39,6 +40,7 @@ _TAGS = {
     sessions.TAG: "Log in, log out, see and end one's sessions.",
     users.TAG: "Accounts, one's own and others'.",
     admin.TAG: "What admins do to other people's accounts.",
+    desk.TAG: "What admins see of everybody, by search and by page.",
     service.TAG: "The service itself, and who watches it.",
 }
 _PLACES = {
@@ -53,6 +55,7 @@ def operations() -> Iterator[Operation]:
     yield from sessions.OPERATIONS
     yield from users.OPERATIONS
     yield from admin.OPERATIONS
+    yield from desk.OPERATIONS
     yield from service.operations()
 
 
@@ -62,6 +65,7 @@ def document(auth: Auth | None) -> dict[str, Any]:
     shapes = {
         **answered(),
         **requested(),
+        **seen_by_admins(),
         "Text": {"type": "string"},
         "Description": {"type": "object", "required": ["openapi"]},
     }
@@ -170,7 +174,10 @@ def _answer(
         content: dict[str, Any] = {"schema": shape}
         if answer.shape not in ("Text", "Description"):
             content["example"] = example_of(shape, shapes)
-        written["content"] = {answer.kind: content}
+        written["content"] = {
+            kind: {"schema": shape, "example": example}
+            for kind, example in answer.texts
+        } or {answer.kind: content}
     if answer.leads_to:
         written["links"] = {
             name: link(known[name], names_in(known[name].path)[0])
@@ -204,7 +211,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
     return {
         "name": one.name,
         "in": one.place,
-        "schema": text(one.meaning, one.example, **choices),
+        "schema": text(one.meaning, one.example, **choices, **one.more),
         "description": one.meaning,
         "example": one.example,
     }

@@ -58,6 +58,11 @@ SPECIAL = {
     "Clear-Site-Data": _header(
         "What the browser drops.", '"cache", "storage"', True
     ),
+    "Content-Disposition": _header(
+        "Under which name a browser keeps the file.",
+        'attachment; filename="events-2026-01-31.csv"', True,
+        pattern="^attachment; filename=",
+    ),
     "ETag": _header("Names this very content.", '"9f2c1a"', True),
     "Location": _header(
         "Where to sign in; of a 401, where a page would have been led to.",

@@ -9,6 +9,7 @@ route's own stands in its declaration.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 JSON = "application/json"
@@ -34,6 +35,8 @@ class Answer(NamedTuple):
     kind: str = JSON
     #: Operations that can be asked next, for what this answer names.
     leads_to: tuple[str, ...] = ()
+    #: Where it is a text of one kind or another: each kind, and an example.
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 class Body(NamedTuple):
@@ -49,8 +52,10 @@ class Parameter(NamedTuple):
     name: str
     place: str
     meaning: str
-    example: str
+    example: str | int
     choices: tuple[str, ...] = ()
+    #: What its schema has beside, if it is not just any text.
+    more: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ def _said() -> dict[str, Any]:
         }),
         "Error": shape("What is wrong, in words.", {
             "error": text("For a person to read.", "Not found"),
-            "field": text("The field of the body that is wrong.", "role"),
+            "field": text("The field, of body or query, that is wrong.",
+                          "role"),
         }, optional=("field",)),
         "Keys": shape("A set of JSON Web Keys (RFC 7517).", {
             "keys": {"type": "array", "items": reference("Key")},

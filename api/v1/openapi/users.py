@@ -21,7 +21,8 @@ OPERATIONS = (
             leads_to=(
                 "showUser", "nameUser", "deleteUser", "setRole",
                 "setDisabled", "issueReset", "listSessionsOf",
-                "endSessionsOf",
+                "endSessionsOf", "showUserToAdmins", "showFailures",
+                "forgetFailures",
             ),
         )},
         access=Access.POLICY, body=Body("NewUser"),

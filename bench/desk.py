@@ -108,7 +108,7 @@ def _time(
 
     What else runs on the machine makes answers slower, never faster.
     """
-    taken = []
+    taken: list[float] = []
     end = time.perf_counter() + seconds / 4
     with requests.Session() as session:
         session.cookies.set(COOKIE, cookie)

@@ -16,6 +16,7 @@ from vestibule.web.wording import ending, said
 _NOT_TYPED = {
     "must not be missing", "is in conflict with what is stored",
     "must be a string", "must be a date and time",
+    # Of a list's next page: the desk has a sentence for it.
     "is no place of this list",
 }
 

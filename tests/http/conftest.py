@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.http.contents import alarms_of, rows_of
+from tests.http.contents import alarms_of, has_signed_in, rows_of
+from tests.http.patience import within
 from tests.serving import COOKIE, Server
 
 EMAIL = "bob@hbtn.io"
@@ -48,6 +49,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     basic = Server(folder, AUTH_TYPE="basic_auth").start()
     user_id = sessions.run(ADD_USER, EMAIL, PASSWORD).strip()
     session_id = sessions.login(EMAIL, PASSWORD)
+    # It is noted soon after the answer, and nothing else may change.
+    assert within(30, lambda: has_signed_in(folder))
     yield House(folder, sessions, basic, user_id, session_id)
     for server in (sessions, basic):
         assert server.stop() == 0

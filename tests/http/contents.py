@@ -24,6 +24,14 @@ def rows_of(folder: Path) -> dict[str, list[Any]]:
         }
 
 
+def has_signed_in(folder: Path) -> bool:
+    """Tell whether the journal has noted that the one user signed in."""
+    path = folder / "vestibule.db"
+    with contextlib.closing(sqlite.driver().connect(str(path))) as database:
+        (noted,) = database.execute("SELECT signed_in_at FROM users")
+        return noted != (None,)
+
+
 def alarms_of(server: Server) -> list[str]:
     """Return the lines of the server's output that tell of a defect."""
     return [

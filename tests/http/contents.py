@@ -28,8 +28,8 @@ def has_signed_in(folder: Path) -> bool:
     """Tell whether the journal has noted that the one user signed in."""
     path = folder / "vestibule.db"
     with contextlib.closing(sqlite.driver().connect(str(path))) as database:
-        (noted,) = database.execute("SELECT signed_in_at FROM users")
-        return noted != (None,)
+        (row,) = database.execute("SELECT signed_in_at FROM users")
+        return row[0] is not None
 
 
 def alarms_of(server: Server) -> list[str]:

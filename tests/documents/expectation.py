@@ -11,7 +11,8 @@ import re
 
 _MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
-    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+(Z|\+00:00))?"),
+     "TIME"),
     (re.compile(r"curl/[\d.]+"), "curl/VERSION"),
     (re.compile(r"\brevision \d{4}\b"), "revision NUMBER"),
     (re.compile(r"\b[0-9A-Z]{4}(-[0-9A-Z]{4}){3,6}\b"), "CODE"),

@@ -22,6 +22,7 @@ from tests.views.house import (
     RESET,
     USERS,
     House,
+    basic,
     stored_user,
 )
 from vestibule import clock, journal
@@ -234,6 +235,15 @@ def test_everybodys_sessions(
     assert client.get(ME).status_code == 403
     again = admin.delete(path)
     assert (again.status_code, again.get_json()) == (404, NOT_FOUND)
+
+
+def test_sessions_where_there_are_none(build: Build) -> None:
+    """HTTP Basic has no sessions that could be listed or ended."""
+    client = build("basic_auth").client()
+    shown = {"Authorization": basic(stored_user("admin"))}
+    for method, path in (("GET", SESSIONS), ("DELETE", f"{SESSIONS}/x")):
+        answer = client.open(path, method=method, headers=shown)
+        assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
 NOON = hourly.beginning_of(495_000)

@@ -2,9 +2,11 @@
 """Fixtures: databases that are real, and servers that are."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from models import engine, migrate
@@ -13,8 +15,17 @@ from tests.serving import Server
 from vestibule import settings
 from vestibule.journal import journal
 from vestibule.observe import security
+from vestibule.sessions.sweeper import Sweeper
 
 Serve = Callable[..., Server]
+
+# Workers share the cores with servers and browsers: how long it takes to
+# think of an example tells nothing about the code.
+hypothesis.settings.register_profile(
+    "shared", deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +57,29 @@ def clean_settings(
     journal().close()
     journal.cache_clear()
     engine.close()
+
+
+@pytest.fixture(autouse=True)
+def own_sweepers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no sweeper go on after the test whose application began it.
+
+    It would sweep the database of another test, or open one of its own.
+    """
+    begun: set[Sweeper] = set()
+    begin = Sweeper.ensure_running
+
+    def noted(sweeper: Sweeper) -> None:
+        """Begin, and remember that it did."""
+        begun.add(sweeper)
+        begin(sweeper)
+
+    monkeypatch.setattr(Sweeper, "ensure_running", noted)
+    yield
+    for sweeper in begun:
+        sweeper.stop()
+    for thread in threading.enumerate():
+        if thread.name == "sweeper":
+            thread.join(30)
 
 
 @pytest.fixture

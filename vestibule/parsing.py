@@ -29,6 +29,7 @@ def as_given(text: str | None) -> str | None:
     return text
 
 
+@lru_cache(maxsize=8)
 def cookie_name(text: str | None) -> str | None:
     """Return the name if it is one (RFC 6265, 4.1.1); empty means unset.
     """

@@ -7,6 +7,7 @@ the answer leaves the process (OWASP ASVS 5.0, 3.4 and 14.3).
 """
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -36,7 +37,9 @@ _UNLESS_SET = {
     ),
 }
 _IS_PAGE = "Content-Security-Policy"
-_USUAL = [*_UNLESS_SET.items(), *_ALWAYS]
+_READERS = "Access-Control-Allow-Origin"
+_EVERYBODY = ("*",)
+_name_of = itemgetter(0)
 # Two years, as the lists that browsers ship ask for.
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=63072000")
 
@@ -85,6 +88,11 @@ def with_headers(
     `is_secure` tells of a request's environment if it came by TLS.
     """
     origins = settings.CORS_ORIGINS.read()
+    # Credentials are never allowed with it, so a page elsewhere cannot
+    # read what a cookie opens.
+    shared = [(_READERS, "*")] if origins == _EVERYBODY else []
+    listed = () if shared else origins
+    usual = [*_UNLESS_SET.items(), *_ALWAYS, *shared]
 
     def answering(
         environ: dict[str, Any], start_response: Callable[..., Any]
@@ -92,42 +100,38 @@ def with_headers(
         """Answer as the application does, and add the headers."""
 
         def starting(
-            status: str, headers: list[tuple[str, str]], *rest: Any
+            status: str, headers: list[tuple[str, str]], failed: Any = None
         ) -> Any:
             """Begin the answer with our headers after its own."""
-            known = {name for name, _ in headers}
+            known = set(map(_name_of, headers))
+            is_page = _IS_PAGE in known
             if known.isdisjoint(_UNLESS_SET):
-                sent = headers + _USUAL
+                sent = headers + usual
             else:
                 sent = headers + _ALWAYS + [
                     header for header in _UNLESS_SET.items()
                     if header[0] not in known
                 ]
-            if _IS_PAGE in known:
                 # A page is for no other site's scripts to read.
-                if is_secure(environ):
-                    sent.append(_TLS_ONLY)
-                return start_response(status, sent, *rest)
-            if origins and origins != ("*",):
-                sent.append(("Vary", "Origin"))
-            if readers := _allowed(origins, environ):
-                # Credentials are never allowed with it, so a page
-                # elsewhere cannot read what a cookie opens.
-                sent.append(("Access-Control-Allow-Origin", readers))
+                if not is_page:
+                    sent += shared
+            if listed and not is_page:
+                sent += _read_by(listed, environ)
             if is_secure(environ):
                 sent.append(_TLS_ONLY)
-            return start_response(status, sent, *rest)
+            return start_response(status, sent, failed)
 
         return application(environ, starting)
 
     return answering
 
 
-def _allowed(
+def _read_by(
     origins: tuple[str, ...], environ: dict[str, Any]
-) -> str | None:
-    """Return which origin may read the answer, if one may."""
-    if origins == ("*",):
-        return "*"
-    asking = environ.get("HTTP_ORIGIN")
-    return asking if asking in origins else None
+) -> list[tuple[str, str]]:
+    """Return the headers by which one of `origins` may read the answer.
+    """
+    asking = environ.get("HTTP_ORIGIN", "")
+    return [("Vary", "Origin")] + (
+        [(_READERS, asking)] if asking in origins else []
+    )

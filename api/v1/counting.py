@@ -37,7 +37,9 @@ def counted(application: WSGIApplication) -> WSGIApplication:
             pool.begin()
         began = clock.monotonic()
 
-        def starting(status: str, *rest: Any) -> Any:
+        def starting(
+            status: str, headers: list[tuple[str, str]], failed: Any = None
+        ) -> Any:
             """Count the answer, and begin it."""
             method = environ["REQUEST_METHOD"]
             tally().answered(
@@ -46,7 +48,7 @@ def counted(application: WSGIApplication) -> WSGIApplication:
                 status[:3],
                 began,
             )
-            return start_response(status, *rest)
+            return start_response(status, headers, failed)
 
         return application(environ, starting)
 

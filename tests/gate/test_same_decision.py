@@ -97,7 +97,9 @@ def town(
 
 @settings(
     deadline=None, max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
+    ],
 )
 @given(
     st.sampled_from(CREDENTIALS) | PRINTABLE,

@@ -2,6 +2,7 @@
 """Fixtures: a Vestibule of this process on a port, and who is known there.
 """
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,19 @@ class Town:
     def end(self, cookie: str) -> None:
         """End the session of a cookie, as its owner does."""
         assert self.auth.store.end(cookie.partition("=")[2], Reason.REVOKED)
+
+
+@pytest.fixture(autouse=True)
+def no_loop_runs() -> Iterator[None]:
+    """Let these tests run event loops beside that of Playwright.
+
+    While a browser is kept for other tests of this process, its loop
+    counts as running in this thread.
+    """
+    before = asyncio.events._get_running_loop()
+    asyncio.events._set_running_loop(None)
+    yield
+    asyncio.events._set_running_loop(before)
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ from vestibule.protect.wire import Wire
 from vestibule.verify import PATH
 
 BOB = Principal("1", "bob@example.com", "member", "Bob")
-LONG = b" " * 10_000_000
+#: Of space after it, so that whoever reads it all finds a user.
+LONG = GOOD + b" " * 10_000_000
 
 #: What may come instead of an answer, by what it is.
 IMPOSTORS: dict[str, bytes | Reply] = {
@@ -62,6 +63,9 @@ IMPOSTORS: dict[str, bytes | Reply] = {
     "a long header": answer(GOOD, *NAMING, b"X: " + b"x" * 200_000),
     "a bomb": answer(
         gzip.compress(LONG), b"Content-Encoding: gzip", *NAMING
+    ),
+    "compressed": answer(
+        gzip.compress(GOOD), b"Content-Encoding: gzip", *NAMING
     ),
 }
 #: What takes longer than anybody waits.

@@ -125,11 +125,11 @@ def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
     there = wsgi.Protection(by_wsgi, optional=True, roles=("admin",))
     for cookie in ("", town.admin_cookie, town.cookie):
         there({"HTTP_COOKIE": cookie}, lambda *_: None)
-    here = asgi.Protection(by_asgi, optional=True)
-    for cookie in ("", f"{COOKIE}=x"):
+    here = asgi.Protection(by_asgi, optional=True, roles=("admin",))
+    for cookie in ("", f"{COOKIE}=x", town.admin_cookie, town.cookie):
         asyncio.run(messages(here, "http", "/", {"Cookie": cookie}))
     assert [user and user.name for user in found] == [
-        None, "Ada", None, None
+        None, "Ada", None, None, "Ada"
     ]
 
 

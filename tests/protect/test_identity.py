@@ -119,6 +119,7 @@ REFUSED = {
     "from the future": token(iat=NOW + SKEW + 1),
     "a time that is none": token(exp="never"),
     "a time that is true": token(exp=True),
+    "a beginning that is true": token(iat=True),
     "an endless time": token(exp=float("inf"), iat=float("nan")),
     "an id that is none": token(sub=""),
     "a role that is none": token(role=None),
@@ -282,3 +283,18 @@ def test_there_are_no_keys_in_process(way: Any) -> None:
     """Whose signatures count has to be said."""
     with pytest.raises(InvalidValue, match="audience"), way(None, AUDIENCE):
         pass
+
+
+def test_few_tokens_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, moved: SetClock
+) -> None:
+    """However many come, the memory that they take has a bound."""
+    monkeypatch.setattr(identity, "KEPT", 2)
+    reader = identity.Tokens(AUDIENCE)
+    key = jwt.PyJWK(Key("one", START, PRIVATE).public(), "EdDSA")
+    made = [token(sub=str(number)) for number in range(5)]
+    for number, each in enumerate(made):
+        assert reader.check(each, key) is not None
+        remembered = [one for one in made if reader.recall(one)]
+        assert len(remembered) == number % 2 + 1
+        assert each in remembered

@@ -197,8 +197,8 @@ def test_headers_are_on_every_answer() -> None:
         {}, lambda *given: seen.append(given)
     )
     assert body == [b"x"]
-    status, headers = seen[0]
-    assert status == "200 OK"
+    status, headers, failed = seen[0]
+    assert (status, failed) == ("200 OK", None)
     assert headers[0] == ("A", "b")
     assert dict(headers)["Access-Control-Allow-Origin"] == "*"
     assert dict(headers)["Cache-Control"] == "no-store"

@@ -76,9 +76,7 @@ class Protection:
         except FAILURES as error:
             refusal = refusal_for(error)
         else:
-            refusal = refusal_of(principal, self._roles)
-            if principal is None and self._optional:
-                refusal = None
+            refusal = refusal_of(principal, self._roles, self._optional)
         if refusal is None:
             headers = without_names(scope["headers"])
             await self._app({**scope, "headers": headers}, receive, send)
@@ -111,22 +109,16 @@ async def _refuse(
     refusal: Refusal, send: Send, kind: str, is_head: bool = False
 ) -> None:
     """Answer in place of the application, by messages of this `kind`."""
-    body = refusal.body
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        **refusal.headers,
-    }
     await send({
         "type": f"{kind}.start",
         "status": refusal.status,
         "headers": [
             (name.lower().encode(), value.encode())
-            for name, value in headers.items()
+            for name, value in refusal.all_headers.items()
         ],
     })
-    await send({"type": f"{kind}.body", "body": b"" if is_head else body})
+    body = b"" if is_head else refusal.body
+    await send({"type": f"{kind}.body", "body": body})
 
 
 async def _refuse_websocket(

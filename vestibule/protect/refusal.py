@@ -37,6 +37,16 @@ class Refusal(NamedTuple):
             return {"WWW-Authenticate": CHALLENGE}
         return {}
 
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Return those of a whole answer, which no cache may keep."""
+        return {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(self.body)),
+            "Cache-Control": "no-store",
+            **self.headers,
+        }
+
 
 UNAUTHORIZED = Refusal(401, "Unauthorized")
 FORBIDDEN = Refusal(403, "Forbidden")
@@ -44,14 +54,17 @@ UNAVAILABLE = Refusal(503, "Service Unavailable")
 
 
 def refusal_of(
-    principal: Principal | None, roles: tuple[str, ...]
+    principal: Principal | None,
+    roles: tuple[str, ...],
+    optional: bool = False,
 ) -> Refusal | None:
     """Return why `principal` may not pass, `None` if they may.
 
     They need to have one of the `roles`; without any, to be signed in.
+    Where that is `optional`, who is not signed in may pass as nobody.
     """
     if principal is None:
-        return UNAUTHORIZED
+        return None if optional else UNAUTHORIZED
     if roles and principal.role not in roles:
         return FORBIDDEN
     return None

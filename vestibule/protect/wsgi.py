@@ -61,9 +61,7 @@ class Protection:
         except FAILURES as error:
             refusal = refusal_for(error)
         else:
-            refusal = refusal_of(principal, self._roles)
-            if principal is None and self._optional:
-                refusal = None
+            refusal = refusal_of(principal, self._roles, self._optional)
         if refusal is not None:
             body = _refuse(refusal, start_response)
             return () if environ.get("REQUEST_METHOD") == "HEAD" else (body,)
@@ -95,14 +93,8 @@ def _refuse(
     refusal: Refusal, start_response: Callable[..., Any]
 ) -> bytes:
     """Begin the answer in place of the application; return its body."""
-    body = refusal.body
     start_response(
         f"{refusal.status} {HTTPStatus(refusal.status).phrase}",
-        [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            *refusal.headers.items(),
-        ],
+        [*refusal.all_headers.items()],
     )
-    return body
+    return refusal.body

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from models import events, hourly
+from models.events import Happening
+from models.hourly import Slot, hour_of
 from models.user import User
 from models.user_session import UserSession
 from tests.browser.conftest import Open, Visit, settle
@@ -19,6 +22,8 @@ from tests.browser.visitor import Visitor
 from tests.printed import invitation_of
 from vestibule import clock
 from vestibule.accounts.roles import set_role
+from vestibule.journal import HASHES, HASHING, SESSIONS
+from vestibule.observe.security import Event
 
 #: Bytes of a picture: a clone should not grow by it.
 MOST = 90_000
@@ -30,6 +35,7 @@ TABLET = (
 FIREFOX = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 )
+DESK = {"width": 1000, "height": 760}
 #: Width and height of a phone's screen.
 POCKET = {"width": 360, "height": 720}
 
@@ -112,3 +118,48 @@ def test_the_pages_of_an_account(
     sign_in(phone, ada)
     phone.open("/account/sessions")
     taken(phone, folder, "sessions-phone-french")
+
+
+def begin_business() -> User:
+    """Store users, and a day of what happened; return one who is odd."""
+    now = clock.now()
+    for number, name in enumerate(("Bob", "Eve", "Grace", "Heidi", "Ivan")):
+        begin_before(
+            settle(f"{name.lower()}@example.com", first_name=name),
+            FIREFOX, f"192.0.2.{number}", number + 1, number / 10,
+        )
+    eve: User = User.search({"email": "eve@example.com"})[0]
+    begin_before(eve, PHONE, "203.0.113.99", 3, 2)
+    events.store([
+        Happening(now - timedelta(minutes=7 * number), kind, eve.id,
+                  ip="203.0.113.99", network="203.0.113.99/32",
+                  user_agent=PHONE)
+        for number, kind in enumerate(
+            (Event.LOGIN, *[Event.LOGIN_FAILED] * 4, Event.THROTTLED)
+        )
+    ])
+    hourly.put({
+        Slot(hour_of(now) - ago, name): amount * (ago * 7 % 11 + 1)
+        for ago in range(24)
+        for name, amount in (
+            (Event.LOGIN, 5), (Event.LOGIN_FAILED, 1), (SESSIONS, 9),
+            (Event.USER_ADDED, 1), (Event.THROTTLED, ago % 3),
+            (HASHES, 6), (HASHING, 150_000 + ago * 900),
+        )
+    })
+    return eve
+
+
+def test_the_desk(open_house: Open, visit: Visit, folder: Path) -> None:
+    """One of the users, and how much happened in a day; light and dark."""
+    house = open_house(SESSION_DURATION="2592000")
+    ada: User = settle("ada@example.com", first_name="Ada")
+    set_role(ada, "admin")
+    eve = begin_business()
+    visitor = visit(house, viewport=DESK, user_agent=FIREFOX)
+    sign_in(visitor, ada)
+    visitor.open(f"/admin/users/{eve.id}")
+    taken(visitor, folder, "desk-user")
+    visitor.page.emulate_media(color_scheme="dark")
+    visitor.open("/admin/figures")
+    taken(visitor, folder, "desk-figures-dark")

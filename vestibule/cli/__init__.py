@@ -44,6 +44,7 @@ program.summaries = {
     "db": "Work with the database itself.",
     "demo": "Serve a throwaway database full of people, until Ctrl-C.",
     "doctor": "Look the settings, the database and a running service over.",
+    "events": "Read what happened: the security log in the database.",
     "init": "Write a .env with every setting and its meaning.",
     "identity": "Work with the keys that sign identities.",
     "serve": "Start the server, as `python3 -m api.v1.app` does.",

@@ -47,9 +47,15 @@ def record_of(one: Happening) -> dict[str, str | int | None]:
 def stream(wanted: Wanted, form: Format) -> Iterator[bytes]:
     """Give the file of all events that are wanted, the newest first."""
     yield form.beginning
+    yield from map(form.write, batches(wanted))
+
+
+def batches(wanted: Wanted) -> Iterator[Sequence[Happening]]:
+    """Give all events that are wanted, the newest first, some at a time.
+    """
     before: int | None = None
     while some := events.page(wanted, BATCH, before):
-        yield form.write(some)
+        yield some
         if len(some) < BATCH:
             return
         before = some[-1].id

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""`events`: what is listed and written is what the desk finds."""
+
+import csv
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from models import events
+from models.events import Happening
+from models.user import User
+from tests.unit.cli.conftest import Run
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"
+
+
+@pytest.fixture
+def three() -> User:
+    """Store a login and failures of a user, and one of somebody else."""
+    user = User(email="bob@example.com")
+    user.save()
+    events.store([
+        Happening(NOON, "login", user.id, ip="192.0.2.7",
+                  network="192.0.2.7/32", user_agent=FIREFOX),
+        Happening(NOON + timedelta(hours=1), "login_failed", user.id,
+                  ip="192.0.2.8", network="192.0.2.8/32", times=4),
+        Happening(NOON + timedelta(hours=2), "login_failed", None,
+                  user_agent="=1+1\x1b[31m"),
+    ])
+    return user
+
+
+def kinds(text: str) -> list[str]:
+    """Return the second cell of each line after the first."""
+    return [line.split("\t")[1] for line in text.splitlines()[1:]]
+
+
+def test_list(any_database: str, run: Run, three: User) -> None:
+    """The newest is the first; each has time, kind, user and device."""
+    done = run("events", "list")
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert lines[0] == [
+        "time (UTC)", "kind", "user id", "address", "device"
+    ]
+    assert lines[-1] == [
+        "2026-01-31 12:00:00", "login", three.id, "192.0.2.7",
+        "Firefox on Linux",
+    ]
+    assert kinds(done.stdout) == [
+        "login_failed", "login_failed x4", "login"
+    ]
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("options", "found"), [
+    (("--user", "bob@example.com"), ["login_failed x4", "login"]),
+    (("--user", "eve@example.com"), []),
+    (("--kind", "login"), ["login"]),
+    (("--network", "192.0.2.8"), ["login_failed x4"]),
+    (("--since", "2026-01-31T13:30:00"), ["login_failed"]),
+    (("--until", "2026-01-31T14:00:00+01:00"), ["login"]),
+    (("--limit", "2"), ["login_failed", "login_failed x4"]),
+])
+def test_filters(
+    run: Run, three: User, options: tuple[str, ...], found: list[str]
+) -> None:
+    """They choose as those of the desk do."""
+    assert kinds(run("events", "list", *options).stdout) == found
+
+
+@pytest.mark.parametrize(("options", "code", "told"), [
+    (("--kind", "knock"), 1, "kind is no kind of event"),
+    (("--since", "yesterday"), 1, "since must be a date and time"),
+    (("--network", "here"), 1, "network is not an address"),
+    (("--limit", "0"), 2, "--limit"),
+])
+def test_what_cannot_be_meant(
+    run: Run, three: User, options: tuple[str, ...], code: int, told: str
+) -> None:
+    """It is refused by its name, and nothing is listed."""
+    done = run("events", "list", *options)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert told in done.stderr
+
+
+def test_json(run: Run, three: User) -> None:
+    """An object has what the API has of an event."""
+    (one,) = json.loads(
+        run("events", "list", "--kind", "login", "--json").stdout
+    )
+    assert (one["time"], one["user_id"]) == (NOON.isoformat(), three.id)
+    assert one["user_agent"] == FIREFOX
+
+
+def test_export(run: Run, three: User) -> None:
+    """CSV is defused, and JSON lines are what they are."""
+    done = run("events", "export")
+    first, *_, last = csv.DictReader(done.stdout.splitlines())
+    assert (first["user_agent"], last["kind"]) == ("'=1+1\x1b[31m", "login")
+    done = run("events", "export", "--format", "jsonl", "--kind", "login")
+    assert json.loads(done.stdout)["ip"] == "192.0.2.7"
+    assert run("events", "export", "--format", "xml").exit_code == 2

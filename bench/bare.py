@@ -16,8 +16,8 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from api.v1.answers import with_headers
 from api.v1.request import is_tls
+from api.v1.response_headers import ResponseHeaders, with_headers
 from vestibule import settings
 from vestibule.server import Announcement
 
@@ -59,7 +59,9 @@ def constant_app(length: int) -> Any:
 def ungated_app(_: int) -> Flask:
     """Return the service without what stands before Flask."""
     app = import_module("api.v1.app").app
-    app.wsgi_app = with_headers(partial(Flask.wsgi_app, app), is_tls)
+    app.wsgi_app = with_headers(
+        partial(Flask.wsgi_app, app), ResponseHeaders(is_tls)
+    )
     return cast(Flask, app)
 
 

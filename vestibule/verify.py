@@ -26,6 +26,7 @@ from api.v1.auth.recent import MOST, Known, still_holds
 from api.v1.counting import ROUTE
 from api.v1.lean import LeanResponse
 from api.v1.request import VestibuleRequest, is_tls
+from api.v1.response_headers import Headers, ResponseHeaders, with_headers
 from vestibule import network, settings
 from vestibule.errors import VestibuleError
 from vestibule.identity.header import HEADER, Identity, Signing
@@ -45,19 +46,19 @@ _PLAIN = "".join(
 
 
 #: Body and headers of an answer that names a user.
-Named = tuple[bytes, list[tuple[str, str]]]
+Named = tuple[bytes, Headers]
 
 
 class _Shown(NamedTuple):
     """What is told of a user, whoever asks."""
 
     body: bytes
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     identity: tuple[str, str, str]
 
     @classmethod
-    def of(cls, user: Any) -> "_Shown":
-        """Show `user`, with each of the headers.
+    def of(cls, user: Any, headers: ResponseHeaders) -> "_Shown":
+        """Show `user`, with each of the headers, and ours after them.
 
         Caddy 2.6 would pass its own placeholder on instead of a header
         that is missing.
@@ -68,13 +69,13 @@ class _Shown(NamedTuple):
         )
         return cls(
             body,
-            (
+            headers.after([
                 ("Content-Type", "application/json"),
                 ("Content-Length", str(len(body))),
                 ("Remote-User", _plain(user.id)),
                 ("Remote-Email", _plain(email)),
                 ("Remote-Groups", _plain(role)),
-            ),
+            ]),
             (user.id, email, role),
         )
 
@@ -95,9 +96,11 @@ class Gate:
         application: WSGIApplication,
         mechanism: Callable[[], Auth | None],
         signer: Signing | None,
+        headers: ResponseHeaders,
     ) -> None:
         """Stand before `application`; `mechanism` is asked each time."""
-        self._application = application
+        self._application = with_headers(application, headers)
+        self._headers = headers
         self._mechanism = mechanism
         self._login_url = settings.LOGIN_URL.read()
         self._return_hosts = settings.ALLOWED_RETURN_HOSTS.read()
@@ -120,7 +123,9 @@ class Gate:
         if answered is None:
             answered = self._asked(VestibuleRequest(environ))
         if isinstance(answered, LeanResponse):
-            return answered(environ, start_response)
+            return with_headers(answered, self._headers)(
+                environ, start_response
+            )
         body, headers = answered
         start_response("200 OK", headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
@@ -179,7 +184,7 @@ class Gate:
         decision = judge(auth, request)
         if decision.outcome is not Outcome.PASSED:
             return self._refused(request)
-        shown = _Shown.of(decision.principal)
+        shown = _Shown.of(decision.principal, self._headers)
         if decision.known is not None:
             self._keep(request.environ, decision.known, shown)
         return self._named(shown, request.environ)
@@ -191,7 +196,8 @@ class Gate:
             token = self._signer.token(Identity(
                 *shown.identity, _audience(environ)
             ))
-        return shown.body, [*shown.headers, (HEADER, token)]
+        own = self._headers.for_request(environ, is_page=False)
+        return shown.body, [*shown.headers, (HEADER, token), *own]
 
     def _refused(self, request: VestibuleRequest) -> LeanResponse:
         """Return the answer to a request that nobody is known by.

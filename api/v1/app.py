@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from flask import Flask, Response
 
 from api.v1 import errors, guard
-from api.v1.answers import with_headers
+from api.v1.answers import WSGIApplication
 from api.v1.auth import mechanism_for
 from api.v1.auth.auth import Auth
 from api.v1.auth.session_auth import SessionAuth
@@ -24,6 +24,7 @@ from api.v1.health import probes
 from api.v1.lean import LeanFlask
 from api.v1.openapi.routes import description
 from api.v1.request import current_request, is_tls
+from api.v1.response_headers import ResponseHeaders
 from api.v1.views import app_views
 from api.v1.views.well_known import well_known
 from vestibule import env_file, journal, server, settings
@@ -83,8 +84,9 @@ def create_app(auth: Auth | None) -> Flask:
         found: Auth | None = _module().auth
         return found
 
-    gate = Gate(app.wsgi_app, judging, signer)
-    whole = with_headers(gate, is_tls)
+    whole: WSGIApplication = Gate(
+        app.wsgi_app, judging, signer, ResponseHeaders(is_tls)
+    )
     if settings.METRICS.read():
         whole = counted(whole)
     app.wsgi_app = whole  # type: ignore[method-assign]

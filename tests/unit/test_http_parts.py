@@ -10,9 +10,10 @@ from werkzeug.exceptions import MethodNotAllowed, TooManyRequests
 from werkzeug.test import EnvironBuilder
 
 from api.v1 import errors
-from api.v1.answers import answer, with_headers
+from api.v1.answers import answer
 from api.v1.lean import LeanFlask, LeanResponse
 from api.v1.request import VestibuleRequest
+from api.v1.response_headers import ResponseHeaders, with_headers
 from vestibule.errors import Busy, InvalidValue, StoreUnavailable
 
 
@@ -193,7 +194,7 @@ def test_headers_are_on_every_answer() -> None:
         start_response("200 OK", [("A", "b")])
         return [b"x"]
 
-    body = with_headers(plain, lambda environ: False)(
+    body = with_headers(plain, ResponseHeaders(lambda environ: False))(
         {}, lambda *given: seen.append(given)
     )
     assert body == [b"x"]

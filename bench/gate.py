@@ -28,6 +28,7 @@ STORED = 100_000
 MANY_VERIFIES = 1_000_000
 AT_MOST = 300
 SLICE = 5
+WARM_UP = 70
 
 _SITE = """
 server {
@@ -181,13 +182,18 @@ def by_workers(
 def remembered(
     folder: Path, generator: Generator, _: Rounds
 ) -> Iterator[Row]:
-    """Yield how a worker's memory grows over a million of verifies."""
+    """Yield how a worker's memory grows over a million of verifies.
+
+    After the first minute, at whose end the use of each session is noted
+    and each thread has written and read what it keeps from then on.
+    """
     with PinnedServer(folder / "million", IDENTITY_HEADER="on") as server:
         known = filled_apart(server.env, STORED)
         requests = _verifies(generator, known)
         run = partial(generator.run, server.port, requests, CONNECTIONS,
                       SLICE)
-        run()
+        for _slice in range(WARM_UP // SLICE):
+            run()
         before, answers = server.memory(), 0.0
         for _slice in range(AT_MOST // SLICE):
             answers += run().rate * SLICE

@@ -57,3 +57,6 @@ def prepare(connection: Any, timeout: int) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     # A read error in a mapped page kills the process instead of raising.
     connection.execute("PRAGMA mmap_size = 0")
+    # In KiB, of which each thread has as many: what is not kept here the
+    # system has in memory, for all of them once.
+    connection.execute("PRAGMA cache_size = -512")

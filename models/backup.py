@@ -9,6 +9,7 @@ program, where every user of the machine could read it.
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,26 @@ from models.engine import Database
 from vestibule import settings
 from vestibule.errors import StoreUnavailable
 
+#: Is told of a copy, from time to time: how much is done, of how much.
+Told = Callable[[int, int], None]
+#: Pages that are copied between two such moments; Ctrl-C works there.
+PAGES = 1_000
 #: What SQLite may leave beside a file that it could not finish.
 _COMPANIONS = ("", "-journal", "-wal", "-shm")
 
 
-def back_up(database: Database, target: Path) -> None:
+def _untold(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def back_up(
+    database: Database, target: Path, told: Told = _untold
+) -> None:
     """Write a copy of `database` to the new file `target`.
 
-    SQLite's is a database file, PostgreSQL's the SQL that `psql` restores.
-    Raise `StoreUnavailable` if it cannot be made, or exists already.
+    SQLite's is a database file, of whose pages `told` hears; PostgreSQL's
+    is the SQL that `psql` restores. Raise `StoreUnavailable` if it cannot
+    be made, or exists already.
     """
     if os.path.lexists(target):
         raise _exists(target)
@@ -39,7 +51,7 @@ def back_up(database: Database, target: Path) -> None:
         os.close(handle)
         try:
             if database.is_sqlite:
-                _copy_sqlite(database, name)
+                _copy_sqlite(database, name, told)
             else:
                 _dump_postgresql(database, name)
             _publish(name, target)
@@ -51,14 +63,26 @@ def back_up(database: Database, target: Path) -> None:
         raise StoreUnavailable(f"no backup: {error}") from None
 
 
-def _copy_sqlite(database: Database, name: str) -> None:
+def _copy_sqlite(database: Database, name: str, told: Told) -> None:
     """Copy the pages to the file `name` by SQLite's own online backup."""
 
     def copy(connection: Connection) -> None:
-        """Copy in one step: writers in a write-ahead log do not wait."""
+        """Copy all as it is now; writers in a write-ahead log do not wait.
+        """
         source: Any = connection.connection.driver_connection
         with closing(sqlite.driver().connect(name)) as copied:
-            source.backup(copied)
+            # Between two steps others may write: the copy would begin
+            # anew, and under steady writing it would never end.
+            source.execute("BEGIN")
+            try:
+                source.execute("SELECT 1 FROM sqlite_schema").fetchone()
+                source.backup(
+                    copied,
+                    pages=PAGES,
+                    progress=lambda _, left, total: told(total - left, total),
+                )
+            finally:
+                source.execute("ROLLBACK")
             # The copied header asks for a write-ahead log, which needs
             # files beside it; a backup should be one file.
             copied.execute("PRAGMA journal_mode = DELETE")

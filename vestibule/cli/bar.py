@@ -28,6 +28,9 @@ class Bar:
     def advance(self, done: int = 1) -> None:
         """Note that so much more is done."""
 
+    def reach(self, done: int, total: int) -> None:
+        """Note that so much is done, of a `total` that is known by now."""
+
     def say(self, line: str) -> None:
         """Print a line on standard error."""
         click.echo(printable(line), err=True)
@@ -36,7 +39,9 @@ class Bar:
 class DrawnBar(Bar):
     """How far a job is, on a terminal."""
 
-    def __init__(self, progress: Progress, what: str, total: int) -> None:
+    def __init__(
+        self, progress: Progress, what: str, total: int | None
+    ) -> None:
         """Begin with nothing done of a `total`; `what` names the job."""
         self._progress = progress
         self._task = progress.add_task(what, total=total)
@@ -44,6 +49,10 @@ class DrawnBar(Bar):
     def advance(self, done: int = 1) -> None:
         """Note that so much more is done, and draw it soon."""
         self._progress.advance(self._task, done)
+
+    def reach(self, done: int, total: int) -> None:
+        """Note how much is done of how much, and draw it soon."""
+        self._progress.update(self._task, completed=done, total=total)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -53,8 +62,8 @@ class DrawnBar(Bar):
 
 
 @contextmanager
-def bar(what: str, total: int) -> Iterator[Bar]:
-    """Show a bar for a job called `what`, of `total` steps.
+def bar(what: str, total: int | None = None) -> Iterator[Bar]:
+    """Show a bar for a job called `what`, of `total` steps if that is known.
 
     A terminal of 40 columns has room for all of it.
     """

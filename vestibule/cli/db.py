@@ -12,6 +12,7 @@ import click
 
 from models import backup as copying
 from models import engine, health, migrate
+from vestibule.cli.bar import bar
 from vestibule.cli.failure import Failure
 from vestibule.cli.old_store import import_json
 from vestibule.cli.store import existing_database
@@ -67,8 +68,8 @@ def backup(file: Path) -> None:
     The service may go on working meanwhile. From SQLite it is a database
     file, from PostgreSQL the SQL that pg_dump writes and psql restores.
     """
-    with existing_database() as database:
-        copying.back_up(database, file)
+    with existing_database() as database, bar("copying") as shown:
+        copying.back_up(database, file, shown.reach)
     click.echo(f"wrote {file}")
 
 

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """`python -m vestibule` as a process of its own, also on a terminal."""
 
+import fcntl
 import os
 import pty
 import select
 import subprocess
 import sys
+import termios
+from functools import partial
 from pathlib import Path
 
 from tests.serving import environment
@@ -34,7 +37,8 @@ def on_terminal(
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own; return code and screen.
 
-    Each of the `answers` is typed when its prompt has appeared.
+    Each of the `answers` is typed when its prompt has appeared. The keys
+    of a terminal work, Ctrl-C too.
     """
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -45,6 +49,7 @@ def on_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
+        preexec_fn=partial(fcntl.ioctl, slave, termios.TIOCSCTTY, 0),
     )
     os.close(slave)
     screen = ""

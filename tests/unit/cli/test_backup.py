@@ -13,12 +13,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from models import engine, health
+from models import backup, engine, health
 from models.user import User
 from models.user_session import UserSession
 from tests.backends import PostgreSQL
+from tests.threads import at_once
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.processes import vestibule
+from tests.unit.cli.processes import on_terminal, vestibule
+from vestibule.cli.bar import Bar
 
 
 @pytest.fixture
@@ -82,6 +84,58 @@ def test_a_copy_while_others_write(run: Run, tmp_path: Path) -> None:
     assert numbers == list(range(len(numbers)))
     assert len(numbers) <= User.count() - 50
     assert not list(tmp_path.glob(".copy*"))
+
+
+def test_a_copy_is_of_the_moment_at_which_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes between two of its steps neither gets in nor delays it."""
+    monkeypatch.setattr(backup, "PAGES", 1)
+    User(id="before").save()
+    copy = tmp_path / "copy.db"
+    heard: list[tuple[int, int]] = []
+
+    def told(done: int, total: int) -> None:
+        """Write more from elsewhere, at each step."""
+        heard.append((done, total))
+        at_once(1, lambda _: User(id=f"during {done}").save())
+
+    backup.back_up(engine.database(), copy, told)
+    (total,) = {total for _, total in heard}
+    assert [done for done, _ in heard] == list(range(1, total + 1))
+    with closing(sqlite3.connect(copy)) as found:
+        assert found.execute("SELECT id FROM users").fetchall() == [
+            ("before",)
+        ]
+    assert User.count() == 1 + total
+
+
+def test_a_person_sees_how_far_it_is(tmp_path: Path) -> None:
+    """A bar is drawn on a terminal, and the last line says what is there.
+    """
+    User(id="1").save()
+    code, screen = on_terminal(tmp_path, "db", "backup", "copy.db")
+    assert code == 0
+    assert "copying" in screen
+    assert screen.rstrip().endswith("wrote copy.db")
+
+
+def test_it_can_be_interrupted(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between two steps leaves nothing, and the database as it was.
+    """
+    User(id="1").save()
+
+    def told(self: Bar, done: int, total: int) -> NoReturn:
+        """Press it."""
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bar, "reach", told)
+    done = run("db", "backup", str(tmp_path / "copy.db"))
+    assert done.exit_code == 130
+    assert not [*tmp_path.glob("*copy*")]
+    User(id="2").save()
 
 
 def test_a_copy_serves(

@@ -9,6 +9,7 @@ import click
 from tests.serving import ROOT
 from vestibule.cli import program
 from vestibule.cli.commands import Program
+from vestibule.cli.failure import Failure, Interrupted
 
 
 def commands(
@@ -104,3 +105,14 @@ def test_summaries_are_those_of_the_commands() -> None:
         command = program.get_command(context, name)
         assert command is not None
         assert command.get_short_help_str(200) == summary
+
+
+def test_each_exit_code_is_told() -> None:
+    """The table has each code that a command can end with, and no other.
+    """
+    page = (ROOT / "docs/cli.md").read_text()
+    told = set(map(int, re.findall(r"^\| (\d+) \|", page, re.MULTILINE)))
+    assert told == {
+        0, Failure.exit_code, click.UsageError.exit_code,
+        Interrupted.exit_code,
+    }

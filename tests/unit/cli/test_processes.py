@@ -29,6 +29,20 @@ def test_a_password_by_a_pipe(tmp_path: Path) -> None:
     assert PASSWORD not in done.stdout
 
 
+def test_ctrl_c_at_a_question(tmp_path: Path) -> None:
+    """Whoever changes their mind has changed nothing."""
+    bob = User(email="bob@example.com")
+    bob.save()
+    code, screen = on_terminal(
+        tmp_path, "users", "passwd", "bob@example.com",
+        answers={"assword": "\x03"},
+    )
+    assert code == 130
+    assert "vestibule: interrupted" in screen
+    assert "Traceback" not in screen
+    assert User.search({"email": "bob@example.com"})[0].password is None
+
+
 def test_a_password_at_a_terminal(tmp_path: Path) -> None:
     """It is asked for twice, and the terminal does not show it."""
     User(id="1", email="bob@example.com").save()

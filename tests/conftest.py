@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -16,6 +17,9 @@ from vestibule import settings
 from vestibule.journal import journal
 from vestibule.observe import security
 from vestibule.sessions.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 Serve = Callable[..., Server]
 
@@ -36,6 +40,16 @@ def postgresql() -> Iterator[PostgreSQL]:
     server = PostgreSQL()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """Run Chromium for the tests of this process."""
+    # Most processes need none, and it takes long to load.
+    from tests.chromium import running
+
+    with running() as browser:
+        yield browser
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: Debian's Chromium, servers that have pages, people in both."""
+"""Fixtures: servers that have pages, and people in a browser."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,25 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from models.user import User
-from tests.backends import missing
 from tests.browser.scenes import PASSWORD
 from tests.browser.visitor import Visitor
 from tests.http.contents import alarms_of
 from tests.serving import COOKIE, Server
 
-CHROMIUM = Path("/usr/bin/chromium")
-#: Root has no sandbox; and the browser asks nobody for anything unasked.
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 PAGES = {
     "AUTH_TYPE": "session_db_auth",
     "SESSION_NAME": COOKIE,
@@ -35,19 +24,6 @@ PAGES = {
 
 Visit = Callable[..., Visitor]
 Open = Callable[..., Server]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Run Chromium for the tests of this process."""
-    if not CHROMIUM.exists():
-        missing("Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=ARGUMENTS
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
-from tests.backends import missing
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.serving import ROOT
 
 #: The width of the smallest screens that people read on, in pixels.
@@ -78,27 +76,21 @@ def test_it_asks_no_other_host(site: Path) -> None:
             assert found == [], file.name
 
 
-def test_it_reads_on_a_narrow_screen(site: Path) -> None:
+def test_it_reads_on_a_narrow_screen(site: Path, chromium: Browser) -> None:
     """No page is wider than a telephone; what is wide scrolls in itself.
 
     With a folder in SCREENSHOTS the pages are photographed, too.
     """
-    if not CHROMIUM.exists():
-        missing("Chromium")
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=ARGUMENTS
-        )
-        page = browser.new_page(viewport={"width": NARROW, "height": 740})
-        page.on("request", lambda request: asked.append(request.url))
-        for file in sorted(site.glob("*.html")):
-            page.goto(file.as_uri())
-            found = page.evaluate(_STICKING_OUT)
-            assert found == {"over": 0, "out": []}, file.name
-            if folder := os.environ.get("SCREENSHOTS"):
-                page.screenshot(path=Path(folder) / f"{file.stem}.png")
-        browser.close()
+    page = chromium.new_page(viewport={"width": NARROW, "height": 740})
+    page.on("request", lambda request: asked.append(request.url))
+    for file in sorted(site.glob("*.html")):
+        page.goto(file.as_uri())
+        found = page.evaluate(_STICKING_OUT)
+        assert found == {"over": 0, "out": []}, file.name
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"{file.stem}.png")
+    page.close()
     assert asked
     assert [url for url in asked if not url.startswith("file:")] == []
 

@@ -12,7 +12,6 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 # What only speaks to servers and browsers that it starts, which take half as
 # long again when lines are counted; the other suites reach each of those.
-# They wait for those for a third of the time, so there may be more at once.
 OUTSIDE := $(addprefix tests/,asvs browser documents gate http mission)
 CODE := api models vestibule tests bench examples docs
 
@@ -60,7 +59,7 @@ check: lint types  ## All of CI: lint, types, tests with coverage.
 	rm -f .coverage .coverage.*
 	$(TESTS) -n $(WORK) -m "not torture" --cov --cov-report= $(addprefix --ignore=,$(OUTSIDE))
 	$(BIN)/python -m tests.house.coverage_floors
-	$(TESTS) -n $(shell expr $(WORK) + 1) -m "not torture" $(OUTSIDE)
+	$(TESTS) -n $(WORK) -m "not torture" $(OUTSIDE)
 
 bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
 	$(BIN)/python -m bench

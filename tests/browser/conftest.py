@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from playwright.sync_api import Browser
 from models.user import User
 from tests.browser.scenes import PASSWORD
 from tests.browser.visitor import Visitor
+from tests.clocks import FileClock
 from tests.http.contents import alarms_of
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, MovedServer, Server
 
 PAGES = {
     "AUTH_TYPE": "session_db_auth",
@@ -58,7 +60,9 @@ def open_house(
     """
     opened: list[Server] = []
 
-    def start(server: type[Server] = Server, **settings: str) -> Server:
+    def start(
+        server: Callable[..., Server] = Server, **settings: str
+    ) -> Server:
         """Start a server with these settings more, or others."""
         started = server(tmp_path, **PAGES | settings).start()
         monkeypatch.setenv("DATABASE_URL", started.env["DATABASE_URL"])
@@ -69,6 +73,15 @@ def open_house(
     for server in opened:
         assert server.stop() == 0
         assert alarms_of(server) == []
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Callable[..., Server]:
+    """Return what makes a server whose clock stands still.
+
+    On a busy machine the wait after a failure is over before the next try.
+    """
+    return partial(MovedServer, clock=FileClock(tmp_path / "clock"))
 
 
 @pytest.fixture

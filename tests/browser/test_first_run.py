@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The first run as a newcomer has it, with what the server printed."""
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import expect
 
@@ -8,6 +10,7 @@ from models.user import User
 from tests.browser.conftest import Open, Visit
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.printed import invitation_of
+from tests.serving import Server
 
 ADA = "ada@example.com"
 
@@ -56,9 +59,11 @@ def test_from_the_printed_address_to_an_ended_session(
     assert (ada.email, ada.role) == (ADA, "admin")
 
 
-def test_guesses_have_to_wait(open_house: Open, visit: Visit) -> None:
+def test_guesses_have_to_wait(
+    open_house: Open, visit: Visit, stopped: Callable[..., Server]
+) -> None:
     """The right code too, which is good for when the time is over."""
-    house = open_house(THROTTLE="on")
+    house = open_house(stopped, THROTTLE="on")
     address, code = invitation_of(house)
     visitor = visit(house)
     visitor.page.goto(address)

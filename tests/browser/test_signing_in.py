@@ -2,6 +2,7 @@
 """Signing in and out in a browser, and what may go wrong with it."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -115,9 +116,11 @@ def test_a_password_can_be_pasted(house: Server, visit: Visit) -> None:
     expect(field).to_have_attribute("autocomplete", "current-password")
 
 
-def test_who_guesses_too_often_waits(open_house: Open, visit: Visit) -> None:
-    """The page says for how long; then the right password works."""
-    house = open_house(THROTTLE="on")
+def test_who_guesses_too_often_waits(
+    open_house: Open, visit: Visit, stopped: Callable[..., Server]
+) -> None:
+    """The page says for how long."""
+    house = open_house(stopped, THROTTLE="on")
     settle("bob@example.com")
     visitor = visit(house)
     visitor.open("/sign-in")

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from api.v1.openapi.operation import Access, Answer, Body, Operation
+from api.v1.openapi.operation import PROOF, Access, Answer, Body, Operation
 
 TAG = "admin"
 _PREFIX = "/api/v1/users/<user_id>"
@@ -13,7 +13,6 @@ _NO_SESSIONS = Answer(
 )
 _USER = Answer("The user.", "User")
 _LAST = Answer("It is the last admin.")
-_PROOF = "Needs a proof of the admin's password within `REAUTH_WINDOW`."
 
 
 def _operation(
@@ -23,7 +22,7 @@ def _operation(
     summary: str,
     answers: Mapping[int, Answer],
     body: Body | None = None,
-    text: str = _PROOF,
+    text: str = PROOF,
 ) -> Operation:
     """Return the declaration of a route for admins."""
     return Operation(

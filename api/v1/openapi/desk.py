@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 
 from api.v1.openapi.operation import (
+    PROOF,
     Access,
     Answer,
     Body,
@@ -18,7 +19,6 @@ from vestibule.observe.security import Event
 
 TAG = "desk"
 _USER = "/api/v1/users/<user_id>"
-_PROOF = "Needs a proof of the admin's password within `REAUTH_WINDOW`."
 _NOBODY = Answer("There is no such user.")
 _NO_SESSIONS = Answer("The mechanism has no sessions.")
 _AMISS = Answer("A parameter has a value that cannot be meant.")
@@ -121,7 +121,7 @@ OPERATIONS = (
         "POST", "/api/v1/admin/users", "inviteUser",
         "Add a user, who sets a password by a one-time code",
         {201: Answer("The user, and the code, shown this once.", "Invited")},
-        text=_PROOF, body=Body("Invitation"),
+        text=PROOF, body=Body("Invitation"),
     ),
     _operation(
         "GET", "/api/v1/admin/users/<user_id>", "showUserToAdmins",
@@ -137,7 +137,7 @@ OPERATIONS = (
     _operation(
         "DELETE", f"{_USER}/failures", "forgetFailures",
         "Let nobody wait for a user's account any more",
-        {200: Answer("Nobody does.", "Empty"), 404: _NOBODY}, text=_PROOF,
+        {200: Answer("Nobody does.", "Empty"), 404: _NOBODY}, text=PROOF,
     ),
     _operation(
         "GET", "/api/v1/sessions", "listAllSessions",
@@ -158,7 +158,7 @@ OPERATIONS = (
         {200: Answer("It is gone.", "Empty"),
          404: Answer("There is no such session, or the mechanism has no"
                      " sessions.")},
-        text=_PROOF,
+        text=PROOF,
     ),
     _operation(
         "GET", "/api/v1/events", "listEvents", "List what happened",

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
+#: What is said of a route that asks for the password again.
+PROOF = "Needs a proof of the admin's password within `REAUTH_WINDOW`."
+
 
 class Access(Enum):
     """Whom a route is for."""

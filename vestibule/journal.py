@@ -195,12 +195,20 @@ class Journal:
             # Unlike `atexit` it is heeded by the server's workers too.
             Finalize(None, self.close, exitpriority=0)
 
+    def _awaits(self) -> bool:
+        """Wait for something to write; tell if the thread goes on.
+
+        Whether it is closed is asked in the lock: `close` wakes only who
+        sleeps, and a server would wait for who falls asleep after it.
+        """
+        with self._changed:
+            if not (self._waiting or self._closed.is_set()):
+                self._changed.wait(WINDOW if self._sums else None)
+            return not self._closed.is_set()
+
     def _run(self) -> None:
         """Wait for something to write, write it, and begin again."""
-        while not self._closed.is_set():
-            with self._changed:
-                if not self._waiting:
-                    self._changed.wait(WINDOW if self._sums else None)
+        while self._awaits():
             if not self.write():
                 self._closed.wait(PATIENCE)
         with suppress(VestibuleError):

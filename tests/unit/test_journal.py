@@ -238,6 +238,31 @@ def test_a_thread_writes_what_is_noted(shelf: Shelf) -> None:
     assert not own.is_alive()
 
 
+def test_its_end_is_heard_at_any_moment(shelf: Shelf) -> None:
+    """Told to end right after it looked whether it should, it ends."""
+    looked = threading.Event()
+
+    class Closed(threading.Event):
+        """Lets the end be told as soon as somebody looked for it."""
+
+        def is_set(self) -> bool:
+            """Look, and give who ends it a while to do so."""
+            before = super().is_set()
+            if shelf.kept and not looked.is_set():
+                looked.set()
+                self.wait(0.5)
+            return before
+
+    writing = Journal(shelf.store)
+    writing._closed = Closed()
+    writing.note(line())
+    assert looked.wait(20)
+    closing = threading.Thread(target=writing.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+
+
 def test_the_thread_tries_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

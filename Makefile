@@ -10,9 +10,10 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
-# What only speaks to servers and browsers that it starts, which take half as
-# long again when lines are counted; the other suites reach each of those.
+# What only speaks to servers and browsers that it starts takes longest, and
+# two thirds of that when no lines are counted; the others reach each line.
 OUTSIDE := $(addprefix tests/,asvs browser documents gate http mission)
+INSIDE := -m "not torture" $(addprefix --ignore=,$(OUTSIDE))
 CODE := api models vestibule tests bench examples docs
 
 .PHONY: help run setup test torture lint types check bench bench-peers docs texts screenshots lock clean
@@ -41,8 +42,8 @@ run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
 
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 
-test: $(VENV)/.develop  ## Run the whole test suite.
-	$(TESTS) -n $(WORK) -m "not torture"
+test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whole servers.
+	$(TESTS) -n $(WORK) $(INSIDE)
 
 torture: $(VENV)/.develop  ## Run the long tests: kills, races (minutes).
 	$(TESTS) -m torture
@@ -57,7 +58,7 @@ types: $(VENV)/.develop  ## Check types, strictly.
 
 check: lint types  ## All of CI: lint, types, tests with coverage.
 	rm -f .coverage .coverage.*
-	$(TESTS) -n $(WORK) -m "not torture" --cov --cov-report= $(addprefix --ignore=,$(OUTSIDE))
+	$(TESTS) -n $(WORK) $(INSIDE) --cov --cov-report=
 	$(BIN)/python -m tests.house.coverage_floors
 	$(TESTS) -n $(WORK) -m "not torture" $(OUTSIDE)
 

@@ -11,7 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from tests.ports import free_port
 
@@ -88,16 +90,22 @@ class PostgreSQL:
         self.stop()
         shutil.rmtree(self._data)
 
-    def fresh_url(self) -> str:
-        """Return the address of a new and empty database."""
+    def fresh_url(self, like: str | None = None) -> str:
+        """Return the address of a new database.
+
+        It is empty, or as the one at the address `like`, which nobody may
+        use meanwhile.
+        """
+        server = f"vestibule@127.0.0.1:{self.port}"
         name = f"t{time.monotonic_ns()}"
-        self._run(
-            f"{self._bin}/createdb", "-h", "127.0.0.1", "-p",
-            str(self.port), "-U", "vestibule", name,
-        )
-        return (
-            f"postgresql+psycopg://vestibule@127.0.0.1:{self.port}/{name}"
-        )
+        pattern = "template1" if like is None else like.rpartition("/")[2]
+        with psycopg.connect(
+            f"postgresql://{server}/postgres", autocommit=True
+        ) as connection:
+            connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                Identifier(name), Identifier(pattern)
+            ))
+        return f"postgresql+psycopg://{server}/{name}"
 
     def _run(self, *command: str) -> None:
         """Run a tool of PostgreSQL as the server's user."""

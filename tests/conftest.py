@@ -2,6 +2,7 @@
 """Fixtures: databases that are real, and servers that are."""
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -47,6 +48,33 @@ def postgresql() -> Iterator[PostgreSQL]:
     server = PostgreSQL()
     yield server
     server.remove()
+
+
+def _upgrade(url: str) -> str:
+    """Give the database at `url` the newest schema; return its address."""
+    with pytest.MonkeyPatch.context() as given:
+        given.setenv("DATABASE_URL", url)
+        fresh = engine.configured()
+        migrate.upgrade(fresh)
+        fresh.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def pattern(postgresql: PostgreSQL) -> str:
+    """Return the address of an empty database with the newest schema."""
+    return _upgrade(postgresql.fresh_url())
+
+
+@pytest.fixture(scope="session")
+def pattern_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite file that is empty but for the newest schema.
+
+    A copy of it takes a thirtieth of the time that the migrations take.
+    """
+    file = tmp_path_factory.mktemp("pattern") / "vestibule.db"
+    _upgrade(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -104,24 +132,31 @@ def own_sweepers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def on_sqlite(
+    clean_settings: None, tmp_path: Path, pattern_file: Path
+) -> str:
+    """Run the test on a fresh SQLite file; return its address."""
+    shutil.copyfile(pattern_file, tmp_path / "vestibule.db")
+    return settings.DATABASE_URL.read()
+
+
+@pytest.fixture
 def on_postgresql(
-    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+    clean_settings: None,
+    postgresql: PostgreSQL,
+    pattern: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """Run the test on a fresh PostgreSQL database; return its address."""
-    url = postgresql.fresh_url()
+    url = postgresql.fresh_url(like=pattern)
     monkeypatch.setenv("DATABASE_URL", url)
-    fresh = engine.configured()
-    migrate.upgrade(fresh)
-    fresh.close()
     return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_database(request: pytest.FixtureRequest) -> str:
     """Run the test on each kind of database; return the address."""
-    if request.param == "sqlite":
-        return settings.DATABASE_URL.read()
-    url: str = request.getfixturevalue("on_postgresql")
+    url: str = request.getfixturevalue(f"on_{request.param}")
     return url
 
 

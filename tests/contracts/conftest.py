@@ -47,9 +47,11 @@ def _maker(
 
 
 def _choose_database(request: pytest.FixtureRequest) -> None:
-    """Use a fresh PostgreSQL database if the parameter says so."""
-    if request.param.endswith("postgresql"):
-        request.getfixturevalue("on_postgresql")
+    """Use a fresh database of the kind that the parameter says."""
+    on_postgresql = request.param.endswith("postgresql")
+    request.getfixturevalue(
+        "on_postgresql" if on_postgresql else "on_sqlite"
+    )
 
 
 @pytest.fixture(

@@ -23,7 +23,9 @@ Build = Callable[..., House]
 
 
 @pytest.fixture(autouse=True)
-def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fresh_process(
+    on_sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Let each test find what a process has when it starts."""
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
     monkeypatch.setattr(SessionAuth, "_memory", type(SessionAuth._memory)())

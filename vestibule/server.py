@@ -2,13 +2,11 @@
 """The server: granian with worker processes of several threads each.
 
 Its law: it starts completely or says why not and ends; it says that it
-runs when the first request was answered; a worker that dies is replaced,
-and no worker outlives its parent.
+runs when the first request was answered; a worker that dies is replaced.
 """
 
 import errno
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -22,11 +20,10 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
-from werkzeug.utils import import_string
 
 from api.v1.auth.auth import Auth
 from models import engine
-from vestibule import clock, settings
+from vestibule import clock, settings, worker
 from vestibule.accounts.first_run import LIFETIME, offer_code
 from vestibule.advice import advice_for, check
 from vestibule.errors import BadSetting, VestibuleError
@@ -133,7 +130,9 @@ def _run(
     announcement = Announcement(server.bind_addr, server.bind_port, more)
     announcement.start()
     try:
-        server.serve(target_loader=_load)
+        server.serve(
+            target_loader=partial(worker.load, server.bind_port)
+        )
     except SystemExit as end:
         if server.interrupt_signal:
             # Told to end while a worker was dead: its code says failure.
@@ -202,32 +201,6 @@ class Announcement(threading.Thread):
             return False
         finally:
             connection.close()
-
-
-def _load(target: str) -> Any:
-    """Return the application; runs in each worker as it starts.
-
-    Ctrl-C in a terminal reaches all processes of the service. Only the
-    parent acts on it: a worker that is told to end twice may never end.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    logs.configure()
-    threading.Thread(
-        target=_end_with_parent, name="parent-watch", daemon=True
-    ).start()
-    return import_string(target)
-
-
-def _end_with_parent() -> None:
-    """Kill this worker when its parent is gone.
-
-    Orphans would go on answering beside the server that is started next:
-    they share the port by SO_REUSEPORT.
-    """
-    parent = multiprocessing.parent_process()
-    while parent is not None and os.getppid() == parent.pid:
-        time.sleep(0.1)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _check_database() -> None:

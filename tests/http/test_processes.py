@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +16,11 @@ import requests
 
 from tests.conftest import Serve
 from tests.http.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.http.contents import alarms_of, rows_of
+from tests.http.contents import alarms_of, has_signed_in, rows_of
 from tests.http.patience import answers, is_alive, within
-from tests.http.wire import FORM, begin, finish
+from tests.http.wire import CHUNKED, FORM, begin, chunks, finish
 from tests.serving import COOKIE, Server
+from vestibule import worker
 
 SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
 ME = "/api/v1/users/me"
@@ -29,6 +31,18 @@ HASTY = f"""
 from api.v1.app import main
 from vestibule import server
 server.DRAIN_TIMEOUT = {DRAIN}
+main()
+"""
+#: The server, where granian misses that all is answered.
+FORGETFUL = """
+import threading
+from types import SimpleNamespace
+from granian.server import mp
+class Missed(threading.Event):
+    def set(self):
+        pass
+mp.threading = SimpleNamespace(Event=Missed)
+from api.v1.app import main
 main()
 """
 
@@ -80,9 +94,9 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     session = server.login(EMAIL, PASSWORD)
     parent = server.process.pid
     for _ in range(3):
-        [worker] = server.workers()
-        os.kill(worker, signal.SIGKILL)
-        assert within(5, lambda dead=worker: (  # type: ignore[misc]
+        [one] = server.workers()
+        os.kill(one, signal.SIGKILL)
+        assert within(5, lambda dead=one: (  # type: ignore[misc]
             not is_alive(dead) and answers(server)
         ))
         me = server.request("GET", ME, cookie=session)
@@ -102,10 +116,10 @@ def test_a_dead_worker_does_not_swallow_the_end(
     server = serve(**SETTINGS)
     for _ in range(1 if moment == "as it dies" else 2):
         assert within(5, lambda: bool(server.workers()))
-        [worker] = server.workers()
-        os.kill(worker, signal.SIGKILL)
+        [one] = server.workers()
+        os.kill(one, signal.SIGKILL)
         if moment != "as it dies":
-            assert within(5, lambda dead=worker: (  # type: ignore[misc]
+            assert within(5, lambda dead=one: (  # type: ignore[misc]
                 dead not in server.workers()
             ))
     if moment != "as it dies":
@@ -113,11 +127,35 @@ def test_a_dead_worker_does_not_swallow_the_end(
             "starting anew" in line for line in list(server.output)
         ))
     server.process.send_signal(signal.SIGTERM)
-    # A worker that is told so while it takes over granian's handlers does
-    # not hear it: it ends when its time to drain is over.
     assert server.process.wait(DRAIN + 15) == 0
     assert server.stop() == 0
     assert not answers(server)
+
+
+def test_a_worker_that_is_done_ends(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if granian does not end it; what happened is written first.
+
+    While somebody is still there it goes on.
+    """
+    monkeypatch.setattr(Server, "program", ("-c", FORGETFUL))
+    server = serve(**SETTINGS)
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    login = b"/api/v1/auth_session/login"
+    with begin(server.port, "POST", login, [FORM, CHUNKED]) as wire:
+        # The server has read its head when it answers somebody else.
+        assert answers(server)
+        server.process.send_signal(signal.SIGTERM)
+        assert within(10, lambda: not answers(server))
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(2 * worker.LOOKS * worker.PAUSE)
+        wire.sendall(chunks(f"email={EMAIL}&password={PASSWORD}".encode()))
+        assert finish(wire, "POST").status == 200
+    assert server.process.wait(15) == 0
+    assert server.stop() == 0
+    assert has_signed_in(server.folder)
+    assert alarms_of(server) == []
 
 
 def test_one_of_two_workers_may_die(serve: Serve) -> None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A load generator for machines without wrk: one thread, many sockets.
 
-`python -m bench.client PORT FILE CONNECTIONS SECONDS` sends the requests
-of the file, which has whole ones with a NUL after each, in turn over
-connections that stay open. It prints what `load.lua` prints.
+`python -m bench.client PORT FILE CONNECTIONS SECONDS [TEXT]` sends the
+requests of the file, which has whole ones with a NUL after each, in turn
+over connections that stay open. It prints what `load.lua` prints.
 """
 
 import json
@@ -21,8 +21,9 @@ _PATIENCE = 2.0
 class Connection:
     """One open connection with one request on its way."""
 
-    def __init__(self, port: int) -> None:
-        """Connect to `port` of this machine."""
+    def __init__(self, port: int, wanted: bytes) -> None:
+        """Connect to `port` of this machine; each body has `wanted`."""
+        self._wanted = wanted
         self.socket = socket.create_connection(
             ("127.0.0.1", port), timeout=_PATIENCE
         )
@@ -39,7 +40,8 @@ class Connection:
     def receive(self) -> int | None:
         """Take what arrived; return the status once the answer is whole.
 
-        Raise `ConnectionError` if the other side hung up before.
+        It is 0 where the body is another than it should be. Raise
+        `ConnectionError` if the other side hung up before.
         """
         more = self.socket.recv(65_536)
         if not more:
@@ -48,7 +50,7 @@ class Connection:
         head, end, body = self._arrived.partition(b"\r\n\r\n")
         if not end or len(body) < _length(head):
             return None
-        return int(head[9:12])
+        return int(head[9:12]) if self._wanted in body else 0
 
 
 class Tally:
@@ -61,7 +63,7 @@ class Tally:
 
     def count(self, status: int, latency: float) -> None:
         """Count one answer that came after `latency` seconds."""
-        self.refused += status > 399
+        self.refused += not 200 <= status <= 399
         self.latencies.append(latency)
 
     def summary(self, seconds: float) -> dict[str, float]:
@@ -78,14 +80,15 @@ class Tally:
 
 
 def drive(
-    port: int, requests: Iterator[bytes], connections: int, seconds: float
+    port: int, requests: Iterator[bytes], connections: int,
+    seconds: float, wanted: bytes = b"",
 ) -> dict[str, float]:
     """Keep `connections` busy with `requests`; return what came of it."""
     tally = Tally()
     with selectors.DefaultSelector() as selector:
         begun = time.perf_counter()
         for _ in range(connections):
-            connection = Connection(port)
+            connection = Connection(port, wanted)
             connection.send(next(requests))
             selector.register(
                 connection.socket, selectors.EVENT_READ, connection
@@ -126,10 +129,11 @@ def _length(head: bytes) -> int:
 
 def main() -> None:
     """Read the arguments, make the load, print the summary."""
-    port, file, connections, seconds = sys.argv[1:]
+    port, file, connections, seconds, *wanted = sys.argv[1:]
     requests = Path(file).read_bytes().split(b"\0")[:-1]
     summary = drive(
-        int(port), cycle(requests), int(connections), float(seconds)
+        int(port), cycle(requests), int(connections), float(seconds),
+        "".join(wanted).encode(),
     )
     print(json.dumps(summary))
 

@@ -28,6 +28,8 @@ from vestibule.sessions import new_session_id
 #: The password of every user. One hash serves all: checking it costs the
 #: same whatever its salt.
 PASSWORD = "correct horse"
+#: How the address of every user ends.
+DOMAIN = "@example.com"
 #: Sessions that are asked for, spread evenly over all that are stored.
 KNOWN = 1_000
 SESSIONS_PER_USER = 10
@@ -48,7 +50,7 @@ def id_of(number: int) -> str:
 
 def email_of(number: int) -> str:
     """Return the address of a user, all of them of one length."""
-    return f"user{number:07d}@example.com"
+    return f"user{number:07d}{DOMAIN}"
 
 
 def users(count: int, now: Any) -> Iterator[dict[str, Any]]:

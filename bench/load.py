@@ -51,9 +51,14 @@ class Generator:
         return path
 
     def start(
-        self, port: int, requests: Path, connections: int, seconds: int
+        self, port: int, requests: Path, connections: int, seconds: int,
+        wanted: str = "",
     ) -> "Run":
-        """Start to send `requests` to a server; `finish` waits for it."""
+        """Start to send `requests` to a server; `finish` waits for it.
+
+        An answer is good if it is a 200 that has the text `wanted`; where
+        none is given, if it is no 4xx and no 5xx.
+        """
         shown = str(seconds)
         if self.tool == "wrk":
             command = [
@@ -67,13 +72,16 @@ class Generator:
                 sys.executable, "-m", "bench.client", str(port),
                 str(requests), str(connections), shown,
             ]
-        return Run(command, seconds)
+        return Run([*command, *filter(None, [wanted])], seconds)
 
     def run(
-        self, port: int, requests: Path, connections: int, seconds: int
+        self, port: int, requests: Path, connections: int, seconds: int,
+        wanted: str = "",
     ) -> Seen:
         """Send `requests` for some seconds and return what was seen."""
-        return self.start(port, requests, connections, seconds).finish()
+        return self.start(
+            port, requests, connections, seconds, wanted
+        ).finish()
 
 
 class Run:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
+from bench.filling import DOMAIN
 from bench.load import BadAnswers, Generator, Seen
 from bench.look_ups import CONNECTIONS
 from bench.rows import cpu_seconds
@@ -22,14 +23,19 @@ class Asked:
 
     def __init__(
         self, name: str, port: int, pids: Pids, requests: Path,
-        generator: Generator,
+        generator: Generator, wanted: str = DOMAIN,
     ) -> None:
-        """Ask for the `requests` of a file, which were seen to be good."""
+        """Ask for the `requests` of a file; each answer has `wanted`.
+
+        That is a part of every user's email: an answer that names nobody
+        is none.
+        """
         self.name = name
         self._port = port
         self._pids = pids
         self._requests = requests
         self._generator = generator
+        self._wanted = wanted
         self.rates: list[float] = []
         #: Milliseconds of its processes' time per answer, for each run.
         self.costs: list[float] = []
@@ -53,7 +59,8 @@ class Asked:
         """Return what a run of some seconds saw; all answers were good."""
         try:
             return self._generator.run(
-                self._port, self._requests, CONNECTIONS, seconds
+                self._port, self._requests, CONNECTIONS, seconds,
+                self._wanted,
             )
         except BadAnswers as error:
             raise BadAnswers(f"{self.name}: {error}") from None

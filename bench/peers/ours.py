@@ -12,12 +12,15 @@ from bench.look_ups import STORED
 from bench.peers.answers import check_named, check_nobody
 from bench.peers.asked import Asked, LoggedInto
 from bench.peers.household import USERS
-from bench.serving import LOGIN, ME, VERIFY, PinnedServer
+from bench.serving import LOGIN, ME, VERIFY, BareServer, PinnedServer
 
 USERS_ME = "users/me"
 VERIFIED = "verify"
 SIGNED = "verify with identity"
 ON_POSTGRESQL = "users/me on PostgreSQL"
+BARE = "a bare Flask route, served like ours"
+#: Bytes of the reference's body: about those of a user.
+_LENGTH = 250
 
 
 def running_with(
@@ -46,6 +49,21 @@ def asked_for(
     requests = generator.file([get(path, one.session_id) for one in known])
     return Asked(
         name, server.port, partial(server.workers), requests, generator
+    )
+
+
+def reference(
+    folder: Path, running: ExitStack, generator: Generator
+) -> Asked:
+    """Start a bare Flask route, which all are measured beside.
+
+    It answers everybody, so no answer of it names anybody.
+    """
+    server = BareServer(folder / "bare", _LENGTH)
+    running.enter_context(server)
+    return Asked(
+        BARE, server.port, partial(server.workers),
+        generator.file([get(ME, "anybody")]), generator, wanted="",
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.load import Generator, get_with
-from bench.peers import ours, roster, routes
+from bench.peers import ours, routes
 from bench.peers.asked import Asked, LoggedInto
 from bench.peers.comparison import compared, fastest
 from bench.peers.household import Household, Tenant
@@ -67,8 +67,11 @@ def whoami(setting: Setting) -> Iterator[Row]:
             setting.folder / "whoami", running, setting.generator,
             household.fresh_postgresql(),
         )
+        bare = ours.reference(
+            setting.folder / "whoami", running, setting.generator
+        )
         theirs = [setting.load_of(tenant) for tenant in tenants]
-        interleave(setting.rounds, [*own, *theirs])
+        interleave(setting.rounds, [bare, *own, *theirs])
         for tenant in tenants:
             tenant.served.check(tenant.cookies)
     python = fastest([
@@ -83,11 +86,10 @@ def whoami(setting: Setting) -> Iterator[Row]:
                 one, python, bounds.get(one.name),
             )
     for other in theirs:
-        if other is not python:
-            yield compared(
-                f"{ours.USERS_ME} : {other.name}", own[0], other,
-                7 if other.name == roster.BETTER_AUTH else None,
-            )
+        yield compared(
+            f"{ours.USERS_ME} : {other.name}", own[0], other, 7
+        )
+    yield compared(f"{ours.USERS_ME} : {bare.name}", own[0], bare)
 
 
 def logins(setting: Setting) -> Iterator[Row]:
@@ -128,6 +130,8 @@ def fastapi_routes(setting: Setting) -> Iterator[Row]:
         )
         theirs = [setting.load_of(tenant) for tenant in tenants]
         interleave(setting.rounds, [by_client, in_process, *theirs])
+        for tenant in tenants:
+            tenant.served.check(tenant.cookies)
     best = fastest(theirs)
     if best is not None:
         for one, bound in ((by_client, 2), (in_process, 5)):

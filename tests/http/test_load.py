@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.load import BadAnswers, Generator, get
-from tests.http.conftest import House
+from tests.http.conftest import EMAIL, House
 
 ME = "/api/v1/users/me"
 
@@ -41,3 +41,18 @@ def test_one_refused_answer_spoils_the_run(
     ])
     with pytest.raises(BadAnswers, match="refused"):
         generator.run(house.sessions.port, requests, 2, 1)
+
+
+def test_an_answer_that_names_nobody_spoils_the_run(
+    house: House, generator: Generator
+) -> None:
+    """A 200 of another kind is no throughput where a text is wanted."""
+    port = house.sessions.port
+    named = generator.file([get(ME, house.session_id)])
+    generator.run(port, named, 2, 1, EMAIL)
+    other = generator.file([
+        get(ME, house.session_id), get("/api/v1/status", "nobody's"),
+    ])
+    generator.run(port, other, 2, 1)
+    with pytest.raises(BadAnswers, match="refused"):
+        generator.run(port, other, 2, 1, EMAIL)

@@ -67,8 +67,8 @@ def indented(document: Document) -> Iterable[Region]:
 def briefly(example: Example) -> str | None:
     """Type the commands of an indented block, which may show no output.
 
-    Then they must be used as they are meant to be: a shell that finds no
-    such program, or a program that knows no such option, says otherwise.
+    Then each has to succeed, all programs of a pipe too, unless the block
+    shows how it fails.
     """
     terminal: Terminal = example.namespace["terminal"]
     steps = steps_of(example.parsed)
@@ -78,9 +78,16 @@ def briefly(example: Example) -> str | None:
         printed = terminal.type(step)
         code = terminal.type(Step("echo $?", "")).strip()
         fault = step.printed and fault_of(printed, step.printed)
-        if fault or code not in ("0", "1") or "Traceback" in printed:
+        if fault or code != ("1" if _fails(step) else "0"):
             return f"$ {step.command}\n{fault or printed}\nexit {code}"
     return None
+
+
+def _fails(step: Step) -> bool:
+    """Tell whether the last line that is shown says why it failed."""
+    return step.printed.rpartition("\n")[0].rpartition("\n")[2].startswith(
+        "vestibule: "
+    )
 
 
 def environment_file(example: Example) -> str | None:

@@ -19,8 +19,7 @@ _MOMENT = "2020-01-31T23:59:59"
 def command_line(terminal: Terminal) -> None:
     """Make a user, a password to read, and an old store with a bad row.
 
-    The commands are installed there; the service that a command looks at
-    from outside does not answer.
+    The commands are installed there, and the service runs beside them.
     """
     User(email="bob@example.com").save()
     terminal.typed = terminal.folder / "password-file"
@@ -34,15 +33,13 @@ def command_line(terminal: Terminal) -> None:
         ]
     }
     (terminal.folder / ".db_User.json").write_text(json.dumps(rows))
-    terminal.elsewhere["https://api.example.com"] = (
-        f"http://127.0.0.1:{terminal.port}"
-    )
     for name, words in (
         ("python", ""), ("vestibule", " -m vestibule"),
     ):
         terminal.type(Step(
             f'{name}() {{ .venv/bin/python{words} "$@"; }}', ""
         ))
+    terminal.type(Step("make run", ""))
 
 
 PREPARED: dict[str, Callable[[Terminal], None]] = {

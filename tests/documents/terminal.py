@@ -73,6 +73,8 @@ class Terminal:
         self._shell = self._child(
             ["bash", "--norc", "--noprofile"], cwd=folder
         )
+        # A command that fails is seen where another reads what it prints.
+        self._send("set -o pipefail")
         self._send(f'make() {{ {self._make()} "$@"; }}')
 
     def type(self, step: Step) -> str:

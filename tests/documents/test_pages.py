@@ -142,6 +142,9 @@ def test_the_shell_keeps_what_was_set(terminal: Terminal) -> None:
     "```yaml\na: b\n```\n",
     "Indented:\n\n    no command\n",
     "Indented:\n\n    $ no_such_command\n",
+    "Indented:\n\n    $ exit_with() { return $1; }\n    $ exit_with 1\n",
+    "Indented:\n\n    $ no_such_command | cat\n",
+    "Indented:\n\n    $ echo vestibule: no\n    vestibule: no\n",
 ])
 def test_a_block_that_is_wrong_is_seen(
     block: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch

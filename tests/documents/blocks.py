@@ -36,6 +36,11 @@ READ_ELSEWHERE = {
 }
 #: What stands before a block that no test can run, for all to see.
 NOT_RUN = "*Not run by a test:"
+#: What stands before a block that a reader is to save, and the block.
+_SAVED = re.compile(
+    r"[Ss]ave it\s+as\s+`([\w.-]+)`[^`]*:\n\n```\w+\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 _DIRECTIVE = re.compile(r"\{[\w-]+\}.*")
 
 
@@ -151,6 +156,11 @@ def site(kind: type[Proxy], *command: str) -> Callable[[Example], str | None]:
         return done.stderr if done.returncode else None
 
     return read
+
+
+def saved_in(text: str) -> dict[str, str]:
+    """Return the files that a document tells to save, by their names."""
+    return dict(_SAVED.findall(text))
 
 
 def unknown(document: Document) -> Iterable[Region]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from models.user import User
 from tests.documents.terminal import Step, Terminal
+from tests.serving import ROOT
 
 #: Rows of an old store that can be taken, as the page counts them.
 GOOD_ROWS = 41
@@ -42,6 +43,18 @@ def command_line(terminal: Terminal) -> None:
     terminal.type(Step("make run", ""))
 
 
+def clone(terminal: Terminal) -> None:
+    """Put what a clone has for proxies and applications there."""
+    for folder in ("deploy", "examples"):
+        (terminal.folder / folder).mkdir()
+        for file in (ROOT / folder).iterdir():
+            if file.is_file():
+                (terminal.folder / folder / file.name).write_text(
+                    terminal.placed(file.read_text())
+                )
+
+
 PREPARED: dict[str, Callable[[Terminal], None]] = {
     "docs/cli.md": command_line,
+    "docs/gate.md": clone,
 }

@@ -68,6 +68,12 @@ def test_each_page_is_in_it(site: Path) -> None:
             assert f'href="{page.stem}.html"' in first, page.stem
 
 
+def test_no_page_leads_to_the_readme() -> None:
+    """What a page tells of is in the site, which does not have it."""
+    for page in (ROOT / "docs").glob("*.md"):
+        assert "](../README.md" not in page.read_text(), page.name
+
+
 def test_it_asks_no_other_host(site: Path) -> None:
     """Whoever reads it tells nobody else so."""
     for file in site.rglob("*"):

@@ -54,7 +54,22 @@ def clone(terminal: Terminal) -> None:
                 )
 
 
+def application(terminal: Terminal) -> None:
+    """Have the environment of an application, in which nothing is missing.
+
+    pip sees to that: it resolves what the clone asks for, without an index,
+    and would complain of an extra that there is not.
+    """
+    terminal.elsewhere["/path/to/vestibule"] = str(ROOT)
+    terminal.type(Step('PATH="$PWD/.venv/bin:$PATH"', ""))
+    terminal.type(Step(
+        'pip() { .venv/bin/python -m pip "$@" --dry-run --no-index'
+        ' --no-build-isolation; }', ""
+    ))
+
+
 PREPARED: dict[str, Callable[[Terminal], None]] = {
     "docs/cli.md": command_line,
     "docs/gate.md": clone,
+    "docs/protect.md": application,
 }

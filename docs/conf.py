@@ -26,7 +26,6 @@ suppress_warnings = ["toc.not_readable", "misc.highlighting_failure"]
 INCLUDED = {
     "../SECURITY.md": "security.md",
     "../ARCHITECTURE.md": "inside.md",
-    "../README.md": "index.md",
 }
 
 

@@ -36,6 +36,11 @@ READ_ELSEWHERE = {
 }
 #: What stands before a block that no test can run, for all to see.
 NOT_RUN = "*Not run by a test:"
+#: What stands before a block that a reader is to save, and the block.
+_SAVED = re.compile(
+    r"[Ss]ave it\s+as\s+`([\w.-]+)`[^`]*:\n\n```\w+\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 _DIRECTIVE = re.compile(r"\{[\w-]+\}.*")
 
 
@@ -67,8 +72,8 @@ def indented(document: Document) -> Iterable[Region]:
 def briefly(example: Example) -> str | None:
     """Type the commands of an indented block, which may show no output.
 
-    Then they must be used as they are meant to be: a shell that finds no
-    such program, or a program that knows no such option, says otherwise.
+    Then each has to succeed, all programs of a pipe too, unless the block
+    shows how it fails.
     """
     terminal: Terminal = example.namespace["terminal"]
     steps = steps_of(example.parsed)
@@ -78,9 +83,16 @@ def briefly(example: Example) -> str | None:
         printed = terminal.type(step)
         code = terminal.type(Step("echo $?", "")).strip()
         fault = step.printed and fault_of(printed, step.printed)
-        if fault or code not in ("0", "1") or "Traceback" in printed:
+        if fault or code != ("1" if _fails(step) else "0"):
             return f"$ {step.command}\n{fault or printed}\nexit {code}"
     return None
+
+
+def _fails(step: Step) -> bool:
+    """Tell whether the last line that is shown says why it failed."""
+    return step.printed.rpartition("\n")[0].rpartition("\n")[2].startswith(
+        "vestibule: "
+    )
 
 
 def environment_file(example: Example) -> str | None:
@@ -144,6 +156,11 @@ def site(kind: type[Proxy], *command: str) -> Callable[[Example], str | None]:
         return done.stderr if done.returncode else None
 
     return read
+
+
+def saved_in(text: str) -> dict[str, str]:
+    """Return the files that a document tells to save, by their names."""
+    return dict(_SAVED.findall(text))
 
 
 def unknown(document: Document) -> Iterable[Region]:

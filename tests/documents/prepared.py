@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from models.user import User
 from tests.documents.terminal import Step, Terminal
+from tests.serving import ROOT
 
 #: Rows of an old store that can be taken, as the page counts them.
 GOOD_ROWS = 41
@@ -19,8 +20,7 @@ _MOMENT = "2020-01-31T23:59:59"
 def command_line(terminal: Terminal) -> None:
     """Make a user, a password to read, and an old store with a bad row.
 
-    The commands are installed there; the service that a command looks at
-    from outside does not answer.
+    The commands are installed there, and the service runs beside them.
     """
     User(email="bob@example.com").save()
     terminal.typed = terminal.folder / "password-file"
@@ -34,17 +34,42 @@ def command_line(terminal: Terminal) -> None:
         ]
     }
     (terminal.folder / ".db_User.json").write_text(json.dumps(rows))
-    terminal.elsewhere["https://api.example.com"] = (
-        f"http://127.0.0.1:{terminal.port}"
-    )
     for name, words in (
         ("python", ""), ("vestibule", " -m vestibule"),
     ):
         terminal.type(Step(
             f'{name}() {{ .venv/bin/python{words} "$@"; }}', ""
         ))
+    terminal.type(Step("make run", ""))
+
+
+def clone(terminal: Terminal) -> None:
+    """Put what a clone has for proxies and applications there."""
+    for folder in ("deploy", "examples"):
+        (terminal.folder / folder).mkdir()
+        for file in (ROOT / folder).iterdir():
+            if file.is_file():
+                (terminal.folder / folder / file.name).write_text(
+                    terminal.placed(file.read_text())
+                )
+
+
+def application(terminal: Terminal) -> None:
+    """Have the environment of an application, in which nothing is missing.
+
+    pip sees to that: it resolves what the clone asks for, without an index,
+    and would complain of an extra that there is not.
+    """
+    terminal.elsewhere["/path/to/vestibule"] = str(ROOT)
+    terminal.type(Step('PATH="$PWD/.venv/bin:$PATH"', ""))
+    terminal.type(Step(
+        'pip() { .venv/bin/python -m pip "$@" --dry-run --no-index'
+        ' --no-build-isolation; }', ""
+    ))
 
 
 PREPARED: dict[str, Callable[[Terminal], None]] = {
     "docs/cli.md": command_line,
+    "docs/gate.md": clone,
+    "docs/protect.md": application,
 }

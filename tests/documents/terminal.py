@@ -1,33 +1,48 @@
 #!/usr/bin/env python3
-"""A reader's terminal: a shell in an empty folder, and a server beside it.
+"""A reader's terminal: a shell in an empty folder, and what serves beside.
 
-Its law: what a reader would type is what is run, on another port and in
+Its law: what a reader would type is what is run, on other ports and in
 another folder. A command that serves goes on while others are typed, as
 it would in a second terminal.
 """
 
 import os
 import re
+import shutil
 import signal
-import subprocess
 import sys
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.backends import missing
 from tests.documents.expectation import masked
+from tests.documents.programs import Program
 from tests.ports import free_port
 from tests.serving import ROOT, environment
 
-#: How the documents name what is elsewhere in a test.
-WRITTEN_PORT = "5000"
+#: Where the documents let Vestibule, an application and a proxy listen.
+VESTIBULE, APPLICATION, PROXY = "5000", "8000", "8080"
+#: What a document calls the interpreter that is another in a test.
 WRITTEN_PYTHON = ".venv/bin/python"
-#: Seconds that a command may take on a busy machine.
-PATIENCE = 60
+#: Where Debian has nginx, which the PATH of most people lacks.
+_SBIN = "/usr/sbin"
 
+_PORT = re.compile(
+    r"(?:(?<=:)|(?<=listen )|(?<=--port ))"
+    rf"(?:{VESTIBULE}|{APPLICATION}|{PROXY})\b"
+)
 _SERVES = re.compile(
     r"(?:\w+=\S* )*"
     r"(?:make run|\.venv/bin/python -m (?:vestibule serve|api\.v1\.app))"
+)
+#: Programs that serve beside it, and where.
+_BESIDE = {
+    "nginx": PROXY, "caddy": PROXY, "flask": APPLICATION,
+    "uvicorn": APPLICATION, "gunicorn": APPLICATION,
+}
+_SERVES_BESIDE = re.compile(
+    rf"(?:\w+=\S* )*(?:\.venv/bin/)?({'|'.join(_BESIDE)}) .*"
 )
 _END = "-- that was all --"
 
@@ -52,87 +67,70 @@ def steps_of(block: str) -> list[Step]:
 
 
 class Terminal:
-    """A shell whose folder is empty, and the one server it started."""
+    """A shell whose folder is empty, and what was started beside it."""
 
     def __init__(self, folder: Path) -> None:
         """Open the shell in `folder`; its home is there too."""
         self.folder = folder
-        self.port = str(free_port())
+        self.ports = {
+            written: str(free_port())
+            for written in (VESTIBULE, APPLICATION, PROXY)
+        }
         #: What the documents write, and what is there in its place.
-        self.elsewhere = {f":{WRITTEN_PORT}": f":{self.port}"}
+        self.elsewhere: dict[str, str] = {}
         #: What is there to be read by a command that asks.
         self.typed = Path(os.devnull)
         self.env = environment(
-            folder, API_HOST="127.0.0.1", API_PORT=self.port, HOME=str(folder)
+            folder, API_HOST="127.0.0.1", API_PORT=self.ports[VESTIBULE],
+            HOME=str(folder), PATH=f"{os.environ['PATH']}:{_SBIN}",
         )
-        self._service: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
+        #: What serves, by where the documents let it listen.
+        self._services: dict[str, Program] = {}
         (folder / ".venv").symlink_to(sys.prefix)
         # It draws no progress where somebody watches, as a reader does.
         (folder / ".curlrc").write_text("silent\nshow-error\n")
-        self._shell = self._child(
-            ["bash", "--norc", "--noprofile"], cwd=folder
+        self._shell = Program(
+            ["bash", "--norc", "--noprofile"], folder, self.env
         )
+        # A command that fails is seen where another reads what it prints.
+        self._send("set -o pipefail")
         self._send(f'make() {{ {self._make()} "$@"; }}')
 
     def type(self, step: Step) -> str:
         """Type the step's command and return what a reader would see."""
-        command = step.command
-        for written, put in self.elsewhere.items():
-            command = command.replace(written, put)
+        command = self.placed(step.command)
         if _SERVES.fullmatch(command):
             return self._shown(self._served(command, step.printed))
+        if beside := _SERVES_BESIDE.fullmatch(command):
+            return self._shown(self._served_beside(command, beside[1]))
         return self._shown(self._send(command))
 
+    def placed(self, text: str) -> str:
+        """Return what a document writes with the ports of the test."""
+        for written, put in self.elsewhere.items():
+            text = text.replace(written, put)
+        return _PORT.sub(lambda found: self.ports[found[0]], text)
+
     def close(self) -> None:
-        """End the server as ctrl-C does, and then the shell."""
-        if self._service is not None:
-            self._end(self._service, signal.SIGINT)
-        self._end(self._shell, signal.SIGTERM)
+        """End what serves as ctrl-C does, and then the shell.
 
-    def _end(self, child: subprocess.Popen[str], sign: int) -> None:
-        """End a program, if it has not ended, and what it says."""
-        if child.poll() is None:
-            os.killpg(child.pid, sign)
-        child.wait(30)
-        if self._reader is not None and child is self._service:
-            self._reader.join(30)
-        assert child.stdin and child.stdout
-        child.stdin.close()
-        child.stdout.close()
-
-    def _child(
-        self, words: list[str], **rest: object
-    ) -> subprocess.Popen[str]:
-        """Start a program in a process group of its own."""
-        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-            words,
-            env=self.env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            **rest,
-        )
+        A proxy comes first: a server waits for who keeps a connection.
+        """
+        with ExitStack() as ending:
+            ending.callback(self._shell.end, signal.SIGTERM)
+            for written in (VESTIBULE, APPLICATION, PROXY):
+                if written in self._services:
+                    ending.callback(self._services[written].end, signal.SIGINT)
 
     def _send(self, command: str) -> str:
         """Let the shell run `command`; return what it prints."""
-        assert self._shell.stdin and self._shell.stdout
         # The exit code is kept for who types `echo $?` next.
-        self._shell.stdin.write(
+        self._shell.write(
             f"{{ {command}\n}} <'{self.typed}'\n"
             f"__code=$?; printf '\\n%s\\n' '{_END}'; (exit $__code)\n"
         )
-        self._shell.stdin.flush()
-        deadline = self._deadline(self._shell)
-        printed = ""
-        for line in self._shell.stdout:
-            if line == f"{_END}\n":
-                break
-            printed += line
-        deadline.cancel()
-        return printed.removesuffix("\n")
+        printed = self._shell.printed_until(f"{_END}\n".__eq__)
+        return printed.removesuffix(f"{_END}\n").removesuffix("\n")
 
     def _served(self, command: str, expected: str) -> str:
         """Start a server; return what it prints until it is ready.
@@ -140,48 +138,47 @@ class Terminal:
         Where an invitation is `expected`, the code ends what it says; a
         server that refuses to start ends by itself.
         """
-        if self._service is not None:
-            if self._service.poll() is None:
-                raise RuntimeError("one server for a page is enough")
-            self._end(self._service, signal.SIGINT)
-        written = command.replace("make run", f"{self._make()} run")
-        # What was exported counts in a second terminal, too.
-        self._send("export -p > .exported")
-        self._service = self._child(
-            ["bash", "-c", f". ./.exported; {written}"], cwd=self.folder
+        running = self._services.get(VESTIBULE)
+        if running is not None and running.is_running():
+            raise RuntimeError("one server for a page is enough")
+        service = self._started(
+            command.replace("make run", f"{self._make()} run"), VESTIBULE
         )
         invites = "CODE" in masked(expected)
-        deadline = self._deadline(self._service)
-        printed = ""
-        assert self._service.stdout is not None
-        for line in self._service.stdout:
-            printed += line
-            if line.startswith(" * Running") and not invites:
-                break
-            if invites and line.startswith("     ") and (
-                "CODE" in masked(line)
-            ):
-                break
-        else:
-            # It refused, and has said why.
-            self._service.wait(30)
-        deadline.cancel()
-        # Nobody reads the log, but somebody has to take it.
-        self._reader = threading.Thread(
-            target=self._service.stdout.read, daemon=True
-        )
-        self._reader.start()
+
+        def is_last(line: str) -> bool:
+            """Tell whether a line is the last before requests come."""
+            if invites:
+                return line.startswith("     ") and "CODE" in masked(line)
+            return line.startswith(" * Running")
+
+        printed = service.printed_until(is_last)
+        service.leave()
         return printed
 
-    @staticmethod
-    def _deadline(child: subprocess.Popen[str]) -> threading.Timer:
-        """Return the timer that kills a child without an end."""
-        timer = threading.Timer(
-            PATIENCE, os.killpg, (child.pid, signal.SIGKILL)
+    def _served_beside(self, command: str, program: str) -> str:
+        """Start a proxy or an application in the place of the last one."""
+        path = f"{self.env['PATH']}:{sys.prefix}/bin"
+        if shutil.which(program, path=path) is None:
+            missing(program)
+        if program == "nginx" and os.geteuid() == 0:
+            # Its workers have to read the folder, which is for root alone.
+            command += " -g 'user root;'"
+        service = self._started(command, _BESIDE[program])
+        return service.printed_until_open(int(self.ports[_BESIDE[program]]))
+
+    def _started(self, command: str, written: str) -> Program:
+        """Start what listens where the documents write `written`.
+
+        What listened there ends; what was exported counts, too.
+        """
+        if written in self._services:
+            self._services.pop(written).end(signal.SIGINT)
+        self._send("export -p > .exported")
+        service = self._services[written] = Program(
+            ["bash", "-c", f". ./.exported; {command}"], self.folder, self.env
         )
-        timer.daemon = True
-        timer.start()
-        return timer
+        return service
 
     @staticmethod
     def _make() -> str:
@@ -198,4 +195,6 @@ class Terminal:
             for path in (python, python.removeprefix(f"{ROOT}/")):
                 printed = printed.replace(path, WRITTEN_PYTHON)
         printed = printed.replace(f"{self.folder}/", "")
-        return printed.replace(f":{self.port}", f":{WRITTEN_PORT}")
+        for written, port in self.ports.items():
+            printed = printed.replace(f":{port}", f":{written}")
+        return printed

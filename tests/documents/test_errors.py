@@ -35,6 +35,19 @@ def test_each_row_has_a_cause_and_a_cure() -> None:
         assert all(cells), row
 
 
+def test_each_row_says_what_is_filled_in() -> None:
+    """A reader knows what stands in a message where the page has `<so>`."""
+    assert "<>" not in PAGE.read_text()
+
+
+def test_each_cure_is_something_to_do() -> None:
+    """No row sends its reader away with nothing."""
+    cures = re.findall(r"^\| `.* \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    assert len(cures) == len(documented())
+    for cure in cures:
+        assert not re.match(r"(none|nothing)\b", cure), cure
+
+
 @pytest.mark.parametrize(("code", "texts"), [
     ('"a %s of %d"', ["a <> of <>"]),
     ('f"a {b} c"', ["a <> c"]),

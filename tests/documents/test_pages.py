@@ -11,10 +11,20 @@ import pytest
 from sybil import Document
 
 from tests.backends import PostgreSQL, missing
-from tests.documents.blocks import PARSERS, READ_ELSEWHERE, not_run
+from tests.documents.blocks import (
+    PARSERS,
+    READ_ELSEWHERE,
+    not_run,
+    saved_in,
+)
 from tests.documents.expectation import fault_of, masked
 from tests.documents.prepared import PREPARED
-from tests.documents.terminal import Step, Terminal, steps_of
+from tests.documents.terminal import (
+    APPLICATION,
+    Step,
+    Terminal,
+    steps_of,
+)
 from tests.serving import ROOT
 from vestibule.errors import VestibuleError
 
@@ -58,6 +68,8 @@ def test_what_it_shows_is_so(
     document.namespace.update(
         __name__="snippet", terminal=terminal, monkeypatch=monkeypatch
     )
+    for name, content in saved_in(document.text).items():
+        (terminal.folder / name).write_text(terminal.placed(content))
     if page in PREPARED:
         PREPARED[page](terminal)
     for example in document:
@@ -127,6 +139,30 @@ def test_the_shell_keeps_what_was_set(terminal: Terminal) -> None:
     assert os.listdir(terminal.folder)
 
 
+def test_what_is_to_be_saved_is_seen() -> None:
+    """A block is a file where the sentence before says so, and only then.
+    """
+    text = (
+        "Then save it as\n`a.py`:\n\n```python\na = 1\n```\n\n"
+        "Save it as `b`. And `c`:\n\n```python\nb = 2\n```\n"
+    )
+    assert saved_in(text) == {"a.py": "a = 1\n"}
+
+
+def test_what_serves_gives_way_to_the_next(terminal: Terminal) -> None:
+    """Two programs listen at one place one after the other."""
+    address = f"http://127.0.0.1:{APPLICATION}/"
+    for name in ("one", "two"):
+        (terminal.folder / f"{name}.py").write_text(
+            "from flask import Flask\napp = Flask(__name__)\n"
+            f"app.get('/')(lambda: '{name}')\n"
+        )
+        terminal.type(Step(
+            f".venv/bin/flask --app {name} run --port {APPLICATION}", ""
+        ))
+        assert terminal.type(Step(f"curl {address}", "")) == name
+
+
 @pytest.mark.parametrize("block", [
     "```console\n$ echo one\ntwo\n```\n",
     "```console\nno command\n```\n",
@@ -140,8 +176,12 @@ def test_the_shell_keeps_what_was_set(terminal: Terminal) -> None:
     "```text\n$ shutdown now\n```\n",
     "```\n$ shutdown now\n```\n",
     "```yaml\na: b\n```\n",
+    "```console\n$ nginx -e stderr -p . -c none.conf\n```\n",
     "Indented:\n\n    no command\n",
     "Indented:\n\n    $ no_such_command\n",
+    "Indented:\n\n    $ exit_with() { return $1; }\n    $ exit_with 1\n",
+    "Indented:\n\n    $ no_such_command | cat\n",
+    "Indented:\n\n    $ echo vestibule: no\n    vestibule: no\n",
 ])
 def test_a_block_that_is_wrong_is_seen(
     block: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch

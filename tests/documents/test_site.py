@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,28 @@ _STICKING_OUT = """() => {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the site as `make docs` does, but elsewhere.
+    """Return the folder of the site, which is built once for a run.
+
+    Processes that run tests beside each other share it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "site"
+    with (shared / "site.built").open("a") as mark:
+        flock(mark, LOCK_EX)
+        if not os.fstat(mark.fileno()).st_size:
+            build(folder)
+            mark.write("by one of them\n")
+    return folder
+
+
+def build(folder: Path) -> None:
+    """Build the site as `make docs` does, but in `folder`.
 
     A warning of Sphinx, about a link that leads nowhere for one, is an
     error in it.
     """
-    folder = tmp_path_factory.mktemp("site")
     recipe = re.search(r"^\t\$\(BIN\)/sphinx-build (.*)$",
                        (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert recipe
@@ -56,7 +73,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT, capture_output=True, text=True, timeout=110,
     )
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_each_page_is_in_it(site: Path) -> None:
@@ -66,6 +82,12 @@ def test_each_page_is_in_it(site: Path) -> None:
         assert (site / f"{page.stem}.html").is_file()
         if page.stem != "index":
             assert f'href="{page.stem}.html"' in first, page.stem
+
+
+def test_no_page_leads_to_the_readme() -> None:
+    """What a page tells of is in the site, which does not have it."""
+    for page in (ROOT / "docs").glob("*.md"):
+        assert "](../README.md" not in page.read_text(), page.name
 
 
 def test_it_asks_no_other_host(site: Path) -> None:

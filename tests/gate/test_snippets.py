@@ -28,11 +28,11 @@ from tests.serving import COOKIE, ROOT, Server
 CONTENT = "<!doctype html><title>Only for us</title>"
 
 
-def snippet(language: str) -> str:
-    """Return the one piece in a proxy's language on the page."""
-    page = (ROOT / "README.md").read_text()
+def snippet(language: str, page: str = "README.md") -> str:
+    """Return the one piece in a proxy's language on a page."""
     (found,) = re.findall(
-        rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL
+        rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(),
+        re.MULTILINE | re.DOTALL,
     )
     return str(found)
 
@@ -81,6 +81,12 @@ def test_it_is_as_short_as_it_is_said_to_be(language: str) -> None:
         line for line in snippet(language).splitlines() if line.strip("\t }")
     ]
     assert len(lines) <= 10
+
+
+@pytest.mark.parametrize("language", ["nginx", "caddyfile"])
+def test_the_guide_shows_the_same(language: str) -> None:
+    """What is tried here is what the page about the gate has, too."""
+    assert snippet(language, "docs/gate.md") == snippet(language)
 
 
 def test_who_is_signed_in_sees_the_files(site: Gate) -> None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Counting in threads, in forked processes and in files."""
 
+import _thread
 import os
 import threading
 from pathlib import Path
@@ -38,6 +39,31 @@ def test_threads_count_for_themselves() -> None:
     assert times(counted) == 13 * 500
     # The twelve that ended left one sum.
     assert len(counted._threads) <= 5
+
+
+def test_threads_that_python_did_not_start_end_too() -> None:
+    """A server's threads are such, and leave one sum as others do."""
+    counted, ended = Tally(), threading.Semaphore(0)
+
+    class Last:
+        """What goes with a thread after all else of it."""
+
+        def __del__(self) -> None:
+            """Tell that the thread has ended."""
+            ended.release()
+
+    def work() -> None:
+        """Count once, and end."""
+        counted.answered(*KEY, clock.monotonic())
+        counted._own.last = Last()
+
+    for _ in range(50):
+        _thread.start_new_thread(work, ())
+    for _ in range(50):
+        assert ended.acquire(timeout=20)
+    work()
+    assert times(counted) == 51
+    assert len(counted._threads) == 1
 
 
 @pytest.mark.parametrize(

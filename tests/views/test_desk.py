@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.views.house import (
 from vestibule import clock, journal
 from vestibule.desk import sessions as desk_sessions
 from vestibule.desk.export import defused
+from vestibule.errors import StoreUnavailable
 
 PEOPLE, EVENTS = "/api/v1/admin/users", "/api/v1/events"
 SESSIONS, FIGURES = "/api/v1/sessions", "/api/v1/figures"
@@ -301,6 +303,50 @@ def test_files_of_events(
     assert [json.loads(line)["user_agent"] for line in lines] == signs[::-1]
     assert json.loads(lines[0])["time"] == NOON.isoformat()
     assert defused(None) is None
+
+
+@pytest.mark.parametrize("path", [f"{EVENTS}/export",
+                                  "/admin/events/export?format=csv"])
+def test_half_a_file_is_none(
+    build: Build, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database fails in the middle, the answer is 503."""
+    house = build("session_db_auth", WEB_PAGES="on")
+    admin = house.known(stored_user("admin"))
+    monkeypatch.setattr("vestibule.desk.export.BATCH", 2)
+    events.store([Happening(NOON, "login", "bob")] * 3)
+    found = events.page
+
+    def failing(wanted: Any, most: int, before: int | None = None) -> Any:
+        """Fail at the second look."""
+        if before is not None:
+            raise StoreUnavailable("the disk is gone")
+        return found(wanted, most, before)
+
+    monkeypatch.setattr(events, "page", failing)
+    answer = admin.get(path)
+    assert answer.status_code == 503
+    assert "Content-Disposition" not in answer.headers
+
+
+def test_a_file_has_no_name(
+    admin: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody else opens it, and none stays; without room there is none."""
+    monkeypatch.setattr("vestibule.desk.export.SHORT", 10)
+    folder = tmp_path / "files"
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    events.store([Happening(NOON, "login", "bob")] * 3)
+    path = f"{EVENTS}/export"
+    assert admin.get(path).status_code == 503
+    folder.mkdir()
+    with admin.get(path, buffered=False) as answer:
+        assert list(folder.iterdir()) == []
+        length = answer.content_length
+        assert length == len(answer.data)
+    with admin.head(path) as answer:
+        assert answer.content_length == length
+    assert list(folder.iterdir()) == []
 
 
 def test_figures(build: Build, moved_clock: SetClock) -> None:

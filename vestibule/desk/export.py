@@ -1,22 +1,30 @@
 #!/usr/bin/env python3
 """Events as files: CSV for spreadsheets, JSON lines for programs.
 
-Its law: it holds a thousand events at a time, however many there are; and
-no text of a stranger is a formula to who opens the file.
+Its law: it holds a thousand events at a time, however many there are; no
+text of a stranger is a formula to who opens the file; and a file that is
+sent is whole, for nobody could see that half of it is missing.
 """
 
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
+from typing import IO, NamedTuple
 
 import orjson
 
 from models import events
 from models.events import Happening, Wanted
+from vestibule.errors import StoreUnavailable
 
 #: Events that are read at once.
 BATCH = 1_000
+#: Bytes of a file that is written to memory; a longer one goes to a disk.
+SHORT = 1_000_000
+#: Bytes that are read of it at once.
+PIECE = 65_536
 FIELDS = (
     "time", "kind", "user_id", "by_id", "ip", "network", "user_agent",
     "handle", "reason", "count", "times",
@@ -42,6 +50,30 @@ def record_of(one: Happening) -> dict[str, str | int | None]:
         "time": one.at.isoformat(),
         **{name: getattr(one, name) for name in FIELDS[1:]},
     }
+
+
+def whole(wanted: Wanted, form: Format) -> IO[bytes]:
+    """Return the file of all events that are wanted, to be read and closed.
+
+    It has no name: nobody else opens it, and it goes with this process.
+    Raise as the database does, or `StoreUnavailable` for a full disk.
+    """
+    try:
+        with ExitStack() as if_it_fails:
+            file = if_it_fails.enter_context(SpooledTemporaryFile(SHORT))
+            file.writelines(stream(wanted, form))
+            file.flush()
+            if_it_fails.pop_all()
+            return file
+    except OSError as error:
+        raise StoreUnavailable(f"no file of events: {error}") from None
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Give what a file has, and close it."""
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 def stream(wanted: Wanted, form: Format) -> Iterator[bytes]:

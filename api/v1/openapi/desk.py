@@ -169,8 +169,8 @@ OPERATIONS = (
         "GET", "/api/v1/events/export", "exportEvents",
         "Send what happened as a file",
         {200: Answer(
-            "All of it, newest first, as it is read: a line of names and"
-            " one for each event, or an object for each line.", "Text",
+            "All of it, newest first: a line of names and one for each"
+            " event, or an object for each line.", "Text",
             ("Content-Disposition",), texts=_FILES,
         )},
         (*_WHICH_EVENTS, _chosen("format", "CSV (RFC 4180) or JSON lines;"

@@ -23,7 +23,7 @@ from models.events import Happening, Wanted
 from vestibule import clock
 from vestibule.accounts.policy import Action
 from vestibule.desk import filters, places
-from vestibule.desk.export import FORMATS, record_of, stream
+from vestibule.desk.export import FORMATS, pieces, record_of, whole
 from vestibule.desk.figures import figures
 from vestibule.desk.filters import SessionsSought
 from vestibule.desk.sessions import Judge, LivePage, live_page
@@ -146,15 +146,20 @@ def found_events(
 def exported(given: Given) -> Response:
     """Return the file of the events that are asked for.
 
-    It is read as it is sent. Raise `InvalidValue`.
+    It is written before it is sent: what fails while it is sent leaves a
+    file that looks whole. Raise `InvalidValue`, or as the database does.
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
         raise InvalidValue("format", f"must be one of {', '.join(FORMATS)}")
     form = FORMATS[name]
-    response = Response(
-        stream(filters.events_of(given), form), mimetype=form.mimetype
-    )
+    file = whole(filters.events_of(given), form)
+    length = file.tell()
+    file.seek(0)
+    response = Response(pieces(file), mimetype=form.mimetype)
+    response.content_length = length
+    # Whoever asks by `HEAD`, or hangs up, reads none of it or not all.
+    response.call_on_close(file.close)
     day = clock.now().strftime("%Y-%m-%d")
     response.headers["Content-Disposition"] = (
         f'attachment; filename="events-{day}.{name}"'

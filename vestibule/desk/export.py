@@ -33,6 +33,8 @@ FIELDS = (
 #: injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+#: Is told how many events more have been taken.
+Told = Callable[[int], None]
 Writer = Callable[[Sequence[Happening]], bytes]
 
 
@@ -76,10 +78,21 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
             yield piece
 
 
-def stream(wanted: Wanted, form: Format) -> Iterator[bytes]:
-    """Give the file of all events that are wanted, the newest first."""
+def _untold(number: int) -> None:
+    """Tell nobody."""
+
+
+def stream(
+    wanted: Wanted, form: Format, told: Told = _untold
+) -> Iterator[bytes]:
+    """Give the file of all events that are wanted, the newest first.
+
+    `told` hears of those of a piece when the next one is asked for.
+    """
     yield form.beginning
-    yield from map(form.write, batches(wanted))
+    for some in batches(wanted):
+        yield form.write(some)
+        told(len(some))
 
 
 def batches(wanted: Wanted) -> Iterator[Sequence[Happening]]:

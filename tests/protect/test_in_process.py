@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.v1.auth.session_db_auth import SessionDBAuth
 from models import sqlite
 from models.engine import close, database
 from tests.clocks import SetClock
@@ -76,6 +77,17 @@ def test_a_defect(
     with way(None) as ask, pytest.raises(VestibuleUnavailable):
         ask(town.cookie)
     assert "TypeError" in caplog.text
+
+
+def test_a_defect_is_not_quick(
+    way: Any, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks whether it is learns of it where it is answered."""
+    with way(None) as ask:
+        assert ask(town.cookie) is not None
+        monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
+        with pytest.raises(VestibuleUnavailable, match="a defect"):
+            ask(town.cookie)
 
 
 @pytest.fixture(params=["WAL", "TRUNCATE"])

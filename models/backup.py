@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """A copy of a database while others go on using it.
 
-Its law: the file at the wanted name is whole or is not there, belongs to
-its owner alone, and replaces nothing; no password is an argument of a
-program, where every user of the machine could read it.
+Its law: the copy is of one moment and one file; no password is an argument
+of a program, where every user of the machine could read it.
 """
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,13 +18,14 @@ from models import sqlite
 from models.engine import Database
 from vestibule import settings
 from vestibule.errors import StoreUnavailable
+from vestibule.new_file import new_file
 
 #: Is told of a copy, from time to time: how much is done, of how much.
 Told = Callable[[int, int], None]
 #: Pages that are copied between two such moments; Ctrl-C works there.
 PAGES = 1_000
 #: What SQLite may leave beside a file that it could not finish.
-_COMPANIONS = ("", "-journal", "-wal", "-shm")
+_COMPANIONS = ("-journal", "-wal", "-shm")
 
 
 def _untold(done: int, total: int) -> None:
@@ -42,23 +41,12 @@ def back_up(
     is the SQL that `psql` restores. Raise `StoreUnavailable` if it cannot
     be made, or exists already.
     """
-    if os.path.lexists(target):
-        raise _exists(target)
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent
-        )
-        os.close(handle)
-        try:
+        with new_file(target) as name:
             if database.is_sqlite:
                 _copy_sqlite(database, name, told)
             else:
                 _dump_postgresql(database, name)
-            _publish(name, target)
-        finally:
-            for ending in _COMPANIONS:
-                with suppress(FileNotFoundError):
-                    os.unlink(name + ending)
     except OSError as error:
         raise StoreUnavailable(f"no backup: {error}") from None
 
@@ -87,7 +75,12 @@ def _copy_sqlite(database: Database, name: str, told: Told) -> None:
             # files beside it; a backup should be one file.
             copied.execute("PRAGMA journal_mode = DELETE")
 
-    database.read(copy)
+    try:
+        database.read(copy)
+    finally:
+        for ending in _COMPANIONS:
+            with suppress(FileNotFoundError):
+                os.unlink(name + ending)
 
 
 def _dump_postgresql(database: Database, name: str) -> None:
@@ -126,31 +119,3 @@ def _dump_postgresql(database: Database, name: str) -> None:
     if done.returncode:
         why = " ".join(done.stderr.split()) or f"exit {done.returncode}"
         raise StoreUnavailable(f"no backup: {why}")
-
-
-def _publish(name: str, target: Path) -> None:
-    """Make the finished file `name` appear as `target`, durably."""
-    _synchronize(name)
-    try:
-        # Unlike a rename, a link never replaces what came meanwhile.
-        os.link(name, target)
-    except FileExistsError:
-        raise _exists(target) from None
-    except OSError:
-        # A file system without hard links.
-        os.rename(name, target)
-    _synchronize(str(target.parent))
-
-
-def _synchronize(name: str) -> None:
-    """Wait until the file or folder `name` is on the disk."""
-    handle = os.open(name, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _exists(target: Path) -> StoreUnavailable:
-    """Return the error for a name that is taken."""
-    return StoreUnavailable(f"{target} exists already and is kept")

@@ -103,6 +103,13 @@ class Database:
         header = self._index.header()
         return self._counted() if header is None else header
 
+    def glance(self) -> Hashable | None:
+        """Return the `generation` where no file has to be asked for it.
+
+        So nobody waits for a lock. `None` in all other places.
+        """
+        return self._index.glance()
+
     def _counted(self) -> int:
         """Return a number that grows when SQLite's `data_version` does.
 
@@ -342,6 +349,13 @@ def database() -> Database:
                 migrate.ensure(fresh)
                 _open = fresh
     return _open
+
+
+def generation_at_once() -> Hashable | None:
+    """Return the generation if it is at hand, `None` if one has to wait.
+    """
+    opened = _open
+    return None if opened is None else opened.glance()
 
 
 def close() -> None:

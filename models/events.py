@@ -109,6 +109,14 @@ def page(
     ]
 
 
+def count(wanted: Wanted) -> int:
+    """Return how many events there are of the wanted ones."""
+    number = select(func.count()).select_from(EVENTS)
+    return int(
+        database().rows(number.where(*_conditions(wanted)))[0][0]
+    )
+
+
 def purge(before: datetime) -> int:
     """Delete the oldest of what happened before a moment; count them.
 

@@ -60,6 +60,10 @@ class WalIndex:
             with self._seeking:
                 if not self._is_sought:
                     self._seek()
+        return self.glance()
+
+    def glance(self) -> bytes | None:
+        """Return `header` if it was found already; seek nothing."""
         header = self._header
         return None if header is None else self._number + header.raw
 

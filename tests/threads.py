@@ -7,9 +7,28 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
+import pytest
+
 from models import engine
 
 T = TypeVar("T")
+
+
+class Scarce:
+    """A system that refuses the next thread, and gives those after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Stand before what starts the threads of this process."""
+        self._start = threading._start_new_thread  # type: ignore[attr-defined]
+        self._is_full = True
+        monkeypatch.setattr(threading, "_start_new_thread", self._started)
+
+    def _started(self, *arguments: Any) -> Any:
+        """Refuse as Python does at a limit of processes, once."""
+        if self._is_full:
+            self._is_full = False
+            raise RuntimeError("can't start new thread")
+        return self._start(*arguments)
 
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T]:

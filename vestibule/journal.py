@@ -32,6 +32,7 @@ from vestibule.network import network_of
 from vestibule.observe.pace import pace
 from vestibule.observe.security import Event, Line
 from vestibule.sessions.origin import readable
+from vestibule.threads import started
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Journal:
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self._at_end: Finalize | None = None
 
     def note(self, line: Line) -> None:
         """Take in what the security log tells of, and write it soon."""
@@ -102,10 +104,9 @@ class Journal:
             return
         one = happening_of(line)
         with self._changed:
-            if line.event in _CHEAP and not self._begins(one):
-                return
-            self._queue(one)
-            self._changed.notify_all()
+            if line.event not in _CHEAP or self._begins(one):
+                self._queue(one)
+                self._changed.notify_all()
             self._ensure_running()
 
     def write(self, now: float | None = None) -> bool:
@@ -186,14 +187,13 @@ class Journal:
                     self._sums[key] = Sum(now)
 
     def _ensure_running(self) -> None:
-        """Start the thread, if there is none."""
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="journal", daemon=True
-            )
-            self._thread.start()
+        """Start the thread, if there is none; write at the end anyway."""
+        if self._thread is not None:
+            return
+        if self._at_end is None:
             # Unlike `atexit` it is heeded by the server's workers too.
-            Finalize(None, self.close, exitpriority=0)
+            self._at_end = Finalize(None, self.close, exitpriority=0)
+        self._thread = started("journal", self._run)
 
     def _awaits(self) -> bool:
         """Wait for something to write; tell if the thread goes on.

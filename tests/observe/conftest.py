@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.views.conftest import build, fresh_process
-from vestibule.observe import pool
 from vestibule.observe.tally import tally
 
 __all__ = ["build", "fresh_process"]
@@ -16,7 +15,5 @@ __all__ = ["build", "fresh_process"]
 def fresh_counts() -> Iterator[None]:
     """Let each test count from the beginning."""
     tally.cache_clear()
-    pool._share.cache_clear()
     yield
     tally.cache_clear()
-    pool._share.cache_clear()

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Counting in threads, in forked processes and in files."""
 
+import _thread
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.threads import Scarce
 from vestibule import clock
 from vestibule.observe import pool
 from vestibule.observe.tally import BOUNDS, Tally, tally
@@ -38,6 +40,31 @@ def test_threads_count_for_themselves() -> None:
     assert times(counted) == 13 * 500
     # The twelve that ended left one sum.
     assert len(counted._threads) <= 5
+
+
+def test_threads_that_python_did_not_start_end_too() -> None:
+    """A server's threads are such, and leave one sum as others do."""
+    counted, ended = Tally(), threading.Semaphore(0)
+
+    class Last:
+        """What goes with a thread after all else of it."""
+
+        def __del__(self) -> None:
+            """Tell that the thread has ended."""
+            ended.release()
+
+    def work() -> None:
+        """Count once, and end."""
+        counted.answered(*KEY, clock.monotonic())
+        counted._own.last = Last()
+
+    for _ in range(50):
+        _thread.start_new_thread(work, ())
+    for _ in range(50):
+        assert ended.acquire(timeout=20)
+    work()
+    assert times(counted) == 51
+    assert len(counted._threads) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,6 +107,63 @@ def test_workers_add_up(tmp_path: Path) -> None:
         folder = pool._folder
     assert not folder.exists()
     assert pool._folder is None
+
+
+def test_a_scrape_beside_the_first_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker has one file, whatever comes at once; it counts once."""
+    begun, second = threading.Event(), threading.Event()
+    made: list[pool.Share] = []
+
+    class Slow(pool.Share):
+        """A file that is prepared slowly by whoever comes first."""
+
+        def __init__(self, folder: Path) -> None:
+            """Give another a while to come, if it is the first."""
+            super().__init__(folder)
+            made.append(self)
+            if len(made) > 1:
+                second.set()
+            else:
+                begun.set()
+                second.wait(0.5)
+
+    monkeypatch.setattr(pool, "Share", Slow)
+    tally().happened("login")
+    with pool.shared(2):
+        beginning = threading.Thread(target=pool.begin)
+        beginning.start()
+        assert begun.wait(20)
+        found = pool.pooled()
+        beginning.join(20)
+        assert len(made) == 1
+        assert found == ({("login",): [1, 0.0]}, 1)
+
+
+def test_a_thread_that_the_system_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The request goes on; the next scrape starts it, and tells of all."""
+    tally().happened("login")
+    with pool.shared(2):
+        Scarce(monkeypatch)
+        pool.begin()
+        before = threading.active_count()
+        assert pool.pooled() == ({("login",): [1, 0.0]}, 1)
+        assert threading.active_count() == before + 1
+
+
+def test_a_fork_beside_the_first_request() -> None:
+    """A child waits for no thread of its parent's, and has its own file."""
+    with pool.shared(2):
+        with pool._sharing:
+            child = os.fork()
+            if child == 0:
+                pool.begin()
+                os._exit(0 if len(pool._shares) == 1 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert pool._shares == {}
 
 
 def test_one_worker_writes_no_file(

@@ -3,19 +3,33 @@
 """
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from models import events
+from models.events import Happening
 from models.user import User
 from tests.ports import free_port
 from tests.serving import ROOT, environment
 from tests.unit.cli.conftest import PASSWORD
 from tests.unit.cli.processes import COMMAND, on_terminal, vestibule
+from tests.unit.cli.test_events import NOON
 from tests.unit.cli.test_import import row, store
+
+
+def some_events(number: int) -> None:
+    """Store so many events, each of some hundred bytes."""
+    events.store([
+        Happening(NOON - timedelta(seconds=each), "login",
+                  user_agent="x" * 200)
+        for each in range(number)
+    ])
 
 
 def test_a_password_by_a_pipe(tmp_path: Path) -> None:
@@ -78,6 +92,54 @@ def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
     assert "50 imported, 0 already there, 0 bad" in screen
     done = vestibule(tmp_path, "db", "import-json", file, "--dry-run")
     assert "importing" not in done.stderr
+
+
+def test_a_bar_beside_a_file(tmp_path: Path) -> None:
+    """An export shows it where its lines are not shown, and not in them."""
+    some_events(5)
+    file = tmp_path / "events.jsonl"
+    command = ("events", "export", "--format", "jsonl")
+    with file.open("wb") as opened:
+        code, screen = on_terminal(
+            tmp_path, *command, output=opened.fileno()
+        )
+    assert (code, len(file.read_text().splitlines())) == (0, 5)
+    assert "exporting" in screen
+    assert "login" not in screen
+    code, screen = on_terminal(tmp_path, *command, "--output", "copy")
+    assert (code, (tmp_path / "copy").read_text()) == (0, file.read_text())
+    assert "exporting" in screen
+    assert screen.rstrip().endswith("wrote copy")
+    code, screen = on_terminal(tmp_path, *command)
+    assert (code, "exporting" in screen) == (0, False)
+    assert screen.count("login") == 5
+    assert vestibule(tmp_path, *command).stderr == ""
+
+
+def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C says how much is there, that it is cut, and how to go on."""
+    some_events(9_000)
+    process = subprocess.Popen(
+        [*COMMAND, "events", "export"],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline().startswith("time,")
+    # The rest waits for its reader: a pipe does not hold as much.
+    process.send_signal(signal.SIGINT)
+    written, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    said = re.fullmatch(
+        r"vestibule: interrupted; (\d+) of 9000 events were written; the"
+        r" output is cut: begin anew, with --output for a file that is"
+        r" whole\n", errors,
+    )
+    assert said
+    assert int(said[1]) <= len(written.splitlines()) < 9_000
 
 
 @pytest.mark.parametrize("columns", ["8", "60", "300"])

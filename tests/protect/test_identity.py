@@ -121,6 +121,11 @@ REFUSED = {
     "a time that is true": token(exp=True),
     "a beginning that is true": token(iat=True),
     "an endless time": token(exp=float("inf"), iat=float("nan")),
+    "an hour": token(exp=NOW + 3600),
+    "a second more than a minute": token(exp=NOW + 61),
+    "no time at all": token(exp=NOW),
+    "an end before its beginning": token(iat=NOW + 1, exp=NOW),
+    "a number that no clock has": token(iat=10**400, exp=10**400 + 60),
     "an id that is none": token(sub=""),
     "a role that is none": token(role=None),
     "an email that is none": token(email=1),
@@ -188,11 +193,62 @@ def test_keys_change(way: Any, moved: SetClock) -> None:
         assert len(there.requests) == 1
         moved.advance(PAUSE)
         assert ask(token(kid="two")) == BOB
-        # The one that was dropped counts no more, but in what was read.
+        # The one that was dropped counts no more, read before or not.
+        assert ask(token()) is None
         assert ask(token(jti="another")) is None
         for number in range(20):
             assert ask(token(kid=str(number))) is None
         assert len(there.requests) == 2
+
+
+def test_a_stolen_key_is_dropped_at_once(
+    way: Any, moved: SetClock
+) -> None:
+    """What a thief signed for ever ends with the copy of the keys."""
+    stolen = token(exp=NOW + 10**9, role="admin")
+    in_time = token(role="admin")
+    with impostor(answer(keys("one"))) as there, way(
+        there.url, AUDIENCE, 30
+    ) as ask:
+        assert ask(in_time) == Principal("1", "bob@example.com", "admin")
+        assert ask(stolen) is None
+        there._reply = answer(keys("two"))
+        moved.advance(PAUSE)
+        assert ask(token(kid="two")) == BOB
+        assert ask(in_time) is None
+        assert ask(stolen) is None
+
+
+def test_another_key_of_the_same_name(way: Any, moved: SetClock) -> None:
+    """What one key signed does not count for the next one."""
+    other = json.dumps({"keys": [Key("one", START, OTHER).public()]})
+    with impostor(answer(keys("one"))) as there, way(
+        there.url, AUDIENCE, 30
+    ) as ask:
+        assert ask(token()) == BOB
+        there._reply = answer(other.encode())
+        moved.advance(PAUSE)
+        assert ask(token(kid="two")) is None
+        assert ask(token()) is None
+        assert ask(token(OTHER)) == BOB
+
+
+def test_what_was_read_ends_with_the_copy(
+    ask: Any, published: Impostor, moved: SetClock
+) -> None:
+    """Where the keys cannot be fetched again, nobody is remembered."""
+    assert ask(token()) == BOB
+    age = COPY_MAX_AGE.total_seconds()
+    moved.advance(age - 1)
+    late = token(iat=NOW + age - 1, exp=NOW + age + 59)
+    assert ask(late) == BOB
+    published._reply = answer(b"{}", status=b"500 Internal Server Error")
+    moved.advance(1)
+    with pytest.raises(VestibuleUnavailable):
+        ask(late)
+    published._reply = answer(keys("one"))
+    moved.advance(PAUSE)
+    assert ask(late) == BOB
 
 
 def test_a_copy_grows_old(
@@ -290,11 +346,13 @@ def test_few_tokens_are_remembered(
 ) -> None:
     """However many come, the memory that they take has a bound."""
     monkeypatch.setattr(identity, "KEPT", 2)
-    reader = identity.Tokens(AUDIENCE)
-    key = jwt.PyJWK(Key("one", START, PRIVATE).public(), "EdDSA")
+    reader, copy = identity.Tokens(AUDIENCE), identity.KeyCopy()
+    copy.take(json.loads(keys("one")))
+    key = copy.find("one")
+    assert key is not None
     made = [token(sub=str(number)) for number in range(5)]
     for number, each in enumerate(made):
         assert reader.check(each, key) is not None
-        remembered = [one for one in made if reader.recall(one)]
+        remembered = [one for one in made if reader.recall(one, copy)]
         assert len(remembered) == number % 2 + 1
         assert each in remembered

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from models.engine import close
+from api.v1.auth.session_db_auth import SessionDBAuth
+from models import sqlite
+from models.engine import close, database
 from tests.clocks import SetClock
 from tests.ports import free_port
 from tests.protect.conftest import Town
@@ -75,6 +77,79 @@ def test_a_defect(
     with way(None) as ask, pytest.raises(VestibuleUnavailable):
         ask(town.cookie)
     assert "TypeError" in caplog.text
+
+
+def test_a_defect_is_not_quick(
+    way: Any, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks whether it is learns of it where it is answered."""
+    with way(None) as ask:
+        assert ask(town.cookie) is not None
+        monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
+        with pytest.raises(VestibuleUnavailable, match="a defect"):
+            ask(town.cookie)
+
+
+@pytest.fixture(params=["WAL", "TRUNCATE"])
+def written_by(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Let SQLite write by this journal; return which it is."""
+    monkeypatch.setattr(sqlite, "journal_mode", lambda _: request.param)
+    return str(request.param)
+
+
+def test_only_what_needs_no_file_is_quick(
+    written_by: str, set_clock: SetClock, town: Town
+) -> None:
+    """Where the database has to be asked, a loop might wait for a lock."""
+    here = Installation()
+    for _ in range(2):
+        assert here.principal(town.cookie) is not None
+    question = here.question(town.cookie)
+    assert here.is_quick(question) is (written_by == "WAL")
+    assert here.is_quick(here.question("theme=dark"))
+    assert not here.is_quick(here.question(f"{COOKIE}=unknown"))
+
+
+def test_a_loop_does_not_wait_for_a_lock(
+    monkeypatch: pytest.MonkeyPatch, set_clock: SetClock,
+    request: pytest.FixtureRequest,
+) -> None:
+    """While somebody has the file for himself it is told at once."""
+    monkeypatch.setattr(sqlite, "journal_mode", lambda _: "TRUNCATE")
+    monkeypatch.setenv("DATABASE_TIMEOUT", "30000")
+    town: Town = request.getfixturevalue("town")
+    here, found = Installation(), []
+    for _ in range(2):
+        assert here.principal(town.cookie) is not None
+    question = here.question(town.cookie)
+    asking = threading.Thread(
+        target=lambda: found.append(here.is_quick(question)), daemon=True
+    )
+    other = sqlite.driver().connect(str(database().url.database))
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+        asking.start()
+        asking.join(10)
+        assert found == [False]
+    finally:
+        other.close()
+        asking.join(60)
+
+
+def test_a_database_that_is_not_open_is_not_quick(
+    set_clock: SetClock, town: Town
+) -> None:
+    """To open it may take long: a schema is brought up to date."""
+    here = Installation()
+    for _ in range(2):
+        assert here.principal(town.cookie) is not None
+    question = here.question(town.cookie)
+    assert here.is_quick(question)
+    close()
+    assert not here.is_quick(question)
+    assert here.principal(town.cookie) is not None
 
 
 def test_a_loop_does_not_wait_for_look_ups(

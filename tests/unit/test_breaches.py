@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.ports import free_port
+from tests.threads import Scarce
 from tests.unit.range_service import RangeService
 from vestibule.accounts import breaches
 from vestibule.accounts.breaches import is_breached
@@ -173,6 +174,22 @@ def test_a_slow_service_is_not_waited_for(
         settle()
     assert breaches.PATIENCE < SOON
     assert "stolen passwords" in caplog.text
+
+
+def test_threads_that_the_system_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+    patient: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody is kept from a password, and it asks as often after it."""
+    with RangeService(STOLEN) as service:
+        for _ in range(breaches.AT_ONCE):
+            Scarce(monkeypatch)
+            assert not asked(monkeypatch, service.url, STOLEN)
+        assert service.asked == []
+        assert caplog.text.count("no thread for breaches") == 1
+        assert asked(monkeypatch, service.url, STOLEN)
+    settle()
 
 
 def test_only_some_ask_at_once(

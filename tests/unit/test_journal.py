@@ -5,17 +5,36 @@ import os
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from models import events
 from models.events import Happening, Wanted, page
+from tests.serving import ROOT, run_python
+from tests.threads import Scarce
 from vestibule import clock, journal
 from vestibule.errors import Busy
 from vestibule.journal import BATCH, WINDOW, Journal, happening_of, purge
 from vestibule.observe.security import Event, Line
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
+WITHOUT_THREADS = """
+import threading
+from datetime import datetime, timezone
+
+from vestibule.journal import Journal
+from vestibule.observe.security import Event, Line
+
+def refuse(*arguments):
+    raise RuntimeError("can't start new thread")
+
+threading._start_new_thread = refuse
+writing = Journal(lambda some: print(len(some), "written"))
+for _ in range(2):
+    writing.note(Line(Event.LOGIN, datetime.now(timezone.utc), {}, None))
+print("noted")
+"""
 
 
 class Asking:
@@ -236,6 +255,30 @@ def test_a_thread_writes_what_is_noted(shelf: Shelf) -> None:
     assert len(shelf.kept) == 50
     writing.close()
     assert not own.is_alive()
+
+
+def test_a_thread_that_the_system_refuses(
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing fails by it; the next event starts one, and both are kept."""
+    writing = Journal(shelf.store)
+    Scarce(monkeypatch)
+    writing.note(line(Event.THROTTLED))
+    assert "no thread for journal: can't start new thread" in caplog.text
+    assert shelf.kept == []
+    writing.note(line(Event.THROTTLED))
+    assert writing.flush(20)
+    assert len(shelf.kept) == 1
+    writing.close()
+    assert [one.times for one in shelf.kept] == [1, 1]
+
+
+def test_a_journal_that_never_had_a_thread(tmp_path: Path) -> None:
+    """What waits is written when the process ends."""
+    said = run_python(WITHOUT_THREADS, tmp_path, {"PYTHONPATH": str(ROOT)})
+    assert said == "noted\n2 written\n"
 
 
 def test_its_end_is_heard_at_any_moment(shelf: Shelf) -> None:

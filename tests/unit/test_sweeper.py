@@ -10,6 +10,7 @@ import pytest
 from api.v1.app import create_app
 from api.v1.auth.session_db_auth import SessionDBAuth
 from tests.serving import COOKIE
+from tests.threads import Scarce
 from vestibule import verify
 from vestibule.errors import StoreUnavailable
 from vestibule.sessions.sweeper import Sweeper
@@ -124,6 +125,22 @@ def test_many_threads_start_one_sweeper() -> None:
         thread.start()
     for thread in asking:
         thread.join()
+    running = _sweepers()
+    assert len(running) == 1
+    sweeper.stop()
+    running[0].join(20)
+
+
+def test_a_thread_that_the_system_refuses(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request goes on, and the next one starts the sweeper."""
+    sweeper = Sweeper(lambda: 0)
+    Scarce(monkeypatch)
+    sweeper.ensure_running()
+    assert _sweepers() == []
+    assert "no thread for sweeper: can't start new thread" in caplog.text
+    sweeper.ensure_running()
     running = _sweepers()
     assert len(running) == 1
     sweeper.stop()

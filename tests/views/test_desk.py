@@ -28,6 +28,7 @@ from tests.views.house import (
 from vestibule import clock, journal
 from vestibule.desk import sessions as desk_sessions
 from vestibule.desk.export import defused
+from vestibule.errors import StoreUnavailable
 
 PEOPLE, EVENTS = "/api/v1/admin/users", "/api/v1/events"
 SESSIONS, FIGURES = "/api/v1/sessions", "/api/v1/figures"
@@ -301,6 +302,56 @@ def test_files_of_events(
     assert [json.loads(line)["user_agent"] for line in lines] == signs[::-1]
     assert json.loads(lines[0])["time"] == NOON.isoformat()
     assert defused(None) is None
+
+
+@pytest.mark.parametrize("path", [EVENTS, "/admin/events"])
+@pytest.mark.parametrize(("form", "last"), [
+    ("csv", "error: Service Unavailable"),
+    ("jsonl", '{"error":"Service Unavailable"}'),
+])
+@pytest.mark.parametrize(
+    "error", [StoreUnavailable("the disk is gone"), ZeroDivisionError()]
+)
+def test_half_a_file_says_so(
+    build: Build, path: str, form: str, last: str, error: Exception,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What fails in the middle is the last line, and in the log."""
+    house = build("session_db_auth", WEB_PAGES="on")
+    admin = house.known(stored_user("admin"))
+    monkeypatch.setattr("vestibule.desk.export.BATCH", 2)
+    events.store([Happening(NOON, "login", "bob")] * 3)
+    found = events.page
+
+    def failing(wanted: Any, most: int, before: int | None = None) -> Any:
+        """Fail at the second look."""
+        if before is not None:
+            raise error
+        return found(wanted, most, before)
+
+    monkeypatch.setattr(events, "page", failing)
+    answer = admin.get(f"{path}/export?format={form}&user=bob")
+    assert answer.status_code == 200
+    lines = answer.text.splitlines()
+    assert lines[-1] == last
+    assert sum("bob" in line for line in lines) == 2
+    assert "a file of events broke off" in caplog.text
+
+
+def test_a_file_that_cannot_begin_is_none(
+    admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first events cannot be read, the answer is 503."""
+
+    def failing(*_: Any) -> Any:
+        """Fail at once."""
+        raise StoreUnavailable("the disk is gone")
+
+    monkeypatch.setattr(events, "page", failing)
+    for form in ("csv", "jsonl"):
+        answer = admin.get(f"{EVENTS}/export?format={form}")
+        assert answer.status_code == 503
+        assert "Content-Disposition" not in answer.headers
 
 
 def test_figures(build: Build, moved_clock: SetClock) -> None:

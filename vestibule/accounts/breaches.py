@@ -15,6 +15,7 @@ from http.client import HTTPException
 from queue import Empty, SimpleQueue
 
 from vestibule import settings
+from vestibule.threads import started
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +41,9 @@ def is_breached(password: str) -> bool:
         password.encode("utf-8", "surrogatepass"), usedforsecurity=False
     ).hexdigest().upper()
     answers: SimpleQueue[bool] = SimpleQueue()
-    threading.Thread(
-        target=_ask, args=(address, digest, answers), daemon=True
-    ).start()
+    if started("breaches", _ask, address, digest, answers) is None:
+        _asking.release()
+        return False
     try:
         # A socket's timeout counts for each read, not for all of them.
         return answers.get(timeout=PATIENCE)

@@ -5,12 +5,19 @@ Its law: it asks and writes by the functions of the admins' desk, so that
 both find the same.
 """
 
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import click
 
+from models import events as happened
+from models.events import Wanted
+from vestibule.cli.bar import Bar, bar
+from vestibule.cli.failure import Interrupted
 from vestibule.cli.listing import (
     json_option,
     moment_text,
@@ -20,8 +27,14 @@ from vestibule.cli.listing import (
 from vestibule.cli.store import require_database
 from vestibule.desk import export as files
 from vestibule.desk.filters import USUAL, events_of
+from vestibule.new_file import new_file
 from vestibule.sessions.device import device_of
 
+#: What Ctrl-C leaves, and how to go on.
+_CUT = (
+    "the output is cut: begin anew, with --output for a file that is whole"
+)
+_NOTHING = "{} is not there: begin anew"
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: What events are chosen by, and what each means.
@@ -89,13 +102,57 @@ def list_events(limit: int, as_json: bool, **given: str | None) -> None:
     show_default=True,
     help="The form of the file.",
 )
-def export(form: str, **given: str | None) -> None:
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A new file, which appears when it is whole.",
+)
+def export(form: str, output: Path | None, **given: str | None) -> None:
     """Write all events to standard output, the newest first."""
     require_database()
-    for piece in files.stream(_wanted(given), files.FORMATS[form]):
-        click.echo(piece, nl=False)
+    wanted, chosen = _wanted(given), files.FORMATS[form]
+    if output is None:
+        _write(wanted, chosen, None, _CUT)
+        return
+    with new_file(output) as name, open(name, "wb") as file:
+        _write(wanted, chosen, file, _NOTHING.format(output))
+    click.echo(f"wrote {output}")
 
 
-def _wanted(given: dict[str, str | None]) -> Any:
+def _write(
+    wanted: Wanted, form: files.Format, file: IO[bytes] | None, then: str
+) -> None:
+    """Write all events that are wanted, to standard output without a `file`.
+
+    `then` says what Ctrl-C leaves, and how to go on.
+    """
+    total, done = happened.count(wanted), 0
+
+    def told(number: int) -> None:
+        """Show that so many more are written."""
+        nonlocal done
+        done += number
+        shown.advance(number)
+
+    try:
+        with _bar(total, file) as shown:
+            for piece in files.stream(wanted, form, told):
+                click.echo(piece, file, nl=False)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{done} of {total} events were written; {then}"
+        ) from None
+
+
+def _bar(
+    total: int, file: IO[bytes] | None
+) -> AbstractContextManager[Bar]:
+    """Show a bar, but not among lines that a terminal shows already."""
+    if file is None and sys.stdout and sys.stdout.isatty():
+        return nullcontext(Bar())
+    return bar("exporting", total)
+
+
+def _wanted(given: dict[str, str | None]) -> Wanted:
     """Return which events the options ask for; raise `InvalidValue`."""
     return events_of({name: text or "" for name, text in given.items()})

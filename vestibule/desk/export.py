@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
 """Events as files: CSV for spreadsheets, JSON lines for programs.
 
-Its law: it holds a thousand events at a time, however many there are; and
-no text of a stranger is a formula to who opens the file.
+Its law: it holds a thousand events at a time, however many there are; no
+text of a stranger is a formula to who opens the file; and a file that
+breaks off says so in its last line.
 """
 
 import csv
 import io
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import orjson
 
 from models import events
 from models.events import Happening, Wanted
+from vestibule.errors import VestibuleError
+
+_log = logging.getLogger(__name__)
 
 #: Events that are read at once.
 BATCH = 1_000
@@ -25,15 +31,18 @@ FIELDS = (
 #: injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+#: Is told how many events more have been taken.
+Told = Callable[[int], None]
 Writer = Callable[[Sequence[Happening]], bytes]
 
 
 class Format(NamedTuple):
-    """A form of file: its content's type, its beginning, its rows."""
+    """A form of file: its type, beginning and rows; how it breaks off."""
 
     mimetype: str
     beginning: bytes
     write: Writer
+    broken: bytes
 
 
 def record_of(one: Happening) -> dict[str, str | int | None]:
@@ -44,10 +53,47 @@ def record_of(one: Happening) -> dict[str, str | int | None]:
     }
 
 
-def stream(wanted: Wanted, form: Format) -> Iterator[bytes]:
-    """Give the file of all events that are wanted, the newest first."""
+def sent(wanted: Wanted, form: Format) -> Iterator[bytes]:
+    """Give the file of all events that are wanted, to be sent as it is read.
+
+    The first of them are read at once: raise as the database does. What
+    fails later cannot be a status any more, and the server would end the
+    body as if that were all; so the last line says it.
+    """
+    pieces = stream(wanted, form)
+    beginning = [next(pieces), next(pieces, b"")]
+    return chain(beginning, _told_if_broken(pieces, form))
+
+
+def _told_if_broken(
+    pieces: Iterator[bytes], form: Format
+) -> Iterator[bytes]:
+    """Give the pieces of a file, and if one fails the line that says so."""
+    try:
+        yield from pieces
+    except VestibuleError as error:
+        _log.error("a file of events broke off: %s", error)
+        yield form.broken
+    except Exception:
+        _log.exception("a file of events broke off")
+        yield form.broken
+
+
+def _untold(number: int) -> None:
+    """Tell nobody."""
+
+
+def stream(
+    wanted: Wanted, form: Format, told: Told = _untold
+) -> Iterator[bytes]:
+    """Give the file of all events that are wanted, the newest first.
+
+    `told` hears of those of a piece when the next one is asked for.
+    """
     yield form.beginning
-    yield from map(form.write, batches(wanted))
+    for some in batches(wanted):
+        yield form.write(some)
+        told(len(some))
 
 
 def batches(wanted: Wanted) -> Iterator[Sequence[Happening]]:
@@ -83,6 +129,12 @@ def _as_lines(some: Sequence[Happening]) -> bytes:
 
 
 FORMATS = {
-    "csv": Format("text/csv", ",".join(FIELDS).encode() + b"\r\n", _as_csv),
-    "jsonl": Format("application/x-ndjson", b"", _as_lines),
+    "csv": Format(
+        "text/csv", ",".join(FIELDS).encode() + b"\r\n", _as_csv,
+        b"error: Service Unavailable\r\n",
+    ),
+    "jsonl": Format(
+        "application/x-ndjson", b"", _as_lines,
+        b'{"error":"Service Unavailable"}\n',
+    ),
 }

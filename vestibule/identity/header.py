@@ -11,6 +11,9 @@ HEADER = "X-Vestibule-Identity"
 #: What tokens name as who made them, and how they are signed.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"
+#: How long a token is good for, to the second: whoever signs one for
+#: longer is not Vestibule.
+LIFE = timedelta(seconds=60)
 #: How long a copy of the public keys may be used.
 COPY_MAX_AGE = timedelta(minutes=5)
 

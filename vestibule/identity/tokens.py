@@ -11,11 +11,9 @@ from datetime import datetime, timedelta
 import jwt
 
 from vestibule import clock
-from vestibule.identity.header import ALGORITHM, ISSUER, Identity
+from vestibule.identity.header import ALGORITHM, ISSUER, LIFE, Identity
 from vestibule.identity.keys import KeyRing
 
-#: How long a token is good for.
-LIFE = timedelta(seconds=60)
 #: How long it is handed out; what is left then is for the way and for
 #: clocks that disagree.
 REUSED = timedelta(seconds=45)

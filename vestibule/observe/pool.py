@@ -13,11 +13,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from vestibule.observe.tally import Answer, Happened, Sums, added, tally
+from vestibule.threads import started
 
 #: Seconds between two looks at whether there is something new to leave.
 PAUSE = 2.0
@@ -25,6 +25,7 @@ PAUSE = 2.0
 #: The folder of the server that this process works for; none, if it works
 #: alone.
 _folder: Path | None = None
+_sharing = threading.Lock()
 
 
 class Pooled(NamedTuple):
@@ -42,6 +43,7 @@ class Share:
         self.path = folder / f"{os.getpid()}-{os.urandom(4).hex()}.json"
         self._written: Sums = {}
         self._writing = threading.Lock()
+        self._keeper: threading.Thread | None = None
 
     def write(self) -> None:
         """Leave the sums of now, if they are others than before.
@@ -58,12 +60,21 @@ class Share:
                 part.replace(self.path)
                 self._written = sums
 
-    def keep_writing(self) -> None:
+    def ensure_kept(self) -> None:
+        """Let a thread of its own keep it fresh, if there is none."""
+        if self._keeper is None:
+            self._keeper = started("counts", self._keep_writing)
+
+    def _keep_writing(self) -> None:
         """Leave the sums again and again, while the folder is there."""
         pause = threading.Event()
         while self.path.parent.is_dir():
             self.write()
             pause.wait(PAUSE)
+
+
+#: This worker's files, by their folders.
+_shares: dict[Path, Share] = {}
 
 
 @contextmanager
@@ -78,6 +89,7 @@ def shared(workers: int) -> Iterator[None]:
         yield
     finally:
         shutil.rmtree(_folder, ignore_errors=True)
+        _shares.pop(_folder, None)
         _folder = None
 
 
@@ -99,14 +111,17 @@ def pooled() -> Pooled:
     return Pooled(added(map(_read, files)), len(files))
 
 
-@cache
 def _share(folder: Path) -> Share:
-    """Return this worker's file; a thread of its own keeps it fresh."""
-    share = Share(folder)
-    threading.Thread(
-        target=share.keep_writing, name="counts", daemon=True
-    ).start()
-    return share
+    """Return this worker's file, which is kept fresh from now on.
+
+    With two of them it would be added up twice.
+    """
+    with _sharing:
+        share = _shares.get(folder)
+        if share is None:
+            share = _shares[folder] = Share(folder)
+        share.ensure_kept()
+        return share
 
 
 def _read(file: Path) -> list[tuple[Answer | Happened, list[float]]]:
@@ -117,5 +132,11 @@ def _read(file: Path) -> list[tuple[Answer | Happened, list[float]]]:
     ]
 
 
-# A worker's file is not its sibling's.
-os.register_at_fork(after_in_child=_share.cache_clear)
+def _forget_after_fork() -> None:
+    """Let a worker have its own file, not its sibling's."""
+    global _sharing
+    _sharing = threading.Lock()
+    _shares.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -10,6 +10,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
+from weakref import ref
 
 from vestibule import clock
 
@@ -29,6 +30,10 @@ Happened = tuple[str]
 Sums = dict[Answer | Happened, list[float]]
 
 
+class _Mark:
+    """What lives as long as the thread that has it."""
+
+
 class Tally:
     """Counts what the threads of one process do."""
 
@@ -36,7 +41,7 @@ class Tally:
         """Begin with nothing."""
         self._own = threading.local()
         self._adding = threading.Lock()
-        self._threads: list[tuple[threading.Thread, Sums]] = []
+        self._threads: list[tuple[ref[_Mark], Sums]] = []
         self._ended: Sums = {}
 
     def answered(
@@ -71,19 +76,24 @@ class Tally:
             known[1] += seconds
 
     def _join(self) -> Sums:
-        """Let this thread count too, and keep what ended ones counted."""
+        """Let this thread count too, and keep what ended ones counted.
+
+        A thread that Python did not start, as those of a server, counts as
+        alive for ever: what goes with it tells that it ended.
+        """
         own: Sums = {}
+        mark = self._own.mark = _Mark()
         self._own.sums = own
         with self._adding:
             alive = []
-            for thread, sums in self._threads:
-                if thread.is_alive():
-                    alive.append((thread, sums))
+            for of_thread, sums in self._threads:
+                if of_thread() is not None:
+                    alive.append((of_thread, sums))
                 else:
                     self._ended = added(
                         [self._ended.items(), sums.items()]
                     )
-            self._threads = [*alive, (threading.current_thread(), own)]
+            self._threads = [*alive, (ref(mark), own)]
         return own
 
 

@@ -78,7 +78,7 @@ class AsyncSigned:
 
     async def principal(self, presented: str) -> Principal | None:
         """Return who the token names."""
-        known = self._tokens.recall(presented)
+        known = self._tokens.recall(presented, self._keys)
         if known is not None:
             return known
         kid = kid_of(presented)

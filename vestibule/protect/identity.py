@@ -2,18 +2,20 @@
 """The signed identity that a gate sends along, and the keys that check it.
 
 Its law: a token names somebody only if a key that Vestibule publishes now
-signed it, for this application, and for this minute. Nothing here asks
-anybody: who fetches the keys brings them.
+signed it, for this application, and for this minute; one that was read
+before is no exception. Nothing here asks anybody: who fetches the keys
+brings them.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import jwt
 
 from vestibule import clock
 from vestibule.errors import VestibuleUnavailable
-from vestibule.identity.header import ALGORITHM, COPY_MAX_AGE, ISSUER
+from vestibule.identity.header import ALGORITHM, COPY_MAX_AGE, ISSUER, LIFE
 from vestibule.protect.principal import Principal
 
 #: Seconds in which the keys are fetched at most once, whatever comes.
@@ -22,6 +24,8 @@ PAUSE = 10.0
 SKEW = 5.0
 #: Tokens that are remembered at once: some hundred bytes each.
 KEPT = 10_000
+#: Whole seconds: a float cannot be added to each number that JSON has.
+_LONGEST = LIFE // timedelta(seconds=1)
 _CLAIMS = ["iss", "sub", "aud", "iat", "exp", "email", "role"]
 
 
@@ -71,6 +75,13 @@ class KeyCopy:
             raise VestibuleUnavailable("the keys could not be fetched")
         return self._keys.get(kid)
 
+    def holds(self, key: jwt.PyJWK) -> bool:
+        """Tell whether `key` is of this copy, and the copy may be used."""
+        return (
+            self._is_fresh(clock.monotonic())
+            and self._keys.get(key.key_id or "") is key
+        )
+
     def _is_fresh(self, now: float) -> bool:
         """Tell whether the copy may be used at `now`."""
         fetched_at, most = self._fetched_at, COPY_MAX_AGE.total_seconds()
@@ -78,8 +89,9 @@ class KeyCopy:
 
 
 class _Checked(NamedTuple):
-    """A token whose signature was found right, and when it counts."""
+    """A token that `key` was found to have signed, and when it counts."""
 
+    key: jwt.PyJWK
     principal: Principal
     issued: float
     expires: float
@@ -87,7 +99,7 @@ class _Checked(NamedTuple):
     def is_current(self) -> bool:
         """Tell whether the token counts now."""
         now = clock.now().timestamp()
-        return self.issued - SKEW <= now < self.expires + SKEW
+        return self.issued <= now + SKEW and now - SKEW < self.expires
 
 
 class Tokens:
@@ -98,14 +110,17 @@ class Tokens:
         self._audience = audience.lower()
         self._checked: dict[str, _Checked] = {}
 
-    def recall(self, token: str) -> Principal | None:
+    def recall(self, token: str, keys: KeyCopy) -> Principal | None:
         """Return who a token names that was checked before and counts now.
 
         A gate sends the same one for most of a minute, and a signature
-        takes longer to check than the rest of the request.
+        takes longer to check than the rest of the request. Its key has to
+        be among `keys`: one that was dropped may have been stolen.
         """
         known = self._checked.get(token)
-        return known.principal if known and known.is_current() else None
+        if known and known.is_current() and keys.holds(known.key):
+            return known.principal
+        return None
 
     def check(self, token: str, key: jwt.PyJWK) -> Principal | None:
         """Return who `token` names if `key` signed it, else `None`."""
@@ -124,7 +139,7 @@ class Tokens:
             )
         except jwt.PyJWTError:
             return None
-        found = _checked_of(claims)
+        found = _checked_of(claims, key)
         if found is None or not found.is_current():
             return None
         if len(self._checked) >= KEPT:
@@ -158,8 +173,13 @@ def _key_of(published: Any) -> tuple[str, jwt.PyJWK] | None:
         return None
 
 
-def _checked_of(claims: dict[str, Any]) -> _Checked | None:
-    """Return what right `claims` say, `None` if they are of other types."""
+def _checked_of(
+    claims: dict[str, Any], key: jwt.PyJWK
+) -> _Checked | None:
+    """Return what `claims` that `key` signed say.
+
+    `None` if they are of other types, or for longer than a token lives.
+    """
     subject, email, role, issued, expires = (
         claims[name] for name in ("sub", "email", "role", "iat", "exp")
     )
@@ -167,5 +187,7 @@ def _checked_of(claims: dict[str, Any]) -> _Checked | None:
         return None
     if not all(type(moment) in (int, float) for moment in (issued, expires)):
         return None
+    if not subject or not issued < expires <= issued + _LONGEST:
+        return None
     principal = Principal(subject, email or None, role)
-    return _Checked(principal, issued, expires) if subject else None
+    return _Checked(key, principal, issued, expires)

@@ -80,8 +80,9 @@ class Installation:
     def is_quick(self, request: VestibuleRequest) -> bool:
         """Tell whether `answer` needs nothing that could take long.
 
-        So it is for a session that is remembered; one that is not is
-        looked up, and perhaps its use is noted.
+        So it is for a session that is remembered, where it can be seen
+        without the file that nothing was written since; one that is not
+        is looked up, and perhaps its use is noted.
         """
         try:
             session_id = self._auth.session_cookie(request)

@@ -72,7 +72,7 @@ class Signed:
 
     def principal(self, presented: str) -> Principal | None:
         """Return who the token names."""
-        known = self._tokens.recall(presented)
+        known = self._tokens.recall(presented, self._keys)
         if known is not None:
             return known
         kid = kid_of(presented)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from vestibule import settings
 from vestibule.errors import VestibuleError
+from vestibule.threads import started
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +36,8 @@ class Sweeper:
         if self._pid == os.getpid():
             return
         with self._starting:
-            if self._pid != os.getpid():
+            if self._pid != os.getpid() and started("sweeper", self._run):
                 self._pid = os.getpid()
-                threading.Thread(
-                    target=self._run, name="sweeper", daemon=True
-                ).start()
 
     def stop(self) -> None:
         """Let the thread end before its next sweep."""

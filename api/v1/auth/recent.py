@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from api.v1.auth.session_db_auth import SessionDBAuth
-from models.engine import database
+from models.engine import database, generation_at_once
 from models.identity import OneRead, recall
 from models.user import User
 from models.user_session import UserSession
@@ -60,7 +60,7 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> Found:
     if session_id is None or not _is_own(auth):
         return Found(auth.current_user(request))
     known = _known.get(session_id)
-    if known is not None and _holds(auth, known):
+    if known is not None and _holds(auth, known, database().generation()):
         # Views may change what they are given.
         return Found(known.user.twin(), known)
     # Before the look-up: what is written after it counts as later.
@@ -88,22 +88,32 @@ def still_holds(auth: Any, known: Known) -> bool:
     For the same cookies under the same name, and if it reads those as
     here; then whoever keeps what was made of them need not ask.
     """
-    return _is_own(auth) and _holds(auth, known)
+    return _is_own(auth) and _holds(auth, known, database().generation())
 
 
-def _holds(auth: SessionDBAuth, known: Known) -> bool:
-    """Tell whether nothing was written since, and no limit is reached."""
+def _holds(
+    auth: SessionDBAuth, known: Known, generation: Hashable | None
+) -> bool:
+    """Tell whether nothing was written since, and no limit is reached.
+
+    `generation` is what the database has by now.
+    """
     return (
-        known.generation == database().generation()
+        known.generation == generation
         and known.limits is auth.limits()
         and known.since <= auth.now() < known.until
     )
 
 
 def needs_look_up(auth: Any, session_id: str) -> bool:
-    """Tell whether `find_user` would look this session up."""
+    """Tell whether `find_user` would look this session up, or might wait.
+
+    Nothing is asked here: who wants to know must not wait for an answer.
+    """
     known = _known.get(session_id)
-    return known is None or not still_holds(auth, known)
+    return known is None or not (
+        _is_own(auth) and _holds(auth, known, generation_at_once())
+    )
 
 
 def _is_own(auth: Any) -> bool:

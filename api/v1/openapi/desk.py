@@ -170,7 +170,8 @@ OPERATIONS = (
         "Send what happened as a file",
         {200: Answer(
             "All of it, newest first, as it is read: a line of names and"
-            " one for each event, or an object for each line.", "Text",
+            " one for each event, or an object for each line. If reading"
+            " fails meanwhile, the last line is an error.", "Text",
             ("Content-Disposition",), texts=_FILES,
         )},
         (*_WHICH_EVENTS, _chosen("format", "CSV (RFC 4180) or JSON lines;"

@@ -23,7 +23,7 @@ from models.events import Happening, Wanted
 from vestibule import clock
 from vestibule.accounts.policy import Action
 from vestibule.desk import filters, places
-from vestibule.desk.export import FORMATS, record_of, stream
+from vestibule.desk.export import FORMATS, record_of, sent
 from vestibule.desk.figures import figures
 from vestibule.desk.filters import SessionsSought
 from vestibule.desk.sessions import Judge, LivePage, live_page
@@ -146,14 +146,14 @@ def found_events(
 def exported(given: Given) -> Response:
     """Return the file of the events that are asked for.
 
-    It is read as it is sent. Raise `InvalidValue`.
+    It is read as it is sent. Raise `InvalidValue`, or as the database does.
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
         raise InvalidValue("format", f"must be one of {', '.join(FORMATS)}")
     form = FORMATS[name]
     response = Response(
-        stream(filters.events_of(given), form), mimetype=form.mimetype
+        sent(filters.events_of(given), form), mimetype=form.mimetype
     )
     day = clock.now().strftime("%Y-%m-%d")
     response.headers["Content-Disposition"] = (

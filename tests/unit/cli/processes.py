@@ -33,12 +33,13 @@ def vestibule(
 
 def on_terminal(
     folder: Path, *arguments: str, answers: dict[str, str] = {},
-    **settings: str,
+    output: int | None = None, **settings: str,
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own; return code and screen.
 
-    Each of the `answers` is typed when its prompt has appeared. The keys
-    of a terminal work, Ctrl-C too.
+    What it prints goes to the descriptor `output` if there is one. Each
+    of the `answers` is typed when its prompt has appeared. The keys of a
+    terminal work, Ctrl-C too.
     """
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -46,7 +47,7 @@ def on_terminal(
         cwd=folder,
         env=environment(folder, **settings),
         stdin=slave,
-        stdout=slave,
+        stdout=slave if output is None else output,
         stderr=slave,
         start_new_session=True,
         preexec_fn=partial(fcntl.ioctl, slave, termios.TIOCSCTTY, 0),

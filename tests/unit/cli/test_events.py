@@ -4,13 +4,16 @@
 import csv
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from models import events
-from models.events import Happening
+from models.events import Happening, Wanted
 from models.user import User
 from tests.unit.cli.conftest import Run
+from vestibule.errors import StoreUnavailable
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"
@@ -102,3 +105,62 @@ def test_export(run: Run, three: User) -> None:
     done = run("events", "export", "--format", "jsonl", "--kind", "login")
     assert json.loads(done.stdout)["ip"] == "192.0.2.7"
     assert run("events", "export", "--format", "xml").exit_code == 2
+
+
+def test_what_is_counted(any_database: str, three: User) -> None:
+    """As many as are listed, whatever they are chosen by."""
+    for wanted, number in (
+        (Wanted(), 3),
+        (Wanted(kind="login_failed"), 2),
+        (Wanted(user_id=three.id, kind="login_failed"), 1),
+        (Wanted(since=NOON + timedelta(hours=1)), 2),
+        (Wanted(until=NOON), 0),
+    ):
+        assert events.count(wanted) == number
+        assert len(events.page(wanted, 9)) == number
+
+
+def test_a_file_that_is_whole(run: Run, three: User, tmp_path: Path) -> None:
+    """It is what would be printed, is for its owner, replaces nothing."""
+    file = tmp_path / "events.csv"
+    done = run("events", "export", "--output", str(file))
+    assert (done.exit_code, done.stdout) == (0, f"wrote {file}\n")
+    assert file.read_bytes() == run("events", "export").stdout_bytes
+    assert file.stat().st_mode & 0o777 == 0o600
+    done = run("events", "export", "--output", str(file), "--kind", "login")
+    assert done.exit_code == 1
+    assert "exists already and is kept" in done.stderr
+    assert len(file.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(("error", "code", "said"), [
+    (StoreUnavailable("the disk is gone"), 1, "the disk is gone"),
+    (KeyboardInterrupt(), 130,
+     "interrupted; 2 of 3 events were written; {}"),
+])
+def test_what_ends_in_the_middle(
+    run: Run, three: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    error: BaseException, code: int, said: str,
+) -> None:
+    """Of a file nothing is left; what was printed is said to be cut."""
+    monkeypatch.setattr("vestibule.desk.export.BATCH", 2)
+    found = events.page
+
+    def failing(wanted: Any, most: int, before: int | None = None) -> Any:
+        """Fail at the second look."""
+        if before is not None:
+            raise error
+        return found(wanted, most, before)
+
+    monkeypatch.setattr(events, "page", failing)
+    file = tmp_path / "events.csv"
+    done = run("events", "export", "--output", str(file))
+    left = f"{file} is not there: begin anew"
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr == f"vestibule: {said.format(left)}\n"
+    assert not [*tmp_path.glob("*events*")]
+    done = run("events", "export")
+    left = ("the output is cut: begin anew, with --output for a file that"
+            " is whole")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (code, 3)
+    assert done.stderr == f"vestibule: {said.format(left)}\n"

@@ -229,22 +229,24 @@ class User(Base):
 
     def remove_within(self, connection: Connection) -> None:
         """Delete the user, its sessions and its reset code together."""
+        self.drop_reset_code(connection)
         super().remove_within(connection)
         ending.end_within(connection, self.id, "user_removed")
-        self._drop_reset_code(connection)
 
     def _end_with(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """End a reset code: it is for the old password, at the old email.
-
-        Before the user's row is written, as when a code is used.
         """
         if not _ENDS_RESET_CODE.isdisjoint(changed):
-            self._drop_reset_code(connection)
+            self.drop_reset_code(connection)
 
-    def _drop_reset_code(self, connection: Connection) -> None:
-        """Delete the code by which the password could be reset."""
+    def drop_reset_code(self, connection: Connection) -> None:
+        """Delete the code by which the password could be reset.
+
+        Its row comes before the user's, and that before the sessions', in
+        every transaction: so no two of them wait for each other.
+        """
         connection.execute(
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The statements that a database is given, in their order."""
+"""The statements that a database was given, in their order."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,11 @@ from models.engine import database
 
 
 class Statement(NamedTuple):
-    """The text of one, and what is bound to it."""
+    """The text of one, what was bound to it, and how many rows it wrote."""
 
     text: str
     parameters: Any
+    rows: int
 
 
 @contextmanager
@@ -26,14 +27,14 @@ def recorded() -> Iterator[list[Statement]]:
     engine, statements = database().engine, list[Statement]()
 
     def record(
-        connection: object, cursor: object, text: str, parameters: Any,
+        connection: object, cursor: Any, text: str, parameters: Any,
         context: object, many: bool,
     ) -> None:
-        """Note one that is about to be run."""
-        statements.append(Statement(text, parameters))
+        """Note one that was run."""
+        statements.append(Statement(text, parameters, cursor.rowcount))
 
-    event.listen(engine, "before_cursor_execute", record)
+    event.listen(engine, "after_cursor_execute", record)
     try:
         yield statements
     finally:
-        event.remove(engine, "before_cursor_execute", record)
+        event.remove(engine, "after_cursor_execute", record)

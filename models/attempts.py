@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from models.base import insert_into
+from models.batches import delete_old
 from models.engine import database
 from models.tables import FAILURES, moment
 
@@ -170,10 +171,7 @@ def forgive(
 
 def purge(era: Era) -> int:
     """Delete the counters that are not of the `era`; count them."""
-    with database().transaction() as connection:
-        return connection.execute(
-            delete(FAILURES).where(_outside(era))
-        ).rowcount
+    return delete_old(FAILURES, _outside(era))
 
 
 def _outside(era: Era) -> ColumnElement[bool]:

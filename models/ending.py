@@ -23,17 +23,10 @@ from sqlalchemy import (
 )
 
 from models.base import insert_into, is_storable
+from models.batches import BATCH, PAUSE, delete_old
 from models.engine import database
 from models.tables import ENDED_SESSIONS, USER_SESSIONS
 from vestibule import clock
-
-#: Rows in one transaction, so that ending a million sessions never keeps
-#: a login waiting.
-BATCH = 500
-
-#: Seconds between two batches of what nobody waits for: a purge that took
-#: the disk and the lock for itself would keep everybody else waiting.
-PAUSE = 0.01
 
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
@@ -175,10 +168,7 @@ def reason_of(digest: str, since: datetime) -> str | None:
 
 def forget_reasons(before: datetime) -> None:
     """Delete the reasons of sessions that ended before a moment."""
-    with database().transaction() as connection:
-        connection.execute(
-            delete(ENDED_SESSIONS).where(ENDED_SESSIONS.c.ended_at < before)
-        )
+    delete_old(ENDED_SESSIONS, ENDED_SESSIONS.c.ended_at < before)
 
 
 def _end_all(

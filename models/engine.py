@@ -160,13 +160,13 @@ class Database:
                 yield connection
                 connection.commit()
             except IntegrityError:
-                connection.rollback()
+                self._undo(connection)
                 raise
             except self._failures as error:
                 self.close()
                 raise translated(error) from error
             except BaseException:
-                connection.rollback()
+                self._undo(connection)
                 raise
             finally:
                 # Also after a failure: it may have come after the commit.
@@ -224,6 +224,17 @@ class Database:
             "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         )
         return connection
+
+    def _undo(self, connection: Connection) -> None:
+        """Undo what is not committed.
+
+        A server undoes by itself what was done on a connection that it
+        lost: that is no failure beside the one that led here.
+        """
+        try:
+            connection.rollback()
+        except self._failures:
+            self.close()
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:

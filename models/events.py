@@ -89,12 +89,15 @@ def store(
     `more` has amounts that belong to no event.
     """
     sums = Counter(more or {})
+    logins: dict[str, datetime] = {}
     with database().transaction() as connection:
         for one in happenings:
             _add(connection, one)
             sums[Slot(hour_of(one.at), one.kind)] += one.times
             if one.kind == LOGIN and one.user_id is not None:
-                _note_login(connection, one)
+                last = logins.get(one.user_id, one.at)
+                logins[one.user_id] = max(last, one.at)
+        _note_logins(connection, logins)
         add_within(connection, sums)
 
 
@@ -161,14 +164,21 @@ def _add(connection: Connection, one: Happening) -> None:
             return
 
 
-def _note_login(connection: Connection, one: Happening) -> None:
-    """Write when a user was here last, unless later is written already."""
+def _note_logins(
+    connection: Connection, logins: Mapping[str, datetime]
+) -> None:
+    """Write when users were here last, unless later is written already.
+
+    In one order, so that two who write never wait for each other.
+    """
     last = USERS.c.signed_in_at
-    connection.execute(
-        update(USERS)
-        .where(USERS.c.id == one.user_id, or_(last.is_(None), last < one.at))
-        .values(signed_in_at=one.at)
-    )
+    for user_id in sorted(logins):
+        at = logins[user_id]
+        connection.execute(
+            update(USERS)
+            .where(USERS.c.id == user_id, or_(last.is_(None), last < at))
+            .values(signed_in_at=at)
+        )
 
 
 def _insertion() -> ReturningInsert[Any]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from models.base import insert_into
+from models.batches import delete_old
 from models.engine import database
 from models.tables import HOURLY
 
@@ -79,11 +80,7 @@ def since(hour: int) -> dict[Slot, int]:
 
 def purge(before: datetime) -> None:
     """Drop what is older than the hour of a moment."""
-    old = HOURLY.c.hour < hour_of(before)
-    # Nothing to do is the rule, and is found out without a write.
-    if database().rows(select(HOURLY.c.hour).where(old).limit(1)):
-        with database().transaction() as connection:
-            connection.execute(delete(HOURLY).where(old))
+    delete_old(HOURLY, HOURLY.c.hour < hour_of(before))
 
 
 def _rows(amounts: Mapping[Slot, int]) -> list[dict[str, int | str]]:

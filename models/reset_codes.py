@@ -7,24 +7,35 @@ one transaction: of two who use it at once, one does.
 
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from models import ending
 from models.base import insert_into
 from models.engine import database
 from models.tables import RESET_CODES, USERS
+from models.user import User
+from vestibule.errors import DuplicateEmail
 
 
 def replace(user_id: str, digest: str, now: datetime) -> None:
     """Keep a user's new code; the one before is dead."""
-    values = {"code_digest": digest, "created_at": now}
-    statement = insert_into(RESET_CODES).values(user_id=user_id, **values)
     with database().transaction() as connection:
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["user_id"], set_=values
-            )
-        )
+        _replace_within(connection, user_id, digest, now)
+
+
+def add_with(user: User, digest: str, now: datetime) -> None:
+    """Store a new user and its code; raise `DuplicateEmail`.
+
+    In one transaction: a user without a code could not come in, and would
+    be in the way of the next invitation.
+    """
+    try:
+        with database().transaction() as connection:
+            user.insert_within(connection)
+            _replace_within(connection, user.id, digest, now)
+    except IntegrityError:
+        raise DuplicateEmail from None
 
 
 def holder(email_key: str, digest: str, since: datetime) -> str | None:
@@ -68,3 +79,16 @@ def redeem(
         )
         ending.end_within(connection, user_id, reason)
     return True
+
+
+def _replace_within(
+    connection: Connection, user_id: str, digest: str, now: datetime
+) -> None:
+    """Keep a user's new code in the transaction of something greater."""
+    values = {"code_digest": digest, "created_at": now}
+    statement = insert_into(RESET_CODES).values(user_id=user_id, **values)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["user_id"], set_=values
+        )
+    )

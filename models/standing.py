@@ -58,13 +58,15 @@ def enable(user_id: str, reason: str) -> None:
     one. Raise `NotStored`.
     """
     with database().transaction() as connection:
-        ending.end_within(connection, user_id, reason)
         _change(connection, user_id, disabled_at=None)
+        ending.end_within(connection, user_id, reason)
 
 
 def remove(user: User) -> None:
     """Delete a user and what belongs to it; raise `LastAdmin`."""
     with database().transaction() as connection:
+        # Looking for another admin locks this one's row.
+        user.drop_reset_code(connection)
         _keep_an_admin(connection, user.id)
         user.remove_within(connection)
 

@@ -5,7 +5,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, false, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    false,
+    select,
+    update,
+)
 
 from models import ending
 from models.base import Base, is_storable, storable_text
@@ -25,6 +33,14 @@ from vestibule.naming import display_name
 _PASSWORD = USERS.c.keys().index("password")
 #: Columns whose change ends a reset code.
 _ENDS_RESET_CODE = frozenset({"password", "email_key"})
+# PostgreSQL shows the row as it was while a change of it is not committed;
+# `FOR SHARE` waits for its end. `FOR KEY SHARE` does not: a hash is no key.
+# SQLite has one writer at a time and leaves it out.
+_SETTLED = (
+    select(USERS)
+    .where(USERS.c.id == bindparam("id"))
+    .with_for_update(read=True)
+)
 
 
 def email_key(email: str) -> str:
@@ -52,6 +68,16 @@ class User(Base):
         self.disabled_at: datetime | None = None
         #: When the user signed in last, as far as events are kept.
         self.signed_in_at: datetime | None = None
+
+    @classmethod
+    def settled(cls, id: str) -> "User | None":
+        """Return the user as stored, once a change under way has ended.
+
+        The lock lasts as long as the statement, which takes no other: so
+        nobody waits for it who has what it waits for.
+        """
+        row = database().fetch_one(_SETTLED, {"id": id})
+        return None if row is None else cls._from_row(row)
 
     @property
     def email(self) -> str | None:
@@ -203,22 +229,24 @@ class User(Base):
 
     def remove_within(self, connection: Connection) -> None:
         """Delete the user, its sessions and its reset code together."""
+        self.drop_reset_code(connection)
         super().remove_within(connection)
         ending.end_within(connection, self.id, "user_removed")
-        self._drop_reset_code(connection)
 
     def _end_with(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """End a reset code: it is for the old password, at the old email.
-
-        Before the user's row is written, as when a code is used.
         """
         if not _ENDS_RESET_CODE.isdisjoint(changed):
-            self._drop_reset_code(connection)
+            self.drop_reset_code(connection)
 
-    def _drop_reset_code(self, connection: Connection) -> None:
-        """Delete the code by which the password could be reset."""
+    def drop_reset_code(self, connection: Connection) -> None:
+        """Delete the code by which the password could be reset.
+
+        Its row comes before the user's, and that before the sessions', in
+        every transaction: so no two of them wait for each other.
+        """
         connection.execute(
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )

@@ -22,7 +22,7 @@ from itertools import islice
 from multiprocessing.util import Finalize
 
 from models import events, hourly
-from models.ending import PAUSE
+from models.batches import PAUSE
 from models.engine import database
 from models.events import Happening
 from models.hourly import Slot, hour_of

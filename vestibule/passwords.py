@@ -3,9 +3,10 @@
 
 Its law: `verify` computes exactly one argon2 hash whatever it is given,
 so neither its answer's time nor its cost tells an unknown user from a
-wrong password (OWASP ASVS 5.0, 6.3.8 and 11.4.2). The one exception is a
-stored text that is no such hash, or that asks for absurd parameters: that
-is refused at once.
+wrong password (OWASP ASVS 5.0, 6.3.8 and 11.4.2). Two exceptions: a hash
+of another profile takes its own time, until a login renews it; and a
+stored text that is no such hash, or that asks for absurd parameters, is
+refused at once.
 """
 
 import hmac

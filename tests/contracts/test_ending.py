@@ -6,6 +6,7 @@ import threading
 from sqlalchemy import delete, select, text
 
 from models import ending
+from models.batches import BATCH
 from models.engine import database
 from models.tables import USER_SESSIONS
 from models.user_session import UserSession
@@ -31,7 +32,7 @@ def test_a_logout_meanwhile_saves_no_other_session(
     on_postgresql: str,
 ) -> None:
     """One session of a full batch ends by itself; still all are gone."""
-    for number in range(ending.BATCH + 20):
+    for number in range(BATCH + 20):
         UserSession(user_id="bob", session_id=str(number)).save()
     some = select(USER_SESSIONS.c.id).limit(1)
     thread = threading.Thread(

@@ -12,6 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from models import events
 from models.engine import database
 from models.events import Happening, Wanted, page, purge, store
+from models.user import User
+from tests.statements import recorded
 
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
@@ -143,6 +145,29 @@ def test_a_purge_of_nothing_writes_nothing() -> None:
         thread.start()
         assert done.wait(4)
     thread.join()
+
+
+def test_users_are_written_in_one_order() -> None:
+    """Of two who tell of the same logins neither waits for the other."""
+    with recorded() as statements:
+        store([_at(i, user) for i, user in enumerate("cabac")])
+    written = [
+        next(user for user in "abc" if user in each.parameters.values())
+        for each in statements if each.text.startswith("UPDATE users")
+    ]
+    assert written == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("seconds", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_last_login_counts(seconds: tuple[int, ...]) -> None:
+    """In whichever order they are told of."""
+    user = User()
+    user.save()
+    store([_at(second, user.id) for second in seconds])
+    store([_at(1, user.id)])
+    stored = User.get(user.id)
+    assert stored is not None
+    assert stored.signed_in_at == NOON + 2 * SECOND
 
 
 def test_a_failure_keeps_none_of_them() -> None:

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What is known beside the dictionary of sessions stays in step with it."""
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.sessions import memory
 from vestibule.sessions.lifetime import Limits
-from vestibule.sessions.memory import Memory, MemoryStore
+from vestibule.sessions.memory import Memory, MemorySession, MemoryStore
+from vestibule.sessions.origin import NOWHERE, Origin, set_origin
 from vestibule.sessions.reasons import Reason
 
 RECORDS = SessionAuth._memory.records
@@ -112,6 +115,77 @@ def test_a_session_that_ends_while_it_is_found_gets_no_record() -> None:
     store = MemoryStore(Fleeting({"by hand": "abcde"}), known)
     assert store.find("by hand") is None
     assert known.records == {}
+
+
+class Overtaken(MemoryStore):
+    """One session, of which each look lets a renewal go first."""
+
+    def __init__(self) -> None:
+        """Begin the session; no renewal is under way."""
+        self.entries: dict[str, Any] = {"before": "abcde"}
+        super().__init__(self.entries, Memory())
+        self.handle = str(getattr(super().find("before"), "id", None))
+        self.renewals: list[threading.Thread] = []
+
+    def find(self, session_id: str) -> MemorySession | None:
+        """Give another thread the time to renew it, and look."""
+        renewal = threading.Thread(
+            target=MemoryStore(self._entries, self._memory).rotate,
+            args=(session_id, SetClock().moment),
+        )
+        self.renewals.append(renewal)
+        renewal.start()
+        renewal.join(0.3)
+        return super().find(session_id)
+
+
+@pytest.fixture
+def overtaken() -> Iterator[Overtaken]:
+    """Return such a store; wait for its renewals at the end."""
+    store = Overtaken()
+    yield store
+    for renewal in store.renewals:
+        renewal.join(30)
+
+
+def test_a_renewal_saves_no_session_from_its_end(
+    overtaken: Overtaken
+) -> None:
+    """Whoever ends it by its handle ends it, whatever its id is by then."""
+    assert overtaken.end_handle(overtaken.handle, Reason.REVOKED)
+    assert overtaken.entries == {}
+
+
+def test_a_renewal_hides_no_session(overtaken: Overtaken) -> None:
+    """It is found by its handle, whatever its id is by then."""
+    found = overtaken.named(overtaken.handle)
+    assert found is not None
+    assert found.id == overtaken.handle
+
+
+class Unhurried(dict[str, MemorySession]):
+    """Records, of which the first to be missed is made by a login."""
+
+    store: MemoryStore
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is there, and let the login that it is of go on."""
+        found = super().get(key, default)
+        if found is None:
+            self.store.add(key, 0, 0)
+        return found
+
+
+def test_a_list_leaves_the_record_of_a_login_as_it_is() -> None:
+    """Whoever saw the entry before it had a record makes none after."""
+    known, records = Memory(), Unhurried()
+    known.records = records
+    records.store = store = MemoryStore({"new": "abcde"}, known)
+    set_origin(Origin(None, None, "password"))
+    (listed,) = store.listed("abcde")
+    set_origin(NOWHERE)
+    assert listed.authenticated_at is not None
+    assert store.find("new") is listed
 
 
 def test_memory_holds_no_more_sessions_than_allowed(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from models import engine, sqlite
@@ -114,6 +114,35 @@ def test_a_connection_that_the_server_ended_in_a_write(
         mine.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     user.save()
     assert User.count() == 1
+
+
+def _end_backend(connection: Connection) -> None:
+    """Let the server end a connection, which does not hear of it."""
+    pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    with database().engine.connect() as other:
+        other.execute(
+            text("SELECT pg_terminate_backend(:pid, 30000)"), {"pid": pid}
+        )
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), IntegrityError("", None, Exception())]
+)
+def test_a_connection_that_ended_before_the_work_is_undone(
+    on_postgresql: str, error: BaseException
+) -> None:
+    """The server has undone it: what went wrong before is what is told."""
+    user = User()
+    user.save()
+    with (
+        pytest.raises(type(error)),
+        database().transaction() as connection,
+    ):
+        connection.execute(text("DELETE FROM users"))
+        _end_backend(connection)
+        raise error
+    assert User.all() == [user]
+    user.save()
 
 
 def test_a_child_does_not_use_its_parents_connection(

@@ -179,6 +179,23 @@ def test_what_is_done_to_a_user(house: House) -> None:
     assert visitor.get(f"/admin/users/{admin.id}/kill").status_code == 404
 
 
+@pytest.mark.parametrize("user_id", ["zo\u00eb \u2615", "50% #1?", "%2e"])
+def test_any_id_leads_to_its_page(house: House, user_id: str) -> None:
+    """A script gives the ids that it likes; headers take ASCII alone."""
+    user = User(id=user_id, email="ada@example.com")
+    user.save()
+    visitor = signed_in(house, stored_user("admin"))
+    own = f"/admin/users/{quote(user_id, safe='')}"
+    answer = visitor.post(f"{own}/make-admin")
+    assert answer.headers["Location"] == own
+    assert "ada@example.com" in Page(visitor.follow(answer)).text
+    house.mechanism.create_session(user_id)
+    (one,) = house.mechanism.store.listed(user_id)
+    answer = visitor.post("/admin/sessions/end", {"session": one.id})
+    assert answer.headers["Location"] == own
+    assert "The session is ended" in Page(visitor.follow(answer)).text
+
+
 def test_several_admins_change_one_user_at_once(house: House) -> None:
     """Each is told what is so, and the user is whole or gone."""
     deeds = ("disable", "make-admin", "enable", "end-sessions", "delete",

@@ -59,7 +59,7 @@ def still_holds(user: User) -> bool:
     sessions end: but for the one that begins just after. Whoever begins
     one asks here afterwards; one of the two sees the other's work.
     """
-    stored = User.get(user.id)
+    stored = User.settled(user.id)
     return (
         stored is not None
         and stored.password == user.password

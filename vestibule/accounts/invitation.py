@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from models.user import User
 from vestibule.accounts.registration import check_email, set_names
-from vestibule.accounts.reset import ResetCode, issue_code
+from vestibule.accounts.reset import ResetCode, store_with_code
 
 
 class Invited(NamedTuple):
@@ -29,5 +29,4 @@ def invite(
     check_email(email)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
-    user.save()
-    return Invited(user, issue_code(user))
+    return Invited(user, store_with_code(user))

@@ -6,7 +6,9 @@ Its law: an admin hands out a code and never learns or chooses a password
 account once within an hour, and the next code kills it (6.4.1, 6.4.3).
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from models import reset_codes
@@ -37,10 +39,12 @@ class ResetCode(NamedTuple):
 
 def issue_code(user: User) -> ResetCode:
     """Return a new code for `user`; the one before is dead."""
-    code = new_code(_GROUPS)
-    now = clock.now()
-    reset_codes.replace(user.id, digest_of_code(code), now)
-    return ResetCode(code, now + LIFETIME)
+    return _kept_by(partial(reset_codes.replace, user.id))
+
+
+def store_with_code(user: User) -> ResetCode:
+    """Store a new user and return its code; raise `DuplicateEmail`."""
+    return _kept_by(partial(reset_codes.add_with, user))
 
 
 def set_forgotten_password(
@@ -68,6 +72,13 @@ def set_forgotten_password(
     log(Event.PASSWORD_RESET, user=user.id)
     if store is not None:
         store.end_all(Reason.PASSWORD_RESET, user.id)
+
+
+def _kept_by(keep: Callable[[str, datetime], None]) -> ResetCode:
+    """Return a new code, once `keep` has its digest and its moment."""
+    code, now = new_code(_GROUPS), clock.now()
+    keep(digest_of_code(code), now)
+    return ResetCode(code, now + LIFETIME)
 
 
 def _guessed(email: str, digest: str) -> User:

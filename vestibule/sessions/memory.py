@@ -22,7 +22,7 @@ from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, why_dead
 from vestibule.sessions.origin import current_origin
 from vestibule.sessions.reasons import Reason
-from vestibule.sessions.record import Entry, entry_of
+from vestibule.sessions.record import entry_of
 from vestibule.sessions.store import REASON_KEPT, SessionPage
 
 #: Ended sessions whose reason is remembered; then the oldest is forgotten.
@@ -107,7 +107,7 @@ class MemoryStore:
             return None
         record = self._memory.records.get(session_id)
         if record is None or record.user_id != entry.user_id:
-            return self._first_seen(session_id, entry, isinstance(value, str))
+            return self._first_seen(session_id)
         if not isinstance(value, str):
             record.created_at = entry.created_at
         return record
@@ -139,9 +139,11 @@ class MemoryStore:
 
     def named(self, handle: str) -> MemorySession | None:
         """Return the record that has this handle."""
-        for record in self._newest(None):
-            if record.id == handle:
-                return record
+        # A renewal moves it from one id to another, and hides it meanwhile.
+        with self._memory.lock:
+            for record in self._newest(None):
+                if record.id == handle:
+                    return record
         return None
 
     def count(self) -> int:
@@ -183,10 +185,12 @@ class MemoryStore:
         self, handle: str, reason: Reason, user_id: str | None = None
     ) -> bool:
         """End the session whose record has this handle."""
-        for session_id in self._ids(user_id):
-            record = self.find(session_id)
-            if record is not None and record.id == handle:
-                return self.end(session_id, reason)
+        # As in `named`: a renewal would leave the end an id that is gone.
+        with self._memory.lock:
+            for session_id in self._ids(user_id):
+                record = self.find(session_id)
+                if record is not None and record.id == handle:
+                    return self.end(session_id, reason)
         return False
 
     def end_all(
@@ -248,23 +252,27 @@ class MemoryStore:
             or ((entry := entry_of(value)) and entry.user_id == user_id)
         ]
 
-    def _first_seen(
-        self, session_id: str, entry: Entry, undated: bool
-    ) -> MemorySession | None:
+    def _first_seen(self, session_id: str) -> MemorySession | None:
         """Make the record of an entry that was put there by hand.
 
         A bare user id says nothing of its age: it begins now. A
         dictionary without a date could say it and does not.
         """
-        now = clock.now()
-        record = MemorySession(
-            entry.user_id, now if undated else entry.created_at, now
-        )
         with self._memory.lock:
-            if session_id not in self._entries:
+            # Looked at again: it may be gone, or a login's that had not
+            # yet made the record.
+            value = self._entries.get(session_id)
+            entry = entry_of(value)
+            if entry is None:
                 return None
+            record = self._memory.records.get(session_id)
+            if record is not None and record.user_id == entry.user_id:
+                return record
+            now = clock.now()
+            began = now if isinstance(value, str) else entry.created_at
+            record = MemorySession(entry.user_id, began, now)
             self._memory.records[session_id] = record
-        return record
+            return record
 
 
 def _unlock_after_fork() -> None:

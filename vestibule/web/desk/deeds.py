@@ -27,7 +27,7 @@ from models.role import Role
 from models.user import User
 from vestibule.accounts.policy import Action
 from vestibule.errors import LastAdmin, NotStored, VestibuleError
-from vestibule.web.addresses import DESK, DESK_USERS
+from vestibule.web.addresses import DESK, DESK_USERS, desk_user
 from vestibule.web.blueprint import pages
 from vestibule.web.language import gettext, marked
 from vestibule.web.notices import Notice
@@ -211,7 +211,7 @@ def _done(wanted: Deed, user: User) -> Response:
     if is_own and wanted.leaves:
         return redirect("/")
     gone = outcome is Notice.USER_DELETED
-    return redirect(DESK if gone else f"{DESK_USERS}/{user.id}", outcome)
+    return redirect(DESK if gone else desk_user(user.id), outcome)
 
 
 def _question(

@@ -15,7 +15,7 @@ from vestibule.desk import filters
 from vestibule.desk.sessions import LivePage
 from vestibule.errors import VestibuleError
 from vestibule.sessions.record import Session
-from vestibule.web.addresses import DESK_SESSIONS, DESK_USERS
+from vestibule.web.addresses import DESK_SESSIONS, desk_user
 from vestibule.web.blueprint import pages
 from vestibule.web.desk.listing import MOST, Typed, names_of
 from vestibule.web.devices import device
@@ -86,7 +86,7 @@ def end_any_session_here() -> Response:
         keep_session(renewed)
         raise
     return with_session(redirect(
-        f"{DESK_USERS}/{session.user_id}"
+        desk_user(session.user_id)
         if session.user_id in names_of([session.user_id])
         else DESK_SESSIONS,
         Notice.SESSION_ENDED if ended else Notice.SESSION_GONE,

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""The statements that a database was given, in their order."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sqlalchemy import event
+
+from models.engine import database
+
+
+class Statement(NamedTuple):
+    """The text of one, what was bound to it, and how many rows it wrote."""
+
+    text: str
+    parameters: Any
+    rows: int
+
+
+@contextmanager
+def recorded() -> Iterator[list[Statement]]:
+    """Give a list that gets each statement until the end.
+
+    The look-ups that go round SQLAlchemy are not among them.
+    """
+    engine, statements = database().engine, list[Statement]()
+
+    def record(
+        connection: object, cursor: Any, text: str, parameters: Any,
+        context: object, many: bool,
+    ) -> None:
+        """Note one that was run."""
+        statements.append(Statement(text, parameters, cursor.rowcount))
+
+    event.listen(engine, "after_cursor_execute", record)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "after_cursor_execute", record)

@@ -323,6 +323,21 @@ def test_one_user_and_what_happened(house: House) -> None:
     assert visitor.get("/admin/events/export?format=x").status_code == 400
 
 
+def test_who_was_at_the_command_line_is_no_user(house: House) -> None:
+    """The name is text, even if a script gave somebody this id."""
+    user = stored_user()
+    User(id="cli:root", email="eve@example.com").save()
+    events.store([
+        Happening(clock.now(), "user_disabled", user.id, "cli:root")
+    ])
+    visitor = signed_in(house, stored_user("admin"))
+    for path in ("/admin/events", f"/admin/users/{user.id}"):
+        assert "The account was disabled" in shown(visitor, path)
+        assert "by cli:root" in shown(visitor, path)
+        text = visitor.get(path).text
+        assert "/admin/users/cli" not in text and "eve@" not in text
+
+
 def test_figures_are_drawn(house: House) -> None:
     """Bars, a sentence and a table for each; nothing where nothing is."""
     visitor = signed_in(house, stored_user("admin"))

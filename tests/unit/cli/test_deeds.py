@@ -52,7 +52,7 @@ def bob(request: pytest.FixtureRequest) -> User:
 
 def kept() -> list[Happening]:
     """Return what happened, the newest first."""
-    return events.page(Wanted(), 9)
+    return events.page(Wanted(), 9).happenings
 
 
 @pytest.mark.parametrize(("command", "typed", "told"), DEEDS)

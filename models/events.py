@@ -4,7 +4,8 @@
 Its law: the number of a row is the moment at which it happened, in 256ths
 of a microsecond since 1970. So rows lie in the order of time, a page goes
 on after the last number of the one before, and what is too old is what
-has a number that is too small.
+has a number that is too small. A page that has to meet several
+conditions looks at `LOOKED` events at most, however many there are.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BinaryExpression,
     ColumnElement,
     Connection,
     Select,
@@ -31,6 +33,8 @@ from models.engine import database
 from models.hourly import Slot, add_within, hour_of
 from models.tables import EVENTS, USERS
 
+#: Rows that are looked at for one page at most.
+LOOKED = 1_000
 #: Rows that a purge deletes in one transaction.
 BATCH = 500
 #: The kind of event that says when a user was here last.
@@ -81,6 +85,16 @@ class Wanted(NamedTuple):
     until: datetime | None = None
 
 
+class Found(NamedTuple):
+    """A page of events, and the number below which there may be more.
+
+    A page that is not full and has a number looked at all it may.
+    """
+
+    happenings: list[Happening]
+    next: int | None
+
+
 def store(
     happenings: Sequence[Happening], more: Mapping[Slot, int] | None = None
 ) -> None:
@@ -101,15 +115,22 @@ def store(
         add_within(connection, sums)
 
 
-def page(
-    wanted: Wanted, most: int, before: int | None = None
-) -> list[Happening]:
+def page(wanted: Wanted, most: int, before: int | None = None) -> Found:
     """Return the newest `most` events, or those below the number `before`.
     """
-    return [
+    unlooked = None
+    # What one index leads to is wanted, all of it.
+    if len(_given(wanted)) > 1:
+        # Asked for first, so that what comes meanwhile is on no two pages.
+        rows = database().rows(_unlooked(wanted, before))
+        unlooked = rows[0][0] if rows else None
+    found = [
         Happening(_moment_of(row[0]), *row[1:], row[0])
-        for row in database().rows(_page(wanted, most, before))
+        for row in database().rows(_page(wanted, most + 1, before, unlooked))
     ]
+    if len(found) > most:
+        return Found(found[:most], found[most - 1].id)
+    return Found(found, None if unlooked is None else unlooked + 1)
 
 
 def count(wanted: Wanted) -> int:
@@ -140,13 +161,20 @@ def purge(before: datetime) -> int:
         ).rowcount
 
 
-def _page(wanted: Wanted, most: int, before: int | None) -> Select[Any]:
-    """Return the statement that finds a page."""
-    conditions = list(_conditions(wanted))
-    if before is not None:
-        conditions.append(EVENTS.c.id < before)
-    newest = select(EVENTS).where(*conditions).order_by(EVENTS.c.id.desc())
-    return newest.limit(most)
+def _page(
+    wanted: Wanted, most: int, before: int | None, unlooked: int | None
+) -> Select[Any]:
+    """Return the statement that finds a page above a number."""
+    newest = select(EVENTS).where(*_conditions(wanted, before, unlooked))
+    return newest.order_by(EVENTS.c.id.desc()).limit(most)
+
+
+def _unlooked(wanted: Wanted, before: int | None) -> Select[Any]:
+    """Return the statement for the first number that is not looked at."""
+    led = select(EVENTS.c.id).where(
+        *_given(wanted)[:1], *_between(wanted, before)
+    )
+    return led.order_by(EVENTS.c.id.desc()).offset(LOOKED).limit(1)
 
 
 def _add(connection: Connection, one: Happening) -> None:
@@ -197,22 +225,46 @@ def _insertion() -> ReturningInsert[Any]:
     )
 
 
-def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
-    """Return what the rows of the wanted events have to meet."""
-    given = [
+def _given(wanted: Wanted) -> list[BinaryExpression[bool]]:
+    """Return what columns have to be; the first condition leads."""
+    return [
         EVENTS.c[name] == getattr(wanted, name)
         for name in ("user_id", "network", "kind")
         if getattr(wanted, name) is not None
     ]
+
+
+def _conditions(
+    wanted: Wanted, before: int | None = None, unlooked: int | None = None
+) -> Iterator[ColumnElement[bool]]:
+    """Return what the rows of the wanted events have to meet."""
+    given = _given(wanted)
     # The first is met by the fewest rows, which SQLite does not know: a
     # term that is no bare column keeps it from the others' indexes.
     yield from given[:1]
     for other in given[1:]:
         yield func.coalesce(other.left, "") == other.right
-    if wanted.since is not None:
-        yield EVENTS.c.id >= _first_of(wanted.since)
-    if wanted.until is not None:
-        yield EVENTS.c.id < _first_of(wanted.until)
+    yield from _between(wanted, before, unlooked)
+
+
+def _between(
+    wanted: Wanted, before: int | None, unlooked: int | None = None
+) -> Iterator[ColumnElement[bool]]:
+    """Return between which numbers the wanted events are.
+
+    One bound on either side: of two SQLite enters the index by the first
+    and passes over what the second leaves out.
+    """
+    lower = [] if wanted.since is None else [_first_of(wanted.since)]
+    upper = [] if wanted.until is None else [_first_of(wanted.until)]
+    if unlooked is not None:
+        lower.append(unlooked + 1)
+    if before is not None:
+        upper.append(before)
+    if lower:
+        yield EVENTS.c.id >= max(lower)
+    if upper:
+        yield EVENTS.c.id < min(upper)
 
 
 def _first_of(moment: datetime) -> int:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The journal: what the security log tells of, also in the database.
 
-Its law: nobody waits for it and nothing fails by it. A thread writes what
-happened; while the database is away some of it waits, and the rest is in
-the log alone. What strangers can bring about as often as they like is
-written once and then summed for a minute, so that they cannot fill a disk.
+Its law: no request waits for it and nothing fails by it. A thread writes
+what happened, and a command writes what it did before it ends. While the
+database is away some of it waits, and the rest is in the log alone. What
+strangers can bring about as often as they like is written once and then
+summed for a minute, so that they cannot fill a disk.
 """
 
 import logging
@@ -228,6 +229,20 @@ os.register_at_fork(after_in_child=journal.cache_clear)
 def note(line: Line) -> None:
     """Take a line of the security log into the journal of this process."""
     journal().note(line)
+
+
+def note_at_once(line: Line) -> None:
+    """Write a line before going on, in a program that ends soon.
+
+    What it tells of is done, so nothing fails because it is not written.
+    """
+    try:
+        if settings.EVENTS_KEPT.read():
+            keep([happening_of(line)])
+    except VestibuleError as error:
+        _log.warning("the event is not stored: %s", error)
+    except Exception as error:
+        _log.warning("the event is not stored: %s", error, exc_info=True)
 
 
 def purge() -> int:

@@ -4,14 +4,16 @@
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from models import events
 from models.engine import database
 from models.events import Happening, Wanted, page, purge, store
+from models.tables import EVENTS
 from models.user import User
 from tests.statements import recorded
 
@@ -38,14 +40,14 @@ def _at(seconds: float, user_id: str = "bob", kind: str = "login",
 
 def _kinds(wanted: Wanted = Wanted(), most: int = 100) -> list[str]:
     """Return the kinds of the events that are found, newest first."""
-    return [one.kind for one in page(wanted, most)]
+    return [one.kind for one in page(wanted, most).happenings]
 
 
 def test_what_is_kept_comes_back_whole() -> None:
     """Each field, the moment to the microsecond; missing ones too."""
     bare = Happening(NOON + SECOND, "logout")
     store([FULL, bare])
-    found = page(Wanted(), 10)
+    found = page(Wanted(), 10).happenings
     assert [replace(one, id=None) for one in found] == [bare, FULL]
     assert all(isinstance(one.id, int) for one in found)
 
@@ -53,7 +55,7 @@ def test_what_is_kept_comes_back_whole() -> None:
 def test_there_may_be_nothing() -> None:
     """Neither to keep nor to find nor to drop."""
     store([])
-    assert page(Wanted(user_id="bob"), 10) == []
+    assert page(Wanted(user_id="bob"), 10) == ([], None)
     assert purge(NOON) == 0
 
 
@@ -63,7 +65,7 @@ def test_events_of_one_moment_keep_their_order() -> None:
     store([_at(0, kind=str(i)) for i in range(300)])
     for i in range(300, number):
         store([_at(0, kind=str(i))])
-    found = page(Wanted(), 1000)
+    found = page(Wanted(), 1000).happenings
     assert [int(one.kind) for one in found] == list(range(number))[::-1]
     assert {one.at for one in found} == {
         NOON + timedelta(microseconds=i) for i in range(3)
@@ -83,10 +85,12 @@ def test_pages_go_on_where_they_ended() -> None:
     store([_at(i, "amy") for i in range(10)])
     seen: list[str] = []
     before = None
-    while found := page(Wanted(user_id="bob"), 3, before):
+    while True:
+        found, before = page(Wanted(user_id="bob"), 3, before)
         seen += [one.kind for one in found]
-        before = found[-1].id
         store([_at(100 + len(seen), kind="new")])
+        if before is None:
+            break
     assert seen == [str(i) for i in range(10)][::-1]
 
 
@@ -175,7 +179,7 @@ def test_a_failure_keeps_none_of_them() -> None:
     broken = replace(_at(1), kind=None)  # type: ignore[arg-type]
     with pytest.raises(IntegrityError):
         store([_at(0), broken])
-    assert page(Wanted(), 10) == []
+    assert page(Wanted(), 10) == ([], None)
 
 
 def test_writers_at_one_moment_lose_nothing() -> None:
@@ -198,7 +202,7 @@ def test_writers_at_one_moment_lose_nothing() -> None:
     for thread in threads:
         thread.join()
     for i in range(4):
-        found = page(Wanted(user_id=f"u{i}"), 100)
+        found = page(Wanted(user_id=f"u{i}"), 100).happenings
         assert {int(one.kind) for one in found} == set(range(20))
 
 
@@ -214,12 +218,112 @@ def test_writers_at_one_moment_lose_nothing() -> None:
     ],
 )
 def test_an_index_leads_to_a_page(wanted: Wanted, index: str) -> None:
-    """However many there are, nothing is sorted and nothing passed over."""
-    statement = events._page(wanted, 50, 1 << 60).compile(
-        database().engine, compile_kwargs={"literal_binds": True}
-    )
-    plan = database().rows(text(f"EXPLAIN QUERY PLAN {statement}"))
+    """It is entered where the page before ended, and nothing is sorted."""
     name = index.removeprefix("events_")
-    assert [row[-1] for row in plan] == [
-        f"SEARCH events USING INDEX {index} ({name}=? AND id<?)"
-    ]
+    for statement, way in (
+        (events._page(wanted, 50, 1 << 60, None), "INDEX"),
+        (events._unlooked(wanted, 1 << 60), "COVERING INDEX"),
+    ):
+        asked = statement.compile(
+            database().engine, compile_kwargs={"literal_binds": True}
+        )
+        plan = database().rows(text(f"EXPLAIN QUERY PLAN {asked}"))
+        assert [row[-1] for row in plan] == [
+            f"SEARCH events USING {way} {index} ({name}=? AND id<?)"
+        ]
+
+
+def _robot(number: int) -> None:
+    """Store one failure, and so many logins of the same user after it."""
+    first, last = _at(0, kind="login_failed"), _at(1)
+    store([first])
+    row = {
+        name: getattr(last, name)
+        for name in ("kind", "user_id", "network", "times")
+    }
+    (failed,) = page(Wanted(), 1).happenings
+    assert failed.id is not None
+    with database().transaction() as connection:
+        if rows := [row | {"id": failed.id + 1 + i} for i in range(number)]:
+            connection.execute(insert(EVENTS), rows)
+
+
+#: Two conditions at once, of which the second is rarely met.
+RARE = (
+    Wanted("bob", "login_failed"),
+    Wanted(kind="login_failed", network="10.0.0.1/32"),
+    Wanted("bob", "login_failed", "10.0.0.1/32", since=NOON),
+)
+
+
+@pytest.mark.parametrize("wanted", RARE)
+@pytest.mark.parametrize(
+    ("number", "pages"), [(0, 1), (999, 1), (1000, 2), (5000, 6)]
+)
+def test_what_is_rare_is_found_in_the_end(
+    wanted: Wanted, number: int, pages: int
+) -> None:
+    """A page may be short, or empty, and then tells where to go on."""
+    _robot(number)
+    found, asked = page(wanted, 10), 1
+    while found.next is not None:
+        assert found.happenings == []
+        found, asked = page(wanted, 10, found.next), asked + 1
+    assert [one.kind for one in found.happenings] == ["login_failed"]
+    assert asked == pages
+
+
+def test_what_is_often_fills_its_pages() -> None:
+    """Two conditions that many events meet leave no page short."""
+    _robot(3000)
+    seen: list[int | None] = []
+    before = None
+    while len(seen) < 3000:
+        found, before = page(Wanted("bob", "login"), 200, before)
+        assert len(found) == 200
+        seen += [one.id for one in found]
+    assert before is None
+    assert len({*seen}) == 3000
+    assert seen == sorted(seen, key=lambda id: -(id or 0))
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("wanted", RARE)
+def test_a_page_looks_at_so_many(wanted: Wanted) -> None:
+    """The work of SQLite is the same beside 5,000 others as beside 2,000."""
+    _robot(2000)
+    few = _work(wanted)
+    with database().transaction() as connection:
+        connection.execute(delete(EVENTS))
+    _robot(5000)
+    assert _work(wanted) == pytest.approx(few, rel=0.02)
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+def test_a_deep_page_looks_at_no_more() -> None:
+    """A page far before the last moment that is asked for costs the same."""
+    _robot(2000)
+    wanted = Wanted("bob", until=NOON + 100 * SECOND)
+    deep = None
+    for _ in range(9):
+        deep = page(wanted, 200, deep).next
+    assert _work(wanted, deep) == pytest.approx(_work(wanted), rel=0.02)
+
+
+def _work(wanted: Wanted, before: int | None = None) -> int:
+    """Return the steps that SQLite takes for a page."""
+    steps = 0
+
+    def step() -> None:
+        """Count one more."""
+        nonlocal steps
+        steps += 1
+
+    page(wanted, 10, before)
+    driver: Any = database().connection().connection.driver_connection
+    driver.set_progress_handler(step, 1)
+    try:
+        page(wanted, 10, before)
+    finally:
+        driver.set_progress_handler(None, 1)
+    return steps

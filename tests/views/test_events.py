@@ -206,7 +206,7 @@ def test_each_event_is_in_the_database(
     FLOWS[event][0](scene)
     assert journal().flush()
     line = [one for one in logged() if one["event"] == event.value][-1]
-    kept = page(Wanted(kind=event.value), 1)[0]
+    kept = page(Wanted(kind=event.value), 1).happenings[0]
     assert kept.at.isoformat(timespec="milliseconds") == line["time"]
     assert (kept.ip, kept.network) == (line["ip"], "127.0.0.1/32")
     assert kept.user_agent is not None

@@ -65,7 +65,8 @@ def stored(user: User) -> User:
 def kinds(user: User) -> list[str]:
     """Return what happened to a user, newest first."""
     assert journal().flush()
-    return [one.kind for one in page_of(Wanted(user_id=user.id), 100)]
+    found = page_of(Wanted(user_id=user.id), 100).happenings
+    return [one.kind for one in found]
 
 
 def invalid(page: Page) -> set[str]:

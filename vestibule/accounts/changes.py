@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What the owner of an account changes: password and email.
+"""What is changed of an account: password and email.
 
-Its law: whoever changes a password proves the present one in the same
-request, and a password that was changed in the same moment by somebody
-else stays changed. What the old password opened ends with it.
+Its law: an owner who changes the password proves the present one in the
+same request, and a password that was changed in the same moment by
+somebody else stays changed. What the old password opened ends with it.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from vestibule.accounts.password_rules import check_new_password
 from vestibule.accounts.registration import check_email
 from vestibule.digest import digest_of
 from vestibule.errors import InvalidValue, WrongPassword
+from vestibule.observe.security import Event, log
 from vestibule.passwords import hash_of
 from vestibule.sessions import new_session_id
 from vestibule.sessions.reasons import Reason
@@ -45,7 +46,9 @@ def change_password(
     if session_id is not None:
         kept = Rotation(digest_of(session_id), digest_of(new_id))
     reason = Reason.PASSWORD_CHANGED
-    if user.replace_password(hashed, reason, kept):
+    is_kept = user.replace_password(hashed, reason, kept)
+    log(Event.PASSWORD_CHANGED, user=user.id)
+    if is_kept:
         return new_id
     if store is None:
         return None
@@ -54,6 +57,20 @@ def change_password(
     if session_id is None:
         return None
     return store.rotate(session_id, clock.now())
+
+
+def give_password(user: User, new: Any, by: str) -> None:
+    """Store `new` as the password of `user`, whose sessions go on.
+
+    For whoever keeps the machine, and needs no proof: `by`, for the log.
+    Raise `InvalidValue` for a password that may not be taken, `Busy`, or
+    `NotStored`.
+    """
+    check_new_password(new, user.email)
+    with hash_queue().turn():
+        user.password = new
+    user.save_changes()
+    log(Event.PASSWORD_CHANGED, user=user.id, by=by)
 
 
 def hash_for(user: User, new: Any) -> str:
@@ -74,6 +91,12 @@ def prove(user: User, password: str) -> None:
         raise WrongPassword("wrong password")
 
 
+def prove_again(user: User, password: str) -> None:
+    """Raise `WrongPassword` unless it is the user's; tell that it was."""
+    prove(user, password)
+    log(Event.REAUTHENTICATED, user=user.id)
+
+
 def change_email(user: User, email: Any) -> None:
     """Store another address of `user`.
 
@@ -82,3 +105,4 @@ def change_email(user: User, email: Any) -> None:
     check_email(email)
     user.email = email
     user.save_changes()
+    log(Event.EMAIL_CHANGED, user=user.id)

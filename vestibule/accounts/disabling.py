@@ -12,6 +12,7 @@ from typing import Any
 from models import standing
 from models.user import User
 from vestibule import clock
+from vestibule.observe.security import Event, log
 from vestibule.sessions.reasons import Reason
 from vestibule.sessions.store import SessionStore
 
@@ -25,19 +26,28 @@ def is_disabled(principal: Any) -> bool:
     return isinstance(getattr(principal, "disabled_at", None), datetime)
 
 
-def disable(user: User, store: SessionStore | None = None) -> None:
+def disable(
+    user: User, store: SessionStore | None = None, by: str | None = None
+) -> None:
     """Keep `user` out from now on, and end the sessions, also of `store`.
 
-    Raise `LastAdmin` or `NotStored`.
+    `by` is who does it, for the log. Raise `LastAdmin` or `NotStored`.
     """
     standing.disable(user.id, clock.now(), Reason.USER_DISABLED)
+    log(Event.USER_DISABLED, user=user.id, by=by)
     if store is not None:
         store.end_all(Reason.USER_DISABLED, user.id)
 
 
-def enable(user: User, store: SessionStore | None = None) -> None:
-    """Let `user` in again, by a new login; raise `NotStored`."""
+def enable(
+    user: User, store: SessionStore | None = None, by: str | None = None
+) -> None:
+    """Let `user` in again, by a new login; raise `NotStored`.
+
+    `by` is who does it, for the log.
+    """
     # A login under way while the user was disabled may have left one.
     if store is not None:
         store.end_all(Reason.USER_DISABLED, user.id)
     standing.enable(user.id, Reason.USER_DISABLED)
+    log(Event.USER_ENABLED, user=user.id, by=by)

@@ -14,6 +14,7 @@ from models.user import User
 from vestibule.accounts.hash_queue import hash_queue
 from vestibule.accounts.password_rules import check_new_password
 from vestibule.errors import InvalidValue
+from vestibule.observe.security import Event, log
 
 
 def register(
@@ -21,14 +22,17 @@ def register(
     password: Any,
     first_name: Any = None,
     last_name: Any = None,
+    by: str | None = None,
 ) -> User:
     """Store and return a new user.
 
-    Raise `InvalidValue` naming the field that cannot be taken,
-    `DuplicateEmail`, or `Busy` when too many passwords are being hashed.
+    `by` is who adds somebody else, for the log. Raise `InvalidValue`
+    naming the field that cannot be taken, `DuplicateEmail`, or `Busy` when
+    too many passwords are being hashed.
     """
     user = new_user(email, password, first_name, last_name)
     user.save()
+    log(Event.USER_ADDED, user=user.id, by=by)
     return user
 
 

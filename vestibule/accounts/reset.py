@@ -37,9 +37,14 @@ class ResetCode(NamedTuple):
     expires_at: datetime
 
 
-def issue_code(user: User) -> ResetCode:
-    """Return a new code for `user`; the one before is dead."""
-    return _kept_by(partial(reset_codes.replace, user.id))
+def issue_code(user: User, by: str | None = None) -> ResetCode:
+    """Return a new code for `user`; the one before is dead.
+
+    `by` is who hands it out, for the log.
+    """
+    issued = _kept_by(partial(reset_codes.replace, user.id))
+    log(Event.RESET_CODE_ISSUED, user=user.id, by=by)
+    return issued
 
 
 def store_with_code(user: User) -> ResetCode:

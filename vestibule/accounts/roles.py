@@ -6,10 +6,11 @@ from typing import Any
 from models import standing
 from models.role import role_of
 from models.user import User
+from vestibule.observe.security import Event, log
 
 
-def set_role(user: User, role: Any) -> None:
-    """Give `user` the role of this name.
+def set_role(user: User, role: Any, by: str | None = None) -> None:
+    """Give `user` the role of this name; `by` is who does it, for the log.
 
     Raise `InvalidValue` if there is no such role, `LastAdmin` if nobody
     would be left to manage the others, `NotStored` if the user is gone.
@@ -17,3 +18,4 @@ def set_role(user: User, role: Any) -> None:
     known = role_of(role)
     standing.set_role(user.id, known)
     user.role = known.value
+    log(Event.ROLE_CHANGED, user=user.id, by=by, reason=known.value)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from models import attempts
 from models.user import User, email_key
 from vestibule import clock
+from vestibule.observe.security import Event, log
 from vestibule.throttle import failures, key_of, seconds_left
 
 
@@ -35,10 +36,13 @@ def failures_of(user: User) -> Failures:
     )
 
 
-def unlock(user: User) -> bool:
-    """Forget the failures of `user`, of codes too; tell if there were any.
+def unlock(user: User, by: str | None = None) -> None:
+    """Forget the failures of `user`, of codes too.
+
+    `by` is who does it, for the log, which is told if there were any.
     """
-    return attempts.forget(_keys(user))
+    if attempts.forget(_keys(user)):
+        log(Event.USER_UNLOCKED, user=user.id, by=by)
 
 
 def _keys(user: User) -> list[str]:

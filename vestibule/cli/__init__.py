@@ -37,6 +37,12 @@ def program(ctx: click.Context) -> None:
 
         env_file.load()
 
+        # A server has a journal of its own, in each process.
+        from vestibule import journal
+        from vestibule.observe import security
+
+        security.tell(journal.note_at_once)
+
 
 assert isinstance(program, Program)
 program.summaries = {

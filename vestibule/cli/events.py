@@ -78,12 +78,13 @@ def list_events(limit: int, as_json: bool, **given: str | None) -> None:
         show_json(map(files.record_of, found))
         return
     show_table(
-        ("time (UTC)", "kind", "user id", "address", "device"),
+        ("time (UTC)", "kind", "user id", "by", "address", "device"),
         (
             (
                 moment_text(one.at),
                 one.kind if one.times == 1 else f"{one.kind} x{one.times}",
                 one.user_id,
+                one.by_id,
                 one.ip,
                 device_of(one.user_agent),
             )

@@ -14,6 +14,8 @@ import click
 from api.v1.auth.session_db_auth import SessionDBAuth
 from models.user import User
 from models.user_session import UserSession
+from vestibule.accounts.revocation import revoke, revoke_all
+from vestibule.cli.actor import actor
 from vestibule.cli.failure import Failure
 from vestibule.cli.listing import (
     json_option,
@@ -27,7 +29,6 @@ from vestibule.invocation import spelled
 from vestibule.observe.printable import printable
 from vestibule.sessions.device import device_of
 from vestibule.sessions.lifetime import ends_at, why_dead
-from vestibule.sessions.reasons import Reason
 
 
 @click.group()
@@ -89,12 +90,12 @@ def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
     store = SessionDBAuth().store
     if email_or_id is not None:
         user = named_user(email_or_id)
-        ended = store.end_all(Reason.REVOKED_BY_ADMIN, user.id)
+        ended = revoke_all(store, user.id, actor())
         click.echo(f"ended {ended} sessions")
         return
     unknown = [
         each for each in session_id
-        if not store.end_handle(each, Reason.REVOKED_BY_ADMIN)
+        if not revoke(store, each, actor())
     ]
     click.echo(f"ended {len(session_id) - len(unknown)} sessions")
     if unknown:

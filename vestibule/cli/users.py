@@ -8,12 +8,12 @@ import click
 from models.role import Role
 from models.user import User
 from vestibule.accounts import removal
+from vestibule.accounts.changes import give_password
 from vestibule.accounts.disabling import disable, enable, is_disabled
-from vestibule.accounts.hash_queue import hash_queue
-from vestibule.accounts.password_rules import check_new_password
 from vestibule.accounts.registration import check_email, register
 from vestibule.accounts.reset import issue_code
 from vestibule.accounts.roles import set_role
+from vestibule.cli.actor import actor
 from vestibule.cli.listing import json_option, show_json, show_table
 from vestibule.cli.store import require_database
 from vestibule.cli.terminal import confirm, read_new_password
@@ -36,7 +36,9 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
     The password is asked for, or read from one line of standard input.
     """
     check_email(email)
-    user = register(email, read_new_password(), first_name, last_name)
+    user = register(
+        email, read_new_password(), first_name, last_name, actor()
+    )
     click.echo(f"added {_shown(user)}")
 
 
@@ -77,7 +79,7 @@ def remove(email_or_id: str, yes: bool) -> None:
     user = named_user(email_or_id)
     if not yes:
         confirm(f"Remove {_shown(user)}?")
-    removal.remove(user)
+    removal.remove(user, by=actor())
     click.echo(f"removed {_shown(user)}")
 
 
@@ -92,7 +94,7 @@ def role(email_or_id: str, role: str) -> None:
     Admins manage the other accounts. The last one cannot be demoted.
     """
     user = named_user(email_or_id)
-    set_role(user, role)
+    set_role(user, role, actor())
     click.echo(f"{_shown(user)} is {role} now")
 
 
@@ -101,7 +103,7 @@ def role(email_or_id: str, role: str) -> None:
 def disable_user(email_or_id: str) -> None:
     """Keep an account out from now on, and end its sessions."""
     user = named_user(email_or_id)
-    disable(user)
+    disable(user, by=actor())
     click.echo(f"disabled {_shown(user)}")
 
 
@@ -110,7 +112,7 @@ def disable_user(email_or_id: str) -> None:
 def enable_user(email_or_id: str) -> None:
     """Let a disabled account in again."""
     user = named_user(email_or_id)
-    enable(user)
+    enable(user, by=actor())
     click.echo(f"enabled {_shown(user)}")
 
 
@@ -123,7 +125,7 @@ def reset_code(email_or_id: str) -> None:
     more.
     """
     user = named_user(email_or_id)
-    issued = issue_code(user)
+    issued = issue_code(user, actor())
     click.echo(
         f"{_shown(user)} can set a new password"
         f" until {issued.expires_at:%Y-%m-%d %H:%M:%S} (UTC) with this code:",
@@ -140,11 +142,7 @@ def passwd(email_or_id: str) -> None:
     The password is asked for, or read from one line of standard input.
     """
     user = named_user(email_or_id)
-    password = read_new_password()
-    check_new_password(password, user.email)
-    with hash_queue().turn():
-        user.password = password
-    user.save_changes()
+    give_password(user, read_new_password(), actor())
     click.echo(f"changed the password of {_shown(user)}")
 
 

@@ -100,11 +100,12 @@ def batches(wanted: Wanted) -> Iterator[Sequence[Happening]]:
     """Give all events that are wanted, the newest first, some at a time.
     """
     before: int | None = None
-    while some := events.page(wanted, BATCH, before):
-        yield some
-        if len(some) < BATCH:
+    while True:
+        some, before = events.page(wanted, BATCH, before)
+        if some:
+            yield some
+        if before is None:
             return
-        before = some[-1].id
 
 
 def defused(value: str | int | None) -> str | int | None:

@@ -3,7 +3,9 @@
 
 Its law: who, from where, what, with which outcome, in UTC; never a
 password, a token or a line break from outside (OWASP ASVS 5.0, 16.2 and
-16.3). It is written where the rule is, not where the request is read.
+16.3). It is written where the rule is, so it makes no difference whether
+the API, a page or a command asks. A command shows no line to its user: what
+it did is in the journal.
 """
 
 import logging
@@ -20,6 +22,8 @@ from vestibule.observe.tally import tally
 
 #: The logger that the lines go to, one level for all of them.
 LOGGER = "vestibule.security"
+#: How an actor is called who is no user: somebody at the command line.
+COMMAND_LINE = "cli:"
 
 
 class Event(StrEnum):
@@ -87,8 +91,8 @@ def begin_request(request: Traced | None) -> None:
 def tell(reader: Reader | None) -> None:
     """Let `reader` have each line from now on too; none, let nobody.
 
-    It is called where the line is written, so it must not raise and must
-    not take long.
+    It is called where the line is written, so it must not raise, and in a
+    server it must not take long.
     """
     global _reader
     _reader = reader

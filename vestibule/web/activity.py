@@ -59,11 +59,11 @@ def show_activity() -> Response:
     _, user = asking()
     asked = current_request().args.get("before", "")
     before = int(asked) if _NUMBER.fullmatch(asked) else None
-    found = page_of(Wanted(user_id=user.id), MOST + 1, before)
+    found = page_of(Wanted(user_id=user.id), MOST, before)
     return page(
         "activity.html",
-        happenings=found[:MOST],
-        next=found[MOST - 1].id if len(found) > MOST else None,
+        happenings=found.happenings,
+        next=found.next,
         is_first=before is None,
         kept=settings.EVENTS_KEPT.read(),
         told=told,

@@ -9,7 +9,6 @@ from vestibule import settings
 from vestibule.accounts.first_run import is_pending
 from vestibule.accounts.registration import register
 from vestibule.errors import DuplicateEmail, InvalidValue, Throttled
-from vestibule.observe.security import Event, log
 from vestibule.sessions.origin import current_origin
 from vestibule.throttle import throttle
 from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN
@@ -79,7 +78,6 @@ def _registered() -> User:
         attempt.fail()
         raise
     attempt.succeed()
-    log(Event.USER_ADDED, user=user.id)
     return user
 
 

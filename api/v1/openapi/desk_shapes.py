@@ -107,7 +107,8 @@ def _events() -> dict[str, Any]:
             "kind": text("What it was.", "login",
                          enum=[*map(str, Event)]),
             "user_id": text("To whom.", _ID, **_OR_NULL),
-            "by_id": text("Who did it, if that is somebody else.", _ID,
+            "by_id": text("Who did it, if that is somebody else: a user, or"
+                          " `cli:` and who was at the command line.", _ID,
                           **_OR_NULL),
             "ip": text("The address it came from.", "192.0.2.7",
                        **_OR_NULL),

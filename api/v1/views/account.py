@@ -12,9 +12,12 @@ from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
-from vestibule.accounts.changes import change_email, change_password, prove
+from vestibule.accounts.changes import (
+    change_email,
+    change_password,
+    prove_again,
+)
 from vestibule.errors import InvalidValue
-from vestibule.observe.security import Event, log
 from vestibule.sessions import cookie
 
 
@@ -72,9 +75,7 @@ def own_new_password(user: User, current: str, new: str) -> str | None:
     if isinstance(mechanism, SessionAuth):
         store = mechanism.store
         session_id = mechanism.session_cookie(current_request())
-    renewed = change_password(user, current, new, store, session_id)
-    log(Event.PASSWORD_CHANGED, user=user.id)
-    return renewed
+    return change_password(user, current, new, store, session_id)
 
 
 def own_new_email(user: User, email: Any) -> None:
@@ -83,17 +84,15 @@ def own_new_email(user: User, email: Any) -> None:
     Raise what `change_email` raises.
     """
     change_email(user, email)
-    log(Event.EMAIL_CHANGED, user=user.id)
 
 
 def proved_again(user: User, password: str) -> str | None:
-    """Prove the password of the one who asks; raise what `prove` raises.
+    """Prove the password of the one who asks; raise what `prove` does.
 
     Return the new id of the session of the request: whoever had the old
     one has nothing (ASVS 5.0, 7.2.4). `None` if it ended meanwhile.
     """
-    prove(user, password)
-    log(Event.REAUTHENTICATED, user=user.id)
+    prove_again(user, password)
     mechanism = current_request().mechanism
     session_id = mechanism.session_cookie(current_request())
     if session_id is None:

@@ -20,10 +20,9 @@ from models.user import User
 from vestibule.accounts.disabling import disable, enable
 from vestibule.accounts.policy import Action
 from vestibule.accounts.reset import ResetCode, issue_code
+from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.accounts.roles import set_role
 from vestibule.errors import InvalidValue
-from vestibule.observe.security import Event, log
-from vestibule.sessions.reasons import Reason
 
 
 @app_views.put("/users/<user_id>/role")
@@ -112,8 +111,7 @@ def change_role(user: User, role: Any) -> None:
 
     Raise what `set_role` raises.
     """
-    set_role(user, role)
-    log(Event.ROLE_CHANGED, user=user.id, by=asker(), reason=str(role))
+    set_role(user, role, asker())
 
 
 def change_disabled(user: User, disabled: bool) -> None:
@@ -122,16 +120,12 @@ def change_disabled(user: User, disabled: bool) -> None:
     Raise `LastAdmin` or `NotStored`.
     """
     store = getattr(current_request().mechanism, "store", None)
-    (disable if disabled else enable)(user, store)
-    event = Event.USER_DISABLED if disabled else Event.USER_ENABLED
-    log(event, user=user.id, by=asker())
+    (disable if disabled else enable)(user, store, asker())
 
 
 def hand_out_code(user: User) -> ResetCode:
     """Return a new code for the user's password, to be shown once."""
-    issued = issue_code(user)
-    log(Event.RESET_CODE_ISSUED, user=user.id, by=asker())
-    return issued
+    return issue_code(user, asker())
 
 
 def shown_code(issued: ResetCode) -> dict[str, str]:
@@ -142,24 +136,12 @@ def shown_code(issued: ResetCode) -> dict[str, str]:
 
 def end_as_admin(auth: SessionAuth, user_id: str | None) -> int:
     """End the sessions of a user, or of all; count them."""
-    ended = auth.store.end_all(Reason.REVOKED_BY_ADMIN, user_id)
-    log(Event.SESSIONS_REVOKED, user=user_id, by=asker(), count=ended)
-    return ended
+    return revoke_all(auth.store, user_id, asker())
 
 
 def end_one_as_admin(auth: SessionAuth, handle: str) -> bool:
     """End one session, whosever it is; tell if it was there."""
-    session = auth.store.named(handle)
-    # Of two who end it at once only one is told that it was there.
-    if session is None or not auth.store.end_handle(
-        handle, Reason.REVOKED_BY_ADMIN
-    ):
-        return False
-    log(
-        Event.SESSION_REVOKED,
-        user=session.user_id, by=asker(), handle=handle,
-    )
-    return True
+    return revoke(auth.store, handle, asker())
 
 
 def known_user(user_id: str) -> User:

@@ -135,12 +135,11 @@ def found_events(
     number = "".join(place or "")
     if place is not None and not _NUMBER.fullmatch(number):
         raise InvalidValue("after", "is no place of this list")
-    found = events.page(
-        wanted, most + 1, None if place is None else int(number)
+    found = events.page(wanted, most, None if place is None else int(number))
+    return found.happenings, (
+        None if found.next is None
+        else places.written([str(found.next)], wanted)
     )
-    if len(found) <= most:
-        return found, None
-    return found[:most], places.written([str(found[most - 1].id)], wanted)
 
 
 def exported(given: Given) -> Response:

@@ -12,11 +12,10 @@ from api.v1.request import current_request
 from api.v1.views.blueprint import app_views
 from models.user import User
 from vestibule import settings
-from vestibule.observe.security import Event, log
+from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.sessions import cookie
 from vestibule.sessions.device import device_of
 from vestibule.sessions.lifetime import Limits, ends_at, why_dead
-from vestibule.sessions.reasons import Reason
 from vestibule.sessions.record import Session
 
 
@@ -49,20 +48,14 @@ def end_other_sessions() -> Response:
 
 def end_one(auth: SessionAuth, user: User, handle: str) -> bool:
     """End the user's session with this handle; tell if it was there."""
-    if not auth.store.end_handle(handle, Reason.REVOKED, user.id):
-        return False
-    log(Event.SESSION_REVOKED, user=user.id, handle=handle)
-    return True
+    return revoke_own(auth.store, user.id, handle)
 
 
 def end_others(auth: SessionAuth, user: User) -> int:
     """End the user's sessions but the one that asks; count them."""
     current = current_session(auth)
     keep = None if current is None else current.id
-    ended = auth.store.end_all(Reason.REVOKED, user.id, keep)
-    if ended:
-        log(Event.SESSIONS_REVOKED, user=user.id, count=ended)
-    return ended
+    return revoke_others(auth.store, user.id, keep)
 
 
 def asking() -> tuple[SessionAuth, User]:

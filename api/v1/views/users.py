@@ -14,7 +14,6 @@ from vestibule.accounts.policy import Action
 from vestibule.accounts.registration import register, set_names
 from vestibule.accounts.removal import remove
 from vestibule.errors import InvalidValue
-from vestibule.observe.security import Event, log
 
 
 @app_views.get("/users")
@@ -59,10 +58,10 @@ def add_user() -> Response:
             body["password"],
             body.get("first_name"),
             body.get("last_name"),
+            asker(),
         )
     except InvalidValue as error:
         return answer({"error": f"Can't create User: {error}"}, 400)
-    log(Event.USER_ADDED, user=user.id, by=asker())
     return answer(user.to_json(), 201)
 
 
@@ -99,5 +98,5 @@ def delete_user(user_id: str) -> Response:
 
 def remove_account(user: User) -> None:
     """Delete `user` and all its sessions; raise `LastAdmin`."""
-    remove(user, getattr(current_request().mechanism, "store", None))
-    log(Event.USER_REMOVED, user=user.id, by=asker())
+    store = getattr(current_request().mechanism, "store", None)
+    remove(user, store, asker())

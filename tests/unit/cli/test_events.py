@@ -45,10 +45,10 @@ def test_list(any_database: str, run: Run, three: User) -> None:
     done = run("events", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert lines[0] == [
-        "time (UTC)", "kind", "user id", "address", "device"
+        "time (UTC)", "kind", "user id", "by", "address", "device"
     ]
     assert lines[-1] == [
-        "2026-01-31 12:00:00", "login", three.id, "192.0.2.7",
+        "2026-01-31 12:00:00", "login", three.id, "-", "192.0.2.7",
         "Firefox on Linux",
     ]
     assert kinds(done.stdout) == [
@@ -117,7 +117,7 @@ def test_what_is_counted(any_database: str, three: User) -> None:
         (Wanted(until=NOON), 0),
     ):
         assert events.count(wanted) == number
-        assert len(events.page(wanted, 9)) == number
+        assert len(events.page(wanted, 9).happenings) == number
 
 
 def test_a_file_that_is_whole(run: Run, three: User, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from api.v1.request import current_request
 from models.user import User
 from vestibule.errors import InvalidValue
+from vestibule.observe.security import COMMAND_LINE
 from vestibule.web.language import gettext
 
 T = TypeVar("T")
@@ -58,9 +59,13 @@ class Typed:
 def names_of(ids: Iterable[str | None]) -> dict[str, str]:
     """Return how the users with these ids are called, by id.
 
-    An email if there is one; who is deleted is missing.
+    An email if there is one; who is deleted is missing, and so is who was
+    at the command line, whatever ids users have.
     """
-    found = {id: User.get(id) for id in set(ids) if id is not None}
+    found = {
+        id: User.get(id) for id in set(ids)
+        if id is not None and not id.startswith(COMMAND_LINE)
+    }
     return {
         id: user.email or user.display_name() or user.id
         for id, user in found.items() if user is not None

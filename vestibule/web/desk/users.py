@@ -69,7 +69,7 @@ def show_user_here(user_id: str) -> Response:
     permit(Action.FIND_USERS)
     user, auth = known_user(user_id), asking()[0]
     some = live_sessions(auth, SessionsSought(user.id), SOME, "").sessions
-    happened = events.page(Wanted(user_id=user.id), SOME)
+    happened = events.page(Wanted(user_id=user.id), SOME).happenings
     failed = events.page(Wanted(user.id, Event.LOGIN_FAILED), SOME)
     current = current_session(auth)
     return page(
@@ -79,8 +79,11 @@ def show_user_here(user_id: str) -> Response:
         sessions=some[:SOME],
         current=current and current.id,
         happenings=happened,
-        failed=failed,
-        names=names_of(one.by_id for one in (*happened, *failed)),
+        failed=failed.happenings,
+        may_have_failed=failed.next is not None,
+        names=names_of(
+            one.by_id for one in (*happened, *failed.happenings)
+        ),
         is_own=user.id == asker(),
         told=told,
         device=device,

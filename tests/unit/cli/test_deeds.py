@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""What the command line does to accounts and sessions is told of."""
+
+import os
+import pwd
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from models import events
+from models.engine import database
+from models.events import Happening, Wanted
+from models.user import User
+from models.user_session import UserSession
+from tests.unit.cli.conftest import PASSWORD, Run
+from tests.unit.cli.processes import vestibule
+from vestibule.cli.actor import actor
+from vestibule.desk.figures import figures
+
+BY = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+NEW = "violet umbrella"
+NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
+
+#: Each deed: the command and what is typed, and what it is told as: the
+#: kind, the session, why and of how many sessions.
+Told = tuple[str, str | None, str | None, int | None]
+DEEDS: list[tuple[str, str | None, Told]] = [
+    ("users role bob admin", None, ("role_changed", None, "admin", None)),
+    ("users disable bob", None, ("user_disabled", None, None, None)),
+    ("users enable bob", None, ("user_enabled", None, None, None)),
+    ("users remove bob --yes", None, ("user_removed", None, None, None)),
+    ("users passwd bob", NEW, ("password_changed", None, None, None)),
+    ("users reset-code bob", None, ("reset_code_issued",) + (None,) * 3),
+    ("sessions end one", None, ("session_revoked", "one", None, None)),
+    ("sessions end --user bob", None, ("sessions_revoked", None, None, 2)),
+]
+
+
+@pytest.fixture
+def bob(request: pytest.FixtureRequest) -> User:
+    """Store a member with two sessions."""
+    if "any_database" in request.fixturenames:
+        request.getfixturevalue("any_database")
+    user = User(id="bob", email="bob@example.com")
+    user.password = PASSWORD
+    user.save()
+    for name in ("one", "two"):
+        UserSession(id=name, user_id=user.id, session_id=f"id {name}").save()
+    return user
+
+
+def kept() -> list[Happening]:
+    """Return what happened, the newest first."""
+    return events.page(Wanted(), 9).happenings
+
+
+@pytest.mark.parametrize(("command", "typed", "told"), DEEDS)
+def test_each_deed_is_told_once(
+    any_database: str, run: Run, bob: User,
+    command: str, typed: str | None, told: Told,
+) -> None:
+    """Of whom, by whom, and from no address."""
+    done = run(*command.split(), typed=typed)
+    assert (done.exit_code, "{" in done.output) == (0, False)
+    (one,) = kept()
+    assert (one.kind, one.handle, one.reason, one.count) == told
+    assert (one.user_id, one.by_id, one.times) == ("bob", BY, 1)
+    assert (one.ip, one.network, one.user_agent) == (None, None, None)
+
+
+def test_who_is_added_is_counted(any_database: str, run: Run) -> None:
+    """In an event, and among the new users of this hour."""
+    assert run("users", "add", "amy@example.com", typed=NEW).exit_code == 0
+    (one,), (amy,) = kept(), User.all()
+    assert (one.kind, one.user_id, one.by_id) == ("user_added", amy.id, BY)
+    assert figures("day").values["new_users"][-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("users role bob member", None), ("users disable bob", None),
+        ("users remove bob --yes", None), ("users passwd bob", "short"),
+        ("users add bob@example.com", NEW), ("sessions end three", None),
+        ("users list", None), ("sessions purge", None),
+    ],
+)
+def test_what_is_not_done_is_not_told(
+    run: Run, bob: User, command: str, typed: str | None
+) -> None:
+    """A refusal leaves nothing, and neither does a question."""
+    bob.role = "admin"
+    bob.save_changes()
+    run(*command.split(), typed=typed)
+    assert kept() == []
+
+
+def test_each_session_is_told_of(run: Run, bob: User) -> None:
+    """Of several that end at once; one that is not there is none."""
+    run("sessions", "end", "one", "three", "two")
+    assert [one.handle for one in kept()] == ["two", "one"]
+
+
+def test_nothing_is_kept_where_nothing_is_to_be(
+    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EVENTS_KEPT is that of the server."""
+    monkeypatch.setenv("EVENTS_KEPT", "0")
+    assert run("users", "disable", "bob").exit_code == 0
+    assert kept() == []
+
+
+@pytest.mark.parametrize(("broken", "why"), [
+    ("table", "no such table: events"), ("setting", "EVENTS_KEPT"),
+])
+def test_a_deed_stands_without_its_event(
+    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, broken: str, why: str,
+) -> None:
+    """What cannot be stored is said, and the command goes well."""
+    if broken == "table":
+        with database().transaction() as connection:
+            connection.exec_driver_sql("DROP TABLE events")
+    else:
+        monkeypatch.setenv("EVENTS_KEPT", "for ever")
+    done = run("users", "disable", "bob")
+    assert (done.exit_code, done.stdout) == (
+        0, "disabled bob@example.com (bob)\n"
+    )
+    (record,) = caplog.records
+    assert record.getMessage().startswith("the event is not stored: ")
+    assert why in record.getMessage()
+    found = User.get("bob")
+    assert found is not None
+    assert found.disabled_at is not None
+
+
+def test_a_program_tells_before_it_ends(bob: User, tmp_path: Path) -> None:
+    """No thread is waited for, and no JSON is shown at a terminal."""
+    done = vestibule(tmp_path, "users", "disable", "bob")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "disabled bob@example.com (bob)\n"
+    (one,) = kept()
+    assert (one.kind, one.by_id) == ("user_disabled", BY)
+
+
+def test_the_list_says_by_whom(run: Run, bob: User) -> None:
+    """It is a column of its own."""
+    run("users", "disable", "bob")
+    events.store([Happening(NOON, "login", "bob")])
+    lines = run("events", "list").stdout.splitlines()
+    assert lines[0].split("\t")[2:4] == ["user id", "by"]
+    assert [line.split("\t")[3] for line in lines[1:]] == [BY, "-"]
+
+
+def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is all there may be; the environment is not believed."""
+    number = 4_000_000_000
+    monkeypatch.setattr(os, "getuid", lambda: number)
+    for name in ("USER", "LOGNAME"):
+        monkeypatch.setenv(name, "somebody else")
+    assert actor() == f"cli:{number}"

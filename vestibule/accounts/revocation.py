@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""How sessions end because somebody wants them to.
+
+Its law: what ends is told of, with whoever ended it; to end nothing of
+one's own is no event, or whoever is signed in could fill the log with it.
+"""
+
+from vestibule.observe.security import Event, log
+from vestibule.sessions.reasons import Reason
+from vestibule.sessions.store import SessionStore
+
+
+def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
+    """End a session of the user who asks; tell if it was there."""
+    if not store.end_handle(handle, Reason.REVOKED, user_id):
+        return False
+    log(Event.SESSION_REVOKED, user=user_id, handle=handle)
+    return True
+
+
+def revoke_others(
+    store: SessionStore, user_id: str, keep: str | None
+) -> int:
+    """End the sessions of the user who asks but for one; count them."""
+    ended = store.end_all(Reason.REVOKED, user_id, keep)
+    if ended:
+        log(Event.SESSIONS_REVOKED, user=user_id, count=ended)
+    return ended
+
+
+def revoke(store: SessionStore, handle: str, by: str | None) -> bool:
+    """End one session, whosever it is; tell if it was there."""
+    session = store.named(handle)
+    # Of two who end it at once only one is told that it was there.
+    if session is None or not store.end_handle(
+        handle, Reason.REVOKED_BY_ADMIN
+    ):
+        return False
+    log(Event.SESSION_REVOKED, user=session.user_id, by=by, handle=handle)
+    return True
+
+
+def revoke_all(
+    store: SessionStore, user_id: str | None, by: str | None
+) -> int:
+    """End the sessions of a user, or everybody's; count them."""
+    ended = store.end_all(Reason.REVOKED_BY_ADMIN, user_id)
+    log(Event.SESSIONS_REVOKED, user=user_id, by=by, count=ended)
+    return ended

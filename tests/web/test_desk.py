@@ -309,6 +309,26 @@ def test_one_user_and_what_happened(house: House) -> None:
     assert visitor.get("/admin/events/export?format=x").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("", ""), ("x", ""), ("<b>", ""),
+        ("2026-03-29T02:30", "2026-03-29T02:30:00"),
+        ("2026-03-29T02:30:15+02:00", "2026-03-29T00:30:15"),
+        ("2026-03-29T02:30:15.5Z", "2026-03-29T02:30:15.500000"),
+        ("0001-01-01T00:00+14:00", ""),
+    ],
+)
+def test_moments_are_as_their_fields_take_them(
+    house: House, typed: str, value: str
+) -> None:
+    """A browser drops any other value, and with it the filter."""
+    visitor = signed_in(house, stored_user("admin"))
+    answer = visitor.get(f"/admin/events?since={quote(typed)}")
+    assert Page(answer).fields()["since"]["value"] == value
+    assert answer.status_code == (400 if typed and not value else 200)
+
+
 def test_figures_are_drawn(house: House) -> None:
     """Bars, a sentence and a table for each; nothing where nothing is."""
     visitor = signed_in(house, stored_user("admin"))

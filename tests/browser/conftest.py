@@ -11,11 +11,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from models.user import User
-from tests.browser.scenes import PASSWORD
+from tests.browser.scenes import PASSWORD, enter
+from tests.browser.town import Town, inhabited
 from tests.browser.visitor import Visitor
 from tests.clocks import FileClock
 from tests.http.contents import alarms_of
 from tests.serving import COOKIE, MovedServer, Server
+from vestibule.accounts.roles import set_role
 
 PAGES = {
     "AUTH_TYPE": "session_db_auth",
@@ -75,6 +77,26 @@ def open_house(
         assert alarms_of(server) == []
 
 
+@pytest.fixture(scope="session")
+def shared_town(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Town]:
+    """Run a server with many people and one admin."""
+    folder = tmp_path_factory.mktemp("town")
+    with inhabited(folder, PAGES | {"THROTTLE": "on"}) as town:
+        yield town
+        assert alarms_of(town.server) == []
+
+
+@pytest.fixture
+def town(shared_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
+    """Return the town that is looked at, its database being the test's."""
+    monkeypatch.setenv(
+        "DATABASE_URL", shared_town.server.env["DATABASE_URL"]
+    )
+    return shared_town
+
+
 @pytest.fixture
 def stopped(tmp_path: Path) -> Callable[..., Server]:
     """Return what makes a server whose clock stands still.
@@ -103,6 +125,26 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 def bob(house: Server) -> User:
     """Return a user of the shared house who is no other test's."""
     return settle(f"bob-{os.urandom(4).hex()}@example.com")
+
+
+@pytest.fixture
+def chief(house: Server) -> User:
+    """Return an admin of the shared house, who is not the only one."""
+    admin = settle(
+        f"chief-{os.urandom(4).hex()}@example.com", first_name="Ada"
+    )
+    set_role(admin, "admin")
+    return admin
+
+
+@pytest.fixture(params=[True, False], ids=["script", "none"])
+def desk(
+    request: pytest.FixtureRequest, house: Server, visit: Visit, chief: User
+) -> Visitor:
+    """Return the browser of an admin, with scripts and without."""
+    visitor = visit(house, java_script_enabled=request.param)
+    enter(visitor, chief)
+    return visitor
 
 
 def settle(email: str, **names: str) -> User:

@@ -4,13 +4,17 @@
 Each is a function that brings a visitor's browser there.
 """
 
+import secrets
 from collections.abc import Callable
+from datetime import timedelta
 
 from playwright.sync_api import expect
 
 from models.user import User
 from models.user_session import UserSession
 from tests.browser.visitor import Visitor
+from tests.serving import COOKIE
+from vestibule import clock
 from vestibule.accounts.reset import issue_code
 
 PASSWORD = "violet umbrella 7 kites"
@@ -38,6 +42,23 @@ def sign_in(visitor: Visitor, user: User) -> None:
     visitor.fill(email=str(user.email), password=PASSWORD)
     submit(visitor, 303)
     visitor.is_at("/account")
+
+
+def enter(visitor: Visitor, user: User, hours: float = 0) -> None:
+    """Give the browser a session that the user began so many hours ago.
+
+    For tests of what comes after: it takes no page, and no hash.
+    """
+    secret, began = secrets.token_urlsafe(), clock.now()
+    began -= timedelta(hours=hours)
+    UserSession(
+        user_id=user.id, session_id=secret, created_at=began,
+        authenticated_at=began, last_seen_at=began, ip="127.0.0.1",
+        user_agent=PHONE, method="password",
+    ).save()
+    visitor.context.add_cookies(
+        [{"name": COOKIE, "value": secret, "url": visitor.url}]
+    )
 
 
 def at(path: str, status: int = 200) -> Scene:

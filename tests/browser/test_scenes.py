@@ -2,6 +2,7 @@
 """Every page, in each of its states, is fit for everybody to use."""
 
 import re
+from functools import cache
 
 import pytest
 from babel.messages.pofile import read_po
@@ -22,6 +23,7 @@ WIDTHS = (360, 768, 1280, 2560)
 each_scene = pytest.mark.parametrize("name", SCENES)
 
 
+@cache
 def english() -> set[str]:
     """Return the texts that no French page may have."""
     with _CATALOGUE.open("rb") as file:
@@ -62,6 +64,19 @@ def check_for_everybody(visitor: Visitor) -> None:
         assert visitor.overflow() <= 0, width
         assert unevenness(visitor, ".brand > *") < 4, width
         assert unevenness(visitor, "header nav > *") < 10, width
+        assert unevenness(visitor, ".tabs > *") < 10, width
+
+
+def check_french(visitor: Visitor) -> None:
+    """Look at what is open in French, which takes more room."""
+    assert visitor.page.locator("html").get_attribute("lang") == "fr"
+    for width in WIDTHS:
+        visitor.page.set_viewport_size({"width": width, "height": 800})
+        assert visitor.overflow() <= 0, width
+        assert unevenness(visitor, "header nav > *") < 10, width
+        assert unevenness(visitor, ".tabs > *") < 10, width
+    said = re.sub(r"\s+", " ", visitor.page.inner_text("body"))
+    assert {text for text in english() if text in said} == set()
 
 
 @each_scene
@@ -82,13 +97,7 @@ def test_it_speaks_french(
     """All of it, also where French takes more room."""
     visitor = visit(house, locale="fr-FR")
     SCENES[name](visitor, bob)
-    assert visitor.page.locator("html").get_attribute("lang") == "fr"
-    for width in WIDTHS:
-        visitor.page.set_viewport_size({"width": width, "height": 800})
-        assert visitor.overflow() <= 0, width
-        assert unevenness(visitor, "header nav > *") < 10, width
-    said = re.sub(r"\s+", " ", visitor.page.inner_text("body"))
-    assert {text for text in english() if text in said} == set()
+    check_french(visitor)
 
 
 def test_the_texts_to_be_missed_are_known() -> None:

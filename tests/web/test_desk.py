@@ -13,6 +13,7 @@ from models.events import Happening
 from models.hourly import Slot, hour_of
 from models.user import User
 from tests.clocks import SetClock
+from tests.desk_addresses import desk_addresses
 from tests.threads import at_once
 from tests.views.conftest import Build
 from tests.views.house import PASSWORD, House, stored_user
@@ -23,11 +24,6 @@ from vestibule.journal import SESSIONS, journal
 from vestibule.web.desk.deeds import DEEDS
 from vestibule.web.desk.plots import HEIGHT, plotted
 
-LISTS = ("/admin", "/admin/sessions", "/admin/events")
-PAGES = (
-    *LISTS, "/admin/figures", "/admin/users/add", "/admin/sessions/end-all",
-    "/admin/events/export", "/admin/sessions/end",
-)
 EVIL = "<b onclick=alert(1)>\u202e%_'\""
 
 
@@ -52,31 +48,38 @@ def shown(visitor: Visitor, path: str, status: int = 200) -> str:
 
 
 def test_a_member_learns_nothing(house: House) -> None:
-    """Each address answers as one that leads nowhere does, and does
-    nothing.
+    """Each address of the application answers as one that leads nowhere
+    does, word for word, and does nothing.
     """
     victim, member = stored_user(), stored_user()
     set_role(stored_user(), "admin")
     visitor = signed_in(house, member)
-    paths = [
-        *PAGES, "/admin/", "/admin/nowhere", "/admin/users/nobody",
-        f"/admin/users/{victim.id}",
-        *(f"/admin/users/{id}/{deed}"
-          for id in (victim.id, "nobody") for deed in DEEDS),
-    ]
-    nothing = visitor.get("/admin/nowhere")
-    assert nothing.status_code == 403
-    for path in paths:
-        for method in ("GET", "POST"):
+    other = signed_in(house, victim)
+    (session,) = house.mechanism.store.listed(victim.id)
+    paths = list(desk_addresses(
+        house.app.url_map,
+        user_id=(victim.id, "nobody"), deed=(*DEEDS, "nothing"),
+    ))
+    assert len(paths) > 2 * len(DEEDS) + 5
+    for method in ("GET", "POST", "OPTIONS"):
+        nothing = ""
+        for path in ("/admin/nowhere", "/admin/", *paths):
             answer = visitor.client.open(
                 path, method=method, headers=visitor.headers,
-                data={"password": PASSWORD, "name": "Vestibule"},
+                query_string={"session": session.id},
+                data={"password": PASSWORD, "name": "Vestibule",
+                      "session": session.id, "email": "new@example.com"},
             )
             assert answer.status_code == 403, (method, path)
-            assert answer.text == nothing.text
+            nothing = nothing or answer.text
+            assert answer.text == nothing, (method, path)
+            assert "Allow" not in answer.headers
+        assert not re.search(f"/admin|{victim.id}|{victim.email}", nothing)
     assert "/admin" not in visitor.get("/account").text
     assert User.get(victim.id) == victim
-    assert house.mechanism.store.count() == 1
+    assert User.count() == 3
+    assert house.mechanism.store.count() == 2
+    assert other.get("/account").status_code == 200
 
 
 def test_users_are_found(house: House) -> None:
@@ -363,6 +366,26 @@ def test_who_was_at_the_command_line_is_no_user(house: House) -> None:
         assert "by cli:root" in shown(visitor, path)
         text = visitor.get(path).text
         assert "/admin/users/cli" not in text and "eve@" not in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("", ""), ("x", ""), ("<b>", ""),
+        ("2026-03-29T02:30", "2026-03-29T02:30:00"),
+        ("2026-03-29T02:30:15+02:00", "2026-03-29T00:30:15"),
+        ("2026-03-29T02:30:15.5Z", "2026-03-29T02:30:15.500000"),
+        ("0001-01-01T00:00+14:00", ""),
+    ],
+)
+def test_moments_are_as_their_fields_take_them(
+    house: House, typed: str, value: str
+) -> None:
+    """A browser drops any other value, and with it the filter."""
+    visitor = signed_in(house, stored_user("admin"))
+    answer = visitor.get(f"/admin/events?since={quote(typed)}")
+    assert Page(answer).fields()["since"]["value"] == value
+    assert answer.status_code == (400 if typed and not value else 200)
 
 
 def test_figures_are_drawn(house: House) -> None:

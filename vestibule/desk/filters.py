@@ -71,8 +71,8 @@ def events_of(given: Given) -> Wanted:
         _user_id(given),
         kind or None,
         _network(given),
-        _moment(given, "since"),
-        _moment(given, "until"),
+        moment_of(given, "since"),
+        moment_of(given, "until"),
     )
 
 
@@ -82,6 +82,18 @@ def limit_of(given: Given) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
         raise InvalidValue("limit", f"must be a number from 1 to {MOST}")
     return int(text)
+
+
+def moment_of(given: Given, field: str) -> datetime | None:
+    """Return a moment of ISO 8601; without a zone it is in UTC.
+
+    Raise `InvalidValue`.
+    """
+    text = _text(given, field)
+    try:
+        return as_utc(datetime.fromisoformat(text)) if text else None
+    except (ValueError, OverflowError):
+        raise InvalidValue(field, "must be a date and time") from None
 
 
 def _text(given: Given, field: str) -> str:
@@ -121,12 +133,3 @@ def _network(given: Given) -> str | None:
     if network == UNKNOWN != text:
         raise InvalidValue("network", "is not an address")
     return network
-
-
-def _moment(given: Given, field: str) -> datetime | None:
-    """Return a moment of ISO 8601; without a zone it is in UTC."""
-    text = _text(given, field)
-    try:
-        return as_utc(datetime.fromisoformat(text)) if text else None
-    except (ValueError, OverflowError):
-        raise InvalidValue(field, "must be a date and time") from None

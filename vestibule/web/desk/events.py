@@ -10,6 +10,7 @@ from vestibule import settings
 from vestibule.accounts.policy import Action
 from vestibule.desk import filters
 from vestibule.desk.export import FORMATS
+from vestibule.errors import InvalidValue
 from vestibule.observe.security import Event
 from vestibule.web.activity import ALARMING, called, told
 from vestibule.web.addresses import DESK_EVENTS
@@ -59,6 +60,9 @@ def _shown(typed: Typed) -> Response:
             key=lambda each: each[1],
         ),
         typed=typed,
+        moments={
+            name: _in_field(typed, name) for name in ("since", "until")
+        },
         first=typed.address(DESK_EVENTS),
         next=following and typed.address(DESK_EVENTS, after=following),
         files=[
@@ -69,3 +73,15 @@ def _shown(typed: Typed) -> Response:
         device=device,
         alarming=ALARMING,
     )
+
+
+def _in_field(typed: Typed, name: str) -> str:
+    """Return a moment in UTC, in the one form that its field takes.
+
+    A browser drops any other; what is no moment is told beside the field.
+    """
+    try:
+        moment = filters.moment_of(typed.values, name)
+    except InvalidValue:
+        return ""
+    return moment.replace(tzinfo=None).isoformat() if moment else ""

@@ -33,7 +33,7 @@ def vestibule(
 
 def on_terminal(
     folder: Path, *arguments: str, answers: dict[str, str] = {},
-    **settings: str,
+    columns: int = 80, **settings: str,
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own; return code and screen.
 
@@ -41,10 +41,14 @@ def on_terminal(
     of a terminal work, Ctrl-C too.
     """
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    env = environment(folder, **settings)
+    # It would count for more than the terminal.
+    env.pop("COLUMNS", None)
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=environment(folder, **settings),
+        env=env,
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The filter of the API and the gate decide alike, whatever is sent."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -13,6 +14,7 @@ from api.v1.auth.basic_auth import BasicAuth
 from api.v1.auth.session_auth import SessionAuth
 from api.v1.auth.session_db_auth import SessionDBAuth
 from tests.clocks import SetClock
+from tests.gate.questions import QUESTIONS, SESSIONS, Question, holding
 from tests.serving import COOKIE
 from tests.views.house import (
     WITH_SESSIONS,
@@ -26,14 +28,6 @@ from vestibule.sessions.sweeper import Sweeper
 
 VERIFY = "/api/v1/auth_session/verify"
 ME = "/api/v1/users/me"
-CREDENTIALS = ("none", "empty", "unknown", "live", "ended", "expired",
-               "disabled", "removed")
-AUTHORIZATIONS = ("none", "", "Basic", "Basic !", "Bearer a.b.c", "right",
-                  "wrong", "disabled", "\x80")
-#: What a header can carry as it is: printed ASCII, the blank among it.
-PRINTABLE = st.text(
-    st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40
-)
 
 
 class Town:
@@ -42,41 +36,43 @@ class Town:
     def __init__(self, house: House, clock: SetClock) -> None:
         """Make users, and sessions where the mechanism has any."""
         self.house = house
-        users = {name: stored_user() for name in CREDENTIALS}
-        self.authorizations = {
-            "right": basic(users["live"]),
-            "wrong": basic(users["live"], "not the password"),
-            "disabled": basic(users["disabled"]),
+        users = {name: stored_user() for name in SESSIONS}
+        self.given = {"empty": "", "unknown": "unknown"} | {
+            kind: basic(*known).removeprefix("Basic ")
+            for kind, known in (
+                ("right", (users["live"],)), ("out", (users["disabled"],)),
+                ("wrong", (users["live"], "not the password")),
+            )
         }
-        self.sessions = {"empty": "", "unknown": "unknown"}
         mechanism = house.mechanism
         if isinstance(mechanism, SessionAuth):
             for name in ("expired", "live", "ended", "disabled", "removed"):
                 made = mechanism.create_session(users[name].id)
-                self.sessions[name] = str(made)
+                self.given[name] = str(made)
                 if name == "expired":
                     clock.advance(3600)
-            mechanism.destroy_session(with_session(self.sessions["ended"]))
+            mechanism.destroy_session(with_session(self.given["ended"]))
         users["removed"].remove()
         users["disabled"].disabled_at = clock.now()
         users["disabled"].save()
 
-    def ask(
-        self, path: str, session: str, authorization: str
-    ) -> TestResponse:
-        """Send one request, with what is named and there is."""
-        client = self.house.app.test_client(use_cookies=False)
-        headers = {}
-        if session != "none" and (
-            session in self.sessions or session not in CREDENTIALS
-        ):
-            value = self.sessions.get(session, session)
-            headers["Cookie"] = f"{COOKIE}={value}"
-        if authorization != "none":
-            headers["Authorization"] = self.authorizations.get(
-                authorization, authorization
-            )
-        return client.get(path, headers=headers)
+    def ask(self, path: str, question: Question) -> TestResponse:
+        """Send a question as it stands, with what there is of each kind."""
+        given = {
+            "HTTP_COOKIE": question.cookies,
+            "HTTP_AUTHORIZATION": question.authorization,
+        }
+        return self.house.app.test_client(use_cookies=False).open(
+            path + question.end, method=question.method,
+            environ_overrides={
+                name: re.sub("<([a-z]+)>", self._filled, header)
+                for name, header in given.items() if header is not None
+            },
+        )
+
+    def _filled(self, place: re.Match[str]) -> str:
+        """Return what stands for a kind; unknown where there is none."""
+        return self.given.get(place[1], "unknown")
 
 
 @pytest.fixture(params=["auth", "basic_auth", *WITH_SESSIONS])
@@ -96,49 +92,66 @@ def town(
 
 
 @settings(
-    deadline=None, max_examples=60,
+    deadline=None, max_examples=150,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
     ],
 )
-@given(
-    st.sampled_from(CREDENTIALS) | PRINTABLE,
-    st.sampled_from(AUTHORIZATIONS) | PRINTABLE
-    | PRINTABLE.map("Basic {}".format),
-    st.sampled_from(["", "/", "?a=b", "/?redirect=off"]),
-    st.booleans(),
-)
+@given(QUESTIONS, st.booleans())
+@example(Question(f"{holding('live')}; {holding('live')}"), True)
+@example(Question(f"{holding('live')}; {holding('unknown')}"), True)
+@example(Question(f";; {holding('live')};;"), False)
+@example(Question(f"\xe4=\xff; {holding('live')}"), False)
+@example(Question(f'{COOKIE}="<live>"', "Bearer a.b.c"), True)
+@example(Question(holding("live"), "Basic <right>", method="HEAD"), True)
 def test_both_decide_alike(
-    town: Town, session: str, authorization: str, end: str, first: bool
+    town: Town, question: Question, first: bool
 ) -> None:
-    """The same principal or the same reason; 403 there is 401 here."""
-    answers = {
-        path: town.ask(path + end, session, authorization)
-        for path in ((ME, VERIFY) if first else (VERIFY, ME))
-    }
-    me, verify = answers[ME], answers[VERIFY]
+    """The same principal or the same reason; 403 there is 401 here.
+
+    Verify is asked twice, for it keeps what it answered.
+    """
+    order = (ME, VERIFY, VERIFY) if first else (VERIFY, VERIFY, ME)
+    answers = [(path, town.ask(path, question)) for path in order]
+    me = dict(answers)[ME]
     assert me.status_code in (200, 401, 403)
-    assert verify.status_code == (200 if me.status_code == 200 else 401)
-    assert verify.headers.get("Session-Ended") == (
-        me.headers.get("Session-Ended")
-    )
-    if me.status_code == 200:
-        assert verify.data == me.data
-        assert verify.headers["Remote-User"] == me.get_json()["id"]
-    else:
-        assert "Remote-User" not in verify.headers
+    for verify in (answer for path, answer in answers if path == VERIFY):
+        assert verify.status_code == (200 if me.status_code == 200 else 401)
+        assert verify.headers.get("Session-Ended") == (
+            me.headers.get("Session-Ended")
+        )
+        if me.status_code == 200:
+            assert verify.data == me.data
+            assert verify.headers["Content-Length"] == (
+                me.headers["Content-Length"]
+            )
+            shown = town.ask(ME, question._replace(method="GET"))
+            assert verify.headers["Remote-User"] == shown.get_json()["id"]
+        else:
+            assert "Remote-User" not in verify.headers
 
 
 def test_the_town_has_all_kinds(town: Town) -> None:
     """Who should pass does, so that the comparison is one."""
     mechanism = town.house.mechanism
     sessions = isinstance(mechanism, SessionAuth)
-    assert (town.ask(VERIFY, "live", "none").status_code == 200) is sessions
-    known = town.ask(VERIFY, "none", "right").status_code == 200
-    assert known is (type(mechanism) is BasicAuth)
+    mine = holding("live")
+    for cookies, opens in (
+        (mine, True), (f"a=b;;{mine} ; \xe4=\xff", True),
+        (f'{COOKIE}="<live>"', True), (f"{mine}; {mine}", True),
+        (f"{mine}; {holding('unknown')}", False), (f"{mine}x", False),
+        (mine.upper(), False), (f"{mine},a=b", False),
+    ):
+        for method in ("GET", "HEAD"):
+            passed = town.ask(VERIFY, Question(cookies, method=method))
+            assert (passed.status_code == 200) is (sessions and opens)
+    known = town.ask(VERIFY, Question(None, "Basic <right>"))
+    assert (known.status_code == 200) is (type(mechanism) is BasicAuth)
     if type(mechanism) is SessionDBAuth:
         reasons = {
-            town.ask(VERIFY, name, "none").headers.get("Session-Ended")
+            town.ask(VERIFY, Question(holding(name))).headers.get(
+                "Session-Ended"
+            )
             for name in ("expired", "ended", "removed")
         }
         assert len(reasons - {None}) >= 2

@@ -2,6 +2,7 @@
 """Paths, ids and methods that try to get around the filter or the router.
 """
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,6 +48,32 @@ DETOURS = [
     b"http://other/api/v1/users",
     b"http://other/api/v1/status/../users",
 ]
+VERIFY = b"/api/v1/auth_session/verify"
+#: What is not quite verify: a proxy that takes it for that lets nobody in.
+NEAR_VERIFY = [
+    b"/" + VERIFY, VERIFY + b"//", VERIFY + b";x", VERIFY + b";/..",
+    VERIFY + b"%00", VERIFY + b"%20", VERIFY + b"%0a", VERIFY + b"%3f",
+    VERIFY + b"%ff", VERIFY + b"%2576", VERIFY + b"/.", VERIFY + b"/x",
+    VERIFY + b"x", VERIFY + b"x" * 10_000, VERIFY + b"/" * 10_000,
+    b"/" + b"x" * 10_000 + VERIFY, b"/API/v1/auth_session/verify",
+    b"/api/v1/auth_session/VERIFY", b"/api/v1/auth_session//verify",
+    b"/api/v1/x/../auth_session/verify", b"/api/v1/./auth_session/verify",
+    b"/api/v1/x/%2e%2e/auth_session/verify",
+    b"/api/v1/x/..%2fauth_session/verify",
+    b"/api/v1/status/../auth_session/verify",
+    b"/api/v1/auth_session/login/../verify",
+    b"/api/v1/auth_session/%2576erify", b"/api/v1/nothing?" + VERIFY,
+    b"/api/v1/nothing#" + VERIFY, b"http://other/x/.." + VERIFY,
+]
+#: What is verify, for it is the same once it is decoded.
+ENCODED_VERIFY = [
+    b"/api/v1/auth_session/%76erify", b"/api/v1/auth_session%2fverify",
+    b"/%61pi/v1/auth_session/verify%2F", b"http://other" + VERIFY,
+    VERIFY + b"?" + b"x" * 10_000, VERIFY + b"#/api/v1/status",
+]
+BASIC = b"Authorization: Basic " + base64.b64encode(
+    f"{EMAIL}:{PASSWORD}".encode()
+)
 #: Ids that stand for nobody.
 NOBODIES = [
     b"%00", b"..", b"%2e%2e", b".", b"%2F", b"a/b", b"a%2Fb", b"..%2f..",
@@ -57,7 +84,7 @@ NOBODIES = [
 ]
 
 
-@pytest.mark.parametrize("target", DETOURS)
+@pytest.mark.parametrize("target", [*DETOURS, *NEAR_VERIFY])
 @pytest.mark.usefixtures("untouched")
 def test_no_detour_leads_past_the_filter(
     house: House, target: bytes
@@ -70,6 +97,38 @@ def test_no_detour_leads_past_the_filter(
             assert EMAIL.encode() not in answer.body
             assert house.user_id.encode() not in answer.body
             assert b"Traceback" not in answer.body
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("target", NEAR_VERIFY)
+@pytest.mark.usefixtures("untouched")
+def test_what_is_near_verify_lets_nobody_in(
+    house: House, target: bytes, method: str
+) -> None:
+    """Whoever asks is answered as for any path that there is not."""
+    for server, given, status in (
+        (house.sessions, [], 401), (house.sessions, [house.cookie], 404),
+        (house.basic, [], 401), (house.basic, [BASIC], 404),
+    ):
+        answer = ask(server.port, method, target, given)
+        nothing = ask(server.port, method, b"/api/v1/nothing", given)
+        assert (answer.status, answer.body) == (status, nothing.body)
+        assert not {
+            "location", "remote-user", "remote-email", "remote-groups"
+        } & set(answer.headers)
+
+
+@pytest.mark.parametrize("target", ENCODED_VERIFY)
+@pytest.mark.usefixtures("untouched")
+def test_verify_by_another_spelling(house: House, target: bytes) -> None:
+    """It asks for what verify asks for, and names whoever has that."""
+    for server, right in (
+        (house.sessions, house.cookie), (house.basic, BASIC)
+    ):
+        assert ask(server.port, "GET", target).status == 401
+        answer = ask(server.port, "GET", target, [right])
+        assert answer.status == 200
+        assert answer.headers["remote-user"] == house.user_id
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "CONNECT"])

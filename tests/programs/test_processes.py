@@ -10,11 +10,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
+from rich.cells import cell_len
 
 from models import events
 from models.events import Happening
 from models.user import User
+from models.user_session import UserSession
 from tests.ports import free_port
 from tests.serving import ROOT, environment
 from tests.unit.cli.conftest import PASSWORD
@@ -142,16 +145,50 @@ def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
     assert int(said[1]) <= len(written.splitlines()) < 9_000
 
 
-@pytest.mark.parametrize("columns", ["8", "60", "300"])
-def test_a_table_at_a_terminal(tmp_path: Path, columns: str) -> None:
+@pytest.mark.parametrize("columns", [8, 60, 300])
+def test_a_table_at_a_terminal(tmp_path: Path, columns: int) -> None:
     """A list works on a terminal of any width."""
     User(id="1", email="bob@example.com").save()
     code, screen = on_terminal(
-        tmp_path, "users", "list", COLUMNS=columns, NO_COLOR="1"
+        tmp_path, "users", "list", columns=columns, NO_COLOR="1"
     )
     assert code == 0
     assert "Traceback" not in screen
-    assert ("bob@example.com" in screen) is (columns != "8")
+    assert ("bob@example.com" in screen) is (columns != 8)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("--help",), ("users", "list"), ("sessions", "list"),
+     ("events", "list"), ("identity", "list")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("people", [0, 2])
+def test_forty_columns(
+    tmp_path: Path, command: tuple[str, ...], people: int
+) -> None:
+    """No line is longer than that, and no character is left out."""
+    User.count()
+    for number in range(people):
+        user = User(
+            email=f"somebody.with.a.long.name.{number}@a-long-host.example",
+            first_name="\u540d\u524d" * 9, last_name="Wolfeschlegelstein" * 3,
+        )
+        user.save()
+        UserSession(user_id=user.id, session_id=f"{number}").save()
+        events.store([Happening(
+            user.created_at, "login_failed", user.id,
+            ip="2001:db8:1234:5678:9abc:def0:1234:5678", times=4,
+        )])
+    narrow, wide = (
+        click.unstyle(on_terminal(tmp_path, *command, columns=width)[1])
+        for width in (40, 400)
+    )
+    assert max(map(cell_len, narrow.splitlines())) <= 40
+    for line in wide.splitlines():
+        for word in line.split():
+            assert word in "".join(narrow.split())
+    assert "\u2026" not in narrow
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:

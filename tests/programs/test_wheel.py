@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The package that is built: it has all it needs, and runs anywhere."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,13 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from tests.house.repository import PRODUCT, tracked
+from tests.house.repository import PRODUCT, product_modules, tracked
+from tests.house.test_quiet_imports import PROGRAMS
+from tests.programs.bare import Bare, needed_by
 from tests.serving import COOKIE, ROOT, Server, environment
 from vestibule import __version__
 
 #: Beside the packages, what a build reads.
 READ = ("pyproject.toml", "README.md", "LICENSE")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+#: What an extra is asked for by whoever imports it.
+OF_EXTRAS = "vestibule.protect."
 #: Where translators write; the programs read what is compiled of it.
 SOURCES = ".po"
 
@@ -65,6 +72,25 @@ def installed(wheel: Path) -> Path:
     pip(wheel.parent, "install", "--no-deps", "--no-compile", "--target",
         str(target), f"./{wheel.name}")
     return target
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path) -> Bare:
+    """Install the wheel where only what it declares to need is.
+
+    pip itself sees that nothing is missing, for no index is asked.
+    """
+    bare = Bare(wheel.parent / "bare")
+    for name in needed_by(PROJECT["dependencies"]):
+        bare.put(name)
+    bare.pip("install", "--no-index", "--no-compile", str(wheel))
+    return bare
+
+
+def alone(folder: Path) -> dict[str, str]:
+    """Return an environment that leads to no code but what is installed.
+    """
+    return environment(folder, PYTHONPATH="")
 
 
 @pytest.fixture
@@ -119,14 +145,62 @@ def test_the_installed_service(server: Server) -> None:
     assert server.request("GET", "/api/v1/status").status_code == 200
 
 
+def test_pip_misses_nothing(bare: Bare) -> None:
+    """There are the package and what it declares to need, no more."""
+    assert bare.pip("check") == "No broken requirements found.\n"
+    listed = json.loads(bare.pip("list", "--format=json"))
+    assert {canonicalize_name(each["name"]) for each in listed} == {
+        "vestibule", *needed_by(PROJECT["dependencies"])
+    }
+
+
+def test_the_declared_needs_are_enough(bare: Bare, tmp_path: Path) -> None:
+    """Each module but those of extras can be imported there."""
+    modules = [
+        name for name in product_modules()
+        if not name.startswith(OF_EXTRAS) and name not in PROGRAMS
+    ]
+    assert "api.v1.app" in modules
+    script = (
+        "import sys\nfrom importlib import import_module\n"
+        "for name in sys.argv[1:]: import_module(name)\n"
+        "import api.v1.app\nprint(api.v1.app.__file__)"
+    )
+    place = bare.run(
+        tmp_path, alone(tmp_path), "python", "-c", script, *modules
+    )
+    assert Path(place).is_relative_to(bare.programs.parent)
+
+
+def test_the_command_with_the_declared_needs(
+    bare: Bare, tmp_path: Path
+) -> None:
+    """It makes a database there, and finds nobody in it."""
+    told = [
+        bare.run(tmp_path, alone(tmp_path), "vestibule", *words)
+        for words in (("--version",), ("db", "upgrade"),
+                      ("users", "list", "--json"))
+    ]
+    assert told[0] == f"vestibule {__version__}\n"
+    assert "the schema went from no schema to revision" in told[1]
+    assert json.loads(told[2]) == []
+
+
+def test_all_that_is_needed_is_pinned() -> None:
+    """Whatever the declared needs lead to has its line in the list."""
+    pinned = re.findall(
+        r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
+    assert needed_by(PROJECT["dependencies"]) <= set(pinned)
+
+
 def test_what_is_needed_is_what_is_pinned() -> None:
     """The package asks for what `requirements.in` names, in ranges."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [
         re.sub(r">=[\d.]+", "", need).replace("'", '"')
-        for need in project["dependencies"]
+        for need in PROJECT["dependencies"]
     ]
     wanted = (ROOT / "requirements.in").read_text().splitlines()
     assert asked == [line for line in wanted if not line.startswith("#")]
-    for need in project["dependencies"]:
+    for need in PROJECT["dependencies"]:
         assert re.search(r">=\d", need), need

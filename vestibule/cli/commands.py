@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from vestibule.cli.failure import Failure, Interrupted, one_line
+from vestibule.cli.help_page import PageContext, fitted
 from vestibule.errors import VestibuleError
 
 
@@ -24,6 +25,7 @@ class Program(click.Group):
     what there is does not wait for it.
     """
 
+    context_class = PageContext
     #: What each command is for, by its name.
     summaries: Mapping[str, str] = {}
 
@@ -42,7 +44,7 @@ class Program(click.Group):
             return None
         module = import_module(f"vestibule.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
-        return command
+        return fitted(command)
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter

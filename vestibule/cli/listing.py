@@ -93,7 +93,10 @@ def _print(
         for cells in zip(columns, *rows, strict=True)
     ]
     needed = sum(min(width, NARROWEST) + 1 for width in widths) - 1
-    if needed <= console.width or not rows:
+    if not rows:
+        # A table would part the names where its columns are narrow.
+        console.print("  ".join(columns), style="bold", markup=False)
+    elif needed <= console.width:
         _print_table(console, columns, rows)
     else:
         _print_cards(console, columns, rows)

@@ -33,7 +33,7 @@ def vestibule(
 
 def on_terminal(
     folder: Path, *arguments: str, answers: dict[str, str] = {},
-    output: int | None = None, **settings: str,
+    output: int | None = None, columns: int = 80, **settings: str,
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own; return code and screen.
 
@@ -42,10 +42,14 @@ def on_terminal(
     terminal work, Ctrl-C too.
     """
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    env = environment(folder, **settings)
+    # It would count for more than the terminal.
+    env.pop("COLUMNS", None)
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=environment(folder, **settings),
+        env=env,
         stdin=slave,
         stdout=slave if output is None else output,
         stderr=slave,

@@ -77,7 +77,8 @@ def test_from_another_version(any_database: str, run: Run) -> None:
         ("db", "check"), ("db", "backup", "copy"), ("users", "list"),
         ("users", "remove", "1", "--yes"), ("sessions", "list"),
         ("sessions", "end", "1"), ("sessions", "purge"),
-        ("identity", "list"),
+        ("identity", "list"), ("events", "list"), ("events", "export"),
+        ("events", "export", "--format", "jsonl"),
     ],
     ids=" ".join,
 )

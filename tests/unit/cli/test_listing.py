@@ -92,7 +92,7 @@ def test_no_color_is_heeded(
 
 
 @pytest.mark.parametrize(
-    "command", ["users", "sessions", "identity"]
+    "command", ["users", "sessions", "identity", "events"]
 )
 def test_a_list_of_nothing(run: Run, command: str) -> None:
     """An empty list is an array too."""

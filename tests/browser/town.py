@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A house full of people for the pages of the desk to show.
 
-Its law: whoever looks at it leaves it as it is, but for what nobody is
-shown: sessions of the admin, and codes. One serves a whole process.
+Its law: whoever looks at it leaves nothing behind but sessions of the
+admin and a code, so one serves all the tests of a process.
 """
 
 from collections.abc import Iterator

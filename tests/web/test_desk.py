@@ -323,48 +323,6 @@ def test_one_user_and_what_happened(house: House) -> None:
     assert visitor.get("/admin/events/export?format=x").status_code == 400
 
 
-def test_rare_events_of_a_user_of_many(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page that looked at all it may says so, and leads on; a file of
-    them has all.
-    """
-    monkeypatch.setattr(events, "LOOKED", 3)
-    user, now = stored_user(), clock.now()
-    events.store([Happening(now, "login_failed", user.id)] + [
-        Happening(now + timedelta(seconds=i), "login", user.id)
-        for i in range(1, 6)
-    ])
-    visitor = signed_in(house, stored_user("admin"))
-    query = f"user={user.id}&kind=login_failed"
-    more = "Nothing so far, but there is more to look at."
-    text = shown(visitor, f"/admin/users/{user.id}")
-    assert f"Failed attempts {more}All failed attempts" in text
-    answer = visitor.get(f"/admin/events?{query}")
-    assert more in answer.text and "/admin/events/export?" in answer.text
-    (after,) = re.findall(r"after=([^\"&]+)", answer.text)
-    last = shown(visitor, f"/admin/events?{query}&after={after}")
-    assert "A wrong password was entered Look" in last
-    assert "Next page" not in last
-    sent = visitor.get(f"/admin/events/export?format=jsonl&{query}")
-    assert sent.text.count("login_failed") == 1
-
-
-def test_who_was_at_the_command_line_is_no_user(house: House) -> None:
-    """The name is text, even if a script gave somebody this id."""
-    user = stored_user()
-    User(id="cli:root", email="eve@example.com").save()
-    events.store([
-        Happening(clock.now(), "user_disabled", user.id, "cli:root")
-    ])
-    visitor = signed_in(house, stored_user("admin"))
-    for path in ("/admin/events", f"/admin/users/{user.id}"):
-        assert "The account was disabled" in shown(visitor, path)
-        assert "by cli:root" in shown(visitor, path)
-        text = visitor.get(path).text
-        assert "/admin/users/cli" not in text and "eve@" not in text
-
-
 def test_figures_are_drawn(house: House) -> None:
     """Bars, a sentence and a table for each; nothing where nothing is."""
     visitor = signed_in(house, stored_user("admin"))

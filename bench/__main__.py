@@ -77,7 +77,8 @@ def caption(tool: str, rounds: int, seconds: int) -> str:
     carried = ".".join(map(str, sqlite.driver().sqlite_version_info))
     shared = cores.serving() == cores.loading()
     return (
-        f"Medians of {rounds} interleaved rounds of {seconds} s."
+        f"Medians of {rounds} interleaved rounds of {seconds} s, unless"
+        " a row says what it takes of a round."
         f" Server on core {cores.serving()}, load by {shown} on core"
         f" {cores.loading()}{' (the only one: read with care)' * shared}."
         f" Python {platform.python_version()}, SQLite {carried},"

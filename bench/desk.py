@@ -15,6 +15,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 from sqlalchemy import Connection, Table, insert
@@ -39,6 +40,8 @@ EXPORTED, MEMORY = 1_000_000, 30
 #: Events and hours are spread over so many days.
 DAYS = 90
 BATCH = 50_000
+#: Of so many events one is a login of this user, who does nothing else.
+ROBOTIC, ROBOT = 10, 8
 FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
 #: Three of ten events are exported in the smaller file, a million of the
 #: larger one.
@@ -46,6 +49,8 @@ KINDS = (
     "login_failed", "login", "logout", "login", "logout", "login", "logout",
     "session_revoked", "reauthenticated", "throttled",
 )
+#: The kind that nobody has an event of: all of a filter is passed over.
+RARE = "user_removed"
 #: What an admin asks for, as the pages and the API have it.
 ASKED = {
     "list": "/api/v1/admin/users",
@@ -56,10 +61,25 @@ ASKED = {
     "events": "/api/v1/events?kind=login_failed",
     "events of a user": f"/api/v1/events?user={id_of(7)}",
     "sessions": "/api/v1/sessions",
+    "users by role and state": "/api/v1/admin/users?role=member&disabled=yes",
+    "events of a robot, of a rare kind":
+        f"/admin/events?user={id_of(ROBOT)}&kind={RARE}",
+    "events of its network, of a rare kind":
+        f"/admin/events?network=10.9.9.9&kind={RARE}",
+    "page of a robot": f"/admin/users/{id_of(ROBOT)}",
+    "page of sessions": "/admin/sessions",
     "figures": "/api/v1/figures?period=month",
     "page of users": "/admin",
     "page of figures": "/admin/figures?period=month",
 }
+
+
+#: Lists of which a page far down is asked for, after so many rows.
+DEEP = {
+    "deep page of users": "/api/v1/admin/users",
+    "deep page of events": "/api/v1/events",
+}
+PAGES = 4
 
 
 def scales(
@@ -71,13 +91,18 @@ def scales(
             _house(folder / f"desk{users}", users, happened, running)
             for users, happened in (FEW, MANY)
         ]
-        for what, path in ASKED.items():
+        asked = {what: [path] * 2 for what, path in ASKED.items()} | {
+            what: [_deep(*house, path) for house in houses]
+            for what, path in DEEP.items()
+        }
+        for what, paths in asked.items():
             few, many = rounds.interleaved(*(
                 partial(_time, server, cookie, path, rounds.seconds)
-                for server, cookie in houses
+                for (server, cookie), path in zip(houses, paths, strict=True)
             ))
             yield Row(
-                f"desk, {what}: {MANY[0]:,} users, {MANY[1]:,} events : few",
+                f"desk, {what}, the fastest tenth of {rounds.seconds / 4:g} s:"
+                f" {MANY[0]:,} users, {MANY[1]:,} events : few",
                 ratios(many, few),
                 Goal(1.5, at_most=True),
                 seen=medians("ms", many, few),
@@ -121,6 +146,18 @@ def _time(
     return sorted(taken)[len(taken) // 10]
 
 
+def _deep(server: PinnedServer, cookie: str, path: str) -> str:
+    """Return the address of a page so many pages down a list."""
+    address = f"{path}?limit=200"
+    for _ in range(PAGES):
+        answer = requests.get(
+            server.url + address, cookies={COOKIE: cookie}, timeout=60
+        )
+        after = answer.json()["next"]
+        address = f"{path}?{urlencode({'limit': 200, 'after': after})}"
+    return address
+
+
 def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
     """Yield the memory that an export takes, and how fast it comes."""
     path = "/api/v1/events/export?kind=login_failed&format="
@@ -162,27 +199,36 @@ def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
             id_of(number), now, now, email, email, first, f"Nr {number}",
             first.casefold(), f"nr {number}",
             "member" if number else "admin",
-            None if number % 3 else now,
+            None if number % 3 else now, now if number % 7 == 1 else None,
         )
 
 
 _USER = (
     "id", "created_at", "updated_at", "email", "email_key", "first_name",
     "last_name", "first_key", "last_key", "role", "signed_in_at",
+    "disabled_at",
 )
 
 
 def events_of(
     count: int, users: int, until: datetime
 ) -> Iterator[tuple[Any, ...]]:
-    """Give the rows of so many events, spread over the days before."""
+    """Give the rows of so many events, spread over the days before.
+
+    A tenth of them are logins of a robot, from a network of its own.
+    """
     step = timedelta(days=DAYS) / count // timedelta(microseconds=1)
     first = (until - EPOCH) // timedelta(microseconds=1) - step * count
     for number in range(count):
         ip = f"10.{number % 200}.{number % 250}.7"
+        kind, user = KINDS[number % len(KINDS)], number % users
+        if number % ROBOTIC == 1:
+            ip, kind, user = "10.9.9.9", "login", ROBOT
+        elif user == ROBOT:
+            user += 1
         yield (
-            (first + number * step) * 256, KINDS[number % len(KINDS)],
-            id_of(number % users), ip, f"{ip}/32",
+            (first + number * step) * 256, kind,
+            id_of(user), ip, f"{ip}/32",
             "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0", 1,
         )
 

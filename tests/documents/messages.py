@@ -2,7 +2,8 @@
 """Each message that the API, the command line and the server can print.
 
 Its law: messages are found in the code by how they are said, so that no
-list has to be kept. What is filled in at run time is `<>`.
+list has to be kept but of what others say. What is filled in at run time
+is `<>`.
 
 `python -m tests.documents.messages` prints rows for those that
 docs/errors.md lacks.
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 
 from werkzeug.exceptions import default_exceptions
 
+from tests.documents.usage import OF_QUESTIONS, OF_USAGE
 from tests.house.repository import product_files
 from tests.serving import ROOT
 
@@ -106,6 +108,8 @@ def said() -> Iterator[tuple[str, str]]:
     """Yield each message and the file that says it."""
     for status in _BY_NAME:
         yield str(default_exceptions[status]().name), "api/v1/errors.py"
+    for text in (*OF_USAGE, *OF_QUESTIONS):
+        yield text, "vestibule/cli/__init__.py"
     for file in product_files():
         for node in ast.walk(ast.parse(file.text)):
             for text in _said_by(node, file.path):

@@ -3,10 +3,17 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
+from models.user import User
 from tests.documents.messages import PAGE, documented, missing, said, texts_of
+from tests.documents.usage import OF_QUESTIONS, OF_USAGE
+from tests.unit.cli.conftest import Run, run
+from tests.unit.cli.processes import on_terminal
+
+__all__ = ["run"]
 
 
 def test_each_message_has_its_row() -> None:
@@ -46,6 +53,34 @@ def test_each_cure_is_something_to_do() -> None:
     assert len(cures) == len(documented())
     for cure in cures:
         assert not re.match(r"(none|nothing)\b", cure), cure
+
+
+def pattern(text: str) -> str:
+    """Return what a message matches, whatever is filled in."""
+    return re.escape(text).replace("<>", ".+")
+
+
+@pytest.mark.parametrize(("text", "line"), OF_USAGE.items())
+def test_what_click_says_of_usage(run: Run, text: str, line: str) -> None:
+    """It is what the page has."""
+    done = run(*line.split())
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.search(f"^Error: {pattern(text)}", done.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", OF_QUESTIONS)
+def test_what_click_says_to_an_answer(tmp_path: Path, text: str) -> None:
+    """It is what the page has, and nothing was done."""
+    User(email="bob@example.com").save()
+    typed = OF_QUESTIONS[text]
+    code, screen = on_terminal(
+        tmp_path, *typed.words, answers=typed.answers
+    )
+    assert code in (1, 130)
+    assert re.search(rf"^(Error: )?{pattern(text)}\r?$", screen,
+                     re.MULTILINE), screen
+    (user,) = User.all()
+    assert user.password is None
 
 
 @pytest.mark.parametrize(("code", "texts"), [

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Requests of any kind get described answers, whoever sends them."""
 
+from typing import Any
+
 import pytest
 from schemathesis.core.failures import FailureGroup
 
@@ -9,6 +11,7 @@ from tests.http.accounts import account, handle_of, open_session
 from tests.openapi.trials import Trials, sequences
 from tests.serving import COOKIE
 from tests.views.conftest import Build
+from tests.views.house import House
 
 #: Requests for each operation in `make check`, and sequences of them.
 EACH = 10
@@ -49,6 +52,33 @@ def test_a_life(build: Build) -> None:
         ("deleteUser", 200),
         ("showUser", 404),
     } <= trials.seen
+
+
+def sent(house: House, chance: str) -> list[str]:
+    """Return what a few trials and sequences send."""
+    admin = account("admin")
+    trials = Trials(
+        house, lambda: {"cookies": {COOKIE: open_session(admin.user)}}, chance
+    )
+    found = []
+
+    def noted(case: Any, answer: Any) -> None:
+        """Keep what has no ids in it, which are new each time."""
+        found.append(repr((case.method, case.path, case.query)))
+
+    trials.note = noted  # type: ignore[method-assign]
+    for operation in trials.operations()[:3]:
+        trials.try_out(operation, EACH // 2)
+    sequences(trials, 2)
+    return found
+
+
+def test_a_seed_says_what_is_sent(build: Build) -> None:
+    """The same one sends the same again, another one something else."""
+    house = build("session_db_auth")
+    first = sent(house, "1")
+    assert sent(house, "1") == first
+    assert sent(house, "2") != first
 
 
 @pytest.mark.parametrize("status", [500, 418, 200])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
@@ -46,9 +46,15 @@ def checks() -> list[Any]:
 
 
 class Trials:
-    """An application, asked by one person, as often as it is told."""
+    """An application, asked by one person, as often as it is told.
 
-    def __init__(self, house: House, credential: Credential) -> None:
+    A `chance` says which requests are made up; without one they are the
+    same at each run.
+    """
+
+    def __init__(
+        self, house: House, credential: Credential, chance: str = ""
+    ) -> None:
         """Read the description as a stranger would: over the wire."""
         self.schema = schemathesis.openapi.from_wsgi(
             "/openapi.json", house.app
@@ -59,6 +65,7 @@ class Trials:
         #: Operations with the statuses that they answered by.
         self.seen: set[tuple[str, int]] = set()
         self._checks = checks()
+        self._chance = chance
         self.asked = 0
         #: Ids that the parts of a path may be, beside those made up.
         self.places: dict[str, Callable[[], str]] = {}
@@ -89,7 +96,14 @@ class Trials:
             """Send one request, and look at what it is answered."""
             self.send(case)
 
-        attempt()
+        self.seeded(attempt, operation.label)()
+
+    def seeded(self, test: Any, name: str) -> Any:
+        """Let the chance choose what a test of this name makes up.
+
+        For Hypothesis, a seed outdoes `derandomize`.
+        """
+        return seed(f"{self._chance} {name}")(test) if self._chance else test
 
     def send(self, case: Any) -> Response:
         """Send a request; every second one is about somebody there is."""
@@ -147,7 +161,7 @@ def sequences(trials: Trials, number: int) -> None:
                 response, checks=held, transport_kwargs=trials.credential()
             )
 
-    Machine.run(settings=settings(
+    trials.seeded(Machine, "sequences").run(settings=settings(
         max_examples=number, stateful_step_count=8, database=None,
         deadline=None, derandomize=True, suppress_health_check=QUIET,
         phases=[Phase.generate],

@@ -13,10 +13,9 @@ from models.user import User
 from tests.http.patience import answers, within
 from tests.serving import COOKIE, Server
 from tests.torture.audit import audit
+from tests.torture.chance import chance
 from tests.torture.crowd import PASSWORD, Account, Client, Journal, Session
 
-#: Set it to the seed that a failure has shown, to kill the same way.
-SEED = "TORTURE_SEED"
 CLIENTS = 4
 WORKERS = 2
 VICTIMS = ["worker", "worker", "all workers", "parent", "both"]
@@ -112,9 +111,7 @@ class Ordeal:
 
 def survive(folder: Path, url: str, rounds: int) -> None:
     """Go through an ordeal whose seed is shown if it fails."""
-    seed = os.environ.get(SEED) or str(random.SystemRandom().getrandbits(32))
-    print(f"{SEED}={seed}")
-    ordeal = Ordeal(folder, url, seed)
+    ordeal = Ordeal(folder, url, chance())
     try:
         # A journal that is all but empty would prove nothing.
         assert ordeal.run(rounds) > rounds

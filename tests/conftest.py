@@ -103,6 +103,7 @@ def clean_settings(
     os.environ.update(before)
     # An application of this process may have kept what happened.
     security.tell(None)
+    security.begin_request(None)
     journal().close()
     journal.cache_clear()
     engine.close()

@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from itertools import islice
 from multiprocessing.util import Finalize
 
@@ -33,7 +32,7 @@ from vestibule.network import network_of
 from vestibule.observe.pace import pace
 from vestibule.observe.security import Event, Line
 from vestibule.sessions.origin import readable
-from vestibule.threads import started
+from vestibule.threads import Once, started
 
 _log = logging.getLogger(__name__)
 
@@ -216,7 +215,7 @@ class Journal:
             database().close()
 
 
-@cache
+@Once
 def journal() -> Journal:
     """Return the journal of this process."""
     return Journal()

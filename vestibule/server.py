@@ -37,6 +37,8 @@ PORT_PATIENCE = 2.0
 #: Seconds that requests in flight have to end after SIGTERM.
 DRAIN_TIMEOUT = 30
 _TARGET = "api.v1.app:app"
+#: What ends the service.
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -57,7 +59,7 @@ def serve(mechanism: type[Auth] | None) -> None:
     invitation = _invitation(mechanism, host, port)
     # Workers are forked: they open connections of their own.
     engine.close()
-    os.register_at_fork(after_in_child=_default_signals)
+    _let_signals_wait_for_forks()
     with pool.shared(settings.WORKERS.read()):
         _keep_running(address, port, invitation)
 
@@ -156,14 +158,26 @@ def _pass_signal_on(
         server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
 
-def _default_signals() -> None:
+def _let_signals_wait_for_forks() -> None:
     """Let a signal end a worker that has not begun to serve.
 
     It would inherit its parent's handlers and swallow the signal; its
-    parent would wait for it until `DRAIN_TIMEOUT`.
+    parent would wait for it until `DRAIN_TIMEOUT`. So what comes while it
+    is forked waits until the handlers are gone.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
+    mask = signal.pthread_sigmask
+    os.register_at_fork(
+        before=partial(mask, signal.SIG_BLOCK, _ENDS),
+        after_in_parent=partial(mask, signal.SIG_UNBLOCK, _ENDS),
+        after_in_child=_default_signals,
+    )
+
+
+def _default_signals() -> None:
+    """Let signals do in a new worker what they do in any process."""
+    for number in _ENDS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
 
 class Announcement(threading.Thread):

@@ -12,7 +12,6 @@ import logging
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 
 from models import attempts
 from models.attempts import Counter, Counters, Era, Keys
@@ -20,6 +19,7 @@ from vestibule import clock, settings
 from vestibule.digest import digest_of
 from vestibule.errors import Throttled, VestibuleError
 from vestibule.network import network_of
+from vestibule.threads import Once
 
 _log = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ class Throttle:
         return attempts.purge(era_of(clock.now()))
 
 
-@cache
+@Once
 def throttle() -> Throttle:
     """Return the throttle of this process."""
     return Throttle()

@@ -45,6 +45,13 @@ mp.threading = SimpleNamespace(Event=Missed)
 from api.v1.app import main
 main()
 """
+#: The server, whose workers take a while until they are their own.
+SLOW = """
+import os, time
+os.register_at_fork(after_in_child=lambda: time.sleep(1))
+from api.v1.app import main
+main()
+"""
 
 
 def sign_in(server: Server) -> requests.Response:
@@ -130,6 +137,19 @@ def test_a_dead_worker_does_not_swallow_the_end(
     assert server.process.wait(DRAIN + 15) == 0
     assert server.stop() == 0
     assert not answers(server)
+
+
+def test_a_worker_just_born_hears_the_end(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not take a signal for its parent's, and lose it."""
+    monkeypatch.setattr(Server, "program", ("-c", SLOW))
+    server = serve(**SETTINGS)
+    [one] = server.workers()
+    os.kill(one, signal.SIGKILL)
+    assert within(5, lambda: one not in server.workers() != [])
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(15) == 0
 
 
 def test_a_worker_that_is_done_ends(

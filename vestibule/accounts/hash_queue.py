@@ -10,11 +10,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 from vestibule import settings
 from vestibule.errors import Busy
 from vestibule.passwords import usable_cores
+from vestibule.threads import Once
 
 #: Seconds after which a refused login should be tried again.
 RETRY_AFTER = 1
@@ -40,7 +40,7 @@ class HashQueue:
             self._places.release()
 
 
-@cache
+@Once
 def hash_queue() -> HashQueue:
     """Return this process's queue: as many at once as it has cores."""
     half = settings.BLOCKING_THREADS.read() // 2

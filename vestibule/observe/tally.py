@@ -9,10 +9,10 @@ import os
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
-from functools import cache
 from weakref import ref
 
 from vestibule import clock
+from vestibule.threads import Once
 
 #: Upper bounds, in seconds, of the classes that durations fall into.
 BOUNDS = (
@@ -110,7 +110,7 @@ def added(
     return total
 
 
-@cache
+@Once
 def tally() -> Tally:
     """Return what this process counts."""
     return Tally()

@@ -150,6 +150,7 @@ def test_a_worker_just_born_hears_the_end(
     assert within(5, lambda: one not in server.workers() != [])
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(15) == 0
+    assert server.stop() == 0
 
 
 def test_a_worker_that_is_done_ends(

@@ -12,7 +12,7 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 # What only speaks to servers and browsers that it starts takes longest, and
 # two thirds of that when no lines are counted; the others reach each line.
-OUTSIDE := $(addprefix tests/,asvs browser documents gate http mission openapi programs torture)
+OUTSIDE := $(addprefix tests/,asvs browser documents gate http mission programs torture)
 INSIDE := -m "not torture" $(addprefix --ignore=,$(OUTSIDE))
 CODE := api models vestibule tests bench examples docs
 

@@ -68,5 +68,7 @@ def test_an_obstacle_is_seen(show: Show) -> None:
     visitor = show(f"{GOOD}<input><pre>{'wide ' * 99}</pre>")
     (found,) = visitor.obstacles()
     assert found.startswith("label: <input>")
+    assert visitor.obstacles("color-contrast") == []
+    assert visitor.obstacles("label", "color-contrast") == [found]
     assert visitor.overflow() > 0
     visitor.close()

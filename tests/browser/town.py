@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models import engine, events, hourly
+from models import attempts, engine, events, hourly
 from models.events import Happening
 from models.hourly import Slot, hour_of
 from models.user import User
@@ -24,7 +24,9 @@ from vestibule import clock
 from vestibule.accounts.roles import set_role
 from vestibule.accounts.unlocking import unlock
 from vestibule.desk.sessions import LOOKED
+from vestibule.digest import digest_of
 from vestibule.journal import HASHES, HASHING, SESSIONS
+from vestibule.network import network_of
 from vestibule.observe.security import Event
 from vestibule.throttle import throttle
 
@@ -90,8 +92,10 @@ def fail(user: User, address: str = "192.0.2.9") -> None:
 
 
 def forgive(user: User) -> None:
-    """Let nobody wait for what failed before."""
+    """Let nobody wait for what failed before, from here neither."""
     unlock(user)
+    here = network_of("127.0.0.1")
+    attempts.forget([digest_of(f"network:{here}")])
 
 
 def _settled(name: str, **names: str) -> User:

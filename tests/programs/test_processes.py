@@ -119,17 +119,23 @@ def test_a_bar_beside_a_file(tmp_path: Path) -> None:
     assert vestibule(tmp_path, *command).stderr == ""
 
 
-def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C says how much is there, that it is cut, and how to go on."""
-    some_events(9_000)
-    process = subprocess.Popen(
-        [*COMMAND, "events", "export"],
-        env=environment(tmp_path),
+def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a command that is to be interrupted, and nobody else with it.
+    """
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C says how much is there, that it is cut, and how to go on."""
+    some_events(9_000)
+    process = begun(tmp_path, "events", "export")
     assert process.stdout
     assert process.stdout.readline().startswith("time,")
     # The rest waits for its reader: a pipe does not hold as much.
@@ -276,14 +282,7 @@ def test_an_import_that_is_interrupted(tmp_path: Path) -> None:
     rows = [row(f"u{number}") for number in range(total)]
     rows.insert(20, row("bad", email=""))
     file = store(tmp_path, *rows)
-    process = subprocess.Popen(
-        [*COMMAND, "db", "import-json", file],
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = begun(tmp_path, "db", "import-json", file)
     assert process.stderr
     assert process.stderr.readline().startswith("bad: ")
     process.send_signal(signal.SIGINT)

@@ -14,6 +14,7 @@ from models import events, hourly
 from models.events import Happening
 from models.hourly import Slot, hour_of
 from models.user import User
+from tests.breaking import break_off
 from tests.clocks import SetClock
 from tests.views.conftest import Build
 from tests.views.house import (
@@ -319,17 +320,8 @@ def test_half_a_file_says_so(
     """What fails in the middle is the last line, and in the log."""
     house = build("session_db_auth", WEB_PAGES="on")
     admin = house.known(stored_user("admin"))
-    monkeypatch.setattr("vestibule.desk.export.BATCH", 2)
     events.store([Happening(NOON, "login", "bob")] * 3)
-    found = events.page
-
-    def failing(wanted: Any, most: int, before: int | None = None) -> Any:
-        """Fail at the second look."""
-        if before is not None:
-            raise error
-        return found(wanted, most, before)
-
-    monkeypatch.setattr(events, "page", failing)
+    break_off(monkeypatch, error)
     answer = admin.get(f"{path}/export?format={form}&user=bob")
     assert answer.status_code == 200
     lines = answer.text.splitlines()

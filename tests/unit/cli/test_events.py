@@ -5,13 +5,13 @@ import csv
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from models import events
 from models.events import Happening, Wanted
 from models.user import User
+from tests.breaking import break_off
 from tests.unit.cli.conftest import Run
 from vestibule.errors import StoreUnavailable
 
@@ -143,16 +143,7 @@ def test_what_ends_in_the_middle(
     error: BaseException, code: int, said: str,
 ) -> None:
     """Of a file nothing is left; what was printed is said to be cut."""
-    monkeypatch.setattr("vestibule.desk.export.BATCH", 2)
-    found = events.page
-
-    def failing(wanted: Any, most: int, before: int | None = None) -> Any:
-        """Fail at the second look."""
-        if before is not None:
-            raise error
-        return found(wanted, most, before)
-
-    monkeypatch.setattr(events, "page", failing)
+    break_off(monkeypatch, error)
     file = tmp_path / "events.csv"
     done = run("events", "export", "--output", str(file))
     left = f"{file} is not there: begin anew"

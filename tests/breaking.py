@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""A database that fails while events are read."""
+
+from typing import Any
+
+import pytest
+
+from models import events
+
+
+def break_off(given: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let a file of events be read by twos, and the second look fail."""
+    given.setattr("vestibule.desk.export.BATCH", 2)
+    found = events.page
+
+    def failing(wanted: Any, most: int, before: int | None = None) -> Any:
+        """Fail unless it is the first look."""
+        if before is not None:
+            raise error
+        return found(wanted, most, before)
+
+    given.setattr(events, "page", failing)

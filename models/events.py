@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from models import batches
 from models.base import insert_into
 from models.engine import database
 from models.hourly import Slot, add_within, hour_of
@@ -36,7 +37,7 @@ from models.tables import EVENTS, USERS
 #: Rows that are looked at for one page at most.
 LOOKED = 1_000
 #: Rows that a purge deletes in one transaction.
-BATCH = 500
+BATCH = batches.BATCH
 #: The kind of event that says when a user was here last.
 LOGIN = "login"
 #: How many microseconds later than it happened a row may be numbered,

@@ -12,7 +12,7 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 # What only speaks to servers and browsers that it starts takes longest, and
 # two thirds of that when no lines are counted; the others reach each line.
-OUTSIDE := $(addprefix tests/,asvs browser documents gate http mission programs torture)
+OUTSIDE := $(addprefix tests/,app/contract asvs browser docs e2e)
 INSIDE := -m "not torture" $(addprefix --ignore=,$(OUTSIDE))
 CODE := api models vestibule tests bench examples docs
 
@@ -38,7 +38,7 @@ run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
 	SESSION_NAME=$${SESSION_NAME:-_my_session_id} \
 	SESSION_DURATION=$${SESSION_DURATION:-43200} \
 	WEB_PAGES=$${WEB_PAGES:-on} \
-	exec $(BIN)/python -m api.v1.app
+	exec $(BIN)/python -m vestibule.api.app
 
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 
@@ -50,6 +50,7 @@ torture: $(VENV)/.develop  ## Run the long tests: kills, races (minutes).
 
 lint: $(VENV)/.develop  ## Check style and the order of imports.
 	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/pycodestyle --max-line-length=79 $(CODE)
 	$(BIN)/lint-imports --no-cache
 
@@ -59,7 +60,7 @@ types: $(VENV)/.develop  ## Check types, strictly.
 check: lint types  ## All of CI: lint, types, tests with coverage.
 	rm -f .coverage .coverage.*
 	$(TESTS) -n $(WORK) $(INSIDE) --cov --cov-report=
-	$(BIN)/python -m tests.house.coverage_floors
+	$(BIN)/python -m tests.repo.coverage_floors
 	$(TESTS) -n $(WORK) -m "not torture" $(OUTSIDE)
 
 bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
@@ -72,7 +73,7 @@ docs: $(VENV)/.develop  ## Write the guide as a site to docs/_build/index.html.
 	$(BIN)/sphinx-build -W --keep-going -q -d docs/_build/.doctrees docs docs/_build
 
 texts: $(VENV)/.develop  ## Take the pages' texts into the catalogue, and compile it.
-	$(BIN)/python -m tests.house.texts
+	$(BIN)/python -m tests.repo.texts
 
 screenshots: $(VENV)/.develop  ## Take the pictures of the pages anew, by Chromium.
 	mkdir -p docs/screenshots

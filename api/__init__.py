@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""The HTTP interface, by version."""
+"""The HTTP API, at the paths that scripts import."""

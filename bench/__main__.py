@@ -15,7 +15,7 @@ from rich.table import Table
 from bench import cores, desk, gate, logins, look_ups, starts, trust
 from bench.load import Generator
 from bench.rows import Rounds, Row
-from models import sqlite
+from vestibule.db import sqlite
 
 Scenario = Callable[[Path, Generator, Rounds], Iterator[Row]]
 
@@ -38,15 +38,31 @@ HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")
 
 
 @click.command()
-@click.option("--rounds", default=5, type=click.IntRange(1), show_default=True,
-              help="How often each thing is measured, in turn.")
-@click.option("--seconds", default=2, type=click.IntRange(1),
-              show_default=True,
-              help="How long each thing is measured in a round.")
-@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)),
-              help="Measure this alone; may be given more than once.")
-@click.option("--tool", type=click.Choice(["wrk", "own"]),
-              help="What makes the load. [default: wrk where installed]")
+@click.option(
+    "--rounds",
+    default=5,
+    type=click.IntRange(1),
+    show_default=True,
+    help="How often each thing is measured, in turn.",
+)
+@click.option(
+    "--seconds",
+    default=2,
+    type=click.IntRange(1),
+    show_default=True,
+    help="How long each thing is measured in a round.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(list(SCENARIOS)),
+    help="Measure this alone; may be given more than once.",
+)
+@click.option(
+    "--tool",
+    type=click.Choice(["wrk", "own"]),
+    help="What makes the load. [default: wrk where installed]",
+)
 def main(
     rounds: int, seconds: int, only: tuple[str, ...], tool: str | None
 ) -> None:

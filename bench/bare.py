@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Servers with less than the service: what each part of it costs.
 
-`python -m bench.bare KIND` starts granian as `vestibule.server` does. Of
+`python -m bench.bare KIND` starts granian as the service does. Of
 `flask:N` there is one Flask route with a body of `N` bytes, of
 `constant:N` not even Flask, of `ungated:0` the service without its gate.
 """
@@ -16,10 +16,10 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from api.v1.request import is_tls
-from api.v1.response_headers import ResponseHeaders, with_headers
-from vestibule import settings
-from vestibule.server import Announcement
+from vestibule.core import settings
+from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.request import is_tls
+from vestibule.server.granian import Announcement
 
 
 def bare_app(length: int) -> Flask:
@@ -58,16 +58,14 @@ def constant_app(length: int) -> Any:
 
 def ungated_app(_: int) -> Flask:
     """Return the service without what stands before Flask."""
-    app = import_module("api.v1.app").app
-    app.wsgi_app = with_headers(
+    app = import_module("vestibule.api.app").app
+    app.wsgi_app = add_headers(
         partial(Flask.wsgi_app, app), ResponseHeaders(is_tls)
     )
     return cast(Flask, app)
 
 
-KINDS = {
-    "flask": bare_app, "constant": constant_app, "ungated": ungated_app
-}
+KINDS = {"flask": bare_app, "constant": constant_app, "ungated": ungated_app}
 
 
 def load(target: str) -> Any:

@@ -80,8 +80,11 @@ class Tally:
 
 
 def drive(
-    port: int, requests: Iterator[bytes], connections: int,
-    seconds: float, wanted: bytes = b"",
+    port: int,
+    requests: Iterator[bytes],
+    connections: int,
+    seconds: float,
+    wanted: bytes = b"",
 ) -> dict[str, float]:
     """Keep `connections` busy with `requests`; return what came of it."""
     tally = Tally()
@@ -110,8 +113,7 @@ def drive(
 def _step(
     connection: Connection, requests: Iterator[bytes], tally: Tally
 ) -> None:
-    """Read from a connection; after a whole answer, send the next request.
-    """
+    """Read from a connection; after a whole answer, send the next request."""
     status = connection.receive()
     if status is not None:
         tally.count(status, time.perf_counter() - connection.sent)
@@ -132,7 +134,10 @@ def main() -> None:
     port, file, connections, seconds, *wanted = sys.argv[1:]
     requests = Path(file).read_bytes().split(b"\0")[:-1]
     summary = drive(
-        int(port), cycle(requests), int(connections), float(seconds),
+        int(port),
+        cycle(requests),
+        int(connections),
+        float(seconds),
         "".join(wanted).encode(),
     )
     print(json.dumps(summary))

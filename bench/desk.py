@@ -24,12 +24,12 @@ from bench.filling import id_of
 from bench.load import Generator
 from bench.rows import Goal, Rounds, Row, medians, ratios
 from bench.serving import PinnedServer
-from models import engine, migrate
-from models.hourly import EPOCH, hour_of
-from models.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
 from tests.serving import COOKIE, ROOT
-from vestibule import clock
-from vestibule.digest import digest_of
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.db import engine, migrate
+from vestibule.db.hourly_counts import EPOCH, hour_of
+from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
 from vestibule.sessions import new_session_id
 
 FEW = 1_000, 10_000
@@ -46,8 +46,16 @@ FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
 #: Three of ten events are exported in the smaller file, a million of the
 #: larger one.
 KINDS = (
-    "login_failed", "login", "logout", "login", "logout", "login", "logout",
-    "session_revoked", "reauthenticated", "throttled",
+    "login_failed",
+    "login",
+    "logout",
+    "login",
+    "logout",
+    "login",
+    "logout",
+    "session_revoked",
+    "reauthenticated",
+    "throttled",
 )
 #: The kind that nobody has an event of: all of a filter is passed over.
 RARE = "user_removed"
@@ -62,10 +70,12 @@ ASKED = {
     "events of a user": f"/api/v1/events?user={id_of(7)}",
     "sessions": "/api/v1/sessions",
     "users by role and state": "/api/v1/admin/users?role=member&disabled=yes",
-    "events of a robot, of a rare kind":
-        f"/admin/events?user={id_of(ROBOT)}&kind={RARE}",
-    "events of its network, of a rare kind":
-        f"/admin/events?network=10.9.9.9&kind={RARE}",
+    "events of a robot, of a rare kind": (
+        f"/admin/events?user={id_of(ROBOT)}&kind={RARE}"
+    ),
+    "events of its network, of a rare kind": (
+        f"/admin/events?network=10.9.9.9&kind={RARE}"
+    ),
     "page of a robot": f"/admin/users/{id_of(ROBOT)}",
     "page of sessions": "/admin/sessions",
     "figures": "/api/v1/figures?period=month",
@@ -96,10 +106,14 @@ def scales(
             for what, path in DEEP.items()
         }
         for what, paths in asked.items():
-            few, many = rounds.interleaved(*(
-                partial(_time, server, cookie, path, rounds.seconds)
-                for (server, cookie), path in zip(houses, paths, strict=True)
-            ))
+            few, many = rounds.interleaved(
+                *(
+                    partial(_time, server, cookie, path, rounds.seconds)
+                    for (server, cookie), path in zip(
+                        houses, paths, strict=True
+                    )
+                )
+            )
             yield Row(
                 f"desk, {what}, the fastest tenth of {rounds.seconds / 4:g} s:"
                 f" {MANY[0]:,} users, {MANY[1]:,} events : few",
@@ -119,16 +133,18 @@ def _house(
     )
     done = subprocess.run(
         [sys.executable, "-m", "bench.desk", str(users), str(happened)],
-        cwd=ROOT, env=server.env, check=True, stdout=subprocess.PIPE,
-        text=True, timeout=900,
+        cwd=ROOT,
+        env=server.env,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=900,
     )
     running.enter_context(server)
     return server, done.stdout.strip()
 
 
-def _time(
-    server: PinnedServer, cookie: str, path: str, seconds: int
-) -> float:
+def _time(server: PinnedServer, cookie: str, path: str, seconds: int) -> float:
     """Return the milliseconds of one answer, of the fastest tenth.
 
     What else runs on the machine makes answers slower, never faster.
@@ -196,16 +212,33 @@ def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
         first = FIRST[number % len(FIRST)]
         email = f"user{number:07d}@example.com"
         yield (
-            id_of(number), now, now, email, email, first, f"Nr {number}",
-            first.casefold(), f"nr {number}",
+            id_of(number),
+            now,
+            now,
+            email,
+            email,
+            first,
+            f"Nr {number}",
+            first.casefold(),
+            f"nr {number}",
             "member" if number else "admin",
-            None if number % 3 else now, now if number % 7 == 1 else None,
+            None if number % 3 else now,
+            now if number % 7 == 1 else None,
         )
 
 
 _USER = (
-    "id", "created_at", "updated_at", "email", "email_key", "first_name",
-    "last_name", "first_key", "last_key", "role", "signed_in_at",
+    "id",
+    "created_at",
+    "updated_at",
+    "email",
+    "email_key",
+    "first_name",
+    "last_name",
+    "first_key",
+    "last_key",
+    "role",
+    "signed_in_at",
     "disabled_at",
 )
 
@@ -227,9 +260,13 @@ def events_of(
         elif user == ROBOT:
             user += 1
         yield (
-            (first + number * step) * 256, kind,
-            id_of(user), ip, f"{ip}/32",
-            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0", 1,
+            (first + number * step) * 256,
+            kind,
+            id_of(user),
+            ip,
+            f"{ip}/32",
+            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+            1,
         )
 
 
@@ -258,33 +295,56 @@ def store(
 
 def fill(users: int, happened: int) -> str:
     """Fill an SQLite file; return the session id of an admin."""
-    fresh = engine.configured()
+    fresh = engine.configured_database()
     migrate.upgrade(fresh)
     now, session_id = clock.now(), new_session_id()
     text = UTCMoment().process_bind_param(now, fresh.engine.dialect)
-    for pragma in ("journal_mode = OFF", "synchronous = OFF",
-                   "cache_size = -400000", "temp_store = MEMORY"):
+    for pragma in (
+        "journal_mode = OFF",
+        "synchronous = OFF",
+        "cache_size = -400000",
+        "temp_store = MEMORY",
+    ):
         # What breaks off here is made anew.
         fresh.connection().exec_driver_sql(f"PRAGMA {pragma}")
     with fresh.transaction() as connection:
         store(connection, USERS, _USER, users_of(users, text))
         store(
-            connection, USER_SESSIONS,
-            ("id", "created_at", "updated_at", "user_id", "session_digest",
-             "authenticated_at", "ip", "network"),
+            connection,
+            USER_SESSIONS,
             (
-                (id_of(number), text, text, id_of(number),
-                 digest_of(session_id) if not number else None, text,
-                 "10.0.0.1", "10.0.0.1/32")
+                "id",
+                "created_at",
+                "updated_at",
+                "user_id",
+                "session_digest",
+                "authenticated_at",
+                "ip",
+                "network",
+            ),
+            (
+                (
+                    id_of(number),
+                    text,
+                    text,
+                    id_of(number),
+                    digest_of(session_id) if not number else None,
+                    text,
+                    "10.0.0.1",
+                    "10.0.0.1/32",
+                )
                 for number in range(users)
             ),
         )
         store(connection, EVENTS, _EVENT, events_of(happened, users, now))
-        connection.execute(insert(HOURLY), [
-            {"hour": hour_of(now) - ago, "name": name, "amount": 7}
-            for ago in range(DAYS * 24)
-            for name in (*set(KINDS), "sessions", "hashes", "hashing")
-        ])
+        connection.execute(
+            insert(HOURLY),
+            [
+                {"hour": hour_of(now) - ago, "name": name, "amount": 7}
+                for ago in range(DAYS * 24)
+                for name in (*set(KINDS), "sessions", "hashes", "hashing")
+            ],
+        )
     fresh.close()
     return session_id
 

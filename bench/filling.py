@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, insert
 
-from models import engine, migrate
-from models.tables import USER_SESSIONS, USERS, UTCMoment
-from models.user import email_key
 from tests.serving import ROOT
-from vestibule import clock, passwords
-from vestibule.digest import digest_of
+from vestibule.core import clock, passwords
+from vestibule.core.digest import digest_of
+from vestibule.db import engine, migrate
+from vestibule.db.models.user import email_key
+from vestibule.db.tables import USER_SESSIONS, USERS, UTCMoment
 from vestibule.sessions import new_session_id
 
 #: The password of every user. One hash serves all: checking it costs the
@@ -111,9 +111,9 @@ def store(
         index.drop(connection)
     source = iter(rows)
     first = next(source)
-    text = str(insert(table).compile(
-        connection.engine, column_keys=list(first)
-    ))
+    text = str(
+        insert(table).compile(connection.engine, column_keys=list(first))
+    )
     source = chain([first], source)
     while batch := list(islice(source, BATCH)):
         connection.exec_driver_sql(text, batch)
@@ -126,7 +126,7 @@ def fill(count: int, age: int) -> list[Known]:
 
     All others began `age` seconds ago.
     """
-    fresh = engine.configured()
+    fresh = engine.configured_database()
     migrate.upgrade(fresh)
     known: list[Known] = []
     now, then = (
@@ -143,9 +143,7 @@ def fill(count: int, age: int) -> list[Known]:
     return known
 
 
-def filled_apart(
-    env: dict[str, str], count: int, age: int = 0
-) -> list[Known]:
+def filled_apart(env: dict[str, str], count: int, age: int = 0) -> list[Known]:
     """Fill the database of a server's `env`, in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.filling", str(count), str(age)],

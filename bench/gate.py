@@ -21,7 +21,7 @@ from bench.serving import (
     UngatedServer,
 )
 from bench.trust import UNWATCHED, WATCHED
-from tests.gate.proxies import Nginx
+from tests.e2e.forward_auth.proxies import Nginx
 
 STORED = 100_000
 #: Requests over which a worker's memory is watched, and seconds for them.
@@ -71,10 +71,12 @@ def verified(
         bare_server = BareServer(folder / "gate-bare", length)
         running.enter_context(bare_server)
         bare = Target(bare_server, known, generator)
-        reference, plain, signed, watched, fewer = rounds.interleaved(*(
-            partial(target.rate, rounds.seconds)
-            for target in (bare, *targets.values())
-        ))
+        reference, plain, signed, watched, fewer = rounds.interleaved(
+            *(
+                partial(target.rate, rounds.seconds)
+                for target in (bare, *targets.values())
+            )
+        )
     for what, rates, bound in (
         ("verify : bare Flask", plain, 2.5),
         ("verify with identity : bare Flask", signed, 1.8),
@@ -108,9 +110,9 @@ def ungated(
             known = filled_apart(server.env, STORED)
             running.enter_context(server)
             targets.append(Target(server, known, generator, ME))
-        gated, plain, paged = rounds.interleaved(*(
-            partial(target.rate, rounds.seconds) for target in targets
-        ))
+        gated, plain, paged = rounds.interleaved(
+            *(partial(target.rate, rounds.seconds) for target in targets)
+        )
     for what, rates, reference in (
         ("users/me with the gate : without", gated, plain),
         ("users/me with pages : without", paged, gated),
@@ -136,10 +138,15 @@ def behind_nginx(
             running.enter_context(each)
             proxy = _nginx(folder / f"nginx-{each.port}", each.port)
             running.callback(proxy.stop)
-            measures.append(partial(
-                generator.run, proxy.port, _pages(generator, known),
-                CONNECTIONS, rounds.seconds,
-            ))
+            measures.append(
+                partial(
+                    generator.run,
+                    proxy.port,
+                    _pages(generator, known),
+                    CONNECTIONS,
+                    rounds.seconds,
+                )
+            )
         asked, told = rounds.interleaved(*measures)
     rates, references = [s.rate for s in asked], [s.rate for s in told]
     yield Row(
@@ -160,15 +167,21 @@ def by_workers(
         os.sched_setaffinity(0, cores.ALL)
         measures = []
         for workers in ("2", "1"):
-            server = PinnedServer(folder / f"workers{workers}",
-                                  WORKERS=workers)
+            server = PinnedServer(
+                folder / f"workers{workers}", WORKERS=workers
+            )
             known = filled_apart(server.env, STORED)
             server.start(preexec=None)
             running.callback(server.stop)
-            measures.append(partial(
-                generator.run, server.port, _verifies(generator, known),
-                CONNECTIONS, rounds.seconds,
-            ))
+            measures.append(
+                partial(
+                    generator.run,
+                    server.port,
+                    _verifies(generator, known),
+                    CONNECTIONS,
+                    rounds.seconds,
+                )
+            )
         two, one = rounds.interleaved(*measures)
     rates, references = [s.rate for s in two], [s.rate for s in one]
     yield Row(
@@ -179,9 +192,7 @@ def by_workers(
     )
 
 
-def remembered(
-    folder: Path, generator: Generator, _: Rounds
-) -> Iterator[Row]:
+def remembered(folder: Path, generator: Generator, _: Rounds) -> Iterator[Row]:
     """Yield how a worker's memory grows over a million of verifies.
 
     After the first minute, at whose end the use of each session is noted
@@ -190,8 +201,7 @@ def remembered(
     with PinnedServer(folder / "million", IDENTITY_HEADER="on") as server:
         known = filled_apart(server.env, STORED)
         requests = _verifies(generator, known)
-        run = partial(generator.run, server.port, requests, CONNECTIONS,
-                      SLICE)
+        run = partial(generator.run, server.port, requests, CONNECTIONS, SLICE)
         for _slice in range(WARM_UP // SLICE):
             run()
         before, answers = server.memory(), 0.0
@@ -210,9 +220,7 @@ def remembered(
 
 def _verifies(generator: Generator, known: list[Known]) -> Path:
     """Return requests that ask who sends them."""
-    return generator.file([
-        get(VERIFY, session_id) for session_id, _ in known
-    ])
+    return generator.file([get(VERIFY, session_id) for session_id, _ in known])
 
 
 def _pages(generator: Generator, known: list[Known]) -> Path:

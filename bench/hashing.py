@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from bench.cores import pin_server
 from tests.serving import ROOT
-from vestibule import settings
-from vestibule.passwords import PROFILES
+from vestibule.core import settings
+from vestibule.core.passwords import PROFILES
 
 
 class Speed(NamedTuple):

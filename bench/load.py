@@ -51,7 +51,11 @@ class Generator:
         return path
 
     def start(
-        self, port: int, requests: Path, connections: int, seconds: int,
+        self,
+        port: int,
+        requests: Path,
+        connections: int,
+        seconds: int,
         wanted: str = "",
     ) -> "Run":
         """Start to send `requests` to a server; `finish` waits for it.
@@ -62,20 +66,36 @@ class Generator:
         shown = str(seconds)
         if self.tool == "wrk":
             command = [
-                "wrk", "-t1", f"-c{connections}", f"-d{shown}s",
-                "--timeout", f"{PATIENCE}s",
-                "-s", _SCRIPT, f"http://127.0.0.1:{port}/",
-                "--", str(requests),
+                "wrk",
+                "-t1",
+                f"-c{connections}",
+                f"-d{shown}s",
+                "--timeout",
+                f"{PATIENCE}s",
+                "-s",
+                _SCRIPT,
+                f"http://127.0.0.1:{port}/",
+                "--",
+                str(requests),
             ]
         else:
             command = [
-                sys.executable, "-m", "bench.client", str(port),
-                str(requests), str(connections), shown,
+                sys.executable,
+                "-m",
+                "bench.client",
+                str(port),
+                str(requests),
+                str(connections),
+                shown,
             ]
         return Run([*command, *filter(None, [wanted])], seconds)
 
     def run(
-        self, port: int, requests: Path, connections: int, seconds: int,
+        self,
+        port: int,
+        requests: Path,
+        connections: int,
+        seconds: int,
         wanted: str = "",
     ) -> Seen:
         """Send `requests` for some seconds and return what was seen."""
@@ -120,8 +140,7 @@ def get(path: str, session_id: str) -> bytes:
 def get_with(path: str, cookies: str) -> bytes:
     """Return a whole GET request with a `Cookie` header."""
     return (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Cookie: {cookies}\r\n\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
     ).encode()
 
 

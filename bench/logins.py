@@ -35,15 +35,23 @@ class House:
         server.login(email_of(0), PASSWORD)
         self.server = server
         self._generator = generator
-        self._logins = generator.file([
-            post(LOGIN, urlencode({
-                "email": email_of(number), "password": PASSWORD,
-            }))
-            for number in range(owners_of(STORED))
-        ])
-        self._look_ups = generator.file([
-            get(ME, session_id) for session_id, _ in known
-        ])
+        self._logins = generator.file(
+            [
+                post(
+                    LOGIN,
+                    urlencode(
+                        {
+                            "email": email_of(number),
+                            "password": PASSWORD,
+                        }
+                    ),
+                )
+                for number in range(owners_of(STORED))
+            ]
+        )
+        self._look_ups = generator.file(
+            [get(ME, session_id) for session_id, _ in known]
+        )
         #: What both saw while they shared the server.
         self.beside: list[tuple[Seen, Seen]] = []
 
@@ -75,9 +83,7 @@ class House:
         return look_ups.rate
 
 
-def rows(
-    folder: Path, generator: Generator, rounds: Rounds
-) -> Iterator[Row]:
+def rows(folder: Path, generator: Generator, rounds: Rounds) -> Iterator[Row]:
     """Yield the throughput of logins, and what they leave to others."""
     server = PinnedServer(folder / "logins")
     known = filled_apart(server.env, STORED)

@@ -34,9 +34,9 @@ class Target:
         self.body = server.check(known)
         self.server = server
         self._generator = generator
-        self._requests = generator.file([
-            get(path, session_id) for session_id, _ in known
-        ])
+        self._requests = generator.file(
+            [get(path, session_id) for session_id, _ in known]
+        )
         #: Milliseconds of the worker's time per answer, for each run.
         self.cost: list[float] = []
 
@@ -109,9 +109,9 @@ def _compared(
 ) -> Iterator[Row]:
     """Yield the rates against that of `bare`; the first has a goal."""
     targets = [goal, *informative.values()]
-    reference, *taken = rounds.interleaved(*(
-        partial(target.rate, rounds.seconds) for target in (bare, *targets)
-    ))
+    reference, *taken = rounds.interleaved(
+        *(partial(target.rate, rounds.seconds) for target in (bare, *targets))
+    )
     yield Row(
         f"users/me, {STORED:,} sessions in SQLite : bare Flask",
         ratios(taken[0], reference),

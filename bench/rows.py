@@ -73,23 +73,21 @@ class Rounds:
     count: int
     seconds: int
 
-    def interleaved(
-        self, *measures: Callable[[], T]
-    ) -> list[list[T]]:
+    def interleaved(self, *measures: Callable[[], T]) -> list[list[T]]:
         """Take the measures in turn, round by round; a list for each.
 
         What happens on the machine meanwhile then hits all of them.
         """
-        taken = [[measure() for measure in measures]
-                 for _ in range(self.count)]
+        taken = [
+            [measure() for measure in measures] for _ in range(self.count)
+        ]
         return [list(values) for values in zip(*taken, strict=True)]
 
 
 def ratios(
     values: Sequence[float], references: Sequence[float]
 ) -> list[float]:
-    """Return each round's value as a share of the same round's reference.
-    """
+    """Return each round's value as a share of the same round's reference."""
     return [
         value / reference
         for value, reference in zip(values, references, strict=True)

@@ -23,12 +23,15 @@ class PinnedServer(Server):
     def __init__(self, folder: Path, **settings: str) -> None:
         """Prepare a server with sessions of twelve hours."""
         folder.mkdir(exist_ok=True)
-        super().__init__(folder, **{
-            "AUTH_TYPE": "session_db_auth",
-            "SESSION_NAME": COOKIE,
-            "SESSION_DURATION": "43200",
-            **settings,
-        })
+        super().__init__(
+            folder,
+            **{
+                "AUTH_TYPE": "session_db_auth",
+                "SESSION_NAME": COOKIE,
+                "SESSION_DURATION": "43200",
+                **settings,
+            },
+        )
         # A service that is installed has its modules compiled.
         self.env.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -82,9 +85,7 @@ class PinnedServer(Server):
 
     def logged_in(self, emails: list[str]) -> list[Known]:
         """Log users in and return their sessions."""
-        return [
-            Known(self.login(email, PASSWORD), email) for email in emails
-        ]
+        return [Known(self.login(email, PASSWORD), email) for email in emails]
 
 
 class BareServer(PinnedServer):

@@ -13,9 +13,7 @@ STORED = 1_000
 _GOAL = Goal(1, at_most=True, unit=" s")
 
 
-def rows(
-    folder: Path, generator: Generator, rounds: Rounds
-) -> Iterator[Row]:
+def rows(folder: Path, generator: Generator, rounds: Rounds) -> Iterator[Row]:
     """Yield the seconds from start to the line and to the first answer.
 
     No load is made meanwhile; `generator` stays unused.

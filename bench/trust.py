@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""What it costs that sessions are watched, guesses counted, dead ones gone.
-"""
+"""What it costs that sessions are watched, guesses counted, dead ones gone."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,9 +31,9 @@ def watched(
             known = filled_apart(server.env, STORED)
             running.enter_context(server)
             targets.append(Target(server, known, generator))
-        on, off = rounds.interleaved(*(
-            partial(target.rate, rounds.seconds) for target in targets
-        ))
+        on, off = rounds.interleaved(
+            *(partial(target.rate, rounds.seconds) for target in targets)
+        )
     yield Row(
         "users/me with idle timeout and last use : without",
         ratios(on, off),
@@ -56,9 +55,9 @@ def throttled(
             known = filled_apart(server.env, STORED)
             running.enter_context(server)
             houses.append(House(server, known, generator))
-        on, off = rounds.interleaved(*(
-            partial(house.logins, rounds.seconds) for house in houses
-        ))
+        on, off = rounds.interleaved(
+            *(partial(house.logins, rounds.seconds) for house in houses)
+        )
     with_it, without = [s.cost for s in on], [s.cost for s in off]
     yield Row(
         "what throttling adds to a login",
@@ -81,13 +80,18 @@ def purged(
             known = filled_apart(server.env, count, LONG_AGO)
             running.enter_context(server)
             server.check(known)
-            requests = generator.file([
-                get(ME, session_id) for session_id, _ in known
-            ])
-            measures.append(partial(
-                generator.run, server.port, requests, LOOK_UPS,
-                rounds.seconds,
-            ))
+            requests = generator.file(
+                [get(ME, session_id) for session_id, _ in known]
+            )
+            measures.append(
+                partial(
+                    generator.run,
+                    server.port,
+                    requests,
+                    LOOK_UPS,
+                    rounds.seconds,
+                )
+            )
         purging: list[Seen]
         quiet: list[Seen]
         purging, quiet = rounds.interleaved(*measures)

@@ -10,11 +10,9 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 
 from vestibule.protect.fastapi import Vestibule
-from vestibule.protect.principal import Principal
+from vestibule.protect.verify_response import Principal
 
-vestibule = Vestibule(
-    os.environ.get("VESTIBULE_URL", "http://127.0.0.1:5000")
-)
+vestibule = Vestibule(os.environ.get("VESTIBULE_URL", "http://127.0.0.1:5000"))
 app = FastAPI(lifespan=vestibule.lifespan)
 User = Annotated[Principal, Depends(vestibule.current_user)]
 Admin = Annotated[Principal, Depends(vestibule.role_required("admin"))]

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Users and sessions as objects; all SQL of the project is behind here."""
+"""Users and sessions, at the paths that scripts import."""

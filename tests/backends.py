@@ -43,8 +43,15 @@ class PostgreSQL:
         if self._user:
             shutil.chown(self._data, self._user)
         self._run(
-            f"{self._bin}/initdb", "-D", str(self._data), "-U", "vestibule",
-            "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C",
+            f"{self._bin}/initdb",
+            "-D",
+            str(self._data),
+            "-U",
+            "vestibule",
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
         )
         self._process = self.start()
 
@@ -61,10 +68,19 @@ class PostgreSQL:
         """Start the server and wait until it takes connections."""
         self._process = subprocess.Popen(
             [
-                f"{self._bin}/postgres", "-D", str(self._data),
-                "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-                "-c", "unix_socket_directories=", "-c", "fsync=off",
-                "-c", "max_connections=200",
+                f"{self._bin}/postgres",
+                "-D",
+                str(self._data),
+                "-p",
+                str(self.port),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "max_connections=200",
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -72,8 +88,14 @@ class PostgreSQL:
         )
         for _ in range(200):
             done = subprocess.run(
-                [f"{self._bin}/pg_isready", "-q", "-h", "127.0.0.1",
-                 "-p", str(self.port)],
+                [
+                    f"{self._bin}/pg_isready",
+                    "-q",
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                ],
             )
             if done.returncode == 0:
                 return self._process
@@ -102,9 +124,11 @@ class PostgreSQL:
         with psycopg.connect(
             f"postgresql://{server}/postgres", autocommit=True
         ) as connection:
-            connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                Identifier(name), Identifier(pattern)
-            ))
+            connection.execute(
+                SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    Identifier(name), Identifier(pattern)
+                )
+            )
         return f"postgresql+psycopg://{server}/{name}"
 
     def _run(self, *command: str) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from models import events
+from vestibule.db import events
 
 
 def break_off(given: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let a file of events be read by twos, and the second look fail."""
-    given.setattr("vestibule.desk.export.BATCH", 2)
+    given.setattr("vestibule.audit.export.BATCH", 2)
     found = events.page
 
     def failing(wanted: Any, most: int, before: int | None = None) -> Any:

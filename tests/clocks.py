@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.v1.auth import session_exp_auth
-from vestibule import clock
+from vestibule.core import clock
+from vestibule.mechanisms import session_exp_auth
 
 
 class SetClock:

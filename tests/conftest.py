@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from models import engine, migrate
 from tests.backends import PostgreSQL, missing
 from tests.serving import Server
-from vestibule import settings
-from vestibule.journal import journal
-from vestibule.observe import security
+from vestibule.audit import log
+from vestibule.audit.writer import audit_writer
+from vestibule.core import settings
+from vestibule.db import engine, migrate
 from vestibule.sessions.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ Serve = Callable[..., Server]
 # Workers share the cores with servers and browsers: how long it takes to
 # think of an example tells nothing about the code.
 hypothesis.settings.register_profile(
-    "shared", deadline=None,
+    "shared",
+    deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("shared")
@@ -54,7 +55,7 @@ def _upgrade(url: str) -> str:
     """Give the database at `url` the newest schema; return its address."""
     with pytest.MonkeyPatch.context() as given:
         given.setenv("DATABASE_URL", url)
-        fresh = engine.configured()
+        fresh = engine.configured_database()
         migrate.upgrade(fresh)
         fresh.close()
     return url
@@ -102,10 +103,10 @@ def clean_settings(
     os.environ.clear()
     os.environ.update(before)
     # An application of this process may have kept what happened.
-    security.tell(None)
-    security.begin_request(None)
-    journal().close()
-    journal.cache_clear()
+    log.set_listener(None)
+    log.begin_request(None)
+    audit_writer().close()
+    audit_writer.cache_clear()
     engine.close()
 
 
@@ -133,9 +134,7 @@ def own_sweepers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def on_sqlite(
-    clean_settings: None, tmp_path: Path, pattern_file: Path
-) -> str:
+def on_sqlite(clean_settings: None, tmp_path: Path, pattern_file: Path) -> str:
     """Run the test on a fresh SQLite file; return its address."""
     shutil.copyfile(pattern_file, tmp_path / "vestibule.db")
     return settings.DATABASE_URL.read()

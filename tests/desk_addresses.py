@@ -10,7 +10,7 @@ from itertools import product
 
 from werkzeug.routing import Map
 
-from vestibule.web.addresses import DESK
+from vestibule.web.routes import ADMIN
 
 
 def desk_addresses(
@@ -21,7 +21,7 @@ def desk_addresses(
     `parts` has the values of each variable part of an address.
     """
     for rule in routes.iter_rules():
-        if not f"{rule.rule}/".startswith(f"{DESK}/"):
+        if not f"{rule.rule}/".startswith(f"{ADMIN}/"):
             continue
         if method is not None and method not in (rule.methods or ()):
             continue

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from api.v1.app import main
 from tests.clocks import FileClock
+from vestibule.api.app import main
 
 if __name__ == "__main__":
     # For as long as this process and the workers that it forks live.

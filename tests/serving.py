@@ -17,15 +17,31 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
 #: Settings that the tests' own environment must not lend to a server.
-_OURS = ("API_", "AUTH", "SESSION_", "DATABASE_", "PASSWORD_", "WORKERS",
-         "BLOCKING_THREADS", "LOG_LEVEL", "THROTTLE", "TRUSTED_PROXIES",
-         "WEB_PAGES", "REGISTRATION", "BRAND_", "EVENTS_", "LOGIN_URL",
-         "ALLOWED_RETURN_HOSTS", "IDENTITY_", "METRICS", "API_DOCS")
+_OURS = (
+    "API_",
+    "AUTH",
+    "SESSION_",
+    "DATABASE_",
+    "PASSWORD_",
+    "WORKERS",
+    "BLOCKING_THREADS",
+    "LOG_LEVEL",
+    "THROTTLE",
+    "TRUSTED_PROXIES",
+    "WEB_PAGES",
+    "REGISTRATION",
+    "BRAND_",
+    "EVENTS_",
+    "LOGIN_URL",
+    "ALLOWED_RETURN_HOSTS",
+    "IDENTITY_",
+    "METRICS",
+    "API_DOCS",
+)
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """Return a clean environment with `settings`, and a file in `folder`.
-    """
+    """Return a clean environment with `settings`, and a file in `folder`."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -105,7 +121,8 @@ class Server:
         """Send one request on a connection of its own; no redirects."""
         if cookie is not None:
             rest["headers"] = {
-                "Cookie": f"{COOKIE}={cookie}", **rest.get("headers", {})
+                "Cookie": f"{COOKIE}={cookie}",
+                **rest.get("headers", {}),
             }
         return requests.request(
             method, self.url + path, timeout=30, allow_redirects=False, **rest

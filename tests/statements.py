@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import event
 
-from models.engine import database
+from vestibule.db.engine import database
 
 
 class Statement(NamedTuple):
@@ -27,8 +27,12 @@ def recorded() -> Iterator[list[Statement]]:
     engine, statements = database().engine, list[Statement]()
 
     def record(
-        connection: object, cursor: Any, text: str, parameters: Any,
-        context: object, many: bool,
+        connection: object,
+        cursor: Any,
+        text: str,
+        parameters: Any,
+        context: object,
+        many: bool,
     ) -> None:
         """Note one that was run."""
         statements.append(Statement(text, parameters, cursor.rowcount))

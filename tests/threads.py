@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from models import engine
+from vestibule.db import engine
 
 T = TypeVar("T")
 

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Version 1 of the HTTP interface."""
+"""Version 1 of the HTTP API, at the paths that scripts import."""

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Measures beside the peers, and prints one table: `python -m bench.peers`.
-"""
+"""Measures beside the peers, and prints one table: `python -m bench.peers`."""
 
 import os
 import shutil
@@ -31,22 +30,41 @@ HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")
 
 
 @click.command()
-@click.option("--rounds", default=5, type=click.IntRange(1, 20),
-              show_default=True,
-              help="How often each thing is measured, in turn.")
-@click.option("--seconds", default=2, type=click.IntRange(1, 10),
-              show_default=True,
-              help="How long each thing is measured in a round.")
-@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)),
-              help="Measure this alone; may be given more than once.")
-@click.option("--folder", type=click.Path(path_type=Path),
-              help="Where the peers are installed, outside the tree."
-              " [default: $PEERS_DIR, else in the user's cache]")
-@click.option("--as-markdown", is_flag=True,
-              help="Print the table as Markdown.")
+@click.option(
+    "--rounds",
+    default=5,
+    type=click.IntRange(1, 20),
+    show_default=True,
+    help="How often each thing is measured, in turn.",
+)
+@click.option(
+    "--seconds",
+    default=2,
+    type=click.IntRange(1, 10),
+    show_default=True,
+    help="How long each thing is measured in a round.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(list(SCENARIOS)),
+    help="Measure this alone; may be given more than once.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where the peers are installed, outside the tree."
+    " [default: $PEERS_DIR, else in the user's cache]",
+)
+@click.option(
+    "--as-markdown", is_flag=True, help="Print the table as Markdown."
+)
 def main(
-    rounds: int, seconds: int, only: tuple[str, ...],
-    folder: Path | None, as_markdown: bool,
+    rounds: int,
+    seconds: int,
+    only: tuple[str, ...],
+    folder: Path | None,
+    as_markdown: bool,
 ) -> None:
     """Measure Vestibule and its peers in one run; print one table."""
     if not hasattr(os, "sched_setaffinity"):
@@ -65,7 +83,9 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="peers") as scratch:
         setting = Setting(
-            place, Path(scratch), Generator(Path(scratch), "wrk"),
+            place,
+            Path(scratch),
+            Generator(Path(scratch), "wrk"),
             Rounds(rounds, seconds),
         )
         rows = measured(setting, only or tuple(SCENARIOS), console)

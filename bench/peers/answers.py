@@ -17,9 +17,7 @@ def check_named(who: str, status: int, body: str, email: str) -> None:
         )
 
 
-def check_nobody(
-    who: str, status: int, body: str, emails: list[str]
-) -> None:
+def check_nobody(who: str, status: int, body: str, emails: list[str]) -> None:
     """Raise `WrongAnswer` if `who` lets somebody in who has no session."""
     if 200 <= status < 300 or any(email in body for email in emails):
         raise WrongAnswer(f"{who}: {status} without a session: {body[:200]}")

@@ -22,8 +22,13 @@ class Asked:
     """A route under load, and what its processes spend on it."""
 
     def __init__(
-        self, name: str, port: int, pids: Pids, requests: Path,
-        generator: Generator, wanted: str = DOMAIN,
+        self,
+        name: str,
+        port: int,
+        pids: Pids,
+        requests: Path,
+        generator: Generator,
+        wanted: str = DOMAIN,
     ) -> None:
         """Ask for the `requests` of a file; each answer has `wanted`.
 
@@ -59,7 +64,10 @@ class Asked:
         """Return what a run of some seconds saw; all answers were good."""
         try:
             return self._generator.run(
-                self._port, self._requests, CONNECTIONS, seconds,
+                self._port,
+                self._requests,
+                CONNECTIONS,
+                seconds,
                 self._wanted,
             )
         except BadAnswers as error:

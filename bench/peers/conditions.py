@@ -13,7 +13,7 @@ from bench.peers.outside import Outside
 from bench.peers.roster import PEERS
 from bench.rows import Rounds
 from tests.backends import PostgreSQL
-from vestibule import clock
+from vestibule.core import clock
 
 _NUMBER = re.compile(r"\d+(\.\d+)+")
 #: What a reader must know who draws conclusions from the ratios.
@@ -65,7 +65,9 @@ def versions(outside: Outside) -> list[str]:
     names = {name for peer in PEERS for name in peer.packages}
     if not outside.has_node():
         names -= {
-            name for peer in PEERS if not peer.is_python
+            name
+            for peer in PEERS
+            if not peer.is_python
             for name in peer.packages
         }
     own = [f"{name} {version(name)}" for name in ("flask", "granian")]

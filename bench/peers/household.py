@@ -44,9 +44,7 @@ class Household:
 
     def missing(self, peer: Peer) -> str | None:
         """Return the program that a peer lacks here, or `None`."""
-        found = {
-            "redis-server": Redis.find(), "postgres": PostgreSQL.find()
-        }
+        found = {"redis-server": Redis.find(), "postgres": PostgreSQL.find()}
         for store in sorted(peer.stores):
             if found[store] is None:
                 return store
@@ -68,19 +66,25 @@ class Household:
         self._running.enter_context(started(served, command, env))
         return Tenant(peer, served, hashed, self.emails)
 
-    def _prepared(
-        self, peer: Peer, env: dict[str, str], folder: Path
-    ) -> str:
+    def _prepared(self, peer: Peer, env: dict[str, str], folder: Path) -> str:
         """Make the tables and users; return the name of the hash."""
         if peer.is_python:
-            program = [self._program(peer, "python"),
-                       str(APPS / f"{peer.app}.py")]
+            program = [
+                self._program(peer, "python"),
+                str(APPS / f"{peer.app}.py"),
+            ]
         else:
-            program = [self._program(peer, "node"),
-                       str(self._outside.node / f"{peer.app}.mjs")]
+            program = [
+                self._program(peer, "node"),
+                str(self._outside.node / f"{peer.app}.mjs"),
+            ]
         done = subprocess.run(
-            [*program, "prepare"], cwd=folder, env=env, text=True,
-            capture_output=True, timeout=120,
+            [*program, "prepare"],
+            cwd=folder,
+            env=env,
+            text=True,
+            capture_output=True,
+            timeout=120,
         )
         if done.returncode:
             said = "\n".join(done.stderr.splitlines()[-15:])

@@ -34,7 +34,10 @@ def running_with(
 
 
 def asked_for(
-    name: str, server: PinnedServer, known: list[Known], path: str,
+    name: str,
+    server: PinnedServer,
+    known: list[Known],
+    path: str,
     generator: Generator,
 ) -> Asked:
     """Return a route of ours that was checked and is to be measured."""
@@ -52,9 +55,7 @@ def asked_for(
     )
 
 
-def reference(
-    folder: Path, running: ExitStack, generator: Generator
-) -> Asked:
+def reference(folder: Path, running: ExitStack, generator: Generator) -> Asked:
     """Start a bare Flask route, which all are measured beside.
 
     It answers everybody, so no answer of it names anybody.
@@ -62,8 +63,12 @@ def reference(
     server = BareServer(folder / "bare", _LENGTH)
     running.enter_context(server)
     return Asked(
-        BARE, server.port, partial(server.workers),
-        generator.file([get(ME, "anybody")]), generator, wanted="",
+        BARE,
+        server.port,
+        partial(server.workers),
+        generator.file([get(ME, "anybody")]),
+        generator,
+        wanted="",
     )
 
 
@@ -93,13 +98,23 @@ def whoami(
 
 def logins(folder: Path, running: ExitStack) -> LoggedInto:
     """Start a server as it is shipped, which counts guesses too."""
-    server, _ = running_with(
-        folder / "ours-logins", running, THROTTLE="on"
-    )
+    server, _ = running_with(folder / "ours-logins", running, THROTTLE="on")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return LoggedInto("ours", server.port, partial(server.workers), [
-        (LOGIN, headers, urlencode({
-            "email": email_of(number), "password": PASSWORD,
-        }))
-        for number in range(USERS)
-    ])
+    return LoggedInto(
+        "ours",
+        server.port,
+        partial(server.workers),
+        [
+            (
+                LOGIN,
+                headers,
+                urlencode(
+                    {
+                        "email": email_of(number),
+                        "password": PASSWORD,
+                    }
+                ),
+            )
+            for number in range(USERS)
+        ],
+    )

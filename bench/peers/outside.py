@@ -80,11 +80,20 @@ class Outside:
         place.parent.mkdir(parents=True, exist_ok=True)
         _run([sys.executable, "-m", "venv", str(place)], self.folder)
         given = [part for file in lists for part in ("-r", str(file))]
-        _run([
-            self.bin(environment, "python"), "-m", "pip", "install",
-            "--quiet", "--disable-pip-version-check", "--require-hashes",
-            "--no-deps", *given,
-        ], self.folder)
+        _run(
+            [
+                self.bin(environment, "python"),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "--no-deps",
+                *given,
+            ],
+            self.folder,
+        )
         (place / "stamp").write_text(stamp_of(lists))
 
     def install_node(self) -> None:
@@ -99,10 +108,18 @@ class Outside:
             shutil.rmtree(self.node, ignore_errors=True)
             self.node.mkdir(parents=True)
             shutil.copy(package, self.node)
-            _run([
-                "npm", "install", "--no-package-lock", "--no-audit",
-                "--no-fund", "--omit=dev", "--loglevel=error",
-            ], self.node)
+            _run(
+                [
+                    "npm",
+                    "install",
+                    "--no-package-lock",
+                    "--no-audit",
+                    "--no-fund",
+                    "--omit=dev",
+                    "--loglevel=error",
+                ],
+                self.node,
+            )
             (self.node / "stamp").write_text(stamp_of([package]))
         for script in APPS.glob("*.mjs"):
             shutil.copy(script, self.node)
@@ -117,9 +134,16 @@ class Outside:
             if manifest.is_file():
                 known[name] = json.loads(manifest.read_text())["version"]
         done = subprocess.run(
-            [self.bin("peers", "python"), "-c", _VERSIONS,
-             *sorted(asked - set(known))],
-            check=True, capture_output=True, text=True, timeout=60,
+            [
+                self.bin("peers", "python"),
+                "-c",
+                _VERSIONS,
+                *sorted(asked - set(known)),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         known.update(json.loads(done.stdout))
         return known
@@ -134,8 +158,12 @@ class Outside:
 def _run(command: list[str], folder: Path) -> None:
     """Run an installer; raise `RuntimeError` with its last words."""
     done = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=_PATIENCE,
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_PATIENCE,
     )
     if done.returncode:
         said = "\n".join(done.stdout.splitlines()[-15:])

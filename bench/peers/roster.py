@@ -70,9 +70,18 @@ class Peer:
         """Return the arguments of its server, one worker on `port`."""
         if self.server == "gunicorn":
             return [
-                "gunicorn", "--workers", "1", "--worker-class", "gthread",
-                "--threads", "4", "--bind", f"127.0.0.1:{port}",
-                "--log-level", "warning", f"{self.app}:app",
+                "gunicorn",
+                "--workers",
+                "1",
+                "--worker-class",
+                "gthread",
+                "--threads",
+                "4",
+                "--bind",
+                f"127.0.0.1:{port}",
+                "--log-level",
+                "warning",
+                f"{self.app}:app",
             ]
         if self.server == "uvicorn":
             return uvicorn(self.app, port)
@@ -82,8 +91,15 @@ class Peer:
 def uvicorn(app: str, port: int) -> list[str]:
     """Return the arguments of uvicorn for an application on `port`."""
     return [
-        "uvicorn", "--host", "127.0.0.1", "--port", str(port),
-        "--log-level", "warning", "--no-access-log", f"{app}:app",
+        "uvicorn",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+        "--no-access-log",
+        f"{app}:app",
     ]
 
 
@@ -95,40 +111,68 @@ _FASTAPI = Login(field="username")
 
 PEERS = (
     Peer(
-        FLASK_LOGIN, "flask_login_app", "gunicorn", Login(),
+        FLASK_LOGIN,
+        "flask_login_app",
+        "gunicorn",
+        Login(),
         ("flask-login", "flask-session", "flask", "gunicorn", "redis"),
         frozenset({"redis-server"}),
     ),
     Peer(
-        FLASK_SECURITY, "flask_security_app", "gunicorn",
+        FLASK_SECURITY,
+        "flask_security_app",
+        "gunicorn",
         Login(as_json=True),
         ("flask-security-too", "flask-sqlalchemy", "flask", "gunicorn"),
     ),
     Peer(
-        DJANGO_DB, "django_app", "gunicorn", _DJANGO,
-        ("django", "gunicorn"), variant="db",
+        DJANGO_DB,
+        "django_app",
+        "gunicorn",
+        _DJANGO,
+        ("django", "gunicorn"),
+        variant="db",
     ),
     Peer(
-        DJANGO_CACHED, "django_app", "gunicorn", _DJANGO,
-        ("django", "gunicorn", "redis"), frozenset({"redis-server"}),
-        variant="cached_db", logs_in=False,
+        DJANGO_CACHED,
+        "django_app",
+        "gunicorn",
+        _DJANGO,
+        ("django", "gunicorn", "redis"),
+        frozenset({"redis-server"}),
+        variant="cached_db",
+        logs_in=False,
     ),
     Peer(
-        FASTAPI_SQLITE, "fastapi_users_app", "uvicorn", _FASTAPI,
+        FASTAPI_SQLITE,
+        "fastapi_users_app",
+        "uvicorn",
+        _FASTAPI,
         ("fastapi-users", "fastapi", "uvicorn", "aiosqlite"),
     ),
     Peer(
-        FASTAPI_POSTGRESQL, "fastapi_users_app", "uvicorn", _FASTAPI,
+        FASTAPI_POSTGRESQL,
+        "fastapi_users_app",
+        "uvicorn",
+        _FASTAPI,
         ("fastapi-users", "fastapi", "uvicorn", "asyncpg"),
-        frozenset({"postgres"}), logs_in=False,
+        frozenset({"postgres"}),
+        logs_in=False,
     ),
     Peer(
-        BETTER_AUTH, "better_auth_app", "node", _BETTER,
+        BETTER_AUTH,
+        "better_auth_app",
+        "node",
+        _BETTER,
         ("better-auth", "better-sqlite3"),
     ),
     Peer(
-        BETTER_AUTH_CACHED, "better_auth_app", "node", _BETTER,
-        ("better-auth", "better-sqlite3"), variant="cached",
+        BETTER_AUTH_CACHED,
+        "better_auth_app",
+        "node",
+        _BETTER,
+        ("better-auth", "better-sqlite3"),
+        variant="cached",
         logs_in=False,
     ),
 )

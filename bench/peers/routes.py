@@ -22,7 +22,9 @@ IN_PROCESS = "FastAPI route, deciding in process"
 
 
 def protected(
-    outside: Outside, folder: Path, running: ExitStack,
+    outside: Outside,
+    folder: Path,
+    running: ExitStack,
     generator: Generator,
 ) -> tuple[Asked, Asked]:
     """Start the same application twice, over one Vestibule's database.
@@ -42,29 +44,31 @@ def protected(
 
 
 def _started(
-    outside: Outside, folder: Path, running: ExitStack,
-    known: list[Known], generator: Generator,
-    name: str, vestibule: PinnedServer, url: str,
+    outside: Outside,
+    folder: Path,
+    running: ExitStack,
+    known: list[Known],
+    generator: Generator,
+    name: str,
+    vestibule: PinnedServer,
+    url: str,
 ) -> Asked:
     """Start the application, check it, and return its route."""
     served = Served(name, free_port(), WHOAMI, folder)
     command = uvicorn("protected_app", served.port)
     command[0] = outside.bin("own", command[0])
     env = vestibule.env | {
-        "PYTHONPATH": f"{APPS}:{ROOT}", "PEER_VESTIBULE": url,
+        "PYTHONPATH": f"{APPS}:{ROOT}",
+        "PEER_VESTIBULE": url,
     }
     running.enter_context(started(served, command, env))
     some = known[:: max(1, len(known) // USERS)]
-    served.check({
-        one.email: f"{COOKIE}={one.session_id}" for one in some
-    })
+    served.check({one.email: f"{COOKIE}={one.session_id}" for one in some})
 
     def pids() -> list[int]:
         """Return the processes that an answer is made by."""
         asked = vestibule.workers() if url else []
         return [*served.pids(), *asked]
 
-    requests = generator.file([
-        get(WHOAMI, one.session_id) for one in known
-    ])
+    requests = generator.file([get(WHOAMI, one.session_id) for one in known])
     return Asked(name, served.port, pids, requests, generator)

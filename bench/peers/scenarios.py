@@ -28,9 +28,7 @@ class Setting:
     #: What could not be measured here, and why.
     left_out: list[str] = field(default_factory=list)
 
-    def tenants(
-        self, household: Household, peers: list[Peer]
-    ) -> list[Tenant]:
+    def tenants(self, household: Household, peers: list[Peer]) -> list[Tenant]:
         """Start those peers that can run here; note the others."""
         able = []
         for peer in peers:
@@ -38,20 +36,22 @@ class Setting:
             if lacking is None:
                 able.append(household.move_in(peer))
             else:
-                self.left_out.append(
-                    f"{peer.name}, which needs {lacking}"
-                )
+                self.left_out.append(f"{peer.name}, which needs {lacking}")
         return able
 
     def load_of(self, tenant: Tenant) -> Asked:
         """Return a peer's route, to be measured."""
         served = tenant.served
         return Asked(
-            tenant.peer.name, served.port, served.pids,
-            self.generator.file([
-                get_with(served.path, header)
-                for header in tenant.cookies.values()
-            ]),
+            tenant.peer.name,
+            served.port,
+            served.pids,
+            self.generator.file(
+                [
+                    get_with(served.path, header)
+                    for header in tenant.cookies.values()
+                ]
+            ),
             self.generator,
         )
 
@@ -64,7 +64,9 @@ def whoami(setting: Setting) -> Iterator[Row]:
         )
         tenants = setting.tenants(household, list(PEERS))
         own = ours.whoami(
-            setting.folder / "whoami", running, setting.generator,
+            setting.folder / "whoami",
+            running,
+            setting.generator,
             household.fresh_postgresql(),
         )
         bare = ours.reference(
@@ -74,21 +76,24 @@ def whoami(setting: Setting) -> Iterator[Row]:
         interleave(setting.rounds, [bare, *own, *theirs])
         for tenant in tenants:
             tenant.served.check(tenant.cookies)
-    python = fastest([
-        one for one, tenant in zip(theirs, tenants, strict=True)
-        if tenant.peer.is_python
-    ])
+    python = fastest(
+        [
+            one
+            for one, tenant in zip(theirs, tenants, strict=True)
+            if tenant.peer.is_python
+        ]
+    )
     bounds = {ours.USERS_ME: 7, ours.VERIFIED: 25, ours.SIGNED: 15}
     if python is not None:
         for one in own:
             yield compared(
                 f"{one.name} : the fastest of Python, {python.name}",
-                one, python, bounds.get(one.name),
+                one,
+                python,
+                bounds.get(one.name),
             )
     for other in theirs:
-        yield compared(
-            f"{ours.USERS_ME} : {other.name}", own[0], other, 7
-        )
+        yield compared(f"{ours.USERS_ME} : {other.name}", own[0], other, 7)
     yield compared(f"{ours.USERS_ME} : {bare.name}", own[0], bare)
 
 
@@ -122,9 +127,10 @@ def fastapi_routes(setting: Setting) -> Iterator[Row]:
     with ExitStack() as running:
         folder = setting.folder / "routes"
         household = Household(setting.outside, folder, running)
-        tenants = setting.tenants(household, [
-            peer for peer in PEERS if peer.app == "fastapi_users_app"
-        ])
+        tenants = setting.tenants(
+            household,
+            [peer for peer in PEERS if peer.app == "fastapi_users_app"],
+        )
         by_client, in_process = routes.protected(
             setting.outside, folder, running, setting.generator
         )
@@ -145,6 +151,6 @@ def interleave(rounds: Rounds, measured: list[Asked | LoggedInto]) -> None:
     for one in measured:
         if isinstance(one, Asked):
             one.warm_up()
-    rounds.interleaved(*(
-        partial(one.measure, rounds.seconds) for one in measured
-    ))
+    rounds.interleaved(
+        *(partial(one.measure, rounds.seconds) for one in measured)
+    )

@@ -29,9 +29,7 @@ _MADE_UP = "00000000-0000-4000-8000-00000000dead"
 class Served:
     """A server with one worker, as a child process on loopback."""
 
-    def __init__(
-        self, name: str, port: int, path: str, folder: Path
-    ) -> None:
+    def __init__(self, name: str, port: int, path: str, folder: Path) -> None:
         """Speak of `name`; its words go into `folder`."""
         self.name = name
         self.port = port
@@ -47,9 +45,13 @@ class Served:
         """
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, cwd=self._folder, env=env,
-                stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, preexec_fn=pin_server,
+                command,
+                cwd=self._folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=pin_server,
             )
         give_up = time.monotonic() + _PATIENCE
         while time.monotonic() < give_up and self._process.poll() is None:
@@ -84,9 +86,14 @@ class Served:
         """Return the ids of its process and of that one's children."""
         pid = self._process.pid
         tasks = Path(f"/proc/{pid}/task").glob("*/children")
-        return [pid, *(
-            int(child) for task in tasks for child in task.read_text().split()
-        )]
+        return [
+            pid,
+            *(
+                int(child)
+                for task in tasks
+                for child in task.read_text().split()
+            ),
+        ]
 
     def last(self) -> str:
         """Return the last lines that it said."""

@@ -24,9 +24,17 @@ class Redis:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process = subprocess.Popen(
             [
-                "redis-server", "--port", str(self.port),
-                "--bind", "127.0.0.1", "--dir", str(folder),
-                "--save", "", "--appendonly", "no",
+                "redis-server",
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--dir",
+                str(folder),
+                "--save",
+                "",
+                "--appendonly",
+                "no",
             ],
             stdout=subprocess.DEVNULL,
         )

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import delete
 
-from models.engine import database
-from models.tables import FAILURES
 from tests.asvs.breach_list import BreachList
 from tests.asvs.service import Service
-from tests.http.contents import alarms_of
+from tests.e2e.server.contents import alarms_of
 from tests.serving import COOKIE
+from vestibule.db.engine import database
+from vestibule.db.tables import FAILURES
 
 HOST_COOKIE = "__Host-session"
 
@@ -40,15 +40,19 @@ def hardened_server(
 ) -> Iterator[Service]:
     """Run two workers with the hardened profile."""
     yield from _running(
-        tmp_path_factory, HOST_COOKIE, SECURITY_PROFILE="hardened",
-        WORKERS="2", PASSWORD_BREACH_URL=breach_list.url,
-        PASSWORD_CONTEXT_WORDS="holberton", MAX_SESSIONS_PER_USER="3",
+        tmp_path_factory,
+        HOST_COOKIE,
+        SECURITY_PROFILE="hardened",
+        WORKERS="2",
+        PASSWORD_BREACH_URL=breach_list.url,
+        PASSWORD_CONTEXT_WORDS="holberton",
+        MAX_SESSIONS_PER_USER="3",
     )
 
 
 @pytest.fixture(scope="session")
 def contract_server(
-    tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """Run a server as existing clients expect it."""
     yield from _running(tmp_path_factory, COOKIE)
@@ -56,12 +60,15 @@ def contract_server(
 
 @pytest.fixture(scope="session")
 def throttled_server(
-    tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """Run a hardened server that throttles, and takes short passwords."""
     yield from _running(
-        tmp_path_factory, HOST_COOKIE, SECURITY_PROFILE="hardened",
-        THROTTLE="on", PASSWORD_MIN_LENGTH="8",
+        tmp_path_factory,
+        HOST_COOKIE,
+        SECURITY_PROFILE="hardened",
+        THROTTLE="on",
+        PASSWORD_MIN_LENGTH="8",
     )
 
 

@@ -35,11 +35,10 @@ def requirements() -> list[Requirement]:
 
 def block(name: str) -> list[list[str]]:
     """Return the words of each line of the block with this name."""
-    (text,) = re.findall(
-        rf"```{name}\n(.*?)```", PAGE.read_text(), re.DOTALL
-    )
+    (text,) = re.findall(rf"```{name}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return [
-        line.split() for line in text.splitlines()
+        line.split()
+        for line in text.splitlines()
         if line and not line.startswith("#")
     ]
 

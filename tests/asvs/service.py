@@ -51,13 +51,19 @@ class Service(Server):
         return super().request(method, path, **rest)
 
     def enter(
-        self, email: str, password: str, cookie: str | None = None,
+        self,
+        email: str,
+        password: str,
+        cookie: str | None = None,
         **headers: str,
     ) -> requests.Response:
         """Send the form of a login, perhaps with a cookie and headers."""
         return self.request(
-            "POST", LOGIN, cookie,
-            data={"email": email, "password": password}, headers=headers,
+            "POST",
+            LOGIN,
+            cookie,
+            data={"email": email, "password": password},
+            headers=headers,
         )
 
     def login(self, email: str, password: str) -> str:
@@ -75,20 +81,18 @@ class Service(Server):
     def events_of(self, user_id: str) -> list[str]:
         """Return what the security log has of a user so far."""
         return [
-            str(one["event"]) for one in self.events()
+            str(one["event"])
+            for one in self.events()
             if one.get("user") == user_id
         ]
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what the security log has so far, after a pause in it.
-        """
+        """Return what the security log has so far, after a pause in it."""
         before = -1
         while before != len(self.output):
             before = len(self.output)
             time.sleep(0.1)
-        return [
-            json.loads(line) for line in self.output if line[:1] == "{"
-        ]
+        return [json.loads(line) for line in self.output if line[:1] == "{"]
 
     def status(self, cookie: str) -> int:
         """Return what the owner of a cookie is answered: 200, or 403."""
@@ -99,6 +103,12 @@ def set_password(
     server: Service, cookie: str, current: str, new: str
 ) -> requests.Response:
     """Ask to change the password of a cookie's user."""
-    return server.request("PUT", f"{ME}/password", cookie, json={
-        "current_password": current, "new_password": new,
-    })
+    return server.request(
+        "PUT",
+        f"{ME}/password",
+        cookie,
+        json={
+            "current_password": current,
+            "new_password": new,
+        },
+    )

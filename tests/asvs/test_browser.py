@@ -6,18 +6,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from models.user import User
-from tests.asvs.service import (
-    EVIL,
-    LOGOUT,
-    ME,
-    SESSIONS,
-    USERS,
-    Service,
-)
-from tests.http.accounts import PASSWORD, account
-from tests.http.matrix import routes
-from tests.http.wire import ask
+from tests.asvs.service import EVIL, LOGOUT, ME, SESSIONS, USERS, Service
+from tests.e2e.server.accounts import PASSWORD, account
+from tests.e2e.server.matrix import routes
+from tests.e2e.server.wire import ask
+from vestibule.db.models.user import User
 
 
 def flags(response: requests.Response) -> tuple[str, set[str]]:
@@ -41,8 +34,7 @@ def test_v3_3_1_other_names_do_not_start(tmp_path: Path) -> None:
 
 
 def test_v3_3_4_token_in_the_cookie_alone(contract: Service) -> None:
-    """`HttpOnly` and `SameSite` always; the token is in no other place.
-    """
+    """`HttpOnly` and `SameSite` always; the token is in no other place."""
     user = account()
     answer = contract.enter(user.email, PASSWORD)
     name, given = flags(answer)
@@ -52,8 +44,12 @@ def test_v3_3_4_token_in_the_cookie_alone(contract: Service) -> None:
     assert token not in answer.text + str(
         {k: v for k, v in others.items() if k.lower() != "set-cookie"}
     )
-    for method, path in ((("GET", ME)), ("GET", SESSIONS),
-                         ("DELETE", LOGOUT), ("GET", ME)):
+    for method, path in (
+        (("GET", ME)),
+        ("GET", SESSIONS),
+        ("DELETE", LOGOUT),
+        ("GET", ME),
+    ):
         answer = contract.request(method, path, token)
         assert token not in answer.text + str(answer.headers)
     contract.events()
@@ -62,22 +58,37 @@ def test_v3_3_4_token_in_the_cookie_alone(contract: Service) -> None:
 
 
 @pytest.mark.parametrize("profile", ["contract", "hardened"])
-@pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", "/api/v1/status", 200), ("GET", "/nothing", 404),
-    ("GET", "/api/v1/auth_session/login", 405), ("GET", USERS, 401),
-    ("GET", "/api/v1/forbidden", 403), ("POST", "/api/v1/reset", 404),
-])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/status", 200),
+        ("GET", "/nothing", 404),
+        ("GET", "/api/v1/auth_session/login", 405),
+        ("GET", USERS, 401),
+        ("GET", "/api/v1/forbidden", 403),
+        ("POST", "/api/v1/reset", 404),
+    ],
+)
 def test_v3_4_headers_of_every_answer(
-    request: pytest.FixtureRequest, profile: str, method: str, path: str,
+    request: pytest.FixtureRequest,
+    profile: str,
+    method: str,
+    path: str,
     status: int,
 ) -> None:
     """All answers have them, and no origin is reflected."""
     server: Service = request.getfixturevalue(profile)
     cookie = account("admin").session_id if status in (404, 405) else None
-    answer = server.request(method, path, cookie, headers={
-        "X-Forwarded-Proto": "https", "Sec-Fetch-Site": "none",
-        "Origin": EVIL,
-    })
+    answer = server.request(
+        method,
+        path,
+        cookie,
+        headers={
+            "X-Forwarded-Proto": "https",
+            "Sec-Fetch-Site": "none",
+            "Origin": EVIL,
+        },
+    )
     assert answer.status_code == status
     headers = answer.headers
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -96,15 +107,19 @@ def test_v3_4_headers_of_every_answer(
     )
 
 
-@pytest.mark.parametrize("headers", [
-    {"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"},
-    {"Sec-Fetch-Site": "same-site", "Origin": "http://a.127.0.0.1"},
-])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": EVIL},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://a.127.0.0.1"},
+    ],
+)
 def test_v3_5_1_cross_site_requests(
     hardened: Service, headers: dict[str, str]
 ) -> None:
-    """Every unsafe route refuses what another site sends, the login too.
-    """
+    """Every unsafe route refuses what another site sends, the login too."""
     admin = account("admin")
     for method, path in sorted(routes()):
         if method == "GET":
@@ -125,9 +140,13 @@ def test_v3_5_3_safe_methods_change_nothing(hardened: Service) -> None:
     for _, path in sorted(routes()):
         path = path.replace("<user_id>", user.id)
         for method in ("GET", "HEAD"):
-            hardened.request(method, path, user.session_id,
-                             headers={"X-HTTP-Method-Override": "DELETE"},
-                             params={"_method": "DELETE"})
+            hardened.request(
+                method,
+                path,
+                user.session_id,
+                headers={"X-HTTP-Method-Override": "DELETE"},
+                params={"_method": "DELETE"},
+            )
     assert User.count() == before
     assert hardened.status(user.session_id) == 200
 

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from tests.asvs.service import ME, SESSIONS, USERS, Service
-from tests.gate.proxies import Nginx
-from tests.http.accounts import account
+from tests.e2e.forward_auth.proxies import Nginx
+from tests.e2e.server.accounts import account
 
 #: A cache that keeps whatever it may, and beside it one that is told to
 #: keep what it may not: it shows that the first one would.
@@ -50,8 +50,7 @@ def ask(
 def test_v14_3_2_a_cache_gives_nobody_what_another_got(
     cache: Nginx, first: str
 ) -> None:
-    """Whoever asks first: each gets the own answer, and nobody gets none.
-    """
+    """Whoever asks first: each gets the own answer, and nobody gets none."""
     one, other = account("admin"), account()
     for path in (ME, SESSIONS, f"{USERS}/{one.id}", USERS):
         if first == "nobody":

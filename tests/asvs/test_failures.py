@@ -9,11 +9,11 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from models.engine import database
-from models.user_session import UserSession
 from tests.asvs.service import LOGOUT, ME, SESSIONS, USERS, Service
-from tests.http.accounts import PASSWORD, account
-from tests.http.matrix import routes
+from tests.e2e.server.accounts import PASSWORD, account
+from tests.e2e.server.matrix import routes
+from vestibule.db.engine import database
+from vestibule.db.models.user_session import UserSession
 
 HOST_COOKIE = "__Host-session"
 JSON = "application/json"
@@ -21,7 +21,8 @@ HTML = "text/html; charset=utf-8"
 #: What is not shown as JSON where it is shown.
 SHOWN = {"/api/v1/events/export": "text/csv; charset=utf-8"}
 HEADERS = {
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none';"
     " base-uri 'none'; form-action 'none'",
@@ -97,22 +98,31 @@ def test_v3_4_1_transport_security_behind_a_proxy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a trusted proxy says that there was TLS, on every answer."""
-    with running(
-        tmp_path, monkeypatch, TRUSTED_PROXIES="127.0.0.1"
-    ) as server:
+    with running(tmp_path, monkeypatch, TRUSTED_PROXIES="127.0.0.1") as server:
         token = account().session_id
         for path, cookie, status in (
-            (ME, token, 200), (ME, None, 401), ("/nothing", token, 404),
-            (LOGOUT, token, 405), (ME, "x", 403),
+            (ME, token, 200),
+            (ME, None, 401),
+            ("/nothing", token, 404),
+            (LOGOUT, token, 405),
+            (ME, "x", 403),
         ):
             for proto, told in (
-                ("https", "max-age=63072000"), ("http", None), ("", None),
+                ("https", "max-age=63072000"),
+                ("http", None),
+                ("", None),
                 # The nearest proxy speaks last.
-                ("https, http", None), ("http, https", "max-age=63072000"),
+                ("https, http", None),
+                ("http, https", "max-age=63072000"),
             ):
-                answer = server.request("GET", path, cookie, headers={
-                    "X-Forwarded-Proto": proto,
-                })
+                answer = server.request(
+                    "GET",
+                    path,
+                    cookie,
+                    headers={
+                        "X-Forwarded-Proto": proto,
+                    },
+                )
                 assert answer.status_code == status
                 given = answer.headers.get("Strict-Transport-Security")
                 assert given == told, (path, proto)
@@ -127,9 +137,12 @@ def test_v16_5_without_a_table_nobody_comes_in(
         user = account()
         with without(table):
             for method, path in (
-                ("GET", ME), ("GET", f"{USERS}/{user.id}"),
-                ("GET", SESSIONS), ("DELETE", SESSIONS),
-                ("DELETE", LOGOUT), ("DELETE", f"{USERS}/{user.id}"),
+                ("GET", ME),
+                ("GET", f"{USERS}/{user.id}"),
+                ("GET", SESSIONS),
+                ("DELETE", SESSIONS),
+                ("DELETE", LOGOUT),
+                ("DELETE", f"{USERS}/{user.id}"),
             ):
                 answer = server.request(method, path, user.session_id)
                 assert_bare(answer, 503)
@@ -142,9 +155,7 @@ def test_v16_5_basic_without_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The right password opens nothing either."""
-    with running(
-        tmp_path, monkeypatch, AUTH_TYPE="basic_auth"
-    ) as server:
+    with running(tmp_path, monkeypatch, AUTH_TYPE="basic_auth") as server:
         login = (account().email, PASSWORD)
         with without("users"):
             assert_bare(server.request("GET", ME, auth=login), 503)
@@ -172,12 +183,14 @@ def test_v4_1_1_content_type_of_every_route(hardened: Service) -> None:
             target = path.replace("<user_id>", user.id)
             for verb in {method, "HEAD", "PATCH"}:
                 answer = hardened.request(
-                    verb, target.replace("<handle>", "x"),
+                    verb,
+                    target.replace("<handle>", "x"),
                     None if role is None else user.session_id,
                 )
                 assert answer.status_code < 500, (verb, target)
                 kinds = {JSON} | {
-                    200: {SHOWN.get(path, JSON)}, 405: {HTML}
+                    200: {SHOWN.get(path, JSON)},
+                    405: {HTML},
                 }.get(answer.status_code, set())
                 assert answer.headers["Content-Type"] in kinds, (verb, target)
                 asked += 1

@@ -8,8 +8,8 @@ import pytest
 
 from tests.asvs.conftest import HOST_COOKIE
 from tests.asvs.service import Service
-from tests.http.accounts import account
-from tests.http.contents import alarms_of
+from tests.e2e.server.accounts import account
+from tests.e2e.server.contents import alarms_of
 
 HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
 
@@ -43,8 +43,10 @@ class Elements(HTMLParser):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run a hardened server that has pages."""
     running = Service(
-        tmp_path_factory.mktemp("pages"), HOST_COOKIE,
-        SECURITY_PROFILE="hardened", WEB_PAGES="on",
+        tmp_path_factory.mktemp("pages"),
+        HOST_COOKIE,
+        SECURITY_PROFILE="hardened",
+        WEB_PAGES="on",
     ).start()
     yield running
     running.stop()
@@ -110,11 +112,14 @@ def test_v7_4_4_sign_out_on_every_page(pages: Service) -> None:
     """Whoever is signed in finds the button, where nothing is too."""
     cookie = account().session_id
     for path, status in (
-        ("/account", 200), ("/account/sessions", 200),
-        ("/account/activity", 200), ("/nothing-here", 404),
+        ("/account", 200),
+        ("/account/sessions", 200),
+        ("/account/activity", 200),
+        ("/nothing-here", 404),
     ):
         forms = [
-            given for tag, given in shown(pages, path, cookie, status).found
+            given
+            for tag, given in shown(pages, path, cookie, status).found
             if tag == "form" and given.get("action") == "/sign-out"
         ]
         assert [given["method"] for given in forms] == ["post"], path

@@ -9,10 +9,19 @@ from tests.asvs.page import requirements
 #: The requirements of V6 and V7 at level 1 and 2: first and last of each
 #: section's run, as ASVS 5.0.0 numbers them.
 _RUNS = {
-    "6.1": (1, 3), "6.2": (1, 12), "6.3": (1, 4), "6.4": (1, 4),
-    "6.5": (1, 5), "6.6": (1, 3), "6.8": (1, 4),
-    "7.1": (1, 3), "7.2": (1, 4), "7.3": (1, 2), "7.4": (1, 5),
-    "7.5": (1, 2), "7.6": (1, 2),
+    "6.1": (1, 3),
+    "6.2": (1, 12),
+    "6.3": (1, 4),
+    "6.4": (1, 4),
+    "6.5": (1, 5),
+    "6.6": (1, 3),
+    "6.8": (1, 4),
+    "7.1": (1, 3),
+    "7.2": (1, 4),
+    "7.3": (1, 2),
+    "7.4": (1, 5),
+    "7.5": (1, 2),
+    "7.6": (1, 2),
 }
 ASKED = [
     f"{section}.{number}"
@@ -20,13 +29,26 @@ ASKED = [
     for number in range(first, last + 1)
 ]
 UNFIT = {
-    "6.6.1", "6.8.1", "6.8.2", "6.8.3", "6.8.4",
-    "7.1.3", "7.6.1",
+    "6.6.1",
+    "6.8.1",
+    "6.8.2",
+    "6.8.3",
+    "6.8.4",
+    "7.1.3",
+    "7.6.1",
 }
 #: What waits for multi-factor authentication or mail.
 WAITING = {
-    "6.3.3", "6.4.3", "6.4.4", "6.5.1", "6.5.2", "6.5.3", "6.5.4",
-    "6.5.5", "6.6.2", "6.6.3",
+    "6.3.3",
+    "6.4.3",
+    "6.4.4",
+    "6.5.1",
+    "6.5.2",
+    "6.5.3",
+    "6.5.4",
+    "6.5.5",
+    "6.6.2",
+    "6.6.3",
 }
 
 
@@ -36,8 +58,7 @@ def names_here() -> set[str]:
         node.name
         for file in Path(__file__).parent.glob("test_*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef)
-        and node.name.startswith("test_")
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }
 
 

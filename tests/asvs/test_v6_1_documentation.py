@@ -5,26 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from api.v1.auth import MECHANISMS
 from tests.asvs.page import block, numbers
 from tests.asvs.service import LOGIN, LOGOUT, Service
-from tests.http.accounts import PASSWORD, account
-from tests.http.matrix import cells, routes
-from tests.http.test_throttle import login_from, refused
+from tests.e2e.server.accounts import PASSWORD, account
+from tests.e2e.server.matrix import cells, routes
+from tests.e2e.server.test_throttle import login_from, refused
 from tests.serving import COOKIE
-from vestibule import throttle
-from vestibule.accounts.password_rules import CONTEXT_WORDS
+from vestibule.accounts import throttle
+from vestibule.accounts.password_policy import CONTEXT_WORDS
+from vestibule.mechanisms import MECHANISMS
 
 Route = tuple[str, str]
 TYPES = [line[0] for line in block("authentication") if line[0] != "open"]
 OPEN: set[Route] = {
-    (line[1], line[2]) for line in block("authentication")
-    if line[0] == "open"
+    (line[1], line[2]) for line in block("authentication") if line[0] == "open"
 }
 #: What these answer by themselves, to everybody.
 FIXED = {"/api/v1/unauthorized": 401, "/api/v1/forbidden": 403}
 ADMINS: set[Route] = {
-    (cell.method, cell.path) for cell in cells()
+    (cell.method, cell.path)
+    for cell in cells()
     if (cell.policy, cell.actor, cell.status) == ("open", "member", 403)
     and cell.path not in FIXED
 }
@@ -34,11 +34,13 @@ def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
     """The page's numbers hold, and nobody else is locked out."""
     told = numbers("throttling")
     assert told == {
-        "account-failures": throttle.FREE + 1,
-        "network-failures": throttle.FREE_OF_NETWORK + 1,
-        "first-wait-seconds": throttle.delay_after(throttle.FREE + 1),
-        "longest-wait-seconds": throttle.LONGEST,
-        "forgotten-after-seconds": int(throttle.MEMORY.total_seconds()),
+        "account-failures": throttle.FREE_FAILURES + 1,
+        "network-failures": throttle.FREE_NETWORK_FAILURES + 1,
+        "first-wait-seconds": throttle.delay_after(throttle.FREE_FAILURES + 1),
+        "longest-wait-seconds": throttle.MAX_WAIT_SECONDS,
+        "forgotten-after-seconds": int(
+            throttle.FAILURE_MEMORY.total_seconds()
+        ),
     }
     user = account()
     for _ in range(told["account-failures"]):
@@ -46,9 +48,14 @@ def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
         assert answer.status_code == 401
     answer = throttled.enter(user.email, PASSWORD)
     assert refused(answer) == told["first-wait-seconds"]
-    answer = login_from("127.0.0.2", throttled, {
-        "email": user.email, "password": PASSWORD,
-    })
+    answer = login_from(
+        "127.0.0.2",
+        throttled,
+        {
+            "email": user.email,
+            "password": PASSWORD,
+        },
+    )
     assert answer.status_code == 200
 
 
@@ -75,9 +82,7 @@ def status_of(server: Service, route: Route, *sent: str) -> int:
         headers = {"Authorization": "Basic bm9ib2R5Om5vdGhpbmc="}
     elif sent:
         cookie = sent[1]
-    return server.request(
-        method, path, cookie, headers=headers
-    ).status_code
+    return server.request(method, path, cookie, headers=headers).status_code
 
 
 def verdict(route: Route, kind: str, status: int) -> str:
@@ -112,9 +117,7 @@ def test_v6_1_3_ways_to_authenticate(
                 status_of(server, route, "basic"),
                 good_basic(server, route, user.email),
             ]
-            got = " ".join(
-                verdict(route, kind, status) for status in statuses
-            )
+            got = " ".join(verdict(route, kind, status) for status in statuses)
             seen.setdefault(got, set()).add(f"{route}")
         assert set(seen) == {" ".join(line[1:])}, seen
         for route in sorted(OPEN):
@@ -131,8 +134,7 @@ def test_v6_1_3_ways_to_authenticate(
 
 
 def good_cookie(server: Service, route: Route, email: str) -> int:
-    """Send a request with a new session's cookie, if there can be one.
-    """
+    """Send a request with a new session's cookie, if there can be one."""
     answer = server.enter(email, PASSWORD)
     if answer.status_code != 200:
         assert answer.status_code == 404
@@ -144,9 +146,7 @@ def good_basic(server: Service, route: Route, email: str) -> int:
     """Send a request with the right email and password."""
     method, path = route
     path = path.replace("<user_id>", "nobody").replace("<handle>", "none")
-    return server.request(
-        method, path, auth=(email, PASSWORD)
-    ).status_code
+    return server.request(method, path, auth=(email, PASSWORD)).status_code
 
 
 def test_v6_1_3_mechanisms_are_all_documented(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import update
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from models.engine import database
-from models.tables import USERS as USERS_TABLE
-from models.user import User
 from tests.asvs.breach_list import BROKEN, SLOW, STOLEN, BreachList, digits_of
 from tests.asvs.service import GOOD, USERS, Service, set_password
-from tests.http.accounts import PASSWORD, account
+from tests.e2e.server.accounts import PASSWORD, account
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.db.tables import USERS as USERS_TABLE
 
 
 def add(server: Service, admin: str, password: str) -> tuple[int, str, str]:
@@ -30,14 +30,17 @@ def add(server: Service, admin: str, password: str) -> tuple[int, str, str]:
     return answer.status_code, answer.json().get("error", ""), email
 
 
-@pytest.mark.parametrize(("profile", "least"), [
-    ("contract", 8), ("hardened", 15),
-])
+@pytest.mark.parametrize(
+    ("profile", "least"),
+    [
+        ("contract", 8),
+        ("hardened", 15),
+    ],
+)
 def test_v6_2_1_minimum_length(
     request: pytest.FixtureRequest, profile: str, least: int
 ) -> None:
-    """One code point less than the least is refused, the least is taken.
-    """
+    """One code point less than the least is refused, the least is taken."""
     server: Service = request.getfixturevalue(profile)
     admin = account("admin").session_id
     for letters in ("zq7vkxw2jbmp9tr", "\U0001f511яß漢é7жq\U0001f40dлøñыš9"):
@@ -67,7 +70,9 @@ def test_v6_2_3_change_needs_the_current_one(hardened: Service) -> None:
         )
         assert answer.status_code == 400
     answer = hardened.request(
-        "PUT", f"{USERS}/{user.id}", user.session_id,
+        "PUT",
+        f"{USERS}/{user.id}",
+        user.session_id,
         json={"password": GOOD, "_password": GOOD},
     )
     assert answer.status_code == 200
@@ -77,9 +82,9 @@ def test_v6_2_3_change_needs_the_current_one(hardened: Service) -> None:
 
 def test_v6_2_4_common_passwords(throttled: Service) -> None:
     """The 3000 most common that are long enough are refused as such."""
-    common = [
-        word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8
-    ][:3000]
+    common = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8][
+        :3000
+    ]
     assert len(common) == 3000
     admin = account("admin").session_id
     headers = {
@@ -99,11 +104,16 @@ def test_v6_2_4_common_passwords(throttled: Service) -> None:
         wire.close()
 
 
-@pytest.mark.parametrize("password", [
-    " " * 3 + "q7" + " " * 15, "83920174650284610937", "漢字仮名交文" * 3,
-    "\U0001f511\U0001f40d\U0001f33a" * 4 + "\U0001f389\U0001f355ab",
-    "kqzvwjxmbtrhplfs",
-])
+@pytest.mark.parametrize(
+    "password",
+    [
+        " " * 3 + "q7" + " " * 15,
+        "83920174650284610937",
+        "漢字仮名交文" * 3,
+        "\U0001f511\U0001f40d\U0001f33a" * 4 + "\U0001f389\U0001f355ab",
+        "kqzvwjxmbtrhplfs",
+    ],
+)
 def test_v6_2_5_any_composition(hardened: Service, password: str) -> None:
     """No kind of characters is asked for, and none is forbidden."""
     admin = account("admin").session_id
@@ -118,25 +128,31 @@ def test_v6_2_8_verified_exactly_as_received(contract: Service) -> None:
     status, _, email = add(contract, account("admin").session_id, exact)
     assert status == 201
     contract.login(email, exact)
-    basic = Service(
-        contract.folder, "unused", AUTH_TYPE="basic_auth"
-    ).start()
+    basic = Service(contract.folder, "unused", AUTH_TYPE="basic_auth").start()
     try:
         encoded = (email.encode(), exact.encode())
-        assert basic.request(
-            "GET", "/api/v1/users/me", auth=encoded
-        ).status_code == 200
+        assert (
+            basic.request("GET", "/api/v1/users/me", auth=encoded).status_code
+            == 200
+        )
         for other in (
-            exact.strip(), exact.casefold(), exact[:72], exact[:-1],
+            exact.strip(),
+            exact.casefold(),
+            exact[:72],
+            exact[:-1],
             unicodedata.normalize("NFKC", exact),
             unicodedata.normalize("NFD", exact),
         ):
             assert other != exact
             assert contract.enter(email, other).status_code == 401
-            assert basic.request(
-                "GET", "/api/v1/users/me",
-                auth=(email.encode(), other.encode()),
-            ).status_code == 403
+            assert (
+                basic.request(
+                    "GET",
+                    "/api/v1/users/me",
+                    auth=(email.encode(), other.encode()),
+                ).status_code
+                == 403
+            )
     finally:
         basic.stop()
 
@@ -145,9 +161,7 @@ def test_v6_2_8_verified_exactly_as_received(contract: Service) -> None:
 def test_v6_2_9_long_passwords(hardened: Service, length: int) -> None:
     """Long ones are taken whole: the last character counts."""
     password = ("kqzv wjxm! 7" * 30)[: length - 1] + "R"
-    status, error, email = add(
-        hardened, account("admin").session_id, password
-    )
+    status, error, email = add(hardened, account("admin").session_id, password)
     assert (status, error) == (201, "")
     hardened.login(email, password)
     assert hardened.enter(email, password[:-1] + "S").status_code == 401
@@ -159,7 +173,8 @@ def test_v6_2_10_no_forced_rotation(hardened: Service) -> None:
     long_ago = user.user.created_at - timedelta(days=400)
     with database().transaction() as connection:
         connection.execute(
-            update(USERS_TABLE).where(USERS_TABLE.c.id == user.id)
+            update(USERS_TABLE)
+            .where(USERS_TABLE.c.id == user.id)
             .values(created_at=long_ago, updated_at=long_ago)
         )
     stored = User.get(user.id)
@@ -169,8 +184,7 @@ def test_v6_2_10_no_forced_rotation(hardened: Service) -> None:
 
 
 def test_v6_2_11_context_words(hardened: Service) -> None:
-    """What belongs to the service, the machine or the account is refused.
-    """
+    """What belongs to the service, the machine or the account is refused."""
     admin = account("admin").session_id
     host = "".join(c for c in socket.gethostname() if c.isalpha())
     words = ["Vestibule", "holberton", "wolfeschlegelstein"]
@@ -178,10 +192,15 @@ def test_v6_2_11_context_words(hardened: Service) -> None:
         words.append(host)
     for word in words:
         for password in (f"{word}1234567890!", f"1234567890123{word}99!"):
-            answer = hardened.request("POST", USERS, admin, json={
-                "email": "wolfeschlegelstein@example.com",
-                "password": password,
-            })
+            answer = hardened.request(
+                "POST",
+                USERS,
+                admin,
+                json={
+                    "email": "wolfeschlegelstein@example.com",
+                    "password": password,
+                },
+            )
             assert answer.status_code == 400, password
             assert "word of this account or service" in answer.text
 

@@ -4,28 +4,26 @@
 import pytest
 from sqlalchemy import update
 
-from models.engine import database
-from models.tables import FAILURES
-from models.user import User
 from tests.asvs.page import numbers
 from tests.asvs.service import GOOD, ME, Service
-from tests.http.accounts import PASSWORD, account
-from tests.http.matrix import cells
-from tests.http.test_throttle import refused
-from tests.http.wire import ask
-from vestibule import passwords
+from tests.e2e.server.accounts import PASSWORD, account
+from tests.e2e.server.matrix import cells
+from tests.e2e.server.test_throttle import refused
+from tests.e2e.server.wire import ask
+from vestibule.core import passwords
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.db.tables import FAILURES
 
 
 def move_on() -> None:
-    """Make those who failed wait for minutes, so that none can be over.
-    """
+    """Make those who failed wait for minutes, so that none can be over."""
     with database().transaction() as connection:
         connection.execute(update(FAILURES).values({"count": 32}))
 
 
 def test_v6_3_1_brute_force(throttled: Service) -> None:
-    """Of 50 passwords for an account few are checked, however one asks.
-    """
+    """Of 50 passwords for an account few are checked, however one asks."""
     user = account()
     statuses = [
         throttled.enter(user.email, f"guess {number}").status_code
@@ -35,9 +33,7 @@ def test_v6_3_1_brute_force(throttled: Service) -> None:
     assert statuses.count(401) < 10
     move_on()
     for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
-        refused(throttled.enter(
-            user.email, PASSWORD, **{name: "192.0.2.7"}
-        ))
+        refused(throttled.enter(user.email, PASSWORD, **{name: "192.0.2.7"}))
     assert throttled.stop() == 0
     throttled.start()
     refused(throttled.enter(user.email, PASSWORD))
@@ -75,11 +71,13 @@ def test_v6_3_2_no_default_accounts(
     hardened: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A fresh database has no user, and the usual names do not exist."""
-    fresh = Service(tmp_path_factory.mktemp("fresh"), "__Host-s",
-                    SECURITY_PROFILE="hardened").start()
+    fresh = Service(
+        tmp_path_factory.mktemp("fresh"),
+        "__Host-s",
+        SECURITY_PROFILE="hardened",
+    ).start()
     try:
-        counted = fresh.run("from models.user import User;"
-                            "print(User.count())")
+        counted = fresh.run("from models.user import User;print(User.count())")
         assert counted.strip() == "0"
         for name in ("admin", "root", "sa", "test", "admin@localhost"):
             for password in (name, "admin", "password", "changeme"):
@@ -89,23 +87,43 @@ def test_v6_3_2_no_default_accounts(
         fresh.stop()
 
 
-@pytest.mark.parametrize("path", [
-    "/api/v1/status_admin", "/api/v1/statusx", "/api/v1/status/x",
-    "/api/v1/auth_session/loginX", "/api/v1/auth_session/login/x",
-    "/api/v1/auth_session/reset/x", "//api/v1/users", "/api/v1//users",
-    "/api/v1/status/../users", "/api/v1/status/%2e%2e/users",
-    "/api/v1/users;x", "/api/v1/users%00", "/api/v1/users/%2e",
-    "/API/V1/users",
-    "/api/v1/users?/api/v1/status", "/admin", "/console", "/debug", "/",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/status_admin",
+        "/api/v1/statusx",
+        "/api/v1/status/x",
+        "/api/v1/auth_session/loginX",
+        "/api/v1/auth_session/login/x",
+        "/api/v1/auth_session/reset/x",
+        "//api/v1/users",
+        "/api/v1//users",
+        "/api/v1/status/../users",
+        "/api/v1/status/%2e%2e/users",
+        "/api/v1/users;x",
+        "/api/v1/users%00",
+        "/api/v1/users/%2e",
+        "/API/V1/users",
+        "/api/v1/users?/api/v1/status",
+        "/admin",
+        "/console",
+        "/debug",
+        "/",
+    ],
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_v6_3_4_no_undocumented_way_in(
     hardened: Service, method: str, path: str
 ) -> None:
     """Nothing that looks like an open path is one."""
-    for headers in ((), (b"X-Original-URL: /api/v1/status",
-                         b"X-Rewrite-URL: /api/v1/status",
-                         b"X-HTTP-Method-Override: OPTIONS")):
+    for headers in (
+        (),
+        (
+            b"X-Original-URL: /api/v1/status",
+            b"X-Rewrite-URL: /api/v1/status",
+            b"X-HTTP-Method-Override: OPTIONS",
+        ),
+    ):
         answer = ask(hardened.port, method, path.encode(), headers)
         assert answer.status in (400, 401, 404), (path, answer.status)
         assert b"email" not in answer.body
@@ -114,7 +132,8 @@ def test_v6_3_4_no_undocumented_way_in(
 def test_v6_3_4_every_guarded_route_is_guarded(hardened: Service) -> None:
     """No route that asks for a credential answers by HEAD without it."""
     guarded = {
-        cell.path for cell in cells()
+        cell.path
+        for cell in cells()
         if (cell.actor, cell.status) == ("nobody", 401)
     }
     for path in guarded:
@@ -143,9 +162,15 @@ def test_v6_3_7_changes_are_logged(hardened: Service) -> None:
         "PUT", f"{ME}/email", token, json={"email": f"x{user.email}"}
     )
     assert answer.status_code == 200
-    answer = hardened.request("PUT", f"{ME}/password", token, json={
-        "current_password": PASSWORD, "new_password": GOOD,
-    })
+    answer = hardened.request(
+        "PUT",
+        f"{ME}/password",
+        token,
+        json={
+            "current_password": PASSWORD,
+            "new_password": GOOD,
+        },
+    )
     assert answer.status_code == 200
     events = hardened.events_of(user.id)
     assert events[-2:] == ["email_changed", "password_changed"]
@@ -157,12 +182,15 @@ def test_v6_3_8_no_enumeration(
     """Unknown and known give the same bytes, and cost one hash each."""
     user = account()
     answers = [
-        hardened.enter(email, "wrong") for email in
-        (user.email, "nobody@example.com")
+        hardened.enter(email, "wrong")
+        for email in (user.email, "nobody@example.com")
     ]
     known, unknown = (
-        (a.status_code, a.content,
-         {k: v for k, v in a.headers.items() if k.lower() != "date"})
+        (
+            a.status_code,
+            a.content,
+            {k: v for k, v in a.headers.items() if k.lower() != "date"},
+        )
         for a in answers
     )
     assert known == unknown

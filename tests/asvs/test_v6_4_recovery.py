@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from models.engine import database
-from models.tables import RESET_CODES
 from tests.asvs.service import GOOD, ME, USERS, Service
-from tests.http.accounts import PASSWORD, account
-from vestibule import clock
+from tests.e2e.server.accounts import PASSWORD, account
+from vestibule.core import clock
+from vestibule.db.engine import database
+from vestibule.db.tables import RESET_CODES
 
 RESET = "/api/v1/auth_session/reset"
 REFUSED = (400, {"error": "wrong or expired code"})
@@ -18,7 +18,9 @@ REFUSED = (400, {"error": "wrong or expired code"})
 def code_for(server: Service, admin: str, user_id: str) -> str:
     """Let an admin issue a code for a user."""
     answer = server.request(
-        "POST", f"{USERS}/{user_id}/password-reset", admin,
+        "POST",
+        f"{USERS}/{user_id}/password-reset",
+        admin,
         headers={"Host": "evil.example"},
     )
     assert answer.status_code == 200
@@ -30,9 +32,15 @@ def redeem(
     server: Service, email: str, code: str, password: str = GOOD
 ) -> tuple[int, object]:
     """Use a code; return status and body."""
-    answer = server.request("POST", RESET, data={
-        "email": email, "code": code, "new_password": password,
-    })
+    answer = server.request(
+        "POST",
+        RESET,
+        data={
+            "email": email,
+            "code": code,
+            "new_password": password,
+        },
+    )
     assert "Set-Cookie" not in answer.headers
     return answer.status_code, answer.json()
 
@@ -41,7 +49,8 @@ def age(user_id: str, minutes: int) -> None:
     """Make a user's code older."""
     with database().transaction() as connection:
         connection.execute(
-            update(RESET_CODES).where(RESET_CODES.c.user_id == user_id)
+            update(RESET_CODES)
+            .where(RESET_CODES.c.user_id == user_id)
             .values(created_at=clock.now() - timedelta(minutes=minutes))
         )
 
@@ -65,18 +74,37 @@ def test_v6_4_1_initial_secrets_are_short_lived(hardened: Service) -> None:
 def test_v6_4_2_no_hints_and_no_questions(hardened: Service) -> None:
     """Such fields are not kept, not shown, and open nothing."""
     admin = account("admin").session_id
-    answer = hardened.request("POST", USERS, admin, json={
-        "email": "hint@example.com", "password": GOOD,
-        "password_hint": "kites", "secret_question": "pet?", "answer": "cat",
-    })
+    answer = hardened.request(
+        "POST",
+        USERS,
+        admin,
+        json={
+            "email": "hint@example.com",
+            "password": GOOD,
+            "password_hint": "kites",
+            "secret_question": "pet?",
+            "answer": "cat",
+        },
+    )
     assert answer.status_code == 201
     shown = set(answer.json())
     assert shown == {
-        "id", "email", "first_name", "last_name", "created_at", "updated_at",
+        "id",
+        "email",
+        "first_name",
+        "last_name",
+        "created_at",
+        "updated_at",
     }
-    answer = hardened.request("POST", RESET, data={
-        "email": "hint@example.com", "answer": "cat", "new_password": GOOD,
-    })
+    answer = hardened.request(
+        "POST",
+        RESET,
+        data={
+            "email": "hint@example.com",
+            "answer": "cat",
+            "new_password": GOOD,
+        },
+    )
     assert answer.status_code == 400
 
 
@@ -103,9 +131,14 @@ def test_v6_4_6_admins_choose_no_password(hardened: Service) -> None:
         for path in ("", "/role", "/disabled", "/password-reset"):
             hardened.request(
                 "POST" if path == "/password-reset" else "PUT",
-                f"{USERS}/{user.id}{path}", admin, json=body,
+                f"{USERS}/{user.id}{path}",
+                admin,
+                json=body,
             )
     assert hardened.enter(user.email, GOOD).status_code == 401
-    assert hardened.request(
-        "GET", ME, hardened.login(user.email, PASSWORD)
-    ).status_code == 200
+    assert (
+        hardened.request(
+            "GET", ME, hardened.login(user.email, PASSWORD)
+        ).status_code
+        == 200
+    )

@@ -7,17 +7,23 @@ import pytest
 
 from tests.asvs.page import block, numbers
 from tests.asvs.service import SESSIONS, Service
-from tests.http.accounts import PASSWORD, account, handle_of
+from tests.e2e.server.accounts import PASSWORD, account, handle_of
 from tests.threads import at_once
-from vestibule import settings
+from vestibule.core import settings
 
 
-@pytest.mark.parametrize(("column", "profile"), [
-    (1, "contract"), (2, "hardened"),
-])
+@pytest.mark.parametrize(
+    ("column", "profile"),
+    [
+        (1, "contract"),
+        (2, "hardened"),
+    ],
+)
 def test_v7_1_1_timeouts_are_as_documented(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
-    column: int, profile: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    column: int,
+    profile: str,
 ) -> None:
     """The page has the effective settings, and sessions end by them."""
     server: Service = request.getfixturevalue(profile)
@@ -26,13 +32,12 @@ def test_v7_1_1_timeouts_are_as_documented(
     known = {one.name: one for one in settings.ALL}
     assert told == {name: known[name].read() for name in told}
     assert set(told) == {
-        name for name in known
+        name
+        for name in known
         if name in ("SESSION_DURATION", "SESSION_MAX_AGE", "REAUTH_WINDOW")
         or (name.startswith("SESSION_") and "TIMEOUT" in name)
     }
-    (shown,) = server.request(
-        "GET", SESSIONS, account().session_id
-    ).json()
+    (shown,) = server.request("GET", SESSIONS, account().session_id).json()
     if not told["SESSION_MAX_AGE"]:
         assert shown["expires_at"] is None
         return

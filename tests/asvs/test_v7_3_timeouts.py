@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.asvs.service import ME, Service
-from tests.http.accounts import PASSWORD, account
+from tests.e2e.server.accounts import PASSWORD, account
 from tests.serving import COOKIE
 
 
@@ -37,9 +37,14 @@ def test_v7_3_1_idle_timeout(tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("kind", [
-    "session_auth", "session_exp_auth", "session_db_auth",
-])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "session_auth",
+        "session_exp_auth",
+        "session_db_auth",
+    ],
+)
 def test_v7_3_2_absolute_lifetime(kind: str, tmp_path: Path) -> None:
     """Three seconds end a session in every store, used as it may be."""
     server = Service(

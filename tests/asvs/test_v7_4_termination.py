@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """ASVS 7.4: what ended stays ended, on every worker, whoever ended it."""
 
-from models.user import User
 from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service, set_password
-from tests.http.accounts import PASSWORD, account, open_session
+from tests.e2e.server.accounts import PASSWORD, account, open_session
 from tests.threads import at_once
+from vestibule.db.models.user import User
 
 
 def test_v7_4_1_logout_ends_it_on_the_server(hardened: Service) -> None:
@@ -43,9 +43,15 @@ def test_v7_4_2_deleting_a_user_ends_all(hardened: Service) -> None:
     answer = hardened.request("DELETE", f"{USERS}/{user.id}", admin)
     assert answer.status_code == 200
     assert {hardened.status(token) for token in tokens} == {403}
-    answer = hardened.request("POST", USERS, admin, json={
-        "email": user.email, "password": GOOD,
-    })
+    answer = hardened.request(
+        "POST",
+        USERS,
+        admin,
+        json={
+            "email": user.email,
+            "password": GOOD,
+        },
+    )
     assert answer.status_code == 201
     assert {hardened.status(token) for token in tokens} == {403}
     assert hardened.enter(user.email, PASSWORD).status_code == 401
@@ -62,9 +68,7 @@ def test_v7_4_2_disabling_a_user_ends_all(hardened: Service) -> None:
     try:
         login = (user.email, PASSWORD)
         assert basic.request("GET", ME, auth=login).status_code == 200
-        answer = hardened.request(
-            "PUT", path, admin, json={"disabled": True}
-        )
+        answer = hardened.request("PUT", path, admin, json={"disabled": True})
         assert answer.status_code == 200
         assert {hardened.status(token) for token in tokens} == {403}
         assert hardened.enter(*login).status_code == 401

@@ -5,10 +5,6 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from models.engine import database
-from models.tables import USER_SESSIONS
-from models.user import User
-from models.user_session import UserSession
 from tests.asvs.service import (
     EVIL,
     LOGIN,
@@ -18,16 +14,26 @@ from tests.asvs.service import (
     USERS,
     Service,
 )
-from tests.http.accounts import PASSWORD, account, handle_of, open_session
-from tests.http.matrix import routes
-from vestibule import clock
+from tests.e2e.server.accounts import (
+    PASSWORD,
+    account,
+    handle_of,
+    open_session,
+)
+from tests.e2e.server.matrix import routes
+from vestibule.core import clock
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import USER_SESSIONS
 
 
 def forget_proof(handle: str) -> None:
     """Make a session's proof of the password older than the window."""
     with database().transaction() as connection:
         connection.execute(
-            update(USER_SESSIONS).where(USER_SESSIONS.c.id == handle)
+            update(USER_SESSIONS)
+            .where(USER_SESSIONS.c.id == handle)
             .values(authenticated_at=clock.now() - timedelta(seconds=301))
         )
 
@@ -37,17 +43,19 @@ def test_v7_5_1_fresh_proof_before_email(hardened: Service) -> None:
     user = account()
     forget_proof(handle_of(user.session_id))
     body = {"email": f"new-{user.email}"}
-    answer = hardened.request("PUT", f"{ME}/email", user.session_id,
-                              json=body)
+    answer = hardened.request("PUT", f"{ME}/email", user.session_id, json=body)
     assert answer.status_code == 403
     stored = User.get(user.id)
     assert stored is not None and stored.email == user.email
-    wrong = hardened.request("POST", REFRESH, user.session_id,
-                             data={"password": "wrong"})
+    wrong = hardened.request(
+        "POST", REFRESH, user.session_id, data={"password": "wrong"}
+    )
     assert 400 <= wrong.status_code < 500
-    renewed = hardened.token(hardened.request(
-        "POST", REFRESH, user.session_id, data={"password": PASSWORD}
-    ))
+    renewed = hardened.token(
+        hardened.request(
+            "POST", REFRESH, user.session_id, data={"password": PASSWORD}
+        )
+    )
     answer = hardened.request("PUT", f"{ME}/email", renewed, json=body)
     assert answer.status_code == 200
     assert answer.json()["email"] == body["email"]
@@ -64,16 +72,20 @@ def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
     for secret in (user.session_id, second):
         assert secret not in answer.text
     stranger = f"{SESSIONS}/{handle_of(other.session_id)}"
-    assert hardened.request(
-        "DELETE", stranger, user.session_id
-    ).status_code == 404
+    assert (
+        hardened.request("DELETE", stranger, user.session_id).status_code
+        == 404
+    )
     assert hardened.status(other.session_id) == 200
     for handle in handles:
         # A handle is no way in.
         assert hardened.status(handle) == 403
-    assert hardened.request(
-        "DELETE", f"{SESSIONS}/{third}", user.session_id
-    ).status_code == 200
+    assert (
+        hardened.request(
+            "DELETE", f"{SESSIONS}/{third}", user.session_id
+        ).status_code
+        == 200
+    )
     assert hardened.status(second) == 403
     second = open_session(user.user)
     answer = hardened.request("DELETE", SESSIONS, user.session_id)
@@ -109,8 +121,13 @@ def test_v7_6_2_sessions_need_an_explicit_act(hardened: Service) -> None:
         answer = hardened.enter(user.email, PASSWORD, **headers)
         assert answer.status_code == 403
         assert "Set-Cookie" not in answer.headers
-    answer = hardened.request("GET", LOGIN, params={
-        "email": user.email, "password": PASSWORD,
-    })
+    answer = hardened.request(
+        "GET",
+        LOGIN,
+        params={
+            "email": user.email,
+            "password": PASSWORD,
+        },
+    )
     assert answer.status_code == 405
     assert UserSession.count() == before

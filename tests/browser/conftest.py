@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from models.user import User
 from tests.browser.scenes import PASSWORD, enter
 from tests.browser.town import Town, inhabited
 from tests.browser.visitor import Visitor
 from tests.clocks import FileClock
-from tests.http.contents import alarms_of
+from tests.e2e.server.contents import alarms_of
 from tests.serving import COOKIE, MovedServer, Server
-from vestibule.accounts.roles import set_role
+from vestibule.accounts.users import set_role
+from vestibule.db.models.user import User
 
 PAGES = {
     "AUTH_TYPE": "session_db_auth",
@@ -44,9 +44,7 @@ def shared_house(
 
 
 @pytest.fixture
-def house(
-    shared_house: Server, monkeypatch: pytest.MonkeyPatch
-) -> Server:
+def house(shared_house: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Return the shared server, its database being the test's."""
     monkeypatch.setenv("DATABASE_URL", shared_house.env["DATABASE_URL"])
     return shared_house
@@ -91,9 +89,7 @@ def shared_town(
 @pytest.fixture
 def town(shared_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
     """Return the town that is looked at, its database being the test's."""
-    monkeypatch.setenv(
-        "DATABASE_URL", shared_town.server.env["DATABASE_URL"]
-    )
+    monkeypatch.setenv("DATABASE_URL", shared_town.server.env["DATABASE_URL"])
     return shared_town
 
 

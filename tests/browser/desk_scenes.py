@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from models.user_session import UserSession
 from tests.browser.scenes import enter, submit
 from tests.browser.town import NOBODY, Town, fail, forgive
 from tests.browser.visitor import Visitor
-from vestibule.web.desk.deeds import DEEDS
+from vestibule.db.models.user_session import UserSession
+from vestibule.web.admin.user_actions import USER_ACTIONS
 
 Scene = Callable[[Visitor, Town], None]
 LONG = "x" * 300
@@ -25,8 +25,12 @@ def filled(address: str, town: Town) -> str:
     """Return an address with the ids of those whom it names."""
     (session,) = UserSession.newest(town.bob.id, 1)
     return address.format(
-        chief=town.chief.id, bob=town.bob.id, dora=town.dora.id,
-        swarm=town.swarm.id, newcomer=town.newcomer.id, session=session.id,
+        chief=town.chief.id,
+        bob=town.bob.id,
+        dora=town.dora.id,
+        swarm=town.swarm.id,
+        newcomer=town.newcomer.id,
+        session=session.id,
     )
 
 
@@ -58,9 +62,7 @@ def later(address: str) -> Scene:
     return scene
 
 
-def sent(
-    address: str, status: int, hours: float = 0, **fields: str
-) -> Scene:
+def sent(address: str, status: int, hours: float = 0, **fields: str) -> Scene:
     """Return the scene of a form that was sent, with what was typed."""
 
     def scene(visitor: Visitor, town: Town) -> None:
@@ -97,16 +99,14 @@ DESK_SCENES: dict[str, Scene] = {
     "users-elsewhere": page("/admin?after=forged", 400),
     "add": page("/admin/users/add"),
     "add-password": page("/admin/users/add", hours=OLD),
-    "add-refused": sent(
-        "/admin/users/add", 400, email="bob@example.com"
-    ),
+    "add-refused": sent("/admin/users/add", 400, email="bob@example.com"),
     "user": page("/admin/users/{bob}"),
     "user-told": told,
     "user-own": page("/admin/users/{chief}"),
     "user-disabled": page("/admin/users/{dora}"),
     "user-new": page("/admin/users/{newcomer}"),
     "user-nowhere": page("/admin/users/nobody", 404),
-    **{deed: page(f"/admin/users/{{bob}}/{deed}") for deed in DEEDS},
+    **{deed: page(f"/admin/users/{{bob}}/{deed}") for deed in USER_ACTIONS},
     "deed-own": page("/admin/users/{chief}/disable"),
     "deed-password": page("/admin/users/{bob}/delete", hours=OLD),
     "deed-wrong-password": sent(
@@ -118,22 +118,19 @@ DESK_SCENES: dict[str, Scene] = {
     "sessions": page("/admin/sessions"),
     "sessions-next": later("/admin/sessions?user={bob}"),
     "sessions-none": page(f"/admin/sessions?user={NOBODY}"),
-    "sessions-rare": page(
-        f"/admin/sessions?user={{swarm}}&device={NOBODY}"
-    ),
-    "sessions-refused": page(
-        f"/admin/sessions?network=x&device={LONG}", 400
-    ),
+    "sessions-rare": page(f"/admin/sessions?user={{swarm}}&device={NOBODY}"),
+    "sessions-refused": page(f"/admin/sessions?network=x&device={LONG}", 400),
     "end-session": page("/admin/sessions/end?session={session}"),
     "end-session-wrong-password": sent(
         "/admin/sessions/end?session={session}", 401, OLD, password="wrong"
     ),
     "end-all": page("/admin/sessions/end-all"),
-    "end-all-wrong-name": sent(
-        "/admin/sessions/end-all", 400, name="yes"
-    ),
+    "end-all-wrong-name": sent("/admin/sessions/end-all", 400, name="yes"),
     "end-all-wrong-password": sent(
-        "/admin/sessions/end-all", 401, OLD, name="vestibule",
+        "/admin/sessions/end-all",
+        401,
+        OLD,
+        name="vestibule",
         password="wrong",
     ),
     "events": page("/admin/events"),

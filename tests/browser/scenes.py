@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from playwright.sync_api import expect
 
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.visitor import Visitor
 from tests.serving import COOKIE
-from vestibule import clock
-from vestibule.accounts.reset import issue_code
+from vestibule.accounts.password_reset import issue_code
+from vestibule.core import clock
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 PASSWORD = "violet umbrella 7 kites"
 PHONE = (
@@ -52,9 +52,14 @@ def enter(visitor: Visitor, user: User, hours: float = 0) -> None:
     secret, began = secrets.token_urlsafe(), clock.now()
     began -= timedelta(hours=hours)
     UserSession(
-        user_id=user.id, session_id=secret, created_at=began,
-        authenticated_at=began, last_seen_at=began, ip="127.0.0.1",
-        user_agent=PHONE, method="password",
+        user_id=user.id,
+        session_id=secret,
+        created_at=began,
+        authenticated_at=began,
+        last_seen_at=began,
+        ip="127.0.0.1",
+        user_agent=PHONE,
+        method="password",
     ).save()
     visitor.context.add_cookies(
         [{"name": COOKIE, "value": secret, "url": visitor.url}]
@@ -120,9 +125,7 @@ def register_refused(visitor: Visitor, user: User) -> None:
 def reset_refused(visitor: Visitor, user: User) -> None:
     """Set a new password by a code that is wrong."""
     visitor.open("/reset")
-    visitor.fill(
-        email=str(user.email), code="wrong", new_password=PASSWORD
-    )
+    visitor.fill(email=str(user.email), code="wrong", new_password=PASSWORD)
     submit(visitor, 400)
 
 
@@ -162,8 +165,11 @@ def many_sessions(visitor: Visitor, user: User) -> None:
     """Have more sessions than a page shows, and leaf."""
     for number in range(25):
         UserSession(
-            user_id=user.id, session_id=f"{user.id}{number}",
-            user_agent=PHONE, ip="192.0.2.1", method="password",
+            user_id=user.id,
+            session_id=f"{user.id}{number}",
+            user_agent=PHONE,
+            ip="192.0.2.1",
+            method="password",
         ).save()
     sign_in(visitor, user)
     visitor.open("/account/sessions")

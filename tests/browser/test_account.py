@@ -6,11 +6,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from models.user import User
 from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD
 from tests.browser.visitor import Visitor
 from tests.serving import Server
+from vestibule.db.models.user import User
 
 NEW = "seven kites and an umbrella"
 each_way = pytest.mark.parametrize(
@@ -114,17 +114,33 @@ def test_an_old_proof_is_not_enough(open_house: Open, visit: Visit) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["<script>alert(1)</script>", '"><img src=/x onerror=alert(1)>',
-     "\u202egnp.exe\u2066", "x" * 10_000, "{{ 7*7 }}", "\u0000n".strip("\0"),
-     "\U0001f469\u200d\U0001f680" * 300, "a b " * 500, "&lt;b&gt;"],
-    ids=["script", "image", "right to left", "long", "template", "short",
-         "emoji", "words", "entities"],
+    [
+        "<script>alert(1)</script>",
+        '"><img src=/x onerror=alert(1)>',
+        "\u202egnp.exe\u2066",
+        "x" * 10_000,
+        "{{ 7*7 }}",
+        "\u0000n".strip("\0"),
+        "\U0001f469\u200d\U0001f680" * 300,
+        "a b " * 500,
+        "&lt;b&gt;",
+    ],
+    ids=[
+        "script",
+        "image",
+        "right to left",
+        "long",
+        "template",
+        "short",
+        "emoji",
+        "words",
+        "entities",
+    ],
 )
 def test_whatever_somebody_is_called(
     house: Server, visit: Visit, bob: User, name: str
 ) -> None:
-    """It is text on every page, comes back as typed, and nothing breaks.
-    """
+    """It is text on every page, comes back as typed, and nothing breaks."""
     visitor = visit(house)
     visitor.sign_in(str(bob.email), PASSWORD)
     visitor.fill(first_name=name, last_name=name)
@@ -134,8 +150,14 @@ def test_whatever_somebody_is_called(
     expect(field).to_have_value(name.strip())
     assert visitor.page.locator("main script, main h1 img").count() == 0
     visitor.page.set_viewport_size({"width": 360, "height": 800})
-    for path in ("/account", "/account/sessions", "/account/activity",
-                 "/account/delete", "/sign-in", "/nowhere"):
+    for path in (
+        "/account",
+        "/account/sessions",
+        "/account/activity",
+        "/account/delete",
+        "/sign-in",
+        "/nowhere",
+    ):
         visitor.page.goto(path)
         assert visitor.overflow() <= 0, path
     visitor.open("/account")

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from models import events, hourly
-from models.events import Happening
-from models.hourly import Slot, hour_of
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD, PHONE, enter, sign_in
 from tests.serving import Server
-from vestibule import clock
-from vestibule.accounts.roles import set_role
-from vestibule.journal import SESSIONS
+from vestibule.accounts.users import set_role
+from vestibule.audit.writer import SESSIONS
+from vestibule.core import clock
+from vestibule.db import events, hourly_counts
+from vestibule.db.events import Event
+from vestibule.db.hourly_counts import Bucket, hour_of
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 
 def prepare(bob: User) -> None:
@@ -28,17 +28,27 @@ def prepare(bob: User) -> None:
     now = clock.now()
     for number in range(3):
         UserSession(
-            user_id=bob.id, session_id=f"{bob.id}{number}",
-            user_agent=PHONE, ip=f"192.0.2.{number}", method="password",
+            user_id=bob.id,
+            session_id=f"{bob.id}{number}",
+            user_agent=PHONE,
+            ip=f"192.0.2.{number}",
+            method="password",
         ).save()
-    events.store([
-        Happening(
-            now - timedelta(hours=number), kind, bob.id, ip="2001:db8::7",
-            network="2001:db8::/64", user_agent=PHONE, times=number + 1,
-        )
-        for number, kind in enumerate(("login", "login_failed") * 9)
-    ])
-    hourly.put({Slot(hour_of(now), SESSIONS): 40})
+    events.store(
+        [
+            Event(
+                now - timedelta(hours=number),
+                kind,
+                bob.id,
+                ip="2001:db8::7",
+                network="2001:db8::/64",
+                user_agent=PHONE,
+                times=number + 1,
+            )
+            for number, kind in enumerate(("login", "login_failed") * 9)
+        ]
+    )
+    hourly_counts.set_gauge({Bucket(hour_of(now), SESSIONS): 40})
 
 
 def test_a_new_admin_finds_and_ends_what_is_wrong(

@@ -4,13 +4,13 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.conftest import Visit
 from tests.browser.scenes import PASSWORD, enter
 from tests.browser.town import Town, fail
 from tests.browser.visitor import Visitor
 from tests.serving import COOKIE, Server
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 NEW = "seven kites and an umbrella"
 each_way = pytest.mark.parametrize(
@@ -106,9 +106,7 @@ def test_nobody_has_to_wait(desk: Visitor, bob: User) -> None:
     expect(link(desk, "Lift the wait…")).to_have_count(0)
 
 
-def test_a_code_for_who_forgot_the_password(
-    desk: Visitor, bob: User
-) -> None:
+def test_a_code_for_who_forgot_the_password(desk: Visitor, bob: User) -> None:
     """It is shown once, and its holder comes in by it."""
     desk.open(own(bob))
     desk.follow("Code for a new password…")
@@ -178,8 +176,9 @@ def test_an_old_login_has_to_be_proved(
     (before,) = visitor.context.cookies()
     visitor.open(own(bob))
     visitor.follow("Make an administrator…")
-    button, field = "Make an administrator", visitor.page.get_by_label(
-        "Your password", exact=True
+    button, field = (
+        "Make an administrator",
+        visitor.page.get_by_label("Your password", exact=True),
     )
     expect(field).to_have_attribute("type", "password")
     visitor.press(button)
@@ -200,16 +199,15 @@ def test_an_old_login_has_to_be_proved(
     visitor.press("Make a member")
     told(visitor, "The role is changed.")
     (after,) = (
-        each for each in visitor.context.cookies()
+        each
+        for each in visitor.context.cookies()
         if each.get("name") == COOKIE
     )
     assert after.get("value") != before.get("value")
 
 
 @each_way
-def test_the_last_admin_stays(
-    town: Town, visit: Visit, script: bool
-) -> None:
+def test_the_last_admin_stays(town: Town, visit: Visit, script: bool) -> None:
     """Whatever he does to himself, and is told what to do before."""
     visitor = visit(town.server, java_script_enabled=script)
     enter(visitor, town.chief)

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from api.v1 import app as app_module
+from tests.app.api.house import built
 from tests.browser.conftest import Visit
 from tests.browser.scenes import enter
 from tests.browser.town import NOBODY, Town
 from tests.browser.visitor import Visitor
 from tests.desk_addresses import desk_addresses
-from tests.views.house import built
-from vestibule import clock
-from vestibule.desk.export import FIELDS
-from vestibule.web.desk.deeds import DEEDS
-from vestibule.web.desk.listing import MOST
+from vestibule.api import app as app_module
+from vestibule.audit.export import FIELDS
+from vestibule.core import clock
+from vestibule.web.admin.lists import PAGE_ROWS
+from vestibule.web.admin.user_actions import USER_ACTIONS
 
 ROWS = "main .rows > li"
 
@@ -65,7 +65,7 @@ def test_a_list_is_leafed_through(
     name, value = path.partition("?")[2].split("=")
     visitor.open(path)
     first = shown()
-    assert len(set(first)) == MOST
+    assert len(set(first)) == PAGE_ROWS
     expect(visitor.page.locator(".pager a")).to_have_count(1)
     visitor.follow("Next page")
     back = visitor.page.get_by_role("link", name="To the first page")
@@ -82,9 +82,7 @@ def test_a_list_is_leafed_through(
     assert shown() == first
 
 
-def test_users_are_searched_and_filtered(
-    visitor: Visitor, town: Town
-) -> None:
+def test_users_are_searched_and_filtered(visitor: Visitor, town: Town) -> None:
     """By what is typed and chosen, which the form goes on showing."""
     visitor.open("/admin")
     visitor.fill(q="BUILD")
@@ -167,7 +165,9 @@ def test_figures_of_each_period(visitor: Visitor) -> None:
     """Each with the table behind it, which adds up to what is said."""
     visitor.open("/admin/figures")
     for name, slots in (
-        ("Last week", 28), ("Last month", 30), ("Last day", 24),
+        ("Last week", 28),
+        ("Last month", 30),
+        ("Last day", 24),
     ):
         visitor.follow(name)
         chosen = visitor.page.locator(".periods [aria-current]")
@@ -196,10 +196,12 @@ def test_a_member_learns_nothing(
     visitor.open("/admin/nowhere", 403)
     nothing = visitor.page.content()
     assert "/admin" not in nothing
-    paths = list(desk_addresses(
-        routes, "GET", user_id=[town.bob.id], deed=list(DEEDS)
-    ))
-    assert len(paths) > len(DEEDS)
+    paths = list(
+        desk_addresses(
+            routes, "GET", user_id=[town.bob.id], deed=list(USER_ACTIONS)
+        )
+    )
+    assert len(paths) > len(USER_ACTIONS)
     for path in paths:
         visitor.open(path, 403)
         assert visitor.page.content() == nothing, path

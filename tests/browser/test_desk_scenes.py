@@ -27,8 +27,6 @@ def test_the_desk_speaks_french_without_scripts(
     town: Town, visit: Visit, name: str
 ) -> None:
     """All of it, also where French takes more room."""
-    visitor = visit(
-        town.server, locale="fr-FR", java_script_enabled=False
-    )
+    visitor = visit(town.server, locale="fr-FR", java_script_enabled=False)
     DESK_SCENES[name](visitor, town)
     check_french(visitor)

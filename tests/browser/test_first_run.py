@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from models.user import User
 from tests.browser.conftest import Open, Visit
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.printed import invitation_of
 from tests.serving import Server
+from vestibule.db.models.user import User
 
 ADA = "ada@example.com"
 
@@ -32,9 +32,7 @@ def test_from_the_printed_address_to_an_ended_session(
     first.page.get_by_label("Password", exact=True).fill(PASSWORD)
     first.press("Create the account")
     first.is_at("/account")
-    second = visit(
-        house, java_script_enabled=script, user_agent=PHONE
-    )
+    second = visit(house, java_script_enabled=script, user_agent=PHONE)
     second.page.goto(house.url)
     second.is_at("/sign-in")
     second.fill(email=ADA, password=PASSWORD)

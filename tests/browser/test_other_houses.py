@@ -13,12 +13,12 @@ from tests.browser.test_scenes import check_for_everybody, english
 from tests.browser.visitor import Visitor
 from tests.printed import invitation_of
 from tests.serving import Server
-from vestibule.accounts.first_run import LIFETIME
+from vestibule.accounts.first_admin import SETUP_CODE_LIFETIME
 
 each_language = pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
 _DEFECT = """
 from api.v1 import app
-from vestibule.web.blueprint import open_to_all, pages
+from vestibule.web.access import open_to_all, pages
 
 
 @pages.get("/defect")
@@ -58,7 +58,7 @@ class DefectiveServer(Server):
 class LateServer(Server):
     """A server that is asked when its code is too old."""
 
-    program = ("-c", _LATE.format(seconds=LIFETIME.total_seconds()))
+    program = ("-c", _LATE.format(seconds=SETUP_CODE_LIFETIME.total_seconds()))
 
 
 def check(visitor: Visitor, locale: str) -> None:
@@ -70,9 +70,7 @@ def check(visitor: Visitor, locale: str) -> None:
 
 
 @each_language
-def test_an_empty_house(
-    open_house: Open, visit: Visit, locale: str
-) -> None:
+def test_an_empty_house(open_house: Open, visit: Visit, locale: str) -> None:
     """The form of the first run, and what it says to a wrong code."""
     house = open_house()
     invitation_of(house)
@@ -107,9 +105,7 @@ def test_a_code_that_grew_old(
 
 
 @each_language
-def test_a_house_on_guard(
-    open_house: Open, visit: Visit, locale: str
-) -> None:
+def test_a_house_on_guard(open_house: Open, visit: Visit, locale: str) -> None:
     """Who fails too often is told for how long to wait."""
     house = open_house(THROTTLE="on")
     bob = settle("bob@example.com")
@@ -118,9 +114,7 @@ def test_a_house_on_guard(
         wrong_password(visitor, bob)
     visitor.fill(email="bob@example.com", password="wrong password")
     submit(visitor, 429)
-    expect(visitor.page.get_by_role("alert")).to_contain_text(
-        "second"
-    )
+    expect(visitor.page.get_by_role("alert")).to_contain_text("second")
     check(visitor, locale)
 
 

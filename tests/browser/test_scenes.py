@@ -7,14 +7,19 @@ from functools import cache
 import pytest
 from babel.messages.pofile import read_po
 
-from models.user import User
 from tests.browser.conftest import Visit
 from tests.browser.scenes import SCENES
 from tests.browser.visitor import Visitor
 from tests.serving import ROOT, Server
+from vestibule.db.models.user import User
 
 _CATALOGUE = (
-    ROOT / "vestibule" / "web" / "locale" / "fr" / "LC_MESSAGES"
+    ROOT
+    / "vestibule"
+    / "web"
+    / "locale"
+    / "fr"
+    / "LC_MESSAGES"
     / "messages.po"
 )
 #: Pixels: a phone, a tablet, a laptop, a wide screen.
@@ -28,7 +33,8 @@ def english() -> set[str]:
     """Return the texts that no French page may have."""
     with _CATALOGUE.open("rb") as file:
         return {
-            message.id for message in read_po(file)
+            message.id
+            for message in read_po(file)
             if isinstance(message.id, str)
             and " " in message.id
             and "%" not in message.id
@@ -42,13 +48,15 @@ def unevenness(visitor: Visitor, selector: str) -> float:
     More than some mean that they do not stand in one line.
     """
     # At one moment: the page may be scrolling to what has the focus.
-    return float(visitor.page.locator(selector).evaluate_all(
-        """(all) => {
+    return float(
+        visitor.page.locator(selector).evaluate_all(
+            """(all) => {
             const middles = all.map((one) => one.getBoundingClientRect())
                 .map((box) => box.y + box.height / 2);
             return all.length && Math.max(...middles) - Math.min(...middles);
         }"""
-    ))
+        )
+    )
 
 
 def check_for_everybody(visitor: Visitor) -> None:

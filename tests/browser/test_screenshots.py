@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from models import events, hourly
-from models.events import Happening
-from models.hourly import Slot, hour_of
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD, PHONE, sign_in, wrong_password
 from tests.browser.visitor import Visitor
 from tests.printed import invitation_of
-from vestibule import clock
-from vestibule.accounts.roles import set_role
-from vestibule.journal import HASHES, HASHING, SESSIONS
-from vestibule.observe.security import Event
+from vestibule.accounts.users import set_role
+from vestibule.audit.log import EventType
+from vestibule.audit.writer import HASHES, HASHING, SESSIONS
+from vestibule.core import clock
+from vestibule.db import events, hourly_counts
+from vestibule.db.events import Event
+from vestibule.db.hourly_counts import Bucket, hour_of
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 #: Bytes of a picture: a clone should not grow by it.
 MOST = 90_000
@@ -70,9 +70,7 @@ def begin_before(
     ).save()
 
 
-def test_the_first_run(
-    open_house: Open, visit: Visit, folder: Path
-) -> None:
+def test_the_first_run(open_house: Open, visit: Visit, folder: Path) -> None:
     """The page that the printed address leads to."""
     house = open_house()
     _, code = invitation_of(house)
@@ -126,27 +124,47 @@ def begin_business() -> User:
     for number, name in enumerate(("Bob", "Eve", "Grace", "Heidi", "Ivan")):
         begin_before(
             settle(f"{name.lower()}@example.com", first_name=name),
-            FIREFOX, f"192.0.2.{number}", number + 1, number / 10,
+            FIREFOX,
+            f"192.0.2.{number}",
+            number + 1,
+            number / 10,
         )
     eve: User = User.search({"email": "eve@example.com"})[0]
     begin_before(eve, PHONE, "203.0.113.99", 3, 2)
-    events.store([
-        Happening(now - timedelta(minutes=7 * number), kind, eve.id,
-                  ip="203.0.113.99", network="203.0.113.99/32",
-                  user_agent=PHONE)
-        for number, kind in enumerate(
-            (Event.LOGIN, *[Event.LOGIN_FAILED] * 4, Event.THROTTLED)
-        )
-    ])
-    hourly.put({
-        Slot(hour_of(now) - ago, name): amount * (ago * 7 % 11 + 1)
-        for ago in range(24)
-        for name, amount in (
-            (Event.LOGIN, 5), (Event.LOGIN_FAILED, 1), (SESSIONS, 9),
-            (Event.USER_ADDED, 1), (Event.THROTTLED, ago % 3),
-            (HASHES, 6), (HASHING, 150_000 + ago * 900),
-        )
-    })
+    events.store(
+        [
+            Event(
+                now - timedelta(minutes=7 * number),
+                kind,
+                eve.id,
+                ip="203.0.113.99",
+                network="203.0.113.99/32",
+                user_agent=PHONE,
+            )
+            for number, kind in enumerate(
+                (
+                    EventType.LOGIN,
+                    *[EventType.LOGIN_FAILED] * 4,
+                    EventType.THROTTLED,
+                )
+            )
+        ]
+    )
+    hourly_counts.set_gauge(
+        {
+            Bucket(hour_of(now) - ago, name): amount * (ago * 7 % 11 + 1)
+            for ago in range(24)
+            for name, amount in (
+                (EventType.LOGIN, 5),
+                (EventType.LOGIN_FAILED, 1),
+                (SESSIONS, 9),
+                (EventType.USER_ADDED, 1),
+                (EventType.THROTTLED, ago % 3),
+                (HASHES, 6),
+                (HASHING, 150_000 + ago * 900),
+            )
+        }
+    )
     return eve
 
 

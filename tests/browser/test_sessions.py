@@ -6,12 +6,12 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.conftest import Visit
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.browser.visitor import Visitor
 from tests.serving import COOKIE, Server
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 SESSIONS = "/account/sessions"
 
@@ -75,9 +75,7 @@ def test_all_others_end_at_once(
 ) -> None:
     """The one that asks goes on."""
     laptop = signed_in(visit(house), bob)
-    others = [
-        signed_in(visit(house, user_agent=PHONE), bob) for _ in range(2)
-    ]
+    others = [signed_in(visit(house, user_agent=PHONE), bob) for _ in range(2)]
     laptop.open(SESSIONS)
     expect(rows(laptop)).to_have_count(3)
     laptop.page.get_by_text("End all others").click()
@@ -136,8 +134,13 @@ def test_a_form_that_is_sent_with_a_stale_session(
 
 @pytest.mark.parametrize(
     "user_agent",
-    ["<script>alert(1)</script>", '"><img src=/x onerror=alert(1)>',
-     "\u202egnp.exe".encode().decode("latin-1"), "x" * 10_000, "{{ 7*7 }}"],
+    [
+        "<script>alert(1)</script>",
+        '"><img src=/x onerror=alert(1)>',
+        "\u202egnp.exe".encode().decode("latin-1"),
+        "x" * 10_000,
+        "{{ 7*7 }}",
+    ],
 )
 def test_whatever_a_browser_calls_itself(
     house: Server, visit: Visit, bob: User, user_agent: str

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from models.user import User
 from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD
 from tests.serving import COOKIE, Server
+from vestibule.db.models.user import User
 
 WRONG = "The email or the password is wrong."
 
@@ -79,9 +79,7 @@ def test_a_wrong_password(
     visitor.is_at("/account")
 
 
-def test_the_alert_is_read_out(
-    house: Server, visit: Visit, bob: User
-) -> None:
+def test_the_alert_is_read_out(house: Server, visit: Visit, bob: User) -> None:
     """It has the focus, so that nobody has to look for it."""
     visitor = visit(house)
     visitor.open("/sign-in")
@@ -159,10 +157,20 @@ def test_the_way_back(house: Server, visit: Visit, bob: User) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["//evil.example", "/\\evil.example", "javascript:alert(1)",
-     "https:evil.example", "https://evil.example", "%2F%2Fevil.example",
-     "/%09/evil.example", "\t//evil.example", "/\t/evil.example",
-     "data:text/html,x", "\\\\evil.example", "/%5Cevil.example/..//x"],
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "https:evil.example",
+        "https://evil.example",
+        "%2F%2Fevil.example",
+        "/%09/evil.example",
+        "\t//evil.example",
+        "/\t/evil.example",
+        "data:text/html,x",
+        "\\\\evil.example",
+        "/%5Cevil.example/..//x",
+    ],
 )
 def test_no_other_way(
     house: Server, visit: Visit, bob: User, address: str

@@ -4,11 +4,11 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
-from models.user import User
 from tests.browser.conftest import Open, Visit
 from tests.browser.scenes import PASSWORD
 from tests.browser.visitor import Visitor
 from tests.serving import Server
+from vestibule.db.models.user import User
 
 PHONE = {"viewport": {"width": 360, "height": 740}}
 
@@ -72,9 +72,7 @@ def test_operations_are_found(visit: Visit, house: Server) -> None:
     visitor.sees("None.")
 
 
-def test_it_asks_by_basic_credentials(
-    visit: Visit, open_house: Open
-) -> None:
+def test_it_asks_by_basic_credentials(visit: Visit, open_house: Open) -> None:
     """Where the mechanism takes those: they stay within the page."""
     server = open_house(AUTH_TYPE="basic_auth", WEB_PAGES="off")
     user = User(email="bob@example.com")

@@ -25,7 +25,8 @@ def show(chromium: Browser) -> Show:
         visitor.context.route(
             f"{URL}/**",
             lambda route: route.fulfill(
-                body=body, content_type="text/html",
+                body=body,
+                content_type="text/html",
                 headers={"Content-Security-Policy": POLICY},
             ),
         )

@@ -3,13 +3,13 @@
 
 import pytest
 
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.browser.visitor import Visitor
 from tests.serving import Server
-from vestibule.web.assets import LOGO_LIMIT
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.web.assets import MAX_LOGO_BYTES
 
 #: Bytes over the wire, headers and all assets included.
 MOST = 60_000
@@ -26,7 +26,7 @@ _BLOCKING = """performance.getEntriesByType("resource").filter(
 def largest_logo() -> str:
     """Return an SVG file that just may be served."""
     frame = '<svg xmlns="http://www.w3.org/2000/svg"><!--{}--></svg>'
-    return frame.format("x" * (LOGO_LIMIT - len(frame) + 2))
+    return frame.format("x" * (MAX_LOGO_BYTES - len(frame) + 2))
 
 
 def weigh(visitor: Visitor, path: str) -> int:
@@ -50,24 +50,29 @@ def test_every_page_is_light(
     """With the largest logo, the most sessions and events on a page."""
     logo = tmp_path_factory.mktemp("logo") / "logo.svg"
     logo.write_text(largest_logo())
-    assert logo.stat().st_size == LOGO_LIMIT
+    assert logo.stat().st_size == MAX_LOGO_BYTES
     house = open_house(REGISTRATION="open", BRAND_LOGO=str(logo))
     bob: User = settle(EMAIL, first_name="B" * 40, last_name="b" * 40)
     for number in range(60):
         UserSession(
-            user_id=bob.id, session_id=str(number), user_agent=PHONE,
+            user_id=bob.id,
+            session_id=str(number),
+            user_agent=PHONE,
             ip="2001:db8:1234:5678:9abc:def0:1234:5678",
         ).save()
     visitor = visit(house)
     for path in OPEN:
         assert 0 < weigh(visitor, path) < MOST, path
     for _ in range(30):
-        house.request("POST", "/api/v1/auth_session/login",
-                      data={"email": EMAIL, "password": "wrong"})
+        house.request(
+            "POST",
+            "/api/v1/auth_session/login",
+            data={"email": EMAIL, "password": "wrong"},
+        )
     visitor.sign_in(EMAIL, PASSWORD)
     for path in INSIDE:
         weight = weigh(visitor, path)
-        assert LOGO_LIMIT < weight < MOST, (path, weight)
+        assert MAX_LOGO_BYTES < weight < MOST, (path, weight)
 
 
 @pytest.mark.parametrize("path", OPEN + INSIDE)

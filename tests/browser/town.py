@@ -13,22 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from models import attempts, engine, events, hourly
-from models.events import Happening
-from models.hourly import Slot, hour_of
-from models.user import User
-from models.user_session import UserSession
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.serving import Server
-from vestibule import clock
-from vestibule.accounts.roles import set_role
-from vestibule.accounts.unlocking import unlock
-from vestibule.desk.sessions import LOOKED
-from vestibule.digest import digest_of
-from vestibule.journal import HASHES, HASHING, SESSIONS
-from vestibule.network import network_of
-from vestibule.observe.security import Event
-from vestibule.throttle import throttle
+from vestibule.accounts.throttle import reset_failures, throttle
+from vestibule.accounts.users import set_role
+from vestibule.admin.filters import MAX_ROWS_SCANNED
+from vestibule.audit.log import EventType
+from vestibule.audit.writer import HASHES, HASHING, SESSIONS
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.core.network import network_of
+from vestibule.db import engine, events, hourly_counts, login_failures
+from vestibule.db.events import Event
+from vestibule.db.hourly_counts import Bucket, hour_of
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 #: With those who have names, one page of the desk and some more.
 CROWD = 24
@@ -74,7 +73,11 @@ def inhabited(folder: Path, settings: dict[str, str]) -> Iterator[Town]:
         for number in range(CROWD):
             _settled(f"crowd{number}")
         town = Town(
-            server, chief, bob, dora, _settled("swarm"),
+            server,
+            chief,
+            bob,
+            dora,
+            _settled("swarm"),
             _settled("newcomer"),
         )
         _begin_sessions(town)
@@ -93,9 +96,9 @@ def fail(user: User, address: str = "192.0.2.9") -> None:
 
 def forgive(user: User) -> None:
     """Let nobody wait for what failed before, from here neither."""
-    unlock(user)
+    reset_failures(user)
     here = network_of("127.0.0.1")
-    attempts.forget([digest_of(f"network:{here}")])
+    login_failures.delete_counts([digest_of(f"network:{here}")])
 
 
 def _settled(name: str, **names: str) -> User:
@@ -109,36 +112,50 @@ def _begin_sessions(town: Town) -> None:
     """Store Bob's sessions, and those of the swarm before."""
     now = clock.now()
     for user, agent, number, hours in (
-        (town.swarm, "curl/8.5.0", LOOKED + 1, 3),
+        (town.swarm, "curl/8.5.0", MAX_ROWS_SCANNED + 1, 3),
         (town.bob, PHONE, DEVICES, 1),
     ):
         for each in range(number):
             UserSession(
-                user_id=user.id, session_id=f"{user.id}{each}",
+                user_id=user.id,
+                session_id=f"{user.id}{each}",
                 created_at=now - timedelta(hours=hours, seconds=each),
-                last_seen_at=now, user_agent=agent,
-                ip=f"192.0.2.{each % 2}", method="password",
+                last_seen_at=now,
+                user_agent=agent,
+                ip=f"192.0.2.{each % 2}",
+                method="password",
             ).save()
 
 
 def _let_happen(town: Town) -> None:
     """Store an event of each kind, logins, and a month of sums."""
     now = clock.now()
-    happened = [*([Event.LOGIN] * LOGINS), *Event]
-    events.store([
-        Happening(
-            now - timedelta(minutes=number), kind, town.bob.id,
-            by_id=None if kind is Event.LOGIN else town.chief.id,
-            ip="2001:db8::7", network="2001:db8::/64", user_agent=PHONE,
-            times=number % 3 + 1,
-        )
-        for number, kind in enumerate(happened)
-    ])
-    hourly.put({
-        Slot(hour_of(now) - ago, name): amount * (ago % 24 + 1)
-        for ago in range(30 * 24)
-        for name, amount in (
-            (Event.LOGIN, 5), (Event.LOGIN_FAILED, 1), (SESSIONS, 900),
-            (HASHES, 6), (HASHING, 150_000),
-        )
-    })
+    happened = [*([EventType.LOGIN] * LOGINS), *EventType]
+    events.store(
+        [
+            Event(
+                now - timedelta(minutes=number),
+                kind,
+                town.bob.id,
+                by_id=None if kind is EventType.LOGIN else town.chief.id,
+                ip="2001:db8::7",
+                network="2001:db8::/64",
+                user_agent=PHONE,
+                times=number % 3 + 1,
+            )
+            for number, kind in enumerate(happened)
+        ]
+    )
+    hourly_counts.set_gauge(
+        {
+            Bucket(hour_of(now) - ago, name): amount * (ago % 24 + 1)
+            for ago in range(30 * 24)
+            for name, amount in (
+                (EventType.LOGIN, 5),
+                (EventType.LOGIN_FAILED, 1),
+                (SESSIONS, 900),
+                (HASHES, 6),
+                (HASHING, 150_000),
+            )
+        }
+    )

@@ -34,8 +34,7 @@ expect.set_options(timeout=20_000)
 
 
 class Visitor:
-    """One person's browser: cookies of its own, and a page that is open.
-    """
+    """One person's browser: cookies of its own, and a page that is open."""
 
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         """Open a browser of `options`, for the server at `url`."""
@@ -58,8 +57,7 @@ class Visitor:
         self.context.on("response", self._note_answer)
 
     def companion(self, **options: Any) -> "Visitor":
-        """Open another browser for the same server; it closes with this.
-        """
+        """Open another browser for the same server; it closes with this."""
         other = Visitor(self._browser, self.url, **options)
         self._companions.append(other)
         return other
@@ -111,24 +109,26 @@ class Visitor:
         found = self.page.evaluate(_RUN, [*rules])["violations"]
         return [
             f"{one['id']}: {node['html']}: {node['failureSummary']}"
-            for one in found if one["impact"] in _GRAVE
+            for one in found
+            if one["impact"] in _GRAVE
             for node in one["nodes"]
         ]
 
     def overflow(self) -> int:
         """Return by how many pixels the page is wider than the screen."""
-        return int(self.page.evaluate(
-            "document.documentElement.scrollWidth"
-            " - document.documentElement.clientWidth"
-        ))
+        return int(
+            self.page.evaluate(
+                "document.documentElement.scrollWidth"
+                " - document.documentElement.clientWidth"
+            )
+        )
 
     def photograph(self, folder: Path, name: str) -> None:
         """Write what is on the screen into `folder`."""
         self.page.screenshot(path=folder / f"{name}.png")
 
     def close(self) -> None:
-        """Close the browser; it must have had nothing to complain about.
-        """
+        """Close the browser; it must have had nothing to complain about."""
         for companion in self._companions:
             companion.close()
         self.context.close()

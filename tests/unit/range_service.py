@@ -23,9 +23,7 @@ class RangeService:
         #: Set when an answer may be sent; it is, from the beginning.
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self._server = ThreadingHTTPServer(
-            ("127.0.0.1", 0), self._handler()
-        )
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/range"
 
     def __enter__(self) -> "RangeService":
@@ -56,9 +54,7 @@ class RangeService:
                 service.may_answer.wait(10)
                 try:
                     self.send_response(service.status)
-                    self.send_header(
-                        "Content-Length", str(len(service.body))
-                    )
+                    self.send_header("Content-Length", str(len(service.body)))
                     self.end_headers()
                     self.wfile.write(service.body)
                 except OSError:

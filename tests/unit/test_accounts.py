@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.engine import database
-from models.user import User, email_key
-from vestibule import passwords
-from vestibule.accounts import hash_queue as queues
-from vestibule.accounts.credentials import check_credentials
-from vestibule.accounts.hash_queue import HashQueue, hash_queue
-from vestibule.accounts.password_rules import check_new_password
-from vestibule.accounts.registration import (
-    check_email,
-    register,
-    set_names,
+from vestibule.accounts import authentication as queues
+from vestibule.accounts.authentication import (
+    HashQueue,
+    check_credentials,
+    hash_queue,
 )
-from vestibule.errors import Busy, DuplicateEmail, InvalidValue
+from vestibule.accounts.credentials import check_email
+from vestibule.accounts.password_policy import check_new_password
+from vestibule.accounts.users import register, set_names
+from vestibule.core import passwords
+from vestibule.core.errors import DuplicateEmail, InvalidValue, ServiceBusy
+from vestibule.db.engine import database
+from vestibule.db.models.user import User, email_key
 
 
 @pytest.fixture(autouse=True)
@@ -57,11 +57,11 @@ def test_a_check_takes_a_turn(
     """While all places are taken it is refused, whoever is asked for."""
     turns = HashQueue(1, 0)
     monkeypatch.setattr(
-        "vestibule.accounts.credentials.hash_queue", lambda: turns
+        "vestibule.accounts.authentication.hash_queue", lambda: turns
     )
     with turns.turn():
         for found in ([bob], []):
-            with pytest.raises(Busy):
+            with pytest.raises(ServiceBusy):
                 check_credentials(found, "", "secret")
     assert check_credentials([bob], "", "secret") is bob
 
@@ -111,7 +111,7 @@ def test_the_queue_lets_some_work_some_wait_and_refuses_the_rest() -> None:
             with turns.turn():
                 told.put("working")
                 finish.wait(20)
-        except Busy as error:
+        except ServiceBusy as error:
             told.put(f"come back in {error.retry_after}")
 
     threads = [threading.Thread(target=work) for _ in range(5)]
@@ -195,10 +195,8 @@ def test_registration_stores_a_user() -> None:
 def test_registration_takes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full queue refuses new accounts as well."""
     turns = HashQueue(1, 0)
-    monkeypatch.setattr(
-        "vestibule.accounts.registration.hash_queue", lambda: turns
-    )
-    with turns.turn(), pytest.raises(Busy):
+    monkeypatch.setattr("vestibule.accounts.users.hash_queue", lambda: turns)
+    with turns.turn(), pytest.raises(ServiceBusy):
         register("bob@example.com", "long enough")
     assert User.count() == 0
 
@@ -236,8 +234,14 @@ def test_registration_refuses_by_name(
 
 @pytest.mark.parametrize(
     "email",
-    ["bob@hbtn.io", "bob@mailhost", "o'hara+x@a.b.example", "\u00fc@x.de",
-     "bob@b\u00fccher.example", "  bob@x.de\n"],
+    [
+        "bob@hbtn.io",
+        "bob@mailhost",
+        "o'hara+x@a.b.example",
+        "\u00fc@x.de",
+        "bob@b\u00fccher.example",
+        "  bob@x.de\n",
+    ],
 )
 def test_addresses_that_are_taken(email: str) -> None:
     """Names of a local network and of any alphabet are addresses."""

@@ -3,12 +3,12 @@
 
 import pytest
 
-from api.v1.auth import MECHANISMS, mechanism_for
-from models import sqlite
-from models.user import User
-from vestibule import settings
-from vestibule.advice import advice_for, check
-from vestibule.errors import BadSetting
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
+from vestibule.db import sqlite
+from vestibule.db.models.user import User
+from vestibule.mechanisms import MECHANISMS, mechanism_for
+from vestibule.server.checks import check_settings, startup_warnings
 
 NO_USER = "there is no user yet; add one:"
 NEVER = "sessions never expire"
@@ -16,13 +16,13 @@ NEVER = "sessions never expire"
 
 def _advice(name: str | None) -> str:
     """Return all that is said about the mechanism of this name."""
-    return "\n".join(advice_for(mechanism_for(name)))
+    return "\n".join(startup_warnings(mechanism_for(name)))
 
 
 @pytest.mark.parametrize("name", [None, *MECHANISMS])
 def test_good_settings_are_not_refused(name: str | None) -> None:
     """Each mechanism can be served with the defaults."""
-    check(mechanism_for(name))
+    check_settings(mechanism_for(name))
 
 
 @pytest.mark.parametrize("setting", settings.ALL, ids=lambda s: s.name)
@@ -42,10 +42,10 @@ def test_each_setting_is_checked(
         # Only read where there are pages.
         settings.BRAND_LOGO,
     ):
-        check(None)
+        check_settings(None)
     else:
-        with pytest.raises(BadSetting, match=setting.name):
-            check(None)
+        with pytest.raises(ConfigurationError, match=setting.name):
+            check_settings(None)
 
 
 def test_open_doors_for_strangers_are_told_of(
@@ -55,9 +55,11 @@ def test_open_doors_for_strangers_are_told_of(
     monkeypatch.setenv("WEB_PAGES", "on")
     monkeypatch.setenv("REGISTRATION", "open")
     mechanism = mechanism_for("session_db_auth")
-    assert any("any stranger" in line for line in advice_for(mechanism))
+    assert any("any stranger" in line for line in startup_warnings(mechanism))
     monkeypatch.setenv("AUTHZ_POLICY", "self")
-    assert not any("any stranger" in line for line in advice_for(mechanism))
+    assert not any(
+        "any stranger" in line for line in startup_warnings(mechanism)
+    )
 
 
 def test_a_key_that_cannot_sign_is_refused(
@@ -66,16 +68,23 @@ def test_a_key_that_cannot_sign_is_refused(
     """Before workers start, and without a word of what the key is."""
     monkeypatch.setenv("IDENTITY_HEADER", "on")
     monkeypatch.setenv("IDENTITY_SIGNING_KEY", "-----BEGIN SECRET-----")
-    with pytest.raises(BadSetting, match="IDENTITY_SIGNING_KEY") as refused:
-        check(None)
+    with pytest.raises(
+        ConfigurationError, match="IDENTITY_SIGNING_KEY"
+    ) as refused:
+        check_settings(None)
     assert "SECRET" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("name", "shared"),
-    [(None, True), ("auth", True), ("basic_auth", True),
-     ("session_auth", False), ("session_exp_auth", False),
-     ("session_db_auth", True)],
+    [
+        (None, True),
+        ("auth", True),
+        ("basic_auth", True),
+        ("session_auth", False),
+        ("session_exp_auth", False),
+        ("session_db_auth", True),
+    ],
 )
 def test_sessions_in_memory_allow_one_worker(
     name: str | None, shared: bool, monkeypatch: pytest.MonkeyPatch
@@ -83,10 +92,12 @@ def test_sessions_in_memory_allow_one_worker(
     """Another worker would not know of them."""
     monkeypatch.setenv("WORKERS", "2")
     if shared:
-        check(mechanism_for(name))
+        check_settings(mechanism_for(name))
     else:
-        with pytest.raises(BadSetting, match="WORKERS: must be 1, not 2"):
-            check(mechanism_for(name))
+        with pytest.raises(
+            ConfigurationError, match="WORKERS: must be 1, not 2"
+        ):
+            check_settings(mechanism_for(name))
 
 
 def test_what_is_open_is_told() -> None:
@@ -104,8 +115,12 @@ def test_sessions_without_end_are_told(
         assert NEVER in _advice(name)
         assert "SESSION_NAME is not set: nobody can log in" in _advice(name)
     monkeypatch.setenv("SESSION_NAME", "s")
-    for duration, ends in [("60", True), ("0", False), ("-1", False),
-                           ("a", False)]:
+    for duration, ends in [
+        ("60", True),
+        ("0", False),
+        ("-1", False),
+        ("a", False),
+    ]:
         monkeypatch.setenv("SESSION_DURATION", duration)
         for name in ("session_exp_auth", "session_db_auth"):
             assert (NEVER not in _advice(name)) is ends

@@ -11,10 +11,10 @@ from flask import Flask, request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.v1.auth import MECHANISMS, mechanism_for
-from api.v1.auth.auth import Auth
 from tests.visits import Visit, with_authorization
-from vestibule.errors import BadSetting
+from vestibule.core.errors import ConfigurationError
+from vestibule.mechanisms import MECHANISMS, mechanism_for
+from vestibule.mechanisms.auth import Auth
 
 EXCLUDED = ["/api/v1/status/", "/api/v1/unauthorized", "/api/v1/stat*"]
 PATHS = st.lists(st.sampled_from(["/", "a", "ab", "*", "//", "s"]), max_size=5)
@@ -142,9 +142,15 @@ def test_it_works_in_any_flask_application(
 
 @pytest.mark.parametrize(
     "stand_in",
-    [MagicMock(), SimpleNamespace(), SimpleNamespace(cookies=None),
-     SimpleNamespace(headers={}), SimpleNamespace(cookies={"s": 5}),
-     SimpleNamespace(headers={"Cookie": b"s=1"}), object()],
+    [
+        MagicMock(),
+        SimpleNamespace(),
+        SimpleNamespace(cookies=None),
+        SimpleNamespace(headers={}),
+        SimpleNamespace(cookies={"s": 5}),
+        SimpleNamespace(headers={"Cookie": b"s=1"}),
+        object(),
+    ],
 )
 def test_what_is_no_string_is_absent(
     monkeypatch: pytest.MonkeyPatch, stand_in: Any
@@ -166,9 +172,7 @@ def test_each_name_has_its_mechanism() -> None:
     assert mechanism_for(None) is None
     for name, mechanism in MECHANISMS.items():
         assert mechanism_for(name) is mechanism
-    chain = [
-        "session_db_auth", "session_exp_auth", "session_auth", "auth"
-    ]
+    chain = ["session_db_auth", "session_exp_auth", "session_auth", "auth"]
     for name, parent in pairwise(chain):
         assert issubclass(MECHANISMS[name], MECHANISMS[parent])
     assert issubclass(MECHANISMS["basic_auth"], Auth)
@@ -179,7 +183,7 @@ def test_each_name_has_its_mechanism() -> None:
 )
 def test_an_unknown_name_is_refused(unknown: str) -> None:
     """The error lists the known ones."""
-    with pytest.raises(BadSetting, match="AUTH_TYPE") as refused:
+    with pytest.raises(ConfigurationError, match="AUTH_TYPE") as refused:
         mechanism_for(unknown)
     for name in MECHANISMS:
         assert name in str(refused.value)

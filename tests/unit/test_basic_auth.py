@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.v1.auth.basic_auth import BasicAuth
-from models.user import User
 from tests.visits import Visit, with_authorization
-from vestibule.accounts.hash_queue import HashQueue
-from vestibule.errors import Busy
+from vestibule.accounts.authentication import HashQueue
+from vestibule.core.errors import ServiceBusy
+from vestibule.db.models.user import User
+from vestibule.mechanisms.basic_auth import BasicAuth
 
 AUTH = BasicAuth()
 #: Text that has UTF-8, and no colon.
@@ -50,15 +50,22 @@ def test_what_a_client_sends_is_read(email: str, password: str) -> None:
     assert _read(_header(email, password)) == (email, password)
 
 
-@given(st.text() | st.binary() | st.text().map(lambda t: f"Basic {t}")
-       | st.binary().map(lambda b: f"Basic {base64.b64encode(b).decode()}"))
+@given(
+    st.text()
+    | st.binary()
+    | st.text().map(lambda t: f"Basic {t}")
+    | st.binary().map(lambda b: f"Basic {base64.b64encode(b).decode()}")
+)
 def test_any_header_can_be_read(header: str | bytes) -> None:
     """No text and no bytes make any of the steps fail."""
     email, password = _read(header)
     assert (email is None) is (password is None)
-    assert AUTH.extract_base64_authorization_header(
-        header  # type: ignore[arg-type]
-    ) in (None, header[6:])
+    assert (
+        AUTH.extract_base64_authorization_header(
+            header  # type: ignore[arg-type]
+        )
+        in (None, header[6:])
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,9 +149,13 @@ def test_the_user_of_a_request(bob: User) -> None:
     """All steps in a row, from the header on."""
     header = _header("bob@hbtn.io", "H0lberton:School:98!")
     assert AUTH.current_user(with_authorization(header)) == bob
-    for other in [None, Visit(), with_authorization("Test"),
-                  with_authorization(header[:-4]),
-                  with_authorization(_header("bob@hbtn.io", "wrong"))]:
+    for other in [
+        None,
+        Visit(),
+        with_authorization("Test"),
+        with_authorization(header[:-4]),
+        with_authorization(_header("bob@hbtn.io", "wrong")),
+    ]:
         assert AUTH.current_user(other) is None
 
 
@@ -154,9 +165,9 @@ def test_a_full_queue_is_no_wrong_password(
     """Who cannot be checked now is told to come back, not refused."""
     turns = HashQueue(1, 0)
     monkeypatch.setattr(
-        "vestibule.accounts.credentials.hash_queue", lambda: turns
+        "vestibule.accounts.authentication.hash_queue", lambda: turns
     )
-    with turns.turn(), pytest.raises(Busy):
+    with turns.turn(), pytest.raises(ServiceBusy):
         AUTH.current_user(with_authorization(_header("bob@hbtn.io", "x")))
 
 

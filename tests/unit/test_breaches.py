@@ -12,8 +12,8 @@ import pytest
 from tests.ports import free_port
 from tests.threads import Scarce
 from tests.unit.range_service import RangeService
-from vestibule.accounts import breaches
-from vestibule.accounts.breaches import is_breached
+from vestibule.accounts import breached_passwords
+from vestibule.accounts.breached_passwords import is_breached
 
 STOLEN = "violet umbrella"
 #: Seconds in which there is an answer, whatever the service does.
@@ -23,7 +23,7 @@ SOON = 1.0
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a crowded machine have the time that a person would not."""
-    monkeypatch.setattr(breaches, "PATIENCE", 10)
+    monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
@@ -35,7 +35,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
 def settle() -> None:
     """Wait until nobody is asking any more."""
     for _ in range(1000):
-        if breaches._asking._value == breaches.AT_ONCE:
+        if (
+            breached_passwords._asking._value
+            == breached_passwords.MAX_CONCURRENT_REQUESTS
+        ):
             return
         time.sleep(0.01)
     pytest.fail("somebody is asking still")
@@ -118,8 +121,13 @@ def _nobody() -> str:
 
 @pytest.mark.parametrize(
     "address",
-    [_nobody, lambda: "http://", lambda: "http://[", lambda: "https://a b",
-     lambda: "http://x.invalid/range"],
+    [
+        _nobody,
+        lambda: "http://",
+        lambda: "http://[",
+        lambda: "https://a b",
+        lambda: "http://x.invalid/range",
+    ],
 )
 def test_a_service_that_is_away_is_logged(
     monkeypatch: pytest.MonkeyPatch,
@@ -172,7 +180,7 @@ def test_a_slow_service_is_not_waited_for(
         assert time.monotonic() - began < SOON + 0.5
         service.may_answer.set()
         settle()
-    assert breaches.PATIENCE < SOON
+    assert breached_passwords.TIMEOUT_SECONDS < SOON
     assert "stolen passwords" in caplog.text
 
 
@@ -183,7 +191,7 @@ def test_threads_that_the_system_refuses(
 ) -> None:
     """Nobody is kept from a password, and it asks as often after it."""
     with RangeService(STOLEN) as service:
-        for _ in range(breaches.AT_ONCE):
+        for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS):
             Scarce(monkeypatch)
             assert not asked(monkeypatch, service.url, STOLEN)
         assert service.asked == []
@@ -201,9 +209,7 @@ def test_only_some_ask_at_once(
         monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)
         found: list[bool] = []
         threads = [
-            threading.Thread(
-                target=lambda: found.append(is_breached(STOLEN))
-            )
+            threading.Thread(target=lambda: found.append(is_breached(STOLEN)))
             for _ in range(8)
         ]
         for thread in threads:

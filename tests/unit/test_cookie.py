@@ -96,9 +96,7 @@ def test_headers(header: str, expected: dict[str, str]) -> None:
         (Cookies(), "s=2", None),
     ],
 )
-def test_reading(
-    cookies: Any, header: Any, expected: str | None
-) -> None:
+def test_reading(cookies: Any, header: Any, expected: str | None) -> None:
     """The parsed cookies count, and the header where they cannot tell."""
     headers = {} if header is None else {"Cookie": header}
     visit = Visit(cookies=cookies, headers=headers)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from api.v1.cross_site import SAFE_METHODS, is_cross_site
+from vestibule.http.csrf import SAFE_METHODS, is_cross_site
 
 NAMES = ("Origin", "Host", "Sec-Fetch-Site")
 OWN = "https://app.example"
@@ -57,13 +57,18 @@ EVIL = "https://evil.example"
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "X"])
 def test_the_table(
-    method: str, site: str | None, origin: str | None, host: str | None,
+    method: str,
+    site: str | None,
+    origin: str | None,
+    host: str | None,
     refused: bool,
 ) -> None:
     """Each combination, for all that may change something."""
     headers = Headers()
     for name, value in (
-        ("Sec-Fetch-Site", site), ("Origin", origin), ("Host", host)
+        ("Sec-Fetch-Site", site),
+        ("Origin", origin),
+        ("Host", host),
     ):
         if value is not None:
             headers[name] = value
@@ -96,9 +101,7 @@ def test_the_scheme_counts_where_it_is_known(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text()), st.text())
-def test_any_text_has_an_answer(
-    headers: dict[str, str], method: str
-) -> None:
+def test_any_text_has_an_answer(headers: dict[str, str], method: str) -> None:
     """Whatever a header holds is no error."""
     assert is_cross_site(method, headers) in (True, False)
 
@@ -107,6 +110,7 @@ def test_any_text_has_an_answer(
 def test_what_looks_like_an_origin_has_an_answer(text: str) -> None:
     """Half addresses, too."""
     for headers in (
-        {"Origin": text, "Host": "a"}, {"Origin": "http://a", "Host": text}
+        {"Origin": text, "Host": "a"},
+        {"Origin": "http://a", "Host": text},
     ):
         assert is_cross_site("POST", headers) in (True, False)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from api.v1.auth.auth import Auth
-from api.v1.auth.decision import EXCLUDED_PATHS, Decision, Outcome, decide
-from api.v1.auth.session_auth import SessionAuth
-from models.user import User
 from tests.visits import Visit, with_authorization, with_session
-from vestibule.sessions.reasons import Reason
+from vestibule.db.models.user import User
+from vestibule.http.access import EXCLUDED_PATHS, Decision, Outcome, decide
+from vestibule.mechanisms.auth import Auth
+from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.sessions.session import EndReason
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,12 @@ def test_a_credential_is_missing_or_opens_nothing() -> None:
     """A header or a cookie is a credential, even an empty one."""
     auth = SessionAuth()
     assert decide(auth, Visit()) == Decision(Outcome.MISSING)
-    for visit in [with_authorization("Test"), with_authorization(""),
-                  with_session("unknown"), with_session("")]:
+    for visit in [
+        with_authorization("Test"),
+        with_authorization(""),
+        with_session("unknown"),
+        with_session(""),
+    ]:
         assert decide(auth, visit) == Decision(Outcome.REFUSED)
         assert decide(Auth(), visit) == Decision(Outcome.REFUSED)
 
@@ -51,7 +55,7 @@ def test_who_is_known_passes() -> None:
     assert decide(auth, visit) == Decision(Outcome.PASSED, user)
     user.remove()
     assert decide(auth, visit) == Decision(
-        Outcome.REFUSED, reason=Reason.USER_REMOVED
+        Outcome.REFUSED, reason=EndReason.USER_REMOVED
     )
     auth.destroy_session(visit)
 

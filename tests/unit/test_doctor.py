@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from api.v1 import app as app_module
-from api.v1.auth import mechanism_for
-from models import engine, health, sqlite
-from models.user import User
 from tests.ports import free_port
-from vestibule.checkup import look_at
+from vestibule.api import app as app_module
 from vestibule.cli import program
-from vestibule.doctor import Finding, Grade, examine
+from vestibule.db import engine, health, sqlite
+from vestibule.db.models.user import User
+from vestibule.mechanisms import mechanism_for
+from vestibule.server.local_checks import CheckResult, Level, run_checks
+from vestibule.server.remote_checks import check_deployment
 
 GOOD = {
     "SECURITY_PROFILE": "hardened",
@@ -38,17 +38,19 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> None:
     os.chmod(str(engine.database().url.database), 0o600)
 
 
-def findings(grade: Grade) -> str:
+def findings(grade: Level) -> str:
     """Return what is found of this grade, a line for each."""
     return "\n".join(
-        f"{one.what} | {one.mend}" for one in examine() if one.grade is grade
+        f"{one.what} | {one.mend}"
+        for one in run_checks()
+        if one.grade is grade
     )
 
 
 def test_a_sound_deployment(sound: None) -> None:
     """Nothing is wrong, nothing weak."""
-    found = list(examine())
-    assert {one.grade for one in found} == {Grade.GOOD}
+    found = list(run_checks())
+    assert {one.grade for one in found} == {Level.GOOD}
     assert len(found) == 3
     assert CliRunner().invoke(program, ["doctor"]).exit_code == 0
 
@@ -56,23 +58,34 @@ def test_a_sound_deployment(sound: None) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "grade", "said"),
     [
-        ("API_PORT", "x", Grade.WRONG, "see API_PORT in the settings"),
-        ("AUTH_TYPE", "magic", Grade.WRONG, "the server does not start so"),
-        ("SESSION_NAME", "sid", Grade.WRONG, "must begin with __Host-"),
-        ("SESSION_DURATION", "soon", Grade.WRONG, "must be whole seconds"),
-        ("AUTH_TYPE", None, Grade.WRONG, "AUTH_TYPE=session_db_auth"),
-        ("SESSION_NAME", None, Grade.WRONG, "nobody can log in"),
-        ("SECURITY_PROFILE", "contract", Grade.WEAK,
-         "SECURITY_PROFILE=hardened"),
-        ("SECURITY_PROFILE", "contract", Grade.WEAK,
-         "COOKIE_SECURE=always behind TLS"),
-        ("SECURITY_PROFILE", "contract", Grade.WRONG,
-         "sessions never expire"),
+        ("API_PORT", "x", Level.WRONG, "see API_PORT in the settings"),
+        ("AUTH_TYPE", "magic", Level.WRONG, "the server does not start so"),
+        ("SESSION_NAME", "sid", Level.WRONG, "must begin with __Host-"),
+        ("SESSION_DURATION", "soon", Level.WRONG, "must be whole seconds"),
+        ("AUTH_TYPE", None, Level.WRONG, "AUTH_TYPE=session_db_auth"),
+        ("SESSION_NAME", None, Level.WRONG, "nobody can log in"),
+        (
+            "SECURITY_PROFILE",
+            "contract",
+            Level.WEAK,
+            "SECURITY_PROFILE=hardened",
+        ),
+        (
+            "SECURITY_PROFILE",
+            "contract",
+            Level.WEAK,
+            "COOKIE_SECURE=always behind TLS",
+        ),
+        ("SECURITY_PROFILE", "contract", Level.WRONG, "sessions never expire"),
     ],
 )
 def test_settings(
-    sound: None, monkeypatch: pytest.MonkeyPatch, name: str,
-    value: str | None, grade: Grade, said: str,
+    sound: None,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str | None,
+    grade: Level,
+    said: str,
 ) -> None:
     """Each finding names what to set."""
     assert said not in findings(grade)
@@ -89,7 +102,7 @@ def test_a_name_that_others_can_replace(
     """It is allowed where the prefix is not asked for, and weak."""
     monkeypatch.setenv("SESSION_NAME", "sid")
     monkeypatch.setenv("SESSION_NAME_HOST_PREFIX", "off")
-    assert "sid is a cookie that other hosts" in findings(Grade.WEAK)
+    assert "sid is a cookie that other hosts" in findings(Level.WEAK)
 
 
 def test_by_basic_there_is_no_cookie(
@@ -98,7 +111,7 @@ def test_by_basic_there_is_no_cookie(
     """So nothing is said of one."""
     monkeypatch.setenv("AUTH_TYPE", "basic_auth")
     monkeypatch.delenv("SESSION_NAME")
-    assert {one.grade for one in examine()} == {Grade.GOOD}
+    assert {one.grade for one in run_checks()} == {Level.GOOD}
 
 
 def test_a_database_that_is_not_there(
@@ -108,7 +121,7 @@ def test_a_database_that_is_not_there(
     file = tmp_path / "none.db"
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
     assert f"there is no database at sqlite:///{file} yet" in findings(
-        Grade.WEAK
+        Level.WEAK
     )
     assert not file.exists()
 
@@ -119,7 +132,7 @@ def test_an_address_of_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
         "DATABASE_URL",
         f"postgresql+psycopg://u:secret@127.0.0.1:{free_port()}/x",
     )
-    said = findings(Grade.WRONG)
+    said = findings(Level.WRONG)
     assert "see DATABASE_URL" in said
     assert "secret" not in said
 
@@ -128,16 +141,16 @@ def test_a_schema_of_another_day(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command that mends it is named."""
-    monkeypatch.setattr(health, "WANTED", "another")
-    assert "python -m vestibule db upgrade" in findings(Grade.WRONG)
+    monkeypatch.setattr(health, "EXPECTED_REVISION", "another")
+    assert "python -m vestibule db upgrade" in findings(Level.WRONG)
 
 
-def test_a_damaged_file(
-    sound: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_file(sound: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fault is told, and a backup asked for."""
-    monkeypatch.setattr(health, "faults", lambda _: ["page 7 is odd"])
-    assert "page 7 is odd | restore a backup" in findings(Grade.WRONG)
+    monkeypatch.setattr(
+        health, "integrity_errors", lambda _: ["page 7 is odd"]
+    )
+    assert "page 7 is odd | restore a backup" in findings(Level.WRONG)
 
 
 def test_an_unsound_sqlite(
@@ -146,21 +159,21 @@ def test_an_unsound_sqlite(
     """It works, slower."""
     engine.close()
     monkeypatch.setattr(sqlite, "FIRST_SOUND_WAL", (99, 0, 0))
-    assert "install pysqlite3" in findings(Grade.WEAK)
+    assert "install pysqlite3" in findings(Level.WEAK)
 
 
 def test_a_file_that_others_may_read(sound: None) -> None:
     """The command that mends it has its name."""
     file = str(engine.database().url.database)
     os.chmod(file, 0o644)
-    assert f"chmod 600 {file}" in findings(Grade.WRONG)
+    assert f"chmod 600 {file}" in findings(Level.WRONG)
 
 
 def test_nobody_is_an_admin(sound: None) -> None:
     """How to make one is told."""
     for user in User.all():
         user.remove()
-    assert "users role EMAIL admin" in findings(Grade.WEAK)
+    assert "users role EMAIL admin" in findings(Level.WEAK)
 
 
 def test_postgresql_has_no_file(
@@ -169,8 +182,8 @@ def test_postgresql_has_no_file(
     """Its address is shown without what is of SQLite."""
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
-    found = list(examine())
-    assert {one.grade for one in found} == {Grade.GOOD, Grade.WEAK}
+    found = list(run_checks())
+    assert {one.grade for one in found} == {Level.GOOD, Level.WEAK}
     assert any("is current" in one.what for one in found)
 
 
@@ -225,9 +238,7 @@ def service(
     """Run a service on loopback; return it and its address."""
     running = Service()
     monkeypatch.setitem(vars(app_module), "auth", running.auth)
-    server = make_server(
-        "127.0.0.1", 0, running, request_handler=Quiet
-    )
+    server = make_server("127.0.0.1", 0, running, request_handler=Quiet)
     thread = threading.Thread(
         target=server.serve_forever, args=(0.01,), daemon=True
     )
@@ -238,7 +249,7 @@ def service(
     server.server_close()
 
 
-def of_grade(found: list[Finding], grade: Grade) -> list[str]:
+def of_grade(found: list[CheckResult], grade: Level) -> list[str]:
     """Return what was found of a grade."""
     return [one.what for one in found if one.grade is grade]
 
@@ -246,17 +257,16 @@ def of_grade(found: list[Finding], grade: Grade) -> list[str]:
 def test_a_good_service(service: tuple[Service, str]) -> None:
     """Three harmless requests; without TLS it is weak."""
     running, url = service
-    found = list(look_at(url + "/"))
-    assert of_grade(found, Grade.WRONG) == []
-    assert of_grade(found, Grade.WEAK) == ["the connection is not encrypted"]
-    assert len(of_grade(found, Grade.GOOD)) == 3
+    found = list(check_deployment(url + "/"))
+    assert of_grade(found, Level.WRONG) == []
+    assert of_grade(found, Level.WEAK) == ["the connection is not encrypted"]
+    assert len(of_grade(found, Level.GOOD)) == 3
     assert running.asked == [
-        "GET /api/v1/status", "GET /api/v1/users",
+        "GET /api/v1/status",
+        "GET /api/v1/users",
         "POST /api/v1/auth_session/login",
     ]
-    assert CliRunner().invoke(
-        program, ["doctor", "--url", url]
-    ).exit_code == 0
+    assert CliRunner().invoke(program, ["doctor", "--url", url]).exit_code == 0
 
 
 def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
@@ -265,7 +275,7 @@ def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
     running.dropped = {"Cache-Control", "X-Content-Type-Options"}
     running.hidden = {"HTTP_ORIGIN"}
     running.added = [("Access-Control-Allow-Credentials", "true")]
-    wrong = of_grade(list(look_at(url)), Grade.WRONG)
+    wrong = of_grade(list(check_deployment(url)), Level.WRONG)
     assert wrong == [
         "a login that another site sends is answered 400",
         "X-Content-Type-Options is None",
@@ -283,7 +293,7 @@ def test_an_open_service(
     """Users that everybody sees are wrong, whatever was set here."""
     monkeypatch.setitem(vars(app_module), "auth", None)
     monkeypatch.setenv("AUTHZ_POLICY", "open")
-    wrong = of_grade(list(look_at(service[1])), Grade.WRONG)
+    wrong = of_grade(list(check_deployment(service[1])), Level.WRONG)
     assert wrong == ["GET /api/v1/users answers 200 to everybody"]
 
 
@@ -294,7 +304,7 @@ def test_a_proxy_that_answers_itself(
     """It is not followed anywhere."""
     running, url = service
     running.instead = status
-    (only,) = look_at(url)
+    (only,) = check_deployment(url)
     assert only.what == f"GET /api/v1/status answers {status[:3]}"
     assert "/elsewhere" not in str(running.asked)
 
@@ -312,15 +322,15 @@ def test_a_proxy_that_answers_itself(
 )
 def test_what_is_no_address(url: str, said: str) -> None:
     """One finding, no traceback."""
-    (only,) = look_at(url)
-    assert only.grade is Grade.WRONG
+    (only,) = check_deployment(url)
+    assert only.grade is Level.WRONG
     assert said in only.what
 
 
 def test_nobody_there() -> None:
     """One finding with the address."""
     url = f"http://127.0.0.1:{free_port()}"
-    (only,) = look_at(url)
+    (only,) = check_deployment(url)
     assert only.what.startswith(f"{url} does not answer")
 
 
@@ -328,18 +338,19 @@ def test_behind_tls_the_service_must_know(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy with TLS that is not trusted hides it from the service."""
-    from vestibule import checkup
+    from vestibule.server import remote_checks
 
     running, url = service
-    ask = checkup._ask
+    ask = remote_checks._ask
     monkeypatch.setattr(
-        checkup, "_ask",
+        remote_checks,
+        "_ask",
         lambda asked, *rest: ask(asked.replace("https", "http"), *rest),
     )
     secure = url.replace("http", "https")
-    assert of_grade(list(look_at(secure)), Grade.WRONG) == [
+    assert of_grade(list(check_deployment(secure)), Level.WRONG) == [
         "the service does not know that clients come by TLS"
     ]
     running.added = [("Strict-Transport-Security", "max-age=1")]
-    found = list(look_at(secure))
-    assert {one.grade for one in found} == {Grade.GOOD}
+    found = list(check_deployment(secure))
+    assert {one.grade for one in found} == {Level.GOOD}

@@ -11,13 +11,17 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from models import engine, sqlite
-from models.engine import database
-from models.user import User
 from tests.backends import PostgreSQL
 from tests.ports import free_port
 from tests.threads import at_once
-from vestibule.errors import BadSetting, Busy, StoreUnavailable
+from vestibule.core.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    ServiceBusy,
+)
+from vestibule.db import engine, sqlite
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
 
 
 def _file() -> str:
@@ -72,13 +76,15 @@ def test_a_restarted_server_is_found_again(
     """The next read, look-up or write works, and nobody sees an error."""
     user = User(first_name="a")
     user.save()
-    for number, use in enumerate([
-        User.count,
-        lambda: User.get(user.id),
-        user.save,
-        User().save,
-        user.remove,
-    ]):
+    for number, use in enumerate(
+        [
+            User.count,
+            lambda: User.get(user.id),
+            user.save,
+            User().save,
+            user.remove,
+        ]
+    ):
         database().connection()
         User.get("x")
         postgresql.stop()
@@ -97,7 +103,7 @@ def test_a_server_that_is_gone_is_told_of(
     try:
         for use in (User.count, lambda: User.get("x"), user.save):
             for _ in range(2):
-                with pytest.raises(StoreUnavailable):
+                with pytest.raises(DatabaseUnavailable):
                     use()
     finally:
         postgresql.start()
@@ -110,7 +116,7 @@ def test_a_connection_that_the_server_ended_in_a_write(
 ) -> None:
     """The write fails and is undone; the next one works."""
     user = User()
-    with pytest.raises(StoreUnavailable), database().transaction() as mine:
+    with pytest.raises(DatabaseUnavailable), database().transaction() as mine:
         mine.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     user.save()
     assert User.count() == 1
@@ -181,7 +187,7 @@ def test_a_locked_file_is_busy_after_the_timeout(
     other = sqlite.driver().connect(_file(), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
-    with pytest.raises(Busy, match="busy"):
+    with pytest.raises(ServiceBusy, match="busy"):
         user.save()
     assert 0.15 < time.monotonic() - began < 5
     assert User.get(user.id) == user
@@ -221,7 +227,7 @@ def test_a_long_write_of_another_thread_is_busy_too(
     thread = threading.Thread(target=write_long)
     thread.start()
     assert begun.wait(20)
-    with pytest.raises(Busy, match="busy with other writes"):
+    with pytest.raises(ServiceBusy, match="busy with other writes"):
         user.save()
     finish.set()
     thread.join(20)
@@ -249,7 +255,7 @@ def test_a_locked_table_is_busy_after_the_timeout(
     thread.start()
     assert locked.wait(20)
     for use in (user.save, lambda: User.get(user.id), User.count):
-        with pytest.raises(Busy):
+        with pytest.raises(ServiceBusy):
             use()
     finish.set()
     thread.join(20)
@@ -287,10 +293,10 @@ def test_a_broken_rule_passes_and_is_undone(any_database: str) -> None:
 def test_wrong_sql_is_an_error_of_ours(any_database: str) -> None:
     """Neither reads nor writes let an error of a driver out."""
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="nowhere"):
+        with pytest.raises(DatabaseUnavailable, match="nowhere"):
             database().rows(text("SELECT * FROM nowhere"))
         with (
-            pytest.raises(StoreUnavailable, match="nowhere"),
+            pytest.raises(DatabaseUnavailable, match="nowhere"),
             database().transaction() as connection,
         ):
             connection.execute(text("DELETE FROM nowhere"))
@@ -314,7 +320,7 @@ def test_addresses_that_are_refused(
 ) -> None:
     """The error names the setting, and never the password in it."""
     monkeypatch.setenv("DATABASE_URL", url)
-    with pytest.raises(BadSetting, match=why) as refused:
+    with pytest.raises(ConfigurationError, match=why) as refused:
         database()
     assert refused.value.name == "DATABASE_URL"
     assert "secret" not in str(refused.value)
@@ -324,7 +330,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     """It is said, and the file stays as it was."""
     Path(_file()).write_bytes(b"no database at all, but a long text" * 100)
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="not a database"):
+        with pytest.raises(DatabaseUnavailable, match="not a database"):
             User.count()
     assert Path(_file()).read_bytes().startswith(b"no database")
 
@@ -335,7 +341,7 @@ def test_a_folder_that_does_not_exist(
     """It is said; when the folder is there, all is well."""
     folder = tmp_path / "there"
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{folder}/a.db")
-    with pytest.raises(StoreUnavailable, match="unable to open"):
+    with pytest.raises(DatabaseUnavailable, match="unable to open"):
         User.count()
     folder.mkdir()
     assert User.count() == 0
@@ -347,6 +353,6 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         "DATABASE_URL",
         f"postgresql+psycopg://u:secret@127.0.0.1:{free_port()}/n",
     )
-    with pytest.raises(StoreUnavailable) as failed:
+    with pytest.raises(DatabaseUnavailable) as failed:
         User.count()
     assert "secret" not in str(failed.value)

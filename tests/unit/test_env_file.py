@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""The file of settings: it is written, read as a shell reads it, or refused.
-"""
+"""Tests of `.env`: written, read as a shell reads it, or refused."""
 
 import os
 import subprocess
@@ -10,9 +9,9 @@ import pytest
 
 from tests.unit.cli.conftest import Run, run
 from tests.unit.cli.processes import vestibule
-from vestibule import env_file, settings
 from vestibule.cli.init import CHOSEN
-from vestibule.errors import BadSetting
+from vestibule.core import env_file, settings
+from vestibule.core.errors import ConfigurationError
 
 __all__ = ["run"]
 
@@ -31,7 +30,7 @@ VALUES = {
     "API_PORT": "5002",
     "BRAND_NAME": 'The  "House" of $Ada',
     "BRAND_COLOR": "#1f5fae",
-    "PASSWORD_CONTEXT_WORDS": 'a"b\\c\\n,it\'s d',
+    "PASSWORD_CONTEXT_WORDS": "a\"b\\c\\n,it's d",
     "LOGIN_URL": "",
     "CORS_ORIGINS": "*",
     "TRUSTED_PROXIES": "10.0.0.0/8,::1",
@@ -59,15 +58,17 @@ def as_a_shell_has_it(file: Path, name: str) -> str:
     """Return the value that a POSIX shell exports after it read `file`."""
     return subprocess.run(
         ["sh", "-c", f'set -a; . "$1"; printenv {name}', "sh", str(file)],
-        check=True, env={"PATH": os.environ["PATH"]},
-        capture_output=True, text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
     ).stdout.removesuffix("\n")
 
 
 def test_a_shell_reads_the_same(folder: Path) -> None:
     """Every value is the one that a shell makes of the line."""
     file = written(folder, GOOD)
-    assert env_file.parsed(GOOD, ".env") == VALUES
+    assert env_file.parse(GOOD, ".env") == VALUES
     for name, value in VALUES.items():
         assert as_a_shell_has_it(file, name) == value
 
@@ -75,15 +76,30 @@ def test_a_shell_reads_the_same(folder: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "no assignment", "=x", "A B=x", "A =x", "9=x", "A=x y", "A='x",
-        'A="x', "A=$HOME", 'A="$HOME"', "A=`id`", 'A="`id`"', "A=x;id",
-        "A=x&", "A=~/x", "A=x|y", "A=x\\", "A=\0",
+        "no assignment",
+        "=x",
+        "A B=x",
+        "A =x",
+        "9=x",
+        "A=x y",
+        "A='x",
+        'A="x',
+        "A=$HOME",
+        'A="$HOME"',
+        "A=`id`",
+        'A="`id`"',
+        "A=x;id",
+        "A=x&",
+        "A=~/x",
+        "A=x|y",
+        "A=x\\",
+        "A=\0",
     ],
 )
 def test_what_a_shell_takes_otherwise_is_refused(line: str) -> None:
     """The line is named, and what it holds is not repeated."""
-    with pytest.raises(BadSetting) as error:
-        env_file.parsed(f"API_PORT=1\n\n{line}\n", "the file")
+    with pytest.raises(ConfigurationError) as error:
+        env_file.parse(f"API_PORT=1\n\n{line}\n", "the file")
     assert str(error.value).startswith("the file, line 3: ")
     assert line not in str(error.value)
 
@@ -93,8 +109,8 @@ def test_what_a_shell_takes_otherwise_is_refused(line: str) -> None:
 )
 def test_what_is_quoted_is_read_back(value: str) -> None:
     """Whatever a value has in it, it is the same afterwards."""
-    content = f"A={env_file.quoted(value)}\n"
-    assert env_file.parsed(content, "") == {"A": value}
+    content = f"A={env_file.quote(value)}\n"
+    assert env_file.parse(content, "") == {"A": value}
 
 
 def test_the_environment_counts_more(
@@ -111,16 +127,14 @@ def test_the_environment_counts_more(
     assert settings.ENV_FILE.read() == ".env"
 
 
-def test_without_a_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No `.env` is needed; a file that is named has to be there."""
     assert env_file.load() == set()
     (folder / ".env").mkdir()
     assert env_file.load() == set()
     assert not env_file.is_shared()
     monkeypatch.setenv("ENV_FILE", "other")
-    with pytest.raises(BadSetting, match="there is no file other"):
+    with pytest.raises(ConfigurationError, match="there is no file other"):
         env_file.load()
     written(folder, "API_PORT=4001\n", "other")
     env_file.load()
@@ -131,7 +145,7 @@ def test_without_a_file(
 def test_a_file_that_others_may_write(folder: Path, mode: int) -> None:
     """Its settings are not believed."""
     written(folder, "API_PORT=4001\n").chmod(mode)
-    with pytest.raises(BadSetting, match=r"chmod 600 \.env"):
+    with pytest.raises(ConfigurationError, match=r"chmod 600 \.env"):
         env_file.load()
     assert settings.API_PORT.read() == 5000
 
@@ -146,7 +160,7 @@ def test_a_file_of_somebody_else(
     if owner == 0:
         # It is root's, which everybody believes; let it be another's.
         os.chown(file, 4711, -1)
-    with pytest.raises(BadSetting, match="belongs to another user"):
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
         env_file.load()
 
 
@@ -163,7 +177,7 @@ def test_a_file_of_another_kind(
     """What is no text, or far too long, is refused."""
     (folder / ".env").write_bytes(content)
     (folder / ".env").chmod(0o600)
-    with pytest.raises(BadSetting, match=why):
+    with pytest.raises(ConfigurationError, match=why):
         env_file.load()
 
 
@@ -173,14 +187,15 @@ def test_init_writes_every_setting(folder: Path, run: Run) -> None:
     assert done.exit_code == 0, done.output
     file = folder / ".env"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert env_file.parsed(file.read_text(), ".env") == CHOSEN
+    assert env_file.parse(file.read_text(), ".env") == CHOSEN
     lines = file.read_text().splitlines()
     meanings = " ".join(line.removeprefix("# ") for line in lines)
     shown = "\n".join(
-        line.removeprefix("#") for line in lines if "=" in line
-        and line[:2] != "# "
+        line.removeprefix("#")
+        for line in lines
+        if "=" in line and line[:2] != "# "
     )
-    values = env_file.parsed(shown, ".env")
+    values = env_file.parse(shown, ".env")
     for setting in settings.ALL:
         if setting is settings.ENV_FILE:
             assert setting.name not in values

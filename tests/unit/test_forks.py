@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from api.v1.auth.session_auth import SessionAuth
 from tests.threads import held
 from tests.unit.range_service import RangeService
-from vestibule.accounts import breaches
-from vestibule.accounts.breaches import is_breached
-from vestibule.accounts.hash_queue import hash_queue
+from vestibule.accounts import breached_passwords
+from vestibule.accounts.authentication import hash_queue
+from vestibule.accounts.breached_passwords import is_breached
+from vestibule.mechanisms.session_auth import SessionAuth
 
 STOLEN = "violet umbrella"
 
@@ -57,19 +57,19 @@ def test_a_child_asks_about_stolen_passwords(
 ) -> None:
     """However many questions its parent has open."""
     taken = [
-        breaches._asking.acquire(blocking=False)
-        for _ in range(breaches.AT_ONCE)
+        breached_passwords._asking.acquire(blocking=False)
+        for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS)
     ]
     assert all(taken)
     try:
         with RangeService(STOLEN) as service:
             monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)
-            monkeypatch.setattr(breaches, "PATIENCE", 10)
+            monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
             assert not is_breached(STOLEN)
             assert in_a_child(lambda: is_breached(STOLEN))
     finally:
         for _ in taken:
-            breaches._asking.release()
+            breached_passwords._asking.release()
 
 
 def test_a_child_begins_sessions_in_memory() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule import clock, errors
-from vestibule.digest import digest_of
+from vestibule.core import clock, errors
+from vestibule.core.digest import digest_of
 
 
 def test_now_is_the_real_time_in_utc() -> None:
@@ -56,14 +56,18 @@ def test_a_lone_surrogate_has_a_digest() -> None:
     ("error", "status", "public", "text"),
     [
         (errors.VestibuleError("why"), 500, "Internal Server Error", "why"),
-        (errors.BadSetting("A", "why"), 500, "Internal Server Error",
-         "A: why"),
+        (
+            errors.ConfigurationError("A", "why"),
+            500,
+            "Internal Server Error",
+            "A: why",
+        ),
         (errors.InvalidValue("email", "is odd"), 400, None, "email is odd"),
         (errors.DuplicateEmail(), 400, None, "email is already registered"),
-        (errors.NotStored("why"), 404, "Not found", "why"),
-        (errors.SchemaBehind("why"), 503, "Service Unavailable", "why"),
-        (errors.StoreUnavailable("why"), 503, "Service Unavailable", "why"),
-        (errors.Busy("why", 7), 503, "Service Unavailable", "why"),
+        (errors.RecordGone("why"), 404, "Not found", "why"),
+        (errors.SchemaMismatch("why"), 503, "Service Unavailable", "why"),
+        (errors.DatabaseUnavailable("why"), 503, "Service Unavailable", "why"),
+        (errors.ServiceBusy("why", 7), 503, "Service Unavailable", "why"),
     ],
     ids=lambda given: type(given).__name__,
 )
@@ -79,9 +83,9 @@ def test_each_error_has_a_status_and_a_text_for_clients(
 
 def test_errors_carry_data() -> None:
     """Whoever catches one need not read its text."""
-    assert errors.BadSetting("A", "why").name == "A"
+    assert errors.ConfigurationError("A", "why").name == "A"
     assert errors.InvalidValue("email", "why").field == "email"
     assert isinstance(errors.InvalidValue("a", "b"), ValueError)
     assert errors.DuplicateEmail().field == "email"
-    assert errors.Busy("why").retry_after == 1
-    assert errors.Busy("why", 7).retry_after == 7
+    assert errors.ServiceBusy("why").retry_after == 1
+    assert errors.ServiceBusy("why", 7).retry_after == 7

@@ -9,22 +9,26 @@ from flask import Response, abort, request
 from werkzeug.exceptions import MethodNotAllowed, TooManyRequests
 from werkzeug.test import EnvironBuilder
 
-from api.v1 import errors
-from api.v1.answers import answer
-from api.v1.lean import LeanFlask, LeanResponse
-from api.v1.request import VestibuleRequest
-from api.v1.response_headers import ResponseHeaders, with_headers
-from vestibule.errors import Busy, InvalidValue, StoreUnavailable
+from vestibule.core.errors import (
+    DatabaseUnavailable,
+    InvalidValue,
+    ServiceBusy,
+)
+from vestibule.http import errors
+from vestibule.http.flask_app import MinimalFlask, MinimalResponse
+from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.request import VestibuleRequest
+from vestibule.http.responses import json_response
 
 
 @pytest.fixture
-def app() -> LeanFlask:
+def app() -> MinimalFlask:
     """Return an application that fails in every way."""
-    app = LeanFlask("failing", static_folder=None)
+    app = MinimalFlask("failing", static_folder=None)
     errors.install(app)
     failures: dict[str, Exception] = {
-        "busy": Busy("the file x is locked", 7),
-        "gone": StoreUnavailable("disk full at /secret"),
+        "busy": ServiceBusy("the file x is locked", 7),
+        "gone": DatabaseUnavailable("disk full at /secret"),
         "odd": InvalidValue("email", "is odd"),
         "defect": KeyError("detail"),
         "slow": TooManyRequests(retry_after=9),
@@ -37,7 +41,7 @@ def app() -> LeanFlask:
             raise failures[name]
         if name.isdigit():
             abort(int(name))
-        return answer({"b": request.url, "a": name})
+        return json_response({"b": request.url, "a": name})
 
     return app
 
@@ -75,17 +79,19 @@ def test_a_body_is_one_object_or_nothing(body: bytes, expected: Any) -> None:
 
 def test_a_body_must_say_that_it_is_json() -> None:
     """The same bytes under another name are no object."""
-    for kind, is_json in [("application/json; charset=utf-8", True),
-                          ("application/vnd.x+json", True),
-                          ("text/plain", False),
-                          ("application/x-www-form-urlencoded", False)]:
+    for kind, is_json in [
+        ("application/json; charset=utf-8", True),
+        ("application/vnd.x+json", True),
+        ("text/plain", False),
+        ("application/x-www-form-urlencoded", False),
+    ]:
         body = _request(b"{}", kind).json_object()
         assert body == ({} if is_json else None)
 
 
 def test_answers_are_for_people() -> None:
     """Two spaces, keys in order, a new line at the end."""
-    made = answer({"b": [1], "a": "\u00e9"}, 201)
+    made = json_response({"b": [1], "a": "\u00e9"}, 201)
     assert made.status_code == 201
     assert made.mimetype == "application/json"
     assert made.get_data(as_text=True) == (
@@ -109,7 +115,7 @@ def test_answers_are_for_people() -> None:
     ],
 )
 def test_failures_are_json(
-    app: LeanFlask,
+    app: MinimalFlask,
     path: str,
     status: int,
     text: str,
@@ -123,19 +129,22 @@ def test_failures_are_json(
     assert bool(caplog.records) is (status >= 500)
 
 
-def test_when_to_come_back_is_told(app: LeanFlask) -> None:
+def test_when_to_come_back_is_told(app: MinimalFlask) -> None:
     """Ours and the framework's refusals both say it."""
     client = app.test_client()
     assert client.get("/busy").headers["Retry-After"] == "7"
     assert client.get("/slow").headers["Retry-After"] == "9"
 
 
-def test_a_wrong_method_has_the_frameworks_page(app: LeanFlask) -> None:
+def test_a_wrong_method_has_the_frameworks_page(app: MinimalFlask) -> None:
     """Unless the client asks for JSON; both say what is allowed."""
     client = app.test_client()
-    for accepted, is_page in [(None, True), ("*/*", True),
-                              ("text/html", True),
-                              ("application/json", False)]:
+    for accepted, is_page in [
+        (None, True),
+        ("*/*", True),
+        ("text/html", True),
+        ("application/json", False),
+    ]:
         headers = {} if accepted is None else {"Accept": accepted}
         response = client.post("/x", headers=headers)
         assert response.status_code == 405
@@ -145,7 +154,7 @@ def test_a_wrong_method_has_the_frameworks_page(app: LeanFlask) -> None:
             assert response.get_json() == {"error": MethodNotAllowed().name}
 
 
-def test_lean_answers_are_whole(app: LeanFlask) -> None:
+def test_lean_answers_are_whole(app: MinimalFlask) -> None:
     """GET and HEAD have the same headers; HEAD has no body."""
     client = app.test_client()
     got, headed = client.get("/x"), client.head("/x")
@@ -158,7 +167,7 @@ def test_lean_answers_are_whole(app: LeanFlask) -> None:
 def test_what_is_to_do_at_the_end_is_done() -> None:
     """A response that somebody waits for is closed as usual."""
     done: list[int] = []
-    response = LeanResponse("x")
+    response = MinimalResponse("x")
     response.call_on_close(lambda: done.append(1))
     environ = EnvironBuilder().get_environ()
     body, status, _ = response.get_wsgi_response(environ)
@@ -168,7 +177,7 @@ def test_what_is_to_do_at_the_end_is_done() -> None:
     assert done == [1]
 
 
-def test_flask_sessions_are_off(app: LeanFlask) -> None:
+def test_flask_sessions_are_off(app: MinimalFlask) -> None:
     """There is none to write to, and no cookie of Flask's."""
     from flask import session
 
@@ -180,7 +189,7 @@ def test_flask_sessions_are_off(app: LeanFlask) -> None:
     assert "Set-Cookie" not in app.test_client().get("/x").headers
 
 
-def test_addresses_can_be_made_outside_of_requests(app: LeanFlask) -> None:
+def test_addresses_can_be_made_outside_of_requests(app: MinimalFlask) -> None:
     """Without a request there is no adapter for its path."""
     assert app.create_url_adapter(None) is None
 
@@ -194,7 +203,7 @@ def test_headers_are_on_every_answer() -> None:
         start_response("200 OK", [("A", "b")])
         return [b"x"]
 
-    body = with_headers(plain, ResponseHeaders(lambda environ: False))(
+    body = add_headers(plain, ResponseHeaders(lambda environ: False))(
         {}, lambda *given: seen.append(given)
     )
     assert body == [b"x"]

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models import signing_keys
 from tests.clocks import SetClock
 from tests.threads import at_once
-from vestibule.errors import BadSetting
+from vestibule.core.errors import ConfigurationError
+from vestibule.db import signing_keys
 from vestibule.identity import keys, tokens
 from vestibule.identity.header import COPY_MAX_AGE, Identity
 from vestibule.identity.keys import Key, KeyRing, published, signing
@@ -92,15 +92,14 @@ def test_each_valid_token_can_be_checked(
 
 @given(st.lists(seconds(0, 1000), max_size=6), seconds(0, 9000))
 def test_the_newest_signs_in_the_end(rotations: list[int], rest: int) -> None:
-    """One key signs at each moment, a published one; the last stays alone.
-    """
+    """One key signs at each moment, a published one; the last stays alone."""
     history = stored_after(rotations)
     for moment in (after(rest), history[-1][0]):
         stored = at(history, moment)
         assert signing(stored, moment) in published(stored, moment)
     latest, stored = history[-1]
-    assert signing(stored, latest + keys.OVERLAP) is stored[-1]
-    assert published(stored, latest + 2 * keys.OVERLAP) == stored[-1:]
+    assert signing(stored, latest + keys.KEY_OVERLAP) is stored[-1]
+    assert published(stored, latest + 2 * keys.KEY_OVERLAP) == stored[-1:]
 
 
 def test_of_many_workers_one_makes_the_first(any_database: str) -> None:
@@ -145,7 +144,10 @@ def checked(signer: Signer, token: str, audience: str) -> dict[str, Any]:
     known = jwt.PyJWKSet.from_dict({"keys": signer.public_keys()})
     key = known[jwt.get_unverified_header(token)["kid"]]
     return jwt.decode(
-        token, key, algorithms=["EdDSA"], audience=audience,
+        token,
+        key,
+        algorithms=["EdDSA"],
+        audience=audience,
         options={"verify_exp": False, "verify_iat": False},
     )
 
@@ -157,9 +159,13 @@ def test_what_a_token_says(any_database: str, moved: SetClock) -> None:
     said = checked(signer, token, "app.example")
     issued = int(moved.now().timestamp())
     assert said == {
-        "iss": "vestibule", "sub": "1", "aud": "app.example",
-        "iat": issued, "exp": issued + 60,
-        "email": "bob@example.com", "role": "member",
+        "iss": "vestibule",
+        "sub": "1",
+        "aud": "app.example",
+        "iat": issued,
+        "exp": issued + 60,
+        "email": "bob@example.com",
+        "role": "member",
     }
     with pytest.raises(jwt.InvalidAudienceError):
         checked(signer, token, "other.example")
@@ -217,7 +223,7 @@ def test_a_token_is_reused_and_never_old(steps: list[int]) -> None:
             now = moved.now().timestamp()
             assert said["exp"] - now > 14
             assert said["iat"] <= now
-            fresh = last_at <= moved.now() < last_at + tokens.REUSED
+            fresh = last_at <= moved.now() < last_at + tokens.REUSE_TIME
             assert (token == last) is fresh
             if not fresh:
                 last, last_at = token, moved.now()
@@ -238,7 +244,7 @@ def test_few_tokens_are_kept(
     moved: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their number is bounded, and who is asked for last is among them."""
-    monkeypatch.setattr(tokens, "KEPT", 10)
+    monkeypatch.setattr(tokens, "MAX_CACHED_TOKENS", 10)
     signer = Signer(KeyRing())
     for number in range(25):
         asked = BOB._replace(audience=f"{number}.example")
@@ -257,16 +263,20 @@ def test_a_key_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signing_keys.all_keys() == []
 
 
-@pytest.mark.parametrize("text", [
-    "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----",
-    "-----BEGIN secret", "secret",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----",
+        "-----BEGIN secret",
+        "secret",
+    ],
+)
 def test_a_wrong_key_is_refused_and_not_shown(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the start, and without a word of the key, nor in what caused it."""
     monkeypatch.setenv("IDENTITY_SIGNING_KEY", text)
-    with pytest.raises(BadSetting) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         KeyRing()
     error: BaseException | None = refused.value
     while error is not None:
@@ -278,8 +288,6 @@ def test_a_wrong_key_is_refused_and_not_shown(
 def test_no_repr_shows_a_key() -> None:
     """Neither of what is stored nor of what signs."""
     stored = keys.new_key(START)
-    key = Key(
-        stored.id, START, keys.private_key_of(stored.private_key)
-    )
+    key = Key(stored.id, START, keys.private_key_of(stored.private_key))
     assert "private" not in repr(key).lower()
     assert "PRIVATE" not in repr(stored)

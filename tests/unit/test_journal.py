@@ -9,22 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from models import events
-from models.events import Happening, Wanted, page
 from tests.serving import ROOT, run_python
 from tests.threads import Scarce
-from vestibule import clock, journal
-from vestibule.errors import Busy
-from vestibule.journal import BATCH, WINDOW, Journal, happening_of, purge
-from vestibule.observe.security import Event, Line
+from vestibule.audit import writer
+from vestibule.audit.log import AuditRecord, EventType
+from vestibule.audit.writer import (
+    WINDOW,
+    WRITE_BATCH,
+    AuditWriter,
+    event_from,
+    purge,
+)
+from vestibule.core import clock
+from vestibule.core.errors import ServiceBusy
+from vestibule.db import events
+from vestibule.db.events import Event, EventFilter, page
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
 WITHOUT_THREADS = """
 import threading
 from datetime import datetime, timezone
 
-from vestibule.journal import Journal
-from vestibule.observe.security import Event, Line
+from vestibule.audit.writer import Journal
+from vestibule.audit.log import Event, Line
 
 def refuse(*arguments):
     raise RuntimeError("can't start new thread")
@@ -53,11 +60,11 @@ class Shelf:
 
     def __init__(self) -> None:
         """Begin in order, with nothing."""
-        self.kept: list[Happening] = []
+        self.kept: list[Event] = []
         self.error: Exception | None = None
         self.tried = threading.Semaphore(0)
 
-    def store(self, happenings: Sequence[Happening]) -> None:
+    def store(self, happenings: Sequence[Event]) -> None:
         """Keep them, or fail."""
         self.tried.release()
         if self.error is not None:
@@ -72,83 +79,110 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def still(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Journal:
+def still(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> AuditWriter:
     """Return a journal whose thread never starts: the test writes."""
-    monkeypatch.setattr(Journal, "_ensure_running", lambda self: None)
-    return Journal(shelf.store)
+    monkeypatch.setattr(AuditWriter, "_ensure_running", lambda self: None)
+    return AuditWriter(shelf.store)
 
 
 def line(
-    event: Event = Event.LOGIN, address: str | None = "10.0.0.1", **fields: str
-) -> Line:
+    event: EventType = EventType.LOGIN,
+    address: str | None = "10.0.0.1",
+    **fields: str,
+) -> AuditRecord:
     """Return a line of the security log."""
-    return Line(event, NOW, fields, Asking(address, "curl/8"))
+    return AuditRecord(event, NOW, fields, Asking(address, "curl/8"))
 
 
 def test_a_line_becomes_an_event() -> None:
     """Who, by whom, from where, with what; its network is found."""
     request = Asking("2001:db8:1:2:3::4", "Mozilla/5.0 (X11; Linux)")
-    made = happening_of(Line(
-        Event.SESSIONS_REVOKED, NOW,
-        {"user": "bob", "by": "amy", "count": 3, "handle": "h",
-         "reason": "why", "path": "/never/kept"},
-        request,
-    ))
-    assert made == Happening(
-        NOW, "sessions_revoked", "bob", "amy", "2001:db8:1:2:3::4",
-        "2001:db8:1:2::/64", "Mozilla/5.0 (X11; Linux)", "h", "why", 3,
+    made = event_from(
+        AuditRecord(
+            EventType.SESSIONS_REVOKED,
+            NOW,
+            {
+                "user": "bob",
+                "by": "amy",
+                "count": 3,
+                "handle": "h",
+                "reason": "why",
+                "path": "/never/kept",
+            },
+            request,
+        )
+    )
+    assert made == Event(
+        NOW,
+        "sessions_revoked",
+        "bob",
+        "amy",
+        "2001:db8:1:2:3::4",
+        "2001:db8:1:2::/64",
+        "Mozilla/5.0 (X11; Linux)",
+        "h",
+        "why",
+        3,
     )
 
 
 def test_what_is_not_known_is_left_out() -> None:
     """A script has no request; who does something alone needs no `by`."""
-    made = happening_of(
-        Line(Event.USER_REMOVED, NOW, {"user": "bob", "by": "bob"}, None)
+    made = event_from(
+        AuditRecord(
+            EventType.USER_REMOVED, NOW, {"user": "bob", "by": "bob"}, None
+        )
     )
-    assert made == Happening(NOW, "user_removed", "bob")
+    assert made == Event(NOW, "user_removed", "bob")
 
 
 def test_texts_from_outside_are_short_and_on_one_line() -> None:
     """No database refuses them, and none grows by them."""
     evil = "a\0b\nc\ud800\u202e" + "x" * 10_000
-    made = happening_of(Line(
-        Event.LOGIN, NOW, {"handle": evil, "reason": evil, "user": evil},
-        Asking("10.0.0.1", evil),
-    ))
+    made = event_from(
+        AuditRecord(
+            EventType.LOGIN,
+            NOW,
+            {"handle": evil, "reason": evil, "user": evil},
+            Asking("10.0.0.1", evil),
+        )
+    )
     for text in (made.user_agent, made.handle, made.reason, made.user_id):
-        assert text == "a b c  " + "x" * (journal.LONGEST - 7)
+        assert text == "a b c  " + "x" * (writer.MAX_TEXT_LENGTH - 7)
 
 
 def test_it_writes_in_order_and_in_batches(
-    still: Journal, shelf: Shelf
+    still: AuditWriter, shelf: Shelf
 ) -> None:
     """All that waits, none twice."""
-    for i in range(2 * BATCH + 1):
+    for i in range(2 * WRITE_BATCH + 1):
         still.note(line(user=str(i)))
     assert shelf.kept == []
     assert still.write()
     assert [one.user_id for one in shelf.kept] == [
-        str(i) for i in range(2 * BATCH + 1)
+        str(i) for i in range(2 * WRITE_BATCH + 1)
     ]
     assert still.write()
-    assert len(shelf.kept) == 2 * BATCH + 1
+    assert len(shelf.kept) == 2 * WRITE_BATCH + 1
 
 
 def test_what_is_cheap_is_summed_for_a_minute(
-    still: Journal, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    still: AuditWriter, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first at once; the rest as one, once a minute, and then none."""
     seconds = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: seconds)
     for _ in range(500):
-        still.note(line(Event.SESSION_REFUSED))
-    still.note(line(Event.SESSION_REFUSED, "10.0.0.2"))
-    still.note(line(Event.SESSION_REFUSED, reason="expired"))
-    still.note(line(Event.LOGIN))
-    still.note(line(Event.LOGIN))
+        still.note(line(EventType.SESSION_REFUSED))
+    still.note(line(EventType.SESSION_REFUSED, "10.0.0.2"))
+    still.note(line(EventType.SESSION_REFUSED, reason="expired"))
+    still.note(line(EventType.LOGIN))
+    still.note(line(EventType.LOGIN))
     still.write()
     assert [(one.kind, one.times) for one in shelf.kept] == [
-        *[("session_refused", 1)] * 3, ("login", 1), ("login", 1)
+        *[("session_refused", 1)] * 3,
+        ("login", 1),
+        ("login", 1),
     ]
     shelf.kept.clear()
     seconds += WINDOW - 1
@@ -157,8 +191,8 @@ def test_what_is_cheap_is_summed_for_a_minute(
     seconds += 1
     still.write()
     assert [(one.times, one.ip) for one in shelf.kept] == [(499, "10.0.0.1")]
-    still.note(line(Event.SESSION_REFUSED))
-    still.note(line(Event.SESSION_REFUSED, "10.0.0.2"))
+    still.note(line(EventType.SESSION_REFUSED))
+    still.note(line(EventType.SESSION_REFUSED, "10.0.0.2"))
     still.write()
     assert [one.ip for one in shelf.kept[1:]] == ["10.0.0.2"]
     seconds += 10 * WINDOW
@@ -170,44 +204,45 @@ def test_what_is_cheap_is_summed_for_a_minute(
 
 
 def test_a_sum_has_the_moment_of_its_last(
-    still: Journal, shelf: Shelf
+    still: AuditWriter, shelf: Shelf
 ) -> None:
     """And is not lost when the process ends."""
     for i in range(3):
         still.note(
-            line(Event.THROTTLED)._replace(at=NOW + timedelta(seconds=i))
+            line(EventType.THROTTLED)._replace(at=NOW + timedelta(seconds=i))
         )
     still.close()
     assert [(one.at, one.times) for one in shelf.kept] == [
-        (NOW, 1), (NOW + timedelta(seconds=2), 2)
+        (NOW, 1),
+        (NOW + timedelta(seconds=2), 2),
     ]
 
 
 def test_there_is_an_end_to_what_waits(
-    still: Journal,
+    still: AuditWriter,
     shelf: Shelf,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Neither events nor sums fill the memory; what is lost is told."""
-    monkeypatch.setattr(journal, "MOST", 4)
+    monkeypatch.setattr(writer, "MAX_QUEUED_EVENTS", 4)
     for i in range(6):
         still.note(line(user=str(i)))
     assert still.write()
     assert [one.user_id for one in shelf.kept] == ["0", "1", "2", "3"]
     assert "2 events are in the log alone" in caplog.text
     for i in range(7):
-        still.note(line(Event.THROTTLED, f"10.0.0.{i}"))
+        still.note(line(EventType.THROTTLED, f"10.0.0.{i}"))
     still.write()
     assert len(shelf.kept) == 8
     assert "3 events are in the log alone" in caplog.text
 
 
 def test_while_the_database_is_away_they_wait(
-    still: Journal, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    still: AuditWriter, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And are written when it is there again, each once."""
-    shelf.error = Busy("somebody writes")
+    shelf.error = ServiceBusy("somebody writes")
     still.note(line(user="a"))
     assert not still.write()
     still.note(line(user="b"))
@@ -219,7 +254,7 @@ def test_while_the_database_is_away_they_wait(
 
 
 def test_what_a_defect_stops_is_dropped(
-    still: Journal, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    still: AuditWriter, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So that the events after it get through."""
     shelf.error = KeyError("a defect")
@@ -233,7 +268,7 @@ def test_what_a_defect_stops_is_dropped(
 
 
 def test_the_setting_keeps_it_empty(
-    still: Journal, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    still: AuditWriter, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no day to keep them for, nothing is noted."""
     monkeypatch.setenv("EVENTS_KEPT", "0")
@@ -244,7 +279,7 @@ def test_the_setting_keeps_it_empty(
 
 def test_a_thread_writes_what_is_noted(shelf: Shelf) -> None:
     """One thread, begun by the first event; it ends when it is told to."""
-    writing = Journal(shelf.store)
+    writing = AuditWriter(shelf.store)
     assert writing.flush()
     before = set(threading.enumerate())
     for i in range(50):
@@ -263,12 +298,12 @@ def test_a_thread_that_the_system_refuses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Nothing fails by it; the next event starts one, and both are kept."""
-    writing = Journal(shelf.store)
+    writing = AuditWriter(shelf.store)
     Scarce(monkeypatch)
-    writing.note(line(Event.THROTTLED))
+    writing.note(line(EventType.THROTTLED))
     assert "no thread for journal: can't start new thread" in caplog.text
     assert shelf.kept == []
-    writing.note(line(Event.THROTTLED))
+    writing.note(line(EventType.THROTTLED))
     assert writing.flush(20)
     assert len(shelf.kept) == 1
     writing.close()
@@ -296,7 +331,7 @@ def test_its_end_is_heard_at_any_moment(shelf: Shelf) -> None:
                 self.wait(0.5)
             return before
 
-    writing = Journal(shelf.store)
+    writing = AuditWriter(shelf.store)
     writing._closed = Closed()
     writing.note(line())
     assert looked.wait(20)
@@ -310,9 +345,9 @@ def test_the_thread_tries_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It outlives a failure, and does not hammer."""
-    monkeypatch.setattr(journal, "PATIENCE", 0.01)
-    shelf.error = Busy("not now")
-    writing = Journal(shelf.store)
+    monkeypatch.setattr(writer, "PATIENCE", 0.01)
+    shelf.error = ServiceBusy("not now")
+    writing = AuditWriter(shelf.store)
     writing.note(line())
     for _ in range(3):
         assert shelf.tried.acquire(timeout=20)
@@ -327,12 +362,12 @@ def test_who_notes_does_not_wait_for_the_database() -> None:
     """While a write is stuck, another event is taken in at once."""
     begun, free = threading.Event(), threading.Event()
 
-    def hang(happenings: Sequence[Happening]) -> None:
+    def hang(happenings: Sequence[Event]) -> None:
         """Write for as long as the test likes."""
         begun.set()
         free.wait(20)
 
-    writing = Journal(hang)
+    writing = AuditWriter(hang)
     writing.note(line())
     assert begun.wait(20)
     writing.note(line())
@@ -343,12 +378,12 @@ def test_who_notes_does_not_wait_for_the_database() -> None:
 
 def test_a_child_writes_nothing_of_its_parents() -> None:
     """A fork leaves threads behind; what waited is written once."""
-    journal.note(line(user="parent"))
-    journal.journal().flush()
-    parents = journal.journal()
+    writer.enqueue(line(user="parent"))
+    writer.audit_writer().flush()
+    parents = writer.audit_writer()
     child = os.fork()
     if child == 0:
-        fresh = journal.journal()
+        fresh = writer.audit_writer()
         is_new = fresh is not parents and not fresh._waiting
         os._exit(0 if is_new and fresh._thread is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -359,14 +394,12 @@ def test_old_events_are_dropped(
 ) -> None:
     """After the days of the setting, in more than one batch."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(events, "BATCH", 3)
+    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 3)
     monkeypatch.setenv("EVENTS_KEPT", "30")
     day = timedelta(days=1)
-    events.store([
-        Happening(NOW - i * day, str(i)) for i in range(25, 36)
-    ])
+    events.store([Event(NOW - i * day, str(i)) for i in range(25, 36)])
     assert purge() == 5
-    assert [one.kind for one in page(Wanted(), 100).happenings] == [
+    assert [one.kind for one in page(EventFilter(), 100).happenings] == [
         str(i) for i in range(25, 31)
     ]
     monkeypatch.setenv("EVENTS_KEPT", "0")
@@ -376,10 +409,8 @@ def test_old_events_are_dropped(
 def test_one_sweep_drops_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after it in a sweep need not wait for millions."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(events, "BATCH", 2)
-    monkeypatch.setattr(journal, "PURGES", 2)
+    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 2)
+    monkeypatch.setattr(writer, "PURGES", 2)
     old = NOW - timedelta(days=1000)
-    events.store([
-        Happening(old + timedelta(seconds=i), str(i)) for i in range(9)
-    ])
+    events.store([Event(old + timedelta(seconds=i), str(i)) for i in range(9)])
     assert [purge() for _ in range(4)] == [4, 4, 1, 0]

@@ -9,17 +9,17 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from vestibule.sessions.lifetime import (
-    LONGEST_SECONDS,
+    MAX_SECONDS,
     SKEW,
     Limits,
-    ends_at,
+    expires_at,
+    expiry_reason,
     is_touch_due,
-    oldest_live,
+    oldest_valid,
     seconds,
     unchanged_until,
-    why_dead,
 )
-from vestibule.sessions.reasons import Reason
+from vestibule.sessions.session import EndReason
 
 NOW = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)
@@ -63,16 +63,16 @@ def test_all_forms_of_the_rule_agree(
     """Dead is what is past its end, and what a purge of an index takes."""
     session, now = used
     assert session.created_at is not None
-    why = why_dead(session, limits, now)
-    end = ends_at(session, limits)
+    why = expiry_reason(session, limits, now)
+    end = expires_at(session, limits)
     assert (why is not None) is (end is not None and end < now)
-    begun, seen = oldest_live(limits, now)
+    begun, seen = oldest_valid(limits, now)
     is_old = begun is not None and session.created_at < begun
     last_use = session.last_seen_at or session.created_at
     is_quiet = seen is not None and last_use < seen
     assert (why is not None) is (is_old or is_quiet)
-    assert (why is Reason.EXPIRED) is is_old
-    assert why in (None, Reason.EXPIRED, Reason.IDLE_TIMEOUT)
+    assert (why is EndReason.EXPIRED) is is_old
+    assert why in (None, EndReason.EXPIRED, EndReason.IDLE_TIMEOUT)
 
 
 @given(used_sessions(), LIMITS)
@@ -81,9 +81,9 @@ def test_a_dead_session_stays_dead(
 ) -> None:
     """Time that passes without a use revives nothing."""
     session, now = used
-    if why_dead(session, limits, now) is not None:
+    if expiry_reason(session, limits, now) is not None:
         later = datetime.max.replace(tzinfo=timezone.utc)
-        assert why_dead(session, limits, later) is not None
+        assert expiry_reason(session, limits, later) is not None
 
 
 @given(MOMENTS, MOMENTS)
@@ -92,33 +92,33 @@ def test_no_limit_ends_nothing(created_at: datetime, now: datetime) -> None:
     created_at, now = sorted((created_at, now))
     limits = Limits()
     assert limits.endless
-    assert oldest_live(limits, now) == (None, None)
+    assert oldest_valid(limits, now) == (None, None)
     for session in (Times(created_at), Times(None), Times(None, now)):
-        assert why_dead(session, limits, now) is None
-        assert ends_at(session, limits) is None
+        assert expiry_reason(session, limits, now) is None
+        assert expires_at(session, limits) is None
 
 
 @pytest.mark.parametrize(
     ("limits", "lives", "why"),
     [
-        (limited(duration=60), 60, Reason.EXPIRED),
-        (limited(max_age=60), 60, Reason.EXPIRED),
-        (limited(duration=60, max_age=90), 60, Reason.EXPIRED),
-        (limited(duration=90, max_age=60), 60, Reason.EXPIRED),
-        (limited(idle=60), 60, Reason.IDLE_TIMEOUT),
-        (limited(duration=90, idle=60), 60, Reason.IDLE_TIMEOUT),
-        (limited(duration=60, idle=90), 60, Reason.EXPIRED),
-        (limited(duration=60, max_age=60, idle=60), 60, Reason.EXPIRED),
+        (limited(duration=60), 60, EndReason.EXPIRED),
+        (limited(max_age=60), 60, EndReason.EXPIRED),
+        (limited(duration=60, max_age=90), 60, EndReason.EXPIRED),
+        (limited(duration=90, max_age=60), 60, EndReason.EXPIRED),
+        (limited(idle=60), 60, EndReason.IDLE_TIMEOUT),
+        (limited(duration=90, idle=60), 60, EndReason.IDLE_TIMEOUT),
+        (limited(duration=60, idle=90), 60, EndReason.EXPIRED),
+        (limited(duration=60, max_age=60, idle=60), 60, EndReason.EXPIRED),
     ],
 )
 def test_the_earliest_limit_ends_it_after_its_last_moment(
-    limits: Limits, lives: int, why: Reason
+    limits: Limits, lives: int, why: EndReason
 ) -> None:
     """At exactly the limit it lives; a microsecond on it is dead."""
     session, last = Times(NOW), NOW + timedelta(seconds=lives)
-    assert ends_at(session, limits) == last
-    assert why_dead(session, limits, last) is None
-    assert why_dead(session, limits, last + TICK) is why
+    assert expires_at(session, limits) == last
+    assert expiry_reason(session, limits, last) is None
+    assert expiry_reason(session, limits, last + TICK) is why
     assert not limits.endless
 
 
@@ -126,47 +126,47 @@ def test_a_use_lengthens_the_idle_limit_alone() -> None:
     """Idleness counts from the last use, age from the beginning."""
     limits = limited(duration=100, idle=60)
     session = Times(NOW, NOW + timedelta(seconds=50))
-    assert why_dead(session, limits, NOW + timedelta(seconds=100)) is None
+    assert expiry_reason(session, limits, NOW + timedelta(seconds=100)) is None
     late = NOW + timedelta(seconds=100) + TICK
-    assert why_dead(session, limits, late) is Reason.EXPIRED
+    assert expiry_reason(session, limits, late) is EndReason.EXPIRED
     idle = limited(idle=60)
-    assert ends_at(session, idle) == NOW + timedelta(seconds=110)
+    assert expires_at(session, idle) == NOW + timedelta(seconds=110)
 
 
 @pytest.mark.parametrize("limits", [limited(60), limited(idle=60)])
 def test_a_session_without_a_date_is_dead_where_there_is_a_limit(
-    limits: Limits
+    limits: Limits,
 ) -> None:
     """What does not say when it began may be of any age."""
-    assert why_dead(Times(None), limits, NOW) is Reason.EXPIRED
-    assert why_dead(Times(None, NOW), limits, NOW) is Reason.EXPIRED
+    assert expiry_reason(Times(None), limits, NOW) is EndReason.EXPIRED
+    assert expiry_reason(Times(None, NOW), limits, NOW) is EndReason.EXPIRED
 
 
 def test_without_limits_nobody_asks_for_the_age() -> None:
     """Not for that of a session from the future, nor of one undated."""
     for began in (None, NOW, NOW + timedelta(days=400)):
-        assert why_dead(Times(began), Limits(), NOW) is None
+        assert expiry_reason(Times(began), Limits(), NOW) is None
 
 
 @pytest.mark.parametrize("limits", [limited(idle=60), limited(60, 60, 60)])
 def test_a_session_from_the_future_is_refused(limits: Limits) -> None:
     """Clocks differ by seconds; more means that one was set back."""
-    assert why_dead(Times(NOW + SKEW), limits, NOW) is None
+    assert expiry_reason(Times(NOW + SKEW), limits, NOW) is None
     future = Times(NOW + SKEW + TICK)
-    assert why_dead(future, limits, NOW) is Reason.CLOCK_CHANGED
+    assert expiry_reason(future, limits, NOW) is EndReason.CLOCK_CHANGED
 
 
 def test_the_longest_duration_is_one() -> None:
     """It can be made, nothing is older, and its end is in no calendar."""
-    limits = Limits(seconds(LONGEST_SECONDS))
-    assert seconds(10**300) == seconds(LONGEST_SECONDS)
+    limits = Limits(seconds(MAX_SECONDS))
+    assert seconds(10**300) == seconds(MAX_SECONDS)
     assert seconds(-1) == ZERO
     with pytest.raises(OverflowError):
-        timedelta(seconds=LONGEST_SECONDS + 86_400)
-    assert oldest_live(limits, NOW) == (None, None)
+        timedelta(seconds=MAX_SECONDS + 86_400)
+    assert oldest_valid(limits, NOW) == (None, None)
     first = Times(datetime.min.replace(tzinfo=timezone.utc))
-    assert why_dead(first, limits, NOW) is None
-    assert ends_at(first, limits) is None
+    assert expiry_reason(first, limits, NOW) is None
+    assert expires_at(first, limits) is None
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ def test_nothing_changes_before_what_is_said(
 ) -> None:
     """A session that lives, and is not to be noted, stays so until then."""
     session, now = used
-    assume(why_dead(session, limits, now) is None)
+    assume(expiry_reason(session, limits, now) is None)
     assume(not is_touch_due(session, limits, now))
     if now <= later < unchanged_until(session, limits):
-        assert why_dead(session, limits, later) is None
+        assert expiry_reason(session, limits, later) is None
         assert not is_touch_due(session, limits, later)
 
 

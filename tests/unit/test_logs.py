@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from vestibule.errors import BadSetting
-from vestibule.observe import logs
+from vestibule.core import logging as logs
+from vestibule.core.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def root_logger() -> Iterator[logging.Logger]:
 
 def test_an_event_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Moment in UTC, level, name and message, on standard error."""
-    logs.configure()
+    logs.configure_logging()
     logging.getLogger("a.b").warning("it is %s", "so")
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -38,7 +38,7 @@ def test_what_comes_from_outside_begins_no_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Ends of lines and control characters are made visible."""
-    logs.configure()
+    logs.configure_logging()
     forged = "a\nb\r\nc\x1b[31m\u2028\u202e\ud800\0 \u00e9"
     logging.getLogger("a").error("path %s", forged)
     error = capsys.readouterr().err
@@ -52,7 +52,7 @@ def test_a_traceback_follows_its_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Only a defect has more than one line."""
-    logs.configure()
+    logs.configure_logging()
     try:
         raise KeyError("x")
     except KeyError:
@@ -69,22 +69,22 @@ def test_the_level(
     """`LOG_LEVEL` says from where on; configuring twice adds nothing."""
     for level, shown in [("debug", 3), ("info", 2), ("error", 0)]:
         monkeypatch.setenv("LOG_LEVEL", level)
-        logs.configure()
+        logs.configure_logging()
         log = logging.getLogger("a")
         log.debug("d")
         log.info("i")
         log.warning("w")
         assert len(capsys.readouterr().err.splitlines()) == shown
     monkeypatch.setenv("LOG_LEVEL", "loud")
-    with pytest.raises(BadSetting):
-        logs.configure()
+    with pytest.raises(ConfigurationError):
+        logs.configure_logging()
 
 
 def test_migrations_do_not_think_aloud(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Alembic's own events are not shown, its warnings are."""
-    logs.configure()
+    logs.configure_logging()
     logging.getLogger("alembic.runtime").info("thinking")
     logging.getLogger("alembic.runtime").warning("odd")
     assert capsys.readouterr().err.count("alembic") == 1

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule import settings
-from vestibule.errors import BadSetting
-from vestibule.network import (
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
+from vestibule.core.network import (
     UNKNOWN,
     Proxies,
     client_address,
@@ -167,5 +167,5 @@ def test_a_proxy_that_is_no_network_is_refused(
 ) -> None:
     """A typing error stops the start instead of trusting somebody else."""
     monkeypatch.setenv("TRUSTED_PROXIES", text)
-    with pytest.raises(BadSetting, match="TRUSTED_PROXIES"):
+    with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES"):
         settings.TRUSTED_PROXIES.read()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from tests.unit.range_service import RangeService
-from vestibule.accounts.password_rules import (
+from vestibule.accounts.credentials import is_recent_auth
+from vestibule.accounts.password_policy import (
     check_new_password,
     check_unguessable,
     context_of,
 )
-from vestibule.accounts.proof import is_recent
-from vestibule.errors import InvalidValue
+from vestibule.core.errors import InvalidValue
 
 EMAIL = "gwendoline.smythe+shop@acme-widgets.example"
 COMMON = list(FREQUENCY_LISTS["passwords"])
@@ -98,9 +98,13 @@ def test_no_kind_of_character_is_asked_for() -> None:
 
     Repeating one or two of the others is refused.
     """
-    for password in ("only small letters here", "PLAIN CAPITALS HERE",
-                     "83920174655018", "\u00e9\u00e8\u00ea x \u00e0\u00e2!",
-                     " " * 20):
+    for password in (
+        "only small letters here",
+        "PLAIN CAPITALS HERE",
+        "83920174655018",
+        "\u00e9\u00e8\u00ea x \u00e0\u00e2!",
+        " " * 20,
+    ):
         assert refusal(password) == ""
     for password in ("a" * 20, "xy" * 10, "\U0001f600" * 8):
         assert refusal(password) == "password is common words put together"
@@ -124,9 +128,17 @@ def test_what_is_no_text_is_refused(password: Any) -> None:
 @pytest.mark.parametrize(
     "password",
     [
-        EMAIL, EMAIL.upper(), "gwendoline.smythe+shop", "Gwendoline1!",
-        "2026gwendoline", "smythe-smythe-smythe", "acme-widgets.example",
-        "vestibule", "VESTIBULE!!", "Vestibule2026", "vestibulevestibule",
+        EMAIL,
+        EMAIL.upper(),
+        "gwendoline.smythe+shop",
+        "Gwendoline1!",
+        "2026gwendoline",
+        "smythe-smythe-smythe",
+        "acme-widgets.example",
+        "vestibule",
+        "VESTIBULE!!",
+        "Vestibule2026",
+        "vestibulevestibule",
     ],
 )
 def test_words_of_the_account_are_refused(password: str) -> None:
@@ -166,11 +178,17 @@ def test_no_email_is_no_word() -> None:
 
 @pytest.mark.parametrize(
     ("blocklist", "changing", "refused"),
-    [("changes", True, True), ("changes", False, False),
-     ("always", True, True), ("always", False, True)],
+    [
+        ("changes", True, True),
+        ("changes", False, False),
+        ("always", True, True),
+        ("always", False, True),
+    ],
 )
 def test_whom_the_list_is_for(
-    monkeypatch: pytest.MonkeyPatch, blocklist: str, changing: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    blocklist: str,
+    changing: bool,
     refused: bool,
 ) -> None:
     """Changes always; new accounts by `PASSWORD_BLOCKLIST`."""
@@ -202,12 +220,12 @@ def test_a_proof_counts_for_its_window() -> None:
     """Up to its end; where there was none, never."""
     now = datetime(2026, 3, 29, tzinfo=timezone.utc)
     window = timedelta(seconds=300)
-    assert is_recent(now, window, now)
-    assert is_recent(now - window, window, now)
-    assert not is_recent(
+    assert is_recent_auth(now, window, now)
+    assert is_recent_auth(now - window, window, now)
+    assert not is_recent_auth(
         now - window - timedelta(microseconds=1), window, now
     )
-    assert not is_recent(None, window, now)
+    assert not is_recent_auth(None, window, now)
 
 
 @pytest.mark.parametrize("start", ["passwort", "1", "9x"])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher, low_level
 
-from vestibule import passwords
-from vestibule.errors import InvalidValue
+from vestibule.core import passwords
+from vestibule.core.errors import InvalidValue
 
 LEGACY = passwords.legacy_hash(sha256(b"secret").hexdigest())
 
@@ -30,9 +30,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def hash_secret(*args: Any, **kwargs: Any) -> bytes:
         """Note the parameters, and hash."""
-        calls.append("m={memory_cost},t={time_cost},p={parallelism}".format(
-            **kwargs
-        ))
+        calls.append(
+            "m={memory_cost},t={time_cost},p={parallelism}".format(**kwargs)
+        )
         return hashing(*args, **kwargs)
 
     monkeypatch.setattr("argon2._password_hasher.verify_secret", verifying)
@@ -118,9 +118,9 @@ def test_a_lone_surrogate_stands_for_nothing_else() -> None:
     "asked",
     [
         "m=8388608,t=2,p=1",
-        f"m={passwords.MOST_MEMORY_KIB + 1},t=2,p=1",
-        f"m=19456,t={passwords.MOST_PASSES + 1},p=1",
-        f"m=19456,t=2,p={passwords.MOST_LANES + 1}",
+        f"m={passwords.MAX_MEMORY_KIB + 1},t=2,p=1",
+        f"m=19456,t={passwords.MAX_PASSES + 1},p=1",
+        f"m=19456,t=2,p={passwords.MAX_LANES + 1}",
         "m=99999999999999999999999,t=2,p=1",
     ],
 )
@@ -142,7 +142,7 @@ def test_absurd_parameters_are_refused_at_once(
 def test_the_bounds_themselves_can_be_borne() -> None:
     """What is at a bound is computed: it is not absurd yet."""
     stored = PasswordHasher(
-        time_cost=passwords.MOST_PASSES, memory_cost=128, parallelism=16
+        time_cost=passwords.MAX_PASSES, memory_cost=128, parallelism=16
     ).hash("secret")
     assert passwords.verify(stored, "secret") is True
     assert passwords.verify(stored, "wrong") is False
@@ -150,10 +150,18 @@ def test_the_bounds_themselves_can_be_borne() -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    ["", "x", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "secret",
-     "$argon2id$v=19$m=a,t=2,p=1$AAAA$AAAA",
-     "$argon2id$v=19$m=19456,t=2,p=1$\u00e9\u00e9\u00e9\u00e9$AAAA",
-     "$argon2id$v=19$m=1,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAA", "\0", "\ud800"],
+    [
+        "",
+        "x",
+        "$argon2id$",
+        "$2b$12$abcdefghijklmnopqrstuv",
+        "secret",
+        "$argon2id$v=19$m=a,t=2,p=1$AAAA$AAAA",
+        "$argon2id$v=19$m=19456,t=2,p=1$\u00e9\u00e9\u00e9\u00e9$AAAA",
+        "$argon2id$v=19$m=1,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAA",
+        "\0",
+        "\ud800",
+    ],
 )
 def test_what_is_no_hash_fits_no_password(garbage: str) -> None:
     """A row that somebody spoiled opens nothing, and raises nothing."""

@@ -5,11 +5,14 @@ import itertools
 
 import pytest
 
-from vestibule.accounts.policy import Action, Actor, Policy, may
+from vestibule.accounts.permissions import Action, Actor, Policy, is_allowed
 
 #: What the contract of the API leaves open.
 OPEN = {
-    Action.LIST_USERS, Action.ADD_USER, Action.SHOW_USER, Action.NAME_USER,
+    Action.LIST_USERS,
+    Action.ADD_USER,
+    Action.SHOW_USER,
+    Action.NAME_USER,
     Action.DELETE_USER,
 }
 OWN = {Action.SHOW_USER, Action.NAME_USER, Action.DELETE_USER}
@@ -20,8 +23,8 @@ OWN = {Action.SHOW_USER, Action.NAME_USER, Action.DELETE_USER}
 def test_members(action: Action, target: str | None) -> None:
     """Under `open` all that the contract has; under `self` one's own."""
     member = Actor("me", "member")
-    assert may(member, action, target, Policy.OPEN) is (action in OPEN)
-    assert may(member, action, target, Policy.SELF) is (
+    assert is_allowed(member, action, target, Policy.OPEN) is (action in OPEN)
+    assert is_allowed(member, action, target, Policy.SELF) is (
         action in OWN and target == "me"
     )
 
@@ -30,7 +33,7 @@ def test_members(action: Action, target: str | None) -> None:
 def test_admins(action: Action) -> None:
     """All of it, under both policies."""
     for policy, target in itertools.product(Policy, ("me", "other", None)):
-        assert may(Actor("me", "admin"), action, target, policy)
+        assert is_allowed(Actor("me", "admin"), action, target, policy)
 
 
 @pytest.mark.parametrize("action", Action)
@@ -38,14 +41,16 @@ def test_nobody(action: Action) -> None:
     """Who has no id is no admin, and owns no account that has none."""
     for role in (None, "member", "admin"):
         nobody = Actor(None, role)
-        assert may(nobody, action, None, Policy.OPEN) is (action in OPEN)
-        assert not may(nobody, action, None, Policy.SELF)
+        assert is_allowed(nobody, action, None, Policy.OPEN) is (
+            action in OPEN
+        )
+        assert not is_allowed(nobody, action, None, Policy.SELF)
 
 
 @pytest.mark.parametrize("role", [None, "", "Admin", "owner", "admin "])
 def test_an_unknown_role_allows_nothing(role: str | None) -> None:
     """It is treated as a member's, not as an admin's."""
     actor = Actor("me", role)
-    assert not may(actor, Action.SET_ROLE, "me", Policy.OPEN)
-    assert not may(actor, Action.LIST_USERS, None, Policy.SELF)
-    assert may(actor, Action.SHOW_USER, "me", Policy.SELF)
+    assert not is_allowed(actor, Action.SET_ROLE, "me", Policy.OPEN)
+    assert not is_allowed(actor, Action.LIST_USERS, None, Policy.SELF)
+    assert is_allowed(actor, Action.SHOW_USER, "me", Policy.SELF)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vestibule.return_address import (
-    LONGEST,
+from vestibule.core.redirects import (
+    MAX_URL_LENGTH,
     safe_return,
     sign_in_address,
 )
@@ -18,50 +18,128 @@ HOSTS = frozenset({"app.example", "app.example:8443", "[::1]:8000"})
 OWN = "own.example"
 
 GOOD = [
-    "/", "/page", "/page?a=b&c=%20d#e", "/a//b", "/a/../b", "/@x", "/a:b",
-    "/%2e%2e/%5c", "/?next=//evil.example", "/%0d%0aSet-Cookie:%20a=b",
-    "https://app.example", "https://app.example/", "http://app.example/a?b#c",
-    "https://app.example:443/a", "http://app.example:80/a",
-    "https://app.example:8443/a", "http://[::1]:8000/a",
-    "/" + "a" * (LONGEST - 1),
+    "/",
+    "/page",
+    "/page?a=b&c=%20d#e",
+    "/a//b",
+    "/a/../b",
+    "/@x",
+    "/a:b",
+    "/%2e%2e/%5c",
+    "/?next=//evil.example",
+    "/%0d%0aSet-Cookie:%20a=b",
+    "https://app.example",
+    "https://app.example/",
+    "http://app.example/a?b#c",
+    "https://app.example:443/a",
+    "http://app.example:80/a",
+    "https://app.example:8443/a",
+    "http://[::1]:8000/a",
+    "/" + "a" * (MAX_URL_LENGTH - 1),
 ]
 BAD = [
-    "", "page", "?a", "#a", ".", "..", "./page", "../page", "evil.example",
-    "//evil.example", "///evil.example", "////evil.example", "//",
-    "/\\evil.example", "\\/evil.example", "\\\\evil.example", "/a\\b",
-    "https:evil.example", "https:/evil.example", "https:///evil.example",
-    "https:\\\\evil.example", "https:app.example", "https:/app.example",
-    "https:///app.example", "https://", "https://evil.example",
-    "https://user@app.example", "https://user:a@app.example/",
-    "https://app.example@evil.example/", "https://app.example:a@evil.example",
-    "https://evil.example\\@app.example/", "https://evil.example#@app.example",
-    "https://evil.example?@app.example", "https://app.example\\.evil.example",
-    "https://app.example.evil.example/", "https://evilapp.example/",
-    "https://app.example.", "https://app.example:", "https://app.example:/",
-    "https://app.example:80/", "http://app.example:443/",
-    "https://app.example:9443/", "https://app.example:08443/",
-    "https://app.example:0443/", "https://app.example:+443/",
-    "https://app.example:8443:8443/", "https://app.example:99999999/",
+    "",
+    "page",
+    "?a",
+    "#a",
+    ".",
+    "..",
+    "./page",
+    "../page",
+    "evil.example",
+    "//evil.example",
+    "///evil.example",
+    "////evil.example",
+    "//",
+    "/\\evil.example",
+    "\\/evil.example",
+    "\\\\evil.example",
+    "/a\\b",
+    "https:evil.example",
+    "https:/evil.example",
+    "https:///evil.example",
+    "https:\\\\evil.example",
+    "https:app.example",
+    "https:/app.example",
+    "https:///app.example",
+    "https://",
+    "https://evil.example",
+    "https://user@app.example",
+    "https://user:a@app.example/",
+    "https://app.example@evil.example/",
+    "https://app.example:a@evil.example",
+    "https://evil.example\\@app.example/",
+    "https://evil.example#@app.example",
+    "https://evil.example?@app.example",
+    "https://app.example\\.evil.example",
+    "https://app.example.evil.example/",
+    "https://evilapp.example/",
+    "https://app.example.",
+    "https://app.example:",
+    "https://app.example:/",
+    "https://app.example:80/",
+    "http://app.example:443/",
+    "https://app.example:9443/",
+    "https://app.example:08443/",
+    "https://app.example:0443/",
+    "https://app.example:+443/",
+    "https://app.example:8443:8443/",
+    "https://app.example:99999999/",
     "https://app.example:\u0664\u0664\u0663/",
-    "HTTPS://app.example/", "https://APP.example/", "https://app.EXAMPLE/",
-    "https://\u0430pp.example/", "https://app\u3002example/",
-    "https://app\uff0eexample/", "https://\uff41pp.example/",
-    "https://app.ex\u00adample/", "https://app.\u212axample/",
-    "https://xn--pp-6kc.example/", "https://app%2eexample/",
-    "https://app.example%2f@evil.example/", "https%3a//app.example/",
-    "%2f%2fevil.example", "%2fpage", "https://app.example%00.evil.example/",
-    "/\t/evil.example", "\t//evil.example", "/\n/evil.example", "/\r/evil",
-    " /page", "/page ", "/pa ge", "/page\n", "/page\0", "\0/page",
-    "/page\x7f", "/page\x85", "/page\u2028", "/p\u00e4ge", "/\u2215evil",
-    "/page\r\nSet-Cookie: a=b", "\ufeff/page", "\ud800", "/page<b>",
-    "ht\ntps://app.example/", "https://app.exa\tmple/",
-    "javascript:alert(1)", "javascript://app.example/%0aalert(1)",
-    "data:text/html,a", "ftp://app.example/", "file:///etc/passwd",
-    "blob:https://app.example/", "view-source:https://app.example/",
-    "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://0x7f.1/",
-    "https://2130706433/", "https://[v1.a]/", "https://[::1%25a]:8000/",
-    "/" + "a" * LONGEST, "/" + "a" * 10_000,
-    "https://app.example/" + "a" * 10_000, "https://" + "a" * 10_000,
+    "HTTPS://app.example/",
+    "https://APP.example/",
+    "https://app.EXAMPLE/",
+    "https://\u0430pp.example/",
+    "https://app\u3002example/",
+    "https://app\uff0eexample/",
+    "https://\uff41pp.example/",
+    "https://app.ex\u00adample/",
+    "https://app.\u212axample/",
+    "https://xn--pp-6kc.example/",
+    "https://app%2eexample/",
+    "https://app.example%2f@evil.example/",
+    "https%3a//app.example/",
+    "%2f%2fevil.example",
+    "%2fpage",
+    "https://app.example%00.evil.example/",
+    "/\t/evil.example",
+    "\t//evil.example",
+    "/\n/evil.example",
+    "/\r/evil",
+    " /page",
+    "/page ",
+    "/pa ge",
+    "/page\n",
+    "/page\0",
+    "\0/page",
+    "/page\x7f",
+    "/page\x85",
+    "/page\u2028",
+    "/p\u00e4ge",
+    "/\u2215evil",
+    "/page\r\nSet-Cookie: a=b",
+    "\ufeff/page",
+    "\ud800",
+    "/page<b>",
+    "ht\ntps://app.example/",
+    "https://app.exa\tmple/",
+    "javascript:alert(1)",
+    "javascript://app.example/%0aalert(1)",
+    "data:text/html,a",
+    "ftp://app.example/",
+    "file:///etc/passwd",
+    "blob:https://app.example/",
+    "view-source:https://app.example/",
+    "https://[::1]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://0x7f.1/",
+    "https://2130706433/",
+    "https://[v1.a]/",
+    "https://[::1%25a]:8000/",
+    "/" + "a" * MAX_URL_LENGTH,
+    "/" + "a" * 10_000,
+    "https://app.example/" + "a" * 10_000,
+    "https://" + "a" * 10_000,
 ]
 
 
@@ -91,9 +169,9 @@ def read_by_browser(address: str) -> str:
     anywhere, and reads a backslash as a slash; after a scheme of its own
     any number of slashes begins the host.
     """
-    repaired = re.sub(r"[\t\r\n]", "", address.strip(
-        "".join(map(chr, range(0x21)))
-    ))
+    repaired = re.sub(
+        r"[\t\r\n]", "", address.strip("".join(map(chr, range(0x21))))
+    )
     head, mark, rest = repaired.partition("?")
     repaired = head.replace("\\", "/") + mark + rest
     if found := re.match(r"(?i)(https?):/*(.*)", repaired, re.DOTALL):
@@ -104,12 +182,43 @@ def read_by_browser(address: str) -> str:
 
 
 PIECES = st.lists(
-    st.sampled_from([
-        "/", "//", "\\", "http", "https", ":", "://", "@", "?", "#", "%2f",
-        "%5c", "\t", "\n", " ", "\0", ".", "..", "evil.example", OWN,
-        "app.example", "APP.example", ":443", ":80", ":8443", "[::1]:8000",
-        "xn--", "\u0430", "\uff0e", "a", ";", "javascript:",
-    ]) | st.text(max_size=3),
+    st.sampled_from(
+        [
+            "/",
+            "//",
+            "\\",
+            "http",
+            "https",
+            ":",
+            "://",
+            "@",
+            "?",
+            "#",
+            "%2f",
+            "%5c",
+            "\t",
+            "\n",
+            " ",
+            "\0",
+            ".",
+            "..",
+            "evil.example",
+            OWN,
+            "app.example",
+            "APP.example",
+            ":443",
+            ":80",
+            ":8443",
+            "[::1]:8000",
+            "xn--",
+            "\u0430",
+            "\uff0e",
+            "a",
+            ";",
+            "javascript:",
+        ]
+    )
+    | st.text(max_size=3),
     max_size=8,
 ).map("".join)
 
@@ -127,9 +236,11 @@ def test_what_is_taken_leads_to_a_good_host(address: str) -> None:
     assert reached.netloc.removesuffix(port) in {OWN, *HOSTS}
 
 
-@given(st.sampled_from(["https", "http", "", "javascript"]),
-       st.sampled_from([OWN, "app.example", "evil.example", "", "a@b"]),
-       PIECES.map("/".__add__) | PIECES)
+@given(
+    st.sampled_from(["https", "http", "", "javascript"]),
+    st.sampled_from([OWN, "app.example", "evil.example", "", "a@b"]),
+    PIECES.map("/".__add__) | PIECES,
+)
 def test_the_way_back_is_safe_or_there_is_none(
     scheme: str, host: str, path: str
 ) -> None:
@@ -146,25 +257,53 @@ def test_the_way_back_is_safe_or_there_is_none(
         assert safe_return(unquote(back), HOSTS) == unquote(back)
 
 
-@pytest.mark.parametrize(("login_url", "forwarded", "address"), [
-    ("/in", ("https", "app.example", "/a?b=c&d"),
-     "/in?return_to=/a%3Fb%3Dc%26d"),
-    ("https://own.example/in", ("https", "own.example", "/a"),
-     "https://own.example/in?return_to=/a"),
-    ("https://own.example/in?x=y", ("https", "app.example", "/a"),
-     "https://own.example/in?x=y&return_to=https%3A//app.example/a"),
-    ("https://own.example/in", ("https", "evil.example", "/a"),
-     "https://own.example/in"),
-    ("https://own.example/in", ("https", "evil.example", "//own.example"),
-     "https://own.example/in"),
-    ("https://own.example/in", ("https", None, "/a"),
-     "https://own.example/in"),
-    ("https://own.example/in", ("https", "app.example", "https://a"),
-     "https://own.example/in"),
-    ("https://own.example/in", (None, None, None), "https://own.example/in"),
-    ("/in", ("https", "app.example", "/" + "a" * 10_000), "/in"),
-    ("/in", ("https", "app.example", None), "/in"),
-])
+@pytest.mark.parametrize(
+    ("login_url", "forwarded", "address"),
+    [
+        (
+            "/in",
+            ("https", "app.example", "/a?b=c&d"),
+            "/in?return_to=/a%3Fb%3Dc%26d",
+        ),
+        (
+            "https://own.example/in",
+            ("https", "own.example", "/a"),
+            "https://own.example/in?return_to=/a",
+        ),
+        (
+            "https://own.example/in?x=y",
+            ("https", "app.example", "/a"),
+            "https://own.example/in?x=y&return_to=https%3A//app.example/a",
+        ),
+        (
+            "https://own.example/in",
+            ("https", "evil.example", "/a"),
+            "https://own.example/in",
+        ),
+        (
+            "https://own.example/in",
+            ("https", "evil.example", "//own.example"),
+            "https://own.example/in",
+        ),
+        (
+            "https://own.example/in",
+            ("https", None, "/a"),
+            "https://own.example/in",
+        ),
+        (
+            "https://own.example/in",
+            ("https", "app.example", "https://a"),
+            "https://own.example/in",
+        ),
+        (
+            "https://own.example/in",
+            (None, None, None),
+            "https://own.example/in",
+        ),
+        ("/in", ("https", "app.example", "/" + "a" * 10_000), "/in"),
+        ("/in", ("https", "app.example", None), "/in"),
+    ],
+)
 def test_sign_in_address(
     login_url: str,
     forwarded: tuple[str | None, str | None, str | None],

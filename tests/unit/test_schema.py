@@ -12,20 +12,30 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from models import engine, migrate
-from models.engine import database
-from models.failures import translated
-from models.identity import OneRead, recall, remember
-from models.sqlite import (
+from tests.backends import PostgreSQL
+from vestibule.core.errors import (
+    DatabaseUnavailable,
+    SchemaMismatch,
+    ServiceBusy,
+)
+from vestibule.db import engine, migrate
+from vestibule.db.db_errors import translate_error
+from vestibule.db.engine import database
+from vestibule.db.identity_map import IdentityMap, recall, remember
+from vestibule.db.models.user import User
+from vestibule.db.sqlite import (
     FIRST_SOUND_WAL,
     driver,
     journal_mode,
     keep_private,
 )
-from models.tables import METADATA, REVISION, UTCMoment, as_utc, moment
-from models.user import User
-from tests.backends import PostgreSQL
-from vestibule.errors import Busy, SchemaBehind, StoreUnavailable
+from vestibule.db.tables import (
+    METADATA,
+    REVISION,
+    UTCMoment,
+    as_utc,
+    parse_moment,
+)
 
 
 def test_the_tables_are_what_the_migrations_build(any_database: str) -> None:
@@ -48,7 +58,7 @@ def test_the_revision_is_the_newest_migration() -> None:
 
 def test_a_new_file_is_brought_up_to_date() -> None:
     """The first use makes the schema; an upgrade later changes nothing."""
-    fresh = engine.configured()
+    fresh = engine.configured_database()
     assert migrate.revision(fresh) is None
     User(email="a").save()
     assert migrate.revision(fresh) == REVISION
@@ -63,9 +73,9 @@ def test_a_new_server_database_is_left_to_its_operator(
 ) -> None:
     """The error says what to run; when that was done, it is used."""
     monkeypatch.setenv("DATABASE_URL", postgresql.fresh_url())
-    with pytest.raises(SchemaBehind, match="python -m vestibule db upgrade"):
+    with pytest.raises(SchemaMismatch, match="python -m vestibule db upgrade"):
         User.count()
-    fresh = engine.configured()
+    fresh = engine.configured_database()
     migrate.upgrade(fresh)
     fresh.close()
     assert User.count() == 0
@@ -80,10 +90,10 @@ def test_a_database_of_a_newer_version_is_refused(any_database: str) -> None:
         )
     engine.close()
     for _ in range(2):
-        with pytest.raises(SchemaBehind):
+        with pytest.raises(SchemaMismatch):
             User.count()
-    fresh = engine.configured()
-    with pytest.raises(SchemaBehind, match="newer version"):
+    fresh = engine.configured_database()
+    with pytest.raises(SchemaMismatch, match="newer version"):
         migrate.upgrade(fresh)
     assert migrate.revision(fresh) == "9999"
     assert len(fresh.rows(text("SELECT * FROM users"))) == 1
@@ -106,8 +116,13 @@ def test_sqlite_is_opened_as_it_should_be() -> None:
 
 @pytest.mark.parametrize(
     ("version", "mode"),
-    [((3, 40, 1), "TRUNCATE"), ((3, 51, 2), "TRUNCATE"),
-     ((3, 51, 3), "WAL"), ((3, 53, 4), "WAL"), ((4, 0, 0), "WAL")],
+    [
+        ((3, 40, 1), "TRUNCATE"),
+        ((3, 51, 2), "TRUNCATE"),
+        ((3, 51, 3), "WAL"),
+        ((3, 53, 4), "WAL"),
+        ((4, 0, 0), "WAL"),
+    ],
 )
 def test_unsound_versions_write_no_ahead_log(
     version: tuple[int, ...], mode: str
@@ -142,15 +157,18 @@ UTC_MOMENT = datetime(2026, 3, 29, 2, 30, 0, 7, tzinfo=timezone.utc)
 
 @pytest.mark.parametrize(
     "value",
-    [UTC_MOMENT, UTC_MOMENT.replace(tzinfo=None),
-     UTC_MOMENT.astimezone(timezone(timedelta(hours=-3))),
-     "2026-03-29 02:30:00.000007+00:00"],
+    [
+        UTC_MOMENT,
+        UTC_MOMENT.replace(tzinfo=None),
+        UTC_MOMENT.astimezone(timezone(timedelta(hours=-3))),
+        "2026-03-29 02:30:00.000007+00:00",
+    ],
     ids=str,
 )
 def test_a_column_has_moments_in_utc(value: Any) -> None:
     """Whatever a driver gives is the same moment, in the same zone."""
-    assert moment(value) == UTC_MOMENT
-    assert moment(value).tzinfo is timezone.utc
+    assert parse_moment(value) == UTC_MOMENT
+    assert parse_moment(value).tzinfo is timezone.utc
 
 
 def test_how_a_moment_is_given_to_a_driver() -> None:
@@ -169,8 +187,13 @@ def test_how_a_moment_is_given_to_a_driver() -> None:
         assert kind.process_result_value(None, dialect) is None
     texts = [
         kind.process_bind_param(as_utc(moment), lite)
-        for moment in [datetime.min, datetime(999, 12, 31), UTC_MOMENT,
-                       UTC_MOMENT + timedelta(0, 0, 1), datetime.max]
+        for moment in [
+            datetime.min,
+            datetime(999, 12, 31),
+            UTC_MOMENT,
+            UTC_MOMENT + timedelta(0, 0, 1),
+            datetime.max,
+        ]
     ]
     assert texts == sorted(texts)
     assert {len(text) for text in texts} == {32}
@@ -183,11 +206,11 @@ def test_one_read_remembers_only_within_itself() -> None:
     user = User()
     remember(User, user.id, user)
     assert recall(User, user.id) is None
-    with pytest.raises(KeyError), OneRead():
+    with pytest.raises(KeyError), IdentityMap():
         assert recall(User, user.id) is None
         remember(User, user.id, user)
         assert recall(User, user.id) is user
-        with OneRead():
+        with IdentityMap():
             assert recall(User, user.id) is user
         assert recall(User, user.id) is user
         raise KeyError
@@ -197,14 +220,14 @@ def test_one_read_remembers_only_within_itself() -> None:
 @pytest.mark.parametrize(
     ("message", "state", "kind"),
     [
-        ("database is locked", None, Busy),
-        ("database table is locked", None, Busy),
-        ("canceling statement", "55P03", Busy),
-        ("deadlock", "40P01", Busy),
-        ("too many", "53300", Busy),
-        ("disk full", "53100", StoreUnavailable),
-        ("disk I/O error", None, StoreUnavailable),
-        ("no\nsuch   table", None, StoreUnavailable),
+        ("database is locked", None, ServiceBusy),
+        ("database table is locked", None, ServiceBusy),
+        ("canceling statement", "55P03", ServiceBusy),
+        ("deadlock", "40P01", ServiceBusy),
+        ("too many", "53300", ServiceBusy),
+        ("disk full", "53100", DatabaseUnavailable),
+        ("disk I/O error", None, DatabaseUnavailable),
+        ("no\nsuch   table", None, DatabaseUnavailable),
     ],
 )
 def test_what_failures_are_called(
@@ -217,7 +240,7 @@ def test_what_failures_are_called(
 
         sqlstate = state
 
-    error = translated(Failure(message))
+    error = translate_error(Failure(message))
     assert type(error) is kind
     assert " ".join(message.split()) in str(error)
     assert "\n" not in str(error)

@@ -10,21 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.sessions import new_session_id
-from vestibule.sessions.device import device_of
-from vestibule.sessions.origin import (
-    LONGEST_USER_AGENT,
-    NOWHERE,
-    Origin,
-    current_origin,
-    readable,
-    set_origin,
+from vestibule.core.client_info import (
+    MAX_USER_AGENT_LENGTH,
+    UNKNOWN_CLIENT,
+    ClientInfo,
+    clean_user_agent,
+    current_client,
+    set_client,
 )
-from vestibule.sessions.record import Entry, entry_of
+from vestibule.sessions import new_session_id
+from vestibule.sessions.device import device_name
+from vestibule.sessions.session import Entry, parse_entry
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.text(), st.integers(), st.binary(), st.datetimes(),
-    st.datetimes(timezones=st.timezones()), st.floats(),
+    st.none(),
+    st.text(),
+    st.integers(),
+    st.binary(),
+    st.datetimes(),
+    st.datetimes(timezones=st.timezones()),
+    st.floats(),
     st.lists(st.text(), max_size=2),
 )
 ENTRIES: st.SearchStrategy[Any] = VALUES | st.fixed_dictionaries(
@@ -36,7 +41,7 @@ _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 @given(ENTRIES)
 def test_any_value_is_an_entry_or_none(value: Any) -> None:
     """Nothing in the dictionary makes reading it fail."""
-    entry = entry_of(value)
+    entry = parse_entry(value)
     if isinstance(value, str):
         assert entry == Entry(value)
         return
@@ -57,7 +62,7 @@ def test_any_value_is_an_entry_or_none(value: Any) -> None:
 def test_an_ordinary_entry_keeps_its_date() -> None:
     """What the mechanisms write is read as it was meant."""
     began = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
-    entry = entry_of({"user_id": "abcde", "created_at": began})
+    entry = parse_entry({"user_id": "abcde", "created_at": began})
     assert entry == Entry("abcde", began)
 
 
@@ -119,39 +124,39 @@ def test_a_device_is_named_in_words(
     user_agent: str | None, device: str
 ) -> None:
     """Browsers claim to be others too; the one that it is, is named."""
-    assert device_of(user_agent) == device
+    assert device_name(user_agent) == device
 
 
 @given(st.text())
 def test_any_user_agent_has_words(text: str) -> None:
     """Nothing of the text itself gets into the words."""
-    assert device_of(text)
-    assert set(device_of("<b>" + text)).isdisjoint("<>\r\n")
+    assert device_name(text)
+    assert set(device_name("<b>" + text)).isdisjoint("<>\r\n")
 
 
 def test_a_script_comes_from_nowhere() -> None:
     """An origin counts where it was set, and nowhere else."""
 
-    def within() -> Origin:
+    def within() -> ClientInfo:
         """Say where this comes from, and ask."""
-        set_origin(Origin("192.0.2.1", "curl/8.5.0", "password"))
-        return current_origin()
+        set_client(ClientInfo("192.0.2.1", "curl/8.5.0", "password"))
+        return current_client()
 
     assert copy_context().run(within).ip == "192.0.2.1"
-    assert current_origin() == NOWHERE == Origin(None, None, None)
+    assert current_client() == UNKNOWN_CLIENT == ClientInfo(None, None, None)
 
 
-@given(st.text(max_size=2 * LONGEST_USER_AGENT))
+@given(st.text(max_size=2 * MAX_USER_AGENT_LENGTH))
 def test_a_kept_user_agent_is_one_short_line(text: str) -> None:
     """Nothing of it can break a line of a log or a terminal."""
-    kept = readable(text)
+    kept = clean_user_agent(text)
     assert kept is not None
-    assert len(kept) == min(len(text), LONGEST_USER_AGENT)
+    assert len(kept) == min(len(text), MAX_USER_AGENT_LENGTH)
     assert kept.isprintable()
-    assert readable(kept) == kept
+    assert clean_user_agent(kept) == kept
 
 
 def test_no_user_agent_is_kept_as_none() -> None:
     """Who sent none is not said to have sent an empty one."""
-    assert readable(None) is None
-    assert readable("a\r\nb\0c") == "a  b c"
+    assert clean_user_agent(None) is None
+    assert clean_user_agent("a\r\nb\0c") == "a  b c"

@@ -8,15 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule import settings
-from vestibule.errors import BadSetting
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
 
 #: Text that an environment can hold: no NUL, and nothing but UTF-8.
 ENVIRONMENT_TEXT = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 )
-NO_NUMBERS = ["", " ", "a", "1.5", "-1", "+1", " 1", "1_0", "0x10", "1e3",
-              "\u0663", "\u00b2", "9" * 13, "9" * 5000]
+NO_NUMBERS = [
+    "",
+    " ",
+    "a",
+    "1.5",
+    "-1",
+    "+1",
+    " 1",
+    "1_0",
+    "0x10",
+    "1e3",
+    "\u0663",
+    "\u00b2",
+    "9" * 13,
+    "9" * 5000,
+]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +100,7 @@ def test_numbers(
         assert setting.read() == number
     for text in [*NO_NUMBERS, str(least - 1), str(most + 1)]:
         monkeypatch.setenv(setting.name, text)
-        with pytest.raises(BadSetting) as refused:
+        with pytest.raises(ConfigurationError) as refused:
             setting.read()
         assert refused.value.name == setting.name
         assert f"from {least} to {most}" in str(refused.value)
@@ -112,7 +126,7 @@ def test_words(
         assert setting.read() == word
     for text in ["", known[0].upper(), known[0] + " ", "x"]:
         monkeypatch.setenv(setting.name, text)
-        with pytest.raises(BadSetting, match=", ".join(known)):
+        with pytest.raises(ConfigurationError, match=", ".join(known)):
             setting.read()
 
 
@@ -128,14 +142,25 @@ def test_texts(
     monkeypatch.setenv(setting.name, " a b ")
     assert setting.read() == " a b "
     monkeypatch.setenv(setting.name, "")
-    with pytest.raises(BadSetting, match=f"{setting.name}: must not be em"):
+    with pytest.raises(
+        ConfigurationError, match=f"{setting.name}: must not be em"
+    ):
         setting.read()
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("60", 60), ("-5", -5), ("0", 0), (" 7\n", 7), ("9" * 4000, None),
-     ("", None), ("a", None), ("1.5", None), ("9" * 5000, None)],
+    [
+        ("60", 60),
+        ("-5", -5),
+        ("0", 0),
+        (" 7\n", 7),
+        ("9" * 4000, None),
+        ("", None),
+        ("a", None),
+        ("1.5", None),
+        ("9" * 5000, None),
+    ],
 )
 def test_the_duration(
     text: str, seconds: int | None, monkeypatch: pytest.MonkeyPatch
@@ -166,7 +191,9 @@ def test_what_names_no_cookie_is_refused(
 ) -> None:
     """Such a name would never come back, or would split the header."""
     monkeypatch.setenv("SESSION_NAME", name)
-    with pytest.raises(BadSetting, match="SESSION_NAME: must be the name"):
+    with pytest.raises(
+        ConfigurationError, match="SESSION_NAME: must be the name"
+    ):
         settings.SESSION_NAME.read()
 
 
@@ -197,7 +224,7 @@ def test_any_text_is_a_value_or_a_bad_setting(text: str) -> None:
             assert os.environ[setting.name] == text
             try:
                 value = setting.read()
-            except BadSetting as refused:
+            except ConfigurationError as refused:
                 assert refused.name == setting.name
             else:
                 assert value is None or isinstance(value, int | str | tuple)

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from api.v1.app import create_app
-from api.v1.auth.session_db_auth import SessionDBAuth
 from tests.serving import COOKIE
 from tests.threads import Scarce
-from vestibule import verify
-from vestibule.errors import StoreUnavailable
+from vestibule.api.app import create_app
+from vestibule.core.errors import DatabaseUnavailable
+from vestibule.http import verify
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.sweeper import Sweeper
 
 _earlier: set[threading.Thread] = set()
@@ -21,7 +21,8 @@ _earlier: set[threading.Thread] = set()
 def _sweepers() -> list[threading.Thread]:
     """Return the sweepers that this test began."""
     return [
-        thread for thread in threading.enumerate()
+        thread
+        for thread in threading.enumerate()
         if thread.name == "sweeper" and thread not in _earlier
     ]
 
@@ -46,7 +47,7 @@ def test_a_sweep_says_what_it_dropped(
     assert "dropped 3 expired sessions" in caplog.text
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("gone"), KeyError("a")])
+@pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), KeyError("a")])
 def test_a_failed_sweep_is_logged(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -72,7 +73,7 @@ def test_it_sweeps_until_it_is_stopped(
     def sweep() -> int:
         """Count the sweep, and fail."""
         swept.release()
-        raise StoreUnavailable("gone")
+        raise DatabaseUnavailable("gone")
 
     sweeper = Sweeper(sweep)
     assert _sweepers() == []
@@ -148,8 +149,7 @@ def test_a_thread_that_the_system_refuses(
 
 
 def test_a_forked_process_starts_its_own() -> None:
-    """Threads do not pass a fork, so the child's first request starts one.
-    """
+    """Threads do not pass a fork, so the child's first request starts one."""
     sweeper = Sweeper(lambda: 0)
     sweeper.ensure_running()
     child = os.fork()

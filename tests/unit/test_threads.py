@@ -4,7 +4,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from vestibule.threads import Once
+from vestibule.core.threads import Once
 
 
 def test_two_that_are_first_share_one() -> None:

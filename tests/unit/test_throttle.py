@@ -5,14 +5,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from models import attempts
-from models.attempts import Counter, Counters
-from vestibule import settings, throttle
-from vestibule.errors import StoreUnavailable
+from vestibule.accounts import throttle
+from vestibule.core import settings
+from vestibule.core.errors import DatabaseUnavailable
+from vestibule.db import login_failures
+from vestibule.db.login_failures import FailureCount, FailureCounts
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
-NEVER = Counter()
-FREE, MANY = throttle.FREE, throttle.FREE_OF_NETWORK
+NEVER = FailureCount()
+FREE, MANY = throttle.FREE_FAILURES, throttle.FREE_NETWORK_FAILURES
 
 
 def ago(seconds: float) -> datetime:
@@ -22,8 +23,19 @@ def ago(seconds: float) -> datetime:
 
 @pytest.mark.parametrize(
     ("count", "delay"),
-    [(0, 0), (1, 0), (3, 0), (4, 1), (5, 2), (6, 4), (12, 256), (13, 512),
-     (14, 900), (15, 900), (2_000_000_000, 900)],
+    [
+        (0, 0),
+        (1, 0),
+        (3, 0),
+        (4, 1),
+        (5, 2),
+        (6, 4),
+        (12, 256),
+        (13, 512),
+        (14, 900),
+        (15, 900),
+        (2_000_000_000, 900),
+    ],
 )
 def test_the_delay_grows_to_a_bound(count: int, delay: int) -> None:
     """What is free costs nothing; then each failure doubles the wait."""
@@ -50,15 +62,14 @@ def test_the_delay_grows_to_a_bound(count: int, delay: int) -> None:
 def test_the_rest_of_the_delay_is_told(
     count: int, passed: float, left: int
 ) -> None:
-    """Whole seconds are told; another machine's clock may be ahead a bit.
-    """
+    """Whole seconds are told; another machine's clock may be ahead a bit."""
     assert throttle.seconds_left(count, ago(passed), NOW) == left
 
 
 def test_there_is_no_wait_without_a_failure() -> None:
     """A counter that is not there demands nothing."""
     assert throttle.seconds_left(0, None, NOW) == 0
-    assert throttle.failures(NEVER, NOW) == 0
+    assert throttle.count_failures(NEVER, NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -66,30 +77,42 @@ def test_there_is_no_wait_without_a_failure() -> None:
 )
 def test_a_quiet_hour_is_a_new_beginning(passed: float, counted: int) -> None:
     """What failed long ago, or after a clock was set back, is forgotten."""
-    assert throttle.failures(Counter(9, ago(passed)), NOW) == counted
+    assert (
+        throttle.count_failures(FailureCount(9, ago(passed)), NOW) == counted
+    )
 
 
 @pytest.mark.parametrize(
     ("account", "network", "wait", "first"),
     [
         (NEVER, NEVER, 0, False),
-        (Counter(50, ago(0)), NEVER, 0, False),
-        (Counter(50, ago(0)), Counter(9, ago(3_601)), 0, False),
-        (Counter(50, ago(0)), Counter(0, ago(1)), 0, False),
-        (Counter(50, ago(0)), Counter(1, ago(3_000)), 900, True),
-        (Counter(FREE, ago(0)), Counter(MANY, ago(0)), 0, False),
-        (NEVER, Counter(MANY + 2, ago(0)), 2, True),
-        (Counter(FREE + 1, ago(0)), Counter(MANY + 3, ago(0)), 4, True),
-        (Counter(FREE + 3, ago(0)), Counter(MANY + 1, ago(0)), 4, True),
-        (Counter(FREE + 1, ago(2)), Counter(MANY, ago(2)), 0, True),
-        (Counter(FREE, ago(2)), Counter(MANY + 1, ago(2)), 0, True),
+        (FailureCount(50, ago(0)), NEVER, 0, False),
+        (FailureCount(50, ago(0)), FailureCount(9, ago(3_601)), 0, False),
+        (FailureCount(50, ago(0)), FailureCount(0, ago(1)), 0, False),
+        (FailureCount(50, ago(0)), FailureCount(1, ago(3_000)), 900, True),
+        (FailureCount(FREE, ago(0)), FailureCount(MANY, ago(0)), 0, False),
+        (NEVER, FailureCount(MANY + 2, ago(0)), 2, True),
+        (
+            FailureCount(FREE + 1, ago(0)),
+            FailureCount(MANY + 3, ago(0)),
+            4,
+            True,
+        ),
+        (
+            FailureCount(FREE + 3, ago(0)),
+            FailureCount(MANY + 1, ago(0)),
+            4,
+            True,
+        ),
+        (FailureCount(FREE + 1, ago(2)), FailureCount(MANY, ago(2)), 0, True),
+        (FailureCount(FREE, ago(2)), FailureCount(MANY + 1, ago(2)), 0, True),
     ],
 )
 def test_an_account_counts_against_networks_that_failed(
-    account: Counter, network: Counter, wait: int, first: bool
+    account: FailureCount, network: FailureCount, wait: int, first: bool
 ) -> None:
     """Nobody elsewhere can make the owner of an account wait."""
-    both = Counters(account, network)
+    both = FailureCounts(account, network)
     assert throttle.wait_before(both, NOW) == wait
     assert throttle.is_counted_first(both, NOW) is first
 
@@ -106,7 +129,7 @@ def test_what_cannot_be_forgiven_counts_on(
 
     def refuse(*_: object) -> None:
         """Fail as a full disk does."""
-        raise StoreUnavailable("the disk is full")
+        raise DatabaseUnavailable("the disk is full")
 
     failed = throttle.throttle().attempt("bob", "192.0.2.1")
     failed.check()
@@ -115,6 +138,6 @@ def test_what_cannot_be_forgiven_counts_on(
     right = throttle.throttle().attempt("bob", "192.0.2.1")
     right.check()
     right.begin()
-    monkeypatch.setattr(attempts, "forgive", refuse)
+    monkeypatch.setattr(login_failures, "reset", refuse)
     right.succeed()
     assert "not forgiven" in caplog.text

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from models import engine, sqlite
-from models.engine import database
-from models.user import User
-from models.wal_index import WalIndex
+from vestibule.db import engine, sqlite
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.db.wal_index import WalIndex
 
 
 def _index() -> WalIndex:

@@ -1,85 +1,140 @@
 #!/usr/bin/env python3
-"""Whether an email and a password belong together: the one place.
+"""What is changed of an account: password and email.
 
-Its law: one hash is computed for every attempt, whether the user exists
-or not (OWASP ASVS 5.0, 6.3.8), and never outside of its turn.
+Its law: an owner who changes the password proves the present one in the
+same request, and a password that was changed in the same moment by
+somebody else stays changed. What the old password opened ends with it.
+
+Whether somebody proved who they are a short time ago: one pure rule.
+
+It is asked before what a thief of an open session would do first
+(OWASP ASVS 5.0, 7.5.1 and 7.5.3).
 """
 
-import logging
-from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from models.user import User, email_key
-from vestibule import passwords
-from vestibule.accounts.disabling import is_disabled
-from vestibule.accounts.hash_queue import hash_queue
-from vestibule.errors import Throttled, VestibuleError
-from vestibule.observe.security import Event, log
-from vestibule.sessions.origin import current_origin
-from vestibule.throttle import throttle
+from email_validator import EmailNotValidError, validate_email
 
-_log = logging.getLogger(__name__)
+from vestibule.accounts.authentication import check_credentials, hash_queue
+from vestibule.accounts.password_policy import check_new_password
+from vestibule.audit.log import EventType, log
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.core.errors import InvalidValue, WrongPassword
+from vestibule.core.passwords import hash_of
+from vestibule.db.models.user import User
+from vestibule.db.session_queries import Rotation
+from vestibule.sessions import new_session_id
+from vestibule.sessions.session import EndReason
+from vestibule.sessions.store import SessionStore
 
 
-def check_credentials(
-    found: Sequence[User], email: str, password: str
-) -> User | None:
-    """Return the user among those `found` by email, if `password` is right.
+def change_password(
+    user: User,
+    current: str,
+    new: Any,
+    store: SessionStore | None = None,
+    session_id: str | None = None,
+) -> str | None:
+    """Store `new` as the password of `user`, if `current` is the present.
 
-    `None` too for a user who is disabled. A stored hash that is not of
-    today's kind is renewed on the way. Raise `Throttled` when too many
-    attempts failed, with emails of nobody as well, and `Busy` when too
-    many passwords are being checked.
+    All sessions of the user end, in the database with the change itself,
+    in another `store` after it: but for that of `session_id`, which gets a
+    new id. Return that one, or `None` if there was no such session. Raise
+    `InvalidValue` for a password that may not be taken, `WrongPassword`.
     """
-    attempt = throttle().attempt(email_key(email), current_origin().ip)
-    known = found[0].id if found else None
-    try:
-        # Who has to wait takes no place in the queue.
-        attempt.check()
-        with hash_queue().turn():
-            attempt.begin()
-            user = _owner(found, password)
-            if user is None:
-                attempt.fail()
-            else:
-                attempt.succeed()
-    except Throttled as error:
-        log(Event.THROTTLED, user=known, retry_after=error.retry_after)
-        raise
-    if user is None:
-        why = "wrong_password" if found else "unknown_email"
-        log(Event.LOGIN_FAILED, user=known, reason=why)
-    return user
+    verify_password(user, current)
+    if new == current:
+        raise InvalidValue("new_password", "is the present one")
+    hashed = new_password_hash(user, new)
+    kept, new_id = None, new_session_id()
+    if session_id is not None:
+        kept = Rotation(digest_of(session_id), digest_of(new_id))
+    reason = EndReason.PASSWORD_CHANGED
+    is_kept = user.replace_password(hashed, reason, kept)
+    log(EventType.PASSWORD_CHANGED, user=user.id)
+    if is_kept:
+        return new_id
+    if store is None:
+        return None
+    session = None if session_id is None else store.find(session_id)
+    store.end_all(reason, user.id, None if session is None else session.id)
+    if session_id is None:
+        return None
+    return store.rotate(session_id, clock.now())
 
 
-def still_holds(user: User) -> bool:
-    """Tell whether what was checked for `user` still is so.
+def set_password(user: User, new: Any, by: str) -> None:
+    """Store `new` as the password of `user`, whose sessions go on.
 
-    Between the check of a password and the beginning of a session the
-    password may be changed, or the user disabled or removed, and then all
-    sessions end: but for the one that begins just after. Whoever begins
-    one asks here afterwards; one of the two sees the other's work.
+    For whoever keeps the machine, and needs no proof: `by`, for the log.
+    Raise `InvalidValue` for a password that may not be taken, `Busy`, or
+    `NotStored`.
     """
-    stored = User.settled(user.id)
-    return (
-        stored is not None
-        and stored.password == user.password
-        and not is_disabled(stored)
-    )
+    check_new_password(new, user.email)
+    with hash_queue().turn():
+        user.password = new
+    user.save_changes()
+    log(EventType.PASSWORD_CHANGED, user=user.id, by=by)
 
 
-def _owner(found: Sequence[User], password: str) -> User | None:
-    """Return the one user `found`, if `password` is right; hash once."""
-    if not found:
-        passwords.verify(None, password)
-        return None
-    user = found[0]
-    # Who is disabled is told what a wrong password would be told.
-    if not user.is_valid_password(password) or is_disabled(user):
-        return None
+def new_password_hash(user: User, new: Any) -> str:
+    """Return the hash of a password that `user` is to have from now on.
+
+    Raise `InvalidValue` if it may not be taken, `Busy` if too many are
+    being hashed.
+    """
+    check_new_password(new, user.email, "new_password")
+    with hash_queue().turn():
+        return hash_of(new)
+
+
+def verify_password(user: User, password: str) -> None:
+    """Raise `WrongPassword` unless `password` is the user's."""
+    account = user.email or user.id
+    if check_credentials([user], account, password) is None:
+        raise WrongPassword("wrong password")
+
+
+def reauthenticate(user: User, password: str) -> None:
+    """Raise `WrongPassword` unless it is the user's; tell that it was."""
+    verify_password(user, password)
+    log(EventType.REAUTHENTICATED, user=user.id)
+
+
+def change_email(user: User, email: Any) -> None:
+    """Store another address of `user`.
+
+    Raise `InvalidValue`, `DuplicateEmail`, or `NotStored`.
+    """
+    check_email(email)
+    user.email = email
+    user.save_changes()
+    log(EventType.EMAIL_CHANGED, user=user.id)
+
+
+def is_recent_auth(
+    authenticated_at: datetime | None, window: timedelta, now: datetime
+) -> bool:
+    """Tell whether the proof at `authenticated_at` still counts at `now`."""
+    return authenticated_at is not None and (now - authenticated_at <= window)
+
+
+def check_email(email: Any) -> None:
+    """Raise `InvalidValue` unless `email` is an address (RFC 5321, 5322).
+
+    No DNS is asked, and hosts of a local network count; domains that are
+    reserved for other uses do not (RFC 6761: `localhost`, `invalid`).
+    """
+    if not isinstance(email, str):
+        raise InvalidValue("email", "must be a string")
     try:
-        user.renew_hash(password)
-    except VestibuleError as error:
-        # The password is right: a full disk must not keep its owner from
-        # being told so.
-        _log.warning("a password hash was not renewed: %s", error)
-    return user
+        validate_email(
+            email.strip(),
+            check_deliverability=False,
+            globally_deliverable=False,
+            strict=True,
+        )
+    except (EmailNotValidError, UnicodeError):
+        raise InvalidValue("email", "is not an email address") from None

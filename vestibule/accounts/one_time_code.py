@@ -7,7 +7,7 @@ no difference as long as it can be meant.
 
 import secrets
 
-from vestibule.digest import digest_of
+from vestibule.core.digest import digest_of
 
 # Digits and capitals without those that look like others (Crockford's
 # Base32): each group of 4 has 20 random bits.
@@ -17,8 +17,7 @@ _LOOKALIKES = str.maketrans("OIL", "011", "- \t")
 
 
 def new_code(groups: int) -> str:
-    """Return a random code of so many groups, with hyphens between them.
-    """
+    """Return a random code of so many groups, with hyphens between them."""
     return "-".join(
         "".join(secrets.choice(_ALPHABET) for _ in range(_IN_GROUP))
         for _ in range(groups)

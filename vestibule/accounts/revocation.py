@@ -5,26 +5,24 @@ Its law: what ends is told of, with whoever ended it; to end nothing of
 one's own is no event, or whoever is signed in could fill the log with it.
 """
 
-from vestibule.observe.security import Event, log
-from vestibule.sessions.reasons import Reason
+from vestibule.audit.log import EventType, log
+from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
 
 def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
     """End a session of the user who asks; tell if it was there."""
-    if not store.end_handle(handle, Reason.REVOKED, user_id):
+    if not store.end_handle(handle, EndReason.REVOKED, user_id):
         return False
-    log(Event.SESSION_REVOKED, user=user_id, handle=handle)
+    log(EventType.SESSION_REVOKED, user=user_id, handle=handle)
     return True
 
 
-def revoke_others(
-    store: SessionStore, user_id: str, keep: str | None
-) -> int:
+def revoke_others(store: SessionStore, user_id: str, keep: str | None) -> int:
     """End the sessions of the user who asks but for one; count them."""
-    ended = store.end_all(Reason.REVOKED, user_id, keep)
+    ended = store.end_all(EndReason.REVOKED, user_id, keep)
     if ended:
-        log(Event.SESSIONS_REVOKED, user=user_id, count=ended)
+        log(EventType.SESSIONS_REVOKED, user=user_id, count=ended)
     return ended
 
 
@@ -33,10 +31,10 @@ def revoke(store: SessionStore, handle: str, by: str | None) -> bool:
     session = store.named(handle)
     # Of two who end it at once only one is told that it was there.
     if session is None or not store.end_handle(
-        handle, Reason.REVOKED_BY_ADMIN
+        handle, EndReason.REVOKED_BY_ADMIN
     ):
         return False
-    log(Event.SESSION_REVOKED, user=session.user_id, by=by, handle=handle)
+    log(EventType.SESSION_REVOKED, user=session.user_id, by=by, handle=handle)
     return True
 
 
@@ -44,6 +42,6 @@ def revoke_all(
     store: SessionStore, user_id: str | None, by: str | None
 ) -> int:
     """End the sessions of a user, or everybody's; count them."""
-    ended = store.end_all(Reason.REVOKED_BY_ADMIN, user_id)
-    log(Event.SESSIONS_REVOKED, user=user_id, by=by, count=ended)
+    ended = store.end_all(EndReason.REVOKED_BY_ADMIN, user_id)
+    log(EventType.SESSIONS_REVOKED, user=user_id, by=by, count=ended)
     return ended

@@ -8,8 +8,9 @@ from typing import TextIO
 
 import click
 
-from vestibule import __version__, invocation
+from vestibule import __version__
 from vestibule.cli.commands import Program
+from vestibule.core import command_line
 
 #: These need no settings, or say themselves what is wrong with the file.
 _WITHOUT_SETTINGS = {"completion", "demo", "doctor", "init"}
@@ -20,7 +21,7 @@ COMPLETION = "_VESTIBULE_COMPLETE"
 @click.group(cls=Program)
 @click.version_option(
     __version__,
-    prog_name=invocation.INSTALLED,
+    prog_name=command_line.INSTALLED,
     message="%(prog)s %(version)s",
     help="Print the version.",
 )
@@ -33,15 +34,14 @@ def program(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand not in _WITHOUT_SETTINGS:
         # Neither help nor the version waits for it.
-        from vestibule import env_file
+        from vestibule.core import env_file
 
         env_file.load()
 
         # A server has a journal of its own, in each process.
-        from vestibule import journal
-        from vestibule.observe import security
+        from vestibule.audit import log, writer
 
-        security.tell(journal.note_at_once)
+        log.set_listener(writer.write_now)
 
 
 assert isinstance(program, Program)
@@ -53,7 +53,7 @@ program.summaries = {
     "events": "Read what happened: the security log in the database.",
     "init": "Write a .env with every setting and its meaning.",
     "identity": "Work with the keys that sign identities.",
-    "serve": "Start the server, as `python3 -m api.v1.app` does.",
+    "serve": "Start the server, as `python3 -m vestibule.api.app` does.",
     "sessions": "Work with the sessions of session_db_auth.",
     "users": "Work with the accounts.",
 }
@@ -63,7 +63,7 @@ def main() -> None:
     """Run the command that the arguments name, and exit."""
     sys.stdout = _writable(sys.stdout)
     sys.stderr = _writable(sys.stderr)
-    program(prog_name=invocation.program(), complete_var=COMPLETION)
+    program(prog_name=command_line.program(), complete_var=COMPLETION)
 
 
 def _writable(stream: TextIO | None) -> TextIO:

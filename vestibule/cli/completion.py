@@ -4,7 +4,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from vestibule.invocation import INSTALLED
+from vestibule.core.command_line import INSTALLED
 
 
 @click.command()

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from models import backup as copying
-from models import engine, health, migrate
-from vestibule.cli.bar import bar
-from vestibule.cli.failure import Failure
-from vestibule.cli.old_store import import_json
+from vestibule.cli.commands import CommandError
+from vestibule.cli.json_import import import_json
+from vestibule.cli.output import progress_bar
 from vestibule.cli.store import existing_database
+from vestibule.db import backup as copying
+from vestibule.db import engine, health, migrate
 
 
 @click.group()
@@ -29,15 +29,15 @@ db.add_command(import_json)
 @db.command()
 def upgrade() -> None:
     """Bring the schema to what this version works with."""
-    with closing(engine.configured()) as database:
+    with closing(engine.configured_database()) as database:
         before = health.revision(database)
         migrate.upgrade(database)
-    if before == health.WANTED:
+    if before == health.EXPECTED_REVISION:
         click.echo(f"the schema is at revision {before} already")
     else:
         click.echo(
             f"the schema went from {_spelled(before)}"
-            f" to revision {health.WANTED}"
+            f" to revision {health.EXPECTED_REVISION}"
         )
 
 
@@ -49,15 +49,15 @@ def check() -> None:
         click.echo(f"database: {health.address(database)}")
         click.echo(
             f"schema: {_spelled(found)},"
-            f" this version works with revision {health.WANTED}"
+            f" this version works with revision {health.EXPECTED_REVISION}"
         )
-        faults = health.faults(database)
+        faults = health.integrity_errors(database)
         if database.is_sqlite:
             click.echo(f"integrity: {'; '.join(faults) or 'ok'}")
     if faults:
-        raise Failure("the database file is damaged: restore a backup")
-    if found != health.WANTED:
-        raise Failure(migrate.mismatch(found))
+        raise CommandError("the database file is damaged: restore a backup")
+    if found != health.EXPECTED_REVISION:
+        raise CommandError(migrate.mismatch(found))
 
 
 @db.command()
@@ -68,7 +68,7 @@ def backup(file: Path) -> None:
     The service may go on working meanwhile. From SQLite it is a database
     file, from PostgreSQL the SQL that pg_dump writes and psql restores.
     """
-    with existing_database() as database, bar("copying") as shown:
+    with existing_database() as database, progress_bar("copying") as shown:
         copying.back_up(database, file, shown.reach)
     click.echo(f"wrote {file}")
 

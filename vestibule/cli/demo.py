@@ -21,11 +21,11 @@ from typing import NoReturn
 
 import click
 
-from models import engine
-from vestibule import settings
-from vestibule.cli.bar import bar
-from vestibule.cli.failure import Interrupted
-from vestibule.demo import ADMIN, MEMBER, fill
+from vestibule.cli.commands import Interrupted
+from vestibule.cli.demo_data import ADMIN, MEMBER, fill
+from vestibule.cli.output import progress_bar
+from vestibule.core import settings
+from vestibule.db import engine
 
 _HOST = "127.0.0.1"
 
@@ -66,21 +66,23 @@ def demo(count: int, port: int | None) -> None:
 
 def _serve(folder: Path, count: int, port: int) -> NoReturn:
     """Fill a database in `folder` and serve it, until a signal comes."""
-    settings.replace({
-        "API_HOST": _HOST,
-        "API_PORT": str(port),
-        "AUTH_TYPE": "session_db_auth",
-        "AUTHZ_POLICY": "self",
-        "DATABASE_URL": f"sqlite:///{folder / 'vestibule.db'}",
-        "ENV_FILE": "",
-        "LOG_LEVEL": "warning",
-        "SESSION_DURATION": "43200",
-        "SESSION_NAME": "_vestibule_demo",
-        "WEB_PAGES": "on",
-    })
+    settings.replace(
+        {
+            "API_HOST": _HOST,
+            "API_PORT": str(port),
+            "AUTH_TYPE": "session_db_auth",
+            "AUTHZ_POLICY": "self",
+            "DATABASE_URL": f"sqlite:///{folder / 'vestibule.db'}",
+            "ENV_FILE": "",
+            "LOG_LEVEL": "warning",
+            "SESSION_DURATION": "43200",
+            "SESSION_NAME": "_vestibule_demo",
+            "WEB_PAGES": "on",
+        }
+    )
     password = f"demo-{secrets.token_urlsafe(6)}"
     made: Counter[str] = Counter()
-    with bar("filling", count) as shown:
+    with progress_bar("filling", count) as shown:
         for life in fill(count, password):
             made["sessions"] += len(life.sessions)
             made["events"] += len(life.happenings)
@@ -97,7 +99,7 @@ all made up.
     # Workers are forked, and open connections of their own.
     engine.close()
     sys.stdout.flush()
-    from api.v1.app import main as start
+    from vestibule.server.granian import main as start
 
     start()
 

@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from vestibule.checkup import look_at
-from vestibule.cli.listing import json_option, show_json
-from vestibule.doctor import Finding, Grade, examine
+from vestibule.cli.output import json_option, show_json
+from vestibule.server.local_checks import CheckResult, Level, run_checks
+from vestibule.server.remote_checks import check_deployment
 
-_STYLES = {Grade.GOOD: "green", Grade.WEAK: "yellow", Grade.WRONG: "bold red"}
+_STYLES = {Level.GOOD: "green", Level.WEAK: "yellow", Level.WRONG: "bold red"}
 
 
 @click.command()
@@ -26,8 +26,8 @@ def doctor(url: str | None, as_json: bool) -> None:
     wrong = False
     console = Console(highlight=False, soft_wrap=True)
     seen = []
-    for finding in chain(examine(), look_at(url) if url else ()):
-        wrong |= finding.grade is Grade.WRONG
+    for finding in chain(run_checks(), check_deployment(url) if url else ()):
+        wrong |= finding.grade is Level.WRONG
         if as_json:
             seen.append(finding._asdict())
         else:
@@ -37,7 +37,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     sys.exit(1 if wrong else 0)
 
 
-def _print(console: Console, finding: Finding) -> None:
+def _print(console: Console, finding: CheckResult) -> None:
     """Print a finding, and below it how to mend that."""
     line = Text(f"{finding.grade:5} ", style=_STYLES[finding.grade])
     line.append(finding.what, style="default")

@@ -14,26 +14,25 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from models import events as happened
-from models.events import Wanted
-from vestibule.cli.bar import Bar, bar
-from vestibule.cli.failure import Interrupted
-from vestibule.cli.listing import (
+from vestibule.admin.filters import USUAL, parse_event_filter
+from vestibule.audit import export as files
+from vestibule.cli.commands import Interrupted
+from vestibule.cli.output import (
+    ProgressBar,
+    format_time,
     json_option,
-    moment_text,
+    progress_bar,
     show_json,
     show_table,
 )
 from vestibule.cli.store import require_database
-from vestibule.desk import export as files
-from vestibule.desk.filters import USUAL, events_of
-from vestibule.new_file import new_file
-from vestibule.sessions.device import device_of
+from vestibule.core.atomic_file import atomic_file
+from vestibule.db import events as happened
+from vestibule.db.events import EventFilter
+from vestibule.sessions.device import device_name
 
 #: What Ctrl-C leaves, and how to go on.
-_CUT = (
-    "the output is cut: begin anew, with --output for a file that is whole"
-)
+_CUT = "the output is cut: begin anew, with --output for a file that is whole"
 _NOTHING = "{} is not there: begin anew"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,20 +72,22 @@ def events() -> None:
 def list_events(limit: int, as_json: bool, **given: str | None) -> None:
     """List the latest events, the newest first."""
     require_database()
-    found = islice(chain.from_iterable(files.batches(_wanted(given))), limit)
+    found = islice(
+        chain.from_iterable(files.event_batches(_wanted(given))), limit
+    )
     if as_json:
-        show_json(map(files.record_of, found))
+        show_json(map(files.event_record, found))
         return
     show_table(
         ("time (UTC)", "kind", "user id", "by", "address", "device"),
         (
             (
-                moment_text(one.at),
+                format_time(one.at),
                 one.kind if one.times == 1 else f"{one.kind} x{one.times}",
                 one.user_id,
                 one.by_id,
                 one.ip,
-                device_of(one.user_agent),
+                device_name(one.user_agent),
             )
             for one in found
         ),
@@ -115,13 +116,13 @@ def export(form: str, output: Path | None, **given: str | None) -> None:
     if output is None:
         _write(wanted, chosen, None, _CUT)
         return
-    with new_file(output) as name, open(name, "wb") as file:
+    with atomic_file(output) as name, open(name, "wb") as file:
         _write(wanted, chosen, file, _NOTHING.format(output))
     click.echo(f"wrote {output}")
 
 
 def _write(
-    wanted: Wanted, form: files.Format, file: IO[bytes] | None, then: str
+    wanted: EventFilter, form: files.Format, file: IO[bytes] | None, then: str
 ) -> None:
     """Write all events that are wanted, to standard output without a `file`.
 
@@ -137,7 +138,7 @@ def _write(
 
     try:
         with _bar(total, file) as shown:
-            for piece in files.stream(wanted, form, told):
+            for piece in files.stream_events(wanted, form, told):
                 click.echo(piece, file, nl=False)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -147,13 +148,15 @@ def _write(
 
 def _bar(
     total: int, file: IO[bytes] | None
-) -> AbstractContextManager[Bar]:
+) -> AbstractContextManager[ProgressBar]:
     """Show a bar, but not among lines that a terminal shows already."""
     if file is None and sys.stdout and sys.stdout.isatty():
-        return nullcontext(Bar())
-    return bar("exporting", total)
+        return nullcontext(ProgressBar())
+    return progress_bar("exporting", total)
 
 
-def _wanted(given: dict[str, str | None]) -> Wanted:
+def _wanted(given: dict[str, str | None]) -> EventFilter:
     """Return which events the options ask for; raise `InvalidValue`."""
-    return events_of({name: text or "" for name, text in given.items()})
+    return parse_event_filter(
+        {name: text or "" for name, text in given.items()}
+    )

@@ -7,7 +7,7 @@ which of them signs.
 
 import click
 
-from vestibule.cli.listing import json_option, show_json, show_table
+from vestibule.cli.output import json_option, show_json, show_table
 from vestibule.cli.store import require_database
 from vestibule.identity import keys
 
@@ -25,7 +25,7 @@ def list_keys(as_json: bool) -> None:
     The id is what tokens call a key by (`kid`); it signs nothing.
     """
     require_database()
-    found = keys.standings()
+    found = keys.key_states()
     if as_json:
         show_json(
             one._asdict() | {"since": one.since and one.since.isoformat()}
@@ -53,6 +53,5 @@ def list_keys(as_json: bool) -> None:
     help="Drop all other keys: what they signed is refused.",
 )
 def rotate(at_once: bool) -> None:
-    """Make a new key that will sign when applications had time to learn of it.
-    """
+    """Make a new key, which signs once applications could fetch it."""
     click.echo(keys.rotate(at_once))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from vestibule.cli.failure import Failure
-from vestibule.env_file import template
-from vestibule.invocation import spelled
-from vestibule.observe.printable import printable
+from vestibule.cli.commands import CommandError
+from vestibule.core.command_line import command_line
+from vestibule.core.env_file import template
+from vestibule.core.text import escape_control_characters
 
 #: What a beginning needs: a session that ends, pages, and this machine
 #: alone. `make run` sets the same.
@@ -33,9 +33,7 @@ _BEHIND_TLS = {
 
 
 @click.command()
-@click.argument(
-    "file", type=click.Path(path_type=Path), default=Path(".env")
-)
+@click.argument("file", type=click.Path(path_type=Path), default=Path(".env"))
 @click.option(
     "--hardened",
     is_flag=True,
@@ -48,14 +46,14 @@ def init(file: Path, hardened: bool) -> None:
     """
     chosen = CHOSEN | (_BEHIND_TLS if hardened else {})
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    shown = printable(str(file))
+    shown = escape_control_characters(str(file))
     try:
         handle = os.open(file, flags, 0o600)
     except FileExistsError:
-        raise Failure(
+        raise CommandError(
             f"{shown} exists already and is kept; move it away, or name"
-            f" another: {spelled('init FILE')}"
+            f" another: {command_line('init FILE')}"
         ) from None
     with os.fdopen(handle, "w", encoding="utf-8") as written:
         written.write(template(chosen))
-    click.echo(f"wrote {shown}; read it, then: {spelled('serve')}")
+    click.echo(f"wrote {shown}; read it, then: {command_line('serve')}")

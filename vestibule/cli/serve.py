@@ -6,8 +6,8 @@ import click
 
 @click.command()
 def serve() -> None:
-    """Start the server, as `python3 -m api.v1.app` does."""
+    """Start the server, as `python3 -m vestibule.api.app` does."""
     # Flask and granian are loaded when it starts, not for its help.
-    from api.v1.app import main as start
+    from vestibule.server.granian import main as start
 
     start()

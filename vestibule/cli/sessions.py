@@ -11,24 +11,23 @@ from typing import Any
 
 import click
 
-from api.v1.auth.session_db_auth import SessionDBAuth
-from models.user import User
-from models.user_session import UserSession
 from vestibule.accounts.revocation import revoke, revoke_all
-from vestibule.cli.actor import actor
-from vestibule.cli.failure import Failure
-from vestibule.cli.listing import (
+from vestibule.cli.commands import CommandError
+from vestibule.cli.output import (
+    format_time,
     json_option,
-    moment_text,
     show_json,
     show_table,
 )
 from vestibule.cli.store import require_database
-from vestibule.cli.user_argument import named_user
-from vestibule.invocation import spelled
-from vestibule.observe.printable import printable
-from vestibule.sessions.device import device_of
-from vestibule.sessions.lifetime import ends_at, why_dead
+from vestibule.cli.user_argument import current_actor, find_user
+from vestibule.core.command_line import command_line
+from vestibule.core.text import escape_control_characters
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+from vestibule.sessions.device import device_name
+from vestibule.sessions.lifetime import expires_at, expiry_reason
 
 
 @click.group()
@@ -52,7 +51,7 @@ def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     require_database()
     wanted = {}
     if email_or_id is not None:
-        wanted["user_id"] = named_user(email_or_id).id
+        wanted["user_id"] = find_user(email_or_id).id
     found = _described(chain.from_iterable(UserSession.pages(wanted)))
     if as_json:
         show_json(found)
@@ -89,27 +88,25 @@ def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
     require_database()
     store = SessionDBAuth().store
     if email_or_id is not None:
-        user = named_user(email_or_id)
-        ended = revoke_all(store, user.id, actor())
+        user = find_user(email_or_id)
+        ended = revoke_all(store, user.id, current_actor())
         click.echo(f"ended {ended} sessions")
         return
     unknown = [
-        each for each in session_id
-        if not revoke(store, each, actor())
+        each for each in session_id if not revoke(store, each, current_actor())
     ]
     click.echo(f"ended {len(session_id) - len(unknown)} sessions")
     if unknown:
-        shown = printable(", ".join(unknown))
-        raise Failure(
+        shown = escape_control_characters(", ".join(unknown))
+        raise CommandError(
             f"there is no session with the id {shown}; see:"
-            f" {spelled('sessions list')}"
+            f" {command_line('sessions list')}"
         )
 
 
 @sessions.command()
 def purge() -> None:
-    """Drop the sessions that are expired by the present SESSION_DURATION.
-    """
+    """Drop the sessions that are expired by the present SESSION_DURATION."""
     require_database()
     mechanism = SessionDBAuth()
     dropped = mechanism.purge_expired()
@@ -131,12 +128,12 @@ def _described(found: Iterable[UserSession]) -> Iterator[dict[str, Any]]:
             "id": session.id,
             "user_id": owner,
             "email": emails[owner],
-            "created_at": moment_text(session.created_at),
-            "last_seen_at": moment_text(session.last_seen_at),
-            "expires_at": moment_text(ends_at(session, limits)),
-            "expired": why_dead(session, limits, mechanism.now()),
+            "created_at": format_time(session.created_at),
+            "last_seen_at": format_time(session.last_seen_at),
+            "expires_at": format_time(expires_at(session, limits)),
+            "expired": expiry_reason(session, limits, mechanism.now()),
             "ip": session.ip,
             "user_agent": session.user_agent,
-            "device": device_of(session.user_agent),
+            "device": device_name(session.user_agent),
             "method": session.method,
         }

@@ -8,10 +8,10 @@ wrong DATABASE_URL is said to be one, and is not answered by "nobody".
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from models import engine, health
-from models.engine import Database
-from vestibule.cli.failure import Failure
-from vestibule.invocation import spelled
+from vestibule.cli.commands import CommandError
+from vestibule.core.command_line import command_line
+from vestibule.db import engine, health
+from vestibule.db.engine import Database
 
 
 @contextmanager
@@ -20,18 +20,17 @@ def existing_database() -> Iterator[Database]:
 
     Raise `Failure` if there is none.
     """
-    with closing(engine.configured()) as database:
-        if not health.is_there(database):
-            raise Failure(
+    with closing(engine.configured_database()) as database:
+        if not health.exists(database):
+            raise CommandError(
                 f"there is no file {database.url.database}: set DATABASE_URL"
                 " to the one that is meant, or make it:"
-                f" {spelled('db upgrade')}"
+                f" {command_line('db upgrade')}"
             )
         yield database
 
 
 def require_database() -> None:
-    """Raise `Failure` if the settings name a database that is not there.
-    """
+    """Raise `Failure` if the settings name a database that is not there."""
     with existing_database():
         pass

@@ -5,20 +5,21 @@ from itertools import chain
 
 import click
 
-from models.role import Role
-from models.user import User
-from vestibule.accounts import removal
-from vestibule.accounts.changes import give_password
-from vestibule.accounts.disabling import disable, enable, is_disabled
-from vestibule.accounts.registration import check_email, register
-from vestibule.accounts.reset import issue_code
-from vestibule.accounts.roles import set_role
-from vestibule.cli.actor import actor
-from vestibule.cli.listing import json_option, show_json, show_table
+from vestibule.accounts import users as removal
+from vestibule.accounts.credentials import check_email, set_password
+from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.users import disable, enable, register, set_role
+from vestibule.cli.output import json_option, show_json, show_table
 from vestibule.cli.store import require_database
-from vestibule.cli.terminal import confirm, read_new_password
-from vestibule.cli.user_argument import named_user
-from vestibule.observe.printable import printable
+from vestibule.cli.user_argument import (
+    confirm,
+    current_actor,
+    find_user,
+    read_new_password,
+)
+from vestibule.core.text import escape_control_characters
+from vestibule.db.models.user import Role, User
 
 
 @click.group()
@@ -37,7 +38,7 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
     """
     check_email(email)
     user = register(
-        email, read_new_password(), first_name, last_name, actor()
+        email, read_new_password(), first_name, last_name, current_actor()
     )
     click.echo(f"added {_shown(user)}")
 
@@ -50,8 +51,7 @@ def list_users(as_json: bool) -> None:
     found = chain.from_iterable(User.pages())
     if as_json:
         show_json(
-            user.to_json()
-            | {"role": user.role, "disabled": is_disabled(user)}
+            user.to_json() | {"role": user.role, "disabled": is_disabled(user)}
             for user in found
         )
         return
@@ -76,25 +76,23 @@ def list_users(as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(email_or_id: str, yes: bool) -> None:
     """Remove an account and end its sessions."""
-    user = named_user(email_or_id)
+    user = find_user(email_or_id)
     if not yes:
         confirm(f"Remove {_shown(user)}?")
-    removal.remove(user, by=actor())
+    removal.remove(user, by=current_actor())
     click.echo(f"removed {_shown(user)}")
 
 
 @users.command()
 @click.argument("email_or_id")
-@click.argument(
-    "role", type=click.Choice([each.value for each in Role])
-)
+@click.argument("role", type=click.Choice([each.value for each in Role]))
 def role(email_or_id: str, role: str) -> None:
     """Make an account one of an admin, or of a member.
 
     Admins manage the other accounts. The last one cannot be demoted.
     """
-    user = named_user(email_or_id)
-    set_role(user, role, actor())
+    user = find_user(email_or_id)
+    set_role(user, role, current_actor())
     click.echo(f"{_shown(user)} is {role} now")
 
 
@@ -102,8 +100,8 @@ def role(email_or_id: str, role: str) -> None:
 @click.argument("email_or_id")
 def disable_user(email_or_id: str) -> None:
     """Keep an account out from now on, and end its sessions."""
-    user = named_user(email_or_id)
-    disable(user, by=actor())
+    user = find_user(email_or_id)
+    disable(user, by=current_actor())
     click.echo(f"disabled {_shown(user)}")
 
 
@@ -111,8 +109,8 @@ def disable_user(email_or_id: str) -> None:
 @click.argument("email_or_id")
 def enable_user(email_or_id: str) -> None:
     """Let a disabled account in again."""
-    user = named_user(email_or_id)
-    enable(user, by=actor())
+    user = find_user(email_or_id)
+    enable(user, by=current_actor())
     click.echo(f"enabled {_shown(user)}")
 
 
@@ -124,8 +122,8 @@ def reset_code(email_or_id: str) -> None:
     It works for an hour; a code that was printed before does not work any
     more.
     """
-    user = named_user(email_or_id)
-    issued = issue_code(user, actor())
+    user = find_user(email_or_id)
+    issued = issue_code(user, current_actor())
     click.echo(
         f"{_shown(user)} can set a new password"
         f" until {issued.expires_at:%Y-%m-%d %H:%M:%S} (UTC) with this code:",
@@ -141,13 +139,13 @@ def passwd(email_or_id: str) -> None:
 
     The password is asked for, or read from one line of standard input.
     """
-    user = named_user(email_or_id)
-    give_password(user, read_new_password(), actor())
+    user = find_user(email_or_id)
+    set_password(user, read_new_password(), current_actor())
     click.echo(f"changed the password of {_shown(user)}")
 
 
 def _shown(user: User) -> str:
     """Return how a user is named to the person at the terminal."""
     if user.email is None:
-        return printable(user.id)
-    return printable(f"{user.email} ({user.id})")
+        return escape_control_characters(user.id)
+    return escape_control_characters(f"{user.email} ({user.id})")

@@ -4,7 +4,7 @@
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
-from vestibule import settings
+from vestibule.core import settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
@@ -13,7 +13,7 @@ ISSUER = "vestibule"
 ALGORITHM = "EdDSA"
 #: How long a token is good for, to the second: whoever signs one for
 #: longer is not Vestibule.
-LIFE = timedelta(seconds=60)
+LIFETIME = timedelta(seconds=60)
 #: How long a copy of the public keys may be used.
 COPY_MAX_AGE = timedelta(minutes=5)
 

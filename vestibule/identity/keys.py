@@ -26,16 +26,16 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from models import signing_keys
-from models.signing_keys import StoredKey
-from vestibule import clock, settings
-from vestibule.errors import BadSetting
+from vestibule.core import clock, settings
+from vestibule.core.errors import ConfigurationError
+from vestibule.db import signing_keys
+from vestibule.db.signing_keys import StoredKey
 from vestibule.identity.header import COPY_MAX_AGE
 
 #: How long workers go on with the keys they have read from the database.
-REREAD = timedelta(seconds=30)
+KEY_REREAD_INTERVAL = timedelta(seconds=30)
 #: How long a key is published before it signs, and after another signs.
-OVERLAP = COPY_MAX_AGE + 2 * REREAD
+KEY_OVERLAP = COPY_MAX_AGE + 2 * KEY_REREAD_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ def new_key(now: datetime) -> StoredKey:
 
 
 def private_key_of(pem: str) -> Ed25519PrivateKey:
-    """Return the Ed25519 key of a PKCS 8 text; raise `ValueError` if none.
-    """
+    """Return the Ed25519 key of a PKCS 8 text; raise `ValueError` if none."""
     try:
         private = load_pem_private_key(pem.encode("utf-8"), None)
     except (TypeError, ValueError):
@@ -83,7 +82,7 @@ def signing(keys: Sequence[Key], now: datetime) -> Key:
     The newest that everybody has had the time to learn of, or the oldest
     if there is none such.
     """
-    known = [key for key in keys if key.created_at + OVERLAP <= now]
+    known = [key for key in keys if key.created_at + KEY_OVERLAP <= now]
     return known[-1] if known else keys[0]
 
 
@@ -97,8 +96,8 @@ def published(keys: Sequence[Key], now: datetime) -> list[Key]:
         key
         for place, key in enumerate(keys)
         if not any(
-            later.created_at + 2 * OVERLAP <= now
-            for later in keys[place + 1:]
+            later.created_at + 2 * KEY_OVERLAP <= now
+            for later in keys[place:][1:]
         )
     ]
 
@@ -107,8 +106,7 @@ class KeyRing:
     """The keys of this installation, read again now and then."""
 
     def __init__(self) -> None:
-        """Read nothing yet; raise `BadSetting` for a given key that is none.
-        """
+        """Check a given key; raise `ConfigurationError` if it is bad."""
         _given()
         self._keys: list[Key] = []
         self._read_at: datetime | None = None
@@ -139,10 +137,13 @@ class KeyRing:
     def _is_fresh(self, now: datetime) -> bool:
         """Tell whether what is known may be used at `now`."""
         read_at = self._read_at
-        return read_at is not None and read_at <= now < read_at + REREAD
+        return (
+            read_at is not None
+            and read_at <= now < read_at + KEY_REREAD_INTERVAL
+        )
 
 
-class Standing(NamedTuple):
+class KeyState(NamedTuple):
     """What may be told of a key."""
 
     id: str
@@ -152,17 +153,17 @@ class Standing(NamedTuple):
     published: bool
 
 
-def standings() -> list[Standing]:
+def key_states() -> list[KeyState]:
     """Return how the keys stand, oldest first; make none.
 
     Raise as the database does.
     """
     now = clock.now()
     if given := _given():
-        return [Standing(given[0].id, None, True, True)]
+        return [KeyState(given[0].id, None, True, True)]
     keys = _opened(signing_keys.all_keys())
     return [
-        Standing(
+        KeyState(
             key.id,
             key.created_at,
             key is signing(keys, now),
@@ -181,16 +182,14 @@ def rotate(at_once: bool) -> str:
     given by `IDENTITY_SIGNING_KEY`.
     """
     if settings.IDENTITY_SIGNING_KEY.read() is not None:
-        raise BadSetting(
+        raise ConfigurationError(
             "IDENTITY_SIGNING_KEY", "is set: change the key there"
         )
     now = clock.now()
     keys = _opened(signing_keys.all_keys())
     kept = [] if at_once else [key.id for key in published(keys, now)]
     new = new_key(now)
-    signing_keys.replace(
-        new, [key.id for key in keys if key.id not in kept]
-    )
+    signing_keys.replace(new, [key.id for key in keys if key.id not in kept])
     return new.id
 
 
@@ -213,15 +212,13 @@ def _given() -> list[Key]:
     try:
         private = private_key_of(pem)
     except ValueError as error:
-        raise BadSetting("IDENTITY_SIGNING_KEY", str(error)) from None
+        raise ConfigurationError("IDENTITY_SIGNING_KEY", str(error)) from None
     return [Key(_thumbprint(private), clock.now(), private)]
 
 
 def _public_members(private: Ed25519PrivateKey) -> dict[str, str]:
     """Return what a JSON Web Key of the public half must have."""
-    raw = private.public_key().public_bytes(
-        Encoding.Raw, PublicFormat.Raw
-    )
+    raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
 
 

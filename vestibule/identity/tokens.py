@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Signed identities: short-lived JSON Web Tokens (RFC 7519).
+"""The header of a signed identity, where the settings want one.
+
+Signed identities: short-lived JSON Web Tokens (RFC 7519).
 
 Its law: a token is for one application and one minute. It is signed once
 and handed out again while most of its minute is left: a signature takes
@@ -10,15 +12,15 @@ from datetime import datetime, timedelta
 
 import jwt
 
-from vestibule import clock
-from vestibule.identity.header import ALGORITHM, ISSUER, LIFE, Identity
+from vestibule.core import clock
+from vestibule.identity.header import ALGORITHM, ISSUER, LIFETIME, Identity
 from vestibule.identity.keys import KeyRing
 
 #: How long it is handed out; what is left then is for the way and for
 #: clocks that disagree.
-REUSED = timedelta(seconds=45)
+REUSE_TIME = timedelta(seconds=45)
 #: Tokens that are kept at once: some hundred bytes each.
-KEPT = 10_000
+MAX_CACHED_TOKENS = 10_000
 
 
 class Signer:
@@ -33,10 +35,10 @@ class Signer:
         """Return a token of `identity`; raise as the database does."""
         now = clock.now()
         kept = self._tokens.get(identity)
-        if kept is not None and kept[0] <= now < kept[0] + REUSED:
+        if kept is not None and kept[0] <= now < kept[0] + REUSE_TIME:
             return kept[1]
         token = self._signed(identity, now)
-        if len(self._tokens) >= KEPT:
+        if len(self._tokens) >= MAX_CACHED_TOKENS:
             # All at once: to look for the oldest costs more than to sign.
             self._tokens.clear()
         self._tokens[identity] = now, token
@@ -55,7 +57,7 @@ class Signer:
                 "sub": identity.subject,
                 "aud": identity.audience,
                 "iat": now,
-                "exp": now + LIFE,
+                "exp": now + LIFETIME,
                 "email": identity.email,
                 "role": identity.role,
             },

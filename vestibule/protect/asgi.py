@@ -9,16 +9,22 @@ another.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from vestibule.protect.address import TIMEOUT
-from vestibule.protect.async_sources import AsyncSource, async_source_for
-from vestibule.protect.presented import from_scope, without_names
-from vestibule.protect.principal import PRINCIPAL, Principal
-from vestibule.protect.refusal import (
+from vestibule.protect.async_backends import AsyncBackend, async_backend_for
+from vestibule.protect.denials import (
     FAILURES,
-    Refusal,
+    Denial,
     checked_roles,
-    refusal_for,
-    refusal_of,
+    denial_for,
+    denial_for_error,
+)
+from vestibule.protect.request_headers import (
+    from_scope,
+    without_identity_headers,
+)
+from vestibule.protect.verify_response import (
+    DEFAULT_TIMEOUT,
+    PRINCIPAL,
+    Principal,
 )
 
 Scope = MutableMapping[str, Any]
@@ -49,13 +55,13 @@ class Protection:
         audience: str | None = None,
         roles: tuple[str, ...] = (),
         optional: bool = False,
-        timeout: float = TIMEOUT,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         """Stand before `app`; raise `InvalidValue`, `BadSetting`."""
         self._app = app
         self._roles = checked_roles(roles) if roles else ()
         self._optional = optional
-        self._source = async_source_for(url, audience, timeout)
+        self._source = async_backend_for(url, audience, timeout)
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send
@@ -70,15 +76,15 @@ class Protection:
             return
         if kind not in ("http", "websocket"):
             raise ValueError(f"nobody can be known by {kind!r}")
-        refusal: Refusal | None
+        refusal: Denial | None
         try:
-            principal = await found_in(scope, self._source)
+            principal = await find_principal(scope, self._source)
         except FAILURES as error:
-            refusal = refusal_for(error)
+            refusal = denial_for_error(error)
         else:
-            refusal = refusal_of(principal, self._roles, self._optional)
+            refusal = denial_for(principal, self._roles, self._optional)
         if refusal is None:
-            headers = without_names(scope["headers"])
+            headers = without_identity_headers(scope["headers"])
             await self._app({**scope, "headers": headers}, receive, send)
         elif kind == "http":
             is_head = scope.get("method") == "HEAD"
@@ -87,8 +93,8 @@ class Protection:
             await _refuse_websocket(refusal, scope, receive, send)
 
 
-async def found_in(
-    scope: MutableMapping[str, Any], source: AsyncSource
+async def find_principal(
+    scope: MutableMapping[str, Any], source: AsyncBackend
 ) -> Principal | None:
     """Return who sends a request, and note it; ask once for each.
 
@@ -106,26 +112,27 @@ async def found_in(
 
 
 async def _refuse(
-    refusal: Refusal, send: Send, kind: str, is_head: bool = False
+    refusal: Denial, send: Send, kind: str, is_head: bool = False
 ) -> None:
     """Answer in place of the application, by messages of this `kind`."""
-    await send({
-        "type": f"{kind}.start",
-        "status": refusal.status,
-        "headers": [
-            (name.lower().encode(), value.encode())
-            for name, value in refusal.all_headers.items()
-        ],
-    })
+    await send(
+        {
+            "type": f"{kind}.start",
+            "status": refusal.status,
+            "headers": [
+                (name.lower().encode(), value.encode())
+                for name, value in refusal.all_headers.items()
+            ],
+        }
+    )
     body = b"" if is_head else refusal.body
     await send({"type": f"{kind}.body", "body": body})
 
 
 async def _refuse_websocket(
-    refusal: Refusal, scope: Scope, receive: Receive, send: Send
+    refusal: Denial, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Refuse a websocket before it is one; servers answer 403 by default.
-    """
+    """Refuse a websocket before it is one; servers answer 403 by default."""
     await receive()
     if _DENIAL in (scope.get("extensions") or {}):
         await _refuse(refusal, send, _DENIAL)

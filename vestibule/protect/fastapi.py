@@ -12,18 +12,17 @@ from typing import Any
 from fastapi import HTTPException
 from fastapi.requests import HTTPConnection
 
-from vestibule.protect.address import TIMEOUT
-from vestibule.protect.asgi import found_in
-from vestibule.protect.async_sources import async_source_for
-from vestibule.protect.principal import Principal
-from vestibule.protect.refusal import (
+from vestibule.protect.asgi import find_principal
+from vestibule.protect.async_backends import async_backend_for
+from vestibule.protect.denials import (
     FAILURES,
     UNAUTHORIZED,
-    Refusal,
+    Denial,
     checked_roles,
-    refusal_for,
-    refusal_of,
+    denial_for,
+    denial_for_error,
 )
+from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
 
 
 class Vestibule:
@@ -40,10 +39,10 @@ class Vestibule:
         url: str | None = None,
         *,
         audience: str | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         """Open nothing yet."""
-        self._source = async_source_for(url, audience, timeout)
+        self._source = async_backend_for(url, audience, timeout)
 
     async def optional_user(
         self, connection: HTTPConnection
@@ -54,9 +53,9 @@ class Vestibule:
         no honest client sends.
         """
         try:
-            return await found_in(connection.scope, self._source)
+            return await find_principal(connection.scope, self._source)
         except FAILURES as error:
-            raise _refused(refusal_for(error)) from None
+            raise _refused(denial_for_error(error)) from None
 
     async def current_user(self, connection: HTTPConnection) -> Principal:
         """Return who is signed in; 401 if nobody is."""
@@ -95,14 +94,12 @@ class Vestibule:
     ) -> Principal:
         """Return who is signed in with one of the `roles`, or refuse."""
         principal = await self.optional_user(connection)
-        refusal = refusal_of(principal, roles)
+        refusal = denial_for(principal, roles)
         if principal is None or refusal is not None:
             raise _refused(refusal or UNAUTHORIZED)
         return principal
 
 
-def _refused(refusal: Refusal) -> HTTPException:
+def _refused(refusal: Denial) -> HTTPException:
     """Return what FastAPI answers a refusal by."""
-    return HTTPException(
-        refusal.status, refusal.text, refusal.headers or None
-    )
+    return HTTPException(refusal.status, refusal.text, refusal.headers or None)

@@ -14,19 +14,18 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 from werkzeug.local import LocalProxy
 
-from vestibule.protect.address import TIMEOUT
-from vestibule.protect.presented import drop_from_environ
-from vestibule.protect.principal import Principal
-from vestibule.protect.refusal import (
+from vestibule.protect.backends import Backend, backend_for
+from vestibule.protect.denials import (
     FAILURES,
     UNAUTHORIZED,
-    Refusal,
+    Denial,
     checked_roles,
-    refusal_for,
-    refusal_of,
+    denial_for,
+    denial_for_error,
 )
-from vestibule.protect.sources import Source, source_for
-from vestibule.protect.wsgi import found_in
+from vestibule.protect.request_headers import strip_identity_headers
+from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
+from vestibule.protect.wsgi import find_principal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -48,10 +47,10 @@ class Vestibule:
         url: str | None = None,
         *,
         audience: str | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         """Be installed in `app`, or in those that `init_app` is given."""
-        self._source = source_for(url, audience, timeout)
+        self._source = backend_for(url, audience, timeout)
         if app is not None:
             self.init_app(app)
 
@@ -64,7 +63,7 @@ class Vestibule:
             environ: dict[str, Any], start_response: Any
         ) -> Iterable[bytes]:
             """Answer a request, once it names nobody by itself."""
-            drop_from_environ(environ)
+            strip_identity_headers(environ)
             return inner(environ, start_response)
 
         app.wsgi_app = without_names  # type: ignore[method-assign]
@@ -76,14 +75,14 @@ class Vestibule:
 
 def _current() -> Principal | None:
     """Return who sends this request; abort it where nobody can tell."""
-    source: Source | None = current_app.extensions.get(_NAME)
+    source: Backend | None = current_app.extensions.get(_NAME)
     if source is None:
         # Of a RuntimeError `bool(current_user)` would make False.
         raise LookupError("Vestibule(app) was not installed")
     try:
-        return found_in(request.environ, source)
+        return find_principal(request.environ, source)
     except FAILURES as error:
-        _refuse(refusal_for(error))
+        _refuse(denial_for_error(error))
 
 
 #: Who is signed in; false, and without attributes, if nobody is.
@@ -110,7 +109,7 @@ def _guarded(view: View, roles: tuple[str, ...]) -> View:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         """Answer as the view does, or refuse."""
-        refusal = refusal_of(_current(), roles)
+        refusal = denial_for(_current(), roles)
         if refusal is not None:
             _refuse(refusal)
         return current_app.ensure_sync(view)(*args, **kwargs)
@@ -118,7 +117,7 @@ def _guarded(view: View, roles: tuple[str, ...]) -> View:
     return cast(View, guarded)
 
 
-def _refuse(refusal: Refusal) -> NoReturn:
+def _refuse(refusal: Denial) -> NoReturn:
     """Abort the request; handlers of the application may answer it."""
     if refusal is UNAUTHORIZED:
         raise Unauthorized(

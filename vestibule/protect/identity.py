@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from vestibule import clock
-from vestibule.errors import VestibuleUnavailable
-from vestibule.identity.header import ALGORITHM, COPY_MAX_AGE, ISSUER, LIFE
-from vestibule.protect.principal import Principal
+from vestibule.core import clock
+from vestibule.core.errors import VestibuleUnavailable
+from vestibule.identity.header import ALGORITHM, COPY_MAX_AGE, ISSUER, LIFETIME
+from vestibule.protect.verify_response import Principal
 
 #: Seconds in which the keys are fetched at most once, whatever comes.
-PAUSE = 10.0
+RETRY_PAUSE_SECONDS = 10.0
 #: Seconds that the clocks of two machines may be apart.
 SKEW = 5.0
 #: Tokens that are remembered at once: some hundred bytes each.
-KEPT = 10_000
+MAX_CACHED_TOKENS = 10_000
 #: Whole seconds: a float cannot be added to each number that JSON has.
-_LONGEST = LIFE // timedelta(seconds=1)
+_LONGEST = LIFETIME // timedelta(seconds=1)
 _CLAIMS = ["iss", "sub", "aud", "iat", "exp", "email", "role"]
 
 
@@ -44,7 +44,10 @@ class KeyCopy:
         Anybody may send the name of a key that there is not.
         """
         now = clock.monotonic()
-        if self._tried_at is not None and now - self._tried_at < PAUSE:
+        if (
+            self._tried_at is not None
+            and now - self._tried_at < RETRY_PAUSE_SECONDS
+        ):
             return False
         return kid not in self._keys or not self._is_fresh(now)
 
@@ -58,9 +61,11 @@ class KeyCopy:
         Raise `VestibuleUnavailable` if there are none.
         """
         listed = published.get("keys")
-        keys = dict(filter(None, map(
-            _key_of, listed if isinstance(listed, list) else []
-        )))
+        keys = dict(
+            filter(
+                None, map(_key_of, listed if isinstance(listed, list) else [])
+            )
+        )
         if not keys:
             raise VestibuleUnavailable("no keys are published")
         self._keys = keys
@@ -133,8 +138,10 @@ class Tokens:
                 issuer=ISSUER,
                 # The time is read by our own clock, below.
                 options={
-                    "require": _CLAIMS, "strict_aud": True,
-                    "verify_exp": False, "verify_iat": False,
+                    "require": _CLAIMS,
+                    "strict_aud": True,
+                    "verify_exp": False,
+                    "verify_iat": False,
                 },
             )
         except jwt.PyJWTError:
@@ -142,7 +149,7 @@ class Tokens:
         found = _checked_of(claims, key)
         if found is None or not found.is_current():
             return None
-        if len(self._checked) >= KEPT:
+        if len(self._checked) >= MAX_CACHED_TOKENS:
             # All at once: to look for the oldest costs more than to check.
             self._checked.clear()
         self._checked[token] = found
@@ -173,9 +180,7 @@ def _key_of(published: Any) -> tuple[str, jwt.PyJWK] | None:
         return None
 
 
-def _checked_of(
-    claims: dict[str, Any], key: jwt.PyJWK
-) -> _Checked | None:
+def _checked_of(claims: dict[str, Any], key: jwt.PyJWK) -> _Checked | None:
     """Return what `claims` that `key` signed say.
 
     `None` if they are of other types, or for longer than a token lives.

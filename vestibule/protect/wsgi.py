@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from vestibule.protect.address import TIMEOUT
-from vestibule.protect.presented import drop_from_environ, from_environ
-from vestibule.protect.principal import PRINCIPAL, Principal
-from vestibule.protect.refusal import (
+from vestibule.protect.backends import Backend, backend_for
+from vestibule.protect.denials import (
     FAILURES,
-    Refusal,
+    Denial,
     checked_roles,
-    refusal_for,
-    refusal_of,
+    denial_for,
+    denial_for_error,
 )
-from vestibule.protect.sources import Source, source_for
+from vestibule.protect.request_headers import (
+    from_environ,
+    strip_identity_headers,
+)
+from vestibule.protect.verify_response import (
+    DEFAULT_TIMEOUT,
+    PRINCIPAL,
+    Principal,
+)
 
 WSGIApplication = Callable[..., Iterable[bytes]]
 
@@ -42,30 +48,29 @@ class Protection:
         audience: str | None = None,
         roles: tuple[str, ...] = (),
         optional: bool = False,
-        timeout: float = TIMEOUT,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        """Stand before `application`; raise `InvalidValue`, `BadSetting`.
-        """
+        """Stand before `application`; raise `InvalidValue`, `BadSetting`."""
         self._application = application
         self._roles = checked_roles(roles) if roles else ()
         self._optional = optional
-        self._source = source_for(url, audience, timeout)
+        self._source = backend_for(url, audience, timeout)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer the request of `environ`, or let it be answered."""
-        refusal: Refusal | None
+        refusal: Denial | None
         try:
-            principal = found_in(environ, self._source)
+            principal = find_principal(environ, self._source)
         except FAILURES as error:
-            refusal = refusal_for(error)
+            refusal = denial_for_error(error)
         else:
-            refusal = refusal_of(principal, self._roles, self._optional)
+            refusal = denial_for(principal, self._roles, self._optional)
         if refusal is not None:
             body = _refuse(refusal, start_response)
             return () if environ.get("REQUEST_METHOD") == "HEAD" else (body,)
-        drop_from_environ(environ)
+        strip_identity_headers(environ)
         return self._application(environ, start_response)
 
     def close(self) -> None:
@@ -73,8 +78,8 @@ class Protection:
         self._source.close()
 
 
-def found_in(
-    environ: dict[str, Any], source: Source
+def find_principal(
+    environ: dict[str, Any], source: Backend
 ) -> Principal | None:
     """Return who sends a request, and note it; ask once for each.
 
@@ -89,9 +94,7 @@ def found_in(
     return principal
 
 
-def _refuse(
-    refusal: Refusal, start_response: Callable[..., Any]
-) -> bytes:
+def _refuse(refusal: Denial, start_response: Callable[..., Any]) -> bytes:
     """Begin the answer in place of the application; return its body."""
     start_response(
         f"{refusal.status} {HTTPStatus(refusal.status).phrase}",

@@ -4,7 +4,7 @@
 import secrets
 import uuid
 
-from vestibule import settings
+from vestibule.core import settings
 
 
 def new_session_id() -> str:

@@ -6,7 +6,7 @@ Its law: the id is in this cookie and in no other place of an answer.
 
 from typing import Any
 
-from vestibule import settings
+from vestibule.core import settings
 
 
 class Cookies(dict[str, str]):
@@ -50,9 +50,7 @@ def read(request: Any, name: str) -> str | None:
     if isinstance(cookies, Cookies):
         return value
     header = _string_in(getattr(request, "headers", None), "Cookie")
-    if header is not None and (
-        value is None or header.count(f"{name}=") > 1
-    ):
+    if header is not None and (value is None or header.count(f"{name}=") > 1):
         return cookies_of(header).get(name)
     return value
 

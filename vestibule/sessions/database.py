@@ -5,15 +5,15 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from models import ending
-from models.base import is_storable
-from models.user_session import UserSession
-from vestibule import clock
-from vestibule.digest import digest_of
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.db import session_queries
+from vestibule.db.models.base import is_storable
+from vestibule.db.models.user_session import UserSession
 from vestibule.sessions import new_session_id
-from vestibule.sessions.lifetime import Limits, oldest_live
-from vestibule.sessions.reasons import Reason
-from vestibule.sessions.store import REASON_KEPT, SessionPage
+from vestibule.sessions.lifetime import Limits, oldest_valid
+from vestibule.sessions.session import EndReason
+from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
 #: A place in a list of sessions: microseconds since 1970, and a handle.
 _PLACE = re.compile(r"(-?\d{1,18})-(.+)", re.ASCII | re.DOTALL)
@@ -40,9 +40,7 @@ class DatabaseStore:
         network: str | None = None,
     ) -> SessionPage:
         """Return so many sessions, at a place or the newest."""
-        found = UserSession.newest(
-            user_id, most + 1, _read(place), network
-        )
+        found = UserSession.newest(user_id, most + 1, _read(place), network)
         if len(found) <= most:
             return SessionPage(found, None)
         return SessionPage(found[:most], _written(found[most - 1]))
@@ -57,48 +55,54 @@ class DatabaseStore:
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Note a use; a session that ended meanwhile stays ended."""
-        ending.touch(digest_of(session_id), now)
+        session_queries.touch(digest_of(session_id), now)
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
         """Give a session a new secret id, authenticated at `now`."""
         new_id = new_session_id()
-        rotated = ending.rotate(digest_of(session_id), digest_of(new_id), now)
+        rotated = session_queries.rotate(
+            digest_of(session_id), digest_of(new_id), now
+        )
         return new_id if rotated else None
 
-    def end(self, session_id: str, reason: Reason) -> bool:
+    def end(self, session_id: str, reason: EndReason) -> bool:
         """End the session with this secret id; tell if it was there."""
-        return ending.end_by_digest(digest_of(session_id), reason)
+        return session_queries.delete_by_digest(digest_of(session_id), reason)
 
     def end_handle(
-        self, handle: str, reason: Reason, user_id: str | None = None
+        self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session with this handle, if it is one of the user's."""
-        return ending.end_by_handle(handle, reason, user_id)
+        return session_queries.delete_by_handle(handle, reason, user_id)
 
     def end_all(
         self,
-        reason: Reason,
+        reason: EndReason,
         user_id: str | None = None,
         keep: str | None = None,
     ) -> int:
         """End the user's sessions, or all, but for the handle to keep."""
-        return ending.end_of_user(reason, user_id, keep)
+        return session_queries.delete_of_user(reason, user_id, keep)
 
-    def reason(self, session_id: str) -> Reason | None:
+    def reason(self, session_id: str) -> EndReason | None:
         """Return why the session ended, if that was in the last day."""
-        since = clock.now() - REASON_KEPT
-        found = ending.reason_of(digest_of(session_id), since)
-        return None if found is None else Reason(found)
+        since = clock.now() - REASON_LIFETIME
+        found = session_queries.end_reason(digest_of(session_id), since)
+        return None if found is None else EndReason(found)
 
     def purge(self, limits: Limits, now: datetime) -> int:
         """Drop the sessions that are dead at `now`; count them."""
-        begun, seen = oldest_live(limits, now)
+        begun, seen = oldest_valid(limits, now)
         gone = 0
         if begun is not None:
-            gone += ending.end_begun_before(begun, Reason.EXPIRED)
+            gone += session_queries.delete_created_before(
+                begun, EndReason.EXPIRED
+            )
         if seen is not None:
-            gone += ending.end_quiet_since(seen, Reason.IDLE_TIMEOUT)
-        ending.forget_reasons(now - REASON_KEPT)
+            gone += session_queries.delete_idle_since(
+                seen, EndReason.IDLE_TIMEOUT
+            )
+        session_queries.delete_reasons(now - REASON_LIFETIME)
         return gone
 
 

@@ -44,15 +44,15 @@ class Device(NamedTuple):
     system: str | None
 
 
-def recognized(user_agent: str | None) -> Device:
+def parse_user_agent(user_agent: str | None) -> Device:
     """Return what a user agent tells."""
     text = user_agent or ""
     return Device(_first(_PROGRAMS, text), _first(_SYSTEMS, text))
 
 
-def device_of(user_agent: str | None) -> str:
+def device_name(user_agent: str | None) -> str:
     """Return the program, and its system if that is told."""
-    program, system = recognized(user_agent)
+    program, system = parse_user_agent(user_agent)
     program = program or "an unknown program"
     return f"{program} on {system}" if system else program
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
-from vestibule.sessions.reasons import Reason
-from vestibule.sessions.record import Dated
+from vestibule.sessions.session import EndReason, SessionTimes
 
 #: The longest duration that `timedelta` can hold.
-LONGEST_SECONDS = 999_999_999 * 86_400
+MAX_SECONDS = 999_999_999 * 86_400
 #: How far the clocks of two machines may be apart. A session that began
 #: later than that is not of this time: a clock was set back.
 SKEW = timedelta(seconds=10)
@@ -24,7 +23,7 @@ _LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 def seconds(number: int) -> timedelta:
     """Return `number` seconds, as many as a duration can hold."""
-    return timedelta(seconds=max(0, min(number, LONGEST_SECONDS)))
+    return timedelta(seconds=max(0, min(number, MAX_SECONDS)))
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ class Limits:
         return self.lifetime <= _NONE and self.idle <= _NONE
 
 
-def why_dead(
-    session: Dated, limits: Limits, now: datetime
-) -> Reason | None:
+def expiry_reason(
+    session: SessionTimes, limits: Limits, now: datetime
+) -> EndReason | None:
     """Return why the session may not be used at `now`; `None` if it may.
 
     It ends after, not at, the last moment of a limit. Where there is one,
@@ -74,21 +73,21 @@ def why_dead(
         return None
     began, lifetime = session.created_at, limits.lifetime
     if began is None:
-        return Reason.EXPIRED
+        return EndReason.EXPIRED
     # Not `began + lifetime`: the sum may lie beyond the calendar.
     age = now - began
     if age < -SKEW:
-        return Reason.CLOCK_CHANGED
+        return EndReason.CLOCK_CHANGED
     if _NONE < lifetime < age:
-        return Reason.EXPIRED
+        return EndReason.EXPIRED
     if limits.idle > _NONE:
         quiet = now - (session.last_seen_at or began)
         if quiet > limits.idle:
-            return Reason.IDLE_TIMEOUT
+            return EndReason.IDLE_TIMEOUT
     return None
 
 
-def ends_at(session: Dated, limits: Limits) -> datetime | None:
+def expires_at(session: SessionTimes, limits: Limits) -> datetime | None:
     """Return the moment at which the session ends if nobody uses it."""
     began = session.created_at
     seen = session.last_seen_at or began
@@ -96,7 +95,7 @@ def ends_at(session: Dated, limits: Limits) -> datetime | None:
     return min(filter(None, ends), default=None)
 
 
-def is_touch_due(session: Dated, limits: Limits, now: datetime) -> bool:
+def is_touch_due(session: SessionTimes, limits: Limits, now: datetime) -> bool:
     """Tell whether a use at `now` is to be noted.
 
     Noting it is a write, so not each use is: one in the interval, or in a
@@ -109,17 +108,17 @@ def is_touch_due(session: Dated, limits: Limits, now: datetime) -> bool:
     return seen is None or now - seen >= interval
 
 
-def unchanged_until(session: Dated, limits: Limits) -> datetime:
+def unchanged_until(session: SessionTimes, limits: Limits) -> datetime:
     """Return before when a live session neither ends nor is to be noted.
 
     The same comparisons as above, for who wants to ask them once.
     """
     seen = session.last_seen_at or session.created_at
     noted = _after(seen, limits.touch_interval or _NONE)
-    return min(ends_at(session, limits) or _LATEST, noted or _LATEST)
+    return min(expires_at(session, limits) or _LATEST, noted or _LATEST)
 
 
-def oldest_live(
+def oldest_valid(
     limits: Limits, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
     """Return before which beginning, and which last use, all are dead.
@@ -130,9 +129,7 @@ def oldest_live(
     return _before(now, limits.lifetime), _before(now, limits.idle)
 
 
-def _after(
-    start: datetime | None, limit: timedelta
-) -> datetime | None:
+def _after(start: datetime | None, limit: timedelta) -> datetime | None:
     """Return `start + limit`; `None` without a limit the calendar holds."""
     try:
         return start + limit if start and limit > _NONE else None

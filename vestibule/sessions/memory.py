@@ -15,18 +15,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from vestibule import clock
-from vestibule.digest import digest_of
-from vestibule.network import network_of
+from vestibule.core import clock
+from vestibule.core.client_info import current_client
+from vestibule.core.digest import digest_of
+from vestibule.core.network import network_of
 from vestibule.sessions import new_session_id
-from vestibule.sessions.lifetime import Limits, why_dead
-from vestibule.sessions.origin import current_origin
-from vestibule.sessions.reasons import Reason
-from vestibule.sessions.record import entry_of
-from vestibule.sessions.store import REASON_KEPT, SessionPage
+from vestibule.sessions.lifetime import Limits, expiry_reason
+from vestibule.sessions.session import EndReason, parse_entry
+from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
 #: Ended sessions whose reason is remembered; then the oldest is forgotten.
-REASONS_MAX = 10_000
+MAX_KEPT_REASONS = 10_000
 #: Not `None`, which somebody may have put there by hand.
 _NO_ENTRY = object()
 
@@ -60,7 +59,7 @@ class Memory:
         #: By secret id, oldest first.
         self.records: dict[str, MemorySession] = {}
         #: By digest, oldest first: why and when.
-        self.ended: dict[str, tuple[Reason, datetime]] = {}
+        self.ended: dict[str, tuple[EndReason, datetime]] = {}
 
 
 class MemoryStore:
@@ -79,11 +78,11 @@ class MemoryStore:
         Of more than `most` sessions, and of more than `most_of_user` of
         the same user, the oldest end; 0 is any number.
         """
-        entry = entry_of(self._entries.get(session_id))
+        entry = parse_entry(self._entries.get(session_id))
         if entry is None:
             return
         now = clock.now()
-        origin = current_origin()
+        origin = current_client()
         with self._memory.lock:
             self._memory.records[session_id] = MemorySession(
                 entry.user_id,
@@ -95,14 +94,16 @@ class MemoryStore:
             if most_of_user:
                 own = self._ids(entry.user_id)
                 for old in own[: max(0, len(own) - most_of_user)]:
-                    self.end(old, Reason.TOO_MANY_SESSIONS)
+                    self.end(old, EndReason.TOO_MANY_SESSIONS)
             while most and len(self._entries) > most:
-                self.end(next(iter(self._entries)), Reason.TOO_MANY_SESSIONS)
+                self.end(
+                    next(iter(self._entries)), EndReason.TOO_MANY_SESSIONS
+                )
 
     def find(self, session_id: str) -> MemorySession | None:
         """Return the record of the entry, made now if it has none."""
         value = self._entries.get(session_id)
-        entry = entry_of(value)
+        entry = parse_entry(value)
         if entry is None:
             return None
         record = self._memory.records.get(session_id)
@@ -133,8 +134,10 @@ class MemoryStore:
             passed = passed or record.id == place
             if len(found) > most:
                 return SessionPage(found[:most], found[most - 1].id)
-        return SessionPage(found, None) if passed else (
-            self.page(user_id, most, network=network)
+        return (
+            SessionPage(found, None)
+            if passed
+            else (self.page(user_id, most, network=network))
         )
 
     def named(self, handle: str) -> MemorySession | None:
@@ -161,7 +164,7 @@ class MemoryStore:
         with self._memory.lock:
             record = self.find(session_id)
             value = self._entries.get(session_id)
-            if record is None or not self.end(session_id, Reason.ROTATED):
+            if record is None or not self.end(session_id, EndReason.ROTATED):
                 return None
             new_id = new_session_id()
             record.authenticated_at = record.last_seen_at = now
@@ -169,7 +172,7 @@ class MemoryStore:
             self._entries[new_id] = value
             return new_id
 
-    def end(self, session_id: str, reason: Reason) -> bool:
+    def end(self, session_id: str, reason: EndReason) -> bool:
         """Take the entry out; of two at once only one is told `True`."""
         with self._memory.lock:
             if self._entries.pop(session_id, _NO_ENTRY) is _NO_ENTRY:
@@ -177,12 +180,12 @@ class MemoryStore:
             self._memory.records.pop(session_id, None)
             ended = self._memory.ended
             ended[digest_of(session_id)] = reason, clock.now()
-            if len(ended) > REASONS_MAX:
+            if len(ended) > MAX_KEPT_REASONS:
                 del ended[next(iter(ended))]
             return True
 
     def end_handle(
-        self, handle: str, reason: Reason, user_id: str | None = None
+        self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session whose record has this handle."""
         # As in `named`: a renewal would leave the end an id that is gone.
@@ -195,7 +198,7 @@ class MemoryStore:
 
     def end_all(
         self,
-        reason: Reason,
+        reason: EndReason,
         user_id: str | None = None,
         keep: str | None = None,
     ) -> int:
@@ -208,10 +211,10 @@ class MemoryStore:
                     ended += self.end(session_id, reason)
             return ended
 
-    def reason(self, session_id: str) -> Reason | None:
+    def reason(self, session_id: str) -> EndReason | None:
         """Return why the session ended, if that was in the last day."""
         found = self._memory.ended.get(digest_of(session_id))
-        if found is None or clock.now() - found[1] > REASON_KEPT:
+        if found is None or clock.now() - found[1] > REASON_LIFETIME:
             return None
         return found[0]
 
@@ -226,9 +229,9 @@ class MemoryStore:
         for session_id in entries:
             record = self.find(session_id)
             why = (
-                Reason.EXPIRED
+                EndReason.EXPIRED
                 if record is None
-                else why_dead(record, limits, now)
+                else expiry_reason(record, limits, now)
             )
             if why is not None:
                 gone += self.end(session_id, why)
@@ -237,19 +240,18 @@ class MemoryStore:
     def _newest(self, user_id: str | None) -> Iterator[MemorySession]:
         """Give the sessions of a user, or of all, newest first."""
         for session_id in reversed(list(self._entries)):
-            entry = entry_of(self._entries.get(session_id))
+            entry = parse_entry(self._entries.get(session_id))
             if entry is not None and user_id in (None, entry.user_id):
                 # One that ended in this moment has no record any more.
                 yield from filter(None, [self.find(session_id)])
 
     def _ids(self, user_id: str | None) -> list[str]:
-        """Return the secret ids of a user's sessions, or all, oldest first.
-        """
+        """Return the secret ids of a user's sessions, or all, oldest first."""
         return [
             session_id
             for session_id, value in list(self._entries.items())
             if user_id is None
-            or ((entry := entry_of(value)) and entry.user_id == user_id)
+            or ((entry := parse_entry(value)) and entry.user_id == user_id)
         ]
 
     def _first_seen(self, session_id: str) -> MemorySession | None:
@@ -262,7 +264,7 @@ class MemoryStore:
             # Looked at again: it may be gone, or a login's that had not
             # yet made the record.
             value = self._entries.get(session_id)
-            entry = entry_of(value)
+            entry = parse_entry(value)
             if entry is None:
                 return None
             record = self._memory.records.get(session_id)

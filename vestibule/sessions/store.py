@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from vestibule.sessions.lifetime import Limits
-from vestibule.sessions.reasons import Reason
-from vestibule.sessions.record import Session
+from vestibule.sessions.session import EndReason, Session
 
 #: How long it is remembered why a session ended.
-REASON_KEPT = timedelta(days=1)
+REASON_LIFETIME = timedelta(days=1)
 
 
 class SessionPage(NamedTuple):
@@ -64,17 +63,17 @@ class SessionStore(Protocol):
         Return the new id; `None`, and do nothing, if it ended meanwhile.
         """
 
-    def end(self, session_id: str, reason: Reason) -> bool:
+    def end(self, session_id: str, reason: EndReason) -> bool:
         """End the session with this secret id; tell if it was there."""
 
     def end_handle(
-        self, handle: str, reason: Reason, user_id: str | None = None
+        self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session with this handle if it is one of the user's."""
 
     def end_all(
         self,
-        reason: Reason,
+        reason: EndReason,
         user_id: str | None = None,
         keep: str | None = None,
     ) -> int:
@@ -83,7 +82,7 @@ class SessionStore(Protocol):
         `keep` is the handle of one that stays.
         """
 
-    def reason(self, session_id: str) -> Reason | None:
+    def reason(self, session_id: str) -> EndReason | None:
         """Return why the session with this secret id ended, if known."""
 
     def purge(self, limits: Limits, now: datetime) -> int:

@@ -10,9 +10,9 @@ import os
 import threading
 from collections.abc import Callable
 
-from vestibule import settings
-from vestibule.errors import VestibuleError
-from vestibule.threads import started
+from vestibule.core import settings
+from vestibule.core.errors import VestibuleError
+from vestibule.core.threads import start_thread
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Sweeper:
         if self._pid == os.getpid():
             return
         with self._starting:
-            if self._pid != os.getpid() and started("sweeper", self._run):
+            if self._pid != os.getpid() and start_thread("sweeper", self._run):
                 self._pid = os.getpid()
 
     def stop(self) -> None:

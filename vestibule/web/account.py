@@ -7,41 +7,40 @@ password, unless it was proved a short time ago.
 
 from flask import Response
 
-from api.v1.entry import forget_session
-from api.v1.permit import permit
-from api.v1.request import current_request
-from api.v1.views.account import (
-    own_new_email,
-    own_new_password,
-    with_session,
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.users import set_names
+from vestibule.api.views.account import (
+    change_own_email,
+    change_own_password,
+    set_session_cookie,
 )
-from api.v1.views.sessions import asking
-from api.v1.views.users import remove_account
-from models.user import User
-from vestibule import settings
-from vestibule.accounts.policy import Action
-from vestibule.accounts.registration import set_names
-from vestibule.errors import (
+from vestibule.api.views.sessions import current_mechanism_and_user
+from vestibule.api.views.users import remove_account
+from vestibule.core import settings
+from vestibule.core.errors import (
     InvalidValue,
     LastAdmin,
     Throttled,
     VestibuleError,
     WrongPassword,
 )
-from vestibule.web.addresses import ACCOUNT, SIGN_IN
-from vestibule.web.blueprint import pages
-from vestibule.web.language import gettext
-from vestibule.web.notices import Notice
-from vestibule.web.proving import (
-    Told,
-    answered,
-    keep_session,
-    missing,
-    proof_of,
-    refusal,
+from vestibule.db.models.user import User
+from vestibule.http.access import authorize
+from vestibule.http.login import clear_session_cookie
+from vestibule.http.request import current_request
+from vestibule.web.flash import Message
+from vestibule.web.forms import (
+    FormErrors,
+    check_password_field,
+    keep_renewed_session,
+    password_error,
+    render_form,
+    require_field,
 )
-from vestibule.web.rendering import redirect
-from vestibule.web.wording import said
+from vestibule.web.i18n import gettext
+from vestibule.web.messages import error_message
+from vestibule.web.routes import ACCOUNT, SIGN_IN, pages
+from vestibule.web.templating import redirect
 
 _DELETE = f"{ACCOUNT}/delete"
 _NAMES = ("first_name", "last_name")
@@ -57,38 +56,40 @@ def show_account() -> Response:
 def change_name_here() -> Response:
     """Set both names; an empty one is none."""
     user, form = _asking(), _form(*_NAMES)
-    permit(Action.NAME_USER, user.id)
+    authorize(Action.NAME_USER, user.id)
     before = {name: getattr(user, name) for name in _NAMES}
     try:
         set_names(user, {name: form[name].strip() or None for name in _NAMES})
         user.save_changes()
     except InvalidValue as error:
         set_names(user, before)
-        return _shown(user, Told(400, {error.field: said(error)}))
-    return redirect(ACCOUNT, Notice.NAME_CHANGED)
+        return _shown(
+            user, FormErrors(400, {error.field: error_message(error)})
+        )
+    return redirect(ACCOUNT, Message.NAME_CHANGED)
 
 
 @pages.post(f"{ACCOUNT}/email")
 def change_email_here() -> Response:
     """Change the email, with a proof of the password if none is recent."""
     user, form = _asking(), _form("email", "password")
-    told, renewed = proof_of(user, form["password"], "password")
+    told, renewed = check_password_field(user, form["password"], "password")
     before = user.email
     if not form["email"]:
-        told = missing(told, "email")
+        told = require_field(told, "email")
     elif told is None:
         try:
-            own_new_email(user, form["email"])
-            return with_session(
-                redirect(ACCOUNT, Notice.EMAIL_CHANGED), renewed
+            change_own_email(user, form["email"])
+            return set_session_cookie(
+                redirect(ACCOUNT, Message.EMAIL_CHANGED), renewed
             )
         except InvalidValue as error:
             user.email = before
-            told = Told(400, {"email": said(error)})
+            told = FormErrors(400, {"email": error_message(error)})
         except VestibuleError:
-            keep_session(renewed)
+            keep_renewed_session(renewed)
             raise
-    return with_session(_shown(user, told, renewed is not None), renewed)
+    return set_session_cookie(_shown(user, told, renewed is not None), renewed)
 
 
 @pages.post(f"{ACCOUNT}/password")
@@ -99,16 +100,20 @@ def change_password_here() -> Response:
     told = None
     for name in fields:
         if not form[name]:
-            told = missing(told, name)
+            told = require_field(told, name)
     if told is not None:
         return _shown(user, told)
     try:
-        renewed = own_new_password(user, *form.values())
+        renewed = change_own_password(user, *form.values())
     except InvalidValue as error:
-        return _shown(user, Told(400, {"new_password": said(error)}))
+        return _shown(
+            user, FormErrors(400, {"new_password": error_message(error)})
+        )
     except (WrongPassword, Throttled) as error:
-        return _shown(user, refusal(error, "current_password"))
-    return with_session(redirect(ACCOUNT, Notice.PASSWORD_CHANGED), renewed)
+        return _shown(user, password_error(error, "current_password"))
+    return set_session_cookie(
+        redirect(ACCOUNT, Message.PASSWORD_CHANGED), renewed
+    )
 
 
 @pages.get(_DELETE)
@@ -120,32 +125,34 @@ def show_deletion() -> Response:
 
 @pages.post(_DELETE)
 def delete_account_here() -> Response:
-    """Delete the account, with a proof of the password if none is recent.
-    """
+    """Delete the account, with a proof of the password if none is recent."""
     user, form = _asking(), _form("password")
-    permit(Action.DELETE_USER, user.id)
-    told, renewed = proof_of(user, form["password"], "password")
+    authorize(Action.DELETE_USER, user.id)
+    told, renewed = check_password_field(user, form["password"], "password")
     if told is None:
         try:
             remove_account(user)
         except LastAdmin:
-            told = Told(409, alert=gettext(
-                "You are the last administrator, and somebody has to manage"
-                " the others. Make somebody else one first."
-            ))
+            told = FormErrors(
+                409,
+                alert=gettext(
+                    "You are the last administrator, and somebody has to"
+                    " manage the others. Make somebody else one first."
+                ),
+            )
         except VestibuleError:
-            keep_session(renewed)
+            keep_renewed_session(renewed)
             raise
         else:
-            response = redirect(SIGN_IN, Notice.ACCOUNT_DELETED)
-            forget_session(response)
+            response = redirect(SIGN_IN, Message.ACCOUNT_DELETED)
+            clear_session_cookie(response)
             return response
-    return with_session(_deletion(told, renewed is not None), renewed)
+    return set_session_cookie(_deletion(told, renewed is not None), renewed)
 
 
 def _asking() -> User:
     """Return the user who asks."""
-    return asking()[1]
+    return current_mechanism_and_user()[1]
 
 
 def _form(*names: str) -> dict[str, str]:
@@ -155,16 +162,25 @@ def _form(*names: str) -> dict[str, str]:
 
 
 def _shown(
-    user: User, told: Told | None = None, is_proved: bool = False
+    user: User, told: FormErrors | None = None, is_proved: bool = False
 ) -> Response:
     """Return the page with what was typed, but for passwords."""
     typed = current_request().form
-    return answered("account.html", told, is_proved, account=user, values={
-        name: typed.get(name, getattr(user, name) or "")
-        for name in (*_NAMES, "email")
-    }, least=settings.PASSWORD_MIN_LENGTH.read())
+    return render_form(
+        "account.html",
+        told,
+        is_proved,
+        account=user,
+        values={
+            name: typed.get(name, getattr(user, name) or "")
+            for name in (*_NAMES, "email")
+        },
+        least=settings.PASSWORD_MIN_LENGTH.read(),
+    )
 
 
-def _deletion(told: Told | None = None, is_proved: bool = False) -> Response:
+def _deletion(
+    told: FormErrors | None = None, is_proved: bool = False
+) -> Response:
     """Return the page that asks before the account is deleted."""
-    return answered("delete.html", told, is_proved)
+    return render_form("delete.html", told, is_proved)

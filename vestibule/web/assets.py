@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
-from api.v1.lean import LeanResponse
-from api.v1.request import current_request
-from vestibule import settings
-from vestibule.errors import BadSetting
-from vestibule.web.blueprint import open_to_all, pages
-from vestibule.web.brand import palette
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
+from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.request import current_request
+from vestibule.web.routes import pages, public
+from vestibule.web.theme import palette
 
 #: Behind a proxy another application may have the rest of the host, and
 #: `/assets` for its own.
@@ -33,7 +33,7 @@ _KINDS = {
     ".webp": "image/webp",
 }
 #: Bytes of a logo; the whole page is to stay below 60,000.
-LOGO_LIMIT = 20_000
+MAX_LOGO_BYTES = 20_000
 _COLORS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 --accent-hover:{2}}}
 @media (prefers-color-scheme:dark){{:root{{--accent:{3};\
@@ -48,7 +48,7 @@ _HEADERS = {
 }
 
 
-class Asset(NamedTuple):
+class AssetFile(NamedTuple):
     """A file: what it is and what is in it."""
 
     kind: str
@@ -68,7 +68,7 @@ class Bundle:
 
         Raise `BadSetting` for a logo that cannot be served.
         """
-        self.files: dict[str, Asset] = {}
+        self.files: dict[str, AssetFile] = {}
         sheet = "".join(
             (_FOLDER / name).read_text("utf-8")
             for name in ("simple.min.css", "pages.css")
@@ -82,7 +82,7 @@ class Bundle:
 
     def _add(self, name: str, suffix: str, content: bytes) -> str:
         """Keep a file; return the path that it is served under."""
-        asset = Asset(_KINDS[suffix], content)
+        asset = AssetFile(_KINDS[suffix], content)
         full = f"{name}-{asset.digest}{suffix}"
         self.files[full] = asset
         return f"{FOLDER}/{full}"
@@ -95,13 +95,13 @@ def bundle() -> Bundle:
 
 
 @pages.get(f"{FOLDER}/<name>")
-@open_to_all
+@public
 def asset(name: str) -> Response:
     """Answer with a file, or say that the browser has it."""
     found = bundle().files.get(name)
     if found is None:
         abort(404)
-    response = LeanResponse(
+    response = MinimalResponse(
         found.content, headers=_HEADERS, mimetype=found.kind
     )
     response.set_etag(found.digest)
@@ -115,9 +115,11 @@ def _own_logo() -> bytes:
     """Return the logo of who has none, in the house's colour."""
     colors = palette(settings.BRAND_COLOR.read())
     drawn = (_FOLDER / "logo.svg").read_text("utf-8")
-    return drawn.replace("#1f5fae", colors.button).replace(
-        "#fff", colors.on_button
-    ).encode()
+    return (
+        drawn.replace("#1f5fae", colors.button)
+        .replace("#fff", colors.on_button)
+        .encode()
+    )
 
 
 def _logo() -> tuple[str, bytes]:
@@ -128,17 +130,17 @@ def _logo() -> tuple[str, bytes]:
     path = Path(name)
     suffix = path.suffix.lower().replace(".jpeg", ".jpg")
     if suffix not in _KINDS or suffix in (".css", ".js"):
-        raise BadSetting(
+        raise ConfigurationError(
             "BRAND_LOGO", "must be an SVG, PNG, JPEG or WebP file"
         )
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadSetting(
+        raise ConfigurationError(
             "BRAND_LOGO", f"cannot be read: {error.strerror}"
         ) from None
-    if len(content) > LOGO_LIMIT:
-        raise BadSetting(
-            "BRAND_LOGO", f"must have at most {LOGO_LIMIT} bytes"
+    if len(content) > MAX_LOGO_BYTES:
+        raise ConfigurationError(
+            "BRAND_LOGO", f"must have at most {MAX_LOGO_BYTES} bytes"
         )
     return suffix, content

@@ -3,58 +3,58 @@
 
 from flask import Response, abort
 
-from api.v1.request import current_request
-from models.user import User, email_key
-from vestibule import settings
-from vestibule.accounts.first_run import is_pending
-from vestibule.accounts.registration import register
-from vestibule.errors import DuplicateEmail, InvalidValue, Throttled
-from vestibule.sessions.origin import current_origin
-from vestibule.throttle import throttle
-from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN
-from vestibule.web.blueprint import open_to_all, pages
-from vestibule.web.language import gettext
-from vestibule.web.rendering import new_password_page, redirect
-from vestibule.web.sign_in import let_in
-from vestibule.web.wording import said, too_many_attempts
+from vestibule.accounts.first_admin import needs_first_admin
+from vestibule.accounts.throttle import throttle
+from vestibule.accounts.users import register
+from vestibule.core import settings
+from vestibule.core.client_info import current_client
+from vestibule.core.errors import DuplicateEmail, InvalidValue, Throttled
+from vestibule.db.models.user import User, email_key
+from vestibule.http.request import current_request
+from vestibule.web.i18n import gettext
+from vestibule.web.messages import error_message, throttled_message
+from vestibule.web.routes import ACCOUNT, SETUP, SIGN_IN, pages, public
+from vestibule.web.sign_in import log_in_and_redirect
+from vestibule.web.templating import new_password_page, redirect
 
 _NEEDED = ("email", "password")
 _SHOWN = ("email", "first_name", "last_name")
 
 
 @pages.get("/register")
-@open_to_all
+@public
 def show_register() -> Response:
     """Show the form."""
     _require_open()
     if current_request().current_user is not None:
         return redirect(ACCOUNT)
-    return redirect(SETUP) if is_pending() else _form(200)
+    return redirect(SETUP) if needs_first_admin() else _form(200)
 
 
 @pages.post("/register")
-@open_to_all
+@public
 def make_account() -> Response:
     """Make an account, and sign its owner in."""
     _require_open()
     request = current_request()
     # Else a stranger would be there first, and nobody an admin.
-    if is_pending():
+    if needs_first_admin():
         return redirect(SETUP)
     if missing := {
         name: gettext("Please fill this in.")
-        for name in _NEEDED if not request.form.get(name)
+        for name in _NEEDED
+        if not request.form.get(name)
     }:
         return _form(400, missing)
     try:
         user = _registered()
     except InvalidValue as error:
-        return _form(400, {error.field: said(error)})
+        return _form(400, {error.field: error_message(error)})
     except Throttled as error:
-        response = _form(429, {}, too_many_attempts(error.retry_after))
+        response = _form(429, {}, throttled_message(error.retry_after))
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    return let_in(user) or redirect(SIGN_IN)
+    return log_in_and_redirect(user) or redirect(SIGN_IN)
 
 
 def _registered() -> User:
@@ -64,7 +64,7 @@ def _registered() -> User:
     """
     form = current_request().form
     attempt = throttle().attempt(
-        f"register {email_key(form['email'])}", current_origin().ip
+        f"register {email_key(form['email'])}", current_client().ip
     )
     attempt.begin()
     try:
@@ -88,7 +88,8 @@ def _require_open() -> None:
 
 
 def _form(
-    status: int, errors: dict[str, str] | None = None,
+    status: int,
+    errors: dict[str, str] | None = None,
     alert: str | None = None,
 ) -> Response:
     """Return the form with what was typed, but for the password."""

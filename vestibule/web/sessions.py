@@ -9,27 +9,26 @@ from collections.abc import Sequence
 
 from flask import Response
 
-from api.v1.auth.session_auth import SessionAuth
-from api.v1.request import current_request
-from api.v1.views.sessions import (
-    asking,
+from vestibule.api.views.sessions import (
+    current_mechanism_and_user,
     current_session,
-    end_one,
-    end_others,
+    revoke_other_sessions,
+    revoke_own_session,
 )
-from models.user import User
-from vestibule.errors import Busy, VestibuleError
-from vestibule.sessions.lifetime import why_dead
-from vestibule.sessions.record import Session
-from vestibule.web.addresses import SESSIONS
-from vestibule.web.blueprint import pages
-from vestibule.web.devices import device
-from vestibule.web.language import gettext
-from vestibule.web.notices import Notice
-from vestibule.web.rendering import page, redirect
+from vestibule.core.errors import ServiceBusy, VestibuleError
+from vestibule.db.models.user import User
+from vestibule.http.request import current_request
+from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.sessions.lifetime import expiry_reason
+from vestibule.sessions.session import Session
+from vestibule.web.activity import device_label
+from vestibule.web.flash import Message
+from vestibule.web.i18n import gettext
+from vestibule.web.routes import SESSIONS, pages
+from vestibule.web.templating import page, redirect
 
 #: Sessions on a page.
-MOST = 10
+PAGE_ROWS = 10
 
 
 @pages.get(SESSIONS)
@@ -41,19 +40,22 @@ def show_sessions() -> Response:
 @pages.post(f"{SESSIONS}/end")
 def end_session_here() -> Response:
     """End the session that the form names, if it is one of the user's."""
-    auth, user = asking()
+    auth, user = current_mechanism_and_user()
     handle = current_request().form.get("session", "")
     current = current_session(auth)
     if current is not None and current.id == handle:
-        return _shown(400, gettext(
-            "This is the session that you are using. To end it, sign out."
-        ))
+        return _shown(
+            400,
+            gettext(
+                "This is the session that you are using. To end it, sign out."
+            ),
+        )
     try:
-        ended = end_one(auth, user, handle)
+        ended = revoke_own_session(auth, user, handle)
     except VestibuleError as error:
         return _failed(error)
     return redirect(
-        SESSIONS, Notice.SESSION_ENDED if ended else Notice.SESSION_GONE
+        SESSIONS, Message.SESSION_ENDED if ended else Message.SESSION_GONE
     )
 
 
@@ -61,11 +63,11 @@ def end_session_here() -> Response:
 def end_other_sessions_here() -> Response:
     """End all sessions of the user but the one that asks."""
     try:
-        ended = end_others(*asking())
+        ended = revoke_other_sessions(*current_mechanism_and_user())
     except VestibuleError as error:
         return _failed(error)
     return redirect(
-        SESSIONS, Notice.OTHERS_ENDED if ended else Notice.NO_OTHERS
+        SESSIONS, Message.OTHERS_ENDED if ended else Message.NO_OTHERS
     )
 
 
@@ -73,18 +75,21 @@ def _failed(error: VestibuleError) -> Response:
     """Return the page that says that nothing, or not all, was ended."""
     if error.status < 500:
         raise error
-    response = _shown(error.status, gettext(
-        "That could not be done just now, and what is listed here is still"
-        " open. Try again in a moment."
-    ))
-    if isinstance(error, Busy):
+    response = _shown(
+        error.status,
+        gettext(
+            "That could not be done just now, and what is listed here is still"
+            " open. Try again in a moment."
+        ),
+    )
+    if isinstance(error, ServiceBusy):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
 def _shown(status: int, alert: str | None = None) -> Response:
     """Return the page of sessions, from the place that is asked for."""
-    auth, user = asking()
+    auth, user = current_mechanism_and_user()
     current = current_session(auth)
     place = current_request().args.get("place")
     found, following = _live(auth, user, place)
@@ -99,7 +104,7 @@ def _shown(status: int, alert: str | None = None) -> Response:
         others=others,
         is_first=not place,
         next=following,
-        device=device,
+        device=device_label,
     )
 
 
@@ -113,9 +118,9 @@ def _live(
     limits, now = auth.limits(), auth.now()
     found: list[Session] = []
     while True:
-        some, place = auth.store.page(user.id, MOST, place)
+        some, place = auth.store.page(user.id, PAGE_ROWS, place)
         found += [
-            each for each in some if why_dead(each, limits, now) is None
+            each for each in some if expiry_reason(each, limits, now) is None
         ]
-        if place is None or len(found) >= MOST:
+        if place is None or len(found) >= PAGE_ROWS:
             return found, place

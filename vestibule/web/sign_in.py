@@ -1,55 +1,70 @@
 #!/usr/bin/env python3
-"""Signing in and out.
+"""Where a person goes after signing in: back to where they came from.
+
+Signing in and out.
 
 Its law: whatever is wrong with what was typed, the page says the same.
+
+The bare address: it leads to the account, to sign in or to set up.
 """
 
 from flask import Response, abort
 
-from api.v1.answers import challenged
-from api.v1.entry import (
-    begin_session,
-    forget_session,
-    leave_session,
-)
-from api.v1.lean import LeanResponse
-from api.v1.request import current_request
-from models.user import User
-from vestibule import settings
-from vestibule.accounts.credentials import check_credentials
-from vestibule.accounts.first_run import is_pending
-from vestibule.errors import Throttled
-from vestibule.return_address import PARAMETER
+from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.first_admin import needs_first_admin
+from vestibule.core import settings
+from vestibule.core.errors import Throttled
+from vestibule.core.redirects import PARAMETER, safe_return
+from vestibule.db.models.user import User
+from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.login import clear_session_cookie, log_in, log_out
+from vestibule.http.request import current_request
+from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
-from vestibule.web.addresses import ACCOUNT, SETUP, SIGN_IN, SIGNED_OUT
-from vestibule.web.blueprint import open_to_all, pages
-from vestibule.web.language import gettext
-from vestibule.web.rendering import lead_on, page, redirect
-from vestibule.web.returning import way_back
-from vestibule.web.wording import ending, too_many_attempts
+from vestibule.web.i18n import gettext
+from vestibule.web.messages import end_reason_message, throttled_message
+from vestibule.web.routes import (
+    ACCOUNT,
+    SETUP,
+    SIGN_IN,
+    SIGNED_OUT,
+    pages,
+    public,
+)
+from vestibule.web.templating import allow_form_redirect, page, redirect
+
+
+def return_url() -> str | None:
+    """Return the address that the request has for it, if it is safe."""
+    return safe_return(
+        current_request().values.get(PARAMETER),
+        settings.ALLOWED_RETURN_HOSTS.read(),
+    )
+
 
 _FIELDS = ("email", "password")
 
 
 @pages.get(SIGN_IN)
-@open_to_all
+@public
 def show_sign_in() -> Response:
     """Show the form, and why a session ended that is left of before."""
     if current_request().current_user is not None:
-        return page("signed_in.html", back=way_back() or ACCOUNT)
+        return page("signed_in.html", back=return_url() or ACCOUNT)
     # Nobody could sign in, and who comes first may not know why.
-    return redirect(SETUP) if is_pending() else _form(200)
+    return redirect(SETUP) if needs_first_admin() else _form(200)
 
 
 @pages.post(SIGN_IN)
-@open_to_all
+@public
 def sign_in() -> Response:
     """Begin a session of the user whose email and password were typed."""
     request = current_request()
     email, password = (request.form.get(name, "") for name in _FIELDS)
     if missing := {
         name: gettext("Please fill this in.")
-        for name in _FIELDS if not request.form.get(name)
+        for name in _FIELDS
+        if not request.form.get(name)
     }:
         return _form(400, errors=missing)
     try:
@@ -57,28 +72,28 @@ def sign_in() -> Response:
             User.search({"email": email}), email, password
         )
     except Throttled as error:
-        response = _form(429, too_many_attempts(error.retry_after))
+        response = _form(429, throttled_message(error.retry_after))
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    entered = None if user is None else let_in(user, way_back())
-    return entered or challenged(
+    entered = None if user is None else log_in_and_redirect(user, return_url())
+    return entered or add_challenge(
         _form(401, gettext("The email or the password is wrong.")),
         request.mechanism,
     )
 
 
 @pages.post("/sign-out")
-@open_to_all
+@public
 def sign_out() -> Response:
     """End the session, if there still is one, and say goodbye."""
-    leave_session(current_request().mechanism)
+    log_out(current_request().mechanism)
     response = redirect(SIGNED_OUT)
-    forget_session(response)
+    clear_session_cookie(response)
     return response
 
 
 @pages.get(SIGNED_OUT)
-@open_to_all
+@public
 def show_signed_out() -> Response:
     """Say that nobody is signed in here any more."""
     if current_request().current_user is not None:
@@ -86,7 +101,9 @@ def show_signed_out() -> Response:
     return page("signed_out.html")
 
 
-def let_in(user: User, path: str | None = None) -> Response | None:
+def log_in_and_redirect(
+    user: User, path: str | None = None
+) -> Response | None:
     """Begin a session of `user`, whose password was checked just now.
 
     Lead to `path`, else to the account. `None` if what was checked does
@@ -96,7 +113,7 @@ def let_in(user: User, path: str | None = None) -> Response | None:
     name = settings.SESSION_NAME.read()
     if name is None:
         abort(500)
-    session_id = begin_session(request.mechanism, user)
+    session_id = log_in(request.mechanism, user)
     if session_id is None:
         return None
     response = redirect(path or ACCOUNT)
@@ -108,9 +125,9 @@ def _form(
     status: int,
     alert: str | None = None,
     errors: dict[str, str] | None = None,
-) -> LeanResponse:
+) -> MinimalResponse:
     """Return the form with the email that was typed."""
-    request, back = current_request(), way_back()
+    request, back = current_request(), return_url()
     shown = page(
         "sign_in.html",
         status,
@@ -121,7 +138,7 @@ def _form(
         back=back,
         parameter=PARAMETER,
     )
-    return lead_on(shown, back)
+    return allow_form_redirect(shown, back)
 
 
 def _ended() -> str | None:
@@ -130,4 +147,13 @@ def _ended() -> str | None:
     mechanism = request.mechanism
     if mechanism.session_cookie(request) is None:
         return None
-    return ending(mechanism.why_refused(request))
+    return end_reason_message(mechanism.why_refused(request))
+
+
+@pages.get("/")
+@public
+def entrance() -> Response:
+    """Lead to where the person who asks wants to be."""
+    if current_request().current_user is not None:
+        return redirect(ACCOUNT)
+    return redirect(SETUP if needs_first_admin() else SIGN_IN)

@@ -1,60 +1,9 @@
 #!/usr/bin/env python3
-"""Sessions in the database: they outlive a restart, all processes see them.
-"""
+"""Leads to `vestibule.mechanisms.session_db_auth`, where this is defined."""
 
-from typing import Any, Optional
+import sys
 
-from api.v1.auth.session_exp_auth import SessionExpAuth
-from models.user_session import UserSession
-from vestibule import settings
-from vestibule.sessions import new_session_id
-from vestibule.sessions.database import DatabaseStore
-from vestibule.sessions.origin import current_origin
-from vestibule.sessions.reasons import Reason
-from vestibule.sessions.store import SessionStore
+from vestibule.mechanisms import session_db_auth
+from vestibule.mechanisms.session_db_auth import *  # noqa: F403
 
-
-class SessionDBAuth(SessionExpAuth):
-    """A `SessionExpAuth` that keeps its sessions as `UserSession` rows."""
-
-    @property
-    def store(self) -> SessionStore:
-        """Return where this mechanism keeps its sessions."""
-        return DatabaseStore()
-
-    def create_session(self, user_id: Optional[str] = None) -> Optional[str]:
-        """Store a session of `user_id` and return its id."""
-        if not isinstance(user_id, str):
-            return None
-        session_id = new_session_id()
-        origin = current_origin()
-        now = self.now()
-        UserSession(
-            user_id=user_id,
-            session_id=session_id,
-            created_at=now,
-            last_seen_at=now,
-            authenticated_at=now if origin.method else None,
-            **origin._asdict(),
-        ).save_within(
-            settings.MAX_SESSIONS_PER_USER.read(), Reason.TOO_MANY_SESSIONS
-        )
-        return session_id
-
-    def user_id_for_session_id(
-        self, session_id: Optional[str] = None
-    ) -> Optional[str]:
-        """Return the user id of a stored session still live, or `None`."""
-        if not isinstance(session_id, str):
-            return None
-        return self.owner_of(session_id, UserSession.find(session_id))
-
-    def destroy_session(self, request: Any = None) -> bool:
-        """Delete the session that the cookie names; tell if there was one.
-        """
-        session_id = self.session_cookie(request)
-        if session_id is None:
-            return False
-        if self.user_id_for_session_id(session_id) is None:
-            return False
-        return self.store.end(session_id, Reason.LOGGED_OUT)
+sys.modules[__name__] = session_db_auth

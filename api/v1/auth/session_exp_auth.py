@@ -1,85 +1,9 @@
 #!/usr/bin/env python3
-"""Sessions in the memory of one process that end after a set time."""
+"""Leads to `vestibule.mechanisms.session_exp_auth`, where this is defined."""
 
-import logging
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from typing import Optional
+import sys
 
-from api.v1.auth.session_auth import SessionAuth
-from vestibule import settings
-from vestibule.sessions.lifetime import Limits, seconds
-from vestibule.sessions.record import entry_of
+from vestibule.mechanisms import session_exp_auth
+from vestibule.mechanisms.session_exp_auth import *  # noqa: F403
 
-_log = logging.getLogger(__name__)
-
-
-class SessionExpAuth(SessionAuth):
-    """A `SessionAuth` whose sessions live `session_duration` seconds."""
-
-    def __init__(self) -> None:
-        """Read `SESSION_DURATION`; no integer counts as 0: for ever."""
-        duration = settings.SESSION_DURATION.read()
-        if duration is None:
-            _log.warning(
-                "SESSION_DURATION is not an integer: sessions never expire"
-            )
-        self.session_duration: int = duration or 0
-        self._dated_limits: Optional[tuple[int, Limits]] = None
-        self._purge_due: Optional[datetime] = None
-
-    def create_session(self, user_id: Optional[str] = None) -> Optional[str]:
-        """Begin a session as the parent does, and date it."""
-        # Nobody may see it before it is dated: it would count as dead.
-        with self._memory.lock:
-            session_id = super().create_session(user_id)
-            if session_id is None:
-                return None
-            self.user_id_by_session_id[session_id] = {
-                "user_id": user_id,
-                "created_at": datetime.now(timezone.utc),
-            }
-        self.purge_when_due()
-        return session_id
-
-    def user_id_for_session_id(
-        self, session_id: Optional[str] = None
-    ) -> Optional[str]:
-        """Return the user id of a session that is still live, or `None`.
-
-        Where sessions end, one without `created_at` is dead.
-        """
-        if not isinstance(session_id, str):
-            return None
-        entry = entry_of(self.user_id_by_session_id.get(session_id))
-        if entry is None:
-            return None
-        if self.session_duration > 0 and entry.created_at is None:
-            return None
-        return self.owner_of(session_id, self.store.find(session_id))
-
-    def limits(self) -> Limits:
-        """Return the limits, with the one that `session_duration` sets."""
-        known = self._dated_limits
-        if known is None or known[0] != self.session_duration:
-            dated = replace(
-                super().limits(), duration=seconds(self.session_duration)
-            )
-            known = self._dated_limits = self.session_duration, dated
-        return known[1]
-
-    def now(self) -> datetime:
-        """Return the moment by which sessions are judged."""
-        return datetime.now(timezone.utc)
-
-    def purge_when_due(self) -> None:
-        """Purge once per `SESSION_PURGE_INTERVAL`.
-
-        New sessions see to it, so that memory does not grow in a program
-        that only imports this class and runs no server of ours.
-        """
-        now = self.now()
-        if self._purge_due is None or now >= self._purge_due:
-            interval = settings.SESSION_PURGE_INTERVAL.read()
-            self._purge_due = now + timedelta(seconds=interval)
-            self.purge_expired()
+sys.modules[__name__] = session_exp_auth

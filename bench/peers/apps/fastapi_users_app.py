@@ -33,8 +33,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase
 
 engine = create_async_engine(
-    given.POSTGRESQL
-    or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}"
+    given.POSTGRESQL or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}"
 )
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from vestibule.protect.fastapi import Vestibule
-from vestibule.protect.principal import Principal
+from vestibule.protect.verify_response import Principal
 
 vestibule = Vestibule(os.environ["PEER_VESTIBULE"] or None)
 app = FastAPI(lifespan=vestibule.lifespan)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from models import engine
 from vestibule.cli import program
+from vestibule.db import engine
 
 Run = Callable[..., Result]
 

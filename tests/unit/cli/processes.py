@@ -32,8 +32,12 @@ def vestibule(
 
 
 def on_terminal(
-    folder: Path, *arguments: str, answers: dict[str, str] = {},
-    output: int | None = None, columns: int = 80, **settings: str,
+    folder: Path,
+    *arguments: str,
+    answers: dict[str, str] = {},
+    output: int | None = None,
+    columns: int = 80,
+    **settings: str,
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own; return code and screen.
 

@@ -13,14 +13,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from models import backup, engine, health
-from models.user import User
-from models.user_session import UserSession
 from tests.backends import PostgreSQL
 from tests.threads import at_once
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.processes import on_terminal, vestibule
-from vestibule.cli.bar import Bar
+from vestibule.cli.output import ProgressBar
+from vestibule.db import backup, engine, health
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 
 @pytest.fixture
@@ -71,12 +71,11 @@ def test_a_copy_while_others_write(run: Run, tmp_path: Path) -> None:
     assert done.stdout == f"wrote {copy}\n"
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as found:
-        assert found.execute("PRAGMA integrity_check").fetchall() == [
-            ("ok",)
-        ]
+        assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert found.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         numbers = sorted(
-            int(name.split()[1]) for (name,) in found.execute(
+            int(name.split()[1])
+            for (name,) in found.execute(
                 "SELECT id FROM users WHERE id LIKE 'during %'"
             )
         )
@@ -111,8 +110,7 @@ def test_a_copy_is_of_the_moment_at_which_it_begins(
 
 
 def test_a_person_sees_how_far_it_is(tmp_path: Path) -> None:
-    """A bar is drawn on a terminal, and the last line says what is there.
-    """
+    """A bar is drawn on a terminal, and the last line says what is there."""
     User(id="1").save()
     code, screen = on_terminal(tmp_path, "db", "backup", "copy.db")
     assert code == 0
@@ -123,15 +121,14 @@ def test_a_person_sees_how_far_it_is(tmp_path: Path) -> None:
 def test_it_can_be_interrupted(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C between two steps leaves nothing, and the database as it was.
-    """
+    """Ctrl-C between two steps leaves nothing, and the database as it was."""
     User(id="1").save()
 
-    def told(self: Bar, done: int, total: int) -> NoReturn:
+    def told(self: ProgressBar, done: int, total: int) -> NoReturn:
         """Press it."""
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Bar, "reach", told)
+    monkeypatch.setattr(ProgressBar, "reach", told)
     done = run("db", "backup", str(tmp_path / "copy.db"))
     assert done.exit_code == 130
     assert not [*tmp_path.glob("*copy*")]
@@ -159,12 +156,15 @@ def test_a_schema_that_is_behind_is_copied_as_it_is(
     copy = tmp_path / "copy.db"
     assert run("db", "backup", str(copy)).exit_code == 0
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{copy}")
-    with closing(engine.configured()) as database:
+    with closing(engine.configured_database()) as database:
         assert health.revision(database) is None
 
 
 def test_a_dump_restores(
-    run: Run, postgresql: PostgreSQL, on_postgresql: str, tmp_path: Path,
+    run: Run,
+    postgresql: PostgreSQL,
+    on_postgresql: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`psql` makes the same users and sessions of it elsewhere."""
@@ -176,8 +176,15 @@ def test_a_dump_restores(
     assert dump.stat().st_mode & 0o777 == 0o600
     elsewhere = postgresql.fresh_url()
     subprocess.run(
-        ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(dump),
-         elsewhere.replace("+psycopg", "")],
+        [
+            "psql",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-f",
+            str(dump),
+            elsewhere.replace("+psycopg", ""),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -188,13 +195,17 @@ def test_a_dump_restores(
 
 
 def test_a_password_is_no_argument(
-    run: Run, on_postgresql: str, tools: Path, tmp_path: Path,
+    run: Run,
+    on_postgresql: str,
+    tools: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`pg_dump` gets it where the list of processes does not show it."""
     wrap_pg_dump(
-        tools, f'echo "$@" "$PGPASSWORD" > {tmp_path}/asked\n'
-        f'tr "\\0" " " < /proc/$$/cmdline > {tmp_path}/seen'
+        tools,
+        f'echo "$@" "$PGPASSWORD" > {tmp_path}/asked\n'
+        f'tr "\\0" " " < /proc/$$/cmdline > {tmp_path}/seen',
     )
     url = on_postgresql.replace("vestibule@", "vestibule:s3cret@")
     monkeypatch.setenv("DATABASE_URL", url)
@@ -206,7 +217,9 @@ def test_a_password_is_no_argument(
 
 
 def test_a_password_that_would_be_an_argument(
-    run: Run, on_postgresql: str, tmp_path: Path,
+    run: Run,
+    on_postgresql: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The password of a key is refused, and not repeated."""
@@ -265,9 +278,7 @@ def test_a_file_system_without_links(
 
 
 @pytest.mark.parametrize("target", ["none/copy", "vestibule.db/copy"])
-def test_a_folder_that_is_none(
-    run: Run, tmp_path: Path, target: str
-) -> None:
+def test_a_folder_that_is_none(run: Run, tmp_path: Path, target: str) -> None:
     """Where nothing can be written, that is the answer."""
     User.count()
     done = run("db", "backup", str(tmp_path / target))
@@ -286,7 +297,9 @@ def test_a_failure_leaves_nothing(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_dump_that_fails(
-    run: Run, tmp_path: Path, on_postgresql: str,
+    run: Run,
+    tmp_path: Path,
+    on_postgresql: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What `pg_dump` complains of is one line, and no file is left."""
@@ -299,7 +312,9 @@ def test_a_dump_that_fails(
 
 
 def test_without_pg_dump(
-    run: Run, tmp_path: Path, on_postgresql: str,
+    run: Run,
+    tmp_path: Path,
+    on_postgresql: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A machine that lacks the program is told so."""

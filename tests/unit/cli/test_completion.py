@@ -33,19 +33,25 @@ def completed(folder: Path, *words: str) -> list[str]:
     )
     done = subprocess.run(
         [str(bash), "-c", script, "bash", *words],
-        env=environment(folder), capture_output=True, text=True, timeout=60,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
 
-@pytest.mark.parametrize(("words", "offered"), [
-    (["us"], ["users"]),
-    (["users", "ro"], ["role"]),
-    (["users", "role", "bob@example.com", ""], ["member", "admin"]),
-    (["events", "export", "--for"], ["--format"]),
-    (["nothing", "x"], []),
-])
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["us"], ["users"]),
+        (["users", "ro"], ["role"]),
+        (["users", "role", "bob@example.com", ""], ["member", "admin"]),
+        (["events", "export", "--for"], ["--format"]),
+        (["nothing", "x"], []),
+    ],
+)
 def test_bash_offers_what_there_is(
     tmp_path: Path, words: list[str], offered: list[str]
 ) -> None:

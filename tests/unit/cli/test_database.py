@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""`db upgrade` and `db check`: what is said of a database, and done to it.
-"""
+"""`db upgrade` and `db check`: what is said of a database, and done to it."""
 
 from pathlib import Path
 
 import pytest
 
-from models import engine, health
-from models.user import User
 from tests.backends import PostgreSQL
 from tests.unit.cli.conftest import Run
+from vestibule.db import engine, health
+from vestibule.db.models.user import User
 
 GO = "run: python -m vestibule db upgrade"
 
@@ -35,12 +34,14 @@ def test_from_nothing(empty_database: str, run: Run) -> None:
     assert done.exit_code == 1
     assert (
         f"schema: no schema, this version works with revision"
-        f" {health.WANTED}\n"
+        f" {health.EXPECTED_REVISION}\n"
     ) in done.stdout
     assert GO in done.stderr
     done = run("db", "upgrade")
     assert (done.exit_code, done.stdout) == (
-        0, f"the schema went from no schema to revision {health.WANTED}\n"
+        0,
+        "the schema went from no schema to revision"
+        f" {health.EXPECTED_REVISION}\n",
     )
     done = run("db", "check")
     assert (done.exit_code, done.stderr) == (0, "")
@@ -48,7 +49,8 @@ def test_from_nothing(empty_database: str, run: Run) -> None:
     assert whole is (empty_database == "sqlite")
     done = run("db", "upgrade")
     assert (done.exit_code, done.stdout) == (
-        0, f"the schema is at revision {health.WANTED} already\n"
+        0,
+        f"the schema is at revision {health.EXPECTED_REVISION} already\n",
     )
     assert User.count() == 0
 
@@ -74,17 +76,21 @@ def test_from_another_version(any_database: str, run: Run) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("db", "check"), ("db", "backup", "copy"), ("users", "list"),
-        ("users", "remove", "1", "--yes"), ("sessions", "list"),
-        ("sessions", "end", "1"), ("sessions", "purge"),
-        ("identity", "list"), ("events", "list"), ("events", "export"),
+        ("db", "check"),
+        ("db", "backup", "copy"),
+        ("users", "list"),
+        ("users", "remove", "1", "--yes"),
+        ("sessions", "list"),
+        ("sessions", "end", "1"),
+        ("sessions", "purge"),
+        ("identity", "list"),
+        ("events", "list"),
+        ("events", "export"),
         ("events", "export", "--format", "jsonl"),
     ],
     ids=" ".join,
 )
-def test_no_file(
-    run: Run, tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_no_file(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     """What does not exist is said to, and is not made by asking."""
     done = run(*command)
     assert done.exit_code == 1

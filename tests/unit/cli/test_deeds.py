@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from models import events
-from models.engine import database
-from models.events import Happening, Wanted
-from models.user import User
-from models.user_session import UserSession
 from tests.unit.cli.conftest import PASSWORD, Run
 from tests.unit.cli.processes import vestibule
-from vestibule.cli.actor import actor
-from vestibule.desk.figures import figures
+from vestibule.admin.statistics import statistics
+from vestibule.cli.user_argument import current_actor
+from vestibule.db import events
+from vestibule.db.engine import database
+from vestibule.db.events import Event, EventFilter
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 BY = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 NEW = "violet umbrella"
@@ -50,15 +50,19 @@ def bob(request: pytest.FixtureRequest) -> User:
     return user
 
 
-def kept() -> list[Happening]:
+def kept() -> list[Event]:
     """Return what happened, the newest first."""
-    return events.page(Wanted(), 9).happenings
+    return events.page(EventFilter(), 9).happenings
 
 
 @pytest.mark.parametrize(("command", "typed", "told"), DEEDS)
 def test_each_deed_is_told_once(
-    any_database: str, run: Run, bob: User,
-    command: str, typed: str | None, told: Told,
+    any_database: str,
+    run: Run,
+    bob: User,
+    command: str,
+    typed: str | None,
+    told: Told,
 ) -> None:
     """Of whom, by whom, and from no address."""
     done = run(*command.split(), typed=typed)
@@ -74,16 +78,20 @@ def test_who_is_added_is_counted(any_database: str, run: Run) -> None:
     assert run("users", "add", "amy@example.com", typed=NEW).exit_code == 0
     (one,), (amy,) = kept(), User.all()
     assert (one.kind, one.user_id, one.by_id) == ("user_added", amy.id, BY)
-    assert figures("day").values["new_users"][-1] == 1
+    assert statistics("day").values["new_users"][-1] == 1
 
 
 @pytest.mark.parametrize(
     ("command", "typed"),
     [
-        ("users role bob member", None), ("users disable bob", None),
-        ("users remove bob --yes", None), ("users passwd bob", "short"),
-        ("users add bob@example.com", NEW), ("sessions end three", None),
-        ("users list", None), ("sessions purge", None),
+        ("users role bob member", None),
+        ("users disable bob", None),
+        ("users remove bob --yes", None),
+        ("users passwd bob", "short"),
+        ("users add bob@example.com", NEW),
+        ("sessions end three", None),
+        ("users list", None),
+        ("sessions purge", None),
     ],
 )
 def test_what_is_not_done_is_not_told(
@@ -111,12 +119,20 @@ def test_nothing_is_kept_where_nothing_is_to_be(
     assert kept() == []
 
 
-@pytest.mark.parametrize(("broken", "why"), [
-    ("table", "no such table: events"), ("setting", "EVENTS_KEPT"),
-])
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("table", "no such table: events"),
+        ("setting", "EVENTS_KEPT"),
+    ],
+)
 def test_a_deed_stands_without_its_event(
-    run: Run, bob: User, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture, broken: str, why: str,
+    run: Run,
+    bob: User,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+    why: str,
 ) -> None:
     """What cannot be stored is said, and the command goes well."""
     if broken == "table":
@@ -126,7 +142,8 @@ def test_a_deed_stands_without_its_event(
         monkeypatch.setenv("EVENTS_KEPT", "for ever")
     done = run("users", "disable", "bob")
     assert (done.exit_code, done.stdout) == (
-        0, "disabled bob@example.com (bob)\n"
+        0,
+        "disabled bob@example.com (bob)\n",
     )
     (record,) = caplog.records
     assert record.getMessage().startswith("the event is not stored: ")
@@ -148,7 +165,7 @@ def test_a_program_tells_before_it_ends(bob: User, tmp_path: Path) -> None:
 def test_the_list_says_by_whom(run: Run, bob: User) -> None:
     """It is a column of its own."""
     run("users", "disable", "bob")
-    events.store([Happening(NOON, "login", "bob")])
+    events.store([Event(NOON, "login", "bob")])
     lines = run("events", "list").stdout.splitlines()
     assert lines[0].split("\t")[2:4] == ["user id", "by"]
     assert [line.split("\t")[3] for line in lines[1:]] == [BY, "-"]
@@ -160,4 +177,4 @@ def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: number)
     for name in ("USER", "LOGNAME"):
         monkeypatch.setenv(name, "somebody else")
-    assert actor() == f"cli:{number}"
+    assert current_actor() == f"cli:{number}"

@@ -13,18 +13,23 @@ from pathlib import Path
 import pytest
 import requests
 
-from models.user import User
-from models.user_session import UserSession
 from tests.serving import environment
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.processes import COMMAND, on_terminal
-from vestibule import clock, demo
-from vestibule.accounts.credentials import check_credentials
-from vestibule.sessions.lifetime import Limits, seconds, why_dead
+from vestibule.accounts.authentication import check_credentials
+from vestibule.cli import demo_data
+from vestibule.core import clock
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.sessions.lifetime import Limits, expiry_reason, seconds
 
 EXAMPLES = [
-    ipaddress.ip_network(each) for each in (
-        "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"
+    ipaddress.ip_network(each)
+    for each in (
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001:db8::/32",
     )
 ]
 
@@ -79,7 +84,8 @@ def names_of(url: str, email: str, password: str) -> requests.Response:
     visitor.trust_env = False
     login = visitor.post(
         f"{url}/api/v1/auth_session/login",
-        data={"email": email, "password": password}, timeout=30,
+        data={"email": email, "password": password},
+        timeout=30,
     )
     assert login.status_code == 200, login.text
     return visitor.get(f"{url}/api/v1/users", timeout=30)
@@ -97,8 +103,8 @@ def test_it_can_be_looked_around_in(
     password = re.search(r"\n {5}(demo-\S+)\n", said)
     assert url and password
     assert f"{url[1]}/sign-in" in said
-    assert len(names_of(url[1], demo.ADMIN, password[1]).json()) == 12
-    assert names_of(url[1], demo.MEMBER, password[1]).status_code == 403
+    assert len(names_of(url[1], demo_data.ADMIN, password[1]).json()) == 12
+    assert names_of(url[1], demo_data.MEMBER, password[1]).status_code == 403
     (made,) = folder.iterdir()
     assert str(made) in said
     running.kill()
@@ -136,8 +142,14 @@ def test_a_port_that_is_taken(tmp_path: Path, folder: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         code, screen = on_terminal(
-            tmp_path, "demo", "--users", "20", "--port", port,
-            TMPDIR=str(folder), COLUMNS="40",
+            tmp_path,
+            "demo",
+            "--users",
+            "20",
+            "--port",
+            port,
+            TMPDIR=str(folder),
+            COLUMNS="40",
         )
     assert code == 1
     assert "filling" in screen
@@ -147,11 +159,11 @@ def test_a_port_that_is_taken(tmp_path: Path, folder: Path) -> None:
 
 def test_people_are_made_up(any_database: str) -> None:
     """Addresses are for examples, sessions are open, one hash is shared."""
-    list(demo.fill(60, "demo-word"))
+    list(demo_data.fill(60, "demo-word"))
     people = User.all()
     assert len(people) == 60
     assert len({user.password for user in people}) == 1
-    (admin,) = User.search({"email": demo.ADMIN})
+    (admin,) = User.search({"email": demo_data.ADMIN})
     assert admin.role == "admin"
     assert check_credentials([admin], "", "demo-word") == admin
     assert any(user.disabled_at for user in people)
@@ -159,7 +171,7 @@ def test_people_are_made_up(any_database: str) -> None:
     sessions = UserSession.all()
     assert len(sessions) > 60
     for session in sessions:
-        assert why_dead(session, limits, clock.now()) is None
+        assert expiry_reason(session, limits, clock.now()) is None
         address = ipaddress.ip_address(session.ip or "")
         assert any(address in network for network in EXAMPLES)
     for user in people:
@@ -171,7 +183,7 @@ def test_people_are_made_up(any_database: str) -> None:
 def test_what_happened_is_in_the_past() -> None:
     """No event is of the future, and each is of somebody."""
     now = clock.now()
-    for life in demo.lives(200, "a hash", now):
+    for life in demo_data.lives(200, "a hash", now):
         assert life.user.created_at < now
         for each in life.happenings:
             assert each.at <= now

@@ -8,8 +8,7 @@ import click
 
 from tests.serving import ROOT
 from vestibule.cli import program
-from vestibule.cli.commands import Program
-from vestibule.cli.failure import Failure, Interrupted
+from vestibule.cli.commands import CommandError, Interrupted, Program
 
 
 def commands(
@@ -97,8 +96,7 @@ def test_everything_has_a_help() -> None:
 
 
 def test_summaries_are_those_of_the_commands() -> None:
-    """What the help of the whole says of a command, the command says too.
-    """
+    """What the help of the whole says of a command, the command says too."""
     context = click.Context(program)
     assert isinstance(program, Program)
     for name, summary in program.summaries.items():
@@ -108,11 +106,12 @@ def test_summaries_are_those_of_the_commands() -> None:
 
 
 def test_each_exit_code_is_told() -> None:
-    """The table has each code that a command can end with, and no other.
-    """
+    """The table has each code that a command can end with, and no other."""
     page = (ROOT / "docs/cli.md").read_text()
     told = set(map(int, re.findall(r"^\| (\d+) \|", page, re.MULTILINE)))
     assert told == {
-        0, Failure.exit_code, click.UsageError.exit_code,
+        0,
+        CommandError.exit_code,
+        click.UsageError.exit_code,
         Interrupted.exit_code,
     }

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from models import events
-from models.events import Happening, Wanted
-from models.user import User
 from tests.breaking import break_off
 from tests.unit.cli.conftest import Run
-from vestibule.errors import StoreUnavailable
+from vestibule.core.errors import DatabaseUnavailable
+from vestibule.db import events
+from vestibule.db.events import Event, EventFilter
+from vestibule.db.models.user import User
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"
@@ -24,14 +24,32 @@ def three() -> User:
     """Store a login and failures of a user, and one of somebody else."""
     user = User(email="bob@example.com")
     user.save()
-    events.store([
-        Happening(NOON, "login", user.id, ip="192.0.2.7",
-                  network="192.0.2.7/32", user_agent=FIREFOX),
-        Happening(NOON + timedelta(hours=1), "login_failed", user.id,
-                  ip="192.0.2.8", network="192.0.2.8/32", times=4),
-        Happening(NOON + timedelta(hours=2), "login_failed", None,
-                  user_agent="=1+1\x1b[31m"),
-    ])
+    events.store(
+        [
+            Event(
+                NOON,
+                "login",
+                user.id,
+                ip="192.0.2.7",
+                network="192.0.2.7/32",
+                user_agent=FIREFOX,
+            ),
+            Event(
+                NOON + timedelta(hours=1),
+                "login_failed",
+                user.id,
+                ip="192.0.2.8",
+                network="192.0.2.8/32",
+                times=4,
+            ),
+            Event(
+                NOON + timedelta(hours=2),
+                "login_failed",
+                None,
+                user_agent="=1+1\x1b[31m",
+            ),
+        ]
+    )
     return user
 
 
@@ -45,27 +63,37 @@ def test_list(any_database: str, run: Run, three: User) -> None:
     done = run("events", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert lines[0] == [
-        "time (UTC)", "kind", "user id", "by", "address", "device"
+        "time (UTC)",
+        "kind",
+        "user id",
+        "by",
+        "address",
+        "device",
     ]
     assert lines[-1] == [
-        "2026-01-31 12:00:00", "login", three.id, "-", "192.0.2.7",
+        "2026-01-31 12:00:00",
+        "login",
+        three.id,
+        "-",
+        "192.0.2.7",
         "Firefox on Linux",
     ]
-    assert kinds(done.stdout) == [
-        "login_failed", "login_failed x4", "login"
-    ]
+    assert kinds(done.stdout) == ["login_failed", "login_failed x4", "login"]
     assert "\x1b" not in done.stdout
 
 
-@pytest.mark.parametrize(("options", "found"), [
-    (("--user", "bob@example.com"), ["login_failed x4", "login"]),
-    (("--user", "eve@example.com"), []),
-    (("--kind", "login"), ["login"]),
-    (("--network", "192.0.2.8"), ["login_failed x4"]),
-    (("--since", "2026-01-31T13:30:00"), ["login_failed"]),
-    (("--until", "2026-01-31T14:00:00+01:00"), ["login"]),
-    (("--limit", "2"), ["login_failed", "login_failed x4"]),
-])
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--user", "bob@example.com"), ["login_failed x4", "login"]),
+        (("--user", "eve@example.com"), []),
+        (("--kind", "login"), ["login"]),
+        (("--network", "192.0.2.8"), ["login_failed x4"]),
+        (("--since", "2026-01-31T13:30:00"), ["login_failed"]),
+        (("--until", "2026-01-31T14:00:00+01:00"), ["login"]),
+        (("--limit", "2"), ["login_failed", "login_failed x4"]),
+    ],
+)
 def test_filters(
     run: Run, three: User, options: tuple[str, ...], found: list[str]
 ) -> None:
@@ -73,12 +101,15 @@ def test_filters(
     assert kinds(run("events", "list", *options).stdout) == found
 
 
-@pytest.mark.parametrize(("options", "code", "told"), [
-    (("--kind", "knock"), 1, "kind is no kind of event"),
-    (("--since", "yesterday"), 1, "since must be a date and time"),
-    (("--network", "here"), 1, "network is not an address"),
-    (("--limit", "0"), 2, "--limit"),
-])
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (("--kind", "knock"), 1, "kind is no kind of event"),
+        (("--since", "yesterday"), 1, "since must be a date and time"),
+        (("--network", "here"), 1, "network is not an address"),
+        (("--limit", "0"), 2, "--limit"),
+    ],
+)
 def test_what_cannot_be_meant(
     run: Run, three: User, options: tuple[str, ...], code: int, told: str
 ) -> None:
@@ -110,11 +141,11 @@ def test_export(run: Run, three: User) -> None:
 def test_what_is_counted(any_database: str, three: User) -> None:
     """As many as are listed, whatever they are chosen by."""
     for wanted, number in (
-        (Wanted(), 3),
-        (Wanted(kind="login_failed"), 2),
-        (Wanted(user_id=three.id, kind="login_failed"), 1),
-        (Wanted(since=NOON + timedelta(hours=1)), 2),
-        (Wanted(until=NOON), 0),
+        (EventFilter(), 3),
+        (EventFilter(kind="login_failed"), 2),
+        (EventFilter(user_id=three.id, kind="login_failed"), 1),
+        (EventFilter(since=NOON + timedelta(hours=1)), 2),
+        (EventFilter(until=NOON), 0),
     ):
         assert events.count(wanted) == number
         assert len(events.page(wanted, 9).happenings) == number
@@ -133,14 +164,25 @@ def test_a_file_that_is_whole(run: Run, three: User, tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()) == 4
 
 
-@pytest.mark.parametrize(("error", "code", "said"), [
-    (StoreUnavailable("the disk is gone"), 1, "the disk is gone"),
-    (KeyboardInterrupt(), 130,
-     "interrupted; 2 of 3 events were written; {}"),
-])
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (DatabaseUnavailable("the disk is gone"), 1, "the disk is gone"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted; 2 of 3 events were written; {}",
+        ),
+    ],
+)
 def test_what_ends_in_the_middle(
-    run: Run, three: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    error: BaseException, code: int, said: str,
+    run: Run,
+    three: User,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    said: str,
 ) -> None:
     """Of a file nothing is left; what was printed is said to be cut."""
     break_off(monkeypatch, error)
@@ -151,7 +193,8 @@ def test_what_ends_in_the_middle(
     assert done.stderr == f"vestibule: {said.format(left)}\n"
     assert not [*tmp_path.glob("*events*")]
     done = run("events", "export")
-    left = ("the output is cut: begin anew, with --output for a file that"
-            " is whole")
+    left = (
+        "the output is cut: begin anew, with --output for a file that is whole"
+    )
     assert (done.exit_code, len(done.stdout.splitlines())) == (code, 3)
     assert done.stderr == f"vestibule: {said.format(left)}\n"

@@ -29,7 +29,9 @@ def commands(
 def page(columns: int, *words: str) -> str:
     """Return the help of a command on a terminal of so many columns."""
     done = CliRunner().invoke(
-        program, [*words, "--help"], prog_name=PROG,
+        program,
+        [*words, "--help"],
+        prog_name=PROG,
         env={"COLUMNS": str(columns)},
     )
     assert done.exit_code == 0

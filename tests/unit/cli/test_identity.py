@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from models import signing_keys
 from tests.clocks import SetClock
 from tests.unit.cli.conftest import Run
+from vestibule.db import signing_keys
 from vestibule.identity import keys
 
 
@@ -50,9 +50,9 @@ def test_a_rotation(any_database: str, run: Run, moved: SetClock) -> None:
     moved.advance(3600)
     new = rotated(run)
     assert listed(run) == [(old, True, True), (new, False, True)]
-    moved.advance(keys.OVERLAP / timedelta(seconds=1))
+    moved.advance(keys.KEY_OVERLAP / timedelta(seconds=1))
     assert listed(run) == [(old, False, True), (new, True, True)]
-    moved.advance(keys.OVERLAP / timedelta(seconds=1))
+    moved.advance(keys.KEY_OVERLAP / timedelta(seconds=1))
     assert listed(run) == [(old, False, False), (new, True, True)]
     third = rotated(run)
     assert listed(run) == [(new, True, True), (third, False, True)]

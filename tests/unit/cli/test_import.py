@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from models import engine
-from models.user import User
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_old_store import ROW
-from vestibule.accounts.credentials import check_credentials
+from vestibule.accounts.authentication import check_credentials
+from vestibule.db import engine
+from vestibule.db.models.user import User
 
 
 def row(key: str, **fields: Any) -> dict[str, Any]:
@@ -78,15 +78,12 @@ def test_a_dry_run_says_the_same(
     assert done.exit_code == 1
     assert done.stderr.splitlines() == SAID
     assert done.stdout == (
-        "dry run, nothing was written:"
-        " 3 imported, 1 already there, 3 bad\n"
+        "dry run, nothing was written: 3 imported, 1 already there, 3 bad\n"
     )
     assert User.count() == 2
 
 
-def test_a_dry_run_makes_no_file(
-    run: Run, tmp_path: Path, mixed: str
-) -> None:
+def test_a_dry_run_makes_no_file(run: Run, tmp_path: Path, mixed: str) -> None:
     """A database that does not exist still does not afterwards."""
     done = run("db", "import-json", mixed, "--dry-run")
     assert done.stdout.endswith("4 imported, 0 already there, 3 bad\n")
@@ -105,9 +102,7 @@ def test_a_dry_run_upgrades_nothing(run: Run, mixed: str) -> None:
     assert "run: python -m vestibule db upgrade" in done.stderr
 
 
-def test_what_was_is_kept(
-    any_database: str, run: Run, tmp_path: Path
-) -> None:
+def test_what_was_is_kept(any_database: str, run: Run, tmp_path: Path) -> None:
     """Id and both dates are those of the old store."""
     assert run("db", "import-json", store(tmp_path, ROW)).exit_code == 0
     (user,) = User.all()
@@ -138,9 +133,7 @@ def test_the_password_works_and_is_stored_anew(
     assert check_credentials([user], "", "toto1234") == user
 
 
-def test_again_is_no_harm(
-    any_database: str, run: Run, tmp_path: Path
-) -> None:
+def test_again_is_no_harm(any_database: str, run: Run, tmp_path: Path) -> None:
     """A second import finds all of them there, and changes none."""
     file = store(tmp_path, row("a"), row("b"))
     run("db", "import-json", file)

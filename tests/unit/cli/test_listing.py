@@ -7,14 +7,18 @@ import json
 import click
 import pytest
 
-from models.user import User
-from models.user_session import UserSession
 from tests.unit.cli.conftest import Run
-from vestibule.cli import listing
+from vestibule.cli import output
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 COLUMNS = ("id", "email", "name", "created (UTC)")
-ROW = ("33ca0894-f8bd-4b54-8775-b41c18caa828", "bob@example.com", "Bob Dy",
-       "2026-11-23 23:12:33")
+ROW = (
+    "33ca0894-f8bd-4b54-8775-b41c18caa828",
+    "bob@example.com",
+    "Bob Dy",
+    "2026-11-23 23:12:33",
+)
 
 
 class Screen(io.StringIO):
@@ -34,15 +38,14 @@ def screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:
     return shown
 
 
-def test_a_narrow_terminal_gets_cards(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_narrow_terminal_gets_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a table would be unreadable each cell has a line."""
     shown = screen(monkeypatch, 40)
-    listing.show_table(COLUMNS, [ROW, (None, *ROW[1:])])
+    output.show_table(COLUMNS, [ROW, (None, *ROW[1:])])
     assert click.unstyle(shown.getvalue()).splitlines() == [
         # One word too long for what is left of the line.
-        "id            ", ROW[0],
+        "id            ",
+        ROW[0],
         "email         bob@example.com",
         "name          Bob Dy",
         "created (UTC) 2026-11-23 23:12:33",
@@ -54,23 +57,21 @@ def test_a_narrow_terminal_gets_cards(
     ]
 
 
-def test_a_wide_terminal_gets_a_table(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wide_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is room a row is a line, and stays one."""
     shown = screen(monkeypatch, 100)
-    listing.show_table(COLUMNS, [ROW])
+    output.show_table(COLUMNS, [ROW])
     _, line = click.unstyle(shown.getvalue()).splitlines()
     assert line.split("  ") == list(ROW)
 
 
 def test_a_long_list_is_shown_by_pages(
-    monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The names of the columns come again, and no row is left out."""
     shown = screen(monkeypatch, 100)
-    count = 2 * listing.PAGE
-    listing.show_table(("n",), ((str(n),) for n in range(count)))
+    count = 2 * output.PAGE
+    output.show_table(("n",), ((str(n),) for n in range(count)))
     words = click.unstyle(shown.getvalue()).split()
     assert words.count("n") == 2
     assert [w for w in words if w != "n"] == [str(n) for n in range(count)]
@@ -111,32 +112,35 @@ def test_users_as_json(any_database: str, run: Run) -> None:
     assert done.stdout.isascii()
 
 
-def test_sessions_as_json(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sessions_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each says whose it is, until when, and on which device."""
     monkeypatch.setenv("SESSION_DURATION", "60")
     User(id="1", email="bob@example.com").save()
     session = UserSession(
-        user_id="1", session_id="s3cret", created_at="2020-01-02T03:04:05",
-        ip="192.0.2.7", user_agent="Mozilla (X11; Linux) Firefox/140",
+        user_id="1",
+        session_id="s3cret",
+        created_at="2020-01-02T03:04:05",
+        ip="192.0.2.7",
+        user_agent="Mozilla (X11; Linux) Firefox/140",
         method="password",
     )
     session.save()
     done = run("sessions", "list", "--json")
-    assert json.loads(done.stdout) == [{
-        "id": session.id,
-        "user_id": "1",
-        "email": "bob@example.com",
-        "created_at": "2020-01-02 03:04:05",
-        "last_seen_at": None,
-        "expires_at": "2020-01-02 03:05:05",
-        "expired": "expired",
-        "ip": "192.0.2.7",
-        "user_agent": "Mozilla (X11; Linux) Firefox/140",
-        "device": "Firefox on Linux",
-        "method": "password",
-    }]
+    assert json.loads(done.stdout) == [
+        {
+            "id": session.id,
+            "user_id": "1",
+            "email": "bob@example.com",
+            "created_at": "2020-01-02 03:04:05",
+            "last_seen_at": None,
+            "expires_at": "2020-01-02 03:05:05",
+            "expired": "expired",
+            "ip": "192.0.2.7",
+            "user_agent": "Mozilla (X11; Linux) Firefox/140",
+            "device": "Firefox on Linux",
+            "method": "password",
+        }
+    ]
     assert "s3cret" not in done.output
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models.user import User
 from tests.unit.cli.conftest import Run
 from vestibule import cli
+from vestibule.db.models.user import User
 
 
 @pytest.fixture
@@ -47,9 +47,10 @@ def test_a_full_output(
 ) -> None:
     """A disk without space is one line."""
     # Its closing fails too: what is left still fits nowhere.
-    with pytest.raises(OSError, match="No space"), open(
-        "/dev/full", "w"
-    ) as full:
+    with (
+        pytest.raises(OSError, match="No space"),
+        open("/dev/full", "w") as full,
+    ):
         monkeypatch.setattr(sys, "stdout", full)
         code = exit_code()
     assert code == 1

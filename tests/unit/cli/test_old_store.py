@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from models.user import User
-from vestibule.accounts.old_store import Pairs, rows_of, user_of
-from vestibule.errors import InvalidValue
+from vestibule.accounts.json_import import JSONPairs, read_rows, user_from_row
+from vestibule.core.errors import InvalidValue
+from vestibule.db.models.user import User
 
 ROW = {
     "id": "one",
@@ -25,7 +25,7 @@ ROW = {
 
 def user_from(key: str = "one", **changed: Any) -> User:
     """Return the user of the row above, with some fields `changed`."""
-    return user_of(key, Pairs((ROW | changed).items()))
+    return user_from_row(key, JSONPairs((ROW | changed).items()))
 
 
 def test_a_row_is_a_user() -> None:
@@ -53,7 +53,7 @@ def test_the_digits_of_the_hash_may_be_capital() -> None:
 def test_a_user_may_have_little() -> None:
     """Email, names and password may be missing, and so may the id."""
     bare = {name: ROW[name] for name in ("created_at", "updated_at")}
-    user = user_of("two", Pairs(bare.items()))
+    user = user_from_row("two", JSONPairs(bare.items()))
     assert (user.id, user.email, user.password) == ("two", None, None)
     assert user_from(_password=None).password is None
 
@@ -89,16 +89,16 @@ def test_a_bad_field_is_named(changed: dict[str, Any], why: str) -> None:
 @pytest.mark.parametrize(
     ("key", "row", "why"),
     [
-        ("", Pairs(ROW.items()), "id must be the key"),
-        ("a\0", Pairs(), "created_at must be"),
+        ("", JSONPairs(ROW.items()), "id must be the key"),
+        ("a\0", JSONPairs(), "created_at must be"),
         ("one", [], "the row must be an object"),
-        ("one", Pairs([*ROW.items(), ("id", "one")]), "has a field twice"),
+        ("one", JSONPairs([*ROW.items(), ("id", "one")]), "has a field twice"),
     ],
 )
 def test_a_bad_row_is_refused(key: str, row: Any, why: str) -> None:
     """What is no row, or an ambiguous one, is nobody."""
     with pytest.raises(InvalidValue, match=why):
-        user_of(key, row)
+        user_from_row(key, row)
 
 
 def test_a_key_that_no_database_keeps() -> None:
@@ -109,7 +109,7 @@ def test_a_key_that_no_database_keeps() -> None:
 
 def test_rows_keep_their_order_and_their_double_keys() -> None:
     """What JSON would drop silently is there to be judged."""
-    rows = rows_of(b'{"b": {"x": 1, "x": 2}, "a": 1, "b": null}')
+    rows = read_rows(b'{"b": {"x": 1, "x": 2}, "a": 1, "b": null}')
     assert rows == [("b", [("x", 1), ("x", 2)]), ("a", 1), ("b", None)]
 
 
@@ -129,9 +129,9 @@ def test_rows_keep_their_order_and_their_double_keys() -> None:
 def test_what_is_no_store(content: bytes, why: str) -> None:
     """A file that is not a JSON object is refused as a whole."""
     with pytest.raises(InvalidValue, match=why):
-        rows_of(content)
+        read_rows(content)
 
 
 def test_a_byte_order_mark_is_no_obstacle() -> None:
     """Editors of some systems begin a file with one."""
-    assert rows_of(json.dumps({}).encode("utf-8-sig")) == []
+    assert read_rows(json.dumps({}).encode("utf-8-sig")) == []

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from api.v1.auth.session_db_auth import SessionDBAuth
-from models.engine import database
-from models.tables import USER_SESSIONS
-from models.user import User
-from models.user_session import UserSession
 from tests.unit.cli.conftest import Run
-from vestibule import clock
-from vestibule.digest import digest_of
-from vestibule.sessions.reasons import Reason
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import USER_SESSIONS
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+from vestibule.sessions.session import EndReason
 
 
 @pytest.fixture
@@ -63,9 +63,7 @@ def test_list(
     ]
 
 
-def test_list_shows_nothing_secret(
-    run: Run, three: list[UserSession]
-) -> None:
+def test_list_shows_nothing_secret(run: Run, three: list[UserSession]) -> None:
     """Neither an id nor a digest of it is in the output."""
     done = run("sessions", "list")
     for session in three:
@@ -86,9 +84,7 @@ def test_without_a_duration_none_is_expired(
 
 
 @pytest.mark.parametrize("by", ["1", "BOB@example.com"])
-def test_list_of_one_user(
-    run: Run, three: list[UserSession], by: str
-) -> None:
+def test_list_of_one_user(run: Run, three: list[UserSession], by: str) -> None:
     """Only the user's own sessions are listed, by email or id."""
     (row,) = rows(run("sessions", "list", "--user", by).stdout)
     assert row[:2] == [three[0].id, "bob@example.com"]
@@ -107,11 +103,19 @@ def test_a_list_of_many_takes_little_memory(run: Run) -> None:
     """They are read by pages, in order, and none is left out."""
     with database().transaction() as connection:
         now = clock.now()
-        connection.execute(insert(USER_SESSIONS), [
-            {"id": f"{number:05}", "created_at": now, "updated_at": now,
-             "user_id": "1", "user_agent": "x" * 500}
-            for number in range(5000)
-        ])
+        connection.execute(
+            insert(USER_SESSIONS),
+            [
+                {
+                    "id": f"{number:05}",
+                    "created_at": now,
+                    "updated_at": now,
+                    "user_id": "1",
+                    "user_agent": "x" * 500,
+                }
+                for number in range(5000)
+            ],
+        )
     tracemalloc.start()
     try:
         done = run("sessions", "list")
@@ -161,7 +165,7 @@ def test_end_those_of_a_user(run: Run, three: list[UserSession]) -> None:
     assert UserSession.all() == three[1:]
     store = SessionDBAuth().store
     assert three[0].session_id is not None
-    assert store.reason(three[0].session_id) is Reason.REVOKED_BY_ADMIN
+    assert store.reason(three[0].session_id) is EndReason.REVOKED_BY_ADMIN
 
 
 @pytest.mark.parametrize("arguments", [(), ("x", "--user", "1")])

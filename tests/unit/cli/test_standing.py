@@ -3,11 +3,11 @@
 
 import pytest
 
-from models.user import User
-from models.user_session import UserSession
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.accounts.reset import set_forgotten_password
-from vestibule.errors import WrongCode
+from vestibule.accounts.password_reset import set_forgotten_password
+from vestibule.core.errors import WrongCode
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 
 @pytest.fixture
@@ -95,8 +95,12 @@ def test_reset_code(any_database: str, run: Run, bob: User) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("role", "x", "admin"), ("disable", "x"), ("enable", "x"),
-     ("reset-code", "x")],
+    [
+        ("role", "x", "admin"),
+        ("disable", "x"),
+        ("enable", "x"),
+        ("reset-code", "x"),
+    ],
 )
 def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
     """Who is not there is named, in one line."""

@@ -6,10 +6,10 @@ import io
 import click
 import pytest
 
-from models.user import User
-from models.user_session import UserSession
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.cli import listing, terminal
+from vestibule.cli import output, user_argument
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
 
 
 def stored(email: str) -> User:
@@ -31,15 +31,20 @@ def bob() -> User:
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is typed come from a person at a terminal."""
-    monkeypatch.setattr(terminal, "is_asked_by_person", lambda: True)
+    monkeypatch.setattr(user_argument, "is_asked_by_person", lambda: True)
 
 
 def test_add(any_database: str, run: Run) -> None:
-    """The account is stored with its names and the password of the line.
-    """
+    """The account is stored with its names and the password of the line."""
     done = run(
-        "users", "add", "bob@example.com", "--first-name", "Bob",
-        "--last-name", "Dy", typed=f"{PASSWORD}\nanother line\n",
+        "users",
+        "add",
+        "bob@example.com",
+        "--first-name",
+        "Bob",
+        "--last-name",
+        "Dy",
+        typed=f"{PASSWORD}\nanother line\n",
     )
     assert done.exit_code == 0
     user = stored("bob@example.com")
@@ -98,7 +103,9 @@ def test_one_email_is_one_account(
 def test_a_person_types_it_twice(run: Run) -> None:
     """Two different passwords are asked for again, and none is shown."""
     done = run(
-        "users", "add", "a@example.com",
+        "users",
+        "add",
+        "a@example.com",
         typed=f"one password\nanother one\n{PASSWORD}\n{PASSWORD}\n",
     )
     assert done.exit_code == 0
@@ -114,11 +121,19 @@ def test_list(any_database: str, run: Run, bob: User) -> None:
     assert [line.split("\t") for line in done.stdout.splitlines()] == [
         ["id", "email", "name", "role", "disabled", "created (UTC)"],
         [
-            bob.id, "bob@example.com", "Bob Dy", "member", "no",
+            bob.id,
+            "bob@example.com",
+            "Bob Dy",
+            "member",
+            "no",
             bob.to_json()["created_at"],
         ],
         [
-            nobody.id, "-", "-", "member", "no",
+            nobody.id,
+            "-",
+            "-",
+            "member",
+            "no",
             nobody.to_json()["created_at"],
         ],
     ]
@@ -147,7 +162,7 @@ def test_a_person_gets_a_table(
     screen = Screen()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", width)
-    listing.show_table(("A", "B"), [("[bold]" * 3, "\x1b[2J")])
+    output.show_table(("A", "B"), [("[bold]" * 3, "\x1b[2J")])
     shown = click.unstyle(screen.getvalue())
     assert max(map(len, shown.splitlines())) <= int(width)
     assert sorted("".join(shown.split())) == sorted(
@@ -163,7 +178,7 @@ def test_a_dumb_terminal_is_spared(
     screen = Screen()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("TERM", "xterm" if colors else "dumb")
-    listing.show_table(("A",), [("b",)])
+    output.show_table(("A",), [("b",)])
     assert ("\x1b[1m" in screen.getvalue()) is colors
 
 
@@ -242,9 +257,7 @@ def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
     )
 
 
-def test_two_users_of_one_name_are_not_guessed_at(
-    run: Run, bob: User
-) -> None:
+def test_two_users_of_one_name_are_not_guessed_at(run: Run, bob: User) -> None:
     """An id that is also another's email removes nobody."""
     User(email=bob.id).save()
     done = run("users", "remove", bob.id, "--yes")

@@ -69,9 +69,7 @@ def test_logins_that_succeed_are_counted(door: int) -> None:
     assert min(measured.rates) > 0
 
 
-@pytest.mark.parametrize(
-    "bad", [("/", {}, "guess"), ("/mute", {}, "word")]
-)
+@pytest.mark.parametrize("bad", [("/", {}, "guess"), ("/mute", {}, "word")])
 def test_a_login_that_fails_is_no_number(door: int, bad: Attempt) -> None:
     """A refusal ends the run, and so does a login without a cookie."""
     measured = logged_into(door, ("/", {}, "word"), bad)

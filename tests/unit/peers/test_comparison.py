@@ -45,9 +45,7 @@ def test_rounds_are_compared_with_themselves() -> None:
 @pytest.mark.parametrize(
     ("bound", "reached"), [(9.9, "yes"), (10.1, "no"), (None, "")]
 )
-def test_a_goal_is_reached_or_not(
-    bound: float | None, reached: str
-) -> None:
+def test_a_goal_is_reached_or_not(bound: float | None, reached: str) -> None:
     """The line says whether the median keeps to the bound, if any."""
     row = compared("w", Measured("a", [50]), Measured("b", [5]), bound)
     assert row.reached == reached

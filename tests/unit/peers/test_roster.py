@@ -46,14 +46,16 @@ def test_a_login_is_sent_as_its_peer_reads_it() -> None:
     """Forms and JSON carry both secrets, whole, under their names."""
     form = Login(field="username")
     assert parse_qs(form.body("a@b.c", "c d&e")) == {
-        "username": ["a@b.c"], "password": ["c d&e"],
+        "username": ["a@b.c"],
+        "password": ["c d&e"],
     }
     as_json = Login(as_json=True, headers=(("X-Token", "1"),))
     assert as_json.body("a@b.c", 'c"d') == (
         '{"email": "a@b.c", "password": "c\\"d"}'
     )
     assert as_json.all_headers() == {
-        "Content-Type": "application/json", "X-Token": "1",
+        "Content-Type": "application/json",
+        "X-Token": "1",
     }
 
 
@@ -65,11 +67,12 @@ def test_all_cookies_go_back() -> None:
 @pytest.mark.parametrize(
     ("stored", "name"),
     [
-        ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$a2V5",
-         "argon2id m=64 MiB t=3 p=4"),
+        (
+            "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$a2V5",
+            "argon2id m=64 MiB t=3 p=4",
+        ),
         ("scrypt:32768:8:1$salt$key", "scrypt N=2^15 r=8 p=1"),
-        ("pbkdf2_sha256$1000000$salt$key",
-         "PBKDF2-SHA256, 1,000,000 rounds"),
+        ("pbkdf2_sha256$1000000$salt$key", "PBKDF2-SHA256, 1,000,000 rounds"),
     ],
 )
 def test_a_hash_is_named_with_its_cost(stored: str, name: str) -> None:

@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Tests of the application in process, over its test client."""

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+"""The account of the one who asks, in this process."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import (
+    ME,
+    NEW,
+    NOT_FOUND,
+    PASSWORD,
+    REFRESH,
+    SESSIONS,
+    House,
+    basic,
+    session_id_of,
+    stored_user,
+)
+from tests.clocks import SetClock
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+
+PASSWORD_PATH = f"{ME}/password"
+EMAIL_PATH = f"{ME}/email"
+TOO_OLD = {"error": "Re-authentication required"}
+#: Routes that need somebody, with a body that would do.
+BODIES: list[tuple[str, str, dict[str, Any]]] = [
+    (
+        "PUT",
+        PASSWORD_PATH,
+        {"json": {"current_password": PASSWORD, "new_password": NEW}},
+    ),
+    ("PUT", EMAIL_PATH, {"json": {"email": "new@example.com"}}),
+    ("POST", REFRESH, {"data": {"password": PASSWORD}}),
+]
+
+
+def change(
+    client: Any, new: Any = NEW, current: Any = PASSWORD, **more: Any
+) -> Any:
+    """Ask for a new password."""
+    body = {"current_password": current, "new_password": new}
+    return client.put(PASSWORD_PATH, json=body, **more)
+
+
+def is_password(user: User, password: str) -> bool:
+    """Tell whether this is the stored password of a user."""
+    stored = User.get(user.id)
+    return stored is not None and stored.is_valid_password(password)
+
+
+def test_a_new_password_ends_the_other_sessions(house: House) -> None:
+    """The asking one goes on by a new id; its old id is worth nothing."""
+    user = stored_user()
+    client, other = house.known(user), house.known(user)
+    bystander = house.known(stored_user())
+    before = session_id_of(client)
+    (handle,) = [
+        one["id"] for one in client.get(SESSIONS).get_json() if one["current"]
+    ]
+    answer = change(client)
+    assert answer.status_code == 200
+    assert answer.get_json()["id"] == user.id
+    assert "HttpOnly" in answer.headers["Set-Cookie"]
+    assert session_id_of(client) != before
+    (only,) = client.get(SESSIONS).get_json()
+    assert (only["id"], only["current"]) == (handle, True)
+    ended = other.get(ME)
+    assert ended.headers["Session-Ended"] == "reason=password_changed"
+    stolen = house.holder(before).get(ME)
+    assert stolen.status_code == 403
+    assert stolen.headers["Session-Ended"] == "reason=rotated"
+    assert bystander.get(ME).status_code == 200
+    assert is_password(user, NEW)
+    assert house.log_in(user)[1].status_code == 401
+    assert house.log_in(user, NEW)[1].status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ([], 400, "Wrong format"),
+        ({}, 400, "current_password missing"),
+        ({"current_password": ""}, 400, "current_password missing"),
+        (
+            {"current_password": 1, "new_password": NEW},
+            400,
+            "current_password must be a string",
+        ),
+        ({"current_password": PASSWORD}, 400, "new_password missing"),
+        (
+            {"current_password": PASSWORD, "new_password": None},
+            400,
+            "new_password missing",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": ["x"]},
+            400,
+            "new_password must be a string",
+        ),
+        (
+            {"current_password": "x", "new_password": NEW},
+            401,
+            "wrong password",
+        ),
+        # Who does not know the present one learns no rule of the next.
+        (
+            {"current_password": "x", "new_password": "x"},
+            401,
+            "wrong password",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": PASSWORD},
+            400,
+            "new_password is the present one",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": "seven 7"},
+            400,
+            "new_password must have at least 8 characters",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": "PassWord1"},
+            400,
+            "new_password is one of the most common ones",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": "monkeydragon"},
+            400,
+            "new_password is common words put together",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": "Vestibule-2026!"},
+            400,
+            "new_password is a word of this account or service",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": "gwendoline.1"},
+            400,
+            "new_password is a word of this account or service",
+        ),
+        (
+            {"current_password": PASSWORD, "new_password": "lone \ud800 half"},
+            400,
+            "password is not valid Unicode",
+        ),
+    ],
+)
+def test_what_is_no_new_password(
+    build: Build, body: Any, status: int, text: str
+) -> None:
+    """The answer says which; password and sessions stay as they were."""
+    house = build("session_db_auth")
+    user = stored_user(email="gwendoline@example.com")
+    client, other = house.known(user), house.known(user)
+    answer = client.put(PASSWORD_PATH, json=body)
+    assert (answer.status_code, answer.get_json()) == (status, {"error": text})
+    assert "Set-Cookie" not in answer.headers
+    assert is_password(user, PASSWORD)
+    assert client.get(ME).status_code == other.get(ME).status_code == 200
+
+
+@pytest.mark.parametrize("table", ["user_sessions", "ended_sessions"])
+def test_a_password_and_its_sessions_change_together(
+    build: Build, table: str
+) -> None:
+    """What fails between them leaves the old password, and both sessions."""
+    house = build("session_db_auth")
+    user = stored_user()
+    client, other = house.known(user), house.known(user)
+    act = {"user_sessions": "DELETE", "ended_sessions": "INSERT"}[table]
+    with database().transaction() as connection:
+        connection.execute(
+            text(
+                f"CREATE TRIGGER broken BEFORE {act} ON {table}"
+                " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            )
+        )
+    assert change(client).status_code == 500
+    assert is_password(user, PASSWORD)
+    for one in (client, other):
+        assert one.get(ME).status_code == 200
+    with database().transaction() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    assert change(client).status_code == 200
+    assert client.get(ME).status_code == 200
+    assert other.get(ME).status_code == 403
+
+
+@pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
+def test_sessions_in_the_database_end_whoever_serves(
+    build: Build, auth_type: str
+) -> None:
+    """Another server may keep sessions there; they end with the password."""
+    user = stored_user()
+    session_id = SessionDBAuth().create_session(user.id)
+    assert change(build(auth_type).known(user)).status_code == 200
+    assert SessionDBAuth().user_id_for_session_id(session_id) is None
+
+
+@pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
+def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
+    """By Basic there is no session to renew."""
+    user = stored_user()
+    client = build(auth_type).known(user)
+    answer = change(client)
+    assert answer.status_code == 200
+    assert ("Set-Cookie" in answer.headers) is (auth_type != "basic_auth")
+    assert is_password(user, NEW)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BODIES)
+def test_nobody_has_no_account(
+    build: Build, method: str, path: str, body: dict[str, Any]
+) -> None:
+    """A 404 where nobody is known."""
+    answer = build(None).client().open(path, method=method, **body)
+    assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
+
+
+def test_an_email_needs_a_recent_proof(
+    house: House, moved_clock: SetClock
+) -> None:
+    """The login is one for five minutes; a refresh is a new one."""
+    user = stored_user()
+    client = house.known(user)
+    moved_clock.advance(300)
+    answer = client.put(EMAIL_PATH, json={"email": "one@example.com"})
+    assert (answer.status_code, answer.get_json()["email"]) == (
+        200,
+        "one@example.com",
+    )
+    moved_clock.advance(1)
+    answer = client.put(EMAIL_PATH, json={"email": "two@example.com"})
+    assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
+    assert client.post(REFRESH, data={"password": PASSWORD}).status_code == 200
+    answer = client.put(EMAIL_PATH, json={"email": "two@example.com"})
+    assert answer.status_code == 200
+    stored = User.get(user.id)
+    assert stored is not None
+    assert stored.email == "two@example.com"
+    form = {"email": "two@example.com", "password": PASSWORD}
+    login = house.client().post("/api/v1/auth_session/login", data=form)
+    assert login.status_code == 200
+
+
+def test_a_session_of_a_script_has_no_proof(build: Build) -> None:
+    """Nobody showed a password for it."""
+    house = build("session_db_auth")
+    session_id = house.mechanism.create_session(stored_user().id)
+    answer = house.holder(session_id).put(
+        EMAIL_PATH, json={"email": "one@example.com"}
+    )
+    assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
+
+
+def test_basic_proves_itself(build: Build) -> None:
+    """Each request has the password."""
+    user = stored_user()
+    client = build("basic_auth").known(user)
+    answer = client.put(EMAIL_PATH, json={"email": "one@example.com"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ([], "Wrong format"),
+        ({}, "email missing"),
+        ({"email": ""}, "email missing"),
+        ({"email": 1}, "email must be a string"),
+        ({"email": "x"}, "email is not an email address"),
+        ({"email": "Taken@example.com"}, "email is already registered"),
+    ],
+)
+def test_what_is_no_new_email(build: Build, body: Any, text: str) -> None:
+    """A 400 says why, and the address stays."""
+    stored_user(email="taken@example.com")
+    user = stored_user()
+    client = build("session_db_auth").known(user)
+    answer = client.put(EMAIL_PATH, json=body)
+    assert (answer.status_code, answer.get_json()) == (400, {"error": text})
+    assert client.get(ME).get_json()["email"] == user.email
+
+
+def test_a_refresh_gives_a_new_id(house: House) -> None:
+    """The handle stays, and so do the other sessions."""
+    user = stored_user()
+    client, other = house.known(user), house.known(user)
+    before = session_id_of(client)
+    handles = {one["id"] for one in client.get(SESSIONS).get_json()}
+    answer = client.post(REFRESH, data={"password": PASSWORD})
+    assert answer.get_json() == user.to_json()
+    assert session_id_of(client) != before
+    assert {one["id"] for one in client.get(SESSIONS).get_json()} == handles
+    stolen = house.holder(before).get(ME)
+    assert stolen.headers["Session-Ended"] == "reason=rotated"
+    assert other.get(ME).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "text"),
+    [
+        ({}, 400, "password missing"),
+        ({"password": ""}, 400, "password missing"),
+        ({"password": "wrong"}, 401, "wrong password"),
+    ],
+)
+def test_what_is_no_refresh(
+    house: House, form: dict[str, str], status: int, text: str
+) -> None:
+    """The session goes on by its old id, without a new proof."""
+    client = house.known(stored_user())
+    before = session_id_of(client)
+    answer = client.post(REFRESH, data=form)
+    assert (answer.status_code, answer.get_json()) == (status, {"error": text})
+    assert session_id_of(client) == before
+    assert client.get(ME).status_code == 200
+
+
+def test_without_sessions_there_is_nothing_to_refresh(build: Build) -> None:
+    """A 404, as for login."""
+    headers = {"Authorization": basic(stored_user())}
+    answer = (
+        build("basic_auth")
+        .client()
+        .post(REFRESH, data={"password": PASSWORD}, headers=headers)
+    )
+    assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""What admins do to accounts, in this process."""
+
+from typing import Any
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import (
+    FORBIDDEN,
+    ME,
+    NOT_FOUND,
+    PASSWORD,
+    REFRESH,
+    USERS,
+    House,
+    stored_user,
+)
+from tests.clocks import SetClock
+from vestibule.db.models.user import User
+
+#: What only admins may do, under both policies.
+ROUTES: list[tuple[str, str, Any]] = [
+    ("PUT", "/role", {"role": "admin"}),
+    ("PUT", "/disabled", {"disabled": True}),
+    ("POST", "/password-reset", None),
+    ("GET", "/failures", None),
+    ("DELETE", "/failures", None),
+    ("GET", "/sessions", None),
+    ("DELETE", "/sessions", None),
+]
+EVERYBODY = "/api/v1/sessions"
+
+
+@pytest.mark.parametrize(("method", "end", "body"), ROUTES)
+def test_admins_only(house: House, method: str, end: str, body: Any) -> None:
+    """A member has 403, whether the user exists or not; an admin 404."""
+    user = stored_user()
+    client, admin = house.known(user), house.known(stored_user("admin"))
+    for user_id in (user.id, "nobody"):
+        answer = client.open(
+            f"{USERS}/{user_id}{end}", method=method, json=body
+        )
+        assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
+    path = f"{USERS}/{user.id}{end}"
+    assert admin.open(path, method=method, json=body).status_code == 200
+    answer = admin.open(f"{USERS}/nobody{end}", method=method, json=body)
+    assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
+
+
+@pytest.mark.parametrize(("method", "end", "body"), ROUTES)
+def test_nobody_is_no_admin(
+    build: Build, method: str, end: str, body: Any
+) -> None:
+    """Where there is no guard these routes are closed."""
+    path = f"{USERS}/{stored_user().id}{end}"
+    client = build(None).client()
+    assert client.open(path, method=method, json=body).status_code == 403
+    assert client.delete(EVERYBODY).status_code == 403
+
+
+def test_a_role_counts_at_once(house: House) -> None:
+    """For the sessions that are open already; the last admin stays one."""
+    user, admin = stored_user(), stored_user("admin")
+    client, chief = house.known(user), house.known(admin)
+    path = f"{USERS}/{user.id}/role"
+    answer = chief.put(path, json={"role": "admin"})
+    assert answer.get_json()["id"] == user.id
+    assert client.get(f"{USERS}/{admin.id}/sessions").status_code == 200
+    assert chief.put(path, json={"role": "member"}).status_code == 200
+    assert client.get(f"{USERS}/{admin.id}/sessions").status_code == 403
+    answer = chief.put(f"{USERS}/{admin.id}/role", json={"role": "member"})
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("end", "body", "told"),
+    [
+        ("role", [], {}),
+        ("role", {}, {"field": "role"}),
+        ("role", {"role": "king"}, {"field": "role"}),
+        ("role", {"role": ["admin"]}, {"field": "role"}),
+        ("disabled", [], {}),
+        ("disabled", {}, {"field": "disabled"}),
+        ("disabled", {"disabled": "yes"}, {"field": "disabled"}),
+        ("disabled", {"disabled": 1}, {"field": "disabled"}),
+    ],
+)
+def test_what_cannot_be_meant(
+    build: Build, end: str, body: Any, told: dict[str, str]
+) -> None:
+    """A 400 names the field, and nothing changes."""
+    user = stored_user()
+    admin = build("basic_auth").known(stored_user("admin"))
+    answer = admin.put(f"{USERS}/{user.id}/{end}", json=body)
+    assert answer.status_code == 400
+    assert answer.get_json() == {"error": "Wrong format", **told}
+    stored = User.get(user.id)
+    assert stored is not None
+    assert (stored.role, stored.disabled_at) == ("member", None)
+
+
+def test_who_is_disabled_is_out(house: House) -> None:
+    """All sessions end; enabling asks for a new login."""
+    user = stored_user()
+    client, admin = house.known(user), house.known(stored_user("admin"))
+    path = f"{USERS}/{user.id}/disabled"
+    assert admin.put(path, json={"disabled": True}).status_code == 200
+    ended = client.get(ME)
+    assert ended.headers["Session-Ended"] == "reason=user_disabled"
+    assert house.log_in(user)[1].status_code == 401
+    assert admin.put(path, json={"disabled": False}).status_code == 200
+    assert client.get(ME).status_code == 403
+    assert house.log_in(user)[1].status_code == 200
+
+
+def test_a_users_sessions(house: House) -> None:
+    """An admin sees them, no secret, and ends them."""
+    user = stored_user()
+    clients = [house.known(user) for _ in range(2)]
+    admin = house.known(stored_user("admin"))
+    path = f"{USERS}/{user.id}/sessions"
+    listed = admin.get(path).get_json()
+    assert [one["current"] for one in listed] == [False, False]
+    assert admin.delete(path).get_json() == {"ended": 2}
+    assert admin.delete(path).get_json() == {"ended": 0}
+    for client in clients:
+        ended = client.get(ME)
+        assert ended.headers["Session-Ended"] == "reason=revoked_by_admin"
+
+
+def test_everybodys_sessions(house: House) -> None:
+    """That of the admin who asks goes too."""
+    clients = [house.known(stored_user()) for _ in range(2)]
+    admin = house.known(stored_user("admin"))
+    assert clients[0].delete(EVERYBODY).status_code == 403
+    assert admin.delete(EVERYBODY).get_json() == {"ended": 3}
+    for client in (*clients, admin):
+        assert client.get(ME).status_code == 403
+
+
+#: What an admin changes by these, a thief of the session could not.
+CHANGES: list[tuple[str, str, Any]] = [
+    one for one in ROUTES if one[0] != "GET"
+]
+
+
+@pytest.mark.parametrize("profile", ["contract", "hardened"])
+def test_changes_need_a_recent_proof(
+    build: Build, moved_clock: SetClock, profile: str
+) -> None:
+    """A thief of an admin's session throws nobody out, makes no admin and
+    gets no reset code; after a new proof the admin may.
+    """
+    house = build(
+        "session_db_auth",
+        SECURITY_PROFILE=profile,
+        SESSION_NAME="__Host-s",
+        COOKIE_SECURE="auto",
+    )
+    user, admin = stored_user(), house.known(stored_user("admin"))
+    changes = [
+        (method, f"{USERS}/{user.id}{end}", body)
+        for method, end, body in CHANGES
+    ] + [("DELETE", EVERYBODY, None)]
+    moved_clock.advance(301)
+    for method, path, body in changes:
+        answer = admin.open(path, method=method, json=body)
+        assert answer.status_code == 403, path
+        assert answer.get_json() == {"error": "Re-authentication required"}
+    stored = User.get(user.id)
+    assert stored is not None
+    assert (stored.role, stored.disabled_at) == ("member", None)
+    proof = admin.post(REFRESH, data={"password": PASSWORD})
+    assert proof.status_code == 200
+    for method, path, body in changes:
+        answer = admin.open(path, method=method, json=body)
+        assert answer.status_code == 200, path
+
+
+def test_by_basic_each_request_is_a_proof(
+    build: Build, moved_clock: SetClock
+) -> None:
+    """A password that comes along is asked for no second time."""
+    user, admin = stored_user(), stored_user("admin")
+    client = build("basic_auth").known(admin)
+    moved_clock.advance(301)
+    for method, end, body in CHANGES:
+        answer = client.open(
+            f"{USERS}/{user.id}{end}", method=method, json=body
+        )
+        assert answer.status_code == (404 if end == "/sessions" else 200)
+
+
+def test_by_basic_there_are_no_sessions(build: Build) -> None:
+    """A 404, once it is an admin who asks."""
+    admin = build("basic_auth").known(stored_user("admin"))
+    path = f"{USERS}/{stored_user().id}/sessions"
+    for answer in (
+        admin.get(path),
+        admin.delete(path),
+        admin.delete(EVERYBODY),
+    ):
+        assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)

@@ -1,0 +1,317 @@
+#!/usr/bin/env python3
+"""The security log: each event is written where it happens."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import (
+    LOGIN,
+    LOGOUT,
+    ME,
+    NEW,
+    PASSWORD,
+    REFRESH,
+    RESET,
+    SESSIONS,
+    USERS,
+    House,
+    session_id_of,
+    stored_user,
+)
+from tests.clocks import SetClock
+from vestibule.accounts.password_reset import issue_code
+from vestibule.audit import log
+from vestibule.audit.log import EventType
+from vestibule.audit.writer import audit_writer
+from vestibule.db.events import EventFilter, page
+from vestibule.db.models.user import User
+
+Logged = Callable[[], list[dict[str, Any]]]
+#: What a line may have, beside time, event, request and address.
+FIELDS = {
+    "user",
+    "by",
+    "handle",
+    "reason",
+    "count",
+    "path",
+    "retry_after",
+}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
+
+
+class Scene:
+    """An application with a user, an admin and what they know."""
+
+    def __init__(self, house: House) -> None:
+        """Log both in."""
+        self.house = house
+        self.user = stored_user()
+        self.admin = stored_user("admin")
+        self.client = house.known(self.user)
+        self.chief = house.known(self.admin)
+        self.path = f"{USERS}/{self.user.id}"
+        (own,) = self.client.get(SESSIONS).get_json()
+        self.handle = own["id"]
+
+    def fail(self, times: int) -> None:
+        """Log in by a wrong password, again and again."""
+        for _ in range(times):
+            self.house.log_in(self.user, "a wrong password")
+
+    def replay(self) -> None:
+        """Show the cookie of a session that ended."""
+        session_id = session_id_of(self.client)
+        self.client.delete(LOGOUT)
+        self.house.holder(session_id).get(ME)
+
+    def unlock(self) -> None:
+        """Fail, and have the failure forgotten by the admin."""
+        self.fail(1)
+        self.chief.delete(f"{self.path}/failures")
+
+    def reset(self) -> None:
+        """Use a reset code."""
+        self.house.client().post(
+            RESET,
+            data={
+                "email": self.user.email,
+                "new_password": NEW,
+                "code": issue_code(self.user).code,
+            },
+        )
+
+
+def _me(scene: Scene) -> dict[str, Any]:
+    """Return the field of a line about the user alone."""
+    return {"user": scene.user.id}
+
+
+def _by(scene: Scene) -> dict[str, Any]:
+    """Return the fields of a line about what the admin did to the user."""
+    return {"user": scene.user.id, "by": scene.admin.id}
+
+
+Fields = Callable[[Scene], dict[str, Any]]
+#: For each event what brings it about, and the fields of its line.
+FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
+    EventType.LOGIN: (lambda s: s.house.known(s.user), _me),
+    EventType.LOGIN_FAILED: (
+        lambda s: s.fail(1),
+        lambda s: _me(s) | {"reason": "wrong_password"},
+    ),
+    EventType.THROTTLED: (
+        lambda s: s.fail(5),
+        lambda s: _me(s) | {"retry_after": 1},
+    ),
+    EventType.REAUTHENTICATED: (
+        lambda s: s.client.post(REFRESH, data={"password": PASSWORD}),
+        _me,
+    ),
+    EventType.LOGOUT: (
+        lambda s: s.client.delete(LOGOUT),
+        lambda s: _me(s) | {"handle": s.handle},
+    ),
+    EventType.SESSION_REVOKED: (
+        lambda s: s.client.delete(f"{SESSIONS}/{s.handle}"),
+        lambda s: _me(s) | {"handle": s.handle},
+    ),
+    EventType.SESSIONS_REVOKED: (
+        lambda s: s.chief.delete(f"{s.path}/sessions"),
+        lambda s: _by(s) | {"count": 1},
+    ),
+    EventType.SESSION_REFUSED: (
+        lambda s: s.replay(),
+        lambda s: {"reason": "logged_out"},
+    ),
+    EventType.CROSS_SITE_REFUSED: (
+        lambda s: s.client.delete(
+            LOGOUT, headers={"Sec-Fetch-Site": "cross-site"}
+        ),
+        lambda s: {"path": LOGOUT},
+    ),
+    EventType.USER_ADDED: (
+        lambda s: s.chief.post(
+            USERS, json={"email": "new@example.com", "password": NEW}
+        ),
+        lambda s: {
+            "by": s.admin.id,
+            "user": User.search({"email": "new@example.com"})[0].id,
+        },
+    ),
+    EventType.USER_REMOVED: (lambda s: s.chief.delete(s.path), _by),
+    EventType.USER_DISABLED: (
+        lambda s: s.chief.put(f"{s.path}/disabled", json={"disabled": True}),
+        _by,
+    ),
+    EventType.USER_ENABLED: (
+        lambda s: s.chief.put(f"{s.path}/disabled", json={"disabled": False}),
+        _by,
+    ),
+    EventType.ROLE_CHANGED: (
+        lambda s: s.chief.put(f"{s.path}/role", json={"role": "admin"}),
+        lambda s: _by(s) | {"reason": "admin"},
+    ),
+    EventType.EMAIL_CHANGED: (
+        lambda s: s.client.put(
+            f"{ME}/email", json={"email": "new@example.com"}
+        ),
+        _me,
+    ),
+    EventType.PASSWORD_CHANGED: (
+        lambda s: s.client.put(
+            f"{ME}/password",
+            json={"current_password": PASSWORD, "new_password": NEW},
+        ),
+        _me,
+    ),
+    EventType.USER_UNLOCKED: (lambda s: s.unlock(), _by),
+    EventType.RESET_CODE_ISSUED: (
+        lambda s: s.chief.post(f"{s.path}/password-reset"),
+        _by,
+    ),
+    EventType.PASSWORD_RESET: (lambda s: s.reset(), _me),
+}
+
+
+def test_each_event_has_its_flow() -> None:
+    """None is declared that nothing writes."""
+    assert set(FLOWS) == set(EventType)
+
+
+@pytest.mark.parametrize("event", EventType)
+def test_each_event_is_written(
+    build: Build, moved_clock: SetClock, logged: Logged, event: EventType
+) -> None:
+    """Once, with who, from where, in which request and what of."""
+    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    before = len(logged())
+    act, fields = FLOWS[event]
+    act(scene)
+    (line,) = [one for one in logged()[before:] if one["event"] == event.value]
+    assert MOMENT.fullmatch(line.pop("time"))
+    assert line.pop("ip") == "127.0.0.1"
+    assert re.fullmatch(r"[0-9a-f-]{36}", line.pop("request"))
+    del line["event"]
+    wanted = fields(scene)
+    if event is EventType.LOGIN:
+        handle = line.pop("handle")
+        assert handle in {
+            one["id"] for one in scene.client.get(SESSIONS).get_json()
+        }
+    assert line == wanted
+    assert set(line) <= FIELDS
+
+
+@pytest.mark.parametrize("event", EventType)
+def test_each_event_is_in_the_database(
+    build: Build, moved_clock: SetClock, logged: Logged, event: EventType
+) -> None:
+    """As the line has it, and with the program that the client used."""
+    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    FLOWS[event][0](scene)
+    assert audit_writer().flush()
+    line = [one for one in logged() if one["event"] == event.value][-1]
+    kept = page(EventFilter(kind=event.value), 1).happenings[0]
+    assert kept.at.isoformat(timespec="milliseconds") == line["time"]
+    assert (kept.ip, kept.network) == (line["ip"], "127.0.0.1/32")
+    assert kept.user_agent is not None
+    assert kept.user_agent.startswith("Werkzeug/")
+    assert (kept.user_id, kept.handle, kept.reason, kept.count) == tuple(
+        line.get(name) for name in ("user", "handle", "reason", "count")
+    )
+    by = line.get("by")
+    assert kept.by_id == (None if by == kept.user_id else by)
+
+
+@pytest.mark.parametrize("event", EventType)
+def test_no_event_tells_a_secret(
+    build: Build,
+    moved_clock: SetClock,
+    security_lines: list[str],
+    event: EventType,
+) -> None:
+    """No password, no code and no session id is in any line."""
+    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    secrets = [session_id_of(scene.client), session_id_of(scene.chief)]
+    FLOWS[event][0](scene)
+    for client in (scene.client, scene.chief):
+        cookie = client.get_cookie("_my_session_id")
+        secrets += [cookie.value] if cookie else []
+    for line in security_lines:
+        for secret in (*secrets, PASSWORD, NEW, "a wrong password"):
+            assert secret not in line
+        assert not re.search("([0-9A-Z]{4}-){6}", line)
+
+
+def test_nobody_writes_a_line_of_his_own(
+    build: Build, security_lines: list[str]
+) -> None:
+    """Line breaks, quotes and controls in all that a client sends."""
+    house = build("session_db_auth")
+    evil = 'x\n{"event": "login", "user": "admin"}\r\x1b[2J\u2028'
+    house.client().post(
+        LOGIN,
+        data={"email": evil, "password": evil},
+        headers={"User-Agent": 'a"}{"event": "login"}'},
+    )
+    house.client().post(
+        "/api/v1/%0a%7b%22event%22%3a%22login%22%7d%e2%80%a8",
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    house.client().get(ME, headers={"Authorization": "\x1b[2J"})
+    assert [json.loads(line)["event"] for line in security_lines] == [
+        "login_failed",
+        "cross_site_refused",
+        "session_refused",
+    ]
+    for line in security_lines:
+        assert line.isascii()
+        assert line.isprintable()
+
+
+def test_an_unknown_email_is_nobody(build: Build, logged: Logged) -> None:
+    """The line says so, and does not repeat what was typed."""
+    house = build("session_db_auth")
+    house.log_in(User(email="hunter2@example.com"))
+    (line,) = logged()
+    assert (line["event"], line["reason"]) == ("login_failed", "unknown_email")
+    assert "user" not in line
+    assert "hunter2" not in str(line)
+
+
+def test_requests_have_names_of_their_own(
+    build: Build, logged: Logged
+) -> None:
+    """Lines of one request share a name, others do not have it."""
+    house = build("session_db_auth")
+    user = stored_user()
+    house.known(user)
+    house.known(user)
+    first, second = (one["request"] for one in logged())
+    assert first != second
+
+
+def test_a_script_is_no_request(logged: Logged) -> None:
+    """Its lines have neither a request nor an address."""
+    log.begin_request(None)
+    log.log(EventType.USER_ADDED, user="u", by=None)
+    (line,) = logged()
+    assert set(line) == {"time", "event", "user"}
+
+
+def test_to_end_nothing_is_no_event(
+    build: Build, moved_clock: SetClock, logged: Logged
+) -> None:
+    """Else whoever is signed in could fill the log with it."""
+    scene = Scene(build("session_db_auth"))
+    scene.client.delete(SESSIONS)
+    before = len(logged())
+    for _ in range(3):
+        assert scene.client.delete(SESSIONS).get_json() == {"ended": 0}
+    assert len(logged()) == before

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""What browsers are told, on every answer of the service."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import (
+    FORBIDDEN,
+    LOGIN,
+    LOGOUT,
+    ME,
+    PASSWORD,
+    REFRESH,
+    STATUS,
+    USERS,
+    House,
+    stored_user,
+)
+from vestibule.db.models.user import User
+from vestibule.mechanisms import MECHANISMS
+
+ALWAYS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+        " form-action 'none'"
+    ),
+}
+TLS = {"base_url": "https://app.example"}
+EVIL = "https://evil.example"
+
+
+def answers(house: House, **more: Any) -> Iterator[tuple[int, Any]]:
+    """Yield an answer of each kind, with the status it should have."""
+    client = house.client()
+    yield 200, client.get(STATUS, **more)
+    yield 204, client.head(STATUS, **more)
+    yield 401, client.get(USERS, **more)
+    known = house.log_in(stored_user(), **more)[0]
+    yield 404, known.get("/api/v1/nothing", **more)
+    yield 405, client.get(LOGIN, **more)
+    yield (
+        405,
+        client.get(
+            LOGIN, **{**more, "headers": {"Accept": "application/json"}}
+        ),
+    )
+    yield 413, client.post(LOGIN, data={"email": "x" * 99_999}, **more)
+    yield 400, client.post(LOGIN, **more)
+
+
+@pytest.mark.parametrize("base", [{}, TLS])
+def test_every_answer_has_them(house: House, base: dict[str, str]) -> None:
+    """Whatever the status; HSTS where the client came by TLS."""
+    for status, answer in answers(house, **base):
+        assert answer.status_code == (200 if status == 204 else status)
+        for name, value in ALWAYS.items():
+            assert answer.headers.getlist(name) == [value], (status, name)
+        assert "Cookie, Authorization" in answer.headers.getlist("Vary")
+        assert answer.headers.getlist("Access-Control-Allow-Origin") == ["*"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert answer.headers.getlist("Strict-Transport-Security") == (
+            ["max-age=63072000"] if base else []
+        )
+
+
+def test_a_defect_has_them_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare 500 that tells nothing."""
+
+    def fail() -> int:
+        """Fail as a defect does."""
+        raise KeyError("detail")
+
+    client = house.known(stored_user())
+    monkeypatch.setattr(User, "count", fail)
+    answer = client.get("/api/v1/stats")
+    assert answer.status_code == 500
+    assert answer.get_json() == {"error": "Internal Server Error"}
+    for name, value in ALWAYS.items():
+        assert answer.headers[name] == value
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "is_tls"),
+    [
+        ("10.0.0.1", "https", True),
+        ("10.0.0.1", "http", False),
+        ("10.0.0.1", None, False),
+        ("10.0.0.2", "https", False),
+    ],
+)
+def test_who_came_by_tls_a_trusted_proxy_says(
+    build: Build, peer: str, forwarded: str | None, is_tls: bool
+) -> None:
+    """HSTS and the cookie's `Secure` go by it, and by nobody else."""
+    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    headers = {} if forwarded is None else {"X-Forwarded-Proto": forwarded}
+    answer = house.log_in(
+        stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
+    )[1]
+    assert ("Strict-Transport-Security" in answer.headers) is is_tls
+    assert ("; Secure" in answer.headers["Set-Cookie"]) is is_tls
+
+
+@pytest.mark.parametrize(
+    ("listed", "asking", "allowed"),
+    [
+        ("*", None, "*"),
+        ("*", EVIL, "*"),
+        ("", None, None),
+        ("", EVIL, None),
+        ("https://a.example,https://b.example:8443", None, None),
+        ("https://a.example,https://b.example:8443", EVIL, None),
+        (
+            "https://a.example,https://b.example:8443",
+            "https://b.example:8443",
+            "https://b.example:8443",
+        ),
+        (
+            "https://a.example, https://b.example",
+            "https://b.example",
+            "https://b.example",
+        ),
+        ("https://a.example", "https://a.example.evil.example", None),
+        ("https://a.example", "http://a.example", None),
+        ("https://a.example", "null", None),
+    ],
+)
+def test_who_may_read_answers(
+    build: Build, listed: str, asking: str | None, allowed: str | None
+) -> None:
+    """An origin that is not listed is never repeated; caches are told."""
+    client = build("session_db_auth", CORS_ORIGINS=listed).client()
+    headers = {} if asking is None else {"Origin": asking}
+    for path in (STATUS, USERS, "/nothing", LOGIN):
+        answer = client.get(path, headers=headers)
+        sent = answer.headers.getlist("Access-Control-Allow-Origin")
+        assert sent == ([] if allowed is None else [allowed])
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        varies = "Origin" in answer.headers.getlist("Vary")
+        assert varies is (listed not in ("", "*"))
+
+
+@pytest.mark.parametrize("auth_type", MECHANISMS)
+def test_a_refusal_says_how_to_authenticate(
+    build: Build, auth_type: str
+) -> None:
+    """`Basic` only where it is: browsers open a window of their own."""
+    client = build(auth_type).client()
+    scheme = "Basic" if auth_type == "basic_auth" else "Cookie"
+    for path in (USERS, "/api/v1/unauthorized"):
+        answer = client.get(path)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == (
+            f'{scheme} realm="vestibule"'
+        )
+
+
+def test_a_wrong_password_says_so_too(house: House) -> None:
+    """RFC 9110 asks it of every 401: of a refresh and a change, too."""
+    user = stored_user()
+    client = house.known(user)
+    body = {"current_password": "x", "new_password": "violet umbrella"}
+    for answer in (
+        house.log_in(user, "wrong")[1],
+        client.post(REFRESH, data={"password": "wrong"}),
+        client.put(f"{ME}/password", json=body),
+    ):
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == (
+            'Cookie realm="vestibule"'
+        )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": EVIL},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://blog.localhost"},
+    ],
+)
+def test_what_another_site_sends_is_refused(
+    house: House, headers: dict[str, str]
+) -> None:
+    """Whoever is logged in: nothing happens, and reading goes on."""
+    user = stored_user()
+    client = house.known(user)
+    for answer in (
+        house.log_in(user, headers=headers)[1],
+        client.delete(LOGOUT, headers=headers),
+        client.post(USERS, json={}, headers=headers),
+        client.put(f"{USERS}/{user.id}", json={}, headers=headers),
+        client.delete(f"{USERS}/{user.id}", headers=headers),
+        client.post("/api/v1/nothing", headers=headers),
+    ):
+        assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
+        assert "Set-Cookie" not in answer.headers
+    assert client.get(ME, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://localhost"},
+    ],
+)
+def test_what_the_own_site_sends_passes(
+    house: House, headers: dict[str, str]
+) -> None:
+    """So does a program, which says nothing."""
+    client, answer = house.log_in(stored_user(), headers=headers)
+    assert answer.status_code == 200
+    assert client.delete(LOGOUT, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "origin", "status"),
+    [
+        ("10.0.0.1", "https", "http://localhost", 403),
+        ("10.0.0.1", "https", "https://localhost", 200),
+        # Nobody is trusted to say that there was TLS, or that there was not.
+        ("10.0.0.2", "https", "http://localhost", 200),
+        ("10.0.0.2", None, "https://localhost", 200),
+    ],
+)
+def test_a_page_without_tls_is_another_site(
+    build: Build, peer: str, forwarded: str | None, origin: str, status: int
+) -> None:
+    """To a request that came by TLS; else both schemes are the own one."""
+    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    headers = {"Origin": origin}
+    if forwarded is not None:
+        headers["X-Forwarded-Proto"] = forwarded
+    answer = house.log_in(
+        stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
+    )[1]
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("base", "setting", "is_secure"),
+    [
+        ({}, "auto", False),
+        (TLS, "auto", True),
+        ({}, "always", True),
+        (TLS, "always", True),
+    ],
+)
+def test_the_flags_of_the_cookie(
+    build: Build, base: dict[str, str], setting: str, is_secure: bool
+) -> None:
+    """Those of the login are those of every other cookie that is set."""
+    house = build("session_db_auth", COOKIE_SECURE=setting)
+    client, answer = house.log_in(stored_user(), **base)
+    flags = ["HttpOnly", "Path=/", "SameSite=Lax"]
+    wanted = [*flags, "Secure"] if is_secure else flags
+    again = client.post(REFRESH, data={"password": PASSWORD}, **base)
+    for shown in (answer, again):
+        value, *rest = shown.headers["Set-Cookie"].split("; ")
+        assert value.startswith("_my_session_id=")
+        assert sorted(rest) == sorted(wanted)
+    gone = client.delete(LOGOUT, **base).headers["Set-Cookie"].split("; ")
+    assert gone[0] == "_my_session_id="
+    assert "Max-Age=0" in gone
+    assert set(wanted) <= set(gone)

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""A forgotten password, in this process."""
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import ME, NEW, RESET, USERS, House, stored_user
+from tests.clocks import SetClock
+from vestibule.accounts.password_reset import issue_code
+from vestibule.db.models.user import User
+
+WRONG = {"error": "wrong or expired code"}
+
+
+def form(user: User, code: str, password: str = NEW) -> dict[str, str]:
+    """Return the form that resets the password of a user."""
+    return {"email": str(user.email), "code": code, "new_password": password}
+
+
+def test_a_code_sets_a_password_once(house: House) -> None:
+    """All sessions end, nobody is logged in, and the code is used up."""
+    user = stored_user()
+    client = house.known(user)
+    admin = house.known(stored_user("admin"))
+    shown = admin.post(f"{USERS}/{user.id}/password-reset").get_json()
+    answer = house.client().post(RESET, data=form(user, shown["code"]))
+    assert (answer.status_code, answer.get_json()) == (200, {})
+    assert "Set-Cookie" not in answer.headers
+    ended = client.get(ME)
+    assert ended.headers["Session-Ended"] == "reason=password_reset"
+    assert house.log_in(user)[1].status_code == 401
+    assert house.log_in(user, NEW)[1].status_code == 200
+    answer = house.client().post(RESET, data=form(user, shown["code"]))
+    assert (answer.status_code, answer.get_json()) == (400, WRONG)
+
+
+@pytest.mark.parametrize("missing", ["email", "code", "new_password"])
+def test_each_field_is_needed(build: Build, missing: str) -> None:
+    """A 400 says which is not there."""
+    user = stored_user()
+    data = form(user, issue_code(user).code)
+    client = build("session_db_auth").client()
+    for given in (
+        data | {missing: ""},
+        {k: v for k, v in data.items() if k != missing},
+    ):
+        answer = client.post(RESET, data=given)
+        assert answer.status_code == 400
+        assert answer.get_json() == {"error": f"{missing} missing"}
+
+
+@pytest.mark.parametrize("auth_type", [None, "basic_auth", "session_auth"])
+def test_every_mechanism_can_reset(
+    build: Build, auth_type: str | None
+) -> None:
+    """Who forgot the password has no other credential than the code."""
+    user = stored_user()
+    answer = (
+        build(auth_type)
+        .client()
+        .post(RESET, data=form(user, issue_code(user).code.lower()))
+    )
+    assert answer.status_code == 200
+    stored = User.get(user.id)
+    assert stored is not None
+    assert stored.is_valid_password(NEW)
+
+
+def test_what_opens_nothing(build: Build, moved_clock: SetClock) -> None:
+    """All that is wrong with email or code has one answer."""
+    user, other = stored_user(), stored_user()
+    client = build("session_db_auth").client()
+    first, second = issue_code(user), issue_code(user)
+    for data in (
+        form(user, first.code),
+        form(other, second.code),
+        form(user, "x"),
+        form(User(email="nobody@example.com"), second.code),
+        form(User(email="\x00"), second.code),
+    ):
+        answer = client.post(RESET, data=data)
+        assert (answer.status_code, answer.get_json()) == (400, WRONG)
+    answer = client.post(RESET, data=form(user, second.code, "short"))
+    assert answer.get_json() == {
+        "error": "new_password must have at least 8 characters"
+    }
+    moved_clock.advance(3601)
+    answer = client.post(RESET, data=form(user, second.code))
+    assert (answer.status_code, answer.get_json()) == (400, WRONG)
+
+
+def test_guesses_are_throttled(build: Build, moved_clock: SetClock) -> None:
+    """As those of passwords are; the owner may still log in elsewhere."""
+    house = build("session_db_auth", THROTTLE="on")
+    user = stored_user()
+    code = issue_code(user).code
+    client = house.client()
+    for _ in range(4):
+        assert client.post(RESET, data=form(user, "x")).status_code == 400
+    answer = client.post(RESET, data=form(user, code))
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    moved_clock.advance(2)
+    assert client.post(RESET, data=form(user, code)).status_code == 200

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""The sessions of the one who asks, in this process."""
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import (
+    LOGOUT,
+    ME,
+    NOT_FOUND,
+    SESSIONS,
+    House,
+    basic,
+    session_id_of,
+    stored_user,
+)
+from tests.clocks import SetClock
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Firefox/130.0"
+
+
+def test_the_list(build: Build, moved_clock: SetClock) -> None:
+    """Newest first, with what an owner needs to recognize each."""
+    house = build("session_db_auth", SESSION_MAX_AGE="3600")
+    user, other = stored_user(), stored_user()
+    house.known(other)
+    old = house.log_in(user, headers={"User-Agent": FIREFOX})[0]
+    moved_clock.advance(60)
+    new = house.known(user)
+    first, second = new.get(SESSIONS).get_json()
+    assert (first["current"], second["current"]) == (True, False)
+    assert second == {
+        "id": second["id"],
+        "current": False,
+        "created_at": "2026-03-29 00:30:15",
+        "last_seen_at": "2026-03-29 00:30:15",
+        "expires_at": "2026-03-29 01:30:15",
+        "ip": "127.0.0.1",
+        "user_agent": FIREFOX,
+        "device": "Firefox on Linux",
+        "method": "password",
+    }
+    first, second = old.get(SESSIONS + "/").get_json()
+    assert (first["current"], second["current"]) == (False, True)
+    moved_clock.advance(3550)
+    assert len(new.get(SESSIONS).get_json()) == 1
+
+
+def test_the_list_keeps_the_secret(house: House) -> None:
+    """Under every mechanism; what has no end has none in the list."""
+    client = house.known(stored_user())
+    answer = client.get(SESSIONS)
+    assert session_id_of(client) not in answer.text
+    (only,) = answer.get_json()
+    assert only["expires_at"] is None
+    assert house.holder(only["id"]).get(ME).status_code == 403
+
+
+def test_one_can_be_ended(house: House) -> None:
+    """It is dead at once, once, and its owner is told why."""
+    user = stored_user()
+    client, other = house.known(user), house.known(user)
+    handle = next(
+        one["id"]
+        for one in client.get(SESSIONS).get_json()
+        if not one["current"]
+    )
+    answer = client.delete(f"{SESSIONS}/{handle}")
+    assert (answer.status_code, answer.get_json()) == (200, {})
+    assert "Set-Cookie" not in answer.headers
+    refused = other.get(ME)
+    assert refused.status_code == 403
+    assert refused.headers["Session-Ended"] == "reason=revoked"
+    answer = client.delete(f"{SESSIONS}/{handle}")
+    assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
+    assert client.get(ME).status_code == 200
+
+
+def test_ones_own_can_be_ended(house: House) -> None:
+    """By its handle; the cookie goes with it."""
+    client = house.known(stored_user())
+    session_id = session_id_of(client)
+    (only,) = client.get(SESSIONS).get_json()
+    answer = client.delete(f"{SESSIONS}/{only['id']}")
+    assert answer.status_code == 200
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert house.holder(session_id).get(ME).status_code == 403
+
+
+def test_what_is_not_ones_own_is_not_there(house: House) -> None:
+    """Others' handles, nobody's, the secret, and what is no handle."""
+    user, other = stored_user(), stored_user()
+    client, victim = house.known(user), house.known(other)
+    (theirs,) = victim.get(SESSIONS).get_json()
+    for handle in (
+        theirs["id"],
+        "nobody",
+        "00000000-0000-0000-0000-000000000000",
+        session_id_of(client),
+        session_id_of(victim),
+        "%00",
+        "%ff",
+        "' or 1",
+        "\u00e9",
+        "x" * 5000,
+        other.id,
+        "..",
+        "*",
+    ):
+        answer = client.delete(f"{SESSIONS}/{handle}")
+        assert answer.status_code == 404, handle
+    assert victim.get(ME).status_code == client.get(ME).status_code == 200
+
+
+def test_the_others_can_be_ended(house: House) -> None:
+    """All of one's own but this one; they are counted."""
+    user, other = stored_user(), stored_user()
+    client, bystander = house.known(user), house.known(other)
+    others = [house.known(user) for _ in range(3)]
+    assert client.delete(SESSIONS).get_json() == {"ended": 3}
+    assert client.delete(SESSIONS).get_json() == {"ended": 0}
+    for gone in others:
+        assert gone.get(ME).headers["Session-Ended"] == "reason=revoked"
+    assert client.get(ME).status_code == 200
+    assert bystander.get(ME).status_code == 200
+
+
+@pytest.mark.parametrize("auth_type", [None, "basic_auth"])
+def test_without_sessions_there_are_none(
+    build: Build, auth_type: str | None
+) -> None:
+    """A 404 for all three."""
+    headers = {"Authorization": basic(stored_user())}
+    client = build(auth_type).client()
+    for answer in (
+        client.get(SESSIONS, headers=headers),
+        client.delete(SESSIONS, headers=headers),
+        client.delete(f"{SESSIONS}/x", headers=headers),
+    ):
+        assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
+
+
+def test_the_oldest_ends_when_there_are_too_many(build: Build) -> None:
+    """Of more than `MAX_SESSIONS_PER_USER`, with the reason."""
+    house = build("session_db_auth", MAX_SESSIONS_PER_USER="2")
+    user = stored_user()
+    first, second, third = (house.known(user) for _ in range(3))
+    answer = first.get(ME)
+    assert answer.headers["Session-Ended"] == "reason=too_many_sessions"
+    assert second.get(ME).status_code == third.get(ME).status_code == 200
+
+
+def test_two_cookies_of_one_name_are_none(house: House) -> None:
+    """Nobody can tell which of them is ours."""
+    client = house.known(stored_user())
+    session_id = session_id_of(client)
+    bare = house.app.test_client(use_cookies=False)
+    for other, status in [("evil", 401), (session_id, 200)]:
+        for pair in ((session_id, other), (other, session_id)):
+            header = "; ".join(f"_my_session_id={one}" for one in pair)
+            answer = bare.get(ME, headers={"Cookie": header})
+            assert answer.status_code == status
+    assert (
+        bare.delete(
+            LOGOUT, headers={"Cookie": f"_my_session_id={session_id}"}
+        ).status_code
+        == 200
+    )

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""The transcript of `basic_auth`: a script, then curl."""
+
+import pytest
+
+from tests.app.contract.transcript import ask, error, masked, user_text
+from tests.conftest import Serve
+from tests.serving import Server
+
+MAKE_BOB = """
+import base64
+from api.v1.auth.basic_auth import BasicAuth
+from models.user import User
+
+user_email = "bob@hbtn.io"
+user_clear_pwd = "H0lbertonSchool98!"
+user = User()
+user.email = user_email
+user.password = user_clear_pwd
+print("New user: {} / {}".format(user.id, user.display_name()))
+user.save()
+
+basic_clear = "{}:{}".format(user_email, user_clear_pwd)
+print("Basic Base64: {}".format(
+    base64.b64encode(basic_clear.encode('utf-8')).decode("utf-8")
+))
+"""
+BASIC = "Authorization: Basic Ym9iQGhidG4uaW86SDBsYmVydG9uU2Nob29sOTgh"
+BOB = user_text("bob@hbtn.io")
+
+
+@pytest.fixture(scope="module")
+def basic(serve_shared: Serve, stored_in: dict[str, str]) -> Server:
+    """Run a server of `basic_auth` on an empty database."""
+    return serve_shared(AUTH_TYPE="basic_auth", **stored_in)
+
+
+def test_basic_auth(basic: Server) -> None:
+    """A user made by a script beside the server gets in by Basic."""
+    said = basic.run(MAKE_BOB)
+    assert masked(said) == (
+        "New user: <id> / bob@hbtn.io\n"
+        "Basic Base64: Ym9iQGhidG4uaW86SDBsYmVydG9uU2Nob29sOTgh\n"
+    )
+    user_id = said.split()[2]
+    assert ask(basic, "/api/v1/status") == (200, '{\n  "status": "OK"\n}\n')
+    assert ask(basic, "/api/v1/users") == (401, error("Unauthorized"))
+    listed = (
+        "[\n"
+        "  {\n"
+        '    "created_at": "<time>",\n'
+        '    "email": "bob@hbtn.io",\n'
+        '    "first_name": null,\n'
+        '    "id": "<id>",\n'
+        '    "last_name": null,\n'
+        '    "updated_at": "<time>"\n'
+        "  }\n"
+        "]\n"
+    )
+    for path, expected in (("users", listed), ("users/me", BOB)):
+        status, body = ask(basic, f"/api/v1/{path}", "-H", BASIC)
+        assert (status, masked(body)) == (200, expected)
+        assert f'"id": "{user_id}"' in body
+    # A wrong password once per path: so many an account has for free.
+    for path, password in (
+        ("/api/v1/users", "H0lbertonSchool98"),
+        ("/api/v1/users/me", "wrong"),
+        ("/api/v1/unknown", "wrong"),
+    ):
+        for wrong in (
+            "Test",
+            "Basic test",
+            BASIC.removeprefix("Authorization: Basic "),
+            BASIC.removeprefix("Authorization: ").lower(),
+        ):
+            assert ask(basic, path, "-H", f"Authorization: {wrong}") == (
+                403,
+                error("Forbidden"),
+            )
+        assert ask(basic, path, "-u", f"bob@hbtn.io:{password}") == (
+            403,
+            error("Forbidden"),
+        )
+    assert ask(basic, "/api/v1/unknown", "-H", BASIC) == (
+        404,
+        error("Not found"),
+    )

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""What a person at a terminal sees: curl's answers, as text.
+
+Its law: an answer is compared as the text it is; only what differs from
+run to run, ids and times, is masked.
+"""
+
+import re
+import shutil
+import subprocess
+from typing import NamedTuple
+
+import requests
+
+from tests.backends import missing
+from tests.serving import COOKIE, Server
+
+_TIME = re.compile(r'"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"')
+_ID = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}"
+    r"-[0-9a-f]{12}"
+)
+
+
+class Answer(NamedTuple):
+    """An answer as `curl -i` prints it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: str
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of each header called `name`."""
+        return [value for key, value in self.headers if key == name.lower()]
+
+
+def curl(url: str, *options: str) -> Answer:
+    """Ask `url` with the real curl and return what it printed."""
+    if shutil.which("curl") is None:
+        missing("curl")
+    done = subprocess.run(
+        ["curl", "-s", "-i", "--max-time", "30", *options, url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, _, body = done.stdout.partition("\n\n")
+    first, *lines = head.splitlines()
+    pairs = (line.partition(":") for line in lines)
+    headers = [(name.lower(), value.strip()) for name, _, value in pairs]
+    return Answer(int(first.split()[1]), headers, body)
+
+
+def ask(server: Server, path: str, *options: str) -> tuple[int, str]:
+    """Ask our `server` by curl; return status and body."""
+    answer = curl(server.url + path, *options)
+    check_headers(
+        answer.values("Access-Control-Allow-Origin"),
+        answer.values("Access-Control-Allow-Credentials"),
+    )
+    return answer.status, answer.body
+
+
+def said(response: requests.Response) -> tuple[int, str]:
+    """Return status and body of an answer that must be JSON."""
+    assert response.headers["Content-Type"] == "application/json"
+    credentials = response.headers.get("Access-Control-Allow-Credentials")
+    check_headers(
+        [response.headers["Access-Control-Allow-Origin"]],
+        [] if credentials is None else [credentials],
+    )
+    return response.status_code, response.text
+
+
+def check_headers(origins: list[str], credentials: list[str]) -> None:
+    """Fail unless any origin may read it, and none with credentials."""
+    assert origins == ["*"]
+    assert credentials == []
+
+
+def error(text: str) -> str:
+    """Return the body of an answer that says what was wrong."""
+    return f'{{\n  "error": "{text}"\n}}\n'
+
+
+def masked(text: str) -> str:
+    """Return `text` with `<id>` and `<time>` for what differs."""
+    return _ID.sub("<id>", _TIME.sub('"<time>"', text))
+
+
+def user_text(
+    email: str, first_name: str = "null", last_name: str = "null"
+) -> str:
+    """Return a user as the API shows it, masked; names as JSON has them."""
+    return (
+        "{\n"
+        '  "created_at": "<time>",\n'
+        f'  "email": "{email}",\n'
+        f'  "first_name": {first_name},\n'
+        '  "id": "<id>",\n'
+        f'  "last_name": {last_name},\n'
+        '  "updated_at": "<time>"\n'
+        "}\n"
+    )
+
+
+def session_cookie(set_cookie: list[str], name: str = COOKIE) -> str:
+    """Return the session id of the one `Set-Cookie`, its flags checked."""
+    (header,) = set_cookie
+    pair, *flags = header.split("; ")
+    assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Lax"]
+    key, _, value = pair.partition("=")
+    assert key == name
+    assert _ID.fullmatch(value)
+    return value

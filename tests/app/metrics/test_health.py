@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Whether the service says the truth about itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.app.api.conftest import Build
+from vestibule.db import engine
+from vestibule.db.engine import database
+from vestibule.db.tables import REVISION
+
+OK = {"status": "OK"}
+AWAY = {"error": "Service Unavailable"}
+KINDS = [None, "auth", "basic_auth", "session_db_auth"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_is_asked_who_they_are(build: Build, kind: str | None) -> None:
+    """Under no mechanism, with and without a slash, nor what they have."""
+    client = build(kind).client()
+    for path in ("/healthz", "/readyz", "/healthz/", "/readyz/"):
+        for headers in ({}, {"Authorization": "Test"}):
+            answer = client.get(path, headers=headers)
+            assert (answer.status_code, answer.get_json()) == (200, OK)
+    for path in ("/healthzz", "/readyz/x"):
+        assert client.get(path).status_code == (404 if kind is None else 401)
+    assert client.post("/healthz").status_code == 405
+
+
+def test_a_lost_database(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is alive, and not ready; then it is again."""
+    client = build("session_db_auth").client()
+    there = f"sqlite:///{tmp_path}/there.db"
+    gone = f"sqlite:///{tmp_path}/gone/gone.db"
+    for url, status, said in ((gone, 503, AWAY), (there, 200, OK)):
+        monkeypatch.setenv("DATABASE_URL", url)
+        engine.close()
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.get_json()) == (status, said)
+        assert client.get("/healthz").get_json() == OK
+
+
+def test_another_schema(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not ready while a migration is missing, or is too new."""
+    client = build("session_db_auth").client()
+    assert client.get("/readyz").status_code == 200
+    for revision, status in (("0001", 503), ("9999", 503), (REVISION, 200)):
+        with database().transaction() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE alembic_version SET version_num = '{revision}'"
+            )
+        caplog.clear()
+        answer = client.get("/readyz")
+        assert answer.status_code == status
+        if status == 503:
+            assert answer.get_json() == AWAY
+            assert f"at revision {revision}, not" in caplog.text
+
+
+def test_a_lost_file(build: Build, tmp_path: Path) -> None:
+    """Nobody makes a new one by asking."""
+    client = build("session_db_auth").client()
+    assert client.get("/readyz").status_code == 200
+    file = tmp_path / "vestibule.db"
+    file.unlink()
+    assert client.get("/readyz").status_code == 503
+    assert not file.exists()

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""What is counted, and what is told of it."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.app.api.conftest import Build
+from tests.app.api.house import LOGIN, PASSWORD, stored_user
+from tests.app.metrics.scrape import families, samples
+from tests.e2e.server.patience import within
+from tests.serving import ROOT, Server
+from vestibule.audit.log import EventType
+from vestibule.metrics import exposition
+
+PAGE = (ROOT / "docs/observe.md").read_text()
+COUNT = "vestibule_http_requests_total"
+SECONDS = "vestibule_http_request_duration_seconds"
+EVENTS = "vestibule_security_events_total"
+
+
+def test_the_page_lists_every_metric(build: Build) -> None:
+    """With kind, labels and meaning as they are told, and no other."""
+    rows = re.findall(
+        r"^\| `(vestibule_\w+)` \| (\w+) \| (.+) \| (.+) \|$",
+        PAGE,
+        re.MULTILINE,
+    )
+    assert rows == [
+        (
+            one.name,
+            one.kind,
+            ", ".join(f"`{label}`" for label in one.labels) or "none",
+            one.meaning,
+        )
+        for one in exposition.ALL
+    ]
+    client = build("session_db_auth").client()
+    client.get("/healthz")
+    told = families(client.get("/metrics").text)
+    assert [
+        (name, family.type, family.documentation)
+        for name, family in told.items()
+    ] == [(one.name, one.kind, one.meaning) for one in exposition.ALL]
+
+
+def test_the_page_lists_every_event() -> None:
+    """Those that the security log has."""
+    listed = PAGE.partition("`event` is one of:")[2].partition("\n\n")[0]
+    assert re.findall(r"`(\w+)`", listed) == [one.value for one in EventType]
+
+
+def test_what_is_counted(build: Build) -> None:
+    """By method, route and status; a client's words are no label."""
+    house = build("session_db_auth")
+    bob = stored_user()
+    client, _ = house.log_in(bob)
+    client.post(LOGIN, data={"email": bob.email, "password": "wrong"})
+    for _ in range(3):
+        client.get(f"/api/v1/users/{bob.id}")
+    client.get("/api/v1/users/nobody/")
+    client.get(f"/secret/{bob.id}?email={bob.email}")
+    client.open("/api/v1/status", method="BREW")
+    client.get("/api/v1/auth_session/verify")
+    house.client().get("/api/v1/auth_session/verify/")
+    answer = client.get("/metrics")
+    assert answer.mimetype == "text/plain"
+    told = samples(answer.text)
+    route = "/api/v1/users/<user_id>"
+    verify = "/api/v1/auth_session/verify"
+    for labels, times in (
+        (("POST", LOGIN, "200"), 1),
+        (("POST", LOGIN, "401"), 1),
+        (("GET", route, "200"), 3),
+        (("GET", route, "404"), 1),
+        (("GET", "none", "404"), 1),
+        (("none", "none", "405"), 1),
+        (("GET", verify, "200"), 1),
+        (("GET", verify, "401"), 1),
+    ):
+        assert told[COUNT, tuple(sorted(labels))] == times, labels
+    assert told[SECONDS + "_count", (route,)] == 4
+    assert told[SECONDS + "_bucket", tuple(sorted(("+Inf", route)))] == 4
+    assert told[SECONDS + "_sum", (route,)] > 0
+    assert told[EVENTS, ("login",)] == 1
+    assert told[EVENTS, ("login_failed",)] == 1
+    for secret in (bob.id, bob.email, PASSWORD, "BREW", "secret"):
+        assert str(secret) not in answer.text
+
+
+@pytest.mark.parametrize("kind", [None, "session_db_auth", "basic_auth"])
+def test_it_is_not_there_where_it_is_off(
+    build: Build, kind: str | None
+) -> None:
+    """By the setting, or by the profile: as any other unknown path."""
+    for off in (
+        {"METRICS": "off"},
+        {"SECURITY_PROFILE": "hardened", "SESSION_NAME": "__Host-id"},
+    ):
+        answer = build(kind, **off).client().get("/metrics")
+        assert (answer.status_code, answer.get_json()) == (
+            404,
+            {"error": "Not found"},
+        )
+
+
+def test_any_worker_tells_of_all(tmp_path: Path) -> None:
+    """Also of one that died; the folder goes with the server."""
+    server = Server(
+        tmp_path,
+        AUTH_TYPE="session_db_auth",
+        SESSION_NAME="s",
+        WORKERS="2",
+    )
+    server.env["TMPDIR"] = str(tmp_path)
+    server.start()
+    try:
+        for _ in range(40):
+            server.request("GET", "/api/v1/stats")
+        wanted = (COUNT, tuple(sorted(("GET", "/api/v1/stats", "401"))))
+
+        def is_told() -> bool:
+            """Tell whether a scrape has the counts of both workers."""
+            told = samples(server.request("GET", "/metrics").text)
+            workers = told["vestibule_workers", ()]
+            return (told.get(wanted), workers) == (40, 2)
+
+        def is_kept() -> bool:
+            """Tell the same of whoever is left, once it answers."""
+            try:
+                told = samples(server.request("GET", "/metrics").text)
+            except requests.ConnectionError:
+                # It was still for the one that died.
+                return False
+            return told.get(wanted) == 40
+
+        assert within(30, is_told)
+        first, second = tmp_path.glob("vestibule-counts-*/*.json")
+        os.kill(int(first.name.partition("-")[0]), signal.SIGKILL)
+        assert within(30, is_kept)
+        assert second.exists()
+    finally:
+        server.stop()
+    assert [*tmp_path.glob("vestibule-counts-*")] == []

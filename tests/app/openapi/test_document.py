@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""What the description has, held against what the application has."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.openapi.scene import BODIES
+from tests.app.openapi.witness import Witness
+from tests.serving import environment, run_python
+from vestibule.api.openapi.document import operations
+from vestibule.api.openapi.operation import openapi_path
+from vestibule.http import verify
+
+
+def routes(app: Any) -> set[tuple[str, str]]:
+    """Return the methods and paths that an application has, and the gate."""
+    return {
+        (method, openapi_path(rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    } | {("GET", verify.PATH)}
+
+
+@pytest.mark.parametrize(
+    "switched",
+    [
+        {},
+        {"IDENTITY_HEADER": "on"},
+        {"METRICS": "off"},
+        {"API_DOCS": "off"},
+        {"SECURITY_PROFILE": "hardened", "SESSION_NAME": "__Host-id"},
+    ],
+    ids=str,
+)
+def test_every_route_is_described(
+    build: Build, switched: dict[str, str]
+) -> None:
+    """And nothing else is, whatever is switched on or off."""
+    house = build("session_db_auth", **switched)
+    told = {
+        (method, path)
+        for method, path, _ in Witness(house).operations.values()
+    }
+    assert told ^ routes(house.app) == set()
+
+
+def test_no_operation_is_described_twice() -> None:
+    """Neither by its name nor by its place."""
+    all_of_them = list(operations())
+    assert len({one.name for one in all_of_them}) == len(all_of_them)
+    places = {(one.method, one.path) for one in all_of_them}
+    assert len(places) == len(all_of_them)
+
+
+def test_every_body_has_a_request(build: Build) -> None:
+    """The tests send a well-formed body to all that take one."""
+    taking = {one.name for one in operations() if one.body is not None}
+    assert taking ^ set(BODIES) == set()
+
+
+def test_examples_have_the_form_they_show(build: Build) -> None:
+    """Each of them, of requests, answers, headers and parameters."""
+    witness = Witness(build("session_db_auth", IDENTITY_HEADER="on"))
+    found = list(examples(witness.whole))
+    assert len(found) > 100
+    for schema, example in found:
+        witness.validate(schema, example)
+    for shape in witness.whole["components"]["schemas"].values():
+        for field in shape.get("properties", {}).values():
+            assert {"examples", "items", "$ref"} & set(field)
+
+
+def examples(part: Any) -> list[tuple[Any, Any]]:
+    """Return the schemas and examples in a part of the document."""
+    if isinstance(part, list):
+        return [one for each in part for one in examples(each)]
+    if not isinstance(part, dict):
+        return []
+    found = [one for each in part.values() for one in examples(each)]
+    if "example" in part and "schema" in part:
+        found.append((part["schema"], part["example"]))
+    if isinstance(part.get("examples"), list):
+        found += [(part, one) for one in part["examples"]]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        (None, []),
+        ("session_auth", [{"session": []}]),
+        ("session_db_auth", [{"session": []}]),
+        ("basic_auth", [{"basic": []}]),
+        ("auth", [{"session": []}, {"basic": []}]),
+    ],
+)
+def test_what_a_guarded_route_asks_for(
+    build: Build, kind: str | None, asked: list[Any]
+) -> None:
+    """The credential of the mechanism that runs; the open ones nothing."""
+    witness = Witness(build(kind, SESSION_NAME="_its_name"))
+    operations = {
+        name: told for name, (_, _, told) in witness.operations.items()
+    }
+    assert operations["listUsers"]["security"] == asked
+    assert operations["getStatus"]["security"] == []
+    schemes = witness.whole["components"]["securitySchemes"]
+    assert schemes["session"]["name"] == "_its_name"
+    assert schemes["session"]["in"] == "cookie"
+    assert schemes["basic"]["scheme"] == "basic"
+
+
+def test_it_is_sent_as_it_is(build: Build) -> None:
+    """The document at `/openapi.json` is this one; 304 to who has it."""
+    house = build("session_db_auth", PASSWORD_MIN_LENGTH="11")
+    client, witness = house.client(), Witness(house)
+    answer = client.get("/openapi.json")
+    assert answer.get_json() == witness.whole
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = client.get(
+        "/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert (again.status_code, again.data) == (304, b"")
+    other = client.get("/openapi.json", headers={"If-None-Match": '"x"'})
+    assert other.data == answer.data
+    shapes = witness.whole["components"]["schemas"]
+    password = shapes["NewUser"]["properties"]["password"]
+    assert password["minLength"] == 11
+
+
+@pytest.mark.parametrize("kind", [None, "session_db_auth", "basic_auth"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/viewer.js"])
+def test_it_is_not_there_where_it_is_off(
+    build: Build, kind: str | None, path: str
+) -> None:
+    """By the setting, or by the profile: as any other unknown path."""
+    for off in (
+        {"API_DOCS": "off"},
+        {"SECURITY_PROFILE": "hardened", "SESSION_NAME": "__Host-id"},
+    ):
+        answer = build(kind, **off).client().get(path)
+        assert (answer.status_code, answer.get_json()) == (
+            404,
+            {"error": "Not found"},
+        )
+
+
+def test_the_viewer_loads_nothing_from_elsewhere(build: Build) -> None:
+    """Its policy allows its own two files, and no text as a script."""
+    client = build("session_db_auth").client()
+    total = 0
+    for path in ("/docs", "/docs/viewer.css", "/docs/viewer.js"):
+        answer = client.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'")
+        assert "unsafe" not in policy
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "://" not in answer.text
+        total += len(answer.data)
+    assert "style=" not in client.get("/docs").text
+    assert total < 20_000
+
+
+def test_it_costs_nothing_at_the_start(tmp_path: Path) -> None:
+    """What writes it, and what writes metrics, is loaded when asked for."""
+    script = """
+import sys
+from api.v1.app import app
+late = ("vestibule.api.openapi.document", "prometheus_client")
+print(*(name in sys.modules for name in late))
+app.test_client().get("/openapi.json")
+app.test_client().get("/metrics")
+print(*(name in sys.modules for name in late))
+"""
+    said = run_python(script, tmp_path, environment(tmp_path))
+    assert said.split() == ["False", "False", "True", "True"]

@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""The same small application behind each of what frameworks are given.
+
+`/me` is for who is signed in and `/admin` for admins; both tell the name
+and the headers that name somebody.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import Depends, FastAPI, Request
+from flask import Flask, request
+from werkzeug.test import Client
+
+from vestibule.protect import asgi, fastapi, flask, wsgi
+from vestibule.protect.verify_response import PRINCIPAL, Principal
+
+#: Seconds; nothing here is about being slow.
+PATIENT: dict[str, Any] = {"timeout": 30.0}
+
+
+class Seen(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+def shown(principal: Principal, named: list[str]) -> dict[str, Any]:
+    """Return what the applications tell of a request."""
+    return {"name": principal.name, "named": named}
+
+
+def is_name(header: str) -> bool:
+    """Tell whether a header would say who somebody is."""
+    return "remote" in header.lower() and "user" in header.lower()
+
+
+@contextmanager
+def by_flask(url: str | None, **more: Any) -> Iterator[Any]:
+    """Run the extension of Flask."""
+    app = Flask("guarded")
+    extension = flask.Vestibule(app, url, **PATIENT, **more)
+
+    def view() -> dict[str, Any]:
+        """Tell who is there."""
+        return shown(
+            flask.current_user,
+            [name for name, _ in request.headers if is_name(name)],
+        )
+
+    app.add_url_rule("/me", "me", flask.login_required(view))
+    app.add_url_rule("/admin", "admin", flask.role_required("admin")(view))
+    yield _wsgi_client(app)
+    extension.close()
+
+
+@contextmanager
+def by_wsgi(url: str | None, **more: Any) -> Iterator[Any]:
+    """Run the middleware of WSGI."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        """Tell who is there."""
+        start_response("200 OK", [("Content-Type", "application/json")])
+        named = [name for name in environ if is_name(name)]
+        return [json.dumps(shown(environ[PRINCIPAL], named)).encode()]
+
+    paths = {
+        "/me": wsgi.Protection(app, url, **PATIENT, **more),
+        "/admin": wsgi.Protection(
+            app, url, roles=("admin",), **PATIENT, **more
+        ),
+    }
+    yield _wsgi_client(
+        lambda environ, start: paths[environ["PATH_INFO"]](environ, start)
+    )
+    for guarded in paths.values():
+        guarded.close()
+
+
+@contextmanager
+def by_asgi(url: str | None, **more: Any) -> Iterator[Any]:
+    """Run the middleware of ASGI."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Tell who is there, or do nothing about a beginning."""
+        if scope["type"] == "lifespan":
+            return
+        named = [
+            name.decode()
+            for name, _ in scope["headers"]
+            if is_name(name.decode())
+        ]
+        body = json.dumps(shown(scope[PRINCIPAL], named)).encode()
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": []}
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    paths = {
+        "/me": asgi.Protection(app, url, **PATIENT, **more),
+        "/admin": asgi.Protection(
+            app, url, roles=("admin",), **PATIENT, **more
+        ),
+    }
+
+    async def routed(scope: Any, receive: Any, send: Any) -> None:
+        """Hand a request on by its path."""
+        await paths[scope["path"]](scope, receive, send)
+
+    with asyncio.Runner() as runner:
+        yield _asgi_client(runner, routed)
+        for guarded in paths.values():
+            runner.run(guarded({"type": "lifespan"}, _nothing, _ignored))
+
+
+@contextmanager
+def by_fastapi(url: str | None, **more: Any) -> Iterator[Any]:
+    """Run the dependencies of FastAPI."""
+    vestibule = fastapi.Vestibule(url, **PATIENT, **more)
+    app = FastAPI(lifespan=vestibule.lifespan)
+
+    @app.get("/me")
+    async def me(
+        user: Annotated[Principal, Depends(vestibule.current_user)],
+        once_more: Annotated[Principal, Depends(vestibule.optional_user)],
+    ) -> Any:
+        """Tell who is there."""
+        assert user is once_more
+        return shown(user, [])
+
+    @app.get("/admin")
+    async def admin(
+        _: Request,
+        user: Annotated[Principal, Depends(vestibule.role_required("admin"))],
+    ) -> Any:
+        """Tell who is there."""
+        return shown(user, [])
+
+    with asyncio.Runner() as runner:
+        yield _asgi_client(runner, app)
+        runner.run(vestibule.close())
+
+
+ADAPTERS = {
+    "flask": by_flask,
+    "wsgi": by_wsgi,
+    "asgi": by_asgi,
+    "fastapi": by_fastapi,
+}
+
+
+def _wsgi_client(app: Any) -> Any:
+    """Return what asks an application of WSGI."""
+    client = Client(app, use_cookies=False)
+
+    def get(path: str, cookie: str | None = None, **headers: str) -> Seen:
+        """Get a path with these headers."""
+        if cookie is not None:
+            headers["Cookie"] = cookie
+        answer = client.get(path, headers=headers)
+        return Seen(
+            answer.status_code,
+            {name.lower(): text for name, text in answer.headers},
+            answer.get_json() if answer.is_json else answer.text,
+        )
+
+    return get
+
+
+def _asgi_client(runner: asyncio.Runner, app: Any) -> Any:
+    """Return what asks an application of ASGI."""
+
+    def get(path: str, cookie: str | None = None, **headers: str) -> Seen:
+        """Get a path with these headers."""
+        if cookie is not None:
+            headers["Cookie"] = cookie
+        sent = runner.run(messages(app, "http", path, headers))
+        body = b"".join(one.get("body", b"") for one in sent[1:])
+        return Seen(
+            sent[0]["status"],
+            {
+                name.decode(): text.decode()
+                for name, text in sent[0]["headers"]
+            },
+            json.loads(body),
+        )
+
+    return get
+
+
+async def messages(
+    app: Any, kind: str, path: str, headers: dict[str, str], **more: Any
+) -> list[Any]:
+    """Return what an application of ASGI sends to a request."""
+    sent: list[Any] = []
+    first = "http.request" if kind == "http" else f"{kind}.connect"
+    waiting = [{"type": first}]
+    scope = {
+        "type": kind,
+        "path": path,
+        "raw_path": path.encode(),
+        "method": "GET",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "client": None,
+        "server": ("127.0.0.1", 80),
+        "subprotocols": [],
+        "headers": [
+            (name.lower().encode(), value.encode("latin-1"))
+            for name, value in headers.items()
+        ],
+        **more,
+    }
+
+    async def receive() -> Any:
+        """Return the request, and nothing after it: nobody hangs up."""
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop()
+
+    async def send(message: Any) -> None:
+        """Keep what is sent."""
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent
+
+
+async def _nothing() -> Any:
+    """Receive nothing."""
+
+
+async def _ignored(_: Any) -> None:
+    """Send to nobody."""

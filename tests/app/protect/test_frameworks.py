@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+"""Each framework's part, before one small application: who gets in."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import requests
+from fastapi import Depends, FastAPI, WebSocket
+from flask import Flask
+
+from tests.app.protect.adapters import (
+    ADAPTERS,
+    Seen,
+    by_fastapi,
+    by_flask,
+    messages,
+)
+from tests.app.protect.conftest import Town
+from tests.app.protect.impostor import impostor
+from tests.serving import COOKIE
+from vestibule.identity.header import HEADER
+from vestibule.protect import asgi, fastapi, flask, wsgi
+from vestibule.protect.denials import UNAUTHORIZED
+from vestibule.protect.request_headers import MAX_HEADER_LENGTH
+from vestibule.protect.verify_response import PRINCIPAL, Principal
+
+FORGED = {
+    "Remote-User": "ada",
+    "Remote-Groups": "admin",
+    "X-Remote-User": "ada",
+    "X-Vestibule-Identity": "ada",
+    "Vestibule.Principal": "ada",
+}
+each_adapter = pytest.mark.parametrize("name", ADAPTERS)
+
+
+@pytest.mark.parametrize("is_in_process", [True, False])
+@each_adapter
+def test_who_gets_in(name: str, is_in_process: bool, town: Town) -> None:
+    """Those who are signed in, until they are not any more."""
+    with ADAPTERS[name](None if is_in_process else town.url) as get:
+        for headers in ({}, FORGED):
+            for cookie in (
+                None,
+                "",
+                "theme=dark",
+                f"{COOKIE}=unknown",
+                f"{COOKIE}=1; {town.cookie}",
+                "sid=\xfc",
+            ):
+                for path in ("/me", "/admin"):
+                    seen = get(path, cookie, **headers)
+                    assert seen.status == 401
+                    challenge = seen.headers["www-authenticate"]
+                    assert challenge.lower().startswith("cookie realm=")
+        for _ in range(2):
+            bob = {"name": "Bob", "named": []}
+            assert get("/me", town.cookie).body == bob
+            seen = get("/me", f"x=\xfc; {town.cookie}", **FORGED)
+            assert (seen.status, seen.body) == (200, bob)
+            assert get("/admin", town.admin_cookie).body["name"] == "Ada"
+            assert get("/admin", town.cookie, **FORGED).status == 403
+        town.end(town.cookie)
+        assert get("/me", town.cookie).status == 401
+        assert get("/me", town.admin_cookie).body["name"] == "Ada"
+
+
+@each_adapter
+def test_a_cookie_that_nobody_sends(name: str, town: Town) -> None:
+    """It is refused by its name, whatever else comes with it."""
+    with ADAPTERS[name](None) as get:
+        for cookie, headers in (
+            ("a" * (MAX_HEADER_LENGTH + 1), {}),
+            ("a=\x01", {}),
+            (town.cookie, {"Connection": "close, cookie"}),
+        ):
+            seen: Seen = get("/me", cookie, **headers)
+            assert seen.status == 400
+            assert "Cookie " in str(seen.body)
+
+
+@each_adapter
+def test_nobody_gets_in_where_nobody_can_tell(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is 503 then, and the log says why, and for whom it does not."""
+    with impostor(b"") as there:
+        url = there.url
+    with ADAPTERS[name](url) as get:
+        for path in ("/me", "/admin"):
+            assert get(path, f"{COOKIE}=secret").status == 503
+            assert get(path).status == 401
+    assert "nobody can tell who asks" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@each_adapter
+def test_behind_a_gate(name: str, town: Town) -> None:
+    """The signed identity counts, and no cookie does."""
+    tokens = [
+        requests.get(
+            f"{town.url}/api/v1/auth_session/verify",
+            timeout=60,
+            headers={"Cookie": cookie, "Host": "app.example"},
+        ).headers[HEADER]
+        for cookie in (town.cookie, town.admin_cookie)
+    ]
+    with ADAPTERS[name](town.url, audience="App.example") as get:
+        bob, ada = ({HEADER: token} for token in tokens)
+        assert get("/me", **bob).body["name"] == "bob@example.com"
+        assert get("/admin", **bob).status == 403
+        assert get("/admin", **ada).body["name"] == "ada@example.com"
+        assert get("/me", town.cookie).status == 401
+        assert get("/me", **{HEADER: ""}).status == 401
+        assert get("/me", **{HEADER: tokens[0][:-4]}).status == 401
+        twice = {HEADER: f"{tokens[0]},{tokens[1]}"}
+        assert get("/me", **twice).status == 400
+
+
+def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
+    """Then nobody passes as nobody, but where nobody can tell."""
+    found: list[Principal | None] = []
+
+    def by_wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        """Note who is there."""
+        found.append(environ[PRINCIPAL])
+        start_response("200 OK", [])
+        return [b""]
+
+    async def by_asgi(scope: Any, receive: Any, send: Any) -> None:
+        """Note who is there."""
+        found.append(scope[PRINCIPAL])
+
+    there = wsgi.Protection(by_wsgi, optional=True, roles=("admin",))
+    for cookie in ("", town.admin_cookie, town.cookie):
+        there({"HTTP_COOKIE": cookie}, lambda *_: None)
+    here = asgi.Protection(by_asgi, optional=True, roles=("admin",))
+    for cookie in ("", f"{COOKIE}=x", town.admin_cookie, town.cookie):
+        asyncio.run(messages(here, "http", "/", {"Cookie": cookie}))
+    assert [user and user.name for user in found] == [
+        None,
+        "Ada",
+        None,
+        None,
+        "Ada",
+    ]
+
+
+@pytest.mark.parametrize(
+    "extensions", [None, {}, {"websocket.http.response": {}}]
+)
+def test_websockets(town: Town, extensions: Any) -> None:
+    """They are refused before they are open, by a status if that goes."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Open it and say who is there."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": scope[PRINCIPAL].name})
+
+    guarded = asgi.Protection(app)
+
+    async def tried(cookie: str) -> list[Any]:
+        """Return what is sent to who tries to open it."""
+        return await messages(
+            guarded,
+            "websocket",
+            "/",
+            {"Cookie": cookie},
+            extensions=extensions,
+        )
+
+    with asyncio.Runner() as runner:
+        refused = runner.run(tried(f"{COOKIE}=unknown"))
+        opened = runner.run(tried(town.cookie))
+    assert [one["type"] for one in opened] == [
+        "websocket.accept",
+        "websocket.send",
+    ]
+    assert opened[1]["text"] == "Bob"
+    if extensions:
+        assert refused[0]["type"] == "websocket.http.response.start"
+        assert refused[0]["status"] == 401
+    else:
+        assert refused == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
+def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
+    """A websocket that depends on a user is open to nobody else."""
+    vestibule = fastapi.Vestibule()
+    app = FastAPI()
+    admin = Depends(vestibule.role_required("admin"))
+
+    @app.websocket("/")
+    async def hello(websocket: WebSocket, user: Principal = admin) -> None:
+        """Open it and say who is there."""
+        await websocket.accept()
+        await websocket.send_text(user.name)
+
+    async def tried(cookie: str) -> list[Any]:
+        """Return what is sent to who tries to open it."""
+        return await messages(
+            app, "websocket", "/", {"Cookie": cookie}, extensions=extensions
+        )
+
+    with asyncio.Runner() as runner:
+        for cookie, status in ((f"{COOKIE}=x", 401), (town.cookie, 403)):
+            refused = runner.run(tried(cookie))
+            assert "websocket.accept" not in [one["type"] for one in refused]
+            if extensions:
+                assert refused[0]["status"] == status
+        opened = runner.run(tried(town.admin_cookie))
+        runner.run(vestibule.close())
+    assert opened[1]["text"] == "Ada"
+
+
+def test_a_refusal_without_its_body() -> None:
+    """Who asks for the head of an answer gets no more of it."""
+
+    def never(*_: Any) -> Any:
+        """Fail: it is not asked."""
+        raise AssertionError
+
+    there = wsgi.Protection(never, "http://127.0.0.1:5000")
+    here = asgi.Protection(never, "http://127.0.0.1:5000")
+    begun: list[Any] = []
+    for method, body in (("HEAD", b""), ("GET", UNAUTHORIZED.body)):
+        environ = {"REQUEST_METHOD": method}
+        answered = there(environ, lambda *given: begun.append(given))
+        assert b"".join(answered) == body
+        sent = asyncio.run(messages(here, "http", "/", {}, method=method))
+        assert sent[0]["status"] == 401
+        assert sent[1]["body"] == body
+    assert begun[0] == begun[1]
+
+
+def test_what_is_no_request() -> None:
+    """Nobody can be known by a kind of scope that nobody knows."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Fail: it is not asked."""
+        raise AssertionError
+
+    guarded = asgi.Protection(app, "http://127.0.0.1:5000")
+    with pytest.raises(ValueError, match="tunnel"):
+        asyncio.run(messages(guarded, "tunnel", "/", {}))
+
+
+@pytest.mark.parametrize("roles", [(), ("",), (None,), (len,), ("admin", 1)])
+def test_roles_have_names(roles: Any) -> None:
+    """A guard without one would guard by something else."""
+    with pytest.raises(TypeError):
+        flask.role_required(*roles)
+    vestibule = fastapi.Vestibule("http://127.0.0.1:5000")
+    with pytest.raises(TypeError):
+        vestibule.role_required(*roles)
+    protections: list[Any] = [wsgi.Protection, asgi.Protection]
+    for protection in protections if roles else ():
+        with pytest.raises(TypeError):
+            protection(print, "http://127.0.0.1:5000", roles=roles)
+
+
+def test_one_of_several_roles(town: Town) -> None:
+    """Who has one of them gets in."""
+    app = Flask("several")
+    flask.Vestibule().init_app(app)
+
+    @app.get("/")
+    @flask.role_required("editor", "member")
+    def view() -> str:
+        """Greet who may see it."""
+        return f"Hello {flask.current_user.name}"
+
+    @app.get("/open")
+    def anybody() -> str:
+        """Greet anybody."""
+        return flask.current_user.name if flask.current_user else "nobody"
+
+    client = app.test_client(use_cookies=False)
+    for cookie, status, greeting in (
+        (town.cookie, 200, "Bob"),
+        (town.admin_cookie, 403, "Ada"),
+        ("", 401, "nobody"),
+    ):
+        headers = {"Cookie": cookie}
+        assert client.get("/", headers=headers).status_code == status
+        assert client.get("/open", headers=headers).text == greeting
+
+
+def test_flask_without_the_extension() -> None:
+    """Who forgot to install it is told so."""
+    with (
+        Flask("forgotten").test_request_context(),
+        pytest.raises(LookupError, match="not installed"),
+    ):
+        bool(flask.current_user)
+
+
+def test_fastapi_closes_what_it_opened(town: Town) -> None:
+    """At the end of the application no connection is left."""
+    vestibule = fastapi.Vestibule(town.url, timeout=30)
+
+    async def live() -> None:
+        """Begin, ask and end."""
+        async with vestibule.lifespan(None):
+            await vestibule._source.principal(town.cookie)
+            source: Any = vestibule._source
+            session = source._wire._session
+            assert not session.closed
+        assert session.closed
+        await vestibule.close()
+
+    asyncio.run(live())
+
+
+def test_it_is_asked_once(town: Town) -> None:
+    """However often a request asks who sends it."""
+    with impostor(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as there:
+        for by in (by_flask, by_fastapi):
+            there.requests.clear()
+            with by(there.url) as get:
+                assert get("/me", "a=1").status == 401
+            assert len(there.requests) == 1

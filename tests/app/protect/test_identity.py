@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""Signed identities as an application behind a gate takes them."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+)
+
+from tests.app.protect.conftest import Town
+from tests.app.protect.impostor import Impostor, answer, impostor
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.core import clock
+from vestibule.core.errors import InvalidValue, VestibuleUnavailable
+from vestibule.identity.header import COPY_MAX_AGE, HEADER
+from vestibule.identity.keys import Key
+from vestibule.protect import identity
+from vestibule.protect.async_backends import async_backend_for
+from vestibule.protect.backends import backend_for
+from vestibule.protect.identity import RETRY_PAUSE_SECONDS, SKEW
+from vestibule.protect.verify_response import Principal
+
+AUDIENCE = "app.example"
+BOB = Principal("1", "bob@example.com", "member")
+START = SetClock().moment
+PRIVATE, OTHER = (Ed25519PrivateKey.generate() for _ in range(2))
+
+
+def keys(*named: str) -> bytes:
+    """Return the published form of one key under each of these names."""
+    return json.dumps(
+        {"keys": [Key(name, START, PRIVATE).public() for name in named]}
+    ).encode()
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    """Return the claims about Bob, with some `changed`; `...` drops one."""
+    now = int(START.timestamp())
+    whole = {
+        "iss": "vestibule",
+        "sub": "1",
+        "aud": AUDIENCE,
+        "iat": now,
+        "exp": now + 60,
+        "email": "bob@example.com",
+        "role": "member",
+        **changed,
+    }
+    return {name: value for name, value in whole.items() if value is not ...}
+
+
+def token(
+    private: Any = PRIVATE,
+    kid: Any = "one",
+    alg: Any = "EdDSA",
+    **changed: Any,
+) -> str:
+    """Return a token of Bob, with something else in it than there was."""
+    return jwt.encode(
+        claims(**changed),
+        private,
+        alg,
+        headers=None if kid is ... else {"kid": kid},
+    )
+
+
+def unsigned(**header: str) -> str:
+    """Return a token of Bob that nobody signed."""
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+        for part in ({"typ": "JWT", "kid": "one", **header}, claims())
+    ]
+    return b".".join([*parts, b""]).decode()
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Let the test move both clocks."""
+    set_clock = SetClock().install(monkeypatch)
+    monkeypatch.setattr(
+        clock, "monotonic", lambda: set_clock.moment.timestamp()
+    )
+    return set_clock
+
+
+@pytest.fixture
+def published() -> Iterator[Impostor]:
+    """Run what publishes the keys."""
+    with impostor(answer(keys("one", "two"))) as there:
+        yield there
+
+
+@pytest.fixture
+def ask(way: Any, published: Impostor, moved: SetClock) -> Iterator[Any]:
+    """Return what reads tokens by these keys."""
+    with way(published.url, AUDIENCE, 30) as asking:
+        yield asking
+
+
+NOW = int(START.timestamp())
+REFUSED = {
+    "nothing": "",
+    "no token": "bob",
+    "three dots": "...",
+    "alg none": unsigned(alg="none"),
+    "alg None": unsigned(alg="NONE"),
+    "no alg": unsigned(),
+    "a signature of nothing": unsigned(alg="EdDSA"),
+    "another key": token(OTHER),
+    "the public key as a secret": token(
+        PRIVATE.public_key().public_bytes_raw(), alg="HS256"
+    ),
+    "another kid": token(kid="three"),
+    "no kid": token(kid=...),
+    "an empty kid": token(kid=""),
+    "another audience": token(aud="other.example"),
+    "several audiences": token(aud=[AUDIENCE, "other.example"]),
+    "another issuer": token(iss="other"),
+    "expired": token(exp=NOW - SKEW - 1),
+    "from the future": token(iat=NOW + SKEW + 1),
+    "a time that is none": token(exp="never"),
+    "a time that is true": token(exp=True),
+    "a beginning that is true": token(iat=True),
+    "an endless time": token(exp=float("inf"), iat=float("nan")),
+    "an hour": token(exp=NOW + 3600),
+    "a second more than a minute": token(exp=NOW + 61),
+    "no time at all": token(exp=NOW),
+    "an end before its beginning": token(iat=NOW + 1, exp=NOW),
+    "a number that no clock has": token(iat=10**400, exp=10**400 + 60),
+    "an id that is none": token(sub=""),
+    "a role that is none": token(role=None),
+    "an email that is none": token(email=1),
+    **{
+        f"no {name}": token(**{name: ...})
+        for name in ("iss", "sub", "aud", "iat", "exp", "email", "role")
+    },
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_whoever_it_does_not_name(ask: Any, name: str) -> None:
+    """What is not signed by a key of now, for us and now, is nobody."""
+    for _ in range(2):
+        assert ask(REFUSED[name]) is None
+    assert ask(token()) == BOB
+
+
+def test_it_is_read_once(
+    ask: Any, published: Impostor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that comes again is not checked again, while it counts."""
+    given = token()
+    assert ask(given) == BOB
+    monkeypatch.setattr(jwt, "decode", None)
+    assert ask(given) == BOB
+    assert len(published.requests) == 1
+
+
+def test_it_ends(ask: Any, moved: SetClock) -> None:
+    """Remembered or not, it counts for its minute alone."""
+    given = token()
+    assert ask(given) == BOB
+    moved.advance(60 + SKEW - 1)
+    assert ask(given) == BOB
+    moved.advance(1)
+    assert ask(given) is None
+
+
+def test_a_clock_that_was_set_back(ask: Any, moved: SetClock) -> None:
+    """What was remembered is not of the future either."""
+    given = token()
+    assert ask(given) == BOB
+    moved.advance(-SKEW - 1)
+    assert ask(given) is None
+
+
+def test_not_all_tokens_are_kept(
+    ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends many of them fills no memory."""
+    monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
+    for number in range(5):
+        assert ask(token(sub=str(number))) is not None
+
+
+def test_keys_change(way: Any, moved: SetClock) -> None:
+    """A new key is fetched when it is met, but not all the time."""
+    with (
+        impostor(answer(keys("one"))) as there,
+        way(there.url, AUDIENCE, 30) as ask,
+    ):
+        assert ask(token()) == BOB
+        there._reply = answer(keys("two"))
+        assert ask(token(kid="two")) is None
+        assert len(there.requests) == 1
+        moved.advance(RETRY_PAUSE_SECONDS)
+        assert ask(token(kid="two")) == BOB
+        # The one that was dropped counts no more, read before or not.
+        assert ask(token()) is None
+        assert ask(token(jti="another")) is None
+        for number in range(20):
+            assert ask(token(kid=str(number))) is None
+        assert len(there.requests) == 2
+
+
+def test_a_stolen_key_is_dropped_at_once(way: Any, moved: SetClock) -> None:
+    """What a thief signed for ever ends with the copy of the keys."""
+    stolen = token(exp=NOW + 10**9, role="admin")
+    in_time = token(role="admin")
+    with (
+        impostor(answer(keys("one"))) as there,
+        way(there.url, AUDIENCE, 30) as ask,
+    ):
+        assert ask(in_time) == Principal("1", "bob@example.com", "admin")
+        assert ask(stolen) is None
+        there._reply = answer(keys("two"))
+        moved.advance(RETRY_PAUSE_SECONDS)
+        assert ask(token(kid="two")) == BOB
+        assert ask(in_time) is None
+        assert ask(stolen) is None
+
+
+def test_another_key_of_the_same_name(way: Any, moved: SetClock) -> None:
+    """What one key signed does not count for the next one."""
+    other = json.dumps({"keys": [Key("one", START, OTHER).public()]})
+    with (
+        impostor(answer(keys("one"))) as there,
+        way(there.url, AUDIENCE, 30) as ask,
+    ):
+        assert ask(token()) == BOB
+        there._reply = answer(other.encode())
+        moved.advance(RETRY_PAUSE_SECONDS)
+        assert ask(token(kid="two")) is None
+        assert ask(token()) is None
+        assert ask(token(OTHER)) == BOB
+
+
+def test_what_was_read_ends_with_the_copy(
+    ask: Any, published: Impostor, moved: SetClock
+) -> None:
+    """Where the keys cannot be fetched again, nobody is remembered."""
+    assert ask(token()) == BOB
+    age = COPY_MAX_AGE.total_seconds()
+    moved.advance(age - 1)
+    late = token(iat=NOW + age - 1, exp=NOW + age + 59)
+    assert ask(late) == BOB
+    published._reply = answer(b"{}", status=b"500 Internal Server Error")
+    moved.advance(1)
+    with pytest.raises(VestibuleUnavailable):
+        ask(late)
+    published._reply = answer(keys("one"))
+    moved.advance(RETRY_PAUSE_SECONDS)
+    assert ask(late) == BOB
+
+
+def test_a_copy_grows_old(
+    ask: Any, published: Impostor, moved: SetClock
+) -> None:
+    """It is fetched anew; where that fails, it is not used any more."""
+    assert ask(token()) == BOB
+    age = COPY_MAX_AGE.total_seconds()
+    moved.advance(age - 1)
+    later = {"iat": NOW + age, "exp": NOW + age + 60}
+    assert ask(token(**later)) == BOB
+    assert len(published.requests) == 1
+    moved.advance(1)
+    assert ask(token(jti="a", **later)) == BOB
+    assert len(published.requests) == 2
+    published._reply = answer(b"{}", status=b"500 Internal Server Error")
+    moved.advance(age)
+    for _ in range(3):
+        with pytest.raises(VestibuleUnavailable):
+            ask(token(iat=NOW + 2 * age, exp=NOW + 2 * age + 60))
+    assert len(published.requests) == 3
+    published._reply = answer(keys("one"))
+    moved.advance(RETRY_PAUSE_SECONDS)
+    assert ask(token(iat=NOW + 2 * age, exp=NOW + 2 * age + 60)) == BOB
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"[]",
+        b'{"keys": {}}',
+        b'{"keys": []}',
+        b'{"keys": [1, null]}',
+        keys("one").replace(b"EdDSA", b"HS256"),
+        keys("one").replace(b"Ed25519", b"Ed448"),
+        keys("one").replace(b'"kid"', b'"kind"'),
+        keys("one").replace(b'"x"', b'"y"'),
+        b'{"keys": [{"kid": "one", "alg": "EdDSA", "kty": "oct", "k": "AA"}]}',
+    ],
+)
+def test_keys_that_are_none(way: Any, body: bytes) -> None:
+    """Without a key of the right kind nobody can tell."""
+    with (
+        impostor(answer(body)) as there,
+        way(there.url, AUDIENCE, 30) as ask,
+        pytest.raises(VestibuleUnavailable),
+    ):
+        ask(token())
+
+
+def test_those_who_wait_fetch_once(
+    published: Impostor, moved: SetClock
+) -> None:
+    """Of coroutines that come at once one fetches, and the others wait."""
+    source = async_backend_for(published.url, AUDIENCE, 30)
+
+    async def ask_at_once() -> list[Principal | None]:
+        """Ask eight times, none after another."""
+        try:
+            return await asyncio.gather(
+                *(source.principal(token()) for _ in range(8))
+            )
+        finally:
+            await source.close()
+
+    assert asyncio.run(ask_at_once()) == [BOB] * 8
+    assert len(published.requests) == 1
+
+
+def test_threads_fetch_once(published: Impostor, moved: SetClock) -> None:
+    """Of those who come at once one fetches, and the others wait."""
+    source = backend_for(published.url, AUDIENCE, 30)
+    assert at_once(8, lambda _: source.principal(token())) == [BOB] * 8
+    assert len(published.requests) == 1
+    source.close()
+
+
+def test_a_token_of_a_real_vestibule(way: Any, town: Town) -> None:
+    """It names the user that verify names, by the keys of that house."""
+    audience = town.url.partition("//")[2]
+    given = requests.get(
+        f"{town.url}/api/v1/auth_session/verify",
+        timeout=60,
+        headers={"Cookie": town.admin_cookie},
+    ).headers[HEADER]
+    with way(town.url, audience, 30) as ask:
+        assert ask(given) == Principal(town.ada.id, "ada@example.com", "admin")
+    with way(town.url, "other.example", 30) as ask:
+        assert ask(given) is None
+
+
+def test_there_are_no_keys_in_process(way: Any) -> None:
+    """Whose signatures count has to be said."""
+    with pytest.raises(InvalidValue, match="audience"), way(None, AUDIENCE):
+        pass
+
+
+def test_few_tokens_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, moved: SetClock
+) -> None:
+    """However many come, the memory that they take has a bound."""
+    monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
+    reader, copy = identity.Tokens(AUDIENCE), identity.KeyCopy()
+    copy.take(json.loads(keys("one")))
+    key = copy.find("one")
+    assert key is not None
+    made = [token(sub=str(number)) for number in range(5)]
+    for number, each in enumerate(made):
+        assert reader.check(each, key) is not None
+        remembered = [one for one in made if reader.recall(one, copy)]
+        assert len(remembered) == number % 2 + 1
+        assert each in remembered

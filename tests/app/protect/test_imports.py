@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""What is for one framework needs no other, and little else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ROOT, run_python
+
+FRAMEWORKS = {
+    "flask",
+    "fastapi",
+    "starlette",
+    "django",
+    "aiohttp",
+    "urllib3",
+    "sqlalchemy",
+    "werkzeug",
+}
+#: What each is for, and what it needs of these.
+NEEDS: dict[str, set[str]] = {
+    "flask": {"flask", "werkzeug"},
+    "fastapi": {"fastapi", "starlette"},
+    "wsgi": set(),
+    "asgi": set(),
+}
+SCRIPT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[2:]:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Absent())
+__import__(f"vestibule.protect.{sys.argv[1]}")
+print("imported")
+"""
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_it_needs_no_other_framework(name: str, tmp_path: Path) -> None:
+    """It is imported where nothing else is installed."""
+    said = run_python(
+        SCRIPT,
+        tmp_path,
+        {"PYTHONPATH": str(ROOT)},
+        name,
+        *(FRAMEWORKS - NEEDS[name]),
+    )
+    assert said == "imported\n"
+
+
+def test_what_is_absent_is_missed(tmp_path: Path) -> None:
+    """The script sees an import of what it has taken away."""
+    with pytest.raises(AssertionError, match="No module named 'jwt'"):
+        run_python(SCRIPT, tmp_path, {"PYTHONPATH": str(ROOT)}, "asgi", "jwt")

@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+"""Fixtures: an application with pages, as browsers visit it."""
+
+from tests.app.api.conftest import (
+    build,
+    fresh_process,
+    logged,
+    moved_clock,
+    security_lines,
+)
+
+__all__ = [
+    "build",
+    "fresh_process",
+    "logged",
+    "moved_clock",
+    "security_lines",
+]

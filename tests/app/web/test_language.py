@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The language of a page: which one, and how it says moments."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.web.visitor import Visitor
+from tests.clocks import SetClock
+from vestibule.web.i18n import exact_time, time_ago
+from vestibule.web.messages import format_duration
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoken"),
+    [
+        ("fr", "fr"),
+        ("FR", "fr"),
+        ("fr-CH, en", "fr"),
+        ("fr-FR,fr;q=0.9,en-US;q=0.8,en;q=0.7", "fr"),
+        ("en-US,en;q=0.9,fr;q=0.8", "en"),
+        ("en;q=0.1,fr;q=0.9", "fr"),
+        ("fr;q=0", "en"),
+        ("de, fr;q=0.5", "fr"),
+        ("de", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("‮;q=x,,,", "en"),
+        ("x" * 10_000, "en"),
+    ],
+)
+def test_the_browser_chooses(build: Build, asked: str, spoken: str) -> None:
+    """The best of what it asks for, and English else."""
+    house = build("session_db_auth", WEB_PAGES="on")
+    header = asked.encode("utf-8").decode("latin-1")
+    answer = Visitor(house, **{"Accept-Language": header}).get("/nothing")
+    assert f'<html lang="{spoken}">' in answer.text
+    shown = {"fr": "existe pas</h1>", "en": "There is no such page</h1>"}
+    assert shown[spoken] in answer.text
+
+
+@pytest.mark.parametrize(
+    ("passed", "english", "french"),
+    [
+        (timedelta(seconds=5), "5 seconds ago", "il y a 5 secondes"),
+        (timedelta(minutes=3), "3 minutes ago", "il y a 3 minutes"),
+        (timedelta(hours=30), "1 day ago", "il y a 1 jour"),
+    ],
+)
+def test_how_long_ago(
+    moved_clock: SetClock, passed: timedelta, english: str, french: str
+) -> None:
+    """A moment is said as people say it."""
+    moment = moved_clock.now() - passed
+    assert time_ago(moment, "en") == english
+    assert time_ago(moment, "fr") == french
+
+
+def test_a_moment_in_full() -> None:
+    """It names its zone, since the server does not know the reader's."""
+    moment = datetime(2026, 3, 9, 13, 5, tzinfo=UTC)
+    assert exact_time(moment, "en") == "Mar 9, 2026, 1:05:00\u202fPM UTC"
+    assert exact_time(moment, "fr") == "9 mars 2026, 13:05:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1, "1 second"),
+        (8, "8 seconds"),
+        (90, "90 seconds"),
+        (91, "2 minutes"),
+        (121, "3 minutes"),
+        (900, "15 minutes"),
+    ],
+)
+def test_a_wait_is_never_said_too_short(seconds: int, said: str) -> None:
+    """Minutes are rounded up."""
+    assert format_duration(seconds, "en") == said

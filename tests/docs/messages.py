@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Each message that the API, the command line and the server can print.
+
+Its law: messages are found in the code by how they are said, so that no
+list has to be kept but of what others say. What is filled in at run time
+is `<>`.
+
+`python -m tests.docs.messages` prints rows for those that
+docs/errors.md lacks.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from werkzeug.exceptions import default_exceptions
+
+from tests.docs.usage import OF_QUESTIONS, OF_USAGE
+from tests.repo.repository import product_files
+from tests.serving import ROOT
+
+PAGE = ROOT / "docs/errors.md"
+#: Errors whose one text is their message.
+_ONE_TEXT = frozenset(
+    {
+        "Busy",
+        "Failure",
+        "NotStored",
+        "ProofTooOld",
+        "StoreUnavailable",
+        "UsageError",
+        "BadParameter",
+        "ClickException",
+        "VestibuleError",
+        "WrongPassword",
+        "SchemaBehind",
+        "exit",
+    }
+)
+#: Modules whose `ValueError` tells what a setting must be.
+_OF_SETTINGS = (
+    "vestibule/core/setting_types.py",
+    "vestibule/identity/keys.py",
+    "vestibule/web/theme.py",
+)
+_LOGGED = frozenset({"warning", "error", "exception", "critical"})
+_FILLED = "<>"
+#: Statuses that Flask and Werkzeug call by their names.
+_BY_NAME = (400, 401, 403, 405, 413)
+
+
+def texts_of(node: ast.expr) -> list[str]:
+    """Return the texts that an expression may be, or `<>` for any."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [re.sub(r"%[sdr]", _FILLED, node.value)]
+    if isinstance(node, ast.JoinedStr):
+        return [
+            "".join(
+                str(part.value) if isinstance(part, ast.Constant) else _FILLED
+                for part in node.values
+            )
+        ]
+    if isinstance(node, ast.IfExp):
+        return [*texts_of(node.body), *texts_of(node.orelse)]
+    return [_FILLED]
+
+
+def _pairs(first: ast.expr, second: ast.expr, glue: str) -> list[str]:
+    """Return the texts of two expressions, put together."""
+    return [
+        f"{one}{glue}{two}"
+        for one in texts_of(first)
+        for two in texts_of(second)
+    ]
+
+
+def _said_by_call(call: ast.Call, path: str) -> list[str]:
+    """Return the messages that a call makes, if it is one that does."""
+    function, arguments = call.func, call.args
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    if not arguments:
+        return []
+    if name in ("InvalidValue", "BadSetting") and len(arguments) > 1:
+        glue = " " if name == "InvalidValue" else ": "
+        return _pairs(arguments[0], arguments[1], glue)
+    if name in _ONE_TEXT:
+        return texts_of(arguments[0])
+    if name == "Finding" and "GOOD" not in ast.dump(arguments[0]):
+        return texts_of(arguments[1])
+    if name in _LOGGED and "_log" in ast.dump(function):
+        return texts_of(arguments[0])
+    if name == "ValueError" and path in _OF_SETTINGS:
+        return [f"{_FILLED}: {text}" for text in texts_of(arguments[0])]
+    if name == "__init__" and path == "vestibule/core/errors.py":
+        return (
+            _pairs(arguments[0], arguments[1], " ")
+            if len(arguments) > 1
+            else texts_of(arguments[0])
+        )
+    return []
+
+
+def _said_by(node: ast.AST, path: str) -> list[str]:
+    """Return the messages that one piece of code makes."""
+    if isinstance(node, ast.Call):
+        return _said_by_call(node, path)
+    if isinstance(node, ast.Dict):
+        return [
+            text
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None and texts_of(key) == ["error"]
+            for text in texts_of(value)
+        ]
+    if (
+        isinstance(node, ast.Yield)
+        and node.value
+        and (path == "vestibule/server/checks.py")
+    ):
+        return texts_of(node.value)
+    if (
+        isinstance(node, ast.AnnAssign | ast.Assign)
+        and node.value
+        and (path == "vestibule/core/errors.py")
+    ):
+        return texts_of(node.value)
+    return []
+
+
+def said() -> Iterator[tuple[str, str]]:
+    """Yield each message and the file that says it."""
+    for status in _BY_NAME:
+        yield (
+            str(default_exceptions[status]().name),
+            "vestibule/http/errors.py",
+        )
+    for text in (*OF_USAGE, *OF_QUESTIONS):
+        yield text, "vestibule/cli/__init__.py"
+    for file in product_files():
+        for node in ast.walk(ast.parse(file.text)):
+            for text in _said_by(node, file.path):
+                # What is all filled in is said by somebody else.
+                if re.search(r"[a-z]", text.replace(_FILLED, "")) and (
+                    text != f"vestibule: {_FILLED}"
+                ):
+                    yield text, file.path
+
+
+def documented() -> list[str]:
+    """Return the messages of the page's tables, as the code has them."""
+    rows = re.findall(r"^\| (`+)(.+?)\1 \| ", PAGE.read_text(), re.MULTILINE)
+    return [re.sub(r"<[^>]*>", _FILLED, row) for _, row in rows]
+
+
+def missing() -> dict[str, str]:
+    """Return the messages that the page lacks, and who says them."""
+    told = set(documented())
+    return {text: path for text, path in said() if text not in told}
+
+
+if __name__ == "__main__":
+    for message, where in sorted(missing().items()):
+        print(f"| `{message}` | ({where}) | |")

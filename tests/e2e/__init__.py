@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Tests over sockets: servers, proxies, processes and installations."""

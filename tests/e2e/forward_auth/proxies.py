@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Real proxies: nginx and Caddy as Debian has them, configured as shipped.
+
+A configuration is included whole by a file that keeps the proxy to a
+folder of its own; in it, only addresses and paths are put elsewhere.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.backends import missing
+from tests.e2e.server.patience import within
+from tests.ports import free_port
+from tests.serving import ROOT
+
+#: Where the shipped configurations expect Vestibule and the application.
+VESTIBULE = "127.0.0.1:5000"
+APPLICATION = "127.0.0.1:8000"
+
+
+def shipped(name: str) -> str:
+    """Return a configuration of the folder `deploy`."""
+    return (ROOT / "deploy" / name).read_text()
+
+
+def filled(text: str, elsewhere: dict[str, str]) -> str:
+    """Return `text` with each of these put elsewhere; all are in it."""
+    for written, put in elsewhere.items():
+        assert written in text, f"{written} is not in the configuration"
+        text = text.replace(written, put)
+    return text
+
+
+def is_open(port: int) -> bool:
+    """Tell whether somebody takes connections on `port`."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+class Proxy:
+    """A proxy on a free port that runs one configuration."""
+
+    #: What Debian calls the program, and where it may be beside the PATH.
+    program: str
+    #: The configuration in the folder `deploy`.
+    file: str
+    #: How the documents mark a piece of such a configuration.
+    language: str
+    #: What the configurations say of where the proxy listens.
+    listens: str
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare a proxy that writes into `folder` alone."""
+        program = shutil.which(self.program) or shutil.which(
+            self.program, path="/usr/sbin:/usr/bin"
+        )
+        if program is None:
+            missing(self.program)
+        self.found = str(program)
+        self.folder = folder
+        self.port = free_port()
+        self.tls: tuple[Path, Path] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the address without a path."""
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    def start(self, text: str, elsewhere: dict[str, str]) -> None:
+        """Run the configuration `text` and wait until it takes requests.
+
+        A port that was free may be somebody's a moment later: another is
+        tried then.
+        """
+        for _ in range(3):
+            self._launch(
+                filled(text, {self.listens: self.address()} | elsewhere)
+            )
+            within(30, lambda: self.has_ended() or is_open(self.port))
+            if not self.has_ended():
+                return
+            self.port = free_port()
+        raise RuntimeError(f"no start:\n{self.log()}")
+
+    def stop(self) -> None:
+        """End the proxy and wait for its end."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+
+    def has_ended(self) -> bool:
+        """Tell whether the proxy runs no more."""
+        return self.process is not None and self.process.poll() is not None
+
+    def log(self) -> str:
+        """Return what the proxy had to say so far."""
+        return (self.folder / "log").read_text()
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment: its home is its folder."""
+        return {"PATH": os.defpath, "HOME": str(self.folder)}
+
+    def _launch(self, text: str) -> None:
+        """Start the program with the configuration `text`."""
+        self.write(text)
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.found, *self.arguments()],
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def write(self, text: str) -> None:
+        """Write the configuration, and the file that includes it."""
+        raise NotImplementedError
+
+    def address(self) -> str:
+        """Return where it listens, as its configuration says that."""
+        raise NotImplementedError
+
+    def arguments(self) -> list[str]:
+        """Return what the program is told to do."""
+        raise NotImplementedError
+
+
+class Nginx(Proxy):
+    """The proxy nginx, whose configuration is for `/etc/nginx/conf.d`."""
+
+    program = "nginx"
+    file = "nginx.conf"
+    language = "nginx"
+    listens = "listen 80;"
+
+    def write(self, text: str) -> None:
+        """Write both files; as root it stays root, to read the folder."""
+        (self.folder / "site.conf").write_text(text)
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        lines = [
+            "daemon off;",
+            "pid nginx.pid;",
+            "error_log stderr info;",
+            "user root;" if os.geteuid() == 0 else "",
+            "events {}",
+            "http {",
+            "access_log off;",
+            *(f"{kind}_temp_path {kind};" for kind in kinds),
+            "include site.conf;",
+            "}\n",
+        ]
+        (self.folder / "main.conf").write_text("\n".join(lines))
+
+    def address(self) -> str:
+        """Return the line with the port, perhaps with a certificate."""
+        if self.tls is None:
+            return f"listen 127.0.0.1:{self.port};"
+        return (
+            f"listen 127.0.0.1:{self.port} ssl;"
+            f" ssl_certificate {self.tls[0]};"
+            f" ssl_certificate_key {self.tls[1]};"
+        )
+
+    def arguments(self) -> list[str]:
+        """Return the folder and the file; nothing of `/etc` is read."""
+        return [
+            "-p",
+            str(self.folder),
+            "-e",
+            "stderr",
+            "-c",
+            str(self.folder / "main.conf"),
+        ]
+
+
+class Caddy(Proxy):
+    """Caddy, whose configuration is one site, or some."""
+
+    program = "caddy"
+    file = "Caddyfile"
+    language = "caddyfile"
+    listens = "app.example.com {"
+
+    def write(self, text: str) -> None:
+        """Write both files; nobody may talk to it but by requests."""
+        (self.folder / "site.caddyfile").write_text(text)
+        (self.folder / "Caddyfile").write_text(
+            "{\n\tadmin off\n\tauto_https off\n}\nimport site.caddyfile\n"
+        )
+
+    def address(self) -> str:
+        """Return the site's name, with the port, perhaps with TLS."""
+        if self.tls is None:
+            return f"{self.url} {{"
+        return f"{self.url} {{\n\ttls {self.tls[0]} {self.tls[1]}"
+
+    def arguments(self) -> list[str]:
+        """Return the command to run the file in the foreground."""
+        return [
+            "run",
+            "--adapter",
+            "caddyfile",
+            "--config",
+            str(self.folder / "Caddyfile"),
+        ]
+
+
+PROXIES: dict[str, type[Proxy]] = {"nginx": Nginx, "caddy": Caddy}

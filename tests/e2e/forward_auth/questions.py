@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""What somebody may send to get in: cookies and credentials of any kind.
+
+Headers are as an environ has them: any bytes of one line, read as Latin-1.
+Where a session or a credential belongs, its kind stands in `<>`.
+"""
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from tests.serving import COOKIE
+
+#: Kinds of what a session cookie may have.
+SESSIONS = (
+    "empty",
+    "unknown",
+    "live",
+    "ended",
+    "expired",
+    "disabled",
+    "removed",
+)
+#: Kinds of credentials after `Basic`.
+CREDENTIALS = ("right", "wrong", "out")
+
+
+class Question(NamedTuple):
+    """A request; a header that is `None` does not come along."""
+
+    cookies: str | None = None
+    authorization: str | None = None
+    end: str = ""
+    method: str = "GET"
+
+
+def holding(kind: str) -> str:
+    """Return the `Cookie` header with a session of this kind."""
+    return f"{COOKIE}=<{kind}>"
+
+
+_PRINTED = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40
+)
+_RAW = st.text(
+    st.just("\t")
+    | st.characters(
+        min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"
+    ),
+    max_size=40,
+)
+_HOLDING = st.sampled_from(SESSIONS).map(holding)
+#: A name, what stands around the value, the value, and what parts it from
+#: the next; most often as it should be.
+_PAIR = st.builds(
+    "{}{}{}{}{}".format,
+    st.just(f"{COOKIE}=")
+    | st.sampled_from(
+        [
+            f"{COOKIE} = ",
+            f"{COOKIE}==",
+            f"{COOKIE};",
+            f"{COOKIE.upper()}=",
+            f"{COOKIE}x=",
+            f"x{COOKIE}=",
+            f"\xef\xbb\xbf{COOKIE}=",
+            "theme=",
+            "\xe4=",
+            "=",
+            "",
+        ]
+    ),
+    st.just("") | st.sampled_from(['"', '""', " ", "\t", "\xa0", "\\"]),
+    st.sampled_from(SESSIONS).map("<{}>".format) | _RAW,
+    st.just("") | st.sampled_from(['"', '""', " ", "\x85", "\xff", "%00"]),
+    st.just("; ") | st.sampled_from([";", ";;", " ; ", ",", " ", "\t;", ""]),
+)
+COOKIES = st.none() | st.one_of(
+    _HOLDING,
+    st.lists(_HOLDING, min_size=2, max_size=3).map("; ".join),
+    st.lists(_PAIR, max_size=4).map("".join),
+    _RAW,
+)
+_SCHEMES = (
+    "Basic ",
+    "basic ",
+    "BASIC ",
+    "Basic\t",
+    "Basic  ",
+    "Basic",
+    "Bearer ",
+    "Digest ",
+    "Negotiate ",
+    "DPoP ",
+    "\x80 ",
+    "",
+)
+AUTHORIZATIONS = st.none() | st.one_of(
+    st.sampled_from(CREDENTIALS).map("Basic <{}>".format),
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(_SCHEMES),
+        st.sampled_from(
+            [
+                "",
+                "!",
+                "a.b.c",
+                "Og==",
+                'username="a"',
+                "<right>",
+                "<right>=",
+                "<right>, Bearer a",
+                "<right> ",
+            ]
+        )
+        | _PRINTED
+        | _RAW,
+    ),
+)
+QUESTIONS = st.builds(
+    Question,
+    COOKIES,
+    AUTHORIZATIONS,
+    st.sampled_from(["", "/", "?a=b", "/?redirect=off"]),
+    st.sampled_from(["GET", "HEAD"]),
+)

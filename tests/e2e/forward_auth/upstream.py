@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""An application that knows nothing of logins: it shows what it is sent.
+
+Run with a port it serves on there, until it is ended.
+"""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+#: In each of its answers: who finds this has reached the application.
+MARK = "the application was reached"
+
+
+def seen_by(scope: Scope) -> dict[str, Any]:
+    """Return what the application knows of a request before its body."""
+    return {
+        "mark": MARK,
+        "method": scope.get("method", "GET"),
+        "target": scope["raw_path"].decode()
+        + (
+            "?" + scope["query_string"].decode()
+            if scope["query_string"]
+            else ""
+        ),
+        # As they came, doubled ones too.
+        "headers": [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+        ],
+    }
+
+
+async def body_of(receive: Receive) -> bytes:
+    """Return the whole body of a request."""
+    body: bytes = b""
+    while True:
+        part = await receive()
+        body += part.get("body", b"")
+        if not part.get("more_body", False):
+            return body
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with what it was; `/refused` by a 401 of its own."""
+    body = await body_of(receive)
+    refused = scope["path"] == "/refused"
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 401 if refused else 203,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"set-cookie", b"first=1; Path=/"),
+                (b"set-cookie", b"second=2; HttpOnly"),
+                (b"www-authenticate", b'Bearer realm="application"'),
+                (b"location", b"/elsewhere"),
+                (b"x-own", b"kept"),
+            ],
+        }
+    )
+    shown = {
+        **seen_by(scope),
+        "length": len(body),
+        "digest": sha256(body).hexdigest(),
+    }
+    await send(
+        {"type": "http.response.body", "body": json.dumps(shown).encode()}
+    )
+
+
+async def converse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Speak first on a websocket, then return whatever is said."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    shown = json.dumps(seen_by(scope))
+    await send({"type": "websocket.send", "text": shown})
+    while (said := await receive())["type"] == "websocket.receive":
+        await send(
+            {
+                "type": "websocket.send",
+                "text": said.get("text"),
+                "bytes": said.get("bytes"),
+            }
+        )
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one request or one websocket, by ASGI."""
+    if scope["type"] == "http":
+        await answer(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await converse(scope, receive, send)
+
+
+if __name__ == "__main__":
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    Granian(
+        "tests.e2e.forward_auth.upstream:app",
+        port=int(sys.argv[1]),
+        interface=Interfaces.ASGI,
+        log_level=LogLevels.error,
+    ).serve()

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+"""Bodies that are not what they should be: refused, and nothing else."""
+
+import json
+import socket
+from collections.abc import Iterable
+
+import pytest
+
+from tests.e2e.server.conftest import EMAIL, PASSWORD, House
+from tests.e2e.server.wire import CHUNKED, FORM, JSON, Answer, ask, chunks
+
+pytestmark = pytest.mark.usefixtures("untouched")
+
+DEEP = 100_000
+TWO_MB = b'{"email": "' + b"a" * 2_000_000 + b'"}'
+#: Complete within the limit, and too long with the blanks that follow.
+PADDED = b'{"first_name": "cut"}' + b" " * 2_000_000
+LOGIN = b"/api/v1/auth_session/login"
+
+
+def newcomer(**fields: object) -> bytes:
+    """Return a body that would add a user but for the given `fields`."""
+    good = {"email": "new@hbtn.io", "password": "long enough"}
+    return json.dumps(good | fields).encode()
+
+
+NO_OBJECTS = {
+    "a list": b"[]",
+    "a list of an object": b"[%b]" % newcomer(),
+    "a number": b"1",
+    "a long number": b"1" * 10_000,
+    "a number that is none": b"NaN",
+    "a string": b'"email"',
+    "null": b"null",
+    "nothing": b"",
+    "lists in lists": b"[" * DEEP + b"]" * DEEP,
+    "lists that do not end": b"[" * DEEP,
+    "objects in objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    "an object that is deep inside": b'{"email":'
+    + b"[" * DEEP
+    + b"]" * DEEP
+    + b"}",
+    "an object that does not end": newcomer()[:-1],
+    "half a string": b'{"email": "new@hb',
+    "two objects": newcomer() * 2,
+    "a doubled key": b'{"first_name": "a", "first_name": "b", '
+    + newcomer()[1:],
+    "UTF-16": newcomer().decode().encode("utf-16"),
+    "UTF-32": newcomer().decode().encode("utf-32"),
+    "Latin-1": b'{"first_name": "\xe9", ' + newcomer()[1:],
+    "overlong UTF-8": b'{"first_name": "\xc0\xaf", ' + newcomer()[1:],
+    "a raw NUL": b'{"first_name": "\0", ' + newcomer()[1:],
+    "a form": b"email=new%40hbtn.io&password=long+enough",
+}
+
+NO_USERS = {
+    "an email that is a number": newcomer(email=1),
+    "an email that is a truth": newcomer(email=True),
+    "an email that is a list": newcomer(email=[]),
+    "an email that is an object": newcomer(email={"$ne": ""}),
+    "an email without @": newcomer(email="new.hbtn.io"),
+    "an email without a host": newcomer(email="new@"),
+    "an email of blanks": newcomer(email="   "),
+    "an email of 255 characters": newcomer(email="n" * 248 + "@a.io.x"),
+    "an email of 300 characters": newcomer(email="n" * 294 + "@ab.io"),
+    "an email of a megabyte": newcomer(email="n" * 1_000_000 + "@a.io"),
+    "an email with a line end": newcomer(email="new\r\n@hbtn.io"),
+    "an email with a bell": newcomer(email="n\x07ew@hbtn.io"),
+    "an email with an escape": newcomer(email="new@hbtn.io\x1b[2J"),
+    "an email with NUL": newcomer(email="new\0@hbtn.io"),
+    "an email with a lone surrogate": newcomer(email="n\ud800@hbtn.io"),
+    "an email that is taken": newcomer(email=f" {EMAIL.upper()} "),
+    "a password that is a number": newcomer(password=12345678),
+    "a password that is a list": newcomer(password=["long enough"]),
+    "a password with a lone surrogate": newcomer(password="\udfff" * 9),
+    "a short password": newcomer(password="1234567"),
+    "a name that is a number": newcomer(first_name=1),
+    "a name that is endless": newcomer(last_name=float("inf")),
+    "a name with NUL": newcomer(first_name="\0"),
+    "a name with a lone surrogate": newcomer(last_name="\ud800"),
+}
+
+NO_NAMES = {
+    "a number": b'{"first_name": 1}',
+    "a list": b'{"last_name": []}',
+    "an object": b'{"last_name": {"first_name": "a"}}',
+    "a truth": b'{"first_name": false}',
+    "NUL": b'{"first_name": "\\u0000"}',
+    "a lone surrogate": b'{"first_name": "\\udc00"}',
+    "one good and one bad": b'{"first_name": "a", "last_name": 1}',
+}
+
+NO_JSON_TYPES = [
+    (),
+    (FORM,),
+    (b"Content-Type: text/plain",),
+    (b"Content-Type: ",),
+    (b"Content-Type: application/json\xff",),
+    (b"Content-Type: application/jsonp",),
+    (b"Content-Type: multipart/form-data",),
+]
+
+
+def refused(answer: Answer, *statuses: int) -> str:
+    """Check that the answer is a JSON error; return what it says."""
+    assert answer.status in statuses, answer
+    assert answer.headers["content-type"] == "application/json"
+    assert b"Traceback" not in answer.body
+    body = json.loads(answer.body)
+    assert set(body) <= {"error", "field"}
+    return str(body["error"])
+
+
+def post(
+    house: House, body: bytes, headers: Iterable[bytes] = (JSON,)
+) -> Answer:
+    """Try to add a user by `body`."""
+    return ask(
+        house.sessions.port,
+        "POST",
+        b"/api/v1/users",
+        [house.cookie, *headers],
+        body,
+    )
+
+
+def put(
+    house: House, body: bytes, headers: Iterable[bytes] = (JSON,)
+) -> Answer:
+    """Try to name the user of the house by `body`."""
+    return ask(
+        house.sessions.port,
+        "PUT",
+        f"/api/v1/users/{house.user_id}".encode(),
+        [house.cookie, *headers],
+        body,
+    )
+
+
+def login(
+    house: House, body: bytes, headers: Iterable[bytes] = (FORM,)
+) -> Answer:
+    """Try to log in by `body`."""
+    return ask(house.sessions.port, "POST", LOGIN, headers, body)
+
+
+@pytest.mark.parametrize("body", NO_OBJECTS.values(), ids=NO_OBJECTS.keys())
+def test_what_is_no_json_object_is_no_user(house: House, body: bytes) -> None:
+    """A body that is not one JSON object is of the wrong format."""
+    assert refused(post(house, body), 400) == "Wrong format"
+    assert refused(put(house, body), 400) == "Wrong format"
+
+
+@pytest.mark.parametrize("body", NO_USERS.values(), ids=NO_USERS.keys())
+def test_what_no_user_can_be_is_not_stored(house: House, body: bytes) -> None:
+    """A field that cannot be taken is named, and nothing is stored."""
+    assert refused(post(house, body), 400).startswith("Can't create User: ")
+
+
+@pytest.mark.parametrize("field", ["email", "password"])
+@pytest.mark.parametrize("value", ["", None])
+def test_what_is_empty_is_missing(
+    house: House, field: str, value: str | None
+) -> None:
+    """An empty email or password counts as none."""
+    body = newcomer(**{field: value})
+    assert refused(post(house, body), 400) == f"{field} missing"
+
+
+def test_an_email_alone_is_not_enough(house: House) -> None:
+    """A user without a password cannot be added, whatever the email is."""
+    assert refused(post(house, b'{"email": 1}'), 400) == "password missing"
+
+
+@pytest.mark.parametrize("body", NO_NAMES.values(), ids=NO_NAMES.keys())
+def test_what_no_name_can_be_names_nobody(house: House, body: bytes) -> None:
+    """A name that is no text leaves both names as they were."""
+    assert refused(put(house, body), 400) == "Wrong format"
+
+
+@pytest.mark.parametrize("headers", NO_JSON_TYPES)
+def test_json_has_to_say_that_it_is(
+    house: House, headers: tuple[bytes, ...]
+) -> None:
+    """A body under another type, or none, is not taken for JSON."""
+    assert refused(post(house, newcomer(), headers), 400) == "Wrong format"
+
+
+@pytest.mark.parametrize("charset", [b"utf-16", b"latin-1", b"\xff", b"x"])
+def test_the_charset_of_json_is_always_utf8(
+    house: House, charset: bytes
+) -> None:
+    """A charset has no meaning for JSON: the bytes have to be UTF-8."""
+    body = '{"first_name": "é"}'.encode("latin-1")
+    headers = [b"Content-Type: application/json; charset=" + charset]
+    assert refused(put(house, body, headers), 400) == "Wrong format"
+
+
+@pytest.mark.parametrize("body", [TWO_MB, PADDED])
+def test_two_megabytes_are_too_much(house: House, body: bytes) -> None:
+    """A body beyond the limit is refused, whether its length is told or
+    not; its beginning is not taken for the whole.
+    """
+    for send in (post, put):
+        refused(send(house, body), 413)
+        refused(send(house, chunks(body), [JSON, CHUNKED]), 413)
+
+
+@pytest.mark.parametrize("size", [70_000, 600_000])
+def test_a_long_login_form_is_too_much(house: House, size: int) -> None:
+    """A login form may have 64 KiB, told or not."""
+    form = b"email=bob%40hbtn.io&password=" + b"x" * size
+    refused(login(house, form), 413)
+    refused(login(house, chunks(form), [FORM, CHUNKED]), 413)
+
+
+def test_a_short_chunked_form_is_read(house: House) -> None:
+    """A form of unknown length within the limit is a form."""
+    form = chunks(b"email=bob%40hbtn.io&password=wrong", 7)
+    answer = login(house, form, [FORM, CHUNKED])
+    assert refused(answer, 401) == "wrong password"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"email=\xff\xfe&password=\x80\x81",
+        b"email=%ff%fe&password=%80%81",
+        b"email=%00&password=%00",
+        b"email=bob%40hbtn.io%00&password=" + PASSWORD.encode(),
+        b"email=bob%40hbtn.io&password=" + PASSWORD.encode() + b"%00",
+        b"email=%ed%a0%80&password=%ed%a0%80",
+        b"email=%zz&password=%",
+        b"email&password",
+        b"&&&===;;;",
+        b"a&" * 30_000,
+        b"email[]=bob%40hbtn.io&password[$ne]=x",
+    ],
+)
+def test_a_strange_login_form_opens_nothing(house: House, form: bytes) -> None:
+    """A form that no browser sends is answered as a wrong one."""
+    answer = login(house, form)
+    refused(answer, 400, 401, 404)
+    assert "set-cookie" not in answer.headers
+
+
+def test_of_a_doubled_field_the_first_counts(house: House) -> None:
+    """A right password after a wrong one does not log in."""
+    form = f"email={EMAIL}&password=wrong&password={PASSWORD}".encode()
+    assert refused(login(house, form), 401) == "wrong password"
+    form = f"email=nobody@hbtn.io&email={EMAIL}&password={PASSWORD}".encode()
+    refused(login(house, form), 404)
+
+
+def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
+    """Return a part of a multipart form."""
+    head = b'--B\r\nContent-Disposition: form-data; name="%b"' % name
+    return head + more + b"\r\n\r\n" + value + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "statuses"),
+    [
+        (part(b"email", b"bob@hbtn.io") + part(b"password", b"no"), (401,)),
+        (part(b"email", b"\xff") + part(b"password", b"\xfe"), (404,)),
+        (part(b"email", b"bob@hbtn.io", b'; filename="x"'), (400,)),
+        (part(b"email", b"bob@hbtn.io")[:30], (400,)),
+        (part(b"e", b"a") * 1_100, (413,)),
+        (part(b"password", b"x" * 600_000), (413,)),
+        (b"\r\n" * 1_000, (400,)),
+    ],
+)
+@pytest.mark.parametrize("told", [True, False])
+def test_a_multipart_login_form_is_a_form(
+    house: House, body: bytes, statuses: tuple[int, ...], told: bool
+) -> None:
+    """A multipart form is read like the other, within the same limits."""
+    kind = b"Content-Type: multipart/form-data; boundary=B"
+    whole = body + b"--B--\r\n"
+    if told:
+        answer = login(house, whole, [kind])
+    else:
+        answer = login(house, chunks(whole), [kind, CHUNKED])
+    refused(answer, *statuses)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"multipart/form-data",
+        b"multipart/form-data; boundary=",
+        b"multipart/form-data; boundary=\xff",
+        b"multipart/form-data; boundary=" + b"B" * 5_000,
+        b"application/json",
+        b"text/plain",
+        b"application/x-www-form-urlencoded; charset=utf-16",
+        b"\xff\xfe",
+    ],
+)
+def test_another_type_is_no_login_form(house: House, kind: bytes) -> None:
+    """A login of another type has no email, or is read as UTF-8."""
+    form = b"email=bob%40hbtn.io&password=wrong"
+    refused(login(house, form, [b"Content-Type: " + kind]), 400, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "kind"),
+    [
+        ("POST", b"/api/v1/users", JSON),
+        ("POST", LOGIN, FORM),
+        ("POST", LOGIN, b"Content-Type: multipart/form-data; boundary=B"),
+    ],
+)
+def test_a_client_that_hangs_up_is_forgotten(
+    house: House, method: str, target: bytes, kind: bytes
+) -> None:
+    """A body that ends before its length is no body."""
+    head = b"\r\n".join(
+        [
+            method.encode() + b" " + target + b" HTTP/1.1",
+            b"Host: 127.0.0.1",
+            house.cookie,
+            kind,
+            b"Content-Length: 900",
+        ]
+    )
+    with socket.create_connection(("127.0.0.1", house.sessions.port)) as wire:
+        wire.sendall(head + b"\r\n\r\n" + newcomer())
+        wire.shutdown(socket.SHUT_WR)
+        wire.settimeout(20)
+        said = wire.recv(65_536)
+    assert not said or b" 400 " in said.partition(b"\r\n")[0], said

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""The ways in: our own server, gunicorn, Flask's; one application each."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
+from tests.e2e.server.contents import ALARMS
+from tests.e2e.server.patience import answers, within
+from tests.ports import free_port
+from tests.serving import COOKIE, ROOT, Server
+
+#: Runs at the start of each process: it tells of each application made.
+MARKER = """
+import flask
+make = flask.Flask.__init__
+def tell(self, *arguments, **options):
+    print("an application is made", flush=True)
+    make(self, *arguments, **options)
+flask.Flask.__init__ = tell
+"""
+COMMANDS = {
+    "gunicorn": [
+        "gunicorn",
+        "--workers",
+        "2",
+        "--bind",
+        "127.0.0.1:PORT",
+        "api.v1.app:app",
+    ],
+    "flask": ["flask", "--app", "api.v1.app", "run", "--port", "PORT"],
+}
+
+
+@contextmanager
+def running(server: Server, command: list[str]) -> Iterator[Path]:
+    """Run another `command` with the server's settings; give its output."""
+    program = str(Path(sys.executable).with_name(command[0]))
+    rest = [part.replace("PORT", str(server.port)) for part in command[1:]]
+    output = server.folder / "output"
+    with output.open("w") as writer:
+        process = subprocess.Popen(
+            [program, *rest],
+            cwd=server.folder,
+            env=server.env,
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        assert within(30, lambda: answers(server)), output.read_text()
+        yield output
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_another_server_can_serve_it(tmp_path: Path, name: str) -> None:
+    """The `app` object is all that another server needs."""
+    server = Server(
+        tmp_path,
+        API_PORT=str(free_port()),
+        AUTH_TYPE="session_db_auth",
+        SESSION_NAME=COOKIE,
+    )
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    with running(server, COMMANDS[name]) as output:
+        status = server.request("GET", "/api/v1/status")
+        assert status.json() == {"status": "OK"}
+        session = server.login(EMAIL, PASSWORD)
+        for _ in range(10):
+            me = server.request("GET", "/api/v1/users/me", cookie=session)
+            assert me.json()["email"] == EMAIL
+        logout = server.request(
+            "DELETE", "/api/v1/auth_session/logout", cookie=session
+        )
+        assert logout.json() == {}
+        me = server.request("GET", "/api/v1/users/me", cookie=session)
+        assert me.status_code == 403
+        too_long = b"x" * 2_000_000
+        assert (
+            server.request(
+                "POST",
+                "/api/v1/auth_session/login",
+                data=iter([too_long]),
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+            ).status_code
+            == 413
+        )
+    said = output.read_text()
+    assert not [alarm for alarm in ALARMS if alarm in said], said
+
+
+def test_one_process_makes_one_application(tmp_path: Path) -> None:
+    """What serves and what the views import is the same application: a
+    session of one would be unknown to another.
+    """
+    (tmp_path / "sitecustomize.py").write_text(MARKER)
+    server = Server(tmp_path, AUTH_TYPE="session_auth", SESSION_NAME=COOKIE)
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    server.env["PYTHONPATH"] = f"{tmp_path}:{ROOT}"
+    server.start()
+    try:
+        session = server.login(EMAIL, PASSWORD)
+        me = server.request("GET", "/api/v1/users/me", cookie=session)
+        assert me.status_code == 200
+    finally:
+        assert server.stop() == 0
+    assert server.output.count("an application is made\n") == 1
+
+
+def test_a_host_may_have_a_name(tmp_path: Path) -> None:
+    """A name of this machine is listened on like its address."""
+    server = Server(tmp_path)
+    server.env["API_HOST"] = "localhost"
+    server.start()
+    assert answers(server)
+    assert server.stop() == 0

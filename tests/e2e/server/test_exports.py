@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Files of events from a real server: sent as read, whole or marked."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.server.accounts import account
+from tests.serving import COOKIE, Server
+from vestibule.audit.export import BATCH
+from vestibule.db.events import Event, store
+
+EXPORT = "/api/v1/events/export"
+NUMBER = BATCH + 500
+#: A server whose database waits at the second thousand while it is told to,
+#: or fails.
+FAILING = """
+import time
+from pathlib import Path
+from api.v1.app import main
+from models import events
+from vestibule.core.errors import StoreUnavailable
+
+page = events.page
+
+def failing(wanted, most, before=None):
+    while before is not None and Path("held").exists():
+        time.sleep(0.01)
+    if before is not None and Path("broken").exists():
+        raise StoreUnavailable("the disk is gone")
+    return page(wanted, most, before)
+
+events.page = failing
+main()
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Run a server with events whose database a test can break."""
+    running = Server(
+        tmp_path,
+        AUTH_TYPE="session_db_auth",
+        SESSION_NAME=COOKIE,
+        API_DOCS="off",
+    )
+    running.program = ("-c", FAILING)
+    now = datetime.now(timezone.utc)
+    store(
+        [
+            Event(
+                now - timedelta(hours=1, seconds=number),
+                "login",
+                user_agent="x" * 1000,
+            )
+            for number in range(NUMBER)
+        ]
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+def exported(server: Server, cookie: str) -> requests.Response:
+    """Return the answer to who asks for the file, unread."""
+    return server.request("GET", EXPORT, cookie, stream=True)
+
+
+def test_a_file_is_sent_as_it_is_read(server: Server) -> None:
+    """The first events are there while others are not read yet."""
+    cookie = account("admin").session_id
+    held = server.folder / "held"
+    held.touch()
+    with exported(server, cookie) as sent:
+        assert sent.status_code == 200
+        lines = sent.iter_lines(chunk_size=512)
+        first = [next(lines) for _ in range(BATCH // 2)]
+        held.unlink()
+        assert len([*first, *lines]) == NUMBER + 1
+
+
+def test_a_file_that_breaks_off_says_so(server: Server) -> None:
+    """Nobody takes the half of it for all."""
+    cookie = account("admin").session_id
+    broken = server.folder / "broken"
+    broken.touch()
+    with exported(server, cookie) as sent:
+        assert sent.status_code == 200
+        lines = sent.text.splitlines()
+    assert lines[BATCH:][1:] == ["error: Service Unavailable"]
+    broken.unlink()
+    assert len(exported(server, cookie).text.splitlines()) == NUMBER + 1

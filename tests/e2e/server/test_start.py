@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Starts that cannot be: each says in one line why, and what to set."""
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.backends import PostgreSQL
+from tests.ports import free_port
+from tests.serving import environment
+from vestibule.db import sqlite
+
+_PR_CAPBSET_DROP = 24
+_CAP_DAC = (1, 2)
+SECRET = "s3kret-of-the-database"
+
+
+def refusal(
+    folder: Path, preexec: Callable[[], None] | None = None, **given: str
+) -> str:
+    """Try to start a server that must refuse; return its one line."""
+    settings = {"API_HOST": "127.0.0.1", "API_PORT": str(free_port())} | given
+    done = subprocess.run(
+        [sys.executable, "-m", "api.v1.app"],
+        cwd=folder,
+        env=environment(folder, **settings),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        preexec_fn=preexec,
+    )
+    assert done.returncode not in (0, None) and done.returncode > 0
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "panicked" not in done.stderr
+    assert SECRET not in done.stderr
+    *before, said = done.stderr.splitlines()
+    assert said.startswith("vestibule: "), done.stderr
+    assert not [line for line in before if line.startswith("vestibule:")]
+    return said.removeprefix("vestibule: ")
+
+
+@pytest.mark.parametrize("word", ["", "SESSION_AUTH"])
+def test_an_unknown_mechanism(tmp_path: Path, word: str) -> None:
+    """A typing error in `AUTH_TYPE` shows the words there are."""
+    said = refusal(tmp_path, AUTH_TYPE=word)
+    assert said.startswith("AUTH_TYPE: ")
+    for known in (
+        "auth",
+        "basic_auth",
+        "session_auth",
+        "session_exp_auth",
+        "session_db_auth",
+        repr(word),
+    ):
+        assert known in said
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000"])
+def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
+    """Something that is no port number is named as such."""
+    said = refusal(tmp_path, API_PORT=port)
+    assert said.startswith("API_PORT: ") and repr(port) in said
+
+
+@pytest.mark.parametrize(
+    ("host", "shared"), [("127.0.0.1", False), ("0.0.0.0", True)]
+)
+def test_a_port_that_is_taken(tmp_path: Path, host: str, shared: bool) -> None:
+    """The port of another server is not shared, even if it would share."""
+    with socket.socket() as other:
+        if shared:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind((host, 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        said = refusal(tmp_path, API_PORT=port)
+    assert said == f"API_PORT: port {port} is already in use"
+
+
+@pytest.mark.parametrize("host", ["", "999.1.1.1", "::zz", "x" * 300])
+def test_a_host_that_is_no_address(tmp_path: Path, host: str) -> None:
+    """What no address is named by cannot be listened on."""
+    assert refusal(tmp_path, API_HOST=host).startswith("API_HOST: ")
+
+
+def test_a_host_that_is_elsewhere(tmp_path: Path) -> None:
+    """An address of another machine cannot be listened on."""
+    said = refusal(tmp_path, API_HOST="192.0.2.1")
+    assert said.startswith("API_HOST, API_PORT: cannot listen on 192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        f"mysql://u:{SECRET}@127.0.0.1/x",
+        f"postgresql+psycopg://u:{SECRET}@127.0.0.1:abc/x",
+        f"postgresql+psycopg://u:{SECRET}@127.0.0.1:1/x",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?mode=memory&uri=true",
+        "sqlite:////nowhere/at/all/x.db",
+        "sqlite:///.",
+    ],
+)
+def test_a_database_that_is_none(tmp_path: Path, url: str) -> None:
+    """An address that leads to no database is named, without a secret."""
+    assert refusal(tmp_path, DATABASE_URL=url).startswith("DATABASE_URL: ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"This is no database. " * 500, b"SQLite format 3\0" + b"\0" * 99],
+)
+def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
+    """A file of something else is refused, and left as it is."""
+    file = tmp_path / "vestibule.db"
+    file.write_bytes(content)
+    said = refusal(tmp_path)
+    assert said.startswith("DATABASE_URL: ") and "not a database" in said
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE TABLE users (name)",
+        "CREATE TABLE alembic_version AS SELECT '9999' AS version_num",
+    ],
+)
+def test_a_database_of_another_program(tmp_path: Path, schema: str) -> None:
+    """A schema that is not ours, or newer, is refused and left as it is."""
+    path = str(tmp_path / "vestibule.db")
+    other = sqlite.driver().connect(path)
+    other.execute(schema)
+    other.commit()
+    other.close()
+    assert refusal(tmp_path).startswith("DATABASE_URL: ")
+    other = sqlite.driver().connect(path)
+    tables = other.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    other.close()
+    assert tables == (1,)
+
+
+def without_privilege() -> None:
+    """Take the right to write everywhere from a child that is root."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in _CAP_DAC:
+        if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """A database that cannot be made is refused."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    said = refusal(
+        tmp_path,
+        preexec=without_privilege if os.geteuid() == 0 else None,
+        DATABASE_URL=f"sqlite:///{closed}/vestibule.db",
+    )
+    assert said.startswith("DATABASE_URL: ") and "unable to open" in said
+    assert list(closed.iterdir()) == []
+
+
+def test_a_server_database_without_its_schema(
+    tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    """A database that others may use is not changed without a word."""
+    said = refusal(tmp_path, DATABASE_URL=postgresql.fresh_url())
+    assert said.startswith("DATABASE_URL: ")
+    assert said.endswith("python -m vestibule db upgrade")
+
+
+@pytest.mark.parametrize("mechanism", ["session_auth", "session_exp_auth"])
+def test_sessions_in_memory_allow_one_worker(
+    tmp_path: Path, mechanism: str
+) -> None:
+    """Two processes would each know half of the sessions."""
+    said = refusal(tmp_path, AUTH_TYPE=mechanism, WORKERS="2")
+    assert said.startswith("WORKERS: ") and "session_db_auth" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SESSION_NAME", "two words"), ("LOG_LEVEL", "loud")]
+)
+def test_a_setting_that_means_nothing(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    """A value that a setting cannot have is named."""
+    said = refusal(tmp_path, None, **{name: value})
+    assert said.startswith(f"{name}: ") and repr(value) in said

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""HTTP as bytes on a socket, for what no decent client would send."""
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.client import HTTPResponse
+
+FORM = b"Content-Type: application/x-www-form-urlencoded"
+JSON = b"Content-Type: application/json"
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the status, the headers and the whole body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def begin(
+    port: int,
+    method: str,
+    target: bytes,
+    headers: Iterable[bytes] = (),
+    body: bytes = b"",
+) -> socket.socket:
+    """Send a request of these parts; the length is told if it is known.
+
+    The server may answer and close before it has read everything, so a
+    failure to send is no failure yet.
+    """
+    lines = [
+        method.encode() + b" " + target + b" HTTP/1.1",
+        b"Host: 127.0.0.1",
+        b"Connection: close",
+        *headers,
+    ]
+    if CHUNKED not in lines and (body or method in ("POST", "PUT")):
+        lines.append(b"Content-Length: %d" % len(body))
+    wire = socket.create_connection(("127.0.0.1", port), timeout=60)
+    try:
+        wire.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+    except OSError:
+        pass
+    return wire
+
+
+def finish(wire: socket.socket, method: str) -> Answer:
+    """Read the answer to a request that was begun."""
+    response = HTTPResponse(wire, method=method)
+    response.begin()
+    headers = {name.lower(): text for name, text in response.getheaders()}
+    return Answer(response.status, headers, response.read())
+
+
+def ask(
+    port: int,
+    method: str,
+    target: bytes,
+    headers: Iterable[bytes] = (),
+    body: bytes = b"",
+) -> Answer:
+    """Send a request of these parts and return the answer to it."""
+    with begin(port, method, target, headers, body) as wire:
+        return finish(wire, method)
+
+
+def chunks(body: bytes, size: int = 65_536) -> bytes:
+    """Return `body` in the chunked transfer coding (RFC 9112, 7.1)."""
+    parts = [body[at:][:size] for at in range(0, len(body), size)]
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+    return coded + b"0\r\n\r\n"

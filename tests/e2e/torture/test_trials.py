@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Twenty thousand requests of any kind, by everybody, in both profiles."""
+
+import math
+
+import pytest
+
+from tests.app.api.conftest import build, fresh_process
+from tests.app.api.house import House
+from tests.app.openapi.trials import Trials, sequences
+from tests.e2e.server.accounts import account, handle_of, open_session
+from tests.e2e.torture.chance import chance
+
+__all__ = ["build", "fresh_process"]
+
+ROLES = ("nobody", "member", "admin")
+PROFILES = ("contract", "hardened")
+#: Requests of one role in one profile; all of them have the twenty thousand.
+WANTED = math.ceil(20_000 / (len(ROLES) * len(PROFILES)))
+#: Requests for each operation at most: those that take nothing have few.
+EACH = 190
+SEQUENCES = 60
+COOKIE = "__Host-id"
+SETTINGS = {
+    "SESSION_NAME": COOKIE,
+    "IDENTITY_HEADER": "on",
+    "API_DOCS": "on",
+    "METRICS": "on",
+}
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_whoever_asks_whatever(build: object, profile: str, role: str) -> None:
+    """No 5xx, nothing that is not described, and no open door."""
+    house: House = build(  # type: ignore[operator]
+        "session_db_auth", SECURITY_PROFILE=profile, **SETTINGS
+    )
+    account("admin")
+    asking = account("member" if role == "nobody" else role)
+    trials = Trials(
+        house,
+        dict
+        if role == "nobody"
+        else lambda: {"cookies": {COOKIE: open_session(asking.user)}},
+        chance(),
+    )
+    trials.places["user_id"] = lambda: account().id
+    trials.places["handle"] = lambda: handle_of(open_session(asking.user))
+    trials.run(EACH)
+    if role == "admin":
+        sequences(trials, SEQUENCES)
+    print(f"{profile}, {role}: {trials.asked} requests")
+    assert trials.asked >= WANTED

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""What the documents say is so: settings, make targets, links."""
+
+import re
+import subprocess
+from typing import NamedTuple
+
+import pytest
+
+from tests.repo.repository import Tracked, tracked
+from tests.serving import ROOT
+from vestibule.core import settings
+
+DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
+
+
+class Row(NamedTuple):
+    """A setting as the page has it: name, both defaults and meaning."""
+
+    name: str
+    default: str
+    hardened: str
+    meaning: str
+
+
+def table_of(page: str) -> list[Row]:
+    """Return the rows about settings of a page's table."""
+    text = (ROOT / page).read_text()
+    return [
+        Row(*(cell.strip() for cell in line.strip("|").split(" | ")))
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+
+
+def as_default(value: str | None) -> str:
+    """Return a default as the page writes it."""
+    return "unset" if value is None else f"`{value}`" if value else "empty"
+
+
+def targets() -> set[str]:
+    """Return the targets that the Makefile offers."""
+    text = (ROOT / "Makefile").read_text()
+    found = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert found
+    return set(found[1].split())
+
+
+def test_the_page_of_settings_is_the_code() -> None:
+    """Each setting stands there with its defaults and meaning, no other."""
+    assert table_of("docs/settings.md") == [
+        Row(
+            f"`{setting.name}`",
+            as_default(setting.default),
+            "same"
+            if setting.hardened is None
+            else as_default(setting.hardened),
+            setting.meaning,
+        )
+        for setting in settings.ALL
+    ]
+
+
+def test_all_has_every_setting() -> None:
+    """No setting of the module is missing where settings are listed."""
+    defined = [
+        value
+        for value in vars(settings).values()
+        if isinstance(value, settings.Setting)
+    ]
+    assert list(settings.ALL) == defined
+
+
+def test_the_readme_names_no_other_setting() -> None:
+    """What the README shows of the settings exists, by these defaults."""
+    text = (ROOT / "README.md").read_text()
+    short = text.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| `(\w+)` \| (\S+) \|", short, re.MULTILINE)
+    known = {row.name: row.default for row in table_of("docs/settings.md")}
+    assert shown
+    for name, default in shown:
+        assert known[f"`{name}`"] == default
+
+
+def test_make_run_sets_what_the_page_says() -> None:
+    """The page tells what `make run` sets, with the Makefile's values."""
+    makefile = (ROOT / "Makefile").read_text()
+    page = (ROOT / "docs/settings.md").read_text()
+    given = re.findall(r"(\w+)=\$\$\{\1:-(\S+)\}", makefile)
+    assert len(given) == 6
+    for name, value in given:
+        assert f"`{name}={value}`" in page
+
+
+def test_make_help_lists_all_targets() -> None:
+    """`make help` has a line for each target."""
+    said = subprocess.run(
+        ["make", "help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    listed = re.findall(r"^  make (\S+) +\S", said, re.MULTILINE)
+    assert set(listed) == targets()
+    assert len(listed) == len(targets())
+
+
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda document: document.path
+)
+def test_make_targets_exist(document: Tracked) -> None:
+    """A target that a document tells to make can be made."""
+    named = re.findall(
+        r"`make ([a-z-]+)|^\$ make ([a-z-]+)", document.text, re.MULTILINE
+    )
+    assert {first or second for first, second in named} <= targets()
+
+
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda document: document.path
+)
+def test_links_lead_somewhere(document: Tracked) -> None:
+    """A link within the repository names a file that is there."""
+    folder = (ROOT / document.path).parent
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", document.text):
+        assert (folder / link).exists(), link
+
+
+def test_the_readme_is_short() -> None:
+    """The README can be read in some minutes, and names both commands."""
+    text = (ROOT / "README.md").read_text()
+    assert text.count("\n") < 200
+    assert "make run" in text
+    assert "make test" in text

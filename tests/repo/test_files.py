@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""The rules of the repository that concern each file by itself."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.repo.repository import Tracked, documented, python_files, tracked
+from tests.serving import ROOT
+
+FIRST_LINE = "#!/usr/bin/env python3"
+MOST_LINES = 400
+MOST_LINES_OF_A_FUNCTION = 50
+#: Names that say nothing of what is inside.
+EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "manager"}
+#: What begins a label rather than a sentence about a purpose.
+ARTICLES = {"The", "This", "It", "Its", "Function", "Method", "Class"}
+
+
+def describe(file: Tracked) -> str:
+    """Name a test's parameter by the file's path."""
+    return file.path
+
+
+each_python_file = pytest.mark.parametrize(
+    "file", python_files(), ids=describe
+)
+
+
+@each_python_file
+def test_begins_and_ends_as_a_program(file: Tracked) -> None:
+    """A Python file has the first line, the run bit and a last newline."""
+    assert file.mode == "100755"
+    assert file.text.split("\n", 1)[0] == FIRST_LINE
+    assert file.text.endswith("\n")
+    assert not file.text.endswith("\n\n")
+
+
+@each_python_file
+def test_everything_has_a_docstring(file: Tracked) -> None:
+    """A module, class or function says by a sentence what it is for."""
+    for node in documented(ast.parse(file.text)):
+        name = getattr(node, "name", "the module")
+        fault = docstring_fault(node)
+        assert fault is None, f"{file.path}: {name}: {fault}"
+
+
+@each_python_file
+def test_is_short(file: Tracked) -> None:
+    """A module and each of its functions can be read at one sitting."""
+    assert file.text.count("\n") <= MOST_LINES
+    for node in documented(ast.parse(file.text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            assert lines <= MOST_LINES_OF_A_FUNCTION, node.name
+
+
+def test_lint_reads_every_python_file() -> None:
+    """`make lint` checks the style of all folders that have Python files,
+    79 columns wide; it takes too long to be done here again.
+    """
+    makefile = (ROOT / "Makefile").read_text()
+    found = re.search(r"^CODE := (.*)$", makefile, re.MULTILINE)
+    assert found is not None
+    folders = {file.path.split("/")[0] for file in python_files()}
+    assert folders <= set(found[1].split())
+    for line in (
+        "$(BIN)/ruff check $(CODE)",
+        "$(BIN)/pycodestyle --max-line-length=79 $(CODE)",
+    ):
+        assert f"\n\t{line}\n" in makefile
+
+
+@pytest.mark.parametrize("file", tracked(), ids=describe)
+def test_its_name_says_something(file: Tracked) -> None:
+    """A file or folder is named after what it holds."""
+    parts = {part.partition(".")[0] for part in Path(file.path).parts}
+    assert not parts & EMPTY_NAMES
+
+
+def test_the_root_has_what_a_visitor_looks_for() -> None:
+    """The documents that a repository is expected to have are there."""
+    assert {
+        "README.md",
+        "LICENSE",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "ARCHITECTURE.md",
+        "docs/settings.md",
+    } <= {file.path for file in tracked()}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned_by_hash(name: str) -> None:
+    """Each requirement has one version and hashes, and no address."""
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line[:1] not in "# "]
+    assert lines
+    for line in lines:
+        assert re.match(
+            r"[\w.\[\]-]+==\S+ .*--hash=sha256:[0-9a-f]{64}\b", line
+        ), line
+
+
+@pytest.mark.parametrize(
+    "name",
+    [file.path for file in tracked() if file.path.startswith("requirements")],
+)
+def test_requirements_name_no_index(name: str) -> None:
+    """Which package index is used is up to who installs."""
+    text = (ROOT / name).read_text()
+    for address in ("index-url", "find-links", "trusted-host", "://"):
+        assert address not in text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n    pass\n",
+        'def f():\n    """return the thing."""\n',
+        'def f():\n    """Return the thing"""\n',
+        'def f():\n    """Thing."""\n',
+        'def f():\n    """The thing of it."""\n',
+        'def get_the_user():\n    """Get the user."""\n',
+        'class A:\n    """Something."""\n',
+        "x = 1\n",
+    ],
+)
+def test_a_lazy_docstring_is_seen(code: str) -> None:
+    """The rule about docstrings refuses what is no sentence."""
+    found = list(documented(ast.parse(code)))
+    assert docstring_fault(found[-1])
+
+
+def docstring_fault(node: ast.AST) -> str | None:
+    """Return what is wrong with the docstring of `node`, or `None`.
+
+    It begins with a capital letter or with code in backticks, its first
+    paragraph has a sentence that ends with a full stop (a colon may follow
+    where a list does), and it says more than the name does.
+    """
+    text = ast.get_docstring(node)  # type: ignore[arg-type]
+    if not text:
+        return "has none"
+    first = text.split("\n\n", 1)[0]
+    words = re.findall(r"[\w'-]+", first)
+    if not (text[0].isupper() or text[0] == "`"):
+        return "does not begin as a sentence"
+    if not re.search(r"[\w)\"'`*\]}>?!]\.(\s|$)", first):
+        return "has no full stop"
+    if len(words) < 2:
+        return "is too short for a sentence"
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    if words[0] in ARTICLES and not node.name.startswith("test_"):
+        return "does not begin with what the function does"
+    if {word.lower() for word in words} <= set(node.name.split("_")):
+        return "says nothing that the name does not say"
+    return None

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Fixtures: every session mechanism, on every store that it can have."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.clocks import SetClock
+from tests.serving import COOKIE
+from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+from vestibule.mechanisms.session_exp_auth import SessionExpAuth
+
+Make = Callable[..., SessionAuth]
+
+
+@pytest.fixture(autouse=True)
+def no_sessions_in_memory() -> Iterator[None]:
+    """Leave the dictionary that all mechanisms share as it was: empty."""
+    memory = SessionAuth._memory
+    for kept in (SessionAuth.user_id_by_session_id, memory.records):
+        kept.clear()
+    memory.ended.clear()
+    yield
+    SessionAuth.user_id_by_session_id.clear()
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Stop the product's clock; the test moves it."""
+    return SetClock().install(monkeypatch)
+
+
+def _maker(
+    mechanism: type[SessionAuth], monkeypatch: pytest.MonkeyPatch
+) -> Make:
+    """Return a function that makes a `mechanism` with a duration."""
+    monkeypatch.setenv("SESSION_NAME", COOKIE)
+
+    def make(duration: object = None) -> SessionAuth:
+        """Make the mechanism with this `SESSION_DURATION`."""
+        if duration is not None:
+            monkeypatch.setenv("SESSION_DURATION", str(duration))
+        return mechanism()
+
+    return make
+
+
+def _choose_database(request: pytest.FixtureRequest) -> None:
+    """Use a fresh database of the kind that the parameter says."""
+    on_postgresql = request.param.endswith("postgresql")
+    request.getfixturevalue("on_postgresql" if on_postgresql else "on_sqlite")
+
+
+@pytest.fixture(
+    params=[
+        "session_auth",
+        "session_exp_auth",
+        "session_db_auth-sqlite",
+        "session_db_auth-postgresql",
+    ]
+)
+def mechanism(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Make:
+    """Run the test with each session mechanism; return its maker."""
+    classes: dict[str, type[SessionAuth]] = {
+        "session_auth": SessionAuth,
+        "session_exp_auth": SessionExpAuth,
+        "session_db_auth": SessionDBAuth,
+    }
+    _choose_database(request)
+    return _maker(classes[request.param.split("-")[0]], monkeypatch)
+
+
+@pytest.fixture(
+    params=[
+        "session_exp_auth",
+        "session_db_auth-sqlite",
+        "session_db_auth-postgresql",
+    ]
+)
+def expiring(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Make:
+    """Run the test with each mechanism that ends sessions."""
+    _choose_database(request)
+    in_memory = request.param == "session_exp_auth"
+    return _maker(SessionExpAuth if in_memory else SessionDBAuth, monkeypatch)

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Sessions end together, whatever others do in the same moment."""
+
+import threading
+
+from sqlalchemy import delete, select, text
+
+from vestibule.db import session_queries
+from vestibule.db.batches import DELETE_BATCH_ROWS
+from vestibule.db.engine import database
+from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import USER_SESSIONS
+from vestibule.sessions.database import DatabaseStore
+from vestibule.sessions.session import EndReason
+
+
+def _await_a_waiting_lock() -> None:
+    """Return when somebody waits for a row of PostgreSQL's sessions."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    for _ in range(1000):
+        # In the other's transaction, statistics would stand still.
+        with database().engine.connect() as connection:
+            if connection.scalar(waiting):
+                return
+    raise AssertionError("nobody waited")
+
+
+def test_a_logout_meanwhile_saves_no_other_session(
+    on_postgresql: str,
+) -> None:
+    """One session of a full batch ends by itself; still all are gone."""
+    for number in range(DELETE_BATCH_ROWS + 20):
+        UserSession(user_id="bob", session_id=str(number)).save()
+    some = select(USER_SESSIONS.c.id).limit(1)
+    thread = threading.Thread(
+        target=session_queries.delete_of_user, args=("revoked", "bob")
+    )
+    with database().transaction() as connection:
+        connection.execute(
+            delete(USER_SESSIONS).where(USER_SESSIONS.c.id.in_(some))
+        )
+        thread.start()
+        _await_a_waiting_lock()
+    thread.join(30)
+    assert UserSession.count() == 0
+
+
+def test_a_handle_that_cannot_be_stored_is_nobodys(
+    any_database: str,
+) -> None:
+    """PostgreSQL has no NUL: a handle with one is no failure."""
+    assert not DatabaseStore().end_handle("\0", EndReason.REVOKED, "bob")

@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""Events in the database: kept in order, found by page, dropped by age."""
+
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, text
+from sqlalchemy.exc import IntegrityError
+
+from tests.statements import recorded
+from vestibule.db import events
+from vestibule.db.engine import database
+from vestibule.db.events import Event, EventFilter, page, purge, store
+from vestibule.db.models.user import User
+from vestibule.db.tables import EVENTS
+
+NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
+#: The ends of the calendar, which no event's number reaches.
+FIRST = datetime.min.replace(tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
+FULL = Event(
+    NOON,
+    "login",
+    "bob",
+    "amy",
+    "2001:db8::7",
+    "2001:db8::/64",
+    "Mozilla/5.0 \u00e9",
+    "handle",
+    "reason",
+    3,
+    4,
+)
+
+pytestmark = pytest.mark.usefixtures("any_database")
+
+
+def _at(
+    seconds: float,
+    user_id: str = "bob",
+    kind: str = "login",
+    network: str = "10.0.0.1/32",
+) -> Event:
+    """Return an event so many seconds after noon."""
+    return Event(NOON + seconds * SECOND, kind, user_id, network=network)
+
+
+def _kinds(wanted: EventFilter = EventFilter(), most: int = 100) -> list[str]:
+    """Return the kinds of the events that are found, newest first."""
+    return [one.kind for one in page(wanted, most).happenings]
+
+
+def test_what_is_kept_comes_back_whole() -> None:
+    """Each field, the moment to the microsecond; missing ones too."""
+    bare = Event(NOON + SECOND, "logout")
+    store([FULL, bare])
+    found = page(EventFilter(), 10).happenings
+    assert [replace(one, id=None) for one in found] == [bare, FULL]
+    assert all(isinstance(one.id, int) for one in found)
+
+
+def test_there_may_be_nothing() -> None:
+    """Neither to keep nor to find nor to drop."""
+    store([])
+    assert page(EventFilter(user_id="bob"), 10) == ([], None)
+    assert purge(NOON) == 0
+
+
+def test_events_of_one_moment_keep_their_order() -> None:
+    """Many of one microsecond, in one go and in several; none is lost."""
+    number = 600
+    store([_at(0, kind=str(i)) for i in range(300)])
+    for i in range(300, number):
+        store([_at(0, kind=str(i))])
+    found = page(EventFilter(), 1000).happenings
+    assert [int(one.kind) for one in found] == list(range(number))[::-1]
+    assert {one.at for one in found} == {
+        NOON + timedelta(microseconds=i) for i in range(3)
+    }
+
+
+def test_the_order_is_that_of_time() -> None:
+    """Not that in which they came: a sum of a minute comes late."""
+    store([_at(2, kind="c"), _at(0, kind="a")])
+    store([_at(1, kind="b")])
+    assert _kinds() == ["c", "b", "a"]
+
+
+def test_pages_go_on_where_they_ended() -> None:
+    """Each event is on one page, also when others come meanwhile."""
+    store([_at(i, kind=str(i)) for i in range(10)])
+    store([_at(i, "amy") for i in range(10)])
+    seen: list[str] = []
+    before = None
+    while True:
+        found, before = page(EventFilter(user_id="bob"), 3, before)
+        seen += [one.kind for one in found]
+        store([_at(100 + len(seen), kind="new")])
+        if before is None:
+            break
+    assert seen == [str(i) for i in range(10)][::-1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kinds"),
+    [
+        (EventFilter(), "edcba"),
+        (EventFilter(user_id="bob"), "eba"),
+        (EventFilter(kind="c"), "c"),
+        (EventFilter(network="n2"), "ed"),
+        (EventFilter(user_id="bob", network="n2"), "e"),
+        (EventFilter(since=NOON + SECOND), "edcb"),
+        (EventFilter(until=NOON + SECOND), "a"),
+        (EventFilter(since=NOON + SECOND, until=NOON + 3 * SECOND), "cb"),
+        (EventFilter(user_id="bob", since=NOON + SECOND), "eb"),
+        (EventFilter(since=FIRST, until=LAST), "edcba"),
+        (EventFilter(until=FIRST), ""),
+        (EventFilter(since=LAST), ""),
+        (EventFilter(user_id="' OR 1=1 --"), ""),
+    ],
+)
+def test_what_is_wanted_is_found(wanted: EventFilter, kinds: str) -> None:
+    """By user, kind, network and time, and all of these together."""
+    store(
+        [
+            _at(0, "bob", "a", "n1"),
+            _at(1, "bob", "b", "n1"),
+            _at(2, "amy", "c", "n1"),
+            _at(3, "amy", "d", "n2"),
+            _at(4, "bob", "e", "n2"),
+        ]
+    )
+    assert "".join(_kinds(wanted)) == kinds
+
+
+def test_a_purge_drops_the_oldest_in_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Never more than a batch at once, and nothing from the moment on."""
+    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 3)
+    store([_at(i, kind=str(i)) for i in range(8)])
+    gone = [purge(NOON + 5 * SECOND) for _ in range(3)]
+    assert gone == [3, 2, 0]
+    assert _kinds() == ["7", "6", "5"]
+
+
+def test_a_purge_of_nothing_writes_nothing() -> None:
+    """While somebody else writes it is done at once."""
+    store([_at(0)])
+    done = threading.Event()
+
+    def sweep() -> None:
+        """Purge what is older than noon, in a thread of its own."""
+        purge(NOON)
+        done.set()
+        database().close()
+
+    with database().transaction():
+        thread = threading.Thread(target=sweep)
+        thread.start()
+        assert done.wait(4)
+    thread.join()
+
+
+def test_users_are_written_in_one_order() -> None:
+    """Of two who tell of the same logins neither waits for the other."""
+    with recorded() as statements:
+        store([_at(i, user) for i, user in enumerate("cabac")])
+    written = [
+        next(user for user in "abc" if user in each.parameters.values())
+        for each in statements
+        if each.text.startswith("UPDATE users")
+    ]
+    assert written == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("seconds", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_last_login_counts(seconds: tuple[int, ...]) -> None:
+    """In whichever order they are told of."""
+    user = User()
+    user.save()
+    store([_at(second, user.id) for second in seconds])
+    store([_at(1, user.id)])
+    stored = User.get(user.id)
+    assert stored is not None
+    assert stored.signed_in_at == NOON + 2 * SECOND
+
+
+def test_a_failure_keeps_none_of_them() -> None:
+    """What is stored together is there together."""
+    broken = replace(_at(1), kind=None)  # type: ignore[arg-type]
+    with pytest.raises(IntegrityError):
+        store([_at(0), broken])
+    assert page(EventFilter(), 10) == ([], None)
+
+
+def test_writers_at_one_moment_lose_nothing() -> None:
+    """Threads, each on a connection of its own, with the same numbers."""
+    start = threading.Barrier(4)
+
+    def write(name: str) -> None:
+        """Store some, all of the same moment."""
+        start.wait()
+        for i in range(20):
+            store([_at(0, name, kind=str(i))])
+        database().close()
+
+    database()
+    threads = [
+        threading.Thread(target=write, args=(f"u{i}",)) for i in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(4):
+        found = page(EventFilter(user_id=f"u{i}"), 100).happenings
+        assert {int(one.kind) for one in found} == set(range(20))
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (EventFilter(user_id="bob"), "events_user_id"),
+        (EventFilter(kind="a"), "events_kind"),
+        (EventFilter(network="n"), "events_network"),
+        (EventFilter(user_id="bob", kind="a", network="n"), "events_user_id"),
+        (EventFilter(kind="a", network="n"), "events_network"),
+    ],
+)
+def test_an_index_leads_to_a_page(wanted: EventFilter, index: str) -> None:
+    """It is entered where the page before ended, and nothing is sorted."""
+    name = index.removeprefix("events_")
+    for statement, way in (
+        (events._page(wanted, 50, 1 << 60, None), "INDEX"),
+        (events._unlooked(wanted, 1 << 60), "COVERING INDEX"),
+    ):
+        asked = statement.compile(
+            database().engine, compile_kwargs={"literal_binds": True}
+        )
+        plan = database().rows(text(f"EXPLAIN QUERY PLAN {asked}"))
+        assert [row[-1] for row in plan] == [
+            f"SEARCH events USING {way} {index} ({name}=? AND id<?)"
+        ]
+
+
+def _robot(number: int) -> None:
+    """Store one failure, and so many logins of the same user after it."""
+    first, last = _at(0, kind="login_failed"), _at(1)
+    store([first])
+    row = {
+        name: getattr(last, name)
+        for name in ("kind", "user_id", "network", "times")
+    }
+    (failed,) = page(EventFilter(), 1).happenings
+    assert failed.id is not None
+    with database().transaction() as connection:
+        if rows := [row | {"id": failed.id + 1 + i} for i in range(number)]:
+            connection.execute(insert(EVENTS), rows)
+
+
+#: Two conditions at once, of which the second is rarely met.
+RARE = (
+    EventFilter("bob", "login_failed"),
+    EventFilter(kind="login_failed", network="10.0.0.1/32"),
+    EventFilter("bob", "login_failed", "10.0.0.1/32", since=NOON),
+)
+
+
+@pytest.mark.parametrize("wanted", RARE)
+@pytest.mark.parametrize(
+    ("number", "pages"), [(0, 1), (999, 1), (1000, 2), (5000, 6)]
+)
+def test_what_is_rare_is_found_in_the_end(
+    wanted: EventFilter, number: int, pages: int
+) -> None:
+    """A page may be short, or empty, and then tells where to go on."""
+    _robot(number)
+    found, asked = page(wanted, 10), 1
+    while found.next is not None:
+        assert found.happenings == []
+        found, asked = page(wanted, 10, found.next), asked + 1
+    assert [one.kind for one in found.happenings] == ["login_failed"]
+    assert asked == pages
+
+
+def test_what_is_often_fills_its_pages() -> None:
+    """Two conditions that many events meet leave no page short."""
+    _robot(3000)
+    seen: list[int | None] = []
+    before = None
+    while len(seen) < 3000:
+        found, before = page(EventFilter("bob", "login"), 200, before)
+        assert len(found) == 200
+        seen += [one.id for one in found]
+    assert before is None
+    assert len({*seen}) == 3000
+    assert seen == sorted(seen, key=lambda id: -(id or 0))
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("wanted", RARE)
+def test_a_page_looks_at_so_many(wanted: EventFilter) -> None:
+    """The work of SQLite is the same beside 5,000 others as beside 2,000."""
+    _robot(2000)
+    few = _work(wanted)
+    with database().transaction() as connection:
+        connection.execute(delete(EVENTS))
+    _robot(5000)
+    assert _work(wanted) == pytest.approx(few, rel=0.02)
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+def test_a_deep_page_looks_at_no_more() -> None:
+    """A page far before the last moment that is asked for costs the same."""
+    _robot(2000)
+    wanted = EventFilter("bob", until=NOON + 100 * SECOND)
+    deep = None
+    for _ in range(9):
+        deep = page(wanted, 200, deep).next
+    assert _work(wanted, deep) == pytest.approx(_work(wanted), rel=0.02)
+
+
+def _work(wanted: EventFilter, before: int | None = None) -> int:
+    """Return the steps that SQLite takes for a page."""
+    steps = 0
+
+    def step() -> None:
+        """Count one more."""
+        nonlocal steps
+        steps += 1
+
+    page(wanted, 10, before)
+    driver: Any = database().connection().connection.driver_connection
+    driver.set_progress_handler(step, 1)
+    try:
+        page(wanted, 10, before)
+    finally:
+        driver.set_progress_handler(None, 1)
+    return steps

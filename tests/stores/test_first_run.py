@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""The first admin, on every database: by a code, once, while nobody is."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.accounts import first_admin
+from vestibule.accounts.first_admin import (
+    SetupCode,
+    create_first_admin,
+    create_setup_code,
+    has_setup_code,
+    needs_first_admin,
+)
+from vestibule.accounts.users import new_user
+from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.core.errors import InvalidValue, Throttled, WrongCode
+from vestibule.db.engine import database
+from vestibule.db.models.user import Role, User
+
+EMAIL = "ada@example.com"
+GOOD = "violet umbrella"
+
+pytestmark = pytest.mark.usefixtures("any_database")
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Stop the product's clock; the test moves it."""
+    return SetClock().install(monkeypatch)
+
+
+@pytest.fixture
+def from_outside() -> Iterator[None]:
+    """Let the guesses of a test come from a network."""
+    set_client(ClientInfo("192.0.2.7"))
+    yield
+    set_client(UNKNOWN_CLIENT)
+
+
+def offered() -> SetupCode:
+    """Return a new code, which there must be."""
+    found = create_setup_code()
+    assert found is not None
+    return found
+
+
+def refused(code: str) -> None:
+    """Check that this code makes no admin."""
+    with pytest.raises(WrongCode, match=r"^wrong or expired code$"):
+        create_first_admin(code, EMAIL, GOOD)
+
+
+def test_a_code_is_random_and_kept_as_a_digest() -> None:
+    """It has 80 bits that can be typed; the store has no such text."""
+    codes = [offered().code for _ in range(20)]
+    form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}"
+    assert all(re.fullmatch(form, code) for code in codes)
+    assert len({group for code in codes for group in code.split("-")}) > 75
+    stored = str(database().rows(text("SELECT * FROM setup_codes")))
+    for code in codes:
+        assert code not in stored
+        assert code.replace("-", "") not in stored
+
+
+def test_a_code_makes_one_admin() -> None:
+    """Who can log in; then no code works, and none is given out."""
+    assert needs_first_admin()
+    assert not has_setup_code()
+    code, other = offered().code, offered().code
+    assert has_setup_code()
+    made = create_first_admin(f" {code.lower()} ", EMAIL, GOOD, "Ada", "L.")
+    stored = User.get(made.id)
+    assert stored is not None
+    assert stored.role == Role.ADMIN
+    assert (stored.email, stored.display_name()) == (EMAIL, "Ada L.")
+    assert stored.is_valid_password(GOOD)
+    assert not needs_first_admin()
+    assert not has_setup_code()
+    assert create_setup_code() is None
+    stored.remove()
+    # Both were used up, not only shut out by the user.
+    for each in (code, other):
+        refused(each)
+
+
+def test_codes_of_other_servers_go_on() -> None:
+    """The first of two that were printed works as well as the second."""
+    first, _ = offered().code, offered().code
+    create_first_admin(first, EMAIL, GOOD)
+    assert User.count() == 1
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "\0", "\ud800", "é" * 10_000])
+def test_what_is_no_code_is_refused(wrong: str) -> None:
+    """Whatever is typed: nobody is made, and the code goes on."""
+    code = offered().code
+    refused(wrong)
+    refused(code + "0")
+    assert User.count() == 0
+    create_first_admin(code, EMAIL, GOOD)
+
+
+def test_a_code_ends_when_there_is_a_user() -> None:
+    """However that user came."""
+    code = offered().code
+    User().save()
+    refused(code)
+    assert User.count() == 1
+
+
+@pytest.mark.parametrize(("age", "works"), [(1799, True), (1800, False)])
+def test_a_code_works_for_half_an_hour(
+    set_clock: SetClock, age: int, works: bool
+) -> None:
+    """Not at its end and not after; `expires_at` says so."""
+    code, expires_at = offered()
+    assert expires_at == set_clock.moment + timedelta(minutes=30)
+    set_clock.advance(age)
+    assert has_setup_code() is works
+    if works:
+        create_first_admin(code, EMAIL, GOOD)
+    else:
+        refused(code)
+    assert User.count() == works
+
+
+def test_a_code_that_grows_old_while_hashing_is_refused(
+    set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked at before the hash is looked at again after it."""
+    code = offered().code
+
+    def slow_user(*given: Any, **more: Any) -> User:
+        """Return the user, after half an hour."""
+        set_clock.advance(1800)
+        return new_user(*given, **more)
+
+    monkeypatch.setattr(first_admin, "new_user", slow_user)
+    refused(code)
+    assert User.count() == 0
+
+
+def test_who_comes_while_hashing_is_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is no second first admin, whoever came."""
+    code = offered().code
+
+    def late_user(*given: Any, **more: Any) -> User:
+        """Return the user, after somebody else was added."""
+        User(email="bob@example.com").save()
+        return new_user(*given, **more)
+
+    monkeypatch.setattr(first_admin, "new_user", late_user)
+    refused(code)
+    assert [user.email for user in User.all()] == ["bob@example.com"]
+
+
+def test_old_codes_are_dropped_with_the_next(set_clock: SetClock) -> None:
+    """A server that is started again and again leaves no heap of them."""
+    for _ in range(3):
+        offered()
+        set_clock.advance(1800)
+    offered()
+    rows = database().rows(text("SELECT count(*) FROM setup_codes"))
+    assert rows[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("email", ("bob", GOOD)),
+        ("password", (EMAIL, "short")),
+        ("password", (EMAIL, "password1234")),
+        ("password", (EMAIL, "\ud800" * 9)),
+        ("first_name", (EMAIL, GOOD, "a\0b")),
+    ],
+)
+def test_what_cannot_be_taken_leaves_the_code(
+    field: str, given: tuple[str, ...]
+) -> None:
+    """Who has the code is told which field; who has not is not."""
+    code = offered().code
+    with pytest.raises(InvalidValue) as caught:
+        create_first_admin(code, *given)
+    assert caught.value.field == field
+    with pytest.raises(WrongCode):
+        create_first_admin("wrong", *given)
+    create_first_admin(code, EMAIL, GOOD)
+
+
+@pytest.mark.usefixtures("from_outside")
+def test_guesses_are_throttled(set_clock: SetClock) -> None:
+    """Each wrong one after the third waits longer; the right one too."""
+    code = offered().code
+    for _ in range(4):
+        refused("wrong")
+    with pytest.raises(Throttled) as caught:
+        create_first_admin(code, EMAIL, GOOD)
+    assert caught.value.retry_after == 1
+    set_clock.advance(1)
+    refused("wrong")
+    set_clock.advance(1)
+    with pytest.raises(Throttled):
+        create_first_admin(code, EMAIL, GOOD)
+    assert User.count() == 0
+    set_clock.advance(1)
+    create_first_admin(code, EMAIL, GOOD)
+
+
+@pytest.mark.parametrize("codes", [1, 4])
+def test_of_four_at_once_one_makes_the_admin(codes: int) -> None:
+    """However many use one code, or each their own, at the same moment."""
+    offers = [offered().code for _ in range(codes)]
+
+    def use(number: int) -> bool:
+        """Make an admin of one's own; tell if it worked."""
+        try:
+            create_first_admin(
+                offers[number % codes], f"a{number}@example.com", GOOD
+            )
+        except WrongCode:
+            return False
+        return True
+
+    assert at_once(4, use).count(True) == 1
+    (admin,) = User.all()
+    assert admin.role == Role.ADMIN

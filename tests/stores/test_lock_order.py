@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Rows are locked in one order: no two writers wait for each other.
+
+The order of the statements says it, which is the same on each database.
+"""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.statements import Statement, recorded
+from vestibule.core import clock
+from vestibule.db import reset_codes, user_status
+from vestibule.db.models.user import Role, User
+
+#: The order in which whoever needs several of these tables takes them.
+ORDER = ["reset_codes", "users", "user_sessions"]
+_TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO) (\w+)")
+
+
+def _redeem(user: User) -> None:
+    """Set the password by a code."""
+    now = clock.now()
+    assert reset_codes.redeem(user.id, "digest", "another hash", now, "why")
+
+
+def _move(user: User) -> None:
+    """Change the email."""
+    user.email = "elsewhere@example.com"
+    user.save_changes()
+
+
+ACTS: dict[str, Callable[[User], object]] = {
+    "change password": lambda user: user.replace_password("another", "why"),
+    "redeem code": _redeem,
+    "change email": _move,
+    "disable": lambda user: user_status.disable(user.id, clock.now(), "why"),
+    "enable": lambda user: user_status.enable(user.id, "why"),
+    "remove": User.remove,
+    "remove as an admin": user_status.remove,
+}
+
+
+def _taken(statements: list[Statement]) -> list[str]:
+    """Return the tables of `ORDER` as they come up first."""
+    named = [_TABLE.findall(each.text) for each in statements]
+    tables = dict.fromkeys(name for names in named for name in names)
+    return [name for name in tables if name in ORDER]
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
+def test_tables_are_taken_in_one_order(act: Callable[[User], None]) -> None:
+    """Whatever is done to a user."""
+    for email in ("amy@example.com", "bob@example.com"):
+        user = User(email=email)
+        user.role = Role.ADMIN.value
+        user.save()
+    reset_codes.replace(user.id, "digest", clock.now())
+    with recorded() as statements:
+        act(user)
+    taken = _taken(statements)
+    assert len(taken) > 1
+    assert taken == [name for name in ORDER if name in taken]

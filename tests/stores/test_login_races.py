@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""A login and what ends all sessions, at the same moment on PostgreSQL."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from vestibule.accounts.authentication import is_still_valid
+from vestibule.core import clock
+from vestibule.db import reset_codes, session_queries, user_status
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+from vestibule.sessions.session import EndReason
+
+
+def _change(user: User) -> None:
+    """Change the password."""
+    user.replace_password("another hash", EndReason.PASSWORD_CHANGED)
+
+
+def _reset(user: User) -> None:
+    """Set the password by a code."""
+    now = clock.now()
+    reset_codes.replace(user.id, "digest", now)
+    assert reset_codes.redeem(
+        user.id, "digest", "another hash", now, EndReason.PASSWORD_RESET
+    )
+
+
+def _disable(user: User) -> None:
+    """Keep the user out."""
+    user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
+
+
+class Login:
+    """The end of a login whose password was checked before."""
+
+    def __init__(self, user: User) -> None:
+        """Prepare the login of what was found as `user`."""
+        self._user = user
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.holds: bool | None = None
+
+    def start(self, connection: Connection) -> None:
+        """Run until it is done, or waits for what `connection` holds."""
+        waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+        self._thread.start()
+        for _ in range(3000):
+            if self._done.wait(0.01) or connection.execute(waiting).first():
+                return
+        raise AssertionError("the login neither ended nor waits")
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join(30)
+        assert self._done.is_set()
+
+    def _run(self) -> None:
+        """Begin a session, and look again at what was checked."""
+        SessionDBAuth().create_session(self._user.id)
+        self.holds = is_still_valid(self._user)
+        database().close()
+        self._done.set()
+
+
+@pytest.fixture
+def user(on_postgresql: str) -> User:
+    """Return a stored user."""
+    user = User(email="bob@example.com")
+    user.adopt_hash("a hash")
+    user.save()
+    return user
+
+
+@pytest.fixture
+def login(user: User, monkeypatch: pytest.MonkeyPatch) -> Login:
+    """Let a login come when all sessions have ended, before the commit."""
+    found = User.get(user.id)
+    assert found is not None
+    login, end = Login(found), session_queries.delete_for_user
+
+    def then_log_in(connection: Connection, *given: Any) -> int:
+        """End the sessions, and let the login go as far as it can."""
+        ended = end(connection, *given)
+        login.start(connection)
+        return ended
+
+    monkeypatch.setattr(session_queries, "delete_for_user", then_log_in)
+    return login
+
+
+@pytest.mark.parametrize(
+    "act", [_change, _reset, _disable, user_status.remove]
+)
+def test_what_is_not_yet_committed_is_waited_for(
+    user: User, login: Login, act: Callable[[User], None]
+) -> None:
+    """The session that nobody saw is one that its login gives up."""
+    act(user)
+    login.join()
+    assert login.holds is False
+
+
+def test_what_was_undone_ends_no_login(user: User, login: Login) -> None:
+    """A change that failed at last leaves the password as it was."""
+    statement = text("UPDATE users SET password = 'another hash'")
+    with pytest.raises(KeyError), database().transaction() as connection:
+        connection.execute(statement)
+        session_queries.delete_for_user(
+            connection, user.id, EndReason.PASSWORD_CHANGED
+        )
+        raise KeyError
+    login.join()
+    assert login.holds is True

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""What is known beside the dictionary of sessions stays in step with it."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.sessions import memory
+from vestibule.sessions.lifetime import Limits
+from vestibule.sessions.memory import Memory, MemorySession, MemoryStore
+from vestibule.sessions.session import EndReason
+
+RECORDS = SessionAuth._memory.records
+ENTRIES = SessionAuth.user_id_by_session_id
+
+
+def test_records_come_and_go_with_their_entries() -> None:
+    """Beginnings, rotations and ends leave as many of both."""
+    auth = SessionAuth()
+    ids = [str(auth.create_session("abcde")) for _ in range(4)]
+    assert list(RECORDS) == list(ENTRIES) == ids
+    new = auth.store.rotate(ids[0], auth.now())
+    auth.store.end(ids[1], EndReason.REVOKED)
+    assert list(RECORDS) == list(ENTRIES) == [*ids[2:], new]
+    auth.store.end_all(EndReason.REVOKED)
+    assert RECORDS == ENTRIES == {}
+
+
+def test_an_entry_by_hand_gets_one_record(set_clock: SetClock) -> None:
+    """It begins when it is first seen, and keeps its handle from then on."""
+    auth = SessionAuth()
+    ENTRIES["by hand"] = "abcde"
+    assert RECORDS == {}
+    first = auth.store.find("by hand")
+    assert first is not None
+    assert first.created_at == first.last_seen_at == set_clock.moment
+    assert first.authenticated_at is None
+    set_clock.advance(5)
+    assert auth.store.find("by hand") is first
+    assert [each.id for each in auth.store.listed("abcde")] == [first.id]
+    assert auth.store.end_handle(first.id, EndReason.REVOKED, "abcde")
+    assert RECORDS == ENTRIES == {}
+
+
+def test_an_entry_of_another_user_is_another_session() -> None:
+    """What was known of the one before is not told of the next."""
+    auth = SessionAuth()
+    session_id = str(auth.create_session("abcde"))
+    before = auth.store.find(session_id)
+    ENTRIES[session_id] = "fghij"
+    after = auth.store.find(session_id)
+    assert before is not None
+    assert after is not None
+    assert after.user_id == "fghij"
+    assert after.id != before.id
+    assert not auth.store.end_handle(before.id, EndReason.REVOKED)
+
+
+def test_an_entry_taken_out_by_hand_is_gone() -> None:
+    """No list, look-up or rotation has it; a purge forgets its record."""
+    auth = SessionAuth()
+    session_id = str(auth.create_session("abcde"))
+    stays = str(auth.create_session("abcde"))
+    handle = RECORDS[session_id].id
+    del ENTRIES[session_id]
+    auth.store.touch(session_id, auth.now())
+    assert auth.store.find(session_id) is None
+    assert auth.store.rotate(session_id, auth.now()) is None
+    assert not auth.store.end(session_id, EndReason.REVOKED)
+    assert not auth.store.end_handle(handle, EndReason.REVOKED)
+    assert len(auth.store.listed()) == 1
+    assert auth.store.purge(Limits(), auth.now()) == 0
+    assert list(RECORDS) == list(ENTRIES) == [stays]
+
+
+def test_garbage_is_no_session_but_ends_with_all() -> None:
+    """What cannot be read is not listed, and does not outlive the rest."""
+    auth = SessionAuth()
+    auth.create_session("abcde")
+    ENTRIES.update({"garbage": 89, "none": None})
+    assert len(auth.store.listed()) == 1
+    assert not auth.store.end_handle("unknown", EndReason.REVOKED)
+    assert auth.store.end_all(EndReason.REVOKED, "abcde") == 1
+    assert auth.store.end_all(EndReason.REVOKED) == 2
+    assert ENTRIES == {}
+
+
+def test_what_cannot_be_read_gets_no_record() -> None:
+    """Putting garbage there by the store's own way makes no session."""
+    known = Memory()
+    entries: dict[str, Any] = {"garbage": 89}
+    MemoryStore(entries, known).add("garbage", 0, 0)
+    MemoryStore(entries, known).add("unknown", 0, 0)
+    assert known.records == {}
+    assert entries == {"garbage": 89}
+
+
+def test_a_session_that_ends_while_it_is_found_gets_no_record() -> None:
+    """Between look and record an entry may go: nothing is left behind."""
+
+    class Fleeting(dict[str, Any]):
+        """A dictionary whose entries are gone once they were read."""
+
+        def get(self, key: str, default: Any = None) -> Any:
+            """Return the entry and take it out."""
+            return self.pop(key, default)
+
+    known = Memory()
+    store = MemoryStore(Fleeting({"by hand": "abcde"}), known)
+    assert store.find("by hand") is None
+    assert known.records == {}
+
+
+class Overtaken(MemoryStore):
+    """One session, of which each look lets a renewal go first."""
+
+    def __init__(self) -> None:
+        """Begin the session; no renewal is under way."""
+        self.entries: dict[str, Any] = {"before": "abcde"}
+        super().__init__(self.entries, Memory())
+        self.handle = str(getattr(super().find("before"), "id", None))
+        self.renewals: list[threading.Thread] = []
+
+    def find(self, session_id: str) -> MemorySession | None:
+        """Give another thread the time to renew it, and look."""
+        renewal = threading.Thread(
+            target=MemoryStore(self._entries, self._memory).rotate,
+            args=(session_id, SetClock().moment),
+        )
+        self.renewals.append(renewal)
+        renewal.start()
+        renewal.join(0.3)
+        return super().find(session_id)
+
+
+@pytest.fixture
+def overtaken() -> Iterator[Overtaken]:
+    """Return such a store; wait for its renewals at the end."""
+    store = Overtaken()
+    yield store
+    for renewal in store.renewals:
+        renewal.join(30)
+
+
+def test_a_renewal_saves_no_session_from_its_end(overtaken: Overtaken) -> None:
+    """Whoever ends it by its handle ends it, whatever its id is by then."""
+    assert overtaken.end_handle(overtaken.handle, EndReason.REVOKED)
+    assert overtaken.entries == {}
+
+
+def test_a_renewal_hides_no_session(overtaken: Overtaken) -> None:
+    """It is found by its handle, whatever its id is by then."""
+    found = overtaken.named(overtaken.handle)
+    assert found is not None
+    assert found.id == overtaken.handle
+
+
+class Unhurried(dict[str, MemorySession]):
+    """Records, of which the first to be missed is made by a login."""
+
+    store: MemoryStore
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is there, and let the login that it is of go on."""
+        found = super().get(key, default)
+        if found is None:
+            self.store.add(key, 0, 0)
+        return found
+
+
+def test_a_list_leaves_the_record_of_a_login_as_it_is() -> None:
+    """Whoever saw the entry before it had a record makes none after."""
+    known, records = Memory(), Unhurried()
+    known.records = records
+    records.store = store = MemoryStore({"new": "abcde"}, known)
+    set_client(ClientInfo(None, None, "password"))
+    (listed,) = store.listed("abcde")
+    set_client(UNKNOWN_CLIENT)
+    assert listed.authenticated_at is not None
+    assert store.find("new") is listed
+
+
+def test_memory_holds_no_more_sessions_than_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The oldest end, whosever they are; at once from many threads too."""
+    monkeypatch.setenv("MEMORY_SESSIONS_MAX", "5")
+    auth = SessionAuth()
+    first = str(auth.create_session("first"))
+    ids = at_once(20, lambda number: auth.create_session(str(number)))
+    assert len(ENTRIES) == len(RECORDS) == 5
+    assert set(ENTRIES) <= {str(each) for each in ids}
+    assert auth.store.reason(first) is EndReason.TOO_MANY_SESSIONS
+    last = auth.create_session("last")
+    assert list(ENTRIES)[-1] == last
+    assert len(ENTRIES) == 5
+
+
+def test_reasons_in_memory_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of too many, the oldest is forgotten."""
+    monkeypatch.setattr(memory, "MAX_KEPT_REASONS", 2)
+    auth = SessionAuth()
+    ids = [str(auth.create_session("abcde")) for _ in range(3)]
+    for each in ids:
+        auth.store.end(each, EndReason.REVOKED)
+    told = [auth.store.reason(each) for each in ids]
+    assert told == [None, EndReason.REVOKED, EndReason.REVOKED]

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""What a change of password does to sessions, on every database."""
+
+import pytest
+
+from tests.threads import at_once
+from vestibule.accounts.credentials import change_password
+from vestibule.core.errors import WrongPassword
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+from vestibule.sessions.session import EndReason
+
+OLD, NEW = "violet umbrella", "seven kites above"
+
+
+@pytest.fixture
+def user(any_database: str) -> User:
+    """Return a stored user with the old password."""
+    user = User(email="bob@example.com")
+    user.password = OLD
+    user.save()
+    return user
+
+
+def test_all_end_but_one_that_gets_a_new_id(user: User) -> None:
+    """Each of them knows why; a session of a script ends as well."""
+    auth = SessionDBAuth()
+    mine, other = (auth.create_session(user.id) for _ in range(2))
+    assert mine is not None and other is not None
+    UserSession(user_id=user.id).save()
+    stranger = auth.create_session("somebody else")
+    renewed = change_password(user, OLD, NEW, auth.store, mine)
+    assert renewed is not None
+    assert auth.user_id_for_session_id(renewed) == user.id
+    assert UserSession.count() == 2
+    assert auth.user_id_for_session_id(stranger) == "somebody else"
+    assert auth.store.reason(mine) is EndReason.ROTATED
+    assert auth.store.reason(other) is EndReason.PASSWORD_CHANGED
+
+
+@pytest.mark.parametrize("session_id", [None, "unknown"])
+def test_without_a_session_there_is_none_to_renew(
+    user: User, session_id: str | None
+) -> None:
+    """All end, and no id is made up."""
+    auth = SessionDBAuth()
+    other = auth.create_session(user.id)
+    store = auth.store
+    assert change_password(user, OLD, NEW, store, session_id) is None
+    assert auth.user_id_for_session_id(other) is None
+    stored = User.get(user.id)
+    assert stored is not None and stored.is_valid_password(NEW)
+
+
+def test_of_two_at_once_one_counts(user: User) -> None:
+    """The other is told so, and its session has ended."""
+    auth = SessionDBAuth()
+    ids = [auth.create_session(user.id) for _ in range(2)]
+    users = [User.get(user.id) for _ in range(2)]
+
+    def change(number: int) -> str | None:
+        """Change to a password of one's own."""
+        mine = users[number]
+        assert mine is not None
+        try:
+            return change_password(
+                mine, OLD, f"{NEW} {number}", auth.store, ids[number]
+            )
+        except WrongPassword:
+            return None
+
+    (renewed,) = (one for one in at_once(2, change) if one is not None)
+    assert auth.user_id_for_session_id(renewed) == user.id
+    assert UserSession.count() == 1

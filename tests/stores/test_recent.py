@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""What is remembered of live sessions never outlives what is stored."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.clocks import SetClock
+from tests.serving import COOKIE
+from tests.visits import Visit, with_session
+from vestibule.core.digest import digest_of
+from vestibule.db import session_queries, sqlite
+from vestibule.db.engine import close, database
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+from vestibule.http.access import Outcome, decide
+from vestibule.mechanisms import session_cache
+from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
+from vestibule.sessions.session import EndReason
+
+
+@dataclass
+class Guest:
+    """A user with a session that was just found live."""
+
+    auth: SessionDBAuth
+    user: User
+    session_id: str
+    visit: Visit
+
+    def outcome(self) -> Outcome:
+        """Return what is decided about the next request."""
+        return decide(self.auth, self.visit).outcome
+
+
+@pytest.fixture(params=["WAL", "TRUNCATE"])
+def guest(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    set_clock: SetClock,
+) -> Guest:
+    """Return somebody whose session is remembered, by each journal."""
+    monkeypatch.setattr(sqlite, "journal_mode", lambda _: request.param)
+    monkeypatch.setenv("SESSION_NAME", COOKIE)
+    monkeypatch.setenv("SESSION_DURATION", "100")
+    session_cache._known.clear()
+    user = User(email="guest@example.com")
+    user.save()
+    auth = SessionDBAuth()
+    session_id = auth.create_session(user.id)
+    assert session_id is not None
+    known = Guest(auth, user, session_id, with_session(session_id))
+    assert known.outcome() is Outcome.PASSED
+    return known
+
+
+class Asked(SessionDBAuth):
+    """A mechanism of somebody's own, which counts how often it is asked."""
+
+    times = 0
+
+    def current_user(self, request: Any = None) -> Any:
+        """Count, and do as the parent does."""
+        self.times += 1
+        return super().current_user(request)
+
+
+def _count_look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with each look-up of a session."""
+    seen: list[str] = []
+    find = UserSession.find
+
+    def counted(session_id: str) -> UserSession | None:
+        """Note the look-up, and do it."""
+        seen.append(session_id)
+        return find(session_id)
+
+    monkeypatch.setattr(UserSession, "find", counted)
+    return seen
+
+
+def test_a_known_session_needs_no_look_up(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing is written the same session is found at once."""
+    seen = _count_look_ups(monkeypatch)
+    for _ in range(3):
+        assert decide(guest.auth, guest.visit).principal == guest.user
+    assert seen == []
+    assert (
+        decide(guest.auth, with_session("another")).outcome is Outcome.REFUSED
+    )
+    assert "another" in seen
+
+
+def _by_this_thread(guest: Guest) -> None:
+    """End the session as a logout here does."""
+    assert guest.auth.destroy_session(guest.visit)
+
+
+def _by_another_thread(guest: Guest) -> None:
+    """End the session as a logout at the same moment does."""
+    thread = threading.Thread(target=_by_this_thread, args=[guest])
+    thread.start()
+    thread.join()
+
+
+def _by_a_process(guest: Guest) -> None:
+    """End the session as another worker does."""
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from models import ending; import sys;"
+            "print(ending.end_by_digest(sys.argv[1], 'revoked'))",
+            digest_of(guest.session_id),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "True\n"
+
+
+def _by_a_shell(guest: Guest) -> None:
+    """Delete the row, as somebody with a database shell does."""
+    _in_a_shell("DELETE FROM user_sessions")
+
+
+def _in_a_shell(statement: str) -> None:
+    """Execute a statement that changes one row, by another SQLite."""
+    changed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sqlite3, sys; shell = sqlite3.connect(sys.argv[1]);"
+            "print(shell.execute(sys.argv[2]).rowcount); shell.commit()",
+            str(database().url.database),
+            statement,
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert changed.stdout == "1\n"
+
+
+def _by_removal(guest: Guest) -> None:
+    """Remove the user."""
+    guest.user.remove()
+
+
+def _by_disabling(guest: Guest) -> None:
+    """Keep the user out."""
+    guest.user.disabled_at = guest.user.created_at
+    guest.user.save()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        _by_this_thread,
+        _by_another_thread,
+        _by_a_process,
+        _by_a_shell,
+        _by_removal,
+        _by_disabling,
+    ],
+)
+def test_an_end_counts_at_the_next_request(
+    guest: Guest, end: Callable[[Guest], None]
+) -> None:
+    """Whoever ends it, wherever, and however it is ended."""
+    end(guest)
+    assert guest.outcome() is Outcome.REFUSED
+
+
+def test_an_end_counts_for_every_thread(guest: Guest) -> None:
+    """Also one that has not looked at the database since."""
+    ready, ended = threading.Event(), threading.Event()
+    outcomes = []
+
+    def ask_twice() -> None:
+        """Ask before the end and after it."""
+        outcomes.append(guest.outcome())
+        ready.set()
+        ended.wait(10)
+        outcomes.append(guest.outcome())
+
+    asking = threading.Thread(target=ask_twice)
+    asking.start()
+    assert ready.wait(10)
+    _by_this_thread(guest)
+    ended.set()
+    asking.join()
+    assert outcomes == [Outcome.PASSED, Outcome.REFUSED]
+
+
+def test_the_last_moment_is_not_passed(
+    guest: Guest, set_clock: SetClock
+) -> None:
+    """What was remembered before a limit says nothing after it."""
+    set_clock.advance(100)
+    assert guest.outcome() is Outcome.PASSED
+    set_clock.advance(1e-6)
+    assert guest.outcome() is Outcome.REFUSED
+
+
+def test_a_clock_set_back_is_not_believed(
+    guest: Guest, set_clock: SetClock
+) -> None:
+    """A session that is not of this time is judged anew."""
+    set_clock.advance(-3600)
+    assert guest.outcome() is Outcome.REFUSED
+
+
+def test_other_limits_are_asked_anew(guest: Guest) -> None:
+    """A duration that a script sets counts at once."""
+    guest.auth.session_duration = 1
+    assert guest.outcome() is Outcome.PASSED
+    (known,) = session_cache._known.values()
+    assert known.limits is guest.auth.limits()
+
+
+def test_uses_are_noted_all_the_same(
+    guest: Guest, set_clock: SetClock
+) -> None:
+    """A session that is remembered does not look idle."""
+    set_clock.advance(61)
+    assert guest.outcome() is Outcome.PASSED
+    (session,) = UserSession.all()
+    assert session.last_seen_at == set_clock.moment
+
+
+def test_changes_of_a_principal_stay_its_own(guest: Guest) -> None:
+    """What a view does to its user is not seen by the next request."""
+    for _ in range(2):
+        principal = decide(guest.auth, guest.visit).principal
+        assert principal.first_name is None
+        principal.first_name = "Changed"
+
+
+def test_a_saved_change_is_seen(guest: Guest) -> None:
+    """The next request has the user as it is stored now."""
+    guest.user.first_name = "Ada"
+    guest.user.save()
+    assert decide(guest.auth, guest.visit).principal.first_name == "Ada"
+
+
+def test_what_is_kept_is_bounded(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a number of sessions it begins anew."""
+    monkeypatch.setattr(session_cache, "MAX_CACHED_SESSIONS", 2)
+    for _ in range(5):
+        session_id = guest.auth.create_session(guest.user.id)
+        decide(guest.auth, with_session(session_id))
+        assert len(session_cache._known) <= 2
+
+
+def test_other_mechanisms_are_asked_each_time(guest: Guest) -> None:
+    """Nobody knows here what a subclass looks at."""
+    own = Asked()
+    for _ in range(3):
+        assert decide(own, guest.visit).principal == guest.user
+    assert own.times == 3
+
+
+@pytest.mark.parametrize("place", ["instance", "class"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "current_user",
+        "user_id_for_session_id",
+        "session_cookie",
+    ],
+)
+def test_a_method_put_in_place_is_asked(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch, place: str, method: str
+) -> None:
+    """Whoever replaces one, of the object or of the class, is heard."""
+    target = guest.auth if place == "instance" else SessionDBAuth
+    monkeypatch.setattr(target, method, lambda *_: None)
+    assert guest.outcome() is not Outcome.PASSED
+
+
+def test_another_database_begins_anew(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """What was known of one file says nothing about the next."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    close()
+    assert guest.outcome() is Outcome.REFUSED
+
+
+@pytest.mark.usefixtures("on_postgresql")
+def test_a_database_that_does_not_tell_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PostgreSQL has no such number: each request looks its session up."""
+    monkeypatch.setenv("SESSION_NAME", COOKIE)
+    session_cache._known.clear()
+    assert database().generation() is None
+    user = User()
+    user.save()
+    auth = SessionDBAuth()
+    visit = with_session(auth.create_session(user.id))
+    assert decide(auth, visit).principal == user
+    assert session_cache._known == {}
+    session_queries.delete_of_user(EndReason.REVOKED, user.id)
+    assert decide(auth, visit).outcome is Outcome.REFUSED
+
+
+def test_each_commit_has_its_number(guest: Guest) -> None:
+    """Reading leaves it as it is, and writing never does."""
+    seen = [database().generation()]
+    UserSession.all()
+    assert database().generation() == seen[0]
+    for name in ("Ada", "Bob", "Ada", "Bob"):
+        guest.user.first_name = name
+        guest.user.save()
+        seen.append(database().generation())
+    _in_a_shell("UPDATE users SET first_name = 'Ada'")
+    seen.append(database().generation())
+    assert len(set(seen)) == len(seen)
+
+
+def test_memory_is_not_asked_here(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mechanism in memory has nothing to look up."""
+    auth = SessionAuth()
+    visit = with_session(auth.create_session(guest.user.id))
+    session_cache._known.clear()
+    assert decide(auth, visit).principal == guest.user
+    assert session_cache._known == {}

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Reset codes on every database: random, kept as digests, used once."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import text
+
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.accounts.credentials import change_email, change_password
+from vestibule.accounts.password_reset import (
+    issue_code,
+    set_forgotten_password,
+)
+from vestibule.accounts.users import disable, enable
+from vestibule.core import passwords
+from vestibule.core.errors import InvalidValue, WrongCode
+from vestibule.db.engine import database
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+
+EMAIL = "bob@example.com"
+NEW = "violet umbrella"
+
+
+@pytest.fixture
+def bob(any_database: str) -> Iterator[User]:
+    """Store a user with a password and a session, on each database."""
+    user = User(email=EMAIL)
+    user.password = "correct horse"
+    user.save()
+    UserSession(user_id=user.id, session_id="s").save()
+    yield user
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Stop the product's clock; the test moves it."""
+    return SetClock().install(monkeypatch)
+
+
+def has_password(user: User, password: str) -> bool:
+    """Tell whether the stored user has this password."""
+    found = User.get(user.id)
+    return found is not None and found.is_valid_password(password)
+
+
+def refused(code: str, email: str = EMAIL) -> None:
+    """Check that this code sets no password."""
+    with pytest.raises(WrongCode, match=r"^wrong or expired code$"):
+        set_forgotten_password(email, code, NEW)
+
+
+def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
+    """It is 140 bits that can be typed; the store has no such text."""
+    codes = [issue_code(bob).code for _ in range(50)]
+    form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){6}"
+    assert all(re.fullmatch(form, code) for code in codes)
+    assert len({group for code in codes for group in code.split("-")}) > 345
+    stored = database().rows(text("SELECT * FROM reset_codes"))
+    assert len(stored) == 1
+    assert codes[-1] not in str(stored)
+    assert codes[-1].replace("-", "") not in str(stored)
+
+
+def test_a_code_sets_the_password_once(bob: User) -> None:
+    """Then it is used up, and every session has ended."""
+    code = issue_code(bob).code
+    set_forgotten_password(EMAIL, code, NEW)
+    assert has_password(bob, NEW)
+    assert UserSession.count() == 0
+    refused(code)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        str.lower,
+        lambda code: code.replace("-", ""),
+        lambda code: f"  {code.replace('-', ' ')} ",
+        lambda code: code.replace("0", "O").replace("1", "l"),
+    ],
+)
+def test_a_code_may_be_typed_in_other_ways(
+    bob: User, typed: Callable[[str], str]
+) -> None:
+    """Case, hyphens, blanks and lookalikes make no difference."""
+    code = typed(issue_code(bob).code)
+    set_forgotten_password(f" {EMAIL.upper()}", code, NEW)
+    assert has_password(bob, NEW)
+
+
+def test_what_is_wrong_is_refused_alike(bob: User) -> None:
+    """A code of nobody, of another user, for an unknown email."""
+    other = User(email="other@example.com")
+    other.save()
+    code, of_other = issue_code(bob).code, issue_code(other).code
+    refused("")
+    refused(code[:-1])
+    refused(of_other)
+    for email in ("nobody@example.com", "", "a\0b", "\ud800", bob.id):
+        refused(code, email)
+    assert has_password(bob, "correct horse")
+    assert UserSession.count() == 1
+    set_forgotten_password(EMAIL, code, NEW)
+
+
+def test_the_next_code_kills_the_one_before(bob: User) -> None:
+    """One code for each user, the last one."""
+    before, code = issue_code(bob).code, issue_code(bob).code
+    refused(before)
+    set_forgotten_password(EMAIL, code, NEW)
+
+
+@pytest.mark.parametrize(("age", "works"), [(3599, True), (3600, False)])
+def test_a_code_works_for_an_hour(
+    bob: User, set_clock: SetClock, age: int, works: bool
+) -> None:
+    """Not at its end and not after; `expires_at` says so."""
+    code, expires_at = issue_code(bob)
+    assert expires_at == set_clock.moment + timedelta(hours=1)
+    set_clock.advance(age)
+    if works:
+        set_forgotten_password(EMAIL, code, NEW)
+    else:
+        refused(code)
+    assert has_password(bob, NEW) is works
+
+
+def test_a_password_that_cannot_be_taken_leaves_the_code(bob: User) -> None:
+    """Who has the right code is told; who has not is not."""
+    code = issue_code(bob).code
+    for bad in ("short", "password1234", "bob-bob-2024", None, "\ud800" * 9):
+        with pytest.raises(InvalidValue):
+            set_forgotten_password(EMAIL, code, bad)
+        with pytest.raises(WrongCode):
+            set_forgotten_password(EMAIL, "wrong", bad)
+    set_forgotten_password(EMAIL, code, NEW)
+
+
+def test_another_password_kills_the_code(bob: User) -> None:
+    """Whether its owner changed it, or somebody who runs the service."""
+    code = issue_code(bob).code
+    change_password(bob, "correct horse", "violet umbrella")
+    refused(code)
+    again = User.get(bob.id)
+    assert again is not None
+    code = issue_code(again).code
+    again.password = "seven kites above"
+    again.save_changes()
+    refused(code)
+    assert has_password(bob, "seven kites above")
+
+
+def test_another_email_kills_the_code(bob: User) -> None:
+    """It was sent to the old address, and opens nothing at the new one."""
+    code = issue_code(bob).code
+    loaded = User.get(bob.id)
+    assert loaded is not None
+    change_email(loaded, "robert@example.com")
+    refused(code)
+    refused(code, "robert@example.com")
+
+
+def test_a_name_leaves_the_code(bob: User) -> None:
+    """As does a login that renews the hash of the same password."""
+    bob.adopt_hash(passwords.legacy_hash(sha256(b"correct horse").hexdigest()))
+    bob.save()
+    code = issue_code(bob).code
+    loaded = User.get(bob.id)
+    assert loaded is not None
+    loaded.first_name = "Bob"
+    loaded.save_changes()
+    loaded.renew_hash("correct horse")
+    set_forgotten_password(EMAIL, code, "violet umbrella")
+    assert has_password(bob, "violet umbrella")
+
+
+def test_who_is_disabled_sets_no_password(bob: User) -> None:
+    """The code works again when the user may come in again."""
+    code = issue_code(bob).code
+    disable(bob)
+    refused(code)
+    enable(bob)
+    set_forgotten_password(EMAIL, code, NEW)
+
+
+def test_of_four_at_once_one_uses_the_code(bob: User) -> None:
+    """However many have it at the same moment."""
+    code = issue_code(bob).code
+
+    def use(number: int) -> bool:
+        """Set a password of one's own; tell if it worked."""
+        try:
+            set_forgotten_password(EMAIL, code, f"{NEW} {number}")
+        except WrongCode:
+            return False
+        return True
+
+    worked = at_once(4, use)
+    assert worked.count(True) == 1
+    assert has_password(bob, f"{NEW} {worked.index(True)}")

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Roles and disabled users on every database: an admin always stays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.clocks import SetClock
+from tests.threads import at_once
+from vestibule.accounts import users
+from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.users import disable, enable, set_role
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.core.errors import InvalidValue, LastAdmin, RecordGone
+from vestibule.db import reset_codes, session_queries, user_status
+from vestibule.db.engine import database
+from vestibule.db.models.user import Role, User
+from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import RESET_CODES
+
+#: What could take an admin away.
+TAKING_AWAY: dict[str, Callable[[User], None]] = {
+    "demote": lambda user: set_role(user, "member"),
+    "disable": disable,
+    "remove": users.remove,
+}
+
+
+def stored(role: str = "admin", **given: Any) -> User:
+    """Store and return a user with this role."""
+    user = User(**given)
+    user.role = role
+    user.save()
+    return user
+
+
+def again(user: User) -> User:
+    """Return the user as it is stored now."""
+    found = User.get(user.id)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(params=sorted(TAKING_AWAY))
+def take_away(request: pytest.FixtureRequest) -> Callable[[User], None]:
+    """Run the test with each way to lose an admin."""
+    return TAKING_AWAY[request.param]
+
+
+def test_the_role_is_kept(any_database: str) -> None:
+    """A new user is a member; `to_json` does not tell."""
+    user = User()
+    user.save()
+    assert again(user).role == "member"
+    set_role(user, Role.ADMIN)
+    assert user.role == again(user).role == "admin"
+    assert set(user.to_json()) == {
+        "created_at",
+        "email",
+        "first_name",
+        "id",
+        "last_name",
+        "updated_at",
+    }
+
+
+@pytest.mark.parametrize("role", ["", "Admin", "owner", None, 1, ["admin"]])
+def test_no_other_role_is_stored(any_database: str, role: Any) -> None:
+    """Whoever sets it: by the accounts' rule, or on the model itself."""
+    user = stored("member")
+    with pytest.raises(InvalidValue, match="role must be one of member, a"):
+        set_role(user, role)
+    user.role = role
+    for save in (user.save, user.save_changes):
+        with pytest.raises(InvalidValue, match="role"):
+            save()
+    assert again(user).role == "member"
+
+
+def test_the_last_admin_stays(
+    any_database: str, take_away: Callable[[User], None]
+) -> None:
+    """One of two may go; then the other one may not."""
+    stored("member")
+    one, two = stored(), stored()
+    UserSession(user_id=two.id, session_id="s").save()
+    reset_codes.replace(two.id, "d", clock.now())
+    take_away(one)
+    with pytest.raises(LastAdmin):
+        take_away(two)
+    assert (again(two).role, again(two).disabled_at) == ("admin", None)
+    assert UserSession.count() == 1
+
+
+def test_a_disabled_admin_is_not_counted(
+    any_database: str, take_away: Callable[[User], None]
+) -> None:
+    """Who may not come in manages nobody, and may go at any time."""
+    one, two = stored(), stored()
+    disable(one)
+    with pytest.raises(LastAdmin):
+        take_away(two)
+    take_away(one)
+
+
+def test_where_there_is_no_admin_nobody_is_kept(
+    any_database: str, take_away: Callable[[User], None]
+) -> None:
+    """Members come and go."""
+    take_away(stored("member"))
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_admins_who_take_each_other_away_leave_one(
+    any_database: str, take_away: Callable[[User], None], count: int
+) -> None:
+    """However many begin at once, exactly one is refused."""
+    admins = [stored() for _ in range(count)]
+
+    def run(number: int) -> bool:
+        """Take the neighbour away; tell if it worked."""
+        try:
+            take_away(admins[(number + 1) % count])
+        except LastAdmin:
+            return False
+        return True
+
+    assert at_once(count, run).count(False) == 1
+    left = [
+        user
+        for user in User.all()
+        if user.role == "admin" and not is_disabled(user)
+    ]
+    assert len(left) == 1
+
+
+def test_disabling_ends_the_sessions(any_database: str) -> None:
+    """All of the user's, with the reason; those of others stay."""
+    user, other = stored("member"), stored("member")
+    for number in range(3):
+        UserSession(user_id=user.id, session_id=f"s{number}").save()
+    UserSession(user_id=other.id, session_id="other").save()
+    disable(user)
+    assert [s.user_id for s in UserSession.all()] == [other.id]
+    for number in range(3):
+        since = user.created_at
+        assert session_queries.end_reason(digest_of(f"s{number}"), since) == (
+            "user_disabled"
+        )
+
+
+def test_disabled_since(
+    any_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first moment counts until the user is enabled."""
+    set_clock = SetClock().install(monkeypatch)
+    user, since = stored("member"), set_clock.moment
+    disable(user)
+    set_clock.advance(5)
+    disable(user)
+    assert again(user).disabled_at == since
+    UserSession(user_id=user.id, session_id="of a slow login").save()
+    enable(user)
+    assert again(user).disabled_at is None
+    assert UserSession.count() == 0
+
+
+def test_a_script_may_set_it_on_the_model(any_database: str) -> None:
+    """A moment where there was none is a change like any other."""
+    user = stored("member")
+    for since in (clock.now(), None, clock.now()):
+        user.disabled_at = since
+        user.save()
+        assert again(user).disabled_at == since
+    loaded = again(user)
+    loaded.save_changes()
+    assert again(user).disabled_at == user.disabled_at
+
+
+def test_who_was_removed_stays_removed(any_database: str) -> None:
+    """No change brings a user back."""
+    user = stored("member")
+    user.remove()
+    with pytest.raises(RecordGone):
+        user_status.set_role(user.id, Role.ADMIN)
+    for change in (disable, enable):
+        with pytest.raises(RecordGone):
+            change(user)
+    users.remove(user)
+    assert User.count() == 0
+
+
+def test_removing_leaves_reasons_and_no_code(any_database: str) -> None:
+    """Sessions tell why they ended, and the reset code goes too."""
+    gone, stays = stored("member"), stored("member")
+    for user in (gone, stays):
+        UserSession(user_id=user.id, session_id=user.id).save()
+        reset_codes.replace(user.id, digest_of(user.id), clock.now())
+    gone.remove()
+    since = gone.created_at
+    assert (
+        session_queries.end_reason(digest_of(gone.id), since) == "user_removed"
+    )
+    assert session_queries.end_reason(digest_of(stays.id), since) is None
+    codes = database().rows(RESET_CODES.select())
+    assert [code.user_id for code in codes] == [stays.id]

@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+"""What every store of sessions must do, in memory and in databases."""
+
+import uuid
+from contextvars import copy_context
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.clocks import SetClock
+from tests.stores.conftest import Make
+from tests.threads import at_once
+from vestibule.core.client_info import ClientInfo, set_client
+from vestibule.core.digest import digest_of
+from vestibule.db.engine import database
+from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import ENDED_SESSIONS
+from vestibule.sessions.database import DatabaseStore
+from vestibule.sessions.lifetime import Limits
+from vestibule.sessions.session import EndReason
+
+ORIGIN = ClientInfo("192.0.2.1", "curl/8.5.0", "password")
+DAY = 86_400
+MINUTE = timedelta(seconds=60)
+
+
+def _begin(make: Make, user_id: str = "abcde") -> str:
+    """Begin a session as a script does; return its secret id."""
+    session_id = make().create_session(user_id)
+    assert session_id is not None
+    return session_id
+
+
+def _handle(make: Make, session_id: str) -> str:
+    """Return the public handle of a session."""
+    session = make().store.find(session_id)
+    assert session is not None
+    return session.id
+
+
+def test_a_session_knows_when_it_began(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """A script's is dated, and has neither an origin nor a login."""
+    found = mechanism().store.find(_begin(mechanism))
+    assert found is not None
+    assert found.user_id == "abcde"
+    assert found.created_at == found.last_seen_at == set_clock.moment
+    assert (found.ip, found.user_agent, found.method) == (None, None, None)
+    assert found.authenticated_at is None
+
+
+def test_a_session_knows_where_it_came_from(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """A login's has address, program, method and its moment."""
+
+    def login() -> str:
+        """Begin a session from somewhere."""
+        set_client(ORIGIN)
+        return _begin(mechanism)
+
+    found = mechanism().store.find(copy_context().run(login))
+    assert found is not None
+    assert (found.ip, found.user_agent, found.method) == ORIGIN
+    assert found.authenticated_at == set_clock.moment
+
+
+def test_the_handle_is_no_secret_and_opens_nothing(mechanism: Make) -> None:
+    """It is a UUID of its own; neither it nor a digest finds anything."""
+    auth, session_id = mechanism(), _begin(mechanism)
+    handle = _handle(mechanism, session_id)
+    assert uuid.UUID(handle).version == 4
+    assert handle != session_id
+    for other in (handle, digest_of(session_id), "", "unknown"):
+        assert auth.store.find(other) is None
+        assert auth.user_id_for_session_id(other) is None
+        assert auth.store.end(other, EndReason.REVOKED) is False
+    assert session_id not in repr(auth.store.find(session_id))
+
+
+def test_sessions_are_listed_newest_first(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """A user's, or all; the dead as well, whom a purge has to find."""
+    handles = []
+    for user_id in ("abcde", "fghij", "abcde"):
+        handles.append(_handle(mechanism, _begin(mechanism, user_id)))
+        set_clock.advance(1)
+    store = mechanism(1).store
+    first, other, last = handles
+    assert [each.id for each in store.listed()] == [last, other, first]
+    assert [each.id for each in store.listed("abcde")] == [last, first]
+    assert [each.user_id for each in store.listed("fghij")] == ["fghij"]
+    assert list(store.listed("nobody")) == []
+
+
+@pytest.mark.parametrize("moving", [0, 1])
+def test_sessions_are_shown_by_page(
+    mechanism: Make, set_clock: SetClock, moving: int
+) -> None:
+    """Each on one page, newest first, also if all are of one moment."""
+    for user_id in ["abcde", "fghij"] * 7:
+        _begin(mechanism, user_id)
+        set_clock.advance(moving)
+    store = mechanism().store
+    seen: list[str] = []
+    sizes: list[int] = []
+    place = None
+    while place or not sizes:
+        some, place = store.page("abcde", 3, place)
+        sizes.append(len(some))
+        seen += [each.id for each in some]
+        if moving:
+            # What begins later is on none of the pages that follow.
+            _begin(mechanism)
+    assert sizes == [3, 3, 1]
+    begun_meanwhile = 3 * moving
+    every = [each.id for each in store.listed("abcde")]
+    assert sorted(seen) == sorted(every[begun_meanwhile:])
+    if moving:
+        assert seen == every
+    assert store.page("nobody", 3) == ([], None)
+    assert store.page("abcde", 20)[1] is None
+    assert store.page("abcde", 10)[1] is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "",
+        "x",
+        "-",
+        "1-",
+        "9" * 18 + "-x",
+        "9" * 30 + "-x",
+        "1-\0",
+        "1\n-x",
+        "-1",
+        "\u0661-x",
+        "'; DROP TABLE users; --",
+        "1-\ud800",
+    ],
+)
+def test_a_place_that_is_none_is_the_first(
+    mechanism: Make, place: str
+) -> None:
+    """What people write into an address breaks nothing."""
+    _begin(mechanism)
+    store = mechanism().store
+    (own,) = store.listed("abcde")
+    assert [each.id for each in store.page("abcde", 3, place)[0]] == [own.id]
+
+
+def test_pages_of_very_old_sessions(mechanism: Make) -> None:
+    """Scripts may give any moment; the pages come to an end."""
+    store = mechanism().store
+    if not isinstance(store, DatabaseStore):
+        begun = [_begin(mechanism) for _ in range(3)]
+    else:
+        begun = [str(uuid.uuid4()) for _ in range(3)]
+        for session_id, at in zip(
+            begun,
+            ("0001-01-01", "1969-12-31T23:59:59.5", "9999-12-31"),
+            strict=True,
+        ):
+            UserSession(
+                user_id="abcde", session_id=session_id, created_at=at
+            ).save()
+    seen, place = [], None
+    for _ in begun:
+        (one,), place = store.page("abcde", 1, place)
+        seen.append(one.id)
+    assert place is None
+    assert seen == [_handle(mechanism, each) for each in begun[::-1]]
+
+
+def test_a_touch_notes_the_use(mechanism: Make, set_clock: SetClock) -> None:
+    """It changes the last use of one session, and nothing else."""
+    store = mechanism().store
+    session_id, other = _begin(mechanism), _begin(mechanism)
+    began = set_clock.moment
+    set_clock.advance(5)
+    store.touch(session_id, set_clock.moment)
+    touched, untouched = store.find(session_id), store.find(other)
+    assert touched is not None
+    assert untouched is not None
+    assert touched.last_seen_at == set_clock.moment
+    assert touched.created_at == untouched.last_seen_at == began
+
+
+def test_a_touch_never_revives(mechanism: Make, set_clock: SetClock) -> None:
+    """A use that is noted after the end leaves the session ended."""
+    auth, session_id = mechanism(), _begin(mechanism)
+    store = auth.store
+    session = store.find(session_id)
+    store.end(session_id, EndReason.REVOKED)
+    set_clock.advance(DAY / 2)
+    assert auth.owner_of(session_id, session) == "abcde"
+    store.touch(session_id, set_clock.moment)
+    store.touch("unknown", set_clock.moment)
+    assert store.find(session_id) is None
+    assert auth.user_id_for_session_id(session_id) is None
+    assert list(store.listed()) == []
+    assert store.reason(session_id) is EndReason.REVOKED
+
+
+def test_a_rotation_gives_a_new_secret(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """Handle and beginning stay; the old secret opens nothing any more."""
+    auth, old = mechanism(), _begin(mechanism)
+    handle, began = _handle(mechanism, old), set_clock.moment
+    set_clock.advance(5)
+    new = auth.store.rotate(old, set_clock.moment)
+    assert new is not None
+    assert new != old
+    assert auth.user_id_for_session_id(old) is None
+    assert auth.user_id_for_session_id(new) == "abcde"
+    found = auth.store.find(new)
+    assert found is not None
+    assert (found.id, found.created_at) == (handle, began)
+    assert found.authenticated_at == found.last_seen_at == set_clock.moment
+    assert auth.store.reason(old) is EndReason.ROTATED
+    assert auth.store.reason(new) is None
+    assert len(auth.store.listed()) == 1
+
+
+def test_an_ended_session_is_not_rotated(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """What is not there gets no new secret."""
+    store, session_id = mechanism().store, _begin(mechanism)
+    store.end(session_id, EndReason.LOGGED_OUT)
+    assert store.rotate(session_id, set_clock.moment) is None
+    assert store.rotate("unknown", set_clock.moment) is None
+    assert list(store.listed()) == []
+    assert store.reason(session_id) is EndReason.LOGGED_OUT
+
+
+def test_a_session_ends_by_its_handle(mechanism: Make) -> None:
+    """Only if it is the user's; without a user it is an admin's hand."""
+    auth = mechanism()
+    mine, others, third = (_begin(mechanism, who) for who in "ABA")
+    end, handle = auth.store.end_handle, _handle(mechanism, mine)
+    assert end(_handle(mechanism, others), EndReason.REVOKED, "A") is False
+    assert end(handle, EndReason.REVOKED, "nobody") is False
+    assert end("unknown", EndReason.REVOKED, "A") is False
+    assert end("unknown", EndReason.REVOKED_BY_ADMIN) is False
+    assert end(mine, EndReason.REVOKED, "A") is False
+    assert len(auth.store.listed()) == 3
+    assert end(handle, EndReason.REVOKED, "A") is True
+    assert end(handle, EndReason.REVOKED, "A") is False
+    by_admin = _handle(mechanism, others)
+    assert end(by_admin, EndReason.REVOKED_BY_ADMIN) is True
+    assert auth.store.reason(mine) is EndReason.REVOKED
+    assert auth.store.reason(others) is EndReason.REVOKED_BY_ADMIN
+    assert auth.user_id_for_session_id(mine) is None
+    assert auth.user_id_for_session_id(third) == "A"
+
+
+def test_all_sessions_of_a_user_end_but_one(mechanism: Make) -> None:
+    """The one that is kept stays, and so do those of others."""
+    auth = mechanism()
+    kept, second, third, other = (_begin(mechanism, who) for who in "AAAB")
+    handle = _handle(mechanism, kept)
+    end_all = auth.store.end_all
+    assert end_all(EndReason.PASSWORD_CHANGED, "A", keep=handle) == 2
+    assert end_all(EndReason.PASSWORD_CHANGED, "A", keep=handle) == 0
+    assert auth.user_id_for_session_id(kept) == "A"
+    assert auth.user_id_for_session_id(other) == "B"
+    for gone in (second, third):
+        assert auth.user_id_for_session_id(gone) is None
+        assert auth.store.reason(gone) is EndReason.PASSWORD_CHANGED
+    assert end_all(EndReason.REVOKED, "A") == 1
+    _begin(mechanism)
+    assert end_all(EndReason.REVOKED_BY_ADMIN, keep=handle) == 2
+    assert end_all(EndReason.REVOKED_BY_ADMIN) == 0
+
+
+def test_a_reason_is_for_a_day_and_the_secret(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """Nobody learns it by handle or digest, nobody after a day."""
+    store, session_id = mechanism().store, _begin(mechanism)
+    handle = _handle(mechanism, session_id)
+    assert store.reason(session_id) is None
+    store.end(session_id, EndReason.REVOKED)
+    for other in (handle, digest_of(session_id), "unknown", ""):
+        assert store.reason(other) is None
+    set_clock.advance(DAY)
+    assert store.reason(session_id) is EndReason.REVOKED
+    store.purge(Limits(), set_clock.moment)
+    assert store.reason(session_id) is EndReason.REVOKED
+    set_clock.advance(1e-6)
+    assert store.reason(session_id) is None
+
+
+def test_reasons_do_not_pile_up_in_the_database(
+    any_database: str, set_clock: SetClock
+) -> None:
+    """A purge deletes those that nobody may be told any more."""
+    store = DatabaseStore()
+    for age in range(2):
+        UserSession(user_id="abcde", session_id=str(age)).save()
+        store.end(str(age), EndReason.REVOKED)
+        set_clock.advance(1)
+    set_clock.advance(DAY - 1)
+    store.purge(Limits(), set_clock.moment)
+    left = database().rows(select(ENDED_SESSIONS.c.session_digest))
+    assert [row.session_digest for row in left] == [digest_of("1")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(duration=MINUTE), EndReason.EXPIRED),
+        (Limits(max_age=MINUTE), EndReason.EXPIRED),
+        (Limits(idle=MINUTE), EndReason.IDLE_TIMEOUT),
+    ],
+    ids=["duration", "max_age", "idle"],
+)
+def test_a_purge_leaves_the_reason(
+    mechanism: Make, set_clock: SetClock, limits: Limits, reason: EndReason
+) -> None:
+    """The dead go, with why; what is at its last moment stays."""
+    auth = mechanism()
+    dead = _begin(mechanism)
+    set_clock.advance(1e-6)
+    live = _begin(mechanism)
+    set_clock.advance(60)
+    assert auth.store.purge(limits, set_clock.moment) == 1
+    assert auth.store.purge(limits, set_clock.moment) == 0
+    assert auth.store.reason(dead) is reason
+    assert auth.store.reason(live) is None
+    assert [s.id for s in auth.store.listed()] == [_handle(mechanism, live)]
+
+
+def test_a_purge_spares_what_was_used(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """Idleness counts from the last use that was noted."""
+    store, session_id = mechanism().store, _begin(mechanism)
+    set_clock.advance(50)
+    store.touch(session_id, set_clock.moment)
+    set_clock.advance(60)
+    assert store.purge(Limits(idle=MINUTE), set_clock.moment) == 0
+    set_clock.advance(1)
+    assert store.purge(Limits(idle=MINUTE), set_clock.moment) == 1
+
+
+def test_a_stored_session_that_was_never_used_is_idle_too(
+    any_database: str, set_clock: SetClock
+) -> None:
+    """A script's row says nothing of its use: its beginning counts."""
+    UserSession(user_id="abcde", session_id="secret").save()
+    store, limits = DatabaseStore(), Limits(idle=MINUTE)
+    assert store.purge(limits, set_clock.moment + MINUTE) == 0
+    set_clock.advance(61)
+    assert store.purge(limits, set_clock.moment) == 1
+    assert store.reason("secret") is EndReason.IDLE_TIMEOUT
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_user_never_has_more_sessions_than_allowed(
+    mechanism: Make, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Twenty logins at once leave exactly as many; others keep theirs."""
+    monkeypatch.setenv("MAX_SESSIONS_PER_USER", str(most))
+    auth = mechanism()
+    other = _begin(mechanism, "other")
+    ids = at_once(20, lambda _: auth.create_session("abcde"))
+    live = [i for i in ids if auth.user_id_for_session_id(i) is not None]
+    assert len(live) == len(auth.store.listed("abcde")) == most
+    assert auth.user_id_for_session_id(other) == "other"
+    reasons = {auth.store.reason(str(i)) for i in ids if i not in live}
+    assert reasons == {EndReason.TOO_MANY_SESSIONS}
+
+
+def test_the_oldest_session_makes_room(
+    mechanism: Make, monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
+) -> None:
+    """The newest ones are those that stay."""
+    monkeypatch.setenv("MAX_SESSIONS_PER_USER", "2")
+    auth, ids = mechanism(), []
+    for _ in range(4):
+        ids.append(_begin(mechanism))
+        set_clock.advance(1)
+    found = [auth.user_id_for_session_id(each) for each in ids]
+    assert found == [None, None, "abcde", "abcde"]

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""The queue in front of the password hashes.
+
+Its law: hashes in progress and those waiting take at most half of the
+server's threads, so a storm of logins leaves the others free to answer.
+More are refused at once, with the time after which to come back.
+
+Whether an email and a password belong together: the one place.
+
+Its law: one hash is computed for every attempt, whether the user exists
+or not (OWASP ASVS 5.0, 6.3.8), and never outside of its turn.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.throttle import throttle
+from vestibule.audit.log import EventType, log
+from vestibule.core import passwords, settings
+from vestibule.core.client_info import current_client
+from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
+from vestibule.core.passwords import usable_cores
+from vestibule.core.threads import Once
+from vestibule.db.models.user import User, email_key
+
+#: Seconds after which a refused login should be tried again.
+RETRY_AFTER = 1
+
+
+class HashQueue:
+    """Lets a few threads hash at once, a few wait, and refuses the rest."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        """Let `at_once` threads hash while at most `waiting` wait."""
+        self._places = threading.BoundedSemaphore(at_once + waiting)
+        self._turns = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn to hash; raise `Busy` if the queue is full."""
+        if not self._places.acquire(blocking=False):
+            raise ServiceBusy(
+                "too many passwords to check at once", RETRY_AFTER
+            )
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._places.release()
+
+
+@Once
+def hash_queue() -> HashQueue:
+    """Return this process's queue: as many at once as it has cores."""
+    half = settings.BLOCKING_THREADS.read() // 2
+    cores = usable_cores() // settings.WORKERS.read()
+    at_once = max(1, min(cores, half))
+    return HashQueue(at_once, half - at_once)
+
+
+# The threads that have places in the parent's are not in a forked child.
+os.register_at_fork(after_in_child=hash_queue.cache_clear)
+
+
+_log = logging.getLogger(__name__)
+
+
+def check_credentials(
+    found: Sequence[User], email: str, password: str
+) -> User | None:
+    """Return the user among those `found` by email, if `password` is right.
+
+    `None` too for a user who is disabled. A stored hash that is not of
+    today's kind is renewed on the way. Raise `Throttled` when too many
+    attempts failed, with emails of nobody as well, and `Busy` when too
+    many passwords are being checked.
+    """
+    attempt = throttle().attempt(email_key(email), current_client().ip)
+    known = found[0].id if found else None
+    try:
+        # Who has to wait takes no place in the queue.
+        attempt.check()
+        with hash_queue().turn():
+            attempt.begin()
+            user = _owner(found, password)
+            if user is None:
+                attempt.fail()
+            else:
+                attempt.succeed()
+    except Throttled as error:
+        log(EventType.THROTTLED, user=known, retry_after=error.retry_after)
+        raise
+    if user is None:
+        why = "wrong_password" if found else "unknown_email"
+        log(EventType.LOGIN_FAILED, user=known, reason=why)
+    return user
+
+
+def is_still_valid(user: User) -> bool:
+    """Tell whether what was checked for `user` still is so.
+
+    Between the check of a password and the beginning of a session the
+    password may be changed, or the user disabled or removed, and then all
+    sessions end: but for the one that begins just after. Whoever begins
+    one asks here afterwards; one of the two sees the other's work.
+    """
+    stored = User.settled(user.id)
+    return (
+        stored is not None
+        and stored.password == user.password
+        and not is_disabled(stored)
+    )
+
+
+def _owner(found: Sequence[User], password: str) -> User | None:
+    """Return the one user `found`, if `password` is right; hash once."""
+    if not found:
+        passwords.verify(None, password)
+        return None
+    user = found[0]
+    # Who is disabled is told what a wrong password would be told.
+    if not user.is_valid_password(password) or is_disabled(user):
+        return None
+    try:
+        user.renew_hash(password)
+    except VestibuleError as error:
+        # The password is right: a full disk must not keep its owner from
+        # being told so.
+        _log.warning("a password hash was not renewed: %s", error)
+    return user

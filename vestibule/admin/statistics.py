@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""How much happened lately, in slots of equal length.
+
+Its law: figures come from the hourly sums and never from the events, so
+they cost the same however much happened.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from vestibule.audit import writer
+from vestibule.audit.log import EventType
+from vestibule.core import clock
+from vestibule.core.errors import InvalidValue
+from vestibule.db import hourly_counts
+from vestibule.db.hourly_counts import Bucket, hour_of, start_of_hour
+
+Value = float | None
+#: What a figure makes of the sums and the hours of a slot.
+Measure = Callable[[Mapping[Bucket, int], range], Value]
+
+
+class Period(NamedTuple):
+    """A time that ends now: so many slots of so many hours."""
+
+    slots: int
+    hours: int
+
+
+PERIODS = {
+    "day": Period(24, 1),
+    "week": Period(28, 6),
+    "month": Period(30, 24),
+}
+
+
+class Statistics(NamedTuple):
+    """When the slots begin, and the values of each figure in them."""
+
+    period: str
+    hours: int
+    begins: list[datetime]
+    values: dict[str, list[Value]]
+
+
+def summed(name: str) -> Measure:
+    """Return the measure that adds up what was summed by a name."""
+
+    def total(sums: Mapping[Bucket, int], hours: range) -> Value:
+        """Return the sum over the hours."""
+        return sum(sums.get(Bucket(hour, name), 0) for hour in hours)
+
+    return total
+
+
+def latest_sessions(sums: Mapping[Bucket, int], hours: range) -> Value:
+    """Return how many sessions were live last; `None` if nobody looked."""
+    for hour in reversed(hours):
+        if (found := sums.get(Bucket(hour, writer.SESSIONS))) is not None:
+            return found
+    return None
+
+
+def hash_time(sums: Mapping[Bucket, int], hours: range) -> Value:
+    """Return the milliseconds of one hash; `None` if there was none."""
+    number = sum(sums.get(Bucket(hour, writer.HASHES), 0) for hour in hours)
+    taken = sum(sums.get(Bucket(hour, writer.HASHING), 0) for hour in hours)
+    return round(taken / number / 1000, 1) if number else None
+
+
+#: Every figure, in the order in which they are shown.
+MEASURES: dict[str, Measure] = {
+    "logins": summed(EventType.LOGIN),
+    "failures": summed(EventType.LOGIN_FAILED),
+    "throttled": summed(EventType.THROTTLED),
+    "sessions": latest_sessions,
+    "new_users": summed(EventType.USER_ADDED),
+    "hash_ms": hash_time,
+}
+
+
+def statistics(name: str) -> Statistics:
+    """Return the figures of a period; raise `InvalidValue` for no period.
+
+    Slots begin at full hours, days and quarters of days, in UTC.
+    """
+    period = PERIODS.get(name)
+    if period is None:
+        raise InvalidValue("period", f"must be one of {', '.join(PERIODS)}")
+    now, step = hour_of(clock.now()), period.hours
+    end = (now // step + 1) * step
+    start = end - period.slots * step
+    sums = hourly_counts.since(start)
+    slots = [range(first, first + step) for first in range(start, end, step)]
+    return Statistics(
+        name,
+        step,
+        [start_of_hour(slot.start) for slot in slots],
+        {
+            what: [measure(sums, slot) for slot in slots]
+            for what, measure in MEASURES.items()
+        },
+    )

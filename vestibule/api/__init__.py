@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""Version 1 of the HTTP interface."""

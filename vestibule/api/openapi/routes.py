@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""The routes of the description and of the page that shows it.
+
+Its law: nothing is made or read before somebody asks, and what was made
+is kept as it is sent.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint, Response
+
+from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.request import current_request
+from vestibule.http.responses import json_body
+from vestibule.mechanisms.auth import Auth
+
+_FOLDER = Path(__file__).parent / "viewer"
+#: The page calls this service and loads its own two files, no more.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src"
+    " 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
+#: The files of the page: address, name and kind.
+_FILES = (
+    ("/docs", "viewer.html", "text/html"),
+    ("/docs/viewer.css", "viewer.css", "text/css"),
+    ("/docs/viewer.js", "viewer.js", "text/javascript"),
+)
+
+
+def openapi_routes(auth: Auth | None) -> Blueprint:
+    """Return the routes that describe the API under `auth`."""
+    routes = Blueprint("openapi", __name__)
+
+    @cache
+    def described() -> bytes:
+        """Return the document as it is sent."""
+        from vestibule.api.openapi.document import document
+
+        return json_body(document(auth))
+
+    @routes.get("/openapi.json")
+    def show_description() -> Response:
+        """Show what the API is, for programs."""
+        return _kept(described(), "application/json")
+
+    for address, name, kind in _FILES:
+        routes.add_url_rule(address, name.replace(".", "_"), _file(name, kind))
+    return routes
+
+
+def _file(name: str, kind: str) -> Callable[[], Response]:
+    """Return the view of a file of the page."""
+
+    @cache
+    def content() -> bytes:
+        """Return what is in the file."""
+        return (_FOLDER / name).read_bytes()
+
+    def show_file() -> Response:
+        """Show the file, under the policy of the page."""
+        response = _kept(content(), kind)
+        response.headers["Content-Security-Policy"] = _POLICY
+        # Without it browsers hide the origin of what the page sends.
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    return show_file
+
+
+def _kept(content: bytes, kind: str) -> MinimalResponse:
+    """Return what a browser may keep as long as it asks if it is current."""
+    response = MinimalResponse(content, mimetype=kind)
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    response.set_etag(digest)
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Vary"] = "Accept-Encoding"
+    if current_request().if_none_match.contains(digest):
+        response.status_code = 304
+        response.set_data(b"")
+        response.headers.pop("Content-Type")
+    return response

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""What admins see of all: sessions, events, figures."""
+
+import re
+from collections.abc import Mapping
+
+from flask import Response
+
+from vestibule.accounts.permissions import Action
+from vestibule.admin import cursor, filters
+from vestibule.admin.filters import (
+    LiveSessionPage,
+    SessionFilter,
+    SessionSource,
+    live_session_page,
+)
+from vestibule.admin.statistics import statistics
+from vestibule.api.views.admin import wrong_format
+from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.sessions import (
+    current_mechanism_and_user,
+    current_session,
+    format_time,
+    session_json,
+)
+from vestibule.audit.export import FORMATS, event_record, export_file
+from vestibule.core import clock
+from vestibule.core.errors import InvalidValue
+from vestibule.db import events
+from vestibule.db.events import Event, EventFilter
+from vestibule.http.access import authorize
+from vestibule.http.request import current_request
+from vestibule.http.responses import json_response
+from vestibule.mechanisms.session_auth import SessionAuth
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+Given = Mapping[str, str]
+
+
+@app_views.get("/sessions")
+def list_all_sessions() -> Response:
+    """Show everybody's live sessions, the newest first, by page."""
+    authorize(Action.LIST_ALL_SESSIONS)
+    auth, given = current_mechanism_and_user()[0], current_request().args
+    try:
+        found = search_sessions(
+            auth,
+            filters.parse_session_filter(given),
+            filters.parse_limit(given),
+            given.get("after", ""),
+        )
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    current, limits = current_session(auth), auth.limits()
+    return json_response(
+        {
+            "sessions": [
+                {
+                    **session_json(each, limits, current),
+                    "user_id": each.user_id,
+                }
+                for each in found.sessions
+            ],
+            "next": found.next,
+        }
+    )
+
+
+@app_views.get("/events")
+def list_events() -> Response:
+    """Show what happened, the newest first, by page."""
+    authorize(Action.LIST_EVENTS)
+    given = current_request().args
+    try:
+        found, following = search_events(
+            filters.parse_event_filter(given),
+            filters.parse_limit(given),
+            given.get("after", ""),
+        )
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response(
+        {
+            "events": [event_record(each) for each in found],
+            "next": following,
+        }
+    )
+
+
+@app_views.get("/events/export")
+def export_events() -> Response:
+    """Send what happened as a file: CSV, or JSON lines."""
+    authorize(Action.LIST_EVENTS)
+    try:
+        return export_response(current_request().args)
+    except InvalidValue as error:
+        return wrong_format(error.field)
+
+
+@app_views.get("/figures")
+def show_figures() -> Response:
+    """Show how much happened in each slot of a period."""
+    authorize(Action.SEE_FIGURES)
+    try:
+        found = statistics(current_request().args.get("period", "day"))
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response(
+        {
+            "period": found.period,
+            "slots": [
+                {
+                    "from": format_time(begin),
+                    "hours": found.hours,
+                    **{
+                        name: values[number]
+                        for name, values in found.values.items()
+                    },
+                }
+                for number, begin in enumerate(found.begins)
+            ],
+        }
+    )
+
+
+def search_sessions(
+    auth: SessionAuth, sought: SessionFilter, most: int, after: str
+) -> LiveSessionPage:
+    """Return a page of live sessions, and the next one's place as text.
+
+    Raise `InvalidValue` for a place that is none of this list.
+    """
+    place = cursor.decode(after, sought)
+    found = live_session_page(
+        SessionSource(auth.store, auth.limits(), auth.now()),
+        sought,
+        most,
+        None if place is None else "".join(place),
+    )
+    return found._replace(
+        next=(
+            None if found.next is None else cursor.encode([found.next], sought)
+        )
+    )
+
+
+def search_events(
+    wanted: EventFilter, most: int, after: str
+) -> tuple[list[Event], str | None]:
+    """Return a page of events, and the place of the next one as text.
+
+    Raise `InvalidValue` for a place that is none of this list.
+    """
+    place = cursor.decode(after, wanted)
+    number = "".join(place or "")
+    if place is not None and not _NUMBER.fullmatch(number):
+        raise InvalidValue("after", "is no place of this list")
+    found = events.page(wanted, most, None if place is None else int(number))
+    return found.happenings, (
+        None
+        if found.next is None
+        else cursor.encode([str(found.next)], wanted)
+    )
+
+
+def export_response(given: Given) -> Response:
+    """Return the file of the events that are asked for.
+
+    It is read as it is sent. Raise `InvalidValue`, or as the database does.
+    """
+    name = given.get("format", "csv")
+    if name not in FORMATS:
+        raise InvalidValue("format", f"must be one of {', '.join(FORMATS)}")
+    form = FORMATS[name]
+    response = Response(
+        export_file(filters.parse_event_filter(given), form),
+        mimetype=form.mimetype,
+    )
+    day = clock.now().strftime("%Y-%m-%d")
+    response.headers["Content-Disposition"] = (
+        f'attachment; filename="events-{day}.{name}"'
+    )
+    return response

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Users as admins find, add and unlock them."""
+
+from typing import Any
+
+from flask import Response
+
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.throttle import failures_for_user, reset_failures
+from vestibule.accounts.users import Invitation, invite
+from vestibule.admin import cursor, filters
+from vestibule.api.views.admin import (
+    reset_code_json,
+    user_or_404,
+    wrong_format,
+)
+from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.sessions import format_time
+from vestibule.core.errors import InvalidValue
+from vestibule.db import user_search
+from vestibule.db.models.user import User
+from vestibule.db.user_search import Cursor, UserFilter, UserPage
+from vestibule.http.access import authorize, require_recent_auth
+from vestibule.http.request import current_request, current_user_id
+from vestibule.http.responses import json_response
+
+
+@app_views.get("/admin/users")
+def find_users() -> Response:
+    """Show the users that a search and filters find, by page."""
+    authorize(Action.FIND_USERS)
+    given = current_request().args
+    try:
+        sought = filters.parse_user_filter(given)
+        found, following = search_users(
+            sought, filters.parse_limit(given), given.get("after", "")
+        )
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response(
+        {
+            "users": [user_for_admins(user) for user in found],
+            "next": following,
+        }
+    )
+
+
+@app_views.post("/admin/users")
+def invite_user() -> Response:
+    """Add a user without a password; show, this once, a code to set one."""
+    authorize(Action.INVITE_USER)
+    body = current_request().json_object()
+    if body is None:
+        return wrong_format()
+    require_recent_auth()
+    if body.get("email") in (None, ""):
+        return json_response({"error": "email missing"}, 400)
+    try:
+        invited = invite_as_admin(
+            body["email"], body.get("first_name"), body.get("last_name")
+        )
+    except InvalidValue as error:
+        return json_response({"error": f"Can't create User: {error}"}, 400)
+    return json_response(
+        {
+            "user": user_for_admins(invited.user),
+            **reset_code_json(invited.code),
+        },
+        201,
+    )
+
+
+@app_views.get("/admin/users/<user_id>")
+def show_user_to_admins(user_id: str) -> Response:
+    """Show the user with this id, and how it stands."""
+    authorize(Action.FIND_USERS)
+    return json_response(user_for_admins(user_or_404(user_id)))
+
+
+@app_views.get("/users/<user_id>/failures")
+def show_failures(user_id: str) -> Response:
+    """Show how often it failed to sign in as the user, and who waits."""
+    authorize(Action.LIST_FAILURES, user_id)
+    found = failures_for_user(user_or_404(user_id))
+    return json_response(
+        {
+            "count": found.number,
+            "last_at": format_time(found.last_at),
+            "retry_after": found.retry_after,
+        }
+    )
+
+
+@app_views.delete("/users/<user_id>/failures")
+def forget_failures(user_id: str) -> Response:
+    """Lift the wait from the user, after a recent proof."""
+    authorize(Action.UNLOCK_USER, user_id)
+    user = user_or_404(user_id)
+    require_recent_auth()
+    reset_failures_as_admin(user)
+    return json_response({})
+
+
+def search_users(
+    sought: UserFilter, most: int, after: str
+) -> tuple[list[User], str | None]:
+    """Return a page of users, and the place of the next one as text.
+
+    Raise `InvalidValue` for a place that is none of this list.
+    """
+    place = cursor.decode(after, sought)
+    if place is not None and len(place) != len(Cursor._fields):
+        raise InvalidValue("after", "is no place of this list")
+    found: UserPage = user_search.search_page(
+        sought, most, None if place is None else Cursor(*place)
+    )
+    return found.users, (
+        None if found.next is None else cursor.encode(found.next, sought)
+    )
+
+
+def invite_as_admin(email: Any, first: Any, last: Any) -> Invitation:
+    """Add somebody for the admin who asks; raise what `invite` raises."""
+    return invite(email, first, last, current_user_id())
+
+
+def reset_failures_as_admin(user: User) -> None:
+    """Lift the wait from a user for the admin who asks."""
+    reset_failures(user, current_user_id())
+
+
+def user_for_admins(user: User) -> dict[str, Any]:
+    """Return what admins see of a user: how it stands, too."""
+    return {
+        **user.to_json(),
+        "role": user.role,
+        "disabled_at": format_time(user.disabled_at),
+        "signed_in_at": format_time(user.signed_in_at),
+    }

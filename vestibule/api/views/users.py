@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Users: list, add, show, name, delete."""
+
+from flask import Response, abort
+
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.users import register, remove, set_names
+from vestibule.api.views.blueprint import app_views
+from vestibule.core import settings
+from vestibule.core.errors import InvalidValue
+from vestibule.db.models.user import User
+from vestibule.http.access import authorize, require_recent_auth
+from vestibule.http.request import current_request, current_user_id
+from vestibule.http.responses import json_response
+
+
+@app_views.get("/users")
+def list_users() -> Response:
+    """Show all users."""
+    authorize(Action.LIST_USERS)
+    return json_response([user.to_json() for user in User.all()])
+
+
+@app_views.get("/users/me")
+def show_me() -> Response:
+    """Show the user who asks."""
+    user = current_request().current_user
+    if user is None:
+        abort(404)
+    return json_response(user.to_json())
+
+
+@app_views.get("/users/<user_id>")
+def show_user(user_id: str) -> Response:
+    """Show the user with this id."""
+    authorize(Action.SHOW_USER, user_id)
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    return json_response(user.to_json())
+
+
+@app_views.post("/users")
+def add_user() -> Response:
+    """Add a user with an email, a password and perhaps names."""
+    authorize(Action.ADD_USER)
+    body = current_request().json_object()
+    if body is None:
+        return json_response({"error": "Wrong format"}, 400)
+    for field in ("email", "password"):
+        if body.get(field) in (None, ""):
+            return json_response({"error": f"{field} missing"}, 400)
+    try:
+        user = register(
+            body["email"],
+            body["password"],
+            body.get("first_name"),
+            body.get("last_name"),
+            current_user_id(),
+        )
+    except InvalidValue as error:
+        return json_response({"error": f"Can't create User: {error}"}, 400)
+    return json_response(user.to_json(), 201)
+
+
+@app_views.put("/users/<user_id>")
+def name_user(user_id: str) -> Response:
+    """Set the names of the user with this id, and nothing else."""
+    authorize(Action.NAME_USER, user_id)
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    body = current_request().json_object()
+    if body is None:
+        return json_response({"error": "Wrong format"}, 400)
+    try:
+        set_names(user, body)
+    except InvalidValue as error:
+        return json_response(
+            {"error": "Wrong format", "field": error.field}, 400
+        )
+    user.save_changes()
+    return json_response(user.to_json())
+
+
+@app_views.delete("/users/<user_id>")
+def delete_user(user_id: str) -> Response:
+    """Delete the user with this id, and all its sessions."""
+    authorize(Action.DELETE_USER, user_id)
+    user = User.get(user_id)
+    if user is None:
+        abort(404)
+    if settings.REAUTH_TO_DELETE.read():
+        require_recent_auth()
+    remove_account(user)
+    return json_response({})
+
+
+def remove_account(user: User) -> None:
+    """Delete `user` and all its sessions; raise `LastAdmin`."""
+    store = getattr(current_request().mechanism, "store", None)
+    remove(user, store, current_user_id())

@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""The security log, its copy in the database, and its export."""

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Bring a database to the schema that this code works with.
+
+Its law: the schema comes from the migrations and from nowhere else. An
+SQLite file is brought up to date by whoever uses it first; a server's
+database only when its operator says so, because others work on it too.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect, text
+
+from vestibule.core.command_line import command_line
+from vestibule.core.errors import SchemaMismatch
+from vestibule.db.tables import REVISION
+
+if TYPE_CHECKING:
+    from vestibule.db.engine import Database
+
+_log = logging.getLogger(__name__)
+_FOLDER = Path(__file__).parent / "migrations"
+# Alembic keeps what it works on in its module.
+_upgrading = threading.Lock()
+_LOCK = 5_417_210_393  # any number, as long as nobody else takes it
+
+
+def ensure(database: Database) -> None:
+    """Make sure that `database` has the schema of this code.
+
+    Raise `SchemaBehind` when it has not and may not be changed here, and
+    `StoreUnavailable` when there is no database to speak with.
+    """
+    found = revision(database)
+    if found == REVISION:
+        return
+    if not database.is_sqlite or is_newer(found):
+        raise SchemaMismatch(mismatch(found))
+    upgrade(database)
+
+
+def is_newer(found: str | None) -> bool:
+    """Tell whether a later version than this made the schema `found`.
+
+    Revisions are numbers of four digits, so they sort as text.
+    """
+    return found is not None and found > REVISION
+
+
+def mismatch(found: str | None) -> str:
+    """Return why the schema `found` does not fit, and what to do about it."""
+    if is_newer(found):
+        return (
+            f"the database has the schema of a newer version, {found}, and"
+            f" this one works with {REVISION}: install that version again,"
+            " or restore a backup"
+        )
+    return (
+        "the database's schema is not the one of this version; run:"
+        f" {command_line('db upgrade')}"
+    )
+
+
+def revision(database: Database) -> str | None:
+    """Return the revision that `database` is at; `None` if it is empty."""
+    return database.read(_noted_revision)
+
+
+def upgrade(database: Database) -> None:
+    """Run the missing migrations, all in one transaction.
+
+    Raise `SchemaBehind` when a newer version of this code made the schema.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("path_separator", "os")
+    with _upgrading, database.transaction() as connection:
+        if not database.is_sqlite:
+            # Two machines may be upgraded at the same moment.
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK}
+            )
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, REVISION)
+        except CommandError as error:
+            raise SchemaMismatch(
+                f"the database cannot be upgraded: {error}. Was it made by a"
+                " newer version?"
+            ) from None
+    _log.info("the database is at revision %s now", REVISION)
+
+
+def _noted_revision(connection: Connection) -> str | None:
+    """Return the revision as the last migration noted it."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    noted: str | None = connection.scalar(
+        text("SELECT version_num FROM alembic_version")
+    )
+    return noted

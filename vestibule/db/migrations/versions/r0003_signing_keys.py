@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""The keys that sign who somebody is, for the applications behind a gate."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from vestibule.db.tables import UTCMoment
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the table."""
+    op.create_table(
+        "signing_keys",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("created_at", UTCMoment, nullable=False),
+        sa.Column("private_key", sa.Text, nullable=False),
+    )

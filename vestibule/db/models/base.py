@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""What users and sessions have in common: an id, two dates, a row.
+
+Its law: an object is plain Python. It keeps the row it was loaded from,
+so that saving writes what was changed and nothing else: two programs that
+change different fields of one user do not undo each other's work.
+"""
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from vestibule.core import clock
+from vestibule.core.errors import InvalidValue, RecordGone, VestibuleError
+from vestibule.db.engine import database
+from vestibule.db.identity_map import recall
+from vestibule.db.tables import as_utc, parse_moment
+
+Self = TypeVar("Self", bound="Base")
+
+
+class Base:
+    """An object with an id that can be saved, found and removed."""
+
+    #: The table that keeps the objects of a class.
+    _table: ClassVar[Table]
+    #: The attributes that `to_json` shows and `search` takes.
+    _public: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a new object in memory; nothing is stored before `save`.
+
+        `id`, `created_at` and `updated_at` may be given by keyword: dates
+        as `datetime` or ISO 8601 text, in UTC unless they say otherwise.
+        """
+        now = clock.now()
+        self.id: str = kwargs.get("id") or str(uuid.uuid4())
+        self.created_at = _given_moment("created_at", kwargs, now)
+        self.updated_at = _given_moment("updated_at", kwargs, now)
+        self._loaded: Sequence[Any] | None = None
+
+    def twin(self: Self) -> Self:
+        """Return another object with the same attributes."""
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both are the same object of the same class."""
+        return type(self) is type(other) and self.id == getattr(
+            other, "id", None
+        )
+
+    def __hash__(self) -> int:
+        """Return a hash that agrees with equality."""
+        return hash((type(self), self.id))
+
+    def __repr__(self) -> str:
+        """Name the class and the id, and nothing that is secret."""
+        return f"<{type(self).__name__} {self.id}>"
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the public attributes, moments as `YYYY-MM-DD HH:MM:SS`."""
+        return {name: _plain(getattr(self, name)) for name in self._public}
+
+    def save(self) -> None:
+        """Insert the object or update its row, and set `updated_at`.
+
+        Raise `InvalidValue` for an attribute that cannot be stored.
+        """
+        self.updated_at = clock.now()
+        row = self._row()
+        changed = self._changed(row)
+        statement = insert_into(self._table).values(row)
+        self._execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"], set_=changed
+            ),
+            changed,
+        )
+        self._loaded = tuple(row.values())
+
+    def save_changes(self) -> None:
+        """Update the row of an object that was loaded.
+
+        Raise `NotStored` if somebody removed it meanwhile: unlike `save`,
+        this never brings a removed object back.
+        """
+        self.updated_at = clock.now()
+        row = self._row()
+        changed = self._changed(row)
+        statement = update(self._table).where(self._table.c.id == self.id)
+        if not self._execute(statement.values(changed), changed):
+            raise RecordGone(f"{self!r} was removed")
+        self._loaded = tuple(row.values())
+
+    def insert(self) -> bool:
+        """Insert the object as it is, with the dates that it has.
+
+        Tell whether it went in: a stored object of that id stays as it is.
+        """
+        row = self._row()
+        statement = (
+            insert_into(self._table)
+            .on_conflict_do_nothing(index_elements=["id"])
+            .values(row)
+        )
+        # Of an insert SQLAlchemy forgets the number, unless it is asked.
+        free = (
+            self._execute(statement.execution_options(preserve_rowcount=True))
+            > 0
+        )
+        if free:
+            self._loaded = tuple(row.values())
+        return free
+
+    def insert_within(self, connection: Connection) -> None:
+        """Insert the object as a part of a transaction.
+
+        Raise `IntegrityError` if the schema's rules refuse it.
+        """
+        row = self._row()
+        connection.execute(insert_into(self._table).values(row))
+        self._loaded = tuple(row.values())
+
+    def check(self) -> None:
+        """Raise `InvalidValue` for an attribute that cannot be stored."""
+        self._row()
+
+    def remove(self) -> None:
+        """Delete the object; one that is not stored is left in peace."""
+        with database().transaction() as connection:
+            self.remove_within(connection)
+
+    @classmethod
+    def get(cls: type[Self], id: Any = None) -> Self | None:
+        """Return the object with this `id`, or `None`."""
+        if not is_storable(id):
+            return None
+        known: Self | None = recall(cls, id)
+        if known is not None:
+            return known
+        row = database().fetch_one(_by_id(cls._table), {"id": id})
+        return None if row is None else cls._from_row(row)
+
+    @classmethod
+    def search(
+        cls: type[Self], attributes: Mapping[str, Any] | None = None
+    ) -> list[Self]:
+        """Return the objects whose attributes all equal the given values,
+        oldest first; all of them if nothing is given.
+        """
+        found = database().rows(cls._found(attributes))
+        return [cls._from_row(row) for row in found]
+
+    @classmethod
+    def pages(
+        cls: type[Self],
+        attributes: Mapping[str, Any] | None = None,
+        size: int = 500,
+    ) -> Iterator[list[Self]]:
+        """Yield what `search` returns, at most `size` objects at a time.
+
+        Each page is of a moment of its own, and no object is in two.
+        """
+        began, id = cls._table.c.created_at, cls._table.c.id
+        page = found = cls._found(attributes).limit(size)
+        while rows := database().rows(page):
+            objects = [cls._from_row(row) for row in rows]
+            yield objects
+            last = objects[-1]
+            page = found.where(
+                or_(
+                    began > last.created_at,
+                    and_(began == last.created_at, id > last.id),
+                )
+            )
+
+    @classmethod
+    def _found(cls, attributes: Mapping[str, Any] | None) -> Select[Any]:
+        """Return the search for these attributes, oldest first."""
+        table = cls._table
+        wanted = [
+            cls._equals(name, value)
+            for name, value in (attributes or {}).items()
+        ]
+        return (
+            select(table)
+            .where(*wanted)
+            .order_by(table.c.created_at, table.c.id)
+        )
+
+    @classmethod
+    def all(cls: type[Self]) -> list[Self]:
+        """Return all objects of the class, oldest first."""
+        return cls.search()
+
+    @classmethod
+    def count(cls) -> int:
+        """Return how many objects of the class are stored."""
+        statement = select(func.count()).select_from(cls._table)
+        return int(database().rows(statement)[0][0])
+
+    def _row(self) -> dict[str, Any]:
+        """Return each column's value, in their order; raise `InvalidValue`."""
+        id = storable_text("id", self.id)
+        if id is None:
+            raise InvalidValue("id", "must not be missing")
+        return {
+            "id": id,
+            "created_at": storable_moment("created_at", self.created_at),
+            "updated_at": storable_moment("updated_at", self.updated_at),
+        }
+
+    @classmethod
+    def _from_row(cls: type[Self], row: Sequence[Any]) -> Self:
+        """Return the object that a `row` of the table stands for."""
+        made = cls.__new__(cls)
+        made._loaded = row
+        made._fill(row)
+        return made
+
+    def _fill(self, row: Sequence[Any]) -> None:
+        """Take the attributes from the columns of `row`, in their order."""
+        raise NotImplementedError
+
+    @classmethod
+    def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:
+        """Return the condition that attribute `name` equals `value`."""
+        if name not in cls._public:
+            return false()
+        column = cls._table.c[name]
+        if value is None:
+            return column.is_(None)
+        if name in ("created_at", "updated_at"):
+            try:
+                return column == storable_moment(name, value)
+            except InvalidValue:
+                return false()
+        return column == value if is_storable(value) else false()
+
+    def _changed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of `row` that differ from what was loaded.
+
+        The date of the update is always among them.
+        """
+        if self._loaded is None:
+            return dict(row)
+        return {
+            name: value
+            for (name, value), before in zip(
+                row.items(), self._loaded, strict=True
+            )
+            if name == "updated_at" or value != _comparable(before, value)
+        }
+
+    def remove_within(self, connection: Connection) -> None:
+        """Delete the row, and what cannot be without it."""
+        connection.execute(
+            delete(self._table).where(self._table.c.id == self.id)
+        )
+
+    def _end_with(
+        self, connection: Connection, changed: Collection[str]
+    ) -> None:
+        """End what is worth nothing once these columns are `changed`."""
+
+    def _execute(self, statement: Any, changed: Collection[str] = ()) -> int:
+        """Run one write and return how many rows it touched."""
+        try:
+            with database().transaction() as connection:
+                self._end_with(connection, changed)
+                return int(connection.execute(statement).rowcount)
+        except IntegrityError:
+            raise self._conflict() from None
+
+    def _conflict(self) -> VestibuleError:
+        """Return the error for a row that the schema's rules refuse."""
+        return InvalidValue("id", "is in conflict with what is stored")
+
+
+def is_storable(value: Any) -> bool:
+    """Tell whether `value` is text that every database can keep.
+
+    PostgreSQL refuses NUL; a lone surrogate has no UTF-8.
+    """
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any(
+        "\ud800" <= character <= "\udfff" for character in value
+    )
+
+
+def storable_text(field: str, value: Any) -> str | None:
+    """Return `value`, text or `None`; raise `InvalidValue` for the rest."""
+    if value is None or is_storable(value):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, str):
+        raise InvalidValue(field, "contains a character that no text has")
+    raise InvalidValue(field, "must be a string")
+
+
+def storable_moment(field: str, value: Any) -> datetime:
+    """Return `value`, a moment, in UTC; raise `InvalidValue` for the rest.
+
+    At the ends of the calendar a zone has moments that UTC has not.
+    """
+    if isinstance(value, datetime):
+        try:
+            return as_utc(value)
+        except OverflowError:
+            pass
+    raise InvalidValue(field, "must be a date and time")
+
+
+def _given_moment(
+    name: str, given: Mapping[str, Any], otherwise: datetime
+) -> datetime:
+    """Return the moment that was `given` by `name`, or the other one."""
+    value = given.get(name)
+    if value is None:
+        return otherwise
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    return storable_moment(name, value)
+
+
+def _comparable(before: Any, value: Any) -> Any:
+    """Return `before`, as a driver had it, in the form that `value` has."""
+    if before is None or not isinstance(value, datetime):
+        return before
+    return parse_moment(before)
+
+
+def _plain(value: Any) -> Any:
+    """Return how JSON has `value`: moments as text, the rest as it is."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")[:19]
+    return value
+
+
+@cache
+def _by_id(table: Table) -> Select[Any]:
+    """Return the look-up of a row of `table` by its id."""
+    return select(table).where(table.c.id == bindparam("id"))
+
+
+def insert_into(table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that can say what to do about a conflict."""
+    if database().is_sqlite:
+        return sqlite.insert(table)
+    return postgresql.insert(table)

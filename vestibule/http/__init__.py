@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""What every HTTP route shares: request, response, headers, access, login."""

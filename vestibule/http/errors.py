@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Exceptions as answers: one JSON shape, `{"error": <text>}`.
+
+Its law: a client reads a text that is meant for it; what really happened
+goes to the log, once.
+"""
+
+import logging
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
+from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.request import VestibuleRequest, current_request
+from vestibule.http.responses import (
+    add_challenge,
+    add_session_ended,
+    json_response,
+)
+
+_log = logging.getLogger(__name__)
+
+#: The texts of the API where they are not the names of the statuses.
+_TEXTS = {404: "Not found"}
+
+
+def install(app: Flask) -> None:
+    """Make `app` answer its errors in JSON."""
+    app.register_error_handler(HTTPException, handle_http_error)
+    app.register_error_handler(VestibuleError, handle_vestibule_error)
+    app.register_error_handler(Exception, handle_unexpected_error)
+
+
+def handle_http_error(error: HTTPException) -> Response | HTTPException:
+    """Answer an HTTP error: 401, 403, 404, 413 and the like."""
+    if error.code == 405 and not _asks_for_json():
+        return error
+    code = error.code or 500
+    response = json_response({"error": _TEXTS.get(code, error.name)}, code)
+    # `Allow`, `Retry-After` and their like belong to the status.
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            response.headers[name] = value
+    if code == 401:
+        return add_challenge(response, current_request().mechanism)
+    if code == 403:
+        return add_session_ended(response, current_request().session_ended)
+    return response
+
+
+def handle_vestibule_error(error: VestibuleError) -> Response:
+    """Answer a failure of our own, within Flask."""
+    return error_response(error, current_request())
+
+
+def error_response(
+    error: VestibuleError, request: VestibuleRequest
+) -> MinimalResponse:
+    """Answer a failure of our own: the text it has for the public."""
+    if error.status >= 500:
+        _log.error("%s %s: %s", request.method, request.path, error)
+    body = {"error": str(error) if error.public is None else error.public}
+    response = json_response(body, error.status)
+    if isinstance(error, (ServiceBusy, Throttled)):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        return add_challenge(response, request.mechanism)
+    return response
+
+
+def handle_unexpected_error(error: Exception) -> Response:
+    """Answer a defect, within Flask."""
+    return internal_error_response(current_request())
+
+
+def internal_error_response(request: VestibuleRequest) -> MinimalResponse:
+    """Answer a defect: a bare 500; the traceback is for the log."""
+    _log.exception("%s %s failed", request.method, request.path)
+    return json_response({"error": InternalServerError().name}, 500)
+
+
+def _asks_for_json() -> bool:
+    """Tell whether the client prefers JSON to a page; curl does not say."""
+    best = current_request().accept_mimetypes.best_match(
+        ["text/html", "application/json"]
+    )
+    return best == "application/json"

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""What a worker process does beside answering: it watches its own end.
+
+Its law: no worker outlives its parent, and none that has answered all it
+was asked keeps the end of the service waiting.
+"""
+
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import stat
+import threading
+from contextlib import suppress
+from functools import partial
+from multiprocessing.util import is_exiting
+from typing import Any
+
+from werkzeug.utils import import_string
+
+from vestibule.audit.writer import audit_writer
+from vestibule.core import logging
+
+#: Seconds between two looks at whether the parent is still there.
+WATCH_INTERVAL_SECONDS = 0.1
+#: Looks, one after the other, at which nothing is open to anybody any
+#: more, before a worker that was told to end is ended.
+IDLE_LOOKS_BEFORE_EXIT = 10
+_DESCRIPTORS = "/proc/self/fd"
+
+
+def load_application(port: int, target: str) -> Any:
+    """Return the application `target`; runs in each worker as it starts.
+
+    `port` is the one that the worker listens on.
+
+    Ctrl-C in a terminal reaches all processes of the service. Only the
+    parent acts on it: a worker that is told to end twice may never end.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    logging.configure_logging()
+    # granian takes the signals later; that one came is seen here, too.
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    threading.Thread(
+        target=partial(_watch, told, port), name="end-watch", daemon=True
+    ).start()
+    return import_string(target)
+
+
+def _watch(told: int, port: int) -> None:
+    """Kill this worker when its parent is gone; end it when it is done.
+
+    Orphans would go on answering beside the server that is started next:
+    they share the port by SO_REUSEPORT. A worker is done when it was told
+    to end and has nobody left on `port`. granian ends it then; but now and
+    then, on a busy machine, it begins to wait for that after it happened,
+    and the service would wait for the worker until it is killed.
+    """
+    parent = multiprocessing.parent_process()
+    looks, is_told = 0, False
+    while parent is not None and os.getppid() == parent.pid:
+        if select.select(
+            [] if is_told else [told], [], [], WATCH_INTERVAL_SECONDS
+        )[0]:
+            is_told = True
+        elif is_told:
+            looks = 0 if is_open(port) else looks + 1
+        if looks == IDLE_LOOKS_BEFORE_EXIT and not is_exiting():
+            audit_writer().close()
+            os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_open(port: int) -> bool:
+    """Tell whether this process listens, or speaks to anybody, on `port`.
+
+    Where that cannot be seen, outside Linux, it is taken to be so.
+    """
+    try:
+        names = os.listdir(_DESCRIPTORS)
+    except OSError:
+        return True
+    return any(_is_used(int(name), port) for name in names)
+
+
+def _is_used(number: int, port: int) -> bool:
+    """Tell whether a file descriptor listens, or has a peer, on `port`.
+
+    granian's parent leaves its workers a socket that does neither.
+    """
+    with suppress(OSError):
+        if stat.S_ISSOCK(os.fstat(number).st_mode):
+            with socket.socket(fileno=os.dup(number)) as one:
+                return (
+                    one.family in (socket.AF_INET, socket.AF_INET6)
+                    and one.getsockname()[1] == port
+                    and bool(
+                        one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                        or one.getpeername()
+                    )
+                )
+    return False

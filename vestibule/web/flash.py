@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""What a page tells once, after the browser was sent on to it.
+
+Its law: a cookie names one of the texts below and carries none itself,
+so that nobody puts words into the service's mouth.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from vestibule.http.request import current_request
+from vestibule.sessions import cookie
+from vestibule.web.i18n import N_, gettext
+
+COOKIE = "vestibule_notice"
+
+
+class Message(StrEnum):
+    """The texts, by the names that the cookie has for them."""
+
+    PASSWORD_RESET = "password_reset"
+    SET_UP_BEFORE = "set_up_before"
+    SESSION_ENDED = "session_ended"
+    SESSION_GONE = "session_gone"
+    OTHERS_ENDED = "others_ended"
+    NO_OTHERS = "no_others"
+    NAME_CHANGED = "name_changed"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_CHANGED = "password_changed"
+    ACCOUNT_DELETED = "account_deleted"
+    USER_DISABLED = "user_disabled"
+    USER_ENABLED = "user_enabled"
+    USER_DELETED = "user_deleted"
+    USER_GONE = "user_gone"
+    ROLE_CHANGED = "role_changed"
+    USER_UNLOCKED = "user_unlocked"
+    SESSIONS_ENDED = "sessions_ended"
+
+
+_TEXTS = {
+    Message.PASSWORD_RESET: N_("Your password is set. Sign in with it now."),
+    Message.SET_UP_BEFORE: N_(
+        "Somebody has set this up already. Sign in, or ask them."
+    ),
+    Message.SESSION_ENDED: N_("The session is ended."),
+    Message.SESSION_GONE: N_("That session had ended already."),
+    Message.OTHERS_ENDED: N_("You are signed out everywhere but here."),
+    Message.NO_OTHERS: N_("There was no other session to end."),
+    Message.NAME_CHANGED: N_("Your name is saved."),
+    Message.EMAIL_CHANGED: N_(
+        "Your email is saved. You sign in with it from now on."
+    ),
+    Message.PASSWORD_CHANGED: N_(
+        "Your password is changed, and you are signed out everywhere else."
+    ),
+    Message.ACCOUNT_DELETED: N_("Your account is deleted."),
+    Message.USER_DISABLED: N_("The user is disabled and signed out."),
+    Message.USER_ENABLED: N_("The user may sign in again."),
+    Message.USER_DELETED: N_("The user is deleted."),
+    Message.USER_GONE: N_("Somebody has deleted that user already."),
+    Message.ROLE_CHANGED: N_("The role is changed."),
+    Message.USER_UNLOCKED: N_("Nobody has to wait for this user now."),
+    Message.SESSIONS_ENDED: N_("The sessions are ended."),
+}
+
+
+def flash(response: Any, notice: Message) -> None:
+    """Have the next page show `notice`."""
+    cookie.set_on(response, COOKIE, notice.value, current_request().is_secure)
+
+
+def flashed_message() -> str | None:
+    """Return the text of the notice that waits, if there is one."""
+    name = current_request().cookies.get(COOKIE)
+    if name not in list(Message):
+        return None
+    return gettext(_TEXTS[Message(name)])
+
+
+def clear_flash(response: Any) -> None:
+    """Show no notice again."""
+    cookie.clear_on(response, COOKIE, current_request().is_secure)

@@ -306,7 +306,8 @@ def fill(users: int, happened: int) -> str:
         "temp_store = MEMORY",
     ):
         # What breaks off here is made anew.
-        fresh.connection().exec_driver_sql(f"PRAGMA {pragma}")
+        with fresh.connection() as opened:
+            opened.exec_driver_sql(f"PRAGMA {pragma}")
     with fresh.transaction() as connection:
         store(connection, USERS, _USER, users_of(users, text))
         store(

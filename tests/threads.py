@@ -31,11 +31,13 @@ class Scarce:
         return self._start(*arguments)
 
 
-def at_once(count: int, work: Callable[[int], T]) -> list[T]:
+def at_once(
+    count: int, work: Callable[[int], T], closing: bool = True
+) -> list[T]:
     """Return what `work` gives for each number below `count`.
 
-    Each number has a thread of its own; all begin together, and each
-    leaves its connection closed.
+    Each number has a thread of its own; all begin together. The
+    connections are closed at the end, unless not `closing`.
     """
     barrier = threading.Barrier(count)
 
@@ -45,7 +47,8 @@ def at_once(count: int, work: Callable[[int], T]) -> list[T]:
         try:
             return work(number)
         finally:
-            engine.database().close()
+            if closing:
+                engine.database().close()
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))

@@ -336,10 +336,11 @@ def _work(wanted: EventFilter, before: int | None = None) -> int:
         steps += 1
 
     page(wanted, 10, before)
-    driver: Any = database().connection().connection.driver_connection
-    driver.set_progress_handler(step, 1)
-    try:
-        page(wanted, 10, before)
-    finally:
-        driver.set_progress_handler(None, 1)
+    with database().connection() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(step, 1)
+        try:
+            page(wanted, 10, before)
+        finally:
+            driver.set_progress_handler(None, 1)
     return steps

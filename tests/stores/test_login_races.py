@@ -64,7 +64,6 @@ class Login:
         """Begin a session, and look again at what was checked."""
         SessionDBAuth().create_session(self._user.id)
         self.holds = is_still_valid(self._user)
-        database().close()
         self._done.set()
 
 

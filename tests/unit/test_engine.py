@@ -29,16 +29,67 @@ def _file() -> str:
     return os.environ["DATABASE_URL"].removeprefix("sqlite:///")
 
 
-def test_a_thread_keeps_its_connection(any_database: str) -> None:
-    """It has the same one for reads and writes, and others have theirs."""
+def test_a_connection_serves_one_use_after_the_other(
+    any_database: str,
+) -> None:
+    """The same one is lent for reads and writes, in any thread."""
     User().save()
-    mine = database().connection()
+    with database().connection() as mine:
+        assert User.get("x") is None
     assert User.count() == 1
     User().save()
-    assert database().connection() is mine
-    # Kept, because a closed one's id may be given to the next.
-    others = at_once(4, lambda _: database().connection())
-    assert len({id(each) for each in (*others, mine)}) == 5
+    for _ in range(2):
+        with database().connection() as again:
+            assert again is mine
+        (other,) = at_once(1, lambda _: _lent(), closing=False)
+        assert other is mine
+
+
+def _lent() -> Connection:
+    """Return the connection that this thread is lent for a moment."""
+    with database().connection() as connection:
+        return connection
+
+
+def test_threads_at_the_same_moment_have_connections_of_their_own(
+    any_database: str,
+) -> None:
+    """There are as many as threads use one together, and no more after."""
+    User().save()
+    together = threading.Barrier(4)
+
+    def use(_: int) -> Connection:
+        """Hold a connection while all others hold one."""
+        with database().connection() as connection:
+            together.wait(30)
+        return connection
+
+    held = at_once(4, use, closing=False)
+    assert len({id(each) for each in held}) == 4
+    again = at_once(4, use, closing=False)
+    assert {id(each) for each in again} == {id(each) for each in held}
+
+
+def test_nothing_of_a_connection_stays_on_a_thread(
+    any_database: str,
+) -> None:
+    """A thread that ends has none to close, whatever it did before."""
+    user = User()
+    with pytest.raises(KeyError), database().transaction():
+        raise KeyError
+    for use in (user.save, User.count, lambda: User.get(user.id)):
+        use()
+        assert list(database()._used.__dict__.values()) == [None]
+
+
+def test_what_is_given_back_to_a_closed_database_is_closed(
+    any_database: str,
+) -> None:
+    """Closing reaches the connections in use when their use ends."""
+    with database().connection() as connection:
+        engine.close()
+        assert not connection.closed
+    assert connection.closed
 
 
 def test_closing_lets_the_settings_count_anew(
@@ -85,7 +136,6 @@ def test_a_restarted_server_is_found_again(
             user.remove,
         ]
     ):
-        database().connection()
         User.get("x")
         postgresql.stop()
         postgresql.start()
@@ -222,7 +272,6 @@ def test_a_long_write_of_another_thread_is_busy_too(
         with database().transaction():
             begun.set()
             finish.wait(20)
-        database().close()
 
     thread = threading.Thread(target=write_long)
     thread.start()
@@ -249,7 +298,6 @@ def test_a_locked_table_is_busy_after_the_timeout(
             connection.execute(text("LOCK TABLE users"))
             locked.set()
             finish.wait(20)
-        database().close()
 
     thread = threading.Thread(target=lock)
     thread.start()

@@ -40,8 +40,7 @@ from vestibule.db.tables import (
 
 def test_the_tables_are_what_the_migrations_build(any_database: str) -> None:
     """Alembic finds no difference: names, columns, types and indexes."""
-    connection = database().connection()
-    with connection.begin():
+    with database().connection() as connection, connection.begin():
         context = MigrationContext.configure(
             connection, opts={"compare_type": True}
         )

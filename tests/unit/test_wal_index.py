@@ -42,9 +42,11 @@ def test_another_file_ends_it() -> None:
     shutil.copy(path, f"{path}.copy")
     os.replace(f"{path}.copy", path)
     assert _index().header() is not None
-    opening = threading.Thread(target=User.all)
-    opening.start()
-    opening.join()
+    # While this one is in use, the other thread opens one.
+    with database().connection():
+        opening = threading.Thread(target=User.all)
+        opening.start()
+        opening.join()
     assert _index().header() is None
     assert isinstance(database().generation(), int)
 

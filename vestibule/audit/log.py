@@ -26,7 +26,7 @@ COMMAND_LINE = "cli:"
 
 
 class EventType(StrEnum):
-    """What may happen to an account or a session."""
+    """What may happen to an account, a session or a worker process."""
 
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
@@ -47,6 +47,7 @@ class EventType(StrEnum):
     USER_UNLOCKED = "user_unlocked"
     RESET_CODE_ISSUED = "reset_code_issued"
     PASSWORD_RESET = "password_reset"
+    WORKER_EXITED = "worker_exited"
 
 
 class Traced(Protocol):

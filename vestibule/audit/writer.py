@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -30,7 +29,6 @@ from vestibule.core.passwords import hash_timer
 from vestibule.core.threads import Once, start_thread
 from vestibule.db import events, hourly_counts
 from vestibule.db.batches import PAUSE_SECONDS
-from vestibule.db.engine import database
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
 
@@ -218,8 +216,6 @@ class AuditWriter:
         while self._awaits():
             if not self.write():
                 self._closed.wait(PATIENCE)
-        with suppress(VestibuleError):
-            database().close()
 
 
 @Once

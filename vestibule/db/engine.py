@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""One connection to the database for each thread, opened at first use.
+"""The connections to the database: a small pool that threads borrow from.
 
-Its law: importing opens nothing; every failure of a driver leaves here
-as an error of `vestibule.core.errors`, and its connection is not used again;
-a write is one transaction that holds the write lock from its beginning.
+Importing this module opens nothing. Every failure of a driver leaves it
+as an error of `vestibule.core.errors`, and the connection that failed is closed.
+A write is one transaction that holds the write lock from its beginning.
 
-A connection stays with its thread, in the driver's autocommit mode: one
-opened per request costs more than the look-up it is opened for.
+A connection stays open between two uses, in the driver's autocommit mode:
+opening one for each request costs more than the look-up it is opened for.
+It does not stay with a thread. Python before 3.12.4 crashes when a thread
+that Python did not start ends while such a connection hangs on it
+(docs/decisions/2026-11-28-threads-that-end.md).
 """
 
 import itertools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -48,8 +52,36 @@ T = TypeVar("T")
 _generations = itertools.count(1)
 
 
+class Kept:
+    """A connection of the pool, opened at first use and after a failure.
+
+    `driver` is the driver's own connection below it, and `version` the
+    `data_version` of SQLite that was last seen on it.
+    """
+
+    __slots__ = ("connection", "driver", "version")
+
+    def __init__(self) -> None:
+        """Begin with nothing open."""
+        self.connection: Connection | None = None
+        self.driver: Any = None
+        self.version: int | None = None
+
+    def close(self) -> None:
+        """Close the connection; work not committed is undone."""
+        connection, self.connection = self.connection, None
+        self.driver = self.version = None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
 class Database:
-    """The database at one address, shared by the threads of a process."""
+    """The database at one address, shared by the threads of a process.
+
+    It has at most as many connections open as threads have used it at the
+    same moment: `BLOCKING_THREADS` of a server, and its background threads.
+    """
 
     def __init__(self, url: URL, timeout: int) -> None:
         """Prepare for `url`; `timeout` is in milliseconds. Opens nothing."""
@@ -65,7 +97,12 @@ class Database:
             SQLAlchemyError,
             self.engine.dialect.loaded_dbapi.Error,
         )
-        self._kept = threading.local()
+        # Appending to a deque, and popping from it, is atomic. The last one
+        # given back is the next one lent, so few are in use.
+        self._idle: deque[Kept] = deque()
+        # What this thread has borrowed, for as long as it needs it.
+        self._used = threading.local()
+        self._is_forgotten = False
         self._texts: dict[Executable, str] = {}
         # SQLite has one writer at a time. Waiting for this lock is woken
         # at once; its own busy handler sleeps and polls.
@@ -86,9 +123,9 @@ class Database:
             text = str(statement.compile(self.engine))
             self._texts[statement] = text
 
-        def look_up() -> Any:
+        def look_up(kept: Kept) -> Any:
             """Ask the driver directly."""
-            return self._driver().execute(text, parameters).fetchone()
+            return self._driver(kept).execute(text, parameters).fetchone()
 
         row: Sequence[Any] | None = self._again_if_lost(look_up)
         return row
@@ -118,16 +155,15 @@ class Database:
         It tells of what others than this connection wrote; of what this
         one writes, `transaction` tells.
         """
-        version = self._again_if_lost(self._data_version)
-        if version != getattr(self._kept, "version", None):
-            self._kept.version = version
+        if self._again_if_lost(self._has_changed):
             self._generation = next(_generations)
         return self._generation
 
-    def _data_version(self) -> int:
-        """Ask SQLite for the number that the writes of others change."""
-        row = self._driver().execute("PRAGMA data_version").fetchone()
-        return int(row[0])
+    def _has_changed(self, kept: Kept) -> bool:
+        """Return True if another connection wrote since the last look."""
+        row = self._driver(kept).execute("PRAGMA data_version").fetchone()
+        before, kept.version = kept.version, int(row[0])
+        return before != kept.version
 
     def rows(
         self,
@@ -138,11 +174,11 @@ class Database:
         return self.read(lambda c: c.execute(statement, parameters).all())
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` finds, reading only, on this connection."""
+        """Return what `work` finds, reading only, on one connection."""
 
-        def reading() -> T:
+        def reading(kept: Kept) -> T:
             """Read in autocommit: the driver is told of no transaction."""
-            connection = self.connection()
+            connection = self._connection(kept)
             with connection.begin():
                 return work(connection)
 
@@ -156,49 +192,73 @@ class Database:
         `StoreUnavailable` for its other failures. `IntegrityError` passes
         within, for those who can tell what it means.
         """
-        with self._turn_to_write():
+        with self._turn_to_write(), self._borrowed() as kept:
             connection = self._again_if_lost(self._begun)
             try:
                 yield connection
                 connection.commit()
             except IntegrityError:
-                self._undo(connection)
+                self._undo(kept, connection)
                 raise
             except self._failures as error:
-                self.close()
+                kept.close()
                 raise translate_error(error) from error
             except BaseException:
-                self._undo(connection)
+                self._undo(kept, connection)
                 raise
             finally:
                 # Also after a failure: it may have come after the commit.
                 self._generation = next(_generations)
 
-    def connection(self) -> Connection:
-        """Return this thread's connection; open it when there is none."""
-        kept: Connection | None = getattr(self._kept, "connection", None)
-        if kept is None:
-            kept = self._kept.connection = self.engine.connect()
-            self._index.check()
-        return kept
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection: the one that this thread already uses, if any."""
+        with self._borrowed() as kept:
+            yield self._connection(kept)
 
     def close(self) -> None:
-        """Close this thread's connection; work not committed is undone."""
-        kept = self._kept.__dict__.pop("connection", None)
-        self._kept.__dict__.pop("driver", None)
-        self._kept.__dict__.pop("version", None)
-        if kept is not None:
-            kept.invalidate()
+        """Close the connections that no thread uses now."""
+        while kept := self._unused():
             kept.close()
 
     def forget(self) -> None:
-        """Close what the process keeps of it beside threads' connections."""
+        """Close all that the process has open, and what is given back."""
+        self._is_forgotten = True
+        self.close()
         self._index.close()
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[Kept]:
+        """Lend a connection of the pool; within the block, the same one.
+
+        The thread that borrowed it has nothing of it afterwards.
+        """
+        kept: Kept | None = getattr(self._used, "kept", None)
+        if kept is not None:
+            yield kept
+            return
+        kept = self._unused() or Kept()
+        self._used.kept = kept
+        try:
+            yield kept
+        finally:
+            self._used.kept = None
+            if self._is_forgotten:
+                kept.close()
+            elif kept.connection is not None:
+                self._idle.append(kept)
+
+    def _unused(self) -> Kept | None:
+        """Take a connection out of the pool, if one is there."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _opened(self) -> Connection:
         """Return a connection of its own that has read something."""
 
-        def opened() -> Connection:
+        def opened(_: Kept) -> Connection:
             """Open it, and read."""
             connection = self.engine.connect()
             connection.exec_driver_sql("SELECT 1 FROM sqlite_master")
@@ -206,27 +266,33 @@ class Database:
 
         return self._again_if_lost(opened)
 
-    def _driver(self) -> Any:
-        """Return the driver's own connection of this thread."""
-        driver = getattr(self._kept, "driver", None)
-        if driver is None:
-            driver = self.connection().connection.driver_connection
-            self._kept.driver = driver
-        return driver
+    def _connection(self, kept: Kept) -> Connection:
+        """Return the connection of `kept`; open it if it is not."""
+        if kept.connection is None:
+            kept.connection = self.engine.connect()
+            self._index.check()
+        return kept.connection
 
-    def _begun(self) -> Connection:
-        """Return this thread's connection with a transaction begun.
+    def _driver(self, kept: Kept) -> Any:
+        """Return the driver's own connection of `kept`."""
+        if kept.driver is None:
+            opened = self._connection(kept)
+            kept.driver = opened.connection.driver_connection
+        return kept.driver
+
+    def _begun(self, kept: Kept) -> Connection:
+        """Return the connection of `kept` with a transaction begun.
 
         `IMMEDIATE`, because a transaction of SQLite that reads first and
         writes later fails, without waiting, when another wrote between.
         """
-        connection = self.connection()
+        connection = self._connection(kept)
         connection.exec_driver_sql(
             "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         )
         return connection
 
-    def _undo(self, connection: Connection) -> None:
+    def _undo(self, kept: Kept, connection: Connection) -> None:
         """Undo what is not committed.
 
         A server undoes by itself what was done on a connection that it
@@ -235,7 +301,7 @@ class Database:
         try:
             connection.rollback()
         except self._failures:
-            self.close()
+            kept.close()
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:
@@ -250,33 +316,32 @@ class Database:
         else:
             raise ServiceBusy("the database is busy with other writes")
 
-    def _again_if_lost(self, work: Callable[[], T]) -> T:
+    def _again_if_lost(self, work: Callable[[Kept], T]) -> T:
         """Do `work`; once more if a server had dropped the connection.
 
         Only for what changes nothing: a read, or the begin of a write.
         """
-        try:
-            return work()
-        except self._failures as error:
-            lost = self._is_lost(error)
-            self.close()
-            if not lost:
+        with self._borrowed() as kept:
+            try:
+                return work(kept)
+            except self._failures as error:
+                lost = self._is_lost(error, kept)
+                kept.close()
+                if not lost:
+                    raise translate_error(error) from error
+            try:
+                return work(kept)
+            except self._failures as error:
+                kept.close()
                 raise translate_error(error) from error
-        try:
-            return work()
-        except self._failures as error:
-            self.close()
-            raise translate_error(error) from error
 
-    def _is_lost(self, error: Exception) -> bool:
-        """Tell whether `error` means that the kept connection is gone."""
+    def _is_lost(self, error: Exception, kept: Kept) -> bool:
+        """Return True if `error` means that the connection is gone."""
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
-        dbapi = self.engine.dialect.loaded_dbapi
-        return isinstance(error, dbapi.Error) and (
-            self.engine.dialect.is_disconnect(
-                error, getattr(self._kept, "driver", None), None
-            )
+        dialect = self.engine.dialect
+        return isinstance(error, dialect.loaded_dbapi.Error) and (
+            dialect.is_disconnect(error, kept.driver, None)
         )
 
 
@@ -375,10 +440,9 @@ def generation_without_waiting() -> Hashable | None:
 
 
 def close() -> None:
-    """Close this thread's connection and read the settings anew next time."""
+    """Close the database; the settings are read anew at its next use."""
     global _open
     if _open is not None:
-        _open.close()
         _open.forget()
     _open = None
 

@@ -9,6 +9,7 @@ person.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from vestibule.audit import worker_exits
 from vestibule.metrics.counters import DURATION_BUCKETS
 from vestibule.metrics.multiprocess import PooledCounts, pooled_counts
 
@@ -46,9 +47,15 @@ WORKERS = Metric(
     (),
     "Worker processes whose counts are in the other metrics.",
 )
+WORKER_EXITS = Metric(
+    "vestibule_worker_exits_total",
+    "counter",
+    (),
+    "Worker processes that ended unexpectedly since the server started.",
+)
 
 #: Every metric, in the order in which the documentation lists them.
-ALL = (REQUESTS, DURATIONS, EVENTS, WORKERS)
+ALL = (REQUESTS, DURATIONS, EVENTS, WORKERS, WORKER_EXITS)
 
 
 def exposition() -> tuple[bytes, str]:
@@ -94,6 +101,13 @@ class _Collector:
         yield core.GaugeMetricFamily(
             WORKERS.name, WORKERS.meaning, value=self._pooled.workers
         )
+        exits = core.CounterMetricFamily(
+            WORKER_EXITS.name, WORKER_EXITS.meaning
+        )
+        # Under another server they are not seen: no sample, and not 0.
+        if (number := worker_exits.count()) is not None:
+            exits.add_metric([], number)
+        yield exits
 
     def _events(self) -> dict[str, float]:
         """Return how often each event happened."""

@@ -13,19 +13,21 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any, NoReturn
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
+from granian.server.mp import MPServer, WorkerProcess
 
 from vestibule.accounts.first_admin import (
     SETUP_CODE_LIFETIME,
     create_setup_code,
 )
+from vestibule.audit import worker_exits
 from vestibule.core import clock, env_file, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
@@ -43,6 +45,10 @@ _log = logging.getLogger(__name__)
 PORT_WAIT_SECONDS = 2.0
 #: Seconds that requests in flight have to end after SIGTERM.
 SHUTDOWN_TIMEOUT_SECONDS = 30
+#: Seconds after which an idle thread of a worker ends: 30 years, so never.
+#: The end of a thread that Python did not start crashes Python before 3.12.4
+#: (docs/decisions/2026-11-28-threads-that-end.md).
+THREADS_IDLE_TIMEOUT = 30 * 365 * 24 * 3600
 _TARGET = "vestibule.api.app:app"
 #: What ends the service.
 _ENDS = (signal.SIGTERM, signal.SIGINT)
@@ -77,7 +83,10 @@ def serve(mechanism: type[Auth] | None) -> None:
     # Workers are forked: they open connections of their own.
     engine.close()
     _let_signals_wait_for_forks()
-    with multiprocess.shared_counts(settings.WORKERS.read()):
+    with (
+        multiprocess.shared_counts(settings.WORKERS.read()),
+        worker_exits.counted(),
+    ):
         _keep_running(address, port, invitation)
 
 
@@ -94,9 +103,51 @@ def _keep_running(address: str, port: int, invitation: str) -> None:
             return
 
 
+class _Server(MPServer):
+    """granian, with a report of each worker that ends unexpectedly."""
+
+    #: Causes of exits that no worker has written to the security log yet.
+    #: A server that is started anew has those of the one before it.
+    exits: deque[str] = deque()
+
+    def _spawn_worker(  # type: ignore[override]
+        self, idx: int, target: Any, callback_loader: Any
+    ) -> WorkerProcess:
+        """Return a worker that reports the exits seen until now."""
+        exits = [self.exits.popleft() for _ in range(len(self.exits))]
+        worker: WorkerProcess = super()._spawn_worker(
+            idx, target, partial(callback_loader, exits=exits)
+        )
+        worker._watcher = partial(self._watch, worker)  # type: ignore
+        return worker
+
+    def _watch(self, worker: WorkerProcess) -> None:
+        """Wait for the end of `worker`, then let granian replace it."""
+        worker.inner.join()
+        code = worker.inner.exitcode
+        if code and not (worker.interrupt_by_parent or self.interrupt_signal):
+            self._report(worker.idx + 1, worker.inner.pid, code)
+        WorkerProcess._watcher(worker)  # type: ignore[no-untyped-call]
+
+    def _report(self, number: int, pid: int, code: int) -> None:
+        """Log and count the end of a worker, unless it was asked to end."""
+        cause = worker_exits.cause_of(code)
+        if cause is None:
+            return
+        _log.error(
+            "worker-%d (pid %d) ended unexpectedly by %s at %s",
+            number,
+            pid,
+            cause,
+            clock.now().isoformat(timespec="seconds"),
+        )
+        worker_exits.add()
+        self.exits.append(cause)
+
+
 def _server_on(host: str, port: int) -> AbstractServer[Any]:
     """Return a server that is to listen on `host` and `port`."""
-    return Granian(
+    server = _Server(
         _TARGET,
         address=host,
         port=port,
@@ -108,6 +159,15 @@ def _server_on(host: str, port: int) -> AbstractServer[Any]:
         workers_kill_timeout=SHUTDOWN_TIMEOUT_SECONDS,
         log_level=LogLevels.error,
     )
+    # As an argument, granian takes 600 seconds at most. It checks that once,
+    # before its hooks run; the workers are given what stands there then.
+    server.on_startup(partial(_keep_threads, server))
+    return server
+
+
+def _keep_threads(server: AbstractServer[Any]) -> None:
+    """Let the idle threads of a worker live as long as the worker does."""
+    server.blocking_threads_idle_timeout = THREADS_IDLE_TIMEOUT
 
 
 def _invitation(mechanism: type[Auth] | None, host: str, port: int) -> str:

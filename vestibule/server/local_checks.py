@@ -6,18 +6,25 @@ that nobody has to read on to act on it.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from vestibule.core import env_file, settings
+from vestibule.audit.log import EventType
+from vestibule.core import clock, env_file, settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import VestibuleError
-from vestibule.db import engine, health, migrate, sqlite
+from vestibule.db import engine, events, health, migrate, sqlite
 from vestibule.db.models.user import Role, User
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.server.checks import check_settings
+
+#: Days for which the end of a worker is reported.
+RECENT_DAYS = 7
+#: Ends of workers that are counted at most.
+MAX_EXITS_COUNTED = 100
 
 
 class Level(StrEnum):
@@ -171,6 +178,7 @@ def _database() -> Iterator[CheckResult]:
         yield CheckResult(Level.GOOD, f"the database at {shown} is current")
         yield from _sqlite(database)
         yield from _accounts()
+        yield from _workers()
     except VestibuleError as error:
         yield CheckResult(Level.WRONG, str(error), "see DATABASE_URL")
 
@@ -206,4 +214,23 @@ def _accounts() -> Iterator[CheckResult]:
             Level.WEAK,
             "no user is an admin: nobody can end other people's sessions",
             command_line("users role EMAIL admin"),
+        )
+
+
+def _workers() -> Iterator[CheckResult]:
+    """Look for worker processes that ended unexpectedly."""
+    wanted = events.EventFilter(
+        kind=EventType.WORKER_EXITED.value,
+        since=clock.now() - timedelta(days=RECENT_DAYS),
+    )
+    found = events.page(wanted, MAX_EXITS_COUNTED).happenings
+    if found:
+        last = found[0]
+        yield CheckResult(
+            Level.WEAK,
+            f"workers ended unexpectedly in the last {RECENT_DAYS} days"
+            f" (events found: {len(found)}), last at"
+            f" {last.at.isoformat(timespec='seconds')} by {last.reason}",
+            "look for 'ended unexpectedly' in the log, and at the stacks"
+            " before it; after SIGKILL, look at the machine's memory",
         )

@@ -5,13 +5,16 @@ Its law: no worker outlives its parent, and none that has answered all it
 was asked keeps the end of the service waiting.
 """
 
+import faulthandler
 import multiprocessing
 import os
 import select
 import signal
 import socket
 import stat
+import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from multiprocessing.util import is_exiting
@@ -19,6 +22,7 @@ from typing import Any
 
 from werkzeug.utils import import_string
 
+from vestibule.audit.worker_exits import log_exit
 from vestibule.audit.writer import audit_writer
 from vestibule.core import logging
 
@@ -30,15 +34,22 @@ IDLE_LOOKS_BEFORE_EXIT = 10
 _DESCRIPTORS = "/proc/self/fd"
 
 
-def load_application(port: int, target: str) -> Any:
+def load_application(port: int, target: str, exits: Iterable[str] = ()) -> Any:
     """Return the application `target`; runs in each worker as it starts.
 
-    `port` is the one that the worker listens on.
+    `port` is the one that the worker listens on. `exits` are the causes by
+    which workers ended unexpectedly: this one writes them to the security
+    log.
+
+    A signal that crashes the worker writes the stack of each thread to
+    standard error.
 
     Ctrl-C in a terminal reaches all processes of the service. Only the
     parent acts on it: a worker that is told to end twice may never end.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if sys.stderr is not None:
+        faulthandler.enable()
     logging.configure_logging()
     # granian takes the signals later; that one came is seen here, too.
     told, tell = os.pipe()
@@ -47,7 +58,10 @@ def load_application(port: int, target: str) -> Any:
     threading.Thread(
         target=partial(_watch, told, port), name="end-watch", daemon=True
     ).start()
-    return import_string(target)
+    application = import_string(target)
+    for cause in exits:
+        log_exit(cause)
+    return application
 
 
 def _watch(told: int, port: int) -> None:

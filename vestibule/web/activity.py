@@ -67,6 +67,7 @@ _TEXTS: dict[str, str] = {
         "A code for a new password was handed out"
     ),
     EventType.PASSWORD_RESET: N_("A new password was set by a code"),
+    EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(
         "A request from another site was refused"

@@ -56,7 +56,6 @@ def test_a_copy_while_others_write(run: Run, tmp_path: Path) -> None:
             User(id=f"during {number}").save()
             number += 1
             written.set()
-        engine.database().close()
 
     writer = threading.Thread(target=write)
     writer.start()

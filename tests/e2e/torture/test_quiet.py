@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Bursts of requests and pauses, again and again, end no worker."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.torture.chance import chance
+from tests.idle.quiet import SHORT_LIVED_THREADS, QuietServer
+
+#: Seconds that the bursts and pauses take together.
+LENGTH = int(os.environ.get("TORTURE_SECONDS", "3600"))
+#: Seconds of the longest pause: more than granian's own 30.
+MAX_PAUSE = 40
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(LENGTH + 300)
+@pytest.mark.parametrize("program", [None, SHORT_LIVED_THREADS])
+def test_bursts_and_pauses(
+    tmp_path: Path, any_database: str, program: str | None
+) -> None:
+    """No worker ends, whether the threads of a worker live on or not."""
+    choice = random.Random(chance())
+    quiet = QuietServer(tmp_path, "session_exp_auth", any_database, 1, program)
+    try:
+        quiet.hold_slow_clients()
+        left = float(LENGTH) / 4
+        while left > 0:
+            quiet.busy()
+            pause = min(left, choice.choice((0.5, 5.5, 7, 31, MAX_PAUSE)))
+            quiet.rest(pause)
+            assert quiet.faults() == []
+            left -= pause
+        assert quiet.end() == []
+    finally:
+        quiet.close()

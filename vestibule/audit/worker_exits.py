@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Worker processes that ended unexpectedly: how many, and by what.
+
+The parent process sees the end of a worker and counts it in memory that it
+shares with its workers, so that any of them can report it in a scrape. The
+parent has no connection to the database. The worker that is started next
+writes the event.
+"""
+
+import mmap
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vestibule.audit.log import EventType, log
+
+#: Exit codes of a worker that another process asked to end.
+_ASKED_FOR = (0, -signal.SIGTERM)
+_counting = threading.Lock()
+#: The number of exits, shared by the processes of a server; `None` in a
+#: process that belongs to no server.
+_count: memoryview | None = None
+
+
+def cause_of(exit_code: int) -> str | None:
+    """Return what ended a process: the name of a signal, or its exit code.
+
+    `exit_code` is negative where a signal ended it. Return `None` if it
+    ended as a process does that was asked to.
+    """
+    if exit_code in _ASKED_FOR:
+        return None
+    if exit_code > 0:
+        return f"exit code {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"
+
+
+def log_exit(cause: str) -> None:
+    """Write the unexpected end of a worker to the security log."""
+    log(EventType.WORKER_EXITED, reason=cause)
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Count within the block, in memory that forked processes share."""
+    global _count
+    shared = mmap.mmap(-1, mmap.PAGESIZE)
+    _count = memoryview(shared).cast("Q")
+    try:
+        yield
+    finally:
+        _count = None
+
+
+def add() -> None:
+    """Count one more exit."""
+    with _counting:
+        if _count is not None:
+            _count[0] += 1
+
+
+def count() -> int | None:
+    """Return how many workers of this server have ended unexpectedly.
+
+    `None` if this process belongs to no server.
+    """
+    return None if _count is None else _count[0]

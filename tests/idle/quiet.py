@@ -105,7 +105,8 @@ class QuietServer:
             b"",
             b"GET /sign-in HTTP/1.1\r\nHo",
             (
-                b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\nContent-Length: 99\r\n\r\n"
+                b"POST %b HTTP/1.1\r\nHost: x\r\n%b\r\n"
+                b"Content-Length: 99\r\n\r\n"
                 b"email=" % (LOGIN, FORM)
             ),
         ):

@@ -30,14 +30,14 @@ WITHOUT_THREADS = """
 import threading
 from datetime import datetime, timezone
 
-from vestibule.audit.writer import Journal
+from vestibule.audit.writer import AuditWriter
 from vestibule.audit.log import Event, Line
 
 def refuse(*arguments):
     raise RuntimeError("can't start new thread")
 
 threading._start_new_thread = refuse
-writing = Journal(lambda some: print(len(some), "written"))
+writing = AuditWriter(lambda some: print(len(some), "written"))
 for _ in range(2):
     writing.note(Line(Event.LOGIN, datetime.now(timezone.utc), {}, None))
 print("noted")

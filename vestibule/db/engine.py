@@ -2,7 +2,7 @@
 """The connections to the database: a small pool that threads borrow from.
 
 Importing this module opens nothing. Every failure of a driver leaves it
-as an error of `vestibule.core.errors`, and the connection that failed is closed.
+as an error of `vestibule.core.errors`, and the failed connection is closed.
 A write is one transaction that holds the write lock from its beginning.
 
 A connection stays open between two uses, in the driver's autocommit mode:

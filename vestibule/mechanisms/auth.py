@@ -53,6 +53,10 @@ class Auth:
             return None
         return cookie.read(request, name)
 
-    def current_user(self, request: Any = None) -> Optional[TypeVar("User")]:  # type: ignore[valid-type]
+    # fmt: off
+    def current_user(
+        self, request: Any = None
+    ) -> Optional[TypeVar("User")]:  # type: ignore[valid-type]
+        # fmt: on
         """Return the user that `request` comes from: here, nobody."""
         return None

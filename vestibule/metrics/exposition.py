@@ -9,7 +9,7 @@ person.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from vestibule.audit import worker_exits
+from vestibule.metrics import worker_exits
 from vestibule.metrics.counters import DURATION_BUCKETS
 from vestibule.metrics.multiprocess import PooledCounts, pooled_counts
 

@@ -27,14 +27,13 @@ from vestibule.accounts.first_admin import (
     SETUP_CODE_LIFETIME,
     create_setup_code,
 )
-from vestibule.audit import worker_exits
 from vestibule.core import clock, env_file, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.db import engine
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
-from vestibule.metrics import multiprocess
+from vestibule.metrics import multiprocess, worker_exits
 from vestibule.server import worker
 from vestibule.server.checks import check_settings, startup_warnings
 from vestibule.web.routes import has_pages

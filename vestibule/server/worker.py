@@ -22,7 +22,7 @@ from typing import Any
 
 from werkzeug.utils import import_string
 
-from vestibule.audit.worker_exits import log_exit
+from vestibule.audit.log import EventType, log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import logging
 
@@ -60,7 +60,7 @@ def load_application(port: int, target: str, exits: Iterable[str] = ()) -> Any:
     ).start()
     application = import_string(target)
     for cause in exits:
-        log_exit(cause)
+        log(EventType.WORKER_EXITED, reason=cause)
     return application
 
 

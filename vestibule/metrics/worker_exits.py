@@ -13,8 +13,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vestibule.audit.log import EventType, log
-
 #: Exit codes of a worker that another process asked to end.
 _ASKED_FOR = (0, -signal.SIGTERM)
 _counting = threading.Lock()
@@ -37,11 +35,6 @@ def cause_of(exit_code: int) -> str | None:
         return signal.Signals(-exit_code).name
     except ValueError:
         return f"signal {-exit_code}"
-
-
-def log_exit(cause: str) -> None:
-    """Write the unexpected end of a worker to the security log."""
-    log(EventType.WORKER_EXITED, reason=cause)
 
 
 @contextmanager

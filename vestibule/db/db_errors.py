@@ -29,7 +29,9 @@ def translate_error(error: Exception) -> VestibuleError:
     state = getattr(cause, "sqlstate", None)
     if state == _TOO_LONG:
         # Not the database fails: what was to be stored is no email or id.
-        return InvalidValue("an email or id", "is too long to be stored")
+        return InvalidValue(
+            "an email or id", "is too long to be stored", code="too_long"
+        )
     if state in _PASSING or "locked" in why or "database is busy" in why:
         return ServiceBusy(f"the database is busy: {why}")
     return DatabaseUnavailable(f"the database failed: {why}")

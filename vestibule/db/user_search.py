@@ -259,7 +259,9 @@ def _moment_of(place: Cursor) -> datetime:
     try:
         return parse_moment(place.first)
     except ValueError:
-        raise InvalidValue("after", "is no place of this list") from None
+        raise InvalidValue(
+            "after", "is no place of this list", code="invalid"
+        ) from None
 
 
 def _meets(user: User, sought: UserFilter) -> bool:

@@ -26,6 +26,7 @@ from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.db import user_status
@@ -40,7 +41,8 @@ def register(
     password: Any,
     first_name: Any = None,
     last_name: Any = None,
-    by: str | None = None,
+    *,
+    actor: Actor = LOCAL,
 ) -> User:
     """Store and return a new user.
 
@@ -50,7 +52,7 @@ def register(
     """
     user = new_user(email, password, first_name, last_name)
     user.save()
-    log(EventType.USER_ADDED, user=user.id, by=by)
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
     return user
 
 
@@ -96,7 +98,8 @@ def invite(
     email: Any,
     first_name: Any = None,
     last_name: Any = None,
-    by: str | None = None,
+    *,
+    actor: Actor = LOCAL,
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
@@ -107,12 +110,12 @@ def invite(
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
     code = store_with_code(user)
-    log(EventType.USER_ADDED, user=user.id, by=by)
-    log(EventType.RESET_CODE_ISSUED, user=user.id, by=by)
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)
 
 
-def set_role(user: User, role: Any, by: str | None = None) -> None:
+def set_role(user: User, role: Any, *, actor: Actor = LOCAL) -> None:
     """Give `user` the role of this name; `by` is who does it, for the log.
 
     Raise `InvalidValue` if there is no such role, `LastAdmin` if nobody
@@ -121,24 +124,24 @@ def set_role(user: User, role: Any, by: str | None = None) -> None:
     known = parse_role(role)
     user_status.set_role(user.id, known)
     user.role = known.value
-    log(EventType.ROLE_CHANGED, user=user.id, by=by, reason=known.value)
+    log(EventType.ROLE_CHANGED, user=user.id, by=actor.id, reason=known.value)
 
 
 def disable(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Keep `user` out from now on, and end the sessions, also of `store`.
 
     `by` is who does it, for the log. Raise `LastAdmin` or `NotStored`.
     """
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    log(EventType.USER_DISABLED, user=user.id, by=by)
+    log(EventType.USER_DISABLED, user=user.id, by=actor.id)
     if store is not None:
         store.end_all(EndReason.USER_DISABLED, user.id)
 
 
 def enable(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Let `user` in again, by a new login; raise `NotStored`.
 
@@ -148,11 +151,11 @@ def enable(
     if store is not None:
         store.end_all(EndReason.USER_DISABLED, user.id)
     user_status.enable(user.id, EndReason.USER_DISABLED)
-    log(EventType.USER_ENABLED, user=user.id, by=by)
+    log(EventType.USER_ENABLED, user=user.id, by=actor.id)
 
 
 def remove(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Delete `user` with all that belongs to it, and its sessions.
 
@@ -161,6 +164,6 @@ def remove(
     nobody would be left to manage the others.
     """
     user_status.remove(user)
-    log(EventType.USER_REMOVED, user=user.id, by=by)
+    log(EventType.USER_REMOVED, user=user.id, by=actor.id)
     if store is not None:
         store.end_all(EndReason.USER_REMOVED, user.id)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Where a request comes from: what a new session notes of its opening.
 
-Its law: this is a context variable, because what opens a session is given
-a user id and nothing else. Unset, as in a script, it says nothing.
+This is a context variable, because what opens a session is given a user id
+and nothing else. Unset, as in a script, it is `LOCAL_CLIENT`.
 """
 
 from contextvars import ContextVar
@@ -18,10 +18,15 @@ class ClientInfo(NamedTuple):
     ip: str | None = None
     user_agent: str | None = None
     method: str | None = None
+    #: Whether there is no client: a script or a command is running.
+    is_local: bool = False
 
 
+#: A client about whom nothing was found out. It is throttled.
 UNKNOWN_CLIENT = ClientInfo()
-_current: ContextVar[ClientInfo] = ContextVar("origin", default=UNKNOWN_CLIENT)
+#: Where no request is being answered.
+LOCAL_CLIENT = ClientInfo(is_local=True)
+_current: ContextVar[ClientInfo] = ContextVar("origin", default=LOCAL_CLIENT)
 
 
 def current_client() -> ClientInfo:

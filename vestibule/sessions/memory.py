@@ -89,7 +89,7 @@ class MemoryStore:
                 now,
                 now,
                 now if origin.method else None,
-                *origin,
+                *origin[:3],
             )
             if most_of_user:
                 own = self._ids(entry.user_id)

@@ -61,7 +61,7 @@ def change_password(
     log(EventType.PASSWORD_CHANGED, user=user.id)
     if is_kept:
         return new_id
-    if store is None:
+    if store is None or store.in_database:
         return None
     session = None if session_id is None else store.find(session_id)
     store.end_all(reason, user.id, None if session is None else session.id)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from vestibule.accounts.credentials import new_password_hash
 from vestibule.accounts.one_time_code import digest_of_code, new_code
 from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
@@ -77,8 +78,7 @@ def set_forgotten_password(
     ):
         raise WrongCode(code="wrong_reset_code")
     log(EventType.PASSWORD_RESET, user=user.id)
-    if store is not None:
-        store.end_all(EndReason.PASSWORD_RESET, user.id)
+    end_in_memory(store, user.id, EndReason.PASSWORD_RESET)
 
 
 def _kept_by(keep: Callable[[str, datetime], None]) -> ResetCode:

@@ -27,6 +27,18 @@ def revoke_others(store: SessionStore, user_id: str, keep: str | None) -> int:
     return ended
 
 
+def end_in_memory(
+    store: SessionStore | None, user_id: str, reason: EndReason
+) -> None:
+    """End the user's sessions that are in no database.
+
+    It is called after a transaction that changed the user and ended the
+    sessions in the database: those would cost a second one for nothing.
+    """
+    if store is not None and not store.in_database:
+        store.end_all(reason, user_id)
+
+
 def revoke(store: SessionStore, handle: str, actor: Actor) -> bool:
     """End one session, whosever it is; tell if it was there."""
     session = store.named(handle)

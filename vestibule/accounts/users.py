@@ -27,6 +27,7 @@ from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
 from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.revocation import end_in_memory
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.db import user_status
@@ -136,8 +137,7 @@ def disable(
     """
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
     log(EventType.USER_DISABLED, user=user.id, by=actor.id)
-    if store is not None:
-        store.end_all(EndReason.USER_DISABLED, user.id)
+    end_in_memory(store, user.id, EndReason.USER_DISABLED)
 
 
 def enable(
@@ -148,8 +148,7 @@ def enable(
     `by` is who does it, for the log.
     """
     # A login under way while the user was disabled may have left one.
-    if store is not None:
-        store.end_all(EndReason.USER_DISABLED, user.id)
+    end_in_memory(store, user.id, EndReason.USER_DISABLED)
     user_status.enable(user.id, EndReason.USER_DISABLED)
     log(EventType.USER_ENABLED, user=user.id, by=actor.id)
 
@@ -165,5 +164,4 @@ def remove(
     """
     user_status.remove(user)
     log(EventType.USER_REMOVED, user=user.id, by=actor.id)
-    if store is not None:
-        store.end_all(EndReason.USER_REMOVED, user.id)
+    end_in_memory(store, user.id, EndReason.USER_REMOVED)

@@ -65,6 +65,8 @@ class Memory:
 class MemoryStore:
     """The sessions of a dictionary, by their secret ids."""
 
+    in_database = False
+
     def __init__(
         self, entries: MutableMapping[str, Any], memory: Memory
     ) -> None:

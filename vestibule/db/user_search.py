@@ -260,7 +260,7 @@ def _moment_of(place: Cursor) -> datetime:
         return parse_moment(place.first)
     except ValueError:
         raise InvalidValue(
-            "after", "is no place of this list", code="invalid"
+            "after", "is not a valid cursor", code="invalid"
         ) from None
 
 

@@ -123,7 +123,7 @@ def test_lists_are_leafed_through(
 ) -> None:
     """By links that keep the filter, and back to the first page."""
     for module in ("users", "sessions", "events"):
-        monkeypatch.setattr(f"vestibule.web.admin.{module}.MOST", 1)
+        monkeypatch.setattr(f"vestibule.web.admin.{module}.PAGE_ROWS", 1)
     admin = stored_user("admin")
     stored_user()
     visitor = signed_in(house, admin)

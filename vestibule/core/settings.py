@@ -90,8 +90,8 @@ SESSION_NAME = Setting(
     "SESSION_NAME",
     None,
     setting_types.cookie_name,
-    "Name of the session cookie, read at each request. Unset: nobody can"
-    " log in, a login that would succeed answers 500.",
+    "Name of the session cookie, read at each request. Unset: logins are"
+    " impossible; a valid one answers 500.",
 )
 SESSION_DURATION = Setting(
     "SESSION_DURATION",
@@ -184,24 +184,24 @@ REAUTH_WINDOW = Setting(
     "REAUTH_WINDOW",
     "300",
     setting_types.whole(1, 86_400),
-    "Seconds after a proof of the password in which it is not asked for"
-    " again before what is sensitive.",
+    "Seconds after authentication in which sensitive operations do not ask"
+    " for the password again.",
 )
 REAUTH_TO_DELETE = Setting(
     "REAUTH_TO_DELETE",
     "off",
     setting_types.switch,
-    "Whether deleting an account needs a recent proof of the password;"
-    " `on` or `off`.",
+    "Whether deleting an account needs recent authentication; `on` or `off`.",
     hardened="on",
 )
 AUTHZ_POLICY = Setting(
     "AUTHZ_POLICY",
     "open",
     setting_types.one_of("open", "self"),
-    "What users may do to each other's accounts: `open` lets everybody who"
-    " may come in list, add, show, name and delete users; under `self` that"
-    " is for admins, and members have their own account only.",
+    "What users may do to each other's accounts: `open` lets every"
+    " authenticated user list, add, show, rename and delete users; under"
+    " `self` only admins may, and members have access to their own account"
+    " only.",
     hardened="self",
 )
 THROTTLE = Setting(
@@ -214,9 +214,9 @@ TRUSTED_PROXIES = Setting(
     "TRUSTED_PROXIES",
     "",
     setting_types.networks,
-    "Addresses and networks (CIDR), with commas, of the proxies whose"
-    " `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty:"
-    " nobody's.",
+    "Addresses and networks (CIDR), separated by commas, of the proxies"
+    " whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty:"
+    " none.",
 )
 LOGIN_URL = Setting(
     "LOGIN_URL",
@@ -299,15 +299,15 @@ PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",
     "",
     setting_types.list_of_words,
-    "Words of your organization that nobody may use as a password, with"
-    " commas between them.",
+    "Words of your organization, separated by commas, that are refused as"
+    " passwords.",
 )
 PASSWORD_BREACH_URL = Setting(
     "PASSWORD_BREACH_URL",
     None,
     setting_types.web_address,
     "Address of a range service that lists stolen passwords by the first"
-    " five digits of their SHA-1. Unset: nobody is asked.",
+    " five digits of their SHA-1. Unset: no check.",
 )
 WEB_PAGES = Setting(
     "WEB_PAGES",
@@ -320,8 +320,8 @@ REGISTRATION = Setting(
     "REGISTRATION",
     "closed",
     setting_types.one_of("open", "closed"),
-    "Whether everybody may make an account for themselves on the pages:"
-    " `open` or `closed`.",
+    "Whether anonymous visitors may create an account on the pages: `open`"
+    " or `closed`.",
 )
 BRAND_NAME = Setting(
     "BRAND_NAME", "Vestibule", setting_types.text, "Name that the pages carry."
@@ -351,16 +351,16 @@ METRICS = Setting(
     "METRICS",
     "on",
     setting_types.switch,
-    "Whether `/metrics` tells whoever asks how often and how fast the"
-    " service answered, and how many logins failed; `on` or `off`.",
+    "Whether `/metrics` shows how often and how fast the service answered,"
+    " and how many logins failed, without authentication; `on` or `off`.",
     hardened="off",
 )
 API_DOCS = Setting(
     "API_DOCS",
     "on",
     setting_types.switch,
-    "Whether `/openapi.json` describes the API to whoever asks, and `/docs`"
-    " lets people try it; `on` or `off`.",
+    "Whether `/openapi.json` describes the API and `/docs` lets people try"
+    " it, without authentication; `on` or `off`.",
     hardened="off",
 )
 LOG_LEVEL = Setting(

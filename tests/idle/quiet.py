@@ -33,8 +33,8 @@ user.role = "admin"
 user.save()
 """
 _COUNT_LOGINS = """
-from vestibule.db.events import Wanted, page
-print(len(page(Wanted(kind="login"), 1000).happenings))
+from vestibule.db.events import EventFilter, fetch_page
+print(len(fetch_page(EventFilter(kind="login"), 1000).events))
 """
 #: What the output has where a process crashed.
 _CRASHES = (

@@ -14,7 +14,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from tests.ports import free_port
 from vestibule.api import app as app_module
 from vestibule.cli import program
-from vestibule.db import engine, health, sqlite
+from vestibule.db import drivers, engine, health
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
 from vestibule.server.local_checks import CheckResult, Level, run_checks
@@ -158,7 +158,7 @@ def test_an_unsound_sqlite(
 ) -> None:
     """It works, slower."""
     engine.close()
-    monkeypatch.setattr(sqlite, "FIRST_SOUND_WAL", (99, 0, 0))
+    monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))
     assert "install pysqlite3" in findings(Level.WEAK)
 
 

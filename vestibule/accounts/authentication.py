@@ -108,7 +108,7 @@ def is_still_valid(user: User) -> bool:
     sessions end: but for the one that begins just after. Whoever begins
     one asks here afterwards; one of the two sees the other's work.
     """
-    stored = User.settled(user.id)
+    stored = User.get_committed(user.id)
     return (
         stored is not None
         and stored.password == user.password
@@ -126,7 +126,7 @@ def _owner(found: Sequence[User], password: str) -> User | None:
     if not user.is_valid_password(password) or is_disabled(user):
         return None
     try:
-        user.renew_hash(password)
+        user.rehash_if_outdated(password)
     except VestibuleError as error:
         # The password is right: a full disk must not keep its owner from
         # being told so.

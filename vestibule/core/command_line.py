@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 #: The command that an installation brings.
-INSTALLED = "vestibule"
+COMMAND_NAME = "vestibule"
 _MODULE = "python -m vestibule"
 
 
 def program() -> str:
     """Return the words before a command: those that began this process."""
     started = Path(sys.argv[0]).stem if sys.argv else ""
-    return INSTALLED if started == INSTALLED else _MODULE
+    return COMMAND_NAME if started == COMMAND_NAME else _MODULE
 
 
 def command_line(command: str) -> str:

@@ -42,7 +42,7 @@ def load() -> set[str]:
     if not name:
         return set()
     try:
-        found = parse(_content(name), name)
+        found = parse(_read(name), name)
     except (FileNotFoundError, IsADirectoryError):
         # Some call the folder of their Python so.
         if name == settings.ENV_FILE.default:
@@ -51,11 +51,11 @@ def load() -> set[str]:
             "ENV_FILE", f"there is no file {name}"
         ) from None
     known = {each.name for each in settings.ALL} - {settings.ENV_FILE.name}
-    settings.adopt({key: found[key] for key in known & found.keys()})
+    settings.set_missing({key: found[key] for key in known & found.keys()})
     return found.keys() - known
 
 
-def is_shared() -> bool:
+def is_readable_by_others() -> bool:
     """Tell whether there is a file, and others may read it."""
     try:
         mode = os.stat(settings.ENV_FILE.read() or "").st_mode
@@ -143,7 +143,7 @@ def _assignment(line: str) -> tuple[str, str]:
     return name, value
 
 
-def _content(name: str) -> str:
+def _read(name: str) -> str:
     """Return the text of a file that nobody else can have written."""
     try:
         with open(name, "rb") as file:

@@ -21,12 +21,12 @@ Proxies = Sequence[IPv4Network | IPv6Network]
 
 #: The address, and the network, of a client that has none: one that came
 #: by a Unix socket.
-UNKNOWN = "unknown"
+UNKNOWN_ADDRESS = "unknown"
 #: Bits of an IPv6 address that a provider gives to one customer at least:
 #: whoever has one address of such a network has them all.
-IPV6_CUSTOMER = 64
+IPV6_CUSTOMER_PREFIX_BITS = 64
 #: Characters of the longest address, with brackets, zone and port.
-_LONGEST = 100
+_MAX_ADDRESS_LENGTH = 100
 
 
 def client_address(
@@ -39,12 +39,12 @@ def client_address(
     it is read from there for as long as a trusted one speaks. Where that
     one says nothing of use, its own address is the best that is known.
     """
-    address = _parsed(peer or "")
+    address = _parse_address(peer or "")
     if address is None:
-        return UNKNOWN
+        return UNKNOWN_ADDRESS
     if forwarded is not None and _is_trusted(address, proxies):
         for hop in reversed(forwarded.split(",")):
-            seen = _parsed(hop)
+            seen = _parse_address(hop)
             if seen is None:
                 break
             address = seen
@@ -68,27 +68,27 @@ def is_trusted_peer(peer: str | None, proxies: Proxies) -> bool:
     """Tell whether who opened the connection is one of the `proxies`."""
     if not proxies:
         return False
-    address = _parsed(peer or "")
+    address = _parse_address(peer or "")
     return address is not None and _is_trusted(address, proxies)
 
 
 def network_of(address: str) -> str:
     """Return the network that one client is taken to have for itself."""
-    found = _parsed(address)
+    found = _parse_address(address)
     if found is None:
-        return UNKNOWN
-    bits = 32 if found.version == 4 else IPV6_CUSTOMER
+        return UNKNOWN_ADDRESS
+    bits = 32 if found.version == 4 else IPV6_CUSTOMER_PREFIX_BITS
     return str(ip_network((found, bits), strict=False))
 
 
-def _parsed(text: str) -> Address | None:
+def _parse_address(text: str) -> Address | None:
     """Return the address that `text` has, without zone, port and brackets.
 
     An IPv4 address written as an IPv6 one is that IPv4 address: it is
     the same client. `None` if there is no address.
     """
     text = text.strip()
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_ADDRESS_LENGTH:
         return None
     if text.startswith("["):
         text, bracket, port = text[1:].partition("]")

@@ -61,14 +61,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _computed(work: Callable[..., T], *given: Any) -> T:
+def _run_in_hash_thread(work: Callable[..., T], *given: Any) -> T:
     """Return what `work` makes of what is `given`, in a thread for hashes.
 
     As many threads as there are cores hash for all others. The C library
     keeps the 19 MiB of a hash for each thread that ever computed one: of
     the server's sixteen that was 330 MB, of these it is 80.
     """
-    return _threads(os.getpid()).submit(_timed, work, *given).result()
+    return _hash_threads(os.getpid()).submit(_timed, work, *given).result()
 
 
 def _timed(work: Callable[..., T], *given: Any) -> T:
@@ -77,11 +77,11 @@ def _timed(work: Callable[..., T], *given: Any) -> T:
     try:
         return work(*given)
     finally:
-        hash_timer.note(clock.monotonic() - begun)
+        hash_timer.add(clock.monotonic() - begun)
 
 
 @cache
-def _threads(pid: int) -> ThreadPoolExecutor:
+def _hash_threads(pid: int) -> ThreadPoolExecutor:
     """Return the threads for hashes of the process `pid`.
 
     A fork leaves threads behind, so a child has its own.
@@ -94,13 +94,13 @@ def _hasher() -> PasswordHasher:
     return PROFILES[settings.PASSWORD_PROFILE.read()]
 
 
-def hash_of(password: str) -> str:
+def hash_password(password: str) -> str:
     """Return an argon2id hash of `password`, in the PHC string format.
 
     Raise `InvalidValue` if the text cannot be written as UTF-8.
     """
     try:
-        return _computed(_hasher().hash, password)
+        return _run_in_hash_thread(_hasher().hash, password)
     except UnicodeEncodeError:
         raise InvalidValue("password", "is not valid Unicode") from None
 
@@ -119,13 +119,13 @@ def verify(stored: str | None, password: str) -> bool:
     # A lone surrogate is in no password of ours, and costs as much as one.
     secret = password.encode("utf-8", "surrogatepass")
     if stored is None:
-        _matches(_nobody(), secret)
+        _matches(_dummy_hash(), secret)
         return False
     if stored.startswith(_LEGACY_PREFIX):
-        _matches(_nobody(), secret)
+        _matches(_dummy_hash(), secret)
         given = legacy_hash(sha256(secret).hexdigest())
         return hmac.compare_digest(stored.encode(), given.encode())
-    if not _bearable(stored):
+    if not _has_safe_parameters(stored):
         _log.error(
             "a stored password hash is refused: not argon2, or"
             " its parameters are beyond the bounds"
@@ -145,12 +145,12 @@ def needs_rehash(stored: str) -> bool:
 def _matches(stored: str, secret: bytes) -> bool:
     """Compute the argon2 hash and compare it in constant time."""
     try:
-        return _computed(_hasher().verify, stored, secret)
+        return _run_in_hash_thread(_hasher().verify, stored, secret)
     except (Argon2Error, InvalidHashError, UnicodeEncodeError):
         return False
 
 
-def _bearable(stored: str) -> bool:
+def _has_safe_parameters(stored: str) -> bool:
     """Tell whether `stored` asks for no more than the bounds above."""
     try:
         asked = extract_parameters(stored)
@@ -163,7 +163,7 @@ def _bearable(stored: str) -> bool:
     )
 
 
-def _nobody() -> str:
+def _dummy_hash() -> str:
     """Return a hash of today's cost that no password leads to.
 
     It stands in for a user who has none. It is written down instead of
@@ -177,7 +177,7 @@ def _nobody() -> str:
     )
 
 
-class Taken(NamedTuple):
+class HashTotals(NamedTuple):
     """How many hashes, and how many microseconds all of them took."""
 
     number: int
@@ -190,18 +190,18 @@ class HashTimer:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._lock = threading.Lock()
-        self._taken = Taken(0, 0)
+        self._taken = HashTotals(0, 0)
 
-    def note(self, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
         """Count a hash that took so long."""
         with self._lock:
             number, before = self._taken
-            self._taken = Taken(number + 1, before + round(seconds * 1e6))
+            self._taken = HashTotals(number + 1, before + round(seconds * 1e6))
 
-    def take(self) -> Taken:
+    def take(self) -> HashTotals:
         """Return what was counted since this was asked last."""
         with self._lock:
-            taken, self._taken = self._taken, Taken(0, 0)
+            taken, self._taken = self._taken, HashTotals(0, 0)
             return taken
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from urllib.parse import quote
 
 #: The field of the sign-in page's address that has the address to return to.
-PARAMETER = "return_to"
+RETURN_PARAMETER = "return_to"
 #: Characters of an address; honest ones have some hundred.
 MAX_URL_LENGTH = 2048
 
@@ -26,7 +26,7 @@ _ADDRESS = re.compile(
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def safe_return(
+def safe_redirect(
     address: str | None, hosts: Collection[str] = ()
 ) -> str | None:
     """Return `address` if a browser may be sent there, else `None`.
@@ -45,7 +45,7 @@ def safe_return(
     return address if host in hosts else None
 
 
-def sign_in_address(
+def sign_in_url(
     login_url: str,
     forwarded: tuple[str | None, str | None, str | None],
     hosts: Collection[str],
@@ -56,13 +56,13 @@ def sign_in_address(
     asked for. Without them, or if the way back is not safe, there is none.
     """
     scheme, host, path = forwarded
-    back = safe_return(path) if path and path.startswith("/") else None
+    back = safe_redirect(path) if path and path.startswith("/") else None
     if back is not None and not _is_on(host, login_url):
-        back = safe_return(f"{scheme}://{host}{back}", hosts)
+        back = safe_redirect(f"{scheme}://{host}{back}", hosts)
     if back is None:
         return login_url
     joined = "&" if "?" in login_url else "?"
-    return f"{login_url}{joined}{PARAMETER}={quote(back, safe='/')}"
+    return f"{login_url}{joined}{RETURN_PARAMETER}={quote(back, safe='/')}"
 
 
 def _is_on(host: str | None, login_url: str) -> bool:

@@ -17,14 +17,14 @@ _PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def text(text: str | None) -> str:
+def non_empty(text: str | None) -> str:
     """Return the text itself; setting it to nothing is a mistake."""
     if not text:
         raise ValueError("must not be empty")
     return text
 
 
-def as_given(text: str | None) -> str | None:
+def optional_text(text: str | None) -> str | None:
     """Return the text, also an empty one, or `None` if it is unset."""
     return text
 
@@ -37,7 +37,7 @@ def cookie_name(text: str | None) -> str | None:
     return text or None
 
 
-def whole(least: int, most: int) -> Callable[[str | None], int]:
+def integer_between(least: int, most: int) -> Callable[[str | None], int]:
     """Return a parser of whole numbers from `least` to `most`."""
 
     def parse(text: str | None) -> int:
@@ -52,7 +52,7 @@ def whole(least: int, most: int) -> Callable[[str | None], int]:
     return parse
 
 
-def seconds(text: str | None) -> int | None:
+def lenient_seconds(text: str | None) -> int | None:
     """Return whole seconds, 0 if unset, `None` for no integer at all."""
     if text is None:
         return 0
@@ -73,7 +73,7 @@ def origins(text: str | None) -> tuple[str, ...]:
     return listed
 
 
-def list_of_words(text: str | None) -> tuple[str, ...]:
+def words(text: str | None) -> tuple[str, ...]:
     """Return the words between the commas."""
     words = (word.strip() for word in (text or "").split(","))
     return tuple(word for word in words if word)
@@ -85,10 +85,10 @@ def networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
 
     Kept for each text, because requests ask for it.
     """
-    return tuple(ip_network(word) for word in list_of_words(text))
+    return tuple(ip_network(word) for word in words(text))
 
 
-def web_address(text: str | None) -> str | None:
+def http_url(text: str | None) -> str | None:
     """Return the address if it is one of the web; empty means unset."""
     if text and not text.startswith(("https://", "http://")):
         raise ValueError(f"must begin with https:// or http://, not {text!r}")
@@ -102,7 +102,7 @@ def color(text: str | None) -> str:
     return (text or "").lower()
 
 
-def page_address(text: str | None) -> str | None:
+def page_url(text: str | None) -> str | None:
     """Return the path or whole address of a page; empty means unset."""
     if text and not _PAGE.fullmatch(text):
         raise ValueError(
@@ -114,7 +114,7 @@ def page_address(text: str | None) -> str | None:
 
 def hosts(text: str | None) -> tuple[str, ...]:
     """Return the hosts, with ports where given, of a list with commas."""
-    listed = tuple(word.lower() for word in list_of_words(text))
+    listed = tuple(word.lower() for word in words(text))
     for host in listed:
         if not re.fullmatch(_HOST, host):
             raise ValueError(
@@ -134,7 +134,7 @@ def pem(text: str | None) -> str | None:
     return text.replace("\\n", "\n") if text else None
 
 
-def switch(text: str | None) -> bool:
+def on_or_off(text: str | None) -> bool:
     """Return whether the text is `on`; it may also be `off`."""
     if text not in ("on", "off"):
         raise ValueError(f"must be on or off, not {text!r}")

@@ -40,18 +40,18 @@ class Setting(Generic[T_co]):
             raise ConfigurationError(self.name, str(error)) from None
 
 
-def for_child(**more: str) -> dict[str, str]:
+def child_environment(**more: str) -> dict[str, str]:
     """Return the environment for a program to start, with `more` in it."""
     return {**os.environ, **more}
 
 
-def adopt(given: Mapping[str, str]) -> None:
+def set_missing(given: Mapping[str, str]) -> None:
     """Set for this process what is `given` and not set by now."""
     for name, text in given.items():
         os.environ.setdefault(name, text)
 
 
-def replace(given: Mapping[str, str]) -> None:
+def replace_all(given: Mapping[str, str]) -> None:
     """Set for this process what is `given`, and no other setting."""
     for setting in ALL:
         os.environ.pop(setting.name, None)
@@ -71,18 +71,21 @@ SECURITY_PROFILE: Setting[str] = Setting(
     " sets the defaults below to what OWASP ASVS 5.0 level 2 asks for.",
 )
 API_HOST = Setting(
-    "API_HOST", "0.0.0.0", setting_types.text, "Address the server listens on."
+    "API_HOST",
+    "0.0.0.0",
+    setting_types.non_empty,
+    "Address the server listens on.",
 )
 API_PORT = Setting(
     "API_PORT",
     "5000",
-    setting_types.whole(1, 65535),
+    setting_types.integer_between(1, 65535),
     "TCP port the server listens on.",
 )
 AUTH_TYPE = Setting(
     "AUTH_TYPE",
     None,
-    setting_types.as_given,
+    setting_types.optional_text,
     "Mechanism: `auth`, `basic_auth`, `session_auth`, `session_exp_auth` or"
     " `session_db_auth`. Unset: no authentication, every route is open.",
 )
@@ -96,7 +99,7 @@ SESSION_NAME = Setting(
 SESSION_DURATION = Setting(
     "SESSION_DURATION",
     None,
-    setting_types.seconds,
+    setting_types.lenient_seconds,
     "Seconds a session lives, under `session_exp_auth` and"
     " `session_db_auth`. Unset, 0, negative or not an integer: sessions"
     " never expire, and the start warns of it.",
@@ -104,14 +107,14 @@ SESSION_DURATION = Setting(
 SESSION_IDLE_TIMEOUT = Setting(
     "SESSION_IDLE_TIMEOUT",
     "0",
-    setting_types.whole(0, 31_536_000),
+    setting_types.integer_between(0, 31_536_000),
     "Seconds without a request after which a session ends; 0: no limit.",
     hardened="1800",
 )
 SESSION_MAX_AGE = Setting(
     "SESSION_MAX_AGE",
     "0",
-    setting_types.whole(0, 315_360_000),
+    setting_types.integer_between(0, 315_360_000),
     "Seconds after which a session ends under every mechanism, however"
     " much it is used; 0: no limit but `SESSION_DURATION`.",
     hardened="43200",
@@ -119,26 +122,26 @@ SESSION_MAX_AGE = Setting(
 SESSION_TOUCH_INTERVAL = Setting(
     "SESSION_TOUCH_INTERVAL",
     "60",
-    setting_types.whole(0, 86_400),
+    setting_types.integer_between(0, 86_400),
     "Seconds in which the use of a session is noted at most once; an idle"
     " timeout below ten times that counts instead. 0: only for it.",
 )
 MAX_SESSIONS_PER_USER = Setting(
     "MAX_SESSIONS_PER_USER",
     "0",
-    setting_types.whole(0, 10_000),
+    setting_types.integer_between(0, 10_000),
     "Sessions that a user may have at once; the oldest ends. 0: any number.",
 )
 MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
     "100000",
-    setting_types.whole(1, 10_000_000),
+    setting_types.integer_between(1, 10_000_000),
     "Sessions that a mechanism keeps in memory; the oldest ends.",
 )
 SESSION_PURGE_INTERVAL = Setting(
     "SESSION_PURGE_INTERVAL",
     "60",
-    setting_types.whole(1, 86_400),
+    setting_types.integer_between(1, 86_400),
     "Seconds between two sweeps that drop expired sessions.",
 )
 SESSION_TOKEN = Setting(
@@ -151,7 +154,7 @@ SESSION_TOKEN = Setting(
 SESSION_NAME_HOST_PREFIX = Setting(
     "SESSION_NAME_HOST_PREFIX",
     "off",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether `SESSION_NAME` must begin with `__Host-`, so that browsers"
     " take the cookie only over TLS and from this host; `on` or `off`.",
     hardened="on",
@@ -175,7 +178,7 @@ CORS_ORIGINS = Setting(
 LOGIN_GENERIC_ERRORS = Setting(
     "LOGIN_GENERIC_ERRORS",
     "off",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether an unknown email is answered as a wrong password is; `on` or"
     " `off`.",
     hardened="on",
@@ -183,14 +186,14 @@ LOGIN_GENERIC_ERRORS = Setting(
 REAUTH_WINDOW = Setting(
     "REAUTH_WINDOW",
     "300",
-    setting_types.whole(1, 86_400),
+    setting_types.integer_between(1, 86_400),
     "Seconds after authentication in which sensitive operations do not ask"
     " for the password again.",
 )
 REAUTH_TO_DELETE = Setting(
     "REAUTH_TO_DELETE",
     "off",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether deleting an account needs recent authentication; `on` or `off`.",
     hardened="on",
 )
@@ -207,7 +210,7 @@ AUTHZ_POLICY = Setting(
 THROTTLE = Setting(
     "THROTTLE",
     "on",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether failures to authenticate make the next try wait; `on` or `off`.",
 )
 TRUSTED_PROXIES = Setting(
@@ -221,7 +224,7 @@ TRUSTED_PROXIES = Setting(
 LOGIN_URL = Setting(
     "LOGIN_URL",
     "/sign-in",
-    setting_types.page_address,
+    setting_types.page_url,
     "Where browsers are sent to sign in: a path of the host they are on, or"
     " a whole address. Empty: nowhere, they get 401.",
 )
@@ -236,7 +239,7 @@ ALLOWED_RETURN_HOSTS = Setting(
 IDENTITY_HEADER = Setting(
     "IDENTITY_HEADER",
     "off",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether verify answers with a signed identity, `X-Vestibule-Identity`;"
     " `on` or `off`.",
 )
@@ -250,26 +253,26 @@ IDENTITY_SIGNING_KEY = Setting(
 DATABASE_URL = Setting(
     "DATABASE_URL",
     "sqlite:///vestibule.db",
-    setting_types.text,
+    setting_types.non_empty,
     "Where users and sessions are kept: `sqlite:///FILE` or"
     " `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.",
 )
 DATABASE_TIMEOUT = Setting(
     "DATABASE_TIMEOUT",
     "5000",
-    setting_types.whole(1, 60_000),
+    setting_types.integer_between(1, 60_000),
     "Milliseconds to wait for a locked database before answering 503.",
 )
 WORKERS = Setting(
     "WORKERS",
     "1",
-    setting_types.whole(1, 256),
+    setting_types.integer_between(1, 256),
     "Worker processes. Mechanisms that keep sessions in memory allow one.",
 )
 BLOCKING_THREADS = Setting(
     "BLOCKING_THREADS",
     "16",
-    setting_types.whole(4, 1024),
+    setting_types.integer_between(4, 1024),
     "Threads per worker. At most half of them hash passwords or wait to.",
 )
 PASSWORD_PROFILE = Setting(
@@ -282,7 +285,7 @@ PASSWORD_PROFILE = Setting(
 PASSWORD_MIN_LENGTH = Setting(
     "PASSWORD_MIN_LENGTH",
     "8",
-    setting_types.whole(1, 64),
+    setting_types.integer_between(1, 64),
     "Fewest characters of a password given over HTTP. Scripts on the"
     " models are free.",
     hardened="15",
@@ -298,21 +301,21 @@ PASSWORD_BLOCKLIST = Setting(
 PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",
     "",
-    setting_types.list_of_words,
+    setting_types.words,
     "Words of your organization, separated by commas, that are refused as"
     " passwords.",
 )
 PASSWORD_BREACH_URL = Setting(
     "PASSWORD_BREACH_URL",
     None,
-    setting_types.web_address,
+    setting_types.http_url,
     "Address of a range service that lists stolen passwords by the first"
     " five digits of their SHA-1. Unset: no check.",
 )
 WEB_PAGES = Setting(
     "WEB_PAGES",
     "off",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether there are pages for people beside the API; `on` or `off`. They"
     " need a mechanism with sessions.",
 )
@@ -324,12 +327,15 @@ REGISTRATION = Setting(
     " or `closed`.",
 )
 BRAND_NAME = Setting(
-    "BRAND_NAME", "Vestibule", setting_types.text, "Name that the pages carry."
+    "BRAND_NAME",
+    "Vestibule",
+    setting_types.non_empty,
+    "Name that the pages carry.",
 )
 BRAND_LOGO = Setting(
     "BRAND_LOGO",
     None,
-    setting_types.as_given,
+    setting_types.optional_text,
     "Path of the logo that the pages carry, at most 20,000 bytes of SVG,"
     " PNG, JPEG or WebP. Unset: ours.",
 )
@@ -343,14 +349,14 @@ BRAND_COLOR = Setting(
 EVENTS_KEPT = Setting(
     "EVENTS_KEPT",
     "90",
-    setting_types.whole(0, 36_500),
+    setting_types.integer_between(0, 36_500),
     "Days for which the database keeps what the security log tells of:"
     " logins, failures, changes. 0: not at all.",
 )
 METRICS = Setting(
     "METRICS",
     "on",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether `/metrics` shows how often and how fast the service answered,"
     " and how many logins failed, without authentication; `on` or `off`.",
     hardened="off",
@@ -358,7 +364,7 @@ METRICS = Setting(
 API_DOCS = Setting(
     "API_DOCS",
     "on",
-    setting_types.switch,
+    setting_types.on_or_off,
     "Whether `/openapi.json` describes the API and `/docs` lets people try"
     " it, without authentication; `on` or `off`.",
     hardened="off",
@@ -373,7 +379,7 @@ LOG_LEVEL = Setting(
 ENV_FILE = Setting(
     "ENV_FILE",
     ".env",
-    setting_types.as_given,
+    setting_types.optional_text,
     "File of settings that the command line and the start of the server read"
     " in the working directory; what the environment sets counts more."
     " Empty: none.",

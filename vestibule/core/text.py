@@ -9,7 +9,7 @@ How any text is shown on one line that does nothing to a terminal.
 import unicodedata
 
 #: Characters of a name by which it can be found; an index holds as many.
-LONGEST = 64
+MAX_NAME_KEY_LENGTH = 64
 
 
 def strip_direction_marks(text: str) -> str:
@@ -24,7 +24,7 @@ def strip_direction_marks(text: str) -> str:
 def name_key(name: str | None) -> str:
     """Return a name as it is searched for; "" where there is none."""
     seen = strip_direction_marks(name or "").casefold().split()
-    return " ".join(seen)[:LONGEST]
+    return " ".join(seen)[:MAX_NAME_KEY_LENGTH]
 
 
 def display_name(

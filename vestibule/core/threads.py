@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: The names of those that could not be started.
-_refused: set[str] = set()
+_unstarted: set[str] = set()
 
 
 def start_thread(
@@ -30,11 +30,11 @@ def start_thread(
     try:
         thread.start()
     except RuntimeError as error:
-        if name not in _refused:
-            _refused.add(name)
+        if name not in _unstarted:
+            _unstarted.add(name)
             _log.warning("no thread for %s: %s", name, error)
         return None
-    _refused.discard(name)
+    _unstarted.discard(name)
     return thread
 
 

@@ -17,22 +17,24 @@ from sqlalchemy import Connection
 from vestibule.core import settings
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.errors import DatabaseUnavailable
-from vestibule.db import sqlite
+from vestibule.db import drivers
 from vestibule.db.engine import Database
 
 #: Is told of a copy, from time to time: how much is done, of how much.
-Told = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 #: Pages that are copied between two such moments; Ctrl-C works there.
-PAGES = 1_000
+PAGES_PER_STEP = 1_000
 #: What SQLite may leave beside a file that it could not finish.
-_COMPANIONS = ("-journal", "-wal", "-shm")
+_COMPANION_SUFFIXES = ("-journal", "-wal", "-shm")
 
 
-def _untold(done: int, total: int) -> None:
+def _ignore_progress(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def back_up(database: Database, target: Path, told: Told = _untold) -> None:
+def back_up(
+    database: Database, target: Path, told: ProgressCallback = _ignore_progress
+) -> None:
     """Write a copy of `database` to the new file `target`.
 
     SQLite's is a database file, of whose pages `told` hears; PostgreSQL's
@@ -49,13 +51,15 @@ def back_up(database: Database, target: Path, told: Told = _untold) -> None:
         raise DatabaseUnavailable(f"no backup: {error}") from None
 
 
-def _copy_sqlite(database: Database, name: str, told: Told) -> None:
+def _copy_sqlite(
+    database: Database, name: str, told: ProgressCallback
+) -> None:
     """Copy the pages to the file `name` by SQLite's own online backup."""
 
     def copy(connection: Connection) -> None:
         """Copy all as it is now; writers in a write-ahead log do not wait."""
         source: Any = connection.connection.driver_connection
-        with closing(sqlite.driver().connect(name)) as copied:
+        with closing(drivers.sqlite_driver().connect(name)) as copied:
             # Between two steps others may write: the copy would begin
             # anew, and under steady writing it would never end.
             source.execute("BEGIN")
@@ -63,7 +67,7 @@ def _copy_sqlite(database: Database, name: str, told: Told) -> None:
                 source.execute("SELECT 1 FROM sqlite_schema").fetchone()
                 source.backup(
                     copied,
-                    pages=PAGES,
+                    pages=PAGES_PER_STEP,
                     progress=lambda _, left, total: told(total - left, total),
                 )
             finally:
@@ -75,7 +79,7 @@ def _copy_sqlite(database: Database, name: str, told: Told) -> None:
     try:
         database.read(copy)
     finally:
-        for ending in _COMPANIONS:
+        for ending in _COMPANION_SUFFIXES:
             with suppress(FileNotFoundError):
                 os.unlink(name + ending)
 
@@ -106,7 +110,7 @@ def _dump_postgresql(database: Database, name: str) -> None:
                 f"--file={name}",
                 f"--dbname={make_conninfo(**options)}",
             ],
-            env=settings.for_child(**secret),
+            env=settings.child_environment(**secret),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -28,28 +28,27 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
-from vestibule.db import batches
 from vestibule.db.engine import database
 from vestibule.db.hourly_counts import Bucket, add_counts, hour_of
-from vestibule.db.models.base import insert_into
+from vestibule.db.statements import MAX_BATCH_ROWS, insert_into
 from vestibule.db.tables import EVENTS, USERS
 
 #: Rows that are looked at for one page at most.
 MAX_ROWS_SCANNED = 1_000
 #: Rows that a purge deletes in one transaction.
-PURGE_BATCH_ROWS = batches.DELETE_BATCH_ROWS
+MAX_PURGE_ROWS = MAX_BATCH_ROWS
 #: The kind of event that says when a user was here last.
-LOGIN = "login"
+LOGIN_KIND = "login"
 #: How many microseconds later than it happened a row may be numbered,
 #: where so much happened at once.
-LATEST = 1000
+MAX_NUMBERING_DELAY_MICROSECONDS = 1000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
-_IN_MICROSECOND = 256
+_IDS_PER_MICROSECOND = 256
 #: How many numbers a column of 64 bits has on either side of 0.
-_NUMBERS = 2**63
-_FIELDS = [each.name for each in EVENTS.c if each.name != "id"]
+_ID_BOUND = 2**63
+_COLUMN_NAMES = [each.name for each in EVENTS.c if each.name != "id"]
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,11 @@ class EventPage(NamedTuple):
     A page that is not full and has a number looked at all it may.
     """
 
-    happenings: list[Event]
+    events: list[Event]
     next: int | None
 
 
-def store(
+def insert_events(
     happenings: Sequence[Event], more: Mapping[Bucket, int] | None = None
 ) -> None:
     """Keep what happened, and the sums of it; all of it or nothing.
@@ -107,53 +106,55 @@ def store(
     logins: dict[str, datetime] = {}
     with database().transaction() as connection:
         for one in happenings:
-            _add(connection, one)
+            _insert_event(connection, one)
             sums[Bucket(hour_of(one.at), one.kind)] += one.times
-            if one.kind == LOGIN and one.user_id is not None:
+            if one.kind == LOGIN_KIND and one.user_id is not None:
                 last = logins.get(one.user_id, one.at)
                 logins[one.user_id] = max(last, one.at)
-        _note_logins(connection, logins)
+        _update_last_logins(connection, logins)
         add_counts(connection, sums)
 
 
-def page(
+def fetch_page(
     wanted: EventFilter, most: int, before: int | None = None
 ) -> EventPage:
     """Return the newest `most` events, or those below the number `before`."""
     unlooked = None
     # What one index leads to is wanted, all of it.
-    if len(_given(wanted)) > 1:
+    if len(_equality_conditions(wanted)) > 1:
         # Asked for first, so that what comes meanwhile is on no two pages.
-        rows = database().rows(_unlooked(wanted, before))
+        rows = database().fetch_all(_scan_end_statement(wanted, before))
         unlooked = rows[0][0] if rows else None
     found = [
         Event(_moment_of(row[0]), *row[1:], row[0])
-        for row in database().rows(_page(wanted, most + 1, before, unlooked))
+        for row in database().fetch_all(
+            _page_statement(wanted, most + 1, before, unlooked)
+        )
     ]
     if len(found) > most:
         return EventPage(found[:most], found[most - 1].id)
     return EventPage(found, None if unlooked is None else unlooked + 1)
 
 
-def count(wanted: EventFilter) -> int:
+def count_events(wanted: EventFilter) -> int:
     """Return how many events there are of the wanted ones."""
     number = select(func.count()).select_from(EVENTS)
-    return int(database().rows(number.where(*_conditions(wanted)))[0][0])
+    return int(database().fetch_all(number.where(*_conditions(wanted)))[0][0])
 
 
-def purge(before: datetime) -> int:
+def purge_batch(before: datetime) -> int:
     """Delete the oldest of what happened before a moment; count them.
 
     `BATCH` at most: whoever has to delete many asks again.
     """
     oldest = (
         select(EVENTS.c.id)
-        .where(EVENTS.c.id < _first_of(before))
+        .where(EVENTS.c.id < _first_id_of(before))
         .order_by(EVENTS.c.id)
-        .limit(PURGE_BATCH_ROWS)
+        .limit(MAX_PURGE_ROWS)
     )
     # Nothing to do is the rule, and is found out without a write.
-    if not database().rows(oldest.limit(1)):
+    if not database().fetch_all(oldest.limit(1)):
         return 0
     with database().transaction() as connection:
         return connection.execute(
@@ -161,7 +162,7 @@ def purge(before: datetime) -> int:
         ).rowcount
 
 
-def _page(
+def _page_statement(
     wanted: EventFilter, most: int, before: int | None, unlooked: int | None
 ) -> Select[Any]:
     """Return the statement that finds a page above a number."""
@@ -169,23 +170,27 @@ def _page(
     return newest.order_by(EVENTS.c.id.desc()).limit(most)
 
 
-def _unlooked(wanted: EventFilter, before: int | None) -> Select[Any]:
+def _scan_end_statement(
+    wanted: EventFilter, before: int | None
+) -> Select[Any]:
     """Return the statement for the first number that is not looked at."""
     led = select(EVENTS.c.id).where(
-        *_given(wanted)[:1], *_between(wanted, before)
+        *_equality_conditions(wanted)[:1], *_id_conditions(wanted, before)
     )
     return led.order_by(EVENTS.c.id.desc()).offset(MAX_ROWS_SCANNED).limit(1)
 
 
-def _add(connection: Connection, one: Event) -> None:
+def _insert_event(connection: Connection, one: Event) -> None:
     """Insert a row with the first number of its moment that is free."""
-    statement = _insertion()
-    given = {name: getattr(one, name) for name in _FIELDS}
-    first = _first_of(one.at)
+    statement = _insert_statement()
+    given = {name: getattr(one, name) for name in _COLUMN_NAMES}
+    first = _first_id_of(one.at)
     for number in range(
-        first, first + LATEST * _IN_MICROSECOND, _IN_MICROSECOND
+        first,
+        first + MAX_NUMBERING_DELAY_MICROSECONDS * _IDS_PER_MICROSECOND,
+        _IDS_PER_MICROSECOND,
     ):
-        last = number + _IN_MICROSECOND - 1
+        last = number + _IDS_PER_MICROSECOND - 1
         # Another machine may take the number in the same moment.
         if connection.execute(
             statement, given | {"first": number, "last": last}
@@ -193,7 +198,7 @@ def _add(connection: Connection, one: Event) -> None:
             return
 
 
-def _note_logins(
+def _update_last_logins(
     connection: Connection, logins: Mapping[str, datetime]
 ) -> None:
     """Write when users were here last, unless later is written already.
@@ -210,7 +215,7 @@ def _note_logins(
         )
 
 
-def _insertion() -> ReturningInsert[Any]:
+def _insert_statement() -> ReturningInsert[Any]:
     """Return the statement that inserts a row unless its number is taken."""
     first = bindparam("first", type_=EVENTS.c.id.type)
     last = bindparam("last", type_=EVENTS.c.id.type)
@@ -225,7 +230,7 @@ def _insertion() -> ReturningInsert[Any]:
     )
 
 
-def _given(wanted: EventFilter) -> list[BinaryExpression[bool]]:
+def _equality_conditions(wanted: EventFilter) -> list[BinaryExpression[bool]]:
     """Return what columns have to be; the first condition leads."""
     return [
         EVENTS.c[name] == getattr(wanted, name)
@@ -238,16 +243,16 @@ def _conditions(
     wanted: EventFilter, before: int | None = None, unlooked: int | None = None
 ) -> Iterator[ColumnElement[bool]]:
     """Return what the rows of the wanted events have to meet."""
-    given = _given(wanted)
+    given = _equality_conditions(wanted)
     # The first is met by the fewest rows, which SQLite does not know: a
     # term that is no bare column keeps it from the others' indexes.
     yield from given[:1]
     for other in given[1:]:
         yield func.coalesce(other.left, "") == other.right
-    yield from _between(wanted, before, unlooked)
+    yield from _id_conditions(wanted, before, unlooked)
 
 
-def _between(
+def _id_conditions(
     wanted: EventFilter, before: int | None, unlooked: int | None = None
 ) -> Iterator[ColumnElement[bool]]:
     """Return between which numbers the wanted events are.
@@ -255,8 +260,8 @@ def _between(
     One bound on either side: of two SQLite enters the index by the first
     and passes over what the second leaves out.
     """
-    lower = [] if wanted.since is None else [_first_of(wanted.since)]
-    upper = [] if wanted.until is None else [_first_of(wanted.until)]
+    lower = [] if wanted.since is None else [_first_id_of(wanted.since)]
+    upper = [] if wanted.until is None else [_first_id_of(wanted.until)]
     if unlooked is not None:
         lower.append(unlooked + 1)
     if before is not None:
@@ -267,16 +272,16 @@ def _between(
         yield EVENTS.c.id < min(upper)
 
 
-def _first_of(moment: datetime) -> int:
+def _first_id_of(moment: datetime) -> int:
     """Return the first number of a moment.
 
     Before and after all numbers that a column can hold it is the first or
     the last of them: nothing has happened there.
     """
-    number = (moment - _EPOCH) // _MICROSECOND * _IN_MICROSECOND
-    return min(max(number, -_NUMBERS), _NUMBERS - 1)
+    number = (moment - _EPOCH) // _MICROSECOND * _IDS_PER_MICROSECOND
+    return min(max(number, -_ID_BOUND), _ID_BOUND - 1)
 
 
 def _moment_of(id: int) -> datetime:
     """Return the moment of a number."""
-    return _EPOCH + timedelta(microseconds=id // _IN_MICROSECOND)
+    return _EPOCH + timedelta(microseconds=id // _IDS_PER_MICROSECOND)

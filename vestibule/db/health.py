@@ -48,11 +48,11 @@ def integrity_errors(database: Database) -> list[str]:
     """
     if not database.is_sqlite:
         return []
-    found = database.rows(text("PRAGMA integrity_check"))
+    found = database.fetch_all(text("PRAGMA integrity_check"))
     return [str(row[0]) for row in found if row[0] != "ok"]
 
 
-def is_shared(database: Database) -> bool:
+def is_readable_by_others(database: Database) -> bool:
     """Tell whether others than its owner may read an SQLite file."""
     path = database.url.database or ""
     return bool(os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH))

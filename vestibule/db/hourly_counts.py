@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from vestibule.db.batches import delete_old
 from vestibule.db.engine import database
-from vestibule.db.models.base import insert_into
+from vestibule.db.statements import delete_in_batches, insert_into
 from vestibule.db.tables import HOURLY
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -67,9 +66,9 @@ def set_gauge(amounts: Mapping[Bucket, int]) -> None:
         )
 
 
-def since(hour: int) -> dict[Bucket, int]:
+def fetch_since(hour: int) -> dict[Bucket, int]:
     """Return all sums and states from an hour on."""
-    found: Sequence[Any] = database().rows(
+    found: Sequence[Any] = database().fetch_all(
         select(HOURLY.c.hour, HOURLY.c.name, HOURLY.c.amount).where(
             HOURLY.c.hour >= hour
         )
@@ -79,7 +78,7 @@ def since(hour: int) -> dict[Bucket, int]:
 
 def purge(before: datetime) -> None:
     """Drop what is older than the hour of a moment."""
-    delete_old(HOURLY, HOURLY.c.hour < hour_of(before))
+    delete_in_batches(HOURLY, HOURLY.c.hour < hour_of(before))
 
 
 def _rows(amounts: Mapping[Bucket, int]) -> list[dict[str, int | str]]:

@@ -21,9 +21,8 @@ from sqlalchemy import (
     update,
 )
 
-from vestibule.db.batches import delete_old
 from vestibule.db.engine import database
-from vestibule.db.models.base import insert_into
+from vestibule.db.statements import delete_in_batches, insert_into
 from vestibule.db.tables import FAILURES, parse_moment
 
 
@@ -60,15 +59,15 @@ class FailureCounts(NamedTuple):
 
 _ACCOUNT = FAILURES.alias("of_account")
 _NETWORK = FAILURES.alias("of_network")
-_ALWAYS = select(literal_column("1")).subquery("always")
+_ONE_ROW = select(literal_column("1")).subquery("always")
 # One row whatever there is, so that both come by one look-up.
-_BOTH = select(
+_SELECT_BOTH = select(
     _ACCOUNT.c["count"],
     _ACCOUNT.c.last_at,
     _NETWORK.c["count"],
     _NETWORK.c.last_at,
 ).select_from(
-    _ALWAYS.outerjoin(
+    _ONE_ROW.outerjoin(
         _ACCOUNT, _ACCOUNT.c.key == bindparam("account")
     ).outerjoin(_NETWORK, _NETWORK.c.key == bindparam("network"))
 )
@@ -78,19 +77,21 @@ _COUNT = FAILURES.c["count"]
 def read_counts(keys: CounterKeys) -> FailureCounts:
     """Return both counters as they are."""
     row = database().fetch_one(
-        _BOTH, {"account": keys.account, "network": keys.network}
+        _SELECT_BOTH, {"account": keys.account, "network": keys.network}
     )
     if row is None:
         return FailureCounts(FailureCount(), FailureCount())
-    return FailureCounts(_counter(*row[:2]), _counter(*row[2:]))
+    return FailureCounts(_failure_count(*row[:2]), _failure_count(*row[2:]))
 
 
 def read_count(key: str) -> FailureCount:
     """Return one counter as it is."""
-    found: Sequence[Any] = database().rows(
+    found: Sequence[Any] = database().fetch_all(
         select(_COUNT, FAILURES.c.last_at).where(FAILURES.c.key == key)
     )
-    return _counter(found[0][0], found[0][1]) if found else FailureCount()
+    return (
+        _failure_count(found[0][0], found[0][1]) if found else FailureCount()
+    )
 
 
 def delete_counts(keys: Sequence[str]) -> bool:
@@ -120,8 +121,8 @@ def add_attempt(
         if allow is not None:
             allow(
                 FailureCounts(
-                    _locked(connection, keys.account),
-                    _locked(connection, keys.network),
+                    _read_locked(connection, keys.account),
+                    _read_locked(connection, keys.network),
                 )
             )
         for key in keys:
@@ -130,7 +131,9 @@ def add_attempt(
                 fresh.on_conflict_do_update(
                     index_elements=["key"],
                     set_={
-                        "count": case((_outside(era), 1), else_=_COUNT + 1),
+                        "count": case(
+                            (_outside_window(era), 1), else_=_COUNT + 1
+                        ),
                         "last_at": now,
                     },
                 )
@@ -179,16 +182,16 @@ def reset(
 
 def purge(era: Window) -> int:
     """Delete the counters that are not of the `era`; count them."""
-    return delete_old(FAILURES, _outside(era))
+    return delete_in_batches(FAILURES, _outside_window(era))
 
 
-def _outside(era: Window) -> ColumnElement[bool]:
+def _outside_window(era: Window) -> ColumnElement[bool]:
     """Return the condition that a row's last failure does not count."""
     last_at = FAILURES.c.last_at
     return or_(last_at < era.since, last_at > era.until)
 
 
-def _locked(connection: Connection, key: str) -> FailureCount:
+def _read_locked(connection: Connection, key: str) -> FailureCount:
     """Return a counter that nobody else changes in this transaction.
 
     SQLite has the write lock already, and leaves `FOR UPDATE` out.
@@ -198,10 +201,10 @@ def _locked(connection: Connection, key: str) -> FailureCount:
         .where(FAILURES.c.key == key)
         .with_for_update()
     ).first()
-    return FailureCount() if row is None else _counter(row[0], row[1])
+    return FailureCount() if row is None else _failure_count(row[0], row[1])
 
 
-def _counter(
+def _failure_count(
     number: int | None, last_at: str | datetime | None
 ) -> FailureCount:
     """Return the counter of two columns, which are null without a row."""

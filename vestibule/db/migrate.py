@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
 # Alembic keeps what it works on in its module.
-_upgrading = threading.Lock()
-_LOCK = 5_417_210_393  # any number, as long as nobody else takes it
+_upgrade_lock = threading.Lock()
+_ADVISORY_LOCK_ID = (
+    5_417_210_393  # any number, as long as nobody else takes it
+)
 
 
 def ensure(database: Database) -> None:
@@ -39,7 +41,7 @@ def ensure(database: Database) -> None:
     if found == REVISION:
         return
     if not database.is_sqlite or is_newer(found):
-        raise SchemaMismatch(mismatch(found))
+        raise SchemaMismatch(mismatch_message(found))
     upgrade(database)
 
 
@@ -51,7 +53,7 @@ def is_newer(found: str | None) -> bool:
     return found is not None and found > REVISION
 
 
-def mismatch(found: str | None) -> str:
+def mismatch_message(found: str | None) -> str:
     """Return why the schema `found` does not fit, and what to do about it."""
     if is_newer(found):
         return (
@@ -67,7 +69,7 @@ def mismatch(found: str | None) -> str:
 
 def revision(database: Database) -> str | None:
     """Return the revision that `database` is at; `None` if it is empty."""
-    return database.read(_noted_revision)
+    return database.read(_stored_revision)
 
 
 def upgrade(database: Database) -> None:
@@ -82,11 +84,12 @@ def upgrade(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("path_separator", "os")
-    with _upgrading, database.transaction() as connection:
+    with _upgrade_lock, database.transaction() as connection:
         if not database.is_sqlite:
             # Two machines may be upgraded at the same moment.
             connection.execute(
-                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK}
+                text("SELECT pg_advisory_xact_lock(:lock)"),
+                {"lock": _ADVISORY_LOCK_ID},
             )
         config.attributes["connection"] = connection
         try:
@@ -99,7 +102,7 @@ def upgrade(database: Database) -> None:
     _log.info("the database is at revision %s now", REVISION)
 
 
-def _noted_revision(connection: Connection) -> str | None:
+def _stored_revision(connection: Connection) -> str | None:
     """Return the revision as the last migration noted it."""
     if not inspect(connection).has_table("alembic_version"):
         return None

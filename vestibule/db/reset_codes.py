@@ -13,15 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from vestibule.core.errors import DuplicateEmail
 from vestibule.db import session_queries
 from vestibule.db.engine import database
-from vestibule.db.models.base import insert_into
 from vestibule.db.models.user import User
+from vestibule.db.statements import insert_into
 from vestibule.db.tables import RESET_CODES, USERS
 
 
 def replace(user_id: str, digest: str, now: datetime) -> None:
     """Keep a user's new code; the one before is dead."""
     with database().transaction() as connection:
-        _replace_within(connection, user_id, digest, now)
+        _replace_in_transaction(connection, user_id, digest, now)
 
 
 def add_user_with_code(user: User, digest: str, now: datetime) -> None:
@@ -32,8 +32,8 @@ def add_user_with_code(user: User, digest: str, now: datetime) -> None:
     """
     try:
         with database().transaction() as connection:
-            user.insert_within(connection)
-            _replace_within(connection, user.id, digest, now)
+            user.insert_in_transaction(connection)
+            _replace_in_transaction(connection, user.id, digest, now)
     except IntegrityError:
         raise DuplicateEmail from None
 
@@ -45,7 +45,7 @@ def user_id_for_code(
 
     `None` if there is none, or if the user may not come in.
     """
-    found = database().rows(
+    found = database().fetch_all(
         select(USERS.c.id)
         .join_from(USERS, RESET_CODES, RESET_CODES.c.user_id == USERS.c.id)
         .where(
@@ -79,11 +79,13 @@ def redeem(
             .where(USERS.c.id == user_id)
             .values(password=password_hash, updated_at=now)
         )
-        session_queries.delete_for_user(connection, user_id, reason)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
+        )
     return True
 
 
-def _replace_within(
+def _replace_in_transaction(
     connection: Connection, user_id: str, digest: str, now: datetime
 ) -> None:
     """Keep a user's new code in the transaction of something greater."""

@@ -23,9 +23,14 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock
-from vestibule.db.batches import DELETE_BATCH_ROWS, PAUSE_SECONDS, delete_old
 from vestibule.db.engine import database
-from vestibule.db.models.base import insert_into, is_storable
+from vestibule.db.models.base import is_storable
+from vestibule.db.statements import (
+    BATCH_PAUSE_SECONDS,
+    MAX_BATCH_ROWS,
+    delete_in_batches,
+    insert_into,
+)
 from vestibule.db.tables import ENDED_SESSIONS, USER_SESSIONS
 
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
@@ -42,7 +47,10 @@ class Rotation(NamedTuple):
 
 def delete_by_digest(digest: str, reason: str) -> bool:
     """End the session with this digest; tell if there was one."""
-    return _end_all(reason, [USER_SESSIONS.c.session_digest == digest]) > 0
+    return (
+        _delete_in_batches(reason, [USER_SESSIONS.c.session_digest == digest])
+        > 0
+    )
 
 
 def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
@@ -52,10 +60,10 @@ def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
     condition = [USER_SESSIONS.c.id == handle]
     if user_id is not None:
         condition.append(USER_SESSIONS.c.user_id == user_id)
-    return _end_all(reason, condition) > 0
+    return _delete_in_batches(reason, condition) > 0
 
 
-def delete_of_user(
+def delete_for_user(
     reason: str, user_id: str | None, keep: str | None = None
 ) -> int:
     """End the sessions of a user, or of all, but for one handle."""
@@ -64,20 +72,20 @@ def delete_of_user(
         condition.append(USER_SESSIONS.c.user_id == user_id)
     if keep is not None:
         condition.append(USER_SESSIONS.c.id != keep)
-    return _end_all(reason, condition)
+    return _delete_in_batches(reason, condition)
 
 
 def delete_created_before(moment: datetime, reason: str) -> int:
     """End the sessions that began before a moment; count them."""
     dead = [USER_SESSIONS.c.created_at < moment]
-    return _end_all(reason, dead, PAUSE_SECONDS)
+    return _delete_in_batches(reason, dead, BATCH_PAUSE_SECONDS)
 
 
 def delete_idle_since(moment: datetime, reason: str) -> int:
     """End the sessions whose last use was before a moment; count them."""
     seen, began = USER_SESSIONS.c.last_seen_at, USER_SESSIONS.c.created_at
     dead = [or_(seen < moment, and_(seen.is_(None), began < moment))]
-    return _end_all(reason, dead, PAUSE_SECONDS)
+    return _delete_in_batches(reason, dead, BATCH_PAUSE_SECONDS)
 
 
 def enforce_session_limit(
@@ -100,10 +108,10 @@ def enforce_session_limit(
         .offset(most)
     )
     handles = list(connection.scalars(oldest))
-    return _end(connection, reason, USER_SESSIONS.c.id.in_(handles))
+    return _delete(connection, reason, USER_SESSIONS.c.id.in_(handles))
 
 
-def delete_for_user(
+def delete_for_user_in_transaction(
     connection: Connection,
     user_id: str,
     reason: str,
@@ -117,7 +125,7 @@ def delete_for_user(
     if keep is not None:
         digest = USER_SESSIONS.c.session_digest
         condition &= or_(digest.is_(None), digest != keep)
-    return _end(connection, reason, condition)
+    return _delete(connection, reason, condition)
 
 
 def rotate(old: str, new: str, now: datetime) -> bool:
@@ -141,7 +149,7 @@ def rotate_in_transaction(
     )
     if not connection.execute(statement).rowcount:
         return False
-    _note(connection, "rotated", [rotation.old])
+    _record_end_reasons(connection, "rotated", [rotation.old])
     return True
 
 
@@ -158,19 +166,19 @@ def touch(digest: str, now: datetime) -> None:
 
 def end_reason(digest: str, since: datetime) -> str | None:
     """Return why the session with this digest ended, if it did `since`."""
-    found = database().rows(_REASON, {"digest": digest})
+    found = database().fetch_all(_REASON, {"digest": digest})
     if not found or found[0].ended_at < since:
         return None
     reason: str = found[0].reason
     return reason
 
 
-def delete_reasons(before: datetime) -> None:
+def purge_end_reasons(before: datetime) -> None:
     """Delete the reasons of sessions that ended before a moment."""
-    delete_old(ENDED_SESSIONS, ENDED_SESSIONS.c.ended_at < before)
+    delete_in_batches(ENDED_SESSIONS, ENDED_SESSIONS.c.ended_at < before)
 
 
-def _end_all(
+def _delete_in_batches(
     reason: str,
     conditions: Sequence[ColumnElement[bool]],
     pause: float = 0,
@@ -180,22 +188,20 @@ def _end_all(
     How many were found, not how many were deleted, tells if there are
     more: PostgreSQL lets others end some of a batch at the same time.
     """
-    some = (
-        select(USER_SESSIONS.c.id).where(*conditions).limit(DELETE_BATCH_ROWS)
-    )
+    some = select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
     ended = 0
     while True:
         with database().transaction() as connection:
             batch = list(connection.scalars(some))
             found = USER_SESSIONS.c.id.in_(batch)
             # One that was used meanwhile may meet them no more.
-            ended += _end(connection, reason, and_(found, *conditions))
-        if len(batch) < DELETE_BATCH_ROWS:
+            ended += _delete(connection, reason, and_(found, *conditions))
+        if len(batch) < MAX_BATCH_ROWS:
             return ended
         time.sleep(pause)
 
 
-def _end(
+def _delete(
     connection: Connection, reason: str, condition: ColumnElement[bool]
 ) -> int:
     """Delete the sessions that meet the condition and note their reason."""
@@ -204,11 +210,15 @@ def _end(
         .where(condition)
         .returning(USER_SESSIONS.c.session_digest)
     ).all()
-    _note(connection, reason, [each for each in digests if each is not None])
+    _record_end_reasons(
+        connection, reason, [each for each in digests if each is not None]
+    )
     return len(digests)
 
 
-def _note(connection: Connection, reason: str, digests: Sequence[Any]) -> None:
+def _record_end_reasons(
+    connection: Connection, reason: str, digests: Sequence[Any]
+) -> None:
     """Note why the sessions with these digests ended."""
     if digests:
         now = clock.now()

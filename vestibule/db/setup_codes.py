@@ -15,10 +15,10 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES, USERS
 
-_ANYBODY = select(USERS.c.id).limit(1)
+_ANY_USER = select(USERS.c.id).limit(1)
 # In one order, so that two who lock them never wait for each other.
 # SQLite has one writer at a time and needs no locks.
-_ALL_LOCKED = (
+_LOCK_ALL_CODES = (
     select(SETUP_CODES.c.code_digest, SETUP_CODES.c.created_at)
     .order_by(SETUP_CODES.c.code_digest)
     .with_for_update()
@@ -27,7 +27,7 @@ _ALL_LOCKED = (
 
 def has_users() -> bool:
     """Tell whether there is any user."""
-    return bool(database().rows(_ANYBODY))
+    return bool(database().fetch_all(_ANY_USER))
 
 
 def add(digest: str, now: datetime, since: datetime) -> None:
@@ -44,13 +44,15 @@ def add(digest: str, now: datetime, since: datetime) -> None:
 def has_valid_code(since: datetime) -> bool:
     """Tell whether there is a code that was made after `since`."""
     made = select(SETUP_CODES.c.code_digest).limit(1)
-    return bool(database().rows(made.where(SETUP_CODES.c.created_at > since)))
+    return bool(
+        database().fetch_all(made.where(SETUP_CODES.c.created_at > since))
+    )
 
 
 def is_valid_code(digest: str, since: datetime) -> bool:
     """Tell whether this is a code that was made after `since`."""
     return bool(
-        database().rows(
+        database().fetch_all(
             select(SETUP_CODES.c.code_digest).where(
                 SETUP_CODES.c.code_digest == digest,
                 SETUP_CODES.c.created_at > since,
@@ -69,13 +71,13 @@ def redeem(digest: str, since: datetime, admin: User) -> bool:
         with database().transaction() as connection:
             moments = {
                 row.code_digest: row.created_at
-                for row in connection.execute(_ALL_LOCKED)
+                for row in connection.execute(_LOCK_ALL_CODES)
             }
             if digest not in moments or moments[digest] <= since:
                 return False
-            if connection.execute(_ANYBODY).first() is not None:
+            if connection.execute(_ANY_USER).first() is not None:
                 return False
-            admin.insert_within(connection)
+            admin.insert_in_transaction(connection)
             connection.execute(delete(SETUP_CODES))
     except IntegrityError:
         # Somebody of the same email came in this very moment.

@@ -26,23 +26,23 @@ class StoredKey:
 
 def all_keys() -> list[StoredKey]:
     """Return the stored keys, oldest first."""
-    return _read(database().rows(_ALL))
+    return _to_keys(database().fetch_all(_ALL))
 
 
 def ensure_one(made: Callable[[], StoredKey]) -> list[StoredKey]:
     """Return the stored keys; store what `made` returns if there is none."""
     with database().transaction() as connection:
-        _lock(connection)
-        if not (stored := _read(connection.execute(_ALL).all())):
-            stored = [_added(connection, made())]
+        _lock_table(connection)
+        if not (stored := _to_keys(connection.execute(_ALL).all())):
+            stored = [_insert(connection, made())]
     return stored
 
 
 def replace(new: StoredKey, gone: Iterable[str]) -> None:
     """Store a new key and drop those with the ids in `gone`."""
     with database().transaction() as connection:
-        _lock(connection)
-        _added(connection, new)
+        _lock_table(connection)
+        _insert(connection, new)
         connection.execute(
             delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id.in_(list(gone)))
         )
@@ -53,12 +53,12 @@ _ALL = select(
 ).order_by(SIGNING_KEYS.c.created_at, SIGNING_KEYS.c.id)
 
 
-def _read(rows: Sequence[Sequence[object]]) -> list[StoredKey]:
+def _to_keys(rows: Sequence[Sequence[object]]) -> list[StoredKey]:
     """Return `rows` as keys."""
     return [StoredKey(*row) for row in rows]  # type: ignore[arg-type]
 
 
-def _added(connection: Connection, key: StoredKey) -> StoredKey:
+def _insert(connection: Connection, key: StoredKey) -> StoredKey:
     """Store `key` and return it."""
     connection.execute(
         insert(SIGNING_KEYS).values(
@@ -68,7 +68,7 @@ def _added(connection: Connection, key: StoredKey) -> StoredKey:
     return key
 
 
-def _lock(connection: Connection) -> None:
+def _lock_table(connection: Connection) -> None:
     """Let others wait: SQLite does so for every writer anyway."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))

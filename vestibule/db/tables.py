@@ -79,11 +79,11 @@ class UTCMoment(TypeDecorator[datetime]):
 
 #: A number of 64 bits; SQLite has a table's rows in the order of it only
 #: if the column is called INTEGER.
-Position = BigInteger().with_variant(Integer, "sqlite")
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 #: Text that sorts by its code points, as Python's does and as a search for
 #: a beginning needs it, whatever language a server's database speaks.
-Key = Text().with_variant(Text(collation="C"), "postgresql")
+SortableText = Text().with_variant(Text(collation="C"), "postgresql")
 
 METADATA = MetaData()
 
@@ -94,15 +94,15 @@ USERS = Table(
     Column("created_at", UTCMoment, nullable=False),
     Column("updated_at", UTCMoment, nullable=False),
     Column("email", Text),
-    Column("email_key", Key),
+    Column("email_key", SortableText),
     Column("password", Text),
     Column("first_name", Text),
     Column("last_name", Text),
     Column("role", Text, nullable=False, server_default="member"),
     Column("disabled_at", UTCMoment),
     # The names as they are searched for.
-    Column("first_key", Key, nullable=False, server_default=""),
-    Column("last_key", Key, nullable=False, server_default=""),
+    Column("first_key", SortableText, nullable=False, server_default=""),
+    Column("last_key", SortableText, nullable=False, server_default=""),
     # The last login; `vestibule.db.events` writes it, with the event.
     Column("signed_in_at", UTCMoment),
     Index("users_email_key", "email_key", unique=True),
@@ -187,7 +187,7 @@ SIGNING_KEYS = Table(
 EVENTS = Table(
     "events",
     METADATA,
-    Column("id", Position, primary_key=True, autoincrement=False),
+    Column("id", RowNumber, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("user_id", Text),
     Column("by_id", Text),

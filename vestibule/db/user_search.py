@@ -33,9 +33,9 @@ from vestibule.db.tables import USERS, parse_moment
 #: Rows that are looked at for one page at most.
 MAX_ROWS_SCANNED = 1_000
 #: Places at which the words of a search are divided into both names.
-SPLITS = 3
+MAX_NAME_SPLITS = 3
 #: It sorts after all that people type.
-_LAST = "\U0010ffff"
+_HIGHEST_CHARACTER = "\U0010ffff"
 _C = USERS.c
 
 
@@ -68,7 +68,7 @@ class UserPage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Range:
+class IndexRange:
     """A range of an index: all that begins like something, in order."""
 
     columns: tuple[Column[Any], ...]
@@ -83,7 +83,10 @@ class Range:
             one == value
             for one, value in zip(self.columns, self.exactly, strict=False)
         ]
-        wanted += [column >= self.beginning, column < self.beginning + _LAST]
+        wanted += [
+            column >= self.beginning,
+            column < self.beginning + _HIGHEST_CHARACTER,
+        ]
         if after is not None:
             wanted.append(self._beyond(after))
         # An email is one account, so nothing is left to be sorted.
@@ -128,10 +131,10 @@ def search_page(
     found: list[tuple[Cursor, User]] = []
     looked = 0
     while looked < MAX_ROWS_SCANNED:
-        size = min(_likely(sought) * (most + 1), MAX_ROWS_SCANNED)
-        rows = list(islice(_rows(sought, size, after), size))
+        size = min(_rows_per_match(sought) * (most + 1), MAX_ROWS_SCANNED)
+        rows = list(islice(_scan(sought, size, after), size))
         for after, user in rows:
-            if _meets(user, sought):
+            if _matches(user, sought):
                 found.append((after, user))
             if len(found) > most:
                 return UserPage([each for _, each in found[:-1]], found[-2][0])
@@ -141,61 +144,63 @@ def search_page(
     return UserPage([each for _, each in found], after)
 
 
-def _likely(sought: UserFilter) -> int:
+def _rows_per_match(sought: UserFilter) -> int:
     """Return how many rows are looked at for one that is shown, likely."""
     conditions = (sought.role, sought.disabled, sought.signed_in)
     return 1 if all(each is None for each in conditions) else 4
 
 
-def _rows(
+def _scan(
     sought: UserFilter, size: int, after: Cursor | None
 ) -> Iterator[tuple[Cursor, User]]:
     """Give users and their places, each user once, in order."""
     if not sought.text.strip():
-        yield from _newest(sought, size, after)
+        yield from _scan_newest(sought, size, after)
         return
     ranges = _ranges(sought.text)
     before: Cursor | None = None
     for place, user in merge(
-        *(_within(each, size, after) for each in ranges),
+        *(_scan_range(each, size, after) for each in ranges),
         key=lambda found: found[0],
     ):
         # Who is in several ranges stands where they come first.
-        if place != before and place == min(_places(ranges, user)):
+        if place != before and place == min(_cursors_of(ranges, user)):
             yield place, user
         else:
-            yield place, _NOBODY
+            yield place, _NOT_SHOWN
         before = place
 
 
 #: Stands for a row that was looked at and is not to be shown.
-_NOBODY = User(id="nobody")
+_NOT_SHOWN = User(id="nobody")
 
 
-def _within(
-    each: Range, size: int, after: Cursor | None
+def _scan_range(
+    each: IndexRange, size: int, after: Cursor | None
 ) -> Iterator[tuple[Cursor, User]]:
     """Give the first rows of a range after a place, when they are used."""
-    for row in database().rows(each.statement(size, after)):
+    for row in database().fetch_all(each.statement(size, after)):
         user = User._from_row(row)
         yield each.place_of(_values(each, user), user.id), user
 
 
-def _ranges(text: str) -> list[Range]:
+def _ranges(text: str) -> list[IndexRange]:
     """Return where the users are whom a text may mean."""
     names = _C.first_key, _C.last_key
     key = name_key(text)
-    ranges = [Range((_C.email_key,), email_key(strip_direction_marks(text)))]
+    ranges = [
+        IndexRange((_C.email_key,), email_key(strip_direction_marks(text)))
+    ]
     if key:
-        ranges += [Range(names, key), Range((_C.last_key,), key)]
+        ranges += [IndexRange(names, key), IndexRange((_C.last_key,), key)]
     words = key.split(" ")
-    for number in range(1, len(words))[:SPLITS]:
+    for number in range(1, len(words))[:MAX_NAME_SPLITS]:
         head, tail = " ".join(words[:number]), " ".join(words[number:])
-        ranges.append(Range(names, tail, (head,)))
+        ranges.append(IndexRange(names, tail, (head,)))
     return ranges
 
 
-def _values(each: Range, user: User) -> tuple[str | None, ...]:
+def _values(each: IndexRange, user: User) -> tuple[str | None, ...]:
     """Return what a user has in the columns of a range."""
     known = {
         "email_key": None if user.email is None else email_key(user.email),
@@ -205,7 +210,7 @@ def _values(each: Range, user: User) -> tuple[str | None, ...]:
     return tuple(known[column.name] for column in each.columns)
 
 
-def _places(ranges: Sequence[Range], user: User) -> Iterator[Cursor]:
+def _cursors_of(ranges: Sequence[IndexRange], user: User) -> Iterator[Cursor]:
     """Give the places of a user in all ranges that hold it."""
     for each in ranges:
         values = _values(each, user)
@@ -213,18 +218,18 @@ def _places(ranges: Sequence[Range], user: User) -> Iterator[Cursor]:
             yield each.place_of(values, user.id)
 
 
-def _newest(
+def _scan_newest(
     sought: UserFilter, size: int, after: Cursor | None
 ) -> Iterator[tuple[Cursor, User]]:
     """Give users, the newest of the narrowest filter first."""
     disabled = sought.disabled and sought.role is not Role.ADMIN
-    for row in database().rows(_newest_first(sought, size, after)):
+    for row in database().fetch_all(_newest_statement(sought, size, after)):
         user = User._from_row(row)
         at = user.disabled_at if disabled else user.created_at
         yield Cursor(str(at), "", user.id), user
 
 
-def _newest_first(
+def _newest_statement(
     sought: UserFilter, size: int, after: Cursor | None
 ) -> Select[Any]:
     """Return the statement for them, by the filter's index."""
@@ -238,7 +243,7 @@ def _newest_first(
     elif sought.signed_in is False:
         wanted.append(_C.signed_in_at.is_(None))
     if after is not None:
-        then = _moment_of(after)
+        then = _parse_cursor_moment(after)
         # Said twice, so that the index is entered at that moment.
         wanted += [began <= then, or_(began < then, _C.id < after.id)]
     newest = select(USERS).where(*wanted)
@@ -250,11 +255,11 @@ def _statements(
 ) -> list[Select[Any]]:
     """Return all that the database is asked for a page, for its tests."""
     if not sought.text.strip():
-        return [_newest_first(sought, size, after)]
+        return [_newest_statement(sought, size, after)]
     return [each.statement(size, after) for each in _ranges(sought.text)]
 
 
-def _moment_of(place: Cursor) -> datetime:
+def _parse_cursor_moment(place: Cursor) -> datetime:
     """Return the moment at which a place is; raise `InvalidValue`."""
     try:
         return parse_moment(place.first)
@@ -262,9 +267,9 @@ def _moment_of(place: Cursor) -> datetime:
         raise InvalidValue("after", "is no place of this list") from None
 
 
-def _meets(user: User, sought: UserFilter) -> bool:
+def _matches(user: User, sought: UserFilter) -> bool:
     """Tell whether a user meets all filters."""
-    return user is not _NOBODY and all(
+    return user is not _NOT_SHOWN and all(
         (
             sought.role in (None, user.role),
             sought.disabled in (None, user.disabled_at is not None),

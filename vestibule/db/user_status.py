@@ -23,7 +23,7 @@ from vestibule.db.tables import USERS
 
 # In one order, so that two who lock them never wait for each other.
 # SQLite has one writer at a time and needs no locks.
-_ADMINS = (
+_LOCK_ADMINS = (
     select(USERS.c.id)
     .where(USERS.c.role == Role.ADMIN.value, USERS.c.disabled_at.is_(None))
     .order_by(USERS.c.id)
@@ -35,8 +35,8 @@ def set_role(user_id: str, role: Role) -> None:
     """Give a user a role; raise `LastAdmin` or `NotStored`."""
     with database().transaction() as connection:
         if role is not Role.ADMIN:
-            _keep_an_admin(connection, user_id)
-        _change(connection, user_id, role=role.value)
+            _require_another_admin(connection, user_id)
+        _update_user(connection, user_id, role=role.value)
 
 
 def disable(user_id: str, since: datetime, reason: str) -> None:
@@ -45,11 +45,13 @@ def disable(user_id: str, since: datetime, reason: str) -> None:
     Raise `LastAdmin` or `NotStored`.
     """
     with database().transaction() as connection:
-        _keep_an_admin(connection, user_id)
+        _require_another_admin(connection, user_id)
         column = USERS.c.disabled_at
         first = func.coalesce(column, literal(since, column.type))
-        _change(connection, user_id, disabled_at=first)
-        session_queries.delete_for_user(connection, user_id, reason)
+        _update_user(connection, user_id, disabled_at=first)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
+        )
 
 
 def enable(user_id: str, reason: str) -> None:
@@ -59,26 +61,28 @@ def enable(user_id: str, reason: str) -> None:
     one. Raise `NotStored`.
     """
     with database().transaction() as connection:
-        _change(connection, user_id, disabled_at=None)
-        session_queries.delete_for_user(connection, user_id, reason)
+        _update_user(connection, user_id, disabled_at=None)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
+        )
 
 
 def remove(user: User) -> None:
     """Delete a user and what belongs to it; raise `LastAdmin`."""
     with database().transaction() as connection:
         # Looking for another admin locks this one's row.
-        user.drop_reset_code(connection)
-        _keep_an_admin(connection, user.id)
-        user.remove_within(connection)
+        user.delete_reset_code(connection)
+        _require_another_admin(connection, user.id)
+        user.remove_in_transaction(connection)
 
 
-def _keep_an_admin(connection: Connection, user_id: str) -> None:
+def _require_another_admin(connection: Connection, user_id: str) -> None:
     """Raise `LastAdmin` if no other admin may come in than this user."""
-    if list(connection.scalars(_ADMINS)) == [user_id]:
+    if list(connection.scalars(_LOCK_ADMINS)) == [user_id]:
         raise LastAdmin
 
 
-def _change(connection: Connection, user_id: str, **values: Any) -> None:
+def _update_user(connection: Connection, user_id: str, **values: Any) -> None:
     """Write columns of a user; raise `NotStored` if it is not there."""
     changed = connection.execute(
         update(USERS)

@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 #: Of the format that all versions since 3.7.0 read and write.
-VERSION = 3_007_000
+WAL_INDEX_VERSION = 3_007_000
 #: Bytes of the header: a counter of commits is in it, the length of the
 #: log and two checksums (https://sqlite.org/walformat.html, section 2.1).
 HEADER_BYTES = 48
-_IS_INITIALIZED = 12
+_INITIALIZED_OFFSET = 12
 # A process that opens one database after another must not take a header
 # of the one before for one of the next.
-_numbers = itertools.count(1)
-_FAILED = ctypes.c_void_p(-1).value
+_instance_numbers = itertools.count(1)
+_MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 class WalIndex:
@@ -48,7 +48,7 @@ class WalIndex:
         self._keeper: Any = None
         self._inode: tuple[int, int] | None = None
         self._header: Any = None
-        self._number = b"%d " % next(_numbers)
+        self._number = b"%d " % next(_instance_numbers)
 
     def header(self) -> bytes | None:
         """Return what is another one after each commit, whoever made it.
@@ -60,14 +60,14 @@ class WalIndex:
             with self._seeking:
                 if not self._is_sought:
                     self._seek()
-        return self.glance()
+        return self.peek()
 
-    def glance(self) -> bytes | None:
+    def peek(self) -> bytes | None:
         """Return `header` if it was found already; seek nothing."""
         header = self._header
         return None if header is None else self._number + header.raw
 
-    def check(self) -> None:
+    def detach_if_replaced(self) -> None:
         """Do without it once another file was put at the path.
 
         Whoever opens the path from then on writes to that other one.
@@ -87,8 +87,8 @@ class WalIndex:
         """Map the page, if this process has it open in the known format."""
         self._keeper = self._connect()
         self._inode = _inode_of(self._path)
-        found = _descriptor(f"{os.path.realpath(self._path)}-shm")
-        address = None if found is None else _map(found)
+        found = _open_descriptor(f"{os.path.realpath(self._path)}-shm")
+        address = None if found is None else _map_page(found)
         if address is not None:
             header = (ctypes.c_char * HEADER_BYTES).from_address(address)
             if _is_readable(header.raw):
@@ -99,7 +99,7 @@ class WalIndex:
 def _is_readable(header: bytes) -> bool:
     """Tell whether the bytes are a header of the one known format."""
     version = int.from_bytes(header[:4], sys.byteorder)
-    return version == VERSION and bool(header[_IS_INITIALIZED])
+    return version == WAL_INDEX_VERSION and bool(header[_INITIALIZED_OFFSET])
 
 
 def _inode_of(path: str | int) -> tuple[int, int] | None:
@@ -111,7 +111,7 @@ def _inode_of(path: str | int) -> tuple[int, int] | None:
     return seen.st_dev, seen.st_ino
 
 
-def _descriptor(path: str) -> int | None:
+def _open_descriptor(path: str) -> int | None:
     """Return by which descriptor this process has `path` open."""
     wanted, opened = _inode_of(path), Path("/proc/self/fd")
     if wanted is None or not opened.is_dir():
@@ -122,7 +122,7 @@ def _descriptor(path: str) -> int | None:
     return None
 
 
-def _map(descriptor: int) -> int | None:
+def _map_page(descriptor: int) -> int | None:
     """Return the address at which the file can be read, or `None`.
 
     Not by `mmap.mmap`: it has a descriptor of its own, and closes it.
@@ -140,4 +140,4 @@ def _map(descriptor: int) -> int | None:
     address: int | None = function(
         None, mmap.PAGESIZE, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0
     )
-    return None if address == _FAILED else address
+    return None if address == _MAP_FAILED else address

@@ -162,9 +162,7 @@ def async_backend_for(
 
         return AsyncInProcess(InProcess())
     # What asks in process needs no client of HTTP.
-    from vestibule.protect.async_http_client import (
-        AsyncHTTPClient,
-    )
+    from vestibule.protect.async_http_client import AsyncHTTPClient
 
     wire = AsyncHTTPClient(parse_address(url, timeout))
     if audience is None:

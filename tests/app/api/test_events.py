@@ -28,7 +28,7 @@ from vestibule.accounts.password_reset import issue_code
 from vestibule.audit import log
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
-from vestibule.db.events import EventFilter, page
+from vestibule.db.events import EventFilter, fetch_page
 from vestibule.db.models.user import User
 
 Logged = Callable[[], list[dict[str, Any]]]
@@ -217,7 +217,7 @@ def test_each_event_is_in_the_database(
     FLOWS[event][0](scene)
     assert audit_writer().flush()
     line = [one for one in logged() if one["event"] == event.value][-1]
-    kept = page(EventFilter(kind=event.value), 1).happenings[0]
+    kept = fetch_page(EventFilter(kind=event.value), 1).events[0]
     assert kept.at.isoformat(timespec="milliseconds") == line["time"]
     assert (kept.ip, kept.network) == (line["ip"], "127.0.0.1/32")
     assert kept.user_agent is not None

@@ -155,8 +155,10 @@ def search_events(
     number = "".join(place or "")
     if place is not None and not _NUMBER.fullmatch(number):
         raise InvalidValue("after", "is no place of this list")
-    found = events.page(wanted, most, None if place is None else int(number))
-    return found.happenings, (
+    found = events.fetch_page(
+        wanted, most, None if place is None else int(number)
+    )
+    return found.events, (
         None
         if found.next is None
         else cursor.encode([str(found.next)], wanted)

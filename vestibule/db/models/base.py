@@ -26,13 +26,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from vestibule.core import clock
 from vestibule.core.errors import InvalidValue, RecordGone, VestibuleError
 from vestibule.db.engine import database
-from vestibule.db.identity_map import recall
+from vestibule.db.identity_map import IdentityMap
+from vestibule.db.statements import insert_into
 from vestibule.db.tables import as_utc, parse_moment
 
 Self = TypeVar("Self", bound="Base")
@@ -54,11 +54,11 @@ class Base:
         """
         now = clock.now()
         self.id: str = kwargs.get("id") or str(uuid.uuid4())
-        self.created_at = _given_moment("created_at", kwargs, now)
-        self.updated_at = _given_moment("updated_at", kwargs, now)
+        self.created_at = _moment_argument("created_at", kwargs, now)
+        self.updated_at = _moment_argument("updated_at", kwargs, now)
         self._loaded: Sequence[Any] | None = None
 
-    def twin(self: Self) -> Self:
+    def copy(self: Self) -> Self:
         """Return another object with the same attributes."""
         made = type(self).__new__(type(self))
         made.__dict__.update(self.__dict__)
@@ -80,7 +80,9 @@ class Base:
 
     def to_json(self) -> dict[str, str | None]:
         """Return the public attributes, moments as `YYYY-MM-DD HH:MM:SS`."""
-        return {name: _plain(getattr(self, name)) for name in self._public}
+        return {
+            name: _json_value(getattr(self, name)) for name in self._public
+        }
 
     def save(self) -> None:
         """Insert the object or update its row, and set `updated_at`.
@@ -89,7 +91,7 @@ class Base:
         """
         self.updated_at = clock.now()
         row = self._row()
-        changed = self._changed(row)
+        changed = self._changed_columns(row)
         statement = insert_into(self._table).values(row)
         self._execute(
             statement.on_conflict_do_update(
@@ -107,7 +109,7 @@ class Base:
         """
         self.updated_at = clock.now()
         row = self._row()
-        changed = self._changed(row)
+        changed = self._changed_columns(row)
         statement = update(self._table).where(self._table.c.id == self.id)
         if not self._execute(statement.values(changed), changed):
             raise RecordGone(f"{self!r} was removed")
@@ -133,7 +135,7 @@ class Base:
             self._loaded = tuple(row.values())
         return free
 
-    def insert_within(self, connection: Connection) -> None:
+    def insert_in_transaction(self, connection: Connection) -> None:
         """Insert the object as a part of a transaction.
 
         Raise `IntegrityError` if the schema's rules refuse it.
@@ -142,21 +144,21 @@ class Base:
         connection.execute(insert_into(self._table).values(row))
         self._loaded = tuple(row.values())
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Raise `InvalidValue` for an attribute that cannot be stored."""
         self._row()
 
     def remove(self) -> None:
         """Delete the object; one that is not stored is left in peace."""
         with database().transaction() as connection:
-            self.remove_within(connection)
+            self.remove_in_transaction(connection)
 
     @classmethod
     def get(cls: type[Self], id: Any = None) -> Self | None:
         """Return the object with this `id`, or `None`."""
         if not is_storable(id):
             return None
-        known: Self | None = recall(cls, id)
+        known: Self | None = IdentityMap.get(cls, id)
         if known is not None:
             return known
         row = database().fetch_one(_by_id(cls._table), {"id": id})
@@ -169,11 +171,11 @@ class Base:
         """Return the objects whose attributes all equal the given values,
         oldest first; all of them if nothing is given.
         """
-        found = database().rows(cls._found(attributes))
+        found = database().fetch_all(cls._search_statement(attributes))
         return [cls._from_row(row) for row in found]
 
     @classmethod
-    def pages(
+    def search_pages(
         cls: type[Self],
         attributes: Mapping[str, Any] | None = None,
         size: int = 500,
@@ -183,8 +185,8 @@ class Base:
         Each page is of a moment of its own, and no object is in two.
         """
         began, id = cls._table.c.created_at, cls._table.c.id
-        page = found = cls._found(attributes).limit(size)
-        while rows := database().rows(page):
+        page = found = cls._search_statement(attributes).limit(size)
+        while rows := database().fetch_all(page):
             objects = [cls._from_row(row) for row in rows]
             yield objects
             last = objects[-1]
@@ -196,7 +198,9 @@ class Base:
             )
 
     @classmethod
-    def _found(cls, attributes: Mapping[str, Any] | None) -> Select[Any]:
+    def _search_statement(
+        cls, attributes: Mapping[str, Any] | None
+    ) -> Select[Any]:
         """Return the search for these attributes, oldest first."""
         table = cls._table
         wanted = [
@@ -218,7 +222,7 @@ class Base:
     def count(cls) -> int:
         """Return how many objects of the class are stored."""
         statement = select(func.count()).select_from(cls._table)
-        return int(database().rows(statement)[0][0])
+        return int(database().fetch_all(statement)[0][0])
 
     def _row(self) -> dict[str, Any]:
         """Return each column's value, in their order; raise `InvalidValue`."""
@@ -258,7 +262,7 @@ class Base:
                 return false()
         return column == value if is_storable(value) else false()
 
-    def _changed(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _changed_columns(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns of `row` that differ from what was loaded.
 
         The date of the update is always among them.
@@ -273,13 +277,13 @@ class Base:
             if name == "updated_at" or value != _comparable(before, value)
         }
 
-    def remove_within(self, connection: Connection) -> None:
+    def remove_in_transaction(self, connection: Connection) -> None:
         """Delete the row, and what cannot be without it."""
         connection.execute(
             delete(self._table).where(self._table.c.id == self.id)
         )
 
-    def _end_with(
+    def _delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """End what is worth nothing once these columns are `changed`."""
@@ -288,12 +292,12 @@ class Base:
         """Run one write and return how many rows it touched."""
         try:
             with database().transaction() as connection:
-                self._end_with(connection, changed)
+                self._delete_dependents(connection, changed)
                 return int(connection.execute(statement).rowcount)
         except IntegrityError:
-            raise self._conflict() from None
+            raise self._conflict_error() from None
 
-    def _conflict(self) -> VestibuleError:
+    def _conflict_error(self) -> VestibuleError:
         """Return the error for a row that the schema's rules refuse."""
         return InvalidValue("id", "is in conflict with what is stored")
 
@@ -332,7 +336,7 @@ def storable_moment(field: str, value: Any) -> datetime:
     raise InvalidValue(field, "must be a date and time")
 
 
-def _given_moment(
+def _moment_argument(
     name: str, given: Mapping[str, Any], otherwise: datetime
 ) -> datetime:
     """Return the moment that was `given` by `name`, or the other one."""
@@ -354,7 +358,7 @@ def _comparable(before: Any, value: Any) -> Any:
     return parse_moment(before)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Return how JSON has `value`: moments as text, the rest as it is."""
     if isinstance(value, datetime):
         return value.isoformat(" ", "seconds")[:19]
@@ -365,10 +369,3 @@ def _plain(value: Any) -> Any:
 def _by_id(table: Table) -> Select[Any]:
     """Return the look-up of a row of `table` by its id."""
     return select(table).where(table.c.id == bindparam("id"))
-
-
-def insert_into(table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an insert that can say what to do about a conflict."""
-    if database().is_sqlite:
-        return sqlite.insert(table)
-    return postgresql.insert(table)

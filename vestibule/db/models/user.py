@@ -29,13 +29,13 @@ from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.tables import RESET_CODES, USERS, parse_moment
 
-_PASSWORD = USERS.c.keys().index("password")
+_PASSWORD_INDEX = USERS.c.keys().index("password")
 #: Columns whose change ends a reset code.
-_ENDS_RESET_CODE = frozenset({"password", "email_key"})
+_RESET_CODE_COLUMNS = frozenset({"password", "email_key"})
 # PostgreSQL shows the row as it was while a change of it is not committed;
 # `FOR SHARE` waits for its end. `FOR KEY SHARE` does not: a hash is no key.
 # SQLite has one writer at a time and leaves it out.
-_SETTLED = (
+_SELECT_COMMITTED = (
     select(USERS)
     .where(USERS.c.id == bindparam("id"))
     .with_for_update(read=True)
@@ -86,13 +86,13 @@ class User(Base):
         self.signed_in_at: datetime | None = None
 
     @classmethod
-    def settled(cls, id: str) -> "User | None":
+    def get_committed(cls, id: str) -> "User | None":
         """Return the user as stored, once a change under way has ended.
 
         The lock lasts as long as the statement, which takes no other: so
         nobody waits for it who has what it waits for.
         """
-        row = database().fetch_one(_SETTLED, {"id": id})
+        row = database().fetch_one(_SELECT_COMMITTED, {"id": id})
         return None if row is None else cls._from_row(row)
 
     @property
@@ -117,7 +117,7 @@ class User(Base):
         Raise `InvalidValue` for text that has no UTF-8.
         """
         self._password = (
-            passwords.hash_of(value) if isinstance(value, str) else None
+            passwords.hash_password(value) if isinstance(value, str) else None
         )
 
     def is_valid_password(self, pwd: Any) -> bool:
@@ -126,7 +126,7 @@ class User(Base):
             return False
         return passwords.verify(self._password, pwd)
 
-    def renew_hash(self, pwd: str) -> None:
+    def rehash_if_outdated(self, pwd: str) -> None:
         """Store a hash of today's cost if the stored one is of another.
 
         `pwd` was found right just now. A password that was changed in the
@@ -135,7 +135,7 @@ class User(Base):
         before = self._password
         if before is None or not passwords.needs_rehash(before):
             return
-        after = passwords.hash_of(pwd)
+        after = passwords.hash_password(pwd)
         if not self.replace_hash(before, after):
             # Perhaps another login has renewed it in the same moment.
             stored = User.get(self.id)
@@ -146,7 +146,7 @@ class User(Base):
         if self._loaded is not None:
             # What is stored already is no change for `save` to write.
             loaded = list(self._loaded)
-            loaded[_PASSWORD] = after
+            loaded[_PASSWORD_INDEX] = after
             self._loaded = loaded
 
     def replace_hash(self, before: str | None, after: str) -> bool:
@@ -177,7 +177,7 @@ class User(Base):
             USERS.c.id == self.id, USERS.c.password == self._password
         )
         with database().transaction() as connection:
-            self._end_with(connection, {"password"})
+            self._delete_dependents(connection, {"password"})
             if not connection.execute(
                 statement.values(password=after, updated_at=now)
             ).rowcount:
@@ -185,12 +185,12 @@ class User(Base):
             rotated = kept is not None and (
                 session_queries.rotate_in_transaction(connection, kept, now)
             )
-            session_queries.delete_for_user(
+            session_queries.delete_for_user_in_transaction(
                 connection, self.id, reason, kept.new if kept else None
             )
         return rotated
 
-    def adopt_hash(self, stored: str) -> None:
+    def set_hash(self, stored: str) -> None:
         """Take over a hash that another store made of the password."""
         self._password = stored
 
@@ -247,20 +247,22 @@ class User(Base):
             return USERS.c.email_key == email_key(value)
         return super()._equals(name, value)
 
-    def remove_within(self, connection: Connection) -> None:
+    def remove_in_transaction(self, connection: Connection) -> None:
         """Delete the user, its sessions and its reset code together."""
-        self.drop_reset_code(connection)
-        super().remove_within(connection)
-        session_queries.delete_for_user(connection, self.id, "user_removed")
+        self.delete_reset_code(connection)
+        super().remove_in_transaction(connection)
+        session_queries.delete_for_user_in_transaction(
+            connection, self.id, "user_removed"
+        )
 
-    def _end_with(
+    def _delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """End a reset code: it is for the old password, at the old email."""
-        if not _ENDS_RESET_CODE.isdisjoint(changed):
-            self.drop_reset_code(connection)
+        if not _RESET_CODE_COLUMNS.isdisjoint(changed):
+            self.delete_reset_code(connection)
 
-    def drop_reset_code(self, connection: Connection) -> None:
+    def delete_reset_code(self, connection: Connection) -> None:
         """Delete the code by which the password could be reset.
 
         Its row comes before the user's, and that before the sessions', in
@@ -270,6 +272,6 @@ class User(Base):
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )
 
-    def _conflict(self) -> VestibuleError:
+    def _conflict_error(self) -> VestibuleError:
         """Say that the email is taken: nothing else can be in conflict."""
         return DuplicateEmail()

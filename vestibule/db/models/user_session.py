@@ -20,9 +20,10 @@ from vestibule.core.digest import digest_of
 from vestibule.core.network import network_of
 from vestibule.db import session_queries
 from vestibule.db.engine import database
-from vestibule.db.identity_map import remember
-from vestibule.db.models.base import Base, insert_into, storable_text
+from vestibule.db.identity_map import IdentityMap
+from vestibule.db.models.base import Base, storable_text
 from vestibule.db.models.user import User
+from vestibule.db.statements import insert_into
 from vestibule.db.tables import USER_SESSIONS, USERS, parse_moment
 
 Self = TypeVar("Self", bound="UserSession")
@@ -75,9 +76,9 @@ class UserSession(Base):
             return None
         if row[_SESSION_COLUMNS] is not None:
             user = User._from_row(row[_SESSION_COLUMNS:])
-            remember(User, user.id, user)
+            IdentityMap.put(User, user.id, user)
         session = cls._from_row(row[:_SESSION_COLUMNS])
-        remember(UserSession, session_id, session)
+        IdentityMap.put(UserSession, session_id, session)
         return session
 
     @classmethod
@@ -93,10 +94,12 @@ class UserSession(Base):
         `before` has the beginning and the id of the session after which
         they are to follow; `network` is where they were opened.
         """
-        found = database().rows(_newest(user_id, most, before, network))
+        found = database().fetch_all(
+            _newest_statement(user_id, most, before, network)
+        )
         return [cls._from_row(row) for row in found]
 
-    def save_within(self, most: int, reason: str) -> None:
+    def insert_within_limit(self, most: int, reason: str) -> None:
         """Insert the session; end the user's oldest beyond `most`.
 
         Both at once, so that logins at the same moment never leave more;
@@ -169,7 +172,7 @@ class UserSession(Base):
         return super()._equals(name, value)
 
 
-def _newest(
+def _newest_statement(
     user_id: str | None,
     most: int,
     before: tuple[datetime, str] | None,

@@ -4,7 +4,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import Position, UTCMoment
+from vestibule.db.tables import RowNumber, UTCMoment
 
 revision = "0004"
 down_revision = "0003"
@@ -16,7 +16,7 @@ def upgrade() -> None:
     """Add both tables, and widen an index."""
     op.create_table(
         "events",
-        sa.Column("id", Position, primary_key=True, autoincrement=False),
+        sa.Column("id", RowNumber, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("user_id", sa.Text),
         sa.Column("by_id", sa.Text),

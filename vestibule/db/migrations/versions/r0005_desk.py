@@ -9,7 +9,7 @@ from alembic import op
 
 from vestibule.core.network import network_of
 from vestibule.core.text import name_key
-from vestibule.db.tables import Key, UTCMoment
+from vestibule.db.tables import SortableText, UTCMoment
 
 revision = "0005"
 down_revision = "0004"
@@ -37,7 +37,8 @@ def upgrade() -> None:
     """Add columns and the table, fill them, then make the indexes."""
     for name in ("first_key", "last_key"):
         op.add_column(
-            "users", sa.Column(name, Key, nullable=False, server_default="")
+            "users",
+            sa.Column(name, SortableText, nullable=False, server_default=""),
         )
     op.add_column("users", sa.Column("signed_in_at", UTCMoment))
     op.add_column("user_sessions", sa.Column("network", sa.Text))
@@ -49,7 +50,7 @@ def upgrade() -> None:
     )
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
-        op.alter_column("users", "email_key", type_=Key)
+        op.alter_column("users", "email_key", type_=SortableText)
     _fill_names(connection)
     _fill_logins(connection)
     _fill_networks(connection)

@@ -264,7 +264,9 @@ def _parse_cursor_moment(place: Cursor) -> datetime:
     try:
         return parse_moment(place.first)
     except ValueError:
-        raise InvalidValue("after", "is no place of this list") from None
+        raise InvalidValue(
+            "after", "is no place of this list", code="invalid"
+        ) from None
 
 
 def _matches(user: User, sought: UserFilter) -> bool:

@@ -82,9 +82,13 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
         or not url.isprintable()
         or " " in url
     ):
-        raise InvalidValue("url", "must be as http://127.0.0.1:5000")
+        raise InvalidValue(
+            "url", "must be as http://127.0.0.1:5000", code="invalid"
+        )
     if not 0 < timeout < math.inf:
-        raise InvalidValue("timeout", "must be a number of seconds above 0")
+        raise InvalidValue(
+            "timeout", "must be a number of seconds above 0", code="invalid"
+        )
     return ServiceAddress(
         f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), timeout
     )
@@ -93,7 +97,9 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
 def refuse_audience(audience: str | None) -> None:
     """Raise `InvalidValue` for an `audience` without anybody's keys."""
     if audience is not None:
-        raise InvalidValue("audience", "needs the url of a Vestibule")
+        raise InvalidValue(
+            "audience", "needs the url of a Vestibule", code="required"
+        )
 
 
 #: Where it is asked; a page's address to sign in at is not wanted.

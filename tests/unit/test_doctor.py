@@ -182,11 +182,11 @@ def test_nobody_is_an_admin(sound: None) -> None:
 def test_a_worker_that_ended_unexpectedly(sound: None) -> None:
     """The last one is named, and what ended a week ago is not."""
     now = clock.now()
-    events.store(
+    events.insert_events(
         [Event(now - timedelta(days=8), "worker_exited", reason="SIGBUS")]
     )
     assert "unexpectedly" not in findings(Level.WEAK)
-    events.store(
+    events.insert_events(
         [
             Event(now - timedelta(days=each), "worker_exited", reason=cause)
             for each, cause in ((1, "SIGSEGV"), (2, "SIGKILL"))

@@ -14,21 +14,21 @@ from tests.backends import PostgreSQL
 from tests.e2e.server.patience import answers, is_alive, within
 from tests.serving import COOKIE, Server
 from vestibule.audit.log import EventType
-from vestibule.audit.worker_exits import cause_of
 from vestibule.db import engine
-from vestibule.db.events import EventFilter, page
+from vestibule.db.events import EventFilter, fetch_page
+from vestibule.metrics.worker_exits import cause_of
 
 EXITS = ("vestibule_worker_exits_total", ())
 #: The server, with a function by which a worker exits with a code.
 EXITING = """
 import os, signal
-from vestibule import worker
-load = worker.load
+from vestibule.server import worker
+load = worker.load_application
 def exiting(*arguments, **rest):
     signal.signal(signal.SIGUSR1, lambda *_: os._exit(3))
     return load(*arguments, **rest)
-worker.load = exiting
-from api.v1.app import main
+worker.load_application = exiting
+from vestibule.server.granian import main
 main()
 """
 
@@ -62,7 +62,7 @@ def end_one(server: Server, how: signal.Signals) -> None:
 def reasons() -> list[str | None]:
     """Return the reasons of the stored events, the newest first."""
     wanted = EventFilter(kind=EventType.WORKER_EXITED.value)
-    return [each.reason for each in page(wanted, 10).happenings]
+    return [each.reason for each in fetch_page(wanted, 10).events]
 
 
 def are_stored(number: int) -> bool:

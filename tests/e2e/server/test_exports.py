@@ -20,7 +20,7 @@ NUMBER = BATCH + 500
 FAILING = """
 import time
 from pathlib import Path
-from api.v1.app import main
+from vestibule.server.granian import main
 from vestibule.db import events
 from vestibule.core.errors import DatabaseUnavailable
 

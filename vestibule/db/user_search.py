@@ -176,7 +176,7 @@ def _scan(
 
 
 #: Stands for a row that was scanned and must not be shown again.
-_NOT_SHOWN = User(id="nobody")
+_NOT_SHOWN = User(id="not shown")
 
 
 def _scan_range(

@@ -117,8 +117,8 @@ def _by_a_process(guest: Guest) -> None:
         [
             sys.executable,
             "-c",
-            "from models import ending; import sys;"
-            "print(ending.end_by_digest(sys.argv[1], 'revoked'))",
+            "from vestibule.db import session_queries; import sys;"
+            "print(session_queries.delete_by_digest(sys.argv[1], 'revoked'))",
             digest_of(guest.session_id),
         ],
         check=True,

@@ -275,7 +275,7 @@ def test_who_knows_an_old_password_does_not_hold(any_database: str) -> None:
 
 
 def test_a_renewed_hash_is_not_saved_again(any_database: str) -> None:
-    """A hash that was upgraded counts as loaded and not as a change."""
+    """What `rehash_if_outdated` wrote counts as loaded, not as changed."""
     user = User()
     user.set_hash(passwords.legacy_hash("0" * 64))
     user.save()

@@ -79,7 +79,7 @@ def test_nothing_of_a_connection_stays_on_a_thread(
         raise KeyError
     for use in (user.save, User.count, lambda: User.get(user.id)):
         use()
-        assert list(database()._local.__dict__.values()) == [None]
+        assert list(database()._pool._local.__dict__.values()) == [None]
 
 
 def test_what_is_given_back_to_a_closed_database_is_closed(

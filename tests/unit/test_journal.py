@@ -31,7 +31,7 @@ import threading
 from datetime import datetime, timezone
 
 from vestibule.audit.writer import AuditWriter
-from vestibule.audit.log import Event, Line
+from vestibule.audit.log import AuditRecord, EventType
 
 def refuse(*arguments):
     raise RuntimeError("can't start new thread")
@@ -39,7 +39,8 @@ def refuse(*arguments):
 threading._start_new_thread = refuse
 writing = AuditWriter(lambda some: print(len(some), "written"))
 for _ in range(2):
-    writing.note(Line(Event.LOGIN, datetime.now(timezone.utc), {}, None))
+    now = datetime.now(timezone.utc)
+    writing.note(AuditRecord(EventType.LOGIN, now, {}, None))
 print("noted")
 """
 

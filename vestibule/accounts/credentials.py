@@ -46,7 +46,9 @@ def change_password(
     """
     verify_password(user, current)
     if new == current:
-        raise InvalidValue("new_password", "is the present one")
+        raise InvalidValue(
+            "new_password", "is the present one", code="unchanged"
+        )
     hashed = new_password_hash(user, new)
     kept, new_id = None, new_session_id()
     if session_id is not None:
@@ -128,7 +130,7 @@ def check_email(email: Any) -> None:
     reserved for other uses do not (RFC 6761: `localhost`, `invalid`).
     """
     if not isinstance(email, str):
-        raise InvalidValue("email", "must be a string")
+        raise InvalidValue("email", "must be a string", code="invalid")
     try:
         validate_email(
             email.strip(),
@@ -137,4 +139,6 @@ def check_email(email: Any) -> None:
             strict=True,
         )
     except (EmailNotValidError, UnicodeError):
-        raise InvalidValue("email", "is not an email address") from None
+        raise InvalidValue(
+            "email", "is not an email address", code="invalid_email"
+        ) from None

@@ -78,7 +78,7 @@ def create_first_admin(
     if not setup_codes.redeem(
         digest, clock.now() - SETUP_CODE_LIFETIME, admin
     ):
-        raise WrongCode
+        raise WrongCode(code="wrong_setup_code")
     log(EventType.USER_ADDED, user=admin.id, reason="first_run")
     return admin
 
@@ -97,5 +97,5 @@ def _check_guess(digest: str) -> None:
         )
     ):
         attempt.fail()
-        raise WrongCode
+        raise WrongCode(code="wrong_setup_code")
     attempt.succeed()

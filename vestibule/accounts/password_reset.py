@@ -73,7 +73,7 @@ def set_forgotten_password(
     if not reset_codes.redeem(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
     ):
-        raise WrongCode
+        raise WrongCode(code="wrong_reset_code")
     log(EventType.PASSWORD_RESET, user=user.id)
     if store is not None:
         store.end_all(EndReason.PASSWORD_RESET, user.id)
@@ -102,6 +102,6 @@ def _guessed(email: str, digest: str) -> User:
         found = User.get(reset_codes.user_id_for_code(key, digest, since))
     if found is None:
         attempt.fail()
-        raise WrongCode
+        raise WrongCode(code="wrong_reset_code")
     attempt.succeed()
     return found

@@ -87,7 +87,9 @@ def statistics(name: str) -> Statistics:
     """
     period = PERIODS.get(name)
     if period is None:
-        raise InvalidValue("period", f"must be one of {', '.join(PERIODS)}")
+        raise InvalidValue(
+            "period", f"must be one of {', '.join(PERIODS)}", code="invalid"
+        )
     now, step = hour_of(clock.now()), period.hours
     end = (now // step + 1) * step
     start = end - period.slots * step

@@ -65,11 +65,15 @@ def read_new_password() -> str:
     # It is `None` in a program that was started with it closed.
     line = sys.stdin.buffer.readline() if sys.stdin else b""
     if not line:
-        raise InvalidValue("password", "is expected on standard input")
+        raise InvalidValue(
+            "password", "is expected on standard input", code="required"
+        )
     try:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError:
-        raise InvalidValue("password", "is not valid UTF-8") from None
+        raise InvalidValue(
+            "password", "is not valid UTF-8", code="invalid_character"
+        ) from None
 
 
 def confirm(question: str) -> None:

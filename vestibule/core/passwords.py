@@ -98,7 +98,9 @@ def hash_password(password: str) -> str:
     try:
         return _run_in_hash_thread(_hasher().hash, password)
     except UnicodeEncodeError:
-        raise InvalidValue("password", "is not valid Unicode") from None
+        raise InvalidValue(
+            "password", "is not valid Unicode", code="invalid_character"
+        ) from None
 
 
 def legacy_hash(sha256_hex: str) -> str:

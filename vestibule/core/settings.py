@@ -93,8 +93,8 @@ SESSION_NAME = Setting(
     "SESSION_NAME",
     None,
     setting_types.cookie_name,
-    "Name of the session cookie, read at each request. Unset: users cannot"
-    " log in, and a login that would succeed is answered with 500.",
+    "Name of the session cookie, read at each request. Unset: logins are"
+    " impossible; a valid one answers 500.",
 )
 SESSION_DURATION = Setting(
     "SESSION_DURATION",
@@ -174,7 +174,7 @@ CORS_ORIGINS = Setting(
     "*",
     setting_types.origins,
     "Origins whose pages may read responses, without credentials: `*`, or a"
-    " list with commas, or nothing.",
+    " list separated by commas, or nothing.",
     hardened="",
 )
 LOGIN_GENERIC_ERRORS = Setting(
@@ -189,8 +189,8 @@ REAUTH_WINDOW = Setting(
     "REAUTH_WINDOW",
     "300",
     setting_types.integer_between(1, 86_400),
-    "Seconds after the user entered the password in which a sensitive"
-    " action does not ask for it again.",
+    "Seconds after authentication in which sensitive operations do not ask"
+    " for the password again.",
 )
 REAUTH_TO_DELETE = Setting(
     "REAUTH_TO_DELETE",
@@ -203,9 +203,10 @@ AUTHZ_POLICY = Setting(
     "AUTHZ_POLICY",
     "open",
     setting_types.one_of("open", "self"),
-    "What users may do with each other's accounts: under `open` every user"
-    " may list, add, show, rename and delete users; under `self` only admins"
-    " may, and members have access to their own account.",
+    "What users may do to each other's accounts: `open` lets every"
+    " authenticated user list, add, show, rename and delete users; under"
+    " `self` only admins may, and members have access to their own account"
+    " only.",
     hardened="self",
 )
 THROTTLE = Setting(
@@ -218,8 +219,9 @@ TRUSTED_PROXIES = Setting(
     "TRUSTED_PROXIES",
     "",
     setting_types.networks,
-    "Addresses and networks (CIDR), with commas, of the proxies whose"
-    " `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty: none.",
+    "Addresses and networks (CIDR), separated by commas, of the proxies"
+    " whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty:"
+    " none.",
 )
 LOGIN_URL = Setting(
     "LOGIN_URL",
@@ -232,9 +234,9 @@ ALLOWED_RETURN_HOSTS = Setting(
     "ALLOWED_RETURN_HOSTS",
     "",
     setting_types.hosts,
-    "Hosts, with commas, that browsers may be redirected to after signing"
-    " in (`app.example`, `app.example:8443`). The host of the sign-in page"
-    " is always allowed.",
+    "Hosts, separated by commas, that browsers may be redirected to after"
+    " signing in (`app.example`, `app.example:8443`). The host of the"
+    " sign-in page is always allowed.",
 )
 IDENTITY_HEADER = Setting(
     "IDENTITY_HEADER",
@@ -304,15 +306,15 @@ PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",
     "",
     setting_types.words,
-    "Words of your organization that are rejected as passwords, with commas"
-    " between them.",
+    "Words of your organization, separated by commas, that are refused as"
+    " passwords.",
 )
 PASSWORD_BREACH_URL = Setting(
     "PASSWORD_BREACH_URL",
     None,
     setting_types.http_url,
-    "URL of a range service that lists breached passwords by the first five"
-    " digits of their SHA-1. Unset: no check.",
+    "Address of a range service that lists stolen passwords by the first"
+    " five digits of their SHA-1. Unset: no check.",
 )
 WEB_PAGES = Setting(
     "WEB_PAGES",
@@ -325,8 +327,8 @@ REGISTRATION = Setting(
     "REGISTRATION",
     "closed",
     setting_types.one_of("open", "closed"),
-    "Whether visitors may register an account on the pages: `open` or"
-    " `closed`.",
+    "Whether anonymous visitors may create an account on the pages: `open`"
+    " or `closed`.",
 )
 BRAND_NAME = Setting(
     "BRAND_NAME",
@@ -359,15 +361,15 @@ METRICS = Setting(
     "METRICS",
     "on",
     setting_types.on_or_off,
-    "Whether `/metrics` reports the number and duration of requests and the"
-    " number of failed logins, without authentication; `on` or `off`.",
+    "Whether `/metrics` shows how often and how fast the service answered,"
+    " and how many logins failed, without authentication; `on` or `off`.",
     hardened="off",
 )
 API_DOCS = Setting(
     "API_DOCS",
     "on",
     setting_types.on_or_off,
-    "Whether `/openapi.json` describes the API and `/docs` offers to try"
+    "Whether `/openapi.json` describes the API and `/docs` lets people try"
     " it, without authentication; `on` or `off`.",
     hardened="off",
 )

@@ -176,7 +176,9 @@ def translate_error(error: Exception) -> VestibuleError:
     state = getattr(cause, "sqlstate", None)
     if state == _INDEX_ENTRY_TOO_LONG:
         # The value is at fault here, and not the database.
-        return InvalidValue("an email or id", "is too long to be stored")
+        return InvalidValue(
+            "an email or id", "is too long to be stored", code="too_long"
+        )
     if (
         state in _RETRYABLE_SQLSTATES
         or "locked" in why

@@ -1,21 +1,17 @@
 #!/usr/bin/env python3
-"""The connections to the database: a small pool that threads borrow from.
+"""The database: reads, write transactions and the change token.
 
 Importing this module opens nothing. Every error of a driver is translated
 to an error of `vestibule.core.errors`, and the failed connection is closed.
 A write is one transaction that holds the write lock from its beginning.
 
-A connection stays open between two uses, in the driver's autocommit mode:
-opening one for each request costs more than the look-up it is opened for.
-It does not stay with a thread. Python before 3.12.4 crashes when a thread
-that Python did not start ends while it still holds such a connection
-(docs/decisions/2026-11-28-threads-that-end.md).
+Connections come from a pool (`vestibule.db.pool`) and are in the driver's
+autocommit mode.
 """
 
 import itertools
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -32,6 +28,7 @@ from vestibule.db.drivers import (
     create_engine,
     translate_error,
 )
+from vestibule.db.pool import Pool, PooledConnection
 from vestibule.db.wal_index import WalIndex
 
 T = TypeVar("T")
@@ -41,36 +38,8 @@ T = TypeVar("T")
 _token_numbers = itertools.count(1)
 
 
-class PooledConnection:
-    """A connection of the pool, opened at first use and after a failure.
-
-    `driver` is the driver's own connection below it, and `data_version`
-    the value of that SQLite pragma that was last read on it.
-    """
-
-    __slots__ = ("connection", "data_version", "driver")
-
-    def __init__(self) -> None:
-        """Start without an open connection."""
-        self.connection: Connection | None = None
-        self.driver: Any = None
-        self.data_version: int | None = None
-
-    def close(self) -> None:
-        """Close the connection; uncommitted work is rolled back."""
-        connection, self.connection = self.connection, None
-        self.driver = self.data_version = None
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
-
-
 class Database:
-    """The database at one address, shared by the threads of a process.
-
-    It has at most as many open connections as threads have used it at the
-    same time: `BLOCKING_THREADS` of a server, and its background threads.
-    """
+    """The database at one address, shared by the threads of a process."""
 
     def __init__(self, url: URL, timeout: int) -> None:
         """Prepare for `url`; `timeout` is in milliseconds. Opens nothing."""
@@ -82,12 +51,7 @@ class Database:
             SQLAlchemyError,
             self.engine.dialect.loaded_dbapi.Error,
         )
-        # Appending to a deque and popping from it are atomic. The connection
-        # that was returned last is lent next, so few of them are in use.
-        self._idle: deque[PooledConnection] = deque()
-        # The connection that a thread has borrowed, until it returns it.
-        self._local = threading.local()
-        self._is_disposed = False
+        self._pool = Pool(self._connect)
         self._compiled: dict[Executable, str] = {}
         # SQLite has one writer at a time. A thread that waits for this lock
         # wakes at once; the busy handler of SQLite sleeps and polls.
@@ -110,9 +74,7 @@ class Database:
 
         def look_up(pooled: PooledConnection) -> Any:
             """Execute the SQL on the driver's connection."""
-            return (
-                self._open_driver(pooled).execute(text, parameters).fetchone()
-            )
+            return pooled.open_driver().execute(text, parameters).fetchone()
 
         row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
         return row
@@ -148,9 +110,7 @@ class Database:
 
     def _data_version_changed(self, pooled: PooledConnection) -> bool:
         """Return True if another connection wrote since the last call."""
-        row = (
-            self._open_driver(pooled).execute("PRAGMA data_version").fetchone()
-        )
+        row = pooled.open_driver().execute("PRAGMA data_version").fetchone()
         before, pooled.data_version = pooled.data_version, int(row[0])
         return before != pooled.data_version
 
@@ -167,7 +127,7 @@ class Database:
 
         def read_once(pooled: PooledConnection) -> T:
             """Read in autocommit mode: the driver begins no transaction."""
-            connection = self._open(pooled)
+            connection = pooled.open()
             with connection.begin():
                 return work(connection)
 
@@ -182,7 +142,7 @@ class Database:
         failures. An `IntegrityError` is left to the caller, who knows
         which rule of the schema was violated.
         """
-        with self._hold_write_lock(), self._borrow() as pooled:
+        with self._hold_write_lock(), self._pool.borrow() as pooled:
             connection = self._retry_if_disconnected(self._begin)
             try:
                 yield connection
@@ -203,47 +163,17 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Lend a connection: the one that this thread already uses, if any."""
-        with self._borrow() as pooled:
-            yield self._open(pooled)
+        with self._pool.borrow() as pooled:
+            yield pooled.open()
 
     def close(self) -> None:
         """Close the connections that no thread is using."""
-        while pooled := self._take_idle():
-            pooled.close()
+        self._pool.close_idle()
 
     def dispose(self) -> None:
         """Close all connections, those still lent when they are returned."""
-        self._is_disposed = True
-        self.close()
+        self._pool.dispose()
         self._index.close()
-
-    @contextmanager
-    def _borrow(self) -> Iterator[PooledConnection]:
-        """Lend a connection of the pool; a nested block gets the same one.
-
-        The thread keeps no reference to it after the block.
-        """
-        pooled: PooledConnection | None = getattr(self._local, "pooled", None)
-        if pooled is not None:
-            yield pooled
-            return
-        pooled = self._take_idle() or PooledConnection()
-        self._local.pooled = pooled
-        try:
-            yield pooled
-        finally:
-            self._local.pooled = None
-            if self._is_disposed:
-                pooled.close()
-            elif pooled.connection is not None:
-                self._idle.append(pooled)
-
-    def _take_idle(self) -> PooledConnection | None:
-        """Take an idle connection out of the pool; `None` if there is none."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
 
     def _open_dedicated(self) -> Connection:
         """Open a connection outside the pool that has read something."""
@@ -256,19 +186,11 @@ class Database:
 
         return self._retry_if_disconnected(connect)
 
-    def _open(self, pooled: PooledConnection) -> Connection:
-        """Return the connection of `pooled`; open it first if needed."""
-        if pooled.connection is None:
-            pooled.connection = self.engine.connect()
-            self._index.detach_if_replaced()
-        return pooled.connection
-
-    def _open_driver(self, pooled: PooledConnection) -> Any:
-        """Return the driver's own connection of `pooled`."""
-        if pooled.driver is None:
-            opened = self._open(pooled)
-            pooled.driver = opened.connection.driver_connection
-        return pooled.driver
+    def _connect(self) -> Connection:
+        """Open a connection for the pool."""
+        connection = self.engine.connect()
+        self._index.detach_if_replaced()
+        return connection
 
     def _begin(self, pooled: PooledConnection) -> Connection:
         """Begin a transaction on the connection of `pooled`; return it.
@@ -277,7 +199,7 @@ class Database:
         writes later fails at once, without waiting for the lock, if
         another connection wrote in between.
         """
-        connection = self._open(pooled)
+        connection = pooled.open()
         connection.exec_driver_sql(
             "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         )
@@ -316,7 +238,9 @@ class Database:
 
         Only for work that changes nothing: a read, or a `BEGIN`.
         """
-        with self._borrow() as pooled:
+        # Without `with`: a look-up takes 10 us, and that would take 2 more.
+        pooled = self._pool.take()
+        try:
             try:
                 return work(pooled)
             except self._driver_errors as error:
@@ -329,6 +253,8 @@ class Database:
             except self._driver_errors as error:
                 pooled.close()
                 raise translate_error(error) from error
+        finally:
+            self._pool.give_back(pooled)
 
     def _is_disconnected(
         self, error: Exception, pooled: PooledConnection

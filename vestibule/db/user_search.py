@@ -275,7 +275,9 @@ def _parse_cursor_moment(cursor: Cursor) -> datetime:
     try:
         return parse_moment(cursor.first_value)
     except ValueError:
-        raise InvalidValue("after", "is no place of this list") from None
+        raise InvalidValue(
+            "after", "is no place of this list", code="invalid"
+        ) from None
 
 
 def _matches(user: User, user_filter: UserFilter) -> bool:

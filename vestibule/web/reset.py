@@ -39,14 +39,8 @@ def reset_password() -> Response:
         set_forgotten_password(
             form["email"], form["code"], form["new_password"], store
         )
-    except WrongCode:
-        return _form(
-            400,
-            alert=gettext(
-                "The code does not fit this email, was used, or is older than"
-                " an hour. Your administrator can give you a new one."
-            ),
-        )
+    except WrongCode as error:
+        return _form(400, alert=error_message(error))
     except InvalidValue as error:
         return _form(400, {"new_password": error_message(error)})
     except Throttled as error:

@@ -48,11 +48,11 @@ def set_up() -> Response:
         return _form(400, missing)
     try:
         admin = create_first_admin(**given)
-    except WrongCode:
+    except WrongCode as error:
         # Perhaps somebody was faster.
         if not needs_first_admin():
             return _too_late()
-        return _form(400, {"code": gettext("This code is wrong, or too old.")})
+        return _form(400, {"code": error_message(error)})
     except InvalidValue as error:
         return _form(400, {error.field: error_message(error)})
     except Throttled as error:

@@ -84,7 +84,7 @@ def test_a_defect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What fails inside opens nothing; its traceback is for the log."""
-    monkeypatch.setattr(in_process, "judge", None)
+    monkeypatch.setattr(in_process, "authenticate", None)
     with way(None) as ask, pytest.raises(VestibuleUnavailable):
         ask(town.cookie)
     assert "TypeError" in caplog.text

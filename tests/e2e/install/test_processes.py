@@ -345,7 +345,7 @@ def test_serve_is_the_server(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("modules", "unneeded"),
     [
-        ("vestibule.cli", {"sqlalchemy", "structlog", "rich", "flask"}),
+        ("vestibule.cli", {"sqlalchemy", "rich", "flask"}),
         ("vestibule.cli.users", {"flask", "granian", "psycopg", "alembic"}),
     ],
 )

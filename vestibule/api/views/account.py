@@ -31,7 +31,7 @@ def put_password() -> Response:
         if body.get(field) in (None, ""):
             return json_response({"error": f"{field} missing"}, 400)
         if not isinstance(body[field], str):
-            raise InvalidValue(field, "must be a string")
+            raise InvalidValue(field, "must be a string", code="invalid")
     renewed = change_own_password(
         user, body["current_password"], body["new_password"]
     )

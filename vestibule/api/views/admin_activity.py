@@ -154,7 +154,7 @@ def search_events(
     place = cursor.decode(after, wanted)
     number = "".join(place or "")
     if place is not None and not _NUMBER.fullmatch(number):
-        raise InvalidValue("after", "is no place of this list")
+        raise InvalidValue("after", "is no place of this list", code="invalid")
     found = events.fetch_page(
         wanted, most, None if place is None else int(number)
     )
@@ -172,7 +172,9 @@ def export_response(given: Given) -> Response:
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
-        raise InvalidValue("format", f"must be one of {', '.join(FORMATS)}")
+        raise InvalidValue(
+            "format", f"must be one of {', '.join(FORMATS)}", code="invalid"
+        )
     form = FORMATS[name]
     response = Response(
         export_file(filters.parse_event_filter(given), form),

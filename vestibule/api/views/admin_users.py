@@ -110,7 +110,7 @@ def search_users(
     """
     place = cursor.decode(after, sought)
     if place is not None and len(place) != len(Cursor._fields):
-        raise InvalidValue("after", "is no place of this list")
+        raise InvalidValue("after", "is no place of this list", code="invalid")
     found: UserPage = user_search.search_page(
         sought, most, None if place is None else Cursor(*place)
     )

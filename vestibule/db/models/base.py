@@ -229,7 +229,7 @@ class Base:
         """Return each column's value, in their order; raise `InvalidValue`."""
         id = storable_text("id", self.id)
         if id is None:
-            raise InvalidValue("id", "must not be missing")
+            raise InvalidValue("id", "must not be missing", code="required")
         return {
             "id": id,
             "created_at": storable_moment("created_at", self.created_at),
@@ -300,7 +300,9 @@ class Base:
 
     def _conflict_error(self) -> VestibuleError:
         """Return the error for a row that violates a rule of the schema."""
-        return InvalidValue("id", "is in conflict with what is stored")
+        return InvalidValue(
+            "id", "is in conflict with what is stored", code="invalid"
+        )
 
 
 def is_storable(value: Any) -> bool:
@@ -320,8 +322,12 @@ def storable_text(field: str, value: Any) -> str | None:
     if value is None or is_storable(value):
         return value  # type: ignore[no-any-return]
     if isinstance(value, str):
-        raise InvalidValue(field, "contains a character that no text has")
-    raise InvalidValue(field, "must be a string")
+        raise InvalidValue(
+            field,
+            "contains a character that no text has",
+            code="invalid_character",
+        )
+    raise InvalidValue(field, "must be a string", code="invalid")
 
 
 def storable_moment(field: str, value: Any) -> datetime:
@@ -334,7 +340,7 @@ def storable_moment(field: str, value: Any) -> datetime:
             return as_utc(value)
         except OverflowError:
             pass
-    raise InvalidValue(field, "must be a date and time")
+    raise InvalidValue(field, "must be a date and time", code="invalid")
 
 
 def _moment_argument(

@@ -62,7 +62,9 @@ def parse_role(value: Any) -> Role:
     for role in Role:
         if value == role:
             return role
-    raise InvalidValue("role", f"must be one of {', '.join(Role)}")
+    raise InvalidValue(
+        "role", f"must be one of {', '.join(Role)}", code="invalid"
+    )
 
 
 class User(Base):
@@ -204,7 +206,7 @@ class User(Base):
         """Return the value of each column; raise `InvalidValue`."""
         email = storable_text("email", self.email)
         if email == "":
-            raise InvalidValue("email", "must not be empty")
+            raise InvalidValue("email", "must not be empty", code="required")
         return super()._row() | {
             "email": email,
             "email_key": None if email is None else email_key(email),

@@ -34,6 +34,7 @@ from vestibule.web.forms import (
     render_form,
 )
 from vestibule.web.i18n import N_, gettext
+from vestibule.web.messages import error_message
 from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
 from vestibule.web.templating import page, redirect
 
@@ -209,14 +210,8 @@ def do_to_user(user_id: str, deed: str) -> Response:
     if told is None:
         try:
             done = _done(wanted, user)
-        except LastAdmin:
-            told = FormErrors(
-                409,
-                alert=gettext(
-                    "This is the last administrator, and somebody has to"
-                    " manage the others. Make somebody else one first."
-                ),
-            )
+        except LastAdmin as error:
+            told = FormErrors(409, alert=error_message(error))
         except VestibuleError:
             keep_renewed_session(renewed)
             raise

@@ -18,6 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from vestibule.accounts.authentication import check_credentials, hash_queue
 from vestibule.accounts.password_policy import check_new_password
+from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
@@ -36,6 +37,8 @@ def change_password(
     new: Any,
     store: SessionStore | None = None,
     session_id: str | None = None,
+    *,
+    actor: Actor,
 ) -> str | None:
     """Store `new` as the password of `user`, if `current` is the present.
 
@@ -44,7 +47,7 @@ def change_password(
     new id. Return that one, or `None` if there was no such session. Raise
     `InvalidValue` for a password that may not be taken, `WrongPassword`.
     """
-    verify_password(user, current)
+    verify_password(user, current, actor=actor)
     if new == current:
         raise InvalidValue(
             "new_password", "is the present one", code="unchanged"
@@ -58,7 +61,7 @@ def change_password(
     log(EventType.PASSWORD_CHANGED, user=user.id)
     if is_kept:
         return new_id
-    if store is None:
+    if store is None or store.in_database:
         return None
     session = None if session_id is None else store.find(session_id)
     store.end_all(reason, user.id, None if session is None else session.id)
@@ -67,7 +70,7 @@ def change_password(
     return store.rotate(session_id, clock.now())
 
 
-def set_password(user: User, new: Any, by: str) -> None:
+def set_password(user: User, new: Any, *, actor: Actor = LOCAL) -> None:
     """Store `new` as the password of `user`, whose sessions go on.
 
     For whoever keeps the machine, and needs no proof: `by`, for the log.
@@ -78,7 +81,7 @@ def set_password(user: User, new: Any, by: str) -> None:
     with hash_queue().turn():
         user.password = new
     user.save_changes()
-    log(EventType.PASSWORD_CHANGED, user=user.id, by=by)
+    log(EventType.PASSWORD_CHANGED, user=user.id, by=actor.id)
 
 
 def new_password_hash(user: User, new: Any) -> str:
@@ -92,16 +95,16 @@ def new_password_hash(user: User, new: Any) -> str:
         return hash_password(new)
 
 
-def verify_password(user: User, password: str) -> None:
+def verify_password(user: User, password: str, *, actor: Actor) -> None:
     """Raise `WrongPassword` unless `password` is the user's."""
     account = user.email or user.id
-    if check_credentials([user], account, password) is None:
+    if check_credentials([user], account, password, actor=actor) is None:
         raise WrongPassword("wrong password")
 
 
-def reauthenticate(user: User, password: str) -> None:
+def reauthenticate(user: User, password: str, *, actor: Actor) -> None:
     """Raise `WrongPassword` unless it is the user's; tell that it was."""
-    verify_password(user, password)
+    verify_password(user, password, actor=actor)
     log(EventType.REAUTHENTICATED, user=user.id)
 
 

@@ -2,7 +2,7 @@
 """The client of the current request, as a new session records it.
 
 It is a context variable, because `create_session` gets a user id and
-nothing else. Outside a request, as in a script, it is `UNKNOWN_CLIENT`.
+nothing else. Outside a request, as in a script, it is `LOCAL_CLIENT`.
 """
 
 from contextvars import ContextVar
@@ -18,11 +18,16 @@ class ClientInfo(NamedTuple):
     ip: str | None = None
     user_agent: str | None = None
     method: str | None = None
+    #: Whether there is no client: a script or a command is running.
+    is_local: bool = False
 
 
+#: A client about whom nothing was found out. It is throttled.
 UNKNOWN_CLIENT = ClientInfo()
+#: Where no request is being answered.
+LOCAL_CLIENT = ClientInfo(is_local=True)
 _current: ContextVar[ClientInfo] = ContextVar(
-    "client_info", default=UNKNOWN_CLIENT
+    "client_info", default=LOCAL_CLIENT
 )
 
 

@@ -23,6 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class DatabaseStore:
     """The sessions that are `UserSession` rows."""
 
+    in_database = True
+
     def find(self, session_id: str) -> UserSession | None:
         """Return the session with this secret id, dead or alive."""
         return UserSession.find(session_id)

@@ -18,7 +18,7 @@ from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import clear_session_cookie, log_in, log_out
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
 from vestibule.web.i18n import gettext
@@ -69,7 +69,10 @@ def sign_in() -> Response:
         return _form(400, errors=missing)
     try:
         user = check_credentials(
-            User.search({"email": email}), email, password
+            User.search({"email": email}),
+            email,
+            password,
+            actor=current_actor(),
         )
     except Throttled as error:
         response = _form(429, throttled_message(error.retry_after))

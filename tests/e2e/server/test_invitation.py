@@ -8,6 +8,7 @@ from tests.printed import invitation_of
 from tests.serving import COOKIE, Server
 from vestibule.accounts.first_admin import create_first_admin
 from vestibule.accounts.one_time_code import digest_of_code
+from vestibule.accounts.permissions import LOCAL
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES
@@ -40,7 +41,7 @@ def test_a_start_without_users_prints_a_code(serve: Serve) -> None:
     assert said.count(code) == 1
     assert said.index(" * Running on ") < said.index(NO_USER)
     assert "users add" not in said
-    create_first_admin(code, "ada@example.com", "violet umbrella")
+    create_first_admin(code, "ada@example.com", "violet umbrella", actor=LOCAL)
 
 
 def test_each_start_prints_a_code_of_its_own(serve: Serve) -> None:

@@ -177,4 +177,4 @@ def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: number)
     for name in ("USER", "LOGNAME"):
         monkeypatch.setenv(name, "somebody else")
-    assert current_actor() == f"cli:{number}"
+    assert current_actor().id == f"cli:{number}"

@@ -132,7 +132,7 @@ def _let_happen(town: Town) -> None:
     """Store an event of each kind, logins, and a month of sums."""
     now = clock.now()
     happened = [*([EventType.LOGIN] * LOGINS), *EventType]
-    events.store(
+    events.insert_events(
         [
             Event(
                 now - timedelta(minutes=number),

@@ -105,7 +105,7 @@ def waits(email: str = EMAIL, password: str = "wrong", ip: str = HOME) -> int:
 
 def counts() -> list[int]:
     """Return the counts of all counters, sorted."""
-    found = engine.database().rows(select(FAILURES.c["count"]))
+    found = engine.database().fetch_all(select(FAILURES.c["count"]))
     return sorted(row[0] for row in found)
 
 

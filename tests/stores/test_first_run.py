@@ -70,7 +70,7 @@ def test_a_code_is_random_and_kept_as_a_digest() -> None:
     form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}"
     assert all(re.fullmatch(form, code) for code in codes)
     assert len({group for code in codes for group in code.split("-")}) > 75
-    stored = str(database().rows(text("SELECT * FROM setup_codes")))
+    stored = str(database().fetch_all(text("SELECT * FROM setup_codes")))
     for code in codes:
         assert code not in stored
         assert code.replace("-", "") not in stored
@@ -183,7 +183,7 @@ def test_old_codes_are_dropped_with_the_next(set_clock: SetClock) -> None:
         offered()
         set_clock.advance(1800)
     offered()
-    rows = database().rows(text("SELECT count(*) FROM setup_codes"))
+    rows = database().fetch_all(text("SELECT count(*) FROM setup_codes"))
     assert rows[0][0] == 1
 
 

@@ -62,7 +62,7 @@ def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
     form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){6}"
     assert all(re.fullmatch(form, code) for code in codes)
     assert len({group for code in codes for group in code.split("-")}) > 345
-    stored = database().rows(text("SELECT * FROM reset_codes"))
+    stored = database().fetch_all(text("SELECT * FROM reset_codes"))
     assert len(stored) == 1
     assert codes[-1] not in str(stored)
     assert codes[-1].replace("-", "") not in str(stored)
@@ -169,14 +169,14 @@ def test_another_email_kills_the_code(bob: User) -> None:
 
 def test_a_name_leaves_the_code(bob: User) -> None:
     """As does a login that renews the hash of the same password."""
-    bob.adopt_hash(passwords.legacy_hash(sha256(b"correct horse").hexdigest()))
+    bob.set_hash(passwords.legacy_hash(sha256(b"correct horse").hexdigest()))
     bob.save()
     code = issue_code(bob).code
     loaded = User.get(bob.id)
     assert loaded is not None
     loaded.first_name = "Bob"
     loaded.save_changes()
-    loaded.renew_hash("correct horse")
+    loaded.rehash_if_outdated("correct horse")
     set_forgotten_password(EMAIL, code, "violet umbrella", actor=LOCAL)
     assert has_password(bob, "violet umbrella")
 

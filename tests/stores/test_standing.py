@@ -250,5 +250,5 @@ def test_removing_leaves_reasons_and_no_code(any_database: str) -> None:
         session_queries.end_reason(digest_of(gone.id), since) == "user_removed"
     )
     assert session_queries.end_reason(digest_of(stays.id), since) is None
-    codes = database().rows(RESET_CODES.select())
+    codes = database().fetch_all(RESET_CODES.select())
     assert [code.user_id for code in codes] == [stays.id]

@@ -72,7 +72,7 @@ def test_an_older_hash_is_renewed_on_the_way(bob: User) -> None:
     legacy = passwords.legacy_hash(
         "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
     )
-    bob.adopt_hash(legacy)
+    bob.set_hash(legacy)
     bob.save()
     assert check_credentials(User.all(), "", "wrong", actor=LOCAL) is None
     assert User.all()[0].password == legacy
@@ -85,7 +85,7 @@ def test_a_hash_that_cannot_be_renewed_is_no_wrong_password(
     bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A database that refuses the write does not refuse the user."""
-    bob.adopt_hash(passwords.PROFILES["rfc9106"].hash("secret"))
+    bob.set_hash(passwords.PROFILES["rfc9106"].hash("secret"))
     bob.save()
     with database().transaction() as connection:
         connection.exec_driver_sql(

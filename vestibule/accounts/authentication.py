@@ -104,7 +104,7 @@ def is_still_valid(user: User) -> bool:
     this after it started the session: one of the two sees the other's
     work.
     """
-    stored = User.settled(user.id)
+    stored = User.get_committed(user.id)
     return (
         stored is not None
         and stored.password == user.password
@@ -122,7 +122,7 @@ def _owner(found: Sequence[User], password: str) -> User | None:
     if not user.is_valid_password(password) or is_disabled(user):
         return None
     try:
-        user.renew_hash(password)
+        user.rehash_if_outdated(password)
     except VestibuleError as error:
         # The password is right: a full disk must not prevent the login.
         _log.warning("a password hash was not renewed: %s", error)

@@ -21,7 +21,7 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue, WrongPassword
-from vestibule.core.passwords import hash_of
+from vestibule.core.passwords import hash_password
 from vestibule.db.models.user import User
 from vestibule.db.session_queries import Rotation
 from vestibule.sessions import new_session_id
@@ -91,7 +91,7 @@ def new_password_hash(user: User, new: Any) -> str:
     """
     check_new_password(new, user.email, "new_password")
     with hash_queue().turn():
-        return hash_of(new)
+        return hash_password(new)
 
 
 def verify_password(user: User, password: str, *, actor: Actor) -> None:

@@ -66,8 +66,8 @@ def user_from_row(key: str, row: Any) -> User:
     )
     digest = fields.get("_password")
     if digest is not None:
-        user.adopt_hash(passwords.legacy_hash(_sha256(digest)))
-    user.check()
+        user.set_hash(passwords.legacy_hash(_sha256(digest)))
+    user.validate()
     return user
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue
-from vestibule.core.network import UNKNOWN, network_of
+from vestibule.core.network import UNKNOWN_ADDRESS, network_of
 from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
@@ -151,7 +151,7 @@ def _network(given: FormValues) -> str | None:
     if not text:
         return None
     network = network_of(text.partition("/")[0])
-    if network == UNKNOWN != text:
+    if network == UNKNOWN_ADDRESS != text:
         raise InvalidValue("network", "is not an address", code="invalid")
     return network
 

@@ -52,7 +52,7 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
 def list_users(as_json: bool) -> None:
     """List the accounts, oldest first."""
     require_database()
-    found = chain.from_iterable(User.pages())
+    found = chain.from_iterable(User.search_pages())
     if as_json:
         show_json(
             user.to_json() | {"role": user.role, "disabled": is_disabled(user)}

@@ -9,12 +9,11 @@ Its law: 200 that names a user in body and header names that user, 401 is
 nobody, and all else is no answer at all.
 """
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
-
-import orjson
 
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.text import display_name
@@ -154,8 +153,8 @@ def parse_json(answer: VerifyResponse) -> dict[str, Any]:
     if kind.partition(";")[0].strip() != "application/json":
         raise VestibuleUnavailable("the answer was no JSON")
     try:
-        found = orjson.loads(answer.body)
-    except ValueError:
+        found = json.loads(answer.body.decode("utf-8"))
+    except (ValueError, RecursionError):
         raise VestibuleUnavailable("the answer was no JSON") from None
     if not isinstance(found, dict):
         raise VestibuleUnavailable("the answer was no object")

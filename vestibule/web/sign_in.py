@@ -14,7 +14,7 @@ from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.errors import Throttled
-from vestibule.core.redirects import PARAMETER, safe_return
+from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import clear_session_cookie, log_in, log_out
@@ -36,8 +36,8 @@ from vestibule.web.templating import allow_form_redirect, page, redirect
 
 def return_url() -> str | None:
     """Return the address that the request has for it, if it is safe."""
-    return safe_return(
-        current_request().values.get(PARAMETER),
+    return safe_redirect(
+        current_request().values.get(RETURN_PARAMETER),
         settings.ALLOWED_RETURN_HOSTS.read(),
     )
 
@@ -139,7 +139,7 @@ def _form(
         errors=errors or {},
         email=request.form.get("email", ""),
         back=back,
-        parameter=PARAMETER,
+        parameter=RETURN_PARAMETER,
     )
     return allow_form_redirect(shown, back)
 

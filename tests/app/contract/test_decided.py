@@ -68,7 +68,7 @@ def test_a_password_of_the_old_store(any_database: str) -> None:
     """An old SHA-256 works once more and becomes today's hash."""
     user = User(email="bob@hbtn.io")
     old = sha256("pässword".encode()).hexdigest()
-    user.adopt_hash(passwords.legacy_hash(old))
+    user.set_hash(passwords.legacy_hash(old))
     user.save()
     assert check_credentials([user], "", "wrong", actor=LOCAL) is None
     assert User.all()[0].password == user.password

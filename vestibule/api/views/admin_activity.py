@@ -155,10 +155,10 @@ def search_events(
     number = "".join(position or "")
     if position is not None and not _NUMBER.fullmatch(number):
         raise cursor.invalid_cursor()
-    found = events.page(
+    found = events.fetch_page(
         wanted, most, None if position is None else int(number)
     )
-    return found.happenings, (
+    return found.events, (
         None
         if found.next is None
         else cursor.encode([str(found.next)], wanted)

@@ -73,10 +73,10 @@ def show_user_here(user_id: str) -> Response:
     some = search_sessions(
         auth, SessionFilter(user.id), MAX_SESSIONS_SHOWN, ""
     ).sessions
-    happened = events.page(
+    happened = events.fetch_page(
         EventFilter(user_id=user.id), MAX_SESSIONS_SHOWN
-    ).happenings
-    failed = events.page(
+    ).events
+    failed = events.fetch_page(
         EventFilter(user.id, EventType.LOGIN_FAILED), MAX_SESSIONS_SHOWN
     )
     current = current_session(auth)
@@ -87,9 +87,9 @@ def show_user_here(user_id: str) -> Response:
         sessions=some[:MAX_SESSIONS_SHOWN],
         current=current and current.id,
         happenings=happened,
-        failed=failed.happenings,
+        failed=failed.events,
         may_have_failed=failed.next is not None,
-        names=user_names(one.by_id for one in (*happened, *failed.happenings)),
+        names=user_names(one.by_id for one in (*happened, *failed.events)),
         is_own=user.id == current_actor().id,
         told=describe_event,
         device=device_label,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from vestibule.accounts.one_time_code import digest_of_code, new_code
 from vestibule.accounts.permissions import Actor
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.throttle import guess
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
@@ -89,14 +89,12 @@ def _check_guess(digest: str, actor: Actor) -> None:
 
     Raise `Throttled` after too many failures.
     """
-    attempt = throttle().attempt(_ACCOUNT, actor)
-    attempt.begin()
-    if not (
-        needs_first_admin()
-        and setup_codes.is_valid_code(
-            digest, clock.now() - SETUP_CODE_LIFETIME
-        )
-    ):
-        attempt.fail()
+
+    def is_right() -> bool | None:
+        """Return True for a valid code, else `None`."""
+        since = clock.now() - SETUP_CODE_LIFETIME
+        is_valid = setup_codes.is_valid_code(digest, since)
+        return (needs_first_admin() and is_valid) or None
+
+    if guess(_ACCOUNT, actor, is_right) is None:
         raise WrongCode(code="wrong_setup_code")
-    attempt.succeed()

@@ -14,7 +14,7 @@ from vestibule.accounts.credentials import new_password_hash
 from vestibule.accounts.one_time_code import digest_of_code, new_code
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.throttle import guess
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.errors import WrongCode
@@ -92,14 +92,15 @@ def _check_guess(email: str, digest: str, actor: Actor) -> User:
     may still remember the password.
     """
     key = email_key(email)
-    attempt = throttle().attempt(f"reset {key}", actor)
-    attempt.begin()
-    found = None
-    if is_storable(key):
+
+    def find() -> User | None:
+        """Return the user with this email and code."""
+        if not is_storable(key):
+            return None
         since = clock.now() - RESET_CODE_LIFETIME
-        found = User.get(reset_codes.user_id_for_code(key, digest, since))
+        return User.get(reset_codes.user_id_for_code(key, digest, since))
+
+    found = guess(f"reset {key}", actor, find)
     if found is None:
-        attempt.fail()
         raise WrongCode(code="wrong_reset_code")
-    attempt.succeed()
     return found

@@ -14,7 +14,7 @@ import logging
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
@@ -31,6 +31,8 @@ from vestibule.db.login_failures import (
     Window,
 )
 from vestibule.db.models.user import User, email_key
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -236,6 +238,23 @@ class Throttle:
 def throttle() -> Throttle:
     """Return the throttle of this process."""
     return Throttle()
+
+
+def guess(
+    account: str, actor: Actor, check: Callable[[], T | None]
+) -> T | None:
+    """Return what `check` returns for a guess by `actor`; count `None`.
+
+    Raise `Throttled`, without a call of `check`, after too many failures.
+    """
+    attempt = throttle().attempt(account, actor)
+    attempt.begin()
+    found = check()
+    if found is None:
+        attempt.fail()
+    else:
+        attempt.succeed()
+    return found
 
 
 class Failures(NamedTuple):

@@ -16,11 +16,13 @@ from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
+from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
+from vestibule.core.errors import DuplicateEmail
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
-from vestibule.db.models.user import User, parse_role
+from vestibule.db.models.user import User, email_key, parse_role
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -42,6 +44,30 @@ def register(
     user = new_user(email, password, first_name, last_name)
     user.save()
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    return user
+
+
+def register_oneself(
+    email: str,
+    password: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+    *,
+    actor: Actor,
+) -> User:
+    """Store and return the user that an anonymous client registers as.
+
+    The response shows which emails have accounts, so asking for the same
+    one again gets slow. Raise `Throttled`, or what `register` raises.
+    """
+    attempt = throttle().attempt(f"register {email_key(email)}", actor)
+    attempt.begin()
+    try:
+        user = register(email, password, first_name, last_name)
+    except DuplicateEmail:
+        attempt.fail()
+        raise
+    attempt.succeed()
     return user
 
 

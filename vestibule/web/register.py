@@ -4,11 +4,9 @@
 from flask import Response, abort
 
 from vestibule.accounts.first_admin import needs_first_admin
-from vestibule.accounts.throttle import throttle
-from vestibule.accounts.users import register
+from vestibule.accounts.users import register_oneself
 from vestibule.core import settings
-from vestibule.core.errors import DuplicateEmail, InvalidValue, Throttled
-from vestibule.db.models.user import User, email_key
+from vestibule.core.errors import InvalidValue, Throttled
 from vestibule.http.request import current_actor, current_request
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import error_message, throttled_message
@@ -46,7 +44,13 @@ def make_account() -> Response:
     }:
         return _form(400, missing)
     try:
-        user = _registered()
+        user = register_oneself(
+            request.form["email"],
+            request.form["password"],
+            request.form.get("first_name") or None,
+            request.form.get("last_name") or None,
+            actor=current_actor(),
+        )
     except InvalidValue as error:
         return _form(400, {error.field: error_message(error)})
     except Throttled as error:
@@ -54,30 +58,6 @@ def make_account() -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     return log_in_and_redirect(user) or redirect(SIGN_IN)
-
-
-def _registered() -> User:
-    """Store the user of the form; raise what `register` raises.
-
-    The answer tells who has an account, so asking gets slow: `Throttled`.
-    """
-    form = current_request().form
-    attempt = throttle().attempt(
-        f"register {email_key(form['email'])}", current_actor()
-    )
-    attempt.begin()
-    try:
-        user = register(
-            form["email"],
-            form["password"],
-            form.get("first_name") or None,
-            form.get("last_name") or None,
-        )
-    except DuplicateEmail:
-        attempt.fail()
-        raise
-    attempt.succeed()
-    return user
 
 
 def _require_open() -> None:

@@ -144,7 +144,7 @@ def _users() -> dict[str, Any]:
             },
         ),
         "User": response_schema(
-            "A user, as everybody may see it.",
+            "A user, with the fields for every reader.",
             {
                 "id": text("Names the user and never changes.", _ID),
                 "email": text(

@@ -105,7 +105,11 @@ def _template(chosen: Mapping[str, str]) -> Iterator[str]:
             continue
         yield ""
         yield from textwrap.wrap(
-            setting.meaning, 77, initial_indent="# ", subsequent_indent="# "
+            setting.meaning,
+            77,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_on_hyphens=False,
         )
         if setting.hardened is not None:
             shown = setting.hardened or "empty"

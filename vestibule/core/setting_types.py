@@ -68,7 +68,8 @@ def origins(text: str | None) -> tuple[str, ...]:
     for origin in listed:
         if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
             raise ValueError(
-                f"must be *, or origins such as https://a.example, not {origin!r}"
+                "must be *, or origins such as https://a.example,"
+                f" not {origin!r}"
             )
     return listed
 

@@ -121,6 +121,7 @@ def _said_by(node: ast.AST, path: str) -> list[str]:
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
         and (path == "vestibule/core/errors.py")
+        and "'code'" not in ast.dump(node)
     ):
         return texts_of(node.value)
     return []

@@ -79,7 +79,7 @@ def test_without_a_duration_none_is_expired(
     listed = rows(run("sessions", "list").stdout)
     assert [row[-1] for row in listed] == ["no"] * 3
     done = run("sessions", "purge")
-    assert done.stdout == "dropped 0 expired sessions: they never expire\n"
+    assert done.stdout == "deleted 0 expired sessions: they never expire\n"
     assert UserSession.count() == 3
 
 
@@ -143,7 +143,7 @@ def test_purge(
     """Those that are listed as expired are gone, the others stay."""
     monkeypatch.setenv("SESSION_DURATION", "3600")
     done = run("sessions", "purge")
-    assert done.stdout == "dropped 2 expired sessions\n"
+    assert done.stdout == "deleted 2 expired sessions\n"
     assert UserSession.all() == three[2:]
 
 

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.cli import output, user_argument
+from vestibule.cli import arguments, output
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
@@ -31,7 +31,7 @@ def bob() -> User:
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is typed come from a person at a terminal."""
-    monkeypatch.setattr(user_argument, "is_asked_by_person", lambda: True)
+    monkeypatch.setattr(arguments, "is_interactive", lambda: True)
 
 
 def test_add(any_database: str, run: Run) -> None:
@@ -262,7 +262,7 @@ def test_two_users_of_one_name_are_not_guessed_at(run: Run, bob: User) -> None:
     User(email=bob.id).save()
     done = run("users", "remove", bob.id, "--yes")
     assert done.exit_code == 1
-    assert "another's email" in done.stderr
+    assert "the email of another" in done.stderr
     assert User.count() == 2
 
 

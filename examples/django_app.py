@@ -18,12 +18,12 @@ settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"])
 
 
 def me(request: HttpRequest) -> JsonResponse:
-    """Greet whoever is signed in."""
+    """Greet the signed-in user."""
     return JsonResponse({"name": request.META["vestibule.principal"].name})
 
 
 def admin(request: HttpRequest) -> JsonResponse:
-    """Show what is for admins alone."""
+    """Answer admins only."""
     user = request.META["vestibule.principal"]
     if user.role != "admin":
         raise PermissionDenied

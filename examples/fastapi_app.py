@@ -20,11 +20,11 @@ Admin = Annotated[Principal, Depends(vestibule.role_required("admin"))]
 
 @app.get("/me")
 async def me(user: User) -> dict[str, str]:
-    """Greet whoever is signed in."""
+    """Greet the signed-in user."""
     return {"name": user.name}
 
 
 @app.get("/admin")
 async def admin(user: Admin) -> dict[str, str]:
-    """Show what is for admins alone."""
+    """Answer admins only."""
     return {"role": user.role}

@@ -22,12 +22,12 @@ Vestibule(app, os.environ.get("VESTIBULE_URL", "http://127.0.0.1:5000"))
 @app.get("/me")
 @login_required
 def me() -> dict[str, str]:
-    """Greet whoever is signed in."""
+    """Greet the signed-in user."""
     return {"name": current_user.name}
 
 
 @app.get("/admin")
 @role_required("admin")
 def admin() -> dict[str, str]:
-    """Show what is for admins alone."""
+    """Answer admins only."""
     return {"role": current_user.role}

@@ -151,7 +151,7 @@ def test_a_schema_of_another_day(
 ) -> None:
     """The command that mends it is named."""
     monkeypatch.setattr(health, "EXPECTED_REVISION", "another")
-    assert "python -m vestibule db uplevel" in findings(Level.WRONG)
+    assert "python -m vestibule db upgrade" in findings(Level.WRONG)
 
 
 def test_a_damaged_file(sound: None, monkeypatch: pytest.MonkeyPatch) -> None:

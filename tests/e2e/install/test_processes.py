@@ -172,7 +172,6 @@ def test_a_table_at_a_terminal(tmp_path: Path, columns: int) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("--help",),
         ("users", "list"),
         ("sessions", "list"),
         ("events", "list"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The three comparisons: who asks, logins, and a route of FastAPI."""
+"""The three comparisons: authentication, logins, and a route of FastAPI."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -59,7 +59,7 @@ class Setting:
 
 
 def whoami(setting: Setting) -> Iterator[Row]:
-    """Yield how many times each peer ours answers who asks."""
+    """Yield how our rate of authenticated requests compares with each peer."""
     with ExitStack() as running:
         fixtures = Fixtures(
             setting.installation, setting.folder / "whoami", running
@@ -100,7 +100,7 @@ def whoami(setting: Setting) -> Iterator[Row]:
 
 
 def logins(setting: Setting) -> Iterator[Row]:
-    """Yield how many times each peer ours logs people in."""
+    """Yield how our rate of logins compares with each peer."""
     with ExitStack() as running:
         folder = setting.folder / "logins"
         fixtures = Fixtures(setting.installation, folder, running)

@@ -299,7 +299,7 @@ def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
 def test_an_open_service(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Users that everybody sees are wrong, whatever was set here."""
+    """A user list without authentication is wrong, whatever is set."""
     monkeypatch.setitem(vars(app_module), "auth", None)
     monkeypatch.setenv("AUTHZ_POLICY", "open")
     wrong = of_level(list(check_deployment(service[1])), Level.WRONG)

@@ -73,7 +73,7 @@ def begin(request: HttpRequest) -> JsonResponse:
 
 @login_required
 def whoami(request: HttpRequest) -> JsonResponse:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return JsonResponse({"id": request.user.pk, "email": request.user.email})
 
 

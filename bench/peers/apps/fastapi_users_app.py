@@ -44,7 +44,7 @@ class Base(DeclarativeBase):
 
 
 class User(SQLAlchemyBaseUserTableUUID, Base):
-    """Somebody who can log in, as the library wants it."""
+    """A user, as the library requires it."""
 
 
 class AccessToken(SQLAlchemyBaseAccessTokenTableUUID, Base):
@@ -104,7 +104,7 @@ app.include_router(fastapi_users.get_auth_router(backend))
 
 @app.get("/whoami")
 async def whoami(user: User = Depends(current_user)) -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": user.id, "email": user.email}
 
 

@@ -37,7 +37,7 @@ logins = LoginManager(app)
 
 
 class User(UserMixin, db.Model):
-    """Somebody who can log in."""
+    """A user who can log in."""
 
     id = db.Column(db.Integer, primary_key=True)
     email = db.Column(db.String, unique=True, nullable=False)
@@ -67,7 +67,7 @@ def login() -> tuple[dict[str, Any], int]:
 @app.get("/whoami")
 @login_required
 def whoami() -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": current_user.id, "email": current_user.email}
 
 

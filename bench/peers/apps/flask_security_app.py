@@ -43,7 +43,7 @@ class Role(db.Model, fsqla_v3.FsRoleMixin):
 
 
 class User(db.Model, fsqla_v3.FsUserMixin):
-    """Somebody who can log in, as the library wants it."""
+    """A user, as the library requires it."""
 
 
 datastore = SQLAlchemyUserDatastore(db, User, Role)
@@ -53,7 +53,7 @@ app.security = Security(app, datastore)
 @app.get("/whoami")
 @auth_required("session")
 def whoami() -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": current_user.fs_uniquifier, "email": current_user.email}
 
 

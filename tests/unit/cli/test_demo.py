@@ -181,7 +181,7 @@ def test_people_are_made_up(any_database: str) -> None:
 
 
 def test_what_happened_is_in_the_past() -> None:
-    """No event is of the future, and each is of somebody."""
+    """No event is in the future, and each belongs to its user."""
     now = clock.now()
     for demo_user in demo_data.generate_users(200, "a hash", now):
         assert demo_user.user.created_at < now

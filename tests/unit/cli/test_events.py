@@ -21,7 +21,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"
 
 @pytest.fixture
 def three() -> User:
-    """Store a login and failures of a user, and one of somebody else."""
+    """Store a login and failures of a user, and one of another user."""
     user = User(email="bob@example.com")
     user.save()
     events.store(

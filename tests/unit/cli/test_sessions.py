@@ -20,7 +20,7 @@ from vestibule.sessions.session import EndReason
 
 @pytest.fixture
 def three(request: pytest.FixtureRequest) -> list[UserSession]:
-    """Store an old and a young session of a user, and one of nobody."""
+    """Store an old and a young session of a user, and one without a user."""
     if "any_database" in request.fixturenames:
         request.getfixturevalue("any_database")
     User(id="1", email="bob@example.com").save()
@@ -91,7 +91,7 @@ def test_list_of_one_user(run: Run, three: list[UserSession], by: str) -> None:
 
 
 def test_a_user_of_many_sessions(run: Run) -> None:
-    """Each of somebody's sessions says whose it is."""
+    """Each session in the list names its user."""
     User(id="1", email="bob@example.com").save()
     for secret in ("x", "y"):
         UserSession(user_id="1", session_id=secret).save()

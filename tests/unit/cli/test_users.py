@@ -83,7 +83,7 @@ def test_the_password_is_the_line(
 def test_add_refuses(
     run: Run, email: str, typed: str | bytes, why: str
 ) -> None:
-    """What registration refuses is one line, and nobody is stored."""
+    """What registration refuses is one line, and no user is stored."""
     done = run("users", "add", email, typed=typed)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"vestibule: {why}\n"
@@ -115,8 +115,8 @@ def test_a_person_types_it_twice(run: Run) -> None:
 
 def test_list(any_database: str, run: Run, bob: User) -> None:
     """A program gets lines with tabs, oldest first."""
-    nobody = User()
-    nobody.save()
+    nameless = User()
+    nameless.save()
     done = run("users", "list")
     assert [line.split("\t") for line in done.stdout.splitlines()] == [
         ["id", "email", "name", "role", "disabled", "created (UTC)"],
@@ -129,12 +129,12 @@ def test_list(any_database: str, run: Run, bob: User) -> None:
             bob.to_json()["created_at"],
         ],
         [
-            nobody.id,
+            nameless.id,
             "-",
             "-",
             "member",
             "no",
-            nobody.to_json()["created_at"],
+            nameless.to_json()["created_at"],
         ],
     ]
 
@@ -258,7 +258,7 @@ def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
 
 
 def test_two_users_of_one_name_are_not_guessed_at(run: Run, bob: User) -> None:
-    """An id that is also another's email removes nobody."""
+    """An id that is also another's email removes no user."""
     User(email=bob.id).save()
     done = run("users", "remove", bob.id, "--yes")
     assert done.exit_code == 1

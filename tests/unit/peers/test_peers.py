@@ -81,7 +81,7 @@ def test_a_hash_is_named_with_its_cost(stored: str, name: str) -> None:
 
 
 def test_an_unknown_hash_is_no_row() -> None:
-    """A form that nobody wrote down is not shown under a wrong name."""
+    """An unknown form of hash is not shown under a wrong name."""
     with pytest.raises(ValueError, match="unknown"):
         hashes.name_of("secret")
 

@@ -27,7 +27,7 @@ def test_the_right_user_passes() -> None:
 def test_another_answer_to_a_session_is_refused(
     status: int, body: str
 ) -> None:
-    """A redirect, nobody, or somebody else ends the run."""
+    """A redirect, no user, or another user ends the run."""
     with pytest.raises(WrongResponse, match=f"peer: {status}"):
         check_named("peer", status, body, EMAIL)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Advice: what the start refuses, and what it warns of."""
+"""Startup checks: what a start refuses, and what it warns of."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_each_setting_is_checked(
 def test_open_doors_for_strangers_are_told_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever registers may do to others what the policy lets members do."""
+    """A user who registers may do what the policy lets members do."""
     monkeypatch.setenv("WEB_PAGES", "on")
     monkeypatch.setenv("REGISTRATION", "open")
     mechanism = mechanism_for("session_db_auth")
@@ -101,7 +101,7 @@ def test_sessions_in_memory_allow_one_worker(
 
 
 def test_what_is_open_is_told() -> None:
-    """Without a mechanism everybody may do everything."""
+    """Without a mechanism any client may do anything."""
     assert "every route is open to anyone" in _advice(None)
     assert "every route" not in _advice("auth")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the admin's desk costs among many users and events.
 
-`python -m bench.desk USERS EVENTS` fills the database that the settings
+`python -m bench.admin_pages USERS EVENTS` fills the database that the settings
 name, and prints the session id of an admin.
 """
 
@@ -57,7 +57,7 @@ KINDS = (
     "reauthenticated",
     "throttled",
 )
-#: The kind that nobody has an event of: all of a filter is passed over.
+#: A kind without any event: the filter has to scan all rows.
 RARE = "user_removed"
 #: What an admin asks for, as the pages and the API have it.
 ASKED = {
@@ -132,7 +132,7 @@ def _house(
         folder, WEB_PAGES="on", SESSION_PURGE_INTERVAL="86400"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "bench.desk", str(users), str(happened)],
+        [sys.executable, "-m", "bench.admin_pages", str(users), str(happened)],
         cwd=ROOT,
         env=server.env,
         check=True,

@@ -34,12 +34,12 @@ SCENARIOS: dict[str, Scenario] = {
     "watched sessions": trust.watched,
     "throttled logins": trust.throttled,
     "a purge": trust.purged,
-    "the gate": forward_auth.verified,
-    "what gate and pages cost others": forward_auth.ungated,
-    "the gate behind nginx": forward_auth.behind_nginx,
+    "forward authentication": forward_auth.verified,
+    "what verify and pages cost others": forward_auth.ungated,
+    "verify behind nginx": forward_auth.behind_nginx,
     "two workers": forward_auth.by_workers,
     "a million verifies": forward_auth.remembered,
-    "the desk": admin_pages.scales,
+    "admin pages": admin_pages.scales,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

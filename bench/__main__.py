@@ -23,7 +23,7 @@ from bench import (
 )
 from bench.load import Generator
 from bench.rows import Rounds, Row
-from vestibule.db import sqlite
+from vestibule.db import drivers
 
 Scenario = Callable[[Path, Generator, Rounds], Iterator[Row]]
 
@@ -98,7 +98,7 @@ def main(
 def caption(tool: str, rounds: int, seconds: int) -> str:
     """Say how the numbers came about."""
     shown = "wrk" if tool == "wrk" else "the project's own client"
-    carried = ".".join(map(str, sqlite.driver().sqlite_version_info))
+    carried = ".".join(map(str, drivers.sqlite_driver().sqlite_version_info))
     shared = cores.serving() == cores.loading()
     return (
         f"Medians of {rounds} interleaved rounds of {seconds} s, unless"

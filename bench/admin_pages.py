@@ -115,7 +115,8 @@ def scales(
                 )
             )
             yield Row(
-                f"admin pages, {what}, the fastest tenth of {rounds.seconds / 4:g} s:"
+                f"admin pages, {what},"
+                f" the fastest tenth of {rounds.seconds / 4:g} s:"
                 f" {MANY[0]:,} users, {MANY[1]:,} events : few",
                 ratios(many, few),
                 Goal(1.5, at_most=True),

@@ -103,7 +103,7 @@ def _env_file(unknown: set[str]) -> Iterator[CheckResult]:
             f" {', '.join(sorted(unknown))}",
             "correct the names, unless another program needs them",
         )
-    if env_file.is_shared():
+    if env_file.is_readable_by_others():
         yield CheckResult(
             "env_file.mode",
             Level.WEAK,
@@ -180,7 +180,7 @@ def _database_file() -> Iterator[CheckResult]:
             Level.WRONG,
             f"the schema is at revision {found}, not"
             f" {health.EXPECTED_REVISION}",
-            migrate.mismatch(found)
+            migrate.mismatch_message(found)
             if migrate.is_newer(found)
             else command_line("db upgrade"),
         )
@@ -197,7 +197,7 @@ def _database_file() -> Iterator[CheckResult]:
 def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that only its owner can read a database file."""
     database = engine.configured_database()
-    if database.is_sqlite and health.is_shared(database):
+    if database.is_sqlite and health.is_readable_by_others(database):
         yield CheckResult(
             "database.mode",
             Level.WRONG,
@@ -227,7 +227,7 @@ def _worker_exits(_: type[Auth] | None) -> Iterator[CheckResult]:
         kind=EventType.WORKER_EXITED.value,
         since=clock.now() - timedelta(days=RECENT_DAYS),
     )
-    found = events.page(wanted, MAX_EXITS_COUNTED).happenings
+    found = events.fetch_page(wanted, MAX_EXITS_COUNTED).events
     if found:
         last = found[0]
         yield CheckResult(

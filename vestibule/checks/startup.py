@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
-from vestibule.db import sqlite
+from vestibule.db import drivers
 from vestibule.db.engine import configured_database
 from vestibule.db.models.user import User
 from vestibule.identity.header import open_signer
@@ -162,8 +162,11 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
 
 def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that this SQLite can write ahead without losing data."""
-    version = sqlite.driver().sqlite_version_info
-    if configured_database().is_sqlite and version < sqlite.FIRST_SOUND_WAL:
+    version = drivers.sqlite_driver().sqlite_version_info
+    if (
+        configured_database().is_sqlite
+        and version < drivers.FIRST_SAFE_WAL_VERSION
+    ):
         yield CheckResult(
             "database.sqlite_version",
             Level.WEAK,

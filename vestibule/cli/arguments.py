@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 
 import click
 
+from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import COMMAND_LINE
 from vestibule.cli.commands import CommandError
 from vestibule.core.command_line import command_line
@@ -90,11 +91,15 @@ def read_new_password() -> str:
     # `sys.stdin` is None in a program that was started with it closed.
     line = sys.stdin.buffer.readline() if sys.stdin else b""
     if not line:
-        raise InvalidValue("password", "is expected on standard input")
+        raise InvalidValue(
+            "password", "is expected on standard input", code="required"
+        )
     try:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError:
-        raise InvalidValue("password", "is not valid UTF-8") from None
+        raise InvalidValue(
+            "password", "is not valid UTF-8", code="invalid_character"
+        ) from None
 
 
 def confirm(question: str) -> None:
@@ -104,8 +109,8 @@ def confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def current_actor() -> str:
-    """Return the name of the process's user, as events show it.
+def current_actor() -> Actor:
+    """Return the actor of a command: the user of its process.
 
     It comes from the kernel: the environment can be set to anything.
     """
@@ -115,4 +120,4 @@ def current_actor() -> str:
     except KeyError:
         # A container may run as a user that /etc/passwd does not list.
         name = str(number)
-    return f"{COMMAND_LINE}{name[:MAX_NAME_LENGTH]}"
+    return Actor(f"{COMMAND_LINE}{name[:MAX_NAME_LENGTH]}", is_local=True)

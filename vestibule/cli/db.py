@@ -64,7 +64,7 @@ def check() -> None:
     if faults:
         raise CommandError("the database file is damaged: restore a backup")
     if found != health.EXPECTED_REVISION:
-        raise CommandError(migrate.mismatch(found))
+        raise CommandError(migrate.mismatch_message(found))
 
 
 @db.command()
@@ -134,7 +134,7 @@ def _dry_run() -> DryRun:
     with closing(engine.configured_database()) as database:
         found = health.revision(database)
     if found not in (None, health.EXPECTED_REVISION):
-        raise CommandError(migrate.mismatch(found))
+        raise CommandError(migrate.mismatch_message(found))
     return DryRun(is_empty=found is None)
 
 

@@ -113,14 +113,18 @@ class DemoUser(NamedTuple):
 
 def fill(count: int, password: str) -> Iterator[DemoUser]:
     """Store `count` users who share a `password`; yield each once stored."""
-    users = generate_users(count, passwords.hash_of(password), clock.now())
+    users = generate_users(
+        count, passwords.hash_password(password), clock.now()
+    )
     while batch := list(islice(users, USERS_PER_BATCH)):
         with database().transaction() as connection:
             for each in batch:
-                each.user.insert_within(connection)
+                each.user.insert_in_transaction(connection)
                 for session in each.sessions:
-                    session.insert_within(connection)
-        events.store([event for each in batch for event in each.events])
+                    session.insert_in_transaction(connection)
+        events.insert_events(
+            [event for each in batch for event in each.events]
+        )
         yield from batch
 
 
@@ -134,7 +138,7 @@ def generate_users(
     rng = Random(count)
     for number in range(count):
         user = _user(number, now, rng)
-        user.adopt_hash(hashed)
+        user.set_hash(hashed)
         sessions = []
         if user.disabled_at is None:
             # Most have one or two devices, some have many.

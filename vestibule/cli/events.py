@@ -133,7 +133,7 @@ def _write(
 
     `after_interrupt` says what Ctrl-C leaves, and how to continue.
     """
-    total, done = stored_events.count(wanted), 0
+    total, done = stored_events.count_events(wanted), 0
 
     def count_written(number: int) -> None:
         """Count more written events, and show them."""

@@ -56,7 +56,7 @@ def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     if email_or_id is not None:
         attributes["user_id"] = find_user(email_or_id).id
     found = _session_objects(
-        chain.from_iterable(UserSession.pages(attributes))
+        chain.from_iterable(UserSession.search_pages(attributes))
     )
     if as_json:
         show_json(found)

@@ -15,7 +15,7 @@ from click.shell_completion import get_completion_class
 
 from vestibule.cli.commands import CommandError
 from vestibule.cli.output import json_option, show_json
-from vestibule.core.command_line import INSTALLED, command_line
+from vestibule.core.command_line import COMMAND_NAME, command_line
 from vestibule.core.env_file import template
 from vestibule.core.text import escape_control_characters
 
@@ -86,7 +86,7 @@ def completion(ctx: click.Context, shell: str) -> None:
     completion_class = get_completion_class(shell)
     assert completion_class is not None
     root = ctx.find_root().command
-    script = completion_class(root, {}, INSTALLED, COMPLETION)
+    script = completion_class(root, {}, COMMAND_NAME, COMPLETION)
     click.echo(script.source())
 
 

@@ -105,9 +105,11 @@ def test_gunicorn_runs_the_startup_checks(tmp_path: Path) -> None:
     with running(server, COMMANDS["gunicorn"]) as output:
         assert "every route is open to anyone" in output.read_text()
     server.env |= {"AUTH_TYPE": "session_auth", "WORKERS": "2"}
-    with pytest.raises(AssertionError, match="WORKERS: must be 1, not 2"):
-        with running(server, COMMANDS["gunicorn"]):
-            pass
+    with (
+        pytest.raises(AssertionError, match="WORKERS: must be 1, not 2"),
+        running(server, COMMANDS["gunicorn"]),
+    ):
+        pass
 
 
 def test_one_process_makes_one_application(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def _said_by(node: ast.AST, path: str) -> list[str]:
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
         and (path == "vestibule/core/errors.py")
+        # A code is for programs, and no message.
+        and "id='code'" not in ast.dump(node)
     ):
         return texts_of(node.value)
     return []

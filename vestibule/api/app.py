@@ -31,7 +31,7 @@ from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import access as door
 from vestibule.web import install as web
@@ -94,17 +94,17 @@ def create_app(auth: Auth | None) -> Flask:
 
 def _sweep_of(auth: Auth | None) -> Callable[[], int]:
     """Return what drops the dead sessions of `auth`, and what is old."""
-    purge_expired = getattr(auth, "purge_expired", None)
+    sessions = sessions_of(auth)
 
     def sweep() -> int:
         """Drop sessions, counters and events; count the sessions."""
         try:
-            return 0 if purge_expired is None else purge_expired()
+            return sessions.purge_expired()
         finally:
             throttle().purge()
             writer.purge()
-            if isinstance(auth, SessionAuth):
-                writer.record_session_count(auth.store.count())
+            if sessions.has_store:
+                writer.record_session_count(sessions.store.count())
 
     return sweep
 

@@ -42,7 +42,9 @@ class Rotation(NamedTuple):
 
 def delete_by_digest(digest: str, reason: str) -> bool:
     """End the session with this digest; tell if there was one."""
-    return _end_all(reason, [USER_SESSIONS.c.session_digest == digest]) > 0
+    with database().transaction() as connection:
+        condition = USER_SESSIONS.c.session_digest == digest
+        return _end(connection, reason, condition) > 0
 
 
 def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:

@@ -220,7 +220,7 @@ class ForwardAuth:
         )
         if (
             self._login_url is not None
-            and hasattr(request.mechanism, "create_session")
+            and request.sessions.has_login
             and _is_page_load(request)
         ):
             response.headers["Location"] = sign_in_address(

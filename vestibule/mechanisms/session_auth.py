@@ -27,7 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class SessionAuth(Auth):
-    """Knows users by a session id in a cookie."""
+    """Authenticates users by a session id in a cookie."""
+
+    #: As `SessionMechanism` asks: users log in, and `store` has the sessions.
+    has_login = True
+    has_store = True
 
     #: The sessions of this process: user ids by session id.
     user_id_by_session_id: Dict[str, Any] = {}

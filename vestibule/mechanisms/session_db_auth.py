@@ -5,6 +5,7 @@ from typing import Any, Optional
 
 from vestibule.core import settings
 from vestibule.core.client_info import current_client
+from vestibule.db.identity_map import recall
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
 from vestibule.sessions import new_session_id
@@ -46,7 +47,11 @@ class SessionDBAuth(SessionExpAuth):
         """Return the user id of a stored session still live, or `None`."""
         if not isinstance(session_id, str):
             return None
-        return self.owner_of(session_id, UserSession.find(session_id))
+        # A logout passes on the session that its request was let in by.
+        session = recall(UserSession, session_id)
+        if session is None:
+            session = UserSession.find(session_id)
+        return self.owner_of(session_id, session)
 
     def destroy_session(self, request: Any = None) -> bool:
         """Delete the session that the cookie names; tell if there was one."""

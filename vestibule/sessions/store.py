@@ -87,3 +87,67 @@ class SessionStore(Protocol):
 
     def purge(self, limits: Limits, now: datetime) -> int:
         """Drop the sessions that are dead at `now`; count them."""
+
+
+class EmptyStore:
+    """A store without sessions, for mechanisms that have none."""
+
+    def find(self, session_id: str) -> Session | None:
+        """Return `None`."""
+        return None
+
+    def listed(self, user_id: str | None = None) -> Sequence[Session]:
+        """Return an empty list."""
+        return ()
+
+    def page(
+        self,
+        user_id: str | None,
+        most: int,
+        place: str | None = None,
+        network: str | None = None,
+    ) -> SessionPage:
+        """Return an empty page, the last one."""
+        return SessionPage((), None)
+
+    def named(self, handle: str) -> Session | None:
+        """Return `None`."""
+        return None
+
+    def count(self) -> int:
+        """Return 0."""
+        return 0
+
+    def touch(self, session_id: str, now: datetime) -> None:
+        """Do nothing: there is no use to note."""
+
+    def rotate(self, session_id: str, now: datetime) -> str | None:
+        """Return `None`: there is no session to rotate."""
+        return None
+
+    def end(self, session_id: str, reason: EndReason) -> bool:
+        """Return False: there is no session to end."""
+        return False
+
+    def end_handle(
+        self, handle: str, reason: EndReason, user_id: str | None = None
+    ) -> bool:
+        """Return False: there is no session to end."""
+        return False
+
+    def end_all(
+        self,
+        reason: EndReason,
+        user_id: str | None = None,
+        keep: str | None = None,
+    ) -> int:
+        """Return 0: there are no sessions to end."""
+        return 0
+
+    def reason(self, session_id: str) -> EndReason | None:
+        """Return `None`: no session has ended."""
+        return None
+
+    def purge(self, limits: Limits, now: datetime) -> int:
+        """Return 0: nothing expires."""
+        return 0

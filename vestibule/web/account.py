@@ -12,7 +12,6 @@ from vestibule.accounts.users import set_names
 from vestibule.api.views.account import (
     change_own_email,
     change_own_password,
-    set_session_cookie,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.api.views.users import remove_account
@@ -26,7 +25,7 @@ from vestibule.core.errors import (
 )
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
-from vestibule.http.login import clear_session_cookie
+from vestibule.http.login import clear_session_cookie, set_session_cookie
 from vestibule.http.request import current_request
 from vestibule.web.flash import Message
 from vestibule.web.forms import (

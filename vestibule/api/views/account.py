@@ -11,14 +11,12 @@ from vestibule.accounts.credentials import (
     reauthenticate,
 )
 from vestibule.api.views.blueprint import app_views
-from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import require_recent_auth
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
-from vestibule.sessions import cookie
 
 
 @app_views.put("/users/me/password")
@@ -55,7 +53,7 @@ def put_email() -> Response:
 def refresh() -> Response:
     """Prove the password again; the session gets a new id."""
     user = _user()
-    if not isinstance(current_request().mechanism, SessionAuth):
+    if not current_request().sessions.has_store:
         abort(404)
     password = current_request().form.get("password")
     if not password:
@@ -70,12 +68,9 @@ def change_own_password(user: User, current: str, new: str) -> str | None:
     Return the new id of the session of the request, as `proved_again`
     does. Raise what `change_password` raises.
     """
-    store, session_id = None, None
-    mechanism = current_request().mechanism
-    if isinstance(mechanism, SessionAuth):
-        store = mechanism.store
-        session_id = mechanism.session_cookie(current_request())
-    return change_password(user, current, new, store, session_id)
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
+    return change_password(user, current, new, sessions.store, session_id)
 
 
 def change_own_email(user: User, email: Any) -> None:
@@ -93,23 +88,11 @@ def reauthenticate_user(user: User, password: str) -> str | None:
     one has nothing (ASVS 5.0, 7.2.4). `None` if it ended meanwhile.
     """
     reauthenticate(user, password)
-    mechanism = current_request().mechanism
-    session_id = mechanism.session_cookie(current_request())
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
     if session_id is None:
         return None
-    renewed: str | None = mechanism.store.rotate(session_id, mechanism.now())
-    return renewed
-
-
-def set_session_cookie(response: Response, session_id: str | None) -> Response:
-    """Return `response` with the cookie of a session that has a new id.
-
-    If the session ended in this very moment there is none.
-    """
-    name = settings.SESSION_NAME.read()
-    if session_id is not None and name is not None:
-        cookie.set_on(response, name, session_id, current_request().is_secure)
-    return response
+    return sessions.store.rotate(session_id, sessions.now())
 
 
 def _user() -> User:

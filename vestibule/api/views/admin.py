@@ -16,7 +16,6 @@ from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.blueprint import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     sessions_json,
 )
 from vestibule.core.errors import InvalidValue
@@ -24,7 +23,7 @@ from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
 from vestibule.http.request import current_request, current_user_id
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 
 
 @app_views.put("/users/<user_id>/role")
@@ -75,7 +74,9 @@ def list_sessions_of(user_id: str) -> Response:
     authorize(Action.LIST_SESSIONS, user_id)
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
-    return json_response(sessions_json(auth, user.id, current_session(auth)))
+    return json_response(
+        sessions_json(auth, user.id, current_request().session)
+    )
 
 
 @app_views.delete("/users/<user_id>/sessions")
@@ -121,7 +122,7 @@ def change_disabled(user: User, disabled: bool) -> None:
 
     Raise `LastAdmin` or `NotStored`.
     """
-    store = getattr(current_request().mechanism, "store", None)
+    store = current_request().sessions.store
     (disable if disabled else enable)(user, store, current_user_id())
 
 
@@ -136,12 +137,14 @@ def reset_code_json(issued: ResetCode) -> dict[str, str]:
     return {"code": issued.code, "expires_at": until}
 
 
-def revoke_sessions_as_admin(auth: SessionAuth, user_id: str | None) -> int:
+def revoke_sessions_as_admin(
+    auth: SessionMechanism, user_id: str | None
+) -> int:
     """End the sessions of a user, or of all; count them."""
     return revoke_all(auth.store, user_id, current_user_id())
 
 
-def revoke_session_as_admin(auth: SessionAuth, handle: str) -> bool:
+def revoke_session_as_admin(auth: SessionMechanism, handle: str) -> bool:
     """End one session, whosever it is; tell if it was there."""
     return revoke(auth.store, handle, current_user_id())
 

@@ -98,5 +98,5 @@ def delete_user(user_id: str) -> Response:
 
 def remove_account(user: User) -> None:
     """Delete `user` and all its sessions; raise `LastAdmin`."""
-    store = getattr(current_request().mechanism, "store", None)
+    store = current_request().sessions.store
     remove(user, store, current_user_id())

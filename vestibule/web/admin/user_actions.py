@@ -11,7 +11,6 @@ from typing import NamedTuple
 from flask import Response, abort
 
 from vestibule.accounts.permissions import Action
-from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin import (
     change_disabled,
     change_role,
@@ -25,6 +24,7 @@ from vestibule.api.views.users import remove_account
 from vestibule.core.errors import LastAdmin, RecordGone, VestibuleError
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_request, current_user_id
 from vestibule.web.flash import Message
 from vestibule.web.forms import (

@@ -23,10 +23,11 @@ from vestibule.audit import log, writer
 from vestibule.core import settings
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
-from vestibule.http.headers import ResponseHeaders
+from vestibule.http.headers import ResponseHeaders, add_headers
 from vestibule.http.request import current_request, is_tls
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
+from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
@@ -83,9 +84,12 @@ def create_app(auth: Auth | None) -> Flask:
         found: Auth | None = _module().auth
         return found
 
-    whole: WSGIApplication = ForwardAuth(
-        app.wsgi_app, judging, signer, ResponseHeaders(is_tls)
+    headers = ResponseHeaders(is_tls)
+    cache = ResponseCache(judging, headers)
+    whole: WSGIApplication = MeShortcut(
+        add_headers(app.wsgi_app, headers), app, cache, headers
     )
+    whole = ForwardAuth(whole, judging, signer, headers, cache)
     if settings.METRICS.read():
         whole = count_requests(whole)
     app.wsgi_app = whole  # type: ignore[method-assign]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sessions in the database: they outlive a restart, all processes see them."""
+"""Sessions in the database: shared by all processes, kept over restarts."""
 
 from typing import Any, Optional
 
@@ -47,14 +47,14 @@ class SessionDBAuth(SessionExpAuth):
         """Return the user id of a stored session still live, or `None`."""
         if not isinstance(session_id, str):
             return None
-        # A logout passes on the session that its request was let in by.
+        # A logout provides the session that authenticated its request.
         session = recall(UserSession, session_id)
         if session is None:
             session = UserSession.find(session_id)
         return self.owner_of(session_id, session)
 
     def destroy_session(self, request: Any = None) -> bool:
-        """Delete the session that the cookie names; tell if there was one."""
+        """Delete the session of the cookie; return True if there was one."""
         session_id = self.session_cookie(request)
         if session_id is None:
             return False

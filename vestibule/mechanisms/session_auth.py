@@ -12,7 +12,6 @@ from vestibule.core.errors import VestibuleError
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import (
     Limits,
     expiry_reason,
@@ -20,7 +19,7 @@ from vestibule.sessions.lifetime import (
     seconds,
 )
 from vestibule.sessions.memory import Memory, MemoryStore
-from vestibule.sessions.session import EndReason, Session
+from vestibule.sessions.session import EndReason, Session, new_session_id
 from vestibule.sessions.store import SessionStore
 
 _log = logging.getLogger(__name__)

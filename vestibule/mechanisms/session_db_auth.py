@@ -8,9 +8,8 @@ from vestibule.core.client_info import current_client
 from vestibule.db.identity_map import recall
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
-from vestibule.sessions import new_session_id
 from vestibule.sessions.database import DatabaseStore
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 
 

@@ -10,9 +10,8 @@ from vestibule.core.digest import digest_of
 from vestibule.db import session_queries
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, oldest_valid
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
 #: A cursor in a list of sessions: microseconds since 1970 and a handle.

@@ -19,9 +19,8 @@ from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
 from vestibule.core.network import network_of
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, expiry_reason
-from vestibule.sessions.session import EndReason, parse_entry
+from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
 #: Ended sessions whose reason is kept; beyond, the oldest is dropped.

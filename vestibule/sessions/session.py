@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """What a session is, in every store: its data, its id, why it ends."""
 
+import secrets
+import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
+
+from vestibule.core import settings
 
 
 class EndReason(StrEnum):
@@ -62,6 +66,17 @@ class Session(SessionTimes, Protocol):
     @property
     def method(self) -> str | None:
         """Return how the user logged in; `None` if a script began it."""
+
+
+def new_session_id() -> str:
+    """Return a new secret session id from the system's random source.
+
+    `SESSION_TOKEN` selects a UUID of 122 random bits, or a token of 256;
+    ASVS 7.2.3 asks for 128.
+    """
+    if settings.SESSION_TOKEN.read() == "secret256":
+        return secrets.token_urlsafe(32)
+    return str(uuid.uuid4())
 
 
 class Entry(NamedTuple):

@@ -16,7 +16,6 @@ from flask import Request, abort
 from vestibule.accounts.credentials import is_recent_auth
 from vestibule.accounts.permissions import (
     Action,
-    Actor,
     Policy,
     is_allowed,
     is_disabled,
@@ -29,6 +28,7 @@ from vestibule.http.csrf import is_cross_site
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,
+    current_actor,
     current_request,
     is_tls,
 )
@@ -167,11 +167,8 @@ def authorize(action: Action, target_id: str | None = None) -> None:
     Call this before looking the target up: then the response does not
     reveal whether an account exists that the user may not see.
     """
-    user = current_request().current_user
-    # A mechanism of an application's own may have users of another kind.
-    actor = Actor(getattr(user, "id", None), getattr(user, "role", None))
     policy = Policy(settings.AUTHZ_POLICY.read())
-    if not is_allowed(actor, action, target_id, policy):
+    if not is_allowed(current_actor(), action, target_id, policy):
         abort(403)
 
 

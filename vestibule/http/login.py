@@ -15,17 +15,18 @@ from vestibule.accounts.authentication import (
     check_credentials,
     is_still_valid,
 )
+from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import SessionNotCreated, VestibuleError
-from vestibule.db.identity_map import IdentityMap, remember
+from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
 from vestibule.http.request import (
     client_info,
+    current_actor,
     current_request,
-    current_user_id,
     is_tls,
 )
 from vestibule.mechanisms.session_mechanism import (
@@ -83,8 +84,10 @@ def log_in(
     `SessionNameMissing`.
     """
     refuse_cross_site(request)
-    set_client(client_info(request.environ))
-    user = check_credentials(found, email, password)
+    client = client_info(request.environ)
+    set_client(client)
+    actor = Actor.at(client)
+    user = check_credentials(found, email, password, actor=actor)
     return None if user is None else begin_session(auth, request, user)
 
 
@@ -124,11 +127,11 @@ def log_out(auth: Any) -> bool:
     session_id = sessions.session_cookie(request)
     with IdentityMap():
         if session is not None and session_id is not None:
-            remember(type(session), session_id, session)
+            IdentityMap.put(type(session), session_id, session)
         if not sessions.destroy_session(request):
             return False
     handle = None if session is None else session.id
-    log(EventType.LOGOUT, user=current_user_id(), handle=handle)
+    log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
 
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
+from vestibule.accounts.permissions import Actor
 from vestibule.core import network, settings
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.db.models.user import User
@@ -27,6 +28,7 @@ from vestibule.mechanisms.session_mechanism import (
 )
 from vestibule.sessions.cookie import cookies_of
 from vestibule.sessions.session import Session
+from vestibule.sessions.store import SessionStore
 
 #: Characters of an `Accept` or `Accept-Language` header that are parsed;
 #: browsers send about a hundred.
@@ -214,11 +216,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return parsed
 
 
-def current_user_id() -> str | None:
-    """Return the id of the authenticated user, for the log."""
+def current_actor() -> Actor:
+    """Return the user of the request, if it has one, and its address."""
+    request = current_request()
     # A mechanism of an application's own may have users of another kind.
-    user_id: str | None = getattr(current_request().current_user, "id", None)
-    return user_id
+    user = request.current_user
+    return Actor(
+        getattr(user, "id", None),
+        getattr(user, "role", None),
+        request.client_address,
+    )
+
+
+def current_store() -> SessionStore:
+    """Return the store of the request's mechanism; it may be empty."""
+    return current_request().sessions.store
 
 
 def current_request() -> VestibuleRequest:

@@ -13,8 +13,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from vestibule.db.engine import database, generation_without_waiting
-from vestibule.db.identity_map import IdentityMap, recall
+from vestibule.db.engine import database, peek_change_token
+from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -65,15 +65,15 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
     if session_id is None or not _is_original(auth):
         return FoundUser(auth.current_user(request))
     known = _known.get(session_id)
-    if known is not None and _holds(auth, known, database().generation()):
+    if known is not None and _holds(auth, known, database().change_token()):
         # Views may change the user that they are given.
-        return FoundUser(known.user.twin(), known, known.session)
+        return FoundUser(known.user.copy(), known, known.session)
     # Read before the query: what is written after it counts as later.
-    generation = database().generation()
+    generation = database().change_token()
     now, limits = auth.now(), auth.limits()
     with IdentityMap():
         user = auth.current_user(request)
-        session = recall(UserSession, session_id)
+        session = IdentityMap.get(UserSession, session_id)
     if user is None or session is None:
         _known.pop(session_id, None)
         return FoundUser(user)
@@ -83,7 +83,7 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
         _known.clear()
     until = unchanged_until(session, limits)
     fresh = CachedSession(
-        generation, now, until, limits, user.twin(), session, {}
+        generation, now, until, limits, user.copy(), session, {}
     )
     _known[session_id] = fresh
     return FoundUser(user, fresh, session)
@@ -95,7 +95,9 @@ def is_valid(auth: Any, known: CachedSession) -> bool:
     This holds for the same cookies under the same cookie name, if `auth`
     has the original methods.
     """
-    return _is_original(auth) and _holds(auth, known, database().generation())
+    return _is_original(auth) and _holds(
+        auth, known, database().change_token()
+    )
 
 
 def needs_lookup(auth: Any, session_id: str) -> bool:
@@ -105,8 +107,7 @@ def needs_lookup(auth: Any, session_id: str) -> bool:
     """
     known = _known.get(session_id)
     return known is None or not (
-        _is_original(auth)
-        and _holds(auth, known, generation_without_waiting())
+        _is_original(auth) and _holds(auth, known, peek_change_token())
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from vestibule.core import settings
 from vestibule.core.client_info import current_client
-from vestibule.db.identity_map import recall
+from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
 from vestibule.sessions.database import DatabaseStore
@@ -35,7 +35,7 @@ class SessionDBAuth(SessionExpAuth):
             last_seen_at=now,
             authenticated_at=now if origin.method else None,
             **origin._asdict(),
-        ).save_within(
+        ).insert_within_limit(
             settings.MAX_SESSIONS_PER_USER.read(), EndReason.TOO_MANY_SESSIONS
         )
         return session_id
@@ -47,7 +47,7 @@ class SessionDBAuth(SessionExpAuth):
         if not isinstance(session_id, str):
             return None
         # A logout provides the session that authenticated its request.
-        session = recall(UserSession, session_id)
+        session = IdentityMap.get(UserSession, session_id)
         if session is None:
             session = UserSession.find(session_id)
         return self.owner_of(session_id, session)

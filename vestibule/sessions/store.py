@@ -28,6 +28,10 @@ class SessionPage(NamedTuple):
 class SessionStore(Protocol):
     """The sessions of one mechanism."""
 
+    #: Whether they are rows of the database, so that a transaction that
+    #: changes a user ends them too.
+    in_database: bool
+
     def find(self, session_id: str) -> Session | None:
         """Return the session with this secret id, expired or not."""
 
@@ -91,6 +95,8 @@ class SessionStore(Protocol):
 
 class EmptyStore:
     """A store without sessions, for mechanisms that have none."""
+
+    in_database = True
 
     def find(self, session_id: str) -> Session | None:
         """Return `None`."""

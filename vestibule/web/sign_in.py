@@ -13,7 +13,7 @@ from flask import Response
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.errors import Throttled
-from vestibule.core.redirects import PARAMETER, safe_return
+from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import (
@@ -40,8 +40,8 @@ from vestibule.web.templating import allow_form_redirect, page, redirect
 
 def return_url() -> str | None:
     """Return the address that the request has for it, if it is safe."""
-    return safe_return(
-        current_request().values.get(PARAMETER),
+    return safe_redirect(
+        current_request().values.get(RETURN_PARAMETER),
         settings.ALLOWED_RETURN_HOSTS.read(),
     )
 
@@ -137,7 +137,7 @@ def _form(
         errors=errors or {},
         email=request.form.get("email", ""),
         back=back,
-        parameter=PARAMETER,
+        parameter=RETURN_PARAMETER,
     )
     return allow_form_redirect(shown, back)
 

@@ -14,7 +14,7 @@ from vestibule.http.login import (
     log_in,
     log_out,
 )
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.mechanisms.session_mechanism import sessions_of
 
@@ -74,7 +74,11 @@ def reset_password() -> Response:
     store = current_request().sessions.store
     try:
         set_forgotten_password(
-            form["email"], form["code"], form["new_password"], store
+            form["email"],
+            form["code"],
+            form["new_password"],
+            store,
+            actor=current_actor(),
         )
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)

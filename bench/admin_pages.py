@@ -30,7 +30,7 @@ from vestibule.core.digest import digest_of
 from vestibule.db import engine, migrate
 from vestibule.db.hourly_counts import EPOCH, hour_of
 from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
 FEW = 1_000, 10_000
 MANY = 1_000_000, 10_000_000

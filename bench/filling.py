@@ -23,7 +23,7 @@ from vestibule.core.digest import digest_of
 from vestibule.db import engine, migrate
 from vestibule.db.models.user import email_key
 from vestibule.db.tables import USER_SESSIONS, USERS, UTCMoment
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
 #: The password of every user. One hash serves all: checking it costs the
 #: same whatever its salt.

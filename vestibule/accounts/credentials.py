@@ -24,8 +24,7 @@ from vestibule.core.errors import InvalidValue, WrongPassword
 from vestibule.core.passwords import hash_password
 from vestibule.db.models.user import User
 from vestibule.db.session_queries import Rotation
-from vestibule.sessions import new_session_id
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 
 

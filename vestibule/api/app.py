@@ -23,15 +23,16 @@ from vestibule.checks.startup import check_settings, log_startup_warnings
 from vestibule.core import settings
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
-from vestibule.http.headers import ResponseHeaders
+from vestibule.http.headers import ResponseHeaders, add_headers
 from vestibule.http.request import current_request, is_tls
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
+from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import access as door
 from vestibule.web import install as web
@@ -83,9 +84,12 @@ def create_app(auth: Auth | None) -> Flask:
         found: Auth | None = _module().auth
         return found
 
-    whole: WSGIApplication = ForwardAuth(
-        app.wsgi_app, current_mechanism, signer, ResponseHeaders(is_tls)
+    headers = ResponseHeaders(is_tls)
+    cache = ResponseCache(current_mechanism, headers)
+    whole: WSGIApplication = MeShortcut(
+        add_headers(app.wsgi_app, headers), app, cache, headers
     )
+    whole = ForwardAuth(whole, current_mechanism, signer, headers, cache)
     if settings.METRICS.read():
         whole = count_requests(whole)
     app.wsgi_app = whole  # type: ignore[method-assign]
@@ -94,17 +98,17 @@ def create_app(auth: Auth | None) -> Flask:
 
 def _sweep_for(auth: Auth | None) -> Callable[[], int]:
     """Return the function that deletes dead sessions and old records."""
-    purge_expired = getattr(auth, "purge_expired", None)
+    sessions = sessions_of(auth)
 
     def sweep() -> int:
         """Delete sessions, counters and events; count the sessions."""
         try:
-            return 0 if purge_expired is None else purge_expired()
+            return sessions.purge_expired()
         finally:
             throttle().purge()
             writer.purge()
-            if isinstance(auth, SessionAuth):
-                writer.record_session_count(auth.store.count())
+            if sessions.has_store:
+                writer.record_session_count(sessions.store.count())
 
     return sweep
 

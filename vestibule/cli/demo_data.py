@@ -20,7 +20,7 @@ from vestibule.db.engine import database
 from vestibule.db.events import Event
 from vestibule.db.models.user import Role, User
 from vestibule.db.models.user_session import UserSession
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
 #: The users to sign in as: an admin, and one who is not.
 ADMIN = "admin@example.com"

@@ -34,7 +34,7 @@ def reset_password() -> Response:
         if not form.get(name)
     }:
         return _form(400, missing)
-    store = getattr(request.mechanism, "store", None)
+    store = request.sessions.store
     try:
         set_forgotten_password(
             form["email"],

@@ -34,7 +34,7 @@ from vestibule.api.openapi.schemas import (
 from vestibule.core import settings
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.basic_auth import BasicAuth
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import sessions_of
 
 VERSION = "1.0.0"
 _ABOUT = """\
@@ -129,7 +129,7 @@ def _requirement(auth: Auth | None) -> list[dict[str, list[str]]]:
     """Return the security requirement of a guarded route."""
     if auth is None:
         return []
-    if isinstance(auth, SessionAuth):
+    if sessions_of(auth).has_store:
         return [{"session": []}]
     if isinstance(auth, BasicAuth):
         return [{"basic": []}]

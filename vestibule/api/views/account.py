@@ -9,14 +9,12 @@ from vestibule.accounts.credentials import (
     reauthenticate,
 )
 from vestibule.api.views.blueprint import app_views
-from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import require_recent_auth
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
-from vestibule.sessions import cookie
 
 
 @app_views.put("/users/me/password")
@@ -53,7 +51,7 @@ def put_email() -> Response:
 def refresh() -> Response:
     """Confirm the password; the session gets a new id."""
     user = _user()
-    if not isinstance(current_request().mechanism, SessionAuth):
+    if not current_request().sessions.has_store:
         abort(404)
     password = current_request().form.get("password")
     if not password:
@@ -68,13 +66,10 @@ def change_own_password(user: User, current: str, new: str) -> str | None:
     Return the new id of the request's session, or `None` if it ended
     meanwhile. Raise what `change_password` raises.
     """
-    store, session_id = None, None
-    mechanism = current_request().mechanism
-    if isinstance(mechanism, SessionAuth):
-        store = mechanism.store
-        session_id = mechanism.session_cookie(current_request())
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
     return change_password(
-        user, current, new, store, session_id, actor=current_actor()
+        user, current, new, sessions.store, session_id, actor=current_actor()
     )
 
 
@@ -86,23 +81,11 @@ def reauthenticate_user(user: User, password: str) -> str | None:
     session ended meanwhile. Raise what `reauthenticate` raises.
     """
     reauthenticate(user, password, actor=current_actor())
-    mechanism = current_request().mechanism
-    session_id = mechanism.session_cookie(current_request())
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
     if session_id is None:
         return None
-    renewed: str | None = mechanism.store.rotate(session_id, mechanism.now())
-    return renewed
-
-
-def set_session_cookie(response: Response, session_id: str | None) -> Response:
-    """Return `response` with the cookie of the session's new id.
-
-    Without an id, because the session ended, no cookie is set.
-    """
-    name = settings.SESSION_NAME.read()
-    if session_id is not None and name is not None:
-        cookie.set_on(response, name, session_id, current_request().is_secure)
-    return response
+    return sessions.store.rotate(session_id, sessions.now())
 
 
 def _user() -> User:

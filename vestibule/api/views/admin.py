@@ -15,7 +15,6 @@ from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.blueprint import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     sessions_json,
 )
 from vestibule.core.errors import InvalidValue
@@ -80,7 +79,9 @@ def list_sessions_of(user_id: str) -> Response:
     authorize(Action.LIST_SESSIONS, user_id)
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
-    return json_response(sessions_json(auth, user.id, current_session(auth)))
+    return json_response(
+        sessions_json(auth, user.id, current_request().session)
+    )
 
 
 @app_views.delete("/users/<user_id>/sessions")

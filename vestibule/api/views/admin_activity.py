@@ -19,7 +19,6 @@ from vestibule.api.views.admin import wrong_format
 from vestibule.api.views.blueprint import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     format_time,
     session_json,
 )
@@ -31,7 +30,7 @@ from vestibule.db.events import Event, EventFilter
 from vestibule.http.access import authorize
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 Given = Mapping[str, str]
@@ -51,7 +50,7 @@ def list_all_sessions() -> Response:
         )
     except InvalidValue as error:
         return wrong_format(error.field)
-    current, limits = current_session(auth), auth.limits()
+    current, limits = current_request().session, auth.limits()
     return json_response(
         {
             "sessions": [
@@ -124,7 +123,7 @@ def show_figures() -> Response:
 
 
 def search_sessions(
-    auth: SessionAuth, wanted: SessionFilter, most: int, after: str
+    auth: SessionMechanism, wanted: SessionFilter, most: int, after: str
 ) -> LiveSessionPage:
     """Return a page of live sessions; its `next` is a cursor.
 

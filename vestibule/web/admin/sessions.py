@@ -7,15 +7,14 @@ from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.admin import filters
 from vestibule.admin.filters import LiveSessionPage
-from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin_activity import search_sessions
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
 )
 from vestibule.core import settings
 from vestibule.core.errors import VestibuleError
 from vestibule.http.access import authorize
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
@@ -53,7 +52,7 @@ def show_all_sessions() -> Response:
         ),
         LiveSessionPage([], None),
     )
-    current = current_session(auth)
+    current = current_request().session
     return page(
         "desk_sessions.html",
         typed.status,
@@ -146,7 +145,7 @@ def _named(handle: str) -> Session | None:
 
 def _question(session: Session, told: FormErrors | None = None) -> Response:
     """Return the page that asks about one session."""
-    current = current_session(current_mechanism_and_user()[0])
+    current = current_request().session
     return render_form(
         "desk_end_session.html",
         told,

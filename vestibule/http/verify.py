@@ -27,7 +27,7 @@ from vestibule.http.responses import (
     json_body,
     json_response,
 )
-from vestibule.identity.header import HEADER, Identity, Signing
+from vestibule.identity.header import HEADER, Identity, IdentitySigner
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
     MAX_CACHED_SESSIONS,
@@ -98,7 +98,7 @@ class ForwardAuth:
         self,
         application: WSGIApplication,
         mechanism: Callable[[], Auth | None],
-        signer: Signing | None,
+        signer: IdentitySigner | None,
         headers: ResponseHeaders,
     ) -> None:
         """Stand before `application`; `mechanism` is asked each time."""

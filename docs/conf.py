@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How Sphinx makes the guide's site: `make docs` writes it to `_build`.
+"""The Sphinx configuration of the guide: `make docs` builds it in `_build`.
 
-Its law: the site asks nobody for anything. What is outside of this folder
-is led to the page that includes it.
+The site loads nothing from other hosts. Links to files outside this folder
+lead to the page that includes them.
 """
 
 from sphinx.application import Sphinx
@@ -18,23 +18,23 @@ html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
 myst_heading_anchors = 3
-#: A page that this version does not have is left out of the list; a
-#: language that Pygments does not know is shown as it is.
+#: A page that this version lacks is left out of the list, and a block in a
+#: language that Pygments does not know is shown without colours.
 suppress_warnings = ["toc.not_readable", "misc.highlighting_failure"]
 
-#: Where a link out of this folder leads to on the site.
+#: The page of the site that includes a file outside this folder.
 INCLUDED = {
     "../SECURITY.md": "security.md",
     "../ARCHITECTURE.md": "inside.md",
 }
 
 
-def lead_inside(_: Sphinx, __: str, source: list[str]) -> None:
-    """Lead the links of a page out of this folder back into the site."""
+def relink(_: Sphinx, __: str, source: list[str]) -> None:
+    """Replace links to included files by links to the including pages."""
     for outside, inside in INCLUDED.items():
         source[0] = source[0].replace(f"]({outside}", f"]({inside}")
 
 
 def setup(app: Sphinx) -> None:
-    """Hook into how Sphinx reads a page."""
-    app.connect("source-read", lead_inside)
+    """Register `relink` for each page that Sphinx reads."""
+    app.connect("source-read", relink)

@@ -18,7 +18,7 @@ settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"])
 
 
 def me(request: HttpRequest) -> JsonResponse:
-    """Greet whoever is signed in."""
+    """Greet the signed-in user."""
     return JsonResponse({"name": request.META["vestibule.principal"].name})
 
 

@@ -20,7 +20,7 @@ Admin = Annotated[Principal, Depends(vestibule.role_required("admin"))]
 
 @app.get("/me")
 async def me(user: User) -> dict[str, str]:
-    """Greet whoever is signed in."""
+    """Greet the signed-in user."""
     return {"name": user.name}
 
 

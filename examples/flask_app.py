@@ -22,7 +22,7 @@ Vestibule(app, os.environ.get("VESTIBULE_URL", "http://127.0.0.1:5000"))
 @app.get("/me")
 @login_required
 def me() -> dict[str, str]:
-    """Greet whoever is signed in."""
+    """Greet the signed-in user."""
     return {"name": current_user.name}
 
 

@@ -131,7 +131,7 @@ def begin_business() -> User:
         )
     eve: User = User.search({"email": "eve@example.com"})[0]
     begin_before(eve, PHONE, "203.0.113.99", 3, 2)
-    events.store(
+    events.insert_events(
         [
             Event(
                 now - timedelta(minutes=7 * number),
@@ -177,7 +177,7 @@ def test_the_desk(open_house: Open, visit: Visit, folder: Path) -> None:
     visitor = visit(house, viewport=DESK, user_agent=FIREFOX)
     sign_in(visitor, ada)
     visitor.open(f"/admin/users/{eve.id}")
-    taken(visitor, folder, "desk-user")
+    taken(visitor, folder, "admin-user")
     visitor.page.emulate_media(color_scheme="dark")
     visitor.open("/admin/figures")
-    taken(visitor, folder, "desk-figures-dark")
+    taken(visitor, folder, "admin-figures-dark")

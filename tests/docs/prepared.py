@@ -79,6 +79,6 @@ def application(terminal: Terminal) -> None:
 
 PREPARED: dict[str, Callable[[Terminal], None]] = {
     "docs/cli.md": command_line,
-    "docs/gate.md": clone,
+    "docs/forward-authentication.md": clone,
     "docs/protect.md": application,
 }

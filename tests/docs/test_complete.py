@@ -20,9 +20,10 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.session import EndReason
 
 GUIDE = sorted((ROOT / "docs").glob("*.md"))
-#: The pages that have a section for each route: the desk has its own.
+#: The pages that have a section for each route of the API.
 CONTRACT = "".join(
-    (ROOT / "docs" / page).read_text() for page in ("contract.md", "admin.md")
+    (ROOT / "docs" / page).read_text()
+    for page in ("contract.md", "admin-pages.md")
 )
 #: Answers that need another server than that of the page, and where they
 #: are tried.

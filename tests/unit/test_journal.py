@@ -23,7 +23,7 @@ from vestibule.audit.writer import (
 from vestibule.core import clock
 from vestibule.core.errors import ServiceBusy
 from vestibule.db import events
-from vestibule.db.events import Event, EventFilter, page
+from vestibule.db.events import Event, EventFilter, fetch_page
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
 WITHOUT_THREADS = """
@@ -395,12 +395,12 @@ def test_old_events_are_dropped(
 ) -> None:
     """After the days of the setting, in more than one batch."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 3)
+    monkeypatch.setattr(events, "MAX_PURGE_ROWS", 3)
     monkeypatch.setenv("EVENTS_KEPT", "30")
     day = timedelta(days=1)
-    events.store([Event(NOW - i * day, str(i)) for i in range(25, 36)])
+    events.insert_events([Event(NOW - i * day, str(i)) for i in range(25, 36)])
     assert purge() == 5
-    assert [one.kind for one in page(EventFilter(), 100).happenings] == [
+    assert [one.kind for one in fetch_page(EventFilter(), 100).events] == [
         str(i) for i in range(25, 31)
     ]
     monkeypatch.setenv("EVENTS_KEPT", "0")
@@ -410,8 +410,10 @@ def test_old_events_are_dropped(
 def test_one_sweep_drops_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after it in a sweep need not wait for millions."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 2)
+    monkeypatch.setattr(events, "MAX_PURGE_ROWS", 2)
     monkeypatch.setattr(writer, "MAX_PURGE_BATCHES", 2)
     old = NOW - timedelta(days=1000)
-    events.store([Event(old + timedelta(seconds=i), str(i)) for i in range(9)])
+    events.insert_events(
+        [Event(old + timedelta(seconds=i), str(i)) for i in range(9)]
+    )
     assert [purge() for _ in range(4)] == [4, 4, 1, 0]

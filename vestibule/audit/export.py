@@ -110,7 +110,9 @@ def event_batches(event_filter: EventFilter) -> Iterator[Sequence[Event]]:
     """Yield all events that match in batches, the newest first."""
     before: int | None = None
     while True:
-        batch, before = events.page(event_filter, EXPORT_BATCH_SIZE, before)
+        batch, before = events.fetch_page(
+            event_filter, EXPORT_BATCH_SIZE, before
+        )
         if batch:
             yield batch
         if before is None:

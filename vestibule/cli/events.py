@@ -14,7 +14,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from vestibule.admin.filters import USUAL, parse_event_filter
+from vestibule.admin.filters import DEFAULT_PAGE_ROWS, parse_event_filter
 from vestibule.audit import export as files
 from vestibule.cli.commands import Interrupted
 from vestibule.cli.output import (
@@ -64,7 +64,7 @@ def events() -> None:
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    default=USUAL,
+    default=DEFAULT_PAGE_ROWS,
     show_default=True,
     help="As many at most.",
 )
@@ -128,7 +128,7 @@ def _write(
 
     `then` says what Ctrl-C leaves, and how to go on.
     """
-    total, done = happened.count(wanted), 0
+    total, done = happened.count_events(wanted), 0
 
     def told(number: int) -> None:
         """Show that so many more are written."""

@@ -99,14 +99,18 @@ def _validated(name: str, values: list[str], connection: str | None) -> str:
         option.strip().lower() for option in connection.split(",")
     }:
         # The header was for the previous hop (RFC 9110, section 7.6.1).
-        raise InvalidValue(name, "is named in Connection")
+        raise InvalidValue(name, "is named in Connection", code="invalid")
     value = "; ".join(values)
     if len(value) > MAX_HEADER_LENGTH:
         raise InvalidValue(
-            name, f"is longer than {MAX_HEADER_LENGTH} characters"
+            name,
+            f"is longer than {MAX_HEADER_LENGTH} characters",
+            code="invalid",
         )
     if _INVALID_CHARACTERS.search(value):
-        raise InvalidValue(name, "contains an invalid character")
+        raise InvalidValue(
+            name, "contains an invalid character", code="invalid_character"
+        )
     if name != COOKIE and (len(values) > 1 or "," in value):
-        raise InvalidValue(name, "is sent twice")
+        raise InvalidValue(name, "is sent twice", code="invalid")
     return value

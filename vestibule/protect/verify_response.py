@@ -80,9 +80,13 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
         or not url.isprintable()
         or " " in url
     ):
-        raise InvalidValue("url", "must look like http://127.0.0.1:5000")
+        raise InvalidValue(
+            "url", "must look like http://127.0.0.1:5000", code="invalid"
+        )
     if not 0 < timeout < math.inf:
-        raise InvalidValue("timeout", "must be a number of seconds above 0")
+        raise InvalidValue(
+            "timeout", "must be a number of seconds above 0", code="invalid"
+        )
     return ServiceAddress(
         f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), timeout
     )
@@ -91,7 +95,9 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
 def refuse_audience(audience: str | None) -> None:
     """Raise `InvalidValue` for an `audience` without a url."""
     if audience is not None:
-        raise InvalidValue("audience", "needs the url of a Vestibule")
+        raise InvalidValue(
+            "audience", "needs the url of a Vestibule", code="required"
+        )
 
 
 class VerifyResponse(NamedTuple):

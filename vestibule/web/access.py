@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from flask import Response, abort
 
 from vestibule.accounts.permissions import Action
-from vestibule.core.redirects import PARAMETER
+from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access
 from vestibule.http.access import Outcome, authenticate, authorize
 from vestibule.http.login import MAX_FORM_BYTES
@@ -70,4 +70,4 @@ def require_page_authentication(
         # What was typed is lost; the page that it came from is not.
         return redirect(SIGN_IN)
     back = request.full_path.rstrip("?")
-    return redirect(f"{SIGN_IN}?{urlencode({PARAMETER: back})}")
+    return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")

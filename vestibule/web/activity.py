@@ -14,7 +14,7 @@ from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.db.events import Event, EventFilter
-from vestibule.db.events import page as page_of
+from vestibule.db.events import fetch_page as page_of
 from vestibule.http.request import current_request
 from vestibule.sessions.device import parse_user_agent
 from vestibule.web.i18n import N_, gettext, ngettext
@@ -84,7 +84,7 @@ def show_activity() -> Response:
     found = page_of(EventFilter(user_id=user.id), MAX_EVENTS_SHOWN, before)
     return page(
         "activity.html",
-        happenings=found.happenings,
+        happenings=found.events,
         next=found.next,
         is_first=before is None,
         kept=settings.EVENTS_KEPT.read(),

@@ -16,6 +16,7 @@ from vestibule.http import errors
 from vestibule.http.request import current_request
 from vestibule.web.access import is_page
 from vestibule.web.i18n import N_, gettext
+from vestibule.web.messages import error_message
 from vestibule.web.templating import page
 
 _TEXTS = {
@@ -74,14 +75,19 @@ def install(app: Flask) -> None:
     )
 
 
-def error_page(status: int, wait: str | None = None) -> Response:
-    """Return the page about an error; `wait` has seconds to wait."""
+def error_page(
+    status: int, wait: str | None = None, message: str | None = None
+) -> Response:
+    """Return the page about an error; `wait` has seconds to wait.
+
+    `message` replaces the text that the status has.
+    """
     heading, text = _TEXTS.get(status, _TEXTS[400] if status < 500 else _OTHER)
     return page(
         "error.html",
         status,
         heading=gettext(heading),
-        text=gettext(text),
+        text=message or gettext(text),
         wait=int(wait) if wait and wait.isdigit() else None,
         code=status,
     )
@@ -98,7 +104,10 @@ def _dressed(answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return given
         if isinstance(given, HTTPException):
             given = given.get_response()
-        shown = error_page(given.status_code, given.headers.get("Retry-After"))
+        wait, message = given.headers.get("Retry-After"), None
+        if isinstance(error, VestibuleError) and error.status < 500:
+            message = error_message(error)
+        shown = error_page(given.status_code, wait, message)
         for name, value in given.headers.items():
             if name not in ("Content-Type", "Content-Length"):
                 shown.headers[name] = value

@@ -7,10 +7,9 @@ from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.accounts.throttle import throttle
 from vestibule.accounts.users import register
 from vestibule.core import settings
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import DuplicateEmail, InvalidValue, Throttled
 from vestibule.db.models.user import User, email_key
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import error_message, throttled_message
 from vestibule.web.routes import ACCOUNT, SETUP, SIGN_IN, pages, public
@@ -64,7 +63,7 @@ def _registered() -> User:
     """
     form = current_request().form
     attempt = throttle().attempt(
-        f"register {email_key(form['email'])}", current_client().ip
+        f"register {email_key(form['email'])}", current_actor()
     )
     attempt.begin()
     try:

@@ -5,7 +5,7 @@ from flask import Response
 
 from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.core.errors import InvalidValue, Throttled, WrongCode
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.web.flash import Message
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import error_message, throttled_message
@@ -37,16 +37,14 @@ def reset_password() -> Response:
     store = getattr(request.mechanism, "store", None)
     try:
         set_forgotten_password(
-            form["email"], form["code"], form["new_password"], store
+            form["email"],
+            form["code"],
+            form["new_password"],
+            store,
+            actor=current_actor(),
         )
-    except WrongCode:
-        return _form(
-            400,
-            alert=gettext(
-                "The code does not fit this email, was used, or is older than"
-                " an hour. Your administrator can give you a new one."
-            ),
-        )
+    except WrongCode as error:
+        return _form(400, alert=error_message(error))
     except InvalidValue as error:
         return _form(400, {"new_password": error_message(error)})
     except Throttled as error:

@@ -14,7 +14,7 @@ from vestibule.accounts.first_admin import (
     needs_first_admin,
 )
 from vestibule.core.errors import InvalidValue, Throttled, WrongCode
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.web.flash import Message
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import error_message, throttled_message
@@ -47,12 +47,12 @@ def set_up() -> Response:
     }:
         return _form(400, missing)
     try:
-        admin = create_first_admin(**given)
-    except WrongCode:
+        admin = create_first_admin(**given, actor=current_actor())
+    except WrongCode as error:
         # Perhaps somebody was faster.
         if not needs_first_admin():
             return _too_late()
-        return _form(400, {"code": gettext("This code is wrong, or too old.")})
+        return _form(400, {"code": error_message(error)})
     except InvalidValue as error:
         return _form(400, {error.field: error_message(error)})
     except Throttled as error:

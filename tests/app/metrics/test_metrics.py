@@ -17,7 +17,7 @@ from tests.serving import ROOT, Server
 from vestibule.audit.log import EventType
 from vestibule.metrics import exposition
 
-PAGE = (ROOT / "docs/observe.md").read_text()
+PAGE = (ROOT / "docs/monitoring.md").read_text()
 COUNT = "vestibule_http_requests_total"
 SECONDS = "vestibule_http_request_duration_seconds"
 EVENTS = "vestibule_security_events_total"

@@ -19,7 +19,7 @@ def documented() -> dict[tuple[str, str], str]:
     """Return who may come to each page, as the page about them says."""
     rows = re.findall(
         r"^\| `(GET|POST) (/\S*)` \| ([^|]+) \|",
-        (ROOT / "docs/pages.md").read_text(),
+        (ROOT / "docs/web-pages.md").read_text(),
         re.MULTILINE,
     )
     found = {(method, path): who for method, path, who in rows}
@@ -33,7 +33,7 @@ def guarded() -> list[tuple[str, str]]:
     Of the admin's desk one is enough: all of it has one guard more.
     """
     found = documented().items()
-    return [page for page, who in found if who == "who is signed in"] + [
+    return [page for page, who in found if who == "signed-in users"] + [
         next(page for page, who in found if who == "admins")
     ]
 
@@ -51,7 +51,7 @@ def test_every_page_is_documented(house: House) -> None:
         if rule.endpoint in PUBLIC_ENDPOINTS
         else "admins"
         if rule.rule.startswith("/admin")
-        else "who is signed in"
+        else "signed-in users"
         for rule in house.app.url_map.iter_rules()
         for method in rule.methods or ()
         if rule.endpoint.startswith("pages.")

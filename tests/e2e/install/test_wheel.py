@@ -26,6 +26,8 @@ from tests.repo.test_quiet_imports import PROGRAMS
 from tests.serving import COOKIE, ROOT, Server, environment
 from vestibule import __version__
 
+#: The first test of each environment makes it.
+pytestmark = pytest.mark.timeout(400)
 #: The modules that only an application of a framework imports.
 ADAPTERS = {
     "vestibule.protect.fastapi": "fastapi",
@@ -33,9 +35,9 @@ ADAPTERS = {
     "vestibule.protect.flask": "flask",
 }
 #: What a client may bring, with the package itself: packages, and bytes of
-#: their files without compiled ones, which add a fifth.
+#: their files without compiled ones, which add 4 MB.
 MAX_CLIENT_PACKAGES = 6
-MAX_CLIENT_BYTES = 21_000_000
+MAX_CLIENT_BYTES = 20_000_000
 IN_PROCESS = "vestibule.protect.in_process"
 #: Imports the modules that the arguments name; prints where they are.
 IMPORT = """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What admins see of all: sessions, events, figures."""
+"""Admin views of the sessions, events and statistics of all users."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ Given = Mapping[str, str]
 
 @app_views.get("/sessions")
 def list_all_sessions() -> Response:
-    """Show everybody's live sessions, the newest first, by page."""
+    """Show the live sessions of all users, newest first, by page."""
     authorize(Action.LIST_ALL_SESSIONS)
     auth, given = current_mechanism_and_user()[0], current_request().args
     try:
@@ -68,7 +68,7 @@ def list_all_sessions() -> Response:
 
 @app_views.get("/events")
 def list_events() -> Response:
-    """Show what happened, the newest first, by page."""
+    """Show the events, newest first, by page."""
     authorize(Action.LIST_EVENTS)
     given = current_request().args
     try:
@@ -89,7 +89,7 @@ def list_events() -> Response:
 
 @app_views.get("/events/export")
 def export_events() -> Response:
-    """Send what happened as a file: CSV, or JSON lines."""
+    """Send the events as a file: CSV or JSON lines."""
     authorize(Action.LIST_EVENTS)
     try:
         return export_response(current_request().args)
@@ -99,7 +99,7 @@ def export_events() -> Response:
 
 @app_views.get("/figures")
 def show_figures() -> Response:
-    """Show how much happened in each slot of a period."""
+    """Show the statistics of each slot of a period."""
     authorize(Action.SEE_FIGURES)
     try:
         found = statistics(current_request().args.get("period", "day"))
@@ -124,22 +124,22 @@ def show_figures() -> Response:
 
 
 def search_sessions(
-    auth: SessionAuth, sought: SessionFilter, most: int, after: str
+    auth: SessionAuth, wanted: SessionFilter, most: int, after: str
 ) -> LiveSessionPage:
-    """Return a page of live sessions, and the next one's place as text.
+    """Return a page of live sessions; its `next` is a cursor.
 
-    Raise `InvalidValue` for a place that is none of this list.
+    Raise `InvalidValue` for a cursor of another list.
     """
-    place = cursor.decode(after, sought)
+    position = cursor.decode(after, wanted)
     found = live_session_page(
         SessionSource(auth.store, auth.limits(), auth.now()),
-        sought,
+        wanted,
         most,
-        None if place is None else "".join(place),
+        None if position is None else "".join(position),
     )
     return found._replace(
         next=(
-            None if found.next is None else cursor.encode([found.next], sought)
+            None if found.next is None else cursor.encode([found.next], wanted)
         )
     )
 
@@ -147,16 +147,18 @@ def search_sessions(
 def search_events(
     wanted: EventFilter, most: int, after: str
 ) -> tuple[list[Event], str | None]:
-    """Return a page of events, and the place of the next one as text.
+    """Return a page of events and the cursor of the next page.
 
-    Raise `InvalidValue` for a place that is none of this list.
+    Raise `InvalidValue` for a cursor of another list.
     """
-    place = cursor.decode(after, wanted)
-    number = "".join(place or "")
-    if place is not None and not _NUMBER.fullmatch(number):
-        raise InvalidValue("after", "is no place of this list")
-    found = events.page(wanted, most, None if place is None else int(number))
-    return found.happenings, (
+    position = cursor.decode(after, wanted)
+    number = "".join(position or "")
+    if position is not None and not _NUMBER.fullmatch(number):
+        raise cursor.invalid_cursor()
+    found = events.fetch_page(
+        wanted, most, None if position is None else int(number)
+    )
+    return found.events, (
         None
         if found.next is None
         else cursor.encode([str(found.next)], wanted)
@@ -164,13 +166,15 @@ def search_events(
 
 
 def export_response(given: Given) -> Response:
-    """Return the file of the events that are asked for.
+    """Return the file of the events that match the filter.
 
-    It is read as it is sent. Raise `InvalidValue`, or as the database does.
+    It is read while it is sent. Raise `InvalidValue` or a database error.
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
-        raise InvalidValue("format", f"must be one of {', '.join(FORMATS)}")
+        raise InvalidValue(
+            "format", f"must be one of {', '.join(FORMATS)}", code="invalid"
+        )
     form = FORMATS[name]
     response = Response(
         export_file(filters.parse_event_filter(given), form),

@@ -34,7 +34,7 @@ def count_requests(application: WSGIApplication) -> WSGIApplication:
         if not is_begun:
             # At the first request: workers are forked, threads are not.
             is_begun = True
-            multiprocess.begin_sharing()
+            multiprocess.start_sharing()
         began = clock.monotonic()
 
         def starting(
@@ -42,7 +42,7 @@ def count_requests(application: WSGIApplication) -> WSGIApplication:
         ) -> Any:
             """Count the response, and start it."""
             method = environ["REQUEST_METHOD"]
-            counters().answered(
+            counters().count_response(
                 method if method in _METHODS else NONE,
                 route_of(environ),
                 status[:3],

@@ -26,7 +26,7 @@ from vestibule.http.responses import (
     json_response,
 )
 from vestibule.http.user_response import ResponseCache, UserResponse
-from vestibule.identity.header import HEADER, Identity, Signing
+from vestibule.identity.header import HEADER, Identity, IdentitySigner
 from vestibule.mechanisms.auth import Auth
 
 PATH = "/api/v1/auth_session/verify"
@@ -44,7 +44,7 @@ class ForwardAuth:
         self,
         application: WSGIApplication,
         mechanism: Callable[[], Auth | None],
-        signer: Signing | None,
+        signer: IdentitySigner | None,
         headers: ResponseHeaders,
         cache: ResponseCache,
     ) -> None:

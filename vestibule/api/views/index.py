@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort
 from vestibule.api.views.blueprint import app_views
 from vestibule.db.models.user import User
 from vestibule.http.responses import json_response
-from vestibule.identity.header import COPY_MAX_AGE, Signing
+from vestibule.identity.header import COPY_MAX_AGE, IdentitySigner
 
 
 @app_views.get("/status")
@@ -35,7 +35,7 @@ def forbidden() -> Response:
     abort(403)
 
 
-def well_known_routes(signer: Signing) -> Blueprint:
+def well_known_routes(signer: IdentitySigner) -> Blueprint:
     """Return the routes that publish the keys of `signer`."""
     routes = Blueprint("well_known", __name__, url_prefix="/.well-known")
 

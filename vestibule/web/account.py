@@ -183,4 +183,4 @@ def _deletion(
     told: FormErrors | None = None, is_proved: bool = False
 ) -> Response:
     """Return the page that asks before the account is deleted."""
-    return render_form("delete.html", told, is_proved)
+    return render_form("delete_account.html", told, is_proved)

@@ -52,7 +52,7 @@ def _shown(typed: FilterForm) -> Response:
         nothing,
     )
     return page(
-        "desk_events.html",
+        "admin_events.html",
         typed.status,
         happenings=found,
         names=user_names(

@@ -58,7 +58,7 @@ def show_all_sessions() -> Response:
     )
     current = current_session(auth)
     return page(
-        "desk_sessions.html",
+        "admin_sessions.html",
         typed.status,
         sessions=found.sessions,
         current=current and current.id,
@@ -151,7 +151,7 @@ def _question(session: Session, told: FormErrors | None = None) -> Response:
     """Return the page that asks about one session."""
     current = current_session(current_mechanism_and_user()[0])
     return render_form(
-        "desk_end_session.html",
+        "admin_end_session.html",
         told,
         False,
         session=session,
@@ -164,4 +164,4 @@ def _question(session: Session, told: FormErrors | None = None) -> Response:
 def _great_question(told: FormErrors | None = None) -> Response:
     """Return the page that asks about all sessions."""
     typed = current_request().form.get("name", "")
-    return render_form("desk_end_all.html", told, False, typed=typed)
+    return render_form("admin_end_all_sessions.html", told, False, typed=typed)

@@ -112,7 +112,7 @@ def show_figures_here() -> Response:
     asked = current_request().args.get("period", "day")
     found = statistics(asked if asked in PERIODS else "day")
     return page(
-        "desk_figures.html",
+        "admin_statistics.html",
         200 if asked in PERIODS else 400,
         period=found.period,
         periods=[(name, gettext(text)) for name, text in _PERIODS.items()],

@@ -97,7 +97,7 @@ def _end_sessions(user: User) -> Message:
 def _hand_out(user: User) -> Response:
     """Show a code, this once."""
     return page(
-        "desk_code.html",
+        "admin_reset_code.html",
         account=user,
         issued=issue_reset_code(user),
         is_new=False,
@@ -261,7 +261,7 @@ def _question(
 ) -> Response:
     """Return the page that asks."""
     return render_form(
-        "desk_question.html",
+        "admin_confirm.html",
         told,
         is_proved,
         account=user,

@@ -55,7 +55,7 @@ def show_users() -> Response:
         nobody,
     )
     return page(
-        "desk_users.html",
+        "admin_users.html",
         typed.status,
         found=found,
         typed=typed,
@@ -80,7 +80,7 @@ def show_user_here(user_id: str) -> Response:
     )
     current = current_session(auth)
     return page(
-        "desk_user.html",
+        "admin_user.html",
         account=user,
         failures=failures_for_user(user),
         sessions=some[:MAX_SESSIONS_SHOWN],
@@ -127,7 +127,7 @@ def add_user_here() -> Response:
         else:
             return set_session_cookie(
                 page(
-                    "desk_code.html",
+                    "admin_reset_code.html",
                     account=invited.user,
                     issued=invited.code,
                     is_new=True,
@@ -143,7 +143,7 @@ def _form(
     """Return the form to add somebody, with what was typed."""
     typed = current_request().form
     return render_form(
-        "desk_add.html",
+        "admin_add_user.html",
         problem,
         is_proved,
         values={name: typed.get(name, "") for name in _NAMES},

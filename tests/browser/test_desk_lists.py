@@ -198,7 +198,7 @@ def test_a_member_learns_nothing(
     assert "/admin" not in nothing
     paths = list(
         desk_addresses(
-            routes, "GET", user_id=[town.bob.id], deed=list(USER_ACTIONS)
+            routes, "GET", user_id=[town.bob.id], action=list(USER_ACTIONS)
         )
     )
     assert len(paths) > len(USER_ACTIONS)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a page tells once, after the browser was sent on to it.
+"""Flash messages: shown once, on the page after a redirect.
 
-Its law: a cookie names one of the texts below and carries none itself,
-so that nobody puts words into the service's mouth.
+The cookie holds the name of one of the messages below and no text, so a
+forged cookie cannot put words on a page.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ COOKIE = "vestibule_notice"
 
 
 class Message(StrEnum):
-    """The texts, by the names that the cookie has for them."""
+    """The messages; the values are those of the cookie."""
 
     PASSWORD_RESET = "password_reset"
     SET_UP_BEFORE = "set_up_before"
@@ -64,13 +64,13 @@ _TEXTS = {
 }
 
 
-def flash(response: Any, notice: Message) -> None:
-    """Have the next page show `notice`."""
-    cookie.set_on(response, COOKIE, notice.value, current_request().is_secure)
+def flash(response: Any, message: Message) -> None:
+    """Set the cookie that makes the next page show `message`."""
+    cookie.set_on(response, COOKIE, message.value, current_request().is_secure)
 
 
 def flashed_message() -> str | None:
-    """Return the text of the notice that waits, if there is one."""
+    """Return the text of the request's flash message, if it has one."""
     name = current_request().cookies.get(COOKIE)
     if name not in list(Message):
         return None
@@ -78,5 +78,5 @@ def flashed_message() -> str | None:
 
 
 def clear_flash(response: Any) -> None:
-    """Show no notice again."""
+    """Delete the cookie, so that the message is not shown again."""
     cookie.clear_on(response, COOKIE, current_request().is_secure)

@@ -1,32 +1,42 @@
 #!/usr/bin/env python3
-"""How an application gets the pages."""
+"""Adds the pages to an application: routes, access check, error pages.
 
-from flask import Flask
+Pages use the decisions of the API: `authenticate` and `authorize` say who
+may pass, and an error page keeps the status and headers of the API's
+response. Only the body is different, and only for browsers outside of
+`/api/`.
+"""
 
-from vestibule.web import (
-    account,
-    activity,
-    error_pages,
-    register,
-    reset,
-    sessions,
-    setup,
-    sign_in,
-)
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, Response, abort
+from werkzeug.exceptions import HTTPException
+
+from vestibule.accounts.permissions import Action
+from vestibule.core.errors import VestibuleError
+from vestibule.core.redirects import PARAMETER
+from vestibule.http import access, errors
+from vestibule.http.access import Outcome, authenticate, authorize
+from vestibule.http.login import MAX_FORM_BYTES
+from vestibule.http.request import VestibuleRequest, current_request
+from vestibule.mechanisms.auth import Auth
+from vestibule.web import account, activity, new_password, sessions, sign_in
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
-from vestibule.web.routes import pages
+from vestibule.web.i18n import N_, gettext
+from vestibule.web.routes import ADMIN, PUBLIC_ENDPOINTS, SIGN_IN, pages
+from vestibule.web.templating import page, redirect
 
-#: Each module that has pages is taken in once.
-PAGES = (
+#: The modules whose import adds routes to the blueprint.
+PAGE_MODULES = (
     sign_in,
-    register,
-    reset,
-    setup,
+    new_password,
     account,
     sessions,
     activity,
@@ -36,12 +46,148 @@ PAGES = (
     admin_events,
     admin_statistics,
 )
+_ASSET = f"{pages.name}.asset"
+#: Heading and text of an error page, by status.
+_ERROR_TEXTS = {
+    400: (
+        N_("That did not work"),
+        N_("The form came incomplete. Go back and try again."),
+    ),
+    401: (
+        N_("Please sign in"),
+        N_("This page is for people who are signed in."),
+    ),
+    403: (
+        N_("This is not allowed"),
+        N_(
+            "The service refused the request. If you came here by a link or"
+            " a form of another site, open the page from here instead."
+        ),
+    ),
+    404: (
+        N_("There is no such page"),
+        N_("The address may be misspelled, or the page is gone."),
+    ),
+    405: (
+        N_("That did not work"),
+        N_("This page cannot be used in that way."),
+    ),
+    413: (
+        N_("That was too much"),
+        N_("What was sent is larger than the service takes."),
+    ),
+    429: (
+        N_("Please wait a moment"),
+        N_("There were too many attempts that failed."),
+    ),
+    503: (
+        N_("Busy at the moment"),
+        N_("The service cannot answer just now. Try again soon."),
+    ),
+}
+_SERVER_ERROR_TEXT = (
+    N_("Something went wrong"),
+    N_("It is not your fault. The failure is in the service's log."),
+)
 
 
 def install(app: Flask) -> None:
-    """Give `app` the pages, and its errors the look of one."""
-    # An application has what is set when it is made.
+    """Register the pages with `app`, and handlers that show error pages."""
+    # A new application reads the branding settings again.
     bundle.cache_clear()
     bundle()
     app.register_blueprint(pages)
-    error_pages.install(app)
+    app.register_error_handler(
+        HTTPException, _as_page(errors.handle_http_error)
+    )
+    app.register_error_handler(
+        VestibuleError, _as_page(errors.handle_vestibule_error)
+    )
+    app.register_error_handler(
+        Exception, _as_page(errors.handle_unexpected_error)
+    )
+
+
+def is_page(request: VestibuleRequest) -> bool:
+    """Return True if the response should be a page.
+
+    This holds for the routes of the pages, and for unknown paths if the
+    client prefers HTML, but for no path below `/api/`.
+    """
+    if request.path.startswith("/api/"):
+        return False
+    endpoint = request.endpoint
+    if endpoint is not None:
+        return endpoint.startswith(f"{pages.name}.")
+    return request.prefers_page
+
+
+def require_page_authentication(
+    auth: Auth | None, request: VestibuleRequest
+) -> Response | None:
+    """Authenticate `request`; return a redirect to the sign-in page if needed.
+
+    Set `request.current_user` and return `None` if the request may pass:
+    it is authenticated, or the page is public. Abort with 401 or 403 for
+    an unauthenticated client that does not prefer HTML.
+    """
+    if request.endpoint == _ASSET:
+        return None
+    # For GET too: `return_to` may be sent in a form.
+    request.max_content_length = MAX_FORM_BYTES
+    access.check_request_origin(auth, request)
+    decision = authenticate(auth, request)
+    if decision.outcome is Outcome.PASSED:
+        request.current_user = decision.principal
+        if f"{request.path}/".startswith(f"{ADMIN}/"):
+            # Unknown paths too: members cannot find out which ones exist.
+            authorize(Action.SEE_DESK)
+        return None
+    if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
+        return None
+    if not request.prefers_page:
+        abort(401 if decision.outcome is Outcome.MISSING else 403)
+    if request.method != "GET":
+        # The form's data is lost, so returning to its path is no use.
+        return redirect(SIGN_IN)
+    back = request.full_path.rstrip("?")
+    return redirect(f"{SIGN_IN}?{urlencode({PARAMETER: back})}")
+
+
+def _error_page(status: int, retry_after: str | None) -> Response:
+    """Return the page for an error; `retry_after` is in seconds."""
+    heading, text = _ERROR_TEXTS.get(
+        status, _ERROR_TEXTS[400] if status < 500 else _SERVER_ERROR_TEXT
+    )
+    return page(
+        "error.html",
+        status,
+        heading=gettext(heading),
+        text=gettext(text),
+        wait=(
+            int(retry_after) if retry_after and retry_after.isdigit() else None
+        ),
+        code=status,
+    )
+
+
+def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return an error handler that answers browsers with an error page."""
+
+    def handle(error: Any) -> Any:
+        """Return the API's response to `error`, as a page for a browser."""
+        response = api_handler(error)
+        request = current_request()
+        if not (is_page(request) and request.prefers_page):
+            return response
+        if isinstance(response, HTTPException):
+            response = response.get_response()
+        shown = _error_page(
+            response.status_code, response.headers.get("Retry-After")
+        )
+        for name, value in response.headers.items():
+            if name not in ("Content-Type", "Content-Length"):
+                shown.headers[name] = value
+        return shown
+
+    return handle

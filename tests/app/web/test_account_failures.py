@@ -22,7 +22,7 @@ def house(build: Build, moved_clock: SetClock) -> House:
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
-        ("/account/email", "own_new_email"),
+        ("/account/email", "change_own_email"),
         ("/account/delete", "remove_account"),
     ],
 )

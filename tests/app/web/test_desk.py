@@ -21,8 +21,7 @@ from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import User
-from vestibule.web.admin.statistics import HEIGHT
-from vestibule.web.admin.statistics import plot as plotted
+from vestibule.web.admin.statistics import HEIGHT, bar_chart
 from vestibule.web.admin.user_actions import USER_ACTIONS
 
 EVIL = "<b onclick=alert(1)>\u202e%_'\""
@@ -61,7 +60,7 @@ def test_a_member_learns_nothing(house: House) -> None:
         desk_addresses(
             house.app.url_map,
             user_id=(victim.id, "nobody"),
-            deed=(*USER_ACTIONS, "nothing"),
+            action=(*USER_ACTIONS, "nothing"),
         )
     )
     assert len(paths) > 2 * len(USER_ACTIONS) + 5
@@ -123,7 +122,7 @@ def test_lists_are_leafed_through(
 ) -> None:
     """By links that keep the filter, and back to the first page."""
     for module in ("users", "sessions", "events"):
-        monkeypatch.setattr(f"vestibule.web.admin.{module}.MOST", 1)
+        monkeypatch.setattr(f"vestibule.web.admin.{module}.PAGE_ROWS", 1)
     admin = stored_user("admin")
     stored_user()
     visitor = signed_in(house, admin)
@@ -394,7 +393,7 @@ def test_bars(
     values: list[float | None], top: float, heights: list[float]
 ) -> None:
     """As high as their values, at least to be seen, within the picture."""
-    plot = plotted(values)
+    plot = bar_chart(values)
     assert plot.top == top
     assert [bar.height for bar in plot.bars] == heights
     assert all(bar.y + bar.height == HEIGHT for bar in plot.bars)

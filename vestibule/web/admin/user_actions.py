@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What admins do to one user, each with a page that asks first.
+"""The actions of admins on one user, each with a confirmation page.
 
-Its law: a deed is done by a form that was sent from its own page, with a
-recent proof of the admin's password; nothing is done by an address.
+Only a POST from the confirmation page performs an action, after recent
+authentication of the admin.
 """
 
 from collections.abc import Callable
@@ -37,29 +37,30 @@ from vestibule.web.i18n import N_, gettext
 from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
 from vestibule.web.templating import page, redirect
 
-_PATH = f"{ADMIN_USERS}/<user_id>/<deed>"
+_PATH = f"{ADMIN_USERS}/<user_id>/<action>"
 
 
 class UserAction(NamedTuple):
-    """What can be done: how it is asked, whether one may, how it is done."""
+    """An action: its texts, the permission it needs, and what it does."""
 
     question: str
     consequence: str
     button: str
-    action: Action
-    do: Callable[[User], Message | Response]
-    #: Whether who does it to himself is no admin, or not here, afterwards.
-    leaves: bool = False
+    permission: Action
+    #: Returns a flash message, or a page to show instead of a redirect.
+    perform: Callable[[User], Message | Response]
+    #: True if it takes away the access of an admin who does it to himself.
+    ends_own_access: bool = False
 
 
 def _disable(user: User) -> Message:
-    """Keep the user out."""
+    """Disable the user."""
     change_disabled(user, True)
     return Message.USER_DISABLED
 
 
 def _enable(user: User) -> Message:
-    """Let the user in again."""
+    """Enable the user."""
     change_disabled(user, False)
     return Message.USER_ENABLED
 
@@ -83,7 +84,7 @@ def _demote(user: User) -> Message:
 
 
 def _unlock(user: User) -> Message:
-    """Lift the wait after failures."""
+    """Reset the failed attempts of the user."""
     reset_failures_as_admin(user)
     return Message.USER_UNLOCKED
 
@@ -94,8 +95,8 @@ def _end_sessions(user: User) -> Message:
     return Message.SESSIONS_ENDED
 
 
-def _hand_out(user: User) -> Response:
-    """Show a code, this once."""
+def _issue_code(user: User) -> Response:
+    """Issue a reset code, and return the page that shows it once."""
     return page(
         "admin_reset_code.html",
         account=user,
@@ -173,7 +174,7 @@ USER_ACTIONS = {
         ),
         N_("Show the code"),
         Action.ISSUE_RESET,
-        _hand_out,
+        _issue_code,
     ),
     "end-sessions": UserAction(
         N_("End all sessions of this user?"),
@@ -189,28 +190,28 @@ USER_ACTIONS = {
 
 
 @pages.get(_PATH)
-def ask_about_user(user_id: str, deed: str) -> Response:
-    """Ask whether it is meant."""
-    wanted = _deed(deed, user_id)
-    return _question(wanted, user_or_404(user_id), deed)
+def confirm_user_action(user_id: str, action: str) -> Response:
+    """Ask to confirm an action."""
+    chosen = _authorized_action(action, user_id)
+    return _confirm_page(chosen, user_or_404(user_id), action)
 
 
 @pages.post(_PATH)
-def do_to_user(user_id: str, deed: str) -> Response:
-    """Do it, with a proof of the admin's password if none is recent."""
-    wanted = _deed(deed, user_id)
+def perform_user_action(user_id: str, action: str) -> Response:
+    """Perform an action, after recent authentication of the admin."""
+    chosen = _authorized_action(action, user_id)
     user = User.get(user_id)
     if user is None:
         return redirect(ADMIN, Message.USER_GONE)
     password = current_request().form.get("password", "")
-    told, renewed = check_password_field(
-        current_mechanism_and_user()[1], password, "password"
+    problem, renewed = check_password_field(
+        current_mechanism_and_user()[1], password
     )
-    if told is None:
+    if problem is None:
         try:
-            done = _done(wanted, user)
+            response = _perform(chosen, user)
         except LastAdmin:
-            told = FormErrors(
+            problem = FormErrors(
                 409,
                 alert=gettext(
                     "This is the last administrator, and somebody has to"
@@ -221,53 +222,54 @@ def do_to_user(user_id: str, deed: str) -> Response:
             keep_renewed_session(renewed)
             raise
         else:
-            return set_session_cookie(done, renewed)
+            return set_session_cookie(response, renewed)
     return set_session_cookie(
-        _question(wanted, user, deed, told, renewed is not None), renewed
+        _confirm_page(chosen, user, action, problem, renewed is not None),
+        renewed,
     )
 
 
-def _deed(name: str, user_id: str) -> UserAction:
-    """Return the deed of this name; 404, or 403 for who may not."""
-    wanted = USER_ACTIONS.get(name)
-    if wanted is None:
+def _authorized_action(name: str, user_id: str) -> UserAction:
+    """Return the action with this name; 404 if none, 403 if forbidden."""
+    chosen = USER_ACTIONS.get(name)
+    if chosen is None:
         abort(404)
-    authorize(wanted.action, user_id)
-    return wanted
+    authorize(chosen.permission, user_id)
+    return chosen
 
 
-def _done(wanted: UserAction, user: User) -> Response:
-    """Do it, and lead to where its outcome is seen."""
+def _perform(chosen: UserAction, user: User) -> Response:
+    """Perform the action; return the response that shows its result."""
     is_own = user.id == current_user_id()
     try:
-        outcome = wanted.do(user)
+        result = chosen.perform(user)
     except RecordGone:
-        # Another admin was faster.
+        # Another admin deleted the user meanwhile.
         return redirect(ADMIN, Message.USER_GONE)
-    if isinstance(outcome, Response):
-        return outcome
-    if is_own and wanted.leaves:
+    if isinstance(result, Response):
+        return result
+    if is_own and chosen.ends_own_access:
         return redirect("/")
-    gone = outcome is Message.USER_DELETED
-    return redirect(ADMIN if gone else admin_user_path(user.id), outcome)
+    is_deleted = result is Message.USER_DELETED
+    return redirect(ADMIN if is_deleted else admin_user_path(user.id), result)
 
 
-def _question(
-    wanted: UserAction,
+def _confirm_page(
+    chosen: UserAction,
     user: User,
     name: str,
-    told: FormErrors | None = None,
-    is_proved: bool = False,
+    problem: FormErrors | None = None,
+    is_reauthenticated: bool = False,
 ) -> Response:
-    """Return the page that asks."""
+    """Return the confirmation page of an action."""
     return render_form(
         "admin_confirm.html",
-        told,
-        is_proved,
+        problem,
+        is_reauthenticated,
         account=user,
         name=name,
-        question=gettext(wanted.question),
-        consequence=gettext(wanted.consequence),
-        button=gettext(wanted.button),
+        question=gettext(chosen.question),
+        consequence=gettext(chosen.consequence),
+        button=gettext(chosen.button),
         is_own=user.id == current_user_id(),
     )

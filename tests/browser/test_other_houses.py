@@ -100,7 +100,7 @@ def test_a_code_that_grew_old(
     check(visitor, locale)
     expect(visitor.page.locator("input")).to_have_count(0)
     if locale == "en-GB":
-        visitor.sees("Start the server again: it prints a new code.")
+        visitor.sees("Restart the server: it prints a new code.")
     assert code not in visitor.page.content()
 
 

@@ -136,8 +136,8 @@ def delete_own_account_page() -> Response:
             problem = FormErrors(
                 409,
                 alert=gettext(
-                    "You are the last administrator, and somebody has to"
-                    " manage the others. Make somebody else one first."
+                    "You are the last administrator. Make "
+                    "another user an administrator first."
                 ),
             )
         except VestibuleError:

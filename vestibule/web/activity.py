@@ -48,23 +48,21 @@ ALARMING = frozenset({EventType.LOGIN_FAILED, EventType.THROTTLED})
 _EVENT_LABELS: dict[str, str] = {
     EventType.LOGIN: N_("Signed in"),
     EventType.LOGIN_FAILED: N_("A wrong password was entered"),
-    EventType.THROTTLED: N_("Too many attempts: somebody had to wait"),
+    EventType.THROTTLED: N_("Too many failed attempts"),
     EventType.REAUTHENTICATED: N_("Password confirmed"),
     EventType.LOGOUT: N_("Signed out"),
     EventType.SESSION_REVOKED: N_("A session was ended"),
     EventType.SESSIONS_REVOKED: N_("Sessions were ended"),
-    EventType.USER_ADDED: N_("The account was made"),
+    EventType.USER_ADDED: N_("The account was created"),
     EventType.USER_REMOVED: N_("The account was deleted"),
     EventType.USER_DISABLED: N_("The account was disabled"),
     EventType.USER_ENABLED: N_("The account was enabled again"),
     EventType.ROLE_CHANGED: N_("The role was changed"),
     EventType.EMAIL_CHANGED: N_("The email was changed"),
     EventType.PASSWORD_CHANGED: N_("The password was changed"),
-    EventType.USER_UNLOCKED: N_("The wait after failed attempts was lifted"),
-    EventType.RESET_CODE_ISSUED: N_(
-        "A code for a new password was handed out"
-    ),
-    EventType.PASSWORD_RESET: N_("A new password was set by a code"),
+    EventType.USER_UNLOCKED: N_("Sign-in was unlocked"),
+    EventType.RESET_CODE_ISSUED: N_("A reset code was issued"),
+    EventType.PASSWORD_RESET: N_("The password was reset with a code"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(

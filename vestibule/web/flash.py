@@ -38,29 +38,29 @@ class Message(StrEnum):
 
 
 _TEXTS = {
-    Message.PASSWORD_RESET: N_("Your password is set. Sign in with it now."),
+    Message.PASSWORD_RESET: N_("Your password was set. Sign in with it now."),
     Message.SET_UP_BEFORE: N_(
-        "Somebody has set this up already. Sign in, or ask them."
+        "The setup is already done. Sign in, or ask the administrator."
     ),
-    Message.SESSION_ENDED: N_("The session is ended."),
-    Message.SESSION_GONE: N_("That session had ended already."),
-    Message.OTHERS_ENDED: N_("You are signed out everywhere but here."),
+    Message.SESSION_ENDED: N_("The session was ended."),
+    Message.SESSION_GONE: N_("That session had already ended."),
+    Message.OTHERS_ENDED: N_("You were signed out everywhere else."),
     Message.NO_OTHERS: N_("There was no other session to end."),
-    Message.NAME_CHANGED: N_("Your name is saved."),
+    Message.NAME_CHANGED: N_("Your name was saved."),
     Message.EMAIL_CHANGED: N_(
-        "Your email is saved. You sign in with it from now on."
+        "Your email was saved. You sign in with it from now on."
     ),
     Message.PASSWORD_CHANGED: N_(
-        "Your password is changed, and you are signed out everywhere else."
+        "Your password was changed, and you were signed out everywhere else."
     ),
-    Message.ACCOUNT_DELETED: N_("Your account is deleted."),
-    Message.USER_DISABLED: N_("The user is disabled and signed out."),
-    Message.USER_ENABLED: N_("The user may sign in again."),
-    Message.USER_DELETED: N_("The user is deleted."),
-    Message.USER_GONE: N_("Somebody has deleted that user already."),
-    Message.ROLE_CHANGED: N_("The role is changed."),
-    Message.USER_UNLOCKED: N_("Nobody has to wait for this user now."),
-    Message.SESSIONS_ENDED: N_("The sessions are ended."),
+    Message.ACCOUNT_DELETED: N_("Your account was deleted."),
+    Message.USER_DISABLED: N_("The user was disabled and signed out."),
+    Message.USER_ENABLED: N_("The user can sign in again."),
+    Message.USER_DELETED: N_("The user was deleted."),
+    Message.USER_GONE: N_("This user was already deleted."),
+    Message.ROLE_CHANGED: N_("The role was changed."),
+    Message.USER_UNLOCKED: N_("Sign-in was unlocked for this user."),
+    Message.SESSIONS_ENDED: N_("The sessions were ended."),
 }
 
 

@@ -51,43 +51,47 @@ _ASSET = f"{pages.name}.asset"
 _ERROR_TEXTS = {
     400: (
         N_("That did not work"),
-        N_("The form came incomplete. Go back and try again."),
+        N_("The form was incomplete. Go back and try again."),
     ),
     401: (
         N_("Please sign in"),
-        N_("This page is for people who are signed in."),
+        N_("Sign in to see this page."),
     ),
     403: (
         N_("This is not allowed"),
         N_(
-            "The service refused the request. If you came here by a link or"
-            " a form of another site, open the page from here instead."
+            "The service refused the request. If you came here "
+            "from another site, open the page from this site "
+            "instead."
         ),
     ),
     404: (
-        N_("There is no such page"),
-        N_("The address may be misspelled, or the page is gone."),
+        N_("Page not found"),
+        N_("The address may be misspelled, or the page no longer exists."),
     ),
     405: (
         N_("That did not work"),
-        N_("This page cannot be used in that way."),
+        N_("This page does not support this kind of request."),
     ),
     413: (
-        N_("That was too much"),
-        N_("What was sent is larger than the service takes."),
+        N_("Too much data"),
+        N_("The request is larger than the service accepts."),
     ),
     429: (
-        N_("Please wait a moment"),
-        N_("There were too many attempts that failed."),
+        N_("Too many attempts"),
+        N_("There were too many failed attempts."),
     ),
     503: (
-        N_("Busy at the moment"),
-        N_("The service cannot answer just now. Try again soon."),
+        N_("Service unavailable"),
+        N_("The service cannot respond right now. Try again in a moment."),
     ),
 }
 _SERVER_ERROR_TEXT = (
     N_("Something went wrong"),
-    N_("It is not your fault. The failure is in the service's log."),
+    N_(
+        "This is an error of the service, not yours. It is "
+        "recorded in the log."
+    ),
 )
 
 

@@ -101,8 +101,9 @@ def reset_password() -> Response:
         return _reset_form(
             400,
             alert=gettext(
-                "The code does not fit this email, was used, or is older than"
-                " an hour. Your administrator can give you a new one."
+                "The code does not match this email, was "
+                "already used, or is more than an hour old. "
+                "Your administrator can give you a new one."
             ),
         )
     except InvalidValue as error:
@@ -140,7 +141,7 @@ def set_up() -> Response:
         if not needs_first_admin():
             return _already_set_up()
         return _setup_form(
-            400, {"code": gettext("This code is wrong, or too old.")}
+            400, {"code": gettext("This code is wrong or has expired.")}
         )
     except InvalidValue as error:
         return _setup_form(400, {error.field: error_message(error)})

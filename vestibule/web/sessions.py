@@ -78,8 +78,8 @@ def _failed(error: VestibuleError) -> Response:
     response = _sessions_page(
         error.status,
         gettext(
-            "That could not be done just now, and what is listed here is still"
-            " open. Try again in a moment."
+            "This could not be done right now. The sessions "
+            "listed here are still live. Try again in a moment."
         ),
     )
     if isinstance(error, ServiceBusy):

@@ -41,13 +41,10 @@ class FilterForm:
         except InvalidValue as error:
             self.status = 400
             if error.field in self.values:
-                self.errors[error.field] = gettext(
-                    "This cannot be searched for."
-                )
+                self.errors[error.field] = gettext("This value is not valid.")
             else:
                 self.alert = gettext(
-                    "This address is of another list. Here is none; search"
-                    " again."
+                    "This link does not belong to this list. Search again."
                 )
             return default
 

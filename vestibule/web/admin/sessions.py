@@ -125,7 +125,7 @@ def end_all_sessions_page() -> Response:
     if not name:
         return _confirm_all_page(require_field(None, "name"))
     if name != settings.BRAND_NAME.read().strip().casefold():
-        message = gettext("This is not the name.")
+        message = gettext("This is not the name of the service.")
         return _confirm_all_page(FormErrors(400, {"name": message}))
     problem, renewed = check_password_field(admin, form.get("password", ""))
     if problem is not None:

@@ -74,12 +74,12 @@ def _axis_top(highest: float) -> float:
 
 
 _HEADINGS = {
-    "logins": N_("Logins"),
+    "logins": N_("Sign-ins"),
     "failures": N_("Failed attempts"),
-    "throttled": N_("Attempts that had to wait"),
+    "throttled": N_("Throttled attempts"),
     "sessions": N_("Live sessions"),
     "new_users": N_("New users"),
-    "hash_ms": N_("Time of one password check, in milliseconds"),
+    "hash_ms": N_("Time per password check, in milliseconds"),
 }
 _PERIODS = {
     "day": N_("Last day"),

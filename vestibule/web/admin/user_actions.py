@@ -109,8 +109,9 @@ USER_ACTIONS = {
     "disable": UserAction(
         N_("Disable this user?"),
         N_(
-            "All sessions end at once, and no password signs in until you"
-            " enable the user again. Nothing is deleted."
+            "All sessions end immediately, and the user cannot "
+            "sign in until you enable the account again. "
+            "Nothing is deleted."
         ),
         N_("Disable"),
         Action.SET_DISABLED,
@@ -119,7 +120,7 @@ USER_ACTIONS = {
     ),
     "enable": UserAction(
         N_("Enable this user?"),
-        N_("The user may sign in again, with the same password."),
+        N_("The user can sign in again, with the same password."),
         N_("Enable"),
         Action.SET_DISABLED,
         _enable,
@@ -127,18 +128,18 @@ USER_ACTIONS = {
     "delete": UserAction(
         N_("Delete this user?"),
         N_(
-            "Name, email and all sessions are deleted. Nobody can bring"
-            " them back. To keep somebody out for a while, disable the"
-            " user instead."
+            "The name, the email and all sessions are deleted. "
+            "This cannot be undone. To block a user for a "
+            "while, disable the user instead."
         ),
-        N_("Delete for good"),
+        N_("Delete permanently"),
         Action.DELETE_USER,
         _delete,
         True,
     ),
     "make-admin": UserAction(
         N_("Make this user an administrator?"),
-        N_("Administrators see and change all users, and you as well."),
+        N_("Administrators can see and change all users, including you."),
         N_("Make an administrator"),
         Action.SET_ROLE,
         _promote,
@@ -146,8 +147,8 @@ USER_ACTIONS = {
     "make-member": UserAction(
         N_("Make this user a member?"),
         N_(
-            "A member sees the own account only. This page is closed to"
-            " the user then."
+            "A member sees only their own account, and loses "
+            "access to the administration pages."
         ),
         N_("Make a member"),
         Action.SET_ROLE,
@@ -155,31 +156,33 @@ USER_ACTIONS = {
         True,
     ),
     "unlock": UserAction(
-        N_("Lift the wait?"),
+        N_("Unlock sign-in?"),
         N_(
-            "After failed attempts one has to wait before the next. This"
-            " forgets the failures of this user, so be sure who asked"
-            " you."
+            "After failed attempts, a user must wait before the"
+            " next one. This resets the failed attempts of this"
+            " user. First make sure that the request really "
+            "comes from the user."
         ),
-        N_("Lift the wait"),
+        N_("Unlock sign-in"),
         Action.UNLOCK_USER,
         _unlock,
     ),
     "code": UserAction(
-        N_("Hand out a code?"),
+        N_("Issue a reset code?"),
         N_(
-            "You get a code that sets a new password once, within an"
-            " hour. An older code is dead then. Give it only to the user"
-            " in person."
+            "You get a code with which the user can set a new "
+            "password. It works once, within an hour, and "
+            "replaces any earlier code."
         ),
-        N_("Show the code"),
+        N_("Issue the code"),
         Action.ISSUE_RESET,
         _issue_code,
     ),
     "end-sessions": UserAction(
         N_("End all sessions of this user?"),
         N_(
-            "The user is signed out everywhere at once, and may sign in again."
+            "The user is signed out everywhere immediately, and"
+            " can sign in again."
         ),
         N_("End all sessions"),
         Action.END_SESSIONS,
@@ -214,8 +217,8 @@ def perform_user_action(user_id: str, action: str) -> Response:
             problem = FormErrors(
                 409,
                 alert=gettext(
-                    "This is the last administrator, and somebody has to"
-                    " manage the others. Make somebody else one first."
+                    "This is the last administrator. Make "
+                    "another user an administrator first."
                 ),
             )
         except VestibuleError:

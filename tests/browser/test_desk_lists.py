@@ -180,7 +180,7 @@ def test_figures_of_each_period(visitor: Visitor) -> None:
         cells = logins.locator("td").all_inner_texts()
         assert len(cells) == slots == logins.locator("rect").count()
         total = sum(int(cell.replace(",", "")) for cell in cells)
-        said = f"Total:  {total:,}."
+        said = f"Total: {total:,}."
         expect(logins.locator("p").first).to_contain_text(said)
 
 

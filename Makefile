@@ -13,7 +13,8 @@ TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 # What only speaks to servers and browsers that it starts takes longest, and
 # two thirds of that when no lines are counted; the others reach each line.
 OUTSIDE := $(addprefix tests/,app/contract asvs browser docs e2e)
-INSIDE := -m "not torture" $(addprefix --ignore=,$(OUTSIDE))
+USUAL := -m "not torture and not idle"
+INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
 CODE := api models vestibule tests bench examples docs
 
 .PHONY: help run setup test torture lint types check bench bench-peers docs texts screenshots lock clean
@@ -45,7 +46,7 @@ setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whole servers.
 	$(TESTS) -n $(WORK) $(INSIDE)
 
-torture: $(VENV)/.develop  ## Run the long tests: kills, races (minutes).
+torture: $(VENV)/.develop  ## Run the long tests: kills, races, pauses (hours).
 	$(TESTS) -m torture
 
 lint: $(VENV)/.develop  ## Check style and the order of imports.
@@ -57,11 +58,21 @@ lint: $(VENV)/.develop  ## Check style and the order of imports.
 types: $(VENV)/.develop  ## Check types, strictly.
 	$(BIN)/mypy
 
-check: lint types  ## All of CI: lint, types, tests with coverage.
+# Idle servers wait for twelve minutes and use no CPU, so their tests run
+# beside all others. pytest also fails if it runs no test.
+check: $(VENV)/.develop  ## All of CI: lint, types, tests with coverage.
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(TESTS) -m idle tests/e2e/idle >"$$log" 2>&1 & idle=$$!; \
+	$(MAKE) --no-print-directory lint types all-tests; code=$$?; \
+	test $$code -eq 0 || kill -INT $$idle 2>/dev/null; \
+	wait $$idle || code=1; cat "$$log"; exit $$code
+
+.PHONY: all-tests
+all-tests: $(VENV)/.develop
 	rm -f .coverage .coverage.*
 	$(TESTS) -n $(WORK) $(INSIDE) --cov --cov-report=
 	$(BIN)/python -m tests.repo.coverage_floors
-	$(TESTS) -n $(WORK) -m "not torture" $(OUTSIDE)
+	$(TESTS) -n $(WORK) $(USUAL) $(OUTSIDE)
 
 bench: $(VENV)/.develop  ## Measure, and print one table of ratios.
 	$(BIN)/python -m bench

@@ -15,7 +15,7 @@ from rich.table import Table
 from bench import cores, desk, gate, logins, look_ups, starts, trust
 from bench.load import Generator
 from bench.rows import Rounds, Row
-from vestibule.db import sqlite
+from vestibule.db import drivers
 
 Scenario = Callable[[Path, Generator, Rounds], Iterator[Row]]
 
@@ -90,7 +90,7 @@ def main(
 def caption(tool: str, rounds: int, seconds: int) -> str:
     """Say how the numbers came about."""
     shown = "wrk" if tool == "wrk" else "the project's own client"
-    carried = ".".join(map(str, sqlite.driver().sqlite_version_info))
+    carried = ".".join(map(str, drivers.sqlite_driver().sqlite_version_info))
     shared = cores.serving() == cores.loading()
     return (
         f"Medians of {rounds} interleaved rounds of {seconds} s, unless"

@@ -55,7 +55,7 @@ def email_of(number: int) -> str:
 
 def users(count: int, now: Any) -> Iterator[dict[str, Any]]:
     """Yield the rows of `count` users."""
-    hashed = passwords.hash_of(PASSWORD)
+    hashed = passwords.hash_password(PASSWORD)
     for number in range(count):
         yield {
             "id": id_of(number),

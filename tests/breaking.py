@@ -11,7 +11,7 @@ from vestibule.db import events
 def break_off(given: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let a file of events be read by twos, and the second look fail."""
     given.setattr("vestibule.audit.export.BATCH", 2)
-    found = events.page
+    found = events.fetch_page
 
     def failing(wanted: Any, most: int, before: int | None = None) -> Any:
         """Fail unless it is the first look."""
@@ -19,4 +19,4 @@ def break_off(given: pytest.MonkeyPatch, error: BaseException) -> None:
             raise error
         return found(wanted, most, before)
 
-    given.setattr(events, "page", failing)
+    given.setattr(events, "fetch_page", failing)

@@ -1,7 +1,25 @@
 #!/usr/bin/env python3
-"""`python -m vestibule`, and the command `vestibule`: the command line."""
+"""`python -m vestibule`, and the command `vestibule`: the command line.
 
-from vestibule.cli import main
+The package may be installed without the service. A command that misses a
+part of it names the extra to install.
+"""
+
+import sys
+
+from vestibule.core.extras import install_hint
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit."""
+    try:
+        from vestibule.cli import main as run
+
+        run()
+    except ModuleNotFoundError as error:
+        print(f"vestibule: {install_hint(error, 'server')}", file=sys.stderr)
+        sys.exit(1)
+
 
 if __name__ == "__main__":
     main()

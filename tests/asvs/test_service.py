@@ -80,7 +80,7 @@ def test_v11_4_2_password_storage(hardened: Service) -> None:
 def test_v11_4_2_absurd_parameters_are_refused(hardened: Service) -> None:
     """A stored hash that asks for gigabytes costs a guesser no time."""
     user = account()
-    user.user.adopt_hash(
+    user.user.set_hash(
         f"$argon2id$v=19$m=4194304,t=99,p=1${'A' * 22}${'A' * 43}"
     )
     user.user.save()

@@ -34,7 +34,7 @@ def prepare(bob: User) -> None:
             ip=f"192.0.2.{number}",
             method="password",
         ).save()
-    events.store(
+    events.insert_events(
         [
             Event(
                 now - timedelta(hours=number),

@@ -131,7 +131,7 @@ def begin_business() -> User:
         )
     eve: User = User.search({"email": "eve@example.com"})[0]
     begin_before(eve, PHONE, "203.0.113.99", 3, 2)
-    events.store(
+    events.insert_events(
         [
             Event(
                 now - timedelta(minutes=7 * number),

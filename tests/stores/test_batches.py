@@ -10,14 +10,14 @@ from sqlalchemy import Table, func, insert, select
 from tests.clocks import SetClock
 from tests.statements import Statement, recorded
 from vestibule.db import hourly_counts, login_failures, session_queries
-from vestibule.db.batches import DELETE_BATCH_ROWS
 from vestibule.db.engine import database
 from vestibule.db.login_failures import Window
+from vestibule.db.statements import MAX_BATCH_ROWS
 from vestibule.db.tables import ENDED_SESSIONS, FAILURES, HOURLY
 
 pytestmark = pytest.mark.usefixtures("any_database")
 
-MANY = 2 * DELETE_BATCH_ROWS + 1
+MANY = 2 * MAX_BATCH_ROWS + 1
 NOW = SetClock().moment
 OLD = NOW - timedelta(days=1)
 _HOUR = hourly_counts.hour_of(OLD)
@@ -28,7 +28,7 @@ PURGES: list[
 ] = [
     (
         ENDED_SESSIONS,
-        lambda: session_queries.delete_reasons(NOW),
+        lambda: session_queries.purge_end_reasons(NOW),
         lambda i: {
             "session_digest": str(i),
             "reason": "revoked",
@@ -73,6 +73,6 @@ def test_a_purge_is_many_transactions(
     with recorded() as statements:
         purge()
         purge()
-    assert _deleted(statements) == [DELETE_BATCH_ROWS, DELETE_BATCH_ROWS, 1]
-    left = database().rows(select(func.count()).select_from(table))
+    assert _deleted(statements) == [MAX_BATCH_ROWS, MAX_BATCH_ROWS, 1]
+    left = database().fetch_all(select(func.count()).select_from(table))
     assert left[0][0] == 0

@@ -166,7 +166,7 @@ def test_an_index_leads_to_each_page(
             compiled = statement.compile(
                 database().engine, compile_kwargs={"literal_binds": True}
             )
-            plan = database().rows(text(f"EXPLAIN QUERY PLAN {compiled}"))
+            plan = database().fetch_all(text(f"EXPLAIN QUERY PLAN {compiled}"))
             assert not any("TEMP B-TREE" in row[-1] for row in plan), plan
             used += [row[-1].split("INDEX ")[1].split()[0] for row in plan]
         assert used == indexes

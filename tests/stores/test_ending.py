@@ -6,9 +6,9 @@ import threading
 from sqlalchemy import delete, select, text
 
 from vestibule.db import session_queries
-from vestibule.db.batches import DELETE_BATCH_ROWS
 from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
+from vestibule.db.statements import MAX_BATCH_ROWS
 from vestibule.db.tables import USER_SESSIONS
 from vestibule.sessions.database import DatabaseStore
 from vestibule.sessions.session import EndReason
@@ -32,11 +32,11 @@ def test_a_logout_meanwhile_saves_no_other_session(
     on_postgresql: str,
 ) -> None:
     """One session of a full batch ends by itself; still all are gone."""
-    for number in range(DELETE_BATCH_ROWS + 20):
+    for number in range(MAX_BATCH_ROWS + 20):
         UserSession(user_id="bob", session_id=str(number)).save()
     some = select(USER_SESSIONS.c.id).limit(1)
     thread = threading.Thread(
-        target=session_queries.delete_of_user, args=("revoked", "bob")
+        target=session_queries.delete_for_user, args=("revoked", "bob")
     )
     with database().transaction() as connection:
         connection.execute(

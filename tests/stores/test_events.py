@@ -13,7 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from tests.statements import recorded
 from vestibule.db import events
 from vestibule.db.engine import database
-from vestibule.db.events import Event, EventFilter, page, purge, store
+from vestibule.db.events import (
+    Event,
+    EventFilter,
+    fetch_page,
+    insert_events,
+    purge_batch,
+)
 from vestibule.db.models.user import User
 from vestibule.db.tables import EVENTS
 
@@ -51,32 +57,32 @@ def _at(
 
 def _kinds(wanted: EventFilter = EventFilter(), most: int = 100) -> list[str]:
     """Return the kinds of the events that are found, newest first."""
-    return [one.kind for one in page(wanted, most).happenings]
+    return [one.kind for one in fetch_page(wanted, most).events]
 
 
 def test_what_is_kept_comes_back_whole() -> None:
     """Each field, the moment to the microsecond; missing ones too."""
     bare = Event(NOON + SECOND, "logout")
-    store([FULL, bare])
-    found = page(EventFilter(), 10).happenings
+    insert_events([FULL, bare])
+    found = fetch_page(EventFilter(), 10).events
     assert [replace(one, id=None) for one in found] == [bare, FULL]
     assert all(isinstance(one.id, int) for one in found)
 
 
 def test_there_may_be_nothing() -> None:
     """Neither to keep nor to find nor to drop."""
-    store([])
-    assert page(EventFilter(user_id="bob"), 10) == ([], None)
-    assert purge(NOON) == 0
+    insert_events([])
+    assert fetch_page(EventFilter(user_id="bob"), 10) == ([], None)
+    assert purge_batch(NOON) == 0
 
 
 def test_events_of_one_moment_keep_their_order() -> None:
     """Many of one microsecond, in one go and in several; none is lost."""
     number = 600
-    store([_at(0, kind=str(i)) for i in range(300)])
+    insert_events([_at(0, kind=str(i)) for i in range(300)])
     for i in range(300, number):
-        store([_at(0, kind=str(i))])
-    found = page(EventFilter(), 1000).happenings
+        insert_events([_at(0, kind=str(i))])
+    found = fetch_page(EventFilter(), 1000).events
     assert [int(one.kind) for one in found] == list(range(number))[::-1]
     assert {one.at for one in found} == {
         NOON + timedelta(microseconds=i) for i in range(3)
@@ -85,21 +91,21 @@ def test_events_of_one_moment_keep_their_order() -> None:
 
 def test_the_order_is_that_of_time() -> None:
     """Not that in which they came: a sum of a minute comes late."""
-    store([_at(2, kind="c"), _at(0, kind="a")])
-    store([_at(1, kind="b")])
+    insert_events([_at(2, kind="c"), _at(0, kind="a")])
+    insert_events([_at(1, kind="b")])
     assert _kinds() == ["c", "b", "a"]
 
 
 def test_pages_go_on_where_they_ended() -> None:
     """Each event is on one page, also when others come meanwhile."""
-    store([_at(i, kind=str(i)) for i in range(10)])
-    store([_at(i, "amy") for i in range(10)])
+    insert_events([_at(i, kind=str(i)) for i in range(10)])
+    insert_events([_at(i, "amy") for i in range(10)])
     seen: list[str] = []
     before = None
     while True:
-        found, before = page(EventFilter(user_id="bob"), 3, before)
+        found, before = fetch_page(EventFilter(user_id="bob"), 3, before)
         seen += [one.kind for one in found]
-        store([_at(100 + len(seen), kind="new")])
+        insert_events([_at(100 + len(seen), kind="new")])
         if before is None:
             break
     assert seen == [str(i) for i in range(10)][::-1]
@@ -125,7 +131,7 @@ def test_pages_go_on_where_they_ended() -> None:
 )
 def test_what_is_wanted_is_found(wanted: EventFilter, kinds: str) -> None:
     """By user, kind, network and time, and all of these together."""
-    store(
+    insert_events(
         [
             _at(0, "bob", "a", "n1"),
             _at(1, "bob", "b", "n1"),
@@ -141,21 +147,21 @@ def test_a_purge_drops_the_oldest_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Never more than a batch at once, and nothing from the moment on."""
-    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 3)
-    store([_at(i, kind=str(i)) for i in range(8)])
-    gone = [purge(NOON + 5 * SECOND) for _ in range(3)]
+    monkeypatch.setattr(events, "MAX_PURGE_ROWS", 3)
+    insert_events([_at(i, kind=str(i)) for i in range(8)])
+    gone = [purge_batch(NOON + 5 * SECOND) for _ in range(3)]
     assert gone == [3, 2, 0]
     assert _kinds() == ["7", "6", "5"]
 
 
 def test_a_purge_of_nothing_writes_nothing() -> None:
     """While somebody else writes it is done at once."""
-    store([_at(0)])
+    insert_events([_at(0)])
     done = threading.Event()
 
     def sweep() -> None:
         """Purge what is older than noon, in a thread of its own."""
-        purge(NOON)
+        purge_batch(NOON)
         done.set()
         database().close()
 
@@ -169,7 +175,7 @@ def test_a_purge_of_nothing_writes_nothing() -> None:
 def test_users_are_written_in_one_order() -> None:
     """Of two who tell of the same logins neither waits for the other."""
     with recorded() as statements:
-        store([_at(i, user) for i, user in enumerate("cabac")])
+        insert_events([_at(i, user) for i, user in enumerate("cabac")])
     written = [
         next(user for user in "abc" if user in each.parameters.values())
         for each in statements
@@ -183,8 +189,8 @@ def test_the_last_login_counts(seconds: tuple[int, ...]) -> None:
     """In whichever order they are told of."""
     user = User()
     user.save()
-    store([_at(second, user.id) for second in seconds])
-    store([_at(1, user.id)])
+    insert_events([_at(second, user.id) for second in seconds])
+    insert_events([_at(1, user.id)])
     stored = User.get(user.id)
     assert stored is not None
     assert stored.signed_in_at == NOON + 2 * SECOND
@@ -194,8 +200,8 @@ def test_a_failure_keeps_none_of_them() -> None:
     """What is stored together is there together."""
     broken = replace(_at(1), kind=None)  # type: ignore[arg-type]
     with pytest.raises(IntegrityError):
-        store([_at(0), broken])
-    assert page(EventFilter(), 10) == ([], None)
+        insert_events([_at(0), broken])
+    assert fetch_page(EventFilter(), 10) == ([], None)
 
 
 def test_writers_at_one_moment_lose_nothing() -> None:
@@ -206,7 +212,7 @@ def test_writers_at_one_moment_lose_nothing() -> None:
         """Store some, all of the same moment."""
         start.wait()
         for i in range(20):
-            store([_at(0, name, kind=str(i))])
+            insert_events([_at(0, name, kind=str(i))])
         database().close()
 
     database()
@@ -218,7 +224,7 @@ def test_writers_at_one_moment_lose_nothing() -> None:
     for thread in threads:
         thread.join()
     for i in range(4):
-        found = page(EventFilter(user_id=f"u{i}"), 100).happenings
+        found = fetch_page(EventFilter(user_id=f"u{i}"), 100).events
         assert {int(one.kind) for one in found} == set(range(20))
 
 
@@ -237,13 +243,13 @@ def test_an_index_leads_to_a_page(wanted: EventFilter, index: str) -> None:
     """It is entered where the page before ended, and nothing is sorted."""
     name = index.removeprefix("events_")
     for statement, way in (
-        (events._page(wanted, 50, 1 << 60, None), "INDEX"),
-        (events._unlooked(wanted, 1 << 60), "COVERING INDEX"),
+        (events._page_statement(wanted, 50, 1 << 60, None), "INDEX"),
+        (events._scan_end_statement(wanted, 1 << 60), "COVERING INDEX"),
     ):
         asked = statement.compile(
             database().engine, compile_kwargs={"literal_binds": True}
         )
-        plan = database().rows(text(f"EXPLAIN QUERY PLAN {asked}"))
+        plan = database().fetch_all(text(f"EXPLAIN QUERY PLAN {asked}"))
         assert [row[-1] for row in plan] == [
             f"SEARCH events USING {way} {index} ({name}=? AND id<?)"
         ]
@@ -252,12 +258,12 @@ def test_an_index_leads_to_a_page(wanted: EventFilter, index: str) -> None:
 def _robot(number: int) -> None:
     """Store one failure, and so many logins of the same user after it."""
     first, last = _at(0, kind="login_failed"), _at(1)
-    store([first])
+    insert_events([first])
     row = {
         name: getattr(last, name)
         for name in ("kind", "user_id", "network", "times")
     }
-    (failed,) = page(EventFilter(), 1).happenings
+    (failed,) = fetch_page(EventFilter(), 1).events
     assert failed.id is not None
     with database().transaction() as connection:
         if rows := [row | {"id": failed.id + 1 + i} for i in range(number)]:
@@ -281,11 +287,11 @@ def test_what_is_rare_is_found_in_the_end(
 ) -> None:
     """A page may be short, or empty, and then tells where to go on."""
     _robot(number)
-    found, asked = page(wanted, 10), 1
+    found, asked = fetch_page(wanted, 10), 1
     while found.next is not None:
-        assert found.happenings == []
-        found, asked = page(wanted, 10, found.next), asked + 1
-    assert [one.kind for one in found.happenings] == ["login_failed"]
+        assert found.events == []
+        found, asked = fetch_page(wanted, 10, found.next), asked + 1
+    assert [one.kind for one in found.events] == ["login_failed"]
     assert asked == pages
 
 
@@ -295,7 +301,7 @@ def test_what_is_often_fills_its_pages() -> None:
     seen: list[int | None] = []
     before = None
     while len(seen) < 3000:
-        found, before = page(EventFilter("bob", "login"), 200, before)
+        found, before = fetch_page(EventFilter("bob", "login"), 200, before)
         assert len(found) == 200
         seen += [one.id for one in found]
     assert before is None
@@ -322,7 +328,7 @@ def test_a_deep_page_looks_at_no_more() -> None:
     wanted = EventFilter("bob", until=NOON + 100 * SECOND)
     deep = None
     for _ in range(9):
-        deep = page(wanted, 200, deep).next
+        deep = fetch_page(wanted, 200, deep).next
     assert _work(wanted, deep) == pytest.approx(_work(wanted), rel=0.02)
 
 
@@ -335,12 +341,12 @@ def _work(wanted: EventFilter, before: int | None = None) -> int:
         nonlocal steps
         steps += 1
 
-    page(wanted, 10, before)
+    fetch_page(wanted, 10, before)
     with database().connection() as connection:
         driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(step, 1)
         try:
-            page(wanted, 10, before)
+            fetch_page(wanted, 10, before)
         finally:
             driver.set_progress_handler(None, 1)
     return steps

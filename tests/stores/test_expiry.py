@@ -163,7 +163,7 @@ def test_more_dead_than_a_batch_are_all_dropped(
     expiring: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A purge goes on until no dead session is left."""
-    monkeypatch.setattr("vestibule.db.session_queries.BATCH", 4)
+    monkeypatch.setattr("vestibule.db.session_queries.MAX_BATCH_ROWS", 4)
     auth = _expiring(expiring(60))
     for _ in range(10):
         auth.create_session("abcde")

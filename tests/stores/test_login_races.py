@@ -71,7 +71,7 @@ class Login:
 def user(on_postgresql: str) -> User:
     """Return a stored user."""
     user = User(email="bob@example.com")
-    user.adopt_hash("a hash")
+    user.set_hash("a hash")
     user.save()
     return user
 
@@ -81,7 +81,7 @@ def login(user: User, monkeypatch: pytest.MonkeyPatch) -> Login:
     """Let a login come when all sessions have ended, before the commit."""
     found = User.get(user.id)
     assert found is not None
-    login, end = Login(found), session_queries.delete_for_user
+    login, end = Login(found), session_queries.delete_for_user_in_transaction
 
     def then_log_in(connection: Connection, *given: Any) -> int:
         """End the sessions, and let the login go as far as it can."""
@@ -89,7 +89,9 @@ def login(user: User, monkeypatch: pytest.MonkeyPatch) -> Login:
         login.start(connection)
         return ended
 
-    monkeypatch.setattr(session_queries, "delete_for_user", then_log_in)
+    monkeypatch.setattr(
+        session_queries, "delete_for_user_in_transaction", then_log_in
+    )
     return login
 
 
@@ -110,7 +112,7 @@ def test_what_was_undone_ends_no_login(user: User, login: Login) -> None:
     statement = text("UPDATE users SET password = 'another hash'")
     with pytest.raises(KeyError), database().transaction() as connection:
         connection.execute(statement)
-        session_queries.delete_for_user(
+        session_queries.delete_for_user_in_transaction(
             connection, user.id, EndReason.PASSWORD_CHANGED
         )
         raise KeyError

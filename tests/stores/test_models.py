@@ -170,7 +170,7 @@ def test_inserting_never_changes_what_is_stored(
 ) -> None:
     """An object goes in as it is, or tells that its id is taken."""
     user = User(id="a", first_name="one", updated_at="2020-01-01T00:00:00")
-    user.check()
+    user.validate()
     assert User.count() == 0
     assert user.insert() is True
     assert User(id="a", first_name="two").insert() is False
@@ -182,7 +182,7 @@ def test_inserting_never_changes_what_is_stored(
     assert User.search({"first_name": "three"}) == [user]
     for odd in (User(first_name=5), User(email="")):
         with pytest.raises(InvalidValue):
-            odd.check()
+            odd.validate()
 
 
 def test_equality_is_class_and_id() -> None:
@@ -398,7 +398,7 @@ def test_pages_are_a_search_in_parts(any_database: str) -> None:
     for wanted in ({}, {"first_name": "a"}):
         found = User.search(wanted)
         for size in (1, 2, 3, 5, 9):
-            pages = list(User.pages(wanted, size))
+            pages = list(User.search_pages(wanted, size))
             assert [user for page in pages for user in page] == found
             assert all(len(page) == size for page in pages[:-1])
-    assert list(User.pages({"id": "nobody"})) == []
+    assert list(User.search_pages({"id": "nobody"})) == []

@@ -14,7 +14,7 @@ from tests.clocks import SetClock
 from tests.serving import COOKIE
 from tests.visits import Visit, with_session
 from vestibule.core.digest import digest_of
-from vestibule.db import session_queries, sqlite
+from vestibule.db import drivers, session_queries
 from vestibule.db.engine import close, database
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -46,7 +46,7 @@ def guest(
     set_clock: SetClock,
 ) -> Guest:
     """Return somebody whose session is remembered, by each journal."""
-    monkeypatch.setattr(sqlite, "journal_mode", lambda _: request.param)
+    monkeypatch.setattr(drivers, "journal_mode", lambda _: request.param)
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     monkeypatch.setenv("SESSION_DURATION", "100")
     session_cache._known.clear()
@@ -117,8 +117,8 @@ def _by_a_process(guest: Guest) -> None:
         [
             sys.executable,
             "-c",
-            "from models import ending; import sys;"
-            "print(ending.end_by_digest(sys.argv[1], 'revoked'))",
+            "from vestibule.db import session_queries; import sys;"
+            "print(session_queries.delete_by_digest(sys.argv[1], 'revoked'))",
             digest_of(guest.session_id),
         ],
         check=True,
@@ -306,28 +306,28 @@ def test_a_database_that_does_not_tell_is_asked(
     """PostgreSQL has no such number: each request looks its session up."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     session_cache._known.clear()
-    assert database().generation() is None
+    assert database().change_token() is None
     user = User()
     user.save()
     auth = SessionDBAuth()
     visit = with_session(auth.create_session(user.id))
     assert decide(auth, visit).principal == user
     assert session_cache._known == {}
-    session_queries.delete_of_user(EndReason.REVOKED, user.id)
+    session_queries.delete_for_user(EndReason.REVOKED, user.id)
     assert decide(auth, visit).outcome is Outcome.REFUSED
 
 
 def test_each_commit_has_its_number(guest: Guest) -> None:
     """Reading leaves it as it is, and writing never does."""
-    seen = [database().generation()]
+    seen = [database().change_token()]
     UserSession.all()
-    assert database().generation() == seen[0]
+    assert database().change_token() == seen[0]
     for name in ("Ada", "Bob", "Ada", "Bob"):
         guest.user.first_name = name
         guest.user.save()
-        seen.append(database().generation())
+        seen.append(database().change_token())
     _in_a_shell("UPDATE users SET first_name = 'Ada'")
-    seen.append(database().generation())
+    seen.append(database().change_token())
     assert len(set(seen)) == len(seen)
 
 

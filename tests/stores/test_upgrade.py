@@ -76,7 +76,7 @@ def test_names_logins_and_networks_are_filled_in(older: None) -> None:
     found[0].user_agent = "x"
     found[0].save_changes()
     network = text("SELECT network FROM user_sessions ORDER BY id")
-    assert [row[0] for row in database().rows(network)] == [
+    assert [row[0] for row in database().fetch_all(network)] == [
         "2001:db8::/64",
         None,
     ]

@@ -38,7 +38,7 @@ def test_the_database_has_only_the_digest(any_database: str) -> None:
     session = UserSession(user_id="abcde", session_id=SECRET)
     for _ in range(3):
         session.save()
-        stored = str(database().rows(text("SELECT * FROM user_sessions")))
+        stored = str(database().fetch_all(text("SELECT * FROM user_sessions")))
         assert SECRET not in stored
         assert DIGEST in stored
         assert session.session_id == SECRET

@@ -128,7 +128,7 @@ def test_a_password_is_kept_as_a_hash(any_database: str) -> None:
     assert str(loaded.password).startswith("$argon2id$")
     assert loaded.is_valid_password("H0lbertonSchool98!")
     assert not loaded.is_valid_password("h0lbertonSchool98!")
-    stored = database().rows(text("SELECT * FROM users"))
+    stored = database().fetch_all(text("SELECT * FROM users"))
     assert "H0lberton" not in str(stored)
 
 
@@ -136,7 +136,7 @@ def test_a_password_is_kept_as_a_hash(any_database: str) -> None:
 def test_what_is_no_string_is_no_password(wrong: Any) -> None:
     """It is never valid, and setting it leaves no password."""
     user = User()
-    user.adopt_hash(passwords.legacy_hash("0" * 64))
+    user.set_hash(passwords.legacy_hash("0" * 64))
     assert user.is_valid_password(wrong) is False
     user.password = wrong
     assert user.password is None
@@ -212,14 +212,14 @@ def test_a_user_and_its_sessions_go_in_one_transaction(
 def test_renewing_a_hash_keeps_the_password(any_database: str) -> None:
     """A hash of another kind is replaced in the row and in the object."""
     user = User()
-    user.adopt_hash(
+    user.set_hash(
         passwords.legacy_hash(
             "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
         )
     )
     user.save()
     assert user.is_valid_password("secret")
-    user.renew_hash("secret")
+    user.rehash_if_outdated("secret")
     loaded = User.get(user.id)
     assert loaded is not None
     assert loaded.password == user.password
@@ -227,7 +227,7 @@ def test_renewing_a_hash_keeps_the_password(any_database: str) -> None:
     assert loaded.is_valid_password("secret")
     assert loaded.updated_at >= user.created_at
     before = user.password
-    user.renew_hash("secret")
+    user.rehash_if_outdated("secret")
     assert user.password == before
 
 
@@ -236,13 +236,13 @@ def test_renewing_a_hash_does_not_undo_a_new_password(
 ) -> None:
     """Who changed the password in the same moment has changed it."""
     user = User()
-    user.adopt_hash(passwords.legacy_hash("0" * 64))
+    user.set_hash(passwords.legacy_hash("0" * 64))
     user.save()
     other = User.get(user.id)
     assert other is not None
     other.password = "changed"
     other.save()
-    user.renew_hash("secret")
+    user.rehash_if_outdated("secret")
     loaded = User.get(user.id)
     assert loaded is not None
     assert loaded.is_valid_password("changed")
@@ -251,12 +251,12 @@ def test_renewing_a_hash_does_not_undo_a_new_password(
 def test_two_logins_that_renew_a_hash_both_hold(any_database: str) -> None:
     """Who came second knows the hash that the first one stored."""
     first = User()
-    first.adopt_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
+    first.set_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
     first.save()
     second = User.get(first.id)
     assert second is not None
-    first.renew_hash("secret")
-    second.renew_hash("secret")
+    first.rehash_if_outdated("secret")
+    second.rehash_if_outdated("secret")
     assert is_still_valid(first)
     assert is_still_valid(second)
 
@@ -264,22 +264,22 @@ def test_two_logins_that_renew_a_hash_both_hold(any_database: str) -> None:
 def test_who_knows_an_old_password_does_not_hold(any_database: str) -> None:
     """Renewing the hash of a password just replaced begins no session."""
     user = User()
-    user.adopt_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
+    user.set_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
     user.save()
     other = User.get(user.id)
     assert other is not None
     other.password = "changed"
     other.save()
-    user.renew_hash("secret")
+    user.rehash_if_outdated("secret")
     assert not is_still_valid(user)
 
 
 def test_a_renewed_hash_is_not_saved_again(any_database: str) -> None:
-    """What `renew_hash` wrote counts as loaded, and not as a change."""
+    """What `rehash_if_outdated` wrote counts as loaded, not as changed."""
     user = User()
-    user.adopt_hash(passwords.legacy_hash("0" * 64))
+    user.set_hash(passwords.legacy_hash("0" * 64))
     user.save()
-    user.renew_hash("secret")
+    user.rehash_if_outdated("secret")
     other = User.get(user.id)
     assert other is not None
     other.password = "changed"
@@ -297,11 +297,11 @@ def test_a_hash_can_be_renewed_without_having_loaded_it(
 ) -> None:
     """An object that stands for a stored user renews the stored hash."""
     stored = User()
-    stored.adopt_hash(passwords.legacy_hash("0" * 64))
+    stored.set_hash(passwords.legacy_hash("0" * 64))
     stored.save()
     user = User(id=stored.id)
-    user.adopt_hash(str(stored.password))
-    user.renew_hash("secret")
+    user.set_hash(str(stored.password))
+    user.rehash_if_outdated("secret")
     loaded = User.get(user.id)
     assert loaded is not None
     assert loaded.is_valid_password("secret")
@@ -310,7 +310,7 @@ def test_a_hash_can_be_renewed_without_having_loaded_it(
 def test_a_user_without_password_has_no_hash_to_renew() -> None:
     """Nothing is computed and nothing is stored for such a user."""
     user = User()
-    user.renew_hash("secret")
+    user.rehash_if_outdated("secret")
     assert user.password is None
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
-from vestibule.db import sqlite
+from vestibule.db import drivers
 from vestibule.db.models.user import User
 from vestibule.mechanisms import MECHANISMS, mechanism_for
 from vestibule.server.checks import check_settings, startup_warnings
@@ -149,5 +149,5 @@ def test_an_empty_database_is_no_matter_with_pages(
 def test_an_unsound_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator learns why writing is slow."""
     assert "write-ahead" not in _advice("basic_auth")
-    monkeypatch.setattr(sqlite, "FIRST_SOUND_WAL", (99, 0, 0))
+    monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))
     assert "may corrupt a write-ahead log" in _advice("basic_auth")

@@ -4,6 +4,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from tests.ports import free_port
 from vestibule.api import app as app_module
 from vestibule.cli import program
-from vestibule.db import engine, health, sqlite
+from vestibule.core import clock
+from vestibule.db import drivers, engine, events, health
+from vestibule.db.events import Event
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
 from vestibule.server.local_checks import CheckResult, Level, run_checks
@@ -158,7 +161,7 @@ def test_an_unsound_sqlite(
 ) -> None:
     """It works, slower."""
     engine.close()
-    monkeypatch.setattr(sqlite, "FIRST_SOUND_WAL", (99, 0, 0))
+    monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))
     assert "install pysqlite3" in findings(Level.WEAK)
 
 
@@ -174,6 +177,25 @@ def test_nobody_is_an_admin(sound: None) -> None:
     for user in User.all():
         user.remove()
     assert "users role EMAIL admin" in findings(Level.WEAK)
+
+
+def test_a_worker_that_ended_unexpectedly(sound: None) -> None:
+    """The last one is named, and what ended a week ago is not."""
+    now = clock.now()
+    events.insert_events(
+        [Event(now - timedelta(days=8), "worker_exited", reason="SIGBUS")]
+    )
+    assert "unexpectedly" not in findings(Level.WEAK)
+    events.insert_events(
+        [
+            Event(now - timedelta(days=each), "worker_exited", reason=cause)
+            for each, cause in ((1, "SIGSEGV"), (2, "SIGKILL"))
+        ]
+    )
+    last = (now - timedelta(days=1)).isoformat(timespec="seconds")
+    said = findings(Level.WEAK)
+    assert f"(events found: 2), last at {last} by SIGSEGV" in said
+    assert "SIGBUS" not in said
 
 
 def test_postgresql_has_no_file(

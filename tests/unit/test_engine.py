@@ -19,7 +19,7 @@ from vestibule.core.errors import (
     DatabaseUnavailable,
     ServiceBusy,
 )
-from vestibule.db import engine, sqlite
+from vestibule.db import drivers, engine
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
@@ -79,7 +79,7 @@ def test_nothing_of_a_connection_stays_on_a_thread(
         raise KeyError
     for use in (user.save, User.count, lambda: User.get(user.id)):
         use()
-        assert list(database()._used.__dict__.values()) == [None]
+        assert list(database()._pool._local.__dict__.values()) == [None]
 
 
 def test_what_is_given_back_to_a_closed_database_is_closed(
@@ -234,7 +234,7 @@ def test_a_locked_file_is_busy_after_the_timeout(
     monkeypatch.setenv("DATABASE_TIMEOUT", "200")
     user = User()
     user.save()
-    other = sqlite.driver().connect(_file(), isolation_level=None)
+    other = drivers.sqlite_driver().connect(_file(), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
     with pytest.raises(ServiceBusy, match="busy"):
@@ -249,9 +249,13 @@ def test_a_locked_file_is_busy_after_the_timeout(
 def test_a_transaction_has_the_lock_from_its_beginning() -> None:
     """Nobody writes between what it reads and what it writes."""
     User().save()
-    other = sqlite.driver().connect(_file(), timeout=0, isolation_level=None)
+    other = drivers.sqlite_driver().connect(
+        _file(), timeout=0, isolation_level=None
+    )
     with database().transaction():
-        with pytest.raises(sqlite.driver().OperationalError, match="locked"):
+        with pytest.raises(
+            drivers.sqlite_driver().OperationalError, match="locked"
+        ):
             other.execute("BEGIN IMMEDIATE")
         other.execute("SELECT * FROM users")
     other.execute("BEGIN IMMEDIATE")
@@ -342,7 +346,7 @@ def test_wrong_sql_is_an_error_of_ours(any_database: str) -> None:
     """Neither reads nor writes let an error of a driver out."""
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable, match="nowhere"):
-            database().rows(text("SELECT * FROM nowhere"))
+            database().fetch_all(text("SELECT * FROM nowhere"))
         with (
             pytest.raises(DatabaseUnavailable, match="nowhere"),
             database().transaction() as connection,

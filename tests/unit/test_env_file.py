@@ -132,7 +132,7 @@ def test_without_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert env_file.load() == set()
     (folder / ".env").mkdir()
     assert env_file.load() == set()
-    assert not env_file.is_shared()
+    assert not env_file.is_readable_by_others()
     monkeypatch.setenv("ENV_FILE", "other")
     with pytest.raises(ConfigurationError, match="there is no file other"):
         env_file.load()

@@ -62,7 +62,12 @@ def test_a_lone_surrogate_has_a_digest() -> None:
             "Internal Server Error",
             "A: why",
         ),
-        (errors.InvalidValue("email", "is odd"), 400, None, "email is odd"),
+        (
+            errors.InvalidValue("email", "is odd", code="invalid"),
+            400,
+            None,
+            "email is odd",
+        ),
         (errors.DuplicateEmail(), 400, None, "email is already registered"),
         (errors.RecordGone("why"), 404, "Not found", "why"),
         (errors.SchemaMismatch("why"), 503, "Service Unavailable", "why"),
@@ -84,8 +89,8 @@ def test_each_error_has_a_status_and_a_text_for_clients(
 def test_errors_carry_data() -> None:
     """Whoever catches one need not read its text."""
     assert errors.ConfigurationError("A", "why").name == "A"
-    assert errors.InvalidValue("email", "why").field == "email"
-    assert isinstance(errors.InvalidValue("a", "b"), ValueError)
+    assert errors.InvalidValue("email", "why", code="x").field == "email"
+    assert isinstance(errors.InvalidValue("a", "b", code="x"), ValueError)
     assert errors.DuplicateEmail().field == "email"
     assert errors.ServiceBusy("why").retry_after == 1
     assert errors.ServiceBusy("why", 7).retry_after == 7

@@ -29,7 +29,7 @@ def app() -> MinimalFlask:
     failures: dict[str, Exception] = {
         "busy": ServiceBusy("the file x is locked", 7),
         "gone": DatabaseUnavailable("disk full at /secret"),
-        "odd": InvalidValue("email", "is odd"),
+        "odd": InvalidValue("email", "is odd", code="invalid"),
         "defect": KeyError("detail"),
         "slow": TooManyRequests(retry_after=9),
     }

@@ -23,7 +23,7 @@ from vestibule.audit.writer import (
 from vestibule.core import clock
 from vestibule.core.errors import ServiceBusy
 from vestibule.db import events
-from vestibule.db.events import Event, EventFilter, page
+from vestibule.db.events import Event, EventFilter, fetch_page
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=timezone.utc)
 WITHOUT_THREADS = """
@@ -31,7 +31,7 @@ import threading
 from datetime import datetime, timezone
 
 from vestibule.audit.writer import AuditWriter
-from vestibule.audit.log import Event, Line
+from vestibule.audit.log import AuditRecord, EventType
 
 def refuse(*arguments):
     raise RuntimeError("can't start new thread")
@@ -39,7 +39,8 @@ def refuse(*arguments):
 threading._start_new_thread = refuse
 writing = AuditWriter(lambda some: print(len(some), "written"))
 for _ in range(2):
-    writing.note(Line(Event.LOGIN, datetime.now(timezone.utc), {}, None))
+    now = datetime.now(timezone.utc)
+    writing.note(AuditRecord(EventType.LOGIN, now, {}, None))
 print("noted")
 """
 
@@ -394,12 +395,12 @@ def test_old_events_are_dropped(
 ) -> None:
     """After the days of the setting, in more than one batch."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 3)
+    monkeypatch.setattr(events, "MAX_PURGE_ROWS", 3)
     monkeypatch.setenv("EVENTS_KEPT", "30")
     day = timedelta(days=1)
-    events.store([Event(NOW - i * day, str(i)) for i in range(25, 36)])
+    events.insert_events([Event(NOW - i * day, str(i)) for i in range(25, 36)])
     assert purge() == 5
-    assert [one.kind for one in page(EventFilter(), 100).happenings] == [
+    assert [one.kind for one in fetch_page(EventFilter(), 100).events] == [
         str(i) for i in range(25, 31)
     ]
     monkeypatch.setenv("EVENTS_KEPT", "0")
@@ -409,8 +410,10 @@ def test_old_events_are_dropped(
 def test_one_sweep_drops_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after it in a sweep need not wait for millions."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(events, "PURGE_BATCH_ROWS", 2)
+    monkeypatch.setattr(events, "MAX_PURGE_ROWS", 2)
     monkeypatch.setattr(writer, "PURGES", 2)
     old = NOW - timedelta(days=1000)
-    events.store([Event(old + timedelta(seconds=i), str(i)) for i in range(9)])
+    events.insert_events(
+        [Event(old + timedelta(seconds=i), str(i)) for i in range(9)]
+    )
     assert [purge() for _ in range(4)] == [4, 4, 1, 0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.network import (
-    UNKNOWN,
+    UNKNOWN_ADDRESS,
     Proxies,
     client_address,
     is_secure,
@@ -112,8 +112,8 @@ def test_nobody_is_believed_who_is_not_trusted(
 def test_a_peer_without_address_is_unknown(peer: str | None) -> None:
     """A Unix socket has no address, so nothing of it can be trusted."""
     found = client_address(peer, "192.0.2.7", PROXIES)
-    assert found == UNKNOWN
-    assert network_of(found) == UNKNOWN
+    assert found == UNKNOWN_ADDRESS
+    assert network_of(found) == UNKNOWN_ADDRESS
     assert not is_secure(peer, "https", PROXIES)
 
 

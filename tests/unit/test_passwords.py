@@ -52,7 +52,7 @@ def test_one_hash_in_the_stronger_profile(
 
 def test_one_hash_whatever_is_given(computed: list[str]) -> None:
     """Right, wrong, nobody, an older hash, odd text: each costs one."""
-    stored = passwords.hash_of("secret")
+    stored = passwords.hash_password("secret")
     cost = computed.pop()
     assert stored.split("$")[3] == cost
     for kept, given, right in [
@@ -83,7 +83,10 @@ def test_the_stand_in_for_nobody_belongs_to_no_password() -> None:
 
 def test_a_hash_is_argon2id_with_its_parameters() -> None:
     """Two hashes of one password differ, and both fit it."""
-    first, second = passwords.hash_of("secret"), passwords.hash_of("secret")
+    first, second = (
+        passwords.hash_password("secret"),
+        passwords.hash_password("secret"),
+    )
     assert first != second
     for stored in (first, second):
         assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -92,7 +95,7 @@ def test_a_hash_is_argon2id_with_its_parameters() -> None:
 
 def test_passwords_are_compared_as_they_are() -> None:
     """No form of Unicode is turned into another, no blank is dropped."""
-    stored = passwords.hash_of("\u00e9 ")
+    stored = passwords.hash_password("\u00e9 ")
     assert passwords.verify(stored, "\u00e9 ")
     assert not passwords.verify(stored, "e\u0301 ")
     assert not passwords.verify(stored, "\u00e9")
@@ -101,7 +104,7 @@ def test_passwords_are_compared_as_they_are() -> None:
 def test_text_without_utf8_is_no_new_password() -> None:
     """A lone surrogate is refused, and the error does not repeat it."""
     with pytest.raises(InvalidValue) as refused:
-        passwords.hash_of("secret\ud800")
+        passwords.hash_password("secret\ud800")
     assert refused.value.field == "password"
     assert "secret" not in str(refused.value)
     assert refused.value.__suppress_context__
@@ -110,7 +113,7 @@ def test_text_without_utf8_is_no_new_password() -> None:
 def test_a_lone_surrogate_stands_for_nothing_else() -> None:
     """It is not taken for the sign that often replaces it."""
     for sign in ["?", "\ufffd", ""]:
-        stored = passwords.hash_of(f"secret{sign}")
+        stored = passwords.hash_password(f"secret{sign}")
         assert not passwords.verify(stored, "secret\ud800")
 
 
@@ -181,7 +184,7 @@ def test_hashes_of_other_costs_and_kinds_still_fit() -> None:
 
 def test_what_needs_a_new_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older kinds and the hashes of another profile, not today's."""
-    today = passwords.hash_of("secret")
+    today = passwords.hash_password("secret")
     assert passwords.needs_rehash(today) is False
     assert passwords.needs_rehash(LEGACY) is True
     monkeypatch.setenv("PASSWORD_PROFILE", "rfc9106")

@@ -8,11 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vestibule.core.redirects import (
-    MAX_URL_LENGTH,
-    safe_return,
-    sign_in_address,
-)
+from vestibule.core.redirects import MAX_URL_LENGTH, safe_redirect, sign_in_url
 
 HOSTS = frozenset({"app.example", "app.example:8443", "[::1]:8000"})
 OWN = "own.example"
@@ -146,20 +142,20 @@ BAD = [
 @pytest.mark.parametrize("address", GOOD)
 def test_good(address: str) -> None:
     """What leads here or to an allowed host is taken as it is."""
-    assert safe_return(address, HOSTS) == address
+    assert safe_redirect(address, HOSTS) == address
 
 
 @pytest.mark.parametrize("address", [*BAD, None])
 def test_bad(address: str | None) -> None:
     """What leads elsewhere, or would have to be repaired, is refused."""
-    assert safe_return(address, HOSTS) is None
+    assert safe_redirect(address, HOSTS) is None
 
 
 @pytest.mark.parametrize("address", GOOD)
 def test_no_host_is_allowed_unasked(address: str) -> None:
     """Without a list only the paths of this host are left."""
     kept = address if address.startswith("/") else None
-    assert safe_return(address) == kept
+    assert safe_redirect(address) == kept
 
 
 def read_by_browser(address: str) -> str:
@@ -229,7 +225,7 @@ PIECES = st.lists(
 @example("/\\evil.example")
 def test_what_is_taken_leads_to_a_good_host(address: str) -> None:
     """A browser that repairs what it can goes nowhere else by it."""
-    if safe_return(address, HOSTS) is None:
+    if safe_redirect(address, HOSTS) is None:
         return
     reached = urlsplit(read_by_browser(address))
     port = {"http": ":80", "https": ":443"}[reached.scheme]
@@ -246,7 +242,7 @@ def test_the_way_back_is_safe_or_there_is_none(
 ) -> None:
     """Whatever a proxy is asked for, it is safe as it will be read."""
     for login_url in ("/sign-in", f"https://{OWN}/sign-in?lang=de"):
-        address = sign_in_address(login_url, (scheme, host, path), HOSTS)
+        address = sign_in_url(login_url, (scheme, host, path), HOSTS)
         assert address.isascii() and address.isprintable()
         base, asked, back = address.partition("return_to=")
         if not asked:
@@ -254,7 +250,7 @@ def test_the_way_back_is_safe_or_there_is_none(
             continue
         assert base[:-1] == login_url and base[-1] in "?&"
         assert "&" not in back and "#" not in back and "?" not in back
-        assert safe_return(unquote(back), HOSTS) == unquote(back)
+        assert safe_redirect(unquote(back), HOSTS) == unquote(back)
 
 
 @pytest.mark.parametrize(
@@ -310,4 +306,4 @@ def test_sign_in_address(
     address: str,
 ) -> None:
     """It has the way back where that is safe, and nothing else."""
-    assert sign_in_address(login_url, forwarded, HOSTS) == address
+    assert sign_in_url(login_url, forwarded, HOSTS) == address

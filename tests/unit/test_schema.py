@@ -19,16 +19,16 @@ from vestibule.core.errors import (
     ServiceBusy,
 )
 from vestibule.db import engine, migrate
-from vestibule.db.db_errors import translate_error
-from vestibule.db.engine import database
-from vestibule.db.identity_map import IdentityMap, recall, remember
-from vestibule.db.models.user import User
-from vestibule.db.sqlite import (
-    FIRST_SOUND_WAL,
-    driver,
+from vestibule.db.drivers import (
+    FIRST_SAFE_WAL_VERSION,
+    create_private_file,
     journal_mode,
-    keep_private,
+    sqlite_driver,
+    translate_error,
 )
+from vestibule.db.engine import database
+from vestibule.db.identity_map import IdentityMap
+from vestibule.db.models.user import User
 from vestibule.db.tables import (
     METADATA,
     REVISION,
@@ -95,7 +95,7 @@ def test_a_database_of_a_newer_version_is_refused(any_database: str) -> None:
     with pytest.raises(SchemaMismatch, match="newer version"):
         migrate.upgrade(fresh)
     assert migrate.revision(fresh) == "9999"
-    assert len(fresh.rows(text("SELECT * FROM users"))) == 1
+    assert len(fresh.fetch_all(text("SELECT * FROM users"))) == 1
     fresh.close()
 
 
@@ -103,13 +103,15 @@ def test_sqlite_is_opened_as_it_should_be() -> None:
     """Durable, patient, without mapped pages, with a sound journal."""
     User().save()
     expected = {
-        "journal_mode": journal_mode(driver().sqlite_version_info).lower(),
+        "journal_mode": journal_mode(
+            sqlite_driver().sqlite_version_info
+        ).lower(),
         "synchronous": 2,
         "busy_timeout": 5000,
         "mmap_size": 0,
     }
     for pragma, value in expected.items():
-        found = database().rows(text(f"PRAGMA {pragma}"))
+        found = database().fetch_all(text(f"PRAGMA {pragma}"))
         assert [row[0] for row in found] == [value], pragma
 
 
@@ -137,10 +139,10 @@ def test_without_pysqlite_the_standard_library_is_used(
     import sqlite3
     import sys
 
-    assert driver().sqlite_version_info >= FIRST_SOUND_WAL
+    assert sqlite_driver().sqlite_version_info >= FIRST_SAFE_WAL_VERSION
     monkeypatch.setitem(sys.modules, "pysqlite3", None)
     monkeypatch.setitem(sys.modules, "pysqlite3.dbapi2", None)
-    assert driver() is sqlite3
+    assert sqlite_driver() is sqlite3
     user = User(email="a")
     user.save()
     assert User.search({"email": "A"}) == [user]
@@ -148,7 +150,7 @@ def test_without_pysqlite_the_standard_library_is_used(
 
 def test_a_file_that_cannot_be_made_is_left_to_sqlite() -> None:
     """Preparing it says nothing; opening it will."""
-    keep_private("/nowhere/at/all.db")
+    create_private_file("/nowhere/at/all.db")
 
 
 UTC_MOMENT = datetime(2026, 3, 29, 2, 30, 0, 7, tzinfo=timezone.utc)
@@ -203,17 +205,17 @@ def test_how_a_moment_is_given_to_a_driver() -> None:
 def test_one_read_remembers_only_within_itself() -> None:
     """What was seen inside is forgotten outside, also after a failure."""
     user = User()
-    remember(User, user.id, user)
-    assert recall(User, user.id) is None
+    IdentityMap.put(User, user.id, user)
+    assert IdentityMap.get(User, user.id) is None
     with pytest.raises(KeyError), IdentityMap():
-        assert recall(User, user.id) is None
-        remember(User, user.id, user)
-        assert recall(User, user.id) is user
+        assert IdentityMap.get(User, user.id) is None
+        IdentityMap.put(User, user.id, user)
+        assert IdentityMap.get(User, user.id) is user
         with IdentityMap():
-            assert recall(User, user.id) is user
-        assert recall(User, user.id) is user
+            assert IdentityMap.get(User, user.id) is user
+        assert IdentityMap.get(User, user.id) is user
         raise KeyError
-    assert recall(User, user.id) is None
+    assert IdentityMap.get(User, user.id) is None
 
 
 @pytest.mark.parametrize(

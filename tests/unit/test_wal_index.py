@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from vestibule.db import engine, sqlite
+from vestibule.db import drivers, engine
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.wal_index import WalIndex
@@ -20,7 +20,7 @@ def _index() -> WalIndex:
 
 def test_it_is_found_at_first_use() -> None:
     """Nothing is opened before; then it changes with each commit."""
-    assert not _index()._is_sought
+    assert not _index()._is_initialized
     before = _index().header()
     assert before is not None
     User().save()
@@ -29,9 +29,9 @@ def test_it_is_found_at_first_use() -> None:
 
 def test_another_journal_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where each reader must ask the file there is no index."""
-    monkeypatch.setattr(sqlite, "journal_mode", lambda _: "TRUNCATE")
+    monkeypatch.setattr(drivers, "journal_mode", lambda _: "TRUNCATE")
     assert _index().header() is None
-    assert database().generation() is not None
+    assert database().change_token() is not None
 
 
 def test_another_file_ends_it() -> None:
@@ -48,13 +48,13 @@ def test_another_file_ends_it() -> None:
         opening.start()
         opening.join()
     assert _index().header() is None
-    assert isinstance(database().generation(), int)
+    assert isinstance(database().change_token(), int)
 
 
 def test_a_closed_database_is_not_read() -> None:
     """Nobody reads what another process may cut short."""
     opened = database()
-    assert opened.generation() is not None
+    assert opened.change_token() is not None
     engine.close()
     assert opened._index.header() is None
 
@@ -64,7 +64,7 @@ def test_descriptors_do_not_add_up() -> None:
     counts = []
     for _ in range(3):
         User().save()
-        assert database().generation() is not None
+        assert database().change_token() is not None
         engine.close()
         counts.append(len(os.listdir("/proc/self/fd")))
     assert counts[0] == counts[1] == counts[2]

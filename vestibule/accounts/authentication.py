@@ -17,11 +17,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.permissions import Actor, is_disabled
 from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import passwords, settings
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
 from vestibule.core.passwords import usable_cores
 from vestibule.core.threads import Once
@@ -70,7 +69,7 @@ _log = logging.getLogger(__name__)
 
 
 def check_credentials(
-    found: Sequence[User], email: str, password: str
+    found: Sequence[User], email: str, password: str, *, actor: Actor
 ) -> User | None:
     """Return the user among those `found` by email, if `password` is right.
 
@@ -79,7 +78,7 @@ def check_credentials(
     attempts failed, with emails of nobody as well, and `Busy` when too
     many passwords are being checked.
     """
-    attempt = throttle().attempt(email_key(email), current_client().ip)
+    attempt = throttle().attempt(email_key(email), actor)
     known = found[0].id if found else None
     try:
         # Who has to wait takes no place in the queue.
@@ -108,7 +107,7 @@ def is_still_valid(user: User) -> bool:
     sessions end: but for the one that begins just after. Whoever begins
     one asks here afterwards; one of the two sees the other's work.
     """
-    stored = User.settled(user.id)
+    stored = User.get_committed(user.id)
     return (
         stored is not None
         and stored.password == user.password
@@ -126,7 +125,7 @@ def _owner(found: Sequence[User], password: str) -> User | None:
     if not user.is_valid_password(password) or is_disabled(user):
         return None
     try:
-        user.renew_hash(password)
+        user.rehash_if_outdated(password)
     except VestibuleError as error:
         # The password is right: a full disk must not keep its owner from
         # being told so.

@@ -18,11 +18,12 @@ from email_validator import EmailNotValidError, validate_email
 
 from vestibule.accounts.authentication import check_credentials, hash_queue
 from vestibule.accounts.password_policy import check_new_password
+from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue, WrongPassword
-from vestibule.core.passwords import hash_of
+from vestibule.core.passwords import hash_password
 from vestibule.db.models.user import User
 from vestibule.db.session_queries import Rotation
 from vestibule.sessions import new_session_id
@@ -36,6 +37,8 @@ def change_password(
     new: Any,
     store: SessionStore | None = None,
     session_id: str | None = None,
+    *,
+    actor: Actor,
 ) -> str | None:
     """Store `new` as the password of `user`, if `current` is the present.
 
@@ -44,9 +47,11 @@ def change_password(
     new id. Return that one, or `None` if there was no such session. Raise
     `InvalidValue` for a password that may not be taken, `WrongPassword`.
     """
-    verify_password(user, current)
+    verify_password(user, current, actor=actor)
     if new == current:
-        raise InvalidValue("new_password", "is the present one")
+        raise InvalidValue(
+            "new_password", "is the present one", code="unchanged"
+        )
     hashed = new_password_hash(user, new)
     kept, new_id = None, new_session_id()
     if session_id is not None:
@@ -56,7 +61,7 @@ def change_password(
     log(EventType.PASSWORD_CHANGED, user=user.id)
     if is_kept:
         return new_id
-    if store is None:
+    if store is None or store.in_database:
         return None
     session = None if session_id is None else store.find(session_id)
     store.end_all(reason, user.id, None if session is None else session.id)
@@ -65,7 +70,7 @@ def change_password(
     return store.rotate(session_id, clock.now())
 
 
-def set_password(user: User, new: Any, by: str) -> None:
+def set_password(user: User, new: Any, *, actor: Actor = LOCAL) -> None:
     """Store `new` as the password of `user`, whose sessions go on.
 
     For whoever keeps the machine, and needs no proof: `by`, for the log.
@@ -76,7 +81,7 @@ def set_password(user: User, new: Any, by: str) -> None:
     with hash_queue().turn():
         user.password = new
     user.save_changes()
-    log(EventType.PASSWORD_CHANGED, user=user.id, by=by)
+    log(EventType.PASSWORD_CHANGED, user=user.id, by=actor.id)
 
 
 def new_password_hash(user: User, new: Any) -> str:
@@ -87,19 +92,19 @@ def new_password_hash(user: User, new: Any) -> str:
     """
     check_new_password(new, user.email, "new_password")
     with hash_queue().turn():
-        return hash_of(new)
+        return hash_password(new)
 
 
-def verify_password(user: User, password: str) -> None:
+def verify_password(user: User, password: str, *, actor: Actor) -> None:
     """Raise `WrongPassword` unless `password` is the user's."""
     account = user.email or user.id
-    if check_credentials([user], account, password) is None:
+    if check_credentials([user], account, password, actor=actor) is None:
         raise WrongPassword("wrong password")
 
 
-def reauthenticate(user: User, password: str) -> None:
+def reauthenticate(user: User, password: str, *, actor: Actor) -> None:
     """Raise `WrongPassword` unless it is the user's; tell that it was."""
-    verify_password(user, password)
+    verify_password(user, password, actor=actor)
     log(EventType.REAUTHENTICATED, user=user.id)
 
 
@@ -128,7 +133,7 @@ def check_email(email: Any) -> None:
     reserved for other uses do not (RFC 6761: `localhost`, `invalid`).
     """
     if not isinstance(email, str):
-        raise InvalidValue("email", "must be a string")
+        raise InvalidValue("email", "must be a string", code="invalid")
     try:
         validate_email(
             email.strip(),
@@ -137,4 +142,6 @@ def check_email(email: Any) -> None:
             strict=True,
         )
     except (EmailNotValidError, UnicodeError):
-        raise InvalidValue("email", "is not an email address") from None
+        raise InvalidValue(
+            "email", "is not an email address", code="invalid_email"
+        ) from None

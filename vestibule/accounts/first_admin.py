@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.one_time_code import digest_of_code, new_code
+from vestibule.accounts.permissions import Actor
 from vestibule.accounts.throttle import throttle
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import WrongCode
 from vestibule.db import setup_codes
 from vestibule.db.models.user import Role, User
@@ -63,6 +63,8 @@ def create_first_admin(
     password: Any,
     first_name: Any = None,
     last_name: Any = None,
+    *,
+    actor: Actor,
 ) -> User:
     """Store and return the first user, an admin.
 
@@ -71,24 +73,24 @@ def create_first_admin(
     naming the field that cannot be taken, which leaves the code as it is.
     """
     digest = digest_of_code(code)
-    _check_guess(digest)
+    _check_guess(digest, actor)
     # Only now, so that guesses cost no hash.
     admin = new_user(email, password, first_name, last_name, strict=True)
     admin.role = Role.ADMIN.value
     if not setup_codes.redeem(
         digest, clock.now() - SETUP_CODE_LIFETIME, admin
     ):
-        raise WrongCode
+        raise WrongCode(code="wrong_setup_code")
     log(EventType.USER_ADDED, user=admin.id, reason="first_run")
     return admin
 
 
-def _check_guess(digest: str) -> None:
+def _check_guess(digest: str, actor: Actor) -> None:
     """Raise `WrongCode` unless a code has this digest; count wrong ones.
 
     Raise `Throttled` when there were too many of these.
     """
-    attempt = throttle().attempt(_ACCOUNT, current_client().ip)
+    attempt = throttle().attempt(_ACCOUNT, actor)
     attempt.begin()
     if not (
         needs_first_admin()
@@ -97,5 +99,5 @@ def _check_guess(digest: str) -> None:
         )
     ):
         attempt.fail()
-        raise WrongCode
+        raise WrongCode(code="wrong_setup_code")
     attempt.succeed()

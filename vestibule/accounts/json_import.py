@@ -39,9 +39,13 @@ def read_rows(content: bytes) -> JSONPairs:
         rows = json.loads(content, object_pairs_hook=JSONPairs)
     except (ValueError, RecursionError) as error:
         why = error if isinstance(error, json.JSONDecodeError) else "not text"
-        raise InvalidValue("the file", f"is not JSON: {why}") from None
+        raise InvalidValue(
+            "the file", f"is not JSON: {why}", code="invalid"
+        ) from None
     if not isinstance(rows, JSONPairs):
-        raise InvalidValue("the file", "must be a JSON object of users")
+        raise InvalidValue(
+            "the file", "must be a JSON object of users", code="invalid"
+        )
     return rows
 
 
@@ -51,12 +55,12 @@ def user_from_row(key: str, row: Any) -> User:
     Raise `InvalidValue` naming the field that is wrong.
     """
     if not isinstance(row, JSONPairs):
-        raise InvalidValue("the row", "must be an object")
+        raise InvalidValue("the row", "must be an object", code="invalid")
     fields = dict(row)
     if len(fields) < len(row):
-        raise InvalidValue("the row", "has a field twice")
+        raise InvalidValue("the row", "has a field twice", code="invalid")
     if not key or fields.get("id", key) != key:
-        raise InvalidValue("id", "must be the key of the row")
+        raise InvalidValue("id", "must be the key of the row", code="invalid")
     user = User(
         id=key,
         email=fields.get("email"),
@@ -67,8 +71,8 @@ def user_from_row(key: str, row: Any) -> User:
     )
     digest = fields.get("_password")
     if digest is not None:
-        user.adopt_hash(passwords.legacy_hash(_sha256(digest)))
-    user.check()
+        user.set_hash(passwords.legacy_hash(_sha256(digest)))
+    user.validate()
     return user
 
 
@@ -78,7 +82,7 @@ def _moment(name: str, fields: dict[str, Any]) -> datetime:
         naive = datetime.strptime(fields[name], _MOMENT)
     except (KeyError, TypeError, ValueError):
         raise InvalidValue(
-            name, "must be a moment like 2020-01-31T23:59:59"
+            name, "must be a moment like 2020-01-31T23:59:59", code="invalid"
         ) from None
     return naive.replace(tzinfo=timezone.utc)
 
@@ -87,7 +91,9 @@ def _sha256(value: Any) -> str:
     """Return `value` if it is a SHA-256 in hex digits."""
     if isinstance(value, str) and _SHA256.fullmatch(value):
         return value
-    raise InvalidValue("_password", "must be a SHA-256 of 64 hex digits")
+    raise InvalidValue(
+        "_password", "must be a SHA-256 of 64 hex digits", code="invalid"
+    )
 
 
 class Outcome(Enum):
@@ -123,7 +129,9 @@ def import_users(
     for key, row in rows:
         try:
             if key in seen:
-                raise InvalidValue("the key", "is in the file twice")
+                raise InvalidValue(
+                    "the key", "is in the file twice", code="invalid"
+                )
             seen.add(key)
             free = door(user_from_row(key, row))
         except InvalidValue as error:

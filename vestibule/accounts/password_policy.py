@@ -47,10 +47,15 @@ def check_length(password: Any, field: str = "password") -> None:
     Length counts in code points (NIST SP 800-63B, 3.1.1.2).
     """
     if not isinstance(password, str):
-        raise InvalidValue(field, "must be a string")
+        raise InvalidValue(field, "must be a string", code="invalid")
     least = settings.PASSWORD_MIN_LENGTH.read()
     if len(password) < least:
-        raise InvalidValue(field, f"must have at least {least} characters")
+        raise InvalidValue(
+            field,
+            f"must have at least {least} characters",
+            code="too_short",
+            number=least,
+        )
 
 
 def check_unguessable(
@@ -63,15 +68,25 @@ def check_unguessable(
     """
     plain = password.casefold()
     if plain in _common():
-        raise InvalidValue(field, "is one of the most common ones")
+        raise InvalidValue(
+            field, "is one of the most common ones", code="common_password"
+        )
     if _is_joined(plain):
-        raise InvalidValue(field, "is common words put together")
+        raise InvalidValue(
+            field, "is common words put together", code="common_words"
+        )
     core = "".join(character for character in plain if character.isalpha())
     for word in _context_words(context):
         if core and not core.replace(word, ""):
-            raise InvalidValue(field, "is a word of this account or service")
+            raise InvalidValue(
+                field,
+                "is a word of this account or service",
+                code="account_word",
+            )
     if is_breached(password):
-        raise InvalidValue(field, "is in a list of stolen ones")
+        raise InvalidValue(
+            field, "is in a list of stolen ones", code="breached_password"
+        )
 
 
 def context_of(email: Any) -> list[str]:

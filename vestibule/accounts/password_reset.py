@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from vestibule.accounts.credentials import new_password_hash
 from vestibule.accounts.one_time_code import digest_of_code, new_code
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import WrongCode
 from vestibule.db import reset_codes
 from vestibule.db.models.base import is_storable
@@ -37,13 +38,13 @@ class ResetCode(NamedTuple):
     expires_at: datetime
 
 
-def issue_code(user: User, by: str | None = None) -> ResetCode:
+def issue_code(user: User, *, actor: Actor = LOCAL) -> ResetCode:
     """Return a new code for `user`; the one before is dead.
 
     `by` is who hands it out, for the log.
     """
     issued = _kept_by(partial(reset_codes.replace, user.id))
-    log(EventType.RESET_CODE_ISSUED, user=user.id, by=by)
+    log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return issued
 
 
@@ -57,6 +58,8 @@ def set_forgotten_password(
     code: str,
     new_password: Any,
     store: SessionStore | None = None,
+    *,
+    actor: Actor,
 ) -> None:
     """Set the password of the user with this email and code.
 
@@ -66,17 +69,16 @@ def set_forgotten_password(
     `Throttled` after too many guesses.
     """
     digest = digest_of_code(code)
-    user = _guessed(email, digest)
+    user = _guessed(email, digest, actor)
     # Only now, so that guesses cost no hash; and before the code is used
     # up, which a password that cannot be taken must not do.
     hashed = new_password_hash(user, new_password)
     if not reset_codes.redeem(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
     ):
-        raise WrongCode
+        raise WrongCode(code="wrong_reset_code")
     log(EventType.PASSWORD_RESET, user=user.id)
-    if store is not None:
-        store.end_all(EndReason.PASSWORD_RESET, user.id)
+    end_in_memory(store, user.id, EndReason.PASSWORD_RESET)
 
 
 def _kept_by(keep: Callable[[str, datetime], None]) -> ResetCode:
@@ -86,7 +88,7 @@ def _kept_by(keep: Callable[[str, datetime], None]) -> ResetCode:
     return ResetCode(code, now + RESET_CODE_LIFETIME)
 
 
-def _guessed(email: str, digest: str) -> User:
+def _guessed(email: str, digest: str, actor: Actor) -> User:
     """Return the user with this email and code; count wrong ones.
 
     Raise `WrongCode`, or `Throttled` when there were too many of these.
@@ -94,7 +96,7 @@ def _guessed(email: str, digest: str) -> User:
     lost the code may have found the password.
     """
     key = email_key(email)
-    attempt = throttle().attempt(f"reset {key}", current_client().ip)
+    attempt = throttle().attempt(f"reset {key}", actor)
     attempt.begin()
     found = None
     if is_storable(key):
@@ -102,6 +104,6 @@ def _guessed(email: str, digest: str) -> User:
         found = User.get(reset_codes.user_id_for_code(key, digest, since))
     if found is None:
         attempt.fail()
-        raise WrongCode
+        raise WrongCode(code="wrong_reset_code")
     attempt.succeed()
     return found

@@ -8,8 +8,9 @@ not know of it forbids.
 
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+from vestibule.core.client_info import ClientInfo
 from vestibule.db.models.user import Role
 
 
@@ -62,10 +63,27 @@ _OWN = frozenset({Action.SHOW_USER, Action.NAME_USER, Action.DELETE_USER})
 
 
 class Actor(NamedTuple):
-    """Who wants to do something; nobody, where nobody is authenticated."""
+    """Who acts, and from where."""
 
+    #: The id of a user, or `cli:` and the user of the process; `None` for
+    #: an anonymous client, and for a script.
     id: str | None = None
     role: str | None = None
+    #: The address of the client. All clients whose address is unknown
+    #: are throttled together.
+    address: str | None = None
+    #: Whether a script or a command acts, which is not throttled: it can
+    #: read the database as it is.
+    is_local: bool = False
+
+    @classmethod
+    def at(cls, client: ClientInfo) -> Self:
+        """Return the anonymous actor who sends from `client`."""
+        return cls(address=client.ip, is_local=client.is_local)
+
+
+#: A script, which no user of the service is behind.
+LOCAL = Actor(is_local=True)
 
 
 def is_allowed(

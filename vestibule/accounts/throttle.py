@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
@@ -209,14 +210,11 @@ class Throttle:
         #: are counted first, so that a full disk is no way to guess on.
         self.is_blind = False
 
-    def attempt(self, account: str, address: str | None) -> Attempt:
-        """Return an attempt on `account` from the client at `address`.
-
-        A script has no address, and is not throttled.
-        """
-        if address is None or not settings.THROTTLE.read():
+    def attempt(self, account: str, actor: Actor) -> Attempt:
+        """Return an attempt on `account` by `actor`."""
+        if actor.is_local or not settings.THROTTLE.read():
             return Attempt()
-        return CountedAttempt(self, account, network_of(address))
+        return CountedAttempt(self, account, network_of(actor.address or ""))
 
     def count(
         self, keys: CounterKeys, now: datetime, allow: Allow | None = None
@@ -263,13 +261,13 @@ def failures_for_user(user: User) -> Failures:
     )
 
 
-def reset_failures(user: User, by: str | None = None) -> None:
+def reset_failures(user: User, *, actor: Actor = LOCAL) -> None:
     """Forget the failures of `user`, of codes too.
 
     `by` is who does it, for the log, which is told if there were any.
     """
     if login_failures.delete_counts(_keys(user)):
-        log(EventType.USER_UNLOCKED, user=user.id, by=by)
+        log(EventType.USER_UNLOCKED, user=user.id, by=actor.id)
 
 
 def _keys(user: User) -> list[str]:

@@ -26,6 +26,8 @@ from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.revocation import end_in_memory
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.db import user_status
@@ -40,7 +42,8 @@ def register(
     password: Any,
     first_name: Any = None,
     last_name: Any = None,
-    by: str | None = None,
+    *,
+    actor: Actor = LOCAL,
 ) -> User:
     """Store and return a new user.
 
@@ -50,7 +53,7 @@ def register(
     """
     user = new_user(email, password, first_name, last_name)
     user.save()
-    log(EventType.USER_ADDED, user=user.id, by=by)
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
     return user
 
 
@@ -96,7 +99,8 @@ def invite(
     email: Any,
     first_name: Any = None,
     last_name: Any = None,
-    by: str | None = None,
+    *,
+    actor: Actor = LOCAL,
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
@@ -107,12 +111,12 @@ def invite(
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
     code = store_with_code(user)
-    log(EventType.USER_ADDED, user=user.id, by=by)
-    log(EventType.RESET_CODE_ISSUED, user=user.id, by=by)
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)
 
 
-def set_role(user: User, role: Any, by: str | None = None) -> None:
+def set_role(user: User, role: Any, *, actor: Actor = LOCAL) -> None:
     """Give `user` the role of this name; `by` is who does it, for the log.
 
     Raise `InvalidValue` if there is no such role, `LastAdmin` if nobody
@@ -121,38 +125,36 @@ def set_role(user: User, role: Any, by: str | None = None) -> None:
     known = parse_role(role)
     user_status.set_role(user.id, known)
     user.role = known.value
-    log(EventType.ROLE_CHANGED, user=user.id, by=by, reason=known.value)
+    log(EventType.ROLE_CHANGED, user=user.id, by=actor.id, reason=known.value)
 
 
 def disable(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Keep `user` out from now on, and end the sessions, also of `store`.
 
     `by` is who does it, for the log. Raise `LastAdmin` or `NotStored`.
     """
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    log(EventType.USER_DISABLED, user=user.id, by=by)
-    if store is not None:
-        store.end_all(EndReason.USER_DISABLED, user.id)
+    log(EventType.USER_DISABLED, user=user.id, by=actor.id)
+    end_in_memory(store, user.id, EndReason.USER_DISABLED)
 
 
 def enable(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Let `user` in again, by a new login; raise `NotStored`.
 
     `by` is who does it, for the log.
     """
     # A login under way while the user was disabled may have left one.
-    if store is not None:
-        store.end_all(EndReason.USER_DISABLED, user.id)
+    end_in_memory(store, user.id, EndReason.USER_DISABLED)
     user_status.enable(user.id, EndReason.USER_DISABLED)
-    log(EventType.USER_ENABLED, user=user.id, by=by)
+    log(EventType.USER_ENABLED, user=user.id, by=actor.id)
 
 
 def remove(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Delete `user` with all that belongs to it, and its sessions.
 
@@ -161,6 +163,5 @@ def remove(
     nobody would be left to manage the others.
     """
     user_status.remove(user)
-    log(EventType.USER_REMOVED, user=user.id, by=by)
-    if store is not None:
-        store.end_all(EndReason.USER_REMOVED, user.id)
+    log(EventType.USER_REMOVED, user=user.id, by=actor.id)
+    end_in_memory(store, user.id, EndReason.USER_REMOVED)

@@ -52,4 +52,4 @@ def _check(text: str, of: object) -> str:
 
 def _refusal() -> InvalidValue:
     """Return the error for what is no place here."""
-    return InvalidValue("after", "is no place of this list")
+    return InvalidValue("after", "is no place of this list", code="invalid")

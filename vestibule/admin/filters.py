@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue
-from vestibule.core.network import UNKNOWN, network_of
+from vestibule.core.network import UNKNOWN_ADDRESS, network_of
 from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
@@ -74,7 +74,7 @@ def parse_event_filter(given: FormValues) -> EventFilter:
     """
     kind = _text(given, "kind")
     if kind and kind not in list(EventType):
-        raise InvalidValue("kind", "is no kind of event")
+        raise InvalidValue("kind", "is no kind of event", code="invalid")
     return EventFilter(
         _user_id(given),
         kind or None,
@@ -88,7 +88,9 @@ def parse_limit(given: FormValues) -> int:
     """Return how many rows a page is to have; raise `InvalidValue`."""
     text = _text(given, "limit") or str(USUAL)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
-        raise InvalidValue("limit", f"must be a number from 1 to {MOST}")
+        raise InvalidValue(
+            "limit", f"must be a number from 1 to {MOST}", code="invalid"
+        )
     return int(text)
 
 
@@ -101,7 +103,9 @@ def parse_time(given: FormValues, field: str) -> datetime | None:
     try:
         return as_utc(datetime.fromisoformat(text)) if text else None
     except (ValueError, OverflowError):
-        raise InvalidValue(field, "must be a date and time") from None
+        raise InvalidValue(
+            field, "must be a date and time", code="invalid"
+        ) from None
 
 
 def _text(given: FormValues, field: str) -> str:
@@ -109,10 +113,16 @@ def _text(given: FormValues, field: str) -> str:
     text = given.get(field, "").strip()
     if len(text) > MAX_FILTER_LENGTH:
         raise InvalidValue(
-            field, f"must have at most {MAX_FILTER_LENGTH} characters"
+            field,
+            f"must have at most {MAX_FILTER_LENGTH} characters",
+            code="too_long",
         )
     if not is_storable(text):
-        raise InvalidValue(field, "contains a character that no text has")
+        raise InvalidValue(
+            field,
+            "contains a character that no text has",
+            code="invalid_character",
+        )
     return text
 
 
@@ -120,7 +130,7 @@ def _switch(given: FormValues, field: str) -> bool | None:
     """Return yes or no, or that it does not matter."""
     text = _text(given, field)
     if text and text not in _WORDS:
-        raise InvalidValue(field, "must be yes or no")
+        raise InvalidValue(field, "must be yes or no", code="invalid")
     return _WORDS.get(text)
 
 
@@ -140,8 +150,8 @@ def _network(given: FormValues) -> str | None:
     if not text:
         return None
     network = network_of(text.partition("/")[0])
-    if network == UNKNOWN != text:
-        raise InvalidValue("network", "is not an address")
+    if network == UNKNOWN_ADDRESS != text:
+        raise InvalidValue("network", "is not an address", code="invalid")
     return network
 
 

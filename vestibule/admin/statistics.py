@@ -87,11 +87,13 @@ def statistics(name: str) -> Statistics:
     """
     period = PERIODS.get(name)
     if period is None:
-        raise InvalidValue("period", f"must be one of {', '.join(PERIODS)}")
+        raise InvalidValue(
+            "period", f"must be one of {', '.join(PERIODS)}", code="invalid"
+        )
     now, step = hour_of(clock.now()), period.hours
     end = (now // step + 1) * step
     start = end - period.slots * step
-    sums = hourly_counts.since(start)
+    sums = hourly_counts.fetch_since(start)
     slots = [range(first, first + step) for first in range(start, end, step)]
     return Statistics(
         name,

@@ -107,7 +107,7 @@ def event_batches(wanted: EventFilter) -> Iterator[Sequence[Event]]:
     """Give all events that are wanted, the newest first, some at a time."""
     before: int | None = None
     while True:
-        some, before = events.page(wanted, BATCH, before)
+        some, before = events.fetch_page(wanted, BATCH, before)
         if some:
             yield some
         if before is None:

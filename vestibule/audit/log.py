@@ -8,14 +8,13 @@ the API, a page or a command asks. A command shows no line to its user: what
 it did is in the journal.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
-
-import structlog
 
 from vestibule.core import clock
 from vestibule.core.logging import AUDIT_LOGGER
@@ -80,7 +79,6 @@ Reader = Callable[[AuditRecord], None]
 
 _request: ContextVar[Traced | None] = ContextVar("request", default=None)
 _reader: Reader | None = None
-_render = structlog.processors.JSONRenderer(sort_keys=True)
 
 
 def begin_request(request: Traced | None) -> None:
@@ -112,6 +110,8 @@ def log(event: EventType, **fields: str | int | None) -> None:
         known["ip"] = request.client_address
     line = {name: value for name, value in known.items() if value is not None}
     counters().happened(event.value)
-    logging.getLogger(AUDIT_LOGGER).info("%s", _render(None, "info", line))
+    logging.getLogger(AUDIT_LOGGER).info(
+        "%s", json.dumps(line, sort_keys=True)
+    )
     if _reader is not None:
         _reader(AuditRecord(event, now, fields, request))

@@ -28,9 +28,9 @@ from vestibule.core.network import network_of
 from vestibule.core.passwords import hash_timer
 from vestibule.core.threads import Once, start_thread
 from vestibule.db import events, hourly_counts
-from vestibule.db.batches import PAUSE_SECONDS
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
+from vestibule.db.statements import BATCH_PAUSE_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def keep(happenings: Sequence[Event]) -> None:
     """Store what happened, and how long hashing took meanwhile."""
     taken = hash_timer.take()
     hour = hour_of(clock.now())
-    events.store(
+    events.insert_events(
         happenings,
         {
             Bucket(hour, HASHES): taken.number,
@@ -253,11 +253,11 @@ def purge() -> int:
     before, gone = clock.now() - kept, 0
     hourly_counts.purge(before)
     for _ in range(PURGES):
-        some = events.purge(before)
+        some = events.purge_batch(before)
         gone += some
-        if some < events.PURGE_BATCH_ROWS:
+        if some < events.MAX_PURGE_ROWS:
             break
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(BATCH_PAUSE_SECONDS)
     return gone
 
 

@@ -21,7 +21,7 @@ COMPLETION = "_VESTIBULE_COMPLETE"
 @click.group(cls=Program)
 @click.version_option(
     __version__,
-    prog_name=command_line.INSTALLED,
+    prog_name=command_line.COMMAND_NAME,
     message="%(prog)s %(version)s",
     help="Print the version.",
 )

@@ -4,7 +4,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from vestibule.core.command_line import INSTALLED
+from vestibule.core.command_line import COMMAND_NAME
 
 
 @click.command()
@@ -21,5 +21,5 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    script = kind(ctx.find_root().command, {}, INSTALLED, COMPLETION)
+    script = kind(ctx.find_root().command, {}, COMMAND_NAME, COMPLETION)
     click.echo(script.source())

@@ -57,7 +57,7 @@ def check() -> None:
     if faults:
         raise CommandError("the database file is damaged: restore a backup")
     if found != health.EXPECTED_REVISION:
-        raise CommandError(migrate.mismatch(found))
+        raise CommandError(migrate.mismatch_message(found))
 
 
 @db.command()

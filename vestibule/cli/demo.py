@@ -66,7 +66,7 @@ def demo(count: int, port: int | None) -> None:
 
 def _serve(folder: Path, count: int, port: int) -> NoReturn:
     """Fill a database in `folder` and serve it, until a signal comes."""
-    settings.replace(
+    settings.replace_all(
         {
             "API_HOST": _HOST,
             "API_PORT": str(port),

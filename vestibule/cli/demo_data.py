@@ -114,14 +114,16 @@ class Life(NamedTuple):
 
 def fill(count: int, password: str) -> Iterator[Life]:
     """Store `count` people who share a `password`; yield each once stored."""
-    made = lives(count, passwords.hash_of(password), clock.now())
+    made = lives(count, passwords.hash_password(password), clock.now())
     while some := list(islice(made, BATCH)):
         with database().transaction() as connection:
             for life in some:
-                life.user.insert_within(connection)
+                life.user.insert_in_transaction(connection)
                 for session in life.sessions:
-                    session.insert_within(connection)
-        events.store([each for life in some for each in life.happenings])
+                    session.insert_in_transaction(connection)
+        events.insert_events(
+            [each for life in some for each in life.happenings]
+        )
         yield from some
 
 
@@ -133,7 +135,7 @@ def lives(count: int, hashed: str, now: datetime) -> Iterator[Life]:
     chance = Random(count)
     for number in range(count):
         user = _person(number, now, chance)
-        user.adopt_hash(hashed)
+        user.set_hash(hashed)
         open_ones = []
         if user.disabled_at is None:
             # Most have one or two devices, some have many.

@@ -128,7 +128,7 @@ def _write(
 
     `then` says what Ctrl-C leaves, and how to go on.
     """
-    total, done = happened.count(wanted), 0
+    total, done = happened.count_events(wanted), 0
 
     def told(number: int) -> None:
         """Show that so many more are written."""

@@ -74,5 +74,5 @@ def _rehearsal() -> DryRun:
     with closing(engine.configured_database()) as database:
         found = health.revision(database)
     if found not in (None, health.EXPECTED_REVISION):
-        raise CommandError(migrate.mismatch(found))
+        raise CommandError(migrate.mismatch_message(found))
     return DryRun(is_empty=found is None)

@@ -52,7 +52,7 @@ def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     wanted = {}
     if email_or_id is not None:
         wanted["user_id"] = find_user(email_or_id).id
-    found = _described(chain.from_iterable(UserSession.pages(wanted)))
+    found = _described(chain.from_iterable(UserSession.search_pages(wanted)))
     if as_json:
         show_json(found)
         return

@@ -14,6 +14,7 @@ import sys
 
 import click
 
+from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import COMMAND_LINE
 from vestibule.cli.commands import CommandError
 from vestibule.cli.store import require_database
@@ -65,11 +66,15 @@ def read_new_password() -> str:
     # It is `None` in a program that was started with it closed.
     line = sys.stdin.buffer.readline() if sys.stdin else b""
     if not line:
-        raise InvalidValue("password", "is expected on standard input")
+        raise InvalidValue(
+            "password", "is expected on standard input", code="required"
+        )
     try:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError:
-        raise InvalidValue("password", "is not valid UTF-8") from None
+        raise InvalidValue(
+            "password", "is not valid UTF-8", code="invalid_character"
+        ) from None
 
 
 def confirm(question: str) -> None:
@@ -83,7 +88,7 @@ def confirm(question: str) -> None:
 MAX_NAME_LENGTH = 64
 
 
-def current_actor() -> str:
+def current_actor() -> Actor:
     """Return who does what a command does: the user of its process.
 
     The kernel says who that is; the environment says what it was told.
@@ -94,4 +99,4 @@ def current_actor() -> str:
     except KeyError:
         # Containers run as users whom no file has.
         name = str(number)
-    return f"{COMMAND_LINE}{name[:MAX_NAME_LENGTH]}"
+    return Actor(f"{COMMAND_LINE}{name[:MAX_NAME_LENGTH]}", is_local=True)

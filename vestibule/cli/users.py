@@ -38,7 +38,11 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
     """
     check_email(email)
     user = register(
-        email, read_new_password(), first_name, last_name, current_actor()
+        email,
+        read_new_password(),
+        first_name,
+        last_name,
+        actor=current_actor(),
     )
     click.echo(f"added {_shown(user)}")
 
@@ -48,7 +52,7 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
 def list_users(as_json: bool) -> None:
     """List the accounts, oldest first."""
     require_database()
-    found = chain.from_iterable(User.pages())
+    found = chain.from_iterable(User.search_pages())
     if as_json:
         show_json(
             user.to_json() | {"role": user.role, "disabled": is_disabled(user)}
@@ -79,7 +83,7 @@ def remove(email_or_id: str, yes: bool) -> None:
     user = find_user(email_or_id)
     if not yes:
         confirm(f"Remove {_shown(user)}?")
-    removal.remove(user, by=current_actor())
+    removal.remove(user, actor=current_actor())
     click.echo(f"removed {_shown(user)}")
 
 
@@ -92,7 +96,7 @@ def role(email_or_id: str, role: str) -> None:
     Admins manage the other accounts. The last one cannot be demoted.
     """
     user = find_user(email_or_id)
-    set_role(user, role, current_actor())
+    set_role(user, role, actor=current_actor())
     click.echo(f"{_shown(user)} is {role} now")
 
 
@@ -101,7 +105,7 @@ def role(email_or_id: str, role: str) -> None:
 def disable_user(email_or_id: str) -> None:
     """Keep an account out from now on, and end its sessions."""
     user = find_user(email_or_id)
-    disable(user, by=current_actor())
+    disable(user, actor=current_actor())
     click.echo(f"disabled {_shown(user)}")
 
 
@@ -110,7 +114,7 @@ def disable_user(email_or_id: str) -> None:
 def enable_user(email_or_id: str) -> None:
     """Let a disabled account in again."""
     user = find_user(email_or_id)
-    enable(user, by=current_actor())
+    enable(user, actor=current_actor())
     click.echo(f"enabled {_shown(user)}")
 
 
@@ -123,7 +127,7 @@ def reset_code(email_or_id: str) -> None:
     more.
     """
     user = find_user(email_or_id)
-    issued = issue_code(user, current_actor())
+    issued = issue_code(user, actor=current_actor())
     click.echo(
         f"{_shown(user)} can set a new password"
         f" until {issued.expires_at:%Y-%m-%d %H:%M:%S} (UTC) with this code:",
@@ -140,7 +144,7 @@ def passwd(email_or_id: str) -> None:
     The password is asked for, or read from one line of standard input.
     """
     user = find_user(email_or_id)
-    set_password(user, read_new_password(), current_actor())
+    set_password(user, read_new_password(), actor=current_actor())
     click.echo(f"changed the password of {_shown(user)}")
 
 

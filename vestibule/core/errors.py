@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""One tree of errors: what went wrong, and what HTTP would call it.
+"""The tree of errors: what went wrong, and which HTTP status fits.
 
-Its law: the message of an error is for the person who can act on it;
-what a client may read of it is decided by `public`.
+The message of an error is written for the person who can act on it;
+`public` decides which text a client may read. `code` names the kind of
+failure for programs: the pages look up their own messages by it.
 """
 
 
@@ -11,12 +12,17 @@ class VestibuleError(Exception):
 
     #: The HTTP status that fits this failure.
     status = 500
-    #: What a client is told; `None` means: the error's own message.
+    #: The text for the client; `None` means the error's own message.
     public: str | None = "Internal Server Error"
+    #: The kind of failure; where `status` is 500 or more, pages show the
+    #: text of the status instead of a message for the code.
+    code = "internal_error"
 
 
 class ConfigurationError(VestibuleError):
-    """A setting's value makes it impossible to start."""
+    """A setting has a value with which the service cannot start."""
+
+    code = "configuration"
 
     def __init__(self, name: str, why: str) -> None:
         """Keep the setting's `name`; `why` says what it should be."""
@@ -25,62 +31,76 @@ class ConfigurationError(VestibuleError):
 
 
 class InvalidValue(VestibuleError, ValueError):
-    """A value cannot be taken for the field it was given for."""
+    """A value is not allowed in the field that it was given for."""
 
     status = 400
     public = None
 
-    def __init__(self, field: str, why: str) -> None:
-        """Keep the `field`'s name and `why`, which completes "<field> ..."."""
+    def __init__(
+        self, field: str, why: str, *, code: str, **details: int | str
+    ) -> None:
+        """Keep the `field`'s name and `why`, which completes "<field> ...".
+
+        `details` are the values that the page's message for `code` needs.
+        """
         super().__init__(f"{field} {why}")
         self.field = field
         self.why = why
+        self.code = code
+        self.details = details
 
 
 class WrongPassword(VestibuleError):
-    """The password that should prove who asks is not theirs."""
+    """The password that was given to confirm an action is wrong."""
 
     status = 401
     public = "wrong password"
+    code = "wrong_password"
 
 
 class ReauthenticationRequired(VestibuleError):
-    """What is asked for needs a recent proof of the password."""
+    """The action needs a recent confirmation of the password."""
 
     status = 403
     public = "Re-authentication required"
+    code = "reauthentication_required"
 
 
 class DuplicateEmail(InvalidValue):
     """Another user has this email already: one email is one account."""
 
     def __init__(self) -> None:
-        """Say so without repeating the address."""
-        super().__init__("email", "is already registered")
+        """Create the error without repeating the address."""
+        super().__init__("email", "is already registered", code="taken")
 
 
 class LastAdmin(VestibuleError):
-    """The change would leave nobody who may manage the others."""
+    """The change would leave no admin who can sign in."""
 
     status = 409
     public = None
+    code = "last_admin"
 
     def __init__(self) -> None:
-        """Say what is not possible."""
+        """Create the error with the list of what is not possible."""
         super().__init__(
             "the last admin cannot be demoted, disabled or deleted"
         )
 
 
 class WrongCode(VestibuleError):
-    """A reset code is not the user's, is used up or is too old."""
+    """A one-time code is not the right one, is used up or is too old."""
 
     status = 400
     public = None
 
-    def __init__(self) -> None:
-        """Say so, and not which of these it is."""
+    def __init__(self, *, code: str) -> None:
+        """Keep `code`, the error code, which says what the code was for.
+
+        The message does not say which of the three reasons it is.
+        """
         super().__init__("wrong or expired code")
+        self.code = code
 
 
 class RecordGone(VestibuleError):
@@ -88,24 +108,29 @@ class RecordGone(VestibuleError):
 
     status = 404
     public = "Not found"
+    code = "gone"
 
 
 class SchemaMismatch(VestibuleError):
-    """The database's schema is not the one this program works with."""
+    """The database's schema is not the one that this program works with."""
 
     status = 503
     public = "Service Unavailable"
+    code = "schema_mismatch"
 
 
 class VestibuleUnavailable(VestibuleError):
-    """An application cannot learn who asks: nobody may pass then."""
+    """An application cannot determine the user, so it refuses the request."""
 
     status = 503
     public = "Service Unavailable"
+    code = "service_unavailable"
 
 
 class SessionNotCreated(VestibuleError):
-    """A mechanism of somebody's own began no session at a login."""
+    """A mechanism defined outside this package created no session."""
+
+    code = "session_not_created"
 
     def __init__(self, mechanism: str) -> None:
         """Name the class whose method is at fault."""
@@ -113,10 +138,11 @@ class SessionNotCreated(VestibuleError):
 
 
 class Throttled(VestibuleError):
-    """Too many attempts failed; the next has to wait."""
+    """Too many attempts failed; the client must wait before the next."""
 
     status = 429
     public = "Too Many Requests"
+    code = "throttled"
 
     def __init__(self, retry_after: int) -> None:
         """Keep `retry_after`, the seconds to wait before another try."""
@@ -125,17 +151,19 @@ class Throttled(VestibuleError):
 
 
 class DatabaseUnavailable(VestibuleError):
-    """The database cannot do what was asked, now or at all."""
+    """The database cannot carry out a request, for now or at all."""
 
     status = 503
     public = "Service Unavailable"
+    code = "database_unavailable"
 
 
 class ServiceBusy(VestibuleError):
-    """Too much is asked at this moment; the same request may work soon."""
+    """The service is overloaded; the same request may succeed soon."""
 
     status = 503
     public = "Service Unavailable"
+    code = "busy"
 
     def __init__(self, why: str, retry_after: int = 1) -> None:
         """Keep `retry_after`, the seconds to wait before another try."""

@@ -1,422 +1,282 @@
 #!/usr/bin/env python3
-"""The connections to the database: a small pool that threads borrow from.
+"""The database: reads, write transactions and the change token.
 
-Importing this module opens nothing. Every failure of a driver leaves it
-as an error of `vestibule.core.errors`, and the failed connection is closed.
+Importing this module opens nothing. Every error of a driver is translated
+to an error of `vestibule.core.errors`, and the failed connection is closed.
 A write is one transaction that holds the write lock from its beginning.
 
-A connection stays open between two uses, in the driver's autocommit mode:
-opening one for each request costs more than the look-up it is opened for.
-It does not stay with a thread. Python before 3.12.4 crashes when a thread
-that Python did not start ends while such a connection hangs on it
-(docs/decisions/2026-11-28-threads-that-end.md).
+Connections come from a pool (`vestibule.db.pool`) and are in the driver's
+autocommit mode.
 """
 
 import itertools
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Executable,
-    NullPool,
-    Row,
-    Select,
-    create_engine,
-    event,
-)
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    SQLAlchemyError,
-)
+from sqlalchemy import Connection, Executable, Row, Select
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from vestibule.core import settings
-from vestibule.core.errors import ConfigurationError, ServiceBusy
-from vestibule.db import migrate, sqlite
-from vestibule.db.db_errors import translate_error
+from vestibule.core.errors import ServiceBusy
+from vestibule.db import migrate
+from vestibule.db.drivers import (
+    configured_url,
+    create_engine,
+    translate_error,
+)
+from vestibule.db.pool import Pool, PooledConnection
 from vestibule.db.wal_index import WalIndex
 
 T = TypeVar("T")
 
-# One sequence for all databases that a process opens in turn: a number of
-# the one before must mean nothing to the next.
-_generations = itertools.count(1)
-
-
-class Kept:
-    """A connection of the pool, opened at first use and after a failure.
-
-    `driver` is the driver's own connection below it, and `version` the
-    `data_version` of SQLite that was last seen on it.
-    """
-
-    __slots__ = ("connection", "driver", "version")
-
-    def __init__(self) -> None:
-        """Begin with nothing open."""
-        self.connection: Connection | None = None
-        self.driver: Any = None
-        self.version: int | None = None
-
-    def close(self) -> None:
-        """Close the connection; work not committed is undone."""
-        connection, self.connection = self.connection, None
-        self.driver = self.version = None
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
+# One sequence for all databases that a process opens in turn, so that no
+# number of one database is valid for the next.
+_token_numbers = itertools.count(1)
 
 
 class Database:
-    """The database at one address, shared by the threads of a process.
-
-    It has at most as many connections open as threads have used it at the
-    same moment: `BLOCKING_THREADS` of a server, and its background threads.
-    """
+    """The database at one address, shared by the threads of a process."""
 
     def __init__(self, url: URL, timeout: int) -> None:
         """Prepare for `url`; `timeout` is in milliseconds. Opens nothing."""
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = (
-            _sqlite(url, timeout)
-            if self.is_sqlite
-            else _postgres(url, timeout)
-        )
+        self.engine = create_engine(url, timeout)
         self._timeout = timeout / 1000
-        self._failures = (
+        self._driver_errors = (
             SQLAlchemyError,
             self.engine.dialect.loaded_dbapi.Error,
         )
-        # Appending to a deque, and popping from it, is atomic. The last one
-        # given back is the next one lent, so few are in use.
-        self._idle: deque[Kept] = deque()
-        # What this thread has borrowed, for as long as it needs it.
-        self._used = threading.local()
-        self._is_forgotten = False
-        self._texts: dict[Executable, str] = {}
-        # SQLite has one writer at a time. Waiting for this lock is woken
-        # at once; its own busy handler sleeps and polls.
-        self._writing = threading.Lock()
-        self._generation = 0
-        self._index = WalIndex(url.database or "", self._opened)
+        self._pool = Pool(self._connect)
+        self._compiled: dict[Executable, str] = {}
+        # SQLite has one writer at a time. A thread that waits for this lock
+        # wakes at once; the busy handler of SQLite sleeps and polls.
+        self._write_lock = threading.Lock()
+        self._token = 0
+        self._index = WalIndex(url.database or "", self._open_dedicated)
 
     def fetch_one(
         self, statement: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[Any] | None:
         """Return the first row as the driver gives it, or `None`.
 
-        The way of look-ups that every request makes: the text of the
-        `statement` is compiled once, and the driver keeps it prepared.
+        For the look-ups that every request makes: the SQL of `statement`
+        is compiled once, and the driver keeps it prepared.
         """
-        text = self._texts.get(statement)
+        text = self._compiled.get(statement)
         if text is None:
             text = str(statement.compile(self.engine))
-            self._texts[statement] = text
+            self._compiled[statement] = text
 
-        def look_up(kept: Kept) -> Any:
-            """Ask the driver directly."""
-            return self._driver(kept).execute(text, parameters).fetchone()
+        def look_up(pooled: PooledConnection) -> Any:
+            """Execute the SQL on the driver's connection."""
+            return pooled.open_driver().execute(text, parameters).fetchone()
 
-        row: Sequence[Any] | None = self._again_if_lost(look_up)
+        row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
         return row
 
-    def generation(self) -> Hashable | None:
-        """Return a value that is another one after every commit.
+    def change_token(self) -> Hashable | None:
+        """Return a token that changes with every commit to the database.
 
-        What was read after it was asked for is still stored as it was, for
-        as long as the value stays the same, whoever wrote: a thread, a
-        process, a shell. `None` where the database does not tell.
+        Rows that were read after this call are still current as long as
+        the token stays the same, no matter which thread, process or shell
+        writes. `None` if the database has no such token (PostgreSQL).
         """
         if not self.is_sqlite:
             return None
         header = self._index.header()
-        return self._counted() if header is None else header
+        return self._token_by_data_version() if header is None else header
 
-    def glance(self) -> Hashable | None:
-        """Return the `generation` where no file has to be asked for it.
+    def peek_change_token(self) -> Hashable | None:
+        """Return the change token if memory has it, without any wait.
 
-        So nobody waits for a lock. `None` in all other places.
+        `None` if it would take a query, which may wait for a lock.
         """
-        return self._index.glance()
+        return self._index.peek()
 
-    def _counted(self) -> int:
+    def _token_by_data_version(self) -> int:
         """Return a number that grows when SQLite's `data_version` does.
 
-        It tells of what others than this connection wrote; of what this
-        one writes, `transaction` tells.
+        The pragma reports the writes of other connections only; for the
+        writes of this one, `transaction` takes the next number.
         """
-        if self._again_if_lost(self._has_changed):
-            self._generation = next(_generations)
-        return self._generation
+        if self._retry_if_disconnected(self._data_version_changed):
+            self._token = next(_token_numbers)
+        return self._token
 
-    def _has_changed(self, kept: Kept) -> bool:
-        """Return True if another connection wrote since the last look."""
-        row = self._driver(kept).execute("PRAGMA data_version").fetchone()
-        before, kept.version = kept.version, int(row[0])
-        return before != kept.version
+    def _data_version_changed(self, pooled: PooledConnection) -> bool:
+        """Return True if another connection wrote since the last call."""
+        row = pooled.open_driver().execute("PRAGMA data_version").fetchone()
+        before, pooled.data_version = pooled.data_version, int(row[0])
+        return before != pooled.data_version
 
-    def rows(
+    def fetch_all(
         self,
         statement: Executable,
         parameters: Mapping[str, Any] | None = None,
     ) -> Sequence[Row[Any]]:
-        """Return all rows of a read, as the columns' types have them."""
+        """Return all rows of a query, converted by the columns' types."""
         return self.read(lambda c: c.execute(statement, parameters).all())
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` finds, reading only, on one connection."""
+        """Return the result of `work`, which only reads, on one connection."""
 
-        def reading(kept: Kept) -> T:
-            """Read in autocommit: the driver is told of no transaction."""
-            connection = self._connection(kept)
+        def read_once(pooled: PooledConnection) -> T:
+            """Read in autocommit mode: the driver begins no transaction."""
+            connection = pooled.open()
             with connection.begin():
                 return work(connection)
 
-        return self._again_if_lost(reading)
+        return self._retry_if_disconnected(read_once)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give a connection whose work is all done, or all undone.
+        """Lend a connection whose work is committed as a whole or not at all.
 
-        Raise `Busy` when the database stays locked for too long, and
-        `StoreUnavailable` for its other failures. `IntegrityError` passes
-        within, for those who can tell what it means.
+        Raise `ServiceBusy` if the database stays locked for longer than
+        `DATABASE_TIMEOUT`, and `DatabaseUnavailable` for its other
+        failures. An `IntegrityError` is left to the caller, who knows
+        which rule of the schema was violated.
         """
-        with self._turn_to_write(), self._borrowed() as kept:
-            connection = self._again_if_lost(self._begun)
+        with self._hold_write_lock(), self._pool.borrow() as pooled:
+            connection = self._retry_if_disconnected(self._begin)
             try:
                 yield connection
                 connection.commit()
             except IntegrityError:
-                self._undo(kept, connection)
+                self._roll_back(pooled, connection)
                 raise
-            except self._failures as error:
-                kept.close()
+            except self._driver_errors as error:
+                pooled.close()
                 raise translate_error(error) from error
             except BaseException:
-                self._undo(kept, connection)
+                self._roll_back(pooled, connection)
                 raise
             finally:
-                # Also after a failure: it may have come after the commit.
-                self._generation = next(_generations)
+                # Also after an error, which may have come after the commit.
+                self._token = next(_token_numbers)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Lend a connection: the one that this thread already uses, if any."""
-        with self._borrowed() as kept:
-            yield self._connection(kept)
+        with self._pool.borrow() as pooled:
+            yield pooled.open()
 
     def close(self) -> None:
-        """Close the connections that no thread uses now."""
-        while kept := self._unused():
-            kept.close()
+        """Close the connections that no thread is using."""
+        self._pool.close_idle()
 
-    def forget(self) -> None:
-        """Close all that the process has open, and what is given back."""
-        self._is_forgotten = True
-        self.close()
+    def dispose(self) -> None:
+        """Close all connections, those still lent when they are returned."""
+        self._pool.dispose()
         self._index.close()
 
-    @contextmanager
-    def _borrowed(self) -> Iterator[Kept]:
-        """Lend a connection of the pool; within the block, the same one.
+    def _open_dedicated(self) -> Connection:
+        """Open a connection outside the pool that has read something."""
 
-        The thread that borrowed it has nothing of it afterwards.
-        """
-        kept: Kept | None = getattr(self._used, "kept", None)
-        if kept is not None:
-            yield kept
-            return
-        kept = self._unused() or Kept()
-        self._used.kept = kept
-        try:
-            yield kept
-        finally:
-            self._used.kept = None
-            if self._is_forgotten:
-                kept.close()
-            elif kept.connection is not None:
-                self._idle.append(kept)
-
-    def _unused(self) -> Kept | None:
-        """Take a connection out of the pool, if one is there."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
-
-    def _opened(self) -> Connection:
-        """Return a connection of its own that has read something."""
-
-        def opened(_: Kept) -> Connection:
-            """Open it, and read."""
+        def connect(_: PooledConnection) -> Connection:
+            """Connect and run a query."""
             connection = self.engine.connect()
             connection.exec_driver_sql("SELECT 1 FROM sqlite_master")
             return connection
 
-        return self._again_if_lost(opened)
+        return self._retry_if_disconnected(connect)
 
-    def _connection(self, kept: Kept) -> Connection:
-        """Return the connection of `kept`; open it if it is not."""
-        if kept.connection is None:
-            kept.connection = self.engine.connect()
-            self._index.check()
-        return kept.connection
+    def _connect(self) -> Connection:
+        """Open a connection for the pool."""
+        connection = self.engine.connect()
+        self._index.detach_if_replaced()
+        return connection
 
-    def _driver(self, kept: Kept) -> Any:
-        """Return the driver's own connection of `kept`."""
-        if kept.driver is None:
-            opened = self._connection(kept)
-            kept.driver = opened.connection.driver_connection
-        return kept.driver
+    def _begin(self, pooled: PooledConnection) -> Connection:
+        """Begin a transaction on the connection of `pooled`; return it.
 
-    def _begun(self, kept: Kept) -> Connection:
-        """Return the connection of `kept` with a transaction begun.
-
-        `IMMEDIATE`, because a transaction of SQLite that reads first and
-        writes later fails, without waiting, when another wrote between.
+        `IMMEDIATE`, because an SQLite transaction that reads first and
+        writes later fails at once, without waiting for the lock, if
+        another connection wrote in between.
         """
-        connection = self._connection(kept)
+        connection = pooled.open()
         connection.exec_driver_sql(
             "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         )
         return connection
 
-    def _undo(self, kept: Kept, connection: Connection) -> None:
-        """Undo what is not committed.
+    def _roll_back(
+        self, pooled: PooledConnection, connection: Connection
+    ) -> None:
+        """Roll the transaction back.
 
-        A server undoes by itself what was done on a connection that it
-        lost: that is no failure beside the one that led here.
+        A server rolls back by itself when it loses a connection, so an
+        error of the rollback adds nothing to the one that led here.
         """
         try:
             connection.rollback()
-        except self._failures:
-            kept.close()
+        except self._driver_errors:
+            pooled.close()
 
     @contextmanager
-    def _turn_to_write(self) -> Iterator[None]:
-        """Let one thread of this process write at a time, on SQLite."""
+    def _hold_write_lock(self) -> Iterator[None]:
+        """On SQLite, let one thread of this process write at a time."""
         if not self.is_sqlite:
             yield
-        elif self._writing.acquire(timeout=self._timeout):
+        elif self._write_lock.acquire(timeout=self._timeout):
             try:
                 yield
             finally:
-                self._writing.release()
+                self._write_lock.release()
         else:
             raise ServiceBusy("the database is busy with other writes")
 
-    def _again_if_lost(self, work: Callable[[Kept], T]) -> T:
-        """Do `work`; once more if a server had dropped the connection.
+    def _retry_if_disconnected(
+        self, work: Callable[[PooledConnection], T]
+    ) -> T:
+        """Do `work`, and again if the server had dropped the connection.
 
-        Only for what changes nothing: a read, or the begin of a write.
+        Only for work that changes nothing: a read, or a `BEGIN`.
         """
-        with self._borrowed() as kept:
+        # Without `with`: a look-up takes 10 us, and that would take 2 more.
+        pooled = self._pool.take()
+        try:
             try:
-                return work(kept)
-            except self._failures as error:
-                lost = self._is_lost(error, kept)
-                kept.close()
+                return work(pooled)
+            except self._driver_errors as error:
+                lost = self._is_disconnected(error, pooled)
+                pooled.close()
                 if not lost:
                     raise translate_error(error) from error
             try:
-                return work(kept)
-            except self._failures as error:
-                kept.close()
+                return work(pooled)
+            except self._driver_errors as error:
+                pooled.close()
                 raise translate_error(error) from error
+        finally:
+            self._pool.give_back(pooled)
 
-    def _is_lost(self, error: Exception, kept: Kept) -> bool:
-        """Return True if `error` means that the connection is gone."""
+    def _is_disconnected(
+        self, error: Exception, pooled: PooledConnection
+    ) -> bool:
+        """Return True if `error` means that the connection is lost."""
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
         dialect = self.engine.dialect
         return isinstance(error, dialect.loaded_dbapi.Error) and (
-            dialect.is_disconnect(error, kept.driver, None)
+            dialect.is_disconnect(error, pooled.driver, None)
         )
-
-
-def _sqlite(url: URL, timeout: int) -> Engine:
-    """Return an engine for the SQLite file of `url`."""
-    path = url.database
-    # Options could make a database in memory of it, one for each thread.
-    if not path or path == ":memory:" or url.host or url.query:
-        raise ConfigurationError(
-            "DATABASE_URL", "SQLite needs a file: sqlite:///FILE"
-        )
-    engine = create_engine(
-        url,
-        module=sqlite.driver(),
-        paramstyle="named",
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={"isolation_level": None, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "do_connect")
-    def keep_private(*_: object) -> None:
-        """Create the file so that others cannot read it."""
-        sqlite.keep_private(path)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: object) -> None:
-        """Set the driver's fresh connection up."""
-        sqlite.prepare(connection, timeout)
-
-    return engine
-
-
-def _postgres(url: URL, timeout: int) -> Engine:
-    """Return an engine for the PostgreSQL database of `url`."""
-    options = f"-c lock_timeout={timeout:d} -c timezone=UTC"
-    return create_engine(
-        url,
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={
-            "autocommit": True,
-            "connect_timeout": max(2, timeout // 1000),
-            "options": options,
-            "prepare_threshold": 1,
-        },
-    )
 
 
 def configured_database() -> Database:
-    """Return the database that the settings name, not yet opened.
+    """Return the database of `DATABASE_URL`, not yet opened.
 
-    Raise `BadSetting` for an address that is none of the known kinds.
+    Raise `ConfigurationError` for a URL of an unknown kind.
     """
-    try:
-        url = make_url(settings.DATABASE_URL.read())
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            "DATABASE_URL", "is not a database URL"
-        ) from None
-    if url.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise ConfigurationError(
-            "DATABASE_URL",
-            "must begin with sqlite:/// or postgresql+psycopg://,"
-            f" not {url.drivername}://",
-        )
-    try:
-        return Database(url, settings.DATABASE_TIMEOUT.read())
-    except (NoSuchModuleError, ImportError) as error:
-        raise ConfigurationError(
-            "DATABASE_URL", f"has no driver: {error}"
-        ) from None
+    return Database(configured_url(), settings.DATABASE_TIMEOUT.read())
 
 
-_opening = threading.Lock()
+_open_lock = threading.Lock()
 _open: Database | None = None
 _inherited: list[Database | None] = []
 
@@ -425,7 +285,7 @@ def database() -> Database:
     """Return the open database; open it and check its schema at first use."""
     global _open
     if _open is None:
-        with _opening:
+        with _open_lock:
             if _open is None:
                 fresh = configured_database()
                 migrate.ensure(fresh)
@@ -433,30 +293,30 @@ def database() -> Database:
     return _open
 
 
-def generation_without_waiting() -> Hashable | None:
-    """Return the generation if it is at hand, `None` if one has to wait."""
+def peek_change_token() -> Hashable | None:
+    """Return the change token if it takes no wait, else `None`."""
     opened = _open
-    return None if opened is None else opened.glance()
+    return None if opened is None else opened.peek_change_token()
 
 
 def close() -> None:
-    """Close the database; the settings are read anew at its next use."""
+    """Close the database; its next use reads the settings again."""
     global _open
     if _open is not None:
-        _open.forget()
+        _open.dispose()
     _open = None
 
 
-def _forget_after_fork() -> None:
+def _reset_after_fork() -> None:
     """Leave the parent's connections alone in a forked child.
 
-    Neither SQLite nor libpq survives being used, or closed, on both sides
-    of a fork; so they are kept unused until the child ends.
+    Neither SQLite nor libpq survives being used or closed on both sides of
+    a fork, so the child keeps them open and unused until it ends.
     """
-    global _open, _opening
+    global _open, _open_lock
     _inherited.append(_open)
     _open = None
-    _opening = threading.Lock()
+    _open_lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+os.register_at_fork(after_in_child=_reset_after_fork)

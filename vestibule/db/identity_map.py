@@ -1,32 +1,32 @@
 #!/usr/bin/env python3
-"""One read: what a single question already loaded is not loaded again.
+"""An identity map: an object loaded once is not loaded again in its block.
 
-Its law: what is remembered lives as long as the `with` block of its
-thread, some microseconds, and is never shared. It lets the look-up of a
-session bring its user along in the same query, for code that asks for the
-session first and for the user next.
+The map lives as long as the `with` block of its thread, some microseconds,
+and is never shared. It lets the look-up of a session load the session's
+user in the same query, for code that asks for the session first and for
+the user next.
 """
 
 import threading
 from types import TracebackType
 from typing import Any
 
-_scope = threading.local()
+_current = threading.local()
 
 
 class IdentityMap:
-    """The block within which `recall` finds what `remember` was given.
+    """A `with` block within which `get` returns what `put` was given.
 
-    One inside another is part of it.
+    A nested block shares the map of the outer one.
     """
 
     __slots__ = ("_outer",)
 
     def __enter__(self) -> None:
-        """Begin with nothing remembered, if this is the outermost."""
-        self._outer: dict[Any, Any] | None = getattr(_scope, "seen", None)
+        """Start with an empty map, if this is the outermost block."""
+        self._outer: dict[Any, Any] | None = getattr(_current, "map", None)
         if self._outer is None:
-            _scope.seen = {}
+            _current.map = {}
 
     def __exit__(
         self,
@@ -34,21 +34,21 @@ class IdentityMap:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Forget all of it."""
-        _scope.seen = self._outer
+        """Drop the map at the end of the outermost block."""
+        _current.map = self._outer
 
+    @staticmethod
+    def put(model: type, key: str, loaded: Any) -> None:
+        """Keep a loaded object for the rest of the block, if there is one.
 
-def remember(model: type, identity: str, found: Any) -> None:
-    """Keep the loaded object for the rest of the block, if there is one.
+        `key` is the value by which the object was looked up.
+        """
+        objects = getattr(_current, "map", None)
+        if objects is not None:
+            objects[model, key] = loaded
 
-    `identity` is what it was asked for by.
-    """
-    seen = getattr(_scope, "seen", None)
-    if seen is not None:
-        seen[model, identity] = found
-
-
-def recall(model: type, identity: str) -> Any:
-    """Return the object of `model` that was remembered, or `None`."""
-    seen = getattr(_scope, "seen", None)
-    return seen.get((model, identity)) if seen else None
+    @staticmethod
+    def get(model: type, key: str) -> Any:
+        """Return the object of `model` that was put under `key`, or `None`."""
+        objects = getattr(_current, "map", None)
+        return objects.get((model, key)) if objects else None

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The counters of failed attempts, as rows that all processes share.
+"""The failures table: counters of failed logins that all processes share.
 
-Its law: whoever changes several counters takes the account's row first
-and the network's last, so that two transactions never wait for each other.
+A transaction that changes several counters locks the account's row first
+and the network's last, so that two transactions never deadlock.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,38 +21,37 @@ from sqlalchemy import (
     update,
 )
 
-from vestibule.db.batches import delete_old
 from vestibule.db.engine import database
-from vestibule.db.models.base import insert_into
+from vestibule.db.statements import delete_in_batches, insert_into
 from vestibule.db.tables import FAILURES, parse_moment
 
 
 class FailureCount(NamedTuple):
-    """How many failures, and when the last one was."""
+    """The number of failures, and the time of the last one."""
 
     number: int = 0
     last_at: datetime | None = None
 
 
 class CounterKeys(NamedTuple):
-    """The keys of the counters that an attempt concerns."""
+    """The keys of the three counters that a login attempt changes."""
 
     account: str
-    #: That of the account's failures from this network alone: nobody waits
-    #: for them, they say what a success takes off the network.
+    #: The account's failures from this network alone. They delay no login:
+    #: they are what a success subtracts from the network's counter.
     pair: str
     network: str
 
 
 class Window(NamedTuple):
-    """The time from which a counter's last failure must be to count."""
+    """The period that a counter's last failure must be in to count."""
 
     since: datetime
     until: datetime
 
 
 class FailureCounts(NamedTuple):
-    """The two counters for which an attempt may have to wait."""
+    """The two counters that can delay an attempt."""
 
     account: FailureCount
     network: FailureCount
@@ -60,15 +59,15 @@ class FailureCounts(NamedTuple):
 
 _ACCOUNT = FAILURES.alias("of_account")
 _NETWORK = FAILURES.alias("of_network")
-_ALWAYS = select(literal_column("1")).subquery("always")
-# One row whatever there is, so that both come by one look-up.
-_BOTH = select(
+_ONE_ROW = select(literal_column("1")).subquery("always")
+# The outer joins give one row in any case, so one query reads both.
+_SELECT_BOTH = select(
     _ACCOUNT.c["count"],
     _ACCOUNT.c.last_at,
     _NETWORK.c["count"],
     _NETWORK.c.last_at,
 ).select_from(
-    _ALWAYS.outerjoin(
+    _ONE_ROW.outerjoin(
         _ACCOUNT, _ACCOUNT.c.key == bindparam("account")
     ).outerjoin(_NETWORK, _NETWORK.c.key == bindparam("network"))
 )
@@ -76,25 +75,27 @@ _COUNT = FAILURES.c["count"]
 
 
 def read_counts(keys: CounterKeys) -> FailureCounts:
-    """Return both counters as they are."""
+    """Return the stored counters of the account and of the network."""
     row = database().fetch_one(
-        _BOTH, {"account": keys.account, "network": keys.network}
+        _SELECT_BOTH, {"account": keys.account, "network": keys.network}
     )
     if row is None:
         return FailureCounts(FailureCount(), FailureCount())
-    return FailureCounts(_counter(*row[:2]), _counter(*row[2:]))
+    return FailureCounts(_failure_count(*row[:2]), _failure_count(*row[2:]))
 
 
 def read_count(key: str) -> FailureCount:
-    """Return one counter as it is."""
-    found: Sequence[Any] = database().rows(
+    """Return the stored counter of one key."""
+    found: Sequence[Any] = database().fetch_all(
         select(_COUNT, FAILURES.c.last_at).where(FAILURES.c.key == key)
     )
-    return _counter(found[0][0], found[0][1]) if found else FailureCount()
+    return (
+        _failure_count(found[0][0], found[0][1]) if found else FailureCount()
+    )
 
 
 def delete_counts(keys: Sequence[str]) -> bool:
-    """Drop counters; tell if there was one."""
+    """Delete counters; return True if there was one."""
     with database().transaction() as connection:
         return (
             connection.execute(
@@ -107,21 +108,21 @@ def delete_counts(keys: Sequence[str]) -> bool:
 def add_attempt(
     keys: CounterKeys,
     now: datetime,
-    era: Window,
+    window: Window,
     allow: Callable[[FailureCounts], None] | None = None,
 ) -> None:
     """Count an attempt at `now` on all counters, in one transaction.
 
-    One that is not of the `era` begins anew. `allow` is given the
-    counters as nobody else can change them, and raises what keeps the
-    attempt from being counted.
+    A counter outside the `window` starts again at 1. `allow` gets the
+    locked counters, and raises an error if the attempt is not allowed;
+    then it is not counted.
     """
     with database().transaction() as connection:
         if allow is not None:
             allow(
                 FailureCounts(
-                    _locked(connection, keys.account),
-                    _locked(connection, keys.network),
+                    _read_locked(connection, keys.account),
+                    _read_locked(connection, keys.network),
                 )
             )
         for key in keys:
@@ -130,7 +131,9 @@ def add_attempt(
                 fresh.on_conflict_do_update(
                     index_elements=["key"],
                     set_={
-                        "count": case((_outside(era), 1), else_=_COUNT + 1),
+                        "count": case(
+                            (_outside_window(window), 1), else_=_COUNT + 1
+                        ),
                         "last_at": now,
                     },
                 )
@@ -139,28 +142,29 @@ def add_attempt(
 
 def reset(
     keys: CounterKeys,
-    era: Window,
-    claimed: tuple[datetime, datetime | None] | None,
+    window: Window,
+    counted: tuple[datetime, datetime | None] | None,
 ) -> None:
-    """Drop the account's counter; take off the network's what failed there.
+    """Delete the account's counter and subtract its failures elsewhere.
 
-    On this account from this network, that is. The row's deletion tells
-    its count to one of several at once, so the same failures are never
-    taken off twice. `claimed` is the moment at
-    which this attempt was counted, and the network's last failure before.
+    The network's counter loses the failures of this account from this
+    network. Of several transactions at once only one gets the deleted
+    row's count, so the same failures are never subtracted twice. `counted`
+    is the time at which this attempt was counted in advance, and the time
+    of the network's last failure before it; `None` if it was not.
     """
     with database().transaction() as connection:
-        gone = connection.execute(
+        deleted = connection.execute(
             delete(FAILURES).where(FAILURES.c.key == keys.account)
         ).rowcount
-        if not gone:
+        if not deleted:
             return
         own = connection.execute(
             delete(FAILURES)
             .where(FAILURES.c.key == keys.pair)
             .returning(_COUNT, FAILURES.c.last_at)
         ).first()
-        if own is None or not era.since <= own.last_at <= era.until:
+        if own is None or not window.since <= own.last_at <= window.until:
             return
         number = own[0]
         statement = update(FAILURES).where(FAILURES.c.key == keys.network)
@@ -169,42 +173,43 @@ def reset(
                 {"count": case((number < _COUNT, _COUNT - number), else_=0)}
             )
         )
-        if claimed is not None and claimed[1] is not None:
+        if counted is not None and counted[1] is not None:
             connection.execute(
-                statement.where(FAILURES.c.last_at == claimed[0]).values(
-                    last_at=claimed[1]
+                statement.where(FAILURES.c.last_at == counted[0]).values(
+                    last_at=counted[1]
                 )
             )
 
 
-def purge(era: Window) -> int:
-    """Delete the counters that are not of the `era`; count them."""
-    return delete_old(FAILURES, _outside(era))
+def purge(window: Window) -> int:
+    """Delete the counters outside the `window`; return how many."""
+    return delete_in_batches(FAILURES, _outside_window(window))
 
 
-def _outside(era: Window) -> ColumnElement[bool]:
-    """Return the condition that a row's last failure does not count."""
+def _outside_window(window: Window) -> ColumnElement[bool]:
+    """Return the condition that a row's last failure is out of date."""
     last_at = FAILURES.c.last_at
-    return or_(last_at < era.since, last_at > era.until)
+    return or_(last_at < window.since, last_at > window.until)
 
 
-def _locked(connection: Connection, key: str) -> FailureCount:
-    """Return a counter that nobody else changes in this transaction.
+def _read_locked(connection: Connection, key: str) -> FailureCount:
+    """Return a counter, locked until the end of the transaction.
 
-    SQLite has the write lock already, and leaves `FOR UPDATE` out.
+    On SQLite the transaction holds the write lock already, and SQLAlchemy
+    leaves `FOR UPDATE` out.
     """
     row = connection.execute(
         select(_COUNT, FAILURES.c.last_at)
         .where(FAILURES.c.key == key)
         .with_for_update()
     ).first()
-    return FailureCount() if row is None else _counter(row[0], row[1])
+    return FailureCount() if row is None else _failure_count(row[0], row[1])
 
 
-def _counter(
+def _failure_count(
     number: int | None, last_at: str | datetime | None
 ) -> FailureCount:
-    """Return the counter of two columns, which are null without a row."""
+    """Return the counter of two columns, which are NULL without a row."""
     if number is None:
         return FailureCount()
     return FailureCount(number, parse_moment(last_at))

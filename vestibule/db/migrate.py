@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Bring a database to the schema that this code works with.
+"""Migrate a database to the schema that this code works with.
 
-Its law: the schema comes from the migrations and from nowhere else. An
-SQLite file is brought up to date by whoever uses it first; a server's
-database only when its operator says so, because others work on it too.
+Only the migrations create or change the schema. An SQLite file is migrated
+at its first use; a PostgreSQL database only when its operator runs
+`vestibule db upgrade`, because other machines use it too.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
-# Alembic keeps what it works on in its module.
-_upgrading = threading.Lock()
-_LOCK = 5_417_210_393  # any number, as long as nobody else takes it
+# Alembic keeps its state in module globals.
+_upgrade_lock = threading.Lock()
+_ADVISORY_LOCK_ID = 5_417_210_393  # any number that no other program uses
 
 
 def ensure(database: Database) -> None:
     """Make sure that `database` has the schema of this code.
 
-    Raise `SchemaBehind` when it has not and may not be changed here, and
-    `StoreUnavailable` when there is no database to speak with.
+    Raise `SchemaMismatch` if it has another schema and may not be migrated
+    here, and `DatabaseUnavailable` if it cannot be reached.
     """
     found = revision(database)
     if found == REVISION:
         return
     if not database.is_sqlite or is_newer(found):
-        raise SchemaMismatch(mismatch(found))
+        raise SchemaMismatch(mismatch_message(found))
     upgrade(database)
 
 
 def is_newer(found: str | None) -> bool:
-    """Tell whether a later version than this made the schema `found`.
+    """Return True if a newer version of this code made the schema `found`.
 
     Revisions are numbers of four digits, so they sort as text.
     """
     return found is not None and found > REVISION
 
 
-def mismatch(found: str | None) -> str:
-    """Return why the schema `found` does not fit, and what to do about it."""
+def mismatch_message(found: str | None) -> str:
+    """Return why the schema `found` does not fit, and what to do."""
     if is_newer(found):
         return (
             f"the database has the schema of a newer version, {found}, and"
@@ -66,14 +66,14 @@ def mismatch(found: str | None) -> str:
 
 
 def revision(database: Database) -> str | None:
-    """Return the revision that `database` is at; `None` if it is empty."""
-    return database.read(_noted_revision)
+    """Return the revision of `database`; `None` if it has no schema."""
+    return database.read(_stored_revision)
 
 
 def upgrade(database: Database) -> None:
     """Run the missing migrations, all in one transaction.
 
-    Raise `SchemaBehind` when a newer version of this code made the schema.
+    Raise `SchemaMismatch` if a newer version of this code made the schema.
     """
     from alembic import command
     from alembic.config import Config
@@ -82,11 +82,12 @@ def upgrade(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("path_separator", "os")
-    with _upgrading, database.transaction() as connection:
+    with _upgrade_lock, database.transaction() as connection:
         if not database.is_sqlite:
-            # Two machines may be upgraded at the same moment.
+            # Two machines may run the upgrade at the same moment.
             connection.execute(
-                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK}
+                text("SELECT pg_advisory_xact_lock(:lock)"),
+                {"lock": _ADVISORY_LOCK_ID},
             )
         config.attributes["connection"] = connection
         try:
@@ -99,11 +100,11 @@ def upgrade(database: Database) -> None:
     _log.info("the database is at revision %s now", REVISION)
 
 
-def _noted_revision(connection: Connection) -> str | None:
-    """Return the revision as the last migration noted it."""
+def _stored_revision(connection: Connection) -> str | None:
+    """Return the revision that the last migration stored."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    noted: str | None = connection.scalar(
+    stored: str | None = connection.scalar(
         text("SELECT version_num FROM alembic_version")
     )
-    return noted
+    return stored

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The keys that sign identities, as they are stored.
+"""The signing_keys table: the private keys that sign identity tokens.
 
-Its law: a key that is wanted because there is none is made once, whatever
-number of workers and machines want it at the same moment.
+The first key is created once, even if several workers and machines need it
+at the same moment.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ from vestibule.db.tables import SIGNING_KEYS
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A key by its name, since when there is one, and its PEM text."""
+    """A key: its id, when it was created, and the private key in PEM."""
 
     id: str
     created_at: datetime
@@ -26,25 +26,25 @@ class StoredKey:
 
 def all_keys() -> list[StoredKey]:
     """Return the stored keys, oldest first."""
-    return _read(database().rows(_ALL))
+    return _to_keys(database().fetch_all(_ALL))
 
 
-def ensure_one(made: Callable[[], StoredKey]) -> list[StoredKey]:
-    """Return the stored keys; store what `made` returns if there is none."""
+def ensure_one(create: Callable[[], StoredKey]) -> list[StoredKey]:
+    """Return the stored keys; if there is none, store that of `create`."""
     with database().transaction() as connection:
-        _lock(connection)
-        if not (stored := _read(connection.execute(_ALL).all())):
-            stored = [_added(connection, made())]
+        _lock_table(connection)
+        if not (stored := _to_keys(connection.execute(_ALL).all())):
+            stored = [_insert(connection, create())]
     return stored
 
 
-def replace(new: StoredKey, gone: Iterable[str]) -> None:
-    """Store a new key and drop those with the ids in `gone`."""
+def replace(new: StoredKey, old_ids: Iterable[str]) -> None:
+    """Store a new key and delete those with the ids in `old_ids`."""
     with database().transaction() as connection:
-        _lock(connection)
-        _added(connection, new)
+        _lock_table(connection)
+        _insert(connection, new)
         connection.execute(
-            delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id.in_(list(gone)))
+            delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id.in_(list(old_ids)))
         )
 
 
@@ -53,12 +53,12 @@ _ALL = select(
 ).order_by(SIGNING_KEYS.c.created_at, SIGNING_KEYS.c.id)
 
 
-def _read(rows: Sequence[Sequence[object]]) -> list[StoredKey]:
+def _to_keys(rows: Sequence[Sequence[object]]) -> list[StoredKey]:
     """Return `rows` as keys."""
     return [StoredKey(*row) for row in rows]  # type: ignore[arg-type]
 
 
-def _added(connection: Connection, key: StoredKey) -> StoredKey:
+def _insert(connection: Connection, key: StoredKey) -> StoredKey:
     """Store `key` and return it."""
     connection.execute(
         insert(SIGNING_KEYS).values(
@@ -68,7 +68,7 @@ def _added(connection: Connection, key: StoredKey) -> StoredKey:
     return key
 
 
-def _lock(connection: Connection) -> None:
-    """Let others wait: SQLite does so for every writer anyway."""
+def _lock_table(connection: Connection) -> None:
+    """Make other writers wait; on SQLite they do so anyway."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))

@@ -27,7 +27,6 @@ from flask import abort
 from vestibule.accounts.credentials import is_recent_auth
 from vestibule.accounts.permissions import (
     Action,
-    Actor,
     Policy,
     is_allowed,
     is_disabled,
@@ -37,7 +36,11 @@ from vestibule.core import settings
 from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.http.csrf import is_cross_site
-from vestibule.http.request import VestibuleRequest, current_request
+from vestibule.http.request import (
+    VestibuleRequest,
+    current_actor,
+    current_request,
+)
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_cache import CachedSession, find_user
@@ -175,11 +178,8 @@ def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
 
 def authorize(action: Action, target_id: str | None = None) -> None:
     """Abort the request with 403 unless its user may do `action`."""
-    user = current_request().current_user
-    # A mechanism of somebody's own may know users of another kind.
-    actor = Actor(getattr(user, "id", None), getattr(user, "role", None))
     policy = Policy(settings.AUTHZ_POLICY.read())
-    if not is_allowed(actor, action, target_id, policy):
+    if not is_allowed(current_actor(), action, target_id, policy):
         abort(403)
 
 

@@ -17,10 +17,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
+from vestibule.accounts.permissions import Actor
 from vestibule.core import network, settings
 from vestibule.core.client_info import clean_user_agent
 from vestibule.db.models.user import User
 from vestibule.sessions.cookie import cookies_of
+from vestibule.sessions.store import SessionStore
 
 #: Characters of a header that says what a client prefers; browsers send
 #: some hundred.
@@ -171,10 +173,24 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def current_user_id() -> str | None:
-    """Return the id of the user who asks, for the log."""
-    found: str | None = getattr(current_request().current_user, "id", None)
-    return found
+def current_actor() -> Actor:
+    """Return the user of the request, if it has one, and its address."""
+    request = current_request()
+    # A mechanism defined elsewhere may have users of another kind.
+    user = request.current_user
+    return Actor(
+        getattr(user, "id", None),
+        getattr(user, "role", None),
+        request.client_address,
+    )
+
+
+def current_store() -> SessionStore | None:
+    """Return the sessions of the request's mechanism, if it has a store."""
+    store: SessionStore | None = getattr(
+        current_request().mechanism, "store", None
+    )
+    return store
 
 
 def current_request() -> VestibuleRequest:

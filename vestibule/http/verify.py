@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from vestibule.core import network, settings
 from vestibule.core.errors import VestibuleError
-from vestibule.core.redirects import sign_in_address
+from vestibule.core.redirects import sign_in_url
 from vestibule.http import errors
 from vestibule.http.access import Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
@@ -223,7 +223,7 @@ class ForwardAuth:
             and hasattr(request.mechanism, "create_session")
             and _is_page_load(request)
         ):
-            response.headers["Location"] = sign_in_address(
+            response.headers["Location"] = sign_in_url(
                 self._login_url,
                 _forwarded(request.environ),
                 self._return_hosts,

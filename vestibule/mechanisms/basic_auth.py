@@ -6,6 +6,8 @@ import binascii
 from typing import Any, Optional, Tuple
 
 from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.permissions import Actor
+from vestibule.core.client_info import current_client
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
 
@@ -62,7 +64,9 @@ class BasicAuth(Auth):
         if not isinstance(user_email, str) or not isinstance(user_pwd, str):
             return None
         found = User.search({"email": user_email})
-        return check_credentials(found, user_email, user_pwd)
+        return check_credentials(
+            found, user_email, user_pwd, actor=Actor.at(current_client())
+        )
 
     def current_user(self, request: Any = None) -> Optional[User]:
         """Return the user whose credentials `request` has, or `None`."""

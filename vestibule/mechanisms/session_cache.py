@@ -12,8 +12,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from vestibule.db.engine import database, generation_without_waiting
-from vestibule.db.identity_map import IdentityMap, recall
+from vestibule.db.engine import database, peek_change_token
+from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -62,24 +62,24 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
     if session_id is None or not _is_own(auth):
         return FoundUser(auth.current_user(request))
     known = _known.get(session_id)
-    if known is not None and _holds(auth, known, database().generation()):
+    if known is not None and _holds(auth, known, database().change_token()):
         # Views may change what they are given.
-        return FoundUser(known.user.twin(), known)
+        return FoundUser(known.user.copy(), known)
     # Before the look-up: what is written after it counts as later.
-    generation = database().generation()
+    generation = database().change_token()
     if generation is None:
         return FoundUser(auth.current_user(request))
     now, limits = auth.now(), auth.limits()
     with IdentityMap():
         user = auth.current_user(request)
-        session = recall(UserSession, session_id)
+        session = IdentityMap.get(UserSession, session_id)
     if user is None or session is None:
         _known.pop(session_id, None)
         return FoundUser(user)
     if len(_known) >= MAX_CACHED_SESSIONS:
         _known.clear()
     until = unchanged_until(session, limits)
-    fresh = CachedSession(generation, now, until, limits, user.twin(), {})
+    fresh = CachedSession(generation, now, until, limits, user.copy(), {})
     _known[session_id] = fresh
     return FoundUser(user, fresh)
 
@@ -90,7 +90,7 @@ def is_valid(auth: Any, known: CachedSession) -> bool:
     For the same cookies under the same name, and if it reads those as
     here; then whoever keeps what was made of them need not ask.
     """
-    return _is_own(auth) and _holds(auth, known, database().generation())
+    return _is_own(auth) and _holds(auth, known, database().change_token())
 
 
 def _holds(
@@ -114,7 +114,7 @@ def needs_lookup(auth: Any, session_id: str) -> bool:
     """
     known = _known.get(session_id)
     return known is None or not (
-        _is_own(auth) and _holds(auth, known, generation_without_waiting())
+        _is_own(auth) and _holds(auth, known, peek_change_token())
     )
 
 

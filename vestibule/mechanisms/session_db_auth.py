@@ -35,7 +35,7 @@ class SessionDBAuth(SessionExpAuth):
             last_seen_at=now,
             authenticated_at=now if origin.method else None,
             **origin._asdict(),
-        ).save_within(
+        ).insert_within_limit(
             settings.MAX_SESSIONS_PER_USER.read(), EndReason.TOO_MANY_SESSIONS
         )
         return session_id

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from vestibule.core.errors import VestibuleUnavailable
+from vestibule.core.extras import install_hint
 from vestibule.identity.header import HEADER
+from vestibule.protect.backends import open_in_process
 from vestibule.protect.identity import KeyCopy, Tokens, kid_of
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
@@ -157,15 +159,11 @@ def async_backend_for(
     """Return who is asked, as `source_for` does, for coroutines."""
     if url is None:
         refuse_audience(audience)
-        # It needs all of Vestibule, which a client of it does not.
-        from vestibule.protect.in_process import InProcess
-
-        return AsyncInProcess(InProcess())
-    # What asks in process needs no client of HTTP.
-    from vestibule.protect.async_http_client import (
-        AsyncHTTPClient,
-    )
-
+        return AsyncInProcess(open_in_process())
+    try:
+        from vestibule.protect.async_http_client import AsyncHTTPClient
+    except ModuleNotFoundError as error:
+        raise ImportError(install_hint(error, "fastapi")) from None
     wire = AsyncHTTPClient(parse_address(url, timeout))
     if audience is None:
         return AsyncRemoteVerifier(wire)

@@ -7,9 +7,10 @@ they know people by one header, and are asked in one way.
 
 import logging
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vestibule.core.errors import VestibuleUnavailable
+from vestibule.core.extras import install_hint
 from vestibule.identity.header import HEADER
 from vestibule.protect.http_client import HTTPClient
 from vestibule.protect.identity import KeyCopy, Tokens, kid_of
@@ -23,6 +24,9 @@ from vestibule.protect.verify_response import (
     parse_principal,
     refuse_audience,
 )
+
+if TYPE_CHECKING:
+    from vestibule.protect.in_process import InProcess
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +112,19 @@ class TokenVerifier:
             self._keys.tried()
 
 
+def open_in_process() -> "InProcess":
+    """Return the backend that uses the installation of this process.
+
+    Raise `ImportError` if the service is not installed beside the client,
+    and `ConfigurationError` as `InProcess` does.
+    """
+    try:
+        from vestibule.protect.in_process import InProcess
+    except ModuleNotFoundError as error:
+        raise ImportError(install_hint(error, "server")) from None
+    return InProcess()
+
+
 def backend_for(
     url: str | None, audience: str | None, timeout: float
 ) -> Backend:
@@ -119,10 +136,7 @@ def backend_for(
     """
     if url is None:
         refuse_audience(audience)
-        # It needs all of Vestibule, which a client of it does not.
-        from vestibule.protect.in_process import InProcess
-
-        return InProcess()
+        return open_in_process()
     wire = HTTPClient(parse_address(url, timeout))
     return (
         RemoteVerifier(wire)

@@ -5,10 +5,9 @@ Its law: 401 is for who is not signed in, 403 for a wrong role, 400 for a
 header that nobody sends, and 503 where nobody could tell.
 """
 
+import json
 import logging
 from typing import NamedTuple
-
-import orjson
 
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.protect.verify_response import Principal
@@ -28,7 +27,9 @@ class Denial(NamedTuple):
     @property
     def body(self) -> bytes:
         """Return the body that an answer of the API would have."""
-        return orjson.dumps({"error": self.text})
+        return json.dumps(
+            {"error": self.text}, ensure_ascii=False, separators=(",", ":")
+        ).encode("utf-8", "replace")
 
     @property
     def headers(self) -> dict[str, str]:

@@ -96,14 +96,18 @@ def _checked(name: str, values: list[str], connection: str | None) -> str:
         option.strip().lower() for option in connection.split(",")
     }:
         # It was for the hop before us alone (RFC 9110, section 7.6.1).
-        raise InvalidValue(name, "is named in Connection")
+        raise InvalidValue(name, "is named in Connection", code="invalid")
     value = "; ".join(values)
     if len(value) > MAX_HEADER_LENGTH:
         raise InvalidValue(
-            name, f"is longer than {MAX_HEADER_LENGTH} characters"
+            name,
+            f"is longer than {MAX_HEADER_LENGTH} characters",
+            code="invalid",
         )
     if _CONTROL.search(value):
-        raise InvalidValue(name, "has characters that no header has")
+        raise InvalidValue(
+            name, "has characters that no header has", code="invalid_character"
+        )
     if name != COOKIE and (len(values) > 1 or "," in value):
-        raise InvalidValue(name, "is sent twice")
+        raise InvalidValue(name, "is sent twice", code="invalid")
     return value

@@ -9,12 +9,11 @@ Its law: 200 that names a user in body and header names that user, 401 is
 nobody, and all else is no answer at all.
 """
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
-
-import orjson
 
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.text import display_name
@@ -82,9 +81,13 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
         or not url.isprintable()
         or " " in url
     ):
-        raise InvalidValue("url", "must be as http://127.0.0.1:5000")
+        raise InvalidValue(
+            "url", "must be as http://127.0.0.1:5000", code="invalid"
+        )
     if not 0 < timeout < math.inf:
-        raise InvalidValue("timeout", "must be a number of seconds above 0")
+        raise InvalidValue(
+            "timeout", "must be a number of seconds above 0", code="invalid"
+        )
     return ServiceAddress(
         f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/"), timeout
     )
@@ -93,7 +96,9 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
 def refuse_audience(audience: str | None) -> None:
     """Raise `InvalidValue` for an `audience` without anybody's keys."""
     if audience is not None:
-        raise InvalidValue("audience", "needs the url of a Vestibule")
+        raise InvalidValue(
+            "audience", "needs the url of a Vestibule", code="required"
+        )
 
 
 #: Where it is asked; a page's address to sign in at is not wanted.
@@ -148,8 +153,8 @@ def parse_json(answer: VerifyResponse) -> dict[str, Any]:
     if kind.partition(";")[0].strip() != "application/json":
         raise VestibuleUnavailable("the answer was no JSON")
     try:
-        found = orjson.loads(answer.body)
-    except ValueError:
+        found = json.loads(answer.body.decode("utf-8"))
+    except (ValueError, RecursionError):
         raise VestibuleUnavailable("the answer was no JSON") from None
     if not isinstance(found, dict):
         raise VestibuleUnavailable("the answer was no object")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
-from vestibule.db import sqlite
+from vestibule.db import drivers
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.identity.header import open_signer
@@ -66,8 +66,8 @@ def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
             "REGISTRATION and AUTHZ_POLICY are open: any stranger may list"
             " and delete the users; set AUTHZ_POLICY=self"
         )
-    version = sqlite.driver().sqlite_version_info
-    if database().is_sqlite and version < sqlite.FIRST_SOUND_WAL:
+    version = drivers.sqlite_driver().sqlite_version_info
+    if database().is_sqlite and version < drivers.FIRST_SAFE_WAL_VERSION:
         yield (
             f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
             " log: it is not used, which makes writing slower"

@@ -46,7 +46,7 @@ PORT_WAIT_SECONDS = 2.0
 SHUTDOWN_TIMEOUT_SECONDS = 30
 #: Seconds after which an idle thread of a worker ends: 30 years, so never.
 #: The end of a thread that Python did not start crashes Python before 3.12.4
-#: (docs/decisions/2026-11-28-threads-that-end.md).
+#: (docs/decisions/0014-threads-that-end.md).
 THREADS_IDLE_TIMEOUT = 30 * 365 * 24 * 3600
 _TARGET = "vestibule.api.app:app"
 #: What ends the service.
@@ -103,7 +103,7 @@ def _keep_running(address: str, port: int, invitation: str) -> None:
 
 
 class _Server(MPServer):
-    """granian, with a report of each worker that ends unexpectedly."""
+    """Run granian, and report each worker that ends unexpectedly."""
 
     #: Causes of exits that no worker has written to the security log yet.
     #: A server that is started anew has those of the one before it.

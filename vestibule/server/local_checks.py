@@ -14,7 +14,7 @@ from vestibule.audit.log import EventType
 from vestibule.core import clock, env_file, settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import VestibuleError
-from vestibule.db import engine, events, health, migrate, sqlite
+from vestibule.db import drivers, engine, events, health, migrate
 from vestibule.db.models.user import Role, User
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -100,7 +100,7 @@ def _env_file(unknown: set[str]) -> Iterator[CheckResult]:
             f" {', '.join(sorted(unknown))}",
             "mend the name, if another program does not need it",
         )
-    if env_file.is_shared():
+    if env_file.is_readable_by_others():
         yield CheckResult(
             Level.WEAK,
             f"others on this machine may read {name}, and its secrets",
@@ -168,7 +168,7 @@ def _database() -> Iterator[CheckResult]:
                 Level.WRONG,
                 f"the schema is at revision {found}, not"
                 f" {health.EXPECTED_REVISION}",
-                migrate.mismatch(found)
+                migrate.mismatch_message(found)
                 if migrate.is_newer(found)
                 else command_line("db upgrade"),
             )
@@ -187,15 +187,15 @@ def _sqlite(database: engine.Database) -> Iterator[CheckResult]:
     """Look at the file of an SQLite database, and at SQLite itself."""
     if not database.is_sqlite:
         return
-    version = sqlite.driver().sqlite_version_info
-    if version < sqlite.FIRST_SOUND_WAL:
+    version = drivers.sqlite_driver().sqlite_version_info
+    if version < drivers.FIRST_SAFE_WAL_VERSION:
         yield CheckResult(
             Level.WEAK,
             f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
             " log, so none is used: writing is slower",
             "install pysqlite3, which carries a newer one",
         )
-    if health.is_shared(database):
+    if health.is_readable_by_others(database):
         yield CheckResult(
             Level.WRONG,
             "others on this machine may read the database file",
@@ -223,7 +223,7 @@ def _workers() -> Iterator[CheckResult]:
         kind=EventType.WORKER_EXITED.value,
         since=clock.now() - timedelta(days=RECENT_DAYS),
     )
-    found = events.page(wanted, MAX_EXITS_COUNTED).happenings
+    found = events.fetch_page(wanted, MAX_EXITS_COUNTED).events
     if found:
         last = found[0]
         yield CheckResult(

@@ -23,6 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class DatabaseStore:
     """The sessions that are `UserSession` rows."""
 
+    in_database = True
+
     def find(self, session_id: str) -> UserSession | None:
         """Return the session with this secret id, dead or alive."""
         return UserSession.find(session_id)
@@ -82,7 +84,7 @@ class DatabaseStore:
         keep: str | None = None,
     ) -> int:
         """End the user's sessions, or all, but for the handle to keep."""
-        return session_queries.delete_of_user(reason, user_id, keep)
+        return session_queries.delete_for_user(reason, user_id, keep)
 
     def reason(self, session_id: str) -> EndReason | None:
         """Return why the session ended, if that was in the last day."""
@@ -102,7 +104,7 @@ class DatabaseStore:
             gone += session_queries.delete_idle_since(
                 seen, EndReason.IDLE_TIMEOUT
             )
-        session_queries.delete_reasons(now - REASON_LIFETIME)
+        session_queries.purge_end_reasons(now - REASON_LIFETIME)
         return gone
 
 

@@ -65,6 +65,8 @@ class Memory:
 class MemoryStore:
     """The sessions of a dictionary, by their secret ids."""
 
+    in_database = False
+
     def __init__(
         self, entries: MutableMapping[str, Any], memory: Memory
     ) -> None:
@@ -89,7 +91,7 @@ class MemoryStore:
                 now,
                 now,
                 now if origin.method else None,
-                *origin,
+                *origin[:3],
             )
             if most_of_user:
                 own = self._ids(entry.user_id)

@@ -28,6 +28,10 @@ class SessionPage(NamedTuple):
 class SessionStore(Protocol):
     """The sessions of one mechanism."""
 
+    #: Whether they are rows of the database, so that a transaction that
+    #: changes a user ends them too.
+    in_database: bool
+
     def find(self, session_id: str) -> Session | None:
         """Return the session with this secret id, dead or alive."""
 

@@ -7,15 +7,14 @@ for the password, unless it was entered within `REAUTH_WINDOW`.
 
 from flask import Response
 
+from vestibule.accounts.credentials import change_email
 from vestibule.accounts.permissions import Action
-from vestibule.accounts.users import set_names
+from vestibule.accounts.users import remove, set_names
 from vestibule.api.views.account import (
-    change_own_email,
     change_own_password,
     set_session_cookie,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.api.views.users import remove_account
 from vestibule.core import settings
 from vestibule.core.errors import (
     InvalidValue,
@@ -27,7 +26,11 @@ from vestibule.core.errors import (
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
 from vestibule.http.login import clear_session_cookie
-from vestibule.http.request import current_request
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
@@ -81,7 +84,7 @@ def change_own_email_page() -> Response:
         problem = require_field(problem, "email")
     elif problem is None:
         try:
-            change_own_email(user, form["email"])
+            change_email(user, form["email"])
             return set_session_cookie(
                 redirect(ACCOUNT, Message.EMAIL_CHANGED), renewed
             )
@@ -131,7 +134,7 @@ def delete_own_account_page() -> Response:
     problem, renewed = check_password_field(user, form["password"])
     if problem is None:
         try:
-            remove_account(user)
+            remove(user, current_store(), actor=current_actor())
         except LastAdmin:
             problem = FormErrors(
                 409,

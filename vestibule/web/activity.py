@@ -12,7 +12,7 @@ from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.db.events import Event, EventFilter
-from vestibule.db.events import page as find_events
+from vestibule.db.events import fetch_page as find_events
 from vestibule.http.request import current_request
 from vestibule.sessions.device import parse_user_agent
 from vestibule.web.i18n import N_, gettext, ngettext
@@ -80,7 +80,7 @@ def show_activity() -> Response:
     found = find_events(EventFilter(user_id=user.id), MAX_EVENTS_SHOWN, before)
     return page(
         "activity.html",
-        events=found.happenings,
+        events=found.events,
         next=found.next,
         is_first=before is None,
         days_kept=settings.EVENTS_KEPT.read(),

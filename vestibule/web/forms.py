@@ -18,7 +18,7 @@ from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.web.i18n import gettext
-from vestibule.web.messages import throttled_message
+from vestibule.web.messages import error_message
 from vestibule.web.templating import page
 
 
@@ -82,10 +82,10 @@ def keep_renewed_session(renewed: str | None) -> None:
 
 def password_error(error: WrongPassword | Throttled, name: str) -> FormErrors:
     """Return why the password in the field `name` was refused."""
+    text = error_message(error)
     if isinstance(error, Throttled):
-        wait = error.retry_after
-        return FormErrors(429, alert=throttled_message(wait), retry_after=wait)
-    return FormErrors(401, {name: gettext("This is not your password.")})
+        return FormErrors(429, alert=text, retry_after=error.retry_after)
+    return FormErrors(401, {name: text})
 
 
 def render_form(

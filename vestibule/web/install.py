@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
 from vestibule.core.errors import VestibuleError
-from vestibule.core.redirects import PARAMETER
+from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import Outcome, authenticate, authorize
 from vestibule.http.login import MAX_FORM_BYTES
@@ -30,6 +30,7 @@ from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
+from vestibule.web.messages import error_message
 from vestibule.web.routes import ADMIN, PUBLIC_ENDPOINTS, SIGN_IN, pages
 from vestibule.web.templating import page, redirect
 
@@ -155,11 +156,16 @@ def require_page_authentication(
         # The form's data is lost, so returning to its path is no use.
         return redirect(SIGN_IN)
     back = request.full_path.rstrip("?")
-    return redirect(f"{SIGN_IN}?{urlencode({PARAMETER: back})}")
+    return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
 
 
-def _error_page(status: int, retry_after: str | None) -> Response:
-    """Return the page for an error; `retry_after` is in seconds."""
+def _error_page(
+    status: int, retry_after: str | None, message: str | None
+) -> Response:
+    """Return the page for an error; `retry_after` is in seconds.
+
+    `message` replaces the text of the status.
+    """
     heading, text = _ERROR_TEXTS.get(
         status, _ERROR_TEXTS[400] if status < 500 else _SERVER_ERROR_TEXT
     )
@@ -167,7 +173,7 @@ def _error_page(status: int, retry_after: str | None) -> Response:
         "error.html",
         status,
         heading=gettext(heading),
-        text=gettext(text),
+        text=message or gettext(text),
         wait=(
             int(retry_after) if retry_after and retry_after.isdigit() else None
         ),
@@ -186,8 +192,13 @@ def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return response
         if isinstance(response, HTTPException):
             response = response.get_response()
+        message = None
+        if isinstance(error, VestibuleError) and error.status < 500:
+            message = error_message(error)
         shown = _error_page(
-            response.status_code, response.headers.get("Retry-After")
+            response.status_code,
+            response.headers.get("Retry-After"),
+            message,
         )
         for name, value in response.headers.items():
             if name not in ("Content-Type", "Content-Length"):

@@ -1,53 +1,62 @@
 #!/usr/bin/env python3
-"""What the rest of the service says in its own terms, said to people.
+"""The sentences that pages show for errors, ended sessions and waits.
 
-Its law: a page shows a sentence of the catalogue, and never the text of
-an error as programs read it.
+A page shows a text of the catalogue, looked up by an error's code, and
+never the text of the error itself, which is written for programs.
 """
 
 import math
-import re
 from datetime import timedelta
 
 from babel.units import format_unit
 
-from vestibule.core.errors import InvalidValue
+from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.sessions.session import EndReason
 from vestibule.web.i18n import N_, gettext, language
 
-#: Why a value was refused, by what the error says; a number is `number`.
-_REFUSALS = {
-    r"must have at least (?P<number>\d+) characters": N_(
-        "Please use at least %(number)s characters."
-    ),
-    "is one of the most common ones": N_(
-        "This password is among the first that anybody would try."
-    ),
-    "is common words put together": N_(
+#: The messages by the codes of errors; %(...)s are the error's details.
+ERROR_MESSAGES = {
+    "too_short": N_("Please use at least %(number)s characters."),
+    "common_password": N_("This password is very common and easy to guess."),
+    "common_words": N_(
         "This is made of common words. Add something that only you would"
         " think of."
     ),
-    "is a word of this account or service": N_(
+    "account_word": N_(
         "This is too close to your email or to the name of the service."
     ),
-    "is in a list of stolen ones": N_(
+    "breached_password": N_(
         "This password is in a list of stolen ones. Choose another."
     ),
-    "is the present one": N_("This is the password that you have now."),
-    "is already registered": N_("This email already has an account."),
-    "is not an email address": N_("This is not an email address."),
-    "must not be empty": N_("Please fill this in."),
-    "contains a character that no text has": N_(
-        "This has a character that no text has."
+    "unchanged": N_("This is the password that you have now."),
+    "taken": N_("This email already has an account."),
+    "invalid_email": N_("This is not an email address."),
+    "required": N_("Please fill this in."),
+    "invalid_character": N_("This contains an invalid character."),
+    "too_long": N_("This is too long."),
+    "invalid": N_("This value is not accepted."),
+    "wrong_password": N_("This is not your password."),
+    "wrong_reset_code": N_(
+        "The code does not match this email, was already used, or is more"
+        " than an hour old. Your administrator can give you a new one."
     ),
-    "is too long to be stored": N_("This is too long."),
-    "is not valid Unicode": N_("This has a character that no text has."),
+    "wrong_setup_code": N_("This code is wrong or has expired."),
+    "reauthentication_required": N_(
+        "Please confirm your password, and try again."
+    ),
+    "last_admin": N_(
+        "This is the last administrator. Make another user an administrator"
+        " first."
+    ),
+    "gone": N_("This was deleted in the meantime."),
+    "throttled": N_(
+        "Too many attempts failed. You can try again in %(time)s."
+    ),
 }
-_ANY_REFUSAL = N_("This cannot be taken.")
 
-#: Why a session ended, to who holds what is left of it.
+#: Why a session ended, for the browser that still has its cookie.
 _ENDINGS: dict[EndReason | None, str] = {
-    EndReason.EXPIRED: N_("Your session has run out. Please sign in again."),
+    EndReason.EXPIRED: N_("Your session has expired. Please sign in again."),
     EndReason.IDLE_TIMEOUT: N_(
         "You were away for a while, so you were signed out."
     ),
@@ -56,7 +65,7 @@ _ENDINGS: dict[EndReason | None, str] = {
     ),
     EndReason.LOGGED_OUT: N_("You have signed out."),
     EndReason.REPLACED: N_(
-        "You signed in anew in this browser, which ended this session."
+        "You signed in again in this browser, which ended this session."
     ),
     EndReason.ROTATED: N_(
         "This session was renewed elsewhere. Please sign in again."
@@ -77,35 +86,35 @@ _ENDINGS: dict[EndReason | None, str] = {
     EndReason.USER_DISABLED: N_(
         "Your account is disabled. Your administrator can tell you more."
     ),
-    EndReason.USER_REMOVED: N_("This account is not there any more."),
+    EndReason.USER_REMOVED: N_("This account no longer exists."),
 }
 _ANY_ENDING = N_("Your session has ended. Please sign in again.")
 
 
-def error_message(error: InvalidValue) -> str:
-    """Return why a value was refused, as a sentence for its field."""
-    for pattern, text in _REFUSALS.items():
-        if found := re.fullmatch(pattern, error.why):
-            return gettext(text) % found.groupdict()
-    return gettext(_ANY_REFUSAL)
+def error_message(error: VestibuleError) -> str:
+    """Return the sentence for an error whose status is below 500."""
+    if isinstance(error, Throttled):
+        return throttled_message(error.retry_after)
+    text = gettext(ERROR_MESSAGES[error.code])
+    return text % error.details if isinstance(error, InvalidValue) else text
 
 
 def end_reason_message(reason: EndReason | None) -> str:
-    """Return why a session is not live any more, as a sentence."""
+    """Return the sentence that says why a session ended."""
     return gettext(_ENDINGS.get(reason, _ANY_ENDING))
 
 
 def throttled_message(wait: int) -> str:
-    """Return that one has to wait so many seconds after failures."""
-    return gettext(
-        "Too many attempts failed. You can try again in %(time)s."
-    ) % {"time": format_duration(wait, language())}
+    """Return the sentence that asks to wait `wait` seconds after failures."""
+    text = ERROR_MESSAGES[Throttled.code]
+    return gettext(text) % {"time": format_duration(wait, language())}
 
 
 def format_duration(seconds: int, code: str) -> str:
-    """Return how long so many seconds are: "8 seconds", "2 minutes".
+    """Return a time in words: "8 seconds", "2 minutes".
 
-    Minutes are rounded up: nobody should come back too early.
+    `code` is the language. Minutes are rounded up, so that a user does
+    not come back too early.
     """
     if seconds <= 90:
         return format_unit(seconds, "duration-second", "long", locale=code)

@@ -21,7 +21,6 @@ from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.throttle import throttle
 from vestibule.accounts.users import register
 from vestibule.core import settings
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import (
     DuplicateEmail,
     InvalidValue,
@@ -30,10 +29,9 @@ from vestibule.core.errors import (
 )
 from vestibule.db.models.user import User, email_key
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.web.flash import Message
 from vestibule.web.forms import missing_fields
-from vestibule.web.i18n import gettext
 from vestibule.web.messages import error_message, throttled_message
 from vestibule.web.routes import ACCOUNT, SETUP, SIGN_IN, pages, public
 from vestibule.web.sign_in import log_in_and_redirect
@@ -95,17 +93,14 @@ def reset_password() -> Response:
     store = getattr(request.mechanism, "store", None)
     try:
         set_forgotten_password(
-            form["email"], form["code"], form["new_password"], store
+            form["email"],
+            form["code"],
+            form["new_password"],
+            store,
+            actor=current_actor(),
         )
-    except WrongCode:
-        return _reset_form(
-            400,
-            alert=gettext(
-                "The code does not match this email, was "
-                "already used, or is more than an hour old. "
-                "Your administrator can give you a new one."
-            ),
-        )
+    except WrongCode as error:
+        return _reset_form(400, alert=error_message(error))
     except InvalidValue as error:
         return _reset_form(400, {"new_password": error_message(error)})
     except Throttled as error:
@@ -134,15 +129,14 @@ def set_up() -> Response:
         return _setup_form(400, missing)
     try:
         admin = create_first_admin(
-            **{name: form[name] for name in _SETUP_FIELDS}
+            **{name: form[name] for name in _SETUP_FIELDS},
+            actor=current_actor(),
         )
-    except WrongCode:
+    except WrongCode as error:
         # Another request may have created the first admin meanwhile.
         if not needs_first_admin():
             return _already_set_up()
-        return _setup_form(
-            400, {"code": gettext("This code is wrong or has expired.")}
-        )
+        return _setup_form(400, {"code": error_message(error)})
     except InvalidValue as error:
         return _setup_form(400, {error.field: error_message(error)})
     except Throttled as error:
@@ -160,7 +154,7 @@ def _register_throttled() -> User:
     """
     form = current_request().form
     attempt = throttle().attempt(
-        f"register {email_key(form['email'])}", current_client().ip
+        f"register {email_key(form['email'])}", current_actor()
     )
     attempt.begin()
     try:

@@ -11,11 +11,11 @@ from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.errors import Throttled
-from vestibule.core.redirects import PARAMETER, safe_return
+from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import clear_session_cookie, log_in, log_out
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
 from vestibule.web.forms import missing_fields
@@ -34,8 +34,8 @@ from vestibule.web.templating import allow_form_redirect, page, redirect
 
 def return_url() -> str | None:
     """Return the request's `return_to` if it is a safe redirect target."""
-    return safe_return(
-        current_request().values.get(PARAMETER),
+    return safe_redirect(
+        current_request().values.get(RETURN_PARAMETER),
         settings.ALLOWED_RETURN_HOSTS.read(),
     )
 
@@ -63,7 +63,10 @@ def sign_in() -> Response:
         return _form(400, errors=missing)
     try:
         user = check_credentials(
-            User.search({"email": email}), email, password
+            User.search({"email": email}),
+            email,
+            password,
+            actor=current_actor(),
         )
     except Throttled as error:
         response = _form(429, throttled_message(error.retry_after))
@@ -130,7 +133,7 @@ def _form(
         errors=errors or {},
         email=request.form.get("email", ""),
         back=back,
-        parameter=PARAMETER,
+        parameter=RETURN_PARAMETER,
     )
     return allow_form_redirect(shown, back)
 

@@ -35,13 +35,13 @@ FORBIDDEN = {"error": "Forbidden"}
 @cache
 def _hash() -> str:
     """Return one hash of the password for all: it takes long."""
-    return passwords.hash_of(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 def stored_user(role: str = "member", email: str | None = None) -> User:
     """Store a user with this role and the password of all."""
     user = User(email=email or f"{uuid.uuid4().hex}@example.com")
-    user.adopt_hash(_hash())
+    user.set_hash(_hash())
     user.role = role
     user.save()
     return user

@@ -282,7 +282,7 @@ NOON = hourly_counts.start_of_hour(495_000)
 def test_events_by_filter(admin: FlaskClient) -> None:
     """By user, kind, network and time, by page."""
     bob = stored_user()
-    events.store(
+    events.insert_events(
         [
             Event(
                 NOON + timedelta(minutes=number),
@@ -319,7 +319,7 @@ def test_files_of_events(
     """Every event is in both, over several batches, and no formula."""
     monkeypatch.setattr("vestibule.audit.export.BATCH", 2)
     signs = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "plain", 'a"b,c']
-    events.store(
+    events.insert_events(
         [
             Event(NOON, "login", "bob", user_agent=sign, count=-1)
             for sign in signs
@@ -365,7 +365,7 @@ def test_half_a_file_says_so(
     """What fails in the middle is the last line, and in the log."""
     house = build("session_db_auth", WEB_PAGES="on")
     admin = house.known(stored_user("admin"))
-    events.store([Event(NOON, "login", "bob")] * 3)
+    events.insert_events([Event(NOON, "login", "bob")] * 3)
     break_off(monkeypatch, error)
     answer = admin.get(f"{path}/export?format={form}&user=bob")
     assert answer.status_code == 200
@@ -384,7 +384,7 @@ def test_a_file_that_cannot_begin_is_none(
         """Fail at once."""
         raise DatabaseUnavailable("the disk is gone")
 
-    monkeypatch.setattr(events, "page", failing)
+    monkeypatch.setattr(events, "fetch_page", failing)
     for form in ("csv", "jsonl"):
         answer = admin.get(f"{EVENTS}/export?format={form}")
         assert answer.status_code == 503
@@ -398,7 +398,9 @@ def test_figures(build: Build, moved_clock: SetClock) -> None:
     admin = house.known(stored_user("admin"))
     house.log_in(stored_user(), "wrong")
     assert writer.audit_writer().flush()
-    events.store([Event(NOON - timedelta(hours=30), "throttled", times=7)])
+    events.insert_events(
+        [Event(NOON - timedelta(hours=30), "throttled", times=7)]
+    )
     hourly_counts.set_gauge(
         {Bucket(hour_of(clock.now()) - 1, writer.SESSIONS): 4}
     )
@@ -436,7 +438,7 @@ def test_sums_go_with_the_events(
     )
     monkeypatch.setenv("EVENTS_KEPT", "1")
     writer.purge()
-    assert hourly_counts.since(0) == {Bucket(hour, "login"): 2}
+    assert hourly_counts.fetch_since(0) == {Bucket(hour, "login"): 2}
     monkeypatch.setenv("EVENTS_KEPT", "0")
     writer.record_session_count(1)
-    assert len(hourly_counts.since(0)) == 1
+    assert len(hourly_counts.fetch_since(0)) == 1

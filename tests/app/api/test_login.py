@@ -161,7 +161,7 @@ def test_a_login_that_is_overtaken_opens_nothing(
         stored = User.get(user_id)
         assert stored is not None
         if what == "password":
-            stored.adopt_hash("$argon2id$another")
+            stored.set_hash("$argon2id$another")
             stored.save()
         elif what == "disabled":
             user_status.disable(user_id, clock.now(), EndReason.USER_DISABLED)

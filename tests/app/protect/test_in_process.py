@@ -13,7 +13,7 @@ from tests.ports import free_port
 from tests.serving import COOKIE
 from vestibule.accounts.users import disable
 from vestibule.core.errors import ConfigurationError, VestibuleUnavailable
-from vestibule.db import sqlite
+from vestibule.db import drivers
 from vestibule.db.engine import close, database
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.protect import in_process
@@ -84,7 +84,7 @@ def test_a_defect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What fails inside opens nothing; its traceback is for the log."""
-    monkeypatch.setattr(in_process, "judge", None)
+    monkeypatch.setattr(in_process, "authenticate", None)
     with way(None) as ask, pytest.raises(VestibuleUnavailable):
         ask(town.cookie)
     assert "TypeError" in caplog.text
@@ -106,7 +106,7 @@ def written_by(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """Let SQLite write by this journal; return which it is."""
-    monkeypatch.setattr(sqlite, "journal_mode", lambda _: request.param)
+    monkeypatch.setattr(drivers, "journal_mode", lambda _: request.param)
     return str(request.param)
 
 
@@ -129,7 +129,7 @@ def test_a_loop_does_not_wait_for_a_lock(
     request: pytest.FixtureRequest,
 ) -> None:
     """While somebody has the file for himself it is told at once."""
-    monkeypatch.setattr(sqlite, "journal_mode", lambda _: "TRUNCATE")
+    monkeypatch.setattr(drivers, "journal_mode", lambda _: "TRUNCATE")
     monkeypatch.setenv("DATABASE_TIMEOUT", "30000")
     town: Town = request.getfixturevalue("town")
     here, found = InProcess(), []
@@ -139,7 +139,7 @@ def test_a_loop_does_not_wait_for_a_lock(
     asking = threading.Thread(
         target=lambda: found.append(here.is_quick(question)), daemon=True
     )
-    other = sqlite.driver().connect(str(database().url.database))
+    other = drivers.sqlite_driver().connect(str(database().url.database))
     try:
         other.execute("BEGIN EXCLUSIVE")
         asking.start()

@@ -18,7 +18,7 @@ from tests.app.web.visitor import Page, Visitor
 from tests.clocks import SetClock
 from vestibule.audit.writer import audit_writer
 from vestibule.db.events import EventFilter
-from vestibule.db.events import page as page_of
+from vestibule.db.events import fetch_page as page_of
 from vestibule.db.models.user import User
 
 PATH = "/account"
@@ -65,7 +65,7 @@ def stored(user: User) -> User:
 def kinds(user: User) -> list[str]:
     """Return what happened to a user, newest first."""
     assert audit_writer().flush()
-    found = page_of(EventFilter(user_id=user.id), 100).happenings
+    found = page_of(EventFilter(user_id=user.id), 100).events
     return [one.kind for one in found]
 
 

@@ -12,7 +12,7 @@ from tests.clocks import SetClock
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
 from vestibule.core import clock
-from vestibule.db.events import Event, store
+from vestibule.db.events import Event, insert_events
 from vestibule.db.models.user import User
 from vestibule.web.activity import (
     MAX_EVENTS_SHOWN,
@@ -81,7 +81,7 @@ def test_others_events_are_not_there(house: House) -> None:
 def test_who_else_did_it_is_not_told(house: House) -> None:
     """That it was somebody else is; where an admin sits is not."""
     user = stored_user()
-    store(
+    insert_events(
         [
             Event(
                 clock.now(),
@@ -106,7 +106,7 @@ def test_who_else_did_it_is_not_told(house: House) -> None:
 def test_sums_are_told(house: House) -> None:
     """Something that happened often is one line."""
     user = stored_user()
-    store(
+    insert_events(
         [
             Event(
                 clock.now() - timedelta(days=2), "throttled", user.id, times=37
@@ -135,14 +135,14 @@ def test_each_event_has_words(
 def test_an_event_of_tomorrow_is_shown(house: House) -> None:
     """A newer version may have written one that this knows no words for."""
     user = stored_user()
-    store([Event(clock.now(), "passkey_added", user.id)])
+    insert_events([Event(clock.now(), "passkey_added", user.id)])
     assert "passkey_added" in shown(signed_in(house, user))
 
 
 def test_what_comes_from_outside_is_text(house: House) -> None:
     """In whatever field it was kept."""
     user = stored_user()
-    store(
+    insert_events(
         [
             Event(
                 clock.now(), kind, user.id, None, EVIL, EVIL, EVIL, EVIL, EVIL
@@ -161,7 +161,7 @@ def test_pages(house: House) -> None:
     user = stored_user()
     here = signed_in(house, user)
     now = clock.now()
-    store(
+    insert_events(
         [
             Event(now - timedelta(seconds=i), f"kind{i:03}", user.id)
             for i in range(1, 2 * MAX_EVENTS_SHOWN + 1)

@@ -364,7 +364,9 @@ def test_figures_are_drawn(house: House) -> None:
     visitor = signed_in(house, stored_user("admin"))
     assert audit_writer().flush()
     now = clock.now()
-    events.store([Event(now - timedelta(hours=2), "throttled", times=7)])
+    events.insert_events(
+        [Event(now - timedelta(hours=2), "throttled", times=7)]
+    )
     hourly_counts.set_gauge({Bucket(hour_of(now), SESSIONS): 3})
     for period, slots in (("day", 24), ("week", 28), ("month", 30)):
         answer = visitor.get(f"/admin/figures?period={period}")

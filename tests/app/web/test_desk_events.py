@@ -32,7 +32,7 @@ def test_rare_events_of_a_user_of_many(
     """
     monkeypatch.setattr(events, "MAX_ROWS_SCANNED", 3)
     user, now = stored_user(), clock.now()
-    events.store(
+    events.insert_events(
         [Event(now, "login_failed", user.id)]
         + [
             Event(now + timedelta(seconds=i), "login", user.id)
@@ -58,7 +58,9 @@ def test_who_was_at_the_command_line_is_no_user(house: House) -> None:
     """The name is text, even if a script gave somebody this id."""
     user = stored_user()
     User(id="cli:root", email="eve@example.com").save()
-    events.store([Event(clock.now(), "user_disabled", user.id, "cli:root")])
+    events.insert_events(
+        [Event(clock.now(), "user_disabled", user.id, "cli:root")]
+    )
     visitor = signed_in(house, stored_user("admin"))
     for path in ("/admin/events", f"/admin/users/{user.id}"):
         assert "The account was disabled" in shown(visitor, path)

@@ -101,7 +101,7 @@ def test_an_account_is_made(
         ({"email": "ADMIN@example.com "}, "email", "already has an account"),
         ({"password": ""}, "password", "Please fill this in."),
         ({"password": "x"}, "password", "Please use at least 8 characters."),
-        ({"first_name": "\0"}, "first_name", "no text has"),
+        ({"first_name": "\0"}, "first_name", "invalid character"),
     ],
 )
 def test_what_cannot_be_taken(

@@ -14,10 +14,10 @@ from tests.clocks import SetClock
 from tests.conftest import Serve
 from tests.serving import COOKIE, Server
 from vestibule.core import clock
+from vestibule.db.drivers import sqlite_driver
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
-from vestibule.db.sqlite import driver
 from vestibule.db.tables import USER_SESSIONS
 from vestibule.web.i18n import exact_time
 from vestibule.web.sessions import PAGE_ROWS
@@ -239,7 +239,9 @@ def test_a_failure_is_told(
     here = signed_in(house, user)
     signed_in(house, user)
     (handle,) = handles(Page(here.get(PATH)))
-    other = driver().connect(database().url.database, isolation_level=None)
+    other = sqlite_driver().connect(
+        database().url.database, isolation_level=None
+    )
     other.execute("BEGIN IMMEDIATE")
     try:
         answer = here.post(path, {"session": handle})

@@ -8,63 +8,76 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.repo.repository import product_files
-from vestibule.core.errors import InvalidValue
+from vestibule.core import errors
+from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.sessions.session import EndReason
-from vestibule.web.messages import end_reason_message, error_message
+from vestibule.web.messages import (
+    ERROR_MESSAGES,
+    end_reason_message,
+    error_message,
+)
 
-#: What no form can be refused for: scripts and the command line alone.
-_NOT_TYPED = {
-    "must not be missing",
-    "is in conflict with what is stored",
-    "must be a string",
-    "must be a date and time",
-    # Of a list's next page: the desk has a sentence for it.
-    "is no place of this list",
+ERRORS = {
+    name: found
+    for name, found in vars(errors).items()
+    if isinstance(found, type) and issubclass(found, VestibuleError)
 }
 
 
-def refusals() -> Iterator[str]:
-    """Yield why values of users are refused, as the code says it."""
+def raised_codes() -> Iterator[str]:
+    """Yield the codes of all errors below status 500 that are raised.
+
+    A code stands at the call that makes the error, or in its class.
+    """
     for file in product_files():
-        if not file.path.startswith(
-            ("models/", "vestibule/accounts/", "vestibule/core/passwords.py")
-        ) or file.path.endswith(("old_store.py", "adoption.py", "role.py")):
-            continue
         for node in ast.walk(ast.parse(file.text)):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "InvalidValue"
-            ):
-                yield wording(node.args[1])
+            if isinstance(node, ast.Call):
+                yield from codes_of(node)
+            elif isinstance(node, ast.Raise) and node.exc is not None:
+                yield from class_code(node.exc)
 
 
-def wording(node: ast.expr) -> str:
-    """Return the text of an expression, with an 8 in its gaps."""
-    if isinstance(node, ast.JoinedStr):
-        return "".join(map(wording, node.values))
-    return str(node.value) if isinstance(node, ast.Constant) else "8"
+def codes_of(call: ast.Call) -> Iterator[str]:
+    """Yield the code of the error that a call makes, if it makes one."""
+    given = [word.value for word in call.keywords if word.arg == "code"]
+    name = call.func.id if isinstance(call.func, ast.Name) else None
+    if name not in ERRORS or not given:
+        yield from class_code(call.func)
+        return
+    assert isinstance(given[0], ast.Constant), ast.unparse(call)
+    yield str(given[0].value)
 
 
-def test_each_refusal_has_a_sentence(build: Build) -> None:
-    """A page never says that a value "cannot be taken", and no more."""
+def class_code(node: ast.expr) -> Iterator[str]:
+    """Yield the code in the class of an error that `node` names."""
+    found = ERRORS.get(node.id) if isinstance(node, ast.Name) else None
+    if found is not None and found.status < 500 and "code" in vars(found):
+        yield found.code
+
+
+def test_each_code_that_is_raised_has_a_message_and_no_other() -> None:
+    """`DuplicateEmail` has its code in the call of its constructor."""
+    assert {*raised_codes(), "taken"} == set(ERROR_MESSAGES)
+
+
+def test_only_the_root_of_client_errors_has_no_code_of_its_own() -> None:
+    """An error that is made without a code would have no message."""
+    without = {
+        name
+        for name, found in ERRORS.items()
+        if found.status < 500 and found.code == VestibuleError.code
+    }
+    # Their constructors demand a code.
+    assert without == {"InvalidValue", "DuplicateEmail", "WrongCode"}
+
+
+def test_message_shows_the_details_of_its_error(build: Build) -> None:
+    """A number or a time is where the sentence has its gap."""
     house = build("session_db_auth", WEB_PAGES="on")
+    short = InvalidValue("x", "is short", code="too_short", number=15)
     with house.app.test_request_context():
-        unsaid = {
-            why
-            for why in refusals()
-            if error_message(InvalidValue("password", why))
-            == "This cannot be taken."
-        }
-        told = error_message(
-            InvalidValue("x", "must have at least 15 characters")
-        )
-        assert (
-            error_message(InvalidValue("x", "is new"))
-            == "This cannot be taken."
-        )
-    assert unsaid == _NOT_TYPED
-    assert told == "Please use at least 15 characters."
+        assert error_message(short) == "Please use at least 15 characters."
+        assert "8 seconds" in error_message(Throttled(8))
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

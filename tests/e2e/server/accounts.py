@@ -32,13 +32,13 @@ class Account(NamedTuple):
 @cache
 def _hash() -> str:
     """Return one hash of the password for all: it takes long."""
-    return passwords.hash_of(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 def newcomer(role: str = "member") -> User:
     """Store a user with this role and the password, and no session."""
     user = User(email=f"{uuid.uuid4().hex}@example.com")
-    user.adopt_hash(_hash())
+    user.set_hash(_hash())
     user.role = role
     user.save()
     return user

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.serving import Server
-from vestibule.db import sqlite
+from vestibule.db import drivers
 
 #: What no output may have: Python's, and the server core's, last words.
 ALARMS = ("Traceback", "panicked at", "RuntimeError", "SAWarning")
@@ -15,7 +15,9 @@ ALARMS = ("Traceback", "panicked at", "RuntimeError", "SAWarning")
 def rows_of(folder: Path) -> dict[str, list[Any]]:
     """Return all rows of the SQLite file in `folder`, table by table."""
     path = folder / "vestibule.db"
-    with contextlib.closing(sqlite.driver().connect(str(path))) as database:
+    with contextlib.closing(
+        drivers.sqlite_driver().connect(str(path))
+    ) as database:
         return {
             table: database.execute(
                 f"SELECT * FROM {table} ORDER BY id"
@@ -27,7 +29,9 @@ def rows_of(folder: Path) -> dict[str, list[Any]]:
 def has_signed_in(folder: Path) -> bool:
     """Tell whether the journal has noted that the one user signed in."""
     path = folder / "vestibule.db"
-    with contextlib.closing(sqlite.driver().connect(str(path))) as database:
+    with contextlib.closing(
+        drivers.sqlite_driver().connect(str(path))
+    ) as database:
         (row,) = database.execute("SELECT signed_in_at FROM users")
         return row[0] is not None
 

@@ -11,7 +11,7 @@ import requests
 from tests.e2e.server.accounts import account
 from tests.serving import COOKIE, Server
 from vestibule.audit.export import BATCH
-from vestibule.db.events import Event, store
+from vestibule.db.events import Event, insert_events
 
 EXPORT = "/api/v1/events/export"
 NUMBER = BATCH + 500
@@ -20,20 +20,20 @@ NUMBER = BATCH + 500
 FAILING = """
 import time
 from pathlib import Path
-from api.v1.app import main
-from models import events
-from vestibule.core.errors import StoreUnavailable
+from vestibule.server.granian import main
+from vestibule.db import events
+from vestibule.core.errors import DatabaseUnavailable
 
-page = events.page
+fetch_page = events.fetch_page
 
-def failing(wanted, most, before=None):
+def failing(event_filter, limit, before=None):
     while before is not None and Path("held").exists():
         time.sleep(0.01)
     if before is not None and Path("broken").exists():
-        raise StoreUnavailable("the disk is gone")
-    return page(wanted, most, before)
+        raise DatabaseUnavailable("the disk is gone")
+    return fetch_page(event_filter, limit, before)
 
-events.page = failing
+events.fetch_page = failing
 main()
 """
 
@@ -49,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     )
     running.program = ("-c", FAILING)
     now = datetime.now(timezone.utc)
-    store(
+    insert_events(
         [
             Event(
                 now - timedelta(hours=1, seconds=number),

@@ -8,6 +8,7 @@ from tests.printed import invitation_of
 from tests.serving import COOKIE, Server
 from vestibule.accounts.first_admin import create_first_admin
 from vestibule.accounts.one_time_code import digest_of_code
+from vestibule.accounts.permissions import LOCAL
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES
@@ -34,13 +35,13 @@ def test_a_start_without_users_prints_a_code(serve: Serve) -> None:
     server = serve(**PAGES)
     address, code = invitation_of(server)
     assert address == f"{server.url}/setup"
-    stored = database().rows(SETUP_CODES.select())
+    stored = database().fetch_all(SETUP_CODES.select())
     assert [row.code_digest for row in stored] == [digest_of_code(code)]
     said = printed_until_stopped(server)
     assert said.count(code) == 1
     assert said.index(" * Running on ") < said.index(NO_USER)
     assert "users add" not in said
-    create_first_admin(code, "ada@example.com", "violet umbrella")
+    create_first_admin(code, "ada@example.com", "violet umbrella", actor=LOCAL)
 
 
 def test_each_start_prints_a_code_of_its_own(serve: Serve) -> None:
@@ -50,7 +51,7 @@ def test_each_start_prints_a_code_of_its_own(serve: Serve) -> None:
     first.stop()
     codes.add(invitation_of(serve(**PAGES))[1])
     assert len(codes) == 2
-    assert len(database().rows(SETUP_CODES.select())) == 2
+    assert len(database().fetch_all(SETUP_CODES.select())) == 2
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_no_code_without_pages(serve: Serve, settings: dict[str, str]) -> None:
     said = printed_until_stopped(serve(**PAGES | settings))
     assert NO_USER not in said
     assert "users add" in said
-    assert database().rows(SETUP_CODES.select()) == []
+    assert database().fetch_all(SETUP_CODES.select()) == []
 
 
 def test_no_code_once_there_is_a_user(serve: Serve) -> None:
@@ -84,4 +85,4 @@ def test_no_code_once_there_is_a_user(serve: Serve) -> None:
     User(email="bob@example.com").save()
     said = printed_until_stopped(serve(**PAGES))
     assert NO_USER not in said
-    assert database().rows(SETUP_CODES.select()) == []
+    assert database().fetch_all(SETUP_CODES.select()) == []

@@ -11,7 +11,7 @@ from tests.conftest import Serve
 from tests.e2e.server.accounts import PASSWORD, Account, account
 from tests.serving import Server
 from vestibule.db import engine
-from vestibule.db.events import Event, EventFilter, page, store
+from vestibule.db.events import Event, EventFilter, fetch_page, insert_events
 
 ME = "/api/v1/users/me"
 LOGOUT = "/api/v1/auth_session/logout"
@@ -41,7 +41,7 @@ def _soon(found: Callable[[], bool]) -> bool:
 
 def _of(user_id: str) -> list[Event]:
     """Return the events of a user, newest first."""
-    return page(EventFilter(user_id=user_id), 100).happenings
+    return fetch_page(EventFilter(user_id=user_id), 100).events
 
 
 def test_a_login_is_there_soon(server: Server, bob: Account) -> None:
@@ -64,7 +64,7 @@ def test_what_happened_last_is_kept_when_it_ends(
     server.request("DELETE", LOGOUT, session_id)
     assert server.stop() == 0
     assert [one.kind for one in _of(bob.id)] == ["logout", "login"]
-    refused = page(EventFilter(kind="session_refused"), 10).happenings
+    refused = fetch_page(EventFilter(kind="session_refused"), 10).events
     assert [one.times for one in refused] == [4, 1]
 
 
@@ -79,15 +79,17 @@ def test_answers_do_not_wait_for_it(server: Server, bob: Account) -> None:
             assert server.request("GET", ME, "x").status_code == 403
         assert time.monotonic() - before < 4
     assert _soon(
-        lambda: bool(page(EventFilter(kind="session_refused"), 10).happenings)
+        lambda: bool(
+            fetch_page(EventFilter(kind="session_refused"), 10).events
+        )
     )
-    assert len(page(EventFilter(), 10).happenings) == 1
+    assert len(fetch_page(EventFilter(), 10).events) == 1
 
 
 def test_old_events_go_by_themselves(serve: Serve) -> None:
     """The sweeper drops them, under any mechanism, also without one."""
     server = serve(SESSION_PURGE_INTERVAL="1")
     old = datetime(2001, 1, 1, tzinfo=timezone.utc)
-    store([Event(old, "login"), Event(old, "logout")])
+    insert_events([Event(old, "login"), Event(old, "logout")])
     server.request("GET", "/api/v1/status")
-    assert _soon(lambda: page(EventFilter(), 10) == ([], None))
+    assert _soon(lambda: fetch_page(EventFilter(), 10) == ([], None))

@@ -13,7 +13,7 @@ from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.e2e.server.contents import alarms_of
 from tests.e2e.server.patience import within
 from tests.serving import COOKIE, Server
-from vestibule.db import engine, migrate, sqlite
+from vestibule.db import drivers, engine, migrate
 
 SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
 LOGIN = {"email": EMAIL, "password": PASSWORD}
@@ -29,7 +29,7 @@ def full_disk() -> None:
 def integrity(folder: Path) -> str:
     """Return what SQLite finds wrong with its file, or `ok`."""
     path = str(folder / "vestibule.db")
-    with contextlib.closing(sqlite.driver().connect(path)) as database:
+    with contextlib.closing(drivers.sqlite_driver().connect(path)) as database:
         found = database.execute("PRAGMA integrity_check").fetchone()
         return str(found[0])
 
@@ -97,7 +97,7 @@ def test_a_locked_database_delays_writes_only(serve: Serve) -> None:
     user_id = server.run(ADD_USER, EMAIL, PASSWORD).strip()
     session = server.login(EMAIL, PASSWORD)
     path = str(server.folder / "vestibule.db")
-    with contextlib.closing(sqlite.driver().connect(path)) as other:
+    with contextlib.closing(drivers.sqlite_driver().connect(path)) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
         for method, target, given in (

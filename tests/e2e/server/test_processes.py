@@ -28,7 +28,7 @@ ME = "/api/v1/users/me"
 DRAIN = 4
 #: The server, with less time to drain than people should be given.
 HASTY = f"""
-from api.v1.app import main
+from vestibule.server.granian import main
 from vestibule import server
 server.DRAIN_TIMEOUT = {DRAIN}
 main()
@@ -42,14 +42,14 @@ class Missed(threading.Event):
     def set(self):
         pass
 mp.threading = SimpleNamespace(Event=Missed)
-from api.v1.app import main
+from vestibule.server.granian import main
 main()
 """
 #: The server, whose workers take a while until they are their own.
 SLOW = """
 import os, time
 os.register_at_fork(after_in_child=lambda: time.sleep(1))
-from api.v1.app import main
+from vestibule.server.granian import main
 main()
 """
 

@@ -16,7 +16,7 @@ from tests.e2e.server.test_authorization import said, start
 from tests.serving import Server
 from tests.threads import at_once
 from vestibule.core import clock
-from vestibule.db import sqlite
+from vestibule.db import drivers
 from vestibule.db.models.user import User
 
 NEW = "violet umbrella"
@@ -118,7 +118,7 @@ def test_a_late_code_is_wrong(serve: Serve, tmp_path: Path) -> None:
     code = issue(server, bob)["code"]
     then = clock.now() - timedelta(hours=1)
     path = str(tmp_path / "vestibule.db")
-    with contextlib.closing(sqlite.driver().connect(path)) as database:
+    with contextlib.closing(drivers.sqlite_driver().connect(path)) as database:
         database.execute(
             "UPDATE reset_codes SET created_at = ?",
             [then.isoformat(" ", "microseconds")],

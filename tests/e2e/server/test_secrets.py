@@ -8,7 +8,7 @@ from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.e2e.server.wire import FORM, JSON, ask
 from tests.serving import COOKIE, Server
-from vestibule.db import sqlite
+from vestibule.db import drivers
 
 WRONG = "Wr0ng-but-near-the-right-one"
 OTHER = "An0ther-password-of-somebody"
@@ -55,7 +55,7 @@ def try_everything(server: Server) -> list[str]:
     ask(server.port, "GET", b"/api/v1/users/me", [cookie + b"x"])
     ask(server.port, "FOO", b"/api/v1/users", [cookie])
     path = str(server.folder / "vestibule.db")
-    with contextlib.closing(sqlite.driver().connect(path)) as other:
+    with contextlib.closing(drivers.sqlite_driver().connect(path)) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
         assert (

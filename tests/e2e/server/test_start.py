@@ -14,7 +14,7 @@ import pytest
 from tests.backends import PostgreSQL
 from tests.ports import free_port
 from tests.serving import environment
-from vestibule.db import sqlite
+from vestibule.db import drivers
 
 _PR_CAPBSET_DROP = 24
 _CAP_DAC = (1, 2)
@@ -137,12 +137,12 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
 def test_a_database_of_another_program(tmp_path: Path, schema: str) -> None:
     """A schema that is not ours, or newer, is refused and left as it is."""
     path = str(tmp_path / "vestibule.db")
-    other = sqlite.driver().connect(path)
+    other = drivers.sqlite_driver().connect(path)
     other.execute(schema)
     other.commit()
     other.close()
     assert refusal(tmp_path).startswith("DATABASE_URL: ")
-    other = sqlite.driver().connect(path)
+    other = drivers.sqlite_driver().connect(path)
     tables = other.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     other.close()
     assert tables == (1,)

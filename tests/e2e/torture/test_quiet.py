@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.idle.quiet import SHORT_LIVED_THREADS, QuietServer
 from tests.e2e.torture.chance import chance
-from tests.idle.quiet import SHORT_LIVED_THREADS, QuietServer
 
 #: Seconds that the bursts and pauses take together.
 LENGTH = int(os.environ.get("TORTURE_SECONDS", "3600"))

@@ -88,7 +88,7 @@ def test_a_copy_is_of_the_moment_at_which_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who writes between two of its steps neither gets in nor delays it."""
-    monkeypatch.setattr(backup, "PAGES", 1)
+    monkeypatch.setattr(backup, "PAGES_PER_STEP", 1)
     User(id="before").save()
     copy = tmp_path / "copy.db"
     heard: list[tuple[int, int]] = []

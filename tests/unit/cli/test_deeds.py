@@ -52,7 +52,7 @@ def bob(request: pytest.FixtureRequest) -> User:
 
 def kept() -> list[Event]:
     """Return what happened, the newest first."""
-    return events.page(EventFilter(), 9).happenings
+    return events.fetch_page(EventFilter(), 9).events
 
 
 @pytest.mark.parametrize(("command", "typed", "told"), DEEDS)
@@ -165,7 +165,7 @@ def test_a_program_tells_before_it_ends(bob: User, tmp_path: Path) -> None:
 def test_the_list_says_by_whom(run: Run, bob: User) -> None:
     """It is a column of its own."""
     run("users", "disable", "bob")
-    events.store([Event(NOON, "login", "bob")])
+    events.insert_events([Event(NOON, "login", "bob")])
     lines = run("events", "list").stdout.splitlines()
     assert lines[0].split("\t")[2:4] == ["user id", "by"]
     assert [line.split("\t")[3] for line in lines[1:]] == [BY, "-"]
@@ -177,4 +177,4 @@ def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: number)
     for name in ("USER", "LOGNAME"):
         monkeypatch.setenv(name, "somebody else")
-    assert current_actor() == f"cli:{number}"
+    assert current_actor().id == f"cli:{number}"

@@ -17,6 +17,7 @@ from tests.serving import environment
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.processes import COMMAND, on_terminal
 from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.permissions import LOCAL
 from vestibule.cli import demo_data
 from vestibule.core import clock
 from vestibule.db.models.user import User
@@ -165,7 +166,7 @@ def test_people_are_made_up(any_database: str) -> None:
     assert len({user.password for user in people}) == 1
     (admin,) = User.search({"email": demo_data.ADMIN})
     assert admin.role == "admin"
-    assert check_credentials([admin], "", "demo-word") == admin
+    assert check_credentials([admin], "", "demo-word", actor=LOCAL) == admin
     assert any(user.disabled_at for user in people)
     limits = Limits(seconds(43_200))
     sessions = UserSession.all()

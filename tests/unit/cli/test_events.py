@@ -24,7 +24,7 @@ def three() -> User:
     """Store a login and failures of a user, and one of somebody else."""
     user = User(email="bob@example.com")
     user.save()
-    events.store(
+    events.insert_events(
         [
             Event(
                 NOON,
@@ -147,8 +147,8 @@ def test_what_is_counted(any_database: str, three: User) -> None:
         (EventFilter(since=NOON + timedelta(hours=1)), 2),
         (EventFilter(until=NOON), 0),
     ):
-        assert events.count(wanted) == number
-        assert len(events.page(wanted, 9).happenings) == number
+        assert events.count_events(wanted) == number
+        assert len(events.fetch_page(wanted, 9).events) == number
 
 
 def test_a_file_that_is_whole(run: Run, three: User, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The account of the one who asks: password, email, proof of identity."""
 
-from typing import Any
-
 from flask import Response, abort
 
 from vestibule.accounts.credentials import (
@@ -15,7 +13,7 @@ from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import require_recent_auth
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions import cookie
@@ -31,7 +29,7 @@ def put_password() -> Response:
         if body.get(field) in (None, ""):
             return json_response({"error": f"{field} missing"}, 400)
         if not isinstance(body[field], str):
-            raise InvalidValue(field, "must be a string")
+            raise InvalidValue(field, "must be a string", code="invalid")
     renewed = change_own_password(
         user, body["current_password"], body["new_password"]
     )
@@ -47,7 +45,7 @@ def put_email() -> Response:
     if body.get("email") in (None, ""):
         return json_response({"error": "email missing"}, 400)
     require_recent_auth()
-    change_own_email(user, body["email"])
+    change_email(user, body["email"])
     return json_response(user.to_json())
 
 
@@ -75,15 +73,9 @@ def change_own_password(user: User, current: str, new: str) -> str | None:
     if isinstance(mechanism, SessionAuth):
         store = mechanism.store
         session_id = mechanism.session_cookie(current_request())
-    return change_password(user, current, new, store, session_id)
-
-
-def change_own_email(user: User, email: Any) -> None:
-    """Change the email of the one who asks, after a recent proof.
-
-    Raise what `change_email` raises.
-    """
-    change_email(user, email)
+    return change_password(
+        user, current, new, store, session_id, actor=current_actor()
+    )
 
 
 def reauthenticate_user(user: User, password: str) -> str | None:
@@ -92,7 +84,7 @@ def reauthenticate_user(user: User, password: str) -> str | None:
     Return the new id of the session of the request: whoever had the old
     one has nothing (ASVS 5.0, 7.2.4). `None` if it ended meanwhile.
     """
-    reauthenticate(user, password)
+    reauthenticate(user, password, actor=current_actor())
     mechanism = current_request().mechanism
     session_id = mechanism.session_cookie(current_request())
     if session_id is None:

@@ -22,9 +22,12 @@ from vestibule.api.views.sessions import (
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
 
 
 @app_views.put("/users/<user_id>/role")
@@ -36,7 +39,7 @@ def give_role(user_id: str) -> Response:
         return wrong_format()
     require_recent_auth()
     try:
-        change_role(user, body.get("role"))
+        set_role(user, body.get("role"), actor=current_actor())
     except InvalidValue as error:
         return wrong_format(error.field)
     return json_response(user_or_404(user_id).to_json())
@@ -53,7 +56,8 @@ def switch_user(user_id: str) -> Response:
     if not isinstance(disabled, bool):
         return wrong_format("disabled")
     require_recent_auth()
-    change_disabled(user, disabled)
+    change = disable if disabled else enable
+    change(user, current_store(), actor=current_actor())
     return json_response(user_or_404(user_id).to_json())
 
 
@@ -66,7 +70,9 @@ def issue_reset(user_id: str) -> Response:
     authorize(Action.ISSUE_RESET, user_id)
     user = user_or_404(user_id)
     require_recent_auth()
-    return json_response(reset_code_json(issue_reset_code(user)))
+    return json_response(
+        reset_code_json(issue_code(user, actor=current_actor()))
+    )
 
 
 @app_views.get("/users/<user_id>/sessions")
@@ -85,7 +91,9 @@ def end_sessions_of(user_id: str) -> Response:
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
     require_recent_auth()
-    return json_response({"ended": revoke_sessions_as_admin(auth, user.id)})
+    return json_response(
+        {"ended": revoke_all(auth.store, user.id, current_actor())}
+    )
 
 
 @app_views.delete("/sessions")
@@ -94,7 +102,9 @@ def end_all_sessions() -> Response:
     authorize(Action.END_ALL_SESSIONS)
     auth = current_mechanism_and_user()[0]
     require_recent_auth()
-    return json_response({"ended": revoke_sessions_as_admin(auth, None)})
+    return json_response(
+        {"ended": revoke_all(auth.store, None, current_actor())}
+    )
 
 
 @app_views.delete("/sessions/<handle>")
@@ -103,47 +113,15 @@ def end_any_session(handle: str) -> Response:
     authorize(Action.END_ANY_SESSION)
     auth = current_mechanism_and_user()[0]
     require_recent_auth()
-    if not revoke_session_as_admin(auth, handle):
+    if not revoke(auth.store, handle, current_actor()):
         abort(404)
     return json_response({})
-
-
-def change_role(user: User, role: Any) -> None:
-    """Give a user a role, for the admin who asks.
-
-    Raise what `set_role` raises.
-    """
-    set_role(user, role, current_user_id())
-
-
-def change_disabled(user: User, disabled: bool) -> None:
-    """Keep a user out, or let it in again, for the admin who asks.
-
-    Raise `LastAdmin` or `NotStored`.
-    """
-    store = getattr(current_request().mechanism, "store", None)
-    (disable if disabled else enable)(user, store, current_user_id())
-
-
-def issue_reset_code(user: User) -> ResetCode:
-    """Return a new code for the user's password, to be shown once."""
-    return issue_code(user, current_user_id())
 
 
 def reset_code_json(issued: ResetCode) -> dict[str, str]:
     """Return a code as JSON has it."""
     until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
     return {"code": issued.code, "expires_at": until}
-
-
-def revoke_sessions_as_admin(auth: SessionAuth, user_id: str | None) -> int:
-    """End the sessions of a user, or of all; count them."""
-    return revoke_all(auth.store, user_id, current_user_id())
-
-
-def revoke_session_as_admin(auth: SessionAuth, handle: str) -> bool:
-    """End one session, whosever it is; tell if it was there."""
-    return revoke(auth.store, handle, current_user_id())
 
 
 def user_or_404(user_id: str) -> User:

@@ -154,9 +154,11 @@ def search_events(
     place = cursor.decode(after, wanted)
     number = "".join(place or "")
     if place is not None and not _NUMBER.fullmatch(number):
-        raise InvalidValue("after", "is no place of this list")
-    found = events.page(wanted, most, None if place is None else int(number))
-    return found.happenings, (
+        raise InvalidValue("after", "is no place of this list", code="invalid")
+    found = events.fetch_page(
+        wanted, most, None if place is None else int(number)
+    )
+    return found.events, (
         None
         if found.next is None
         else cursor.encode([str(found.next)], wanted)
@@ -170,7 +172,9 @@ def export_response(given: Given) -> Response:
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
-        raise InvalidValue("format", f"must be one of {', '.join(FORMATS)}")
+        raise InvalidValue(
+            "format", f"must be one of {', '.join(FORMATS)}", code="invalid"
+        )
     form = FORMATS[name]
     response = Response(
         export_file(filters.parse_event_filter(given), form),

@@ -7,7 +7,7 @@ from flask import Response
 
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user, reset_failures
-from vestibule.accounts.users import Invitation, invite
+from vestibule.accounts.users import invite
 from vestibule.admin import cursor, filters
 from vestibule.api.views.admin import (
     reset_code_json,
@@ -21,7 +21,7 @@ from vestibule.db import user_search
 from vestibule.db.models.user import User
 from vestibule.db.user_search import Cursor, UserFilter, UserPage
 from vestibule.http.access import authorize, require_recent_auth
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 
 
@@ -56,8 +56,11 @@ def invite_user() -> Response:
     if body.get("email") in (None, ""):
         return json_response({"error": "email missing"}, 400)
     try:
-        invited = invite_as_admin(
-            body["email"], body.get("first_name"), body.get("last_name")
+        invited = invite(
+            body["email"],
+            body.get("first_name"),
+            body.get("last_name"),
+            actor=current_actor(),
         )
     except InvalidValue as error:
         return json_response({"error": f"Can't create User: {error}"}, 400)
@@ -97,7 +100,7 @@ def forget_failures(user_id: str) -> Response:
     authorize(Action.UNLOCK_USER, user_id)
     user = user_or_404(user_id)
     require_recent_auth()
-    reset_failures_as_admin(user)
+    reset_failures(user, actor=current_actor())
     return json_response({})
 
 
@@ -110,23 +113,13 @@ def search_users(
     """
     place = cursor.decode(after, sought)
     if place is not None and len(place) != len(Cursor._fields):
-        raise InvalidValue("after", "is no place of this list")
+        raise InvalidValue("after", "is no place of this list", code="invalid")
     found: UserPage = user_search.search_page(
         sought, most, None if place is None else Cursor(*place)
     )
     return found.users, (
         None if found.next is None else cursor.encode(found.next, sought)
     )
-
-
-def invite_as_admin(email: Any, first: Any, last: Any) -> Invitation:
-    """Add somebody for the admin who asks; raise what `invite` raises."""
-    return invite(email, first, last, current_user_id())
-
-
-def reset_failures_as_admin(user: User) -> None:
-    """Lift the wait from a user for the admin who asks."""
-    reset_failures(user, current_user_id())
 
 
 def user_for_admins(user: User) -> dict[str, Any]:

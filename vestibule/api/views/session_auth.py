@@ -20,7 +20,7 @@ from vestibule.http.login import (
     log_in,
     log_out,
 )
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.sessions import cookie
 
@@ -41,7 +41,7 @@ def login() -> Response:
         return json_response({"error": "password missing"}, 400)
     found = User.search({"email": email})
     # Checks by `is_valid_password`, and hashes for nobody if none is found.
-    user = check_credentials(found, email, password)
+    user = check_credentials(found, email, password, actor=current_actor())
     if not found and not settings.LOGIN_GENERIC_ERRORS.read():
         return json_response({"error": "no user found for this email"}, 404)
     if user is None:
@@ -92,7 +92,11 @@ def reset_password() -> Response:
     store = getattr(current_request().mechanism, "store", None)
     try:
         set_forgotten_password(
-            form["email"], form["code"], form["new_password"], store
+            form["email"],
+            form["code"],
+            form["new_password"],
+            store,
+            actor=current_actor(),
         )
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)

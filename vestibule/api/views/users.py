@@ -10,7 +10,11 @@ from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.http.responses import json_response
 
 
@@ -56,7 +60,7 @@ def add_user() -> Response:
             body["password"],
             body.get("first_name"),
             body.get("last_name"),
-            current_user_id(),
+            actor=current_actor(),
         )
     except InvalidValue as error:
         return json_response({"error": f"Can't create User: {error}"}, 400)
@@ -92,11 +96,5 @@ def delete_user(user_id: str) -> Response:
         abort(404)
     if settings.REAUTH_TO_DELETE.read():
         require_recent_auth()
-    remove_account(user)
+    remove(user, current_store(), actor=current_actor())
     return json_response({})
-
-
-def remove_account(user: User) -> None:
-    """Delete `user` and all its sessions; raise `LastAdmin`."""
-    store = getattr(current_request().mechanism, "store", None)
-    remove(user, store, current_user_id())

@@ -4,13 +4,10 @@
 from flask import Response
 
 from vestibule.accounts.permissions import Action
+from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.admin import filters
 from vestibule.admin.filters import LiveSessionPage
 from vestibule.api.views.account import set_session_cookie
-from vestibule.api.views.admin import (
-    revoke_session_as_admin,
-    revoke_sessions_as_admin,
-)
 from vestibule.api.views.admin_activity import search_sessions
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
@@ -19,7 +16,7 @@ from vestibule.api.views.sessions import (
 from vestibule.core import settings
 from vestibule.core.errors import VestibuleError
 from vestibule.http.access import authorize
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
 from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
@@ -90,7 +87,7 @@ def end_any_session_page() -> Response:
     if problem is not None:
         return _confirm_session_page(session, problem)
     try:
-        ended = revoke_session_as_admin(auth, session.id)
+        ended = revoke(auth.store, session.id, current_actor())
     except VestibuleError:
         keep_renewed_session(renewed)
         raise
@@ -131,7 +128,7 @@ def end_all_sessions_page() -> Response:
     if problem is not None:
         return _confirm_all_page(problem)
     try:
-        revoke_sessions_as_admin(auth, None)
+        revoke_all(auth.store, None, current_actor())
     except VestibuleError:
         keep_renewed_session(renewed)
         raise

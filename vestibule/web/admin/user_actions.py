@@ -10,22 +10,22 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
+from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import Action
+from vestibule.accounts.revocation import revoke_all
+from vestibule.accounts.throttle import reset_failures
+from vestibule.accounts.users import disable, enable, remove, set_role
 from vestibule.api.views.account import set_session_cookie
-from vestibule.api.views.admin import (
-    change_disabled,
-    change_role,
-    issue_reset_code,
-    revoke_sessions_as_admin,
-    user_or_404,
-)
-from vestibule.api.views.admin_users import reset_failures_as_admin
+from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.api.views.users import remove_account
 from vestibule.core.errors import LastAdmin, RecordGone, VestibuleError
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
@@ -34,6 +34,7 @@ from vestibule.web.forms import (
     render_form,
 )
 from vestibule.web.i18n import N_, gettext
+from vestibule.web.messages import error_message
 from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
 from vestibule.web.templating import page, redirect
 
@@ -55,43 +56,44 @@ class UserAction(NamedTuple):
 
 def _disable(user: User) -> Message:
     """Disable the user."""
-    change_disabled(user, True)
+    disable(user, current_store(), actor=current_actor())
     return Message.USER_DISABLED
 
 
 def _enable(user: User) -> Message:
     """Enable the user."""
-    change_disabled(user, False)
+    enable(user, current_store(), actor=current_actor())
     return Message.USER_ENABLED
 
 
 def _delete(user: User) -> Message:
     """Delete the user."""
-    remove_account(user)
+    remove(user, current_store(), actor=current_actor())
     return Message.USER_DELETED
 
 
 def _promote(user: User) -> Message:
     """Make the user an admin."""
-    change_role(user, Role.ADMIN)
+    set_role(user, Role.ADMIN, actor=current_actor())
     return Message.ROLE_CHANGED
 
 
 def _demote(user: User) -> Message:
     """Make the user a member."""
-    change_role(user, Role.MEMBER)
+    set_role(user, Role.MEMBER, actor=current_actor())
     return Message.ROLE_CHANGED
 
 
 def _unlock(user: User) -> Message:
     """Reset the failed attempts of the user."""
-    reset_failures_as_admin(user)
+    reset_failures(user, actor=current_actor())
     return Message.USER_UNLOCKED
 
 
 def _end_sessions(user: User) -> Message:
     """End all sessions of the user."""
-    revoke_sessions_as_admin(current_mechanism_and_user()[0], user.id)
+    store = current_mechanism_and_user()[0].store
+    revoke_all(store, user.id, current_actor())
     return Message.SESSIONS_ENDED
 
 
@@ -100,7 +102,7 @@ def _issue_code(user: User) -> Response:
     return page(
         "admin_reset_code.html",
         account=user,
-        issued=issue_reset_code(user),
+        issued=issue_code(user, actor=current_actor()),
         is_new=False,
     )
 
@@ -213,14 +215,8 @@ def perform_user_action(user_id: str, action: str) -> Response:
     if problem is None:
         try:
             response = _perform(chosen, user)
-        except LastAdmin:
-            problem = FormErrors(
-                409,
-                alert=gettext(
-                    "This is the last administrator. Make "
-                    "another user an administrator first."
-                ),
-            )
+        except LastAdmin as error:
+            problem = FormErrors(409, alert=error_message(error))
         except VestibuleError:
             keep_renewed_session(renewed)
             raise
@@ -243,7 +239,7 @@ def _authorized_action(name: str, user_id: str) -> UserAction:
 
 def _perform(chosen: UserAction, user: User) -> Response:
     """Perform the action; return the response that shows its result."""
-    is_own = user.id == current_user_id()
+    is_own = user.id == current_actor().id
     try:
         result = chosen.perform(user)
     except RecordGone:
@@ -274,5 +270,5 @@ def _confirm_page(
         question=gettext(chosen.question),
         consequence=gettext(chosen.consequence),
         button=gettext(chosen.button),
-        is_own=user.id == current_user_id(),
+        is_own=user.id == current_actor().id,
     )

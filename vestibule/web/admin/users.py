@@ -7,12 +7,13 @@ from flask import Response
 
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user
+from vestibule.accounts.users import invite
 from vestibule.admin import filters
 from vestibule.admin.filters import SessionFilter
 from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.admin_activity import search_sessions
-from vestibule.api.views.admin_users import invite_as_admin, search_users
+from vestibule.api.views.admin_users import search_users
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     current_session,
@@ -23,7 +24,7 @@ from vestibule.db import events
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import current_actor, current_request
 from vestibule.web.activity import ALARMING, describe_event, device_label
 from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
 from vestibule.web.forms import (
@@ -72,10 +73,10 @@ def show_user_page(user_id: str) -> Response:
     sessions = search_sessions(
         auth, SessionFilter(user.id), MAX_ROWS_SHOWN, ""
     ).sessions
-    recent = events.page(
+    recent = events.fetch_page(
         EventFilter(user_id=user.id), MAX_ROWS_SHOWN
-    ).happenings
-    failed = events.page(
+    ).events
+    failed = events.fetch_page(
         EventFilter(user.id, EventType.LOGIN_FAILED), MAX_ROWS_SHOWN
     )
     current = current_session(auth)
@@ -86,12 +87,10 @@ def show_user_page(user_id: str) -> Response:
         sessions=sessions[:MAX_ROWS_SHOWN],
         current=current and current.id,
         events=recent,
-        failed=failed.happenings,
+        failed=failed.events,
         has_more_failed=failed.next is not None,
-        names=user_names(
-            event.by_id for event in (*recent, *failed.happenings)
-        ),
-        is_own=user.id == current_user_id(),
+        names=user_names(event.by_id for event in (*recent, *failed.events)),
+        is_own=user.id == current_actor().id,
         describe_event=describe_event,
         device_label=device_label,
         alarming=ALARMING,
@@ -120,7 +119,7 @@ def add_user_page() -> Response:
         problem = require_field(problem, "email")
     elif problem is None:
         try:
-            invited = invite_as_admin(*given.values())
+            invited = invite(*given.values(), actor=current_actor())
         except InvalidValue as error:
             problem = FormErrors(400, {error.field: error_message(error)})
         except VestibuleError:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What happened; codes to make the first admin; sessions by user and age."""
+"""Add events and setup codes; index sessions by user and age."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import Position, UTCMoment
+from vestibule.db.tables import RowNumber, UTCMoment
 
 revision = "0004"
 down_revision = "0003"
@@ -13,10 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add both tables, and widen an index."""
+    """Create both tables, and add a column to an index."""
     op.create_table(
         "events",
-        sa.Column("id", Position, primary_key=True, autoincrement=False),
+        sa.Column("id", RowNumber, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("user_id", sa.Text),
         sa.Column("by_id", sa.Text),

@@ -19,7 +19,7 @@ LOGIN = b"/api/v1/auth_session/login"
 VERIFY = b"/api/v1/auth_session/verify"
 #: The server, with granian's shortest time until an idle thread ends.
 SHORT_LIVED_THREADS = """
-from api.v1.app import main
+from vestibule.server.granian import main
 from vestibule import server
 server.THREADS_IDLE_TIMEOUT = 5
 main()
@@ -33,8 +33,8 @@ user.role = "admin"
 user.save()
 """
 _COUNT_LOGINS = """
-from vestibule.db.events import Wanted, page
-print(len(page(Wanted(kind="login"), 1000).happenings))
+from vestibule.db.events import EventFilter, fetch_page
+print(len(fetch_page(EventFilter(kind="login"), 1000).events))
 """
 #: What the output has where a process crashed.
 _CRASHES = (

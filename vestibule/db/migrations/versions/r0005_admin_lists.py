@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an admin lists users and sessions by, and sums by the hour."""
+"""Add columns and indexes for the admin lists, and hourly counts."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,14 +9,14 @@ from alembic import op
 
 from vestibule.core.network import network_of
 from vestibule.core.text import name_key
-from vestibule.db.tables import Key, UTCMoment
+from vestibule.db.tables import SortableText, UTCMoment
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-#: Rows that are written at once.
+#: Rows that one call to the driver writes.
 BATCH = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _USERS = {
@@ -34,10 +34,11 @@ _SESSIONS = {
 
 
 def upgrade() -> None:
-    """Add columns and the table, fill them, then make the indexes."""
+    """Add the columns and the table, fill the columns, create indexes."""
     for name in ("first_key", "last_key"):
         op.add_column(
-            "users", sa.Column(name, Key, nullable=False, server_default="")
+            "users",
+            sa.Column(name, SortableText, nullable=False, server_default=""),
         )
     op.add_column("users", sa.Column("signed_in_at", UTCMoment))
     op.add_column("user_sessions", sa.Column("network", sa.Text))
@@ -49,7 +50,7 @@ def upgrade() -> None:
     )
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
-        op.alter_column("users", "email_key", type_=Key)
+        op.alter_column("users", "email_key", type_=SortableText)
     _fill_names(connection)
     _fill_logins(connection)
     _fill_networks(connection)
@@ -60,7 +61,7 @@ def upgrade() -> None:
 
 
 def _fill_names(connection: Any) -> None:
-    """Write the names of all users as they are searched for."""
+    """Fill the search keys of all users' names."""
     users = sa.table(
         "users",
         *map(
@@ -93,7 +94,7 @@ def _fill_names(connection: Any) -> None:
 
 
 def _fill_logins(connection: Any) -> None:
-    """Write when users signed in last, as far as events tell."""
+    """Fill users' last logins from the stored events."""
     events = sa.table("events", *map(sa.column, ("id", "kind", "user_id")))
     users = sa.table(
         "users", sa.column("id"), sa.column("signed_in_at", UTCMoment)
@@ -116,7 +117,7 @@ def _fill_logins(connection: Any) -> None:
 
 
 def _fill_networks(connection: Any) -> None:
-    """Write the networks of the addresses that sessions have."""
+    """Fill the networks of sessions from their addresses."""
     sessions = sa.table("user_sessions", sa.column("ip"), sa.column("network"))
     known = connection.scalars(
         sa.select(sessions.c.ip).where(sessions.c.ip.is_not(None)).distinct()
@@ -131,6 +132,6 @@ def _fill_networks(connection: Any) -> None:
 
 
 def _execute(connection: Any, statement: Any, rows: list[Any]) -> None:
-    """Execute a statement for all rows, many at a time."""
+    """Execute a statement for all rows, in batches of `BATCH`."""
     for first in range(0, len(rows), BATCH):
         connection.execute(statement, rows[first:][:BATCH])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.backends import PostgreSQL
-from tests.idle.quiet import SHORT_LIVED_THREADS, QuietServer
+from tests.e2e.idle.quiet import SHORT_LIVED_THREADS, QuietServer
 
 pytestmark = [pytest.mark.idle, pytest.mark.timeout(900)]
 

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""A worker that ends unexpectedly: log line, metric and event."""
+
+import os
+import re
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.app.metrics.scrape import samples
+from tests.backends import PostgreSQL
+from tests.e2e.server.patience import answers, is_alive, within
+from tests.serving import COOKIE, Server
+from vestibule.audit.log import EventType
+from vestibule.db import engine
+from vestibule.db.events import EventFilter, fetch_page
+from vestibule.metrics.worker_exits import cause_of
+
+EXITS = ("vestibule_worker_exits_total", ())
+#: The server, with a function by which a worker exits with a code.
+EXITING = """
+import os, signal
+from vestibule.server import worker
+load = worker.load_application
+def exiting(*arguments, **rest):
+    signal.signal(signal.SIGUSR1, lambda *_: os._exit(3))
+    return load(*arguments, **rest)
+worker.load_application = exiting
+from vestibule.server.granian import main
+main()
+"""
+
+
+def server_on(folder: Path, url: str, workers: int = 1) -> Server:
+    """Return a server on the database at `url`, not yet started."""
+    return Server(
+        folder,
+        AUTH_TYPE="session_db_auth",
+        SESSION_NAME=COOKIE,
+        DATABASE_URL=url,
+        WORKERS=str(workers),
+    )
+
+
+def end_one(server: Server, how: signal.Signals) -> None:
+    """Send a signal to a worker; wait until another is in its place."""
+    number = len(server.workers())
+    one = server.workers()[0]
+    os.kill(one, how)
+    assert within(
+        20,
+        lambda: (
+            not is_alive(one)
+            and len(server.workers()) == number
+            and answers(server)
+        ),
+    )
+
+
+def reasons() -> list[str | None]:
+    """Return the reasons of the stored events, the newest first."""
+    wanted = EventFilter(kind=EventType.WORKER_EXITED.value)
+    return [each.reason for each in fetch_page(wanted, 10).events]
+
+
+def are_stored(number: int) -> bool:
+    """Return True if so many events are stored."""
+    return len(reasons()) == number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_unexpected_exit_is_logged_counted_and_stored(
+    tmp_path: Path, any_database: str, workers: int
+) -> None:
+    """Each with what ended it; a crash leaves the stacks in the log."""
+    server = server_on(tmp_path, any_database, workers)
+    server.program = ("-c", EXITING)
+    server.start()
+    try:
+        assert samples(server.request("GET", "/metrics").text)[EXITS] == 0
+        ends = (signal.SIGSEGV, signal.SIGKILL, signal.SIGUSR1)
+        for number, how in enumerate(ends, 1):
+            end_one(server, how)
+            told = samples(server.request("GET", "/metrics").text)
+            assert told[EXITS] == number
+            # The next worker to end may be the one that writes the event.
+            assert within(20, partial(are_stored, number))
+    finally:
+        assert server.stop() == 0
+    wanted = ["exit code 3", "SIGKILL", "SIGSEGV"]
+    assert reasons() == wanted
+    output = "".join(server.output)
+    for cause in wanted:
+        assert re.search(
+            rf"ERROR .*worker-\d \(pid \d+\) ended unexpectedly by {cause}"
+            r" at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00",
+            output,
+        )
+    assert "Fatal Python error: Segmentation fault" in output
+
+
+def test_an_exit_that_was_asked_for_is_not_reported(
+    tmp_path: Path, any_database: str
+) -> None:
+    """Neither of one worker nor of the whole server."""
+    server = server_on(tmp_path, any_database, 2).start()
+    try:
+        end_one(server, signal.SIGTERM)
+        told = samples(server.request("GET", "/metrics").text)
+        assert told[EXITS] == 0
+    finally:
+        assert server.stop() == 0
+    assert reasons() == []
+    assert "ended unexpectedly" not in "".join(server.output)
+
+
+def test_an_exit_without_a_database_is_stored_later(
+    tmp_path: Path, on_postgresql: str, postgresql: PostgreSQL
+) -> None:
+    """Log and metric have it at once, and the event follows."""
+    server = server_on(tmp_path, on_postgresql).start()
+    try:
+        engine.close()
+        postgresql.stop()
+        try:
+            end_one(server, signal.SIGSEGV)
+            told = samples(server.request("GET", "/metrics").text)
+            assert told[EXITS] == 1
+            assert "unexpectedly by SIGSEGV" in "".join(server.output)
+        finally:
+            postgresql.start()
+        assert within(20, lambda: reasons() == ["SIGSEGV"])
+    finally:
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (0, None),
+        (-15, None),
+        (-11, "SIGSEGV"),
+        (-9, "SIGKILL"),
+        (1, "exit code 1"),
+        (-40, "signal 40"),
+    ],
+)
+def test_the_cause_of_an_exit(code: int, cause: str | None) -> None:
+    """A signal has its name, and what was asked for has no cause."""
+    assert cause_of(code) == cause

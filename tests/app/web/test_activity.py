@@ -114,7 +114,7 @@ def test_sums_are_told(house: House) -> None:
         ]
     )
     text = shown(signed_in(house, user))
-    assert "somebody had to wait Was it you? 2 days ago · 37 times" in text
+    assert "Too many failed attempts Was it you? 2 days ago · 37 times" in text
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -161,7 +161,7 @@ def test_a_failed_sign_in_leaves_the_session_alone(house: House) -> None:
         (EndReason.REVOKED_BY_ADMIN, "An administrator"),
         (EndReason.PASSWORD_CHANGED, "Sign in with the new one"),
         (EndReason.IDLE_TIMEOUT, "away for a while"),
-        (EndReason.EXPIRED, "run out"),
+        (EndReason.EXPIRED, "has expired"),
         (EndReason.TOO_MANY_SESSIONS, "too many devices"),
     ],
 )

@@ -23,17 +23,17 @@ PAGE = ROOT / "docs/errors.md"
 #: Errors whose one text is their message.
 _ONE_TEXT = frozenset(
     {
-        "Busy",
-        "Failure",
-        "NotStored",
-        "ProofTooOld",
-        "StoreUnavailable",
+        "ServiceBusy",
+        "CommandError",
+        "RecordGone",
+        "ReauthenticationRequired",
+        "DatabaseUnavailable",
         "UsageError",
         "BadParameter",
         "ClickException",
         "VestibuleError",
         "WrongPassword",
-        "SchemaBehind",
+        "SchemaMismatch",
         "exit",
     }
 )
@@ -80,13 +80,13 @@ def _said_by_call(call: ast.Call, path: str) -> list[str]:
     name = getattr(function, "attr", getattr(function, "id", ""))
     if not arguments:
         return []
-    if name in ("InvalidValue", "BadSetting") and len(arguments) > 1:
+    if name in ("InvalidValue", "ConfigurationError") and len(arguments) > 1:
         glue = " " if name == "InvalidValue" else ": "
         return _pairs(arguments[0], arguments[1], glue)
     if name in _ONE_TEXT:
         return texts_of(arguments[0])
-    if name == "Finding" and "GOOD" not in ast.dump(arguments[0]):
-        return texts_of(arguments[1])
+    if name == "CheckResult" and "GOOD" not in ast.dump(arguments[1]):
+        return texts_of(arguments[2])
     if name in _LOGGED and "_log" in ast.dump(function):
         return texts_of(arguments[0])
     if name == "ValueError" and path in _OF_SETTINGS:
@@ -112,15 +112,11 @@ def _said_by(node: ast.AST, path: str) -> list[str]:
             for text in texts_of(value)
         ]
     if (
-        isinstance(node, ast.Yield)
-        and node.value
-        and (path == "vestibule/server/checks.py")
-    ):
-        return texts_of(node.value)
-    if (
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
         and (path == "vestibule/core/errors.py")
+        # A code is for programs, and no message.
+        and "id='code'" not in ast.dump(node)
     ):
         return texts_of(node.value)
     return []

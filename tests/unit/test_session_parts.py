@@ -18,9 +18,8 @@ from vestibule.core.client_info import (
     current_client,
     set_client,
 )
-from vestibule.sessions import new_session_id
 from vestibule.sessions.device import device_name
-from vestibule.sessions.session import Entry, parse_entry
+from vestibule.sessions.session import Entry, new_session_id, parse_entry
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(),

@@ -141,4 +141,4 @@ def test_what_cannot_be_forgiven_counts_on(
     right.begin()
     monkeypatch.setattr(login_failures, "reset", refuse)
     right.succeed()
-    assert "not forgiven" in caplog.text
+    assert "not reset" in caplog.text

@@ -105,7 +105,11 @@ def _template(chosen: Mapping[str, str]) -> Iterator[str]:
             continue
         yield ""
         yield from textwrap.wrap(
-            setting.meaning, 77, initial_indent="# ", subsequent_indent="# "
+            setting.meaning,
+            77,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_on_hyphens=False,
         )
         if setting.hardened is not None:
             shown = setting.hardened or "empty"
@@ -140,8 +144,8 @@ def _assignment(line: str) -> tuple[str, str]:
         position = piece.end()
     if not _END.fullmatch(rest, position) or "\0" in value:
         raise ValueError(
-            "the value must be in single quotes, because a shell would not"
-            " take it as it is"
+            "the value must be in single quotes, because a shell would"
+            " interpret it"
         )
     return name, value
 
@@ -171,11 +175,11 @@ def _check_owner(name: str, status: os.stat_result) -> None:
         raise ConfigurationError(
             name,
             "belongs to another user, who could change the settings;"
-            f" if it is meant: chown {os.geteuid()} {path}",
+            f" if that is intended: chown {os.geteuid()} {path}",
         )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigurationError(
             name,
-            "others may write to it, and so change the settings:"
+            "other users may write to it and change the settings:"
             f" chmod 600 {path}",
         )

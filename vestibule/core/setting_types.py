@@ -68,7 +68,8 @@ def origins(text: str | None) -> tuple[str, ...]:
     for origin in listed:
         if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
             raise ValueError(
-                f"must be *, or origins as https://a.example, not {origin!r}"
+                "must be *, or origins such as https://a.example,"
+                f" not {origin!r}"
             )
     return listed
 
@@ -98,7 +99,7 @@ def http_url(text: str | None) -> str | None:
 def color(text: str | None) -> str:
     """Return a CSS color in six hex digits, in lower case."""
     if not _COLOR.fullmatch(text or ""):
-        raise ValueError(f"must be a colour as #1f5fae, not {text!r}")
+        raise ValueError(f"must be a color such as #1f5fae, not {text!r}")
     return (text or "").lower()
 
 
@@ -106,7 +107,7 @@ def page_url(text: str | None) -> str | None:
     """Return a path or the URL of a page, or `None` if it is empty."""
     if text and not _PAGE.fullmatch(text):
         raise ValueError(
-            "must be a path as /sign-in, or an address as"
+            "must be a path such as /sign-in, or a URL such as"
             f" https://sign-in.example/, not {text!r}"
         )
     return text or None
@@ -118,7 +119,7 @@ def hosts(text: str | None) -> tuple[str, ...]:
     for host in listed:
         if not re.fullmatch(_HOST, host):
             raise ValueError(
-                f"must be hosts as app.example or app.example:8443, not"
+                f"must be hosts such as app.example or app.example:8443, not"
                 f" {host!r}"
             )
     return listed

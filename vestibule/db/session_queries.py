@@ -47,10 +47,9 @@ class Rotation(NamedTuple):
 
 def delete_by_digest(digest: str, reason: str) -> bool:
     """End the session with this digest; return True if there was one."""
-    return (
-        _delete_in_batches(reason, [USER_SESSIONS.c.session_digest == digest])
-        > 0
-    )
+    with database().transaction() as connection:
+        condition = USER_SESSIONS.c.session_digest == digest
+        return _delete(connection, reason, condition) > 0
 
 
 def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:

@@ -276,7 +276,7 @@ def _parse_cursor_moment(cursor: Cursor) -> datetime:
         return parse_moment(cursor.first_value)
     except ValueError:
         raise InvalidValue(
-            "after", "is no place of this list", code="invalid"
+            "after", "is not a valid cursor", code="invalid"
         ) from None
 
 

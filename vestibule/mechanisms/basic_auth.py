@@ -15,9 +15,9 @@ _SCHEME = "Basic "
 
 
 class BasicAuth(Auth):
-    """Knows users by the `Authorization: Basic` header."""
+    """Authenticates users by the `Authorization: Basic` header."""
 
-    #: What a 401 asks for (RFC 7617).
+    #: The scheme of the challenge in a 401 (RFC 7617).
     scheme = "Basic"
 
     def extract_base64_authorization_header(
@@ -33,7 +33,7 @@ class BasicAuth(Auth):
     def decode_base64_authorization_header(
         self, base64_authorization_header: Optional[str]
     ) -> Optional[str]:
-        """Return the UTF-8 text that the Base64 stands for, or `None`."""
+        """Return the UTF-8 text that the Base64 encodes, or `None`."""
         if not isinstance(base64_authorization_header, str):
             return None
         try:
@@ -46,9 +46,9 @@ class BasicAuth(Auth):
     def extract_user_credentials(
         self, decoded_base64_authorization_header: Optional[str]
     ) -> Tuple[Optional[str], Optional[str]]:
-        """Return email and password, parted at the first colon.
+        """Return email and password, split at the first colon.
 
-        A password may have colons of its own, and is taken as it stands.
+        A password may contain colons, and is not changed.
         """
         if not isinstance(decoded_base64_authorization_header, str):
             return None, None

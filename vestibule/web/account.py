@@ -12,7 +12,6 @@ from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import remove, set_names
 from vestibule.api.views.account import (
     change_own_password,
-    set_session_cookie,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core import settings
@@ -25,7 +24,7 @@ from vestibule.core.errors import (
 )
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
-from vestibule.http.login import clear_session_cookie
+from vestibule.http.login import clear_session_cookie, set_session_cookie
 from vestibule.http.request import (
     current_actor,
     current_request,

@@ -18,16 +18,9 @@ from vestibule.accounts.first_admin import (
     needs_first_admin,
 )
 from vestibule.accounts.password_reset import set_forgotten_password
-from vestibule.accounts.throttle import throttle
-from vestibule.accounts.users import register
+from vestibule.accounts.users import register_oneself
 from vestibule.core import settings
-from vestibule.core.errors import (
-    DuplicateEmail,
-    InvalidValue,
-    Throttled,
-    WrongCode,
-)
-from vestibule.db.models.user import User, email_key
+from vestibule.core.errors import InvalidValue, Throttled, WrongCode
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
 from vestibule.web.flash import Message
@@ -58,13 +51,20 @@ def show_register() -> Response:
 def create_account() -> Response:
     """Create an account and sign its user in."""
     _require_open_registration()
+    form = current_request().form
     # Else a stranger could register first, and there would be no admin.
     if needs_first_admin():
         return redirect(SETUP)
     if missing := missing_fields(_REGISTER_REQUIRED):
         return _register_form(400, missing)
     try:
-        user = _register_throttled()
+        user = register_oneself(
+            form["email"],
+            form["password"],
+            form.get("first_name") or None,
+            form.get("last_name") or None,
+            actor=current_actor(),
+        )
     except InvalidValue as error:
         return _register_form(400, {error.field: error_message(error)})
     except Throttled as error:
@@ -90,7 +90,7 @@ def reset_password() -> Response:
     form = request.form
     if missing := missing_fields(_RESET_FIELDS):
         return _reset_form(400, missing)
-    store = getattr(request.mechanism, "store", None)
+    store = request.sessions.store
     try:
         set_forgotten_password(
             form["email"],
@@ -144,31 +144,6 @@ def set_up() -> Response:
             _setup_form(429, {}, throttled_message(error.retry_after)), error
         )
     return log_in_and_redirect(admin) or redirect(SIGN_IN)
-
-
-def _register_throttled() -> User:
-    """Store the user of the form and return it.
-
-    Raise what `register` raises, and `Throttled`: the response reveals
-    whether an email is registered, so repeated attempts have to wait.
-    """
-    form = current_request().form
-    attempt = throttle().attempt(
-        f"register {email_key(form['email'])}", current_actor()
-    )
-    attempt.begin()
-    try:
-        user = register(
-            form["email"],
-            form["password"],
-            form.get("first_name") or None,
-            form.get("last_name") or None,
-        )
-    except DuplicateEmail:
-        attempt.fail()
-        raise
-    attempt.succeed()
-    return user
 
 
 def _require_open_registration() -> None:

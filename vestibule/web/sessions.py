@@ -11,14 +11,13 @@ from flask import Response
 
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     revoke_other_sessions,
     revoke_own_session,
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
@@ -42,7 +41,7 @@ def end_own_session_page() -> Response:
     """End the session that the form names, if it belongs to the user."""
     auth, user = current_mechanism_and_user()
     handle = current_request().form.get("session", "")
-    current = current_session(auth)
+    current = current_request().session
     if current is not None and current.id == handle:
         return _sessions_page(
             400,
@@ -90,7 +89,7 @@ def _failed(error: VestibuleError) -> Response:
 def _sessions_page(status: int, alert: str | None = None) -> Response:
     """Return the page of sessions that the request's cursor selects."""
     auth, user = current_mechanism_and_user()
-    current = current_session(auth)
+    current = current_request().session
     cursor = current_request().args.get("place")
     found, next_cursor = _live_sessions(auth, user, cursor)
     others = [
@@ -109,7 +108,7 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
 
 
 def _live_sessions(
-    auth: SessionAuth, user: User, cursor: str | None
+    auth: SessionMechanism, user: User, cursor: str | None
 ) -> tuple[Sequence[Session], str | None]:
     """Return a page of live sessions, and the cursor of the next page.
 

@@ -5,19 +5,23 @@ The sign-in page shows the same message for every wrong email or password,
 so it does not reveal which emails are registered.
 """
 
-from flask import Response, abort
+from flask import Response
 
-from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.errors import Throttled
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.login import clear_session_cookie, log_in, log_out
-from vestibule.http.request import current_actor, current_request
+from vestibule.http.login import (
+    Login,
+    begin_session,
+    clear_session_cookie,
+    log_in,
+    log_out,
+)
+from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
-from vestibule.sessions import cookie
 from vestibule.web.forms import missing_fields
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import end_reason_message, throttled_message
@@ -62,18 +66,15 @@ def sign_in() -> Response:
     if missing := missing_fields(_FIELDS):
         return _form(400, errors=missing)
     try:
-        user = check_credentials(
-            User.search({"email": email}),
-            email,
-            password,
-            actor=current_actor(),
-        )
+        found = User.search({"email": email})
+        login = log_in(request.mechanism, request, found, email, password)
     except Throttled as error:
         response = _form(429, throttled_message(error.retry_after))
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    entered = None if user is None else log_in_and_redirect(user, return_url())
-    return entered or add_challenge(
+    if login is not None:
+        return _redirect_with_cookie(login, return_url() or ACCOUNT)
+    return add_challenge(
         _form(401, gettext("The email or the password is wrong.")),
         request.mechanism,
     )
@@ -98,23 +99,20 @@ def show_signed_out() -> Response:
     return page("signed_out.html")
 
 
-def log_in_and_redirect(
-    user: User, path: str | None = None
-) -> Response | None:
-    """Log in `user`, whose password was checked in this request.
+def log_in_and_redirect(user: User) -> Response | None:
+    """Log in a new `user`, and return a redirect to the account page.
 
-    Return a redirect to `path`, by default to the account page. Return
-    `None` if the user was disabled or changed the password meanwhile.
+    Return `None` if the user was changed meanwhile.
     """
     request = current_request()
-    name = settings.SESSION_NAME.read()
-    if name is None:
-        abort(500)
-    session_id = log_in(request.mechanism, user)
-    if session_id is None:
-        return None
-    response = redirect(path or ACCOUNT)
-    cookie.set_on(response, name, session_id, request.is_secure)
+    login = begin_session(request.mechanism, request, user)
+    return None if login is None else _redirect_with_cookie(login, ACCOUNT)
+
+
+def _redirect_with_cookie(login: Login, path: str) -> Response:
+    """Return a redirect to `path` that sets the session cookie."""
+    response = redirect(path)
+    login.set_cookie(response, current_request())
     return response
 
 
@@ -141,10 +139,9 @@ def _form(
 def _end_reason() -> str | None:
     """Return why the session of the request's cookie ended, if any."""
     request = current_request()
-    mechanism = request.mechanism
-    if mechanism.session_cookie(request) is None:
+    if request.sessions.session_cookie(request) is None:
         return None
-    return end_reason_message(mechanism.why_refused(request))
+    return end_reason_message(request.sessions.why_refused(request))
 
 
 @pages.get("/")

@@ -13,7 +13,7 @@ from vestibule.api import app as app_module
 from vestibule.core.digest import digest_of
 from vestibule.db import session_queries
 from vestibule.db.models.user import User
-from vestibule.http import verify
+from vestibule.http import user_response, verify
 from vestibule.mechanisms import session_cache
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.sweeper import Sweeper
@@ -173,7 +173,7 @@ def test_what_is_kept_is_bounded(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond a number of headers it begins anew, and forgets the rest."""
-    monkeypatch.setattr(verify, "MOST", 2)
+    monkeypatch.setattr(user_response, "MAX_CACHED_SESSIONS", 2)
     mine = f"{COOKIE}={caller.session_id}"
     for number in range(5):
         assert caller.status(f"a={number}; {mine}") == 200

@@ -56,8 +56,16 @@ class Town:
         users["disabled"].disabled_at = clock.now()
         users["disabled"].save()
 
-    def ask(self, path: str, question: Question) -> TestResponse:
-        """Send a question as it stands, with what there is of each kind."""
+    def ask(
+        self,
+        path: str,
+        question: Question,
+        more: dict[str, str] | None = None,
+    ) -> TestResponse:
+        """Send a question as it stands, with what there is of each kind.
+
+        `more` has further entries of the environ.
+        """
         given = {
             "HTTP_COOKIE": question.cookies,
             "HTTP_AUTHORIZATION": question.authorization,
@@ -69,7 +77,8 @@ class Town:
                 name: re.sub("<([a-z]+)>", self._filled, header)
                 for name, header in given.items()
                 if header is not None
-            },
+            }
+            | (more or {}),
         )
 
     def _filled(self, place: re.Match[str]) -> str:

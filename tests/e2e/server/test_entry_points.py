@@ -97,6 +97,21 @@ def test_another_server_can_serve_it(tmp_path: Path, name: str) -> None:
     assert not [alarm for alarm in ALARMS if alarm in said], said
 
 
+def test_gunicorn_runs_the_startup_checks(tmp_path: Path) -> None:
+    """It warns as our own server does, and does not start with settings
+    that ours refuses.
+    """
+    server = Server(tmp_path, API_PORT=str(free_port()))
+    with running(server, COMMANDS["gunicorn"]) as output:
+        assert "every route is open to anyone" in output.read_text()
+    server.env |= {"AUTH_TYPE": "session_auth", "WORKERS": "2"}
+    with (
+        pytest.raises(AssertionError, match="WORKERS: must be 1, not 2"),
+        running(server, COMMANDS["gunicorn"]),
+    ):
+        pass
+
+
 def test_one_process_makes_one_application(tmp_path: Path) -> None:
     """What serves and what the views import is the same application: a
     session of one would be unknown to another.

@@ -13,7 +13,7 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
-from vestibule.server.granian import _invitation
+from vestibule.server.granian import _setup_invitation
 
 PAGES = {
     "AUTH_TYPE": "session_db_auth",
@@ -63,7 +63,7 @@ def test_the_address_is_one_that_opens(
 ) -> None:
     """Not every browser takes the one that stands for all."""
     monkeypatch.setenv("WEB_PAGES", "on")
-    said = _invitation(SessionDBAuth, host, 5000)
+    said = _setup_invitation(SessionDBAuth, host, 5000)
     assert f"     http://{shown}:5000/setup\n" in said
 
 

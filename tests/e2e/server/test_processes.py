@@ -186,7 +186,7 @@ def test_a_worker_that_is_done_ends(
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(
                 2
-                * worker.IDLE_LOOKS_BEFORE_EXIT
+                * worker.IDLE_CHECKS_BEFORE_EXIT
                 * worker.WATCH_INTERVAL_SECONDS
             )
         wire.sendall(chunks(f"email={EMAIL}&password={PASSWORD}".encode()))

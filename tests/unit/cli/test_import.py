@@ -53,7 +53,7 @@ SAID = [
 
 
 def test_import(any_database: str, run: Run, mixed: str) -> None:
-    """The good rows are users; the bad are named; nobody is changed."""
+    """Good rows become users, bad rows are named, users stay as they are."""
     User(id="here", email="here@old.example").save()
     User(id="there", email="present@old.example").save()
     done = run("db", "import-json", mixed)

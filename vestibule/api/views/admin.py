@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What admins do to accounts: roles, disabling, resets, sessions.
+"""Admin views that change accounts: roles, disabling, resets, sessions.
 
-Its law: what changes somebody else's account needs a recent proof of the
-admin's password, because a thief of an open session would do it first.
-"""
+Each change needs a recently confirmed password of the admin, because a
+thief of the admin's session would try it first."""
 
 from typing import Any
 
@@ -16,7 +15,6 @@ from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.blueprint import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     sessions_json,
 )
 from vestibule.core.errors import InvalidValue
@@ -63,9 +61,9 @@ def switch_user(user_id: str) -> Response:
 
 @app_views.post("/users/<user_id>/password-reset")
 def issue_reset(user_id: str) -> Response:
-    """Show, this once, a code with which the user sets a new password.
+    """Show, once, a code with which the user sets a new password.
 
-    Whatever the body has is not read: nobody chooses for somebody else.
+    The body is not read: an admin cannot choose the password.
     """
     authorize(Action.ISSUE_RESET, user_id)
     user = user_or_404(user_id)
@@ -81,7 +79,9 @@ def list_sessions_of(user_id: str) -> Response:
     authorize(Action.LIST_SESSIONS, user_id)
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
-    return json_response(sessions_json(auth, user.id, current_session(auth)))
+    return json_response(
+        sessions_json(auth, user.id, current_request().session)
+    )
 
 
 @app_views.delete("/users/<user_id>/sessions")
@@ -98,7 +98,7 @@ def end_sessions_of(user_id: str) -> Response:
 
 @app_views.delete("/sessions")
 def end_all_sessions() -> Response:
-    """End everybody's sessions, that of the admin who asks too."""
+    """End the sessions of all users, that of the admin too."""
     authorize(Action.END_ALL_SESSIONS)
     auth = current_mechanism_and_user()[0]
     require_recent_auth()
@@ -109,7 +109,7 @@ def end_all_sessions() -> Response:
 
 @app_views.delete("/sessions/<handle>")
 def end_any_session(handle: str) -> Response:
-    """End the session with this handle, whosever it is."""
+    """End the session of any user with this handle."""
     authorize(Action.END_ANY_SESSION)
     auth = current_mechanism_and_user()[0]
     require_recent_auth()
@@ -119,7 +119,7 @@ def end_any_session(handle: str) -> Response:
 
 
 def reset_code_json(issued: ResetCode) -> dict[str, str]:
-    """Return a code as JSON has it."""
+    """Return a code as it is written in JSON."""
     until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
     return {"code": issued.code, "expires_at": until}
 
@@ -133,8 +133,8 @@ def user_or_404(user_id: str) -> User:
 
 
 def wrong_format(field: str | None = None) -> Response:
-    """Answer that the body, or this field of it, cannot be meant."""
-    told: dict[str, Any] = {"error": "Wrong format"}
+    """Answer 400: the body, or this field of it, is invalid."""
+    answer: dict[str, Any] = {"error": "Wrong format"}
     if field is not None:
-        told["field"] = field
-    return json_response(told, 400)
+        answer["field"] = field
+    return json_response(answer, 400)

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""The service itself: is it there, how much has it, how does it refuse.
+"""Views of the service itself: status, number of users, 401 and 403.
 
-What other programs look for at a place that they know (RFC 8615).
-"""
+The public signing keys are here too, at their well-known path (RFC 8615)."""
 
 from flask import Blueprint, Response, abort
 
@@ -14,25 +13,25 @@ from vestibule.identity.header import COPY_MAX_AGE, Signing
 
 @app_views.get("/status")
 def status() -> Response:
-    """Say that the service answers."""
+    """Show that the service is up."""
     return json_response({"status": "OK"})
 
 
 @app_views.get("/stats")
 def stats() -> Response:
-    """Say how many users there are."""
+    """Show the number of users."""
     return json_response({"users": User.count()})
 
 
 @app_views.get("/unauthorized")
 def unauthorized() -> Response:
-    """Answer as to somebody without a credential."""
+    """Answer 401, as to a request without credentials."""
     abort(401)
 
 
 @app_views.get("/forbidden")
 def forbidden() -> Response:
-    """Answer as to somebody whose credential opens nothing."""
+    """Answer 403, as to a request with invalid credentials."""
     abort(403)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users: list, add, show, name, delete."""
+"""Views of users: list, add, show, set names, delete."""
 
 from flask import Response, abort
 
@@ -27,7 +27,7 @@ def list_users() -> Response:
 
 @app_views.get("/users/me")
 def show_me() -> Response:
-    """Show the user who asks."""
+    """Show the authenticated user."""
     user = current_request().current_user
     if user is None:
         abort(404)
@@ -46,7 +46,7 @@ def show_user(user_id: str) -> Response:
 
 @app_views.post("/users")
 def add_user() -> Response:
-    """Add a user with an email, a password and perhaps names."""
+    """Add a user with an email, a password and optional names."""
     authorize(Action.ADD_USER)
     body = current_request().json_object()
     if body is None:

@@ -7,15 +7,14 @@ from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.admin import filters
 from vestibule.admin.filters import LiveSessionPage
-from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin_activity import search_sessions
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
 )
 from vestibule.core import settings
 from vestibule.core.errors import VestibuleError
 from vestibule.http.access import authorize
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
@@ -51,7 +50,7 @@ def show_all_sessions() -> Response:
         ),
         LiveSessionPage([], None),
     )
-    current = current_session(auth)
+    current = current_request().session
     return page(
         "admin_sessions.html",
         form.status,
@@ -144,7 +143,7 @@ def _confirm_session_page(
     session: Session, problem: FormErrors | None = None
 ) -> Response:
     """Return the confirmation page for ending one session."""
-    current = current_session(current_mechanism_and_user()[0])
+    current = current_request().session
     return render_form(
         "admin_end_session.html",
         problem,

@@ -15,12 +15,12 @@ from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke_all
 from vestibule.accounts.throttle import reset_failures
 from vestibule.accounts.users import disable, enable, remove, set_role
-from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import LastAdmin, RecordGone, VestibuleError
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import (
     current_actor,
     current_request,

@@ -10,13 +10,11 @@ from vestibule.accounts.throttle import failures_for_user
 from vestibule.accounts.users import invite
 from vestibule.admin import filters
 from vestibule.admin.filters import SessionFilter
-from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.admin_activity import search_sessions
 from vestibule.api.views.admin_users import search_users
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
 )
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, VestibuleError
@@ -24,6 +22,7 @@ from vestibule.db import events
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.web.activity import ALARMING, describe_event, device_label
 from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
@@ -79,7 +78,7 @@ def show_user_page(user_id: str) -> Response:
     failed = events.fetch_page(
         EventFilter(user.id, EventType.LOGIN_FAILED), MAX_ROWS_SHOWN
     )
-    current = current_session(auth)
+    current = current_request().session
     return page(
         "admin_user.html",
         account=user,

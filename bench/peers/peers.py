@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""The peers: what each is, how it is served and how one logs in there.
+"""The peers: what each is, how it is served and how a user logs in.
 
-Its law: a peer is set up as its own documents advise for production, and
-where they leave a choice, by what serves it best here; docs/peers.md says
-what was chosen and why.
+A peer is set up as its own documents advise for production and, where they
+leave a choice, by what is fastest here; docs/peers.md gives the reasons.
 """
 
 import json
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-#: Anything of the right form will do: cookie and header have to agree.
+#: Any text of this form works: cookie and header must be equal.
 _CSRF = "abcdefghijklmnopqrstuvwxyz012345"
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
 _JSON = ("Content-Type", "application/json")
@@ -27,7 +26,7 @@ BETTER_AUTH_CACHED = "Better Auth, cookie cache"
 
 @dataclass(frozen=True)
 class Login:
-    """How one logs in: where, and in what form the two secrets go."""
+    """The login request: its path, field names and encoding."""
 
     path: str = "/login"
     field: str = "email"
@@ -35,12 +34,12 @@ class Login:
     headers: tuple[tuple[str, str], ...] = ()
 
     def body(self, email: str, password: str) -> str:
-        """Return what is sent, encoded."""
-        given = {self.field: email, "password": password}
-        return json.dumps(given) if self.as_json else urlencode(given)
+        """Return the encoded body."""
+        fields = {self.field: email, "password": password}
+        return json.dumps(fields) if self.as_json else urlencode(fields)
 
     def all_headers(self) -> dict[str, str]:
-        """Return the headers that go along."""
+        """Return the headers of the request."""
         return dict((_JSON if self.as_json else _FORM, *self.headers))
 
 
@@ -55,15 +54,15 @@ class Peer:
     login: Login
     #: Packages whose versions the table names.
     packages: tuple[str, ...]
-    #: Programs of stores that it needs a running one of.
+    #: Programs of the stores that must run for it.
     stores: frozenset[str] = frozenset()
     variant: str = ""
-    #: Whether its logins are measured; another set-up's are the same.
+    #: False if another set-up of the same library has the same logins.
     logs_in: bool = True
 
     @property
     def is_python(self) -> bool:
-        """Tell whether it is what a Python team would pick."""
+        """Return True if the peer runs on Python."""
         return self.server != "node"
 
     def command(self, port: int) -> list[str]:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the admin's desk costs among many users and events.
+"""What the admin pages cost among many users and events.
 
-`python -m bench.desk USERS EVENTS` fills the database that the settings
-name, and prints the session id of an admin.
+`python -m bench.admin_pages USERS EVENTS` fills the configured database
+and prints the session id of an admin.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ from vestibule.core.digest import digest_of
 from vestibule.db import engine, migrate
 from vestibule.db.hourly_counts import EPOCH, hour_of
 from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
 FEW = 1_000, 10_000
 MANY = 1_000_000, 10_000_000
@@ -57,7 +57,7 @@ KINDS = (
     "reauthenticated",
     "throttled",
 )
-#: The kind that nobody has an event of: all of a filter is passed over.
+#: A kind without any event: the filter has to scan all rows.
 RARE = "user_removed"
 #: What an admin asks for, as the pages and the API have it.
 ASKED = {
@@ -95,10 +95,10 @@ PAGES = 4
 def scales(
     folder: Path, generator: Generator, rounds: Rounds
 ) -> Iterator[Row]:
-    """Yield how much longer the desk takes among many than among few."""
+    """Yield how much longer admin pages take with many users than with few."""
     with ExitStack() as running:
         houses = [
-            _house(folder / f"desk{users}", users, happened, running)
+            _server(folder / f"desk{users}", users, happened, running)
             for users, happened in (FEW, MANY)
         ]
         asked = {what: [path] * 2 for what, path in ASKED.items()} | {
@@ -115,7 +115,8 @@ def scales(
                 )
             )
             yield Row(
-                f"desk, {what}, the fastest tenth of {rounds.seconds / 4:g} s:"
+                f"admin pages, {what},"
+                f" the fastest tenth of {rounds.seconds / 4:g} s:"
                 f" {MANY[0]:,} users, {MANY[1]:,} events : few",
                 ratios(many, few),
                 Goal(1.5, at_most=True),
@@ -124,7 +125,7 @@ def scales(
         yield from _exports(*houses[1])
 
 
-def _house(
+def _server(
     folder: Path, users: int, happened: int, running: ExitStack
 ) -> tuple[PinnedServer, str]:
     """Start a server on a file of so many; return an admin's cookie too."""
@@ -132,7 +133,7 @@ def _house(
         folder, WEB_PAGES="on", SESSION_PURGE_INTERVAL="86400"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "bench.desk", str(users), str(happened)],
+        [sys.executable, "-m", "bench.admin_pages", str(users), str(happened)],
         cwd=ROOT,
         env=server.env,
         check=True,

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from bench.load import BadAnswers
 from bench.peers.__main__ import main
-from bench.peers.asked import Attempt, LoggedInto
-from bench.peers.served import Served, started
+from bench.peers.queries import Attempt, LoginLoad
+from bench.peers.server import PeerServer, started
 from tests.ports import free_port
 
 #: A server that answers one path, in one line, for a moment's test.
@@ -55,9 +55,9 @@ def door() -> Iterator[int]:
         thread.join()
 
 
-def logged_into(port: int, *attempts: Attempt) -> LoggedInto:
+def logged_into(port: int, *attempts: Attempt) -> LoginLoad:
     """Return a measure of logins of this very process."""
-    return LoggedInto("door", port, lambda: [os.getpid()], [*attempts])
+    return LoginLoad("door", port, lambda: [os.getpid()], [*attempts])
 
 
 def test_logins_that_succeed_are_counted(door: int) -> None:
@@ -80,7 +80,7 @@ def test_a_login_that_fails_is_no_number(door: int, bad: Attempt) -> None:
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     """Its last words are in the error."""
-    served = Served("dead", free_port(), "/", tmp_path)
+    served = PeerServer("dead", free_port(), "/", tmp_path)
     with pytest.raises(RuntimeError, match=r"dead did not start:\nwhy"):
         served.start(
             [sys.executable, "-c", "raise SystemExit('why')"],
@@ -91,10 +91,10 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
 def test_a_server_ends_with_its_block(tmp_path: Path) -> None:
     """It answers inside, and its process is gone afterwards."""
     port = free_port()
-    served = Served("alive", port, "/", tmp_path)
+    served = PeerServer("alive", port, "/", tmp_path)
     command = [sys.executable, "-c", SERVER, str(port)]
     with started(served, command, dict(os.environ)):
-        assert served.ask("a=1").status_code == 200
+        assert served.request("a=1").status_code == 200
         (pid,) = served.pids()
     assert not Path(f"/proc/{pid}").exists()
 

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import cores
-from bench.peers.outside import Outside
-from bench.peers.roster import PEERS
+from bench.peers.installation import Installation
+from bench.peers.peers import PEERS
 from bench.rows import Rounds
 from tests.backends import PostgreSQL
 from vestibule.core import clock
@@ -31,7 +31,9 @@ NOT_COMPARED = (
 )
 
 
-def told(outside: Outside, rounds: Rounds, left_out: list[str]) -> list[str]:
+def footnotes(
+    installation: Installation, rounds: Rounds, left_out: list[str]
+) -> list[str]:
     """Return the paragraphs below the table."""
     shared = cores.serving() == cores.loading()
     said = [
@@ -42,7 +44,7 @@ def told(outside: Outside, rounds: Rounds, left_out: list[str]) -> list[str]:
         f" {cores.loading()}"
         f"{' (the only one: read with care)' * shared}. `seen` has ours :"
         " theirs, and the processor time of each one's own processes.",
-        f"Versions: {'; '.join(versions(outside))}.",
+        f"Versions: {'; '.join(versions(installation))}.",
         NOT_COMPARED,
     ]
     if left_out:
@@ -60,10 +62,10 @@ def processor() -> str:
     return platform.processor() or "an unnamed processor"
 
 
-def versions(outside: Outside) -> list[str]:
+def versions(installation: Installation) -> list[str]:
     """Return what runs here, each with its version."""
     names = {name for peer in PEERS for name in peer.packages}
-    if not outside.has_node():
+    if not installation.has_node():
         names -= {
             name
             for peer in PEERS
@@ -73,7 +75,7 @@ def versions(outside: Outside) -> list[str]:
     own = [f"{name} {version(name)}" for name in ("flask", "granian")]
     theirs = [
         f"{name} {number}"
-        for name, number in sorted(outside.versions(names).items())
+        for name, number in sorted(installation.versions(names).items())
     ]
     return [
         f"ours on Python {platform.python_version()} with {', '.join(own)}",

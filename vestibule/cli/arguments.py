@@ -1,34 +1,59 @@
 #!/usr/bin/env python3
-"""Which user an argument of the command line means.
+"""What commands read from outside: the database, users, passwords, answers.
 
-Passwords and answers in; with a terminal or without one.
-
-Its law: a password is read from where nobody sees it.
-
-Who is at the command line, as events name it.
+A command that only reads never creates a database: a wrong DATABASE_URL is
+an error and not an empty list. A password is read without an echo.
 """
 
 import os
 import pwd
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import click
 
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import COMMAND_LINE
 from vestibule.cli.commands import CommandError
-from vestibule.cli.store import require_database
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import InvalidValue
 from vestibule.core.text import escape_control_characters
+from vestibule.db import engine, health
+from vestibule.db.engine import Database
 from vestibule.db.models.user import User
+
+#: Characters of a system user's name that events keep.
+MAX_NAME_LENGTH = 64
+
+
+@contextmanager
+def existing_database() -> Iterator[Database]:
+    """Give the database that the settings name, whatever its schema is.
+
+    Raise `CommandError` if there is none.
+    """
+    with closing(engine.configured_database()) as database:
+        if not health.exists(database):
+            raise CommandError(
+                f"there is no file {database.url.database}: set DATABASE_URL"
+                " to the right one, or create it:"
+                f" {command_line('db upgrade')}"
+            )
+        yield database
+
+
+def require_database() -> None:
+    """Raise `CommandError` if there is no database."""
+    with existing_database():
+        pass
 
 
 def find_user(email_or_id: str) -> User:
     """Return the user with this id or email.
 
-    Scripts may give any text as an email, even the id of somebody else;
-    an argument that means two users is refused, not guessed at.
+    Scripts can store any text as an email, even the id of another user, so
+    an argument that fits two users is refused. Raise `CommandError`.
     """
     require_database()
     by_id = User.get(email_or_id)
@@ -42,28 +67,28 @@ def find_user(email_or_id: str) -> User:
         )
     if len(found) > 1:
         raise CommandError(
-            f"{shown} is the id of one user and another's email"
+            f"{shown} is the id of one user and the email of another"
         )
     return found.pop()
 
 
-def is_asked_by_person() -> bool:
-    """Tell whether somebody at a terminal can answer a question."""
+def is_interactive() -> bool:
+    """Return True if standard input is a terminal."""
     return bool(sys.stdin and sys.stdin.isatty())
 
 
 def read_new_password() -> str:
     """Ask for a new password twice, or read it from one line of input.
 
-    It is never an argument: those are seen in the list of processes and
+    It is never an argument: those are shown in the list of processes and
     kept by the shell. Raise `InvalidValue` if there is none.
     """
-    if is_asked_by_person():
-        asked: str = click.prompt(
+    if is_interactive():
+        password: str = click.prompt(
             "Password", hide_input=True, confirmation_prompt=True, err=True
         )
-        return asked
-    # It is `None` in a program that was started with it closed.
+        return password
+    # `sys.stdin` is None in a program that was started with it closed.
     line = sys.stdin.buffer.readline() if sys.stdin else b""
     if not line:
         raise InvalidValue(
@@ -78,25 +103,21 @@ def read_new_password() -> str:
 
 
 def confirm(question: str) -> None:
-    """Ask a yes-or-no question; go on only if the answer is yes."""
-    if not is_asked_by_person():
+    """Ask a yes-or-no question; end the command unless it is yes."""
+    if not is_interactive():
         raise click.UsageError("without a terminal, --yes is needed")
     click.confirm(question, abort=True, err=True)
 
 
-#: Characters of a name that are kept.
-MAX_NAME_LENGTH = 64
-
-
 def current_actor() -> Actor:
-    """Return who does what a command does: the user of its process.
+    """Return the actor of a command: the user of its process.
 
-    The kernel says who that is; the environment says what it was told.
+    It comes from the kernel: the environment can be set to anything.
     """
     number = os.getuid()
     try:
         name = pwd.getpwuid(number).pw_name
     except KeyError:
-        # Containers run as users whom no file has.
+        # A container may run as a user that /etc/passwd does not list.
         name = str(number)
     return Actor(f"{COMMAND_LINE}{name[:MAX_NAME_LENGTH]}", is_local=True)

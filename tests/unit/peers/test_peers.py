@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""The roster: each peer can be started, logged into and told apart."""
+"""The peers: each can be started, logged into and told apart."""
 
 import re
 from urllib.parse import parse_qs
 
 import pytest
 
-from bench.peers import hashes, outside
-from bench.peers.household import header_of
-from bench.peers.outside import APPS, HERE, OWN, Outside, stamp_of
-from bench.peers.roster import PEERS, Login
+from bench.peers import hashes, installation
+from bench.peers.fixtures import header_of
+from bench.peers.installation import APPS, HERE, OWN, Installation, stamp_of
+from bench.peers.peers import PEERS, Login
 from tests.serving import ROOT
 
-LISTS = outside.PEERS
+LISTS = installation.PEERS
 
 
 def test_each_peer_has_its_application() -> None:
@@ -81,7 +81,7 @@ def test_a_hash_is_named_with_its_cost(stored: str, name: str) -> None:
 
 
 def test_an_unknown_hash_is_no_row() -> None:
-    """A form that nobody wrote down is not shown under a wrong name."""
+    """An unknown form of hash is not shown under a wrong name."""
     with pytest.raises(ValueError, match="unknown"):
         hashes.name_of("secret")
 
@@ -90,7 +90,7 @@ def test_the_folder_is_never_in_the_tree() -> None:
     """Libraries for logins are installed anywhere but in the tree."""
     for inside in (ROOT, ROOT / "bench" / "installed"):
         with pytest.raises(ValueError, match="inside the tree"):
-            Outside(inside)
+            Installation(inside)
 
 
 def test_what_is_installed_is_pinned_by_hash() -> None:
@@ -119,7 +119,7 @@ def test_our_lists_have_none_of_the_peers() -> None:
         assert theirs.search(file.read_text()) is None
 
 
-def test_a_change_of_a_list_is_seen() -> None:
+def test_a_change_of_a_list_is_run() -> None:
     """What was installed by other lists is installed anew."""
     assert stamp_of(LISTS) != stamp_of(OWN)
     assert stamp_of(LISTS) == stamp_of(list(LISTS))

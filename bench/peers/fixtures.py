@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The peers of one run: their users, stores and servers.
 
-Its law: everybody has as many users, by one password, and each session
-is begun by a login over HTTP.
+All have the same number of users with one password, and each session is
+begun by a login over HTTP.
 """
 
 import shutil
@@ -15,10 +15,10 @@ import requests
 
 from bench.filling import PASSWORD, email_of
 from bench.peers import hashes
-from bench.peers.asked import Attempt
-from bench.peers.outside import APPS, Outside
-from bench.peers.roster import Peer
-from bench.peers.served import WHOAMI, Served, started
+from bench.peers.installation import APPS, Installation
+from bench.peers.peers import Peer
+from bench.peers.queries import Attempt
+from bench.peers.server import WHOAMI, PeerServer, started
 from bench.peers.stores import Redis
 from tests.backends import PostgreSQL
 from tests.ports import free_port
@@ -28,14 +28,14 @@ from tests.serving import environment
 USERS = 10
 
 
-class Household:
-    """What runs for the peers, until the stack of `running` ends it."""
+class Fixtures:
+    """Starts stores and peers, which the stack `running` ends."""
 
     def __init__(
-        self, outside: Outside, folder: Path, running: ExitStack
+        self, installation: Installation, folder: Path, running: ExitStack
     ) -> None:
         """Keep files in `folder`; start nothing yet."""
-        self._outside = outside
+        self._installation = installation
         self._folder = folder
         self._running = running
         self._redis: Redis | None = None
@@ -48,26 +48,26 @@ class Household:
         for store in sorted(peer.stores):
             if found[store] is None:
                 return store
-        if not peer.is_python and not self._outside.has_node():
+        if not peer.is_python and not self._installation.has_node():
             return "node and npm"
         return None
 
-    def move_in(self, peer: Peer) -> "Tenant":
-        """Make a peer's users and start it; it ends with the run."""
+    def start_peer(self, peer: Peer) -> "RunningPeer":
+        """Create a peer's users and start it; it ends with the run."""
         folder = self._folder / f"{peer.app}-{free_port()}"
         folder.mkdir(parents=True)
-        served = Served(peer.name, free_port(), WHOAMI, folder)
+        served = PeerServer(peer.name, free_port(), WHOAMI, folder)
         env = self._env(peer, folder, served.port)
         hashed = self._prepared(peer, env, folder)
         command = peer.command(served.port)
         command[0] = self._program(peer, command[0])
         if not peer.is_python:
-            command[1] = str(self._outside.node / command[1])
+            command[1] = str(self._installation.node / command[1])
         self._running.enter_context(started(served, command, env))
-        return Tenant(peer, served, hashed, self.emails)
+        return RunningPeer(peer, served, hashed, self.emails)
 
     def _prepared(self, peer: Peer, env: dict[str, str], folder: Path) -> str:
-        """Make the tables and users; return the name of the hash."""
+        """Create the tables and users; return the name of the hash."""
         if peer.is_python:
             program = [
                 self._program(peer, "python"),
@@ -76,7 +76,7 @@ class Household:
         else:
             program = [
                 self._program(peer, "node"),
-                str(self._outside.node / f"{peer.app}.mjs"),
+                str(self._installation.node / f"{peer.app}.mjs"),
             ]
         done = subprocess.run(
             [*program, "prepare"],
@@ -92,13 +92,13 @@ class Household:
         return hashes.name_of(done.stdout.splitlines()[-1])
 
     def _program(self, peer: Peer, name: str) -> str:
-        """Return the path of a program that a peer runs by."""
+        """Return the path of a program that a peer needs."""
         if not peer.is_python:
             return str(shutil.which(name))
-        return self._outside.bin("peers", name)
+        return self._installation.bin("peers", name)
 
     def _env(self, peer: Peer, folder: Path, port: int) -> dict[str, str]:
-        """Return what a peer's application is given."""
+        """Return the environment variables of a peer's application."""
         env = environment(folder)
         env["PYTHONPATH"] = str(APPS)
         env["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -134,32 +134,32 @@ class Household:
         return self._postgresql.fresh_url()
 
 
-class Tenant:
+class RunningPeer:
     """A running peer, and the sessions begun there."""
 
     def __init__(
-        self, peer: Peer, served: Served, hashed: str, emails: list[str]
+        self, peer: Peer, served: PeerServer, hashed: str, emails: list[str]
     ) -> None:
-        """Log everybody in, and check what the sessions are good for."""
-        self.peer = peer
-        self.served = served
+        """Log all users in, and check that the sessions work."""
+        self.definition = peer
+        self.server = served
         self.hashed = hashed
         self.cookies = {email: self._logged_in(email) for email in emails}
         served.check(self.cookies)
 
     def attempts(self) -> list[Attempt]:
-        """Return the requests that log its users in."""
-        login = self.peer.login
+        """Return the login requests of its users."""
+        login = self.definition.login
         return [
             (login.path, login.all_headers(), login.body(email, PASSWORD))
             for email in self.cookies
         ]
 
     def _logged_in(self, email: str) -> str:
-        """Log somebody in; return the `Cookie` header of the session."""
-        login = self.peer.login
+        """Log a user in; return the `Cookie` header of the session."""
+        login = self.definition.login
         response = requests.post(
-            self.served.url + login.path,
+            self.server.url + login.path,
             data=login.body(email, PASSWORD),
             headers=login.all_headers(),
             timeout=60,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Somebody who is asked who asks, by load or one login after the other."""
+"""The measured queries: a route under load, or logins one by one."""
 
 import time
 from collections.abc import Callable
@@ -18,8 +18,8 @@ Pids = Callable[[], list[int]]
 Attempt = tuple[str, dict[str, str], str]
 
 
-class Asked:
-    """A route under load, and what its processes spend on it."""
+class RouteLoad:
+    """A route under load, and the processor time that it costs."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class Asked:
         generator: Generator,
         wanted: str = DOMAIN,
     ) -> None:
-        """Ask for the `requests` of a file; each answer has `wanted`.
+        """Send the `requests` of a file; each response must have `wanted`.
 
-        That is a part of every user's email: an answer that names nobody
-        is none.
+        That is a part of every user's email, so a response that identifies
+        no user does not count.
         """
         self.name = name
         self._port = port
@@ -46,22 +46,22 @@ class Asked:
         self.costs: list[float] = []
 
     def measure(self, seconds: int) -> None:
-        """Note how many good answers a second it gives.
+        """Record how many good responses a second it gives.
 
         Raise `BadAnswers` if there was another one.
         """
         before = spent(self._pids())
-        seen = self._seen(seconds)
+        seen = self._run(seconds)
         used = spent(self._pids()) - before
         self.rates.append(seen.rate)
         self.costs.append(used * 1000 / (seen.rate * seconds))
 
     def warm_up(self) -> None:
-        """Let it compile and fill what it keeps, unnoted."""
-        self._seen(WARM_UP)
+        """Let it compile and fill its caches, without recording."""
+        self._run(WARM_UP)
 
-    def _seen(self, seconds: int) -> Seen:
-        """Return what a run of some seconds saw; all answers were good."""
+    def _run(self, seconds: int) -> Seen:
+        """Return the result of some seconds of load."""
         try:
             return self._generator.run(
                 self._port,
@@ -74,8 +74,8 @@ class Asked:
             raise BadAnswers(f"{self.name}: {error}") from None
 
 
-class LoggedInto:
-    """A login that is done again and again, one at a time.
+class LoginLoad:
+    """A login that is repeated, one at a time.
 
     A window that ends amid a slow hash would not count that one; here the
     last login is waited for, so nothing is lost by rounding.
@@ -95,7 +95,7 @@ class LoggedInto:
         self.costs: list[float] = []
 
     def measure(self, seconds: int) -> None:
-        """Note how many logins a second succeed, each with its cookie.
+        """Record how many logins a second succeed, each with a cookie.
 
         Raise `BadAnswers` about one that does not.
         """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the benchmark gives each peer: a folder, a store, users to make.
+"""The settings that the benchmark gives each peer.
 
-It imports nothing but the standard library: each peer's application takes
-its set-up from here, so that all of them have the same users.
+It imports the standard library only. Each peer's application takes its
+set-up from here, so that all have the same users.
 """
 
 import os
@@ -17,7 +17,7 @@ EMAILS = os.environ["PEER_EMAILS"].split(",")
 PASSWORD = os.environ["PEER_PASSWORD"]
 #: What a peer that has several stores shall use.
 VARIANT = os.environ.get("PEER_VARIANT", "")
-#: Of as many characters as frameworks ask for; it protects nothing here.
+#: As long as frameworks ask for; it protects nothing here.
 SECRET = "a secret of a server that lives for some minutes on loopback only"
 
 

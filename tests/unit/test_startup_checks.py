@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Advice: what the start refuses, and what it warns of."""
+"""Startup checks: what a start refuses, and what it warns of."""
 
 import pytest
 
+from vestibule.checks.startup import check_settings, startup_warnings
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import drivers
 from vestibule.db.models.user import User
 from vestibule.mechanisms import MECHANISMS, mechanism_for
-from vestibule.server.checks import check_settings, startup_warnings
 
-NO_USER = "there is no user yet; add one:"
+NO_USER = "there is no user yet; hint:"
 NEVER = "sessions never expire"
 
 
@@ -51,7 +51,7 @@ def test_each_setting_is_checked(
 def test_open_doors_for_strangers_are_told_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever registers may do to others what the policy lets members do."""
+    """A user who registers may do what the policy lets members do."""
     monkeypatch.setenv("WEB_PAGES", "on")
     monkeypatch.setenv("REGISTRATION", "open")
     mechanism = mechanism_for("session_db_auth")
@@ -101,8 +101,8 @@ def test_sessions_in_memory_allow_one_worker(
 
 
 def test_what_is_open_is_told() -> None:
-    """Without a mechanism everybody may do everything."""
-    assert "every route is open to everybody" in _advice(None)
+    """Without a mechanism any client may do anything."""
+    assert "every route is open to anyone" in _advice(None)
     assert "every route" not in _advice("auth")
 
 
@@ -113,7 +113,7 @@ def test_sessions_without_end_are_told(
     User().save()
     for name in ("session_auth", "session_exp_auth", "session_db_auth"):
         assert NEVER in _advice(name)
-        assert "SESSION_NAME is not set: nobody can log in" in _advice(name)
+        assert "SESSION_NAME is not set: no user can log in" in _advice(name)
     monkeypatch.setenv("SESSION_NAME", "s")
     for duration, ends in [
         ("60", True),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it costs an application that a proxy asks for each request."""
+"""Measures forward authentication: what it costs an application."""
 
 import os
 from collections.abc import Iterator
@@ -99,7 +99,7 @@ def verified(
 def ungated(
     folder: Path, generator: Generator, rounds: Rounds
 ) -> Iterator[Row]:
-    """Yield what the gate and the pages leave of users/me's throughput."""
+    """Yield the throughput of users/me that verify and the pages leave."""
     with ExitStack() as running:
         targets = []
         for server in (
@@ -128,7 +128,7 @@ def ungated(
 def behind_nginx(
     folder: Path, generator: Generator, rounds: Rounds
 ) -> Iterator[Row]:
-    """Yield what verify leaves of an nginx that asks a constant answer."""
+    """Yield the throughput of nginx with verify and with a constant."""
     with ExitStack() as running:
         server = PinnedServer(folder / "behind", TRUSTED_PROXIES="127.0.0.1")
         known = filled_apart(server.env, STORED)
@@ -219,12 +219,12 @@ def remembered(folder: Path, generator: Generator, _: Rounds) -> Iterator[Row]:
 
 
 def _verifies(generator: Generator, known: list[Known]) -> Path:
-    """Return requests that ask who sends them."""
+    """Return requests to the verify route."""
     return generator.file([get(VERIFY, session_id) for session_id, _ in known])
 
 
 def _pages(generator: Generator, known: list[Known]) -> Path:
-    """Return requests for a page behind the gate."""
+    """Return requests for a page behind forward authentication."""
     return generator.file([get("/", session_id) for session_id, _ in known])
 
 

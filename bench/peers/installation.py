@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The folder outside the tree where the peers are installed.
 
-Its law: no library for logins or sessions gets into the tree or into
-`.venv`; whoever deletes this folder has deleted them all.
+No other library for logins or sessions gets into the tree or into `.venv`;
+deleting this folder deletes them all.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ APPS = HERE / "apps"
 PEERS = (HERE / "requirements.txt",)
 OWN = (ROOT / "requirements.txt", HERE / "requirements-own.txt")
 #: Seconds that an installation may take; a database is compiled in it.
-_PATIENCE = 1800
+_MAX_WAIT_SECONDS = 1800
 _VERSIONS = (
     "import json, sys; from importlib.metadata import version;"
     "print(json.dumps({n: version(n) for n in sys.argv[1:]}))"
@@ -31,9 +31,9 @@ _VERSIONS = (
 
 def default() -> Path:
     """Return the folder that `PEERS_DIR` names, or one of the cache's."""
-    given = os.environ.get("PEERS_DIR")
-    if given:
-        return Path(given).resolve()
+    configured = os.environ.get("PEERS_DIR")
+    if configured:
+        return Path(configured).resolve()
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "vestibule-peers"
 
@@ -46,7 +46,7 @@ def stamp_of(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-class Outside:
+class Installation:
     """Two environments of Python and one of Node, made when missing."""
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +66,7 @@ class Outside:
         return self.folder / "node"
 
     def has_node(self) -> bool:
-        """Tell whether what Node's peers need is there, and works."""
+        """Return True if the programs that Node's peers need work."""
         return not self._node_failed and all(
             map(shutil.which, ("node", "npm"))
         )
@@ -79,7 +79,7 @@ class Outside:
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         _run([sys.executable, "-m", "venv", str(place)], self.folder)
-        given = [part for file in lists for part in ("-r", str(file))]
+        options = [part for file in lists for part in ("-r", str(file))]
         _run(
             [
                 self.bin(environment, "python"),
@@ -90,7 +90,7 @@ class Outside:
                 "--disable-pip-version-check",
                 "--require-hashes",
                 "--no-deps",
-                *given,
+                *options,
             ],
             self.folder,
         )
@@ -150,20 +150,20 @@ class Outside:
 
     @staticmethod
     def _is_fresh(place: Path, stamp: str) -> bool:
-        """Tell whether `place` was made in full by the same lists."""
+        """Return True if `place` is complete and of the same lists."""
         noted = place / "stamp"
         return noted.is_file() and noted.read_text() == stamp
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Run an installer; raise `RuntimeError` with its last words."""
+    """Run an installer; raise `RuntimeError` with its last lines of output."""
     done = subprocess.run(
         command,
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=_PATIENCE,
+        timeout=_MAX_WAIT_SECONDS,
     )
     if done.returncode:
         said = "\n".join(done.stdout.splitlines()[-15:])

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""A program that serves, pinned to one core, and what it is asked.
+"""The server of a peer, pinned to one core, and checks of its responses.
 
-Its law: what was started ends, by its own process id and those of its
-children; what it says goes into a file, of which the end is shown if it
-fails.
+It is ended by its process id and those of its children. Its output goes
+into a file, whose last lines are shown if it fails.
 """
 
 import os
@@ -17,20 +16,20 @@ from pathlib import Path
 import requests
 
 from bench.cores import pin_server
-from bench.peers.answers import check_named, check_nobody
+from bench.peers.responses import check_anonymous, check_named
 
 WHOAMI = "/whoami"
 #: Seconds for a start, and for an end.
-_PATIENCE = 60
-#: A cookie's value that no server ever gave to anybody.
-_MADE_UP = "00000000-0000-4000-8000-00000000dead"
+_MAX_WAIT_SECONDS = 60
+#: A cookie's value that no server has issued.
+_INVENTED_VALUE = "00000000-0000-4000-8000-00000000dead"
 
 
-class Served:
+class PeerServer:
     """A server with one worker, as a child process on loopback."""
 
     def __init__(self, name: str, port: int, path: str, folder: Path) -> None:
-        """Speak of `name`; its words go into `folder`."""
+        """Prepare a server called `name` that logs into `folder`."""
         self.name = name
         self.port = port
         self.path = path
@@ -41,7 +40,7 @@ class Served:
     def start(self, command: list[str], env: dict[str, str]) -> None:
         """Start it on the serving core and wait until it answers.
 
-        Raise `RuntimeError` with its last words if it does not.
+        Raise `RuntimeError` with its last lines of output if it does not.
         """
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -53,7 +52,7 @@ class Served:
                 stderr=subprocess.STDOUT,
                 preexec_fn=pin_server,
             )
-        give_up = time.monotonic() + _PATIENCE
+        give_up = time.monotonic() + _MAX_WAIT_SECONDS
         while time.monotonic() < give_up and self._process.poll() is None:
             try:
                 requests.get(
@@ -63,15 +62,15 @@ class Served:
             except requests.RequestException:
                 time.sleep(0.1)
         self.stop()
-        raise RuntimeError(f"{self.name} did not start:\n{self.last()}")
+        raise RuntimeError(f"{self.name} did not start:\n{self.last_lines()}")
 
     def stop(self) -> None:
-        """End it and what it started; whatever stays is killed."""
+        """End it and its children; kill those that remain."""
         children = self.pids()[1:]
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(_PATIENCE / 4)
+            self._process.wait(_MAX_WAIT_SECONDS / 4)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -95,34 +94,34 @@ class Served:
             ),
         ]
 
-    def last(self) -> str:
-        """Return the last lines that it said."""
+    def last_lines(self) -> str:
+        """Return the last lines of its output."""
         return "\n".join(
             self._log.read_text(errors="replace").splitlines()[-15:]
         )
 
     def check(self, cookies: dict[str, str]) -> None:
-        """Make sure that each header of `cookies` names its email.
+        """Check that each header of `cookies` identifies its user.
 
-        It is answered 200 there, and never without such a header, nor
-        with made-up values. Raise `WrongAnswer` otherwise.
+        Such a request gets 200 and the email; one without the header or
+        with invented values does not. Raise `WrongResponse` otherwise.
         """
         for email, header in cookies.items():
-            found = self.ask(header)
+            found = self.request(header)
             check_named(self.name, found.status_code, found.text, email)
         names = [
             part.partition("=")[0].strip()
             for part in next(iter(cookies.values())).split(";")
         ]
-        made_up = "; ".join(f"{name}={_MADE_UP}" for name in names)
-        for without in (None, made_up):
-            found = self.ask(without)
-            check_nobody(
+        invented = "; ".join(f"{name}={_INVENTED_VALUE}" for name in names)
+        for without in (None, invented):
+            found = self.request(without)
+            check_anonymous(
                 self.name, found.status_code, found.text, list(cookies)
             )
 
-    def ask(self, cookies: str | None) -> requests.Response:
-        """Return its answer to who sends these `cookies`."""
+    def request(self, cookies: str | None) -> requests.Response:
+        """Return the response to a request with these `cookies`."""
         return requests.get(
             self.url + self.path,
             headers={} if cookies is None else {"Cookie": cookies},
@@ -133,8 +132,8 @@ class Served:
 
 @contextmanager
 def started(
-    served: Served, command: list[str], env: dict[str, str]
-) -> Iterator[Served]:
+    served: PeerServer, command: list[str], env: dict[str, str]
+) -> Iterator[PeerServer]:
     """Start a server for a `with` block, and end it."""
     served.start(command, env)
     try:

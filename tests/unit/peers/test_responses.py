@@ -3,7 +3,7 @@
 
 import pytest
 
-from bench.peers.answers import WrongAnswer, check_named, check_nobody
+from bench.peers.responses import WrongResponse, check_anonymous, check_named
 
 EMAIL = "user1@example.com"
 NAMED = '{"email": "user1@example.com", "id": 2}'
@@ -27,15 +27,15 @@ def test_the_right_user_passes() -> None:
 def test_another_answer_to_a_session_is_refused(
     status: int, body: str
 ) -> None:
-    """A redirect, nobody, or somebody else ends the run."""
-    with pytest.raises(WrongAnswer, match=f"peer: {status}"):
+    """A redirect, no user, or another user ends the run."""
+    with pytest.raises(WrongResponse, match=f"peer: {status}"):
         check_named("peer", status, body, EMAIL)
 
 
 @pytest.mark.parametrize("status", [302, 401, 403])
 def test_who_has_no_session_may_be_sent_away(status: int) -> None:
     """Frameworks differ in how they refuse; each of these is one."""
-    check_nobody("peer", status, "<h1>Unauthorized</h1>", [EMAIL])
+    check_anonymous("peer", status, "<h1>Unauthorized</h1>", [EMAIL])
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_who_has_no_session_may_be_sent_away(status: int) -> None:
 )
 def test_who_has_no_session_gets_no_user(status: int, body: str) -> None:
     """A good status or a user's email without a session ends the run."""
-    with pytest.raises(WrongAnswer, match="without a session"):
-        check_nobody("peer", status, body, ["user9@example.com", EMAIL])
+    with pytest.raises(WrongResponse, match="without a session"):
+        check_anonymous("peer", status, body, ["user9@example.com", EMAIL])

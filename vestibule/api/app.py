@@ -34,7 +34,6 @@ from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.sweeper import Sweeper
-from vestibule.web import access as door
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages
 
@@ -71,8 +70,8 @@ def create_app(auth: Auth | None) -> Flask:
         sweeper.ensure_running()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
-        if with_pages and door.is_page(request):
-            return door.require_page_authentication(_module().auth, request)
+        if with_pages and web.is_page(request):
+            return web.require_page_authentication(_module().auth, request)
         access.require_authentication(_module().auth, request)
         return None
 

@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""Where a person goes after signing in: back to where they came from.
+"""The pages to sign in and to sign out, and the redirect from `/`.
 
-Signing in and out.
-
-Its law: whatever is wrong with what was typed, the page says the same.
-
-The bare address: it leads to the account, to sign in or to set up.
+The sign-in page shows the same message for every wrong email or password,
+so it does not reveal which emails are registered.
 """
 
 from flask import Response
@@ -25,6 +22,7 @@ from vestibule.http.login import (
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
+from vestibule.web.forms import missing_fields
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import end_reason_message, throttled_message
 from vestibule.web.routes import (
@@ -39,7 +37,7 @@ from vestibule.web.templating import allow_form_redirect, page, redirect
 
 
 def return_url() -> str | None:
-    """Return the address that the request has for it, if it is safe."""
+    """Return the request's `return_to` if it is a safe redirect target."""
     return safe_redirect(
         current_request().values.get(RETURN_PARAMETER),
         settings.ALLOWED_RETURN_HOSTS.read(),
@@ -52,24 +50,20 @@ _FIELDS = ("email", "password")
 @pages.get(SIGN_IN)
 @public
 def show_sign_in() -> Response:
-    """Show the form, and why a session ended that is left of before."""
+    """Show the form, and why the previous session ended."""
     if current_request().current_user is not None:
         return page("signed_in.html", back=return_url() or ACCOUNT)
-    # Nobody could sign in, and who comes first may not know why.
+    # Without users, signing in is impossible.
     return redirect(SETUP) if needs_first_admin() else _form(200)
 
 
 @pages.post(SIGN_IN)
 @public
 def sign_in() -> Response:
-    """Begin a session of the user whose email and password were typed."""
+    """Check email and password, and log the user in."""
     request = current_request()
     email, password = (request.form.get(name, "") for name in _FIELDS)
-    if missing := {
-        name: gettext("Please fill this in.")
-        for name in _FIELDS
-        if not request.form.get(name)
-    }:
+    if missing := missing_fields(_FIELDS):
         return _form(400, errors=missing)
     try:
         found = User.search({"email": email})
@@ -89,7 +83,7 @@ def sign_in() -> Response:
 @pages.post("/sign-out")
 @public
 def sign_out() -> Response:
-    """End the session, if there still is one, and say goodbye."""
+    """End the session, if it is still live, and clear its cookie."""
     log_out(current_request().mechanism)
     response = redirect(SIGNED_OUT)
     clear_session_cookie(response)
@@ -99,16 +93,16 @@ def sign_out() -> Response:
 @pages.get(SIGNED_OUT)
 @public
 def show_signed_out() -> Response:
-    """Say that nobody is signed in here any more."""
+    """Confirm that the user is signed out."""
     if current_request().current_user is not None:
         return redirect("/")
     return page("signed_out.html")
 
 
 def log_in_and_redirect(user: User) -> Response | None:
-    """Begin a session of a new `user` and lead to the account page.
+    """Log in a new `user`, and return a redirect to the account page.
 
-    `None` if the user was changed meanwhile.
+    Return `None` if the user was changed meanwhile.
     """
     request = current_request()
     login = begin_session(request.mechanism, request, user)
@@ -127,13 +121,13 @@ def _form(
     alert: str | None = None,
     errors: dict[str, str] | None = None,
 ) -> MinimalResponse:
-    """Return the form with the email that was typed."""
+    """Return the form; the email keeps its value."""
     request, back = current_request(), return_url()
     shown = page(
         "sign_in.html",
         status,
         alert=alert,
-        ended=_ended() if status == 200 else None,
+        ended=_end_reason() if status == 200 else None,
         errors=errors or {},
         email=request.form.get("email", ""),
         back=back,
@@ -142,8 +136,8 @@ def _form(
     return allow_form_redirect(shown, back)
 
 
-def _ended() -> str | None:
-    """Return why the session of the cookie ended, if there is a cookie."""
+def _end_reason() -> str | None:
+    """Return why the session of the request's cookie ended, if any."""
     request = current_request()
     if request.sessions.session_cookie(request) is None:
         return None
@@ -152,8 +146,8 @@ def _ended() -> str | None:
 
 @pages.get("/")
 @public
-def entrance() -> Response:
-    """Lead to where the person who asks wants to be."""
+def redirect_from_root() -> Response:
+    """Redirect to the account, to sign in, or to set up."""
     if current_request().current_user is not None:
         return redirect(ACCOUNT)
     return redirect(SETUP if needs_first_admin() else SIGN_IN)

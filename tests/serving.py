@@ -161,7 +161,7 @@ class Server:
         self._ready.set()
 
 
-class MovedServer(Server):
+class ClockedServer(Server):
     """A server that shows the moment of a clock which the test moves."""
 
     def __init__(
@@ -169,7 +169,7 @@ class MovedServer(Server):
     ) -> None:
         """Prepare a server that reads the time from the file of `clock`."""
         super().__init__(folder, **settings)
-        self.program = ("-m", "tests.moved_server", str(clock.file))
+        self.program = ("-m", "tests.clocked_server", str(clock.file))
 
 
 def run_python(

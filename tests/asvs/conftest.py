@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from tests.asvs.breach_list import BreachList
 from tests.asvs.service import Service
-from tests.e2e.server.contents import alarms_of
+from tests.e2e.server.server_state import defect_lines
 from tests.serving import COOKIE
 from vestibule.db.engine import database
 from vestibule.db.tables import FAILURES
@@ -31,7 +31,7 @@ def _running(
     server.start()
     yield server
     server.stop()
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from tests.asvs.conftest import HOST_COOKIE
 from tests.asvs.service import Service
 from tests.e2e.server.accounts import account
-from tests.e2e.server.contents import alarms_of
+from tests.e2e.server.server_state import defect_lines
 
 HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
 
@@ -50,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     ).start()
     yield running
     running.stop()
-    assert alarms_of(running) == []
+    assert defect_lines(running) == []
 
 
 @pytest.fixture

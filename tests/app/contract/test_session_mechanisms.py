@@ -18,8 +18,8 @@ from api.v1.auth.session_exp_auth import SessionExpAuth
 from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
+from tests.fake_requests import FakeRequest, with_session
 from tests.serving import COOKIE
-from tests.visits import Visit, with_session
 
 pytestmark = pytest.mark.usefixtures("no_sessions", "cookie_name")
 
@@ -102,7 +102,7 @@ def test_current_user_and_end_of_a_session(any_database: str) -> None:
         other = auth.create_session(user.id)
         mine, strange = with_session(session_id), with_session("unknown")
         assert auth.current_user(mine) == user
-        for request in (None, Visit(), strange):
+        for request in (None, FakeRequest(), strange):
             assert auth.current_user(request) is None
             assert auth.destroy_session(request) is False
         assert auth.current_user() is None

@@ -16,7 +16,7 @@ from api.v1.auth.session_exp_auth import SessionExpAuth
 from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
-from tests.visits import with_session
+from tests.fake_requests import with_session
 
 pytestmark = pytest.mark.usefixtures("no_sessions")
 

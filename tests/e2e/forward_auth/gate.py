@@ -15,8 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.forward_auth.proxies import Proxy, is_open
 from tests.e2e.forward_auth.upstream import MARK
-from tests.e2e.server.patience import within
 from tests.e2e.server.test_throttle import From
+from tests.e2e.server.waiting import wait_until
 from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server
 
@@ -61,7 +61,7 @@ class Application:
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
         )
-        assert within(30, lambda: is_open(self.port))
+        assert wait_until(30, lambda: is_open(self.port))
 
     def stop(self) -> None:
         """End it and wait for its end."""

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 from tests.backends import missing
-from tests.e2e.server.patience import within
+from tests.e2e.server.waiting import wait_until
 from tests.ports import free_port
 from tests.serving import ROOT
 
@@ -85,7 +85,7 @@ class Proxy:
             self._launch(
                 filled(text, {self.listens: self.address()} | elsewhere)
             )
-            within(30, lambda: self.has_ended() or is_open(self.port))
+            wait_until(30, lambda: self.has_ended() or is_open(self.port))
             if not self.has_ended():
                 return
             self.port = free_port()

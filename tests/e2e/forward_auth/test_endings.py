@@ -22,7 +22,7 @@ from tests.e2e.forward_auth.gate import (
     reached,
 )
 from tests.e2e.server.conftest import ADD_USER
-from tests.e2e.server.patience import within
+from tests.e2e.server.waiting import wait_until
 from tests.serving import COOKIE, Server
 
 
@@ -90,7 +90,7 @@ def test_nothing_opens_while_vestibule_is_down(
         server.kill()
         assert refuses_all(gate, cookie)
         server.start()
-        assert within(
+        assert wait_until(
             15,
             lambda: gate.get("/page", PAGE, cookie).status_code == 203,
         )

@@ -17,8 +17,8 @@ from tests.e2e.forward_auth.questions import (
     Question,
     holding,
 )
+from tests.fake_requests import with_session
 from tests.serving import COOKIE
-from tests.visits import with_session
 from vestibule.api import app as app_module
 from vestibule.mechanisms.basic_auth import BasicAuth
 from vestibule.mechanisms.session_auth import SessionAuth

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.forward_auth.gate import EMAIL, PASSWORD
-from tests.e2e.server.contents import alarms_of
+from tests.e2e.server.server_state import defect_lines
 from tests.serving import COOKIE, Server
 
 VERIFY = b"/api/v1/auth_session/verify"
@@ -113,7 +113,7 @@ def next_request_works(
     yield
     assert exchange(vestibule, asking(session_line)) == [200, 200]
     assert exchange(vestibule, asking(b"")) == [401, 200]
-    assert alarms_of(vestibule) == []
+    assert defect_lines(vestibule) == []
 
 
 def asking(lines: bytes, body: bytes = b"") -> bytes:

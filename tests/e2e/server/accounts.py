@@ -35,7 +35,7 @@ def _hash() -> str:
     return passwords.hash_password(PASSWORD)
 
 
-def newcomer(role: str = "member") -> User:
+def add_user(role: str = "member") -> User:
     """Store a user with this role and the password, and no session."""
     user = User(email=f"{uuid.uuid4().hex}@example.com")
     user.set_hash(_hash())
@@ -46,7 +46,7 @@ def newcomer(role: str = "member") -> User:
 
 def account(role: str = "member") -> Account:
     """Store a user with this role, a password and a session."""
-    user = newcomer(role)
+    user = add_user(role)
     return Account(user, open_session(user))
 
 

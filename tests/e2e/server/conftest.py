@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server.contents import alarms_of, has_signed_in, rows_of
-from tests.e2e.server.patience import within
+from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
+from tests.e2e.server.waiting import wait_until
 from tests.serving import COOKIE, Server
 
 EMAIL = "bob@hbtn.io"
@@ -24,7 +24,7 @@ print(user.id)
 
 
 @dataclass(frozen=True)
-class House:
+class SharedServers:
     """Two servers on one database: by session and by Basic credentials."""
 
     folder: Path
@@ -40,7 +40,7 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServers]:
     """Run a house with one user for all tests that change nothing."""
     folder = tmp_path_factory.mktemp("house")
     sessions = Server(
@@ -50,19 +50,19 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     user_id = sessions.run(ADD_USER, EMAIL, PASSWORD).strip()
     session_id = sessions.login(EMAIL, PASSWORD)
     # It is noted soon after the answer, and nothing else may change.
-    assert within(30, lambda: has_signed_in(folder))
-    yield House(folder, sessions, basic, user_id, session_id)
+    assert wait_until(30, lambda: has_signed_in(folder))
+    yield SharedServers(folder, sessions, basic, user_id, session_id)
     for server in (sessions, basic):
         assert server.stop() == 0
-        assert alarms_of(server) == []
+        assert defect_lines(server) == []
 
 
 @pytest.fixture
-def untouched(house: House) -> Iterator[None]:
+def untouched(house: SharedServers) -> Iterator[None]:
     """Fail the test that changes a row, or makes a server complain."""
     before = rows_of(house.folder)
     yield
     assert rows_of(house.folder) == before
     for server in (house.sessions, house.basic):
-        assert alarms_of(server) == []
+        assert defect_lines(server) == []
         assert server.request("GET", "/api/v1/status").status_code == 200

@@ -60,7 +60,7 @@ def routes() -> set[tuple[str, str]]:
     }
 
 
-def wanted() -> set[tuple[str, str, str, str, str]]:
+def required_cells() -> set[tuple[str, str, str, str, str]]:
     """Return the cells that must be there: all but the status of each.
 
     Where no account is named there is only one's own.

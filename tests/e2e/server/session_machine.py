@@ -19,7 +19,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.e2e.server.accounts import PASSWORD, newcomer
+from tests.e2e.server.accounts import PASSWORD, add_user
+from tests.e2e.server.cluster import Cluster
 from tests.e2e.server.session_model import (
     IDLE,
     TOUCH,
@@ -27,7 +28,6 @@ from tests.e2e.server.session_model import (
     Person,
     SessionModel,
 )
-from tests.e2e.server.town import Town
 from tests.serving import COOKIE
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -64,7 +64,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     secrets: Bundle[str] = Bundle("secrets")
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: Cluster) -> None:
         """Prepare to use this town's servers."""
         super().__init__()
         self.town = town
@@ -314,7 +314,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def _person(self) -> Person:
         """Store a user whom nobody knows yet."""
-        user = newcomer()
+        user = add_user()
         return Person(user.id, str(user.email), PASSWORD)
 
     def _move(self, seconds: float) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.server.accounts import (
     handle_of,
     open_session,
 )
-from tests.e2e.server.matrix import POLICIES, Cell, cells, wanted
+from tests.e2e.server.matrix import POLICIES, Cell, cells, required_cells
 from tests.serving import COOKIE, Server
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -55,7 +55,7 @@ def start(serve: Serve, policy: str = "open", **more: str) -> Server:
     )
 
 
-def said(response: requests.Response) -> tuple[int, Any]:
+def status_and_json(response: requests.Response) -> tuple[int, Any]:
     """Return status and body of an answer."""
     return response.status_code, response.json()
 
@@ -91,7 +91,7 @@ def status_of(server: Server, cell: Cell) -> int:
 def test_the_matrix_is_whole() -> None:
     """Each route has its cells for both policies, and none stands twice."""
     told = [cell[:-1] for cell in cells()]
-    assert set(told) ^ wanted() == set()
+    assert set(told) ^ required_cells() == set()
     assert len(told) == len(set(told))
 
 
@@ -188,7 +188,7 @@ def test_without_authentication_nobody_is_an_admin(
         answer = server.request(
             cell.method, path, cookie=user.session_id, **body
         )
-        assert said(answer) == FORBIDDEN, cell
+        assert status_and_json(answer) == FORBIDDEN, cell
     shown = server.request("GET", f"/api/v1/users/{user.id}")
     assert shown.status_code == (200 if policy == "open" else 403)
     assert server.request("GET", "/api/v1/users/me").status_code == 404
@@ -201,7 +201,7 @@ def test_roles(serve: Serve) -> None:
 
     def give(by: Account, to: Account, role: str) -> tuple[int, Any]:
         """Give a role and return what is said."""
-        return said(
+        return status_and_json(
             server.request(
                 "PUT",
                 f"/api/v1/users/{to.id}/role",
@@ -265,7 +265,7 @@ def test_bodies_that_cannot_be_meant(
         answer = server.request(
             "PUT", path, cookie=admin.session_id, json=body
         )
-        assert said(answer) == (
+        assert status_and_json(answer) == (
             400,
             {"error": "Wrong format", "field": field},
         ), body
@@ -277,7 +277,9 @@ def test_bodies_that_cannot_be_meant(
             data=text,
             headers={"Content-Type": "application/json"},
         )
-        assert said(answer) == (400, {"error": "Wrong format"}), text
+        assert status_and_json(answer) == (400, {"error": "Wrong format"}), (
+            text
+        )
     stored = User.get(user.id)
     assert stored is not None
     assert (stored.role, stored.disabled_at) == ("member", None)
@@ -299,7 +301,7 @@ def test_to_admins_an_unknown_id_is_not_found(serve: Serve) -> None:
                 cookie=admin.session_id,
                 **BODIES.get((cell.method, cell.path), {}),
             )
-            assert said(answer) == NOT_FOUND, cell
+            assert status_and_json(answer) == NOT_FOUND, cell
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
@@ -360,7 +362,7 @@ def test_the_disabled_have_no_basic_credential(serve: Serve) -> None:
         ("DELETE", "/api/v1/sessions"),
     ):
         answer = server.request(method, route, auth=root)
-        assert said(answer) == NOT_FOUND
+        assert status_and_json(answer) == NOT_FOUND
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
@@ -384,8 +386,8 @@ def test_sessions_of_others(serve: Serve, auth_type: str) -> None:
     assert not any(each["current"] for each in listed.json())
     assert not any(secret in listed.text for secret in sessions)
     ended = server.request("DELETE", path, cookie=root)
-    assert said(ended) == (200, {"ended": 3})
-    assert said(server.request("DELETE", path, cookie=root)) == (
+    assert status_and_json(ended) == (200, {"ended": 3})
+    assert status_and_json(server.request("DELETE", path, cookie=root)) == (
         200,
         {"ended": 0},
     )
@@ -403,7 +405,7 @@ def test_sessions_of_others(serve: Serve, auth_type: str) -> None:
     assert not is_dead(root)
     assert not is_dead(other)
     ended = server.request("DELETE", "/api/v1/sessions", cookie=root)
-    assert said(ended) == (200, {"ended": 2})
+    assert status_and_json(ended) == (200, {"ended": 2})
     assert is_dead(root)
     assert is_dead(other)
 
@@ -415,7 +417,10 @@ def test_a_deleted_user_has_no_session(serve: Serve, auth_type: str) -> None:
     admin, bob = account("admin"), account()
     root, own = (server.login(each.email, PASSWORD) for each in (admin, bob))
     path = f"/api/v1/users/{bob.id}"
-    assert said(server.request("DELETE", path, cookie=root)) == (200, {})
+    assert status_and_json(server.request("DELETE", path, cookie=root)) == (
+        200,
+        {},
+    )
     User(id=bob.id, email=bob.email).save()
     answer = server.request("GET", "/api/v1/users/me", cookie=own)
     assert answer.status_code == 403

@@ -5,9 +5,9 @@ import base64
 
 import pytest
 
-from tests.e2e.server.conftest import EMAIL, PASSWORD, House
+from tests.e2e.server.conftest import EMAIL, PASSWORD, SharedServers
 from tests.e2e.server.test_bad_bodies import refused
-from tests.e2e.server.wire import Answer, ask
+from tests.e2e.server.wire import RawResponse, ask
 from tests.serving import COOKIE
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -18,7 +18,7 @@ VERIFY = b"/api/v1/auth_session/verify"
 RIGHT = base64.b64encode(f"{EMAIL}:{PASSWORD}".encode())
 
 
-def asked_alike(port: int, headers: list[bytes]) -> Answer:
+def asked_alike(port: int, headers: list[bytes]) -> RawResponse:
     """Ask who one is; the gate has to decide alike, with 401 for 403."""
     answer = ask(port, "GET", ME, headers)
     verified = ask(port, "GET", VERIFY, headers)
@@ -27,13 +27,13 @@ def asked_alike(port: int, headers: list[bytes]) -> Answer:
     return answer
 
 
-def with_cookie(house: House, *headers: bytes) -> Answer:
+def with_cookie(house: SharedServers, *headers: bytes) -> RawResponse:
     """Ask who one is, with these `Cookie` headers."""
     lines = [b"Cookie: " + header for header in headers]
     return asked_alike(house.sessions.port, lines)
 
 
-def with_basic(house: House, authorization: bytes) -> Answer:
+def with_basic(house: SharedServers, authorization: bytes) -> RawResponse:
     """Ask who one is, with this `Authorization` header."""
     return asked_alike(house.basic.port, [b"Authorization: " + authorization])
 
@@ -62,7 +62,7 @@ def with_basic(house: House, authorization: bytes) -> Answer:
     ],
 )
 def test_a_cookie_that_is_no_session_opens_nothing(
-    house: House, cookie: bytes, status: int
+    house: SharedServers, cookie: bytes, status: int
 ) -> None:
     """What is near to a session's cookie is not one; 401 if it has none."""
     given = cookie.replace(b"SESSION", house.session_id.encode())
@@ -72,7 +72,7 @@ def test_a_cookie_that_is_no_session_opens_nothing(
 @pytest.mark.parametrize("value", ["é".encode(), b"\xff\xfe", b"\xe9"])
 @pytest.mark.parametrize("after", [b"", b"SESSION"])
 def test_a_cookie_beyond_ascii_opens_nothing(
-    house: House, value: bytes, after: bytes
+    house: SharedServers, value: bytes, after: bytes
 ) -> None:
     """Bytes that no session id has never lead to one."""
     given = after.replace(b"SESSION", house.session_id.encode())
@@ -80,7 +80,7 @@ def test_a_cookie_beyond_ascii_opens_nothing(
 
 
 def test_a_cookie_tossed_in_by_a_second_header_is_refused(
-    house: House,
+    house: SharedServers,
 ) -> None:
     """Two values are a conflict, in one header or in two."""
     right = NAME + b"=" + house.session_id.encode()
@@ -89,7 +89,7 @@ def test_a_cookie_tossed_in_by_a_second_header_is_refused(
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', "{0}; _my_session_id={0}"])
-def test_the_right_cookie_opens(house: House, form: str) -> None:
+def test_the_right_cookie_opens(house: SharedServers, form: str) -> None:
     """The session's own cookie is taken, in quotes and doubled too."""
     value = form.format(house.session_id).encode()
     assert with_cookie(house, NAME + b"=" + value).status == 200
@@ -127,20 +127,22 @@ def test_the_right_cookie_opens(house: House, form: str) -> None:
     ],
 )
 def test_a_basic_header_that_is_no_credential_opens_nothing(
-    house: House, authorization: bytes
+    house: SharedServers, authorization: bytes
 ) -> None:
     """What is near to the right credential is not one."""
     refused(with_basic(house, authorization), 401, 403)
 
 
-def test_the_right_basic_header_opens(house: House) -> None:
+def test_the_right_basic_header_opens(house: SharedServers) -> None:
     """The user's own credential is taken, blanks in its email too."""
     assert with_basic(house, b"Basic " + RIGHT).status == 200
     spaced = base64.b64encode(f" {EMAIL.upper()} :{PASSWORD}".encode())
     assert with_basic(house, b"Basic " + spaced).status == 200
 
 
-def test_a_second_authorization_header_opens_nothing(house: House) -> None:
+def test_a_second_authorization_header_opens_nothing(
+    house: SharedServers,
+) -> None:
     """Two headers are no credential that could be meant."""
     answer = asked_alike(
         house.basic.port,

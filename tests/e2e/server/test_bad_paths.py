@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import Serve
-from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD, House
-from tests.e2e.server.contents import alarms_of, rows_of
-from tests.e2e.server.test_bad_bodies import newcomer, refused
+from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD, SharedServers
+from tests.e2e.server.server_state import defect_lines, rows_of
+from tests.e2e.server.test_bad_bodies import new_user_body, refused
 from tests.e2e.server.wire import JSON, ask
 from tests.serving import COOKIE
 
@@ -136,7 +136,9 @@ NOBODIES = [
 
 @pytest.mark.parametrize("target", [*DETOURS, *NEAR_VERIFY])
 @pytest.mark.usefixtures("untouched")
-def test_no_detour_leads_past_the_filter(house: House, target: bytes) -> None:
+def test_no_detour_leads_past_the_filter(
+    house: SharedServers, target: bytes
+) -> None:
     """Without a credential each path and method is refused."""
     for method in METHODS:
         for server in (house.sessions, house.basic):
@@ -151,7 +153,7 @@ def test_no_detour_leads_past_the_filter(house: House, target: bytes) -> None:
 @pytest.mark.parametrize("target", NEAR_VERIFY)
 @pytest.mark.usefixtures("untouched")
 def test_what_is_near_verify_lets_nobody_in(
-    house: House, target: bytes, method: str
+    house: SharedServers, target: bytes, method: str
 ) -> None:
     """Whoever asks is answered as for any path that there is not."""
     for server, given, status in (
@@ -173,7 +175,9 @@ def test_what_is_near_verify_lets_nobody_in(
 
 @pytest.mark.parametrize("target", ENCODED_VERIFY)
 @pytest.mark.usefixtures("untouched")
-def test_verify_by_another_spelling(house: House, target: bytes) -> None:
+def test_verify_by_another_spelling(
+    house: SharedServers, target: bytes
+) -> None:
     """It asks for what verify asks for, and names whoever has that."""
     for server, right in (
         (house.sessions, house.cookie),
@@ -189,7 +193,7 @@ def test_verify_by_another_spelling(house: House, target: bytes) -> None:
 @pytest.mark.parametrize("target", [b"/api/v1/users", b"*"])
 @pytest.mark.usefixtures("untouched")
 def test_no_other_method_lists_users(
-    house: House, method: str, target: bytes
+    house: SharedServers, method: str, target: bytes
 ) -> None:
     """Methods beside `GET` give no list, with a credential either."""
     answer = ask(house.sessions.port, method, target, [house.cookie])
@@ -198,7 +202,7 @@ def test_no_other_method_lists_users(
 
 
 @pytest.mark.usefixtures("untouched")
-def test_trace_does_not_repeat_the_cookie(house: House) -> None:
+def test_trace_does_not_repeat_the_cookie(house: SharedServers) -> None:
     """A script that traces a request must not read its cookie there."""
     for target in (b"/api/v1/status", b"/api/v1/users"):
         answer = ask(house.sessions.port, "TRACE", target, [house.cookie])
@@ -208,7 +212,9 @@ def test_trace_does_not_repeat_the_cookie(house: House) -> None:
 
 @pytest.mark.parametrize("nobody", NOBODIES)
 @pytest.mark.usefixtures("untouched")
-def test_an_id_of_nobody_is_not_found(house: House, nobody: bytes) -> None:
+def test_an_id_of_nobody_is_not_found(
+    house: SharedServers, nobody: bytes
+) -> None:
     """Whatever stands for an id is looked up as it is, and not found."""
     user_id = nobody.replace(b"USER", house.user_id.encode())
     target = b"/api/v1/users/" + user_id
@@ -225,7 +231,7 @@ def test_an_id_of_nobody_is_not_found(house: House, nobody: bytes) -> None:
 )
 @pytest.mark.usefixtures("untouched")
 def test_a_path_of_raw_bytes_is_no_request(
-    house: House, user_id: bytes
+    house: SharedServers, user_id: bytes
 ) -> None:
     """Bytes that a path may not have are refused before anything else."""
     target = b"/api/v1/users/" + user_id
@@ -235,7 +241,9 @@ def test_a_path_of_raw_bytes_is_no_request(
 
 @pytest.mark.parametrize("target", [b"/api/v1/status", b"/api/v1/nothing"])
 @pytest.mark.usefixtures("untouched")
-def test_a_long_query_changes_nothing(house: House, target: bytes) -> None:
+def test_a_long_query_changes_nothing(
+    house: SharedServers, target: bytes
+) -> None:
     """A query is not read, so a strange one has no effect."""
     for query in (b"?" + b"a=b&" * 2_000, b"?%00%ff", b"?email=\xff"):
         answer = ask(house.sessions.port, "GET", target + query)
@@ -260,7 +268,7 @@ def test_fifty_at_once_make_one_account(serve: Serve) -> None:
             "POST",
             b"/api/v1/users",
             [cookie, JSON],
-            newcomer(email=email),
+            new_user_body(email=email),
         )
         return answer.status, answer.body
 
@@ -273,4 +281,4 @@ def test_fifty_at_once_make_one_account(serve: Serve) -> None:
     assert {status for status, _ in answers} == {201, 400}
     assert len(rows_of(server.folder)["users"]) == 2
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clocks import FileClock
-from tests.e2e.server.accounts import PASSWORD, newcomer
-from tests.e2e.server.town import Town, running
+from tests.e2e.server.accounts import PASSWORD, add_user
+from tests.e2e.server.cluster import Cluster, running_cluster
 
 KINDS = ["session_auth", "session_exp_auth", "session_db_auth"]
 HOUR, DAY, YEAR = 3600, 86_400, 31_557_600
@@ -22,11 +22,11 @@ LIMITS = {
 
 def _started(
     kind: str, folders: pytest.TempPathFactory, **given: str
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run servers that throttle as usual, and sweep by no real clock."""
     folder = folders.mktemp("town")
     clock = FileClock(folder / "clock")
-    with running(
+    with running_cluster(
         kind,
         folder,
         clock,
@@ -40,7 +40,7 @@ def _started(
 @pytest.fixture(scope="module", params=KINDS)
 def limited_town(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run servers with both limits for all tests of this module."""
     yield from _started(request.param, tmp_path_factory, **LIMITS)
 
@@ -48,12 +48,12 @@ def limited_town(
 @pytest.fixture(scope="module", params=KINDS)
 def endless_town(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run servers whose sessions never end by themselves."""
     yield from _started(request.param, tmp_path_factory)
 
 
-def _lent(town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
+def _lent(town: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Put the test on the clock and the database of a town."""
     town.clock.install(monkeypatch)
     monkeypatch.setenv("DATABASE_URL", town.server(0).env["DATABASE_URL"])
@@ -62,24 +62,24 @@ def _lent(town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
 
 
 @pytest.fixture
-def limited(limited_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
+def limited(limited_town: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Return servers with both limits, and without users."""
     return _lent(limited_town, monkeypatch)
 
 
 @pytest.fixture
-def endless(endless_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
+def endless(endless_town: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Return servers without limits, and without users."""
     return _lent(endless_town, monkeypatch)
 
 
-def enter(town: Town) -> tuple[str, str]:
+def enter(town: Cluster) -> tuple[str, str]:
     """Log a new user in; return the email and the session id."""
-    email = str(newcomer().email)
+    email = str(add_user().email)
     return email, town.server(0).login(email, PASSWORD)
 
 
-def seen(town: Town, secret: str) -> set[tuple[int, str | None]]:
+def seen(town: Cluster, secret: str) -> set[tuple[int, str | None]]:
     """Return what the servers answer: the status, and why it is so."""
     answers = [
         server.request("GET", "/api/v1/users/me", secret)
@@ -99,7 +99,7 @@ def refused(reason: str) -> set[tuple[int, str | None]]:
     return {(403, f"reason={reason}")}
 
 
-def test_who_does_nothing_is_out(limited: Town) -> None:
+def test_who_does_nothing_is_out(limited: Cluster) -> None:
     """Half an hour without a request ends a session, to the second; with
     one each half hour it goes on, as long as a session may.
     """
@@ -125,7 +125,7 @@ def test_who_does_nothing_is_out(limited: Town) -> None:
     [(-HOUR, "clock_changed"), (DAY, "expired"), (10 * YEAR, "expired")],
 )
 def test_a_clock_that_jumps_ends_what_has_limits(
-    limited: Town, step: int, reason: str
+    limited: Cluster, step: int, reason: str
 ) -> None:
     """A session of the future is refused, and so is one of long ago; who
     logs in anew is in, and comes through the jump back likewise.
@@ -153,7 +153,7 @@ def test_a_clock_that_jumps_ends_what_has_limits(
     assert seen(limited, again) == GOOD
 
 
-def test_a_clock_set_right_gives_sessions_back(limited: Town) -> None:
+def test_a_clock_set_right_gives_sessions_back(limited: Cluster) -> None:
     """What a wrong clock refused is live again after it; nobody swept."""
     _, secret = enter(limited)
     limited.move(-HOUR)
@@ -162,7 +162,7 @@ def test_a_clock_set_right_gives_sessions_back(limited: Town) -> None:
     assert seen(limited, secret) == GOOD
 
 
-def test_clocks_of_two_machines_may_differ(limited: Town) -> None:
+def test_clocks_of_two_machines_may_differ(limited: Cluster) -> None:
     """Ten seconds before its beginning a session opens; eleven, not."""
     _, secret = enter(limited)
     limited.move(-10)
@@ -171,7 +171,7 @@ def test_clocks_of_two_machines_may_differ(limited: Town) -> None:
     assert seen(limited, secret) == refused("clock_changed")
 
 
-def test_no_jump_ends_what_has_no_limits(endless: Town) -> None:
+def test_no_jump_ends_what_has_no_limits(endless: Cluster) -> None:
     """Where sessions do not end by themselves, nobody asks for their age."""
     _, secret = enter(endless)
     for step in (-HOUR, DAY, 10 * YEAR, -11 * YEAR, 11 * YEAR):

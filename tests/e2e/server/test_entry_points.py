@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.e2e.server.contents import ALARMS
-from tests.e2e.server.patience import answers, within
+from tests.e2e.server.server_state import ALARMS
+from tests.e2e.server.waiting import is_serving, wait_until
 from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server
 
@@ -53,7 +53,7 @@ def running(server: Server, command: list[str]) -> Iterator[Path]:
             stderr=subprocess.STDOUT,
         )
     try:
-        assert within(30, lambda: answers(server)), output.read_text()
+        assert wait_until(30, lambda: is_serving(server)), output.read_text()
         yield output
     finally:
         process.terminate()
@@ -120,5 +120,5 @@ def test_a_host_may_have_a_name(tmp_path: Path) -> None:
     server = Server(tmp_path)
     server.env["API_HOST"] = "localhost"
     server.start()
-    assert answers(server)
+    assert is_serving(server)
     assert server.stop() == 0

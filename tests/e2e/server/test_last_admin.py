@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.e2e.server.accounts import Account, account
-from tests.e2e.server.test_authorization import said
+from tests.e2e.server.test_authorization import status_and_json
 from tests.serving import COOKIE
 from tests.threads import at_once
 from vestibule.db.models.user import User
@@ -38,7 +38,7 @@ def test_the_last_admin_stays(
 
         def take_away(number: int, admins: list[Account] = admins) -> Any:
             """Take the other one away; return what is said."""
-            return said(
+            return status_and_json(
                 server.request(
                     method,
                     f"/api/v1/users/{admins[1 - number].id}{ending}",
@@ -63,5 +63,5 @@ def test_the_last_admin_stays(
             cookie=last.session_id,
             **body,
         )
-        assert said(answer) == LAST
+        assert status_and_json(answer) == LAST
         left[0].remove()

@@ -16,8 +16,8 @@ import requests
 
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.e2e.server.contents import alarms_of, has_signed_in, rows_of
-from tests.e2e.server.patience import answers, is_alive, within
+from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
+from tests.e2e.server.waiting import is_alive, is_serving, wait_until
 from tests.e2e.server.wire import CHUNKED, FORM, begin, chunks, finish
 from tests.serving import COOKIE, Server
 from vestibule.server import worker
@@ -94,7 +94,7 @@ def test_what_is_in_flight_is_finished(
     assert server.process.wait(20) == 0
     assert server.stop() == 0
     assert len(rows_of(server.folder)["user_sessions"]) == logins
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 def test_a_killed_worker_is_replaced(serve: Serve) -> None:
@@ -108,10 +108,10 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     for _ in range(3):
         [one] = server.workers()
         os.kill(one, signal.SIGKILL)
-        assert within(
+        assert wait_until(
             5,
             lambda dead=one: (  # type: ignore[misc]
-                not is_alive(dead) and answers(server)
+                not is_alive(dead) and is_serving(server)
             ),
         )
         me = server.request("GET", ME, cookie=session)
@@ -119,7 +119,7 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     assert server.process.pid == parent and server.process.poll() is None
     server.login(EMAIL, PASSWORD)
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 @pytest.mark.parametrize("moment", ["as it dies", "as all start anew"])
@@ -130,18 +130,18 @@ def test_a_dead_worker_does_not_swallow_the_end(
     monkeypatch.setattr(Server, "program", ("-c", HASTY))
     server = serve(**SETTINGS)
     for _ in range(1 if moment == "as it dies" else 2):
-        assert within(5, lambda: bool(server.workers()))
+        assert wait_until(5, lambda: bool(server.workers()))
         [one] = server.workers()
         os.kill(one, signal.SIGKILL)
         if moment != "as it dies":
-            assert within(
+            assert wait_until(
                 5,
                 lambda dead=one: (  # type: ignore[misc]
                     dead not in server.workers()
                 ),
             )
     if moment != "as it dies":
-        assert within(
+        assert wait_until(
             5,
             lambda: any(
                 "starting anew" in line for line in list(server.output)
@@ -150,7 +150,7 @@ def test_a_dead_worker_does_not_swallow_the_end(
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(DRAIN + 15) == 0
     assert server.stop() == 0
-    assert not answers(server)
+    assert not is_serving(server)
 
 
 def test_a_worker_just_born_hears_the_end(
@@ -161,7 +161,7 @@ def test_a_worker_just_born_hears_the_end(
     server = serve(**SETTINGS)
     [one] = server.workers()
     os.kill(one, signal.SIGKILL)
-    assert within(5, lambda: one not in server.workers() != [])
+    assert wait_until(5, lambda: one not in server.workers() != [])
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(15) == 0
     assert server.stop() == 0
@@ -180,9 +180,9 @@ def test_a_worker_that_is_done_ends(
     login = b"/api/v1/auth_session/login"
     with begin(server.port, "POST", login, [FORM, CHUNKED]) as wire:
         # The server has read its head when it answers somebody else.
-        assert answers(server)
+        assert is_serving(server)
         server.process.send_signal(signal.SIGTERM)
-        assert within(10, lambda: not answers(server))
+        assert wait_until(10, lambda: not is_serving(server))
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(
                 2
@@ -194,7 +194,7 @@ def test_a_worker_that_is_done_ends(
     assert server.process.wait(15) == 0
     assert server.stop() == 0
     assert has_signed_in(server.folder)
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 def test_one_of_two_workers_may_die(serve: Serve) -> None:
@@ -207,8 +207,8 @@ def test_one_of_two_workers_may_die(serve: Serve) -> None:
         me = server.request("GET", ME, cookie=session)
         assert me.status_code == 200
     os.kill(first, signal.SIGKILL)
-    assert within(5, lambda: not is_alive(first) and answers(server))
-    assert within(5, lambda: len(server.workers()) == 2)
+    assert wait_until(5, lambda: not is_alive(first) and is_serving(server))
+    assert wait_until(5, lambda: len(server.workers()) == 2)
     assert second in server.workers()
     assert server.request("GET", ME, cookie=session).status_code == 200
     logout = server.request(
@@ -227,7 +227,7 @@ def test_workers_end_with_their_parent(serve: Serve) -> None:
     assert len(workers) == 2
     server.process.kill()
     try:
-        assert within(2, lambda: not any(is_alive(pid) for pid in workers))
+        assert wait_until(2, lambda: not any(is_alive(pid) for pid in workers))
     finally:
         for pid in filter(is_alive, workers):
             os.kill(pid, signal.SIGKILL)
@@ -271,7 +271,7 @@ def test_a_storm_of_logins_leaves_room(serve: Serve) -> None:
     assert {status for status, _ in seen} == {200}
     assert max(took for _, took in seen) < 5
     assert sign_in(server).status_code == 200
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 @pytest.mark.parametrize("mechanism", ["session_exp_auth", "session_db_auth"])
@@ -287,7 +287,7 @@ def test_expired_sessions_vanish_unasked(serve: Serve, mechanism: str) -> None:
     session = server.login(EMAIL, PASSWORD)
     stored = len(rows_of(server.folder)["user_sessions"])
     assert stored == (mechanism == "session_db_auth")
-    assert within(
+    assert wait_until(
         6,
         lambda: any(
             "dropped 1 expired sessions" in line
@@ -297,4 +297,4 @@ def test_expired_sessions_vanish_unasked(serve: Serve, mechanism: str) -> None:
     assert rows_of(server.folder)["user_sessions"] == []
     me = server.request("GET", ME, cookie=session)
     assert me.status_code == 403
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []

@@ -12,7 +12,7 @@ import requests
 
 from tests.conftest import Serve
 from tests.e2e.server.accounts import PASSWORD, Account, account
-from tests.e2e.server.test_authorization import said, start
+from tests.e2e.server.test_authorization import start, status_and_json
 from tests.serving import Server
 from tests.threads import at_once
 from vestibule.core import clock
@@ -71,7 +71,7 @@ def test_a_code_sets_a_password_once(serve: Serve, auth_type: str) -> None:
     ).json()
     assert re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){6}", issued["code"])
     done = reset(server, bob.email, issued["code"])
-    assert said(done) == (200, {})
+    assert status_and_json(done) == (200, {})
     assert "Set-Cookie" not in done.headers
     for session_id in sessions:
         me = server.request("GET", "/api/v1/users/me", cookie=session_id)
@@ -152,7 +152,10 @@ def test_a_field_that_is_missing(serve: Serve, missing: str) -> None:
         answer = server.request(
             "POST", "/api/v1/auth_session/reset", data=given
         )
-        assert said(answer) == (400, {"error": f"{missing} missing"})
+        assert status_and_json(answer) == (
+            400,
+            {"error": f"{missing} missing"},
+        )
 
 
 def test_a_password_that_cannot_be_taken(serve: Serve) -> None:

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.clocks import FileClock
+from tests.e2e.server.cluster import SESSION_BACKENDS, Cluster, running_cluster
 from tests.e2e.server.session_machine import SessionMachine
 from tests.e2e.server.session_model import DURATION, IDLE, MAX_AGE, TOUCH
-from tests.e2e.server.town import KINDS, Town, running
 
 LIMITS = {
     "SESSION_DURATION": str(DURATION),
@@ -23,12 +23,12 @@ LIMITS = {
 }
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=SESSION_BACKENDS)
 def town(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run servers under the limits of the model; this process too."""
     given = dict(LIMITS)
     if request.param.endswith("postgresql"):
@@ -37,11 +37,11 @@ def town(
         monkeypatch.setenv(name, value)
     clock = FileClock(tmp_path / "clock")
     clock.install(monkeypatch)
-    with running(request.param, tmp_path, clock, **given) as town:
+    with running_cluster(request.param, tmp_path, clock, **given) as town:
         yield town
 
 
-def _run(town: Town, examples: int, steps: int) -> None:
+def _run(town: Cluster, examples: int, steps: int) -> None:
     """Let the machine run in a town."""
 
     class Bound(SessionMachine):
@@ -63,13 +63,13 @@ def _run(town: Town, examples: int, steps: int) -> None:
     )
 
 
-def test_servers_behave_as_the_model(town: Town) -> None:
+def test_servers_behave_as_the_model(town: Cluster) -> None:
     """In the short run a hundred steps show no difference."""
     _run(town, 6, 25)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_servers_behave_as_the_model_for_long(town: Town) -> None:
+def test_servers_behave_as_the_model_for_long(town: Cluster) -> None:
     """Nor do ten thousand steps."""
     _run(town, 200, 60)

@@ -12,7 +12,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawResponse:
     """What came back: the status, the headers and the whole body."""
 
     status: int
@@ -48,12 +48,12 @@ def begin(
     return wire
 
 
-def finish(wire: socket.socket, method: str) -> Answer:
+def finish(wire: socket.socket, method: str) -> RawResponse:
     """Read the answer to a request that was begun."""
     response = HTTPResponse(wire, method=method)
     response.begin()
     headers = {name.lower(): text for name, text in response.getheaders()}
-    return Answer(response.status, headers, response.read())
+    return RawResponse(response.status, headers, response.read())
 
 
 def ask(
@@ -62,7 +62,7 @@ def ask(
     target: bytes,
     headers: Iterable[bytes] = (),
     body: bytes = b"",
-) -> Answer:
+) -> RawResponse:
     """Send a request of these parts and return the answer to it."""
     with begin(port, method, target, headers, body) as wire:
         return finish(wire, method)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server.patience import answers, within
+from tests.e2e.server.waiting import is_serving, wait_until
 from tests.e2e.torture.audit import audit
 from tests.e2e.torture.chance import chance
 from tests.e2e.torture.crowd import PASSWORD, Account, Client, Journal, Session
@@ -78,7 +78,7 @@ class Ordeal:
             stop.wait(self._chance.uniform(0.05, 0.5))
             killed = self._kill(victim)
             if victim not in ("parent", "both"):
-                assert within(5, lambda: self._is_whole(killed)), victim
+                assert wait_until(5, lambda: self._is_whole(killed)), victim
         finally:
             stop.set()
             for client in clients:
@@ -95,7 +95,7 @@ class Ordeal:
         return (
             len(workers) == WORKERS
             and not set(workers) & set(killed)
-            and answers(self._server)
+            and is_serving(self._server)
         )
 
     def _kill(self, victim: str) -> list[int]:

@@ -4,8 +4,8 @@
 import pytest
 
 from tests.conftest import Serve
-from tests.printed import invitation_of
 from tests.serving import COOKIE, Server
+from tests.startup_output import printed_setup_code
 from vestibule.accounts.first_admin import create_first_admin
 from vestibule.accounts.one_time_code import digest_of_code
 from vestibule.db.engine import database
@@ -32,7 +32,7 @@ def printed_until_stopped(server: Server) -> str:
 def test_a_start_without_users_prints_a_code(serve: Serve) -> None:
     """With the address; the code is good, and is stored as a digest."""
     server = serve(**PAGES)
-    address, code = invitation_of(server)
+    address, code = printed_setup_code(server)
     assert address == f"{server.url}/setup"
     stored = database().fetch_all(SETUP_CODES.select())
     assert [row.code_digest for row in stored] == [digest_of_code(code)]
@@ -46,9 +46,9 @@ def test_a_start_without_users_prints_a_code(serve: Serve) -> None:
 def test_each_start_prints_a_code_of_its_own(serve: Serve) -> None:
     """The one before goes on, for whoever has written it down."""
     first = serve(**PAGES)
-    codes = {invitation_of(first)[1]}
+    codes = {printed_setup_code(first)[1]}
     first.stop()
-    codes.add(invitation_of(serve(**PAGES))[1])
+    codes.add(printed_setup_code(serve(**PAGES))[1])
     assert len(codes) == 2
     assert len(database().fetch_all(SETUP_CODES.select())) == 2
 

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from tests.clocks import FileClock
-from tests.e2e.server.accounts import PASSWORD, newcomer, open_session
-from tests.e2e.server.town import KINDS, Town, running
+from tests.e2e.server.accounts import PASSWORD, add_user, open_session
+from tests.e2e.server.cluster import SESSION_BACKENDS, Cluster, running_cluster
 from tests.serving import COOKIE
 from tests.threads import at_once
 from vestibule.db.models.user_session import UserSession
@@ -24,12 +24,12 @@ TOUCH = 5
 VISITORS = 4
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=SESSION_BACKENDS)
 def town(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run servers with room for all in the queue of the hashes."""
     given = {
         "BLOCKING_THREADS": "256",
@@ -40,11 +40,11 @@ def town(
         given["DATABASE_URL"] = request.getfixturevalue("on_postgresql")
     clock = FileClock(tmp_path / "clock")
     clock.install(monkeypatch)
-    with running(request.param, tmp_path, clock, **given) as town:
+    with running_cluster(request.param, tmp_path, clock, **given) as town:
         yield town
 
 
-def log_in(town: Town, side: int, email: str, password: str) -> int:
+def log_in(town: Cluster, side: int, email: str, password: str) -> int:
     """Return the status of a login."""
     return (
         town.server(side)
@@ -60,7 +60,7 @@ def log_in(town: Town, side: int, email: str, password: str) -> int:
     )
 
 
-def statuses(town: Town, secret: str) -> set[int]:
+def statuses(town: Cluster, secret: str) -> set[int]:
     """Return what all servers answer to who has this secret."""
     return {
         server.request("GET", ME, secret).status_code
@@ -68,11 +68,11 @@ def statuses(town: Town, secret: str) -> set[int]:
     }
 
 
-def test_fifty_logins_and_twenty_password_changes(town: Town) -> None:
+def test_fifty_logins_and_twenty_password_changes(town: Cluster) -> None:
     """Fifty logins of one user are fifty sessions, known everywhere; of
     twenty changes of the password one counts, and leaves one session.
     """
-    user = newcomer()
+    user = add_user()
     email = str(user.email)
     secrets = at_once(
         50, lambda number: town.server(number).login(email, PASSWORD)
@@ -113,11 +113,11 @@ def test_fifty_logins_and_twenty_password_changes(town: Town) -> None:
         assert log_in(town, side, email, f"violet umbrella {winner}") == 200
 
 
-def test_no_use_brings_an_ended_session_back(town: Town) -> None:
+def test_no_use_brings_an_ended_session_back(town: Cluster) -> None:
     """Who is at work while the session is ended on another server notes
     the use of a session that is gone: it stays so.
     """
-    user = newcomer()
+    user = add_user()
     stored = town.auth_type == "session_db_auth"
     if stored:
         secrets = [open_session(user) for _ in range(200)]

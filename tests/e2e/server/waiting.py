@@ -10,7 +10,7 @@ import requests
 from tests.serving import Server
 
 
-def within(seconds: float, condition: Callable[[], object]) -> bool:
+def wait_until(seconds: float, condition: Callable[[], object]) -> bool:
     """Tell whether `condition` comes true in so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -20,7 +20,7 @@ def within(seconds: float, condition: Callable[[], object]) -> bool:
     return True
 
 
-def answers(server: Server) -> bool:
+def is_serving(server: Server) -> bool:
     """Tell whether the server answers a request now."""
     try:
         return server.request("GET", "/api/v1/status").status_code == 200

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.load import BadAnswers, Generator, get
-from tests.e2e.server.conftest import EMAIL, House
+from tests.e2e.server.conftest import EMAIL, SharedServers
 
 ME = "/api/v1/users/me"
 
@@ -20,7 +20,9 @@ def generator(request: pytest.FixtureRequest, tmp_path: Path) -> Generator:
     return Generator(tmp_path, request.param)
 
 
-def test_good_answers_are_counted(house: House, generator: Generator) -> None:
+def test_good_answers_are_counted(
+    house: SharedServers, generator: Generator
+) -> None:
     """Both tools give a rate and times that belong to one another."""
     requests = generator.file([get(ME, house.session_id)] * 3)
     seen = generator.run(house.sessions.port, requests, 2, 1)
@@ -29,7 +31,7 @@ def test_good_answers_are_counted(house: House, generator: Generator) -> None:
 
 
 def test_one_refused_answer_spoils_the_run(
-    house: House, generator: Generator
+    house: SharedServers, generator: Generator
 ) -> None:
     """A server that refuses quickly is not taken for a fast one."""
     requests = generator.file(
@@ -43,7 +45,7 @@ def test_one_refused_answer_spoils_the_run(
 
 
 def test_an_answer_that_names_nobody_spoils_the_run(
-    house: House, generator: Generator
+    house: SharedServers, generator: Generator
 ) -> None:
     """A 200 of another kind is no throughput where a text is wanted."""
     port = house.sessions.port

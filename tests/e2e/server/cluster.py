@@ -8,12 +8,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from tests.clocks import FileClock
-from tests.e2e.server.contents import alarms_of
-from tests.serving import COOKIE, MovedServer
+from tests.e2e.server.server_state import defect_lines
+from tests.serving import COOKIE, ClockedServer
 from vestibule.db.models.user import User
 
 #: Each mechanism with sessions, on each store that it can have.
-KINDS = (
+SESSION_BACKENDS = (
     "session_auth",
     "session_exp_auth",
     "session_db_auth-sqlite",
@@ -23,16 +23,16 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass
-class Town:
+class Cluster:
     """Servers that run on one database and one clock."""
 
     auth_type: str
-    servers: list[MovedServer]
+    servers: list[ClockedServer]
     clock: FileClock
     #: The latest moment that the clock has shown.
     latest: datetime = _LONG_AGO
 
-    def server(self, side: int) -> MovedServer:
+    def server(self, side: int) -> ClockedServer:
         """Return one of the servers, or the one there is."""
         return self.servers[side % len(self.servers)]
 
@@ -53,9 +53,9 @@ class Town:
 
 
 @contextmanager
-def running(
+def running_cluster(
     kind: str, folder: Path, clock: FileClock, **given: str
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run a town: two servers, or one where memory has the sessions.
 
     `kind` begins with the mechanism's name. No server may complain.
@@ -63,16 +63,16 @@ def running(
     auth_type = kind.partition("-")[0]
     given |= {"AUTH_TYPE": auth_type, "SESSION_NAME": COOKIE}
     servers = [
-        MovedServer(folder, clock, **given)
+        ClockedServer(folder, clock, **given)
         for _ in range(2 if auth_type == "session_db_auth" else 1)
     ]
     try:
         for server in servers:
             server.start()
-        yield Town(auth_type, servers, clock)
+        yield Cluster(auth_type, servers, clock)
     finally:
         for server in servers:
             if server.process.poll() is None:
                 server.stop()
     for server in servers:
-        assert alarms_of(server) == []
+        assert defect_lines(server) == []

@@ -10,8 +10,8 @@ import pytest
 from tests.backends import PostgreSQL
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.e2e.server.contents import alarms_of
-from tests.e2e.server.patience import within
+from tests.e2e.server.server_state import defect_lines
+from tests.e2e.server.waiting import wait_until
 from tests.serving import COOKIE, Server
 from vestibule.db import drivers, engine, migrate
 
@@ -81,7 +81,7 @@ def test_a_full_disk_stops_writes_only(tmp_path: Path) -> None:
             break
     assert statuses == {200, 503}
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
     server.start()
     for session in sessions:
         me = server.request("GET", "/api/v1/users/me", cookie=session)
@@ -124,7 +124,7 @@ def test_a_locked_database_delays_writes_only(serve: Serve) -> None:
     me = server.request("GET", "/api/v1/users/me", cookie=session)
     assert me.json()["first_name"] is None
     assert name(server, user_id, session, "Bob") == 200
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 def test_a_server_database_may_go_and_come_back(
@@ -155,8 +155,8 @@ def test_a_server_database_may_go_and_come_back(
         assert status.status_code == 200
     finally:
         # Somebody's connection may have taken the port for a moment.
-        assert within(60, lambda: starts(postgresql))
-    assert within(
+        assert wait_until(60, lambda: starts(postgresql))
+    assert wait_until(
         5,
         lambda: (
             server.request(
@@ -169,4 +169,4 @@ def test_a_server_database_may_go_and_come_back(
         me = server.request("GET", "/api/v1/users/me", cookie=session)
         assert me.status_code == 200
     server.login(EMAIL, PASSWORD)
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []

@@ -36,7 +36,7 @@ def has_signed_in(folder: Path) -> bool:
         return row[0] is not None
 
 
-def alarms_of(server: Server) -> list[str]:
+def defect_lines(server: Server) -> list[str]:
     """Return the lines of the server's output that tell of a defect."""
     return [
         line

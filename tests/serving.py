@@ -16,6 +16,15 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
+#: Settings of a server with sessions in its database.
+DB_SESSIONS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
+USERS = "/api/v1/users"
+ME = f"{USERS}/me"
+LOGIN = "/api/v1/auth_session/login"
+LOGOUT = "/api/v1/auth_session/logout"
+REFRESH = "/api/v1/auth_session/refresh"
+SESSIONS = "/api/v1/auth_session/sessions"
+VERIFY = "/api/v1/auth_session/verify"
 #: Settings that the tests' own environment must not lend to a server.
 _OURS = (
     "API_",
@@ -132,7 +141,7 @@ class Server:
         """Log in and return the session id that the cookie has."""
         response = self.request(
             "POST",
-            "/api/v1/auth_session/login",
+            LOGIN,
             data={"email": email, "password": password},
         )
         assert response.status_code == 200, response.text

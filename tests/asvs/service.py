@@ -8,14 +8,8 @@ from typing import Any
 
 import requests
 
-from tests.serving import Server
+from tests.serving import LOGIN, ME, Server
 
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-SESSIONS = "/api/v1/auth_session/sessions"
-REFRESH = "/api/v1/auth_session/refresh"
-ME = "/api/v1/users/me"
-USERS = "/api/v1/users"
 #: Long, and of no common words: good under every profile.
 GOOD = "violet umbrella 7 kites"
 EVIL = "https://evil.example"

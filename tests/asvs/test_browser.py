@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.asvs.service import EVIL, LOGOUT, ME, SESSIONS, USERS, Service
+from tests.asvs.service import EVIL, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import routes
 from tests.e2e.server.wire import ask
+from tests.serving import LOGOUT, ME, SESSIONS, USERS
 from vestibule.db.models.user import User
 
 

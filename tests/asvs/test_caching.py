@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.asvs.service import ME, SESSIONS, USERS, Service
+from tests.asvs.service import Service
 from tests.e2e.forward_auth.proxies import Nginx
 from tests.e2e.server.accounts import account
+from tests.serving import ME, SESSIONS, USERS
 
 #: A cache that keeps whatever it may, and beside it one that is told to
 #: keep what it may not: it shows that the first one would.

@@ -9,9 +9,10 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from tests.asvs.service import LOGOUT, ME, SESSIONS, USERS, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import routes
+from tests.serving import LOGOUT, ME, SESSIONS, USERS
 from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
 

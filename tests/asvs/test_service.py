@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from argon2 import extract_parameters
 
-from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service
+from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.wire import FORM, JSON, ask
+from tests.serving import LOGOUT, ME, USERS
 from tests.threads import at_once
 from vestibule.db.models.user import User
 

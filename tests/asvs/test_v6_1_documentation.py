@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.asvs.page import block, numbers
-from tests.asvs.service import LOGIN, LOGOUT, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import cells, routes
 from tests.e2e.server.test_throttle import login_from, refused
-from tests.serving import COOKIE
+from tests.serving import COOKIE, LOGIN, LOGOUT
 from vestibule.accounts import throttle
 from vestibule.accounts.password_policy import CONTEXT_WORDS
 from vestibule.mechanisms import MECHANISMS

@@ -14,8 +14,9 @@ from sqlalchemy import update
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from tests.asvs.breach_list import BROKEN, SLOW, STOLEN, BreachList, digits_of
-from tests.asvs.service import GOOD, USERS, Service, set_password
+from tests.asvs.service import GOOD, Service, set_password
 from tests.e2e.server.accounts import PASSWORD, account
+from tests.serving import USERS
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import USERS as USERS_TABLE

@@ -5,11 +5,12 @@ import pytest
 from sqlalchemy import update
 
 from tests.asvs.page import numbers
-from tests.asvs.service import GOOD, ME, Service
+from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import cells
 from tests.e2e.server.test_throttle import refused
 from tests.e2e.server.wire import ask
+from tests.serving import ME
 from vestibule.core import passwords
 from vestibule.db.engine import database
 from vestibule.db.models.user import User

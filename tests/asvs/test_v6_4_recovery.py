@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from tests.asvs.service import GOOD, ME, USERS, Service
+from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
+from tests.serving import ME, USERS
 from vestibule.core import clock
 from vestibule.db.engine import database
 from vestibule.db.tables import RESET_CODES

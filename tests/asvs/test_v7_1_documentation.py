@@ -6,8 +6,9 @@ from datetime import datetime
 import pytest
 
 from tests.asvs.page import block, numbers
-from tests.asvs.service import SESSIONS, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account, handle_of
+from tests.serving import SESSIONS
 from tests.threads import at_once
 from vestibule.core import settings
 

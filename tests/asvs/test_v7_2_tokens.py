@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tests.asvs.service import ME, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
+from tests.serving import ME
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions import new_session_id
 

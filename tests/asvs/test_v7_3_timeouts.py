@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.asvs.service import ME, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
-from tests.serving import COOKIE
+from tests.serving import COOKIE, ME
 
 
 def ended(server: Service, token: str) -> str | None:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """ASVS 7.4: what ended stays ended, on every worker, whoever ended it."""
 
-from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service, set_password
+from tests.asvs.service import GOOD, Service, set_password
 from tests.e2e.server.accounts import PASSWORD, account, open_session
+from tests.serving import LOGOUT, ME, USERS
 from tests.threads import at_once
 from vestibule.db.models.user import User
 

@@ -5,15 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from tests.asvs.service import (
-    EVIL,
-    LOGIN,
-    ME,
-    REFRESH,
-    SESSIONS,
-    USERS,
-    Service,
-)
+from tests.asvs.service import EVIL, Service
 from tests.e2e.server.accounts import (
     PASSWORD,
     account,
@@ -21,6 +13,7 @@ from tests.e2e.server.accounts import (
     open_session,
 )
 from tests.e2e.server.matrix import routes
+from tests.serving import LOGIN, ME, REFRESH, SESSIONS, USERS
 from vestibule.core import clock
 from vestibule.db.engine import database
 from vestibule.db.models.user import User

@@ -7,7 +7,7 @@ import pytest
 
 from tests.app.contract.transcript import ask, error
 from tests.conftest import Serve
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, ME, Server
 
 ADD_BOB = """
 from models.user import User
@@ -27,7 +27,6 @@ for age in sys.argv[2:]:
         user_id=sys.argv[1], session_id=age, created_at=began
     ).save()
 """
-ME = "/api/v1/users/me"
 DEAD = (403, error("Forbidden"))
 DURATION = 2
 
@@ -68,8 +67,7 @@ def test_a_session_ends(auth_type: str, serve: Serve) -> None:
 def test_without_a_duration_it_does_not_end(serve: Serve) -> None:
     """A `SESSION_DURATION` that is no integer sets no end, and is told."""
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         SESSION_DURATION="1.5",
     )
     user_id = server.run(ADD_BOB).strip()
@@ -89,8 +87,7 @@ def test_sixty_seconds_and_a_restart(
     server is started anew.
     """
     server = serve_shared(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         SESSION_DURATION="60",
         **stored_in,
     )

@@ -15,7 +15,7 @@ from tests.app.contract.transcript import (
     user_text,
 )
 from tests.conftest import Serve
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, LOGIN, LOGOUT, ME, Server
 
 ADD_BOB = """
 from models.user import User
@@ -30,9 +30,6 @@ print(UserSession.count())
 """
 BASIC = ("bob@hbtn.io", "a:b: c")
 FORM = {"email": "bob@hbtn.io", "password": "a:b: c"}
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-ME = "/api/v1/users/me"
 UNAUTHORIZED = (401, error("Unauthorized"))
 FORBIDDEN = (403, error("Forbidden"))
 NOT_FOUND = (404, error("Not found"))

@@ -16,7 +16,15 @@ from tests.app.contract.transcript import (
     user_text,
 )
 from tests.conftest import Serve
-from tests.serving import COOKIE, Server, environment, run_python
+from tests.serving import (
+    COOKIE,
+    LOGIN,
+    LOGOUT,
+    ME,
+    Server,
+    environment,
+    run_python,
+)
 
 ADD_BOB = """
 from models.user import User
@@ -28,9 +36,6 @@ print(user.id)
 #: The right header for the user above.
 BASIC = "Authorization: Basic Ym9ic2Vzc2lvbkBoYnRuLmlvOmZha2UgcHdk"
 BOB = user_text("bobsession@hbtn.io")
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-ME = "/api/v1/users/me"
 PAGE = (405, MethodNotAllowed().get_body())
 OK = (200, '{\n  "status": "OK"\n}\n')
 

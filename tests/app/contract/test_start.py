@@ -15,7 +15,7 @@ from api.v1.auth.session_db_auth import SessionDBAuth
 from api.v1.auth.session_exp_auth import SessionExpAuth
 from tests.conftest import Serve
 from tests.ports import free_port
-from tests.serving import COOKIE, environment, run_python
+from tests.serving import DB_SESSIONS, environment, run_python
 from vestibule.core import settings
 from vestibule.mechanisms import mechanism_for
 
@@ -46,9 +46,7 @@ def refused(folder: Path, **given: str) -> str:
 
 def test_the_line_that_says_it_runs(serve: Serve) -> None:
     """It stands alone on its line, and from then on there are answers."""
-    server = serve(
-        AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE, SESSION_DURATION="60"
-    )
+    server = serve(**DB_SESSIONS, SESSION_DURATION="60")
     assert [line for line in server.output if "Running" in line] == [
         f" * Running on http://127.0.0.1:{server.port}/\n"
     ]
@@ -140,7 +138,7 @@ def test_each_name_has_its_mechanism() -> None:
 
 def test_scripts_beside_the_server(serve: Serve) -> None:
     """What a script stores, changes or removes counts at the next request."""
-    server = serve(AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE)
+    server = serve(**DB_SESSIONS)
     user_id, session_id = server.run(
         "from api.v1.auth.session_db_auth import SessionDBAuth\n"
         "from models.user import User\n"

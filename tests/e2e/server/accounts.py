@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users of a server's database, put there without asking the server."""
+"""Users stored directly in a server's database, without a request."""
 
 import uuid
 from functools import cache
@@ -31,7 +31,7 @@ class Account(NamedTuple):
 
 @cache
 def _hash() -> str:
-    """Return one hash of the password for all: it takes long."""
+    """Return one hash of the password for all users: hashing is slow."""
     return passwords.hash_password(PASSWORD)
 
 

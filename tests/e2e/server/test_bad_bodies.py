@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bodies that are not what they should be: refused, and nothing else."""
+"""Malformed request bodies: each is refused and changes nothing."""
 
 import json
 import socket
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.usefixtures("untouched")
 
 DEEP = 100_000
 TWO_MB = b'{"email": "' + b"a" * 2_000_000 + b'"}'
-#: Complete within the limit, and too long with the blanks that follow.
+#: A complete object within the limit, followed by spaces beyond it.
 PADDED = b'{"first_name": "cut"}' + b" " * 2_000_000
 LOGIN = b"/api/v1/auth_session/login"
 
 
 def new_user_body(**fields: object) -> bytes:
-    """Return a body that would add a user but for the given `fields`."""
+    """Return a body that adds a user, changed by `fields`."""
     good = {"email": "new@hbtn.io", "password": "long enough"}
     return json.dumps(good | fields).encode()
 
@@ -103,7 +103,7 @@ NO_JSON_TYPES = [
 
 
 def refused(answer: RawResponse, *statuses: int) -> str:
-    """Check that the answer is a JSON error; return what it says."""
+    """Check that the response is a JSON error; return its text."""
     assert answer.status in statuses, answer
     assert answer.headers["content-type"] == "application/json"
     assert b"Traceback" not in answer.body
@@ -113,122 +113,124 @@ def refused(answer: RawResponse, *statuses: int) -> str:
 
 
 def post(
-    house: SharedServers, body: bytes, headers: Iterable[bytes] = (JSON,)
+    servers: SharedServers, body: bytes, headers: Iterable[bytes] = (JSON,)
 ) -> RawResponse:
-    """Try to add a user by `body`."""
+    """Try to add a user with `body`."""
     return ask(
-        house.sessions.port,
+        servers.session.port,
         "POST",
         b"/api/v1/users",
-        [house.cookie, *headers],
+        [servers.cookie, *headers],
         body,
     )
 
 
 def put(
-    house: SharedServers, body: bytes, headers: Iterable[bytes] = (JSON,)
+    servers: SharedServers, body: bytes, headers: Iterable[bytes] = (JSON,)
 ) -> RawResponse:
-    """Try to name the user of the house by `body`."""
+    """Try to name the user with `body`."""
     return ask(
-        house.sessions.port,
+        servers.session.port,
         "PUT",
-        f"/api/v1/users/{house.user_id}".encode(),
-        [house.cookie, *headers],
+        f"/api/v1/users/{servers.user_id}".encode(),
+        [servers.cookie, *headers],
         body,
     )
 
 
 def login(
-    house: SharedServers, body: bytes, headers: Iterable[bytes] = (FORM,)
+    servers: SharedServers, body: bytes, headers: Iterable[bytes] = (FORM,)
 ) -> RawResponse:
-    """Try to log in by `body`."""
-    return ask(house.sessions.port, "POST", LOGIN, headers, body)
+    """Try to log in with `body`."""
+    return ask(servers.session.port, "POST", LOGIN, headers, body)
 
 
 @pytest.mark.parametrize("body", NO_OBJECTS.values(), ids=NO_OBJECTS.keys())
-def test_what_is_no_json_object_is_no_user(
-    house: SharedServers, body: bytes
+def test_body_that_is_no_json_object_is_refused(
+    servers: SharedServers, body: bytes
 ) -> None:
-    """A body that is not one JSON object is of the wrong format."""
-    assert refused(post(house, body), 400) == "Wrong format"
-    assert refused(put(house, body), 400) == "Wrong format"
+    """A body that is not one JSON object has the wrong format."""
+    assert refused(post(servers, body), 400) == "Wrong format"
+    assert refused(put(servers, body), 400) == "Wrong format"
 
 
 @pytest.mark.parametrize("body", NO_USERS.values(), ids=NO_USERS.keys())
-def test_what_no_user_can_be_is_not_stored(
-    house: SharedServers, body: bytes
+def test_invalid_user_is_not_stored(
+    servers: SharedServers, body: bytes
 ) -> None:
-    """A field that cannot be taken is named, and nothing is stored."""
-    assert refused(post(house, body), 400).startswith("Can't create User: ")
+    """The error names the invalid field."""
+    assert refused(post(servers, body), 400).startswith("Can't create User: ")
 
 
 @pytest.mark.parametrize("field", ["email", "password"])
 @pytest.mark.parametrize("value", ["", None])
-def test_what_is_empty_is_missing(
-    house: SharedServers, field: str, value: str | None
+def test_empty_field_counts_as_missing(
+    servers: SharedServers, field: str, value: str | None
 ) -> None:
-    """An empty email or password counts as none."""
+    """An empty email or password counts as missing."""
     body = new_user_body(**{field: value})
-    assert refused(post(house, body), 400) == f"{field} missing"
+    assert refused(post(servers, body), 400) == f"{field} missing"
 
 
-def test_an_email_alone_is_not_enough(house: SharedServers) -> None:
-    """A user without a password cannot be added, whatever the email is."""
-    assert refused(post(house, b'{"email": 1}'), 400) == "password missing"
+def test_user_without_password_is_refused(servers: SharedServers) -> None:
+    """The missing password is reported before an invalid email."""
+    assert refused(post(servers, b'{"email": 1}'), 400) == "password missing"
 
 
 @pytest.mark.parametrize("body", NO_NAMES.values(), ids=NO_NAMES.keys())
-def test_what_no_name_can_be_names_nobody(
-    house: SharedServers, body: bytes
+def test_invalid_name_changes_nothing(
+    servers: SharedServers, body: bytes
 ) -> None:
-    """A name that is no text leaves both names as they were."""
-    assert refused(put(house, body), 400) == "Wrong format"
+    """A name that is no text leaves both names unchanged."""
+    assert refused(put(servers, body), 400) == "Wrong format"
 
 
 @pytest.mark.parametrize("headers", NO_JSON_TYPES)
-def test_json_has_to_say_that_it_is(
-    house: SharedServers, headers: tuple[bytes, ...]
+def test_json_without_content_type_is_refused(
+    servers: SharedServers, headers: tuple[bytes, ...]
 ) -> None:
-    """A body under another type, or none, is not taken for JSON."""
+    """A body of another content type is not read as JSON."""
     assert (
-        refused(post(house, new_user_body(), headers), 400) == "Wrong format"
+        refused(post(servers, new_user_body(), headers), 400) == "Wrong format"
     )
 
 
 @pytest.mark.parametrize("charset", [b"utf-16", b"latin-1", b"\xff", b"x"])
-def test_the_charset_of_json_is_always_utf8(
-    house: SharedServers, charset: bytes
+def test_json_charset_parameter_is_ignored(
+    servers: SharedServers, charset: bytes
 ) -> None:
-    """A charset has no meaning for JSON: the bytes have to be UTF-8."""
+    """JSON must be UTF-8 whatever the charset parameter says."""
     body = '{"first_name": "é"}'.encode("latin-1")
     headers = [b"Content-Type: application/json; charset=" + charset]
-    assert refused(put(house, body, headers), 400) == "Wrong format"
+    assert refused(put(servers, body, headers), 400) == "Wrong format"
 
 
 @pytest.mark.parametrize("body", [TWO_MB, PADDED])
-def test_two_megabytes_are_too_much(house: SharedServers, body: bytes) -> None:
-    """A body beyond the limit is refused, whether its length is told or
-    not; its beginning is not taken for the whole.
+def test_body_over_limit_is_refused(
+    servers: SharedServers, body: bytes
+) -> None:
+    """A body over the limit is refused with and without a length, and its
+    beginning is not used.
     """
     for send in (post, put):
-        refused(send(house, body), 413)
-        refused(send(house, chunks(body), [JSON, CHUNKED]), 413)
+        refused(send(servers, body), 413)
+        refused(send(servers, chunks(body), [JSON, CHUNKED]), 413)
 
 
 @pytest.mark.parametrize("size", [70_000, 600_000])
-def test_a_long_login_form_is_too_much(
-    house: SharedServers, size: int
+def test_login_form_over_64_kib_is_refused(
+    servers: SharedServers, size: int
 ) -> None:
-    """A login form may have 64 KiB, told or not."""
+    """The limit holds with and without a length."""
     form = b"email=bob%40hbtn.io&password=" + b"x" * size
-    refused(login(house, form), 413)
-    refused(login(house, chunks(form), [FORM, CHUNKED]), 413)
+    refused(login(servers, form), 413)
+    refused(login(servers, chunks(form), [FORM, CHUNKED]), 413)
 
 
-def test_a_short_chunked_form_is_read(house: SharedServers) -> None:
-    """A form of unknown length within the limit is a form."""
+def test_chunked_form_is_accepted(servers: SharedServers) -> None:
+    """A form without a length is read within the limit."""
     form = chunks(b"email=bob%40hbtn.io&password=wrong", 7)
-    answer = login(house, form, [FORM, CHUNKED])
+    answer = login(servers, form, [FORM, CHUNKED])
     assert refused(answer, 401) == "wrong password"
 
 
@@ -248,25 +250,25 @@ def test_a_short_chunked_form_is_read(house: SharedServers) -> None:
         b"email[]=bob%40hbtn.io&password[$ne]=x",
     ],
 )
-def test_a_strange_login_form_opens_nothing(
-    house: SharedServers, form: bytes
+def test_malformed_login_form_is_refused(
+    servers: SharedServers, form: bytes
 ) -> None:
-    """A form that no browser sends is answered as a wrong one."""
-    answer = login(house, form)
+    """A form that no browser sends does not log in."""
+    answer = login(servers, form)
     refused(answer, 400, 401, 404)
     assert "set-cookie" not in answer.headers
 
 
-def test_of_a_doubled_field_the_first_counts(house: SharedServers) -> None:
+def test_first_of_repeated_form_fields_counts(servers: SharedServers) -> None:
     """A right password after a wrong one does not log in."""
     form = f"email={EMAIL}&password=wrong&password={PASSWORD}".encode()
-    assert refused(login(house, form), 401) == "wrong password"
-    form = f"email=nobody@hbtn.io&email={EMAIL}&password={PASSWORD}".encode()
-    refused(login(house, form), 404)
+    assert refused(login(servers, form), 401) == "wrong password"
+    form = f"email=unknown@hbtn.io&email={EMAIL}&password={PASSWORD}".encode()
+    refused(login(servers, form), 404)
 
 
 def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
-    """Return a part of a multipart form."""
+    """Return one part of a multipart form."""
     head = b'--B\r\nContent-Disposition: form-data; name="%b"' % name
     return head + more + b"\r\n\r\n" + value + b"\r\n"
 
@@ -284,16 +286,16 @@ def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
     ],
 )
 @pytest.mark.parametrize("told", [True, False])
-def test_a_multipart_login_form_is_a_form(
-    house: SharedServers, body: bytes, statuses: tuple[int, ...], told: bool
+def test_multipart_login_form_has_the_same_limits(
+    servers: SharedServers, body: bytes, statuses: tuple[int, ...], told: bool
 ) -> None:
-    """A multipart form is read like the other, within the same limits."""
+    """A multipart form is read like an urlencoded one."""
     kind = b"Content-Type: multipart/form-data; boundary=B"
     whole = body + b"--B--\r\n"
     if told:
-        answer = login(house, whole, [kind])
+        answer = login(servers, whole, [kind])
     else:
-        answer = login(house, chunks(whole), [kind, CHUNKED])
+        answer = login(servers, chunks(whole), [kind, CHUNKED])
     refused(answer, *statuses)
 
 
@@ -310,12 +312,12 @@ def test_a_multipart_login_form_is_a_form(
         b"\xff\xfe",
     ],
 )
-def test_another_type_is_no_login_form(
-    house: SharedServers, kind: bytes
+def test_login_with_other_content_type_is_refused(
+    servers: SharedServers, kind: bytes
 ) -> None:
-    """A login of another type has no email, or is read as UTF-8."""
+    """The body is not read, or is read as UTF-8."""
     form = b"email=bob%40hbtn.io&password=wrong"
-    refused(login(house, form, [b"Content-Type: " + kind]), 400, 401)
+    refused(login(servers, form, [b"Content-Type: " + kind]), 400, 401)
 
 
 @pytest.mark.parametrize(
@@ -326,20 +328,20 @@ def test_another_type_is_no_login_form(
         ("POST", LOGIN, b"Content-Type: multipart/form-data; boundary=B"),
     ],
 )
-def test_a_client_that_hangs_up_is_forgotten(
-    house: SharedServers, method: str, target: bytes, kind: bytes
+def test_truncated_body_is_refused(
+    servers: SharedServers, method: str, target: bytes, kind: bytes
 ) -> None:
-    """A body that ends before its length is no body."""
+    """A body that ends before its `Content-Length` is not used."""
     head = b"\r\n".join(
         [
             method.encode() + b" " + target + b" HTTP/1.1",
             b"Host: 127.0.0.1",
-            house.cookie,
+            servers.cookie,
             kind,
             b"Content-Length: 900",
         ]
     )
-    with socket.create_connection(("127.0.0.1", house.sessions.port)) as wire:
+    with socket.create_connection(("127.0.0.1", servers.session.port)) as wire:
         wire.sendall(head + b"\r\n\r\n" + new_user_body())
         wire.shutdown(socket.SHUT_WR)
         wire.settimeout(20)

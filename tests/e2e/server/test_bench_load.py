@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The benchmark's load: good answers are counted, others are an error."""
+"""The load generator of the benchmark counts only good responses."""
 
 import shutil
 from pathlib import Path
@@ -8,53 +8,52 @@ import pytest
 
 from bench.load import BadAnswers, Generator, get
 from tests.e2e.server.conftest import EMAIL, SharedServers
-
-ME = "/api/v1/users/me"
+from tests.serving import ME
 
 
 @pytest.fixture(params=["wrk", "own"])
 def generator(request: pytest.FixtureRequest, tmp_path: Path) -> Generator:
-    """Return a generator that uses one of the tools."""
+    """Return a load generator that uses one of the two tools."""
     if request.param == "wrk" and shutil.which("wrk") is None:
         pytest.skip("wrk is not installed on this machine")
     return Generator(tmp_path, request.param)
 
 
-def test_good_answers_are_counted(
-    house: SharedServers, generator: Generator
+def test_good_responses_are_counted(
+    servers: SharedServers, generator: Generator
 ) -> None:
-    """Both tools give a rate and times that belong to one another."""
-    requests = generator.file([get(ME, house.session_id)] * 3)
-    seen = generator.run(house.sessions.port, requests, 2, 1)
+    """Both tools report a rate and consistent times."""
+    requests = generator.file([get(ME, servers.session_id)] * 3)
+    seen = generator.run(servers.session.port, requests, 2, 1)
     assert seen.rate > 10
     assert 0 < seen.p50 <= seen.p99 < 1000
 
 
-def test_one_refused_answer_spoils_the_run(
-    house: SharedServers, generator: Generator
+def test_refused_response_fails_the_run(
+    servers: SharedServers, generator: Generator
 ) -> None:
-    """A server that refuses quickly is not taken for a fast one."""
+    """A server that refuses quickly must not count as a fast one."""
     requests = generator.file(
         [
-            get(ME, house.session_id),
-            get(ME, "nobody's"),
+            get(ME, servers.session_id),
+            get(ME, "unknown"),
         ]
     )
     with pytest.raises(BadAnswers, match="refused"):
-        generator.run(house.sessions.port, requests, 2, 1)
+        generator.run(servers.session.port, requests, 2, 1)
 
 
-def test_an_answer_that_names_nobody_spoils_the_run(
-    house: SharedServers, generator: Generator
+def test_response_without_expected_text_fails_the_run(
+    servers: SharedServers, generator: Generator
 ) -> None:
-    """A 200 of another kind is no throughput where a text is wanted."""
-    port = house.sessions.port
-    named = generator.file([get(ME, house.session_id)])
+    """A 200 without the expected text does not count as throughput."""
+    port = servers.session.port
+    named = generator.file([get(ME, servers.session_id)])
     generator.run(port, named, 2, 1, EMAIL)
     other = generator.file(
         [
-            get(ME, house.session_id),
-            get("/api/v1/status", "nobody's"),
+            get(ME, servers.session_id),
+            get("/api/v1/status", "unknown"),
         ]
     )
     generator.run(port, other, 2, 1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Waiting for another process, with an end to the patience."""
+"""Bounded waits for another process."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.serving import Server
 
 
 def wait_until(seconds: float, condition: Callable[[], object]) -> bool:
-    """Tell whether `condition` comes true in so many seconds."""
+    """Return True if `condition` becomes true within so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -21,7 +21,7 @@ def wait_until(seconds: float, condition: Callable[[], object]) -> bool:
 
 
 def is_serving(server: Server) -> bool:
-    """Tell whether the server answers a request now."""
+    """Return True if the server responds to a request now."""
     try:
         return server.request("GET", "/api/v1/status").status_code == 200
     except requests.RequestException:
@@ -29,10 +29,10 @@ def is_serving(server: Server) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a thread of a process runs; one that only waits to be
-    reaped does not.
+    """Return True if a thread of the process runs.
 
-    Its first thread may be gone while the last still holds the sockets.
+    A zombie does not count. The first thread may be gone while the last one
+    still holds the sockets.
     """
     for task in Path(f"/proc/{pid}/task").glob("*/stat"):
         try:

@@ -52,7 +52,7 @@ OPEN = {
 }
 
 
-def test_names() -> set[str]:
+def names_of_tests() -> set[str]:
     """Return the names of the tests in this folder."""
     return {
         node.name
@@ -82,7 +82,7 @@ def test_each_row_has_a_test_or_a_reason() -> None:
 
 def test_each_test_of_a_row_exists() -> None:
     """A row names tests of this folder with its id."""
-    known = test_names()
+    known = names_of_tests()
     for row in requirements():
         for name in row.tests:
             assert name in known, name
@@ -93,7 +93,7 @@ def test_each_test_of_a_row_exists() -> None:
 def test_each_test_of_a_requirement_is_in_its_row() -> None:
     """Each test of V6 and V7 at these levels is in the table."""
     named = {name for row in requirements() for name in row.tests}
-    for name in test_names():
+    for name in names_of_tests():
         for asked in REQUIRED:
             if name.startswith(f"test_v{asked.replace('.', '_')}_"):
                 assert name in named, name

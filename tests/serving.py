@@ -16,6 +16,15 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
+#: Settings of a server with sessions in its database.
+DB_SESSIONS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
+USERS = "/api/v1/users"
+ME = f"{USERS}/me"
+LOGIN = "/api/v1/auth_session/login"
+LOGOUT = "/api/v1/auth_session/logout"
+REFRESH = "/api/v1/auth_session/refresh"
+SESSIONS = "/api/v1/auth_session/sessions"
+VERIFY = "/api/v1/auth_session/verify"
 #: Settings that the tests' own environment must not lend to a server.
 _OURS = (
     "API_",
@@ -133,7 +142,7 @@ class Server:
         """Log in and return the session id that the cookie has."""
         response = self.request(
             "POST",
-            "/api/v1/auth_session/login",
+            LOGIN,
             data={"email": email, "password": password},
         )
         assert response.status_code == 200, response.text
@@ -162,7 +171,7 @@ class Server:
         self._ready.set()
 
 
-class MovedServer(Server):
+class ClockedServer(Server):
     """A server that shows the moment of a clock which the test moves."""
 
     def __init__(
@@ -170,7 +179,7 @@ class MovedServer(Server):
     ) -> None:
         """Prepare a server that reads the time from the file of `clock`."""
         super().__init__(folder, **settings)
-        self.program = ("-m", "tests.moved_server", str(clock.file))
+        self.program = ("-m", "tests.clocked_server", str(clock.file))
 
 
 def run_python(

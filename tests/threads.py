@@ -14,7 +14,7 @@ from vestibule.db import engine
 T = TypeVar("T")
 
 
-class Scarce:
+class FailingThreadStart:
     """A system that refuses the next thread, and gives those after it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,22 +8,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-#: What it lists, and what makes it slow or broken when it is asked.
+#: Passwords: one that it lists, and two that make it slow or fail.
 STOLEN = "stolen violet umbrella"
 SLOW = "slow violet umbrella"
 BROKEN = "broken violet umbrella"
 
 
 def digits_of(password: str) -> str:
-    """Return the hash by which a password is listed."""
+    """Return the SHA-1 hash, in hexadecimal digits, of a password."""
     return sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
 
 
-class _Answering(BaseHTTPRequestHandler):
-    """Answers one question: the rest of all hashes that begin so."""
+class _RangeHandler(BaseHTTPRequestHandler):
+    """Responds with the listed hashes that have the requested prefix."""
 
     def do_GET(self) -> None:
-        """List what is stolen; some questions make it stumble."""
+        """List the matching hashes; two prefixes make it slow or fail."""
         asked = self.path.lstrip("/")
         self.server.asked.append(asked)  # type: ignore[attr-defined]
         if asked == digits_of(SLOW)[:5]:
@@ -35,15 +35,15 @@ class _Answering(BaseHTTPRequestHandler):
             self.wfile.write(f"{'0' * 35}:2\r\n{digits[5:]}:41\r\n".encode())
 
     def log_message(self, *told: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class BreachList:
-    """The service on a free port, with all that it was asked."""
+    """The service on a free port, with all requested prefixes."""
 
     def __enter__(self) -> "BreachList":
-        """Begin to listen."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
+        """Start listening."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _RangeHandler)
         self._server.daemon_threads = True
         self.asked: list[str] = []
         self._server.asked = self.asked  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from tests.asvs.breach_list import BreachList
 from tests.asvs.service import Service
-from tests.e2e.server.contents import alarms_of
+from tests.e2e.server.server_state import defect_lines
 from tests.serving import COOKIE
 from vestibule.db.engine import database
 from vestibule.db.tables import FAILURES
@@ -18,20 +18,20 @@ HOST_COOKIE = "__Host-session"
 
 @pytest.fixture(scope="session")
 def breach_list() -> Iterator[BreachList]:
-    """Run a stand-in for the service that lists stolen passwords."""
+    """Run the stand-in for the service that lists stolen passwords."""
     with BreachList() as listening:
         yield listening
 
 
-def _running(
+def run_service(
     folders: pytest.TempPathFactory, name: str, **settings: str
 ) -> Iterator[Service]:
-    """Run a server in a folder of its own; it must end without alarm."""
+    """Run a server in a folder of its own; it must report no defect."""
     server = Service(folders.mktemp("asvs"), name, **settings)
     server.start()
     yield server
     server.stop()
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def hardened_server(
     tmp_path_factory: pytest.TempPathFactory, breach_list: BreachList
 ) -> Iterator[Service]:
     """Run two workers with the hardened profile."""
-    yield from _running(
+    yield from run_service(
         tmp_path_factory,
         HOST_COOKIE,
         SECURITY_PROFILE="hardened",
@@ -54,16 +54,16 @@ def hardened_server(
 def contract_server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """Run a server as existing clients expect it."""
-    yield from _running(tmp_path_factory, COOKIE)
+    """Run a server with the settings that existing clients expect."""
+    yield from run_service(tmp_path_factory, COOKIE)
 
 
 @pytest.fixture(scope="session")
 def throttled_server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """Run a hardened server that throttles, and takes short passwords."""
-    yield from _running(
+    """Run a hardened server that throttles and accepts short passwords."""
+    yield from run_service(
         tmp_path_factory,
         HOST_COOKIE,
         SECURITY_PROFILE="hardened",
@@ -72,8 +72,8 @@ def throttled_server(
     )
 
 
-def _lent(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Put the test on the database of a server."""
+def use_database(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Let the test process use the database of a server."""
     monkeypatch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
     return server
 
@@ -82,24 +82,24 @@ def _lent(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 def hardened(
     hardened_server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> Service:
-    """Return the hardened server, its database being the test's."""
-    return _lent(hardened_server, monkeypatch)
+    """Return the hardened server; the test uses its database."""
+    return use_database(hardened_server, monkeypatch)
 
 
 @pytest.fixture
 def contract(
     contract_server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> Service:
-    """Return the server of the contract, its database being the test's."""
-    return _lent(contract_server, monkeypatch)
+    """Return the server with contract settings; the test uses its database."""
+    return use_database(contract_server, monkeypatch)
 
 
 @pytest.fixture
 def throttled(
     throttled_server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> Service:
-    """Return the server that throttles, all failures forgotten."""
-    server = _lent(throttled_server, monkeypatch)
+    """Return the server that throttles, without any failures."""
+    server = use_database(throttled_server, monkeypatch)
     with database().transaction() as connection:
         connection.execute(delete(FAILURES))
     return server

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What SECURITY.md says for programs to read."""
+"""The parts of SECURITY.md that programs read."""
 
 import re
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _ROW = re.compile(r"\| ([67]\.\d+\.\d+) \| ([12]) \| (.+?) \| (.+?) \|")
 
 
 class Requirement(NamedTuple):
-    """A requirement of ASVS, its level, and how it is met or why not."""
+    """A requirement of ASVS, its level, and its tests or a reason."""
 
     id: str
     level: int
@@ -20,12 +20,12 @@ class Requirement(NamedTuple):
 
     @property
     def tests(self) -> list[str]:
-        """Return the names of the tests that the row has."""
+        """Return the names of the tests in the row."""
         return re.findall(r"`(test_\w+)`", self.verdict)
 
 
 def requirements() -> list[Requirement]:
-    """Return the rows of the table, in its order."""
+    """Return the rows of the table in their order."""
     return [
         Requirement(found[1], int(found[2]), found[3], found[4])
         for found in map(_ROW.fullmatch, PAGE.read_text().splitlines())
@@ -44,5 +44,5 @@ def block(name: str) -> list[list[str]]:
 
 
 def numbers(name: str) -> dict[str, int]:
-    """Return the lines of a block that are each a name and a number."""
+    """Return a block whose lines are a name and a number each."""
     return {key: int(value) for key, value in block(name)}

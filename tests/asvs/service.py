@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A server whose cookie has a name of its choice, as ASVS wants it."""
+"""A server whose session cookie has a chosen name."""
 
 import json
 import time
@@ -8,24 +8,18 @@ from typing import Any
 
 import requests
 
-from tests.serving import Server
+from tests.serving import LOGIN, ME, Server
 
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-SESSIONS = "/api/v1/auth_session/sessions"
-REFRESH = "/api/v1/auth_session/refresh"
-ME = "/api/v1/users/me"
-USERS = "/api/v1/users"
-#: Long, and of no common words: good under every profile.
+#: A password that is valid under every profile.
 GOOD = "violet umbrella 7 kites"
 EVIL = "https://evil.example"
 
 
 class Service(Server):
-    """A server that is asked with the cookie put into the header by hand.
+    """A server whose client writes the session cookie into the header.
 
-    Clients keep a `Secure` cookie off the unencrypted connections that
-    the tests use.
+    HTTP clients do not send a `Secure` cookie over the unencrypted connections
+    of the tests.
     """
 
     def __init__(self, folder: Path, name: str, **settings: str) -> None:
@@ -50,14 +44,14 @@ class Service(Server):
             }
         return super().request(method, path, **rest)
 
-    def enter(
+    def post_login(
         self,
         email: str,
         password: str,
         cookie: str | None = None,
         **headers: str,
     ) -> requests.Response:
-        """Send the form of a login, perhaps with a cookie and headers."""
+        """Send a login form, optionally with a cookie and headers."""
         return self.request(
             "POST",
             LOGIN,
@@ -67,19 +61,19 @@ class Service(Server):
         )
 
     def login(self, email: str, password: str) -> str:
-        """Log in and return the session id that the cookie has."""
-        response = self.enter(email, password)
+        """Log in and return the session id of the cookie."""
+        response = self.post_login(email, password)
         assert response.status_code == 200, response.text
         return self.token(response)
 
     def token(self, response: requests.Response) -> str:
-        """Return the session id that an answer sets."""
+        """Return the session id that a response sets."""
         name, _, rest = response.headers["Set-Cookie"].partition("=")
         assert name == self.cookie_name
         return rest.partition(";")[0]
 
     def events_of(self, user_id: str) -> list[str]:
-        """Return what the security log has of a user so far."""
+        """Return the events of a user in the security log so far."""
         return [
             str(one["event"])
             for one in self.events()
@@ -87,7 +81,7 @@ class Service(Server):
         ]
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what the security log has so far, after a pause in it."""
+        """Return the security log so far, once it has stopped growing."""
         before = -1
         while before != len(self.output):
             before = len(self.output)
@@ -95,14 +89,14 @@ class Service(Server):
         return [json.loads(line) for line in self.output if line[:1] == "{"]
 
     def status(self, cookie: str) -> int:
-        """Return what the owner of a cookie is answered: 200, or 403."""
+        """Return the status of `users/me` for a cookie: 200 or 403."""
         return self.request("GET", ME, cookie).status_code
 
 
 def set_password(
     server: Service, cookie: str, current: str, new: str
 ) -> requests.Response:
-    """Ask to change the password of a cookie's user."""
+    """Request a change of the user's password."""
     return server.request(
         "PUT",
         f"{ME}/password",

@@ -1,42 +1,43 @@
 #!/usr/bin/env python3
-"""ASVS 3: what a browser is told, and what it cannot be made to do."""
+"""ASVS 3: cookies, headers and cross-site requests of browsers."""
 
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.asvs.service import EVIL, LOGOUT, ME, SESSIONS, USERS, Service
+from tests.asvs.service import EVIL, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import routes
 from tests.e2e.server.wire import ask
+from tests.serving import LOGOUT, ME, SESSIONS, USERS
 from vestibule.db.models.user import User
 
 
 def flags(response: requests.Response) -> tuple[str, set[str]]:
-    """Return the name of the cookie that is set, and its attributes."""
+    """Return the name and the attributes of the cookie that is set."""
     pair, *rest = response.headers["Set-Cookie"].split("; ")
     return pair.partition("=")[0], set(rest)
 
 
 def test_v3_3_1_secure_host_cookie(hardened: Service) -> None:
     """Hardened: `Secure`, a `__Host-` name, `Path=/` and no `Domain`."""
-    name, given = flags(hardened.enter(account().email, PASSWORD))
+    name, given = flags(hardened.post_login(account().email, PASSWORD))
     assert name == "__Host-session"
     assert given == {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"}
 
 
-def test_v3_3_1_other_names_do_not_start(tmp_path: Path) -> None:
+def test_v3_3_1_name_without_prefix_does_not_start(tmp_path: Path) -> None:
     """Hardened: a name without the prefix stops the start."""
     server = Service(tmp_path, "session", SECURITY_PROFILE="hardened")
     with pytest.raises(RuntimeError, match="__Host-"):
         server.start()
 
 
-def test_v3_3_4_token_in_the_cookie_alone(contract: Service) -> None:
-    """`HttpOnly` and `SameSite` always; the token is in no other place."""
+def test_v3_3_4_token_is_only_in_the_cookie(contract: Service) -> None:
+    """The cookie is `HttpOnly` and `SameSite`; nothing else has the token."""
     user = account()
-    answer = contract.enter(user.email, PASSWORD)
+    answer = contract.post_login(user.email, PASSWORD)
     name, given = flags(answer)
     assert given == {"HttpOnly", "Path=/", "SameSite=Lax"}
     token = contract.token(answer)
@@ -69,14 +70,14 @@ def test_v3_3_4_token_in_the_cookie_alone(contract: Service) -> None:
         ("POST", "/api/v1/reset", 404),
     ],
 )
-def test_v3_4_headers_of_every_answer(
+def test_v3_4_headers_of_every_response(
     request: pytest.FixtureRequest,
     profile: str,
     method: str,
     path: str,
     status: int,
 ) -> None:
-    """All answers have them, and no origin is reflected."""
+    """Every response has the security headers and reflects no origin."""
     server: Service = request.getfixturevalue(profile)
     cookie = account("admin").session_id if status in (404, 405) else None
     answer = server.request(
@@ -100,7 +101,7 @@ def test_v3_4_headers_of_every_answer(
     allowed = {"contract": "*", "hardened": None}[profile]
     assert headers.get("Access-Control-Allow-Origin") == allowed
     assert "Access-Control-Allow-Credentials" not in headers
-    # Nobody is trusted to say that there was TLS.
+    # There is no trusted proxy that could report TLS.
     assert "Strict-Transport-Security" not in headers
     assert headers["Content-Type"].startswith(
         ("application/json", "text/html; charset=utf-8")
@@ -116,10 +117,10 @@ def test_v3_4_headers_of_every_answer(
         {"Sec-Fetch-Site": "same-site", "Origin": "http://a.127.0.0.1"},
     ],
 )
-def test_v3_5_1_cross_site_requests(
+def test_v3_5_1_cross_site_requests_are_refused(
     hardened: Service, headers: dict[str, str]
 ) -> None:
-    """Every unsafe route refuses what another site sends, the login too."""
+    """Every unsafe route refuses cross-site requests, the login too."""
     admin = account("admin")
     for method, path in sorted(routes()):
         if method == "GET":
@@ -134,7 +135,7 @@ def test_v3_5_1_cross_site_requests(
 
 
 def test_v3_5_3_safe_methods_change_nothing(hardened: Service) -> None:
-    """GET and HEAD of every route leave user and session as they are."""
+    """GET and HEAD of every route leave users and sessions unchanged."""
     user = account()
     before = User.count()
     for _, path in sorted(routes()):
@@ -151,7 +152,7 @@ def test_v3_5_3_safe_methods_change_nothing(hardened: Service) -> None:
     assert hardened.status(user.session_id) == 200
 
 
-def test_v4_1_4_methods_that_are_not_listed(hardened: Service) -> None:
+def test_v4_1_4_unlisted_methods_are_refused(hardened: Service) -> None:
     """TRACE and others are refused on every route."""
     for method in ("TRACE", "PATCH", "CONNECT"):
         answer = ask(hardened.port, method, ME.encode())

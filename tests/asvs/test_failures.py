@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ASVS 3.4, 4.1 and 16.5: what fails, fails closed, and says little."""
+"""ASVS 3.4, 4.1 and 16.5: failures are closed and reveal nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,16 +9,17 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from tests.asvs.service import LOGOUT, ME, SESSIONS, USERS, Service
+from tests.asvs.conftest import HOST_COOKIE
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import routes
+from tests.serving import LOGOUT, ME, SESSIONS, USERS
 from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
 
-HOST_COOKIE = "__Host-session"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-#: What is not shown as JSON where it is shown.
+#: Routes whose 200 response is not JSON.
 SHOWN = {"/api/v1/events/export": "text/csv; charset=utf-8"}
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,7 +34,7 @@ HEADERS = {
 def running(
     folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str
 ) -> Iterator[Service]:
-    """Run a hardened server, its database being the test's."""
+    """Run a hardened server; the test uses its database."""
     server = Service(
         folder, HOST_COOKIE, SECURITY_PROFILE="hardened", **settings
     )
@@ -46,14 +47,14 @@ def running(
 
 
 def execute(statement: str) -> None:
-    """Change the database under the server."""
+    """Execute a statement on the server's database."""
     with database().transaction() as connection:
         connection.execute(text(statement))
 
 
 @contextmanager
 def without(table: str) -> Iterator[None]:
-    """Take a table away from the server."""
+    """Rename a table so that the server does not find it."""
     execute(f"ALTER TABLE {table} RENAME TO away")
     try:
         yield
@@ -62,7 +63,7 @@ def without(table: str) -> Iterator[None]:
 
 
 def assert_bare(answer: requests.Response, status: int) -> None:
-    """Check that an error has our headers, and tells nobody anything."""
+    """Check that an error has our headers and no details."""
     names = {500: "Internal Server Error", 503: "Service Unavailable"}
     assert answer.status_code == status
     assert answer.json() == {"error": names[status]}
@@ -76,28 +77,28 @@ def assert_bare(answer: requests.Response, status: int) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_v3_4_headers_of_a_defect(
+def test_v3_4_headers_of_internal_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A 500 has the headers of every answer, and no trace of its cause."""
+    """A 500 has the security headers and no trace of its cause."""
     with running(tmp_path, monkeypatch) as server:
         user = account()
         execute(
             "CREATE TRIGGER broken BEFORE INSERT ON user_sessions"
             " BEGIN SELECT RAISE(ABORT, 'a secret cause'); END"
         )
-        answer = server.enter(user.email, PASSWORD)
+        answer = server.post_login(user.email, PASSWORD)
         assert_bare(answer, 500)
         assert UserSession.count() == 1
         execute("DROP TRIGGER broken")
-        assert server.enter(user.email, PASSWORD).status_code == 200
+        assert server.post_login(user.email, PASSWORD).status_code == 200
     assert "a secret cause" in "".join(server.output)
 
 
-def test_v3_4_1_transport_security_behind_a_proxy(
+def test_v3_4_1_hsts_behind_trusted_proxy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a trusted proxy says that there was TLS, on every answer."""
+    """Every response has HSTS if a trusted proxy reports TLS."""
     with running(tmp_path, monkeypatch, TRUSTED_PROXIES="127.0.0.1") as server:
         token = account().session_id
         for path, cookie, status in (
@@ -111,7 +112,7 @@ def test_v3_4_1_transport_security_behind_a_proxy(
                 ("https", "max-age=63072000"),
                 ("http", None),
                 ("", None),
-                # The nearest proxy speaks last.
+                # The last entry is of the nearest proxy.
                 ("https, http", None),
                 ("http, https", "max-age=63072000"),
             ):
@@ -129,10 +130,10 @@ def test_v3_4_1_transport_security_behind_a_proxy(
 
 
 @pytest.mark.parametrize("table", ["users", "user_sessions"])
-def test_v16_5_without_a_table_nobody_comes_in(
+def test_v16_5_missing_table_refuses_sessions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    """Who was in is out while the database errs: nothing is shown."""
+    """A valid session is refused while the database fails, without data."""
     with running(tmp_path, monkeypatch) as server:
         user = account()
         with without(table):
@@ -147,14 +148,14 @@ def test_v16_5_without_a_table_nobody_comes_in(
                 answer = server.request(method, path, user.session_id)
                 assert_bare(answer, 503)
                 assert user.email not in answer.text
-            assert_bare(server.enter(user.email, PASSWORD), 503)
+            assert_bare(server.post_login(user.email, PASSWORD), 503)
         assert server.status(user.session_id) == 200
 
 
-def test_v16_5_basic_without_a_table(
+def test_v16_5_missing_table_refuses_basic_auth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The right password opens nothing either."""
+    """The right password is refused too."""
     with running(tmp_path, monkeypatch, AUTH_TYPE="basic_auth") as server:
         login = (account().email, PASSWORD)
         with without("users"):
@@ -163,20 +164,20 @@ def test_v16_5_basic_without_a_table(
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
-def test_v16_5_what_cannot_be_counted_is_not_tried(
+def test_v16_5_missing_counters_refuse_every_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
-    """Without its counters a login tells nobody if a password is right."""
+    """Without its counters a login does not reveal if a password is right."""
     with running(tmp_path, monkeypatch, THROTTLE="on") as server:
         user = account()
         with without("failures"):
-            assert_bare(server.enter(user.email, password), 503)
-        assert server.enter(user.email, PASSWORD).status_code == 200
+            assert_bare(server.post_login(user.email, password), 503)
+        assert server.post_login(user.email, PASSWORD).status_code == 200
 
 
 def test_v4_1_1_content_type_of_every_route(hardened: Service) -> None:
-    """Whoever asks, by whatever method, the body says what it is."""
-    asked = 0
+    """Every response has the right content type, for each role and method."""
+    sent = 0
     for method, path in sorted(routes()):
         for role in (None, "member", "admin"):
             user = account(role or "member")
@@ -193,5 +194,5 @@ def test_v4_1_1_content_type_of_every_route(hardened: Service) -> None:
                     405: {HTML},
                 }.get(answer.status_code, set())
                 assert answer.headers["Content-Type"] in kinds, (verb, target)
-                asked += 1
-    assert asked > 200
+                sent += 1
+    assert sent > 200

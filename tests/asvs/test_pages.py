@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ASVS 6.2 and 7.4: what the pages for people have to offer."""
+"""ASVS 6.2 and 7.4: requirements on the web pages."""
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -9,7 +9,7 @@ import pytest
 from tests.asvs.conftest import HOST_COOKIE
 from tests.asvs.service import Service
 from tests.e2e.server.accounts import account
-from tests.e2e.server.contents import alarms_of
+from tests.e2e.server.server_state import defect_lines
 
 HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
 
@@ -27,11 +27,11 @@ class Elements(HTMLParser):
     def handle_starttag(
         self, tag: str, attrs: list[tuple[str, str | None]]
     ) -> None:
-        """Keep an element."""
+        """Store an element."""
         self.found.append((tag, dict(attrs)))
 
     def password_fields(self) -> dict[str, dict[str, str | None]]:
-        """Return the fields that are named as passwords are."""
+        """Return the input fields whose name contains `password`."""
         return {
             str(given["name"]): given
             for tag, given in self.found
@@ -41,7 +41,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a hardened server that has pages."""
+    """Run a hardened server with web pages."""
     running = Service(
         tmp_path_factory.mktemp("pages"),
         HOST_COOKIE,
@@ -50,12 +50,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     ).start()
     yield running
     running.stop()
-    assert alarms_of(running) == []
+    assert defect_lines(running) == []
 
 
 @pytest.fixture
 def pages(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Return the server, its database being the test's."""
+    """Return the server; the test uses its database."""
     monkeypatch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
     return server
 
@@ -63,7 +63,7 @@ def pages(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 def shown(
     server: Service, path: str, cookie: str | None, status: int = 200
 ) -> Elements:
-    """Load a page as a browser does."""
+    """Load a page like a browser."""
     answer = server.request("GET", path, cookie, headers=HEADERS)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -71,7 +71,7 @@ def shown(
 
 
 def with_passwords(server: Service) -> dict[str, Elements]:
-    """Return the pages on which passwords are typed."""
+    """Return the pages with password fields."""
     cookie = account().session_id
     return {
         "/sign-in": shown(server, "/sign-in", None),
@@ -81,7 +81,7 @@ def with_passwords(server: Service) -> dict[str, Elements]:
 
 
 def test_v6_2_6_fields_hide_what_is_typed(pages: Service) -> None:
-    """Each field for a password is of the type that hides it."""
+    """Each password field has the type that hides it."""
     for path, page in with_passwords(pages).items():
         fields = page.password_fields()
         assert fields, path
@@ -90,7 +90,7 @@ def test_v6_2_6_fields_hide_what_is_typed(pages: Service) -> None:
 
 
 def test_v6_2_7_managers_and_paste(pages: Service) -> None:
-    """Managers are told what is asked for; nothing watches pasting."""
+    """Fields declare their purpose, and no script handles pasting."""
     for path, page in with_passwords(pages).items():
         for name, given in page.password_fields().items():
             new = name == "new_password"
@@ -109,7 +109,7 @@ def test_v6_2_7_managers_and_paste(pages: Service) -> None:
 
 
 def test_v7_4_4_sign_out_on_every_page(pages: Service) -> None:
-    """Whoever is signed in finds the button, where nothing is too."""
+    """Each page of a signed-in user has the button, error pages too."""
     cookie = account().session_id
     for path, status in (
         ("/account", 200),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ASVS 2, 4, 11, 14 to 16: rules that hold at once, input, logs."""
+"""ASVS 2, 4, 11, 14 to 16: concurrency, input, storage, logs."""
 
 import json
 import uuid
@@ -8,22 +8,23 @@ from datetime import datetime, timedelta
 import pytest
 from argon2 import extract_parameters
 
-from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service
+from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.wire import FORM, JSON, ask
+from tests.serving import LOGOUT, ME, USERS
 from tests.threads import at_once
 from vestibule.db.models.user import User
 
 
-def test_v2_3_3_one_account_of_parallel_registrations(
+def test_v2_3_3_concurrent_registrations_create_one_account(
     hardened: Service,
 ) -> None:
-    """Of 50 registrations of one email at once exactly one succeeds."""
+    """Of 50 concurrent registrations of one email, one succeeds."""
     admin = account("admin").session_id
     email = f"{uuid.uuid4().hex}@example.com"
 
     def register(_: int) -> int:
-        """Ask for the account when the others do."""
+        """Register when all threads are ready."""
         return hardened.request(
             "POST",
             USERS,
@@ -36,16 +37,18 @@ def test_v2_3_3_one_account_of_parallel_registrations(
 
     statuses = at_once(50, register)
     assert statuses.count(201) == 1
-    # 503: the queue of those who wait for a hash was full.
+    # 503: the queue for password hashing was full.
     assert set(statuses) <= {201, 400, 503}
     assert len(User.search({"email": email})) == 1
 
 
 @pytest.mark.parametrize("prefix", ["", "9.9.9.9, ", "127.0.0.1, ", "x,,"])
-def test_v4_1_3_forged_forwarding(hardened: Service, prefix: str) -> None:
-    """What a client says of its address is not in its session."""
+def test_v4_1_3_forged_address_is_ignored(
+    hardened: Service, prefix: str
+) -> None:
+    """A session does not store an address from a client's headers."""
     user = account()
-    answer = hardened.enter(
+    answer = hardened.post_login(
         user.email,
         PASSWORD,
         **{
@@ -78,19 +81,19 @@ def test_v11_4_2_password_storage(hardened: Service) -> None:
 
 
 def test_v11_4_2_absurd_parameters_are_refused(hardened: Service) -> None:
-    """A stored hash that asks for gigabytes costs a guesser no time."""
+    """A stored hash with excessive parameters costs no time."""
     user = account()
     user.user.set_hash(
         f"$argon2id$v=19$m=4194304,t=99,p=1${'A' * 22}${'A' * 43}"
     )
     user.user.save()
-    answer = hardened.enter(user.email, PASSWORD)
+    answer = hardened.post_login(user.email, PASSWORD)
     assert answer.status_code == 401
     assert answer.elapsed < timedelta(seconds=5)
 
 
-def test_v14_3_1_logout_clears(hardened: Service) -> None:
-    """The browser is told to drop cookie and cache."""
+def test_v14_3_1_logout_clears_browser_data(hardened: Service) -> None:
+    """The response clears the cookie and the cache."""
     answer = hardened.request("DELETE", LOGOUT, account().session_id)
     assert '"cache"' in answer.headers["Clear-Site-Data"]
     assert hardened.token(answer) == ""
@@ -98,8 +101,8 @@ def test_v14_3_1_logout_clears(hardened: Service) -> None:
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
-def test_v14_2_1_no_secret_in_addresses(hardened: Service) -> None:
-    """Credentials in the query open nothing."""
+def test_v14_2_1_credentials_in_query_are_refused(hardened: Service) -> None:
+    """Credentials in the query do not authenticate."""
     user = account()
     form = {"email": user.email, "password": PASSWORD}
     answer = hardened.request(
@@ -112,8 +115,8 @@ def test_v14_2_1_no_secret_in_addresses(hardened: Service) -> None:
     assert answer.status_code == 401
 
 
-def test_v15_3_3_mass_assignment(hardened: Service) -> None:
-    """A name is all that a member can write of an account."""
+def test_v15_3_3_mass_assignment_is_ignored(hardened: Service) -> None:
+    """A member can only write the names of an account."""
     user = account()
     answer = hardened.request(
         "PUT",
@@ -157,8 +160,10 @@ def test_v15_3_3_mass_assignment(hardened: Service) -> None:
         b"\xff",
     ],
 )
-def test_v15_3_5_types(hardened: Service, body: bytes) -> None:
-    """What is of another type, or no JSON object, is 400 and no user."""
+def test_v15_3_5_wrong_types_are_refused(
+    hardened: Service, body: bytes
+) -> None:
+    """A wrong type, or a body that is no JSON object, gets 400."""
     token = account("admin").session_id
     line = f"Cookie: {hardened.cookie_name}={token}".encode()
     before = User.count()
@@ -169,13 +174,13 @@ def test_v15_3_5_types(hardened: Service, body: bytes) -> None:
 
 
 def test_v16_2_security_log(hardened: Service) -> None:
-    """One line of JSON for each outcome, in UTC, without any secret."""
+    """One line of JSON per outcome, in UTC, without secrets."""
     user = account()
     forged = f"Mozilla\t{user.email}"
-    hardened.enter(user.email, "wr0ng and secret")
-    hardened.enter('x"\r\n{"event": "login", "user": "forged"}', "wrong")
+    hardened.post_login(user.email, "wr0ng and secret")
+    hardened.post_login('x"\r\n{"event": "login", "user": "forged"}', "wrong")
     token = hardened.token(
-        hardened.enter(user.email, PASSWORD, **{"User-Agent": forged})
+        hardened.post_login(user.email, PASSWORD, **{"User-Agent": forged})
     )
     hardened.request("DELETE", LOGOUT, token)
     hardened.status(token)
@@ -190,8 +195,8 @@ def test_v16_2_security_log(hardened: Service) -> None:
         assert secret not in said
 
 
-def test_v16_5_tossed_cookies_fail_closed(hardened: Service) -> None:
-    """Two cookies of the name with different values are nobody's."""
+def test_v16_5_conflicting_cookies_fail_closed(hardened: Service) -> None:
+    """Two session cookies with different values do not authenticate."""
     token = account().session_id
     name = hardened.cookie_name
     line = f"Cookie: {name}={token}; {name}=other".encode()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The table of SECURITY.md: no requirement without a test or a reason."""
+"""The table of SECURITY.md: each requirement has a test or a reason."""
 
 import ast
 from pathlib import Path
@@ -23,12 +23,12 @@ _RUNS = {
     "7.5": (1, 2),
     "7.6": (1, 2),
 }
-ASKED = [
+REQUIRED = [
     f"{section}.{number}"
     for section, (first, last) in _RUNS.items()
     for number in range(first, last + 1)
 ]
-UNFIT = {
+NOT_APPLICABLE = {
     "6.6.1",
     "6.8.1",
     "6.8.2",
@@ -37,8 +37,8 @@ UNFIT = {
     "7.1.3",
     "7.6.1",
 }
-#: What waits for multi-factor authentication or mail.
-WAITING = {
+#: Requirements that need multi-factor authentication or mail.
+OPEN = {
     "6.3.3",
     "6.4.3",
     "6.4.4",
@@ -52,8 +52,8 @@ WAITING = {
 }
 
 
-def names_here() -> set[str]:
-    """Return the names of the tests of this folder."""
+def names_of_tests() -> set[str]:
+    """Return the names of the tests in this folder."""
     return {
         node.name
         for file in Path(__file__).parent.glob("test_*.py")
@@ -62,27 +62,27 @@ def names_here() -> set[str]:
     }
 
 
-def test_every_requirement_has_its_row() -> None:
-    """All 53 are there, once, in order."""
-    assert len(ASKED) == 53
-    assert [row.id for row in requirements()] == ASKED
+def test_each_requirement_has_its_row() -> None:
+    """All 53 requirements have one row each, in order."""
+    assert len(REQUIRED) == 53
+    assert [row.id for row in requirements()] == REQUIRED
 
 
-def test_every_row_has_a_test_or_a_reason() -> None:
-    """Reasons are for the ones that cannot be tested, and no others."""
+def test_each_row_has_a_test_or_a_reason() -> None:
+    """Only requirements that cannot be tested have a reason instead."""
     for row in requirements():
-        if row.id in UNFIT:
+        if row.id in NOT_APPLICABLE:
             assert row.verdict.startswith("does not apply: "), row
-        elif row.id in WAITING:
+        elif row.id in OPEN:
             assert row.verdict.startswith("open: "), row
         else:
             assert row.tests, row
         assert len(row.verdict) > 20
 
 
-def test_every_named_test_exists() -> None:
-    """A row names tests of this folder that carry its id."""
-    known = names_here()
+def test_each_test_of_a_row_exists() -> None:
+    """A row names tests of this folder with its id."""
+    known = names_of_tests()
     for row in requirements():
         for name in row.tests:
             assert name in known, name
@@ -90,10 +90,10 @@ def test_every_named_test_exists() -> None:
             assert name.startswith(chapter), name
 
 
-def test_every_test_of_a_requirement_is_named() -> None:
-    """What is tested for V6 and V7 at these levels stands in the table."""
+def test_each_test_of_a_requirement_is_in_its_row() -> None:
+    """Each test of V6 and V7 at these levels is in the table."""
     named = {name for row in requirements() for name in row.tests}
-    for name in names_here():
-        for asked in ASKED:
+    for name in names_of_tests():
+        for asked in REQUIRED:
             if name.startswith(f"test_v{asked.replace('.', '_')}_"):
                 assert name in named, name

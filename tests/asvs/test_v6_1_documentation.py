@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""ASVS 6.1: what SECURITY.md says of authentication is what happens."""
+"""ASVS 6.1: SECURITY.md describes authentication as it works."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.asvs.page import block, numbers
-from tests.asvs.service import LOGIN, LOGOUT, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import cells, routes
 from tests.e2e.server.test_throttle import login_from, refused
-from tests.serving import COOKIE
+from tests.serving import COOKIE, LOGIN, LOGOUT
 from vestibule.accounts import throttle
 from vestibule.accounts.password_policy import CONTEXT_WORDS
 from vestibule.mechanisms import MECHANISMS
@@ -20,7 +20,7 @@ TYPES = [line[0] for line in block("authentication") if line[0] != "open"]
 OPEN: set[Route] = {
     (line[1], line[2]) for line in block("authentication") if line[0] == "open"
 }
-#: What these answer by themselves, to everybody.
+#: Routes with a fixed status for every client.
 FIXED = {"/api/v1/unauthorized": 401, "/api/v1/forbidden": 403}
 ADMINS: set[Route] = {
     (cell.method, cell.path)
@@ -31,7 +31,7 @@ ADMINS: set[Route] = {
 
 
 def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
-    """The page's numbers hold, and nobody else is locked out."""
+    """The numbers of the page hold, and no other user is locked out."""
     told = numbers("throttling")
     assert told == {
         "account-failures": throttle.FREE_FAILURES + 1,
@@ -44,9 +44,9 @@ def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
     }
     user = account()
     for _ in range(told["account-failures"]):
-        answer = throttled.enter(user.email, "wrong password")
+        answer = throttled.post_login(user.email, "wrong password")
         assert answer.status_code == 401
-    answer = throttled.enter(user.email, PASSWORD)
+    answer = throttled.post_login(user.email, PASSWORD)
     assert refused(answer) == told["first-wait-seconds"]
     answer = login_from(
         "127.0.0.2",
@@ -60,7 +60,7 @@ def test_v6_1_1_throttling_is_as_documented(throttled: Service) -> None:
 
 
 def test_v6_1_2_context_words_are_documented() -> None:
-    """The page has the fixed words, and where the others come from."""
+    """The page has the fixed words and the sources of the others."""
     told = [" ".join(line) for line in block("context-words")]
     fixed = [line for line in told if not line.startswith("<")]
     assert fixed == list(CONTEXT_WORDS)
@@ -74,7 +74,7 @@ def test_v6_1_2_context_words_are_documented() -> None:
 def status_of(server: Service, route: Route, *sent: str) -> int:
     """Send a request with a kind of credential; return the status."""
     method, path = route
-    path = path.replace("<user_id>", "nobody").replace("<handle>", "none")
+    path = path.replace("<user_id>", "unknown").replace("<handle>", "none")
     cookie, headers = None, {}
     if sent == ("cookie",):
         cookie = "c1d5a2c8-0000-4000-8000-000000000000"
@@ -86,9 +86,9 @@ def status_of(server: Service, route: Route, *sent: str) -> int:
 
 
 def verdict(route: Route, kind: str, status: int) -> str:
-    """Return how a status reads in the block: `in`, 401 or 403."""
+    """Return how the block shows a status: `in`, 401 or 403."""
     if kind == "unset" and route in ADMINS:
-        # Nobody is known there, so nobody is an admin.
+        # Without authentication there is no admin.
         assert status == 403
         return "in"
     assert status < 500
@@ -134,8 +134,8 @@ def test_v6_1_3_ways_to_authenticate(
 
 
 def good_cookie(server: Service, route: Route, email: str) -> int:
-    """Send a request with a new session's cookie, if there can be one."""
-    answer = server.enter(email, PASSWORD)
+    """Send a request with a new session, if the mechanism has any."""
+    answer = server.post_login(email, PASSWORD)
     if answer.status_code != 200:
         assert answer.status_code == 404
         return status_of(server, route, "cookie")
@@ -145,12 +145,12 @@ def good_cookie(server: Service, route: Route, email: str) -> int:
 def good_basic(server: Service, route: Route, email: str) -> int:
     """Send a request with the right email and password."""
     method, path = route
-    path = path.replace("<user_id>", "nobody").replace("<handle>", "none")
+    path = path.replace("<user_id>", "unknown").replace("<handle>", "none")
     return server.request(method, path, auth=(email, PASSWORD)).status_code
 
 
 def test_v6_1_3_mechanisms_are_all_documented(tmp_path: Path) -> None:
-    """The page has them all, and another one refuses to start."""
+    """The page lists all mechanisms; another one does not start."""
     assert set(TYPES) == {"unset", *MECHANISMS}
     server = Service(tmp_path, COOKIE, AUTH_TYPE="session_auht")
     with pytest.raises(RuntimeError, match="session_db_auth"):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ASVS 6.2: passwords, how long, how common, taken exactly as given."""
+"""ASVS 6.2: password length, strength, and exact comparison."""
 
 import http.client
 import json
@@ -14,8 +14,9 @@ from sqlalchemy import update
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from tests.asvs.breach_list import BROKEN, SLOW, STOLEN, BreachList, digits_of
-from tests.asvs.service import GOOD, USERS, Service, set_password
+from tests.asvs.service import GOOD, Service, set_password
 from tests.e2e.server.accounts import PASSWORD, account
+from tests.serving import USERS
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import USERS as USERS_TABLE
@@ -40,7 +41,7 @@ def add(server: Service, admin: str, password: str) -> tuple[int, str, str]:
 def test_v6_2_1_minimum_length(
     request: pytest.FixtureRequest, profile: str, least: int
 ) -> None:
-    """One code point less than the least is refused, the least is taken."""
+    """One code point less than the minimum is refused."""
     server: Service = request.getfixturevalue(profile)
     admin = account("admin").session_id
     for letters in ("zq7vkxw2jbmp9tr", "\U0001f511яß漢é7жq\U0001f40dлøñыš9"):
@@ -54,12 +55,12 @@ def test_v6_2_2_password_can_be_changed(hardened: Service) -> None:
     user = account()
     answer = set_password(hardened, user.session_id, PASSWORD, GOOD)
     assert answer.status_code == 200
-    assert hardened.enter(user.email, PASSWORD).status_code == 401
-    assert hardened.enter(user.email, GOOD).status_code == 200
+    assert hardened.post_login(user.email, PASSWORD).status_code == 401
+    assert hardened.post_login(user.email, GOOD).status_code == 200
 
 
 def test_v6_2_3_change_needs_the_current_one(hardened: Service) -> None:
-    """Without it, or with a wrong one, nothing is changed."""
+    """A missing or wrong current password changes nothing."""
     user = account()
     for current in ("", "wrong", PASSWORD + " ", PASSWORD.upper()):
         answer = set_password(hardened, user.session_id, current, GOOD)
@@ -76,12 +77,12 @@ def test_v6_2_3_change_needs_the_current_one(hardened: Service) -> None:
         json={"password": GOOD, "_password": GOOD},
     )
     assert answer.status_code == 200
-    assert hardened.enter(user.email, GOOD).status_code == 401
-    assert hardened.enter(user.email, PASSWORD).status_code == 200
+    assert hardened.post_login(user.email, GOOD).status_code == 401
+    assert hardened.post_login(user.email, PASSWORD).status_code == 200
 
 
 def test_v6_2_4_common_passwords(throttled: Service) -> None:
-    """The 3000 most common that are long enough are refused as such."""
+    """The 3000 most common passwords of at least 8 characters are refused."""
     common = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8][
         :3000
     ]
@@ -115,7 +116,7 @@ def test_v6_2_4_common_passwords(throttled: Service) -> None:
     ],
 )
 def test_v6_2_5_any_composition(hardened: Service, password: str) -> None:
-    """No kind of characters is asked for, and none is forbidden."""
+    """No kind of character is required or forbidden."""
     admin = account("admin").session_id
     status, error, email = add(hardened, admin, password)
     assert (status, error) == (201, "")
@@ -123,7 +124,7 @@ def test_v6_2_5_any_composition(hardened: Service, password: str) -> None:
 
 
 def test_v6_2_8_verified_exactly_as_received(contract: Service) -> None:
-    """No blank, case, normal form or length is repaired."""
+    """Spaces, case, normal form and length are not changed."""
     exact = " Pä ss: \u212bngstr\u00f6m " + "x" * 80
     status, _, email = add(contract, account("admin").session_id, exact)
     assert status == 201
@@ -144,7 +145,7 @@ def test_v6_2_8_verified_exactly_as_received(contract: Service) -> None:
             unicodedata.normalize("NFD", exact),
         ):
             assert other != exact
-            assert contract.enter(email, other).status_code == 401
+            assert contract.post_login(email, other).status_code == 401
             assert (
                 basic.request(
                     "GET",
@@ -159,12 +160,12 @@ def test_v6_2_8_verified_exactly_as_received(contract: Service) -> None:
 
 @pytest.mark.parametrize("length", [64, 72, 73, 128, 256])
 def test_v6_2_9_long_passwords(hardened: Service, length: int) -> None:
-    """Long ones are taken whole: the last character counts."""
+    """Long passwords are not truncated: the last character counts."""
     password = ("kqzv wjxm! 7" * 30)[: length - 1] + "R"
     status, error, email = add(hardened, account("admin").session_id, password)
     assert (status, error) == (201, "")
     hardened.login(email, password)
-    assert hardened.enter(email, password[:-1] + "S").status_code == 401
+    assert hardened.post_login(email, password[:-1] + "S").status_code == 401
 
 
 def test_v6_2_10_no_forced_rotation(hardened: Service) -> None:
@@ -184,7 +185,7 @@ def test_v6_2_10_no_forced_rotation(hardened: Service) -> None:
 
 
 def test_v6_2_11_context_words(hardened: Service) -> None:
-    """What belongs to the service, the machine or the account is refused."""
+    """Words of the service, the machine or the account are refused."""
     admin = account("admin").session_id
     host = "".join(c for c in socket.gethostname() if c.isalpha())
     words = ["Vestibule", "holberton", "wolfeschlegelstein"]
@@ -208,11 +209,11 @@ def test_v6_2_11_context_words(hardened: Service) -> None:
 def test_v6_2_12_stolen_passwords(
     hardened: Service, breach_list: BreachList
 ) -> None:
-    """A listed one is refused; a slow or broken list keeps nobody out."""
+    """A listed password is refused; a slow or failing list refuses none."""
     admin = account("admin").session_id
     status, error, _ = add(hardened, admin, STOLEN)
     assert (status, "stolen" in error) == (400, True)
-    # No more than five digits of the hash were told.
+    # The service got only five digits of the hash.
     assert digits_of(STOLEN)[:5] in breach_list.asked
     assert {len(asked) for asked in breach_list.asked} == {5}
     for password in (SLOW, BROKEN):

@@ -1,48 +1,51 @@
 #!/usr/bin/env python3
-"""ASVS 6.3: guessing is answered, and there is no way round the login."""
+"""ASVS 6.3: brute force is slowed, and there is no way past the login."""
 
 import pytest
 from sqlalchemy import update
 
 from tests.asvs.page import numbers
-from tests.asvs.service import GOOD, ME, Service
+from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.e2e.server.matrix import cells
 from tests.e2e.server.test_throttle import refused
 from tests.e2e.server.wire import ask
+from tests.serving import ME
 from vestibule.core import passwords
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import FAILURES
 
 
-def move_on() -> None:
-    """Make those who failed wait for minutes, so that none can be over."""
+def raise_counters() -> None:
+    """Make failed clients wait for minutes, longer than a test runs."""
     with database().transaction() as connection:
         connection.execute(update(FAILURES).values({"count": 32}))
 
 
 def test_v6_3_1_brute_force(throttled: Service) -> None:
-    """Of 50 passwords for an account few are checked, however one asks."""
+    """Few of 50 passwords for an account are checked."""
     user = account()
     statuses = [
-        throttled.enter(user.email, f"guess {number}").status_code
+        throttled.post_login(user.email, f"guess {number}").status_code
         for number in range(50)
     ]
     assert set(statuses) == {401, 429}
     assert statuses.count(401) < 10
-    move_on()
+    raise_counters()
     for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
-        refused(throttled.enter(user.email, PASSWORD, **{name: "192.0.2.7"}))
+        refused(
+            throttled.post_login(user.email, PASSWORD, **{name: "192.0.2.7"})
+        )
     assert throttled.stop() == 0
     throttled.start()
-    refused(throttled.enter(user.email, PASSWORD))
+    refused(throttled.post_login(user.email, PASSWORD))
 
 
 def test_v6_3_1_credential_stuffing(throttled: Service) -> None:
-    """Of 200 accounts tried with one password few are checked."""
+    """Few of 200 accounts are checked with one password."""
     statuses = [
-        throttled.enter(f"u{number}@example.com", "12345678").status_code
+        throttled.post_login(f"u{number}@example.com", "12345678").status_code
         for number in range(200)
     ]
     assert set(statuses) == {401, 429}
@@ -53,15 +56,15 @@ def test_v6_3_1_credential_stuffing(throttled: Service) -> None:
 
 
 def test_v6_3_1_basic_shares_the_counters(throttled: Service) -> None:
-    """Who has to wait at the form has to wait with Basic as well."""
+    """A wait after failed logins also applies to Basic credentials."""
     user = account()
     basic = Service(
         throttled.folder, "__Host-b", AUTH_TYPE="basic_auth", THROTTLE="on"
     ).start()
     try:
         for _ in range(4):
-            assert throttled.enter(user.email, "wrong").status_code == 401
-        move_on()
+            assert throttled.post_login(user.email, "wrong").status_code == 401
+        raise_counters()
         refused(basic.request("GET", ME, auth=(user.email, PASSWORD)))
     finally:
         basic.stop()
@@ -81,7 +84,7 @@ def test_v6_3_2_no_default_accounts(
         assert counted.strip() == "0"
         for name in ("admin", "root", "sa", "test", "admin@localhost"):
             for password in (name, "admin", "password", "changeme"):
-                answer = fresh.enter(name, password)
+                answer = fresh.post_login(name, password)
                 assert answer.status_code == 401
     finally:
         fresh.stop()
@@ -115,7 +118,7 @@ def test_v6_3_2_no_default_accounts(
 def test_v6_3_4_no_undocumented_way_in(
     hardened: Service, method: str, path: str
 ) -> None:
-    """Nothing that looks like an open path is one."""
+    """A path that resembles an open one is not open."""
     for headers in (
         (),
         (
@@ -130,11 +133,11 @@ def test_v6_3_4_no_undocumented_way_in(
 
 
 def test_v6_3_4_every_guarded_route_is_guarded(hardened: Service) -> None:
-    """No route that asks for a credential answers by HEAD without it."""
+    """No route that needs a credential responds to HEAD without one."""
     guarded = {
         cell.path
         for cell in cells()
-        if (cell.actor, cell.status) == ("nobody", 401)
+        if (cell.actor, cell.status) == ("anonymous", 401)
     }
     for path in guarded:
         for suffix in ("", "/"):
@@ -145,17 +148,17 @@ def test_v6_3_4_every_guarded_route_is_guarded(hardened: Service) -> None:
 def test_v6_3_5_failures_are_logged_for_their_account(
     hardened: Service,
 ) -> None:
-    """Failures before a success stand in the log with the user's id."""
+    """The log has failed logins with the user's id."""
     user = account()
     for _ in range(5):
-        hardened.enter(user.email, "wrong")
-    hardened.enter(user.email, PASSWORD)
+        hardened.post_login(user.email, "wrong")
+    hardened.post_login(user.email, PASSWORD)
     events = hardened.events_of(user.id)
     assert events == ["login_failed"] * 5 + ["login"]
 
 
 def test_v6_3_7_changes_are_logged(hardened: Service) -> None:
-    """A change of email or password is an event of that user."""
+    """The log has changes of email and password."""
     user = account()
     token = hardened.login(user.email, PASSWORD)
     answer = hardened.request(
@@ -179,11 +182,11 @@ def test_v6_3_7_changes_are_logged(hardened: Service) -> None:
 def test_v6_3_8_no_enumeration(
     hardened: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unknown and known give the same bytes, and cost one hash each."""
+    """Unknown and known users get equal responses and cost one hash each."""
     user = account()
     answers = [
-        hardened.enter(email, "wrong")
-        for email in (user.email, "nobody@example.com")
+        hardened.post_login(email, "wrong")
+        for email in (user.email, "unknown@example.com")
     ]
     known, unknown = (
         (
@@ -198,10 +201,10 @@ def test_v6_3_8_no_enumeration(
     hasher = passwords.PROFILES["owasp"]
 
     class Counting:
-        """Counts what it lets the real hasher do."""
+        """Counts the calls of the real hasher."""
 
         def __getattr__(self, name: str) -> object:
-            """Return what the hasher has."""
+            """Return an attribute of the hasher."""
             return getattr(hasher, name)
 
         def verify(self, stored: str, secret: bytes) -> bool:

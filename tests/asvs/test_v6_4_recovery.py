@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""ASVS 6.4: codes that open an account once, and for a short time."""
+"""ASVS 6.4: password reset codes are short-lived and single-use."""
 
 from datetime import timedelta
 
 from sqlalchemy import update
 
-from tests.asvs.service import GOOD, ME, USERS, Service
+from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
+from tests.serving import ME, USERS
 from vestibule.core import clock
 from vestibule.db.engine import database
 from vestibule.db.tables import RESET_CODES
@@ -16,7 +17,7 @@ REFUSED = (400, {"error": "wrong or expired code"})
 
 
 def code_for(server: Service, admin: str, user_id: str) -> str:
-    """Let an admin issue a code for a user."""
+    """Issue a reset code for a user as an admin."""
     answer = server.request(
         "POST",
         f"{USERS}/{user_id}/password-reset",
@@ -56,7 +57,7 @@ def age(user_id: str, minutes: int) -> None:
 
 
 def test_v6_4_1_initial_secrets_are_short_lived(hardened: Service) -> None:
-    """A code is long and random, works for an hour, and only once."""
+    """A code is long and random, expires after an hour, and works once."""
     admin, user = account("admin").session_id, account()
     codes = {code_for(hardened, admin, user.id) for _ in range(20)}
     assert len(codes) == 20
@@ -72,7 +73,7 @@ def test_v6_4_1_initial_secrets_are_short_lived(hardened: Service) -> None:
 
 
 def test_v6_4_2_no_hints_and_no_questions(hardened: Service) -> None:
-    """Such fields are not kept, not shown, and open nothing."""
+    """Such fields are neither stored nor shown, and reset nothing."""
     admin = account("admin").session_id
     answer = hardened.request(
         "POST",
@@ -109,23 +110,24 @@ def test_v6_4_2_no_hints_and_no_questions(hardened: Service) -> None:
 
 
 def test_v6_4_3_safe_reset(hardened: Service) -> None:
-    """Known and unknown answer alike; a new code kills the old one; the
-    reset logs nobody in and ends what was open.
+    """A new code invalidates the old one; the reset ends all sessions.
+
+    Known and unknown users get the same response, and no user is logged in.
     """
     admin, user = account("admin").session_id, account()
     first = code_for(hardened, admin, user.id)
     second = code_for(hardened, admin, user.id)
     assert redeem(hardened, user.email, first) == REFUSED
-    assert redeem(hardened, "nobody@example.com", second) == REFUSED
+    assert redeem(hardened, "unknown@example.com", second) == REFUSED
     assert redeem(hardened, account().email, second) == REFUSED
     assert hardened.status(user.session_id) == 200
     assert redeem(hardened, user.email, second) == (200, {})
     assert hardened.status(user.session_id) == 403
-    assert hardened.enter(user.email, PASSWORD).status_code == 401
+    assert hardened.post_login(user.email, PASSWORD).status_code == 401
 
 
 def test_v6_4_6_admins_choose_no_password(hardened: Service) -> None:
-    """What an admin writes about a password has no effect."""
+    """A password in an admin's request has no effect."""
     admin, user = account("admin").session_id, account()
     for body in ({"password": GOOD}, {"new_password": GOOD}):
         for path in ("", "/role", "/disabled", "/password-reset"):
@@ -135,7 +137,7 @@ def test_v6_4_6_admins_choose_no_password(hardened: Service) -> None:
                 admin,
                 json=body,
             )
-    assert hardened.enter(user.email, GOOD).status_code == 401
+    assert hardened.post_login(user.email, GOOD).status_code == 401
     assert (
         hardened.request(
             "GET", ME, hardened.login(user.email, PASSWORD)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""ASVS 7.1: what SECURITY.md says of sessions is what happens."""
+"""ASVS 7.1: SECURITY.md describes sessions as they work."""
 
 from datetime import datetime
 
 import pytest
 
 from tests.asvs.page import block, numbers
-from tests.asvs.service import SESSIONS, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account, handle_of
+from tests.serving import SESSIONS
 from tests.threads import at_once
 from vestibule.core import settings
 
@@ -25,7 +26,7 @@ def test_v7_1_1_timeouts_are_as_documented(
     column: int,
     profile: str,
 ) -> None:
-    """The page has the effective settings, and sessions end by them."""
+    """The page shows the effective settings, and sessions follow them."""
     server: Service = request.getfixturevalue(profile)
     monkeypatch.setenv("SECURITY_PROFILE", profile)
     told = {line[0]: int(line[column]) for line in block("timeouts")}
@@ -51,30 +52,30 @@ def test_v7_1_1_timeouts_are_as_documented(
 def test_v7_1_2_concurrent_sessions_are_as_documented(
     hardened: Service,
 ) -> None:
-    """Where there is a bound the oldest ends, also of many at once."""
+    """With a limit the oldest session ends, also for concurrent logins."""
     told = numbers("concurrent-sessions")
     assert told == {"default": 0}
     assert settings.MAX_SESSIONS_PER_USER.read() == told["default"]
     user = account()
     tokens = [hardened.login(user.email, PASSWORD) for _ in range(3)]
-    # The session that came with the account was the oldest.
+    # The session that `account` created was the oldest.
     assert hardened.status(user.session_id) == 403
     assert [hardened.status(token) for token in tokens] == [200] * 3
     tokens.append(hardened.login(user.email, PASSWORD))
     assert [hardened.status(token) for token in tokens] == [403, *[200] * 3]
 
     def log_in(_: int) -> int:
-        """Log in when the others do."""
-        return hardened.enter(user.email, PASSWORD).status_code
+        """Log in when all threads are ready."""
+        return hardened.post_login(user.email, PASSWORD).status_code
 
-    # 503: the queue of those who wait for a hash was full.
+    # 503: the queue for password hashing was full.
     assert set(at_once(20, log_in)) <= {200, 503}
     token = hardened.login(user.email, PASSWORD)
     assert len(hardened.request("GET", SESSIONS, token).json()) == 3
 
 
 def test_v7_1_2_without_a_bound(contract: Service) -> None:
-    """By default no login ends another session."""
+    """By default a login ends no other session."""
     user = account()
     assert contract.status(user.session_id) == 200
     tokens = [contract.login(user.email, PASSWORD) for _ in range(6)]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ASVS 7.2: session ids are random, new at each login, known here alone."""
+"""ASVS 7.2: session ids are random and new at each login."""
 
 import base64
 import random
@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tests.asvs.service import ME, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
+from tests.serving import ME
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.session import new_session_id
 
@@ -28,13 +29,13 @@ for _ in range(4):
 
 
 def test_v7_2_1_verified_by_the_backend(hardened: Service) -> None:
-    """A cookie with any other character, or without its row, is dead."""
+    """A changed cookie, or one without its row, is refused."""
     user = account()
     token = hardened.login(user.email, PASSWORD)
     for at, letter in enumerate(token):
         other = "A" if letter != "A" else "B"
         forged = token[:at] + other + token[at:][1:]
-        # The last character has spare bits: it is compared as text too.
+        # The spare bits of the last character count too.
         assert hardened.status(forged) == 403, at
     for forged in (token + "=", token[:-1], token.swapcase(), "", "null"):
         answer = hardened.request("GET", ME, forged)
@@ -49,7 +50,7 @@ def test_v7_2_1_verified_by_the_backend(hardened: Service) -> None:
 def test_v7_2_2_tokens_are_dynamic(
     hardened: Service, contract: Service
 ) -> None:
-    """Each login makes an id of its own."""
+    """Each login creates a new id."""
     user = account()
     tokens = {contract.login(user.email, PASSWORD) for _ in range(5)}
     assert len(tokens) == 5
@@ -58,7 +59,7 @@ def test_v7_2_2_tokens_are_dynamic(
 def test_v7_2_3_tokens_are_unique_and_random(
     hardened: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token is 256 bits, none comes twice, whatever seed or fork."""
+    """A token has 256 bits and is unique whatever the seed or fork."""
     token = hardened.login(account().email, PASSWORD)
     padded = token + "=" * (-len(token) % 4)
     assert len(base64.urlsafe_b64decode(padded)) * 8 >= 128
@@ -81,21 +82,21 @@ def test_v7_2_3_tokens_are_unique_and_random(
 
 
 def test_v7_2_4_new_token_at_login(hardened: Service) -> None:
-    """A login ends the session that came along, and takes no planted id."""
+    """A login ends the session of its cookie and accepts no chosen id."""
     user = account()
     first = hardened.login(user.email, PASSWORD)
-    answer = hardened.enter(user.email, PASSWORD, first)
+    answer = hardened.post_login(user.email, PASSWORD, first)
     second = hardened.token(answer)
     assert second != first
     assert (hardened.status(first), hardened.status(second)) == (403, 200)
     planted = "A" * len(first)
-    answer = hardened.enter(user.email, PASSWORD, planted)
+    answer = hardened.post_login(user.email, PASSWORD, planted)
     assert hardened.token(answer) != planted
     assert hardened.status(planted) == 403
 
 
 def test_v7_2_4_new_token_at_reauthentication(hardened: Service) -> None:
-    """A proof of the password renews the id; the one before is dead."""
+    """Reauthentication replaces the id and invalidates the old one."""
     user = account()
     first = hardened.login(user.email, PASSWORD)
     answer = hardened.request(

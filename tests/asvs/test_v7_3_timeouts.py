@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""ASVS 7.3: sessions end for lack of use and for age, by a real clock."""
+"""ASVS 7.3: idle timeout and maximum age, by a real clock."""
 
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.asvs.service import ME, Service
+from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
-from tests.serving import COOKIE
+from tests.serving import COOKIE, ME
 
 
 def ended(server: Service, token: str) -> str | None:
-    """Return why a session is refused; `None` if it is not."""
+    """Return the reason why a session is refused, or `None`."""
     answer = server.request("GET", ME, token)
     if answer.status_code == 200:
         return None
@@ -21,7 +21,7 @@ def ended(server: Service, token: str) -> str | None:
 
 
 def test_v7_3_1_idle_timeout(tmp_path: Path) -> None:
-    """Two quiet seconds end a session, and use keeps it for longer."""
+    """Two unused seconds end a session; use extends it."""
     server = Service(tmp_path, COOKIE, SESSION_IDLE_TIMEOUT="2").start()
     try:
         user = account()
@@ -46,7 +46,7 @@ def test_v7_3_1_idle_timeout(tmp_path: Path) -> None:
     ],
 )
 def test_v7_3_2_absolute_lifetime(kind: str, tmp_path: Path) -> None:
-    """Three seconds end a session in every store, used as it may be."""
+    """Three seconds end a session in every store, despite use."""
     server = Service(
         tmp_path, COOKIE, AUTH_TYPE=kind, SESSION_MAX_AGE="3"
     ).start()

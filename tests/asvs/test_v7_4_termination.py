@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""ASVS 7.4: what ended stays ended, on every worker, whoever ended it."""
+"""ASVS 7.4: ended sessions stay ended, on every worker."""
 
-from tests.asvs.service import GOOD, LOGOUT, ME, USERS, Service, set_password
+from tests.asvs.service import GOOD, Service, set_password
 from tests.e2e.server.accounts import PASSWORD, account, open_session
+from tests.serving import LOGOUT, ME, USERS
 from tests.threads import at_once
 from vestibule.db.models.user import User
 
 
 def test_v7_4_1_logout_ends_it_on_the_server(hardened: Service) -> None:
-    """A replayed cookie is dead on all workers and after a restart."""
+    """A replayed cookie is refused by all workers and after a restart."""
     token = hardened.login(account().email, PASSWORD)
     assert hardened.request("DELETE", LOGOUT, token).status_code == 200
     assert {hardened.status(token) for _ in range(20)} == {403}
@@ -18,12 +19,12 @@ def test_v7_4_1_logout_ends_it_on_the_server(hardened: Service) -> None:
 
 
 def test_v7_4_1_nothing_brings_it_back(hardened: Service) -> None:
-    """Of 50 requests during a logout none leaves the session alive."""
+    """None of 50 requests during a logout keeps the session alive."""
     user = account()
     token = hardened.login(user.email, PASSWORD)
 
     def use(number: int) -> tuple[int, int]:
-        """Log out once, and use the session; then see if it is dead."""
+        """Log out once, else use the session; return both statuses."""
         if number == 25:
             done = hardened.request("DELETE", LOGOUT, token).status_code
             return done, hardened.status(token)
@@ -35,7 +36,7 @@ def test_v7_4_1_nothing_brings_it_back(hardened: Service) -> None:
 
 
 def test_v7_4_2_deleting_a_user_ends_all(hardened: Service) -> None:
-    """Three sessions die with the account; a namesake inherits none."""
+    """All sessions end with the account; a new user gets none of them."""
     admin, user = account("admin").session_id, account()
     tokens = [user.session_id, *(open_session(user.user) for _ in range(2))]
     assert {hardened.status(token) for token in tokens} == {200}
@@ -54,11 +55,11 @@ def test_v7_4_2_deleting_a_user_ends_all(hardened: Service) -> None:
     )
     assert answer.status_code == 201
     assert {hardened.status(token) for token in tokens} == {403}
-    assert hardened.enter(user.email, PASSWORD).status_code == 401
+    assert hardened.post_login(user.email, PASSWORD).status_code == 401
 
 
 def test_v7_4_2_disabling_a_user_ends_all(hardened: Service) -> None:
-    """Sessions die, login and Basic fail; enabling revives no session."""
+    """Sessions, logins and Basic fail; enabling restores no session."""
     admin, user = account("admin").session_id, account()
     path = f"{USERS}/{user.id}/disabled"
     tokens = [user.session_id, hardened.login(user.email, PASSWORD)]
@@ -71,7 +72,7 @@ def test_v7_4_2_disabling_a_user_ends_all(hardened: Service) -> None:
         answer = hardened.request("PUT", path, admin, json={"disabled": True})
         assert answer.status_code == 200
         assert {hardened.status(token) for token in tokens} == {403}
-        assert hardened.enter(*login).status_code == 401
+        assert hardened.post_login(*login).status_code == 401
         assert basic.request("GET", ME, auth=login).status_code == 403
     finally:
         basic.stop()
@@ -81,7 +82,7 @@ def test_v7_4_2_disabling_a_user_ends_all(hardened: Service) -> None:
 
 
 def test_v7_4_3_password_change_ends_the_others(hardened: Service) -> None:
-    """All others are dead, and the current session has a new id."""
+    """All other sessions end, and the current one gets a new id."""
     user = account()
     current = hardened.login(user.email, PASSWORD)
     answer = set_password(hardened, current, PASSWORD, GOOD)
@@ -93,10 +94,10 @@ def test_v7_4_3_password_change_ends_the_others(hardened: Service) -> None:
 
 
 def test_v7_4_5_admins_end_sessions(hardened: Service) -> None:
-    """One user's or everybody's; members cannot."""
+    """Admins end the sessions of one user or of all; members cannot."""
     member, user, other = account(), account(), account()
-    everybody, one = "/api/v1/sessions", f"{USERS}/{user.id}/sessions"
-    for path in (everybody, one):
+    all_sessions, one = "/api/v1/sessions", f"{USERS}/{user.id}/sessions"
+    for path in (all_sessions, one):
         answer = hardened.request("DELETE", path, member.session_id)
         assert answer.status_code == 403
     assert hardened.status(user.session_id) == 200
@@ -105,7 +106,7 @@ def test_v7_4_5_admins_end_sessions(hardened: Service) -> None:
     assert answer.json() == {"ended": 1}
     assert hardened.status(user.session_id) == 403
     assert hardened.status(other.session_id) == 200
-    assert hardened.request("DELETE", everybody, admin).status_code == 200
+    assert hardened.request("DELETE", all_sessions, admin).status_code == 200
     for token in (other.session_id, member.session_id, admin):
         assert hardened.status(token) == 403
     assert User.get(other.id) is not None

@@ -1,19 +1,11 @@
 #!/usr/bin/env python3
-"""ASVS 7.5 and 7.6: sensitive steps, one's own sessions, explicit acts."""
+"""ASVS 7.5 and 7.6: reauthentication, own sessions, explicit login."""
 
 from datetime import timedelta
 
 from sqlalchemy import update
 
-from tests.asvs.service import (
-    EVIL,
-    LOGIN,
-    ME,
-    REFRESH,
-    SESSIONS,
-    USERS,
-    Service,
-)
+from tests.asvs.service import EVIL, Service
 from tests.e2e.server.accounts import (
     PASSWORD,
     account,
@@ -21,6 +13,7 @@ from tests.e2e.server.accounts import (
     open_session,
 )
 from tests.e2e.server.matrix import routes
+from tests.serving import LOGIN, ME, REFRESH, SESSIONS, USERS
 from vestibule.core import clock
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
@@ -28,8 +21,8 @@ from vestibule.db.models.user_session import UserSession
 from vestibule.db.tables import USER_SESSIONS
 
 
-def forget_proof(handle: str) -> None:
-    """Make a session's proof of the password older than the window."""
+def expire_reauth(handle: str) -> None:
+    """Make a session's last authentication older than the window."""
     with database().transaction() as connection:
         connection.execute(
             update(USER_SESSIONS)
@@ -39,9 +32,9 @@ def forget_proof(handle: str) -> None:
 
 
 def test_v7_5_1_fresh_proof_before_email(hardened: Service) -> None:
-    """With an old proof the email stays; after a new one it changes."""
+    """The email changes only after a recent authentication."""
     user = account()
-    forget_proof(handle_of(user.session_id))
+    expire_reauth(handle_of(user.session_id))
     body = {"email": f"new-{user.email}"}
     answer = hardened.request("PUT", f"{ME}/email", user.session_id, json=body)
     assert answer.status_code == 403
@@ -62,7 +55,7 @@ def test_v7_5_1_fresh_proof_before_email(hardened: Service) -> None:
 
 
 def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
-    """The list has handles and no token; another's handle is unknown."""
+    """The list shows handles and no token; foreign handles are unknown."""
     user, other = account(), account()
     second = open_session(user.user)
     answer = hardened.request("GET", SESSIONS, user.session_id)
@@ -71,14 +64,13 @@ def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
     assert handles == {mine: True, third: False}
     for secret in (user.session_id, second):
         assert secret not in answer.text
-    stranger = f"{SESSIONS}/{handle_of(other.session_id)}"
+    foreign = f"{SESSIONS}/{handle_of(other.session_id)}"
     assert (
-        hardened.request("DELETE", stranger, user.session_id).status_code
-        == 404
+        hardened.request("DELETE", foreign, user.session_id).status_code == 404
     )
     assert hardened.status(other.session_id) == 200
     for handle in handles:
-        # A handle is no way in.
+        # A handle does not authenticate.
         assert hardened.status(handle) == 403
     assert (
         hardened.request(
@@ -95,9 +87,9 @@ def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
 
 
 def test_v7_5_3_step_up_before_deletion(hardened: Service) -> None:
-    """Deleting an account with an old proof is refused."""
+    """Deleting an account needs a recent authentication."""
     user = account()
-    forget_proof(handle_of(user.session_id))
+    expire_reauth(handle_of(user.session_id))
     path = f"{USERS}/{user.id}"
     answer = hardened.request("DELETE", path, user.session_id)
     assert answer.status_code == 403
@@ -107,8 +99,8 @@ def test_v7_5_3_step_up_before_deletion(hardened: Service) -> None:
 
 
 def test_v7_6_2_sessions_need_an_explicit_act(hardened: Service) -> None:
-    """Looking makes no session, nor does a bogus cookie; another site
-    cannot log anybody in.
+    """Reading creates no session, nor does a bogus cookie; another site cannot
+    log a user in.
     """
     user = account()
     before = UserSession.count()
@@ -118,7 +110,7 @@ def test_v7_6_2_sessions_need_an_explicit_act(hardened: Service) -> None:
                 answer = hardened.request(method, path, cookie)
                 assert "Set-Cookie" not in answer.headers
     for headers in ({"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}):
-        answer = hardened.enter(user.email, PASSWORD, **headers)
+        answer = hardened.post_login(user.email, PASSWORD, **headers)
         assert answer.status_code == 403
         assert "Set-Cookie" not in answer.headers
     answer = hardened.request(

@@ -14,8 +14,8 @@ from tests.browser.scenes import PASSWORD, enter
 from tests.browser.town import Town, inhabited
 from tests.browser.visitor import Visitor
 from tests.clocks import FileClock
-from tests.e2e.server.contents import alarms_of
-from tests.serving import COOKIE, MovedServer, Server
+from tests.e2e.server.server_state import defect_lines
+from tests.serving import COOKIE, ClockedServer, Server
 from vestibule.accounts.users import set_role
 from vestibule.db.models.user import User
 
@@ -40,7 +40,7 @@ def shared_house(
     ).start()
     yield server
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def open_house(
     yield start
     for server in opened:
         assert server.stop() == 0
-        assert alarms_of(server) == []
+        assert defect_lines(server) == []
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,7 @@ def shared_town(
     folder = tmp_path_factory.mktemp("town")
     with inhabited(folder, PAGES | {"THROTTLE": "on"}) as town:
         yield town
-        assert alarms_of(town.server) == []
+        assert defect_lines(town.server) == []
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def stopped(tmp_path: Path) -> Callable[..., Server]:
 
     On a busy machine the wait after a failure is over before the next try.
     """
-    return partial(MovedServer, clock=FileClock(tmp_path / "clock"))
+    return partial(ClockedServer, clock=FileClock(tmp_path / "clock"))
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.admin_urls import admin_urls
 from tests.app.api.house import built
 from tests.browser.conftest import Visit
 from tests.browser.scenes import enter
 from tests.browser.town import NOBODY, Town
 from tests.browser.visitor import Visitor
-from tests.desk_addresses import desk_addresses
 from vestibule.api import app as app_module
 from vestibule.audit.export import FIELDS
 from vestibule.core import clock
@@ -197,7 +197,7 @@ def test_a_member_learns_nothing(
     nothing = visitor.page.content()
     assert "/admin" not in nothing
     paths = list(
-        desk_addresses(
+        admin_urls(
             routes, "GET", user_id=[town.bob.id], action=list(USER_ACTIONS)
         )
     )

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Open, Visit
 from tests.browser.scenes import PASSWORD, PHONE
-from tests.printed import invitation_of
 from tests.serving import Server
+from tests.startup_output import printed_setup_code
 from vestibule.db.models.user import User
 
 ADA = "ada@example.com"
@@ -24,7 +24,7 @@ def test_from_the_printed_address_to_an_ended_session(
     By two workers, and nothing is known but what is on the screens.
     """
     house = open_house(WORKERS="2", THROTTLE="on")
-    address, code = invitation_of(house)
+    address, code = printed_setup_code(house)
     first = visit(house, java_script_enabled=script)
     first.page.goto(address)
     first.page.get_by_label("Code").fill(code.lower().replace("-", " "))
@@ -62,7 +62,7 @@ def test_guesses_have_to_wait(
 ) -> None:
     """The right code too, which is good for when the time is over."""
     house = open_house(stopped, THROTTLE="on")
-    address, code = invitation_of(house)
+    address, code = printed_setup_code(house)
     visitor = visit(house)
     visitor.page.goto(address)
     for _ in range(5):

@@ -11,8 +11,8 @@ from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD, submit, wrong_password
 from tests.browser.test_scenes import check_for_everybody, english
 from tests.browser.visitor import Visitor
-from tests.printed import invitation_of
 from tests.serving import Server
+from tests.startup_output import printed_setup_code
 from vestibule.accounts.first_admin import SETUP_CODE_LIFETIME
 
 each_language = pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
@@ -73,7 +73,7 @@ def check(visitor: Visitor, locale: str) -> None:
 def test_an_empty_house(open_house: Open, visit: Visit, locale: str) -> None:
     """The form of the first run, and what it says to a wrong code."""
     house = open_house()
-    invitation_of(house)
+    printed_setup_code(house)
     visitor = visit(house, locale=locale)
     visitor.page.goto("/account")
     visitor.is_at("/setup")
@@ -94,7 +94,7 @@ def test_a_code_that_grew_old(
 ) -> None:
     """The page says how to get another one."""
     house = open_house(LateServer)
-    _, code = invitation_of(house)
+    _, code = printed_setup_code(house)
     visitor = visit(house, locale=locale)
     visitor.open("/setup")
     check(visitor, locale)

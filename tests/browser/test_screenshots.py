@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Open, Visit, settle
 from tests.browser.scenes import PASSWORD, PHONE, sign_in, wrong_password
 from tests.browser.visitor import Visitor
-from tests.printed import invitation_of
+from tests.startup_output import printed_setup_code
 from vestibule.accounts.users import set_role
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import HASHES, HASHING, SESSIONS
@@ -73,7 +73,7 @@ def begin_before(
 def test_the_first_run(open_house: Open, visit: Visit, folder: Path) -> None:
     """The page that the printed address leads to."""
     house = open_house()
-    _, code = invitation_of(house)
+    _, code = printed_setup_code(house)
     visitor = visit(house, viewport={"width": 900, "height": 720})
     visitor.open("/setup")
     visitor.fill(code="7KQ2-M0RD-XW4H-9TZE", email="ada@example.com")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.e2e.forward_auth.proxies import is_open
-from tests.e2e.server.patience import within
+from tests.e2e.server.waiting import wait_until
 
 #: Seconds that a command may take on a busy machine.
 PATIENCE = 60
@@ -72,7 +72,7 @@ class Program:
         """
         printed: list[str] = []
         self._read(printed.append)
-        within(PATIENCE, lambda: not self.is_running() or is_open(port))
+        wait_until(PATIENCE, lambda: not self.is_running() or is_open(port))
         if not self.is_running() and self._reader is not None:
             self._reader.join(30)
         return "".join(printed)

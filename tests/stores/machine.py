@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from tests.clocks import SetClock
-from tests.visits import with_session
+from tests.fake_requests import with_session
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_auth import SessionAuth

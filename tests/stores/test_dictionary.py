@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.clocks import SetClock
+from tests.fake_requests import with_session
 from tests.serving import COOKIE
-from tests.visits import with_session
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth

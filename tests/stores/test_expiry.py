@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.clocks import SetClock
+from tests.fake_requests import with_session
 from tests.stores.conftest import Make
-from tests.visits import with_session
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_auth import SessionAuth

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.clocks import SetClock
+from tests.fake_requests import FakeRequest, with_session
 from tests.serving import COOKIE
-from tests.visits import Visit, with_session
 from vestibule.core.digest import digest_of
 from vestibule.db import drivers, session_queries
 from vestibule.db.engine import close, database
@@ -32,7 +32,7 @@ class Guest:
     auth: SessionDBAuth
     user: User
     session_id: str
-    visit: Visit
+    visit: FakeRequest
 
     def outcome(self) -> Outcome:
         """Return what is decided about the next request."""

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.clocks import SetClock
+from tests.fake_requests import FakeRequest, with_session
 from tests.stores.conftest import Make
 from tests.threads import at_once
-from tests.visits import Visit, with_session
 from vestibule.mechanisms import session_exp_auth
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
@@ -36,7 +36,7 @@ def test_of_many_logouts_exactly_one_ends_the_session(
     for _ in range(5):
         visit = with_session(auth.create_session("abcde"))
 
-        def end(_: int, visit: Visit = visit) -> bool:
+        def end(_: int, visit: FakeRequest = visit) -> bool:
             """End the session of this turn."""
             return auth.destroy_session(visit)
 

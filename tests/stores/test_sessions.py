@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.fake_requests import FakeRequest, with_authorization, with_session
 from tests.stores.conftest import Make
-from tests.visits import Visit, with_authorization, with_session
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
@@ -85,8 +85,8 @@ def test_without_a_session_there_is_nothing_to_end(mechanism: Make) -> None:
     session_id = auth.create_session("abcde")
     for visit in [
         None,
-        Visit(),
-        Visit(cookies={"_my_session_id_fake": session_id}),
+        FakeRequest(),
+        FakeRequest(cookies={"_my_session_id_fake": session_id}),
         with_authorization(f"Basic {session_id}"),
         *[with_session(unknown) for unknown in UNKNOWN],
     ]:
@@ -159,7 +159,7 @@ def test_a_replaced_cookie_reader_is_used(mechanism: Make) -> None:
     auth = FromPath()
     user = User()
     user.save()
-    visit = Visit(path=f"/x/{auth.create_session(user.id)}")
+    visit = FakeRequest(path=f"/x/{auth.create_session(user.id)}")
     assert auth.current_user(visit) == user
     assert auth.destroy_session(visit) is True
     assert auth.current_user(visit) is None

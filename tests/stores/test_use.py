@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.clocks import SetClock
+from tests.fake_requests import FakeRequest, with_session
 from tests.stores.conftest import Make
 from tests.threads import at_once
-from tests.visits import Visit, with_session
 from vestibule.accounts import users
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.db.models.user import User
@@ -197,7 +197,7 @@ def test_an_end_wins_over_uses_at_the_same_moment(
         def use_or_end(
             number: int,
             session_id: str | None = session_id,
-            visit: Visit = visit,
+            visit: FakeRequest = visit,
         ) -> bool:
             """End the session in one thread, use it in all others."""
             if number == 3:
@@ -217,7 +217,12 @@ def test_only_who_had_a_session_is_told_why(
     """Nothing without a cookie, nor for ids that nobody was given."""
     auth = mechanism()
     auth.create_session("abcde")
-    for visit in (None, Visit(), with_session("unknown"), with_session("")):
+    for visit in (
+        None,
+        FakeRequest(),
+        with_session("unknown"),
+        with_session(""),
+    ):
         assert auth.why_refused(visit) is None
 
 

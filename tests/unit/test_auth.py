@@ -11,7 +11,7 @@ from flask import Flask, request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.visits import Visit, with_authorization
+from tests.fake_requests import FakeRequest, with_authorization
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import MECHANISMS, mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -90,7 +90,7 @@ def test_the_authorization_header() -> None:
     auth = Auth()
     assert auth.authorization_header() is None
     assert auth.authorization_header(None) is None
-    assert auth.authorization_header(Visit()) is None
+    assert auth.authorization_header(FakeRequest()) is None
     assert auth.authorization_header(with_authorization("Test")) == "Test"
     assert auth.authorization_header(with_authorization("")) == ""
     assert auth.authorization_header(with_authorization(5)) is None
@@ -103,7 +103,7 @@ def test_the_cookie_is_named_at_each_call(
 ) -> None:
     """`SESSION_NAME` of this moment says which cookie it is."""
     auth = Auth()
-    visit = Visit(cookies={"a": "1", "b": "2"})
+    visit = FakeRequest(cookies={"a": "1", "b": "2"})
     assert auth.session_cookie(visit) is None
     for name, value in [("a", "1"), ("b", "2"), ("c", None), ("", None)]:
         monkeypatch.setenv("SESSION_NAME", name)

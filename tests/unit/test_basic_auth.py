@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.visits import Visit, with_authorization
+from tests.fake_requests import FakeRequest, with_authorization
 from vestibule.accounts.authentication import HashQueue
 from vestibule.core.errors import ServiceBusy
 from vestibule.db.models.user import User
@@ -151,7 +151,7 @@ def test_the_user_of_a_request(bob: User) -> None:
     assert AUTH.current_user(with_authorization(header)) == bob
     for other in [
         None,
-        Visit(),
+        FakeRequest(),
         with_authorization("Test"),
         with_authorization(header[:-4]),
         with_authorization(_header("bob@hbtn.io", "wrong")),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.ports import free_port
-from tests.threads import Scarce
+from tests.threads import FailingThreadStart
 from tests.unit.range_service import RangeService
 from vestibule.accounts import breached_passwords
 from vestibule.accounts.breached_passwords import is_breached
@@ -192,7 +192,7 @@ def test_threads_that_the_system_refuses(
     """Nobody is kept from a password, and it asks as often after it."""
     with RangeService(STOLEN) as service:
         for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS):
-            Scarce(monkeypatch)
+            FailingThreadStart(monkeypatch)
             assert not asked(monkeypatch, service.url, STOLEN)
         assert service.asked == []
         assert caplog.text.count("no thread for breaches") == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response
 
-from tests.visits import Visit
+from tests.fake_requests import FakeRequest
 from vestibule.sessions import cookie
 from vestibule.sessions.cookie import Cookies, cookies_of
 
@@ -99,7 +99,7 @@ def test_headers(header: str, expected: dict[str, str]) -> None:
 def test_reading(cookies: Any, header: Any, expected: str | None) -> None:
     """The parsed cookies count, and the header where they cannot tell."""
     headers = {} if header is None else {"Cookie": header}
-    visit = Visit(cookies=cookies, headers=headers)
+    visit = FakeRequest(cookies=cookies, headers=headers)
     assert cookie.read(visit, "s") == expected
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.visits import Visit, with_authorization, with_session
+from tests.fake_requests import FakeRequest, with_authorization, with_session
 from vestibule.db.models.user import User
 from vestibule.http.access import EXCLUDED_PATHS, Decision, Outcome, decide
 from vestibule.mechanisms.auth import Auth
@@ -21,21 +21,24 @@ def cookie_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_mechanism_all_is_open() -> None:
     """Nobody is asked, and nobody is known."""
-    assert decide(None, Visit()) == Decision(Outcome.OPEN, None)
+    assert decide(None, FakeRequest()) == Decision(Outcome.OPEN, None)
 
 
 @pytest.mark.parametrize("path", EXCLUDED_PATHS)
 def test_excluded_paths_are_open(path: str) -> None:
     """With a slash at the end and without, whatever is presented."""
     for spelled in (path, path.rstrip("/")):
-        assert decide(Auth(), Visit(spelled)).outcome is Outcome.OPEN
-        assert decide(Auth(), Visit(spelled + "x")).outcome is Outcome.MISSING
+        assert decide(Auth(), FakeRequest(spelled)).outcome is Outcome.OPEN
+        assert (
+            decide(Auth(), FakeRequest(spelled + "x")).outcome
+            is Outcome.MISSING
+        )
 
 
 def test_a_credential_is_missing_or_opens_nothing() -> None:
     """A header or a cookie is a credential, even an empty one."""
     auth = SessionAuth()
-    assert decide(auth, Visit()) == Decision(Outcome.MISSING)
+    assert decide(auth, FakeRequest()) == Decision(Outcome.MISSING)
     for visit in [
         with_authorization("Test"),
         with_authorization(""),
@@ -78,5 +81,5 @@ def test_the_mechanism_is_asked() -> None:
             """Know everybody by one name."""
             return "somebody"
 
-    visit = Visit(EXCLUDED_PATHS[0])
+    visit = FakeRequest(EXCLUDED_PATHS[0])
     assert decide(Own(), visit) == Decision(Outcome.PASSED, "somebody")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving import ROOT, run_python
-from tests.threads import Scarce
+from tests.threads import FailingThreadStart
 from vestibule.audit import writer
 from vestibule.audit.log import AuditRecord, EventType
 from vestibule.audit.writer import (
@@ -300,7 +300,7 @@ def test_a_thread_that_the_system_refuses(
 ) -> None:
     """Nothing fails by it; the next event starts one, and both are kept."""
     writing = AuditWriter(shelf.store)
-    Scarce(monkeypatch)
+    FailingThreadStart(monkeypatch)
     writing.enqueue(line(EventType.THROTTLED))
     assert "no thread for audit: can't start new thread" in caplog.text
     assert shelf.kept == []

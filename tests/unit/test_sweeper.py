@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests.serving import COOKIE
-from tests.threads import Scarce
+from tests.threads import FailingThreadStart
 from vestibule.api.app import create_app
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.http import verify
@@ -137,7 +137,7 @@ def test_a_thread_that_the_system_refuses(
 ) -> None:
     """The request goes on, and the next one starts the sweeper."""
     sweeper = Sweeper(lambda: 0)
-    Scarce(monkeypatch)
+    FailingThreadStart(monkeypatch)
     sweeper.ensure_running()
     assert _sweepers() == []
     assert "no thread for sweeper: can't start new thread" in caplog.text

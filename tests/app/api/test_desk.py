@@ -20,8 +20,8 @@ from tests.app.api.house import (
     basic,
     stored_user,
 )
-from tests.breaking import break_off
 from tests.clocks import SetClock
+from tests.failing_reads import fail_second_read
 from vestibule.admin import filters as desk_sessions
 from vestibule.audit import writer
 from vestibule.audit.export import escape_formula
@@ -366,7 +366,7 @@ def test_half_a_file_says_so(
     house = build("session_db_auth", WEB_PAGES="on")
     admin = house.known(stored_user("admin"))
     events.insert_events([Event(NOON, "login", "bob")] * 3)
-    break_off(monkeypatch, error)
+    fail_second_read(monkeypatch, error)
     answer = admin.get(f"{path}/export?format={form}&user=bob")
     assert answer.status_code == 200
     lines = answer.text.splitlines()

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""The transcripts and answers that clients rely on."""
+"""Tests of the contract: transcripts and responses of the API."""

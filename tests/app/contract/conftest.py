@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures of the mission: servers that the tests of a module share."""
+"""Fixtures of the contract tests: servers that the tests of a module share."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -29,9 +29,9 @@ def shared_servers() -> Iterator[list[Server]]:
 
 @pytest.fixture(autouse=True)
 def no_failures_yet(shared_servers: list[Server]) -> None:
-    """Begin each test without the failures that another one made.
+    """Delete the login failures of other tests.
 
-    The servers throttle, as servers do, and count what fails in a row.
+    The servers throttle as usual and count consecutive failures.
     """
     for server in shared_servers:
         database = engine.Database(make_url(server.env["DATABASE_URL"]), 5000)
@@ -58,7 +58,7 @@ def serve_shared(
 
 @pytest.fixture
 def serve(serve: Serve) -> Serve:
-    """Return a function that starts a server that throttles, as usual."""
+    """Return a function that starts a server that throttles as usual."""
     return partial(serve, THROTTLE="on")
 
 
@@ -83,11 +83,11 @@ def stored_in(request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture
 def no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin without sessions in memory, and leave none behind."""
+    """Start without sessions in memory, and leave none behind."""
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
 
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
+    """Replace the product's clock by one that the test moves."""
     return SetClock().install(monkeypatch)

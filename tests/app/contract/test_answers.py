@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every answer about users and the service, on a server that is open."""
+"""Every response about users and the service, without authentication."""
 
 import json
 import uuid
@@ -13,7 +13,7 @@ from tests.app.contract.transcript import (
     curl,
     error,
     masked,
-    said,
+    reply,
     user_text,
 )
 from tests.conftest import Serve
@@ -37,20 +37,22 @@ def slash(request: pytest.FixtureRequest) -> str:
 
 
 def add(server: Server, slash: str = "", **given: Any) -> dict[str, Any]:
-    """Add a user with an email of its own; return what was answered."""
+    """Add a user with a unique email; return the response's JSON."""
     body = {
         "email": f"{uuid.uuid4()}@hbtn.io",
         "password": "fake pwd",
         **given,
     }
     response = server.request("POST", f"/api/v1/users{slash}", json=body)
-    assert said(response)[0] == 201
+    assert reply(response)[0] == 201
     made: dict[str, Any] = response.json()
     return made
 
 
-def test_service(opened: Server, slash: str) -> None:
-    """The service's own routes answer with fixed texts."""
+def test_service_routes_have_fixed_responses(
+    opened: Server, slash: str
+) -> None:
+    """The routes about the service itself respond with fixed texts."""
     for path, status, text in (
         ("status", 200, '{\n  "status": "OK"\n}\n'),
         ("unauthorized", 401, error("Unauthorized")),
@@ -60,17 +62,17 @@ def test_service(opened: Server, slash: str) -> None:
         ("statusx", 404, error("Not found")),
     ):
         response = opened.request("GET", f"/api/v1/{path}{slash}")
-        assert said(response) == (status, text)
-    assert said(opened.request("GET", "/")) == NOT_FOUND
-    assert said(opened.request("GET", f"/status{slash}")) == NOT_FOUND
+        assert reply(response) == (status, text)
+    assert reply(opened.request("GET", "/")) == NOT_FOUND
+    assert reply(opened.request("GET", f"/status{slash}")) == NOT_FOUND
 
 
-def test_stats(opened: Server, slash: str) -> None:
-    """The number of users follows what is added and deleted."""
+def test_stats_counts_users(opened: Server, slash: str) -> None:
+    """The number of users follows additions and deletions."""
     path = f"/api/v1/stats{slash}"
     before = opened.request("GET", path).json()["users"]
     user = add(opened)
-    assert said(opened.request("GET", path)) == (
+    assert reply(opened.request("GET", path)) == (
         200,
         f'{{\n  "users": {before + 1}\n}}\n',
     )
@@ -78,8 +80,8 @@ def test_stats(opened: Server, slash: str) -> None:
     assert opened.request("GET", path).json() == {"users": before}
 
 
-def test_add_a_user(opened: Server, slash: str) -> None:
-    """The answer is 201 and the user, with the names that were given."""
+def test_added_user_is_returned(opened: Server, slash: str) -> None:
+    """The response is 201 and the user with the given names."""
     for names, shown in (
         ({}, ("null", "null")),
         ({"first_name": "Bob"}, ('"Bob"', "null")),
@@ -89,12 +91,12 @@ def test_add_a_user(opened: Server, slash: str) -> None:
         email = f"  {uuid.uuid4().hex}@HBTN.io "
         body = {"email": email, "password": "fake pwd", **names}
         response = opened.request("POST", f"/api/v1/users{slash}", json=body)
-        status, text = said(response)
+        status, text = reply(response)
         assert status == 201
         assert masked(text) == user_text(email.strip(), *shown)
         assert response.content == text.encode()
         path = f"/api/v1/users/{response.json()['id']}{slash}"
-        assert said(opened.request("GET", path)) == (200, text)
+        assert reply(opened.request("GET", path)) == (200, text)
 
 
 @pytest.mark.parametrize(
@@ -141,18 +143,18 @@ def test_add_a_user(opened: Server, slash: str) -> None:
         ),
     ],
 )
-def test_no_user_is_added(
+def test_invalid_user_is_refused(
     opened: Server, slash: str, body: dict[str, Any], text: str
 ) -> None:
-    """The answer is 400, and why; the users stay as they are."""
+    """The response is 400 with the reason; no user is added."""
     before = opened.request("GET", "/api/v1/stats").json()
     response = opened.request("POST", f"/api/v1/users{slash}", json=body)
-    assert said(response) == (400, error(text))
+    assert reply(response) == (400, error(text))
     assert opened.request("GET", "/api/v1/stats").json() == before
 
 
-def test_an_email_is_taken_once(opened: Server) -> None:
-    """The second user with one email is refused, however it is written."""
+def test_email_is_unique(opened: Server) -> None:
+    """A second user with the same email is refused in every spelling."""
     email = add(opened, email=f"{uuid.uuid4().hex}@hbtn.io")["email"]
     for same in (email, email.upper(), f" {email}"):
         response = opened.request(
@@ -160,7 +162,7 @@ def test_an_email_is_taken_once(opened: Server) -> None:
             "/api/v1/users",
             json={"email": same, "password": "other pwd"},
         )
-        assert said(response) == (
+        assert reply(response) == (
             400,
             error("Can't create User: email is already registered"),
         )
@@ -169,8 +171,10 @@ def test_an_email_is_taken_once(opened: Server) -> None:
 @pytest.mark.parametrize(
     "body", ["", "{", "null", "[]", '"text"', "89", '{"a": 1, "a": 2}']
 )
-def test_no_json_object(opened: Server, slash: str, body: str) -> None:
-    """A body that is no JSON object has the wrong format."""
+def test_body_that_is_no_json_object_has_wrong_format(
+    opened: Server, slash: str, body: str
+) -> None:
+    """The response is 400 with `Wrong format`."""
     user_id = add(opened)["id"]
     for method, path in (("POST", "users"), ("PUT", f"users/{user_id}")):
         response = opened.request(
@@ -179,22 +183,24 @@ def test_no_json_object(opened: Server, slash: str, body: str) -> None:
             data=body,
             headers={"Content-Type": "application/json"},
         )
-        assert said(response) == WRONG_FORMAT
+        assert reply(response) == WRONG_FORMAT
 
 
-def test_no_json_at_all(opened: Server, slash: str) -> None:
-    """A form, or nothing, has the wrong format too."""
+def test_body_without_json_has_wrong_format(
+    opened: Server, slash: str
+) -> None:
+    """A form or an empty body has the wrong format too."""
     path = f"/api/v1/users{slash}"
     form = {"email": "new@hbtn.io", "password": "fake pwd"}
-    assert said(opened.request("POST", path, data=form)) == WRONG_FORMAT
-    assert said(opened.request("POST", path)) == WRONG_FORMAT
+    assert reply(opened.request("POST", path, data=form)) == WRONG_FORMAT
+    assert reply(opened.request("POST", path)) == WRONG_FORMAT
 
 
-def test_list_of_users(opened: Server, slash: str) -> None:
-    """All users stand in the list, each as it is shown alone."""
+def test_list_has_all_users(opened: Server, slash: str) -> None:
+    """Each user is in the list as in its own response."""
     made = [add(opened, slash) for _ in range(2)]
     response = opened.request("GET", f"/api/v1/users{slash}")
-    status, text = said(response)
+    status, text = reply(response)
     assert status == 200
     listed = response.json()
     assert [user for user in listed if user in made] == made
@@ -208,8 +214,8 @@ def test_list_of_users(opened: Server, slash: str) -> None:
     )
 
 
-def test_name_a_user(opened: Server, slash: str) -> None:
-    """The names that are given are set, all other keys ignored."""
+def test_put_sets_names_only(opened: Server, slash: str) -> None:
+    """The given names are set; all other keys are ignored."""
     user = add(opened, first_name="Bob")
     path = f"/api/v1/users/{user['id']}{slash}"
     other = {
@@ -227,12 +233,12 @@ def test_name_a_user(opened: Server, slash: str) -> None:
         ({"first_name": "Zoë", **other}, ('"Zoë"', '"D"')),
     ):
         response = opened.request("PUT", path, json=names)
-        status, text = said(response)
+        status, text = reply(response)
         assert status == 200
         assert masked(text) == masked(user_text(user["email"], *shown))
         assert response.json()["id"] == user["id"]
         assert response.json()["created_at"] == user["created_at"]
-        assert said(opened.request("GET", path)) == (200, text)
+        assert reply(opened.request("GET", path)) == (200, text)
 
 
 @pytest.mark.parametrize(
@@ -243,41 +249,43 @@ def test_name_a_user(opened: Server, slash: str) -> None:
         ({"first_name": "new", "last_name": False}, "last_name"),
     ],
 )
-def test_a_name_is_text(
+def test_name_that_is_no_string_is_refused(
     opened: Server, slash: str, names: dict[str, Any], field: str
 ) -> None:
-    """A name that is no string changes nothing, and the field is told."""
+    """The response names the field, and nothing changes."""
     user = add(opened, first_name="Bob")
     path = f"/api/v1/users/{user['id']}{slash}"
-    assert said(opened.request("PUT", path, json=names)) == (
+    assert reply(opened.request("PUT", path, json=names)) == (
         400,
         f'{{\n  "error": "Wrong format",\n  "field": "{field}"\n}}\n',
     )
     assert opened.request("GET", path).json() == user
 
 
-def test_delete_a_user(opened: Server, slash: str) -> None:
-    """The answer is 200 and nothing; then the user is not there any more."""
+def test_deleted_user_is_not_found(opened: Server, slash: str) -> None:
+    """The response is 200 and `{}`; afterwards the user is not found."""
     kept, gone = add(opened), add(opened)
     path = f"/api/v1/users/{gone['id']}{slash}"
-    assert said(opened.request("DELETE", path)) == (200, "{}\n")
+    assert reply(opened.request("DELETE", path)) == (200, "{}\n")
     for method in ("GET", "DELETE"):
-        assert said(opened.request(method, path)) == NOT_FOUND
-    assert said(opened.request("PUT", path, json={})) == NOT_FOUND
+        assert reply(opened.request(method, path)) == NOT_FOUND
+    assert reply(opened.request("PUT", path, json={})) == NOT_FOUND
     assert opened.request("GET", f"/api/v1/users/{kept['id']}").json() == kept
 
 
-def test_nobody_is_me(opened: Server, slash: str) -> None:
-    """Without authentication nobody is `me`, whatever is sent along; and
-    for other methods `me` is an id like any.
+def test_me_is_not_found_without_authentication(
+    opened: Server, slash: str
+) -> None:
+    """`me` is not found with any credentials; for other methods it is an
+    ordinary id.
     """
     path = f"/api/v1/users/me{slash}"
-    assert said(opened.request("GET", path)) == NOT_FOUND
-    assert said(opened.request("GET", path, cookie="abcde")) == NOT_FOUND
-    assert said(opened.request("GET", path, auth=("a", "b"))) == NOT_FOUND
-    assert said(opened.request("PUT", path, json={})) == NOT_FOUND
-    assert said(opened.request("PUT", path)) == NOT_FOUND
-    assert said(opened.request("DELETE", path)) == NOT_FOUND
+    assert reply(opened.request("GET", path)) == NOT_FOUND
+    assert reply(opened.request("GET", path, cookie="abcde")) == NOT_FOUND
+    assert reply(opened.request("GET", path, auth=("a", "b"))) == NOT_FOUND
+    assert reply(opened.request("PUT", path, json={})) == NOT_FOUND
+    assert reply(opened.request("PUT", path)) == NOT_FOUND
+    assert reply(opened.request("DELETE", path)) == NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -298,10 +306,10 @@ def test_nobody_is_me(opened: Server, slash: str) -> None:
         ("POST", "auth_session/logout"),
     ],
 )
-def test_wrong_method(
+def test_wrong_method_gets_405(
     opened: Server, slash: str, method: str, path: str
 ) -> None:
-    """The framework's page, or JSON for who asks for it."""
+    """The response is the framework's page, or JSON if accepted."""
     url = f"{opened.url}/api/v1/{path}{slash}"
     page = curl(url, "-X", method)
     check_headers(
@@ -317,37 +325,46 @@ def test_wrong_method(
         f"/api/v1/{path}{slash}",
         headers={"Accept": "application/json"},
     )
-    assert said(asked) == (405, error("Method Not Allowed"))
+    assert reply(asked) == (405, error("Method Not Allowed"))
     assert asked.headers["Allow"] == page.values("Allow")[0]
 
 
-def test_other_failures(opened: Server) -> None:
-    """What the framework refuses by itself is told in JSON as well."""
+def test_framework_errors_are_json(opened: Server) -> None:
+    """Errors that the framework raises are JSON with CORS headers."""
     too_large = opened.request(
         "POST",
         "/api/v1/users",
         data=b"[" * 1_100_000,
         headers={"Content-Type": "application/json"},
     )
-    assert said(too_large) == (413, error("Request Entity Too Large"))
-    assert said(opened.request("GET", "/api/v1/users/a%00b")) == NOT_FOUND
+    assert reply(too_large) == (
+        413,
+        error("Request Entity Too Large"),
+    )
+    assert reply(opened.request("GET", "/api/v1/users/a%00b")) == NOT_FOUND
     headers = opened.request("OPTIONS", "/api/v1/users").headers
     assert headers["Access-Control-Allow-Origin"] == "*"
     headers = opened.request("HEAD", "/api/v1/users").headers
     assert headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_an_empty_house(serve: Serve) -> None:
-    """Without users there is an empty list; a script adds the first."""
+def test_empty_database_lists_no_users(serve: Serve) -> None:
+    """The list is empty until a script adds the first user."""
     server = serve()
-    assert said(server.request("GET", "/api/v1/users")) == (200, "[]\n")
-    assert said(server.request("GET", "/api/v1/stats")) == (
+    assert reply(server.request("GET", "/api/v1/users")) == (
+        200,
+        "[]\n",
+    )
+    assert reply(server.request("GET", "/api/v1/stats")) == (
         200,
         '{\n  "users": 0\n}\n',
     )
     server.run("from models.user import User; User().save()")
-    _, text = said(server.request("GET", "/api/v1/users"))
+    _, text = reply(server.request("GET", "/api/v1/users"))
     empty = user_text("").replace('""', "null").replace("\n", "\n  ")
     assert masked(text) == f"[\n  {empty.rstrip()}\n]\n"
     server.run("from models.user import User; User.all()[0].remove()")
-    assert said(server.request("GET", "/api/v1/users")) == (200, "[]\n")
+    assert reply(server.request("GET", "/api/v1/users")) == (
+        200,
+        "[]\n",
+    )

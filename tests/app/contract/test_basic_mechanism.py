@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`BasicAuth`: the four steps from a header to a user."""
+"""`BasicAuth`: the steps from a header to a user."""
 
 import base64
 from types import SimpleNamespace
@@ -10,8 +10,8 @@ from api.v1.auth.basic_auth import BasicAuth
 from models.user import User
 
 
-def test_extract_the_base64_part() -> None:
-    """Only what follows `Basic ` is taken, as it stands."""
+def test_base64_part_is_extracted() -> None:
+    """Only the text after `Basic ` is returned, unchanged."""
     extract = BasicAuth().extract_base64_authorization_header
     assert isinstance(BasicAuth(), Auth)
     assert extract("Basic Holberton School") == "Holberton School"
@@ -31,7 +31,7 @@ def test_extract_the_base64_part() -> None:
         assert extract(no_string) is None  # type: ignore[arg-type]
 
 
-def test_decode() -> None:
+def test_base64_is_decoded() -> None:
     """Base64 of UTF-8 is decoded; anything else is `None`."""
     decode = BasicAuth().decode_base64_authorization_header
     assert decode("SG9sYmVydG9u") == "Holberton"
@@ -50,8 +50,8 @@ def test_decode() -> None:
         assert decode(no_string) is None  # type: ignore[arg-type]
 
 
-def test_extract_the_credentials() -> None:
-    """Email and password are parted at the first colon."""
+def test_credentials_are_split_at_first_colon() -> None:
+    """A password may contain colons."""
     extract = BasicAuth().extract_user_credentials
     assert extract("bob@hbtn.io:toto1234") == ("bob@hbtn.io", "toto1234")
     assert extract("bob@hbtn.io:a:b: c") == ("bob@hbtn.io", "a:b: c")
@@ -61,8 +61,8 @@ def test_extract_the_credentials() -> None:
         assert extract(wrong) == (None, None)  # type: ignore[arg-type]
 
 
-def test_the_user_of_credentials(any_database: str) -> None:
-    """The right email and password give the user, all else `None`."""
+def test_credentials_find_the_user(any_database: str) -> None:
+    """The right email and password return the user, others `None`."""
     auth = BasicAuth()
     find: Any = auth.user_object_from_credentials
     assert find("bob@hbtn.io", "fake:pwd") is None
@@ -93,22 +93,22 @@ def test_the_user_of_credentials(any_database: str) -> None:
 
 
 class Chained(BasicAuth):
-    """A mechanism whose steps each add a letter to what they are given."""
+    """A mechanism whose steps each append a letter to their input."""
 
     def authorization_header(self, request: Any = None) -> str:
-        """Begin the chain."""
+        """Start the chain."""
         return f"{request}a"
 
     def extract_base64_authorization_header(self, header: Any) -> str:
-        """Go on from the header."""
+        """Continue from the header."""
         return f"{header}b"
 
     def decode_base64_authorization_header(self, encoded: Any) -> str:
-        """Go on from the encoded part."""
+        """Continue from the encoded part."""
         return f"{encoded}c"
 
     def extract_user_credentials(self, decoded: Any) -> tuple[str, str]:
-        """Go on from the decoded part."""
+        """Continue from the decoded part."""
         return f"{decoded}d", f"{decoded}e"
 
     def user_object_from_credentials(self, email: Any, pwd: Any) -> User:
@@ -116,8 +116,8 @@ class Chained(BasicAuth):
         return User(email=f"{email} {pwd}")
 
 
-def test_a_subclass_may_replace_any_step() -> None:
-    """`current_user` goes through the five methods, in their order."""
+def test_subclass_can_replace_each_step() -> None:
+    """`current_user` calls the five methods in their order."""
     user = Chained().current_user("r")
     assert user is not None
     assert user.email == "rabcd rabce"

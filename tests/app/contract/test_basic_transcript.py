@@ -35,8 +35,8 @@ def basic(serve_shared: Serve, stored_in: dict[str, str]) -> Server:
     return serve_shared(AUTH_TYPE="basic_auth", **stored_in)
 
 
-def test_basic_auth(basic: Server) -> None:
-    """A user made by a script beside the server gets in by Basic."""
+def test_basic_auth_transcript(basic: Server) -> None:
+    """A user made by a script beside the server authenticates by Basic."""
     said = basic.run(MAKE_BOB)
     assert masked(said) == (
         "New user: <id> / bob@hbtn.io\n"
@@ -61,7 +61,7 @@ def test_basic_auth(basic: Server) -> None:
         status, body = ask(basic, f"/api/v1/{path}", "-H", BASIC)
         assert (status, masked(body)) == (200, expected)
         assert f'"id": "{user_id}"' in body
-    # A wrong password once per path: so many an account has for free.
+    # One wrong password per path: an account has that many free failures.
     for path, password in (
         ("/api/v1/users", "H0lbertonSchool98"),
         ("/api/v1/users/me", "wrong"),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The cookie by TLS and by other names, and answers to defects.
+"""Cookies over TLS and with other names, and internal errors.
 
-What no server of ours can be brought to by a socket is asked of the
-application itself, in a process of its own.
+The tests run the application in a process of its own, because they need
+requests that our server cannot receive over a socket.
 """
 
 import json
@@ -34,9 +34,9 @@ print(len(auth.user_id_by_session_id))
 """
 
 
-def test_secure_by_tls(tmp_path: Path) -> None:
-    """A request by TLS gets a cookie for TLS alone, of the name that is
-    set; and it is cleared in the same way.
+def test_cookie_over_tls_is_secure(tmp_path: Path) -> None:
+    """A request over TLS gets a `Secure` cookie with the configured name;
+    logout clears it with the same flags.
     """
     env = environment(tmp_path, AUTH_TYPE="session_auth", SESSION_NAME="sid")
     plain, by_tls, number = run_python(
@@ -57,8 +57,10 @@ def test_secure_by_tls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_exp_auth"])
-def test_no_session_without_a_name(auth_type: str, tmp_path: Path) -> None:
-    """Without `SESSION_NAME` a login leaves no session in memory."""
+def test_login_without_session_name_keeps_no_session(
+    auth_type: str, tmp_path: Path
+) -> None:
+    """A login without `SESSION_NAME` leaves no session in memory."""
     env = environment(tmp_path, AUTH_TYPE=auth_type)
     *answers, number = run_python(LOG_IN_AND_OUT, tmp_path, env).splitlines()
     for line in answers:
@@ -85,8 +87,8 @@ print(json.dumps([answer.status_code, answer.text, answer.headers.getlist(
 """
 
 
-def test_a_defect_is_a_bare_500(tmp_path: Path) -> None:
-    """What nobody foresaw tells nothing, in JSON, to any origin."""
+def test_internal_error_reveals_nothing(tmp_path: Path) -> None:
+    """An unexpected exception becomes a JSON 500 without details."""
     said = run_python(DEFECT, tmp_path, environment(tmp_path))
     assert json.loads(said) == [
         500,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is decided for safety: emails, digests, time zones, old hashes."""
+"""Safety decisions: emails, digests, time zones, old hashes."""
 
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
@@ -14,8 +14,8 @@ from vestibule.core import passwords
 from vestibule.core.errors import VestibuleError
 
 
-def test_one_email_is_one_account(any_database: str) -> None:
-    """Emails are compared trimmed and without case, shown as given."""
+def test_emails_are_compared_without_case(any_database: str) -> None:
+    """Emails are compared trimmed and without case, and shown as given."""
     user = User(email="  Bob.Straße@HBTN.io ")
     user.save()
     assert user.to_json()["email"] == "Bob.Straße@HBTN.io"
@@ -34,7 +34,7 @@ def test_one_email_is_one_account(any_database: str) -> None:
 
 
 def test_session_ids_are_stored_as_digests(any_database: str) -> None:
-    """The id finds the session, its digest does not, nor is it doubled."""
+    """The id finds the session, its digest does not; saving adds no row."""
     secret = "5535d4d7-3d77-4d06-8281-495dc3acfe76"
     digest = sha256(secret.encode()).hexdigest()
     session = UserSession(user_id="abcde", session_id=secret)
@@ -50,8 +50,8 @@ def test_session_ids_are_stored_as_digests(any_database: str) -> None:
     assert UserSession.count() == 1
 
 
-def test_moments_are_in_utc(any_database: str) -> None:
-    """A loaded moment knows its zone, and is the one that was stored."""
+def test_loaded_times_are_in_utc(any_database: str) -> None:
+    """A loaded time has the zone UTC and equals the stored one."""
     east = timezone(timedelta(hours=3))
     moment = datetime(2026, 3, 1, 1, 0, 0, 123_456, tzinfo=east)
     user = User(created_at=moment)
@@ -64,8 +64,8 @@ def test_moments_are_in_utc(any_database: str) -> None:
     assert found.to_json()["created_at"] == "2026-02-28 22:00:00"
 
 
-def test_a_password_of_the_old_store(any_database: str) -> None:
-    """An old SHA-256 works once more and becomes today's hash."""
+def test_old_sha256_hash_is_upgraded_at_login(any_database: str) -> None:
+    """An old SHA-256 hash works once and becomes an argon2id hash."""
     user = User(email="bob@hbtn.io")
     old = sha256("pässword".encode()).hexdigest()
     user.set_hash(passwords.legacy_hash(old))

@@ -1,22 +1,15 @@
 #!/usr/bin/env python3
-"""Sessions that end after their time, and outlive a restart: by curl."""
+"""Expiry and restarts of sessions, by curl."""
 
 import time
 
 import pytest
 
-from tests.app.contract.transcript import ask, error
+from tests.app.contract.transcript import ADD_BOB, ask, error
 from tests.conftest import Serve
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, ME, Server
 
-ADD_BOB = """
-from models.user import User
-user = User(email="bobsession@hbtn.io")
-user.password = "fake pwd"
-user.save()
-print(user.id)
-"""
-#: Makes sessions that began so many seconds ago, called by that number.
+#: Creates sessions whose id is their age in seconds.
 ADD_OLD_SESSIONS = """
 import sys
 from datetime import datetime, timedelta, timezone
@@ -27,19 +20,18 @@ for age in sys.argv[2:]:
         user_id=sys.argv[1], session_id=age, created_at=began
     ).save()
 """
-ME = "/api/v1/users/me"
-DEAD = (403, error("Forbidden"))
+ENDED = (403, error("Forbidden"))
 DURATION = 2
 
 
 def cookie(session_id: str) -> tuple[str, str]:
-    """Return the options by which curl sends this session's cookie."""
+    """Return the curl options that send this session's cookie."""
     return "-b", f"{COOKIE}={session_id}"
 
 
 @pytest.mark.parametrize("auth_type", ["session_exp_auth", "session_db_auth"])
-def test_a_session_ends(auth_type: str, serve: Serve) -> None:
-    """Logged in, it works within its duration and not after it."""
+def test_session_ends_after_duration(auth_type: str, serve: Serve) -> None:
+    """The session works within its duration and not after it."""
     server = serve(
         AUTH_TYPE=auth_type,
         SESSION_NAME=COOKIE,
@@ -56,20 +48,19 @@ def test_a_session_ends(auth_type: str, serve: Serve) -> None:
             assert status == 200
             seen.append(status)
         if status != 200:
-            assert (status, body) == DEAD
+            assert (status, body) == ENDED
             assert time.monotonic() > before + DURATION
         time.sleep(0.1)
     assert len(seen) > 5
-    assert ask(server, ME, *mine) == DEAD
+    assert ask(server, ME, *mine) == ENDED
     again = cookie(server.login("bobsession@hbtn.io", "fake pwd"))
     assert ask(server, ME, *again)[0] == 200
 
 
-def test_without_a_duration_it_does_not_end(serve: Serve) -> None:
-    """A `SESSION_DURATION` that is no integer sets no end, and is told."""
+def test_invalid_duration_means_no_end_and_a_warning(serve: Serve) -> None:
+    """A `SESSION_DURATION` that is no integer sets no limit."""
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         SESSION_DURATION="1.5",
     )
     user_id = server.run(ADD_BOB).strip()
@@ -82,15 +73,14 @@ def test_without_a_duration_it_does_not_end(serve: Serve) -> None:
     assert "sessions never expire" in said
 
 
-def test_sixty_seconds_and_a_restart(
+def test_session_survives_restart_within_duration(
     serve_shared: Serve, stored_in: dict[str, str]
 ) -> None:
-    """Of 60 seconds: 200 after 10, 403 after 61, and so it stays when the
-    server is started anew.
+    """With 60 seconds, an age of 10 gives 200 and 61 gives 403, also after a
+    restart.
     """
     server = serve_shared(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         SESSION_DURATION="60",
         **stored_in,
     )
@@ -99,12 +89,12 @@ def test_sixty_seconds_and_a_restart(
     session_id = server.login("bobsession@hbtn.io", "fake pwd")
 
     def check(server: Server) -> None:
-        """See who gets in."""
+        """Check which sessions are valid."""
         for live in (session_id, "10"):
             status, body = ask(server, ME, *cookie(live))
             assert status == 200
             assert f'"id": "{user_id}"' in body
-        assert ask(server, ME, *cookie("61")) == DEAD
+        assert ask(server, ME, *cookie("61")) == ENDED
 
     check(server)
     assert server.stop() == 0
@@ -115,13 +105,13 @@ def test_sixty_seconds_and_a_restart(
         200,
         "{}\n",
     )
-    assert ask(server, ME, *cookie(session_id)) == DEAD
+    assert ask(server, ME, *cookie(session_id)) == ENDED
     assert server.kill() != 0
     server.start()
-    assert ask(server, ME, *cookie(session_id)) == DEAD
+    assert ask(server, ME, *cookie(session_id)) == ENDED
 
 
-def test_sessions_in_memory_end_with_their_server(serve: Serve) -> None:
+def test_sessions_in_memory_end_with_server(serve: Serve) -> None:
     """Only the database keeps a session over a restart."""
     server = serve(AUTH_TYPE="session_auth", SESSION_NAME=COOKIE)
     server.run(ADD_BOB)
@@ -129,4 +119,4 @@ def test_sessions_in_memory_end_with_their_server(serve: Serve) -> None:
     assert ask(server, ME, *mine)[0] == 200
     server.stop()
     server.start()
-    assert ask(server, ME, *mine) == DEAD
+    assert ask(server, ME, *mine) == ENDED

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who gets past the filter, and to what, under each mechanism."""
+"""Access to each route under each mechanism."""
 
 import json
 
@@ -10,12 +10,12 @@ from tests.app.contract.transcript import (
     curl,
     error,
     masked,
-    said,
+    reply,
     session_cookie,
     user_text,
 )
 from tests.conftest import Serve
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, LOGIN, LOGOUT, ME, Server
 
 ADD_BOB = """
 from models.user import User
@@ -30,9 +30,6 @@ print(UserSession.count())
 """
 BASIC = ("bob@hbtn.io", "a:b: c")
 FORM = {"email": "bob@hbtn.io", "password": "a:b: c"}
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-ME = "/api/v1/users/me"
 UNAUTHORIZED = (401, error("Unauthorized"))
 FORBIDDEN = (403, error("Forbidden"))
 NOT_FOUND = (404, error("Not found"))
@@ -48,7 +45,7 @@ Servers = dict[str, Server]
 
 @pytest.fixture(scope="module")
 def servers(serve_shared: Serve) -> Servers:
-    """Run a server of each mechanism, and one of none, on one database."""
+    """Run a server per mechanism, and one without, on one database."""
     running = {"none": serve_shared(SESSION_NAME=COOKIE)}
     running["none"].run(ADD_BOB)
     shared = running["none"].env["DATABASE_URL"]
@@ -61,8 +58,10 @@ def servers(serve_shared: Serve) -> Servers:
 
 @slashes
 @each_type
-def test_open_paths(servers: Servers, auth_type: str, slash: str) -> None:
-    """Four paths need no credential, and look at none."""
+def test_open_paths_need_no_credential(
+    servers: Servers, auth_type: str, slash: str
+) -> None:
+    """Four paths need no credential and ignore any."""
     server = servers[auth_type]
     login = 404 if auth_type in ("auth", "basic_auth") else 400
     for method, path, status in (
@@ -101,42 +100,46 @@ def test_open_paths(servers: Servers, auth_type: str, slash: str) -> None:
         ("GET", "/unknown"),
     ],
 )
-def test_guarded_paths(
+def test_other_paths_need_a_credential(
     servers: Servers, auth_type: str, slash: str, method: str, path: str
 ) -> None:
-    """All others: 401 without any credential, 403 with a useless one."""
+    """All other paths: 401 without a credential, 403 with an invalid one."""
     server = servers[auth_type]
     path += slash
-    assert said(server.request(method, path)) == UNAUTHORIZED
+    assert reply(server.request(method, path)) == UNAUTHORIZED
     fake = {"Cookie": f"{COOKIE}_fake=abcde; other={COOKIE}"}
-    assert said(server.request(method, path, headers=fake)) == UNAUTHORIZED
+    assert reply(server.request(method, path, headers=fake)) == UNAUTHORIZED
     test = {"Authorization": "Test"}
-    assert said(server.request(method, path, headers=test)) == FORBIDDEN
-    assert said(server.request(method, path, cookie="abcde")) == FORBIDDEN
+    assert reply(server.request(method, path, headers=test)) == FORBIDDEN
+    assert reply(server.request(method, path, cookie="abcde")) == FORBIDDEN
 
 
 @each_type
-def test_the_right_basic_header(servers: Servers, auth_type: str) -> None:
-    """It opens `basic_auth` alone, with colons in the password."""
+def test_valid_basic_header_works_under_basic_auth_only(
+    servers: Servers, auth_type: str
+) -> None:
+    """The password may contain colons."""
     response = servers[auth_type].request("GET", ME, auth=BASIC)
     if auth_type == "basic_auth":
-        status, text = said(response)
+        status, text = reply(response)
         assert status == 200
         assert masked(text) == user_text("bob@hbtn.io", '"Bob"')
     else:
-        assert said(response) == FORBIDDEN
+        assert reply(response) == FORBIDDEN
 
 
-def test_a_cookie_beside_basic(servers: Servers) -> None:
-    """Under `basic_auth` a cookie is no credential and does no harm."""
+def test_cookie_is_ignored_under_basic_auth(servers: Servers) -> None:
+    """A cookie beside valid Basic credentials has no effect."""
     server = servers["basic_auth"]
     response = server.request("GET", ME, auth=BASIC, cookie="abcde")
     assert response.status_code == 200
 
 
 @slashes
-def test_no_mechanism_opens_everything(servers: Servers, slash: str) -> None:
-    """Without `AUTH_TYPE` every route answers, whatever is sent along."""
+def test_every_route_is_open_without_mechanism(
+    servers: Servers, slash: str
+) -> None:
+    """Without `AUTH_TYPE` every route responds, whatever is sent."""
     for headers in (
         {},
         {"Authorization": "Test"},
@@ -159,17 +162,17 @@ def test_no_mechanism_opens_everything(servers: Servers, slash: str) -> None:
 
 @slashes
 @pytest.mark.parametrize("auth_type", ["auth", "basic_auth", "none"])
-def test_login_where_there_are_no_sessions(
+def test_login_is_not_found_without_sessions(
     servers: Servers, auth_type: str, slash: str
 ) -> None:
-    """Login is not there, whatever the form has, and neither is logout."""
+    """Mechanisms without sessions have neither login nor logout."""
     server = servers[auth_type]
     for form in ({}, {"email": "x"}, FORM):
         response = server.request("POST", LOGIN + slash, data=form)
-        assert said(response) == NOT_FOUND
+        assert reply(response) == NOT_FOUND
         assert "Set-Cookie" not in response.headers
     left = server.request("DELETE", LOGOUT + slash, auth=BASIC)
-    assert said(left) == (FORBIDDEN if auth_type == "auth" else NOT_FOUND)
+    assert reply(left) == (FORBIDDEN if auth_type == "auth" else NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,7 @@ def test_login_where_there_are_no_sessions(
 )
 @slashes
 @each_session_type
-def test_refused_logins(
+def test_refused_login_gives_reason(
     servers: Servers,
     auth_type: str,
     slash: str,
@@ -209,39 +212,47 @@ def test_refused_logins(
     status: int,
     text: str,
 ) -> None:
-    """Each reason has its status and text, and none sets a cookie."""
+    """Each reason has its status and text; no cookie is set."""
     response = servers[auth_type].request("POST", LOGIN + slash, data=form)
-    assert said(response) == (status, error(text))
+    assert reply(response) == (status, error(text))
     assert "Set-Cookie" not in response.headers
 
 
 @each_session_type
-def test_only_a_form_logs_in(servers: Servers, auth_type: str) -> None:
-    """JSON or a query has no form in it; a multipart form is one."""
+def test_login_needs_a_form(servers: Servers, auth_type: str) -> None:
+    """JSON and a query are no form; a multipart form is."""
     server = servers[auth_type]
     missing = (400, error("email missing"))
-    assert said(server.request("POST", LOGIN, json=FORM)) == missing
-    assert said(server.request("POST", LOGIN, params=FORM)) == missing
+    assert reply(server.request("POST", LOGIN, json=FORM)) == missing
+    assert reply(server.request("POST", LOGIN, params=FORM)) == missing
     parts = {name: (None, value) for name, value in FORM.items()}
     assert server.request("POST", LOGIN, files=parts).status_code == 200
 
 
 @slashes
 @each_session_type
-def test_login_to_logout(servers: Servers, auth_type: str, slash: str) -> None:
-    """The cookie of a login opens the routes until the logout."""
+def test_session_works_from_login_to_logout(
+    servers: Servers, auth_type: str, slash: str
+) -> None:
+    """The login's cookie is valid until the logout."""
     server = servers[auth_type]
     form = {"email": "  BOB@hbtn.io", "password": "a:b: c"}
     response = server.request("POST", LOGIN + slash, data=form)
-    status, text = said(response)
+    status, text = reply(response)
     assert status == 200
     assert masked(text) == user_text("bob@hbtn.io", '"Bob"')
     mine = session_cookie([response.headers["Set-Cookie"]])
     me = ME + slash
-    assert said(server.request("GET", me, cookie=mine)) == (200, text)
+    assert reply(server.request("GET", me, cookie=mine)) == (
+        200,
+        text,
+    )
     user_id = json.loads(text)["id"]
     path = f"/api/v1/users/{user_id}{slash}"
-    assert said(server.request("GET", path, cookie=mine)) == (200, text)
+    assert reply(server.request("GET", path, cookie=mine)) == (
+        200,
+        text,
+    )
     for method, wrong in (("GET", LOGOUT), ("POST", ME)):
         page = curl(
             server.url + wrong + slash,
@@ -252,20 +263,20 @@ def test_login_to_logout(servers: Servers, auth_type: str, slash: str) -> None:
         )
         assert (page.status, page.body) == (405, MethodNotAllowed().get_body())
     unknown = server.request("GET", f"/api/v1/x{slash}", cookie=mine)
-    assert said(unknown) == NOT_FOUND
+    assert reply(unknown) == NOT_FOUND
     for method in ("PUT", "DELETE"):
         named = server.request(method, me, cookie=mine, json={})
-        assert said(named) == NOT_FOUND
+        assert reply(named) == NOT_FOUND
     left = server.request("DELETE", LOGOUT + slash, cookie=mine)
-    assert said(left) == (200, "{}\n")
-    assert said(server.request("GET", me, cookie=mine)) == FORBIDDEN
+    assert reply(left) == (200, "{}\n")
+    assert reply(server.request("GET", me, cookie=mine)) == FORBIDDEN
     again = server.request("DELETE", LOGOUT + slash, cookie=mine)
-    assert said(again) == FORBIDDEN
+    assert reply(again) == FORBIDDEN
 
 
 @each_session_type
-def test_a_deleted_user_is_out(servers: Servers, auth_type: str) -> None:
-    """Removing a user, by a script too, ends its sessions at once."""
+def test_deleted_user_loses_sessions(servers: Servers, auth_type: str) -> None:
+    """Removing a user, also by a script, ends its sessions at once."""
     server = servers[auth_type]
     server.run(ADD_BOB.replace("bob@", "gone@"))
     mine = server.login("gone@hbtn.io", "a:b: c")
@@ -274,8 +285,8 @@ def test_a_deleted_user_is_out(servers: Servers, auth_type: str) -> None:
         "from models.user import User;"
         "User.search({'email': 'gone@hbtn.io'})[0].remove()"
     )
-    assert said(server.request("GET", ME, cookie=mine)) == FORBIDDEN
-    assert said(
+    assert reply(server.request("GET", ME, cookie=mine)) == FORBIDDEN
+    assert reply(
         server.request(
             "POST", LOGIN, data={"email": "gone@hbtn.io", "password": "x"}
         )
@@ -289,10 +300,8 @@ def nameless(serve_shared: Serve, servers: Servers) -> Server:
     return serve_shared(AUTH_TYPE="session_db_auth", DATABASE_URL=shared)
 
 
-def test_login_without_a_cookie_name(nameless: Server) -> None:
-    """A login that would succeed answers 500 and makes no session; the
-    others are refused as ever.
-    """
+def test_login_without_session_name_gets_500(nameless: Server) -> None:
+    """A valid login gets 500 and no session; others are refused as usual."""
     before = nameless.run(COUNT_SESSIONS)
     for form, status, text in (
         ({}, 400, "email missing"),
@@ -302,8 +311,8 @@ def test_login_without_a_cookie_name(nameless: Server) -> None:
         (FORM, 500, "SESSION_NAME is not set"),
     ):
         response = nameless.request("POST", LOGIN, data=form)
-        assert said(response) == (status, error(text))
+        assert reply(response) == (status, error(text))
         assert "Set-Cookie" not in response.headers
     assert nameless.run(COUNT_SESSIONS) == before
-    assert said(nameless.request("GET", ME, cookie="x")) == UNAUTHORIZED
-    assert said(nameless.request("GET", ME, auth=BASIC)) == FORBIDDEN
+    assert reply(nameless.request("GET", ME, cookie="x")) == UNAUTHORIZED
+    assert reply(nameless.request("GET", ME, auth=BASIC)) == FORBIDDEN

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Our mechanisms in anybody's Flask application, over a real socket."""
+"""Our mechanisms in other Flask applications, over a real socket."""
 
 import socket
 import subprocess
@@ -82,14 +82,12 @@ api.v1.app.create_app(auth).run(host="127.0.0.1", port=sys.argv[1])
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[tuple[Program, list[str]]]:
-    """Return a function that starts a script on a port and gives its
-    address, and the lines that the scripts print.
-    """
+    """Return a function that starts a script, and the scripts' output."""
     started: list[subprocess.Popen[str]] = []
     output: list[str] = []
 
     def start(script: str) -> str:
-        """Start the `script`, wait until it listens; return its address."""
+        """Start the `script` and wait for its port; return its address."""
         port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-c", script, str(port)],
@@ -120,8 +118,8 @@ def program(tmp_path: Path) -> Iterator[tuple[Program, list[str]]]:
 Running = tuple[Program, list[str]]
 
 
-def test_session_cookie_in_another_app(program: Running) -> None:
-    """The cookie's value is found in any Flask request, blanks included."""
+def test_session_cookie_reads_any_flask_request(program: Running) -> None:
+    """The value is returned with its spaces."""
     url = program[0](COOKIE_VALUE)
     for options, value in (
         ((), "None"),
@@ -138,8 +136,8 @@ def test_session_cookie_in_another_app(program: Running) -> None:
         )
 
 
-def test_current_user_in_another_app(program: Running) -> None:
-    """No cookie and a wrong one find no user, the session's cookie does."""
+def test_current_user_works_in_any_flask_app(program: Running) -> None:
+    """Only the session's cookie finds the user."""
     start, output = program
     url = start(CURRENT_USER)
     (line,) = output
@@ -155,9 +153,9 @@ def test_current_user_in_another_app(program: Running) -> None:
         assert curl(f"{url}/", *options).body == body
 
 
-def test_a_mechanism_of_their_own(program: Running) -> None:
-    """Our application follows a subclass that replaces the cookie, and
-    answers 404 to a logout that finds nothing to destroy.
+def test_app_follows_custom_mechanism(program: Running) -> None:
+    """The application uses a subclass's cookie, and responds with 404 if there
+    is nothing to destroy.
     """
     start, output = program
     api = f"{start(OWN_COOKIE)}/api/v1"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`Auth`: which paths are guarded, and what a request is asked for."""
+"""`Auth`: excluded paths, the authorization header and the cookie."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -46,15 +46,15 @@ EXCLUDED = ["/api/v1/status/", "/api/v1/unauthorized/"]
         ("/api/v1/anything", ["*"], False),
     ],
 )
-def test_require_auth(
+def test_path_is_excluded_by_slash_or_trailing_star(
     path: str | None, excluded: list[str] | None, required: bool
 ) -> None:
-    """A path is excluded by slash tolerance and by a trailing `*` only."""
+    """Other patterns exclude nothing."""
     assert Auth().require_auth(path, excluded) is required
 
 
-class Got(NamedTuple):
-    """A mapping of which only `get` is there."""
+class GetOnly(NamedTuple):
+    """A mapping that has only `get`."""
 
     values: dict[str, Any]
 
@@ -69,19 +69,21 @@ class Got(NamedTuple):
         (None, None),
         (SimpleNamespace(headers={}), None),
         (SimpleNamespace(headers={"Authorization": "Test"}), "Test"),
-        (SimpleNamespace(headers=Got({"Authorization": "Test"})), "Test"),
+        (SimpleNamespace(headers=GetOnly({"Authorization": "Test"})), "Test"),
         (SimpleNamespace(headers={"Authorization": 89}), None),
         (SimpleNamespace(cookies={"Authorization": "Test"}), None),
         (Mock(), None),
     ],
 )
-def test_authorization_header(request_: Any, header: str | None) -> None:
-    """The header is read by `get`; a stand-in may lack all of it."""
+def test_authorization_header_is_read_with_get(
+    request_: Any, header: str | None
+) -> None:
+    """A request object may lack headers."""
     assert Auth().authorization_header(request_) == header
 
 
-def test_missing_arguments() -> None:
-    """The base asks for no request and knows nobody."""
+def test_auth_without_request_returns_none() -> None:
+    """The base class needs no request and knows no user."""
     auth = Auth()
     assert auth.authorization_header() is None
     assert auth.session_cookie() is None
@@ -95,7 +97,7 @@ def test_missing_arguments() -> None:
         (None, None),
         (SimpleNamespace(cookies={}), None),
         (SimpleNamespace(cookies={COOKIE: "Hello"}), "Hello"),
-        (SimpleNamespace(cookies=Got({COOKIE: "Hello"})), "Hello"),
+        (SimpleNamespace(cookies=GetOnly({COOKIE: "Hello"})), "Hello"),
         (SimpleNamespace(cookies={COOKIE + "_fake": "Hello"}), None),
         (SimpleNamespace(cookies={COOKIE: 89}), None),
         (SimpleNamespace(headers={}), None),
@@ -103,7 +105,7 @@ def test_missing_arguments() -> None:
         (
             SimpleNamespace(
                 cookies={},
-                headers=Got({"Cookie": f"a=b; {COOKIE}=C is fun; c=d"}),
+                headers=GetOnly({"Cookie": f"a=b; {COOKIE}=C is fun; c=d"}),
             ),
             "C is fun",
         ),
@@ -113,18 +115,18 @@ def test_missing_arguments() -> None:
         (Mock(), None),
     ],
 )
-def test_session_cookie(
+def test_session_cookie_is_read_with_get(
     request_: Any, value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cookie is read by `get`; what is no string counts as absent."""
+    """A value that is no string counts as absent."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     assert Auth().session_cookie(request_) == value
 
 
-def test_the_name_is_read_at_each_call(
+def test_session_name_is_read_on_each_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One object follows `SESSION_NAME` as it changes."""
+    """One object follows changes of `SESSION_NAME`."""
     auth = Auth()
     request = SimpleNamespace(cookies={"one": "1", "two": "2"})
     assert auth.session_cookie(request) is None

@@ -23,10 +23,10 @@ def at_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("model", [User, UserSession])
-def test_a_new_object_has_an_id_and_two_dates(
+def test_new_object_has_uuid_and_two_times(
     model: type[Base], at_moment: None
 ) -> None:
-    """A new object has a random UUID as text, and was made now, in UTC."""
+    """The id is a random UUID as text; both times are now, in UTC."""
     made, other = model(), model()
     assert isinstance(made, Base)
     assert str(uuid.UUID(made.id)) == made.id
@@ -37,16 +37,16 @@ def test_a_new_object_has_an_id_and_two_dates(
 
 
 @pytest.mark.parametrize("model", [User, UserSession])
-def test_id_and_dates_may_be_given(model: type[Base]) -> None:
-    """What is given by keyword is taken; positions mean nothing."""
+def test_keywords_set_id_and_times(model: type[Base]) -> None:
+    """Positional arguments are ignored."""
     made = model("ignored", 3, id=ID, created_at=MOMENT, updated_at=MOMENT)
     assert made.id == ID
     assert made.created_at == made.updated_at == MOMENT
     assert model("ignored").id != "ignored"
 
 
-def test_attributes_of_a_user() -> None:
-    """A user's attributes come by keyword and are `None` otherwise."""
+def test_user_attributes_default_to_none() -> None:
+    """Keywords set the attributes."""
     empty = User()
     assert empty.email is None
     assert empty.first_name is None
@@ -56,8 +56,8 @@ def test_attributes_of_a_user() -> None:
     assert (user.first_name, user.last_name) == ("Bob", "Dylan")
 
 
-def test_attributes_of_a_session() -> None:
-    """A session's attributes come by keyword and are `None` otherwise."""
+def test_session_attributes_default_to_none() -> None:
+    """Keywords set the attributes."""
     empty = UserSession()
     assert empty.user_id is None
     assert empty.session_id is None
@@ -66,8 +66,8 @@ def test_attributes_of_a_session() -> None:
     assert session.session_id == "secret"
 
 
-def test_equality() -> None:
-    """Equal is what has the same class and the same id."""
+def test_objects_of_same_class_and_id_are_equal() -> None:
+    """Other attributes do not count."""
     assert User(id=ID) == User(id=ID, email="other@hbtn.io")
     assert User(id=ID) != User()
     assert User(id=ID) != UserSession(id=ID)
@@ -75,8 +75,8 @@ def test_equality() -> None:
     assert User(id=ID) != ID
 
 
-def test_json_of_a_user(at_moment: None) -> None:
-    """A user shows exactly six attributes, and nothing of the password."""
+def test_user_json_has_six_attributes(at_moment: None) -> None:
+    """The JSON has no password."""
     user = User(id=ID, email="bob@hbtn.io", first_name="Bob")
     user.password = "secret"
     assert user.to_json() == {
@@ -89,8 +89,8 @@ def test_json_of_a_user(at_moment: None) -> None:
     }
 
 
-def test_json_of_a_session(at_moment: None) -> None:
-    """A session shows its public attributes, without private ones."""
+def test_session_json_has_public_attributes(at_moment: None) -> None:
+    """The JSON has no private attributes."""
     session = UserSession(id=ID, user_id="abcde", session_id="fghij")
     assert session.to_json() == {
         "created_at": "2026-03-01 12:30:59",
@@ -101,8 +101,8 @@ def test_json_of_a_session(at_moment: None) -> None:
     }
 
 
-def test_password_is_kept_as_a_hash() -> None:
-    """The clear text is nowhere in the object, and each hash is salted."""
+def test_password_is_stored_as_salted_hash() -> None:
+    """The object does not contain the clear text."""
     user, other = User(), User()
     user.password = other.password = "H0lbertonSchool98!"
     assert "H0lbertonSchool98!" not in repr(vars(user))
@@ -111,8 +111,8 @@ def test_password_is_kept_as_a_hash() -> None:
     assert user.password != other.password
 
 
-def test_valid_password() -> None:
-    """Only the right string is valid."""
+def test_only_the_right_password_is_valid() -> None:
+    """Values of other types are invalid."""
     user = User()
     user.password = "fake pwd"
     assert user.is_valid_password("fake pwd") is True
@@ -121,8 +121,8 @@ def test_valid_password() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 89, b"bytes", ["list"]])
-def test_no_password(nothing: Any) -> None:
-    """What is no string means no password, also after there was one."""
+def test_password_that_is_no_string_removes_it(nothing: Any) -> None:
+    """Afterwards no password is valid."""
     user = User()
     assert user.is_valid_password("fake pwd") is False
     user.password = "fake pwd"
@@ -144,6 +144,8 @@ def test_no_password(nothing: Any) -> None:
         ({"first_name": "", "last_name": "Dylan"}, "Dylan"),
     ],
 )
-def test_display_name(attributes: dict[str, str], shown: str) -> None:
-    """The names come before the email, the first before the last."""
+def test_display_name_prefers_names_to_email(
+    attributes: dict[str, str], shown: str
+) -> None:
+    """The first name comes before the last."""
     assert User(**attributes).display_name() == shown

@@ -18,15 +18,15 @@ from api.v1.auth.session_exp_auth import SessionExpAuth
 from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
+from tests.fake_requests import FakeRequest, with_session
 from tests.serving import COOKIE
-from tests.visits import Visit, with_session
 
 pytestmark = pytest.mark.usefixtures("no_sessions", "cookie_name")
 
 
 @pytest.fixture
 def cookie_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the session cookie its name."""
+    """Set the name of the session cookie."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
 
 
@@ -40,16 +40,16 @@ def lasting(
     return mechanism()
 
 
-def test_the_chain_of_classes() -> None:
-    """Each mechanism is built on the one before it."""
+def test_each_mechanism_extends_the_previous() -> None:
+    """The base classes are those of the contract."""
     assert SessionDBAuth.__bases__ == (SessionExpAuth,)
     assert SessionExpAuth.__bases__ == (SessionAuth,)
     assert SessionAuth.__bases__ == (Auth,)
     assert BasicAuth.__bases__ == (Auth,)
 
 
-def test_methods_stand_where_they_are_described() -> None:
-    """A reader finds each method in the class that is known for it."""
+def test_methods_are_defined_in_the_documented_class() -> None:
+    """Each class defines the methods that the contract names for it."""
     assert {
         "user_id_by_session_id",
         "create_session",
@@ -67,8 +67,8 @@ def test_methods_stand_where_they_are_described() -> None:
     } <= set(vars(SessionDBAuth))
 
 
-def test_a_session_is_a_key_of_the_dictionary() -> None:
-    """The key is a random UUID as text, the value the user's id."""
+def test_session_auth_maps_session_id_to_user_id() -> None:
+    """The key is a random UUID as text."""
     auth = SessionAuth()
     assert auth.create_session() is None
     for no_string in (None, 89, b"abcde", ["abcde"]):
@@ -92,17 +92,19 @@ def test_a_session_is_a_key_of_the_dictionary() -> None:
     assert auth.user_id_for_session_id() is None
 
 
-def test_current_user_and_end_of_a_session(any_database: str) -> None:
-    """The cookie leads to the user until the session is destroyed."""
+def test_cookie_finds_user_until_session_is_destroyed(
+    any_database: str,
+) -> None:
+    """Holds for each mechanism."""
     user = User()
     user.save()
     for mechanism in (SessionAuth, SessionExpAuth, SessionDBAuth):
         auth = mechanism()
         session_id = auth.create_session(user.id)
         other = auth.create_session(user.id)
-        mine, strange = with_session(session_id), with_session("unknown")
+        mine, unknown = with_session(session_id), with_session("unknown")
         assert auth.current_user(mine) == user
-        for request in (None, Visit(), strange):
+        for request in (None, FakeRequest(), unknown):
             assert auth.current_user(request) is None
             assert auth.destroy_session(request) is False
         assert auth.current_user() is None
@@ -115,8 +117,8 @@ def test_current_user_and_end_of_a_session(any_database: str) -> None:
     assert UserSession.count() == 1
 
 
-def test_a_dated_session_is_a_dictionary(set_clock: SetClock) -> None:
-    """`SessionExpAuth` keeps the user's id and the moment, in UTC."""
+def test_session_exp_auth_stores_user_id_and_time(set_clock: SetClock) -> None:
+    """The time is in UTC."""
     auth = SessionExpAuth()
     assert auth.create_session(None) is None
     assert auth.create_session(89) is None  # type: ignore[arg-type]
@@ -130,7 +132,7 @@ def test_a_dated_session_is_a_dictionary(set_clock: SetClock) -> None:
 
 
 @pytest.mark.parametrize("mechanism", [SessionExpAuth, SessionDBAuth])
-def test_a_session_lives_its_duration(
+def test_session_is_valid_for_its_duration(
     mechanism: type[SessionExpAuth],
     set_clock: SetClock,
     any_database: str,
@@ -149,14 +151,14 @@ def test_a_session_lives_its_duration(
 
 @pytest.mark.parametrize("mechanism", [SessionExpAuth, SessionDBAuth])
 @pytest.mark.parametrize("duration", ["0", "-1", "1.5", "a minute", "", None])
-def test_no_duration_no_end(
+def test_invalid_duration_means_no_end(
     mechanism: type[SessionExpAuth],
     duration: str | None,
     set_clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Zero, less, nothing or no integer: sessions stay, even undated ones."""
+    """Zero, less, or no integer: sessions stay, even undated ones."""
     caplog.set_level(logging.WARNING)
     if duration is not None:
         monkeypatch.setenv("SESSION_DURATION", duration)
@@ -173,15 +175,15 @@ def test_no_duration_no_end(
         assert auth.user_id_for_session_id("undated") == "fghij"
 
 
-def test_entries_made_by_hand(
+def test_malformed_entries_find_no_user(
     set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a date, a user or any sense an entry opens nothing."""
+    """An entry needs a date and a user."""
     auth = lasting(SessionExpAuth, "60", monkeypatch)
     entries: dict[str, Any] = auth.user_id_by_session_id
     entries["undated"] = {"user_id": "abcde"}
     entries["no date"] = {"user_id": "abcde", "created_at": "today"}
-    entries["nobody"] = {"created_at": set_clock.moment}
+    entries["no user"] = {"created_at": set_clock.moment}
     entries["number"] = 89
     for session_id in entries:
         assert auth.user_id_for_session_id(session_id) is None
@@ -194,7 +196,7 @@ def test_entries_made_by_hand(
 
 @pytest.fixture
 def east_of_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put this process into a zone that is six hours ahead of UTC."""
+    """Set this process to a time zone six hours ahead of UTC."""
     with monkeypatch.context() as zone:
         zone.setenv("TZ", "XXX-6")
         time.tzset()
@@ -202,7 +204,7 @@ def east_of_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_a_moment_without_a_zone_is_local(
+def test_naive_created_at_is_local_time(
     east_of_utc: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A naive `created_at` counts as `datetime.now()` of this machine."""
@@ -219,10 +221,10 @@ def test_a_moment_without_a_zone_is_local(
         assert auth.user_id_for_session_id("made") == user
 
 
-def test_sessions_in_the_database(
+def test_session_db_auth_stores_rows(
     any_database: str, set_clock: SetClock
 ) -> None:
-    """`SessionDBAuth` keeps rows, which every other object sees."""
+    """Every other object sees the stored session."""
     auth = SessionDBAuth()
     assert auth.create_session() is None
     assert auth.create_session(89) is None  # type: ignore[arg-type]
@@ -244,21 +246,21 @@ def test_sessions_in_the_database(
 
 
 @pytest.mark.parametrize("mechanism", [SessionExpAuth, SessionDBAuth])
-def test_expired_sessions_are_dropped(
+def test_purge_drops_expired_sessions(
     mechanism: type[SessionExpAuth],
     any_database: str,
     set_clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A purge drops the dead and leaves the living."""
+    """A purge keeps valid sessions."""
     auth = lasting(mechanism, "60", monkeypatch)
-    dead = auth.create_session("abcde")
+    expired = auth.create_session("abcde")
     set_clock.advance(59)
     live = auth.create_session("fghij")
     set_clock.advance(2)
     assert auth.purge_expired() == 1
     assert auth.user_id_for_session_id(live) == "fghij"
-    assert dead not in auth.user_id_by_session_id
+    assert expired not in auth.user_id_by_session_id
     assert UserSession.count() + len(auth.user_id_by_session_id) == 1
     set_clock.advance(-1.5)
-    assert auth.user_id_for_session_id(dead) is None
+    assert auth.user_id_for_session_id(expired) is None

@@ -8,6 +8,7 @@ import pytest
 from werkzeug.exceptions import MethodNotAllowed
 
 from tests.app.contract.transcript import (
+    ADD_BOB,
     ask,
     curl,
     error,
@@ -16,21 +17,19 @@ from tests.app.contract.transcript import (
     user_text,
 )
 from tests.conftest import Serve
-from tests.serving import COOKIE, Server, environment, run_python
+from tests.serving import (
+    COOKIE,
+    LOGIN,
+    LOGOUT,
+    ME,
+    Server,
+    environment,
+    run_python,
+)
 
-ADD_BOB = """
-from models.user import User
-user = User(email="bobsession@hbtn.io")
-user.password = "fake pwd"
-user.save()
-print(user.id)
-"""
-#: The right header for the user above.
+#: The valid Basic header of that user.
 BASIC = "Authorization: Basic Ym9ic2Vzc2lvbkBoYnRuLmlvOmZha2UgcHdk"
 BOB = user_text("bobsession@hbtn.io")
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-ME = "/api/v1/users/me"
 PAGE = (405, MethodNotAllowed().get_body())
 OK = (200, '{\n  "status": "OK"\n}\n')
 
@@ -42,15 +41,15 @@ OK = (200, '{\n  "status": "OK"\n}\n')
 def served(
     request: pytest.FixtureRequest, serve_shared: Serve
 ) -> tuple[Server, str]:
-    """Run a server on each kind of store, with one user; also its id."""
+    """Run a server on each kind of store; return it and its user's id."""
     auth_type, _, backend = request.param.partition(" ")
     url = request.getfixturevalue("fresh_postgresql") if backend else {}
     server = serve_shared(AUTH_TYPE=auth_type, SESSION_NAME=COOKIE, **url)
     return server, server.run(ADD_BOB).strip()
 
 
-def test_without_a_cookie_name(serve: Serve) -> None:
-    """`session_auth` without `SESSION_NAME`: the filter works."""
+def test_filter_works_without_session_name(serve: Serve) -> None:
+    """`session_auth` without `SESSION_NAME` still filters requests."""
     server = serve(AUTH_TYPE="session_auth")
     assert ask(server, "/api/v1/status") == OK
     assert ask(server, "/api/v1/status/") == OK
@@ -85,8 +84,8 @@ for session_id in (None, 89, "doesntexist", *made):
 """
 
 
-def test_the_dictionary_in_a_script(tmp_path: Path) -> None:
-    """A script begins sessions and finds their users."""
+def test_script_creates_sessions_in_dictionary(tmp_path: Path) -> None:
+    """A script creates sessions and finds their users."""
     said = run_python(DICTIONARY, tmp_path, environment(tmp_path))
     one = "'<id>': 'abcde'"
     two = f"{one}, '<id>': 'fghij'"
@@ -109,8 +108,8 @@ def test_the_dictionary_in_a_script(tmp_path: Path) -> None:
     assert [line.split()[0] for line in said.splitlines()[9:]] == ids
 
 
-def test_credentials_that_open_nothing(served: tuple[Server, str]) -> None:
-    """No cookie: 401. The right Basic header or an unknown cookie: 403."""
+def test_invalid_credentials_are_refused(served: tuple[Server, str]) -> None:
+    """No cookie: 401. A valid Basic header or an unknown cookie: 403."""
     server, _ = served
     unknown = f"{COOKIE}=5535d4d7-3d77-4d06-8281-495dc3acfe76"
     assert ask(server, ME) == (401, error("Unauthorized"))
@@ -127,8 +126,8 @@ def test_credentials_that_open_nothing(served: tuple[Server, str]) -> None:
     )
 
 
-def test_login_and_logout(served: tuple[Server, str]) -> None:
-    """Every step of logging in and out, in the order of the transcript."""
+def test_login_and_logout_transcript(served: tuple[Server, str]) -> None:
+    """Each step of logging in and out, in the order of the transcript."""
     server, user_id = served
     bob = ("-d", "email=bobsession@hbtn.io")
     right = (*bob, "-d", "password=fake pwd")
@@ -163,8 +162,8 @@ def test_login_and_logout(served: tuple[Server, str]) -> None:
         )
 
 
-def test_sessions_of_one_user_are_apart(served: tuple[Server, str]) -> None:
-    """Logging out of one session leaves the user's other one open."""
+def test_logout_ends_one_session_only(served: tuple[Server, str]) -> None:
+    """The user's other session stays valid."""
     server, user_id = served
     ids = [server.login("bobsession@hbtn.io", "fake pwd") for _ in range(2)]
     assert ids[0] != ids[1]

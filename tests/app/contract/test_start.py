@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
-"""How the server starts and says so, or why it does not."""
+"""How the server starts, and scripts beside it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,7 @@ from api.v1.auth.session_auth import SessionAuth
 from api.v1.auth.session_db_auth import SessionDBAuth
 from api.v1.auth.session_exp_auth import SessionExpAuth
 from tests.conftest import Serve
-from tests.ports import free_port
-from tests.serving import COOKIE, environment, run_python
+from tests.serving import DB_SESSIONS, environment, run_python
 from vestibule.core import settings
 from vestibule.mechanisms import mechanism_for
 
@@ -28,27 +25,9 @@ KNOWN = [
 ]
 
 
-def refused(folder: Path, **given: str) -> str:
-    """Start a server that cannot start; return what it says of it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "api.v1.app"],
-        cwd=folder,
-        env=environment(folder, **({"API_HOST": "127.0.0.1"} | given)),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert done.returncode == 1
-    assert "Running on" not in done.stdout
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-def test_the_line_that_says_it_runs(serve: Serve) -> None:
-    """It stands alone on its line, and from then on there are answers."""
-    server = serve(
-        AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE, SESSION_DURATION="60"
-    )
+def test_running_line_is_printed_when_ready(serve: Serve) -> None:
+    """The line stands alone, and from then on the server responds."""
+    server = serve(**DB_SESSIONS, SESSION_DURATION="60")
     assert [line for line in server.output if "Running" in line] == [
         f" * Running on http://127.0.0.1:{server.port}/\n"
     ]
@@ -59,41 +38,14 @@ def test_the_line_that_says_it_runs(serve: Serve) -> None:
         server.request("GET", "/api/v1/status")
 
 
-def test_where_it_listens_by_default() -> None:
-    """Unset, it is every address, port 5000."""
+def test_default_address_is_every_interface_port_5000() -> None:
+    """Holds if neither setting is given."""
     assert settings.API_HOST.read() == "0.0.0.0"
     assert settings.API_PORT.read() == 5000
 
 
-@pytest.mark.parametrize("auth_type", ["session_db_aut", ""])
-def test_an_unknown_mechanism(auth_type: str, tmp_path: Path) -> None:
-    """A typing error ends the start, and the known names are listed."""
-    said = refused(tmp_path, AUTH_TYPE=auth_type, API_PORT=str(free_port()))
-    assert "AUTH_TYPE" in said
-    assert repr(auth_type) in said
-    assert ", ".join(KNOWN) in said
-
-
-@pytest.mark.parametrize("port", ["http", "65536"])
-def test_a_port_that_is_none(port: str, tmp_path: Path) -> None:
-    """A port number that cannot be ends the start with a clear error."""
-    said = refused(tmp_path, API_PORT=port)
-    assert said == (
-        "vestibule: API_PORT: must be a whole number from 1 to 65535,"
-        f" not '{port}'\n"
-    )
-
-
-def test_a_port_in_use(serve: Serve, tmp_path: Path) -> None:
-    """A second server on one port does not start beside the first."""
-    first = serve()
-    said = refused(tmp_path, API_PORT=str(first.port))
-    assert f"port {first.port} is already in use" in said
-    assert first.request("GET", "/api/v1/status").status_code == 200
-
-
-def test_without_a_mechanism_it_says_so(serve: Serve) -> None:
-    """An open house is worth a warning, and is open."""
+def test_start_without_mechanism_warns(serve: Serve) -> None:
+    """The warning says that every route is open."""
     server = serve()
     assert "AUTH_TYPE is not set: every route is open" in "".join(
         server.output
@@ -119,15 +71,17 @@ with app.test_client() as client:
     ("auth_type", "name"),
     [(None, "NoneType"), ("session_db_auth", "SessionDBAuth")],
 )
-def test_import(auth_type: str | None, name: str, tmp_path: Path) -> None:
-    """Importing gives `app` and the mechanism, and starts nothing."""
+def test_import_starts_nothing(
+    auth_type: str | None, name: str, tmp_path: Path
+) -> None:
+    """Importing gives `app` and the mechanism."""
     given = {} if auth_type is None else {"AUTH_TYPE": auth_type}
     said = run_python(IMPORTED, tmp_path, environment(tmp_path, **given))
     assert said == f"True\n{name} 1 []\n200 {{'status': 'OK'}}\n"
 
 
-def test_each_name_has_its_mechanism() -> None:
-    """No name leads to another's class, and none to no mechanism."""
+def test_each_auth_type_has_its_class() -> None:
+    """No name means no mechanism."""
     assert mechanism_for(None) is None
     assert [mechanism_for(name) for name in KNOWN] == [
         Auth,
@@ -138,9 +92,9 @@ def test_each_name_has_its_mechanism() -> None:
     ]
 
 
-def test_scripts_beside_the_server(serve: Serve) -> None:
-    """What a script stores, changes or removes counts at the next request."""
-    server = serve(AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE)
+def test_changes_of_a_script_count_at_next_request(serve: Serve) -> None:
+    """A script may store, change and remove objects."""
+    server = serve(**DB_SESSIONS)
     user_id, session_id = server.run(
         "from api.v1.auth.session_db_auth import SessionDBAuth\n"
         "from models.user import User\n"
@@ -150,7 +104,7 @@ def test_scripts_beside_the_server(serve: Serve) -> None:
     ).split()
 
     def me() -> requests.Response:
-        """Ask who the session belongs to."""
+        """Request the user of the session."""
         return server.request("GET", "/api/v1/users/me", cookie=session_id)
 
     assert me().json()["id"] == user_id
@@ -178,8 +132,8 @@ def test_scripts_beside_the_server(serve: Serve) -> None:
     assert me().status_code == 200
 
 
-def test_a_script_before_any_server(serve: Serve, tmp_path: Path) -> None:
-    """On a new file a script works; a server started later goes on."""
+def test_script_works_before_first_start(serve: Serve, tmp_path: Path) -> None:
+    """A script creates the database; a later server uses it."""
     said = run_python(
         "from models.user import User\n"
         "print(User.count(), User.search({'email': 'x'}), User.all())\n"

@@ -17,14 +17,14 @@ MOMENT = datetime(2026, 3, 1, 12, 30, 59, tzinfo=timezone.utc)
 
 
 def stored(model: type[Base], **attributes: object) -> Base:
-    """Return a new object of `model`, saved."""
+    """Return a new, saved object of `model`."""
     made = model(**attributes)
     made.save()
     return made
 
 
-def test_an_empty_database() -> None:
-    """Nothing stored: empty lists, zero, `None`, never an exception."""
+def test_empty_database_returns_nothing() -> None:
+    """Results are empty lists, zero or `None`, never an exception."""
     for model in (User, UserSession):
         assert model.search() == []
         assert model.search({}) == []
@@ -38,8 +38,8 @@ def test_an_empty_database() -> None:
     assert UserSession.search({"session_id": "unknown"}) == []
 
 
-def test_saving_inserts_and_updates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`save` inserts, later updates the same row, and dates both."""
+def test_save_inserts_then_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later saves update the same row and its time."""
     monkeypatch.setattr(clock, "now", lambda: MOMENT)
     user = User(email="bob@hbtn.io", first_name="Bob")
     assert User.get(user.id) is None
@@ -69,8 +69,8 @@ def test_saving_inserts_and_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [u.last_name for u in User.all()] == ["Dylan"]
 
 
-def test_removing() -> None:
-    """`remove` deletes that object; what is not stored is left in peace."""
+def test_remove_deletes_only_that_object() -> None:
+    """Removing an object that is not stored changes nothing."""
     kept, gone = stored(User), stored(User)
     User().remove()
     assert User.count() == 2
@@ -83,8 +83,8 @@ def test_removing() -> None:
     assert UserSession.count() == 0
 
 
-def test_searching() -> None:
-    """All of the given values have to be equal; nothing given: all."""
+def test_search_matches_all_given_values() -> None:
+    """Without values it returns all objects."""
     bob = stored(User, email="bob@hbtn.io", first_name="Bob")
     bobby = stored(User, email="bobby@hbtn.io", first_name="Bob")
     ann = stored(User, email="ann@hbtn.io", last_name="Lee")
@@ -100,8 +100,8 @@ def test_searching() -> None:
     assert User.count() == 3
 
 
-def test_sessions_are_found() -> None:
-    """Sessions are found by id of the user or of the session."""
+def test_sessions_are_found_by_user_or_session_id() -> None:
+    """Both ids together must match."""
     first = stored(UserSession, user_id="abcde", session_id="one")
     second = stored(UserSession, user_id="abcde", session_id="two")
     third = stored(UserSession, user_id="fghij", session_id="three")
@@ -114,23 +114,23 @@ def test_sessions_are_found() -> None:
     assert UserSession.count() == 3
 
 
-def test_users_without_anything() -> None:
-    """Any number of users may be without email, names and password."""
+def test_users_may_lack_all_attributes() -> None:
+    """Several users may have no email, names and password."""
     for _ in range(3):
         User().save()
     assert [user.email for user in User.all()] == [None, None, None]
     assert not any(u.is_valid_password("") for u in User.all())
 
 
-def test_any_text_is_an_email_for_a_script() -> None:
-    """The models take what is no address, such as a bare UUID."""
+def test_models_accept_any_text_as_email() -> None:
+    """The models accept text that is no address, such as a UUID."""
     email = str(uuid.uuid4())
     user = stored(User, email=email)
     assert User.search({"email": email}) == [user]
 
 
-def test_a_password_lasts() -> None:
-    """A stored password is checked as the one in memory is."""
+def test_stored_password_is_checked() -> None:
+    """A loaded user checks passwords like the one in memory."""
     user = User(email="bob@hbtn.io")
     user.password = "fake pwd"
     user.save()
@@ -141,8 +141,8 @@ def test_a_password_lasts() -> None:
     assert "fake pwd" not in repr(vars(found))
 
 
-def test_removing_a_user_ends_its_sessions() -> None:
-    """A user goes with its sessions, and with nobody else's."""
+def test_removing_user_ends_own_sessions_only() -> None:
+    """Sessions of other users stay."""
     user = stored(User)
     stored(UserSession, user_id=user.id, session_id="one")
     stored(UserSession, user_id=user.id, session_id="two")

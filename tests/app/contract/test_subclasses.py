@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Mechanisms that somebody built on ours, and scripts of the models.
+"""Custom mechanisms that extend ours.
 
-Each replaces some of the documented methods; the rest has to follow.
+Each replaces some of the documented methods; the others must follow.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -16,7 +16,7 @@ from api.v1.auth.session_exp_auth import SessionExpAuth
 from models.user import User
 from models.user_session import UserSession
 from tests.clocks import SetClock
-from tests.visits import with_session
+from tests.fake_requests import with_session
 
 pytestmark = pytest.mark.usefixtures("no_sessions")
 
@@ -24,14 +24,14 @@ MECHANISMS = [SessionAuth, SessionExpAuth, SessionDBAuth]
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_replaced_session_cookie(mechanism: type[SessionAuth]) -> None:
-    """Who takes the id from elsewhere finds the user and can log out."""
+def test_replaced_session_cookie_is_used(mechanism: type[SessionAuth]) -> None:
+    """A session id from elsewhere finds the user and can be destroyed."""
 
     class ByQuery(mechanism):  # type: ignore[misc, valid-type]
         """A mechanism whose session id comes in the query."""
 
         def session_cookie(self, request: Any = None) -> Any:
-            """Return the id that the query has."""
+            """Return the id in the query."""
             return None if request is None else request.args.get("sid")
 
     user = User()
@@ -46,33 +46,33 @@ def test_a_replaced_session_cookie(mechanism: type[SessionAuth]) -> None:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_replaced_look_up(
+def test_replaced_lookup_decides_the_user(
     mechanism: type[SessionAuth], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`user_id_for_session_id` alone says whose session it is."""
+    """`user_id_for_session_id` alone determines whose session it is."""
     monkeypatch.setenv("SESSION_NAME", "_my_session_id")
     user = User()
     user.save()
 
-    class Everybody(mechanism):  # type: ignore[misc, valid-type]
-        """A mechanism to which every cookie means one user."""
+    class AnyCookie(mechanism):  # type: ignore[misc, valid-type]
+        """A mechanism for which every cookie means the same user."""
 
         def user_id_for_session_id(self, session_id: Any = None) -> Any:
             """Return the one user's id for anything but nothing."""
             return None if session_id is None else user.id
 
-    class Nobody(mechanism):  # type: ignore[misc, valid-type]
-        """A mechanism to which no cookie means anybody."""
+    class NoCookie(mechanism):  # type: ignore[misc, valid-type]
+        """A mechanism for which no cookie means a user."""
 
         def user_id_for_session_id(self, session_id: Any = None) -> Any:
             """Return `None`."""
             return None
 
-    assert Everybody().current_user(with_session("anything")) == user
-    assert Everybody().current_user(with_session(None)) is None
-    session_id = Nobody().create_session(user.id)
-    assert Nobody().current_user(with_session(session_id)) is None
-    assert Nobody().destroy_session(with_session(session_id)) is False
+    assert AnyCookie().current_user(with_session("anything")) == user
+    assert AnyCookie().current_user(with_session(None)) is None
+    session_id = NoCookie().create_session(user.id)
+    assert NoCookie().current_user(with_session(session_id)) is None
+    assert NoCookie().destroy_session(with_session(session_id)) is False
     assert mechanism().user_id_for_session_id(session_id) == user.id
 
 
@@ -91,8 +91,8 @@ def test_create_session_goes_through_the_parent(
     assert auth.create_session(None) is None
 
 
-def test_a_replaced_duration(any_database: str) -> None:
-    """`session_duration` may be set on the object at any time."""
+def test_session_duration_can_be_changed_any_time(any_database: str) -> None:
+    """`session_duration` is read on each look-up."""
     auth = SessionDBAuth()
     past = datetime.now(timezone.utc) - timedelta(seconds=61)
     UserSession(user_id="abcde", session_id="old", created_at=past).save()

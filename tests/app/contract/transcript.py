@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""What a person at a terminal sees: curl's answers, as text.
+"""Responses of curl as text, as the contract's transcripts show them.
 
-Its law: an answer is compared as the text it is; only what differs from
-run to run, ids and times, is masked.
+Responses are compared as text; only ids and times are masked.
 """
 
 import re
@@ -15,6 +14,14 @@ import requests
 from tests.backends import missing
 from tests.serving import COOKIE, Server
 
+#: The script that adds the user of the session transcripts.
+ADD_BOB = """
+from models.user import User
+user = User(email="bobsession@hbtn.io")
+user.password = "fake pwd"
+user.save()
+print(user.id)
+"""
 _TIME = re.compile(r'"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"')
 _ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}"
@@ -22,8 +29,8 @@ _ID = re.compile(
 )
 
 
-class Answer(NamedTuple):
-    """An answer as `curl -i` prints it."""
+class CurlResponse(NamedTuple):
+    """A response as `curl -i` prints it."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -34,8 +41,8 @@ class Answer(NamedTuple):
         return [value for key, value in self.headers if key == name.lower()]
 
 
-def curl(url: str, *options: str) -> Answer:
-    """Ask `url` with the real curl and return what it printed."""
+def curl(url: str, *options: str) -> CurlResponse:
+    """Request `url` with the real curl and return what it printed."""
     if shutil.which("curl") is None:
         missing("curl")
     done = subprocess.run(
@@ -48,11 +55,11 @@ def curl(url: str, *options: str) -> Answer:
     first, *lines = head.splitlines()
     pairs = (line.partition(":") for line in lines)
     headers = [(name.lower(), value.strip()) for name, _, value in pairs]
-    return Answer(int(first.split()[1]), headers, body)
+    return CurlResponse(int(first.split()[1]), headers, body)
 
 
 def ask(server: Server, path: str, *options: str) -> tuple[int, str]:
-    """Ask our `server` by curl; return status and body."""
+    """Send a request to our `server` by curl; return status and body."""
     answer = curl(server.url + path, *options)
     check_headers(
         answer.values("Access-Control-Allow-Origin"),
@@ -61,8 +68,8 @@ def ask(server: Server, path: str, *options: str) -> tuple[int, str]:
     return answer.status, answer.body
 
 
-def said(response: requests.Response) -> tuple[int, str]:
-    """Return status and body of an answer that must be JSON."""
+def reply(response: requests.Response) -> tuple[int, str]:
+    """Return status and body of a JSON response."""
     assert response.headers["Content-Type"] == "application/json"
     credentials = response.headers.get("Access-Control-Allow-Credentials")
     check_headers(
@@ -73,25 +80,25 @@ def said(response: requests.Response) -> tuple[int, str]:
 
 
 def check_headers(origins: list[str], credentials: list[str]) -> None:
-    """Fail unless any origin may read it, and none with credentials."""
+    """Fail unless any origin may read it, without credentials."""
     assert origins == ["*"]
     assert credentials == []
 
 
 def error(text: str) -> str:
-    """Return the body of an answer that says what was wrong."""
+    """Return the body of an error with this text."""
     return f'{{\n  "error": "{text}"\n}}\n'
 
 
 def masked(text: str) -> str:
-    """Return `text` with `<id>` and `<time>` for what differs."""
+    """Return `text` with `<id>` and `<time>` in place of ids and times."""
     return _ID.sub("<id>", _TIME.sub('"<time>"', text))
 
 
 def user_text(
     email: str, first_name: str = "null", last_name: str = "null"
 ) -> str:
-    """Return a user as the API shows it, masked; names as JSON has them."""
+    """Return a user as the API shows it, masked; names are JSON values."""
     return (
         "{\n"
         '  "created_at": "<time>",\n'
@@ -105,7 +112,7 @@ def user_text(
 
 
 def session_cookie(set_cookie: list[str], name: str = COOKIE) -> str:
-    """Return the session id of the one `Set-Cookie`, its flags checked."""
+    """Return the session id of the only `Set-Cookie`; check its flags."""
     (header,) = set_cookie
     pair, *flags = header.split("; ")
     assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Lax"]

@@ -12,7 +12,7 @@ import requests
 from tests.app.api.conftest import Build
 from tests.app.api.house import LOGIN, PASSWORD, stored_user
 from tests.app.metrics.scrape import families, samples
-from tests.e2e.server.patience import within
+from tests.e2e.server.waiting import wait_until
 from tests.serving import ROOT, Server
 from vestibule.audit.log import EventType
 from vestibule.metrics import exposition
@@ -140,10 +140,10 @@ def test_any_worker_tells_of_all(tmp_path: Path) -> None:
                 return False
             return told.get(wanted) == 40
 
-        assert within(30, is_told)
+        assert wait_until(30, is_told)
         first, second = tmp_path.glob("vestibule-counts-*/*.json")
         os.kill(int(first.name.partition("-")[0]), signal.SIGKILL)
-        assert within(30, is_kept)
+        assert wait_until(30, is_kept)
         assert second.exists()
     finally:
         server.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.threads import Scarce
+from tests.threads import FailingThreadStart
 from vestibule.core import clock
 from vestibule.metrics import multiprocess
 from vestibule.metrics.counters import DURATION_BUCKETS, Counters, counters
@@ -148,7 +148,7 @@ def test_a_thread_that_the_system_refuses(
     """The request goes on; the next scrape starts it, and tells of all."""
     counters().count_event("login")
     with multiprocess.shared_counts(2):
-        Scarce(monkeypatch)
+        FailingThreadStart(monkeypatch)
         multiprocess.start_sharing()
         before = threading.active_count()
         assert multiprocess.server_counts() == ({("login",): [1, 0.0]}, 1)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.app.metrics.scrape import samples
 from tests.backends import PostgreSQL
-from tests.e2e.server.patience import answers, within
+from tests.e2e.server.waiting import is_serving, wait_until
 from tests.serving import COOKIE, Server
 from vestibule.audit.log import EventType
 from vestibule.db import engine
@@ -49,12 +49,12 @@ def end_one(server: Server, how: signal.Signals) -> None:
     number = len(server.workers())
     one = server.workers()[0]
     os.kill(one, how)
-    assert within(
+    assert wait_until(
         20,
         lambda: (
             one not in server.workers()
             and len(server.workers()) == number
-            and answers(server)
+            and is_serving(server)
         ),
     )
 
@@ -86,7 +86,7 @@ def test_an_unexpected_exit_is_logged_counted_and_stored(
             told = samples(server.request("GET", "/metrics").text)
             assert told[EXITS] == number
             # The next worker to end may be the one that writes the event.
-            assert within(20, partial(are_stored, number))
+            assert wait_until(20, partial(are_stored, number))
     finally:
         assert server.stop() == 0
     wanted = ["exit code 3", "SIGKILL", "SIGSEGV"]
@@ -131,7 +131,7 @@ def test_an_exit_without_a_database_is_stored_later(
             assert "unexpectedly by SIGSEGV" in "".join(server.output)
         finally:
             postgresql.start()
-        assert within(20, lambda: reasons() == ["SIGSEGV"])
+        assert wait_until(20, lambda: reasons() == ["SIGSEGV"])
     finally:
         assert server.stop() == 0
 

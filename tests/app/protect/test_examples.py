@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.e2e.forward_auth.proxies import is_open
-from tests.e2e.server.patience import within
+from tests.e2e.server.waiting import wait_until
 from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server, environment
 
@@ -52,7 +52,7 @@ class Example:
             env=environment(folder, VESTIBULE_URL=vestibule),
             stdin=subprocess.DEVNULL,
         )
-        assert within(60, lambda: is_open(self.port))
+        assert wait_until(60, lambda: is_open(self.port))
 
     def get(
         self, path: str, cookie: str | None = None, **headers: str

@@ -8,11 +8,11 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.admin_urls import admin_urls
 from tests.app.api.conftest import Build
 from tests.app.api.house import PASSWORD, House, stored_user
 from tests.app.web.visitor import Page, Visitor
 from tests.clocks import SetClock
-from tests.desk_addresses import desk_addresses
 from tests.threads import at_once
 from vestibule.accounts.users import set_role
 from vestibule.audit.writer import SESSIONS, audit_writer
@@ -57,7 +57,7 @@ def test_a_member_learns_nothing(house: House) -> None:
     other = signed_in(house, victim)
     (session,) = house.mechanism.store.listed(victim.id)
     paths = list(
-        desk_addresses(
+        admin_urls(
             house.app.url_map,
             user_id=(victim.id, "nobody"),
             action=(*USER_ACTIONS, "nothing"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A certificate that signs itself, for a proxy that speaks TLS."""
+"""A self-signed certificate for a proxy with TLS."""
 
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate for 127.0.0.1, good for a day, and its key."""
+    """Write a certificate for 127.0.0.1, valid for a day, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name.from_rfc4514_string("CN=gate")
+    name = x509.Name.from_rfc4514_string("CN=deployment")
     now = datetime.now(timezone.utc)
     address = x509.IPAddress(ip_address("127.0.0.1"))
     certificate = (

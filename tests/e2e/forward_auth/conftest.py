@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.forward_auth.certificates import write_certificate
-from tests.e2e.forward_auth.gate import EMAIL, PASSWORD, Application, Gate
+from tests.e2e.forward_auth.deployment import (
+    EMAIL,
+    PASSWORD,
+    Application,
+    Deployment,
+)
 from tests.e2e.forward_auth.proxies import (
     APPLICATION,
     PROXIES,
@@ -15,11 +20,11 @@ from tests.e2e.forward_auth.proxies import (
     shipped,
 )
 from tests.e2e.server.conftest import ADD_USER
-from tests.serving import COOKIE, Server
+from tests.serving import DB_SESSIONS, Server
 
-#: Starts a proxy of this name before a server, perhaps with more of its
-#: configuration put elsewhere.
-Guard = Callable[..., Gate]
+#: Starts a proxy in front of a server; keyword arguments replace more
+#: parts of its configuration.
+Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +37,10 @@ def application() -> Iterator[Application]:
 
 @pytest.fixture(scope="session")
 def vestibule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a Vestibule that knows one user and trusts the proxies."""
+    """Run a Vestibule with one user that trusts the proxies."""
     server = Server(
         tmp_path_factory.mktemp("vestibule"),
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         TRUSTED_PROXIES="127.0.0.1",
         THROTTLE="on",
     ).start()
@@ -52,13 +56,13 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def gate(
+def deployment(
     name: str,
     application: Application,
     vestibule: Server,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Gate]:
-    """Run a gate with the configuration as it ships."""
+) -> Iterator[Deployment]:
+    """Run a proxy with the configuration as shipped."""
     proxy = PROXIES[name](tmp_path_factory.mktemp(name))
     proxy.start(
         shipped(proxy.file),
@@ -67,25 +71,25 @@ def gate(
             APPLICATION: f"127.0.0.1:{application.port}",
         },
     )
-    yield Gate(proxy, vestibule)
+    yield Deployment(proxy, vestibule)
     proxy.stop()
 
 
 @pytest.fixture(scope="session")
-def cookie(gate: Gate) -> str:
-    """Return a session that stays open."""
-    return gate.sign_in()
+def cookie(deployment: Deployment) -> str:
+    """Return the id of a session that stays open."""
+    return deployment.sign_in()
 
 
 @pytest.fixture
-def guard(
+def deploy(
     name: str, application: Application, tmp_path: Path
-) -> Iterator[Guard]:
-    """Return a function that puts a proxy before another server."""
+) -> Iterator[Deploy]:
+    """Return a function that starts a proxy in front of another server."""
     started = []
 
-    def put(server: Server, tls: bool = False, **elsewhere: str) -> Gate:
-        """Start the proxy before `server`, as the configuration ships."""
+    def put(server: Server, tls: bool = False, **elsewhere: str) -> Deployment:
+        """Start the proxy as shipped in front of `server`."""
         folder = tmp_path / name
         folder.mkdir()
         proxy = PROXIES[name](folder)
@@ -100,7 +104,7 @@ def guard(
             }
             | elsewhere,
         )
-        return Gate(proxy, server)
+        return Deployment(proxy, server)
 
     yield put
     for proxy in started:

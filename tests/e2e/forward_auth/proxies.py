@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Real proxies: nginx and Caddy as Debian has them, configured as shipped.
+"""Real proxies: Debian's nginx and Caddy with the shipped configurations.
 
-A configuration is included whole by a file that keeps the proxy to a
-folder of its own; in it, only addresses and paths are put elsewhere.
+A main file includes the whole configuration and keeps the proxy in its own
+folder; only addresses and paths are replaced.
 """
 
 import os
@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 from tests.backends import missing
-from tests.e2e.server.patience import within
+from tests.e2e.server.waiting import wait_until
 from tests.ports import free_port
 from tests.serving import ROOT
 
@@ -23,20 +23,20 @@ APPLICATION = "127.0.0.1:8000"
 
 
 def shipped(name: str) -> str:
-    """Return a configuration of the folder `deploy`."""
+    """Return the text of a configuration in the folder `deploy`."""
     return (ROOT / "deploy" / name).read_text()
 
 
-def filled(text: str, elsewhere: dict[str, str]) -> str:
-    """Return `text` with each of these put elsewhere; all are in it."""
-    for written, put in elsewhere.items():
+def filled(text: str, replacements: dict[str, str]) -> str:
+    """Return `text` with each key replaced by its value; all must occur."""
+    for written, new in replacements.items():
         assert written in text, f"{written} is not in the configuration"
-        text = text.replace(written, put)
+        text = text.replace(written, new)
     return text
 
 
 def is_open(port: int) -> bool:
-    """Tell whether somebody takes connections on `port`."""
+    """Return True if a process accepts connections on `port`."""
     try:
         socket.create_connection(("127.0.0.1", port), 5).close()
     except OSError:
@@ -47,17 +47,17 @@ def is_open(port: int) -> bool:
 class Proxy:
     """A proxy on a free port that runs one configuration."""
 
-    #: What Debian calls the program, and where it may be beside the PATH.
+    #: The name of the program in Debian.
     program: str
     #: The configuration in the folder `deploy`.
     file: str
-    #: How the documents mark a piece of such a configuration.
+    #: The language of such a code block in the documents.
     language: str
-    #: What the configurations say of where the proxy listens.
+    #: The part of the configuration that sets the listening address.
     listens: str
 
     def __init__(self, folder: Path) -> None:
-        """Prepare a proxy that writes into `folder` alone."""
+        """Prepare a proxy that writes only into `folder`."""
         program = shutil.which(self.program) or shutil.which(
             self.program, path="/usr/sbin:/usr/bin"
         )
@@ -75,17 +75,17 @@ class Proxy:
         scheme = "https" if self.tls else "http"
         return f"{scheme}://127.0.0.1:{self.port}"
 
-    def start(self, text: str, elsewhere: dict[str, str]) -> None:
-        """Run the configuration `text` and wait until it takes requests.
+    def start(self, text: str, replacements: dict[str, str]) -> None:
+        """Run the configuration `text` and wait until the port is open.
 
-        A port that was free may be somebody's a moment later: another is
-        tried then.
+        Another process may take the port in between; then another port is
+        tried.
         """
         for _ in range(3):
             self._launch(
-                filled(text, {self.listens: self.address()} | elsewhere)
+                filled(text, {self.listens: self.address()} | replacements)
             )
-            within(30, lambda: self.has_ended() or is_open(self.port))
+            wait_until(30, lambda: self.has_ended() or is_open(self.port))
             if not self.has_ended():
                 return
             self.port = free_port()
@@ -98,15 +98,15 @@ class Proxy:
             self.process.wait(30)
 
     def has_ended(self) -> bool:
-        """Tell whether the proxy runs no more."""
+        """Return True if the proxy has exited."""
         return self.process is not None and self.process.poll() is not None
 
     def log(self) -> str:
-        """Return what the proxy had to say so far."""
+        """Return the proxy's output so far."""
         return (self.folder / "log").read_text()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment: its home is its folder."""
+        """Return the environment, whose home is the proxy's folder."""
         return {"PATH": os.defpath, "HOME": str(self.folder)}
 
     def _launch(self, text: str) -> None:
@@ -127,11 +127,11 @@ class Proxy:
         raise NotImplementedError
 
     def address(self) -> str:
-        """Return where it listens, as its configuration says that."""
+        """Return the listening address in the syntax of the configuration."""
         raise NotImplementedError
 
     def arguments(self) -> list[str]:
-        """Return what the program is told to do."""
+        """Return the arguments of the program."""
         raise NotImplementedError
 
 
@@ -144,7 +144,7 @@ class Nginx(Proxy):
     listens = "listen 80;"
 
     def write(self, text: str) -> None:
-        """Write both files; as root it stays root, to read the folder."""
+        """Write both files; nginx of root stays root to read the folder."""
         (self.folder / "site.conf").write_text(text)
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         lines = [
@@ -162,7 +162,7 @@ class Nginx(Proxy):
         (self.folder / "main.conf").write_text("\n".join(lines))
 
     def address(self) -> str:
-        """Return the line with the port, perhaps with a certificate."""
+        """Return the line with the port and, with TLS, the certificate."""
         if self.tls is None:
             return f"listen 127.0.0.1:{self.port};"
         return (
@@ -172,7 +172,7 @@ class Nginx(Proxy):
         )
 
     def arguments(self) -> list[str]:
-        """Return the folder and the file; nothing of `/etc` is read."""
+        """Return the folder and main file; nothing in `/etc` is read."""
         return [
             "-p",
             str(self.folder),
@@ -184,7 +184,7 @@ class Nginx(Proxy):
 
 
 class Caddy(Proxy):
-    """Caddy, whose configuration is one site, or some."""
+    """Caddy, whose configuration is one or more sites."""
 
     program = "caddy"
     file = "Caddyfile"
@@ -192,14 +192,14 @@ class Caddy(Proxy):
     listens = "app.example.com {"
 
     def write(self, text: str) -> None:
-        """Write both files; nobody may talk to it but by requests."""
+        """Write both files, without Caddy's admin endpoint."""
         (self.folder / "site.caddyfile").write_text(text)
         (self.folder / "Caddyfile").write_text(
             "{\n\tadmin off\n\tauto_https off\n}\nimport site.caddyfile\n"
         )
 
     def address(self) -> str:
-        """Return the site's name, with the port, perhaps with TLS."""
+        """Return the site's address and, with TLS, the certificate."""
         if self.tls is None:
             return f"{self.url} {{"
         return f"{self.url} {{\n\ttls {self.tls[0]} {self.tls[1]}"

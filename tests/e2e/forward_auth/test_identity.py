@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a gate carries beside the session: a signed identity, and TLS."""
+"""Signed identities and TLS through a proxy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,18 +7,17 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.e2e.forward_auth.conftest import Guard
-from tests.e2e.forward_auth.gate import (
+from tests.e2e.forward_auth.conftest import Deploy
+from tests.e2e.forward_auth.deployment import (
     EMAIL,
-    LOGIN,
     PAGE,
     PASSWORD,
-    Gate,
+    Deployment,
     headers_of,
 )
 from tests.e2e.server.conftest import ADD_USER
 from tests.e2e.server.wire import ask
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, LOGIN, Server
 
 HEADER = "x-vestibule-identity"
 
@@ -28,8 +27,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a Vestibule that signs identities."""
     server = Server(
         tmp_path_factory.mktemp("signing"),
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         TRUSTED_PROXIES="127.0.0.1",
         IDENTITY_HEADER="on",
     ).start()
@@ -38,31 +36,31 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert server.stop() == 0
 
 
-def claims_of(gate: Gate, token: str) -> dict[str, Any]:
-    """Return what a token says, checked as an application does it."""
-    published = gate.vestibule.request("GET", "/.well-known/jwks.json")
+def claims_of(deployment: Deployment, token: str) -> dict[str, Any]:
+    """Return the verified claims of a token, as an application does."""
+    published = deployment.vestibule.request("GET", "/.well-known/jwks.json")
     keys = jwt.PyJWKSet.from_dict(published.json())
     key = keys[jwt.get_unverified_header(token)["kid"]]
     return jwt.decode(
         token,
         key,
         algorithms=["EdDSA"],
-        audience=gate.proxy.url.partition("//")[2],
+        audience=deployment.proxy.url.partition("//")[2],
     )
 
 
-def test_the_application_gets_the_signed_identity(
-    guard: Guard, signing: Server
+def test_application_gets_signed_identity(
+    deploy: Deploy, signing: Server
 ) -> None:
-    """It is of this user and for this host, whatever a client sends."""
-    gate = guard(signing)
-    cookie = gate.sign_in()
-    shown = gate.get("/page", PAGE, cookie).json()
+    """The token is for this user and this host, whatever a client sends."""
+    deployment = deploy(signing)
+    cookie = deployment.sign_in()
+    shown = deployment.get("/page", PAGE, cookie).json()
     seen = headers_of(shown)
-    claims = claims_of(gate, seen[HEADER])
+    claims = claims_of(deployment, seen[HEADER])
     assert claims["sub"] == seen["remote-user"]
     assert claims["email"] == EMAIL
-    other = gate.get(
+    other = deployment.get(
         "/page",
         {
             **PAGE,
@@ -72,26 +70,26 @@ def test_the_application_gets_the_signed_identity(
         },
         cookie,
     ).json()
-    assert claims_of(gate, headers_of(other)[HEADER])["email"] == EMAIL
+    assert claims_of(deployment, headers_of(other)[HEADER])["email"] == EMAIL
     assert "forged.by.me" not in str(other)
 
 
-def test_an_application_behind_tls(guard: Guard, signing: Server) -> None:
-    """The cookie is kept to TLS, and the application knows of it."""
-    gate = guard(signing, tls=True)
-    trust = str(gate.proxy.folder / "certificate.pem")
-    assert gate.proxy.url.startswith("https://")
-    entered = gate.request(
+def test_tls_makes_cookie_secure(deploy: Deploy, signing: Server) -> None:
+    """The cookie is `Secure`, and the application sees `https`."""
+    deployment = deploy(signing, tls=True)
+    trust = str(deployment.proxy.folder / "certificate.pem")
+    assert deployment.proxy.url.startswith("https://")
+    entered = deployment.request(
         "POST",
         LOGIN,
         verify=trust,
         data={"email": EMAIL, "password": PASSWORD},
-        headers={"Origin": gate.proxy.url, "X-Forwarded-Proto": "http"},
+        headers={"Origin": deployment.proxy.url, "X-Forwarded-Proto": "http"},
     )
     assert entered.status_code == 200
     assert "; Secure" in entered.headers["Set-Cookie"]
     assert "Strict-Transport-Security" in entered.headers
-    shown = gate.request(
+    shown = deployment.request(
         "GET",
         "/page",
         entered.cookies[COOKIE],
@@ -100,16 +98,16 @@ def test_an_application_behind_tls(guard: Guard, signing: Server) -> None:
     )
     seen = headers_of(shown.json())
     assert seen["x-forwarded-proto"] == "https"
-    assert claims_of(gate, seen[HEADER])["sub"] == seen["remote-user"]
-    refused = gate.request("GET", "/page", verify=trust, headers=PAGE)
+    assert claims_of(deployment, seen[HEADER])["sub"] == seen["remote-user"]
+    refused = deployment.request("GET", "/page", verify=trust, headers=PAGE)
     assert refused.headers["Location"] == "/sign-in?return_to=/page"
 
 
-def test_without_tls_nobody_claims_it(gate: Gate) -> None:
-    """A client's own word does not make its cookie a secure one."""
+def test_client_cannot_claim_tls(deployment: Deployment) -> None:
+    """A forged `X-Forwarded-Proto` does not make the cookie `Secure`."""
     form = b"email=%b&password=%b" % (EMAIL.encode(), PASSWORD.encode())
     answer = ask(
-        gate.proxy.port,
+        deployment.proxy.port,
         "POST",
         LOGIN.encode(),
         [

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The pieces of configuration that the README shows."""
+"""The proxy configurations that the README shows."""
 
 import re
 from collections.abc import Iterator
@@ -9,27 +9,26 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.forward_auth.certificates import write_certificate
-from tests.e2e.forward_auth.gate import (
+from tests.e2e.forward_auth.deployment import (
     EMAIL,
     FETCH,
-    LOGIN,
-    LOGOUT,
     PAGE,
     PASSWORD,
-    SESSIONS,
-    Gate,
+    Deployment,
 )
 from tests.e2e.forward_auth.proxies import PROXIES, VESTIBULE
-from tests.e2e.forward_auth.test_forged import guessing
+from tests.e2e.forward_auth.test_forged_headers import (
+    assert_basic_is_throttled,
+)
 from tests.e2e.server.conftest import ADD_USER
 from tests.e2e.server.wire import ask
-from tests.serving import COOKIE, ROOT, Server
+from tests.serving import COOKIE, LOGIN, LOGOUT, ROOT, SESSIONS, Server
 
 CONTENT = "<!doctype html><title>Only for us</title>"
 
 
 def snippet(language: str, page: str = "README.md") -> str:
-    """Return the one piece in a proxy's language on a page."""
+    """Return the only code block in a proxy's language on a page."""
     (found,) = re.findall(
         rf"^```{language}\n(.*?)^```$",
         (ROOT / page).read_text(),
@@ -50,8 +49,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def before(
     name: str, server: Server, files: Path, folder: Path, tls: bool = False
-) -> Iterator[Gate]:
-    """Run a proxy with its piece of the page before a folder of files."""
+) -> Iterator[Deployment]:
+    """Run a proxy with a page's snippet in front of a folder of files."""
     proxy = PROXIES[name](folder)
     if tls:
         proxy.tls = write_certificate(folder)
@@ -63,7 +62,7 @@ def before(
         },
     )
     try:
-        yield Gate(proxy, server)
+        yield Deployment(proxy, server)
     finally:
         proxy.stop()
 
@@ -74,16 +73,16 @@ def site(
     vestibule: Server,
     files: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Gate]:
-    """Run a site that asks the Vestibule of all tests."""
+) -> Iterator[Deployment]:
+    """Run a site that uses the Vestibule of all tests."""
     folder = tmp_path_factory.mktemp(name)
-    with before(name, vestibule, files, folder) as gate:
-        yield gate
+    with before(name, vestibule, files, folder) as deployment:
+        yield deployment
 
 
 @pytest.mark.parametrize("language", ["nginx", "caddyfile"])
-def test_it_is_as_short_as_it_is_said_to_be(language: str) -> None:
-    """A reader sees ten lines of it at most, but for those of a brace."""
+def test_snippet_has_at_most_ten_lines(language: str) -> None:
+    """The snippet has ten lines, closing braces aside."""
     lines = [
         line for line in snippet(language).splitlines() if line.strip("\t }")
     ]
@@ -91,14 +90,14 @@ def test_it_is_as_short_as_it_is_said_to_be(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["nginx", "caddyfile"])
-def test_the_guide_shows_the_same(language: str) -> None:
-    """The guide's page has the same configuration as the README."""
+def test_guide_shows_same_snippet(language: str) -> None:
+    """The guide has the same configuration as the README."""
     page = "docs/forward-authentication.md"
     assert snippet(language, page) == snippet(language)
 
 
-def test_who_is_signed_in_sees_the_files(site: Gate) -> None:
-    """By the session of a login through the same proxy."""
+def test_session_opens_files(site: Deployment) -> None:
+    """A login through the same proxy opens the files until the logout."""
     cookie = site.sign_in()
     for headers in (PAGE, FETCH, {}):
         for path in ("/", "/secret.txt"):
@@ -110,8 +109,8 @@ def test_who_is_signed_in_sees_the_files(site: Gate) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
-def test_who_is_not_sees_none(site: Gate, method: str) -> None:
-    """A page leads to the sign-in page and back, all else is refused."""
+def test_files_need_a_session(site: Deployment, method: str) -> None:
+    """A page load redirects to the sign-in page; all else is refused."""
     for path in ("/", "/index.html", "/secret.txt", "/missing"):
         answer = site.request(method, path, headers=PAGE, data=b"x" * 9)
         assert answer.status_code == 302
@@ -132,54 +131,58 @@ def test_who_is_not_sees_none(site: Gate, method: str) -> None:
         b"/api/v1/auth_session/%2e%2e/%2e%2e/%2e%2e/secret.txt",
     ],
 )
-def test_no_detour_leads_to_the_files(site: Gate, target: bytes) -> None:
-    """What needs no session is no way to what does."""
+def test_path_tricks_do_not_reach_files(
+    site: Deployment, target: bytes
+) -> None:
+    """No open path leads to a protected file."""
     answer = ask(site.proxy.port, "GET", target)
     assert answer.status in (301, 307, 308, 400, 401, 403, 404)
     assert CONTENT.encode() not in answer.body
     if target == b"/_verify" and site.proxy.program == "nginx":
-        # The address of the question is nobody else's.
+        # nginx's location for verify is internal.
         assert answer.status == 404
 
 
 @pytest.mark.parametrize(
     "name_of_header", ["X-Forwarded-For", "X_Forwarded_For", "X-Forwarded_For"]
 )
-def test_addresses_cannot_be_forged(site: Gate, name_of_header: str) -> None:
-    """Vestibule knows the client's address, not one that it made up."""
+def test_snippet_forwards_real_client_address(
+    site: Deployment, name_of_header: str
+) -> None:
+    """Vestibule stores the client's address, not a forged one."""
     cookie = site.sign_in("127.0.0.2", **{name_of_header: "203.0.113.9"})
     listed = site.vestibule.request("GET", SESSIONS, cookie).json()
     assert [one["ip"] for one in listed if one["current"]] == ["127.0.0.2"]
 
 
-def test_a_body_neither_opens_nor_blocks(site: Gate) -> None:
-    """It is not sent to Vestibule, and Vestibule does not wait for it."""
+def test_body_is_not_sent_to_vestibule(site: Deployment) -> None:
+    """Vestibule neither gets the body nor waits for it."""
     cookie = site.sign_in()
     line = f"Cookie: {COOKIE}={cookie}".encode()
     answer = ask(site.proxy.port, "POST", b"/", [line], b"x" * 100_000)
-    # Caddy 2.6 shows a file whatever the method is.
+    # Caddy 2.6 serves a file for any method.
     assert answer.status in (200, 405)
 
 
-def test_tls_is_told_to_vestibule(
+def test_snippet_with_tls_makes_cookie_secure(
     name: str, vestibule: Server, files: Path, tmp_path: Path
 ) -> None:
-    """The cookie of a site under TLS is kept to TLS."""
-    with before(name, vestibule, files, tmp_path, tls=True) as gate:
-        entered = gate.request(
+    """The cookie of a site with TLS is `Secure`."""
+    with before(name, vestibule, files, tmp_path, tls=True) as deployment:
+        entered = deployment.request(
             "POST",
             LOGIN,
             verify=str(tmp_path / "certificate.pem"),
             data={"email": EMAIL, "password": PASSWORD},
-            headers={"Origin": gate.proxy.url},
+            headers={"Origin": deployment.proxy.url},
         )
         assert "; Secure" in entered.headers["Set-Cookie"]
 
 
-def test_credentials_are_throttled_by_the_client_s_address(
+def test_snippet_throttles_basic_auth_by_client_address(
     name: str, files: Path, tmp_path: Path
 ) -> None:
-    """Where each request proves the password, the question is an attempt."""
+    """With Basic credentials each proxied request is a login attempt."""
     server = Server(
         tmp_path,
         AUTH_TYPE="basic_auth",
@@ -188,18 +191,18 @@ def test_credentials_are_throttled_by_the_client_s_address(
     ).start()
     try:
         server.run(ADD_USER, EMAIL, PASSWORD)
-        with before(name, server, files, tmp_path) as gate:
-            guessing(gate, "/", 200)
+        with before(name, server, files, tmp_path) as deployment:
+            assert_basic_is_throttled(deployment, "/", 200)
     finally:
         server.stop()
 
 
-def test_no_file_is_seen_while_vestibule_is_down(
+def test_files_are_closed_while_vestibule_is_down(
     name: str, files: Path, tmp_path: Path
 ) -> None:
-    """A proxy that can ask nobody shows nothing."""
-    with before(name, Server(tmp_path), files, tmp_path) as gate:
+    """The proxy fails closed."""
+    with before(name, Server(tmp_path), files, tmp_path) as deployment:
         for headers in (PAGE, FETCH):
-            answer = gate.get("/", headers, "anything")
+            answer = deployment.get("/", headers, "anything")
             assert answer.status_code >= 500
             assert CONTENT not in answer.text

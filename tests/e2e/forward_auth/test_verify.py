@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verify itself, over a socket: what it answers, and to whom."""
+"""The verify endpoint over a socket: responses and conditions."""
 
 import base64
 import re
@@ -11,13 +11,11 @@ import pytest
 import requests
 
 from tests.conftest import Serve
-from tests.e2e.forward_auth.gate import EMAIL, OLD_PAGE, PAGE, PASSWORD
+from tests.e2e.forward_auth.deployment import EMAIL, OLD_PAGE, PAGE, PASSWORD
 from tests.e2e.server.conftest import ADD_USER
 from tests.e2e.server.wire import ask
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, ME, VERIFY, Server
 
-VERIFY = "/api/v1/auth_session/verify"
-ME = "/api/v1/users/me"
 NAMES = (
     "Remote-User",
     "Remote-Email",
@@ -31,7 +29,7 @@ FROM_PROXY = {
     "X-Forwarded-Host": "app.example",
     "X-Forwarded-Uri": "/page",
 }
-#: What no forwarded header may lead to.
+#: Values of forwarded headers that must not appear in a redirect.
 ODD = [
     "//evil.example",
     "/\\evil.example",
@@ -47,11 +45,10 @@ ODD = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a server that trusts its peers, for those who change nothing."""
+    """Run a server that trusts its peers, for tests that change nothing."""
     running = Server(
         tmp_path_factory.mktemp("verify"),
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         TRUSTED_PROXIES="127.0.0.1",
         LOGIN_URL="https://in.example/sign-in",
         ALLOWED_RETURN_HOSTS="app.example",
@@ -63,12 +60,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def session(server: Server) -> str:
-    """Return a session that stays open."""
+    """Return the id of a session that stays open."""
     return server.login(EMAIL, PASSWORD)
 
 
 def is_refused(answer: requests.Response) -> bool:
-    """Tell whether an answer is the plain refusal, and names nobody."""
+    """Return True if the response is a plain 401 without an identity."""
     return (
         answer.status_code == 401
         and answer.json() == {"error": "Unauthorized"}
@@ -79,8 +76,10 @@ def is_refused(answer: requests.Response) -> bool:
 
 
 @pytest.mark.parametrize("path", [VERIFY, f"{VERIFY}/", f"{VERIFY}?a=b"])
-def test_who_is_signed_in(server: Server, session: str, path: str) -> None:
-    """The body is that of `/users/me`, and each header is there."""
+def test_session_gets_user_and_identity_headers(
+    server: Server, session: str, path: str
+) -> None:
+    """The body equals that of `/users/me`, and each header is set."""
     answer = server.request("GET", path, session)
     me = server.request("GET", ME, session)
     assert (answer.status_code, answer.content) == (200, me.content)
@@ -107,10 +106,10 @@ def test_who_is_signed_in(server: Server, session: str, path: str) -> None:
         "x" * 10_000,
     ],
 )
-def test_another_authorization_is_ignored(
+def test_authorization_header_is_ignored_with_sessions(
     server: Server, session: str, authorization: str
 ) -> None:
-    """It neither spoils a session nor makes one."""
+    """It neither invalidates a session nor replaces one."""
     given = {"Authorization": authorization}
     found = server.request("GET", VERIFY, session, headers=given)
     assert found.status_code == 200
@@ -129,10 +128,10 @@ def test_another_authorization_is_ignored(
         {"Accept": "text/html;q=0.1, application/json"},
     ],
 )
-def test_what_is_no_page_is_refused(
+def test_request_that_is_no_page_load_gets_401(
     server: Server, headers: dict[str, str]
 ) -> None:
-    """Whoever could not follow a redirect gets none."""
+    """A client that cannot follow a redirect gets none."""
     for cookie in (None, "", "unknown", "a" * 4000):
         assert is_refused(
             server.request("GET", VERIFY, cookie, headers=headers)
@@ -140,10 +139,12 @@ def test_what_is_no_page_is_refused(
 
 
 @pytest.mark.parametrize("page", [PAGE, OLD_PAGE], ids=["new", "old"])
-def test_a_page_leads_to_the_sign_in_page(
+def test_page_load_redirects_to_sign_in(
     server: Server, page: dict[str, str]
 ) -> None:
-    """Back to the application; nginx is told by 401 where that is."""
+    """The redirect has the return address; with `redirect=off` a 401 carries
+    it, as nginx needs.
+    """
     given = {**page, **FROM_PROXY}
     answer = server.request("GET", VERIFY, headers=given)
     assert answer.status_code == 302
@@ -158,10 +159,10 @@ def test_a_page_leads_to_the_sign_in_page(
 
 @pytest.mark.parametrize("name", FROM_PROXY)
 @pytest.mark.parametrize("odd", [None, *ODD])
-def test_odd_forwarded_headers(
+def test_malformed_forwarded_header_is_no_redirect_target(
     server: Server, session: str, name: str, odd: str | None
 ) -> None:
-    """Nobody is sent elsewhere by them, and a session stays one."""
+    """The redirect leads to no other host, and a session stays valid."""
     given = {**PAGE, **FROM_PROXY, name: odd}
     lines = [
         f"{key}: {value}".encode()
@@ -182,8 +183,10 @@ def test_odd_forwarded_headers(
 
 
 @pytest.mark.parametrize("name", FROM_PROXY)
-def test_doubled_forwarded_headers(server: Server, name: str) -> None:
-    """Two that do not agree lead nowhere but to the sign-in page."""
+def test_conflicting_forwarded_headers_are_ignored(
+    server: Server, name: str
+) -> None:
+    """Two different values lead only to the sign-in page."""
     lines = [
         f"{key}: {value}".encode()
         for key, value in {**PAGE, **FROM_PROXY}.items()
@@ -199,8 +202,8 @@ def test_doubled_forwarded_headers(server: Server, name: str) -> None:
             assert re.match("$|return_to=https?://app.example/", unquote(back))
 
 
-def test_methods(server: Server, session: str) -> None:
-    """It is asked, and told nothing."""
+def test_verify_allows_get_and_head_only(server: Server, session: str) -> None:
+    """Other methods get 403 or 405 and no identity."""
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
         answer = server.request(method, VERIFY, session)
         assert answer.status_code in (403, 405), method
@@ -211,8 +214,10 @@ def test_methods(server: Server, session: str) -> None:
 
 
 @pytest.mark.parametrize("auth_type", [None, "auth", *WITH_SESSIONS])
-def test_mechanisms(serve: Serve, auth_type: str | None) -> None:
-    """Who has a session passes; no mechanism at all lets nobody in."""
+def test_verify_under_each_mechanism(
+    serve: Serve, auth_type: str | None
+) -> None:
+    """A session authenticates; without a mechanism no request does."""
     given = {} if auth_type is None else {"AUTH_TYPE": auth_type}
     server = serve(SESSION_NAME=COOKIE, SESSION_DURATION="600", **given)
     server.run(ADD_USER, EMAIL, PASSWORD)
@@ -230,8 +235,8 @@ def test_mechanisms(serve: Serve, auth_type: str | None) -> None:
     assert server.request("GET", VERIFY, session).status_code == 401
 
 
-def test_basic_auth(serve: Serve) -> None:
-    """A right header is a user; a page is asked for one, not led away."""
+def test_verify_with_basic_auth(serve: Serve) -> None:
+    """A valid header authenticates; a page load gets a challenge."""
     server = serve(AUTH_TYPE="basic_auth")
     server.run(ADD_USER, EMAIL, PASSWORD)
     right = {"Authorization": BASIC, **PAGE}
@@ -244,11 +249,10 @@ def test_basic_auth(serve: Serve) -> None:
         )
 
 
-def test_from_who_is_no_proxy(serve: Serve) -> None:
-    """What an untrusted peer forwards is not believed."""
+def test_forwarded_headers_of_untrusted_peer_are_ignored(serve: Serve) -> None:
+    """They change neither the redirect nor the token's audience."""
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         ALLOWED_RETURN_HOSTS="app.example",
         IDENTITY_HEADER="on",
     )
@@ -265,10 +269,9 @@ def test_from_who_is_no_proxy(serve: Serve) -> None:
     assert said["aud"] == f"127.0.0.1:{server.port}"
 
 
-def test_an_ended_session_is_out_everywhere(serve: Serve) -> None:
-    """What one process ends another refuses at once, and says why."""
-    given = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
-    first, second = serve(**given), serve(**given)
+def test_ended_session_is_refused_by_other_server(serve: Serve) -> None:
+    """Another process refuses it at once and gives the reason."""
+    first, second = serve(**DB_SESSIONS), serve(**DB_SESSIONS)
     first.run(ADD_USER, EMAIL, PASSWORD)
     for _ in range(5):
         session = first.login(EMAIL, PASSWORD)
@@ -294,9 +297,9 @@ UserSession(user_id=sys.argv[1], session_id=sys.argv[3]).save()
 """
 
 
-def test_odd_names_are_encoded(serve: Serve) -> None:
-    """No name ends a line, and each is read as it was."""
-    server = serve(AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE)
+def test_identity_headers_are_percent_encoded(serve: Serve) -> None:
+    """No value ends a line, and each decodes to the original."""
+    server = serve(**DB_SESSIONS)
     for number, (user, email) in enumerate(
         [
             ("a%41", "b%b@x.example"),
@@ -313,11 +316,10 @@ def test_odd_names_are_encoded(serve: Serve) -> None:
             assert unquote(answer.headers[name]) == meant
 
 
-def test_identity_of_two_workers(serve: Serve) -> None:
-    """The keys of one worker check what the other signs."""
+def test_workers_share_signing_keys(serve: Serve) -> None:
+    """The keys of one worker verify the tokens of the other."""
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         WORKERS="2",
         IDENTITY_HEADER="on",
     )
@@ -336,15 +338,17 @@ def test_identity_of_two_workers(serve: Serve) -> None:
         assert said["exp"] - said["iat"] == 60
 
 
-def test_no_keys_are_published_where_none_signs(server: Server) -> None:
-    """Without the header there is no such page."""
+def test_keys_are_not_published_without_identity_header(
+    server: Server,
+) -> None:
+    """Without `IDENTITY_HEADER` there is no key set."""
     answer = server.request("GET", "/.well-known/jwks.json")
     assert answer.status_code == 404
 
 
-def test_a_database_that_fails(serve: Serve) -> None:
-    """Nobody is let in, not even who was a moment ago."""
-    server = serve(AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE)
+def test_database_failure_refuses_cached_session(serve: Serve) -> None:
+    """No request passes, not even with a session that was just verified."""
+    server = serve(**DB_SESSIONS)
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
     assert server.request("GET", VERIFY, session).status_code == 200
@@ -360,11 +364,10 @@ def test_a_database_that_fails(serve: Serve) -> None:
     assert not any(name in answer.headers for name in NAMES)
 
 
-def test_no_token_is_for_a_host_that_cannot_be(serve: Serve) -> None:
-    """What is longer than a name can be is kept by nobody's token."""
+def test_token_for_overlong_host_has_empty_audience(serve: Serve) -> None:
+    """A host name of more than 255 characters is no audience."""
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         IDENTITY_HEADER="on",
         TRUSTED_PROXIES="127.0.0.1",
     )

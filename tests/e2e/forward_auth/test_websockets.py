@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Websockets through the gate: opened by a session, and by nothing else."""
+"""Websockets through the proxy need a session."""
 
 import json
 
 import pytest
 
-from tests.e2e.forward_auth.gate import EMAIL, LOGOUT, Gate, headers_of
+from tests.e2e.forward_auth.deployment import EMAIL, Deployment, headers_of
+from tests.serving import LOGOUT
 
 HANDSHAKES = {
     "program": {},
@@ -15,9 +16,11 @@ HANDSHAKES = {
 }
 
 
-def test_both_sides_speak(gate: Gate, cookie: str) -> None:
-    """Texts and bytes go both ways; the application knows the user."""
-    with gate.websocket(cookie) as socket:
+def test_websocket_forwards_messages_and_identity(
+    deployment: Deployment, cookie: str
+) -> None:
+    """Texts and bytes pass both ways; the application knows the user."""
+    with deployment.websocket(cookie) as socket:
         seen = headers_of(json.loads(socket.recv(10)))
         assert seen["remote-email"] == EMAIL
         assert "websocket" in seen["upgrade"].lower()
@@ -27,37 +30,37 @@ def test_both_sides_speak(gate: Gate, cookie: str) -> None:
 
 
 @pytest.mark.parametrize("headers", HANDSHAKES.values(), ids=HANDSHAKES)
-def test_who_is_not_signed_in_gets_no_websocket(
-    gate: Gate, headers: dict[str, str]
+def test_websocket_without_session_gets_401(
+    deployment: Deployment, headers: dict[str, str]
 ) -> None:
-    """The handshake is answered by 401; nobody can follow a redirect."""
-    assert gate.refusal(**headers) == 401
+    """The handshake gets a 401, because clients do not follow redirects."""
+    assert deployment.websocket_status(**headers) == 401
 
 
-def test_no_forged_header_arrives_at_a_websocket(
-    gate: Gate, cookie: str
+def test_forged_header_does_not_reach_websocket(
+    deployment: Deployment, cookie: str
 ) -> None:
-    """Its handshake is a request like others."""
-    with gate.websocket(cookie, **HANDSHAKES["forged"]) as socket:
+    """The handshake is checked like other requests."""
+    with deployment.websocket(cookie, **HANDSHAKES["forged"]) as socket:
         shown = str(socket.recv(10))
     assert "admin" not in shown
     assert headers_of(json.loads(shown))["remote-email"] == EMAIL
 
 
-def test_the_identity_cannot_be_taken_off_a_websocket(
-    gate: Gate, cookie: str
+def test_connection_header_does_not_drop_websocket_identity(
+    deployment: Deployment, cookie: str
 ) -> None:
-    """Beside the upgrade, a client may not name what is to be dropped."""
+    """Besides `Upgrade`, a client may not declare headers hop-by-hop."""
     named = "Upgrade, Remote-User, Remote-Email, Remote-Groups, Cookie"
-    with gate.websocket(cookie, Connection=named) as socket:
+    with deployment.websocket(cookie, Connection=named) as socket:
         seen = headers_of(json.loads(socket.recv(10)))
     assert seen["remote-email"] == EMAIL
     assert "remote" not in seen["connection"].lower()
 
 
-def test_an_ended_session_opens_none(gate: Gate) -> None:
+def test_websocket_after_logout_gets_401(deployment: Deployment) -> None:
     """After the logout the next handshake is refused."""
-    cookie = gate.sign_in()
-    assert gate.refusal(cookie) == 101
-    assert gate.request("DELETE", LOGOUT, cookie).status_code == 200
-    assert gate.refusal(cookie) == 401
+    cookie = deployment.sign_in()
+    assert deployment.websocket_status(cookie) == 101
+    assert deployment.request("DELETE", LOGOUT, cookie).status_code == 200
+    assert deployment.websocket_status(cookie) == 401

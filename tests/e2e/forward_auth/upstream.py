@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""An application that knows nothing of logins: it shows what it is sent.
+"""A protected application that returns the request it received.
 
-Run with a port it serves on there, until it is ended.
+Run with a port, it serves there until it is ended.
 """
 
 import json
@@ -14,7 +14,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-#: In each of its answers: who finds this has reached the application.
+#: A text in each response of the application.
 MARK = "the application was reached"
 
 
@@ -29,7 +29,7 @@ def seen_by(scope: Scope) -> dict[str, Any]:
             if scope["query_string"]
             else ""
         ),
-        # As they came, doubled ones too.
+        # As received, repeated headers included.
         "headers": [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in scope["headers"]
@@ -47,8 +47,8 @@ async def body_of(receive: Receive) -> bytes:
             return body
 
 
-async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request with what it was; `/refused` by a 401 of its own."""
+async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond with the request as JSON; to `/refused` with a 401."""
     body = await body_of(receive)
     refused = scope["path"] == "/refused"
     await send(
@@ -75,8 +75,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     )
 
 
-async def converse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Speak first on a websocket, then return whatever is said."""
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the request on a websocket, then echo all messages."""
     await receive()
     await send({"type": "websocket.accept"})
     shown = json.dumps(seen_by(scope))
@@ -94,9 +94,9 @@ async def converse(scope: Scope, receive: Receive, send: Send) -> None:
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one request or one websocket, by ASGI."""
     if scope["type"] == "http":
-        await answer(scope, receive, send)
+        await respond(scope, receive, send)
     elif scope["type"] == "websocket":
-        await converse(scope, receive, send)
+        await echo(scope, receive, send)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users of a server's database, put there without asking the server."""
+"""Users stored directly in a server's database, without a request."""
 
 import uuid
 from functools import cache
@@ -31,11 +31,11 @@ class Account(NamedTuple):
 
 @cache
 def _hash() -> str:
-    """Return one hash of the password for all: it takes long."""
+    """Return one hash of the password for all users: hashing is slow."""
     return passwords.hash_password(PASSWORD)
 
 
-def newcomer(role: str = "member") -> User:
+def add_user(role: str = "member") -> User:
     """Store a user with this role and the password, and no session."""
     user = User(email=f"{uuid.uuid4().hex}@example.com")
     user.set_hash(_hash())
@@ -46,7 +46,7 @@ def newcomer(role: str = "member") -> User:
 
 def account(role: str = "member") -> Account:
     """Store a user with this role, a password and a session."""
-    user = newcomer(role)
+    user = add_user(role)
     return Account(user, open_session(user))
 
 

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
-"""Fixtures: a house that has been lived in, and stays as it is."""
+"""Fixtures: two servers with one user, shared by tests that write nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from tests.e2e.server.contents import alarms_of, has_signed_in, rows_of
-from tests.e2e.server.patience import within
-from tests.serving import COOKIE, Server
+from tests.conftest import Serve
+from tests.e2e.server.accounts import account
+from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
+from tests.e2e.server.waiting import wait_until
+from tests.serving import COOKIE, DB_SESSIONS, Server
 
 EMAIL = "bob@hbtn.io"
 PASSWORD = "H0lbertonSchool98!"
+NOT_FOUND = (404, {"error": "Not found"})
 ADD_USER = """
 import sys
 from models.user import User
@@ -24,45 +29,66 @@ print(user.id)
 
 
 @dataclass(frozen=True)
-class House:
-    """Two servers on one database: by session and by Basic credentials."""
+class SharedServers:
+    """Two servers on one database: with sessions and with Basic auth."""
 
     folder: Path
-    sessions: Server
+    session: Server
     basic: Server
     user_id: str
     session_id: str
 
     @property
     def cookie(self) -> bytes:
-        """Return the header line that has the session of its user."""
+        """Return the header line with the session cookie of the user."""
         return f"Cookie: {COOKIE}={self.session_id}".encode()
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Run a house with one user for all tests that change nothing."""
-    folder = tmp_path_factory.mktemp("house")
-    sessions = Server(
-        folder, AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE
-    ).start()
+def servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[SharedServers]:
+    """Run servers with one user for all tests that change nothing."""
+    folder = tmp_path_factory.mktemp("servers")
+    session = Server(folder, **DB_SESSIONS).start()
     basic = Server(folder, AUTH_TYPE="basic_auth").start()
-    user_id = sessions.run(ADD_USER, EMAIL, PASSWORD).strip()
-    session_id = sessions.login(EMAIL, PASSWORD)
-    # It is noted soon after the answer, and nothing else may change.
-    assert within(30, lambda: has_signed_in(folder))
-    yield House(folder, sessions, basic, user_id, session_id)
-    for server in (sessions, basic):
+    user_id = session.run(ADD_USER, EMAIL, PASSWORD).strip()
+    session_id = session.login(EMAIL, PASSWORD)
+    # The sign-in time is written after the response; wait for it, because
+    # the tests compare all rows.
+    assert wait_until(30, lambda: has_signed_in(folder))
+    yield SharedServers(folder, session, basic, user_id, session_id)
+    for server in (session, basic):
         assert server.stop() == 0
-        assert alarms_of(server) == []
+        assert defect_lines(server) == []
 
 
 @pytest.fixture
-def untouched(house: House) -> Iterator[None]:
-    """Fail the test that changes a row, or makes a server complain."""
-    before = rows_of(house.folder)
+def untouched(servers: SharedServers) -> Iterator[None]:
+    """Fail the test if it changes a row or a server reports a defect."""
+    before = rows_of(servers.folder)
     yield
-    assert rows_of(house.folder) == before
-    for server in (house.sessions, house.basic):
-        assert alarms_of(server) == []
+    assert rows_of(servers.folder) == before
+    for server in (servers.session, servers.basic):
+        assert defect_lines(server) == []
         assert server.request("GET", "/api/v1/status").status_code == 200
+
+
+def start_with_admin(
+    serve: Serve, policy: str = "open", **more: str
+) -> Server:
+    """Start a server with this policy and an admin that no test uses."""
+    account("admin")
+    return serve(
+        **{
+            **DB_SESSIONS,
+            "AUTHZ_POLICY": policy,
+            "THROTTLE": "off",
+            **more,
+        }
+    )
+
+
+def status_and_json(response: requests.Response) -> tuple[int, Any]:
+    """Return status and JSON body of a response."""
+    return response.status_code, response.json()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The matrix of who may do what, as the documentation has it."""
+"""The authorization matrix of docs/authorization.md."""
 
 import re
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from vestibule.http import verify
 
 PAGE = ROOT / "docs/authorization.md"
 POLICIES = ("open", "self")
-#: Who asks, about whose account, in the order of the columns.
+#: The actor, and the owner of the account, in the order of the columns.
 COLUMNS = (
-    ("nobody", "other"),
+    ("anonymous", "other"),
     ("member", "self"),
     ("member", "other"),
     ("admin", "self"),
@@ -32,7 +32,7 @@ class Cell(NamedTuple):
 
 
 def cells() -> list[Cell]:
-    """Return the cells of the page's block."""
+    """Return the cells of the page's matrix."""
     (block,) = re.findall(
         r"```authorization\n(.*?)```", PAGE.read_text(), re.DOTALL
     )
@@ -60,15 +60,15 @@ def routes() -> set[tuple[str, str]]:
     }
 
 
-def wanted() -> set[tuple[str, str, str, str, str]]:
-    """Return the cells that must be there: all but the status of each.
+def required_cells() -> set[tuple[str, str, str, str, str]]:
+    """Return all cells that the page must have, without their status.
 
-    Where no account is named there is only one's own.
+    A path that names no account is always about the user's own.
     """
     return {
         (policy, method, path, actor, target)
         for policy in POLICIES
-        # The gate answers before Flask and is no route of it.
+        # The verify endpoint responds before Flask and is not a route.
         for method, path in routes() | {("GET", verify.PATH)}
         for actor, target in COLUMNS
         if "<" in path

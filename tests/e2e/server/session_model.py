@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Sessions as everybody should see them: the reference for the servers.
+"""The reference model of sessions, which the servers are compared with.
 
-Its law: it is some dictionaries and comparisons, uses nothing of the
-product, and says what each answer has to be.
+It consists of dictionaries and comparisons, imports no product code, and says
+what each response must be.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 #: Seconds: the settings of the servers that are compared with the model.
 DURATION, MAX_AGE, IDLE, TOUCH = 100, 110, 60, 5
-#: A use is noted when the last noted one is so old.
+#: A use is stored if the last stored one is at least so old.
 _TOUCH_DUE = timedelta(seconds=min(TOUCH, IDLE / 10))
 _SKEW = timedelta(seconds=10)
 _DAY = timedelta(days=1)
@@ -18,7 +18,7 @@ _DAY = timedelta(days=1)
 
 @dataclass
 class Person:
-    """A user: what it takes to log in as one."""
+    """A user with the credentials for a login."""
 
     id: str
     email: str
@@ -26,8 +26,8 @@ class Person:
 
 
 @dataclass
-class Modelled:
-    """A session that nobody ended so far; it may be dead of itself."""
+class ModelSession:
+    """A session that was not ended explicitly; it may have expired."""
 
     owner: Person
     handle: str
@@ -36,24 +36,24 @@ class Modelled:
 
 
 class SessionModel:
-    """Which sessions there are, and why others are no more."""
+    """The sessions that exist, and the reasons why others ended."""
 
     def __init__(self, auth_type: str, now: datetime) -> None:
         """Begin without sessions, at a moment."""
         self.now = now
         self.stored = auth_type == "session_db_auth"
         self.dated = auth_type != "session_auth"
-        # In memory only the dated sessions are dropped, by a new one.
+        # In memory only `session_exp_auth` purges, when a session is created.
         self.purges = auth_type == "session_exp_auth"
         self.purge_due: datetime | None = None
         self.lifetime = timedelta(seconds=DURATION if self.dated else MAX_AGE)
         self.idle = timedelta(seconds=IDLE)
-        self.kept: dict[str, Modelled] = {}
-        #: Why and when, by secret; without a reason where none is known.
+        self.kept: dict[str, ModelSession] = {}
+        #: Reason and time by secret; the reason is `None` if it is unknown.
         self.ended: dict[str, tuple[str | None, datetime]] = {}
 
-    def why_dead(self, session: Modelled) -> str | None:
-        """Return what the limits make of a session."""
+    def expiry_reason(self, session: ModelSession) -> str | None:
+        """Return the reason why a session has expired, or `None`."""
         age = self.now - session.began
         if age < -_SKEW:
             return "clock_changed"
@@ -61,28 +61,28 @@ class SessionModel:
             return "expired"
         return "idle_timeout" if self.now - session.seen > self.idle else None
 
-    def end_of(self, session: Modelled) -> datetime:
-        """Return the last moment of a session that nobody uses."""
+    def expires_at(self, session: ModelSession) -> datetime:
+        """Return the last moment of a session that is not used again."""
         return min(session.began + self.lifetime, session.seen + self.idle)
 
-    def would_idle(self, session: Modelled) -> bool:
-        """Tell whether lack of use would end it earlier than its age."""
+    def idle_ends_first(self, session: ModelSession) -> bool:
+        """Return True if the idle timeout ends it before its maximum age."""
         return session.seen + self.idle < session.began + self.lifetime
 
     def is_live(self, secret: str) -> bool:
-        """Tell whether the session opens the door."""
+        """Return True if the session authenticates a request."""
         kept = self.kept.get(secret)
-        return kept is not None and self.why_dead(kept) is None
+        return kept is not None and self.expiry_reason(kept) is None
 
     def refusal(self, secret: str) -> str | None:
-        """Return the reason that who has a dead secret is to be told."""
+        """Return the reason that the server must give for a dead session."""
         if secret in self.kept:
-            return self.why_dead(self.kept[secret])
+            return self.expiry_reason(self.kept[secret])
         why, moment = self.ended[secret]
         return why if self.now - moment <= _DAY else None
 
-    def use(self, secret: str) -> Modelled | None:
-        """Return the session if it is live, with its use noted if due."""
+    def use(self, secret: str) -> ModelSession | None:
+        """Return the session if it is live, and record its use if due."""
         if not self.is_live(secret):
             return None
         session = self.kept[secret]
@@ -90,13 +90,13 @@ class SessionModel:
             session.seen = self.now
         return session
 
-    def of(self, owner: Person) -> list[str]:
-        """Return the secrets of a user's sessions that nobody ended."""
+    def secrets_of(self, owner: Person) -> list[str]:
+        """Return the secrets of a user's sessions, expired ones included."""
         return [s for s, one in self.kept.items() if one.owner is owner]
 
     def begin(self, secret: str, owner: Person, handle: str) -> None:
-        """Begin a session, and drop the dead ones where that is due."""
-        self.kept[secret] = Modelled(owner, handle, self.now, self.now)
+        """Add a session, and purge expired ones if that is due."""
+        self.kept[secret] = ModelSession(owner, handle, self.now, self.now)
         due = self.purge_due
         if self.purges and (due is None or self.now >= due):
             self.purge_due = self.now + _DAY
@@ -108,30 +108,30 @@ class SessionModel:
         self.ended[secret] = reason, self.now
 
     def end_others(self, secret: str, reason: str) -> int:
-        """End all sessions of an owner but one; count them."""
-        others = self.of(self.kept[secret].owner)
+        """End all other sessions of the owner; return their number."""
+        others = self.secrets_of(self.kept[secret].owner)
         others.remove(secret)
         for each in others:
             self.end(each, reason)
         return len(others)
 
     def rotate(self, secret: str, new: str) -> None:
-        """Give a session, which was used, another secret."""
+        """Replace the secret of a session that was just used."""
         session = self.kept[secret]
         self.end(secret, "rotated")
         session.seen = self.now
         self.kept[new] = session
 
     def remove(self, owner: Person) -> None:
-        """End all sessions of a user who is deleted."""
-        for secret in self.of(owner):
+        """End all sessions of a deleted user."""
+        for secret in self.secrets_of(owner):
             self.end(secret, "user_removed")
 
     def purge(self) -> None:
-        """Drop what is dead; its owner is told why for a day from now."""
+        """Drop expired sessions; the reason stays known for a day."""
         for secret, session in list(self.kept.items()):
-            why = self.why_dead(session)
-            # The database keeps what a clock that goes right will revive.
+            why = self.expiry_reason(session)
+            # The database keeps sessions that a corrected clock revives.
             if why and not (self.stored and why == "clock_changed"):
                 self.end(secret, why)
         if self.stored:
@@ -140,7 +140,7 @@ class SessionModel:
                     self.ended[secret] = None, moment
 
     def restart(self) -> None:
-        """Lose what was in memory."""
+        """Forget the state that a server keeps in memory."""
         if not self.stored:
             self.purge_due = None
             for secret in list(self.kept):

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Who may do what to whom: each cell of the matrix, over a socket."""
+"""Authorization: each cell of the documented matrix, over a socket."""
 
 from typing import Any
 
 import pytest
-import requests
 
 from tests.conftest import Serve
 from tests.e2e.server.accounts import (
@@ -14,16 +13,19 @@ from tests.e2e.server.accounts import (
     handle_of,
     open_session,
 )
-from tests.e2e.server.matrix import POLICIES, Cell, cells, wanted
-from tests.serving import COOKIE, Server
+from tests.e2e.server.conftest import (
+    NOT_FOUND,
+    start_with_admin,
+    status_and_json,
+)
+from tests.e2e.server.matrix import POLICIES, Cell, cells, required_cells
+from tests.serving import Server
 from vestibule.db.models.user import User
-from vestibule.db.models.user_session import UserSession
 from vestibule.http import verify
 
 FORBIDDEN = (403, {"error": "Forbidden"})
-NOT_FOUND = (404, {"error": "Not found"})
 
-#: What a well-formed request has beside its path.
+#: The body of a well-formed request, by method and path.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/api/v1/users/<user_id>"): {"json": {"first_name": "Bob"}},
     ("PUT", "/api/v1/users/<user_id>/role"): {"json": {"role": "member"}},
@@ -41,29 +43,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def start(serve: Serve, policy: str = "open", **more: str) -> Server:
-    """Start a server with this policy, and an admin who is left alone."""
-    account("admin")
-    return serve(
-        **{
-            "AUTH_TYPE": "session_db_auth",
-            "SESSION_NAME": COOKIE,
-            "AUTHZ_POLICY": policy,
-            "THROTTLE": "off",
-            **more,
-        }
-    )
-
-
-def said(response: requests.Response) -> tuple[int, Any]:
-    """Return status and body of an answer."""
-    return response.status_code, response.json()
-
-
 def status_of(server: Server, cell: Cell) -> int:
-    """Send the request of a cell; return the status of the answer."""
+    """Send the request of a cell; return the status."""
     other = account()
-    actor = other if cell.actor == "nobody" else account(cell.actor)
+    actor = other if cell.actor == "anonymous" else account(cell.actor)
     target = actor if cell.target == "self" else other
     path = cell.path.replace("<user_id>", target.id)
     if "<handle>" in path:
@@ -84,21 +67,21 @@ def status_of(server: Server, cell: Cell) -> int:
                 "password": "violet umbrella",
             }
         }
-    cookie = None if cell.actor == "nobody" else actor.session_id
+    cookie = None if cell.actor == "anonymous" else actor.session_id
     return server.request(cell.method, path, cookie=cookie, **body).status_code
 
 
-def test_the_matrix_is_whole() -> None:
-    """Each route has its cells for both policies, and none stands twice."""
+def test_matrix_has_each_route_once() -> None:
+    """Each route has its cells for both policies, without duplicates."""
     told = [cell[:-1] for cell in cells()]
-    assert set(told) ^ wanted() == set()
+    assert set(told) ^ required_cells() == set()
     assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_each_cell(serve: Serve, policy: str) -> None:
-    """The server answers each request of the matrix as it says."""
-    server = start(serve, policy)
+def test_server_follows_matrix(serve: Serve, policy: str) -> None:
+    """The server gives each request of the matrix the documented status."""
+    server = start_with_admin(serve, policy)
     mine = [cell for cell in cells() if cell.policy == policy]
     assert mine
     seen = {cell: status_of(server, cell) for cell in mine}
@@ -106,9 +89,11 @@ def test_each_cell(serve: Serve, policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_disabled_pass_nowhere(serve: Serve, policy: str) -> None:
-    """What needs a credential refuses theirs, also that of an admin."""
-    server = start(serve, policy)
+def test_disabled_user_is_refused_everywhere(
+    serve: Serve, policy: str
+) -> None:
+    """Routes that need a credential refuse a disabled user, also an admin."""
+    server = start_with_admin(serve, policy)
     disabled = account("admin")
     disabled.user.disabled_at = disabled.user.created_at
     disabled.user.save()
@@ -116,7 +101,7 @@ def test_the_disabled_pass_nowhere(serve: Serve, policy: str) -> None:
     guarded = {
         (cell.method, cell.path)
         for cell in cells()
-        if cell.actor == "nobody" and cell.status == 401
+        if cell.actor == "anonymous" and cell.status == 401
     } - {("GET", "/api/v1/unauthorized")}
     for method, path in sorted(guarded):
         for target in (disabled, other):
@@ -129,15 +114,15 @@ def test_the_disabled_pass_nowhere(serve: Serve, policy: str) -> None:
                 cookie=disabled.session_id,
                 **BODIES.get((method, path), {}),
             )
-            # To a proxy there is one answer that keeps people out.
+            # A proxy only understands 401 as a refusal.
             refused = 401 if path == verify.PATH else 403
             assert response.status_code == refused, (method, path)
     assert User.get(other.id) == other.user
 
 
-def test_under_self_nobody_learns_who_exists(serve: Serve) -> None:
-    """To a member another's id and nobody's id look the same."""
-    server = start(serve, "self")
+def test_self_policy_hides_which_users_exist(serve: Serve) -> None:
+    """A member gets the same response for another user and an unknown id."""
+    server = start_with_admin(serve, "self")
     member, other = account(), account()
     for method, body in (
         ("GET", {}),
@@ -146,7 +131,7 @@ def test_under_self_nobody_learns_who_exists(serve: Serve) -> None:
         ("DELETE", {}),
     ):
         answers = {
-            # The server closes where a body had not come in yet: chance.
+            # `Connection` depends on whether the body had arrived.
             (
                 r.status_code,
                 r.content,
@@ -156,7 +141,7 @@ def test_under_self_nobody_learns_who_exists(serve: Serve) -> None:
                     )
                 ),
             )
-            for user_id in (other.id, "nobody", "me2", "%00")
+            for user_id in (other.id, "anonymous", "me2", "%00")
             for r in [
                 server.request(
                     method,
@@ -172,12 +157,10 @@ def test_under_self_nobody_learns_who_exists(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_without_authentication_nobody_is_an_admin(
+def test_server_without_authentication_has_no_admins(
     serve: Serve, policy: str
 ) -> None:
-    """The admins' routes are closed; the others are open, or closed under
-    `self`, where nobody's own account is asked for.
-    """
+    """Admin routes are closed; under `self` the users' routes are too."""
     server = serve(AUTHZ_POLICY=policy)
     user = account("admin")
     for cell in cells():
@@ -188,20 +171,20 @@ def test_without_authentication_nobody_is_an_admin(
         answer = server.request(
             cell.method, path, cookie=user.session_id, **body
         )
-        assert said(answer) == FORBIDDEN, cell
+        assert status_and_json(answer) == FORBIDDEN, cell
     shown = server.request("GET", f"/api/v1/users/{user.id}")
     assert shown.status_code == (200 if policy == "open" else 403)
     assert server.request("GET", "/api/v1/users/me").status_code == 404
 
 
-def test_roles(serve: Serve) -> None:
-    """An admin makes another, who may do so too; then neither may."""
-    server = start(serve)
+def test_admin_gives_and_takes_roles(serve: Serve) -> None:
+    """An admin promotes a member, who can then demote the admin."""
+    server = start_with_admin(serve)
     one, two = account("admin"), account()
 
     def give(by: Account, to: Account, role: str) -> tuple[int, Any]:
-        """Give a role and return what is said."""
-        return said(
+        """Set a role and return status and body."""
+        return status_and_json(
             server.request(
                 "PUT",
                 f"/api/v1/users/{to.id}/role",
@@ -222,9 +205,9 @@ def test_roles(serve: Serve) -> None:
     assert give(two, two, "admin") == FORBIDDEN
 
 
-def test_roles_come_by_no_other_way(serve: Serve) -> None:
-    """Adding and naming users ignores what is not theirs to say."""
-    server = start(serve)
+def test_role_in_other_requests_is_ignored(serve: Serve) -> None:
+    """Adding or naming a user does not change role or status."""
+    server = start_with_admin(serve)
     member = account()
     forged = {"role": "admin", "disabled_at": None, "disabled": False}
     added = server.request(
@@ -253,11 +236,11 @@ def test_roles_come_by_no_other_way(serve: Serve) -> None:
         ("disabled", "disabled", [None, "", "true", 1, 0, [], {}]),
     ],
 )
-def test_bodies_that_cannot_be_meant(
+def test_invalid_body_gets_wrong_format(
     serve: Serve, route: str, field: str, values: list[Any]
 ) -> None:
-    """A 400 with the field's name, or without one for what is no object."""
-    server = start(serve)
+    """The 400 names the field, unless the body is no JSON object."""
+    server = start_with_admin(serve)
     admin, user = account("admin"), account()
     path = f"/api/v1/users/{user.id}/{route}"
     bodies = [{field: value} for value in values] + [{}]
@@ -265,7 +248,7 @@ def test_bodies_that_cannot_be_meant(
         answer = server.request(
             "PUT", path, cookie=admin.session_id, json=body
         )
-        assert said(answer) == (
+        assert status_and_json(answer) == (
             400,
             {"error": "Wrong format", "field": field},
         ), body
@@ -277,15 +260,17 @@ def test_bodies_that_cannot_be_meant(
             data=text,
             headers={"Content-Type": "application/json"},
         )
-        assert said(answer) == (400, {"error": "Wrong format"}), text
+        assert status_and_json(answer) == (400, {"error": "Wrong format"}), (
+            text
+        )
     stored = User.get(user.id)
     assert stored is not None
     assert (stored.role, stored.disabled_at) == ("member", None)
 
 
-def test_to_admins_an_unknown_id_is_not_found(serve: Serve) -> None:
-    """A 404 on each route that names an account."""
-    server = start(serve)
+def test_admin_gets_404_for_unknown_id(serve: Serve) -> None:
+    """Each route that names an account responds with 404."""
+    server = start_with_admin(serve)
     admin = account("admin")
     for cell in cells():
         if "<user_id>" in cell.path and cell[:1] + cell[3:5] == (
@@ -295,127 +280,8 @@ def test_to_admins_an_unknown_id_is_not_found(serve: Serve) -> None:
         ):
             answer = server.request(
                 cell.method,
-                cell.path.replace("<user_id>", "nobody"),
+                cell.path.replace("<user_id>", "anonymous"),
                 cookie=admin.session_id,
                 **BODIES.get((cell.method, cell.path), {}),
             )
-            assert said(answer) == NOT_FOUND, cell
-
-
-@pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_disabling(serve: Serve, auth_type: str) -> None:
-    """Every session ends, no login succeeds, and enabling revives none."""
-    server = start(serve, AUTH_TYPE=auth_type)
-    admin, bob = account("admin"), account()
-    root = server.login(admin.email, PASSWORD)
-    sessions = [server.login(bob.email, PASSWORD) for _ in range(2)]
-    path = f"/api/v1/users/{bob.id}/disabled"
-
-    def login(password: str) -> requests.Response:
-        """Try to log in as the user."""
-        return server.request(
-            "POST",
-            "/api/v1/auth_session/login",
-            data={"email": bob.email, "password": password},
-        )
-
-    for disabled in (True, False):
-        done = server.request(
-            "PUT", path, cookie=root, json={"disabled": disabled}
-        )
-        assert (done.status_code, done.json()["id"]) == (200, bob.id)
-        for session_id in sessions:
-            answer = server.request(
-                "GET", "/api/v1/users/me", cookie=session_id
-            )
-            assert answer.status_code == 403
-        right, wrong = login(PASSWORD), login("wrong")
-        assert wrong.status_code == 401
-        if disabled:
-            assert (right.status_code, right.content) == (
-                wrong.status_code,
-                wrong.content,
-            )
-            assert "Set-Cookie" not in right.headers
-        else:
-            assert right.status_code == 200
-
-
-def test_the_disabled_have_no_basic_credential(serve: Serve) -> None:
-    """The right email and password open nothing while they are disabled."""
-    server = start(serve, AUTH_TYPE="basic_auth")
-    admin, bob = account("admin"), account()
-    root, own = (admin.email, PASSWORD), (bob.email, PASSWORD)
-    path = f"/api/v1/users/{bob.id}/disabled"
-    for disabled, status in ((True, 403), (False, 200)):
-        done = server.request(
-            "PUT", path, auth=root, json={"disabled": disabled}
-        )
-        assert done.status_code == 200
-        answer = server.request("GET", "/api/v1/users/me", auth=own)
-        assert answer.status_code == status
-    for method, route in (
-        ("GET", f"/api/v1/users/{bob.id}/sessions"),
-        ("DELETE", f"/api/v1/users/{bob.id}/sessions"),
-        ("DELETE", "/api/v1/sessions"),
-    ):
-        answer = server.request(method, route, auth=root)
-        assert said(answer) == NOT_FOUND
-
-
-@pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_sessions_of_others(serve: Serve, auth_type: str) -> None:
-    """Admins see the sessions of a user and end them; then everybody's."""
-    server = start(serve, AUTH_TYPE=auth_type)
-    admin, bob, eve = account("admin"), account(), account()
-    UserSession.search()
-    for session in UserSession.all():
-        session.remove()
-    root, other = (server.login(each.email, PASSWORD) for each in (admin, eve))
-    sessions = [server.login(bob.email, PASSWORD) for _ in range(3)]
-    path = f"/api/v1/users/{bob.id}/sessions"
-    listed = server.request("GET", path, cookie=root)
-    own = server.request(
-        "GET", "/api/v1/auth_session/sessions", cookie=sessions[0]
-    ).json()
-    assert [each["id"] for each in listed.json()] == [
-        each["id"] for each in own
-    ]
-    assert not any(each["current"] for each in listed.json())
-    assert not any(secret in listed.text for secret in sessions)
-    ended = server.request("DELETE", path, cookie=root)
-    assert said(ended) == (200, {"ended": 3})
-    assert said(server.request("DELETE", path, cookie=root)) == (
-        200,
-        {"ended": 0},
-    )
-
-    def is_dead(session_id: str) -> bool:
-        """Tell whether a session opens nothing any more."""
-        return (
-            server.request(
-                "GET", "/api/v1/users/me", cookie=session_id
-            ).status_code
-            == 403
-        )
-
-    assert all(map(is_dead, sessions))
-    assert not is_dead(root)
-    assert not is_dead(other)
-    ended = server.request("DELETE", "/api/v1/sessions", cookie=root)
-    assert said(ended) == (200, {"ended": 2})
-    assert is_dead(root)
-    assert is_dead(other)
-
-
-@pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_a_deleted_user_has_no_session(serve: Serve, auth_type: str) -> None:
-    """Its sessions open nothing, nor do they for a new user of its id."""
-    server = start(serve, AUTH_TYPE=auth_type)
-    admin, bob = account("admin"), account()
-    root, own = (server.login(each.email, PASSWORD) for each in (admin, bob))
-    path = f"/api/v1/users/{bob.id}"
-    assert said(server.request("DELETE", path, cookie=root)) == (200, {})
-    User(id=bob.id, email=bob.email).save()
-    answer = server.request("GET", "/api/v1/users/me", cookie=own)
-    assert answer.status_code == 403
+            assert status_and_json(answer) == NOT_FOUND, cell

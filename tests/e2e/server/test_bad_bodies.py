@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bodies that are not what they should be: refused, and nothing else."""
+"""Malformed request bodies: each is refused and changes nothing."""
 
 import json
 import socket
@@ -7,27 +7,27 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.e2e.server.conftest import EMAIL, PASSWORD, House
-from tests.e2e.server.wire import CHUNKED, FORM, JSON, Answer, ask, chunks
+from tests.e2e.server.conftest import EMAIL, PASSWORD, SharedServers
+from tests.e2e.server.wire import CHUNKED, FORM, JSON, RawResponse, ask, chunks
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
 DEEP = 100_000
 TWO_MB = b'{"email": "' + b"a" * 2_000_000 + b'"}'
-#: Complete within the limit, and too long with the blanks that follow.
+#: A complete object within the limit, followed by spaces beyond it.
 PADDED = b'{"first_name": "cut"}' + b" " * 2_000_000
 LOGIN = b"/api/v1/auth_session/login"
 
 
-def newcomer(**fields: object) -> bytes:
-    """Return a body that would add a user but for the given `fields`."""
+def new_user_body(**fields: object) -> bytes:
+    """Return a body that adds a user, changed by `fields`."""
     good = {"email": "new@hbtn.io", "password": "long enough"}
     return json.dumps(good | fields).encode()
 
 
 NO_OBJECTS = {
     "a list": b"[]",
-    "a list of an object": b"[%b]" % newcomer(),
+    "a list of an object": b"[%b]" % new_user_body(),
     "a number": b"1",
     "a long number": b"1" * 10_000,
     "a number that is none": b"NaN",
@@ -41,44 +41,44 @@ NO_OBJECTS = {
     + b"[" * DEEP
     + b"]" * DEEP
     + b"}",
-    "an object that does not end": newcomer()[:-1],
+    "an object that does not end": new_user_body()[:-1],
     "half a string": b'{"email": "new@hb',
-    "two objects": newcomer() * 2,
+    "two objects": new_user_body() * 2,
     "a doubled key": b'{"first_name": "a", "first_name": "b", '
-    + newcomer()[1:],
-    "UTF-16": newcomer().decode().encode("utf-16"),
-    "UTF-32": newcomer().decode().encode("utf-32"),
-    "Latin-1": b'{"first_name": "\xe9", ' + newcomer()[1:],
-    "overlong UTF-8": b'{"first_name": "\xc0\xaf", ' + newcomer()[1:],
-    "a raw NUL": b'{"first_name": "\0", ' + newcomer()[1:],
+    + new_user_body()[1:],
+    "UTF-16": new_user_body().decode().encode("utf-16"),
+    "UTF-32": new_user_body().decode().encode("utf-32"),
+    "Latin-1": b'{"first_name": "\xe9", ' + new_user_body()[1:],
+    "overlong UTF-8": b'{"first_name": "\xc0\xaf", ' + new_user_body()[1:],
+    "a raw NUL": b'{"first_name": "\0", ' + new_user_body()[1:],
     "a form": b"email=new%40hbtn.io&password=long+enough",
 }
 
 NO_USERS = {
-    "an email that is a number": newcomer(email=1),
-    "an email that is a truth": newcomer(email=True),
-    "an email that is a list": newcomer(email=[]),
-    "an email that is an object": newcomer(email={"$ne": ""}),
-    "an email without @": newcomer(email="new.hbtn.io"),
-    "an email without a host": newcomer(email="new@"),
-    "an email of blanks": newcomer(email="   "),
-    "an email of 255 characters": newcomer(email="n" * 248 + "@a.io.x"),
-    "an email of 300 characters": newcomer(email="n" * 294 + "@ab.io"),
-    "an email of a megabyte": newcomer(email="n" * 1_000_000 + "@a.io"),
-    "an email with a line end": newcomer(email="new\r\n@hbtn.io"),
-    "an email with a bell": newcomer(email="n\x07ew@hbtn.io"),
-    "an email with an escape": newcomer(email="new@hbtn.io\x1b[2J"),
-    "an email with NUL": newcomer(email="new\0@hbtn.io"),
-    "an email with a lone surrogate": newcomer(email="n\ud800@hbtn.io"),
-    "an email that is taken": newcomer(email=f" {EMAIL.upper()} "),
-    "a password that is a number": newcomer(password=12345678),
-    "a password that is a list": newcomer(password=["long enough"]),
-    "a password with a lone surrogate": newcomer(password="\udfff" * 9),
-    "a short password": newcomer(password="1234567"),
-    "a name that is a number": newcomer(first_name=1),
-    "a name that is endless": newcomer(last_name=float("inf")),
-    "a name with NUL": newcomer(first_name="\0"),
-    "a name with a lone surrogate": newcomer(last_name="\ud800"),
+    "an email that is a number": new_user_body(email=1),
+    "an email that is a truth": new_user_body(email=True),
+    "an email that is a list": new_user_body(email=[]),
+    "an email that is an object": new_user_body(email={"$ne": ""}),
+    "an email without @": new_user_body(email="new.hbtn.io"),
+    "an email without a host": new_user_body(email="new@"),
+    "an email of blanks": new_user_body(email="   "),
+    "an email of 255 characters": new_user_body(email="n" * 248 + "@a.io.x"),
+    "an email of 300 characters": new_user_body(email="n" * 294 + "@ab.io"),
+    "an email of a megabyte": new_user_body(email="n" * 1_000_000 + "@a.io"),
+    "an email with a line end": new_user_body(email="new\r\n@hbtn.io"),
+    "an email with a bell": new_user_body(email="n\x07ew@hbtn.io"),
+    "an email with an escape": new_user_body(email="new@hbtn.io\x1b[2J"),
+    "an email with NUL": new_user_body(email="new\0@hbtn.io"),
+    "an email with a lone surrogate": new_user_body(email="n\ud800@hbtn.io"),
+    "an email that is taken": new_user_body(email=f" {EMAIL.upper()} "),
+    "a password that is a number": new_user_body(password=12345678),
+    "a password that is a list": new_user_body(password=["long enough"]),
+    "a password with a lone surrogate": new_user_body(password="\udfff" * 9),
+    "a short password": new_user_body(password="1234567"),
+    "a name that is a number": new_user_body(first_name=1),
+    "a name that is endless": new_user_body(last_name=float("inf")),
+    "a name with NUL": new_user_body(first_name="\0"),
+    "a name with a lone surrogate": new_user_body(last_name="\ud800"),
 }
 
 NO_NAMES = {
@@ -102,8 +102,8 @@ NO_JSON_TYPES = [
 ]
 
 
-def refused(answer: Answer, *statuses: int) -> str:
-    """Check that the answer is a JSON error; return what it says."""
+def refused(answer: RawResponse, *statuses: int) -> str:
+    """Check that the response is a JSON error; return its text."""
     assert answer.status in statuses, answer
     assert answer.headers["content-type"] == "application/json"
     assert b"Traceback" not in answer.body
@@ -113,112 +113,124 @@ def refused(answer: Answer, *statuses: int) -> str:
 
 
 def post(
-    house: House, body: bytes, headers: Iterable[bytes] = (JSON,)
-) -> Answer:
-    """Try to add a user by `body`."""
+    servers: SharedServers, body: bytes, headers: Iterable[bytes] = (JSON,)
+) -> RawResponse:
+    """Try to add a user with `body`."""
     return ask(
-        house.sessions.port,
+        servers.session.port,
         "POST",
         b"/api/v1/users",
-        [house.cookie, *headers],
+        [servers.cookie, *headers],
         body,
     )
 
 
 def put(
-    house: House, body: bytes, headers: Iterable[bytes] = (JSON,)
-) -> Answer:
-    """Try to name the user of the house by `body`."""
+    servers: SharedServers, body: bytes, headers: Iterable[bytes] = (JSON,)
+) -> RawResponse:
+    """Try to name the user with `body`."""
     return ask(
-        house.sessions.port,
+        servers.session.port,
         "PUT",
-        f"/api/v1/users/{house.user_id}".encode(),
-        [house.cookie, *headers],
+        f"/api/v1/users/{servers.user_id}".encode(),
+        [servers.cookie, *headers],
         body,
     )
 
 
 def login(
-    house: House, body: bytes, headers: Iterable[bytes] = (FORM,)
-) -> Answer:
-    """Try to log in by `body`."""
-    return ask(house.sessions.port, "POST", LOGIN, headers, body)
+    servers: SharedServers, body: bytes, headers: Iterable[bytes] = (FORM,)
+) -> RawResponse:
+    """Try to log in with `body`."""
+    return ask(servers.session.port, "POST", LOGIN, headers, body)
 
 
 @pytest.mark.parametrize("body", NO_OBJECTS.values(), ids=NO_OBJECTS.keys())
-def test_what_is_no_json_object_is_no_user(house: House, body: bytes) -> None:
-    """A body that is not one JSON object is of the wrong format."""
-    assert refused(post(house, body), 400) == "Wrong format"
-    assert refused(put(house, body), 400) == "Wrong format"
+def test_body_that_is_no_json_object_is_refused(
+    servers: SharedServers, body: bytes
+) -> None:
+    """A body that is not one JSON object has the wrong format."""
+    assert refused(post(servers, body), 400) == "Wrong format"
+    assert refused(put(servers, body), 400) == "Wrong format"
 
 
 @pytest.mark.parametrize("body", NO_USERS.values(), ids=NO_USERS.keys())
-def test_what_no_user_can_be_is_not_stored(house: House, body: bytes) -> None:
-    """A field that cannot be taken is named, and nothing is stored."""
-    assert refused(post(house, body), 400).startswith("Can't create User: ")
+def test_invalid_user_is_not_stored(
+    servers: SharedServers, body: bytes
+) -> None:
+    """The error names the invalid field."""
+    assert refused(post(servers, body), 400).startswith("Can't create User: ")
 
 
 @pytest.mark.parametrize("field", ["email", "password"])
 @pytest.mark.parametrize("value", ["", None])
-def test_what_is_empty_is_missing(
-    house: House, field: str, value: str | None
+def test_empty_field_counts_as_missing(
+    servers: SharedServers, field: str, value: str | None
 ) -> None:
-    """An empty email or password counts as none."""
-    body = newcomer(**{field: value})
-    assert refused(post(house, body), 400) == f"{field} missing"
+    """An empty email or password counts as missing."""
+    body = new_user_body(**{field: value})
+    assert refused(post(servers, body), 400) == f"{field} missing"
 
 
-def test_an_email_alone_is_not_enough(house: House) -> None:
-    """A user without a password cannot be added, whatever the email is."""
-    assert refused(post(house, b'{"email": 1}'), 400) == "password missing"
+def test_user_without_password_is_refused(servers: SharedServers) -> None:
+    """The missing password is reported before an invalid email."""
+    assert refused(post(servers, b'{"email": 1}'), 400) == "password missing"
 
 
 @pytest.mark.parametrize("body", NO_NAMES.values(), ids=NO_NAMES.keys())
-def test_what_no_name_can_be_names_nobody(house: House, body: bytes) -> None:
-    """A name that is no text leaves both names as they were."""
-    assert refused(put(house, body), 400) == "Wrong format"
+def test_invalid_name_changes_nothing(
+    servers: SharedServers, body: bytes
+) -> None:
+    """A name that is no text leaves both names unchanged."""
+    assert refused(put(servers, body), 400) == "Wrong format"
 
 
 @pytest.mark.parametrize("headers", NO_JSON_TYPES)
-def test_json_has_to_say_that_it_is(
-    house: House, headers: tuple[bytes, ...]
+def test_json_without_content_type_is_refused(
+    servers: SharedServers, headers: tuple[bytes, ...]
 ) -> None:
-    """A body under another type, or none, is not taken for JSON."""
-    assert refused(post(house, newcomer(), headers), 400) == "Wrong format"
+    """A body of another content type is not read as JSON."""
+    assert (
+        refused(post(servers, new_user_body(), headers), 400) == "Wrong format"
+    )
 
 
 @pytest.mark.parametrize("charset", [b"utf-16", b"latin-1", b"\xff", b"x"])
-def test_the_charset_of_json_is_always_utf8(
-    house: House, charset: bytes
+def test_json_charset_parameter_is_ignored(
+    servers: SharedServers, charset: bytes
 ) -> None:
-    """A charset has no meaning for JSON: the bytes have to be UTF-8."""
+    """JSON must be UTF-8 whatever the charset parameter says."""
     body = '{"first_name": "é"}'.encode("latin-1")
     headers = [b"Content-Type: application/json; charset=" + charset]
-    assert refused(put(house, body, headers), 400) == "Wrong format"
+    assert refused(put(servers, body, headers), 400) == "Wrong format"
 
 
 @pytest.mark.parametrize("body", [TWO_MB, PADDED])
-def test_two_megabytes_are_too_much(house: House, body: bytes) -> None:
-    """A body beyond the limit is refused, whether its length is told or
-    not; its beginning is not taken for the whole.
+def test_body_over_limit_is_refused(
+    servers: SharedServers, body: bytes
+) -> None:
+    """A body over the limit is refused with and without a length, and its
+    beginning is not used.
     """
     for send in (post, put):
-        refused(send(house, body), 413)
-        refused(send(house, chunks(body), [JSON, CHUNKED]), 413)
+        refused(send(servers, body), 413)
+        refused(send(servers, chunks(body), [JSON, CHUNKED]), 413)
 
 
 @pytest.mark.parametrize("size", [70_000, 600_000])
-def test_a_long_login_form_is_too_much(house: House, size: int) -> None:
-    """A login form may have 64 KiB, told or not."""
+def test_login_form_over_64_kib_is_refused(
+    servers: SharedServers, size: int
+) -> None:
+    """The limit holds with and without a length."""
     form = b"email=bob%40hbtn.io&password=" + b"x" * size
-    refused(login(house, form), 413)
-    refused(login(house, chunks(form), [FORM, CHUNKED]), 413)
+    refused(login(servers, form), 413)
+    refused(login(servers, chunks(form), [FORM, CHUNKED]), 413)
 
 
-def test_a_short_chunked_form_is_read(house: House) -> None:
-    """A form of unknown length within the limit is a form."""
+def test_chunked_form_is_accepted(servers: SharedServers) -> None:
+    """A form without a length is read within the limit."""
     form = chunks(b"email=bob%40hbtn.io&password=wrong", 7)
-    answer = login(house, form, [FORM, CHUNKED])
+    answer = login(servers, form, [FORM, CHUNKED])
     assert refused(answer, 401) == "wrong password"
 
 
@@ -238,23 +250,25 @@ def test_a_short_chunked_form_is_read(house: House) -> None:
         b"email[]=bob%40hbtn.io&password[$ne]=x",
     ],
 )
-def test_a_strange_login_form_opens_nothing(house: House, form: bytes) -> None:
-    """A form that no browser sends is answered as a wrong one."""
-    answer = login(house, form)
+def test_malformed_login_form_is_refused(
+    servers: SharedServers, form: bytes
+) -> None:
+    """A form that no browser sends does not log in."""
+    answer = login(servers, form)
     refused(answer, 400, 401, 404)
     assert "set-cookie" not in answer.headers
 
 
-def test_of_a_doubled_field_the_first_counts(house: House) -> None:
+def test_first_of_repeated_form_fields_counts(servers: SharedServers) -> None:
     """A right password after a wrong one does not log in."""
     form = f"email={EMAIL}&password=wrong&password={PASSWORD}".encode()
-    assert refused(login(house, form), 401) == "wrong password"
-    form = f"email=nobody@hbtn.io&email={EMAIL}&password={PASSWORD}".encode()
-    refused(login(house, form), 404)
+    assert refused(login(servers, form), 401) == "wrong password"
+    form = f"email=unknown@hbtn.io&email={EMAIL}&password={PASSWORD}".encode()
+    refused(login(servers, form), 404)
 
 
 def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
-    """Return a part of a multipart form."""
+    """Return one part of a multipart form."""
     head = b'--B\r\nContent-Disposition: form-data; name="%b"' % name
     return head + more + b"\r\n\r\n" + value + b"\r\n"
 
@@ -272,16 +286,16 @@ def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
     ],
 )
 @pytest.mark.parametrize("told", [True, False])
-def test_a_multipart_login_form_is_a_form(
-    house: House, body: bytes, statuses: tuple[int, ...], told: bool
+def test_multipart_login_form_has_the_same_limits(
+    servers: SharedServers, body: bytes, statuses: tuple[int, ...], told: bool
 ) -> None:
-    """A multipart form is read like the other, within the same limits."""
+    """A multipart form is read like an urlencoded one."""
     kind = b"Content-Type: multipart/form-data; boundary=B"
     whole = body + b"--B--\r\n"
     if told:
-        answer = login(house, whole, [kind])
+        answer = login(servers, whole, [kind])
     else:
-        answer = login(house, chunks(whole), [kind, CHUNKED])
+        answer = login(servers, chunks(whole), [kind, CHUNKED])
     refused(answer, *statuses)
 
 
@@ -298,10 +312,12 @@ def test_a_multipart_login_form_is_a_form(
         b"\xff\xfe",
     ],
 )
-def test_another_type_is_no_login_form(house: House, kind: bytes) -> None:
-    """A login of another type has no email, or is read as UTF-8."""
+def test_login_with_other_content_type_is_refused(
+    servers: SharedServers, kind: bytes
+) -> None:
+    """The body is not read, or is read as UTF-8."""
     form = b"email=bob%40hbtn.io&password=wrong"
-    refused(login(house, form, [b"Content-Type: " + kind]), 400, 401)
+    refused(login(servers, form, [b"Content-Type: " + kind]), 400, 401)
 
 
 @pytest.mark.parametrize(
@@ -312,21 +328,21 @@ def test_another_type_is_no_login_form(house: House, kind: bytes) -> None:
         ("POST", LOGIN, b"Content-Type: multipart/form-data; boundary=B"),
     ],
 )
-def test_a_client_that_hangs_up_is_forgotten(
-    house: House, method: str, target: bytes, kind: bytes
+def test_truncated_body_is_refused(
+    servers: SharedServers, method: str, target: bytes, kind: bytes
 ) -> None:
-    """A body that ends before its length is no body."""
+    """A body that ends before its `Content-Length` is not used."""
     head = b"\r\n".join(
         [
             method.encode() + b" " + target + b" HTTP/1.1",
             b"Host: 127.0.0.1",
-            house.cookie,
+            servers.cookie,
             kind,
             b"Content-Length: 900",
         ]
     )
-    with socket.create_connection(("127.0.0.1", house.sessions.port)) as wire:
-        wire.sendall(head + b"\r\n\r\n" + newcomer())
+    with socket.create_connection(("127.0.0.1", servers.session.port)) as wire:
+        wire.sendall(head + b"\r\n\r\n" + new_user_body())
         wire.shutdown(socket.SHUT_WR)
         wire.settimeout(20)
         said = wire.recv(65_536)

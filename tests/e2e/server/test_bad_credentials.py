@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Cookies and Basic headers that are not what they should be."""
+"""Malformed cookies and Basic credentials."""
 
 import base64
 
 import pytest
 
-from tests.e2e.server.conftest import EMAIL, PASSWORD, House
+from tests.e2e.server.conftest import EMAIL, PASSWORD, SharedServers
 from tests.e2e.server.test_bad_bodies import refused
-from tests.e2e.server.wire import Answer, ask
+from tests.e2e.server.wire import RawResponse, ask
 from tests.serving import COOKIE
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -18,8 +18,8 @@ VERIFY = b"/api/v1/auth_session/verify"
 RIGHT = base64.b64encode(f"{EMAIL}:{PASSWORD}".encode())
 
 
-def asked_alike(port: int, headers: list[bytes]) -> Answer:
-    """Ask who one is; the gate has to decide alike, with 401 for 403."""
+def get_me(port: int, headers: list[bytes]) -> RawResponse:
+    """Request `users/me`; verify must decide alike, with 401 for 403."""
     answer = ask(port, "GET", ME, headers)
     verified = ask(port, "GET", VERIFY, headers)
     kept = answer.status in (200, 400)
@@ -27,15 +27,15 @@ def asked_alike(port: int, headers: list[bytes]) -> Answer:
     return answer
 
 
-def with_cookie(house: House, *headers: bytes) -> Answer:
-    """Ask who one is, with these `Cookie` headers."""
+def with_cookie(servers: SharedServers, *headers: bytes) -> RawResponse:
+    """Request `users/me` with these `Cookie` headers."""
     lines = [b"Cookie: " + header for header in headers]
-    return asked_alike(house.sessions.port, lines)
+    return get_me(servers.session.port, lines)
 
 
-def with_basic(house: House, authorization: bytes) -> Answer:
-    """Ask who one is, with this `Authorization` header."""
-    return asked_alike(house.basic.port, [b"Authorization: " + authorization])
+def with_basic(servers: SharedServers, authorization: bytes) -> RawResponse:
+    """Request `users/me` with this `Authorization` header."""
+    return get_me(servers.basic.port, [b"Authorization: " + authorization])
 
 
 @pytest.mark.parametrize(
@@ -61,38 +61,38 @@ def with_basic(house: House, authorization: bytes) -> Answer:
         (NAME + b"=SESSION; a=b; " + NAME + b"=", 401),
     ],
 )
-def test_a_cookie_that_is_no_session_opens_nothing(
-    house: House, cookie: bytes, status: int
+def test_malformed_cookie_is_refused(
+    servers: SharedServers, cookie: bytes, status: int
 ) -> None:
-    """What is near to a session's cookie is not one; 401 if it has none."""
-    given = cookie.replace(b"SESSION", house.session_id.encode())
-    refused(with_cookie(house, given), status)
+    """A near miss of the cookie is refused; 401 if it has no session id."""
+    given = cookie.replace(b"SESSION", servers.session_id.encode())
+    refused(with_cookie(servers, given), status)
 
 
 @pytest.mark.parametrize("value", ["é".encode(), b"\xff\xfe", b"\xe9"])
 @pytest.mark.parametrize("after", [b"", b"SESSION"])
-def test_a_cookie_beyond_ascii_opens_nothing(
-    house: House, value: bytes, after: bytes
+def test_non_ascii_cookie_is_refused(
+    servers: SharedServers, value: bytes, after: bytes
 ) -> None:
-    """Bytes that no session id has never lead to one."""
-    given = after.replace(b"SESSION", house.session_id.encode())
-    refused(with_cookie(house, NAME + b"=" + given + value), 401, 403)
+    """Bytes that no session id contains are refused."""
+    given = after.replace(b"SESSION", servers.session_id.encode())
+    refused(with_cookie(servers, NAME + b"=" + given + value), 401, 403)
 
 
-def test_a_cookie_tossed_in_by_a_second_header_is_refused(
-    house: House,
+def test_conflicting_cookies_in_two_headers_are_refused(
+    servers: SharedServers,
 ) -> None:
-    """Two values are a conflict, in one header or in two."""
-    right = NAME + b"=" + house.session_id.encode()
-    refused(with_cookie(house, right, NAME + b"=other"), 401)
-    refused(with_cookie(house, NAME + b"=other", right), 401)
+    """Two values conflict, in one header or in two."""
+    right = NAME + b"=" + servers.session_id.encode()
+    refused(with_cookie(servers, right, NAME + b"=other"), 401)
+    refused(with_cookie(servers, NAME + b"=other", right), 401)
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', "{0}; _my_session_id={0}"])
-def test_the_right_cookie_opens(house: House, form: str) -> None:
-    """The session's own cookie is taken, in quotes and doubled too."""
-    value = form.format(house.session_id).encode()
-    assert with_cookie(house, NAME + b"=" + value).status == 200
+def test_valid_cookie_is_accepted(servers: SharedServers, form: str) -> None:
+    """The session's cookie is valid, also quoted or repeated."""
+    value = form.format(servers.session_id).encode()
+    assert with_cookie(servers, NAME + b"=" + value).status == 200
 
 
 @pytest.mark.parametrize(
@@ -126,24 +126,26 @@ def test_the_right_cookie_opens(house: House, form: str) -> None:
         b"Basic " + base64.b64encode(b":" * 20_000),
     ],
 )
-def test_a_basic_header_that_is_no_credential_opens_nothing(
-    house: House, authorization: bytes
+def test_malformed_basic_header_is_refused(
+    servers: SharedServers, authorization: bytes
 ) -> None:
-    """What is near to the right credential is not one."""
-    refused(with_basic(house, authorization), 401, 403)
+    """A near miss of the right credential is refused."""
+    refused(with_basic(servers, authorization), 401, 403)
 
 
-def test_the_right_basic_header_opens(house: House) -> None:
-    """The user's own credential is taken, blanks in its email too."""
-    assert with_basic(house, b"Basic " + RIGHT).status == 200
+def test_valid_basic_header_is_accepted(servers: SharedServers) -> None:
+    """The credential is valid, also with spaces around the email."""
+    assert with_basic(servers, b"Basic " + RIGHT).status == 200
     spaced = base64.b64encode(f" {EMAIL.upper()} :{PASSWORD}".encode())
-    assert with_basic(house, b"Basic " + spaced).status == 200
+    assert with_basic(servers, b"Basic " + spaced).status == 200
 
 
-def test_a_second_authorization_header_opens_nothing(house: House) -> None:
-    """Two headers are no credential that could be meant."""
-    answer = asked_alike(
-        house.basic.port,
+def test_two_authorization_headers_are_refused(
+    servers: SharedServers,
+) -> None:
+    """Two `Authorization` headers are ambiguous."""
+    answer = get_me(
+        servers.basic.port,
         [b"Authorization: Test", b"Authorization: Basic " + RIGHT],
     )
     refused(answer, 401, 403)

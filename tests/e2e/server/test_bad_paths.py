@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Paths, ids and methods that try to get around the filter or the router."""
+"""Paths, ids and methods that try to bypass the filter or the router."""
 
 import base64
 import json
@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import Serve
-from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD, House
-from tests.e2e.server.contents import alarms_of, rows_of
-from tests.e2e.server.test_bad_bodies import newcomer, refused
+from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD, SharedServers
+from tests.e2e.server.server_state import defect_lines, rows_of
+from tests.e2e.server.test_bad_bodies import new_user_body, refused
 from tests.e2e.server.wire import JSON, ask
-from tests.serving import COOKIE
+from tests.serving import COOKIE, DB_SESSIONS
 
 METHODS = [
     "GET",
@@ -57,7 +57,7 @@ DETOURS = [
     b"http://other/api/v1/status/../users",
 ]
 VERIFY = b"/api/v1/auth_session/verify"
-#: What is not quite verify: a proxy that takes it for that lets nobody in.
+#: Paths that resemble verify but must not act like it.
 NEAR_VERIFY = [
     b"/" + VERIFY,
     VERIFY + b"//",
@@ -89,7 +89,7 @@ NEAR_VERIFY = [
     b"/api/v1/nothing#" + VERIFY,
     b"http://other/x/.." + VERIFY,
 ]
-#: What is verify, for it is the same once it is decoded.
+#: Other spellings of verify's path, equal to it when decoded.
 ENCODED_VERIFY = [
     b"/api/v1/auth_session/%76erify",
     b"/api/v1/auth_session%2fverify",
@@ -101,8 +101,8 @@ ENCODED_VERIFY = [
 BASIC = b"Authorization: Basic " + base64.b64encode(
     f"{EMAIL}:{PASSWORD}".encode()
 )
-#: Ids that stand for nobody.
-NOBODIES = [
+#: Ids of no user.
+UNKNOWN_IDS = [
     b"%00",
     b"..",
     b"%2e%2e",
@@ -136,29 +136,31 @@ NOBODIES = [
 
 @pytest.mark.parametrize("target", [*DETOURS, *NEAR_VERIFY])
 @pytest.mark.usefixtures("untouched")
-def test_no_detour_leads_past_the_filter(house: House, target: bytes) -> None:
+def test_path_tricks_do_not_bypass_authentication(
+    servers: SharedServers, target: bytes
+) -> None:
     """Without a credential each path and method is refused."""
     for method in METHODS:
-        for server in (house.sessions, house.basic):
+        for server in (servers.session, servers.basic):
             answer = ask(server.port, method, target)
             assert answer.status in (401, 403, 404, 405), (method, answer)
             assert EMAIL.encode() not in answer.body
-            assert house.user_id.encode() not in answer.body
+            assert servers.user_id.encode() not in answer.body
             assert b"Traceback" not in answer.body
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("target", NEAR_VERIFY)
 @pytest.mark.usefixtures("untouched")
-def test_what_is_near_verify_lets_nobody_in(
-    house: House, target: bytes, method: str
+def test_path_near_verify_is_not_verify(
+    servers: SharedServers, target: bytes, method: str
 ) -> None:
-    """Whoever asks is answered as for any path that there is not."""
+    """The response is that of an unknown path."""
     for server, given, status in (
-        (house.sessions, [], 401),
-        (house.sessions, [house.cookie], 404),
-        (house.basic, [], 401),
-        (house.basic, [BASIC], 404),
+        (servers.session, [], 401),
+        (servers.session, [servers.cookie], 404),
+        (servers.basic, [], 401),
+        (servers.basic, [BASIC], 404),
     ):
         answer = ask(server.port, method, target, given)
         nothing = ask(server.port, method, b"/api/v1/nothing", given)
@@ -173,49 +175,54 @@ def test_what_is_near_verify_lets_nobody_in(
 
 @pytest.mark.parametrize("target", ENCODED_VERIFY)
 @pytest.mark.usefixtures("untouched")
-def test_verify_by_another_spelling(house: House, target: bytes) -> None:
-    """It asks for what verify asks for, and names whoever has that."""
+def test_encoded_verify_path_is_verify(
+    servers: SharedServers, target: bytes
+) -> None:
+    """It needs the same credential and names the same user."""
     for server, right in (
-        (house.sessions, house.cookie),
-        (house.basic, BASIC),
+        (servers.session, servers.cookie),
+        (servers.basic, BASIC),
     ):
         assert ask(server.port, "GET", target).status == 401
         answer = ask(server.port, "GET", target, [right])
         assert answer.status == 200
-        assert answer.headers["remote-user"] == house.user_id
+        assert answer.headers["remote-user"] == servers.user_id
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "CONNECT"])
 @pytest.mark.parametrize("target", [b"/api/v1/users", b"*"])
 @pytest.mark.usefixtures("untouched")
-def test_no_other_method_lists_users(
-    house: House, method: str, target: bytes
+def test_other_methods_do_not_list_users(
+    servers: SharedServers, method: str, target: bytes
 ) -> None:
-    """Methods beside `GET` give no list, with a credential either."""
-    answer = ask(house.sessions.port, method, target, [house.cookie])
+    """Only `GET` returns the list, even with a credential."""
+    answer = ask(servers.session.port, method, target, [servers.cookie])
     assert answer.status in (200, 400, 404, 405)
     assert EMAIL.encode() not in answer.body
 
 
 @pytest.mark.usefixtures("untouched")
-def test_trace_does_not_repeat_the_cookie(house: House) -> None:
-    """A script that traces a request must not read its cookie there."""
+def test_trace_does_not_reflect_the_cookie(servers: SharedServers) -> None:
+    """TRACE must not show an HttpOnly cookie to a script."""
     for target in (b"/api/v1/status", b"/api/v1/users"):
-        answer = ask(house.sessions.port, "TRACE", target, [house.cookie])
+        answer = ask(servers.session.port, "TRACE", target, [servers.cookie])
         assert answer.status == 405
-        assert house.session_id.encode() not in answer.body
+        assert servers.session_id.encode() not in answer.body
 
 
-@pytest.mark.parametrize("nobody", NOBODIES)
+@pytest.mark.parametrize("user_id", UNKNOWN_IDS)
 @pytest.mark.usefixtures("untouched")
-def test_an_id_of_nobody_is_not_found(house: House, nobody: bytes) -> None:
-    """Whatever stands for an id is looked up as it is, and not found."""
-    user_id = nobody.replace(b"USER", house.user_id.encode())
-    target = b"/api/v1/users/" + user_id
+def test_unknown_id_is_not_found(
+    servers: SharedServers, user_id: bytes
+) -> None:
+    """A malformed id is looked up unchanged and not found."""
+    target = b"/api/v1/users/" + user_id.replace(
+        b"USER", servers.user_id.encode()
+    )
     body = b'{"first_name": "changed"}'
     for method in ("GET", "PUT", "DELETE"):
         answer = ask(
-            house.sessions.port, method, target, [house.cookie, JSON], body
+            servers.session.port, method, target, [servers.cookie, JSON], body
         )
         assert refused(answer, 404) == "Not found"
 
@@ -224,48 +231,49 @@ def test_an_id_of_nobody_is_not_found(house: House, nobody: bytes) -> None:
     "user_id", [b"\xff\xfe", b" a", b"a\x00", b"a\rb", "é".encode()]
 )
 @pytest.mark.usefixtures("untouched")
-def test_a_path_of_raw_bytes_is_no_request(
-    house: House, user_id: bytes
+def test_raw_bytes_in_path_are_refused(
+    servers: SharedServers, user_id: bytes
 ) -> None:
-    """Bytes that a path may not have are refused before anything else."""
+    """Bytes that a path must not contain are refused."""
     target = b"/api/v1/users/" + user_id
-    answer = ask(house.sessions.port, "DELETE", target, [house.cookie])
+    answer = ask(servers.session.port, "DELETE", target, [servers.cookie])
     assert answer.status in (400, 404)
 
 
 @pytest.mark.parametrize("target", [b"/api/v1/status", b"/api/v1/nothing"])
 @pytest.mark.usefixtures("untouched")
-def test_a_long_query_changes_nothing(house: House, target: bytes) -> None:
-    """A query is not read, so a strange one has no effect."""
+def test_query_string_is_ignored(
+    servers: SharedServers, target: bytes
+) -> None:
+    """A long or malformed query has no effect."""
     for query in (b"?" + b"a=b&" * 2_000, b"?%00%ff", b"?email=\xff"):
-        answer = ask(house.sessions.port, "GET", target + query)
+        answer = ask(servers.session.port, "GET", target + query)
         assert answer.status in (200, 400, 401, 404)
 
 
-def test_fifty_at_once_make_one_account(serve: Serve) -> None:
-    """Of parallel requests for one email exactly one is answered by 201."""
+def test_concurrent_registrations_create_one_user(serve: Serve) -> None:
+    """Of fifty concurrent requests for one email, one gets 201."""
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         BLOCKING_THREADS="128",
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
     cookie = f"Cookie: {COOKIE}={server.login(EMAIL, PASSWORD)}".encode()
 
     def add(number: int) -> tuple[int, bytes]:
-        """Ask for the account; the email is spelled in several ways."""
+        """Add the user; the email is spelled in two ways."""
         email = "New@hbtn.io" if number % 2 else " new@HBTN.io "
         answer = ask(
             server.port,
             "POST",
             b"/api/v1/users",
             [cookie, JSON],
-            newcomer(email=email),
+            new_user_body(email=email),
         )
         return answer.status, answer.body
 
-    with ThreadPoolExecutor(50) as crowd:
-        answers = list(crowd.map(add, range(50)))
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(add, range(50)))
     assert [status for status, _ in answers].count(201) == 1
     assert {
         json.loads(body)["error"] for status, body in answers if status == 400
@@ -273,4 +281,4 @@ def test_fifty_at_once_make_one_account(serve: Serve) -> None:
     assert {status for status, _ in answers} == {201, 400}
     assert len(rows_of(server.folder)["users"]) == 2
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Time over a socket: sessions that nobody uses, and clocks that jump."""
+"""Session limits over sockets: idle timeout, maximum age, clock changes."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.clocks import FileClock
-from tests.e2e.server.accounts import PASSWORD, newcomer
-from tests.e2e.server.town import Town, running
+from tests.e2e.server.accounts import PASSWORD, add_user
+from tests.e2e.server.cluster import Cluster, running_cluster
 
 KINDS = ["session_auth", "session_exp_auth", "session_db_auth"]
 HOUR, DAY, YEAR = 3600, 86_400, 31_557_600
@@ -20,70 +20,74 @@ LIMITS = {
 }
 
 
-def _started(
+def run_limited(
     kind: str, folders: pytest.TempPathFactory, **given: str
-) -> Iterator[Town]:
-    """Run servers that throttle as usual, and sweep by no real clock."""
-    folder = folders.mktemp("town")
+) -> Iterator[Cluster]:
+    """Run servers that throttle, and whose sweeper does not run."""
+    folder = folders.mktemp("cluster")
     clock = FileClock(folder / "clock")
-    with running(
+    with running_cluster(
         kind,
         folder,
         clock,
         THROTTLE="on",
         SESSION_PURGE_INTERVAL="86400",
         **given,
-    ) as town:
-        yield town
+    ) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def limited_town(
+def limited_cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Town]:
+) -> Iterator[Cluster]:
     """Run servers with both limits for all tests of this module."""
-    yield from _started(request.param, tmp_path_factory, **LIMITS)
+    yield from run_limited(request.param, tmp_path_factory, **LIMITS)
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def endless_town(
+def unlimited_cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Town]:
-    """Run servers whose sessions never end by themselves."""
-    yield from _started(request.param, tmp_path_factory)
+) -> Iterator[Cluster]:
+    """Run servers whose sessions never expire."""
+    yield from run_limited(request.param, tmp_path_factory)
 
 
-def _lent(town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
-    """Put the test on the clock and the database of a town."""
-    town.clock.install(monkeypatch)
-    monkeypatch.setenv("DATABASE_URL", town.server(0).env["DATABASE_URL"])
-    town.begin()
-    return town
-
-
-@pytest.fixture
-def limited(limited_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
-    """Return servers with both limits, and without users."""
-    return _lent(limited_town, monkeypatch)
+def use_cluster(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Let the test process use the clock and database of a cluster."""
+    cluster.clock.install(monkeypatch)
+    monkeypatch.setenv("DATABASE_URL", cluster.server(0).env["DATABASE_URL"])
+    cluster.begin()
+    return cluster
 
 
 @pytest.fixture
-def endless(endless_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
-    """Return servers without limits, and without users."""
-    return _lent(endless_town, monkeypatch)
+def limited(
+    limited_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> Cluster:
+    """Return servers with both limits and no users."""
+    return use_cluster(limited_cluster, monkeypatch)
 
 
-def enter(town: Town) -> tuple[str, str]:
-    """Log a new user in; return the email and the session id."""
-    email = str(newcomer().email)
-    return email, town.server(0).login(email, PASSWORD)
+@pytest.fixture
+def unlimited(
+    unlimited_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> Cluster:
+    """Return servers without limits and without users."""
+    return use_cluster(unlimited_cluster, monkeypatch)
 
 
-def seen(town: Town, secret: str) -> set[tuple[int, str | None]]:
-    """Return what the servers answer: the status, and why it is so."""
+def add_and_log_in(cluster: Cluster) -> tuple[str, str]:
+    """Log in a new user; return the email and the session id."""
+    email = str(add_user().email)
+    return email, cluster.server(0).login(email, PASSWORD)
+
+
+def responses(cluster: Cluster, secret: str) -> set[tuple[int, str | None]]:
+    """Return the status and the reason that each server gives."""
     answers = [
         server.request("GET", "/api/v1/users/me", secret)
-        for server in town.servers
+        for server in cluster.servers
     ]
     return {
         (each.status_code, each.headers.get("Session-Ended"))
@@ -95,42 +99,42 @@ GOOD = {(200, None)}
 
 
 def refused(reason: str) -> set[tuple[int, str | None]]:
-    """Return what all servers answer when a session is dead."""
+    """Return the expected responses for a session that has ended."""
     return {(403, f"reason={reason}")}
 
 
-def test_who_does_nothing_is_out(limited: Town) -> None:
-    """Half an hour without a request ends a session, to the second; with
-    one each half hour it goes on, as long as a session may.
+def test_unused_session_ends_at_idle_timeout(limited: Cluster) -> None:
+    """An unused session ends to the second; a used one lasts until its maximum
+    age.
     """
-    _, quiet = enter(limited)
-    email, used = enter(limited)
+    _, quiet = add_and_log_in(limited)
+    email, used = add_and_log_in(limited)
     limited.move(IDLE)
-    assert seen(limited, used) == GOOD
+    assert responses(limited, used) == GOOD
     limited.move(1)
-    assert seen(limited, quiet) == refused("idle_timeout")
+    assert responses(limited, quiet) == refused("idle_timeout")
     for _ in range(LIFETIME // IDLE - 1):
         limited.move(IDLE - 1)
-        assert seen(limited, used) == GOOD
+        assert responses(limited, used) == GOOD
     again = limited.server(0).login(email, PASSWORD)
     limited.move(LIFETIME // IDLE - 2)
-    assert seen(limited, used) == GOOD
+    assert responses(limited, used) == GOOD
     limited.move(1)
-    assert seen(limited, used) == refused("expired")
-    assert seen(limited, again) == GOOD
+    assert responses(limited, used) == refused("expired")
+    assert responses(limited, again) == GOOD
 
 
 @pytest.mark.parametrize(
     ("step", "reason"),
     [(-HOUR, "clock_changed"), (DAY, "expired"), (10 * YEAR, "expired")],
 )
-def test_a_clock_that_jumps_ends_what_has_limits(
-    limited: Town, step: int, reason: str
+def test_clock_jump_ends_limited_sessions(
+    limited: Cluster, step: int, reason: str
 ) -> None:
-    """A session of the future is refused, and so is one of long ago; who
-    logs in anew is in, and comes through the jump back likewise.
+    """Sessions from the future or the distant past are refused. A new login
+    works, also after the clock jumps back.
     """
-    email, before = enter(limited)
+    email, before = add_and_log_in(limited)
     assert (
         limited.server(0)
         .request(
@@ -142,38 +146,38 @@ def test_a_clock_that_jumps_ends_what_has_limits(
         == 401
     )
     limited.move(step)
-    assert seen(limited, before) == refused(reason)
+    assert responses(limited, before) == refused(reason)
     after = limited.server(0).login(email, PASSWORD)
-    assert seen(limited, after) == GOOD
+    assert responses(limited, after) == GOOD
     limited.move(-step)
-    assert seen(limited, after) == refused(
+    assert responses(limited, after) == refused(
         "clock_changed" if step > 0 else "idle_timeout"
     )
     again = limited.server(0).login(email, PASSWORD)
-    assert seen(limited, again) == GOOD
+    assert responses(limited, again) == GOOD
 
 
-def test_a_clock_set_right_gives_sessions_back(limited: Town) -> None:
-    """What a wrong clock refused is live again after it; nobody swept."""
-    _, secret = enter(limited)
+def test_corrected_clock_makes_sessions_valid_again(limited: Cluster) -> None:
+    """A session that a wrong clock refused is valid under the right one."""
+    _, secret = add_and_log_in(limited)
     limited.move(-HOUR)
-    assert seen(limited, secret) == refused("clock_changed")
+    assert responses(limited, secret) == refused("clock_changed")
     limited.move(HOUR)
-    assert seen(limited, secret) == GOOD
+    assert responses(limited, secret) == GOOD
 
 
-def test_clocks_of_two_machines_may_differ(limited: Town) -> None:
-    """Ten seconds before its beginning a session opens; eleven, not."""
-    _, secret = enter(limited)
+def test_session_from_ten_seconds_ahead_is_valid(limited: Cluster) -> None:
+    """A clock may be ten seconds behind the start, but not eleven."""
+    _, secret = add_and_log_in(limited)
     limited.move(-10)
-    assert seen(limited, secret) == GOOD
+    assert responses(limited, secret) == GOOD
     limited.move(-1)
-    assert seen(limited, secret) == refused("clock_changed")
+    assert responses(limited, secret) == refused("clock_changed")
 
 
-def test_no_jump_ends_what_has_no_limits(endless: Town) -> None:
-    """Where sessions do not end by themselves, nobody asks for their age."""
-    _, secret = enter(endless)
+def test_clock_jump_keeps_unlimited_sessions(unlimited: Cluster) -> None:
+    """Sessions without limits survive every change of the clock."""
+    _, secret = add_and_log_in(unlimited)
     for step in (-HOUR, DAY, 10 * YEAR, -11 * YEAR, 11 * YEAR):
-        endless.move(step)
-        assert seen(endless, secret) == GOOD
+        unlimited.move(step)
+        assert responses(unlimited, secret) == GOOD

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ways in: our own server, gunicorn, Flask's; one application each."""
+"""Ways to start the service: its own server, gunicorn, `flask run`."""
 
 import subprocess
 import sys
@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.e2e.server.contents import ALARMS
-from tests.e2e.server.patience import answers, within
+from tests.e2e.server.server_state import ALARMS
+from tests.e2e.server.waiting import is_serving, wait_until
 from tests.ports import free_port
-from tests.serving import COOKIE, ROOT, Server
+from tests.serving import COOKIE, DB_SESSIONS, ROOT, Server
 
-#: Runs at the start of each process: it tells of each application made.
+#: `sitecustomize` for each process: prints a line per application made.
 MARKER = """
 import flask
 make = flask.Flask.__init__
-def tell(self, *arguments, **options):
+def reporting(self, *arguments, **options):
     print("an application is made", flush=True)
     make(self, *arguments, **options)
-flask.Flask.__init__ = tell
+flask.Flask.__init__ = reporting
 """
 COMMANDS = {
     "gunicorn": [
@@ -39,7 +39,7 @@ COMMANDS = {
 
 @contextmanager
 def running(server: Server, command: list[str]) -> Iterator[Path]:
-    """Run another `command` with the server's settings; give its output."""
+    """Run `command` with the server's settings; yield its output file."""
     program = str(Path(sys.executable).with_name(command[0]))
     rest = [part.replace("PORT", str(server.port)) for part in command[1:]]
     output = server.folder / "output"
@@ -53,7 +53,7 @@ def running(server: Server, command: list[str]) -> Iterator[Path]:
             stderr=subprocess.STDOUT,
         )
     try:
-        assert within(30, lambda: answers(server)), output.read_text()
+        assert wait_until(30, lambda: is_serving(server)), output.read_text()
         yield output
     finally:
         process.terminate()
@@ -61,13 +61,12 @@ def running(server: Server, command: list[str]) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_another_server_can_serve_it(tmp_path: Path, name: str) -> None:
-    """The `app` object is all that another server needs."""
+def test_gunicorn_and_flask_serve_the_app(tmp_path: Path, name: str) -> None:
+    """Another WSGI server needs only the `app` object."""
     server = Server(
         tmp_path,
         API_PORT=str(free_port()),
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
     with running(server, COMMANDS[name]) as output:
@@ -112,9 +111,10 @@ def test_gunicorn_runs_the_startup_checks(tmp_path: Path) -> None:
         pass
 
 
-def test_one_process_makes_one_application(tmp_path: Path) -> None:
-    """What serves and what the views import is the same application: a
-    session of one would be unknown to another.
+def test_server_process_makes_one_application(tmp_path: Path) -> None:
+    """The views import the application that serves: `python3 -m api.v1.app`
+    runs the module as `__main__`, and a second application would not know the
+    sessions of the first.
     """
     (tmp_path / "sitecustomize.py").write_text(MARKER)
     server = Server(tmp_path, AUTH_TYPE="session_auth", SESSION_NAME=COOKIE)
@@ -130,10 +130,10 @@ def test_one_process_makes_one_application(tmp_path: Path) -> None:
     assert server.output.count("an application is made\n") == 1
 
 
-def test_a_host_may_have_a_name(tmp_path: Path) -> None:
-    """A name of this machine is listened on like its address."""
+def test_host_name_is_accepted(tmp_path: Path) -> None:
+    """`API_HOST` may be a name of this machine."""
     server = Server(tmp_path)
     server.env["API_HOST"] = "localhost"
     server.start()
-    assert answers(server)
+    assert is_serving(server)
     assert server.stop() == 0

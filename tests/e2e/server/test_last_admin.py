@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An admin is always left: of two who take each other away, one stays."""
+"""One admin always remains, also after concurrent removals."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 
 from tests.conftest import Serve
 from tests.e2e.server.accounts import Account, account
-from tests.e2e.server.test_authorization import said
-from tests.serving import COOKIE
+from tests.e2e.server.conftest import status_and_json
+from tests.serving import DB_SESSIONS
 from tests.threads import at_once
 from vestibule.db.models.user import User
 
@@ -26,19 +26,17 @@ LAST = (
         ("DELETE", "", {}),
     ],
 )
-def test_the_last_admin_stays(
+def test_last_admin_cannot_be_removed(
     serve: Serve, method: str, ending: str, body: dict[str, Any]
 ) -> None:
-    """A 409, also to two admins who take each other away at once."""
-    server = serve(
-        AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE, THROTTLE="off"
-    )
+    """The response is 409, also if two admins remove each other at once."""
+    server = serve(**DB_SESSIONS, THROTTLE="off")
     for _ in range(3):
         admins = [account("admin") for _ in range(2)]
 
-        def take_away(number: int, admins: list[Account] = admins) -> Any:
-            """Take the other one away; return what is said."""
-            return said(
+        def remove_other(number: int, admins: list[Account] = admins) -> Any:
+            """Remove the other admin; return status and body."""
+            return status_and_json(
                 server.request(
                     method,
                     f"/api/v1/users/{admins[1 - number].id}{ending}",
@@ -47,8 +45,8 @@ def test_the_last_admin_stays(
                 )
             )
 
-        answers = at_once(2, take_away)
-        # The later one may find that it is no admin any more.
+        answers = at_once(2, remove_other)
+        # The later request may come from a user who is no admin any more.
         assert sorted(a[0] for a in answers) in ([200, 403], [200, 409])
         left = [
             user
@@ -63,5 +61,5 @@ def test_the_last_admin_stays(
             cookie=last.session_id,
             **body,
         )
-        assert said(answer) == LAST
+        assert status_and_json(answer) == LAST
         left[0].remove()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server as processes: how they end, die, come back, and cope."""
+"""Server processes: shutdown, crash, restart, overload."""
 
 import os
 import select
@@ -16,25 +16,23 @@ import requests
 
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.e2e.server.contents import alarms_of, has_signed_in, rows_of
-from tests.e2e.server.patience import answers, is_alive, within
+from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
+from tests.e2e.server.waiting import is_alive, is_serving, wait_until
 from tests.e2e.server.wire import CHUNKED, FORM, begin, chunks, finish
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, ME, Server
 from vestibule.server import worker
 
-SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
-ME = "/api/v1/users/me"
-#: Seconds that the requests in flight have under `HASTY`.
+SETTINGS = {**DB_SESSIONS}
+#: Seconds to finish requests in flight under `SHORT_SHUTDOWN`.
 DRAIN = 4
-#: The server, with less time to drain than people should be given.
-HASTY = f"""
-from vestibule.server.granian import main
-from vestibule import server
-server.DRAIN_TIMEOUT = {DRAIN}
-main()
+#: The server with a short shutdown timeout.
+SHORT_SHUTDOWN = f"""
+from vestibule.server import granian
+granian.SHUTDOWN_TIMEOUT_SECONDS = {DRAIN}
+granian.main()
 """
-#: The server, where granian misses that all is answered.
-FORGETFUL = """
+#: The server, where granian does not notice that all responses are sent.
+MISSED_EVENTS = """
 import threading
 from types import SimpleNamespace
 from granian.server import mp
@@ -45,8 +43,8 @@ mp.threading = SimpleNamespace(Event=Missed)
 from vestibule.server.granian import main
 main()
 """
-#: The server, whose workers take a while until they are their own.
-SLOW = """
+#: The server, whose workers take a second to start after the fork.
+SLOW_FORK = """
 import os, time
 os.register_at_fork(after_in_child=lambda: time.sleep(1))
 from vestibule.server.granian import main
@@ -54,8 +52,8 @@ main()
 """
 
 
-def sign_in(server: Server) -> requests.Response:
-    """Log in and return the answer, whatever it is."""
+def post_login(server: Server) -> requests.Response:
+    """Log in and return the response."""
     return server.request(
         "POST",
         "/api/v1/auth_session/login",
@@ -64,10 +62,12 @@ def sign_in(server: Server) -> requests.Response:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_in_flight_is_finished(
+def test_requests_in_flight_are_finished_at_shutdown(
     serve: Serve, ending: signal.Signals
 ) -> None:
-    """A signal to end lets logins that are being hashed come to theirs."""
+    """After SIGTERM or SIGINT, logins that are being hashed get their
+    response.
+    """
     server = serve(**SETTINGS, BLOCKING_THREADS="32")
     server.run(ADD_USER, EMAIL, PASSWORD)
     form = f"email={EMAIL}&password={PASSWORD}".encode()
@@ -85,7 +85,7 @@ def test_what_is_in_flight_is_finished(
             )
             for _ in range(logins)
         ]
-        # The first is answered while others are still being hashed.
+        # The first has its response while others are still being hashed.
         answered = select.select(flying, [], [], 20)[0]
         assert 0 < len(answered) < logins
         server.process.send_signal(ending)
@@ -94,12 +94,12 @@ def test_what_is_in_flight_is_finished(
     assert server.process.wait(20) == 0
     assert server.stop() == 0
     assert len(rows_of(server.folder)["user_sessions"]) == logins
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
-def test_a_killed_worker_is_replaced(serve: Serve) -> None:
-    """A worker that is killed, and again at once, comes back within five
-    seconds each time, and sessions in the database live on.
+def test_killed_worker_is_replaced(serve: Serve) -> None:
+    """A worker that is killed repeatedly is back within five seconds each
+    time, and sessions in the database stay valid.
     """
     server = serve(**SETTINGS)
     server.run(ADD_USER, EMAIL, PASSWORD)
@@ -108,10 +108,10 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     for _ in range(3):
         [one] = server.workers()
         os.kill(one, signal.SIGKILL)
-        assert within(
+        assert wait_until(
             5,
             lambda dead=one: (  # type: ignore[misc]
-                not is_alive(dead) and answers(server)
+                not is_alive(dead) and is_serving(server)
             ),
         )
         me = server.request("GET", ME, cookie=session)
@@ -119,29 +119,29 @@ def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     assert server.process.pid == parent and server.process.poll() is None
     server.login(EMAIL, PASSWORD)
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
 @pytest.mark.parametrize("moment", ["as it dies", "as all start anew"])
-def test_a_dead_worker_does_not_swallow_the_end(
+def test_dead_worker_does_not_block_shutdown(
     serve: Serve, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal to end counts, whatever the workers are at just then."""
-    monkeypatch.setattr(Server, "program", ("-c", HASTY))
+    """SIGTERM ends the server in any state of its workers."""
+    monkeypatch.setattr(Server, "program", ("-c", SHORT_SHUTDOWN))
     server = serve(**SETTINGS)
     for _ in range(1 if moment == "as it dies" else 2):
-        assert within(5, lambda: bool(server.workers()))
+        assert wait_until(5, lambda: bool(server.workers()))
         [one] = server.workers()
         os.kill(one, signal.SIGKILL)
         if moment != "as it dies":
-            assert within(
+            assert wait_until(
                 5,
                 lambda dead=one: (  # type: ignore[misc]
                     dead not in server.workers()
                 ),
             )
     if moment != "as it dies":
-        assert within(
+        assert wait_until(
             5,
             lambda: any(
                 "starting anew" in line for line in list(server.output)
@@ -150,39 +150,38 @@ def test_a_dead_worker_does_not_swallow_the_end(
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(DRAIN + 15) == 0
     assert server.stop() == 0
-    assert not answers(server)
+    assert not is_serving(server)
 
 
-def test_a_worker_just_born_hears_the_end(
+def test_new_worker_receives_shutdown_signal(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not take a signal for its parent's, and lose it."""
-    monkeypatch.setattr(Server, "program", ("-c", SLOW))
+    """A worker that has just been forked does not lose the signal."""
+    monkeypatch.setattr(Server, "program", ("-c", SLOW_FORK))
     server = serve(**SETTINGS)
     [one] = server.workers()
     os.kill(one, signal.SIGKILL)
-    assert within(5, lambda: one not in server.workers() != [])
+    assert wait_until(5, lambda: one not in server.workers() != [])
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(15) == 0
     assert server.stop() == 0
 
 
-def test_a_worker_that_is_done_ends(
+def test_idle_worker_exits_by_itself(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if granian does not end it; what happened is written first.
-
-    While somebody is still there it goes on.
+    """A worker ends even if granian does not end it, and writes its events
+    first. It goes on while a client is connected.
     """
-    monkeypatch.setattr(Server, "program", ("-c", FORGETFUL))
+    monkeypatch.setattr(Server, "program", ("-c", MISSED_EVENTS))
     server = serve(**SETTINGS)
     server.run(ADD_USER, EMAIL, PASSWORD)
     login = b"/api/v1/auth_session/login"
     with begin(server.port, "POST", login, [FORM, CHUNKED]) as wire:
-        # The server has read its head when it answers somebody else.
-        assert answers(server)
+        # The server has read the head when it responds to another client.
+        assert is_serving(server)
         server.process.send_signal(signal.SIGTERM)
-        assert within(10, lambda: not answers(server))
+        assert wait_until(10, lambda: not is_serving(server))
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(
                 2
@@ -194,11 +193,11 @@ def test_a_worker_that_is_done_ends(
     assert server.process.wait(15) == 0
     assert server.stop() == 0
     assert has_signed_in(server.folder)
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
 
 
-def test_one_of_two_workers_may_die(serve: Serve) -> None:
-    """Two workers share the sessions, and one alone goes on with them."""
+def test_two_workers_share_sessions_and_one_may_die(serve: Serve) -> None:
+    """The remaining worker continues with all sessions."""
     server = serve(**SETTINGS, WORKERS="2")
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
@@ -207,8 +206,8 @@ def test_one_of_two_workers_may_die(serve: Serve) -> None:
         me = server.request("GET", ME, cookie=session)
         assert me.status_code == 200
     os.kill(first, signal.SIGKILL)
-    assert within(5, lambda: not is_alive(first) and answers(server))
-    assert within(5, lambda: len(server.workers()) == 2)
+    assert wait_until(5, lambda: not is_alive(first) and is_serving(server))
+    assert wait_until(5, lambda: len(server.workers()) == 2)
     assert second in server.workers()
     assert server.request("GET", ME, cookie=session).status_code == 200
     logout = server.request(
@@ -221,13 +220,13 @@ def test_one_of_two_workers_may_die(serve: Serve) -> None:
 
 
 def test_workers_end_with_their_parent(serve: Serve) -> None:
-    """No orphan answers beside the server that is started next."""
+    """No orphaned worker responds beside the server that starts next."""
     server = serve(**SETTINGS, WORKERS="2")
     workers = server.workers()
     assert len(workers) == 2
     server.process.kill()
     try:
-        assert within(2, lambda: not any(is_alive(pid) for pid in workers))
+        assert wait_until(2, lambda: not any(is_alive(pid) for pid in workers))
     finally:
         for pid in filter(is_alive, workers):
             os.kill(pid, signal.SIGKILL)
@@ -237,26 +236,26 @@ def test_workers_end_with_their_parent(serve: Serve) -> None:
         probe.bind(("127.0.0.1", server.port))
 
 
-def test_a_storm_of_logins_leaves_room(serve: Serve) -> None:
-    """Too many logins are told to come back, and nobody else waits."""
+def test_login_overload_does_not_delay_other_requests(serve: Serve) -> None:
+    """Excess logins get 503 with `Retry-After`; other requests succeed."""
     server = serve(**SETTINGS, BLOCKING_THREADS="8")
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
     over = threading.Event()
     seen: list[tuple[int, float]] = []
 
-    def look() -> None:
-        """Ask again and again who one is, and how long that takes."""
+    def use_session() -> None:
+        """Use the session repeatedly and record status and duration."""
         while not over.is_set():
             begun = time.monotonic()
             status = server.request("GET", ME, cookie=session).status_code
             seen.append((status, time.monotonic() - begun))
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=use_session)
     watcher.start()
     try:
-        with ThreadPoolExecutor(40) as crowd:
-            logins = list(crowd.map(sign_in, [server] * 80))
+        with ThreadPoolExecutor(40) as pool:
+            logins = list(pool.map(post_login, [server] * 80))
     finally:
         over.set()
         watcher.join()
@@ -270,13 +269,13 @@ def test_a_storm_of_logins_leaves_room(serve: Serve) -> None:
     )
     assert {status for status, _ in seen} == {200}
     assert max(took for _, took in seen) < 5
-    assert sign_in(server).status_code == 200
-    assert alarms_of(server) == []
+    assert post_login(server).status_code == 200
+    assert defect_lines(server) == []
 
 
 @pytest.mark.parametrize("mechanism", ["session_exp_auth", "session_db_auth"])
-def test_expired_sessions_vanish_unasked(serve: Serve, mechanism: str) -> None:
-    """The server drops dead sessions without a request that would."""
+def test_sweeper_drops_expired_sessions(serve: Serve, mechanism: str) -> None:
+    """The server drops expired sessions without any request."""
     server = serve(
         AUTH_TYPE=mechanism,
         SESSION_NAME=COOKIE,
@@ -287,7 +286,7 @@ def test_expired_sessions_vanish_unasked(serve: Serve, mechanism: str) -> None:
     session = server.login(EMAIL, PASSWORD)
     stored = len(rows_of(server.folder)["user_sessions"])
     assert stored == (mechanism == "session_db_auth")
-    assert within(
+    assert wait_until(
         6,
         lambda: any(
             "dropped 1 expired sessions" in line
@@ -297,4 +296,4 @@ def test_expired_sessions_vanish_unasked(serve: Serve, mechanism: str) -> None:
     assert rows_of(server.folder)["user_sessions"] == []
     me = server.request("GET", ME, cookie=session)
     assert me.status_code == 403
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []

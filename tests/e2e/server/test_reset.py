@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A forgotten password: the code of an admin, over a socket."""
+"""Password reset with an admin's code, over sockets."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ import requests
 
 from tests.conftest import Serve
 from tests.e2e.server.accounts import PASSWORD, Account, account
-from tests.e2e.server.test_authorization import said, start
+from tests.e2e.server.conftest import start_with_admin, status_and_json
 from tests.serving import Server
 from tests.threads import at_once
 from vestibule.core import clock
@@ -24,7 +24,7 @@ WRONG = b'{\n  "error": "wrong or expired code"\n}\n'
 
 
 def issue(server: Server, bob: Account, **more: Any) -> dict[str, str]:
-    """Let an admin issue a code for the user; return what is shown."""
+    """Issue a code as an admin; return the response's JSON."""
     answer = server.request(
         "POST",
         f"/api/v1/users/{bob.id}/password-reset",
@@ -60,9 +60,9 @@ def login(server: Server, bob: Account, password: str) -> int:
 @pytest.mark.parametrize(
     "auth_type", ["session_auth", "session_exp_auth", "session_db_auth"]
 )
-def test_a_code_sets_a_password_once(serve: Serve, auth_type: str) -> None:
-    """Every session ends, the old password is dead, nobody is logged in."""
-    server = start(serve, AUTH_TYPE=auth_type)
+def test_reset_code_is_single_use(serve: Serve, auth_type: str) -> None:
+    """A reset ends all sessions and the old password; it logs no user in."""
+    server = start_with_admin(serve, AUTH_TYPE=auth_type)
     root, bob = account("admin"), account()
     admin = server.login(root.email, PASSWORD)
     sessions = [server.login(bob.email, PASSWORD) for _ in range(2)]
@@ -71,7 +71,7 @@ def test_a_code_sets_a_password_once(serve: Serve, auth_type: str) -> None:
     ).json()
     assert re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){6}", issued["code"])
     done = reset(server, bob.email, issued["code"])
-    assert said(done) == (200, {})
+    assert status_and_json(done) == (200, {})
     assert "Set-Cookie" not in done.headers
     for session_id in sessions:
         me = server.request("GET", "/api/v1/users/me", cookie=session_id)
@@ -89,9 +89,9 @@ def test_a_code_sets_a_password_once(serve: Serve, auth_type: str) -> None:
     assert login(server, bob, NEW) == 200
 
 
-def test_whatever_is_wrong_the_answer_is_the_same(serve: Serve) -> None:
-    """Bytes and headers tell nothing of who has an account or a code."""
-    server = start(serve)
+def test_failed_resets_are_indistinguishable(serve: Serve) -> None:
+    """Body and headers do not reveal whether an account or code exists."""
+    server = start_with_admin(serve)
     bob, other = account(), account()
     killed = issue(server, bob)["code"]
     code, of_other = issue(server, bob)["code"], issue(server, other)["code"]
@@ -101,7 +101,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(serve: Serve) -> None:
         reset(server, bob.email, code[:-1]),
         reset(server, bob.email, "x" * 10_000),
         reset(server, bob.email, "'; --\0", "short"),
-        reset(server, "nobody@example.com", code),
+        reset(server, "unknown@example.com", code),
         reset(server, "a\0b", code),
         reset(server, bob.id, code),
     ]
@@ -111,9 +111,9 @@ def test_whatever_is_wrong_the_answer_is_the_same(serve: Serve) -> None:
     assert reset(server, bob.email, code).status_code == 200
 
 
-def test_a_late_code_is_wrong(serve: Serve, tmp_path: Path) -> None:
-    """One that was issued an hour ago, as the database says."""
-    server = start(serve)
+def test_expired_reset_code_is_refused(serve: Serve, tmp_path: Path) -> None:
+    """A code that was issued an hour ago is wrong."""
+    server = start_with_admin(serve)
     bob = account()
     code = issue(server, bob)["code"]
     then = clock.now() - timedelta(hours=1)
@@ -128,9 +128,9 @@ def test_a_late_code_is_wrong(serve: Serve, tmp_path: Path) -> None:
     assert (late.status_code, late.content) == (400, WRONG)
 
 
-def test_of_many_at_once_one_succeeds(serve: Serve) -> None:
-    """A code is used up by the first."""
-    server = start(serve)
+def test_concurrent_resets_use_code_once(serve: Serve) -> None:
+    """Of six concurrent resets with one code, one succeeds."""
+    server = start_with_admin(serve)
     bob = account()
     code = issue(server, bob)["code"]
     answers = at_once(
@@ -143,21 +143,24 @@ def test_of_many_at_once_one_succeeds(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("missing", ["email", "code", "new_password"])
-def test_a_field_that_is_missing(serve: Serve, missing: str) -> None:
-    """It is named, as at a login."""
-    server = start(serve)
+def test_reset_names_missing_field(serve: Serve, missing: str) -> None:
+    """A missing or empty field gets 400 with the field's name."""
+    server = start_with_admin(serve)
     form = {"email": "a@b.example", "code": "x", "new_password": NEW}
     for empty in ({}, {missing: ""}):
         given = {k: v for k, v in form.items() if k != missing} | empty
         answer = server.request(
             "POST", "/api/v1/auth_session/reset", data=given
         )
-        assert said(answer) == (400, {"error": f"{missing} missing"})
+        assert status_and_json(answer) == (
+            400,
+            {"error": f"{missing} missing"},
+        )
 
 
-def test_a_password_that_cannot_be_taken(serve: Serve) -> None:
-    """The holder of the code is told why, and may try again."""
-    server = start(serve)
+def test_invalid_password_does_not_use_up_code(serve: Serve) -> None:
+    """The error says why, and the code can be used again."""
+    server = start_with_admin(serve)
     bob = account()
     code = issue(server, bob)["code"]
     for bad in ("short", "password1234"):
@@ -168,9 +171,9 @@ def test_a_password_that_cannot_be_taken(serve: Serve) -> None:
     assert reset(server, bob.email, code).status_code == 200
 
 
-def test_an_admin_chooses_no_password(serve: Serve) -> None:
-    """What a body asks for is not done."""
-    server = start(serve)
+def test_admin_cannot_choose_password_or_code(serve: Serve) -> None:
+    """The server ignores a password or code in the admin's request."""
+    server = start_with_admin(serve)
     bob = account()
     body = {"password": NEW, "new_password": NEW, "code": "AAAA"}
     code = issue(server, bob, json=body)["code"]
@@ -180,9 +183,9 @@ def test_an_admin_chooses_no_password(serve: Serve) -> None:
     assert reset(server, bob.email, "AAAA").content == WRONG
 
 
-def test_basic_credentials_too(serve: Serve) -> None:
-    """Where there are no sessions the new password counts all the same."""
-    server = start(serve, AUTH_TYPE="basic_auth")
+def test_reset_applies_to_basic_credentials(serve: Serve) -> None:
+    """Without sessions the new password counts as well."""
+    server = start_with_admin(serve, AUTH_TYPE="basic_auth")
     root, bob = account("admin"), account()
     code = server.request(
         "POST",
@@ -197,11 +200,9 @@ def test_basic_credentials_too(serve: Serve) -> None:
         assert me.status_code == status
 
 
-def test_guesses_are_throttled(serve: Serve) -> None:
-    """After some wrong codes the next has to wait, the right one too; and
-    logins of the account from here go on.
-    """
-    server = start(serve, THROTTLE="on")
+def test_reset_guesses_are_throttled(serve: Serve) -> None:
+    """After some wrong codes, the right one must wait too."""
+    server = start_with_admin(serve, THROTTLE="on")
     bob = account()
     code = issue(server, bob)["code"]
     statuses = [
@@ -217,9 +218,9 @@ def test_guesses_are_throttled(serve: Serve) -> None:
     assert stored.is_valid_password(PASSWORD)
 
 
-def test_no_secret_is_logged(serve: Serve) -> None:
-    """Neither codes nor passwords stand in what the server prints."""
-    server = start(serve)
+def test_reset_logs_no_secret(serve: Serve) -> None:
+    """Neither codes nor passwords appear in the server's output."""
+    server = start_with_admin(serve)
     bob = account()
     code = issue(server, bob)["code"]
     reset(server, bob.email, "wrong-code")

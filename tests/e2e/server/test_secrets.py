@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Secrets stay where they belong: not in output, not in the database."""
+"""Passwords and session ids appear in no output and not in the database."""
 
 import base64
 import contextlib
@@ -7,28 +7,37 @@ import contextlib
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.e2e.server.wire import FORM, JSON, ask
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, LOGIN, Server
 from vestibule.db import drivers
 
 WRONG = "Wr0ng-but-near-the-right-one"
-OTHER = "An0ther-password-of-somebody"
+OTHER = "An0ther-password-of-another-user"
 
 
-def try_everything(server: Server) -> list[str]:
-    """Use passwords and session ids rightly and wrongly; return the ids."""
-    login = "/api/v1/auth_session/login"
+def send_secrets(server: Server) -> list[str]:
+    """Send passwords and session ids, valid and not; return the ids."""
     ids = [server.login(EMAIL, PASSWORD) for _ in range(3)]
+    send_credentials(server, ids[0])
+    send_malformed(server, ids[0])
+    fail_login_write(server)
+    server.request("DELETE", "/api/v1/auth_session/logout", cookie=ids[1])
+    server.request("GET", "/api/v1/users/me", cookie=ids[1])
+    return ids
+
+
+def send_credentials(server: Server, session_id: str) -> None:
+    """Send passwords where they belong and where they do not."""
     for email, password in (
         (EMAIL, WRONG),
-        ("nobody@hbtn.io", WRONG),
+        ("unknown@hbtn.io", WRONG),
         ("", PASSWORD),
         (PASSWORD, WRONG),
     ):
         given = {"email": email, "password": password}
-        server.request("POST", login, data=given)
-        server.request("POST", login, json=given)
-        server.request("GET", login, params=given)
-        server.request("POST", "/api/v1/users", cookie=ids[0], json=given)
+        server.request("POST", LOGIN, data=given)
+        server.request("POST", LOGIN, json=given)
+        server.request("GET", LOGIN, params=given)
+        server.request("POST", "/api/v1/users", cookie=session_id, json=given)
     basic = base64.b64encode(f"{EMAIL}:{PASSWORD}".encode()).decode()
     server.request(
         "GET", "/api/v1/users", headers={"Authorization": f"Basic {basic}"}
@@ -36,57 +45,49 @@ def try_everything(server: Server) -> list[str]:
     server.request(
         "POST",
         "/api/v1/users",
-        cookie=ids[0],
-        json={
-            "email": "other@hbtn.io",
-            "password": OTHER,
-        },
+        cookie=session_id,
+        json={"email": "other@hbtn.io", "password": OTHER},
     )
-    cookie = f"Cookie: {COOKIE}={ids[0]}".encode()
+
+
+def send_malformed(server: Server, session_id: str) -> None:
+    """Send secrets in requests that are malformed."""
+    cookie = f"Cookie: {COOKIE}={session_id}".encode()
     broken = f'{{"email": "{EMAIL}", "password": "{WRONG}'.encode()
     ask(server.port, "POST", b"/api/v1/users", [cookie, JSON], broken)
     ask(
         server.port,
         "POST",
-        login.encode(),
+        LOGIN.encode(),
         [cookie, FORM],
         b"password=" + PASSWORD.encode() + b"&email=\xff" + b"a" * 70_000,
     )
     ask(server.port, "GET", b"/api/v1/users/me", [cookie + b"x"])
     ask(server.port, "FOO", b"/api/v1/users", [cookie])
+
+
+def fail_login_write(server: Server) -> None:
+    """Log in while another program holds the write lock: that gets 503."""
     path = str(server.folder / "vestibule.db")
+    form = {"email": EMAIL, "password": PASSWORD}
     with contextlib.closing(drivers.sqlite_driver().connect(path)) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
-        assert (
-            server.request(
-                "POST",
-                login,
-                data={
-                    "email": EMAIL,
-                    "password": PASSWORD,
-                },
-            ).status_code
-            == 503
-        )
+        assert server.request("POST", LOGIN, data=form).status_code == 503
         other.execute("ROLLBACK")
-    server.request("DELETE", "/api/v1/auth_session/logout", cookie=ids[1])
-    server.request("GET", "/api/v1/users/me", cookie=ids[1])
-    return ids
 
 
-def test_no_secret_is_told_or_stored(serve: Serve) -> None:
-    """After logins, failures and errors, neither what the server says nor
-    what its database keeps has a password or a session id in it.
+def test_secrets_are_not_printed_or_stored(serve: Serve) -> None:
+    """After logins, failures and errors, neither the server's output nor the
+    database files contain a password or a session id.
     """
     server = serve(
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         DATABASE_TIMEOUT="100",
         LOG_LEVEL="debug",
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
-    ids = try_everything(server)
+    ids = send_secrets(server)
     kept = list(server.folder.glob("vestibule.db*"))
     while_running = b"".join(file.read_bytes() for file in kept)
     assert b"argon2id" in while_running

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Any order of what happens to sessions, over real server processes."""
+"""Random sequences of session events on real server processes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,27 +9,27 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.clocks import FileClock
+from tests.e2e.server.cluster import SESSION_BACKENDS, Cluster, running_cluster
 from tests.e2e.server.session_machine import SessionMachine
 from tests.e2e.server.session_model import DURATION, IDLE, MAX_AGE, TOUCH
-from tests.e2e.server.town import KINDS, Town, running
 
 LIMITS = {
     "SESSION_DURATION": str(DURATION),
     "SESSION_MAX_AGE": str(MAX_AGE),
     "SESSION_IDLE_TIMEOUT": str(IDLE),
     "SESSION_TOUCH_INTERVAL": str(TOUCH),
-    # The sweepers go by real time, which the model does not know.
+    # The sweepers use real time, which the model does not know.
     "SESSION_PURGE_INTERVAL": "86400",
 }
 
 
-@pytest.fixture(params=KINDS)
-def town(
+@pytest.fixture(params=SESSION_BACKENDS)
+def cluster(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Town]:
-    """Run servers under the limits of the model; this process too."""
+) -> Iterator[Cluster]:
+    """Run servers, and this process, with the limits of the model."""
     given = dict(LIMITS)
     if request.param.endswith("postgresql"):
         given["DATABASE_URL"] = request.getfixturevalue("on_postgresql")
@@ -37,22 +37,22 @@ def town(
         monkeypatch.setenv(name, value)
     clock = FileClock(tmp_path / "clock")
     clock.install(monkeypatch)
-    with running(request.param, tmp_path, clock, **given) as town:
-        yield town
+    with running_cluster(request.param, tmp_path, clock, **given) as cluster:
+        yield cluster
 
 
-def _run(town: Town, examples: int, steps: int) -> None:
-    """Let the machine run in a town."""
+def run_machine(cluster: Cluster, examples: int, steps: int) -> None:
+    """Run the state machine on a cluster."""
 
-    class Bound(SessionMachine):
-        """The machine in the town of this test."""
+    class BoundMachine(SessionMachine):
+        """The state machine of this test's cluster."""
 
         def __init__(self) -> None:
-            """Take the town from the test."""
-            super().__init__(town)
+            """Use the cluster of the test."""
+            super().__init__(cluster)
 
     run_state_machine_as_test(
-        Bound,
+        BoundMachine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -63,13 +63,13 @@ def _run(town: Town, examples: int, steps: int) -> None:
     )
 
 
-def test_servers_behave_as_the_model(town: Town) -> None:
-    """In the short run a hundred steps show no difference."""
-    _run(town, 6, 25)
+def test_servers_match_session_model(cluster: Cluster) -> None:
+    """The short run: 6 examples of 25 steps."""
+    run_machine(cluster, 6, 25)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_servers_behave_as_the_model_for_long(town: Town) -> None:
-    """Nor do ten thousand steps."""
-    _run(town, 200, 60)
+def test_servers_match_session_model_in_long_run(cluster: Cluster) -> None:
+    """The long run: 200 examples of 60 steps."""
+    run_machine(cluster, 200, 60)

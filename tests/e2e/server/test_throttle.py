@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Guessing over a socket: it is slowed, and shuts nobody out."""
+"""Throttling of password guesses over sockets."""
 
 import threading
 from pathlib import Path
@@ -11,38 +11,36 @@ from requests.adapters import HTTPAdapter
 
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, DB_SESSIONS, LOGIN, ME, Server
 from vestibule.accounts.throttle import (
     FREE_FAILURES,
     FREE_NETWORK_FAILURES,
     MAX_WAIT_SECONDS,
 )
 
-LOGIN = "/api/v1/auth_session/login"
-ME = "/api/v1/users/me"
-#: Failures on an account that are answered as such; the next is not.
+#: Failures on an account that get 401; the next one gets 429.
 BEFORE_WAITING = FREE_FAILURES + 1
-#: The same for a network, on whatever accounts.
+#: The same for a network, over all accounts.
 BEFORE_ALL_WAIT = FREE_NETWORK_FAILURES + 1
 WRONG = {"email": EMAIL, "password": "wrong password"}
 RIGHT = {"email": EMAIL, "password": PASSWORD}
-MOVE_ON = """
+RAISE_COUNTERS = """
 from sqlalchemy import update
 from vestibule.db.engine import database
 from vestibule.db.tables import FAILURES
-from vestibule.accounts.throttle import FREE, FREE_OF_NETWORK
+from vestibule.accounts.throttle import FREE_FAILURES, FREE_NETWORK_FAILURES
 number = FAILURES.c["count"]
 with database().transaction() as connection:
     connection.execute(
         update(FAILURES)
-        .where(number > FREE)
-        .values({"count": FREE_OF_NETWORK + 9})
+        .where(number > FREE_FAILURES)
+        .values({"count": FREE_NETWORK_FAILURES + 9})
     )
 """
 
 
-class From(HTTPAdapter):
-    """Connections that come from another address of this machine."""
+class SourceAddressAdapter(HTTPAdapter):
+    """An adapter whose connections come from another local address."""
 
     def __init__(self, address: str) -> None:
         """Bind connections to `address`."""
@@ -50,7 +48,7 @@ class From(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        """Make the pool with the address as a source."""
+        """Make the pool with the source address."""
         super().init_poolmanager(
             *args, source_address=(self._address, 0), **more
         )
@@ -59,33 +57,33 @@ class From(HTTPAdapter):
 def login_from(
     address: str, server: Server, form: dict[str, str]
 ) -> requests.Response:
-    """Log in by a connection that comes from `address`."""
+    """Log in over a connection that comes from `address`."""
     with requests.Session() as session:
-        session.mount("http://", From(address))
+        session.mount("http://", SourceAddressAdapter(address))
         return session.post(server.url + LOGIN, data=form, timeout=30)
 
 
 def login(
     server: Server, form: dict[str, str], **headers: str
 ) -> requests.Response:
-    """Log in with more `headers`, underscores standing for hyphens."""
+    """Log in with more `headers`; underscores stand for hyphens."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     return server.request("POST", LOGIN, data=form, headers=named)
 
 
 def exhaust(server: Server, **headers: str) -> None:
-    """Fail until the next attempt has to wait, on whatever account.
+    """Fail until the next attempt on any account has to wait.
 
-    It has to wait for some minutes: the counters are moved forward in the
-    database, so that a slow machine does not wait the first delays out.
+    The test raises the counters in the database, so that the wait is minutes
+    and a slow machine does not outlast it.
     """
     for _ in range(BEFORE_WAITING):
         assert login(server, WRONG, **headers).status_code == 401
-    server.run(MOVE_ON)
+    server.run(RAISE_COUNTERS)
 
 
 def refused(response: requests.Response) -> int:
-    """Check the answer to who has to wait; return the seconds."""
+    """Check a 429 response; return its `Retry-After` in seconds."""
     assert response.status_code == 429
     assert response.json() == {"error": "Too Many Requests"}
     assert "Set-Cookie" not in response.headers
@@ -102,8 +100,7 @@ def started(serve: Serve, **more: str) -> Server:
     """Start a server with one user and throttling."""
     server = serve(
         **{
-            "AUTH_TYPE": "session_db_auth",
-            "SESSION_NAME": COOKIE,
+            **DB_SESSIONS,
             "THROTTLE": "on",
         }
         | more
@@ -112,8 +109,8 @@ def started(serve: Serve, **more: str) -> Server:
     return server
 
 
-def test_fifty_passwords_for_one_account(server: Server) -> None:
-    """Few of them are checked; the right one has to wait as well."""
+def test_guessing_one_account_is_throttled(server: Server) -> None:
+    """Few of fifty passwords are checked; the right one must wait too."""
     answers = [login(server, WRONG) for _ in range(50)]
     statuses = [answer.status_code for answer in answers]
     assert statuses[:BEFORE_WAITING] == [401] * BEFORE_WAITING
@@ -121,7 +118,7 @@ def test_fifty_passwords_for_one_account(server: Server) -> None:
     # Delays of 1, 2 and 4 seconds may end on a slow machine.
     assert statuses.count(401) < 10
     assert set(statuses) == {401, 429}
-    server.run(MOVE_ON)
+    server.run(RAISE_COUNTERS)
     assert (
         MAX_WAIT_SECONDS - 60
         < refused(login(server, RIGHT))
@@ -129,8 +126,8 @@ def test_fifty_passwords_for_one_account(server: Server) -> None:
     )
 
 
-def test_one_password_for_two_hundred_accounts(server: Server) -> None:
-    """Going from account to account, most of them unknown, is no way."""
+def test_password_spraying_is_throttled(server: Server) -> None:
+    """One password for many, mostly unknown, accounts is throttled."""
     statuses = [
         login(
             server, {"email": f"u{number}@hbtn.io", "password": "1234"}
@@ -143,8 +140,8 @@ def test_one_password_for_two_hundred_accounts(server: Server) -> None:
     assert set(statuses) == {404, 429}
 
 
-def test_the_owner_gets_in_from_elsewhere(server: Server) -> None:
-    """An attack keeps nobody out who comes from another network."""
+def test_owner_logs_in_from_other_network(server: Server) -> None:
+    """An attack does not lock out a user on another network."""
     exhaust(server)
     refused(login(server, RIGHT))
     answer = login_from("127.0.0.2", server, RIGHT)
@@ -153,7 +150,9 @@ def test_the_owner_gets_in_from_elsewhere(server: Server) -> None:
     refused(login(server, RIGHT))
 
 
-def test_an_attack_from_two_networks_is_one(server: Server) -> None:
+def test_attacked_account_allows_one_try_per_new_network(
+    server: Server,
+) -> None:
     """Another network has one try at an account that is under attack."""
     exhaust(server)
     assert login_from("127.0.0.2", server, WRONG).status_code == 401
@@ -164,15 +163,17 @@ def test_an_attack_from_two_networks_is_one(server: Server) -> None:
 @pytest.mark.parametrize(
     "forged", ["192.0.2.1", "192.0.2.1, 127.0.0.1", "127.0.0.9", "nonsense"]
 )
-def test_a_forged_header_changes_nothing(server: Server, forged: str) -> None:
-    """Nobody is believed by default, under any name of the header."""
+def test_forwarded_headers_are_ignored_by_default(
+    server: Server, forged: str
+) -> None:
+    """Without trusted proxies, no header changes the client's address."""
     exhaust(server)
     for name in ("X_Forwarded_For", "X_Real_IP", "Forwarded", "Client_IP"):
         refused(login(server, RIGHT, **{name: forged}))
 
 
-def test_a_trusted_proxy_is_believed(serve: Serve) -> None:
-    """Clients are told apart by what the proxy saw, not by what they say."""
+def test_trusted_proxy_sets_client_address(serve: Serve) -> None:
+    """Only the address that the trusted proxy added counts."""
     server = started(serve, TRUSTED_PROXIES="127.0.0.1")
     exhaust(server, X_Forwarded_For="192.0.2.1")
     for prefix in ("", "203.0.113.5, ", "127.0.0.1, ", "nonsense,,"):
@@ -188,34 +189,32 @@ def test_a_trusted_proxy_is_believed(serve: Serve) -> None:
     assert answer.status_code == 200
 
 
-def test_tls_is_not_believed_of_a_client(server: Server) -> None:
-    """Without a trusted proxy the header says nothing."""
+def test_forwarded_proto_is_ignored_by_default(server: Server) -> None:
+    """Without a trusted proxy, `X-Forwarded-Proto` has no effect."""
     answer = login(server, RIGHT, X_Forwarded_Proto="https")
     assert "Secure" not in answer.headers["Set-Cookie"]
 
 
-def test_basic_and_form_share_the_counters(
-    server: Server, serve: Serve
-) -> None:
-    """Who has to wait at one door has to wait at the other."""
+def test_basic_and_login_share_counters(server: Server, serve: Serve) -> None:
+    """Failures with Basic credentials and with the login form add up."""
     basic = serve(AUTH_TYPE="basic_auth", THROTTLE="on")
     for _ in range(2):
         answer = basic.request("GET", ME, auth=(EMAIL, "wrong"))
         assert answer.status_code == 403
         assert login(server, WRONG).status_code == 401
-    server.run(MOVE_ON)
+    server.run(RAISE_COUNTERS)
     refused(login(server, RIGHT))
     refused(basic.request("GET", ME, auth=(EMAIL, PASSWORD)))
     with requests.Session() as session:
-        session.mount("http://", From("127.0.0.2"))
+        session.mount("http://", SourceAddressAdapter("127.0.0.2"))
         answer = session.get(
             basic.url + ME, auth=(EMAIL, PASSWORD), timeout=30
         )
     assert answer.status_code == 200
 
 
-def test_an_account_of_ones_own_resets_nothing(server: Server) -> None:
-    """Logging in to it in between gives no further tries."""
+def test_own_login_does_not_reset_network_counter(server: Server) -> None:
+    """An attacker's own successful logins give no further tries."""
     server.run(ADD_USER, "mallory@hbtn.io", PASSWORD)
     for number in range(BEFORE_ALL_WAIT):
         if number % FREE_FAILURES == 0:
@@ -225,29 +224,29 @@ def test_an_account_of_ones_own_resets_nothing(server: Server) -> None:
     refused(login(server, WRONG))
 
 
-def test_workers_share_the_counters(serve: Serve) -> None:
-    """Another process of the server gives no further tries."""
+def test_workers_share_counters(serve: Serve) -> None:
+    """A second worker gives no further tries."""
     server = started(serve, WORKERS="2")
     exhaust(server)
     for _ in range(10):
         refused(login(server, RIGHT))
 
 
-def test_a_restart_resets_nothing(server: Server) -> None:
-    """The counters are where the users are."""
+def test_counters_survive_restart(server: Server) -> None:
+    """The counters are stored in the database."""
     exhaust(server)
     assert server.stop() == 0
     server.start()
     refused(login(server, RIGHT))
 
 
-def test_attempts_at_once_do_not_slip_through(server: Server) -> None:
-    """Of many at the same moment few are checked."""
+def test_concurrent_attempts_are_throttled(server: Server) -> None:
+    """Of twenty concurrent attempts at most ten are checked."""
     statuses: list[int] = []
     begin = threading.Barrier(20)
 
     def guess() -> None:
-        """Try a password when the others do."""
+        """Try a wrong password when all threads are ready."""
         begin.wait(30)
         statuses.append(login(server, WRONG).status_code)
 
@@ -257,14 +256,14 @@ def test_attempts_at_once_do_not_slip_through(server: Server) -> None:
     for thread in threads:
         thread.join(60)
     assert len(statuses) == 20
-    # 503: the queue of those who wait for a hash was full.
+    # 503: the queue for password hashing was full.
     assert set(statuses) <= {401, 429, 503}
     assert 1 <= statuses.count(401) <= 10
 
 
-def test_it_is_on_by_default(tmp_path: Path) -> None:
-    """A server that is told nothing throttles."""
-    server = Server(tmp_path, AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE)
+def test_throttle_is_on_by_default(tmp_path: Path) -> None:
+    """A server without settings throttles."""
+    server = Server(tmp_path, **DB_SESSIONS)
     del server.env["THROTTLE"]
     server.start()
     try:
@@ -275,8 +274,8 @@ def test_it_is_on_by_default(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_a_session_knows_where_it_was_opened(server: Server) -> None:
-    """Its owner can tell address, program and method."""
+def test_session_list_shows_client_and_method(server: Server) -> None:
+    """The user sees the address, program and method of a session."""
     answer = login(server, RIGHT, User_Agent="Mozilla/5.0 Firefox/130.0")
     cookie = answer.cookies[COOKIE]
     listed = server.request(

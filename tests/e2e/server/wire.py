@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""HTTP as bytes on a socket, for what no decent client would send."""
+"""HTTP as bytes on a socket, for requests that no HTTP library sends."""
 
 import socket
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back: the status, the headers and the whole body."""
+class RawResponse:
+    """A response: status, headers (names in lower case), whole body."""
 
     status: int
     headers: dict[str, str]
@@ -27,10 +27,10 @@ def begin(
     headers: Iterable[bytes] = (),
     body: bytes = b"",
 ) -> socket.socket:
-    """Send a request of these parts; the length is told if it is known.
+    """Send a request; `Content-Length` is added if the body is not chunked.
 
-    The server may answer and close before it has read everything, so a
-    failure to send is no failure yet.
+    The server may respond and close before it has read everything, so a
+    failure to send is not yet an error.
     """
     lines = [
         method.encode() + b" " + target + b" HTTP/1.1",
@@ -48,12 +48,12 @@ def begin(
     return wire
 
 
-def finish(wire: socket.socket, method: str) -> Answer:
-    """Read the answer to a request that was begun."""
+def finish(wire: socket.socket, method: str) -> RawResponse:
+    """Read the response to a request that `begin` sent."""
     response = HTTPResponse(wire, method=method)
     response.begin()
     headers = {name.lower(): text for name, text in response.getheaders()}
-    return Answer(response.status, headers, response.read())
+    return RawResponse(response.status, headers, response.read())
 
 
 def ask(
@@ -62,14 +62,14 @@ def ask(
     target: bytes,
     headers: Iterable[bytes] = (),
     body: bytes = b"",
-) -> Answer:
-    """Send a request of these parts and return the answer to it."""
+) -> RawResponse:
+    """Send a request and return its response."""
     with begin(port, method, target, headers, body) as wire:
         return finish(wire, method)
 
 
 def chunks(body: bytes, size: int = 65_536) -> bytes:
-    """Return `body` in the chunked transfer coding (RFC 9112, 7.1)."""
+    """Return `body` in the chunked transfer coding (RFC 9112, section 7.1)."""
     parts = [body[at:][:size] for at in range(0, len(body), size)]
     coded = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
     return coded + b"0\r\n\r\n"

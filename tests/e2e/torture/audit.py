@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Comparing a service that was killed with what it had acknowledged."""
+"""Comparison of a killed service with what it had acknowledged."""
 
 from collections.abc import Iterable
 from http.client import HTTPConnection
 
-from tests.e2e.torture.crowd import LOGIN, PASSWORD, Account, Journal, Session
-from tests.serving import COOKIE, Server
+from tests.e2e.torture.clients import PASSWORD, Account, Journal, Session
+from tests.serving import COOKIE, LOGIN, Server
 from vestibule.db import engine
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
 
 def audit(server: Server, journals: Iterable[Journal]) -> int:
-    """Check each journal against the service; settle what was open.
+    """Compare the journals with the service; fill in open entries.
 
     Return how many entries were compared.
     """
@@ -33,7 +33,7 @@ def audit(server: Server, journals: Iterable[Journal]) -> int:
 
 
 def audit_database() -> None:
-    """Check that the file is sound and that no session lost its user."""
+    """Check that the file is intact and that each session has its user."""
     if engine.database().is_sqlite:
         found = engine.database().read(
             lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar()
@@ -47,8 +47,10 @@ def audit_database() -> None:
 def audit_account(
     server: Server, account: Account, stored: dict[str | None, str]
 ) -> None:
-    """Check that a user is there, or not, as was acknowledged; one that is
-    open is there as a whole and can log in, or is not there.
+    """Check that a user exists, or not, as acknowledged.
+
+    A user without acknowledgement either exists completely and can log in, or
+    does not exist.
     """
     user_id = stored.get(account.email)
     if account.there is None:
@@ -69,8 +71,10 @@ def audit_account(
 
 
 def audit_sessions(server: Server, sessions: list[Session]) -> None:
-    """Check that sessions open the door, or do not, as acknowledged; one
-    that is open does either, but not if its user is gone.
+    """Check that sessions are valid, or not, as acknowledged.
+
+    A session without acknowledgement may be either, but not valid if its user
+    is gone.
     """
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     for session in sessions:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bursts of requests and pauses, again and again, end no worker."""
+"""Repeated bursts of requests and pauses end no worker."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.idle.quiet import SHORT_LIVED_THREADS, QuietServer
-from tests.e2e.torture.chance import chance
+from tests.e2e.torture.seed import random_seed
 
 #: Seconds that the bursts and pauses take together.
 LENGTH = int(os.environ.get("TORTURE_SECONDS", "3600"))
@@ -19,11 +19,11 @@ MAX_PAUSE = 40
 @pytest.mark.torture
 @pytest.mark.timeout(LENGTH + 300)
 @pytest.mark.parametrize("program", [None, SHORT_LIVED_THREADS])
-def test_bursts_and_pauses(
+def test_workers_survive_bursts_and_pauses(
     tmp_path: Path, any_database: str, program: str | None
 ) -> None:
-    """No worker ends, whether the threads of a worker live on or not."""
-    choice = random.Random(chance())
+    """No worker exits, with long-lived and with short-lived threads."""
+    choice = random.Random(random_seed())
     quiet = QuietServer(tmp_path, "session_exp_auth", any_database, 1, program)
     try:
         quiet.hold_slow_clients()

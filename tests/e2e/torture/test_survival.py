@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Killed at any moment, the service keeps what it acknowledged."""
+"""A service that is killed at any moment keeps what it acknowledged."""
 
 import os
 import random
@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server.patience import answers, within
+from tests.e2e.server.waiting import is_serving, wait_until
 from tests.e2e.torture.audit import audit
-from tests.e2e.torture.chance import chance
-from tests.e2e.torture.crowd import PASSWORD, Account, Client, Journal, Session
-from tests.serving import COOKIE, Server
+from tests.e2e.torture.clients import (
+    PASSWORD,
+    Account,
+    Client,
+    Journal,
+    Session,
+)
+from tests.e2e.torture.seed import random_seed
+from tests.serving import DB_SESSIONS, Server
 from vestibule.db.models.user import User
 
 CLIENTS = 4
@@ -21,16 +27,15 @@ WORKERS = 2
 VICTIMS = ["worker", "worker", "all workers", "parent", "both"]
 
 
-class Ordeal:
-    """A server, its clients and what they know, over many kills."""
+class KillRun:
+    """A server, its clients and their journals, over many kills."""
 
     def __init__(self, folder: Path, url: str, seed: str) -> None:
-        """Start the server with one user who has the key to it."""
+        """Start the server with one user, whose session adds others."""
         self._chance = random.Random(seed)
         self._server = Server(
             folder,
-            AUTH_TYPE="session_db_auth",
-            SESSION_NAME=COOKIE,
+            **DB_SESSIONS,
             WORKERS=str(WORKERS),
             DATABASE_URL=url,
         )
@@ -44,7 +49,7 @@ class Ordeal:
         self._journals = [Journal() for _ in range(CLIENTS)]
 
     def run(self, rounds: int) -> int:
-        """Kill the server so many times; return what was compared last."""
+        """Kill the server so many times; return the last number compared."""
         compared = 0
         for _ in range(rounds):
             self._round(self._chance.choice(VICTIMS))
@@ -55,12 +60,12 @@ class Ordeal:
         return compared
 
     def end(self) -> None:
-        """Stop the server as its operator would, or for good."""
+        """Stop the server if it still runs."""
         if self._server.process.poll() is None:
             assert self._server.stop() == 0
 
     def _round(self, victim: str) -> None:
-        """Let the clients work, kill in the middle, and see it come back."""
+        """Let the clients work, kill meanwhile, and check the restart."""
         stop = threading.Event()
         clients = [
             Client(
@@ -78,7 +83,7 @@ class Ordeal:
             stop.wait(self._chance.uniform(0.05, 0.5))
             killed = self._kill(victim)
             if victim not in ("parent", "both"):
-                assert within(5, lambda: self._is_whole(killed)), victim
+                assert wait_until(5, lambda: self._is_whole(killed)), victim
         finally:
             stop.set()
             for client in clients:
@@ -88,20 +93,18 @@ class Ordeal:
             self._server.start()
 
     def _is_whole(self, killed: list[int]) -> bool:
-        """Tell whether the server answers with workers in place of those
-        that were `killed`.
+        """Return True if the server responds and the `killed` workers are
+        replaced.
         """
         workers = self._server.workers()
         return (
             len(workers) == WORKERS
             and not set(workers) & set(killed)
-            and answers(self._server)
+            and is_serving(self._server)
         )
 
     def _kill(self, victim: str) -> list[int]:
-        """Kill a worker, all of them, the parent, or all there is; return
-        which workers.
-        """
+        """Kill a worker, all workers, the parent or all; return workers."""
         workers = self._server.workers()
         if victim == "worker" and workers:
             workers = [self._chance.choice(workers)]
@@ -114,26 +117,26 @@ class Ordeal:
         return workers
 
 
-def survive(folder: Path, url: str, rounds: int) -> None:
-    """Go through an ordeal whose seed is shown if it fails."""
-    ordeal = Ordeal(folder, url, chance())
+def run_kills(folder: Path, url: str, rounds: int) -> None:
+    """Run the kills; a failure shows the seed."""
+    kill_run = KillRun(folder, url, random_seed())
     try:
-        # A journal that is all but empty would prove nothing.
-        assert ordeal.run(rounds) > rounds
+        # An almost empty journal would prove nothing.
+        assert kill_run.run(rounds) > rounds
     finally:
-        ordeal.end()
+        kill_run.end()
 
 
 @pytest.mark.timeout(300)
-def test_six_kills(tmp_path: Path) -> None:
-    """What was acknowledged is there after each of six kills."""
-    survive(tmp_path, f"sqlite:///{tmp_path}/vestibule.db", 6)
+def test_acknowledged_data_survives_six_kills(tmp_path: Path) -> None:
+    """All acknowledged changes are there after each kill."""
+    run_kills(tmp_path, f"sqlite:///{tmp_path}/vestibule.db", 6)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
-def test_two_hundred_kills(tmp_path: Path, any_database: str) -> None:
-    """What was acknowledged is there after each of two hundred kills, on
-    each kind of database.
-    """
-    survive(tmp_path, any_database, 200)
+def test_acknowledged_data_survives_two_hundred_kills(
+    tmp_path: Path, any_database: str
+) -> None:
+    """All acknowledged changes are there, on each kind of database."""
+    run_kills(tmp_path, any_database, 200)

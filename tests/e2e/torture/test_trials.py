@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Twenty thousand requests of any kind, by everybody, in both profiles."""
+"""Twenty thousand random requests of each role, in both profiles."""
 
 import math
 
@@ -9,15 +9,15 @@ from tests.app.api.conftest import build, fresh_process
 from tests.app.api.house import House
 from tests.app.openapi.trials import Trials, sequences
 from tests.e2e.server.accounts import account, handle_of, open_session
-from tests.e2e.torture.chance import chance
+from tests.e2e.torture.seed import random_seed
 
 __all__ = ["build", "fresh_process"]
 
-ROLES = ("nobody", "member", "admin")
+ROLES = ("anonymous", "member", "admin")
 PROFILES = ("contract", "hardened")
-#: Requests of one role in one profile; all of them have the twenty thousand.
+#: Minimum requests of one role in one profile; together twenty thousand.
 WANTED = math.ceil(20_000 / (len(ROLES) * len(PROFILES)))
-#: Requests for each operation at most: those that take nothing have few.
+#: Maximum requests for each operation.
 EACH = 190
 SEQUENCES = 60
 COOKIE = "__Host-id"
@@ -33,19 +33,21 @@ SETTINGS = {
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("profile", PROFILES)
-def test_whoever_asks_whatever(build: object, profile: str, role: str) -> None:
-    """No 5xx, nothing that is not described, and no open door."""
+def test_random_requests_match_description(
+    build: object, profile: str, role: str
+) -> None:
+    """No response is a 5xx, undescribed, or granted without permission."""
     house: House = build(  # type: ignore[operator]
         "session_db_auth", SECURITY_PROFILE=profile, **SETTINGS
     )
     account("admin")
-    asking = account("member" if role == "nobody" else role)
+    asking = account("member" if role == "anonymous" else role)
     trials = Trials(
         house,
         dict
-        if role == "nobody"
+        if role == "anonymous"
         else lambda: {"cookies": {COOKIE: open_session(asking.user)}},
-        chance(),
+        random_seed(),
     )
     trials.places["user_id"] = lambda: account().id
     trials.places["handle"] = lambda: handle_of(open_session(asking.user))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.breaking import break_off
+from tests.failing_reads import fail_second_read
 from tests.unit.cli.conftest import Run
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.db import events
@@ -185,7 +185,7 @@ def test_what_ends_in_the_middle(
     said: str,
 ) -> None:
     """Of a file nothing is left; what was printed is said to be cut."""
-    break_off(monkeypatch, error)
+    fail_second_read(monkeypatch, error)
     file = tmp_path / "events.csv"
     done = run("events", "export", "--output", str(file))
     left = f"{file} was not written: export again"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Servers on one database, and on one clock that the test moves."""
+"""Servers on one database and one clock that the test moves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from tests.clocks import FileClock
-from tests.e2e.server.contents import alarms_of
-from tests.serving import COOKIE, MovedServer
+from tests.e2e.server.server_state import defect_lines
+from tests.serving import COOKIE, ClockedServer
 from vestibule.db.models.user import User
 
-#: Each mechanism with sessions, on each store that it can have.
-KINDS = (
+#: Each mechanism with sessions, on each store that it supports.
+SESSION_BACKENDS = (
     "session_auth",
     "session_exp_auth",
     "session_db_auth-sqlite",
@@ -23,21 +23,21 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass
-class Town:
+class Cluster:
     """Servers that run on one database and one clock."""
 
     auth_type: str
-    servers: list[MovedServer]
+    servers: list[ClockedServer]
     clock: FileClock
-    #: The latest moment that the clock has shown.
+    #: The latest time that the clock has shown.
     latest: datetime = _LONG_AGO
 
-    def server(self, side: int) -> MovedServer:
-        """Return one of the servers, or the one there is."""
+    def server(self, side: int) -> ClockedServer:
+        """Return the server with this number, modulo their count."""
         return self.servers[side % len(self.servers)]
 
     def begin(self) -> datetime:
-        """Delete the users; go to days that no server has seen."""
+        """Delete all users and move the clock to days without any events."""
         for user in User.all():
             user.remove()
         now = max(self.latest, self.clock.moment) + timedelta(days=9)
@@ -45,7 +45,7 @@ class Town:
         return now
 
     def move(self, seconds: float) -> datetime:
-        """Move the clock of all servers, perhaps back."""
+        """Move the clock of all servers; backward if `seconds` is negative."""
         self.clock.advance(seconds)
         now = self.clock.moment
         self.latest = max(self.latest, now)
@@ -53,26 +53,26 @@ class Town:
 
 
 @contextmanager
-def running(
+def running_cluster(
     kind: str, folder: Path, clock: FileClock, **given: str
-) -> Iterator[Town]:
-    """Run a town: two servers, or one where memory has the sessions.
+) -> Iterator[Cluster]:
+    """Run two servers, or one if the sessions are in memory.
 
-    `kind` begins with the mechanism's name. No server may complain.
+    `kind` begins with the mechanism's name. No server may report a defect.
     """
     auth_type = kind.partition("-")[0]
     given |= {"AUTH_TYPE": auth_type, "SESSION_NAME": COOKIE}
     servers = [
-        MovedServer(folder, clock, **given)
+        ClockedServer(folder, clock, **given)
         for _ in range(2 if auth_type == "session_db_auth" else 1)
     ]
     try:
         for server in servers:
             server.start()
-        yield Town(auth_type, servers, clock)
+        yield Cluster(auth_type, servers, clock)
     finally:
         for server in servers:
             if server.process.poll() is None:
                 server.stop()
     for server in servers:
-        assert alarms_of(server) == []
+        assert defect_lines(server) == []

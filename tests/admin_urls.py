@@ -13,7 +13,7 @@ from werkzeug.routing import Map
 from vestibule.web.routes import ADMIN
 
 
-def desk_addresses(
+def admin_urls(
     routes: Map, method: str | None = None, **parts: Sequence[str]
 ) -> Iterator[str]:
     """Give the addresses that take a method, or all of them.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts that cannot be: each says in one line why, and what to set."""
+"""A start that fails prints one line that names the setting to change."""
 
 import ctypes
 import os
@@ -24,7 +24,7 @@ SECRET = "s3kret-of-the-database"
 def refusal(
     folder: Path, preexec: Callable[[], None] | None = None, **given: str
 ) -> str:
-    """Try to start a server that must refuse; return its one line."""
+    """Start a server that must fail; return its error line."""
     settings = {"API_HOST": "127.0.0.1", "API_PORT": str(free_port())} | given
     done = subprocess.run(
         [sys.executable, "-m", "api.v1.app"],
@@ -47,8 +47,8 @@ def refusal(
 
 
 @pytest.mark.parametrize("word", ["", "SESSION_AUTH"])
-def test_an_unknown_mechanism(tmp_path: Path, word: str) -> None:
-    """A typing error in `AUTH_TYPE` shows the words there are."""
+def test_unknown_mechanism_is_refused(tmp_path: Path, word: str) -> None:
+    """The error lists the valid values of `AUTH_TYPE`."""
     said = refusal(tmp_path, AUTH_TYPE=word)
     assert said.startswith("AUTH_TYPE: ")
     for known in (
@@ -63,17 +63,19 @@ def test_an_unknown_mechanism(tmp_path: Path, word: str) -> None:
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "70000"])
-def test_a_port_that_is_none(tmp_path: Path, port: str) -> None:
-    """Something that is no port number is named as such."""
+def test_invalid_port_is_refused(tmp_path: Path, port: str) -> None:
+    """The error shows the invalid value of `API_PORT`."""
     said = refusal(tmp_path, API_PORT=port)
-    assert said.startswith("API_PORT: ") and repr(port) in said
+    assert said == (
+        f"API_PORT: must be a whole number from 1 to 65535, not {port!r}"
+    )
 
 
 @pytest.mark.parametrize(
     ("host", "shared"), [("127.0.0.1", False), ("0.0.0.0", True)]
 )
-def test_a_port_that_is_taken(tmp_path: Path, host: str, shared: bool) -> None:
-    """The port of another server is not shared, even if it would share."""
+def test_used_port_is_refused(tmp_path: Path, host: str, shared: bool) -> None:
+    """A port of another server is refused, even with SO_REUSEPORT."""
     with socket.socket() as other:
         if shared:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -85,13 +87,13 @@ def test_a_port_that_is_taken(tmp_path: Path, host: str, shared: bool) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "999.1.1.1", "::zz", "x" * 300])
-def test_a_host_that_is_no_address(tmp_path: Path, host: str) -> None:
-    """What no address is named by cannot be listened on."""
+def test_invalid_host_is_refused(tmp_path: Path, host: str) -> None:
+    """A value that is neither an address nor a known name is refused."""
     assert refusal(tmp_path, API_HOST=host).startswith("API_HOST: ")
 
 
-def test_a_host_that_is_elsewhere(tmp_path: Path) -> None:
-    """An address of another machine cannot be listened on."""
+def test_address_of_other_machine_is_refused(tmp_path: Path) -> None:
+    """The server cannot listen on an address of another machine."""
     said = refusal(tmp_path, API_HOST="192.0.2.1")
     assert said.startswith("API_HOST, API_PORT: cannot listen on 192.0.2.1")
 
@@ -109,8 +111,8 @@ def test_a_host_that_is_elsewhere(tmp_path: Path) -> None:
         "sqlite:///.",
     ],
 )
-def test_a_database_that_is_none(tmp_path: Path, url: str) -> None:
-    """An address that leads to no database is named, without a secret."""
+def test_invalid_database_url_is_refused(tmp_path: Path, url: str) -> None:
+    """The error names `DATABASE_URL` and shows no password."""
     assert refusal(tmp_path, DATABASE_URL=url).startswith("DATABASE_URL: ")
 
 
@@ -118,8 +120,10 @@ def test_a_database_that_is_none(tmp_path: Path, url: str) -> None:
     "content",
     [b"This is no database. " * 500, b"SQLite format 3\0" + b"\0" * 99],
 )
-def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
-    """A file of something else is refused, and left as it is."""
+def test_file_that_is_no_database_is_refused(
+    tmp_path: Path, content: bytes
+) -> None:
+    """A file of another format is refused and left unchanged."""
     file = tmp_path / "vestibule.db"
     file.write_bytes(content)
     said = refusal(tmp_path)
@@ -134,8 +138,8 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
         "CREATE TABLE alembic_version AS SELECT '9999' AS version_num",
     ],
 )
-def test_a_database_of_another_program(tmp_path: Path, schema: str) -> None:
-    """A schema that is not ours, or newer, is refused and left as it is."""
+def test_foreign_schema_is_refused(tmp_path: Path, schema: str) -> None:
+    """A foreign or newer schema is refused and left unchanged."""
     path = str(tmp_path / "vestibule.db")
     other = drivers.sqlite_driver().connect(path)
     other.execute(schema)
@@ -148,41 +152,41 @@ def test_a_database_of_another_program(tmp_path: Path, schema: str) -> None:
     assert tables == (1,)
 
 
-def without_privilege() -> None:
-    """Take the right to write everywhere from a child that is root."""
+def drop_root_file_access() -> None:
+    """Remove the capabilities by which root can write everywhere."""
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in _CAP_DAC:
         if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "prctl")
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """A database that cannot be made is refused."""
+def test_read_only_folder_is_refused(tmp_path: Path) -> None:
+    """The server refuses to start if it cannot create the database."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     said = refusal(
         tmp_path,
-        preexec=without_privilege if os.geteuid() == 0 else None,
+        preexec=drop_root_file_access if os.geteuid() == 0 else None,
         DATABASE_URL=f"sqlite:///{closed}/vestibule.db",
     )
     assert said.startswith("DATABASE_URL: ") and "unable to open" in said
     assert list(closed.iterdir()) == []
 
 
-def test_a_server_database_without_its_schema(
+def test_postgresql_without_schema_is_refused(
     tmp_path: Path, postgresql: PostgreSQL
 ) -> None:
-    """A database that others may use is not changed without a word."""
+    """A shared database is not migrated without an explicit command."""
     said = refusal(tmp_path, DATABASE_URL=postgresql.fresh_url())
     assert said.startswith("DATABASE_URL: ")
     assert said.endswith("python -m vestibule db upgrade")
 
 
 @pytest.mark.parametrize("mechanism", ["session_auth", "session_exp_auth"])
-def test_sessions_in_memory_allow_one_worker(
+def test_sessions_in_memory_refuse_two_workers(
     tmp_path: Path, mechanism: str
 ) -> None:
-    """Two processes would each know half of the sessions."""
+    """Each of two processes would know only some of the sessions."""
     said = refusal(tmp_path, AUTH_TYPE=mechanism, WORKERS="2")
     assert said.startswith("WORKERS: ") and "session_db_auth" in said
 
@@ -190,9 +194,9 @@ def test_sessions_in_memory_allow_one_worker(
 @pytest.mark.parametrize(
     ("name", "value"), [("SESSION_NAME", "two words"), ("LOG_LEVEL", "loud")]
 )
-def test_a_setting_that_means_nothing(
+def test_invalid_setting_is_refused(
     tmp_path: Path, name: str, value: str
 ) -> None:
-    """A value that a setting cannot have is named."""
+    """The error names the setting and shows the invalid value."""
     said = refusal(tmp_path, None, **{name: value})
     assert said.startswith(f"{name}: ") and repr(value) in said

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Verify asked by bytes that are no good request: what a proxy that is
-not strict itself would pass on.
+"""Malformed requests to verify, as a lenient proxy might forward them.
 
-A request is refused, or it is read as exactly one; what comes after it
-on the same connection is read as that, or not at all.
+A request is refused or read as exactly one request; the bytes after it on the
+same connection are the next request or are not read.
 """
 
 import re
@@ -12,23 +11,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.forward_auth.gate import EMAIL, PASSWORD
-from tests.e2e.server.contents import alarms_of
+from tests.e2e.forward_auth.deployment import EMAIL, PASSWORD
+from tests.e2e.server.server_state import defect_lines
 from tests.serving import COOKIE, Server
 
 VERIFY = b"/api/v1/auth_session/verify"
-#: Asked for last, so that the server closes the connection.
+#: The last request, after which the server closes the connection.
 NEXT = (
     b"GET /api/v1/status HTTP/1.1\r\nHost: vestibule\r\n"
     b"Connection: close\r\n\r\n"
 )
-#: What hides in a body: nobody may ever answer it.
+#: A request inside a body; it must never get a response.
 HIDDEN = b"GET /api/v1/hidden HTTP/1.1\r\nHost: vestibule\r\n\r\n"
 HIDDEN_CHUNK = b"%x\r\n%b\r\n0\r\n\r\n" % (len(HIDDEN), HIDDEN)
 LENGTH = b"Content-Length: %d\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
-#: Header lines, and what follows the empty line, that must be refused.
+#: Header lines and body of requests that must be refused.
 REFUSED = {
     "two lengths": (LENGTH % 0 + LENGTH % len(HIDDEN), HIDDEN),
     "two lengths, turned": (LENGTH % len(HIDDEN) + LENGTH % 0, HIDDEN),
@@ -67,7 +66,7 @@ REFUSED = {
     "a bare CR": (b"X: a\rY: b\r\n", b""),
     "a NUL": (b"X: a\0b\r\n", b""),
 }
-#: What may also be read as one request, the connection in step.
+#: Requests that may be refused or read as one request.
 ONE_AT_MOST = {
     "one length twice": (LENGTH % len(HIDDEN) * 2, HIDDEN),
     "coding with length": (LENGTH % 5 + CHUNKED, HIDDEN_CHUNK),
@@ -109,21 +108,21 @@ def session_line(vestibule: Server) -> bytes:
 def next_request_works(
     vestibule: Server, session_line: bytes
 ) -> Iterator[None]:
-    """Fail the test that leaves a server behind which answers no more."""
+    """Fail the test if the server does not respond afterwards."""
     yield
-    assert exchange(vestibule, asking(session_line)) == [200, 200]
-    assert exchange(vestibule, asking(b"")) == [401, 200]
-    assert alarms_of(vestibule) == []
+    assert exchange(vestibule, with_next(session_line)) == [200, 200]
+    assert exchange(vestibule, with_next(b"")) == [401, 200]
+    assert defect_lines(vestibule) == []
 
 
-def asking(lines: bytes, body: bytes = b"") -> bytes:
-    """Return a question with more header lines, and the next request."""
+def with_next(lines: bytes, body: bytes = b"") -> bytes:
+    """Return a verify request with more lines, and the next request."""
     first = b"GET %b HTTP/1.1\r\nHost: vestibule\r\n" % VERIFY
     return first + lines + b"\r\n" + body + NEXT
 
 
 def exchange(server: Server, sent: bytes) -> list[int]:
-    """Send bytes; return the statuses of all answers until it closes."""
+    """Send bytes; return the statuses of all responses until it closes."""
     received = b""
     with socket.create_connection(("127.0.0.1", server.port), 30) as wire:
         try:
@@ -131,57 +130,57 @@ def exchange(server: Server, sent: bytes) -> list[int]:
             while part := wire.recv(65_536):
                 received += part
         except ConnectionError:
-            # It was refused, and closed before all was sent.
+            # The server refused and closed before all was sent.
             pass
     statuses = re.findall(rb"^HTTP/1\.1 (\d+) ", received, re.MULTILINE)
     return [int(status) for status in statuses if status != b"100"]
 
 
 @pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED)
-def test_it_is_refused(
+def test_malformed_request_is_refused(
     vestibule: Server, session_line: bytes, sent: tuple[bytes, bytes]
 ) -> None:
-    """The only answer is the refusal, though the session is open."""
+    """The only response is an error although the session is open."""
     lines, body = sent
     for given in (session_line + lines, lines + session_line):
-        assert exchange(vestibule, asking(given, body)) in (
+        assert exchange(vestibule, with_next(given, body)) in (
             [400],
             [431],
             [501],
-            # The refusal was lost: the rest arrived at a closed door.
+            # A reset lost the response because more data arrived.
             *([[]] if len(given) > 100_000 else []),
         )
 
 
 @pytest.mark.parametrize("sent", ONE_AT_MOST.values(), ids=ONE_AT_MOST)
-def test_it_is_one_request_at_most(
+def test_ambiguous_request_is_one_at_most(
     vestibule: Server, session_line: bytes, sent: tuple[bytes, bytes]
 ) -> None:
-    """What a body hides is never answered, with a session or without."""
+    """A request inside the body gets no response."""
     lines, body = sent
     for given, status in ((session_line, 200), (b"", 401)):
         for ordered in (given + lines, lines + given):
-            assert exchange(vestibule, asking(ordered, body)) in (
+            assert exchange(vestibule, with_next(ordered, body)) in (
                 [400],
                 [status],
                 [status, 200],
             )
 
 
-def test_lines_that_end_by_lf_alone(
+def test_request_with_bare_lf_is_one_at_most(
     vestibule: Server, session_line: bytes
 ) -> None:
-    """A whole request of them is one request at most."""
-    sent = asking(session_line).replace(b"\r\n", b"\n")
+    """A request whose lines end with LF is one request at most."""
+    sent = with_next(session_line).replace(b"\r\n", b"\n")
     assert exchange(vestibule, sent) in ([400], [200], [200, 200])
 
 
-def test_what_hides_would_be_seen(
+def test_hidden_request_would_be_counted(
     vestibule: Server, session_line: bytes
 ) -> None:
-    """A request in a body that is not read as one has its own answer."""
+    """A hidden request that is read as one has its own response."""
     shorter = LENGTH % 0 + session_line
-    assert exchange(vestibule, asking(shorter, HIDDEN)) == [200, 401, 200]
+    assert exchange(vestibule, with_next(shorter, HIDDEN)) == [200, 401, 200]
 
 
 @pytest.mark.parametrize(
@@ -199,10 +198,10 @@ def test_what_hides_would_be_seen(
         b"GET %b\xff HTTP/1.1\r\n",
     ],
 )
-def test_a_line_that_asks_nothing(
+def test_malformed_request_line_is_refused(
     vestibule: Server, session_line: bytes, line: bytes
 ) -> None:
-    """What is not quite the first line of a request names nobody."""
+    """A malformed first line does not authenticate."""
     sent = line % VERIFY + b"Host: vestibule\r\n" + session_line + b"\r\n"
     statuses = exchange(vestibule, sent + NEXT)
     assert statuses == [] or statuses[0] >= 400

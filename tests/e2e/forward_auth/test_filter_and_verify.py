@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The filter of the API and the gate decide alike, whatever is sent."""
+"""The API's filter and verify make the same decision."""
 
 import re
 from collections.abc import Iterator
@@ -11,29 +11,26 @@ from werkzeug.test import TestResponse
 
 from tests.app.api.house import WITH_SESSIONS, House, basic, built, stored_user
 from tests.clocks import SetClock
-from tests.e2e.forward_auth.questions import (
-    QUESTIONS,
+from tests.e2e.forward_auth.request_strategies import (
+    SENT_REQUESTS,
     SESSIONS,
-    Question,
-    holding,
+    SentRequest,
+    session_cookie,
 )
-from tests.serving import COOKIE
-from tests.visits import with_session
+from tests.fake_requests import with_session
+from tests.serving import COOKIE, ME, VERIFY
 from vestibule.api import app as app_module
 from vestibule.mechanisms.basic_auth import BasicAuth
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.sweeper import Sweeper
 
-VERIFY = "/api/v1/auth_session/verify"
-ME = "/api/v1/users/me"
 
-
-class Town:
+class Scenario:
     """An application with sessions and credentials of every kind."""
 
     def __init__(self, house: House, clock: SetClock) -> None:
-        """Make users, and sessions where the mechanism has any."""
+        """Create users, and sessions if the mechanism has any."""
         self.house = house
         users = {name: stored_user() for name in SESSIONS}
         self.given = {"empty": "", "unknown": "unknown"} | {
@@ -56,23 +53,23 @@ class Town:
         users["disabled"].disabled_at = clock.now()
         users["disabled"].save()
 
-    def ask(
+    def send(
         self,
         path: str,
-        question: Question,
+        sent: SentRequest,
         more: dict[str, str] | None = None,
     ) -> TestResponse:
-        """Send a question as it stands, with what there is of each kind.
+        """Send a request with its placeholders filled in.
 
-        `more` has further entries of the environ.
+        `more` has further entries of the WSGI environ.
         """
         given = {
-            "HTTP_COOKIE": question.cookies,
-            "HTTP_AUTHORIZATION": question.authorization,
+            "HTTP_COOKIE": sent.cookies,
+            "HTTP_AUTHORIZATION": sent.authorization,
         }
         return self.house.app.test_client(use_cookies=False).open(
-            path + question.end,
-            method=question.method,
+            path + sent.end,
+            method=sent.method,
             environ_overrides={
                 name: re.sub("<([a-z]+)>", self._filled, header)
                 for name, header in given.items()
@@ -82,15 +79,15 @@ class Town:
         )
 
     def _filled(self, place: re.Match[str]) -> str:
-        """Return what stands for a kind; unknown where there is none."""
+        """Return the value of a placeholder; `unknown` if there is none."""
         return self.given.get(place[1], "unknown")
 
 
 @pytest.fixture(params=["auth", "basic_auth", *WITH_SESSIONS])
-def town(
+def scenario(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Town]:
-    """Build one for each mechanism."""
+) -> Iterator[Scenario]:
+    """Build a scenario for each mechanism."""
     clock = SetClock().install(monkeypatch)
     for name, value in (
         ("SESSION_NAME", COOKIE),
@@ -103,7 +100,7 @@ def town(
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     house = built(app_module, request.param)
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-    yield Town(house, clock)
+    yield Scenario(house, clock)
 
 
 @settings(
@@ -114,22 +111,28 @@ def town(
         HealthCheck.too_slow,
     ],
 )
-@given(QUESTIONS, st.booleans())
-@example(Question(f"{holding('live')}; {holding('live')}"), True)
-@example(Question(f"{holding('live')}; {holding('unknown')}"), True)
-@example(Question(f";; {holding('live')};;"), False)
-@example(Question(f"\xe4=\xff; {holding('live')}"), False)
-@example(Question(f'{COOKIE}="<live>"', "Bearer a.b.c"), True)
-@example(Question(holding("live"), "Basic <right>", method="HEAD"), True)
-def test_both_decide_alike(
-    town: Town, question: Question, first: bool
+@given(SENT_REQUESTS, st.booleans())
+@example(
+    SentRequest(f"{session_cookie('live')}; {session_cookie('live')}"), True
+)
+@example(
+    SentRequest(f"{session_cookie('live')}; {session_cookie('unknown')}"), True
+)
+@example(SentRequest(f";; {session_cookie('live')};;"), False)
+@example(SentRequest(f"\xe4=\xff; {session_cookie('live')}"), False)
+@example(SentRequest(f'{COOKIE}="<live>"', "Bearer a.b.c"), True)
+@example(
+    SentRequest(session_cookie("live"), "Basic <right>", method="HEAD"), True
+)
+def test_filter_and_verify_decide_alike(
+    scenario: Scenario, sent: SentRequest, first: bool
 ) -> None:
-    """The same principal or the same reason; 403 there is 401 here.
+    """Both find the same user or the same reason; 403 becomes 401.
 
-    Verify is asked twice, for it keeps what it answered.
+    Verify is requested twice because it caches its response.
     """
     order = (ME, VERIFY, VERIFY) if first else (VERIFY, VERIFY, ME)
-    answers = [(path, town.ask(path, question)) for path in order]
+    answers = [(path, scenario.send(path, sent)) for path in order]
     me = dict(answers)[ME]
     assert me.status_code in (200, 401, 403)
     for verify in (answer for path, answer in answers if path == VERIFY):
@@ -143,37 +146,37 @@ def test_both_decide_alike(
                 verify.headers["Content-Length"]
                 == (me.headers["Content-Length"])
             )
-            shown = town.ask(ME, question._replace(method="GET"))
+            shown = scenario.send(ME, sent._replace(method="GET"))
             assert verify.headers["Remote-User"] == shown.get_json()["id"]
         else:
             assert "Remote-User" not in verify.headers
 
 
-def test_the_town_has_all_kinds(town: Town) -> None:
-    """Who should pass does, so that the comparison is one."""
-    mechanism = town.house.mechanism
+def test_scenario_has_valid_and_invalid_kinds(scenario: Scenario) -> None:
+    """Valid cookies and credentials pass, so the comparison can fail."""
+    mechanism = scenario.house.mechanism
     sessions = isinstance(mechanism, SessionAuth)
-    mine = holding("live")
+    mine = session_cookie("live")
     for cookies, opens in (
         (mine, True),
         (f"a=b;;{mine} ; \xe4=\xff", True),
         (f'{COOKIE}="<live>"', True),
         (f"{mine}; {mine}", True),
-        (f"{mine}; {holding('unknown')}", False),
+        (f"{mine}; {session_cookie('unknown')}", False),
         (f"{mine}x", False),
         (mine.upper(), False),
         (f"{mine},a=b", False),
     ):
         for method in ("GET", "HEAD"):
-            passed = town.ask(VERIFY, Question(cookies, method=method))
+            passed = scenario.send(VERIFY, SentRequest(cookies, method=method))
             assert (passed.status_code == 200) is (sessions and opens)
-    known = town.ask(VERIFY, Question(None, "Basic <right>"))
+    known = scenario.send(VERIFY, SentRequest(None, "Basic <right>"))
     assert (known.status_code == 200) is (type(mechanism) is BasicAuth)
     if type(mechanism) is SessionDBAuth:
         reasons = {
-            town.ask(VERIFY, Question(holding(name))).headers.get(
-                "Session-Ended"
-            )
+            scenario.send(
+                VERIFY, SentRequest(session_cookie(name))
+            ).headers.get("Session-Ended")
             for name in ("expired", "ended", "removed")
         }
         assert len(reasons - {None}) >= 2

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.app.api.house import ME, WITH_SESSIONS, built
 from tests.clocks import SetClock
-from tests.e2e.forward_auth.questions import (
+from tests.e2e.forward_auth.request_strategies import (
     AUTHORIZATIONS,
     COOKIES,
-    Question,
-    holding,
+    SentRequest,
+    session_cookie,
 )
-from tests.e2e.forward_auth.test_same_decision import Town
+from tests.e2e.forward_auth.test_filter_and_verify import Scenario
 from tests.serving import COOKIE
 from vestibule.api import app as app_module
 from vestibule.http import user_response
@@ -59,9 +59,11 @@ class Answer(NamedTuple):
 class Asked:
     """An application, and whether the shortcut answered."""
 
-    def __init__(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Watch the cache of its responses."""
-        self.town = town
+        self.scenario = scenario
         self.hits = 0
         self.is_on = True
         find = ResponseCache.find
@@ -75,11 +77,11 @@ class Asked:
         monkeypatch.setattr(ResponseCache, "find", watched)
 
     def answer(
-        self, question: Question, more: dict[str, str], is_on: bool = True
+        self, sent: SentRequest, more: dict[str, str], is_on: bool = True
     ) -> Answer:
         """Ask for the current user, by the shortcut or without it."""
         self.is_on = is_on
-        shown = self.town.ask(ME, question, more)
+        shown = self.scenario.send(ME, sent, more)
         return Answer(shown.status, list(shown.headers), shown.data)
 
 
@@ -115,7 +117,7 @@ def asked(
     session_cache._known.clear()
     house = built(app_module, auth_type)
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-    yield Asked(Town(house, clock), monkeypatch)
+    yield Asked(Scenario(house, clock), monkeypatch)
 
 
 @settings(
@@ -128,42 +130,46 @@ def asked(
 )
 @given(
     st.builds(
-        Question,
-        COOKIES | st.just(holding("live")),
+        SentRequest,
+        COOKIES | st.just(session_cookie("live")),
         st.none() | AUTHORIZATIONS,
         st.sampled_from(["", "/", "?a=b", "/?a=b", "//", "/x"]),
         st.sampled_from(["GET", "GET", "HEAD", "POST", "PUT", "OPTIONS"]),
     ),
     HEADERS,
 )
-@example(Question(holding("live")), {})
-@example(Question(holding("live"), end="/"), {"HTTP_ORIGIN": "null"})
-@example(Question(holding("live")), {"HTTP_ORIGIN": "https://a.example"})
-@example(Question(holding("live")), {"HTTP_X_FORWARDED_PROTO": "https"})
-@example(Question(holding("live"), method="HEAD"), {})
-@example(Question(holding("live"), "Basic <right>"), {})
-def test_both_ways_answer_the_same(
-    asked: Asked, question: Question, more: dict[str, str]
+@example(SentRequest(session_cookie("live")), {})
+@example(SentRequest(session_cookie("live"), end="/"), {"HTTP_ORIGIN": "null"})
+@example(
+    SentRequest(session_cookie("live")), {"HTTP_ORIGIN": "https://a.example"}
+)
+@example(
+    SentRequest(session_cookie("live")), {"HTTP_X_FORWARDED_PROTO": "https"}
+)
+@example(SentRequest(session_cookie("live"), method="HEAD"), {})
+@example(SentRequest(session_cookie("live"), "Basic <right>"), {})
+def test_shortcut_and_flask_answer_alike(
+    asked: Asked, sent: SentRequest, more: dict[str, str]
 ) -> None:
     """Status, body, headers and their order: asked twice, and by Flask."""
-    slow = asked.answer(question, more, is_on=False)
+    slow = asked.answer(sent, more, is_on=False)
     for _ in range(2):
-        assert asked.answer(question, more) == slow
+        assert asked.answer(sent, more) == slow
 
 
 def _hits(asked: Asked) -> int:
     """Return how often the shortcut answers three requests."""
     before = asked.hits
     for _ in range(3):
-        asked.answer(Question(holding("live")), {})
+        asked.answer(SentRequest(session_cookie("live")), {})
     return asked.hits - before
 
 
-def test_the_shortcut_answers(asked: Asked) -> None:
+def test_shortcut_answers_stored_sessions(asked: Asked) -> None:
     """Only sessions in the database are cached, from the second request."""
-    is_stored = type(asked.town.house.mechanism) is SessionDBAuth
+    is_stored = type(asked.scenario.house.mechanism) is SessionDBAuth
     assert _hits(asked) == (2 if is_stored else 0)
-    more = asked.answer(Question(holding("ended")), {})
+    more = asked.answer(SentRequest(session_cookie("ended")), {})
     assert more.status.startswith("403" if is_stored else more.status[:3])
 
 
@@ -179,7 +185,7 @@ def stored(
     session_cache._known.clear()
     house = built(app_module, "session_db_auth")
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-    asked = Asked(Town(house, clock), monkeypatch)
+    asked = Asked(Scenario(house, clock), monkeypatch)
     assert _hits(asked) == 2
     return asked
 
@@ -220,16 +226,16 @@ def _finalize(app: Flask) -> None:
 @pytest.mark.parametrize(
     "change", [_view, _before, _before_of_the_blueprint, _after, _finalize]
 )
-def test_what_an_application_replaces_counts(
+def test_replacement_in_the_application_bypasses_shortcut(
     stored: Asked, change: Callable[[Flask], None]
 ) -> None:
     """The next request is answered by Flask, with the replacement."""
-    change(stored.town.house.app)
-    answer = stored.answer(Question(holding("live")), {})
+    change(stored.scenario.house.app)
+    answer = stored.answer(SentRequest(session_cookie("live")), {})
     assert answer.status.startswith("202")
 
 
-def test_a_signal_is_sent_to_its_receivers(stored: Asked) -> None:
+def test_signal_receiver_bypasses_shortcut(stored: Asked) -> None:
     """A receiver of `request_started` hears of each request."""
     heard = []
 
@@ -238,8 +244,8 @@ def test_a_signal_is_sent_to_its_receivers(stored: Asked) -> None:
         heard.append(sender)
 
     with request_started.connected_to(hear):
-        stored.answer(Question(holding("live")), {})
-    assert heard == [stored.town.house.app]
+        stored.answer(SentRequest(session_cookie("live")), {})
+    assert heard == [stored.scenario.house.app]
 
 
 @pytest.mark.parametrize(
@@ -252,27 +258,27 @@ def test_a_signal_is_sent_to_its_receivers(stored: Asked) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["object", "class"])
-def test_a_replaced_method_of_the_mechanism_counts(
+def test_replaced_mechanism_method_bypasses_shortcut(
     stored: Asked, monkeypatch: pytest.MonkeyPatch, place: str, method: str
 ) -> None:
     """With it the request identifies no user."""
-    auth = stored.town.house.mechanism
+    auth = stored.scenario.house.mechanism
     target = auth if place == "object" else type(auth)
     monkeypatch.setattr(target, method, lambda *_: None)
-    answer = stored.answer(Question(holding("live")), {})
+    answer = stored.answer(SentRequest(session_cookie("live")), {})
     assert not answer.status.startswith("200")
 
 
-def test_another_mechanism_counts(
+def test_replaced_mechanism_bypasses_shortcut(
     stored: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a mechanism `me` is nobody: 404."""
+    """Without a mechanism the response is 404."""
     monkeypatch.setitem(vars(app_module), "auth", None)
-    answer = stored.answer(Question(holding("live")), {})
+    answer = stored.answer(SentRequest(session_cookie("live")), {})
     assert answer.status.startswith("404")
 
 
-def test_both_ways_are_counted_alike(
+def test_shortcut_and_flask_are_counted_alike(
     stored: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The metrics have the same route and status for both."""
@@ -282,9 +288,11 @@ def test_both_ways_are_counted_alike(
         """Keep what is counted."""
         seen.append((method, route, status))
 
-    monkeypatch.setattr(counters(), "answered", note, raising=False)
+    monkeypatch.setattr(counters(), "count_response", note, raising=False)
     for is_on in (False, True):
         for end in ("", "/"):
-            stored.answer(Question(holding("live"), end=end), {}, is_on)
+            stored.answer(
+                SentRequest(session_cookie("live"), end=end), {}, is_on
+            )
     assert stored.hits >= 2
     assert seen == [("GET", user_response.ME, "200")] * 4

@@ -12,7 +12,7 @@ _ADDRESS = re.compile(r" {5}(http://\S+)\n")
 _PATIENCE = 10
 
 
-def invitation_of(server: Server) -> tuple[str, str]:
+def printed_setup_code(server: Server) -> tuple[str, str]:
     """Return the address and the code that a server printed."""
     give_up = time.monotonic() + _PATIENCE
     while time.monotonic() < give_up:

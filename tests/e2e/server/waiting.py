@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Waiting for another process, with an end to the patience."""
+"""Bounded waits for another process."""
 
 import time
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import requests
 from tests.serving import Server
 
 
-def within(seconds: float, condition: Callable[[], object]) -> bool:
-    """Tell whether `condition` comes true in so many seconds."""
+def wait_until(seconds: float, condition: Callable[[], object]) -> bool:
+    """Return True if `condition` becomes true within so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -20,8 +20,8 @@ def within(seconds: float, condition: Callable[[], object]) -> bool:
     return True
 
 
-def answers(server: Server) -> bool:
-    """Tell whether the server answers a request now."""
+def is_serving(server: Server) -> bool:
+    """Return True if the server responds to a request now."""
     try:
         return server.request("GET", "/api/v1/status").status_code == 200
     except requests.RequestException:
@@ -29,10 +29,10 @@ def answers(server: Server) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a thread of a process runs; one that only waits to be
-    reaped does not.
+    """Return True if a thread of the process runs.
 
-    Its first thread may be gone while the last still holds the sockets.
+    A zombie does not count. The first thread may be gone while the last one
+    still holds the sockets.
     """
     for task in Path(f"/proc/{pid}/task").glob("*/stat"):
         try:

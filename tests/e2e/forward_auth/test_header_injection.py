@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Ends of lines in what a proxy forwards: none gets into an answer.
+"""Line ends in forwarded headers do not inject response headers.
 
-Who asks for a page chooses its path, and may choose its host; an end of a
-line that came back in `Location` would begin a header of their own.
+A client chooses the path and may choose the host; a line end that came back in
+`Location` would start a header of the client's choice.
 """
 
 import re
@@ -14,16 +14,15 @@ from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build, build, fresh_process
 from tests.app.api.house import stored_user
-from tests.e2e.forward_auth.gate import PAGE
+from tests.e2e.forward_auth.deployment import PAGE
 from tests.e2e.forward_auth.test_verify import (
     FROM_PROXY,
     NAMES,
-    VERIFY,
     server,
     session,
 )
 from tests.e2e.server.wire import ask
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, VERIFY, Server
 
 __all__ = ["build", "fresh_process", "server", "session"]
 
@@ -50,7 +49,7 @@ ENCODED = [
     "%E2%80%A8",
     "\\r\\n",
 ]
-#: What somebody would like to have in the answer.
+#: The header that an attacker wants to add to the response.
 INJECTED = "X-Injected:yes"
 
 each_name = pytest.mark.parametrize("name", FROM_PROXY)
@@ -59,16 +58,16 @@ each_place = pytest.mark.parametrize("before", [True, False])
 
 
 def forwarded(name: str, end: str, before: bool) -> dict[str, str]:
-    """Return what a proxy sends, with more in the header of `name`."""
+    """Return the proxy's headers with an injection in the header `name`."""
     value = FROM_PROXY[name]
     more = f"{INJECTED}{end}{value}" if before else f"{value}{end}{INJECTED}"
     return {**FROM_PROXY, name: more}
 
 
 def assert_harmless(location: str, end: str) -> None:
-    """Check that a sign-in page is all that `location` leads to.
+    """Check that `location` leads to the sign-in page only.
 
-    What was encoded is encoded once more: so it comes back as it was.
+    Encoded characters are encoded once more, so they return unchanged.
     """
     assert re.fullmatch(
         re.escape(SIGN_IN) + r"(\?return_to=[!-~]+)?", location
@@ -83,10 +82,10 @@ def assert_harmless(location: str, end: str) -> None:
 @each_name
 @each_end
 @each_place
-def test_over_the_wire(
+def test_line_end_over_socket_injects_no_header(
     server: Server, session: str, name: str, end: str, before: bool
 ) -> None:
-    """A request is refused, or the rest of the line is a line of its own."""
+    """The request is refused, or the rest of the line is a line of its own."""
     lines = [
         f"{key}: {value}".encode("latin-1")
         for key, value in {**PAGE, **forwarded(name, end, before)}.items()
@@ -105,7 +104,7 @@ def test_over_the_wire(
 
 @pytest.fixture
 def asked(build: Build) -> Asked:
-    """Return a function that asks by what an environ has, and as whom."""
+    """Return a function that sends headers, with or without a session."""
     house = build(
         "session_db_auth",
         TRUSTED_PROXIES="127.0.0.1",
@@ -120,7 +119,7 @@ def asked(build: Build) -> Asked:
     }
 
     def ask_by(given: dict[str, str], is_known: bool) -> TestResponse:
-        """Ask for a page; servers may let more through than ours does."""
+        """Send headers that only other servers than ours may accept."""
         return (known if is_known else house.client()).get(
             VERIFY,
             environ_overrides=page
@@ -136,10 +135,10 @@ def asked(build: Build) -> Asked:
 @each_name
 @each_end
 @each_place
-def test_in_the_environ(
+def test_line_end_in_environ_injects_no_header(
     asked: Asked, name: str, end: str, before: bool
 ) -> None:
-    """Whatever server hands it on, the answer is the usual one."""
+    """Under any WSGI server the response is the usual one."""
     given = forwarded(name, end, before)
     answer = asked(given, False)
     assert answer.status_code == 302
@@ -152,8 +151,8 @@ def test_in_the_environ(
         assert answer.headers[header].isprintable()
 
 
-def test_the_way_back_is_there_without(asked: Asked) -> None:
-    """What has no end of a line leads back, so the others could."""
+def test_return_address_without_line_end_is_kept(asked: Asked) -> None:
+    """A value without a line end returns, so the tests above can fail."""
     assert asked(FROM_PROXY, False).headers["Location"] == (
         f"{SIGN_IN}?return_to=https%3A//app.example/page"
     )

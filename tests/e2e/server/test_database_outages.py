@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The database fails under a running server: 503, and back by itself."""
+"""A database failure leads to 503; the server recovers by itself."""
 
 import contextlib
 import resource
@@ -10,32 +10,34 @@ import pytest
 from tests.backends import PostgreSQL
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.e2e.server.contents import alarms_of
-from tests.e2e.server.patience import within
-from tests.serving import COOKIE, Server
+from tests.e2e.server.server_state import defect_lines
+from tests.e2e.server.waiting import wait_until
+from tests.serving import COOKIE, DB_SESSIONS, Server
 from vestibule.db import drivers, engine, migrate
 
-SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
+SETTINGS = {**DB_SESSIONS}
 LOGIN = {"email": EMAIL, "password": PASSWORD}
-#: What the database's file and its log may each grow to.
+#: Bytes that the database file and its log may each grow to.
 DISK = 512 * 1024
 
 
-def full_disk() -> None:
-    """Let no file of the child grow beyond `DISK`."""
+def limit_file_size() -> None:
+    """Limit each file of the child process to `DISK` bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, DISK))
 
 
 def integrity(folder: Path) -> str:
-    """Return what SQLite finds wrong with its file, or `ok`."""
+    """Return the result of SQLite's integrity check: `ok` or an error."""
     path = str(folder / "vestibule.db")
     with contextlib.closing(drivers.sqlite_driver().connect(path)) as database:
         found = database.execute("PRAGMA integrity_check").fetchone()
         return str(found[0])
 
 
-def name(server: Server, user_id: str, session: str, text: str) -> int:
-    """Name the user and return the status of the answer."""
+def set_first_name(
+    server: Server, user_id: str, session: str, text: str
+) -> int:
+    """Set the user's first set_first_name and return the status."""
     return server.request(
         "PUT",
         f"/api/v1/users/{user_id}",
@@ -44,8 +46,8 @@ def name(server: Server, user_id: str, session: str, text: str) -> int:
     ).status_code
 
 
-def starts(postgresql: PostgreSQL) -> bool:
-    """Tell whether the stopped PostgreSQL could be started again."""
+def can_start(postgresql: PostgreSQL) -> bool:
+    """Return True if the stopped PostgreSQL can_start again."""
     try:
         postgresql.start()
     except RuntimeError:
@@ -53,19 +55,19 @@ def starts(postgresql: PostgreSQL) -> bool:
     return True
 
 
-def test_a_full_disk_stops_writes_only(tmp_path: Path) -> None:
-    """A write that finds no room answers 503 and leaves nothing; what was
-    acknowledged stays, and reads go on.
+def test_full_disk_refuses_writes_only(tmp_path: Path) -> None:
+    """A write without room gets 503 and leaves nothing; acknowledged writes
+    stay, and reads go on.
     """
-    server = Server(tmp_path, **SETTINGS).start(preexec=full_disk)
+    server = Server(tmp_path, **SETTINGS).start(preexec=limit_file_size)
     user_id = server.run(ADD_USER, EMAIL, PASSWORD).strip()
     sessions = [server.login(EMAIL, PASSWORD)]
     named = ""
     statuses = set()
     for turn in range(60):
-        # Long names first, so that in the end nothing small fits either.
+        # Long names first, so that in the end short ones do not fit either.
         text = chr(97 + turn % 26) * (60_000 >> turn // 10)
-        status = name(server, user_id, sessions[0], text)
+        status = set_first_name(server, user_id, sessions[0], text)
         statuses.add(status)
         named = text if status == 200 else named
         login = server.request(
@@ -81,18 +83,18 @@ def test_a_full_disk_stops_writes_only(tmp_path: Path) -> None:
             break
     assert statuses == {200, 503}
     assert server.stop() == 0
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []
     server.start()
     for session in sessions:
         me = server.request("GET", "/api/v1/users/me", cookie=session)
         assert me.json()["first_name"] == named
-    assert name(server, user_id, sessions[0], "room again") == 200
+    assert set_first_name(server, user_id, sessions[0], "room again") == 200
     assert server.stop() == 0
     assert integrity(tmp_path) == "ok"
 
 
-def test_a_locked_database_delays_writes_only(serve: Serve) -> None:
-    """A write that waits for too long answers 503 and when to return."""
+def test_locked_database_refuses_writes_only(serve: Serve) -> None:
+    """A write that waits too long gets 503 with `Retry-After`."""
     server = serve(**SETTINGS, DATABASE_TIMEOUT="200")
     user_id = server.run(ADD_USER, EMAIL, PASSWORD).strip()
     session = server.login(EMAIL, PASSWORD)
@@ -123,16 +125,16 @@ def test_a_locked_database_delays_writes_only(serve: Serve) -> None:
         other.execute("ROLLBACK")
     me = server.request("GET", "/api/v1/users/me", cookie=session)
     assert me.json()["first_name"] is None
-    assert name(server, user_id, session, "Bob") == 200
-    assert alarms_of(server) == []
+    assert set_first_name(server, user_id, session, "Bob") == 200
+    assert defect_lines(server) == []
 
 
-def test_a_server_database_may_go_and_come_back(
+def test_server_recovers_after_postgresql_outage(
     serve: Serve,
     postgresql: PostgreSQL,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without its PostgreSQL the server answers 503; with it 200 again."""
+    """Without PostgreSQL the server responds with 503, afterwards with 200."""
     url = postgresql.fresh_url()
     monkeypatch.setenv("DATABASE_URL", url)
     fresh = engine.configured_database()
@@ -154,9 +156,9 @@ def test_a_server_database_may_go_and_come_back(
         status = server.request("GET", "/api/v1/status")
         assert status.status_code == 200
     finally:
-        # Somebody's connection may have taken the port for a moment.
-        assert within(60, lambda: starts(postgresql))
-    assert within(
+        # A connection of another process may have taken the port briefly.
+        assert wait_until(60, lambda: can_start(postgresql))
+    assert wait_until(
         5,
         lambda: (
             server.request(
@@ -169,4 +171,4 @@ def test_a_server_database_may_go_and_come_back(
         me = server.request("GET", "/api/v1/users/me", cookie=session)
         assert me.status_code == 200
     server.login(EMAIL, PASSWORD)
-    assert alarms_of(server) == []
+    assert defect_lines(server) == []

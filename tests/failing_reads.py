@@ -8,7 +8,7 @@ import pytest
 from vestibule.db import events
 
 
-def break_off(given: pytest.MonkeyPatch, error: BaseException) -> None:
+def fail_second_read(given: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let a file of events be read by twos, and the second look fail."""
     given.setattr("vestibule.audit.export.EXPORT_BATCH_SIZE", 2)
     found = events.fetch_page

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a server left behind: rows of its database, lines of its output."""
+"""The state that a server leaves: database rows and output lines."""
 
 import contextlib
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 from tests.serving import Server
 from vestibule.db import drivers
 
-#: What no output may have: Python's, and the server core's, last words.
+#: Texts that show a defect of the Python code or of the Rust core.
 ALARMS = ("Traceback", "panicked at", "RuntimeError", "SAWarning")
 
 
@@ -27,7 +27,7 @@ def rows_of(folder: Path) -> dict[str, list[Any]]:
 
 
 def has_signed_in(folder: Path) -> bool:
-    """Tell whether the journal has noted that the one user signed in."""
+    """Return True if the sign-in time of the only user is stored."""
     path = folder / "vestibule.db"
     with contextlib.closing(
         drivers.sqlite_driver().connect(str(path))
@@ -36,8 +36,8 @@ def has_signed_in(folder: Path) -> bool:
         return row[0] is not None
 
 
-def alarms_of(server: Server) -> list[str]:
-    """Return the lines of the server's output that tell of a defect."""
+def defect_lines(server: Server) -> list[str]:
+    """Return the lines of the server's output that show a defect."""
     return [
         line
         for line in list(server.output)

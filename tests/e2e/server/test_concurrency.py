@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many requests at the same moment, to two servers on one database."""
+"""Concurrent requests to two servers on one database."""
 
 import threading
 from collections.abc import Iterator
@@ -9,28 +9,24 @@ import pytest
 import requests
 
 from tests.clocks import FileClock
-from tests.e2e.server.accounts import PASSWORD, newcomer, open_session
-from tests.e2e.server.town import KINDS, Town, running
-from tests.serving import COOKIE
+from tests.e2e.server.accounts import PASSWORD, add_user, open_session
+from tests.e2e.server.cluster import SESSION_BACKENDS, Cluster, running_cluster
+from tests.serving import COOKIE, LOGIN, LOGOUT, ME, SESSIONS
 from tests.threads import at_once
 from vestibule.db.models.user_session import UserSession
 
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-SESSIONS = "/api/v1/auth_session/sessions"
-ME = "/api/v1/users/me"
 TOUCH = 5
-#: Who asks beside the one who logs out.
-VISITORS = 4
+#: Clients that use a session while another client logs out.
+CLIENTS = 4
 
 
-@pytest.fixture(params=KINDS)
-def town(
+@pytest.fixture(params=SESSION_BACKENDS)
+def cluster(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Town]:
-    """Run servers with room for all in the queue of the hashes."""
+) -> Iterator[Cluster]:
+    """Run servers that accept all logins of a test at once."""
     given = {
         "BLOCKING_THREADS": "256",
         "SESSION_MAX_AGE": "3600",
@@ -40,14 +36,14 @@ def town(
         given["DATABASE_URL"] = request.getfixturevalue("on_postgresql")
     clock = FileClock(tmp_path / "clock")
     clock.install(monkeypatch)
-    with running(request.param, tmp_path, clock, **given) as town:
-        yield town
+    with running_cluster(request.param, tmp_path, clock, **given) as cluster:
+        yield cluster
 
 
-def log_in(town: Town, side: int, email: str, password: str) -> int:
-    """Return the status of a login."""
+def log_in(cluster: Cluster, side: int, email: str, password: str) -> int:
+    """Log in and return the status."""
     return (
-        town.server(side)
+        cluster.server(side)
         .request(
             "POST",
             LOGIN,
@@ -60,32 +56,32 @@ def log_in(town: Town, side: int, email: str, password: str) -> int:
     )
 
 
-def statuses(town: Town, secret: str) -> set[int]:
-    """Return what all servers answer to who has this secret."""
+def statuses(cluster: Cluster, secret: str) -> set[int]:
+    """Return the statuses that all servers give for this session."""
     return {
         server.request("GET", ME, secret).status_code
-        for server in town.servers
+        for server in cluster.servers
     }
 
 
-def test_fifty_logins_and_twenty_password_changes(town: Town) -> None:
-    """Fifty logins of one user are fifty sessions, known everywhere; of
-    twenty changes of the password one counts, and leaves one session.
+def test_concurrent_logins_and_password_changes(cluster: Cluster) -> None:
+    """Fifty logins make fifty sessions, known to all servers. Of twenty
+    password changes one succeeds, and one session remains.
     """
-    user = newcomer()
+    user = add_user()
     email = str(user.email)
     secrets = at_once(
-        50, lambda number: town.server(number).login(email, PASSWORD)
+        50, lambda number: cluster.server(number).login(email, PASSWORD)
     )
     assert len(set(secrets)) == 50
     for secret in secrets:
-        assert statuses(town, secret) == {200}
-    listed = town.server(0).request("GET", SESSIONS, secrets[0]).json()
+        assert statuses(cluster, secret) == {200}
+    listed = cluster.server(0).request("GET", SESSIONS, secrets[0]).json()
     assert len({each["id"] for each in listed}) == 50
 
     def change(number: int) -> requests.Response:
-        """Ask for a password of one's own."""
-        return town.server(number).request(
+        """Change the password with the session of this number."""
+        return cluster.server(number).request(
             "PUT",
             f"{ME}/password",
             secrets[number],
@@ -101,41 +97,41 @@ def test_fifty_logins_and_twenty_password_changes(town: Town) -> None:
     assert set(told) <= {200, 401, 403}
     winner = told.index(200)
     for secret in secrets:
-        assert statuses(town, secret) == {403}
+        assert statuses(cluster, secret) == {403}
     renewed = answers[winner].cookies[COOKIE]
-    assert statuses(town, renewed) == {200}
-    listed = town.server(1).request("GET", SESSIONS, renewed).json()
+    assert statuses(cluster, renewed) == {200}
+    listed = cluster.server(1).request("GET", SESSIONS, renewed).json()
     assert [each["current"] for each in listed] == [True]
     loser = (winner + 1) % 20
     for side in range(2):
-        assert log_in(town, side, email, PASSWORD) == 401
-        assert log_in(town, side, email, f"violet umbrella {loser}") == 401
-        assert log_in(town, side, email, f"violet umbrella {winner}") == 200
+        assert log_in(cluster, side, email, PASSWORD) == 401
+        assert log_in(cluster, side, email, f"violet umbrella {loser}") == 401
+        assert log_in(cluster, side, email, f"violet umbrella {winner}") == 200
 
 
-def test_no_use_brings_an_ended_session_back(town: Town) -> None:
-    """Who is at work while the session is ended on another server notes
-    the use of a session that is gone: it stays so.
-    """
-    user = newcomer()
-    stored = town.auth_type == "session_db_auth"
+def test_concurrent_use_does_not_restore_ended_session(
+    cluster: Cluster,
+) -> None:
+    """A session that ends while other requests use it stays ended."""
+    user = add_user()
+    stored = cluster.auth_type == "session_db_auth"
     if stored:
         secrets = [open_session(user) for _ in range(200)]
     else:
-        login = town.server(0).login
+        login = cluster.server(0).login
         secrets = at_once(40, lambda _: login(str(user.email), PASSWORD))
-    # Each session's next use is to be noted.
-    town.move(TOUCH)
-    together = threading.Barrier(1 + VISITORS)
+    # The next use of each session is stored.
+    cluster.move(TOUCH)
+    barrier = threading.Barrier(1 + CLIENTS)
 
-    def come_or_go(number: int) -> set[int]:
+    def log_out_or_use(number: int) -> set[int]:
         """Log out of each session, or use it at the same moment."""
         told = set()
-        url = town.server(0 if number else 1).url
+        url = cluster.server(0 if number else 1).url
         with requests.Session() as wire:
             for secret in secrets:
                 cookie = {"Cookie": f"{COOKIE}={secret}"}
-                together.wait(30)
+                barrier.wait(30)
                 answer = wire.request(
                     "GET" if number else "DELETE",
                     url + (ME if number else LOGOUT),
@@ -145,16 +141,16 @@ def test_no_use_brings_an_ended_session_back(town: Town) -> None:
                 told.add(answer.status_code)
         return told
 
-    logout, *visits = at_once(1 + VISITORS, come_or_go)
+    logout, *uses = at_once(1 + CLIENTS, log_out_or_use)
     assert logout == {200}
-    # Both, or nobody was at work just then.
-    assert set().union(*visits) == {200, 403}
+    # With only one status, no request ran beside the logout.
+    assert set().union(*uses) == {200, 403}
     for secret in secrets:
-        for server in town.servers:
+        for server in cluster.servers:
             answer = server.request("GET", ME, secret)
             told = answer.headers.get("Session-Ended")
             assert (answer.status_code, told) == (403, "reason=logged_out")
     if stored:
         assert UserSession.count() == 0
-    mine = town.server(0).login(str(user.email), PASSWORD)
-    assert len(town.server(1).request("GET", SESSIONS, mine).json()) == 1
+    mine = cluster.server(0).login(str(user.email), PASSWORD)
+    assert len(cluster.server(1).request("GET", SESSIONS, mine).json()) == 1

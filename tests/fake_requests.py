@@ -8,7 +8,7 @@ from tests.serving import COOKIE
 
 
 @dataclass
-class Visit:
+class FakeRequest:
     """A request that has a path, headers and cookies."""
 
     path: str = "/api/v1/users"
@@ -16,13 +16,13 @@ class Visit:
     cookies: dict[str, Any] = field(default_factory=dict)
 
 
-def with_session(session_id: str | None) -> Visit:
+def with_session(session_id: str | None) -> FakeRequest:
     """Return a request that carries `session_id` in the session cookie."""
     if session_id is None:
-        return Visit()
-    return Visit(cookies={COOKIE: session_id})
+        return FakeRequest()
+    return FakeRequest(cookies={COOKIE: session_id})
 
 
-def with_authorization(value: Any) -> Visit:
+def with_authorization(value: Any) -> FakeRequest:
     """Return a request that carries an `Authorization` header."""
-    return Visit(headers={"Authorization": value})
+    return FakeRequest(headers={"Authorization": value})

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a client says of itself never counts as what the proxy says."""
+"""Headers of a client never count as headers of the proxy."""
 
 import json
 from itertools import count
@@ -7,27 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.forward_auth.conftest import Guard
-from tests.e2e.forward_auth.gate import (
+from tests.e2e.forward_auth.conftest import Deploy
+from tests.e2e.forward_auth.deployment import (
     EMAIL,
     FETCH,
-    LOGIN,
     PAGE,
     PASSWORD,
-    SESSIONS,
-    Gate,
+    Deployment,
     headers_of,
 )
 from tests.e2e.server.conftest import ADD_USER
-from tests.e2e.server.test_throttle import BEFORE_WAITING, MOVE_ON
+from tests.e2e.server.test_throttle import BEFORE_WAITING, RAISE_COUNTERS
 from tests.e2e.server.wire import ask
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, LOGIN, SESSIONS, Server
 
 FORGED = "forged-by-the-client"
-#: What stands for a hyphen where headers become variables (CGI, WSGI, PHP).
+#: Characters that become `_` like a hyphen in CGI, WSGI or PHP variables.
 SIGNS = "-_.!#$%&'*+^`|~"
-#: Headers that only the proxy may send.
-OURS = [
+#: Headers that only the proxy may set.
+PROXY_HEADERS = [
     "Remote-User",
     "Remote-Email",
     "Remote-Groups",
@@ -38,25 +36,27 @@ OURS = [
     "X-Real-IP",
     "Forwarded",
 ]
-#: Each test of throttling comes from an address of its own.
+#: Each throttling test uses its own client address.
 hosts = count(20)
 
 
 def spellings(header: str) -> list[str]:
-    """Return the names that somebody may take for `header`."""
+    """Return names that an application may read as `header`."""
     names = [header.replace("-", sign) for sign in SIGNS]
     names += [header.lower(), header.upper(), header.replace("-", "_", 1)]
     first, _, last = header.rpartition("-")
     return sorted({*names, f"{first}_{last}" if first else header})
 
 
-def guessing(gate: Gate, path: str, opened: int) -> None:
-    """Guess a password until one has to wait; others need not."""
+def assert_basic_is_throttled(
+    deployment: Deployment, path: str, opened: int
+) -> None:
+    """Guess a password until the client must wait; others need not."""
 
     def attempt(address: str, password: str, number: int) -> int:
-        """Try a password; claim to be somebody else; return the status."""
+        """Try a password with a forged client address; return the status."""
         claimed = f"198.51.100.{number}"
-        return gate.request(
+        return deployment.request(
             "GET",
             path,
             address=address,
@@ -66,46 +66,52 @@ def guessing(gate: Gate, path: str, opened: int) -> None:
 
     for number in range(BEFORE_WAITING):
         assert attempt("127.0.0.5", "wrong password", number) == 401
-    gate.vestibule.run(MOVE_ON)
+    deployment.vestibule.run(RAISE_COUNTERS)
     for number in range(5):
-        # nginx takes what is neither yes nor no for an error.
+        # nginx treats a status other than 2xx, 401 and 403 as an error.
         assert attempt("127.0.0.5", PASSWORD, number) in (429, 500)
     assert attempt("127.0.0.6", PASSWORD, 0) == opened
 
 
-@pytest.mark.parametrize("header", OURS)
-def test_no_forged_header_arrives(
-    gate: Gate, cookie: str, header: str
+@pytest.mark.parametrize("header", PROXY_HEADERS)
+def test_forged_header_does_not_reach_application(
+    deployment: Deployment, cookie: str, header: str
 ) -> None:
-    """Under no spelling, and not beside another one either."""
+    """No spelling arrives, alone or beside the real header."""
     session = f"Cookie: {COOKIE}={cookie}".encode()
     for name in spellings(header):
         line = f"{name}: {FORGED}".encode()
-        answer = ask(gate.proxy.port, "GET", b"/page", [session, line, line])
+        answer = ask(
+            deployment.proxy.port, "GET", b"/page", [session, line, line]
+        )
         assert answer.status == 203, (name, answer)
         assert FORGED.encode() not in answer.body, name
         assert EMAIL.encode() in answer.body, name
 
 
-@pytest.mark.parametrize("header", OURS)
-def test_no_forged_header_opens_the_gate(gate: Gate, header: str) -> None:
-    """Without a session nothing lets in."""
+@pytest.mark.parametrize("header", PROXY_HEADERS)
+def test_forged_header_does_not_authenticate(
+    deployment: Deployment, header: str
+) -> None:
+    """Without a session, no header authenticates."""
     for name in spellings(header):
         for value in (EMAIL, "127.0.0.1", "admin"):
             line = f"{name}: {value}".encode()
-            answer = ask(gate.proxy.port, "GET", b"/page", [line])
+            answer = ask(deployment.proxy.port, "GET", b"/page", [line])
             assert answer.status == 401, (name, answer)
             assert "x-own" not in answer.headers
 
 
-def test_the_identity_cannot_be_taken_off(gate: Gate, cookie: str) -> None:
-    """A client may not name what the proxy adds as its connection's own
-    (RFC 9110, 7.6.1), so that it would be dropped on the way.
+def test_connection_header_does_not_drop_identity(
+    deployment: Deployment, cookie: str
+) -> None:
+    """A client may not declare the proxy's headers hop-by-hop (RFC 9110,
+    section 7.6.1), so that they would be dropped.
     """
-    for header in (*OURS, "Cookie"):
+    for header in (*PROXY_HEADERS, "Cookie"):
         named = f"Connection: close, {header}".encode()
         answer = ask(
-            gate.proxy.port,
+            deployment.proxy.port,
             "GET",
             b"/page",
             [f"Cookie: {COOKIE}={cookie}".encode(), named],
@@ -113,7 +119,7 @@ def test_the_identity_cannot_be_taken_off(gate: Gate, cookie: str) -> None:
         assert answer.status == 203
         assert EMAIL.encode() in answer.body
         assert b'"x-forwarded-for", "127.0.0.1"' in answer.body
-    shown = gate.request(
+    shown = deployment.request(
         "GET",
         "/page",
         cookie,
@@ -126,12 +132,12 @@ def test_the_identity_cannot_be_taken_off(gate: Gate, cookie: str) -> None:
     "upgrade",
     [b"h2c", b"websocket, h2c", b"h2c, foo", b"TLS/1.0", b"websocketh2c"],
 )
-def test_nothing_but_a_websocket_goes_round_the_proxy(
-    gate: Gate, cookie: str, upgrade: bytes
+def test_upgrade_to_other_protocols_is_not_forwarded(
+    deployment: Deployment, cookie: str, upgrade: bytes
 ) -> None:
-    """An application that takes HTTP/2 would be spoken to without it."""
+    """An application with HTTP/2 could otherwise be reached past the proxy."""
     answer = ask(
-        gate.proxy.port,
+        deployment.proxy.port,
         "GET",
         b"/page",
         [
@@ -148,9 +154,11 @@ def test_nothing_but_a_websocket_goes_round_the_proxy(
 
 
 @pytest.mark.parametrize("sign", SIGNS)
-def test_a_session_has_the_client_s_address(gate: Gate, sign: str) -> None:
-    """It is neither the proxy's nor one that the client made up."""
-    cookie = gate.sign_in(
+def test_session_stores_real_client_address(
+    deployment: Deployment, sign: str
+) -> None:
+    """The address is neither the proxy's nor a forged one."""
+    cookie = deployment.sign_in(
         "127.0.0.2",
         **{
             name.replace("-", sign): value
@@ -161,20 +169,22 @@ def test_a_session_has_the_client_s_address(gate: Gate, sign: str) -> None:
             }.items()
         },
     )
-    listed = gate.vestibule.request("GET", SESSIONS, cookie).json()
+    listed = deployment.vestibule.request("GET", SESSIONS, cookie).json()
     (current,) = [one for one in listed if one["current"]]
     assert current["ip"] == "127.0.0.2"
 
 
-def test_throttling_is_not_fooled(gate: Gate) -> None:
-    """Other addresses in headers give no further tries to one client."""
+def test_forged_addresses_do_not_evade_throttling(
+    deployment: Deployment,
+) -> None:
+    """Forged addresses give no further tries to one client."""
     host = next(hosts)
-    email = f"{gate.proxy.program}@hbtn.io"
-    gate.vestibule.run(ADD_USER, email, PASSWORD)
+    email = f"{deployment.proxy.program}@hbtn.io"
+    deployment.vestibule.run(ADD_USER, email, PASSWORD)
 
     def attempt(address: str, password: str, **headers: str) -> int:
         """Try a password from an address; return the status."""
-        return gate.request(
+        return deployment.request(
             "POST",
             LOGIN,
             address=address,
@@ -186,17 +196,17 @@ def test_throttling_is_not_fooled(gate: Gate) -> None:
     for number in range(BEFORE_WAITING):
         forged = {"X-Forwarded-For": f"198.51.100.{number}"}
         assert attempt(attacker, "wrong password", **forged) == 401
-    gate.vestibule.run(MOVE_ON)
+    deployment.vestibule.run(RAISE_COUNTERS)
     for sign in SIGNS:
         name = f"X{sign}Forwarded{sign}For"
         assert attempt(attacker, PASSWORD, **{name: "198.51.100.77"}) == 429
     assert attempt(f"127.0.1.{host}", PASSWORD) == 200
 
 
-def test_credentials_are_throttled_by_the_client_s_address(
-    guard: Guard, tmp_path: Path
+def test_basic_auth_is_throttled_by_client_address(
+    deploy: Deploy, tmp_path: Path
 ) -> None:
-    """Where each request proves the password, the question is an attempt."""
+    """With Basic credentials each proxied request is a login attempt."""
     server = Server(
         tmp_path,
         AUTH_TYPE="basic_auth",
@@ -205,7 +215,7 @@ def test_credentials_are_throttled_by_the_client_s_address(
     ).start()
     try:
         server.run(ADD_USER, EMAIL, PASSWORD)
-        guessing(guard(server), "/page", 203)
+        assert_basic_is_throttled(deploy(server), "/page", 203)
     finally:
         server.stop()
 
@@ -219,14 +229,16 @@ def test_credentials_are_throttled_by_the_client_s_address(
         "x" * 10_000,
     ],
 )
-def test_the_way_back_cannot_be_forged(gate: Gate, value: str) -> None:
-    """It is what was asked for, whatever headers say."""
+def test_return_address_cannot_be_forged(
+    deployment: Deployment, value: str
+) -> None:
+    """The return address is the requested path, whatever headers say."""
     for sign in SIGNS:
         forged = {
             f"X{sign}Forwarded{sign}Uri": value,
             f"X{sign}Forwarded{sign}Host": "evil.example",
         }
-        answer = gate.get("/page", {**PAGE, **forged})
+        answer = deployment.get("/page", {**PAGE, **forged})
         if answer.status_code in (400, 431, 494):
             assert len(value) > 8000
             continue
@@ -243,10 +255,12 @@ def test_the_way_back_cannot_be_forged(gate: Gate, value: str) -> None:
         "/%0d%0aX-Own:%20x",
     ],
 )
-def test_a_strange_path_is_no_way_elsewhere(gate: Gate, path: str) -> None:
-    """What is asked for leads to no other host, and adds no header."""
+def test_path_does_not_redirect_to_other_host(
+    deployment: Deployment, path: str
+) -> None:
+    """The path leads to no other host and adds no header."""
     answer = ask(
-        gate.proxy.port,
+        deployment.proxy.port,
         "GET",
         path.encode(),
         [f"{name}: {value}".encode() for name, value in PAGE.items()],
@@ -255,17 +269,19 @@ def test_a_strange_path_is_no_way_elsewhere(gate: Gate, path: str) -> None:
     assert "x-own" not in answer.headers
     assert location.startswith("/") and location[1:2] != "/", answer
     assert "\\" not in location
-    assert gate.get("/data", FETCH).status_code == 401
+    assert deployment.get("/data", FETCH).status_code == 401
 
 
-def test_a_forged_host_is_no_way_elsewhere(gate: Gate) -> None:
-    """Who claims to be on another host is not sent there."""
+def test_forged_host_does_not_redirect_to_other_host(
+    deployment: Deployment,
+) -> None:
+    """Forwarded headers of a client do not change the redirect."""
     for headers in (
         [b"X-Forwarded-Host: evil.example"],
         [b"X-Forwarded-Proto: https"],
     ):
         answer = ask(
-            gate.proxy.port,
+            deployment.proxy.port,
             "GET",
             b"/page",
             [*headers, b"Sec-Fetch-Mode: navigate"],
@@ -273,11 +289,11 @@ def test_a_forged_host_is_no_way_elsewhere(gate: Gate) -> None:
         assert answer.headers["location"] == "/sign-in?return_to=/page"
 
 
-def test_the_application_sees_no_forged_address(
-    gate: Gate, cookie: str
+def test_application_sees_real_client_address(
+    deployment: Deployment, cookie: str
 ) -> None:
-    """It is told who connected, from wherever that is."""
-    answer = gate.request(
+    """The application gets the address that connected to the proxy."""
+    answer = deployment.request(
         "GET",
         "/page",
         cookie,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What somebody may send to get in: cookies and credentials of any kind.
+"""Hypothesis strategies for cookies and credentials of any kind.
 
-Headers are as an environ has them: any bytes of one line, read as Latin-1.
-Where a session or a credential belongs, its kind stands in `<>`.
+Headers are as in a WSGI environ: bytes of one line, read as Latin-1. A
+placeholder `<kind>` stands for a session or a credential.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.serving import COOKIE
 
-#: Kinds of what a session cookie may have.
+#: Kinds of session ids.
 SESSIONS = (
     "empty",
     "unknown",
@@ -25,8 +25,8 @@ SESSIONS = (
 CREDENTIALS = ("right", "wrong", "out")
 
 
-class Question(NamedTuple):
-    """A request; a header that is `None` does not come along."""
+class SentRequest(NamedTuple):
+    """A request; a header that is `None` is not sent."""
 
     cookies: str | None = None
     authorization: str | None = None
@@ -34,7 +34,7 @@ class Question(NamedTuple):
     method: str = "GET"
 
 
-def holding(kind: str) -> str:
+def session_cookie(kind: str) -> str:
     """Return the `Cookie` header with a session of this kind."""
     return f"{COOKIE}=<{kind}>"
 
@@ -49,9 +49,9 @@ _RAW = st.text(
     ),
     max_size=40,
 )
-_HOLDING = st.sampled_from(SESSIONS).map(holding)
-#: A name, what stands around the value, the value, and what parts it from
-#: the next; most often as it should be.
+_SESSION_COOKIE = st.sampled_from(SESSIONS).map(session_cookie)
+#: A cookie: name, opening and closing characters around the value, and the
+#: separator; most often well formed.
 _PAIR = st.builds(
     "{}{}{}{}{}".format,
     st.just(f"{COOKIE}=")
@@ -76,8 +76,8 @@ _PAIR = st.builds(
     st.just("; ") | st.sampled_from([";", ";;", " ; ", ",", " ", "\t;", ""]),
 )
 COOKIES = st.none() | st.one_of(
-    _HOLDING,
-    st.lists(_HOLDING, min_size=2, max_size=3).map("; ".join),
+    _SESSION_COOKIE,
+    st.lists(_SESSION_COOKIE, min_size=2, max_size=3).map("; ".join),
     st.lists(_PAIR, max_size=4).map("".join),
     _RAW,
 )
@@ -117,8 +117,8 @@ AUTHORIZATIONS = st.none() | st.one_of(
         | _RAW,
     ),
 )
-QUESTIONS = st.builds(
-    Question,
+SENT_REQUESTS = st.builds(
+    SentRequest,
     COOKIES,
     AUTHORIZATIONS,
     st.sampled_from(["", "/", "?a=b", "/?redirect=off"]),

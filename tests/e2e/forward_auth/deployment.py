@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A whole gate: a proxy, the application behind it, and Vestibule."""
+"""A deployment: a proxy, the application behind it, and Vestibule."""
 
 import socket
 import subprocess
@@ -15,18 +15,15 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.forward_auth.proxies import Proxy, is_open
 from tests.e2e.forward_auth.upstream import MARK
-from tests.e2e.server.patience import within
-from tests.e2e.server.test_throttle import From
+from tests.e2e.server.test_throttle import SourceAddressAdapter
+from tests.e2e.server.waiting import wait_until
 from tests.ports import free_port
-from tests.serving import COOKIE, ROOT, Server
+from tests.serving import COOKIE, LOGIN, ROOT, Server
 
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-SESSIONS = "/api/v1/auth_session/sessions"
 EMAIL = "bob@hbtn.io"
 PASSWORD = "H0lbertonSchool98!"
 
-#: What a browser says as it loads a page.
+#: Request headers of a browser that loads a page.
 PAGE = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;"
     "q=0.8",
@@ -34,9 +31,9 @@ PAGE = {
     "Sec-Fetch-Dest": "document",
     "Sec-Fetch-Site": "none",
 }
-#: What browsers said that knew no Fetch Metadata.
+#: Request headers of a browser without Fetch Metadata.
 OLD_PAGE = {"Accept": PAGE["Accept"]}
-#: What a browser says for a script of a page.
+#: Request headers of a script in a page.
 FETCH = {
     "Accept": "*/*",
     "Sec-Fetch-Mode": "cors",
@@ -49,7 +46,7 @@ class Application:
     """The application on a port of its own, until `stop`."""
 
     def __init__(self) -> None:
-        """Start it and wait until it takes requests."""
+        """Start it and wait until it accepts connections."""
         self.port = free_port()
         self._process = subprocess.Popen(
             [
@@ -61,7 +58,7 @@ class Application:
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
         )
-        assert within(30, lambda: is_open(self.port))
+        assert wait_until(30, lambda: is_open(self.port))
 
     def stop(self) -> None:
         """End it and wait for its end."""
@@ -70,8 +67,8 @@ class Application:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """What a visitor meets, and the server that is asked about him."""
+class Deployment:
+    """A proxy that a client connects to, and the Vestibule behind it."""
 
     proxy: Proxy
     vestibule: Server
@@ -84,12 +81,12 @@ class Gate:
         address: str = "127.0.0.1",
         **rest: Any,
     ) -> requests.Response:
-        """Send a request through the proxy, from an `address` of ours."""
+        """Send a request through the proxy from a loopback `address`."""
         headers = dict(rest.pop("headers", {}))
         if cookie is not None:
             headers["Cookie"] = f"{COOKIE}={cookie}"
         with requests.Session() as session:
-            session.mount("http://", From(address))
+            session.mount("http://", SourceAddressAdapter(address))
             return session.request(
                 method,
                 self.proxy.url + path,
@@ -102,11 +99,11 @@ class Gate:
     def get(
         self, path: str, headers: dict[str, str], cookie: str | None = None
     ) -> requests.Response:
-        """Get a path as a client with these headers would."""
+        """Send a GET request with these headers."""
         return self.request("GET", path, cookie, headers=headers)
 
     def sign_in(self, address: str = "127.0.0.1", **headers: str) -> str:
-        """Log in through the proxy, as a page does; return the cookie."""
+        """Log in through the proxy like a page does; return the session id."""
         answer = self.request(
             "POST",
             LOGIN,
@@ -123,7 +120,7 @@ class Gate:
     ) -> Iterator[ClientConnection]:
         """Open a websocket through the proxy; raise if it is refused.
 
-        On a socket that is there already no redirect is followed.
+        The socket is passed in so that the client follows no redirect.
         """
         if cookie is not None:
             headers["Cookie"] = f"{COOKIE}={cookie}"
@@ -138,8 +135,10 @@ class Gate:
         ):
             yield websocket
 
-    def refusal(self, cookie: str | None = None, **headers: str) -> int:
-        """Return the status by which a websocket is refused, or 101."""
+    def websocket_status(
+        self, cookie: str | None = None, **headers: str
+    ) -> int:
+        """Return the status of a websocket handshake: 101 if it opens."""
         try:
             with self.websocket(cookie, **headers):
                 return 101
@@ -148,12 +147,12 @@ class Gate:
 
 
 def reached(response: requests.Response) -> bool:
-    """Tell whether an answer comes from the application."""
+    """Return True if the response comes from the application."""
     return MARK in response.text
 
 
 def headers_of(shown: dict[str, Any]) -> dict[str, str]:
-    """Return the headers that the application has seen, none doubled."""
+    """Return the headers that the application saw; each occurs once."""
     pairs = [(name.lower(), value) for name, value in shown["headers"]]
     assert len(dict(pairs)) == len(pairs), pairs
     return dict(pairs)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The three configurations say the same, as far as it can be read.
+"""The shipped configurations of nginx, Caddy and Traefik agree.
 
-Nobody has Traefik here: its file is only read, and compared with those of
-nginx and Caddy, which other tests run.
+Traefik is not installed: its file is only compared with the others, which
+other tests run.
 """
 
 import importlib
@@ -24,15 +24,15 @@ from tests.e2e.forward_auth.proxies import (
     shipped,
 )
 from tests.e2e.forward_auth.test_snippets import snippet
+from tests.serving import VERIFY
 
-VERIFY = "/api/v1/auth_session/verify"
 IDENTITY = {
     "Remote-User",
     "Remote-Email",
     "Remote-Groups",
     "X-Vestibule-Identity",
 }
-#: Paths that Vestibule answers itself, and some that look like them.
+#: Paths that the proxies pass to Vestibule without authentication.
 OPEN = {
     "/sign-in",
     "/sign-out",
@@ -69,7 +69,7 @@ GUARDED = {
 
 @pytest.fixture
 def traefik() -> dict[str, Any]:
-    """Return what Traefik's file says of HTTP."""
+    """Return the HTTP section of Traefik's file."""
     try:
         yaml = importlib.import_module("yaml")
     except ImportError:
@@ -79,22 +79,22 @@ def traefik() -> dict[str, Any]:
     return dict(read["http"])
 
 
-def of_nginx(text: str) -> Callable[[str], bool]:
-    """Return what tells whether nginx lets a path pass unasked."""
+def nginx_opens(text: str) -> Callable[[str], bool]:
+    """Return a function that is true for the paths nginx leaves open."""
     (pattern,) = re.findall(r"location ~ (\S+) \{\s*auth_request off", text)
     return lambda path: re.search(pattern, path) is not None
 
 
-def of_caddy(text: str) -> Callable[[str], bool]:
-    """Return what tells whether Caddy lets a path pass unasked."""
+def caddy_opens(text: str) -> Callable[[str], bool]:
+    """Return a function that is true for the paths Caddy leaves open."""
     (patterns,) = re.findall(r"@vestibule path (.*)", text)
     return lambda path: any(
         fnmatchcase(path, pattern) for pattern in patterns.split()
     )
 
 
-def of_rule(rule: str) -> Callable[[str], bool]:
-    """Return what tells whether a rule of Traefik takes a path."""
+def rule_matches(rule: str) -> Callable[[str], bool]:
+    """Return a function that is true for the paths of a Traefik rule."""
     exact = re.findall(r"\bPath\(`(.*?)`\)", rule)
     prefixes = re.findall(r"\bPathPrefix\(`(.*?)`\)", rule)
     return lambda path: path in exact or path.startswith(tuple(prefixes))
@@ -103,22 +103,24 @@ def of_rule(rule: str) -> Callable[[str], bool]:
 @pytest.mark.parametrize(
     "passes",
     [
-        of_nginx(shipped("nginx.conf")),
-        of_nginx(snippet("nginx")),
-        of_caddy(shipped("Caddyfile")),
-        of_caddy(snippet("caddyfile")),
+        nginx_opens(shipped("nginx.conf")),
+        nginx_opens(snippet("nginx")),
+        caddy_opens(shipped("Caddyfile")),
+        caddy_opens(snippet("caddyfile")),
     ],
     ids=["nginx.conf", "nginx", "Caddyfile", "caddy"],
 )
-def test_the_same_paths_are_open(passes: Callable[[str], bool]) -> None:
-    """Each lets the same paths pass unasked, and no others."""
+def test_configurations_leave_same_paths_open(
+    passes: Callable[[str], bool],
+) -> None:
+    """Each configuration leaves exactly these paths open."""
     assert {path for path in OPEN | GUARDED if passes(path)} == OPEN
 
 
-def test_traefik_opens_the_same_paths(traefik: dict[str, Any]) -> None:
-    """Its two routers part the paths as the others do."""
+def test_traefik_leaves_same_paths_open(traefik: dict[str, Any]) -> None:
+    """Traefik's two routers split the paths like the other proxies."""
     routers = traefik["routers"]
-    passes = of_rule(routers["vestibule"]["rule"])
+    passes = rule_matches(routers["vestibule"]["rule"])
     assert {path for path in OPEN | GUARDED if passes(path)} == OPEN
     hosts = {
         tuple(re.findall(r"Host\(`(.*?)`\)", router["rule"]))
@@ -131,8 +133,8 @@ def test_traefik_opens_the_same_paths(traefik: dict[str, Any]) -> None:
     )
 
 
-def test_the_same_headers_are_passed_on(traefik: dict[str, Any]) -> None:
-    """Each tells the application the same things, by the same names."""
+def test_configurations_forward_same_headers(traefik: dict[str, Any]) -> None:
+    """Each sends the same identity headers to the application."""
     by_nginx = re.findall(
         r"proxy_set_header (\S+) +\$vestibule_(?!connection|upgrade)",
         shipped("nginx.conf"),
@@ -143,8 +145,10 @@ def test_the_same_headers_are_passed_on(traefik: dict[str, Any]) -> None:
     assert set(by_traefik["authResponseHeaders"]) == IDENTITY
 
 
-def test_traefik_guards_the_application(traefik: dict[str, Any]) -> None:
-    """First what is forged is taken off, then Vestibule is asked."""
+def test_traefik_drops_forged_headers_then_authenticates(
+    traefik: dict[str, Any],
+) -> None:
+    """Traefik removes the client's identity headers before verify."""
     routers, middlewares = traefik["routers"], traefik["middlewares"]
     assert routers["application"]["middlewares"] == ["forged", "gate"]
     assert routers["vestibule"]["middlewares"] == ["forged"]
@@ -157,8 +161,8 @@ def test_traefik_guards_the_application(traefik: dict[str, Any]) -> None:
     assert asked["trustForwardHeader"] is False
 
 
-def test_traefik_has_the_same_addresses(traefik: dict[str, Any]) -> None:
-    """Its services are where the others expect them."""
+def test_traefik_has_same_addresses(traefik: dict[str, Any]) -> None:
+    """Traefik's services have the addresses of the other configurations."""
     assert {
         name: [server["url"] for server in service["loadBalancer"]["servers"]]
         for name, service in traefik["services"].items()
@@ -175,8 +179,8 @@ def test_traefik_has_the_same_addresses(traefik: dict[str, Any]) -> None:
         assert VESTIBULE in text and APPLICATION in text
 
 
-def test_caddy_finds_no_fault_in_its_file(tmp_path: Path) -> None:
-    """The file is valid as it ships, and in the form that Caddy writes."""
+def test_caddyfile_is_valid_and_formatted(tmp_path: Path) -> None:
+    """The shipped Caddyfile passes `caddy validate` and `caddy fmt`."""
     proxy = Caddy(tmp_path)
     for check in (["validate", "--config"], ["fmt", "--diff"]):
         path = tmp_path / "Caddyfile"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Files of events from a real server: sent as read, whole or marked."""
+"""The export of audit events: streamed, complete or marked as broken."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -9,14 +9,14 @@ import pytest
 import requests
 
 from tests.e2e.server.accounts import account
-from tests.serving import COOKIE, Server
+from tests.serving import DB_SESSIONS, Server
 from vestibule.audit.export import EXPORT_BATCH_SIZE
 from vestibule.db.events import Event, insert_events
 
 EXPORT = "/api/v1/events/export"
 NUMBER = EXPORT_BATCH_SIZE + 500
-#: A server whose database waits at the second thousand while it is told to,
-#: or fails.
+#: A server that waits before its second batch while a file `held` exists,
+#: and fails there while a file `broken` exists.
 FAILING = """
 import time
 from pathlib import Path
@@ -40,11 +40,10 @@ main()
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """Run a server with events whose database a test can break."""
+    """Run a server with stored events whose export a test can stop."""
     running = Server(
         tmp_path,
-        AUTH_TYPE="session_db_auth",
-        SESSION_NAME=COOKIE,
+        **DB_SESSIONS,
         API_DOCS="off",
     )
     running.program = ("-c", FAILING)
@@ -65,12 +64,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def exported(server: Server, cookie: str) -> requests.Response:
-    """Return the answer to who asks for the file, unread."""
+    """Request the export; the body is not read yet."""
     return server.request("GET", EXPORT, cookie, stream=True)
 
 
-def test_a_file_is_sent_as_it_is_read(server: Server) -> None:
-    """The first events are there while others are not read yet."""
+def test_export_is_streamed(server: Server) -> None:
+    """The first events arrive while the database still holds back others."""
     cookie = account("admin").session_id
     held = server.folder / "held"
     held.touch()
@@ -82,8 +81,8 @@ def test_a_file_is_sent_as_it_is_read(server: Server) -> None:
         assert len([*first, *lines]) == NUMBER + 1
 
 
-def test_a_file_that_breaks_off_says_so(server: Server) -> None:
-    """Nobody takes the half of it for all."""
+def test_broken_export_ends_with_error_line(server: Server) -> None:
+    """A client can tell a broken export from a complete one."""
     cookie = account("admin").session_id
     broken = server.folder / "broken"
     broken.touch()

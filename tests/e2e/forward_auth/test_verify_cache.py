@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The gate knows cookies again, and only for as long as that is right."""
+"""Verify caches the response of a cookie header only while it is valid."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from vestibule.sessions.sweeper import Sweeper
 
 @dataclass
 class Caller:
-    """Somebody whose cookies the gate knows."""
+    """A user whose cookies verify has cached."""
 
     house: House
     user: User
     session_id: str
 
     def status(self, cookies: str | None = None, **headers: str) -> int:
-        """Return what the gate answers, with `cookies` for a header."""
+        """Return verify's status for a `Cookie` header."""
         if cookies is None:
             cookies = f"{COOKIE}={self.session_id}"
         return (
@@ -48,7 +48,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 def caller(
     monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> Iterator[Caller]:
-    """Return somebody who was let through a moment ago."""
+    """Return a user whose session was just verified."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     monkeypatch.setenv("SESSION_DURATION", "100")
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
@@ -62,10 +62,10 @@ def caller(
     yield known
 
 
-def test_cookies_are_not_read_again(
+def test_cached_cookie_header_is_not_parsed_again(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nothing changes the answer is there; others are asked for."""
+    """A cached header needs no request object; other headers do."""
     monkeypatch.delattr(verify, "VestibuleRequest")
     assert caller.status() == 200
     for cookies in ("", f"{COOKIE}=other", f"a=b; {COOKIE}=x"):
@@ -75,8 +75,8 @@ def test_cookies_are_not_read_again(
         caller.status(Authorization=basic(caller.user))
 
 
-def test_other_cookies_beside_it(caller: Caller) -> None:
-    """Each header is known by itself; one in conflict never is."""
+def test_each_cookie_header_is_cached_by_itself(caller: Caller) -> None:
+    """Conflicting cookies are never cached as valid."""
     mine = f"{COOKIE}={caller.session_id}"
     for _ in range(2):
         assert caller.status(f"theme=dark; {mine}") == 200
@@ -85,13 +85,13 @@ def test_other_cookies_beside_it(caller: Caller) -> None:
 
 
 def _disable(caller: Caller) -> None:
-    """Keep the user out."""
+    """Disable the user."""
     caller.user.disabled_at = caller.user.created_at
     caller.user.save()
 
 
 def _revoke(caller: Caller) -> None:
-    """End the session as its user does from another device."""
+    """Revoke the session like the user on another device."""
     assert session_queries.delete_by_digest(
         digest_of(caller.session_id), "revoked"
     )
@@ -102,26 +102,26 @@ def _remove(caller: Caller) -> None:
     caller.user.remove()
 
 
-def _be_replaced(caller: Caller) -> None:
-    """Put another mechanism in the place of the one that knew."""
+def _remove_mechanism(caller: Caller) -> None:
+    """Remove the mechanism that cached the session."""
     vars(app_module)["auth"] = None
 
 
-def _replace_a_rule(caller: Caller) -> None:
-    """Read the cookie in another way from now on."""
+def _replace_method(caller: Caller) -> None:
+    """Replace how the mechanism reads the cookie."""
     caller.house.mechanism.session_cookie = lambda _: None
 
 
-def _replace_the_class(caller: Caller) -> None:
-    """Put a mechanism of somebody's own in place, which knows nobody."""
+def _replace_class(caller: Caller) -> None:
+    """Install a custom mechanism that knows no user."""
 
-    class Nobody(SessionDBAuth):
-        """A mechanism whose sessions name no user."""
+    class Anonymous(SessionDBAuth):
+        """A mechanism whose sessions have no user."""
 
         def current_user(self, request: object = None) -> None:
-            """Return nobody."""
+            """Return `None`."""
 
-    vars(app_module)["auth"] = Nobody()
+    vars(app_module)["auth"] = Anonymous()
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def _replace_the_class(caller: Caller) -> None:
         _disable,
         _revoke,
         _remove,
-        _be_replaced,
-        _replace_a_rule,
-        _replace_the_class,
+        _remove_mechanism,
+        _replace_method,
+        _replace_class,
     ],
 )
-def test_what_changes_counts_at_once(
+def test_change_invalidates_cached_response(
     caller: Caller, end: Callable[[Caller], None]
 ) -> None:
     """The next request with the same cookies is refused."""
@@ -143,24 +143,26 @@ def test_what_changes_counts_at_once(
     assert caller.status() == 401
 
 
-def test_another_name_of_the_cookie(
+def test_changed_session_name_invalidates_cache(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`SESSION_NAME` counts at each request."""
+    """`SESSION_NAME` is read on each request."""
     monkeypatch.setenv("SESSION_NAME", "another")
     assert caller.status() == 401
 
 
-def test_the_last_moment(caller: Caller, set_clock: SetClock) -> None:
-    """The limit of the session is that of what is known."""
+def test_cached_response_expires_with_session(
+    caller: Caller, set_clock: SetClock
+) -> None:
+    """The cached response is valid as long as the session."""
     set_clock.advance(100)
     assert caller.status() == 200
     set_clock.advance(1e-6)
     assert caller.status() == 401
 
 
-def test_a_change_of_the_user_is_told(caller: Caller) -> None:
-    """The next answer has the user as it is stored now."""
+def test_changed_user_is_returned(caller: Caller) -> None:
+    """The next response shows the user as stored now."""
     caller.user.first_name = "Ada"
     caller.user.save()
     answer = caller.house.app.test_client(use_cookies=False).get(
@@ -169,10 +171,10 @@ def test_a_change_of_the_user_is_told(caller: Caller) -> None:
     assert answer.get_json()["first_name"] == "Ada"
 
 
-def test_what_is_kept_is_bounded(
+def test_cache_is_bounded(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond a number of headers it begins anew, and forgets the rest."""
+    """Beyond its maximum size the cache is cleared."""
     monkeypatch.setattr(user_response, "MAX_CACHED_SESSIONS", 2)
     mine = f"{COOKIE}={caller.session_id}"
     for number in range(5):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Clients that use the service while it is killed, and their journal.
+"""Clients that use a service while it is killed, and their journals.
 
-Its law: an entry says what the service acknowledged; `None` says that it
-was asked for something and did not answer, so either may be true.
+An entry records what the service acknowledged; `None` means that there was no
+response, so either may be true.
 """
 
 import threading
@@ -12,17 +12,14 @@ from typing import Any
 
 import requests
 
-from tests.serving import COOKIE, Server
+from tests.serving import COOKIE, LOGIN, LOGOUT, USERS, Server
 
 PASSWORD = "H0lbertonSchool98!"
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-USERS = "/api/v1/users"
 
 
 @dataclass
 class Account:
-    """A user that was asked for: whether it is there, and its id."""
+    """A user that a client requested: whether it exists, and its id."""
 
     email: str
     user_id: str = ""
@@ -31,7 +28,7 @@ class Account:
 
 @dataclass
 class Session:
-    """A session that was acknowledged: whether it is still there."""
+    """A session that was acknowledged: whether it still exists."""
 
     session_id: str
     account: Account
@@ -40,7 +37,7 @@ class Session:
 
 @dataclass
 class Journal:
-    """What one client asked for, and what the service acknowledged."""
+    """The requests of one client and what the service acknowledged."""
 
     accounts: list[Account] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
@@ -48,10 +45,10 @@ class Journal:
 
 
 class Client(threading.Thread):
-    """Logs in and out, adds and deletes users, until it is told to stop.
+    """A client that logs in and out, adds and deletes users, until stopped.
 
-    Each client has accounts of its own and does one thing after another,
-    so its journal is the truth about them.
+    Each client has accounts of its own and sends one request at a time, so its
+    journal is complete.
     """
 
     def __init__(
@@ -62,7 +59,7 @@ class Client(threading.Thread):
         chance: Random,
         stop: threading.Event,
     ) -> None:
-        """Prepare to act by `chance`, authenticated by the session `key`."""
+        """Prepare to act randomly, authenticated by the session `key`."""
         super().__init__(name="client", daemon=True)
         self._server = server
         self._journal = journal
@@ -71,7 +68,7 @@ class Client(threading.Thread):
         self._stopping = stop
 
     def run(self) -> None:
-        """Do one thing after another."""
+        """Send one request after another."""
         acts = [self._login] * 3 + [self._logout] * 2
         acts += [self._add] * 2 + [self._delete]
         while not self._stopping.is_set():
@@ -95,7 +92,7 @@ class Client(threading.Thread):
         return None
 
     def _login(self) -> None:
-        """Begin a session of an account that is there."""
+        """Log in to an existing account."""
         ours = [one for one in self._journal.accounts if one.there]
         account = self._chance.choice([*ours, self._key.account])
         answer = self._ask(
@@ -110,7 +107,7 @@ class Client(threading.Thread):
             self._journal.sessions.append(Session(session_id, account))
 
     def _logout(self) -> None:
-        """End one of the sessions."""
+        """Log out of one of the sessions."""
         live = [one for one in self._journal.sessions if one.there]
         if live:
             session = self._chance.choice(live)
@@ -119,7 +116,7 @@ class Client(threading.Thread):
                 session.there = False
 
     def _add(self) -> None:
-        """Add an account of a new email."""
+        """Add an account with a new email."""
         name = f"{self._chance.getrandbits(64):x}"
         account = Account(f"{name}@hbtn.io")
         self._journal.accounts.append(account)
@@ -135,7 +132,7 @@ class Client(threading.Thread):
             account.there = True
 
     def _delete(self) -> None:
-        """Delete one of the accounts, and so its sessions."""
+        """Delete one of the accounts and thereby its sessions."""
         ours = [one for one in self._journal.accounts if one.there]
         if not ours:
             return

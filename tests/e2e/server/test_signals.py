@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ctrl-C in a terminal, which reaches all processes of the service."""
+"""Signals to the whole process group, as Ctrl-C in a terminal sends them."""
 
 import os
 import signal
@@ -7,18 +7,18 @@ import signal
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import COOKIE
+from tests.serving import DB_SESSIONS
 
 
 @pytest.mark.parametrize("attempt", range(2))
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_at_once(
+def test_signal_to_all_processes_ends_server(
     serve: Serve, ending: signal.Signals, attempt: int
 ) -> None:
-    """A signal to the workers and their parent ends them, as one to the
-    parent does; some attempts, for the order of events is left to luck.
+    """A signal to workers and parent ends the server like one to the parent.
+    The order of events is random, so the test runs twice.
     """
-    server = serve(AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE)
+    server = serve(**DB_SESSIONS)
     for pid in (*server.workers(), server.process.pid):
         os.kill(pid, ending)
     assert server.process.wait(10) == 0

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a start prints while nobody has an account: where to go, a code."""
+"""The setup code that a start prints while there is no user."""
 
 import pytest
 
 from tests.conftest import Serve
-from tests.printed import invitation_of
-from tests.serving import COOKIE, Server
+from tests.serving import DB_SESSIONS, Server
+from tests.startup_output import printed_setup_code
 from vestibule.accounts.first_admin import create_first_admin
 from vestibule.accounts.one_time_code import digest_of_code
 from vestibule.accounts.permissions import LOCAL
@@ -15,9 +15,8 @@ from vestibule.db.tables import SETUP_CODES
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.server.granian import _setup_invitation
 
-PAGES = {
-    "AUTH_TYPE": "session_db_auth",
-    "SESSION_NAME": COOKIE,
+WEB_SETTINGS = {
+    **DB_SESSIONS,
     "SESSION_DURATION": "60",
     "WEB_PAGES": "on",
 }
@@ -25,15 +24,17 @@ NO_USER = "There is no user yet"
 
 
 def printed_until_stopped(server: Server) -> str:
-    """Return all that a server prints until it is told to end."""
+    """Stop a server and return all its output."""
     assert server.stop() == 0
     return "".join(server.output)
 
 
-def test_a_start_without_users_prints_a_code(serve: Serve) -> None:
-    """With the address; the code is good, and is stored as a digest."""
-    server = serve(**PAGES)
-    address, code = invitation_of(server)
+def test_start_without_users_prints_setup_code(serve: Serve) -> None:
+    """The output has the setup address and a valid code; only the code's
+    digest is stored.
+    """
+    server = serve(**WEB_SETTINGS)
+    address, code = printed_setup_code(server)
     assert address == f"{server.url}/setup"
     stored = database().fetch_all(SETUP_CODES.select())
     assert [row.code_digest for row in stored] == [digest_of_code(code)]
@@ -44,12 +45,12 @@ def test_a_start_without_users_prints_a_code(serve: Serve) -> None:
     create_first_admin(code, "ada@example.com", "violet umbrella", actor=LOCAL)
 
 
-def test_each_start_prints_a_code_of_its_own(serve: Serve) -> None:
-    """The one before goes on, for whoever has written it down."""
-    first = serve(**PAGES)
-    codes = {invitation_of(first)[1]}
+def test_each_start_prints_new_code(serve: Serve) -> None:
+    """The codes of earlier starts stay valid."""
+    first = serve(**WEB_SETTINGS)
+    codes = {printed_setup_code(first)[1]}
     first.stop()
-    codes.add(invitation_of(serve(**PAGES))[1])
+    codes.add(printed_setup_code(serve(**WEB_SETTINGS))[1])
     assert len(codes) == 2
     assert len(database().fetch_all(SETUP_CODES.select())) == 2
 
@@ -58,10 +59,10 @@ def test_each_start_prints_a_code_of_its_own(serve: Serve) -> None:
     ("host", "shown"),
     [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("a.example", "a.example")],
 )
-def test_the_address_is_one_that_opens(
+def test_setup_address_can_be_opened(
     monkeypatch: pytest.MonkeyPatch, host: str, shown: str
 ) -> None:
-    """Not every browser takes the one that stands for all."""
+    """A wildcard address is shown as the loopback address."""
     monkeypatch.setenv("WEB_PAGES", "on")
     said = _setup_invitation(SessionDBAuth, host, 5000)
     assert f"     http://{shown}:5000/setup\n" in said
@@ -72,17 +73,19 @@ def test_the_address_is_one_that_opens(
     [{"WEB_PAGES": "off"}, {"AUTH_TYPE": "basic_auth"}],
     ids=["no pages", "no sessions"],
 )
-def test_no_code_without_pages(serve: Serve, settings: dict[str, str]) -> None:
-    """There would be nothing to type it into."""
-    said = printed_until_stopped(serve(**PAGES | settings))
+def test_no_code_without_web_pages(
+    serve: Serve, settings: dict[str, str]
+) -> None:
+    """Without web pages the output names the command line instead."""
+    said = printed_until_stopped(serve(**WEB_SETTINGS | settings))
     assert NO_USER not in said
     assert "users add" in said
     assert database().fetch_all(SETUP_CODES.select()) == []
 
 
-def test_no_code_once_there_is_a_user(serve: Serve) -> None:
-    """However that user came."""
+def test_no_code_if_user_exists(serve: Serve) -> None:
+    """A service with a user prints no setup code."""
     User(email="bob@example.com").save()
-    said = printed_until_stopped(serve(**PAGES))
+    said = printed_until_stopped(serve(**WEB_SETTINGS))
     assert NO_USER not in said
     assert database().fetch_all(SETUP_CODES.select()) == []

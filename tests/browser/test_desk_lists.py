@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.admin_urls import admin_urls
-from tests.app.api.house import built
+from tests.app.api.service import build_service
 from tests.browser.conftest import Visit
 from tests.browser.scenes import enter
 from tests.browser.town import NOBODY, Town
@@ -190,7 +190,7 @@ def test_a_member_learns_nothing(
     """Each address that the application has is one page, and says no."""
     monkeypatch.setenv("WEB_PAGES", "on")
     monkeypatch.setenv("SESSION_NAME", "any")
-    routes = built(app_module, "session_db_auth").app.url_map
+    routes = build_service(app_module, "session_db_auth").app.url_map
     visitor = visit(town.server)
     enter(visitor, town.newcomer)
     visitor.open("/admin/nowhere", 403)

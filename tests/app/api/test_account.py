@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     ME,
     NEW,
     NOT_FOUND,
     PASSWORD,
     REFRESH,
     SESSIONS,
-    House,
+    Service,
     basic,
     session_id_of,
     stored_user,
@@ -53,11 +53,11 @@ def is_password(user: User, password: str) -> bool:
     return stored is not None and stored.is_valid_password(password)
 
 
-def test_a_new_password_ends_the_other_sessions(house: House) -> None:
+def test_a_new_password_ends_the_other_sessions(service: Service) -> None:
     """The asking one goes on by a new id; its old id is worth nothing."""
     user = stored_user()
-    client, other = house.known(user), house.known(user)
-    bystander = house.known(stored_user())
+    client, other = service.client_for(user), service.client_for(user)
+    bystander = service.client_for(stored_user())
     before = session_id_of(client)
     (handle,) = [
         one["id"] for one in client.get(SESSIONS).get_json() if one["current"]
@@ -71,13 +71,13 @@ def test_a_new_password_ends_the_other_sessions(house: House) -> None:
     assert (only["id"], only["current"]) == (handle, True)
     ended = other.get(ME)
     assert ended.headers["Session-Ended"] == "reason=password_changed"
-    stolen = house.holder(before).get(ME)
+    stolen = service.client_with_session(before).get(ME)
     assert stolen.status_code == 403
     assert stolen.headers["Session-Ended"] == "reason=rotated"
     assert bystander.get(ME).status_code == 200
     assert is_password(user, NEW)
-    assert house.log_in(user)[1].status_code == 401
-    assert house.log_in(user, NEW)[1].status_code == 200
+    assert service.log_in(user)[1].status_code == 401
+    assert service.log_in(user, NEW)[1].status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_what_is_no_new_password(
     build: Build, body: Any, status: int, text: str
 ) -> None:
     """The answer says which; password and sessions stay as they were."""
-    house = build("session_db_auth")
+    service = build("session_db_auth")
     user = stored_user(email="gwendoline@example.com")
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     answer = client.put(PASSWORD_PATH, json=body)
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})
     assert "Set-Cookie" not in answer.headers
@@ -169,9 +169,9 @@ def test_a_password_and_its_sessions_change_together(
     build: Build, table: str
 ) -> None:
     """What fails between them leaves the old password, and both sessions."""
-    house = build("session_db_auth")
+    service = build("session_db_auth")
     user = stored_user()
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     act = {"user_sessions": "DELETE", "ended_sessions": "INSERT"}[table]
     with database().transaction() as connection:
         connection.execute(
@@ -198,7 +198,7 @@ def test_sessions_in_the_database_end_whoever_serves(
     """Another server may keep sessions there; they end with the password."""
     user = stored_user()
     session_id = SessionDBAuth().create_session(user.id)
-    assert change(build(auth_type).known(user)).status_code == 200
+    assert change(build(auth_type).client_for(user)).status_code == 200
     assert SessionDBAuth().user_id_for_session_id(session_id) is None
 
 
@@ -206,7 +206,7 @@ def test_sessions_in_the_database_end_whoever_serves(
 def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
     """By Basic there is no session to renew."""
     user = stored_user()
-    client = build(auth_type).known(user)
+    client = build(auth_type).client_for(user)
     answer = change(client)
     assert answer.status_code == 200
     assert ("Set-Cookie" in answer.headers) is (auth_type != "basic_auth")
@@ -223,18 +223,18 @@ def test_nobody_has_no_account(
 
 
 def test_an_email_needs_a_recent_proof(
-    house: House, moved_clock: SetClock
+    service: Service, set_clock: SetClock
 ) -> None:
     """The login is one for five minutes; a refresh is a new one."""
     user = stored_user()
-    client = house.known(user)
-    moved_clock.advance(300)
+    client = service.client_for(user)
+    set_clock.advance(300)
     answer = client.put(EMAIL_PATH, json={"email": "one@example.com"})
     assert (answer.status_code, answer.get_json()["email"]) == (
         200,
         "one@example.com",
     )
-    moved_clock.advance(1)
+    set_clock.advance(1)
     answer = client.put(EMAIL_PATH, json={"email": "two@example.com"})
     assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
     assert client.post(REFRESH, data={"password": PASSWORD}).status_code == 200
@@ -244,15 +244,15 @@ def test_an_email_needs_a_recent_proof(
     assert stored is not None
     assert stored.email == "two@example.com"
     form = {"email": "two@example.com", "password": PASSWORD}
-    login = house.client().post("/api/v1/auth_session/login", data=form)
+    login = service.client().post("/api/v1/auth_session/login", data=form)
     assert login.status_code == 200
 
 
 def test_a_session_of_a_script_has_no_proof(build: Build) -> None:
     """Nobody showed a password for it."""
-    house = build("session_db_auth")
-    session_id = house.mechanism.create_session(stored_user().id)
-    answer = house.holder(session_id).put(
+    service = build("session_db_auth")
+    session_id = service.mechanism.create_session(stored_user().id)
+    answer = service.client_with_session(session_id).put(
         EMAIL_PATH, json={"email": "one@example.com"}
     )
     assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
@@ -261,7 +261,7 @@ def test_a_session_of_a_script_has_no_proof(build: Build) -> None:
 def test_basic_proves_itself(build: Build) -> None:
     """Each request has the password."""
     user = stored_user()
-    client = build("basic_auth").known(user)
+    client = build("basic_auth").client_for(user)
     answer = client.put(EMAIL_PATH, json={"email": "one@example.com"})
     assert answer.status_code == 200
 
@@ -281,23 +281,23 @@ def test_what_is_no_new_email(build: Build, body: Any, text: str) -> None:
     """A 400 says why, and the address stays."""
     stored_user(email="taken@example.com")
     user = stored_user()
-    client = build("session_db_auth").known(user)
+    client = build("session_db_auth").client_for(user)
     answer = client.put(EMAIL_PATH, json=body)
     assert (answer.status_code, answer.get_json()) == (400, {"error": text})
     assert client.get(ME).get_json()["email"] == user.email
 
 
-def test_a_refresh_gives_a_new_id(house: House) -> None:
+def test_a_refresh_gives_a_new_id(service: Service) -> None:
     """The handle stays, and so do the other sessions."""
     user = stored_user()
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     before = session_id_of(client)
     handles = {one["id"] for one in client.get(SESSIONS).get_json()}
     answer = client.post(REFRESH, data={"password": PASSWORD})
     assert answer.get_json() == user.to_json()
     assert session_id_of(client) != before
     assert {one["id"] for one in client.get(SESSIONS).get_json()} == handles
-    stolen = house.holder(before).get(ME)
+    stolen = service.client_with_session(before).get(ME)
     assert stolen.headers["Session-Ended"] == "reason=rotated"
     assert other.get(ME).status_code == 200
 
@@ -311,10 +311,10 @@ def test_a_refresh_gives_a_new_id(house: House) -> None:
     ],
 )
 def test_what_is_no_refresh(
-    house: House, form: dict[str, str], status: int, text: str
+    service: Service, form: dict[str, str], status: int, text: str
 ) -> None:
     """The session goes on by its old id, without a new proof."""
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     before = session_id_of(client)
     answer = client.post(REFRESH, data=form)
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})

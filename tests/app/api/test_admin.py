@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     ME,
     NOT_FOUND,
     PASSWORD,
     REFRESH,
     USERS,
-    House,
+    Service,
     stored_user,
 )
 from tests.clocks import SetClock
@@ -33,10 +33,15 @@ EVERYBODY = "/api/v1/sessions"
 
 
 @pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_admins_only(house: House, method: str, end: str, body: Any) -> None:
+def test_admins_only(
+    service: Service, method: str, end: str, body: Any
+) -> None:
     """A member has 403, whether the user exists or not; an admin 404."""
     user = stored_user()
-    client, admin = house.known(user), house.known(stored_user("admin"))
+    client, admin = (
+        service.client_for(user),
+        service.client_for(stored_user("admin")),
+    )
     for user_id in (user.id, "nobody"):
         answer = client.open(
             f"{USERS}/{user_id}{end}", method=method, json=body
@@ -59,10 +64,10 @@ def test_nobody_is_no_admin(
     assert client.delete(EVERYBODY).status_code == 403
 
 
-def test_a_role_counts_at_once(house: House) -> None:
+def test_a_role_counts_at_once(service: Service) -> None:
     """For the sessions that are open already; the last admin stays one."""
     user, admin = stored_user(), stored_user("admin")
-    client, chief = house.known(user), house.known(admin)
+    client, chief = service.client_for(user), service.client_for(admin)
     path = f"{USERS}/{user.id}/role"
     answer = chief.put(path, json={"role": "admin"})
     assert answer.get_json()["id"] == user.id
@@ -91,7 +96,7 @@ def test_what_cannot_be_meant(
 ) -> None:
     """A 400 names the field, and nothing changes."""
     user = stored_user()
-    admin = build("basic_auth").known(stored_user("admin"))
+    admin = build("basic_auth").client_for(stored_user("admin"))
     answer = admin.put(f"{USERS}/{user.id}/{end}", json=body)
     assert answer.status_code == 400
     assert answer.get_json() == {"error": "Wrong format", **told}
@@ -100,25 +105,28 @@ def test_what_cannot_be_meant(
     assert (stored.role, stored.disabled_at) == ("member", None)
 
 
-def test_who_is_disabled_is_out(house: House) -> None:
+def test_who_is_disabled_is_out(service: Service) -> None:
     """All sessions end; enabling asks for a new login."""
     user = stored_user()
-    client, admin = house.known(user), house.known(stored_user("admin"))
+    client, admin = (
+        service.client_for(user),
+        service.client_for(stored_user("admin")),
+    )
     path = f"{USERS}/{user.id}/disabled"
     assert admin.put(path, json={"disabled": True}).status_code == 200
     ended = client.get(ME)
     assert ended.headers["Session-Ended"] == "reason=user_disabled"
-    assert house.log_in(user)[1].status_code == 401
+    assert service.log_in(user)[1].status_code == 401
     assert admin.put(path, json={"disabled": False}).status_code == 200
     assert client.get(ME).status_code == 403
-    assert house.log_in(user)[1].status_code == 200
+    assert service.log_in(user)[1].status_code == 200
 
 
-def test_a_users_sessions(house: House) -> None:
+def test_a_users_sessions(service: Service) -> None:
     """An admin sees them, no secret, and ends them."""
     user = stored_user()
-    clients = [house.known(user) for _ in range(2)]
-    admin = house.known(stored_user("admin"))
+    clients = [service.client_for(user) for _ in range(2)]
+    admin = service.client_for(stored_user("admin"))
     path = f"{USERS}/{user.id}/sessions"
     listed = admin.get(path).get_json()
     assert [one["current"] for one in listed] == [False, False]
@@ -129,10 +137,10 @@ def test_a_users_sessions(house: House) -> None:
         assert ended.headers["Session-Ended"] == "reason=revoked_by_admin"
 
 
-def test_everybodys_sessions(house: House) -> None:
+def test_everybodys_sessions(service: Service) -> None:
     """That of the admin who asks goes too."""
-    clients = [house.known(stored_user()) for _ in range(2)]
-    admin = house.known(stored_user("admin"))
+    clients = [service.client_for(stored_user()) for _ in range(2)]
+    admin = service.client_for(stored_user("admin"))
     assert clients[0].delete(EVERYBODY).status_code == 403
     assert admin.delete(EVERYBODY).get_json() == {"ended": 3}
     for client in (*clients, admin):
@@ -147,23 +155,23 @@ CHANGES: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize("profile", ["contract", "hardened"])
 def test_changes_need_a_recent_proof(
-    build: Build, moved_clock: SetClock, profile: str
+    build: Build, set_clock: SetClock, profile: str
 ) -> None:
     """A thief of an admin's session throws nobody out, makes no admin and
     gets no reset code; after a new proof the admin may.
     """
-    house = build(
+    service = build(
         "session_db_auth",
         SECURITY_PROFILE=profile,
         SESSION_NAME="__Host-s",
         COOKIE_SECURE="auto",
     )
-    user, admin = stored_user(), house.known(stored_user("admin"))
+    user, admin = stored_user(), service.client_for(stored_user("admin"))
     changes = [
         (method, f"{USERS}/{user.id}{end}", body)
         for method, end, body in CHANGES
     ] + [("DELETE", EVERYBODY, None)]
-    moved_clock.advance(301)
+    set_clock.advance(301)
     for method, path, body in changes:
         answer = admin.open(path, method=method, json=body)
         assert answer.status_code == 403, path
@@ -179,12 +187,12 @@ def test_changes_need_a_recent_proof(
 
 
 def test_by_basic_each_request_is_a_proof(
-    build: Build, moved_clock: SetClock
+    build: Build, set_clock: SetClock
 ) -> None:
     """A password that comes along is asked for no second time."""
     user, admin = stored_user(), stored_user("admin")
-    client = build("basic_auth").known(admin)
-    moved_clock.advance(301)
+    client = build("basic_auth").client_for(admin)
+    set_clock.advance(301)
     for method, end, body in CHANGES:
         answer = client.open(
             f"{USERS}/{user.id}{end}", method=method, json=body
@@ -194,7 +202,7 @@ def test_by_basic_each_request_is_a_proof(
 
 def test_by_basic_there_are_no_sessions(build: Build) -> None:
     """A 404, once it is an admin who asks."""
-    admin = build("basic_auth").known(stored_user("admin"))
+    admin = build("basic_auth").client_for(stored_user("admin"))
     path = f"{USERS}/{stored_user().id}/sessions"
     for answer in (
         admin.get(path),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     LOGIN,
     LOGOUT,
@@ -16,7 +16,7 @@ from tests.app.api.house import (
     REFRESH,
     STATUS,
     USERS,
-    House,
+    Service,
     stored_user,
 )
 from vestibule.db.models.user import User
@@ -36,13 +36,13 @@ TLS = {"base_url": "https://app.example"}
 EVIL = "https://evil.example"
 
 
-def answers(house: House, **more: Any) -> Iterator[tuple[int, Any]]:
+def answers(service: Service, **more: Any) -> Iterator[tuple[int, Any]]:
     """Yield an answer of each kind, with the status it should have."""
-    client = house.client()
+    client = service.client()
     yield 200, client.get(STATUS, **more)
     yield 204, client.head(STATUS, **more)
     yield 401, client.get(USERS, **more)
-    known = house.log_in(stored_user(), **more)[0]
+    known = service.log_in(stored_user(), **more)[0]
     yield 404, known.get("/api/v1/nothing", **more)
     yield 405, client.get(LOGIN, **more)
     yield (
@@ -56,9 +56,9 @@ def answers(house: House, **more: Any) -> Iterator[tuple[int, Any]]:
 
 
 @pytest.mark.parametrize("base", [{}, TLS])
-def test_every_answer_has_them(house: House, base: dict[str, str]) -> None:
+def test_every_answer_has_them(service: Service, base: dict[str, str]) -> None:
     """Whatever the status; HSTS where the client came by TLS."""
-    for status, answer in answers(house, **base):
+    for status, answer in answers(service, **base):
         assert answer.status_code == (200 if status == 204 else status)
         for name, value in ALWAYS.items():
             assert answer.headers.getlist(name) == [value], (status, name)
@@ -71,7 +71,7 @@ def test_every_answer_has_them(house: House, base: dict[str, str]) -> None:
 
 
 def test_a_defect_has_them_too(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bare 500 that tells nothing."""
 
@@ -79,7 +79,7 @@ def test_a_defect_has_them_too(
         """Fail as a defect does."""
         raise KeyError("detail")
 
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     monkeypatch.setattr(User, "count", fail)
     answer = client.get("/api/v1/stats")
     assert answer.status_code == 500
@@ -101,9 +101,9 @@ def test_who_came_by_tls_a_trusted_proxy_says(
     build: Build, peer: str, forwarded: str | None, is_tls: bool
 ) -> None:
     """HSTS and the cookie's `Secure` go by it, and by nobody else."""
-    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    service = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
     headers = {} if forwarded is None else {"X-Forwarded-Proto": forwarded}
-    answer = house.log_in(
+    answer = service.log_in(
         stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
     )[1]
     assert ("Strict-Transport-Security" in answer.headers) is is_tls
@@ -164,13 +164,13 @@ def test_a_refusal_says_how_to_authenticate(
         )
 
 
-def test_a_wrong_password_says_so_too(house: House) -> None:
+def test_a_wrong_password_says_so_too(service: Service) -> None:
     """RFC 9110 asks it of every 401: of a refresh and a change, too."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     body = {"current_password": "x", "new_password": "violet umbrella"}
     for answer in (
-        house.log_in(user, "wrong")[1],
+        service.log_in(user, "wrong")[1],
         client.post(REFRESH, data={"password": "wrong"}),
         client.put(f"{ME}/password", json=body),
     ):
@@ -190,13 +190,13 @@ def test_a_wrong_password_says_so_too(house: House) -> None:
     ],
 )
 def test_what_another_site_sends_is_refused(
-    house: House, headers: dict[str, str]
+    service: Service, headers: dict[str, str]
 ) -> None:
     """Whoever is logged in: nothing happens, and reading goes on."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     for answer in (
-        house.log_in(user, headers=headers)[1],
+        service.log_in(user, headers=headers)[1],
         client.delete(LOGOUT, headers=headers),
         client.post(USERS, json={}, headers=headers),
         client.put(f"{USERS}/{user.id}", json={}, headers=headers),
@@ -218,10 +218,10 @@ def test_what_another_site_sends_is_refused(
     ],
 )
 def test_what_the_own_site_sends_passes(
-    house: House, headers: dict[str, str]
+    service: Service, headers: dict[str, str]
 ) -> None:
     """So does a program, which says nothing."""
-    client, answer = house.log_in(stored_user(), headers=headers)
+    client, answer = service.log_in(stored_user(), headers=headers)
     assert answer.status_code == 200
     assert client.delete(LOGOUT, headers=headers).status_code == 200
 
@@ -240,11 +240,11 @@ def test_a_page_without_tls_is_another_site(
     build: Build, peer: str, forwarded: str | None, origin: str, status: int
 ) -> None:
     """To a request that came by TLS; else both schemes are the own one."""
-    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    service = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
     headers = {"Origin": origin}
     if forwarded is not None:
         headers["X-Forwarded-Proto"] = forwarded
-    answer = house.log_in(
+    answer = service.log_in(
         stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
     )[1]
     assert answer.status_code == status
@@ -263,8 +263,8 @@ def test_the_flags_of_the_cookie(
     build: Build, base: dict[str, str], setting: str, is_secure: bool
 ) -> None:
     """Those of the login are those of every other cookie that is set."""
-    house = build("session_db_auth", COOKIE_SECURE=setting)
-    client, answer = house.log_in(stored_user(), **base)
+    service = build("session_db_auth", COOKIE_SECURE=setting)
+    client, answer = service.log_in(stored_user(), **base)
     flags = ["HttpOnly", "Path=/", "SameSite=Lax"]
     wanted = [*flags, "Secure"] if is_secure else flags
     again = client.post(REFRESH, data={"password": PASSWORD}, **base)

@@ -4,7 +4,7 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import FORBIDDEN, STATUS, stored_user
+from tests.app.api.service import FORBIDDEN, STATUS, stored_user
 from vestibule.mechanisms import MECHANISMS
 
 

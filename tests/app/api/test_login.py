@@ -10,14 +10,14 @@ from flask import Flask, jsonify, request
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     LOGIN,
     LOGOUT,
     ME,
     NOT_FOUND,
     PASSWORD,
-    House,
+    Service,
     basic,
     session_id_of,
     stored_user,
@@ -44,10 +44,10 @@ def test_without_sessions_there_is_no_login(
 ) -> None:
     """A 404 for login, and for logout of whoever passes the filter."""
     user = stored_user()
-    house = build(auth_type)
-    _, answer = house.log_in(user)
+    service = build(auth_type)
+    _, answer = service.log_in(user)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
-    answer = house.client().delete(
+    answer = service.client().delete(
         LOGOUT, headers={"Authorization": basic(user)}
     )
     assert answer.status_code == (403 if auth_type == "auth" else 404)
@@ -73,20 +73,20 @@ def test_without_sessions_there_is_no_login(
     ],
 )
 def test_what_is_no_login(
-    house: House, form: dict[str, str], status: int, text: str
+    service: Service, form: dict[str, str], status: int, text: str
 ) -> None:
     """Each reason has its answer, and none has a cookie."""
     stored_user(email="bob@example.com")
-    answer = house.client().post(LOGIN, data=form)
+    answer = service.client().post(LOGIN, data=form)
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})
     assert "Set-Cookie" not in answer.headers
     assert ("WWW-Authenticate" in answer.headers) is (status == 401)
 
 
-def test_in_and_out(house: House) -> None:
+def test_in_and_out(service: Service) -> None:
     """A login opens a session, a logout ends it, and says why later."""
     user = stored_user()
-    client, answer = house.log_in(user)
+    client, answer = service.log_in(user)
     assert answer.get_json() == user.to_json()
     session_id = session_id_of(client)
     assert client.get(ME).get_json() == user.to_json()
@@ -94,60 +94,60 @@ def test_in_and_out(house: House) -> None:
     assert (answer.status_code, answer.get_json()) == (200, {})
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert client.get_cookie("_my_session_id") is None
-    holder = house.holder(session_id)
+    holder = service.client_with_session(session_id)
     for answer in (holder.get(ME), holder.delete(LOGOUT)):
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
         assert answer.headers["Session-Ended"] == "reason=logged_out"
 
 
-def test_why_is_only_for_who_has_the_secret(house: House) -> None:
+def test_why_is_only_for_who_has_the_secret(service: Service) -> None:
     """Any other cookie, a handle or the digest too, learns nothing."""
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     handle = client.get("/api/v1/auth_session/sessions").get_json()[0]["id"]
     session_id = session_id_of(client)
     client.delete(LOGOUT)
     for guess in ("x", handle, session_id[:-1], session_id.upper() + "A"):
-        answer = house.holder(guess).get(ME)
+        answer = service.client_with_session(guess).get(ME)
         assert answer.status_code == 403
         assert "Session-Ended" not in answer.headers
-    answer = house.client().get(ME, headers={"Authorization": "Test"})
+    answer = service.client().get(ME, headers={"Authorization": "Test"})
     assert "Session-Ended" not in answer.headers
 
 
 def test_without_a_name_nobody_gets_in(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A login that would succeed answers 500 before any session is made."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     monkeypatch.delenv("SESSION_NAME")
-    answer = house.log_in(user)[1]
+    answer = service.log_in(user)[1]
     assert answer.status_code == 500
     assert answer.get_json() == {"error": "SESSION_NAME is not set"}
-    assert len(house.mechanism.store.listed(user.id)) == 1
+    assert len(service.mechanism.store.listed(user.id)) == 1
     assert client.get(ME).status_code == 401
 
 
-def test_what_came_along_ends(house: House) -> None:
+def test_what_came_along_ends(service: Service) -> None:
     """A session from before the login is worth nothing after it."""
     user, other = stored_user(), stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     planted = session_id_of(client)
     form = {"email": other.email, "password": PASSWORD}
     assert client.post(LOGIN, data=form).status_code == 200
     assert session_id_of(client) != planted
-    answer = house.holder(planted).get(ME)
+    answer = service.client_with_session(planted).get(ME)
     assert answer.status_code == 403
     assert answer.headers["Session-Ended"] == "reason=replaced"
     assert client.get(ME).get_json()["id"] == other.id
 
 
-def test_who_is_disabled_is_told_of_a_wrong_password(house: House) -> None:
+def test_who_is_disabled_is_told_of_a_wrong_password(service: Service) -> None:
     """The answer is that of a wrong password; sessions end with it."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    answer = house.log_in(user)[1]
+    answer = service.log_in(user)[1]
     assert answer.status_code == 401
     assert answer.get_json() == {"error": "wrong password"}
     answer = client.get(ME)
@@ -157,11 +157,11 @@ def test_who_is_disabled_is_told_of_a_wrong_password(house: House) -> None:
 
 @pytest.mark.parametrize("what", ["password", "disabled", "removed"])
 def test_a_login_that_is_overtaken_opens_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch, what: str
+    service: Service, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """What ends all sessions also ends the one that begins just then."""
     user = stored_user()
-    kind = type(house.mechanism)
+    kind = type(service.mechanism)
     create = kind.create_session
     made: list[str] = []
 
@@ -180,19 +180,19 @@ def test_a_login_that_is_overtaken_opens_nothing(
         return made[0]
 
     monkeypatch.setattr(kind, "create_session", overtaken)
-    answer = house.log_in(user)[1]
+    answer = service.log_in(user)[1]
     assert answer.status_code == 401
     assert answer.get_json() == {"error": "wrong password"}
     assert "Set-Cookie" not in answer.headers
-    assert house.holder(made[0]).get(ME).status_code == 403
-    assert not house.mechanism.store.listed(user.id)
+    assert service.client_with_session(made[0]).get(ME).status_code == 403
+    assert not service.mechanism.store.listed(user.id)
 
 
 def test_a_mechanism_of_ones_own_logs_in_and_out(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One with the two methods and nothing else of ours has sessions."""
-    house = build("session_auth")
+    service = build("session_auth")
     user = stored_user()
 
     class Own:
@@ -216,7 +216,7 @@ def test_a_mechanism_of_ones_own_logs_in_and_out(
 
     own = Own()
     monkeypatch.setattr("api.v1.app.auth", own)
-    client, answer = house.log_in(user)
+    client, answer = service.log_in(user)
     assert answer.status_code == 200
     assert session_id_of(client) == "one"
     assert own.open_for == user.id
@@ -230,7 +230,7 @@ def test_a_mechanism_that_only_begins_sessions(
     build: Build, monkeypatch: pytest.MonkeyPatch, base: type[Auth]
 ) -> None:
     """Somebody's own `create_session` is enough to log in."""
-    house = build("session_auth")
+    service = build("session_auth")
 
     class Beginning(base):  # type: ignore[misc, valid-type]
         """A mechanism that keeps its sessions elsewhere."""
@@ -241,7 +241,10 @@ def test_a_mechanism_that_only_begins_sessions(
 
     user = stored_user()
     monkeypatch.setattr("api.v1.app.auth", Beginning())
-    for client in (house.client(), house.holder("from-before")):
+    for client in (
+        service.client(),
+        service.client_with_session("from-before"),
+    ):
         form = {"email": user.email, "password": PASSWORD}
         answer = client.post(LOGIN, data=form)
         assert (answer.status_code, answer.get_json()) == (200, user.to_json())
@@ -256,7 +259,7 @@ def test_a_mechanism_that_makes_no_session(
     made: Any,
 ) -> None:
     """Nobody is logged in; the log says which method is at fault."""
-    house = build("session_auth")
+    service = build("session_auth")
 
     class Idle(SessionAuth):
         """A mechanism whose sessions have no id."""
@@ -266,7 +269,7 @@ def test_a_mechanism_that_makes_no_session(
             return made
 
     monkeypatch.setattr("api.v1.app.auth", Idle())
-    _, answer = house.log_in(stored_user())
+    _, answer = service.log_in(stored_user())
     assert (answer.status_code, answer.get_json()) == (
         500,
         {"error": "Internal Server Error"},
@@ -280,7 +283,7 @@ def test_a_replaced_end_ends_what_came_along(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who ends sessions in his own way is asked at a login too."""
-    house = build("session_auth")
+    service = build("session_auth")
     ended = []
 
     class Ending(SessionAuth):
@@ -294,48 +297,51 @@ def test_a_replaced_end_ends_what_came_along(
     monkeypatch.setattr("api.v1.app.auth", Ending())
     user = stored_user()
     form = {"email": user.email, "password": PASSWORD}
-    assert house.holder("x").post(LOGIN, data=form).status_code == 200
+    assert (
+        service.client_with_session("x").post(LOGIN, data=form).status_code
+        == 200
+    )
     assert ended == ["x"]
 
 
-def test_a_login_form_is_short(house: House) -> None:
+def test_a_login_form_is_short(service: Service) -> None:
     """What no honest form needs is refused before it is read."""
     form = {"email": "a@example.com", "password": "x" * 70_000}
-    answer = house.client().post(LOGIN, data=form)
+    answer = service.client().post(LOGIN, data=form)
     assert answer.status_code == 413
     assert answer.get_json() == {"error": "Request Entity Too Large"}
 
 
 def test_sessions_end_as_they_are_set_to(
-    build: Build, moved_clock: SetClock
+    build: Build, set_clock: SetClock
 ) -> None:
     """Used or not: idle, and then at its age, with the reason."""
-    house = build(
+    service = build(
         "session_db_auth", SESSION_IDLE_TIMEOUT="600", SESSION_MAX_AGE="1500"
     )
     user = stored_user()
-    idle, used = house.known(user), house.known(user)
+    idle, used = service.client_for(user), service.client_for(user)
     for _ in range(3):
-        moved_clock.advance(400)
+        set_clock.advance(400)
         assert used.get(ME).status_code == 200
     answer = idle.get(ME)
     assert answer.headers["Session-Ended"] == "reason=idle_timeout"
-    moved_clock.advance(301)
+    set_clock.advance(301)
     answer = used.get(ME)
     assert answer.headers["Session-Ended"] == "reason=expired"
 
 
 def test_no_secret_is_in_the_log(
-    house: House, caplog: pytest.LogCaptureFixture
+    service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither of a login, nor of a logout, nor of a refusal."""
     with caplog.at_level(logging.DEBUG):
         user = stored_user()
-        client = house.known(user)
-        house.log_in(user, "a wrong password")
+        client = service.client_for(user)
+        service.log_in(user, "a wrong password")
         session_id = session_id_of(client)
         client.delete(LOGOUT)
-        house.holder(session_id).get(ME)
+        service.client_with_session(session_id).get(ME)
     for secret in (PASSWORD, "a wrong password", session_id):
         assert secret not in caplog.text
 
@@ -368,8 +374,8 @@ def test_a_logout_reads_its_session_once(
     build: Build, monkeypatch: pytest.MonkeyPatch, is_cached: bool
 ) -> None:
     """Its authentication, its end and its log line share one SELECT."""
-    house = build("session_db_auth")
-    client = house.known(stored_user())
+    service = build("session_db_auth")
+    client = service.client_for(stored_user())
     if is_cached:
         assert client.get(ME).status_code == 200
     answers = []
@@ -445,7 +451,7 @@ def test_log_in_refuses_a_cross_site_request(
 
 
 def test_log_in_throttles_by_the_address(
-    moved_clock: SetClock, foreign_client: FlaskClient
+    set_clock: SetClock, foreign_client: FlaskClient
 ) -> None:
     """Guesses are counted, though the application told no address."""
     form = {"email": stored_user().email, "password": "wrong"}

@@ -6,13 +6,13 @@ import re
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     LOGIN,
     ME,
     PASSWORD,
     STATUS,
     USERS,
-    House,
+    Service,
     session_id_of,
     stored_user,
 )
@@ -28,7 +28,7 @@ NAMES = {"contract": "_my_session_id", "hardened": "__Host-session"}
 ALICE = {"email": "alice@example.com"}
 
 
-def furnish(build: Build, profile: str, **more: str) -> House:
+def furnish(build: Build, profile: str, **more: str) -> Service:
     """Build an application under a profile."""
     return build(
         "session_db_auth",
@@ -43,9 +43,9 @@ def furnish(build: Build, profile: str, **more: str) -> House:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_errors_of_a_login(build: Build, profile: str) -> None:
     """Under `hardened` nobody learns who has an account."""
-    house = furnish(build, profile)
-    nobody = house.log_in(User(email="nobody@example.com"))[1]
-    wrong = house.log_in(stored_user(), "wrong")[1]
+    service = furnish(build, profile)
+    nobody = service.log_in(User(email="nobody@example.com"))[1]
+    wrong = service.log_in(stored_user(), "wrong")[1]
     assert wrong.status_code == 401
     if profile == "contract":
         assert nobody.status_code == 404
@@ -72,7 +72,7 @@ def test_who_reads_answers(build: Build, profile: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_what_a_session_id_is(build: Build, profile: str) -> None:
     """A UUID, or 256 bits."""
-    client = furnish(build, profile).known(stored_user())
+    client = furnish(build, profile).client_for(stored_user())
     form = (
         r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
         if profile == "contract"
@@ -153,16 +153,16 @@ def _start(starts: bool, why: str) -> None:
 )
 def test_how_long_an_unused_session_lives(
     build: Build,
-    moved_clock: SetClock,
+    set_clock: SetClock,
     profile: str,
     duration: str,
     after: int,
     reason: str | None,
 ) -> None:
     """For ever, by its duration, or half an hour."""
-    house = furnish(build, profile, SESSION_DURATION=duration)
-    client = house.known(stored_user())
-    moved_clock.advance(after)
+    service = furnish(build, profile, SESSION_DURATION=duration)
+    client = service.client_for(stored_user())
+    set_clock.advance(after)
     answer = client.get(ME)
     assert answer.status_code == (200 if reason is None else 403)
     if reason is not None:
@@ -173,30 +173,32 @@ def test_how_long_an_unused_session_lives(
     ("profile", "lives"), [("contract", True), ("hardened", False)]
 )
 def test_how_long_a_used_session_lives(
-    build: Build, moved_clock: SetClock, profile: str, lives: bool
+    build: Build, set_clock: SetClock, profile: str, lives: bool
 ) -> None:
     """However long its duration: twelve hours under `hardened`."""
-    house = furnish(build, profile, SESSION_DURATION="999999")
-    client = house.known(stored_user())
+    service = furnish(build, profile, SESSION_DURATION="999999")
+    client = service.client_for(stored_user())
     for _ in range(36):
         assert client.get(ME).status_code == 200
-        moved_clock.advance(1200)
+        set_clock.advance(1200)
     assert client.get(ME).status_code == 200
-    moved_clock.advance(1)
+    set_clock.advance(1)
     assert (client.get(ME).status_code == 200) is lives
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_who_may_do_what(build: Build, profile: str) -> None:
     """All users to all, or everyone to oneself."""
-    house = furnish(build, profile)
+    service = furnish(build, profile)
     user, other = stored_user(), stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     wanted = 200 if profile == "contract" else 403
     assert client.get(USERS).status_code == wanted
     assert client.get(f"{USERS}/{other.id}").status_code == wanted
     assert client.get(f"{USERS}/{user.id}").status_code == 200
-    assert house.known(stored_user("admin")).get(USERS).status_code == 200
+    assert (
+        service.client_for(stored_user("admin")).get(USERS).status_code == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,9 +208,9 @@ def test_how_long_a_password_is(
     build: Build, profile: str, least: int
 ) -> None:
     """For new users and for changes."""
-    house = furnish(build, profile)
+    service = furnish(build, profile)
     phrase = "violet umbrella stand"
-    admin = house.known(stored_user("admin"))
+    admin = service.client_for(stored_user("admin"))
     short = {"password": phrase[: least - 1]}
     answer = admin.post(USERS, json=ALICE | short)
     assert answer.get_json() == {
@@ -229,9 +231,9 @@ def test_how_long_a_password_is(
 )
 def test_common_passwords(build: Build, profile: str, password: str) -> None:
     """A change refuses them always, new users under `hardened`."""
-    house = furnish(build, profile)
+    service = furnish(build, profile)
     user = stored_user("admin", email="alice@example.com")
-    admin = house.known(user)
+    admin = service.client_for(user)
     body = {"current_password": PASSWORD, "new_password": password}
     assert admin.put(f"{ME}/password", json=body).status_code == 400
     user.email = "renamed@example.com"
@@ -244,8 +246,10 @@ def test_common_passwords(build: Build, profile: str, password: str) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_flags(build: Build, profile: str, scheme: str) -> None:
     """`Secure` where it came by TLS, or always."""
-    house = furnish(build, profile)
-    answer = house.log_in(stored_user(), base_url=f"{scheme}://app.example")[1]
+    service = furnish(build, profile)
+    answer = service.log_in(stored_user(), base_url=f"{scheme}://app.example")[
+        1
+    ]
     flags = answer.headers["Set-Cookie"].split("; ")[1:]
     is_secure = scheme == "https" or profile == "hardened"
     assert sorted(flags) == sorted(
@@ -256,12 +260,12 @@ def test_the_flags(build: Build, profile: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_deleting_an_account(
-    build: Build, moved_clock: SetClock, profile: str
+    build: Build, set_clock: SetClock, profile: str
 ) -> None:
     """A recent proof is needed under `hardened`."""
     user = stored_user()
-    client = furnish(build, profile).known(user)
-    moved_clock.advance(301)
+    client = furnish(build, profile).client_for(user)
+    set_clock.advance(301)
     answer = client.delete(f"{USERS}/{user.id}")
     assert answer.status_code == (200 if profile == "contract" else 403)
 

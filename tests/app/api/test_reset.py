@@ -4,7 +4,7 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import ME, NEW, RESET, USERS, House, stored_user
+from tests.app.api.service import ME, NEW, RESET, USERS, Service, stored_user
 from tests.clocks import SetClock
 from vestibule.accounts.password_reset import issue_code
 from vestibule.db.models.user import User
@@ -17,20 +17,20 @@ def form(user: User, code: str, password: str = NEW) -> dict[str, str]:
     return {"email": str(user.email), "code": code, "new_password": password}
 
 
-def test_a_code_sets_a_password_once(house: House) -> None:
+def test_a_code_sets_a_password_once(service: Service) -> None:
     """All sessions end, nobody is logged in, and the code is used up."""
     user = stored_user()
-    client = house.known(user)
-    admin = house.known(stored_user("admin"))
+    client = service.client_for(user)
+    admin = service.client_for(stored_user("admin"))
     shown = admin.post(f"{USERS}/{user.id}/password-reset").get_json()
-    answer = house.client().post(RESET, data=form(user, shown["code"]))
+    answer = service.client().post(RESET, data=form(user, shown["code"]))
     assert (answer.status_code, answer.get_json()) == (200, {})
     assert "Set-Cookie" not in answer.headers
     ended = client.get(ME)
     assert ended.headers["Session-Ended"] == "reason=password_reset"
-    assert house.log_in(user)[1].status_code == 401
-    assert house.log_in(user, NEW)[1].status_code == 200
-    answer = house.client().post(RESET, data=form(user, shown["code"]))
+    assert service.log_in(user)[1].status_code == 401
+    assert service.log_in(user, NEW)[1].status_code == 200
+    answer = service.client().post(RESET, data=form(user, shown["code"]))
     assert (answer.status_code, answer.get_json()) == (400, WRONG)
 
 
@@ -66,7 +66,7 @@ def test_every_mechanism_can_reset(
     assert stored.is_valid_password(NEW)
 
 
-def test_what_opens_nothing(build: Build, moved_clock: SetClock) -> None:
+def test_what_opens_nothing(build: Build, set_clock: SetClock) -> None:
     """All that is wrong with email or code has one answer."""
     user, other = stored_user(), stored_user()
     client = build("session_db_auth").client()
@@ -84,21 +84,21 @@ def test_what_opens_nothing(build: Build, moved_clock: SetClock) -> None:
     assert answer.get_json() == {
         "error": "new_password must have at least 8 characters"
     }
-    moved_clock.advance(3601)
+    set_clock.advance(3601)
     answer = client.post(RESET, data=form(user, second.code))
     assert (answer.status_code, answer.get_json()) == (400, WRONG)
 
 
-def test_guesses_are_throttled(build: Build, moved_clock: SetClock) -> None:
+def test_guesses_are_throttled(build: Build, set_clock: SetClock) -> None:
     """As those of passwords are; the owner may still log in elsewhere."""
-    house = build("session_db_auth", THROTTLE="on")
+    service = build("session_db_auth", THROTTLE="on")
     user = stored_user()
     code = issue_code(user).code
-    client = house.client()
+    client = service.client()
     for _ in range(4):
         assert client.post(RESET, data=form(user, "x")).status_code == 400
     answer = client.post(RESET, data=form(user, code))
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
-    moved_clock.advance(2)
+    set_clock.advance(2)
     assert client.post(RESET, data=form(user, code)).status_code == 200

@@ -4,12 +4,12 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     LOGOUT,
     ME,
     NOT_FOUND,
     SESSIONS,
-    House,
+    Service,
     basic,
     session_id_of,
     stored_user,
@@ -19,14 +19,14 @@ from tests.clocks import SetClock
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Firefox/130.0"
 
 
-def test_the_list(build: Build, moved_clock: SetClock) -> None:
+def test_the_list(build: Build, set_clock: SetClock) -> None:
     """Newest first, with what an owner needs to recognize each."""
-    house = build("session_db_auth", SESSION_MAX_AGE="3600")
+    service = build("session_db_auth", SESSION_MAX_AGE="3600")
     user, other = stored_user(), stored_user()
-    house.known(other)
-    old = house.log_in(user, headers={"User-Agent": FIREFOX})[0]
-    moved_clock.advance(60)
-    new = house.known(user)
+    service.client_for(other)
+    old = service.log_in(user, headers={"User-Agent": FIREFOX})[0]
+    set_clock.advance(60)
+    new = service.client_for(user)
     first, second = new.get(SESSIONS).get_json()
     assert (first["current"], second["current"]) == (True, False)
     assert second == {
@@ -42,24 +42,24 @@ def test_the_list(build: Build, moved_clock: SetClock) -> None:
     }
     first, second = old.get(SESSIONS + "/").get_json()
     assert (first["current"], second["current"]) == (False, True)
-    moved_clock.advance(3550)
+    set_clock.advance(3550)
     assert len(new.get(SESSIONS).get_json()) == 1
 
 
-def test_the_list_keeps_the_secret(house: House) -> None:
+def test_the_list_keeps_the_secret(service: Service) -> None:
     """Under every mechanism; what has no end has none in the list."""
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     answer = client.get(SESSIONS)
     assert session_id_of(client) not in answer.text
     (only,) = answer.get_json()
     assert only["expires_at"] is None
-    assert house.holder(only["id"]).get(ME).status_code == 403
+    assert service.client_with_session(only["id"]).get(ME).status_code == 403
 
 
-def test_one_can_be_ended(house: House) -> None:
+def test_one_can_be_ended(service: Service) -> None:
     """It is dead at once, once, and its owner is told why."""
     user = stored_user()
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     handle = next(
         one["id"]
         for one in client.get(SESSIONS).get_json()
@@ -76,21 +76,21 @@ def test_one_can_be_ended(house: House) -> None:
     assert client.get(ME).status_code == 200
 
 
-def test_ones_own_can_be_ended(house: House) -> None:
+def test_ones_own_can_be_ended(service: Service) -> None:
     """By its handle; the cookie goes with it."""
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     session_id = session_id_of(client)
     (only,) = client.get(SESSIONS).get_json()
     answer = client.delete(f"{SESSIONS}/{only['id']}")
     assert answer.status_code == 200
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
-    assert house.holder(session_id).get(ME).status_code == 403
+    assert service.client_with_session(session_id).get(ME).status_code == 403
 
 
-def test_what_is_not_ones_own_is_not_there(house: House) -> None:
+def test_what_is_not_ones_own_is_not_there(service: Service) -> None:
     """Others' handles, nobody's, the secret, and what is no handle."""
     user, other = stored_user(), stored_user()
-    client, victim = house.known(user), house.known(other)
+    client, victim = service.client_for(user), service.client_for(other)
     (theirs,) = victim.get(SESSIONS).get_json()
     for handle in (
         theirs["id"],
@@ -112,11 +112,11 @@ def test_what_is_not_ones_own_is_not_there(house: House) -> None:
     assert victim.get(ME).status_code == client.get(ME).status_code == 200
 
 
-def test_the_others_can_be_ended(house: House) -> None:
+def test_the_others_can_be_ended(service: Service) -> None:
     """All of one's own but this one; they are counted."""
     user, other = stored_user(), stored_user()
-    client, bystander = house.known(user), house.known(other)
-    others = [house.known(user) for _ in range(3)]
+    client, bystander = service.client_for(user), service.client_for(other)
+    others = [service.client_for(user) for _ in range(3)]
     assert client.delete(SESSIONS).get_json() == {"ended": 3}
     assert client.delete(SESSIONS).get_json() == {"ended": 0}
     for gone in others:
@@ -142,19 +142,19 @@ def test_without_sessions_there_are_none(
 
 def test_the_oldest_ends_when_there_are_too_many(build: Build) -> None:
     """Of more than `MAX_SESSIONS_PER_USER`, with the reason."""
-    house = build("session_db_auth", MAX_SESSIONS_PER_USER="2")
+    service = build("session_db_auth", MAX_SESSIONS_PER_USER="2")
     user = stored_user()
-    first, second, third = (house.known(user) for _ in range(3))
+    first, second, third = (service.client_for(user) for _ in range(3))
     answer = first.get(ME)
     assert answer.headers["Session-Ended"] == "reason=too_many_sessions"
     assert second.get(ME).status_code == third.get(ME).status_code == 200
 
 
-def test_two_cookies_of_one_name_are_none(house: House) -> None:
+def test_two_cookies_of_one_name_are_none(service: Service) -> None:
     """Nobody can tell which of them is ours."""
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     session_id = session_id_of(client)
-    bare = house.app.test_client(use_cookies=False)
+    bare = service.app.test_client(use_cookies=False)
     for other, status in [("evil", 401), (session_id, 200)]:
         for pair in ((session_id, other), (other, session_id)):
             header = "; ".join(f"_my_session_id={one}" for one in pair)

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import LOGIN, PASSWORD, stored_user
+from tests.app.api.service import LOGIN, PASSWORD, stored_user
 from tests.app.metrics.scrape import families, samples
 from tests.e2e.server.waiting import wait_until
 from tests.serving import ROOT, Server
@@ -58,9 +58,9 @@ def test_the_page_lists_every_event() -> None:
 
 def test_what_is_counted(build: Build) -> None:
     """By method, route and status; a client's words are no label."""
-    house = build("session_db_auth")
+    service = build("session_db_auth")
     bob = stored_user()
-    client, _ = house.log_in(bob)
+    client, _ = service.log_in(bob)
     client.post(LOGIN, data={"email": bob.email, "password": "wrong"})
     for _ in range(3):
         client.get(f"/api/v1/users/{bob.id}")
@@ -68,7 +68,7 @@ def test_what_is_counted(build: Build) -> None:
     client.get(f"/secret/{bob.id}?email={bob.email}")
     client.open("/api/v1/status", method="BREW")
     client.get("/api/v1/auth_session/verify")
-    house.client().get("/api/v1/auth_session/verify/")
+    service.client().get("/api/v1/auth_session/verify/")
     answer = client.get("/metrics")
     assert answer.mimetype == "text/plain"
     told = samples(answer.text)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.openapi.scene import BODIES
-from tests.app.openapi.witness import Witness
+from tests.app.openapi.operation_client import BODIES
+from tests.app.openapi.response_checker import ResponseChecker
 from tests.serving import environment, run_python
 from vestibule.api.openapi.document import operations
 from vestibule.api.openapi.operation import openapi_path
@@ -39,12 +39,12 @@ def test_every_route_is_described(
     build: Build, switched: dict[str, str]
 ) -> None:
     """And nothing else is, whatever is switched on or off."""
-    house = build("session_db_auth", **switched)
+    service = build("session_db_auth", **switched)
     told = {
         (method, path)
-        for method, path, _ in Witness(house).operations.values()
+        for method, path, _ in ResponseChecker(service).operations.values()
     }
-    assert told ^ routes(house.app) == set()
+    assert told ^ routes(service.app) == set()
 
 
 def test_no_operation_is_described_twice() -> None:
@@ -63,12 +63,12 @@ def test_every_body_has_a_request(build: Build) -> None:
 
 def test_examples_have_the_form_they_show(build: Build) -> None:
     """Each of them, of requests, answers, headers and parameters."""
-    witness = Witness(build("session_db_auth", IDENTITY_HEADER="on"))
-    found = list(examples(witness.whole))
+    checker = ResponseChecker(build("session_db_auth", IDENTITY_HEADER="on"))
+    found = list(examples(checker.whole))
     assert len(found) > 100
     for schema, example in found:
-        witness.validate(schema, example)
-    for shape in witness.whole["components"]["schemas"].values():
+        checker.validate(schema, example)
+    for shape in checker.whole["components"]["schemas"].values():
         for field in shape.get("properties", {}).values():
             assert {"examples", "items", "$ref"} & set(field)
 
@@ -101,13 +101,13 @@ def test_what_a_guarded_route_asks_for(
     build: Build, kind: str | None, asked: list[Any]
 ) -> None:
     """The credential of the mechanism that runs; the open ones nothing."""
-    witness = Witness(build(kind, SESSION_NAME="_its_name"))
+    checker = ResponseChecker(build(kind, SESSION_NAME="_its_name"))
     operations = {
-        name: told for name, (_, _, told) in witness.operations.items()
+        name: told for name, (_, _, told) in checker.operations.items()
     }
     assert operations["listUsers"]["security"] == asked
     assert operations["getStatus"]["security"] == []
-    schemes = witness.whole["components"]["securitySchemes"]
+    schemes = checker.whole["components"]["securitySchemes"]
     assert schemes["session"]["name"] == "_its_name"
     assert schemes["session"]["in"] == "cookie"
     assert schemes["basic"]["scheme"] == "basic"
@@ -115,10 +115,10 @@ def test_what_a_guarded_route_asks_for(
 
 def test_it_is_sent_as_it_is(build: Build) -> None:
     """The document at `/openapi.json` is this one; 304 to who has it."""
-    house = build("session_db_auth", PASSWORD_MIN_LENGTH="11")
-    client, witness = house.client(), Witness(house)
+    service = build("session_db_auth", PASSWORD_MIN_LENGTH="11")
+    client, checker = service.client(), ResponseChecker(service)
     answer = client.get("/openapi.json")
-    assert answer.get_json() == witness.whole
+    assert answer.get_json() == checker.whole
     assert answer.headers["Cache-Control"] == "no-cache"
     again = client.get(
         "/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}
@@ -126,7 +126,7 @@ def test_it_is_sent_as_it_is(build: Build) -> None:
     assert (again.status_code, again.data) == (304, b"")
     other = client.get("/openapi.json", headers={"If-None-Match": '"x"'})
     assert other.data == answer.data
-    shapes = witness.whole["components"]["schemas"]
+    shapes = checker.whole["components"]["schemas"]
     password = shapes["NewUser"]["properties"]["password"]
     assert password["minLength"] == 11
 

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from tests.app.protect.impostor import GOOD, NAMING, answer, impostor
+from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from tests.serving import ROOT, run_python
 
 #: In a process of its own, because Django has one configuration for each.
@@ -45,7 +45,7 @@ asyncio.run(ask())
 
 def test_a_view_knows_who_is_signed_in(tmp_path: Path) -> None:
     """Nobody gets to it, and whoever is signed in has a name there."""
-    with impostor(answer(GOOD, *NAMING)) as there:
+    with fake_server(answer(GOOD, *NAMING)) as there:
         said = run_python(
             PROGRAM, tmp_path, {"PYTHONPATH": str(ROOT)}, there.url
         )

@@ -16,8 +16,8 @@ from tests.app.protect.adapters import (
     by_flask,
     messages,
 )
-from tests.app.protect.conftest import Town
-from tests.app.protect.impostor import impostor
+from tests.app.protect.conftest import LiveServer
+from tests.app.protect.fake_server import fake_server
 from tests.serving import COOKIE
 from vestibule.identity.header import HEADER
 from vestibule.protect import asgi, fastapi, flask, wsgi
@@ -37,16 +37,18 @@ each_adapter = pytest.mark.parametrize("name", ADAPTERS)
 
 @pytest.mark.parametrize("is_in_process", [True, False])
 @each_adapter
-def test_who_gets_in(name: str, is_in_process: bool, town: Town) -> None:
+def test_who_gets_in(
+    name: str, is_in_process: bool, live_server: LiveServer
+) -> None:
     """Those who are signed in, until they are not any more."""
-    with ADAPTERS[name](None if is_in_process else town.url) as get:
+    with ADAPTERS[name](None if is_in_process else live_server.url) as get:
         for headers in ({}, FORGED):
             for cookie in (
                 None,
                 "",
                 "theme=dark",
                 f"{COOKIE}=unknown",
-                f"{COOKIE}=1; {town.cookie}",
+                f"{COOKIE}=1; {live_server.cookie}",
                 "sid=\xfc",
             ):
                 for path in ("/me", "/admin"):
@@ -56,24 +58,28 @@ def test_who_gets_in(name: str, is_in_process: bool, town: Town) -> None:
                     assert challenge.lower().startswith("cookie realm=")
         for _ in range(2):
             bob = {"name": "Bob", "named": []}
-            assert get("/me", town.cookie).body == bob
-            seen = get("/me", f"x=\xfc; {town.cookie}", **FORGED)
+            assert get("/me", live_server.cookie).body == bob
+            seen = get("/me", f"x=\xfc; {live_server.cookie}", **FORGED)
             assert (seen.status, seen.body) == (200, bob)
-            assert get("/admin", town.admin_cookie).body["name"] == "Ada"
-            assert get("/admin", town.cookie, **FORGED).status == 403
-        town.end(town.cookie)
-        assert get("/me", town.cookie).status == 401
-        assert get("/me", town.admin_cookie).body["name"] == "Ada"
+            assert (
+                get("/admin", live_server.admin_cookie).body["name"] == "Ada"
+            )
+            assert get("/admin", live_server.cookie, **FORGED).status == 403
+        live_server.end(live_server.cookie)
+        assert get("/me", live_server.cookie).status == 401
+        assert get("/me", live_server.admin_cookie).body["name"] == "Ada"
 
 
 @each_adapter
-def test_a_cookie_that_nobody_sends(name: str, town: Town) -> None:
+def test_a_cookie_that_nobody_sends(
+    name: str, live_server: LiveServer
+) -> None:
     """It is refused by its name, whatever else comes with it."""
     with ADAPTERS[name](None) as get:
         for cookie, headers in (
             ("a" * (MAX_HEADER_LENGTH + 1), {}),
             ("a=\x01", {}),
-            (town.cookie, {"Connection": "close, cookie"}),
+            (live_server.cookie, {"Connection": "close, cookie"}),
         ):
             seen: Seen = get("/me", cookie, **headers)
             assert seen.status == 400
@@ -85,7 +91,7 @@ def test_nobody_gets_in_where_nobody_can_tell(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is 503 then, and the log says why, and for whom it does not."""
-    with impostor(b"") as there:
+    with fake_server(b"") as there:
         url = there.url
     with ADAPTERS[name](url) as get:
         for path in ("/me", "/admin"):
@@ -96,29 +102,31 @@ def test_nobody_gets_in_where_nobody_can_tell(
 
 
 @each_adapter
-def test_behind_a_gate(name: str, town: Town) -> None:
+def test_behind_a_gate(name: str, live_server: LiveServer) -> None:
     """The signed identity counts, and no cookie does."""
     tokens = [
         requests.get(
-            f"{town.url}/api/v1/auth_session/verify",
+            f"{live_server.url}/api/v1/auth_session/verify",
             timeout=60,
             headers={"Cookie": cookie, "Host": "app.example"},
         ).headers[HEADER]
-        for cookie in (town.cookie, town.admin_cookie)
+        for cookie in (live_server.cookie, live_server.admin_cookie)
     ]
-    with ADAPTERS[name](town.url, audience="App.example") as get:
+    with ADAPTERS[name](live_server.url, audience="App.example") as get:
         bob, ada = ({HEADER: token} for token in tokens)
         assert get("/me", **bob).body["name"] == "bob@example.com"
         assert get("/admin", **bob).status == 403
         assert get("/admin", **ada).body["name"] == "ada@example.com"
-        assert get("/me", town.cookie).status == 401
+        assert get("/me", live_server.cookie).status == 401
         assert get("/me", **{HEADER: ""}).status == 401
         assert get("/me", **{HEADER: tokens[0][:-4]}).status == 401
         twice = {HEADER: f"{tokens[0]},{tokens[1]}"}
         assert get("/me", **twice).status == 400
 
 
-def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
+def test_a_middleware_may_leave_it_to_the_application(
+    live_server: LiveServer,
+) -> None:
     """Then nobody passes as nobody, but where nobody can tell."""
     found: list[Principal | None] = []
 
@@ -133,10 +141,15 @@ def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
         found.append(scope[PRINCIPAL])
 
     there = wsgi.Protection(by_wsgi, optional=True, roles=("admin",))
-    for cookie in ("", town.admin_cookie, town.cookie):
+    for cookie in ("", live_server.admin_cookie, live_server.cookie):
         there({"HTTP_COOKIE": cookie}, lambda *_: None)
     here = asgi.Protection(by_asgi, optional=True, roles=("admin",))
-    for cookie in ("", f"{COOKIE}=x", town.admin_cookie, town.cookie):
+    for cookie in (
+        "",
+        f"{COOKIE}=x",
+        live_server.admin_cookie,
+        live_server.cookie,
+    ):
         asyncio.run(messages(here, "http", "/", {"Cookie": cookie}))
     assert [user and user.name for user in found] == [
         None,
@@ -150,7 +163,7 @@ def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
 @pytest.mark.parametrize(
     "extensions", [None, {}, {"websocket.http.response": {}}]
 )
-def test_websockets(town: Town, extensions: Any) -> None:
+def test_websockets(live_server: LiveServer, extensions: Any) -> None:
     """They are refused before they are open, by a status if that goes."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -173,7 +186,7 @@ def test_websockets(town: Town, extensions: Any) -> None:
 
     with asyncio.Runner() as runner:
         refused = runner.run(tried(f"{COOKIE}=unknown"))
-        opened = runner.run(tried(town.cookie))
+        opened = runner.run(tried(live_server.cookie))
     assert [one["type"] for one in opened] == [
         "websocket.accept",
         "websocket.send",
@@ -187,7 +200,9 @@ def test_websockets(town: Town, extensions: Any) -> None:
 
 
 @pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
-def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
+def test_websockets_of_fastapi(
+    live_server: LiveServer, extensions: Any
+) -> None:
     """A websocket that depends on a user is open to nobody else."""
     vestibule = fastapi.Vestibule()
     app = FastAPI()
@@ -206,12 +221,15 @@ def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
         )
 
     with asyncio.Runner() as runner:
-        for cookie, status in ((f"{COOKIE}=x", 401), (town.cookie, 403)):
+        for cookie, status in (
+            (f"{COOKIE}=x", 401),
+            (live_server.cookie, 403),
+        ):
             refused = runner.run(tried(cookie))
             assert "websocket.accept" not in [one["type"] for one in refused]
             if extensions:
                 assert refused[0]["status"] == status
-        opened = runner.run(tried(town.admin_cookie))
+        opened = runner.run(tried(live_server.admin_cookie))
         runner.run(vestibule.close())
     assert opened[1]["text"] == "Ada"
 
@@ -262,7 +280,7 @@ def test_roles_have_names(roles: Any) -> None:
             protection(print, "http://127.0.0.1:5000", roles=roles)
 
 
-def test_one_of_several_roles(town: Town) -> None:
+def test_one_of_several_roles(live_server: LiveServer) -> None:
     """Who has one of them gets in."""
     app = Flask("several")
     flask.Vestibule().init_app(app)
@@ -280,8 +298,8 @@ def test_one_of_several_roles(town: Town) -> None:
 
     client = app.test_client(use_cookies=False)
     for cookie, status, greeting in (
-        (town.cookie, 200, "Bob"),
-        (town.admin_cookie, 403, "Ada"),
+        (live_server.cookie, 200, "Bob"),
+        (live_server.admin_cookie, 403, "Ada"),
         ("", 401, "nobody"),
     ):
         headers = {"Cookie": cookie}
@@ -298,14 +316,14 @@ def test_flask_without_the_extension() -> None:
         bool(flask.current_user)
 
 
-def test_fastapi_closes_what_it_opened(town: Town) -> None:
+def test_fastapi_closes_what_it_opened(live_server: LiveServer) -> None:
     """At the end of the application no connection is left."""
-    vestibule = fastapi.Vestibule(town.url, timeout=30)
+    vestibule = fastapi.Vestibule(live_server.url, timeout=30)
 
     async def live() -> None:
         """Begin, ask and end."""
         async with vestibule.lifespan(None):
-            await vestibule._backend.principal(town.cookie)
+            await vestibule._backend.principal(live_server.cookie)
             source: Any = vestibule._backend
             session = source._client._session
             assert not session.closed
@@ -315,9 +333,9 @@ def test_fastapi_closes_what_it_opened(town: Town) -> None:
     asyncio.run(live())
 
 
-def test_it_is_asked_once(town: Town) -> None:
+def test_it_is_asked_once(live_server: LiveServer) -> None:
     """However often a request asks who sends it."""
-    with impostor(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as there:
+    with fake_server(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as there:
         for by in (by_flask, by_fastapi):
             there.requests.clear()
             with by(there.url) as get:

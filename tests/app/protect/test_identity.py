@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
 )
 
-from tests.app.protect.conftest import Town
-from tests.app.protect.impostor import Impostor, answer, impostor
+from tests.app.protect.conftest import LiveServer
+from tests.app.protect.fake_server import FakeServer, answer, fake_server
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core import clock
@@ -95,16 +95,18 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 
 @pytest.fixture
-def published() -> Iterator[Impostor]:
+def published() -> Iterator[FakeServer]:
     """Run what publishes the keys."""
-    with impostor(answer(keys("one", "two"))) as there:
+    with fake_server(answer(keys("one", "two"))) as there:
         yield there
 
 
 @pytest.fixture
-def ask(way: Any, published: Impostor, moved: SetClock) -> Iterator[Any]:
+def ask(
+    open_backend: Any, published: FakeServer, moved: SetClock
+) -> Iterator[Any]:
     """Return what reads tokens by these keys."""
-    with way(published.url, AUDIENCE, 30) as asking:
+    with open_backend(published.url, AUDIENCE, 30) as asking:
         yield asking
 
 
@@ -157,7 +159,7 @@ def test_whoever_it_does_not_name(ask: Any, name: str) -> None:
 
 
 def test_it_is_read_once(
-    ask: Any, published: Impostor, monkeypatch: pytest.MonkeyPatch
+    ask: Any, published: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token that comes again is not checked again, while it counts."""
     given = token()
@@ -194,11 +196,11 @@ def test_not_all_tokens_are_kept(
         assert ask(token(sub=str(number))) is not None
 
 
-def test_keys_change(way: Any, moved: SetClock) -> None:
+def test_keys_change(open_backend: Any, moved: SetClock) -> None:
     """A new key is fetched when it is met, but not all the time."""
     with (
-        impostor(answer(keys("one"))) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(keys("one"))) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
     ):
         assert ask(token()) == BOB
         there._reply = answer(keys("two"))
@@ -214,13 +216,15 @@ def test_keys_change(way: Any, moved: SetClock) -> None:
         assert len(there.requests) == 2
 
 
-def test_a_stolen_key_is_dropped_at_once(way: Any, moved: SetClock) -> None:
+def test_a_stolen_key_is_dropped_at_once(
+    open_backend: Any, moved: SetClock
+) -> None:
     """What a thief signed for ever ends with the copy of the keys."""
     stolen = token(exp=NOW + 10**9, role="admin")
     in_time = token(role="admin")
     with (
-        impostor(answer(keys("one"))) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(keys("one"))) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
     ):
         assert ask(in_time) == Principal("1", "bob@example.com", "admin")
         assert ask(stolen) is None
@@ -231,12 +235,14 @@ def test_a_stolen_key_is_dropped_at_once(way: Any, moved: SetClock) -> None:
         assert ask(stolen) is None
 
 
-def test_another_key_of_the_same_name(way: Any, moved: SetClock) -> None:
+def test_another_key_of_the_same_name(
+    open_backend: Any, moved: SetClock
+) -> None:
     """What one key signed does not count for the next one."""
     other = json.dumps({"keys": [Key("one", START, OTHER).public()]})
     with (
-        impostor(answer(keys("one"))) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(keys("one"))) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
     ):
         assert ask(token()) == BOB
         there._reply = answer(other.encode())
@@ -247,7 +253,7 @@ def test_another_key_of_the_same_name(way: Any, moved: SetClock) -> None:
 
 
 def test_what_was_read_ends_with_the_copy(
-    ask: Any, published: Impostor, moved: SetClock
+    ask: Any, published: FakeServer, moved: SetClock
 ) -> None:
     """Where the keys cannot be fetched again, nobody is remembered."""
     assert ask(token()) == BOB
@@ -265,7 +271,7 @@ def test_what_was_read_ends_with_the_copy(
 
 
 def test_a_copy_grows_old(
-    ask: Any, published: Impostor, moved: SetClock
+    ask: Any, published: FakeServer, moved: SetClock
 ) -> None:
     """It is fetched anew; where that fails, it is not used any more."""
     assert ask(token()) == BOB
@@ -303,18 +309,18 @@ def test_a_copy_grows_old(
         b'{"keys": [{"kid": "one", "alg": "EdDSA", "kty": "oct", "k": "AA"}]}',
     ],
 )
-def test_keys_that_are_none(way: Any, body: bytes) -> None:
+def test_keys_that_are_none(open_backend: Any, body: bytes) -> None:
     """Without a key of the right kind nobody can tell."""
     with (
-        impostor(answer(body)) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(body)) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
         pytest.raises(VestibuleUnavailable),
     ):
         ask(token())
 
 
 def test_those_who_wait_fetch_once(
-    published: Impostor, moved: SetClock
+    published: FakeServer, moved: SetClock
 ) -> None:
     """Of coroutines that come at once one fetches, and the others wait."""
     source = async_backend_for(published.url, AUDIENCE, 30)
@@ -332,7 +338,7 @@ def test_those_who_wait_fetch_once(
     assert len(published.requests) == 1
 
 
-def test_threads_fetch_once(published: Impostor, moved: SetClock) -> None:
+def test_threads_fetch_once(published: FakeServer, moved: SetClock) -> None:
     """Of those who come at once one fetches, and the others wait."""
     source = backend_for(published.url, AUDIENCE, 30)
     assert at_once(8, lambda _: source.principal(token())) == [BOB] * 8
@@ -340,23 +346,30 @@ def test_threads_fetch_once(published: Impostor, moved: SetClock) -> None:
     source.close()
 
 
-def test_a_token_of_a_real_vestibule(way: Any, town: Town) -> None:
-    """It names the user that verify names, by the keys of that house."""
-    audience = town.url.partition("//")[2]
+def test_a_token_of_a_real_vestibule(
+    open_backend: Any, live_server: LiveServer
+) -> None:
+    """It names the user that verify names, by the keys of that service."""
+    audience = live_server.url.partition("//")[2]
     given = requests.get(
-        f"{town.url}/api/v1/auth_session/verify",
+        f"{live_server.url}/api/v1/auth_session/verify",
         timeout=60,
-        headers={"Cookie": town.admin_cookie},
+        headers={"Cookie": live_server.admin_cookie},
     ).headers[HEADER]
-    with way(town.url, audience, 30) as ask:
-        assert ask(given) == Principal(town.ada.id, "ada@example.com", "admin")
-    with way(town.url, "other.example", 30) as ask:
+    with open_backend(live_server.url, audience, 30) as ask:
+        assert ask(given) == Principal(
+            live_server.ada.id, "ada@example.com", "admin"
+        )
+    with open_backend(live_server.url, "other.example", 30) as ask:
         assert ask(given) is None
 
 
-def test_there_are_no_keys_in_process(way: Any) -> None:
+def test_there_are_no_keys_in_process(open_backend: Any) -> None:
     """Whose signatures count has to be said."""
-    with pytest.raises(InvalidValue, match="audience"), way(None, AUDIENCE):
+    with (
+        pytest.raises(InvalidValue, match="audience"),
+        open_backend(None, AUDIENCE),
+    ):
         pass
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import House, stored_user
-from tests.app.web.visitor import Page, Visitor
+from tests.app.api.service import Service, stored_user
+from tests.app.web.browser import Browser, Page
 from vestibule.checks import startup as checks
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import mechanism_for
@@ -21,8 +21,8 @@ CSS = Path(assets.__file__).parent / "static" / "pages.css"
 
 
 @pytest.fixture
-def house(build: Build) -> House:
-    """Return a house with pages, and somebody in it."""
+def service(build: Build) -> Service:
+    """Return a service with pages, and somebody in it."""
     stored_user()
     return build("session_db_auth", WEB_PAGES="on")
 
@@ -35,51 +35,51 @@ def loaded(page: Page) -> list[str]:
     ]
 
 
-def test_a_page_loads_little_and_from_here(house: House) -> None:
+def test_a_page_loads_little_and_from_here(service: Service) -> None:
     """Below 60 kB in all; the style sheet alone is waited for."""
-    visitor = Visitor(house)
-    answer = visitor.get("/sign-in")
+    browser = Browser(service)
+    answer = browser.get("/sign-in")
     paths = set(loaded(Page(answer)))
     assert len(paths) == 3
     weight = len(answer.data)
     for path in paths:
         assert path.startswith("/vestibule/assets/")
-        weight += len(visitor.get(path).data)
+        weight += len(browser.get(path).data)
     assert weight < MOST
     assert answer.text.count("<script") == answer.text.count(" defer>") == 1
 
 
-def test_assets_are_kept_for_good(house: House) -> None:
+def test_assets_are_kept_for_good(service: Service) -> None:
     """Their names change with what is in them; 304 to who asks again."""
-    visitor = Visitor(house)
-    for path in set(loaded(Page(visitor.get("/sign-in")))):
-        answer = visitor.get(path)
+    browser = Browser(service)
+    for path in set(loaded(Page(browser.get("/sign-in")))):
+        answer = browser.get(path)
         assert answer.headers.getlist("Cache-Control") == [
             "public, max-age=31536000, immutable"
         ]
         assert answer.headers.getlist("Vary") == ["Accept-Encoding"]
-        again = visitor.client.get(
+        again = browser.client.get(
             path, headers={"If-None-Match": answer.headers["ETag"]}
         )
         assert (again.status_code, again.data) == (304, b"")
-        other = visitor.client.get(path, headers={"If-None-Match": '"x"'})
+        other = browser.client.get(path, headers={"If-None-Match": '"x"'})
         assert other.data == answer.data
 
 
 @pytest.mark.parametrize(
     "name", ["pages.css", "logo.svg", "..%2f..%2fassets.py", "x", "%00"]
 )
-def test_nothing_else_is_served(house: House, name: str) -> None:
+def test_nothing_else_is_served(service: Service, name: str) -> None:
     """The name is looked up, and is no path."""
-    answer = house.client().get(f"/vestibule/assets/{name}")
+    answer = service.client().get(f"/vestibule/assets/{name}")
     assert answer.status_code in (401, 404)
     assert answer.mimetype == "application/json"
 
 
-def test_nobody_is_asked_who_they_are_for_a_style(house: House) -> None:
+def test_nobody_is_asked_who_they_are_for_a_style(service: Service) -> None:
     """A page's files need no look-up of a session."""
-    house.mechanism.current_user = None
-    client = house.client()
+    service.mechanism.current_user = None
+    client = service.client()
     client.set_cookie("_my_session_id", "x")
     assert client.get(assets.bundle().style).status_code == 200
 
@@ -96,35 +96,35 @@ def test_the_brand(build: Build, tmp_path: Path) -> None:
     logo = tmp_path / "logo.PNG"
     logo.write_bytes(b"\x89PNG picture")
     stored_user()
-    house = build(
+    service = build(
         "session_db_auth",
         WEB_PAGES="on",
         BRAND_NAME="<Ada & Söhne>",
         BRAND_LOGO=str(logo),
         BRAND_COLOR="#FFCC00",
     )
-    visitor = Visitor(house)
-    page = Page(visitor.get("/sign-in"))
+    browser = Browser(service)
+    page = Page(browser.get("/sign-in"))
     assert "Sign in · <Ada & Söhne>" in page.text
     pictures = [path for path in loaded(page) if path.endswith(".png")]
-    answer = visitor.get(pictures[0])
+    answer = browser.get(pictures[0])
     assert (answer.mimetype, answer.data) == ("image/png", b"\x89PNG picture")
-    style = visitor.get(assets.bundle().style).text
+    style = browser.get(assets.bundle().style).text
     assert "--brand:#ffcc00;--on-brand:#000000" in style
 
 
 def test_who_has_no_logo_gets_ours_in_the_own_colour(build: Build) -> None:
     """White on dark colours and black on light ones."""
     for color, ink in (("#203040", "#ffffff"), ("#ffee00", "#000000")):
-        house = build("session_db_auth", WEB_PAGES="on", BRAND_COLOR=color)
-        drawn = house.client().get(assets.bundle().logo).text
+        service = build("session_db_auth", WEB_PAGES="on", BRAND_COLOR=color)
+        drawn = service.client().get(assets.bundle().logo).text
         assert set(re.findall(r"#[0-9a-f]+", drawn)) == {color, ink}
 
 
-def test_a_picture_that_is_opened_runs_nothing(house: House) -> None:
+def test_a_picture_that_is_opened_runs_nothing(service: Service) -> None:
     """An SVG may have scripts: its own policy forbids them."""
     policy = (
-        house.client()
+        service.client()
         .get(assets.bundle().logo)
         .headers["Content-Security-Policy"]
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.web.visitor import Visitor
+from tests.app.web.browser import Browser
 from tests.clocks import SetClock
 from vestibule.web.i18n import exact_time, time_ago
 from vestibule.web.messages import format_duration
@@ -32,9 +32,9 @@ from vestibule.web.messages import format_duration
 )
 def test_the_browser_chooses(build: Build, asked: str, spoken: str) -> None:
     """The best of what it asks for, and English else."""
-    house = build("session_db_auth", WEB_PAGES="on")
+    service = build("session_db_auth", WEB_PAGES="on")
     header = asked.encode("utf-8").decode("latin-1")
-    answer = Visitor(house, **{"Accept-Language": header}).get("/nothing")
+    answer = Browser(service, **{"Accept-Language": header}).get("/nothing")
     assert f'<html lang="{spoken}">' in answer.text
     shown = {"fr": "introuvable</h1>", "en": "Page not found</h1>"}
     assert shown[spoken] in answer.text
@@ -49,10 +49,10 @@ def test_the_browser_chooses(build: Build, asked: str, spoken: str) -> None:
     ],
 )
 def test_how_long_ago(
-    moved_clock: SetClock, passed: timedelta, english: str, french: str
+    set_clock: SetClock, passed: timedelta, english: str, french: str
 ) -> None:
     """A moment is said as people say it."""
-    moment = moved_clock.now() - passed
+    moment = set_clock.now() - passed
     assert time_ago(moment, "en") == english
     assert time_ago(moment, "fr") == french
 

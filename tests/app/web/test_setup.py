@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import ME, House, stored_user
+from tests.app.api.service import ME, Service, stored_user
 from tests.clocks import SetClock
 from vestibule.accounts.first_admin import create_setup_code
 from vestibule.db.models.user import Role, User
@@ -22,7 +22,7 @@ WRONG = "AAAA-AAAA-AAAA-AAAA"
 
 
 @pytest.fixture
-def house(build: Build, monkeypatch: pytest.MonkeyPatch) -> House:
+def service(build: Build, monkeypatch: pytest.MonkeyPatch) -> Service:
     """Return an application with pages, and nobody in it."""
     monkeypatch.setenv("THROTTLE", "off")
     return build("session_db_auth", WEB_PAGES="on")
@@ -56,9 +56,11 @@ def send(
     )
 
 
-def test_the_form_is_shown_while_a_code_waits(house: House, code: str) -> None:
+def test_the_form_is_shown_while_a_code_waits(
+    service: Service, code: str
+) -> None:
     """It asks for the code, an email and a password."""
-    shown = get(house.client())
+    shown = get(service.client())
     assert shown.status_code == 200
     for name in ("code", "email", "password"):
         assert f'name="{name}"' in shown.text
@@ -67,33 +69,35 @@ def test_the_form_is_shown_while_a_code_waits(house: House, code: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/register"])
 def test_other_doors_lead_here(
-    house: House, monkeypatch: pytest.MonkeyPatch, path: str
+    service: Service, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Nobody could sign in; nobody should come before the first admin."""
     monkeypatch.setenv("REGISTRATION", "open")
-    shown = get(house.client(), path)
+    shown = get(service.client(), path)
     assert (shown.status_code, shown.location) == (303, "/setup")
     stored_user()
-    assert get(house.client(), path).location != "/setup"
+    assert get(service.client(), path).location != "/setup"
 
 
 def test_without_a_code_it_says_how_to_get_one(
-    house: House, moved_clock: SetClock
+    service: Service, set_clock: SetClock
 ) -> None:
     """Also when the last one grew old."""
     for _ in range(2):
-        shown = get(house.client())
+        shown = get(service.client())
         assert shown.status_code == 200
         assert 'name="code"' not in shown.text
         assert "Restart the server" in shown.text
         create_setup_code()
-        assert 'name="code"' in get(house.client()).text
-        moved_clock.advance(1800)
+        assert 'name="code"' in get(service.client()).text
+        set_clock.advance(1800)
 
 
-def test_a_code_makes_the_admin_and_signs_in(house: House, code: str) -> None:
+def test_a_code_makes_the_admin_and_signs_in(
+    service: Service, code: str
+) -> None:
     """The browser is that admin's from then on."""
-    client = house.client()
+    client = service.client()
     sent = send(client, code)
     assert (sent.status_code, sent.location) == (303, "/account")
     (admin,) = User.all()
@@ -103,13 +107,13 @@ def test_a_code_makes_the_admin_and_signs_in(house: House, code: str) -> None:
     assert (me["id"], me["email"]) == (admin.id, EMAIL)
 
 
-def test_it_is_gone_once_there_is_a_user(house: House, code: str) -> None:
+def test_it_is_gone_once_there_is_a_user(service: Service, code: str) -> None:
     """The form that is sent twice makes one admin; others may sign in."""
-    client = house.client()
+    client = service.client()
     assert send(client, code).status_code == 303
     for again in (send(client, code), get(client)):
         assert (again.status_code, again.location) == (303, "/")
-    stranger = house.client()
+    stranger = service.client()
     for ask in (partial(send, stranger, code), partial(get, stranger)):
         late = ask()
         assert (late.status_code, late.location) == (303, "/sign-in")
@@ -117,7 +121,7 @@ def test_it_is_gone_once_there_is_a_user(house: House, code: str) -> None:
     assert User.count() == 1
 
 
-def test_what_is_missing_is_asked_for(house: House, code: str) -> None:
+def test_what_is_missing_is_asked_for(service: Service, code: str) -> None:
     """Field by field, and before a guess is counted."""
     for given in (
         {},
@@ -125,16 +129,18 @@ def test_what_is_missing_is_asked_for(house: House, code: str) -> None:
         {"code": code, "email": EMAIL},
         {"email": EMAIL, "password": GOOD},
     ):
-        sent = house.client().post("/setup", data=given, headers=AS_A_BROWSER)
+        sent = service.client().post(
+            "/setup", data=given, headers=AS_A_BROWSER
+        )
         assert sent.status_code == 400
         for name in ("code", "email", "password"):
             assert (f'id="{name}-error"' in sent.text) is (name not in given)
     assert User.count() == 0
 
 
-def test_a_wrong_code_is_told(house: House, code: str) -> None:
+def test_a_wrong_code_is_told(service: Service, code: str) -> None:
     """What was typed stays but for the password."""
-    sent = send(house.client())
+    sent = send(service.client())
     assert sent.status_code == 400
     assert "This code is wrong or has expired." in sent.text
     assert WRONG in sent.text
@@ -153,13 +159,13 @@ def test_a_wrong_code_is_told(house: House, code: str) -> None:
     ],
 )
 def test_what_cannot_be_taken_is_told(
-    house: House, code: str, field: str, given: dict[str, str]
+    service: Service, code: str, field: str, given: dict[str, str]
 ) -> None:
     """At its field; the code is good for another try."""
-    sent = send(house.client(), code, **given)
+    sent = send(service.client(), code, **given)
     assert sent.status_code == 400
     assert f'id="{field}-error"' in sent.text
-    assert send(house.client(), code).status_code == 303
+    assert send(service.client(), code).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -174,9 +180,11 @@ def test_what_cannot_be_taken_is_told(
         "%s%n",
     ],
 )
-def test_whatever_is_typed_is_text(house: House, code: str, text: str) -> None:
+def test_whatever_is_typed_is_text(
+    service: Service, code: str, text: str
+) -> None:
     """Markup is shown as it was typed, and nothing breaks."""
-    sent = send(house.client(), text, text, text)
+    sent = send(service.client(), text, text, text)
     assert sent.status_code == 400
     if "<" in text:
         assert text not in sent.text
@@ -184,31 +192,33 @@ def test_whatever_is_typed_is_text(house: House, code: str, text: str) -> None:
     assert User.count() == 0
 
 
-def test_too_large_a_form_is_refused(house: House, code: str) -> None:
+def test_too_large_a_form_is_refused(service: Service, code: str) -> None:
     """Nobody's email has a hundred thousand characters."""
-    assert send(house.client(), code, "x" * 100_000).status_code == 413
+    assert send(service.client(), code, "x" * 100_000).status_code == 413
 
 
-def test_another_site_cannot_send_the_form(house: House, code: str) -> None:
+def test_another_site_cannot_send_the_form(
+    service: Service, code: str
+) -> None:
     """Even if it knew the code."""
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "https://evil.example"},
     ):
-        sent = send(house.client(), code, **headers)
+        sent = send(service.client(), code, **headers)
         assert sent.status_code == 403
         assert "<h1>" in sent.text
     assert User.count() == 0
 
 
 def test_guesses_are_throttled(
-    house: House,
+    service: Service,
     code: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The page says for how long, and the right code has to wait too."""
     monkeypatch.setenv("THROTTLE", "on")
-    client = house.client()
+    client = service.client()
     for _ in range(9):
         sent = send(client)
     assert sent.status_code == 429

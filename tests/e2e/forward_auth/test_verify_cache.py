@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.app.api.house import House, basic, built, stored_user
+from tests.app.api.service import Service, basic, build_service, stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.api import app as app_module
@@ -23,7 +23,7 @@ from vestibule.sessions.sweeper import Sweeper
 class Caller:
     """A user whose cookies verify has cached."""
 
-    house: House
+    house: Service
     user: User
     session_id: str
 
@@ -53,7 +53,7 @@ def caller(
     monkeypatch.setenv("SESSION_DURATION", "100")
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = built(app_module, "session_db_auth")
+    house = build_service(app_module, "session_db_auth")
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
     user = stored_user()
     session_id = house.mechanism.create_session(user.id)

@@ -73,9 +73,9 @@ def test_only_the_root_of_client_errors_has_no_code_of_its_own() -> None:
 
 def test_message_shows_the_details_of_its_error(build: Build) -> None:
     """A number or a time is where the sentence has its gap."""
-    house = build("session_db_auth", WEB_PAGES="on")
+    service = build("session_db_auth", WEB_PAGES="on")
     short = InvalidValue("x", "is short", code="too_short", number=15)
-    with house.app.test_request_context():
+    with service.app.test_request_context():
         assert error_message(short) == "Please use at least 15 characters."
         assert "8 seconds" in error_message(Throttled(8))
 
@@ -83,9 +83,9 @@ def test_message_shows_the_details_of_its_error(build: Build) -> None:
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_each_reason_has_a_sentence(build: Build, language: str) -> None:
     """Each its own, and one for what is not known any more."""
-    house = build("session_db_auth", WEB_PAGES="on")
+    service = build("session_db_auth", WEB_PAGES="on")
     headers = {"Accept-Language": language}
-    with house.app.test_request_context(headers=headers):
+    with service.app.test_request_context(headers=headers):
         told = [end_reason_message(reason) for reason in (*EndReason, None)]
     assert len(set(told)) == len(EndReason) + 1
     assert all(text.endswith(".") for text in told)

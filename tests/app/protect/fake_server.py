@@ -29,7 +29,7 @@ def answer(
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-class Impostor:
+class FakeServer:
     """It answers each request by the same bytes, or as `reply` does."""
 
     def __init__(self, reply: bytes | Reply) -> None:
@@ -90,9 +90,9 @@ class Impostor:
 
 
 @contextmanager
-def impostor(reply: bytes | Reply) -> Iterator[Impostor]:
-    """Run an impostor for as long as the block lasts."""
-    running = Impostor(reply)
+def fake_server(reply: bytes | Reply) -> Iterator[FakeServer]:
+    """Run an fake_server for as long as the block lasts."""
+    running = FakeServer(reply)
     try:
         yield running
     finally:
@@ -139,7 +139,7 @@ def cut(wire: socket.socket) -> None:
     wire.close()
 
 
-class Fickle:
+class ResetAfterFirstResponse:
     """It answers the first request of a connection, and resets it then."""
 
     def __init__(self) -> None:

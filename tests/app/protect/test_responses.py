@@ -10,17 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.protect.impostor import (
+from tests.app.protect.fake_server import (
     GOOD,
     NAMING,
-    Fickle,
     Reply,
+    ResetAfterFirstResponse,
     answer,
     cut,
     drip,
     endless,
+    fake_server,
     hang,
-    impostor,
     reset,
 )
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
@@ -74,9 +74,12 @@ SLOW: dict[str, Reply] = {"silence": hang, "drops": drip}
 
 
 @pytest.mark.parametrize("name", IMPOSTORS)
-def test_what_is_no_answer_names_nobody(name: str, way: Any) -> None:
+def test_what_is_no_answer_names_nobody(name: str, open_backend: Any) -> None:
     """It is neither a user nor nobody, and nothing else is asked."""
-    with impostor(IMPOSTORS[name]) as there, way(there.url, timeout=30) as ask:
+    with (
+        fake_server(IMPOSTORS[name]) as there,
+        open_backend(there.url, timeout=30) as ask,
+    ):
         with pytest.raises(VestibuleUnavailable) as refused:
             ask("sid=secret")
         assert "secret" not in str(refused.value)
@@ -86,27 +89,33 @@ def test_what_is_no_answer_names_nobody(name: str, way: Any) -> None:
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_nobody_waits_for_ever(name: str, way: Any) -> None:
+def test_nobody_waits_for_ever(name: str, open_backend: Any) -> None:
     """After its time limit it is given up."""
     with (
-        impostor(SLOW[name]) as there,
-        way(there.url, timeout=0.5) as ask,
+        fake_server(SLOW[name]) as there,
+        open_backend(there.url, timeout=0.5) as ask,
         pytest.raises(VestibuleUnavailable),
     ):
         ask("sid=1")
 
 
-def test_where_nobody_listens(way: Any) -> None:
+def test_where_nobody_listens(open_backend: Any) -> None:
     """Nothing on the port is no answer."""
-    with impostor(b"") as there:
+    with fake_server(b"") as there:
         url = there.url
-    with way(url, timeout=30) as ask, pytest.raises(VestibuleUnavailable):
+    with (
+        open_backend(url, timeout=30) as ask,
+        pytest.raises(VestibuleUnavailable),
+    ):
         ask("sid=1")
 
 
-def test_a_connection_that_was_closed_meanwhile(way: Any) -> None:
+def test_a_connection_that_was_closed_meanwhile(open_backend: Any) -> None:
     """Who hung up after an answer is asked again, on another line."""
-    with impostor(Fickle()) as there, way(there.url, timeout=30) as ask:
+    with (
+        fake_server(ResetAfterFirstResponse()) as there,
+        open_backend(there.url, timeout=30) as ask,
+    ):
         for _ in range(3):
             assert ask("sid=1") == BOB
         assert len(there.requests) > 3
@@ -116,7 +125,7 @@ def test_a_child_has_connections_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of a shared one, parent and child would read each other's answers."""
-    with impostor(Fickle()) as there:
+    with fake_server(ResetAfterFirstResponse()) as there:
         wire = HTTPClient(parse_address(there.url, 30))
         wire.get("/", {})
         # As in a child after a fork.
@@ -126,19 +135,22 @@ def test_a_child_has_connections_of_its_own(
         wire.close()
 
 
-def test_no_cookie_is_kept(way: Any) -> None:
+def test_no_cookie_is_kept(open_backend: Any) -> None:
     """What one answer sets does not go along with the next question."""
     good = answer(GOOD, *NAMING, b"Set-Cookie: sid=of-another; Path=/")
-    with impostor(good) as there, way(there.url, timeout=30) as ask:
+    with (
+        fake_server(good) as there,
+        open_backend(there.url, timeout=30) as ask,
+    ):
         for cookie in ("sid=1", "sid=2"):
             assert ask(cookie) == BOB
         assert there.cookies() == [b"Cookie: sid=1", b"Cookie: sid=2"]
 
 
-def test_a_path_before_that_of_vestibule(way: Any) -> None:
+def test_a_path_before_that_of_vestibule(open_backend: Any) -> None:
     """It may be served below a path of its host."""
-    with impostor(answer(GOOD, *NAMING)) as there:
-        with way(f"{there.url}/hall/", timeout=30) as ask:
+    with fake_server(answer(GOOD, *NAMING)) as there:
+        with open_backend(f"{there.url}/hall/", timeout=30) as ask:
             assert ask("sid=1") == BOB
         assert there.requests[0][0].startswith(b"GET /hall/api/v1/auth_")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A witness of answers: what was seen, and whether it is as described."""
+"""A checker of answers: what was seen, and whether it is as described."""
 
 import json
 from typing import Any
@@ -8,21 +8,21 @@ import jsonschema_rs
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.app.api.house import House
+from tests.app.api.service import Service
 from vestibule.api.openapi.document import document
 
 #: What a server says of each answer, and the kind of content.
 _UNSAID = {"Content-Type"}
 
 
-class Witness:
+class ResponseChecker:
     """Sends requests to an application, and holds answers against the
     description that it gives of itself.
     """
 
-    def __init__(self, house: House) -> None:
-        """Read the description of `house`."""
-        self.whole: dict[str, Any] = document(house.mechanism)
+    def __init__(self, service: Service) -> None:
+        """Read the description of `service`."""
+        self.whole: dict[str, Any] = document(service.mechanism)
         self.operations = {
             operation["operationId"]: (method.upper(), path, operation)
             for path, entry in self.whole["paths"].items()

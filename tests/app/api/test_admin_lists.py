@@ -11,12 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     ME,
     NOT_FOUND,
     RESET,
     USERS,
-    House,
+    Service,
     basic,
     stored_user,
 )
@@ -39,8 +39,8 @@ EVIL = ("%", "_", "'", '"', "\u202e", "\u200f", "a" * 255, "=1+1", "\\")
 
 @pytest.fixture
 def admin(build: Build) -> FlaskClient:
-    """Return a client of an admin of a house with a database."""
-    return build("session_db_auth").known(stored_user("admin"))
+    """Return a client of an admin of a service with a database."""
+    return build("session_db_auth").client_for(stored_user("admin"))
 
 
 def got(client: FlaskClient, path: str, **query: Any) -> Any:
@@ -155,8 +155,8 @@ def test_no_sign_has_a_meaning(admin: FlaskClient) -> None:
 
 def test_an_invitation(build: Build) -> None:
     """The code sets a password, by which the new user comes in."""
-    house = build("session_db_auth")
-    admin = house.known(stored_user("admin"))
+    service = build("session_db_auth")
+    admin = service.client_for(stored_user("admin"))
     email = "new@example.com"
     body = {"email": email, "first_name": "New", "password": "chosen by me"}
     answer = admin.post(PEOPLE, json=body)
@@ -169,7 +169,7 @@ def test_an_invitation(build: Build) -> None:
     stored = User.get(made["user"]["id"])
     assert stored is not None and stored.password is None
     new = "violet umbrella 7"
-    set_it = house.client().post(
+    set_it = service.client().post(
         RESET,
         data={
             "email": email,
@@ -178,7 +178,7 @@ def test_an_invitation(build: Build) -> None:
         },
     )
     assert set_it.status_code == 200
-    assert house.log_in(stored, new)[1].status_code == 200
+    assert service.log_in(stored, new)[1].status_code == 200
     for bad, told in (
         (body, "Can't create User: email is already registered"),
         ({"email": "x"}, "Can't create User: email is not an email address"),
@@ -193,14 +193,14 @@ def test_an_invitation(build: Build) -> None:
 
 
 def test_a_thief_of_a_session_changes_nothing(
-    build: Build, moved_clock: SetClock
+    build: Build, set_clock: SetClock
 ) -> None:
     """Adding somebody and ending a session need a recent proof."""
-    house = build("session_db_auth")
-    user, admin = stored_user(), house.known(stored_user("admin"))
-    client = house.known(user)
+    service = build("session_db_auth")
+    user, admin = stored_user(), service.client_for(stored_user("admin"))
+    client = service.client_for(user)
     (one,) = got(admin, SESSIONS, user=user.id)["sessions"]
-    moved_clock.advance(301)
+    set_clock.advance(301)
     for answer in (
         admin.post(PEOPLE, json={"email": "new@example.com"}),
         admin.delete(f"{SESSIONS}/{one['id']}"),
@@ -213,8 +213,8 @@ def test_a_thief_of_a_session_changes_nothing(
 
 def test_a_wait_is_lifted(build: Build) -> None:
     """Failures are told, and after that nobody waits for them."""
-    house = build("session_db_auth", THROTTLE="on")
-    admin, user = house.known(stored_user("admin")), stored_user()
+    service = build("session_db_auth", THROTTLE="on")
+    admin, user = service.client_for(stored_user("admin")), stored_user()
     path = f"{USERS}/{user.id}/failures"
     assert got(admin, path) == {
         "count": 0,
@@ -222,28 +222,28 @@ def test_a_wait_is_lifted(build: Build) -> None:
         "retry_after": 0,
     }
     for _ in range(5):
-        house.log_in(user, "wrong")
+        service.log_in(user, "wrong")
     found = got(admin, path)
     assert found["count"] >= 4 and found["retry_after"] >= 0
     assert found["last_at"] is not None
-    assert house.log_in(user)[1].status_code == 429
+    assert service.log_in(user)[1].status_code == 429
     for _ in range(2):
         assert admin.delete(path).status_code == 200
     assert got(admin, path)["count"] == 0
-    assert house.log_in(user)[1].status_code == 200
+    assert service.log_in(user)[1].status_code == 200
 
 
 def test_everybodys_sessions(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By user, network and device, over every mechanism; one is ended."""
     bob, eve = stored_user(), stored_user()
-    admin = house.known(stored_user("admin"))
+    admin = service.client_for(stored_user("admin"))
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/128.0"}
     there = {"REMOTE_ADDR": "192.0.2.7"}
-    client, _ = house.log_in(bob, headers=agent)
-    house.log_in(bob)
-    house.log_in(eve, environ_base=there)
+    client, _ = service.log_in(bob, headers=agent)
+    service.log_in(bob)
+    service.log_in(eve, environ_base=there)
     assert len(leafed(admin, SESSIONS, "sessions", limit=1)) == 4
     of_bob = leafed(admin, SESSIONS, "sessions", user=bob.email, limit=1)
     assert [each["user_id"] for each in of_bob] == [bob.id] * 2
@@ -363,8 +363,8 @@ def test_half_a_file_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What fails in the middle is the last line, and in the log."""
-    house = build("session_db_auth", WEB_PAGES="on")
-    admin = house.known(stored_user("admin"))
+    service = build("session_db_auth", WEB_PAGES="on")
+    admin = service.client_for(stored_user("admin"))
     events.insert_events([Event(NOON, "login", "bob")] * 3)
     fail_second_read(monkeypatch, error)
     answer = admin.get(f"{path}/export?format={form}&user=bob")
@@ -391,12 +391,12 @@ def test_a_file_that_cannot_begin_is_none(
         assert "Content-Disposition" not in answer.headers
 
 
-def test_figures(build: Build, moved_clock: SetClock) -> None:
+def test_figures(build: Build, set_clock: SetClock) -> None:
     """Sums of what happened, states, and nothing where nobody looked."""
-    moved_clock.moment = NOON + timedelta(minutes=30)
-    house = build("session_db_auth")
-    admin = house.known(stored_user("admin"))
-    house.log_in(stored_user(), "wrong")
+    set_clock.moment = NOON + timedelta(minutes=30)
+    service = build("session_db_auth")
+    admin = service.client_for(stored_user("admin"))
+    service.log_in(stored_user(), "wrong")
     assert writer.audit_writer().flush()
     events.insert_events(
         [Event(NOON - timedelta(hours=30), "throttled", times=7)]
@@ -429,10 +429,10 @@ def test_figures(build: Build, moved_clock: SetClock) -> None:
 
 
 def test_sums_go_with_the_events(
-    monkeypatch: pytest.MonkeyPatch, moved_clock: SetClock
+    monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> None:
     """What is too old is dropped; where nothing is kept nothing is noted."""
-    hour = hour_of(moved_clock.moment)
+    hour = hour_of(set_clock.moment)
     hourly_counts.set_gauge(
         {Bucket(hour - 48, "login"): 1, Bucket(hour, "login"): 2}
     )

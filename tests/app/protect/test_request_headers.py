@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.protect.impostor import GOOD, NAMING, answer, impostor
+from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from vestibule.core.errors import InvalidValue
 from vestibule.identity.header import HEADER
 from vestibule.protect.request_headers import (
@@ -139,11 +139,11 @@ def test_nobody_is_named_by_a_header() -> None:
     assert kept == [(name.encode(), b"ada") for name in HARMLESS]
 
 
-def test_it_goes_out_as_one_line(way: Any) -> None:
-    """No cookie becomes two headers, or none, on its way to Vestibule."""
+def test_it_goes_out_as_one_line(open_backend: Any) -> None:
+    """No cookie becomes two headers, or none, on its open_backend to Vestibule."""
     with (
-        impostor(answer(GOOD, *NAMING)) as there,
-        way(there.url, timeout=30) as ask,
+        fake_server(answer(GOOD, *NAMING)) as there,
+        open_backend(there.url, timeout=30) as ask,
     ):
 
         @settings(max_examples=60, deadline=None)

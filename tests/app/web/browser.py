@@ -7,7 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.app.api.house import House
+from tests.app.api.service import Service
 
 #: What browsers say of themselves when they load a page.
 HEADERS = {
@@ -17,12 +17,12 @@ HEADERS = {
 }
 
 
-class Visitor:
+class Browser:
     """Somebody with a browser that nobody knows yet."""
 
-    def __init__(self, house: House, **headers: str) -> None:
+    def __init__(self, service: Service, **headers: str) -> None:
         """Open it, to send `headers` beside the usual ones."""
-        self.client: FlaskClient = house.client()
+        self.client: FlaskClient = service.client()
         self.headers = HEADERS | headers
 
     def get(self, path: str, **more: Any) -> TestResponse:

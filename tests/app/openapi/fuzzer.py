@@ -15,7 +15,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 
-from tests.app.api.house import House
+from tests.app.api.service import Service
 from tests.e2e.server.accounts import PASSWORD
 
 #: What must not happen, by Schemathesis' own names.
@@ -49,7 +49,7 @@ def checks() -> list[Any]:
     return CHECKS.get_by_names(list(NAMES))
 
 
-class Trials:
+class Fuzzer:
     """An application, asked by one person, as often as it is told.
 
     A `chance` says which requests are made up; without one they are the
@@ -57,11 +57,11 @@ class Trials:
     """
 
     def __init__(
-        self, house: House, credential: Credential, chance: str = ""
+        self, service: Service, credential: Credential, chance: str = ""
     ) -> None:
         """Read the description as a stranger would: over the wire."""
         self.schema = schemathesis.openapi.from_wsgi(
-            "/openapi.json", house.app
+            "/openapi.json", service.app
         )
         # Of two cookies of one name neither counts: no other is made up.
         self.schema.config.generation.update(with_security_parameters=False)
@@ -138,11 +138,11 @@ class Trials:
         return {name for name, status in self.seen if status < 300}
 
 
-def sequences(trials: Trials, number: int) -> None:
+def sequences(fuzzer: Fuzzer, number: int) -> None:
     """Send so many sequences: add somebody, and do things to them."""
     held = [*checks(), *CHECKS.get_by_names(list(OF_SEQUENCES))]
 
-    linked = trials.schema.include(operation_id=list(LINKED))
+    linked = fuzzer.schema.include(operation_id=list(LINKED))
     base: Any = linked.as_state_machine()
 
     class Machine(base):  # type: ignore[misc]
@@ -156,19 +156,19 @@ def sequences(trials: Trials, number: int) -> None:
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             """Ask as the one person does."""
-            return {**trials.credential()}
+            return {**fuzzer.credential()}
 
         def validate_response(
             self, response: Response, case: Any, **more: Any
         ) -> None:
             """Look at the answer."""
-            trials.asked += 1
-            trials.note(case, response)
+            fuzzer.asked += 1
+            fuzzer.note(case, response)
             case.validate_response(
-                response, checks=held, transport_kwargs=trials.credential()
+                response, checks=held, transport_kwargs=fuzzer.credential()
             )
 
-    trials.seeded(Machine, "sequences").run(
+    fuzzer.seeded(Machine, "sequences").run(
         settings=settings(
             max_examples=number,
             stateful_step_count=8,

@@ -5,8 +5,8 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.app.api.house import House, basic
-from tests.app.openapi.witness import Witness
+from tests.app.api.service import Service, basic
+from tests.app.openapi.response_checker import ResponseChecker
 from tests.e2e.server.accounts import PASSWORD, Account, account
 from vestibule.db.models.user import User
 
@@ -33,13 +33,13 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class Scene:
+class OperationClient:
     """An application, and a member whom its admins do things to."""
 
-    def __init__(self, house: House, witness: Witness) -> None:
-        """Store the member; `witness` looks at all answers."""
-        self.house = house
-        self.witness = witness
+    def __init__(self, service: Service, checker: ResponseChecker) -> None:
+        """Store the member; `checker` looks at all answers."""
+        self.service = service
+        self.checker = checker
         self.bob = account()
         self.code = "wrong"
 
@@ -58,7 +58,7 @@ class Scene:
         target = target or self.bob
         places = {"user_id": target.id, "handle": "nobody"}
         places |= more.pop("places", {})
-        return self.witness.send(
+        return self.checker.send(
             self.client() if client is None else client,
             name,
             places,
@@ -68,9 +68,9 @@ class Scene:
     def client(self) -> FlaskClient:
         """Return a client that is known as an admin with a new session."""
         admin = account("admin")
-        client = self.house.holder(admin.session_id)
-        if getattr(self.house.mechanism, "scheme", None) == "Basic":
-            client = self.house.client()
+        client = self.service.client_with_session(admin.session_id)
+        if getattr(self.service.mechanism, "scheme", None) == "Basic":
+            client = self.service.client()
             client.environ_base["HTTP_AUTHORIZATION"] = basic(admin.user)
         return client
 
@@ -78,7 +78,7 @@ class Scene:
         """Return the operations for which somebody has to be known."""
         return [
             name
-            for name, (_, _, told) in self.witness.operations.items()
+            for name, (_, _, told) in self.checker.operations.items()
             if told["security"]
         ]
 

@@ -53,7 +53,7 @@ def basic(user: User, password: str = PASSWORD) -> str:
     return "Basic " + base64.b64encode(text).decode()
 
 
-class House:
+class Service:
     """An application and the mechanism that guards it."""
 
     def __init__(self, app: Flask, mechanism: Any) -> None:
@@ -73,7 +73,7 @@ class House:
         form = {"email": user.email, "password": password}
         return client, client.post(LOGIN, data=form, **more)
 
-    def known(self, user: User) -> FlaskClient:
+    def client_for(self, user: User) -> FlaskClient:
         """Return a client that the mechanism knows as `user`."""
         if not isinstance(self.mechanism, SessionAuth):
             client = self.client()
@@ -83,7 +83,7 @@ class House:
         assert answer.status_code == 200, answer.text
         return client
 
-    def holder(self, session_id: str) -> FlaskClient:
+    def client_with_session(self, session_id: str) -> FlaskClient:
         """Return a client that has this session id for a cookie."""
         client = self.client()
         client.set_cookie(cookie_name(), session_id)
@@ -102,8 +102,8 @@ def session_id_of(client: FlaskClient) -> str:
     return cookie.value
 
 
-def built(app_module: Any, auth_type: str | None) -> House:
-    """Return a house with a new mechanism and a new application."""
+def build_service(app_module: Any, auth_type: str | None) -> Service:
+    """Return a service with a new mechanism and a new application."""
     kind = mechanism_for(auth_type)
     mechanism = None if kind is None else kind()
-    return House(app_module.create_app(mechanism), mechanism)
+    return Service(app_module.create_app(mechanism), mechanism)

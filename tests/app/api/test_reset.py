@@ -7,6 +7,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import ME, NEW, RESET, USERS, Service, stored_user
 from tests.clocks import SetClock
 from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.throttle import FAILURE_MEMORY, failures_for_user
 from vestibule.db.models.user import User
 
 WRONG = {"error": "wrong or expired code"}
@@ -102,3 +103,41 @@ def test_guesses_are_throttled(build: Build, set_clock: SetClock) -> None:
     assert answer.headers["Retry-After"] == "1"
     set_clock.advance(2)
     assert client.post(RESET, data=form(user, code)).status_code == 200
+
+
+def test_wrong_reset_codes_do_not_delay_login(
+    build: Build, set_clock: SetClock
+) -> None:
+    """Reset codes have a counter of their own, even on the same network."""
+    service = build("session_db_auth", THROTTLE="on")
+    user, client = stored_user(), service.client()
+    for _ in range(4):
+        assert client.post(RESET, data=form(user, "x")).status_code == 400
+    assert client.post(RESET, data=form(user, "x")).status_code == 429
+    assert service.log_in(user)[1].status_code == 200
+
+
+def test_unlocking_user_resets_failures_of_reset_codes(
+    build: Build, set_clock: SetClock
+) -> None:
+    """After an admin unlocks the user, a reset is not throttled."""
+    service = build("session_db_auth", THROTTLE="on")
+    user, client = stored_user(), service.client()
+    admin = service.client_for(stored_user("admin"))
+    for _ in range(4):
+        client.post(RESET, data=form(user, "x"))
+    assert client.post(RESET, data=form(user, "x")).status_code == 429
+    unlocked = admin.delete(f"{USERS}/{user.id}/failures")
+    assert unlocked.status_code == 200
+    assert client.post(RESET, data=form(user, "x")).status_code == 400
+
+
+def test_failures_older_than_an_hour_have_no_time(
+    build: Build, set_clock: SetClock
+) -> None:
+    """Once no failure counts, the time of the last one is not reported."""
+    service = build("session_db_auth", THROTTLE="on")
+    user = stored_user()
+    service.log_in(user, "wrong")
+    set_clock.advance(FAILURE_MEMORY.total_seconds() + 1)
+    assert failures_for_user(user) == (0, None, 0)

@@ -166,3 +166,16 @@ def test_two_cookies_of_one_name_are_none(service: Service) -> None:
         ).status_code
         == 200
     )
+
+
+def test_session_ended_by_admin_has_reason_revoked_by_admin(
+    service: Service,
+) -> None:
+    """`DELETE /sessions/<id>` tells the user's client why it ended."""
+    user = stored_user()
+    client = service.client_for(user)
+    admin = service.client_for(stored_user("admin"))
+    (own,) = client.get(SESSIONS).get_json()
+    assert admin.delete(f"/api/v1/sessions/{own['id']}").status_code == 200
+    ended = client.get(ME)
+    assert ended.headers["Session-Ended"] == "reason=revoked_by_admin"

@@ -183,3 +183,26 @@ def test_cache_is_bounded(
     assert caller.status(f"a=4; {mine}") == 200
     with pytest.raises(NameError):
         caller.status(f"a=0; {mine}")
+
+
+def test_post_with_cached_cookies_is_refused(caller: Caller) -> None:
+    """The cache answers GET only, so a POST still gets 405."""
+    cookies = f"{COOKIE}={caller.session_id}"
+    client = caller.house.app.test_client(use_cookies=False)
+    for _ in range(2):
+        answer = client.post(verify.PATH, headers={"Cookie": cookies})
+        assert answer.status_code == 405
+
+
+def test_long_cookie_header_is_not_cached(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header of the maximum length is cached, a longer one is not."""
+    mine = f"{COOKIE}={caller.session_id}"
+    room = user_response.MAX_COOKIE_HEADER_LENGTH - len(f"{mine}; a=")
+    longest, too_long = (f"{mine}; a={'x' * n}" for n in (room, room + 1))
+    assert caller.status(longest) == caller.status(too_long) == 200
+    monkeypatch.delattr(verify, "VestibuleRequest")
+    assert caller.status(longest) == 200
+    with pytest.raises(NameError):
+        caller.status(too_long)

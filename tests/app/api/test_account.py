@@ -53,8 +53,8 @@ def is_password(user: User, password: str) -> bool:
     return stored is not None and stored.is_valid_password(password)
 
 
-def test_a_new_password_ends_the_other_sessions(service: Service) -> None:
-    """The asking one goes on by a new id; its old id is worth nothing."""
+def test_new_password_ends_other_sessions(service: Service) -> None:
+    """The client's own session goes on under a new id; the old id is void."""
     user = stored_user()
     client, other = service.client_for(user), service.client_for(user)
     bystander = service.client_for(stored_user())
@@ -150,10 +150,10 @@ def test_a_new_password_ends_the_other_sessions(service: Service) -> None:
         ),
     ],
 )
-def test_what_is_no_new_password(
+def test_invalid_new_password_is_refused(
     build: Build, body: Any, status: int, text: str
 ) -> None:
-    """The answer says which; password and sessions stay as they were."""
+    """The response names the error; password and sessions stay unchanged."""
     service = build("session_db_auth")
     user = stored_user(email="gwendoline@example.com")
     client, other = service.client_for(user), service.client_for(user)
@@ -165,10 +165,10 @@ def test_what_is_no_new_password(
 
 
 @pytest.mark.parametrize("table", ["user_sessions", "ended_sessions"])
-def test_a_password_and_its_sessions_change_together(
+def test_failed_password_change_leaves_password_and_sessions(
     build: Build, table: str
 ) -> None:
-    """What fails between them leaves the old password, and both sessions."""
+    """A failure between the two writes undoes both."""
     service = build("session_db_auth")
     user = stored_user()
     client, other = service.client_for(user), service.client_for(user)
@@ -192,10 +192,10 @@ def test_a_password_and_its_sessions_change_together(
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
-def test_sessions_in_the_database_end_whoever_serves(
+def test_password_change_ends_sessions_of_other_servers(
     build: Build, auth_type: str
 ) -> None:
-    """Another server may keep sessions there; they end with the password."""
+    """Another server may keep sessions in the same database."""
     user = stored_user()
     session_id = SessionDBAuth().create_session(user.id)
     assert change(build(auth_type).client_for(user)).status_code == 200
@@ -203,8 +203,10 @@ def test_sessions_in_the_database_end_whoever_serves(
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
-def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
-    """By Basic there is no session to renew."""
+def test_password_change_works_with_each_mechanism(
+    build: Build, auth_type: str
+) -> None:
+    """With HTTP Basic there is no session to renew."""
     user = stored_user()
     client = build(auth_type).client_for(user)
     answer = change(client)
@@ -214,18 +216,18 @@ def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), BODIES)
-def test_nobody_has_no_account(
+def test_account_routes_without_mechanism_return_404(
     build: Build, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    """A 404 where nobody is known."""
+    """Without a mechanism a request has no user."""
     answer = build(None).client().open(path, method=method, **body)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_an_email_needs_a_recent_proof(
+def test_email_change_needs_recent_password(
     service: Service, set_clock: SetClock
 ) -> None:
-    """The login is one for five minutes; a refresh is a new one."""
+    """A login counts for five minutes; a refresh starts them again."""
     user = stored_user()
     client = service.client_for(user)
     set_clock.advance(300)
@@ -248,8 +250,8 @@ def test_an_email_needs_a_recent_proof(
     assert login.status_code == 200
 
 
-def test_a_session_of_a_script_has_no_proof(build: Build) -> None:
-    """Nobody showed a password for it."""
+def test_email_change_in_scripted_session_is_refused(build: Build) -> None:
+    """No password was checked when a script created the session."""
     service = build("session_db_auth")
     session_id = service.mechanism.create_session(stored_user().id)
     answer = service.client_with_session(session_id).put(
@@ -258,7 +260,9 @@ def test_a_session_of_a_script_has_no_proof(build: Build) -> None:
     assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
 
 
-def test_basic_proves_itself(build: Build) -> None:
+def test_email_change_with_basic_needs_no_reauthentication(
+    build: Build,
+) -> None:
     """Each request has the password."""
     user = stored_user()
     client = build("basic_auth").client_for(user)
@@ -277,8 +281,10 @@ def test_basic_proves_itself(build: Build) -> None:
         ({"email": "Taken@example.com"}, "email is already registered"),
     ],
 )
-def test_what_is_no_new_email(build: Build, body: Any, text: str) -> None:
-    """A 400 says why, and the address stays."""
+def test_invalid_new_email_is_refused(
+    build: Build, body: Any, text: str
+) -> None:
+    """A 400 says why, and the email stays."""
     stored_user(email="taken@example.com")
     user = stored_user()
     client = build("session_db_auth").client_for(user)
@@ -287,7 +293,7 @@ def test_what_is_no_new_email(build: Build, body: Any, text: str) -> None:
     assert client.get(ME).get_json()["email"] == user.email
 
 
-def test_a_refresh_gives_a_new_id(service: Service) -> None:
+def test_refresh_rotates_session_id(service: Service) -> None:
     """The handle stays, and so do the other sessions."""
     user = stored_user()
     client, other = service.client_for(user), service.client_for(user)
@@ -310,10 +316,10 @@ def test_a_refresh_gives_a_new_id(service: Service) -> None:
         ({"password": "wrong"}, 401, "wrong password"),
     ],
 )
-def test_what_is_no_refresh(
+def test_refresh_with_wrong_password_is_refused(
     service: Service, form: dict[str, str], status: int, text: str
 ) -> None:
-    """The session goes on by its old id, without a new proof."""
+    """The session goes on under its old id and is not reauthenticated."""
     client = service.client_for(stored_user())
     before = session_id_of(client)
     answer = client.post(REFRESH, data=form)
@@ -322,8 +328,8 @@ def test_what_is_no_refresh(
     assert client.get(ME).status_code == 200
 
 
-def test_without_sessions_there_is_nothing_to_refresh(build: Build) -> None:
-    """A 404, as for login."""
+def test_refresh_without_sessions_returns_404(build: Build) -> None:
+    """The same as for login."""
     headers = {"Authorization": basic(stored_user())}
     answer = (
         build("basic_auth")

@@ -33,10 +33,10 @@ EVERYBODY = "/api/v1/sessions"
 
 
 @pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_admins_only(
+def test_admin_routes_refuse_members(
     service: Service, method: str, end: str, body: Any
 ) -> None:
-    """A member has 403, whether the user exists or not; an admin 404."""
+    """A member gets 403, whether the user exists or not; an admin gets 404."""
     user = stored_user()
     client, admin = (
         service.client_for(user),
@@ -54,18 +54,18 @@ def test_admins_only(
 
 
 @pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_nobody_is_no_admin(
+def test_admin_routes_without_mechanism_are_closed(
     build: Build, method: str, end: str, body: Any
 ) -> None:
-    """Where there is no guard these routes are closed."""
+    """Without a mechanism no client is an admin."""
     path = f"{USERS}/{stored_user().id}{end}"
     client = build(None).client()
     assert client.open(path, method=method, json=body).status_code == 403
     assert client.delete(EVERYBODY).status_code == 403
 
 
-def test_a_role_counts_at_once(service: Service) -> None:
-    """For the sessions that are open already; the last admin stays one."""
+def test_role_change_applies_to_open_sessions(service: Service) -> None:
+    """The last admin cannot become a member."""
     user, admin = stored_user(), stored_user("admin")
     client, chief = service.client_for(user), service.client_for(admin)
     path = f"{USERS}/{user.id}/role"
@@ -91,7 +91,7 @@ def test_a_role_counts_at_once(service: Service) -> None:
         ("disabled", {"disabled": 1}, {"field": "disabled"}),
     ],
 )
-def test_what_cannot_be_meant(
+def test_invalid_role_or_status_is_refused(
     build: Build, end: str, body: Any, told: dict[str, str]
 ) -> None:
     """A 400 names the field, and nothing changes."""
@@ -105,8 +105,8 @@ def test_what_cannot_be_meant(
     assert (stored.role, stored.disabled_at) == ("member", None)
 
 
-def test_who_is_disabled_is_out(service: Service) -> None:
-    """All sessions end; enabling asks for a new login."""
+def test_disabled_user_loses_sessions_and_login(service: Service) -> None:
+    """All sessions end; after enabling, a new login is needed."""
     user = stored_user()
     client, admin = (
         service.client_for(user),
@@ -122,8 +122,8 @@ def test_who_is_disabled_is_out(service: Service) -> None:
     assert service.log_in(user)[1].status_code == 200
 
 
-def test_a_users_sessions(service: Service) -> None:
-    """An admin sees them, no secret, and ends them."""
+def test_admin_lists_and_ends_sessions_of_user(service: Service) -> None:
+    """The list shows no secret."""
     user = stored_user()
     clients = [service.client_for(user) for _ in range(2)]
     admin = service.client_for(stored_user("admin"))
@@ -137,8 +137,8 @@ def test_a_users_sessions(service: Service) -> None:
         assert ended.headers["Session-Ended"] == "reason=revoked_by_admin"
 
 
-def test_everybodys_sessions(service: Service) -> None:
-    """That of the admin who asks goes too."""
+def test_admin_ends_sessions_of_all_users(service: Service) -> None:
+    """The admin's own session ends too."""
     clients = [service.client_for(stored_user()) for _ in range(2)]
     admin = service.client_for(stored_user("admin"))
     assert clients[0].delete(EVERYBODY).status_code == 403
@@ -186,10 +186,10 @@ def test_changes_need_a_recent_proof(
         assert answer.status_code == 200, path
 
 
-def test_by_basic_each_request_is_a_proof(
+def test_admin_with_basic_needs_no_reauthentication(
     build: Build, set_clock: SetClock
 ) -> None:
-    """A password that comes along is asked for no second time."""
+    """Each request has the password."""
     user, admin = stored_user(), stored_user("admin")
     client = build("basic_auth").client_for(admin)
     set_clock.advance(301)
@@ -200,8 +200,8 @@ def test_by_basic_each_request_is_a_proof(
         assert answer.status_code == (404 if end == "/sessions" else 200)
 
 
-def test_by_basic_there_are_no_sessions(build: Build) -> None:
-    """A 404, once it is an admin who asks."""
+def test_session_routes_with_basic_return_404(build: Build) -> None:
+    """An admin gets 404, because there are no sessions."""
     admin = build("basic_auth").client_for(stored_user("admin"))
     path = f"{USERS}/{stored_user().id}/sessions"
     for answer in (

@@ -179,7 +179,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
 }
 
 
-def test_each_event_has_its_flow() -> None:
+def test_each_event_type_has_a_test_flow() -> None:
     """None is declared that nothing writes.
 
     The end of a worker is none of a request: `tests/app/metrics` has it.
@@ -188,10 +188,10 @@ def test_each_event_has_its_flow() -> None:
 
 
 @pytest.mark.parametrize("event", FLOWS)
-def test_each_event_is_written(
+def test_event_is_logged_once_with_its_fields(
     build: Build, set_clock: SetClock, logged: Logged, event: EventType
 ) -> None:
-    """Once, with who, from where, in which request and what of."""
+    """The line has user, address, request and cause."""
     scene = Scene(build("session_db_auth", THROTTLE="on"))
     before = len(logged())
     act, fields = FLOWS[event]
@@ -212,10 +212,10 @@ def test_each_event_is_written(
 
 
 @pytest.mark.parametrize("event", FLOWS)
-def test_each_event_is_in_the_database(
+def test_event_is_stored_as_logged(
     build: Build, set_clock: SetClock, logged: Logged, event: EventType
 ) -> None:
-    """As the line has it, and with the program that the client used."""
+    """The stored event also has the client's user agent."""
     scene = Scene(build("session_db_auth", THROTTLE="on"))
     FLOWS[event][0](scene)
     assert audit_writer().flush()
@@ -233,13 +233,13 @@ def test_each_event_is_in_the_database(
 
 
 @pytest.mark.parametrize("event", FLOWS)
-def test_no_event_tells_a_secret(
+def test_event_contains_no_secret(
     build: Build,
     set_clock: SetClock,
     security_lines: list[str],
     event: EventType,
 ) -> None:
-    """No password, no code and no session id is in any line."""
+    """No password, code or session id is in any line."""
     scene = Scene(build("session_db_auth", THROTTLE="on"))
     secrets = [session_id_of(scene.client), session_id_of(scene.chief)]
     FLOWS[event][0](scene)
@@ -252,10 +252,10 @@ def test_no_event_tells_a_secret(
         assert not re.search("([0-9A-Z]{4}-){6}", line)
 
 
-def test_nobody_writes_a_line_of_his_own(
+def test_client_input_cannot_forge_log_lines(
     build: Build, security_lines: list[str]
 ) -> None:
-    """Line breaks, quotes and controls in all that a client sends."""
+    """Clients send line breaks, quotes and control characters."""
     service = build("session_db_auth")
     evil = 'x\n{"event": "login", "user": "admin"}\r\x1b[2J\u2028'
     service.client().post(
@@ -278,8 +278,10 @@ def test_nobody_writes_a_line_of_his_own(
         assert line.isprintable()
 
 
-def test_an_unknown_email_is_nobody(build: Build, logged: Logged) -> None:
-    """The line says so, and does not repeat what was typed."""
+def test_login_with_unknown_email_is_logged_without_it(
+    build: Build, logged: Logged
+) -> None:
+    """The line has the reason, and not what was typed."""
     service = build("session_db_auth")
     service.log_in(User(email="hunter2@example.com"))
     (line,) = logged()
@@ -288,10 +290,8 @@ def test_an_unknown_email_is_nobody(build: Build, logged: Logged) -> None:
     assert "hunter2" not in str(line)
 
 
-def test_requests_have_names_of_their_own(
-    build: Build, logged: Logged
-) -> None:
-    """Lines of one request share a name, others do not have it."""
+def test_requests_have_distinct_ids(build: Build, logged: Logged) -> None:
+    """Two logins are logged with two request ids."""
     service = build("session_db_auth")
     user = stored_user()
     service.client_for(user)
@@ -300,18 +300,18 @@ def test_requests_have_names_of_their_own(
     assert first != second
 
 
-def test_a_script_is_no_request(logged: Logged) -> None:
-    """Its lines have neither a request nor an address."""
+def test_event_of_script_has_no_request(logged: Logged) -> None:
+    """Its line has neither a request nor an address."""
     log.begin_request(None)
     log.log(EventType.USER_ADDED, user="u", by=None)
     (line,) = logged()
     assert set(line) == {"time", "event", "user"}
 
 
-def test_to_end_nothing_is_no_event(
+def test_revoking_no_session_logs_nothing(
     build: Build, set_clock: SetClock, logged: Logged
 ) -> None:
-    """Else whoever is signed in could fill the log with it."""
+    """Otherwise any signed-in user could fill the log."""
     scene = Scene(build("session_db_auth"))
     scene.client.delete(SESSIONS)
     before = len(logged())

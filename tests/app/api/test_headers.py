@@ -56,8 +56,10 @@ def answers(service: Service, **more: Any) -> Iterator[tuple[int, Any]]:
 
 
 @pytest.mark.parametrize("base", [{}, TLS])
-def test_every_answer_has_them(service: Service, base: dict[str, str]) -> None:
-    """Whatever the status; HSTS where the client came by TLS."""
+def test_each_response_has_security_headers(
+    service: Service, base: dict[str, str]
+) -> None:
+    """This holds for any status; HSTS is sent only over TLS."""
     for status, answer in answers(service, **base):
         assert answer.status_code == (200 if status == 204 else status)
         for name, value in ALWAYS.items():
@@ -70,10 +72,10 @@ def test_every_answer_has_them(service: Service, base: dict[str, str]) -> None:
         )
 
 
-def test_a_defect_has_them_too(
+def test_internal_error_has_security_headers(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bare 500 that tells nothing."""
+    """The body is a generic 500."""
 
     def fail() -> int:
         """Fail as a defect does."""
@@ -97,10 +99,10 @@ def test_a_defect_has_them_too(
         ("10.0.0.2", "https", False),
     ],
 )
-def test_who_came_by_tls_a_trusted_proxy_says(
+def test_only_trusted_proxy_reports_tls(
     build: Build, peer: str, forwarded: str | None, is_tls: bool
 ) -> None:
-    """HSTS and the cookie's `Secure` go by it, and by nobody else."""
+    """HSTS and the cookie's `Secure` follow the trusted proxy's header."""
     service = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
     headers = {} if forwarded is None else {"X-Forwarded-Proto": forwarded}
     answer = service.log_in(
@@ -134,10 +136,10 @@ def test_who_came_by_tls_a_trusted_proxy_says(
         ("https://a.example", "null", None),
     ],
 )
-def test_who_may_read_answers(
+def test_cors_header_allows_listed_origins_only(
     build: Build, listed: str, asking: str | None, allowed: str | None
 ) -> None:
-    """An origin that is not listed is never repeated; caches are told."""
+    """An unlisted origin is never repeated; `Vary` is set for caches."""
     client = build("session_db_auth", CORS_ORIGINS=listed).client()
     headers = {} if asking is None else {"Origin": asking}
     for path in (STATUS, USERS, "/nothing", LOGIN):
@@ -150,10 +152,8 @@ def test_who_may_read_answers(
 
 
 @pytest.mark.parametrize("auth_type", MECHANISMS)
-def test_a_refusal_says_how_to_authenticate(
-    build: Build, auth_type: str
-) -> None:
-    """`Basic` only where it is: browsers open a window of their own."""
+def test_401_names_authentication_scheme(build: Build, auth_type: str) -> None:
+    """`Basic`, for which browsers open a dialog, needs `basic_auth`."""
     client = build(auth_type).client()
     scheme = "Basic" if auth_type == "basic_auth" else "Cookie"
     for path in (USERS, "/api/v1/unauthorized"):
@@ -164,8 +164,8 @@ def test_a_refusal_says_how_to_authenticate(
         )
 
 
-def test_a_wrong_password_says_so_too(service: Service) -> None:
-    """RFC 9110 asks it of every 401: of a refresh and a change, too."""
+def test_wrong_password_gets_challenge(service: Service) -> None:
+    """RFC 9110, section 11.6.1: each 401 has WWW-Authenticate."""
     user = stored_user()
     client = service.client_for(user)
     body = {"current_password": "x", "new_password": "violet umbrella"}
@@ -189,10 +189,10 @@ def test_a_wrong_password_says_so_too(service: Service) -> None:
         {"Sec-Fetch-Site": "same-site", "Origin": "http://blog.localhost"},
     ],
 )
-def test_what_another_site_sends_is_refused(
+def test_cross_site_write_is_refused(
     service: Service, headers: dict[str, str]
 ) -> None:
-    """Whoever is logged in: nothing happens, and reading goes on."""
+    """A signed-in user's state does not change; GET still works."""
     user = stored_user()
     client = service.client_for(user)
     for answer in (
@@ -217,10 +217,10 @@ def test_what_another_site_sends_is_refused(
         {"Origin": "http://localhost"},
     ],
 )
-def test_what_the_own_site_sends_passes(
+def test_same_origin_write_is_accepted(
     service: Service, headers: dict[str, str]
 ) -> None:
-    """So does a program, which says nothing."""
+    """A program that sends no such headers is accepted too."""
     client, answer = service.log_in(stored_user(), headers=headers)
     assert answer.status_code == 200
     assert client.delete(LOGOUT, headers=headers).status_code == 200
@@ -236,10 +236,10 @@ def test_what_the_own_site_sends_passes(
         ("10.0.0.2", None, "https://localhost", 200),
     ],
 )
-def test_a_page_without_tls_is_another_site(
+def test_http_origin_is_cross_site_for_https_request(
     build: Build, peer: str, forwarded: str | None, origin: str, status: int
 ) -> None:
-    """To a request that came by TLS; else both schemes are the own one."""
+    """If TLS is unknown, both schemes are same-origin."""
     service = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
     headers = {"Origin": origin}
     if forwarded is not None:
@@ -259,10 +259,10 @@ def test_a_page_without_tls_is_another_site(
         (TLS, "always", True),
     ],
 )
-def test_the_flags_of_the_cookie(
+def test_each_session_cookie_has_same_flags(
     build: Build, base: dict[str, str], setting: str, is_secure: bool
 ) -> None:
-    """Those of the login are those of every other cookie that is set."""
+    """Login, refresh and logout set the same flags."""
     service = build("session_db_auth", COOKIE_SECURE=setting)
     client, answer = service.log_in(stored_user(), **base)
     flags = ["HttpOnly", "Path=/", "SameSite=Lax"]

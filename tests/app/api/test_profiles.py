@@ -41,8 +41,10 @@ def furnish(build: Build, profile: str, **more: str) -> Service:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_errors_of_a_login(build: Build, profile: str) -> None:
-    """Under `hardened` nobody learns who has an account."""
+def test_hardened_login_error_hides_unknown_email(
+    build: Build, profile: str
+) -> None:
+    """Under `contract` an unknown email gets its own error."""
     service = furnish(build, profile)
     nobody = service.log_in(User(email="nobody@example.com"))[1]
     wrong = service.log_in(stored_user(), "wrong")[1]
@@ -57,8 +59,8 @@ def test_errors_of_a_login(build: Build, profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_who_reads_answers(build: Build, profile: str) -> None:
-    """Pages of anybody, or of nobody; with credentials never."""
+def test_cors_origin_depends_on_profile(build: Build, profile: str) -> None:
+    """`contract` allows any origin, `hardened` none; never credentials."""
     answer = (
         furnish(build, profile)
         .client()
@@ -70,8 +72,8 @@ def test_who_reads_answers(build: Build, profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_what_a_session_id_is(build: Build, profile: str) -> None:
-    """A UUID, or 256 bits."""
+def test_session_id_depends_on_profile(build: Build, profile: str) -> None:
+    """It is a UUID, or 256 random bits."""
     client = furnish(build, profile).client_for(stored_user())
     form = (
         r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -93,13 +95,13 @@ def test_what_a_session_id_is(build: Build, profile: str) -> None:
         ("hardened", None, True),
     ],
 )
-def test_the_name_of_the_cookie(
+def test_hardened_cookie_name_needs_host_prefix(
     monkeypatch: pytest.MonkeyPatch,
     profile: str,
     name: str | None,
     starts: bool,
 ) -> None:
-    """Under `hardened` no other host of the domain can replace it."""
+    """`__Host-` keeps other hosts of the domain from replacing it."""
     monkeypatch.setenv("SECURITY_PROFILE", profile)
     if name is not None:
         monkeypatch.setenv("SESSION_NAME", name)
@@ -118,13 +120,13 @@ def test_the_name_of_the_cookie(
         ("hardened", None, True),
     ],
 )
-def test_a_duration_is_a_number(
+def test_invalid_session_duration_depends_on_profile(
     monkeypatch: pytest.MonkeyPatch,
     profile: str,
     duration: str | None,
     starts: bool,
 ) -> None:
-    """What cannot be read counts as 0, or refuses to start."""
+    """It counts as 0, or the service refuses to start."""
     monkeypatch.setenv("SECURITY_PROFILE", profile)
     if duration is not None:
         monkeypatch.setenv("SESSION_DURATION", duration)
@@ -151,7 +153,7 @@ def _start(starts: bool, why: str) -> None:
         ("hardened", "60", 61, "expired"),
     ],
 )
-def test_how_long_an_unused_session_lives(
+def test_idle_session_lifetime_depends_on_profile(
     build: Build,
     set_clock: SetClock,
     profile: str,
@@ -159,7 +161,7 @@ def test_how_long_an_unused_session_lives(
     after: int,
     reason: str | None,
 ) -> None:
-    """For ever, by its duration, or half an hour."""
+    """The lifetime is unlimited, its duration, or half an hour."""
     service = furnish(build, profile, SESSION_DURATION=duration)
     client = service.client_for(stored_user())
     set_clock.advance(after)
@@ -172,10 +174,10 @@ def test_how_long_an_unused_session_lives(
 @pytest.mark.parametrize(
     ("profile", "lives"), [("contract", True), ("hardened", False)]
 )
-def test_how_long_a_used_session_lives(
+def test_used_session_lifetime_depends_on_profile(
     build: Build, set_clock: SetClock, profile: str, lives: bool
 ) -> None:
-    """However long its duration: twelve hours under `hardened`."""
+    """Under `hardened` it is at most twelve hours."""
     service = furnish(build, profile, SESSION_DURATION="999999")
     client = service.client_for(stored_user())
     for _ in range(36):
@@ -187,8 +189,10 @@ def test_how_long_a_used_session_lives(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_who_may_do_what(build: Build, profile: str) -> None:
-    """All users to all, or everyone to oneself."""
+def test_user_permissions_depend_on_profile(
+    build: Build, profile: str
+) -> None:
+    """Users may change all users, or only themselves."""
     service = furnish(build, profile)
     user, other = stored_user(), stored_user()
     client = service.client_for(user)
@@ -204,10 +208,10 @@ def test_who_may_do_what(build: Build, profile: str) -> None:
 @pytest.mark.parametrize(
     ("profile", "least"), [("contract", 8), ("hardened", 15)]
 )
-def test_how_long_a_password_is(
+def test_password_length_depends_on_profile(
     build: Build, profile: str, least: int
 ) -> None:
-    """For new users and for changes."""
+    """This holds for new users and for changes."""
     service = furnish(build, profile)
     phrase = "violet umbrella stand"
     admin = service.client_for(stored_user("admin"))
@@ -229,8 +233,10 @@ def test_how_long_a_password_is(
 @pytest.mark.parametrize(
     "password", ["passwordpassword", "alice@example.com", "vestibule-2026-08"]
 )
-def test_common_passwords(build: Build, profile: str, password: str) -> None:
-    """A change refuses them always, new users under `hardened`."""
+def test_common_password_check_depends_on_profile(
+    build: Build, profile: str, password: str
+) -> None:
+    """A change always refuses them, a new user only under `hardened`."""
     service = furnish(build, profile)
     user = stored_user("admin", email="alice@example.com")
     admin = service.client_for(user)
@@ -244,8 +250,10 @@ def test_common_passwords(build: Build, profile: str, password: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_flags(build: Build, profile: str, scheme: str) -> None:
-    """`Secure` where it came by TLS, or always."""
+def test_secure_flag_depends_on_profile(
+    build: Build, profile: str, scheme: str
+) -> None:
+    """`Secure` is set over TLS only, or always."""
     service = furnish(build, profile)
     answer = service.log_in(stored_user(), base_url=f"{scheme}://app.example")[
         1
@@ -259,10 +267,10 @@ def test_the_flags(build: Build, profile: str, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_deleting_an_account(
+def test_hardened_deletion_needs_recent_password(
     build: Build, set_clock: SetClock, profile: str
 ) -> None:
-    """A recent proof is needed under `hardened`."""
+    """Under `contract` an old login is enough."""
     user = stored_user()
     client = furnish(build, profile).client_for(user)
     set_clock.advance(301)
@@ -271,8 +279,10 @@ def test_deleting_an_account(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_another_site_is_refused_by_both(build: Build, profile: str) -> None:
-    """Where the contract is silent both take the safe choice."""
+def test_cross_site_write_is_refused_in_each_profile(
+    build: Build, profile: str
+) -> None:
+    """Where the contract is silent, both profiles take the safe choice."""
     answer = (
         furnish(build, profile)
         .client()
@@ -286,10 +296,10 @@ def test_another_site_is_refused_by_both(build: Build, profile: str) -> None:
     [one for one in settings.ALL if one.hardened is not None],
     ids=lambda setting: setting.name,
 )
-def test_each_row_is_a_setting_of_its_own(
+def test_explicit_setting_overrides_profile(
     monkeypatch: pytest.MonkeyPatch, setting: settings.Setting[object]
 ) -> None:
-    """Under both profiles what is set counts, whatever the default."""
+    """This holds for each setting that a profile changes."""
     plain = setting.read()
     monkeypatch.setenv("SECURITY_PROFILE", "hardened")
     strict = setting.read()

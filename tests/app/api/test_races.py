@@ -21,10 +21,10 @@ WIDE = {"BLOCKING_THREADS": "256"}
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_of_twenty_password_changes_one_counts(
+def test_one_of_twenty_concurrent_password_changes_wins(
     build: Build, auth_type: str
 ) -> None:
-    """The stored password is the winner's, and so is the one session."""
+    """The stored password and the only session are the winner's."""
     service = build(auth_type, **WIDE)
     user = stored_user()
     session_ids = [
@@ -68,8 +68,10 @@ def test_of_twenty_password_changes_one_counts(
 
 
 @pytest.mark.parametrize("auth_type", WITH_SESSIONS)
-def test_fifty_logins_are_fifty_sessions(build: Build, auth_type: str) -> None:
-    """Each has an id of its own, and all of them open."""
+def test_fifty_concurrent_logins_create_fifty_sessions(
+    build: Build, auth_type: str
+) -> None:
+    """Each session has its own id and is valid."""
     service = build(auth_type, **WIDE)
     user = stored_user()
     done = at_once(50, lambda _: service.log_in(user))
@@ -81,10 +83,10 @@ def test_fifty_logins_are_fifty_sessions(build: Build, auth_type: str) -> None:
 
 
 @pytest.mark.parametrize("auth_type", WITH_SESSIONS)
-def test_no_more_sessions_than_a_user_may_have(
+def test_concurrent_logins_respect_session_limit(
     build: Build, auth_type: str
 ) -> None:
-    """Logins at the same moment get no more of them than others do."""
+    """The limit per user holds as for sequential logins."""
     service = build(auth_type, MAX_SESSIONS_PER_USER="3", **WIDE)
     user = stored_user()
     done = at_once(12, lambda _: service.log_in(user))
@@ -98,8 +100,8 @@ def test_no_more_sessions_than_a_user_may_have(
     assert len(alive) == 3
 
 
-def test_too_many_logins_are_told_to_come_back(build: Build) -> None:
-    """Who finds no place in the queue has no session either."""
+def test_login_with_full_hash_queue_returns_503(build: Build) -> None:
+    """A refused login creates no session."""
     service = build("session_db_auth", BLOCKING_THREADS="4")
     user = stored_user()
     answers = [
@@ -115,10 +117,10 @@ def test_too_many_logins_are_told_to_come_back(build: Build) -> None:
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_no_login_by_the_old_password_outlives_its_change(
+def test_password_change_ends_concurrent_old_password_logins(
     build: Build, auth_type: str
 ) -> None:
-    """Whichever comes first: at the end only the changer is logged in."""
+    """In any order, only the client that changed it stays signed in."""
     service = build(auth_type, **WIDE)
     user = stored_user()
     changer = service.client_for(user)

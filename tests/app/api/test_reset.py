@@ -18,8 +18,8 @@ def form(user: User, code: str, password: str = NEW) -> dict[str, str]:
     return {"email": str(user.email), "code": code, "new_password": password}
 
 
-def test_a_code_sets_a_password_once(service: Service) -> None:
-    """All sessions end, nobody is logged in, and the code is used up."""
+def test_reset_code_is_single_use(service: Service) -> None:
+    """All sessions end, and no new session starts."""
     user = stored_user()
     client = service.client_for(user)
     admin = service.client_for(stored_user("admin"))
@@ -36,8 +36,8 @@ def test_a_code_sets_a_password_once(service: Service) -> None:
 
 
 @pytest.mark.parametrize("missing", ["email", "code", "new_password"])
-def test_each_field_is_needed(build: Build, missing: str) -> None:
-    """A 400 says which is not there."""
+def test_reset_without_a_field_is_refused(build: Build, missing: str) -> None:
+    """A 400 names the missing field."""
     user = stored_user()
     data = form(user, issue_code(user).code)
     client = build("session_db_auth").client()
@@ -51,10 +51,10 @@ def test_each_field_is_needed(build: Build, missing: str) -> None:
 
 
 @pytest.mark.parametrize("auth_type", [None, "basic_auth", "session_auth"])
-def test_every_mechanism_can_reset(
+def test_reset_works_with_each_mechanism(
     build: Build, auth_type: str | None
 ) -> None:
-    """Who forgot the password has no other credential than the code."""
+    """The code is the user's only credential."""
     user = stored_user()
     answer = (
         build(auth_type)
@@ -67,8 +67,10 @@ def test_every_mechanism_can_reset(
     assert stored.is_valid_password(NEW)
 
 
-def test_what_opens_nothing(build: Build, set_clock: SetClock) -> None:
-    """All that is wrong with email or code has one answer."""
+def test_wrong_email_and_wrong_code_get_same_error(
+    build: Build, set_clock: SetClock
+) -> None:
+    """An expired code and a replaced code get it too."""
     user, other = stored_user(), stored_user()
     client = build("session_db_auth").client()
     first, second = issue_code(user), issue_code(user)
@@ -90,8 +92,10 @@ def test_what_opens_nothing(build: Build, set_clock: SetClock) -> None:
     assert (answer.status_code, answer.get_json()) == (400, WRONG)
 
 
-def test_guesses_are_throttled(build: Build, set_clock: SetClock) -> None:
-    """As those of passwords are; the owner may still log in elsewhere."""
+def test_wrong_reset_codes_are_throttled(
+    build: Build, set_clock: SetClock
+) -> None:
+    """A right code has to wait as well."""
     service = build("session_db_auth", THROTTLE="on")
     user = stored_user()
     code = issue_code(user).code

@@ -19,8 +19,10 @@ from tests.clocks import SetClock
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Firefox/130.0"
 
 
-def test_the_list(build: Build, set_clock: SetClock) -> None:
-    """Newest first, with what an owner needs to recognize each."""
+def test_session_list_describes_sessions_newest_first(
+    build: Build, set_clock: SetClock
+) -> None:
+    """The owner can recognize each session."""
     service = build("session_db_auth", SESSION_MAX_AGE="3600")
     user, other = stored_user(), stored_user()
     service.client_for(other)
@@ -46,8 +48,8 @@ def test_the_list(build: Build, set_clock: SetClock) -> None:
     assert len(new.get(SESSIONS).get_json()) == 1
 
 
-def test_the_list_keeps_the_secret(service: Service) -> None:
-    """Under every mechanism; what has no end has none in the list."""
+def test_session_list_has_no_session_id(service: Service) -> None:
+    """This holds with each mechanism; no limit means no expiry."""
     client = service.client_for(stored_user())
     answer = client.get(SESSIONS)
     assert session_id_of(client) not in answer.text
@@ -56,8 +58,8 @@ def test_the_list_keeps_the_secret(service: Service) -> None:
     assert service.client_with_session(only["id"]).get(ME).status_code == 403
 
 
-def test_one_can_be_ended(service: Service) -> None:
-    """It is dead at once, once, and its owner is told why."""
+def test_user_ends_one_other_session(service: Service) -> None:
+    """It ends at once and once; its client is told the reason."""
     user = stored_user()
     client, other = service.client_for(user), service.client_for(user)
     handle = next(
@@ -76,8 +78,8 @@ def test_one_can_be_ended(service: Service) -> None:
     assert client.get(ME).status_code == 200
 
 
-def test_ones_own_can_be_ended(service: Service) -> None:
-    """By its handle; the cookie goes with it."""
+def test_ending_current_session_clears_cookie(service: Service) -> None:
+    """The current session is ended by its handle."""
     client = service.client_for(stored_user())
     session_id = session_id_of(client)
     (only,) = client.get(SESSIONS).get_json()
@@ -87,8 +89,10 @@ def test_ones_own_can_be_ended(service: Service) -> None:
     assert service.client_with_session(session_id).get(ME).status_code == 403
 
 
-def test_what_is_not_ones_own_is_not_there(service: Service) -> None:
-    """Others' handles, nobody's, the secret, and what is no handle."""
+def test_ending_unknown_or_foreign_session_returns_404(
+    service: Service,
+) -> None:
+    """Secrets, foreign handles and invalid text all get 404."""
     user, other = stored_user(), stored_user()
     client, victim = service.client_for(user), service.client_for(other)
     (theirs,) = victim.get(SESSIONS).get_json()
@@ -112,8 +116,8 @@ def test_what_is_not_ones_own_is_not_there(service: Service) -> None:
     assert victim.get(ME).status_code == client.get(ME).status_code == 200
 
 
-def test_the_others_can_be_ended(service: Service) -> None:
-    """All of one's own but this one; they are counted."""
+def test_user_ends_all_other_sessions(service: Service) -> None:
+    """The response has their number; the current session stays."""
     user, other = stored_user(), stored_user()
     client, bystander = service.client_for(user), service.client_for(other)
     others = [service.client_for(user) for _ in range(3)]
@@ -126,10 +130,10 @@ def test_the_others_can_be_ended(service: Service) -> None:
 
 
 @pytest.mark.parametrize("auth_type", [None, "basic_auth"])
-def test_without_sessions_there_are_none(
+def test_session_routes_without_sessions_return_404(
     build: Build, auth_type: str | None
 ) -> None:
-    """A 404 for all three."""
+    """This holds for all three routes."""
     headers = {"Authorization": basic(stored_user())}
     client = build(auth_type).client()
     for answer in (
@@ -140,8 +144,8 @@ def test_without_sessions_there_are_none(
         assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_the_oldest_ends_when_there_are_too_many(build: Build) -> None:
-    """Of more than `MAX_SESSIONS_PER_USER`, with the reason."""
+def test_session_limit_ends_oldest_session(build: Build) -> None:
+    """`MAX_SESSIONS_PER_USER` is the limit; the reason is kept."""
     service = build("session_db_auth", MAX_SESSIONS_PER_USER="2")
     user = stored_user()
     first, second, third = (service.client_for(user) for _ in range(3))
@@ -150,8 +154,8 @@ def test_the_oldest_ends_when_there_are_too_many(build: Build) -> None:
     assert second.get(ME).status_code == third.get(ME).status_code == 200
 
 
-def test_two_cookies_of_one_name_are_none(service: Service) -> None:
-    """Nobody can tell which of them is ours."""
+def test_conflicting_session_cookies_are_ignored(service: Service) -> None:
+    """The service cannot know which of them is its own."""
     client = service.client_for(stored_user())
     session_id = session_id_of(client)
     bare = service.app.test_client(use_cookies=False)

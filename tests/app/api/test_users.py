@@ -23,8 +23,10 @@ KNOWING = ("basic_auth", *WITH_SESSIONS)
 
 
 @pytest.mark.parametrize("auth_type", KNOWING)
-def test_one_sees_oneself_and_the_others(build: Build, auth_type: str) -> None:
-    """`me`, one by id, and all of them are the same objects."""
+def test_user_routes_return_same_user_objects(
+    build: Build, auth_type: str
+) -> None:
+    """`me`, one by id and the list agree."""
     user, other = stored_user(), stored_user()
     client = build(auth_type).client_for(user)
     assert client.get(ME).get_json() == user.to_json()
@@ -35,8 +37,8 @@ def test_one_sees_oneself_and_the_others(build: Build, auth_type: str) -> None:
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_without_a_mechanism_nobody_is_me(build: Build) -> None:
-    """All routes are open, and `me` is nobody."""
+def test_me_without_mechanism_returns_404(build: Build) -> None:
+    """All other routes are open."""
     client = build(None).client()
     user = stored_user()
     assert client.get(ME).status_code == 404
@@ -80,18 +82,18 @@ def test_without_a_mechanism_nobody_is_me(build: Build) -> None:
         ),
     ],
 )
-def test_what_is_no_user_is_not_added(
+def test_invalid_new_user_is_refused(
     build: Build, body: Any, why: str
 ) -> None:
-    """A 400 says what is missing or wrong, and nothing is stored."""
+    """A 400 names the error, and nothing is stored."""
     answer = build(None).client().post(USERS, json=body)
     assert answer.status_code == 400
     assert answer.get_json() == {"error": why}
     assert User.count() == 0
 
 
-def test_a_user_is_added_named_and_deleted(build: Build) -> None:
-    """The life of an account over HTTP."""
+def test_user_is_added_renamed_and_deleted(build: Build) -> None:
+    """One account passes through all its states over HTTP."""
     client = build(None).client()
     body = {"email": "a@example.com", "password": PASSWORD}
     answer = client.post(USERS, json=body)
@@ -115,8 +117,8 @@ def test_a_user_is_added_named_and_deleted(build: Build) -> None:
         assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_sessions_go_with_their_user(service: Service) -> None:
-    """Who has the cookie of one is told why it opens nothing any more."""
+def test_deleting_user_ends_their_sessions(service: Service) -> None:
+    """A client with such a cookie is told the reason."""
     user, admin = stored_user(), stored_user()
     client, other = service.client_for(user), service.client_for(admin)
     assert other.delete(f"{USERS}/{user.id}").status_code == 200
@@ -125,8 +127,10 @@ def test_sessions_go_with_their_user(service: Service) -> None:
     assert answer.headers["Session-Ended"] == "reason=user_removed"
 
 
-def test_a_user_removed_elsewhere_is_told_too(service: Service) -> None:
-    """By another process, which does not know the sessions of this one."""
+def test_user_removed_by_another_process_is_told_reason(
+    service: Service,
+) -> None:
+    """That process does not know the sessions in this one's memory."""
     user = stored_user()
     client = service.client_for(user)
     user.remove()
@@ -134,10 +138,10 @@ def test_a_user_removed_elsewhere_is_told_too(service: Service) -> None:
     assert answer.headers["Session-Ended"] == "reason=user_removed"
 
 
-def test_deleting_may_need_a_recent_proof(
+def test_deletion_with_reauth_setting_needs_recent_password(
     build: Build, set_clock: SetClock
 ) -> None:
-    """Where `REAUTH_TO_DELETE` is on, an old login is not enough."""
+    """`REAUTH_TO_DELETE` is on."""
     service = build("session_db_auth", REAUTH_TO_DELETE="on")
     user = stored_user()
     client = service.client_for(user)
@@ -152,8 +156,8 @@ def test_deleting_may_need_a_recent_proof(
 
 
 @pytest.mark.parametrize("auth_type", KNOWING)
-def test_under_self_one_has_ones_own(build: Build, auth_type: str) -> None:
-    """Others are for admins, whether they exist or not."""
+def test_self_policy_hides_other_users(build: Build, auth_type: str) -> None:
+    """Only admins see other users, existing or not."""
     service = build(auth_type, AUTHZ_POLICY="self")
     user, admin = stored_user(), stored_user("admin")
     client = service.client_for(user)

@@ -35,10 +35,10 @@ def routes(app: Any) -> set[tuple[str, str]]:
     ],
     ids=str,
 )
-def test_every_route_is_described(
+def test_each_route_is_described(
     build: Build, switched: dict[str, str]
 ) -> None:
-    """And nothing else is, whatever is switched on or off."""
+    """Nothing else is described, whatever settings are on or off."""
     service = build("session_db_auth", **switched)
     told = {
         (method, path)
@@ -47,22 +47,22 @@ def test_every_route_is_described(
     assert told ^ routes(service.app) == set()
 
 
-def test_no_operation_is_described_twice() -> None:
-    """Neither by its name nor by its place."""
+def test_operations_are_unique() -> None:
+    """Neither an id nor a path with its method is repeated."""
     all_of_them = list(operations())
     assert len({one.name for one in all_of_them}) == len(all_of_them)
     places = {(one.method, one.path) for one in all_of_them}
     assert len(places) == len(all_of_them)
 
 
-def test_every_body_has_a_request(build: Build) -> None:
-    """The tests send a well-formed body to all that take one."""
+def test_each_request_body_has_a_sample(build: Build) -> None:
+    """The tests send a well-formed body to each operation that takes one."""
     taking = {one.name for one in operations() if one.body is not None}
     assert taking ^ set(BODIES) == set()
 
 
-def test_examples_have_the_form_they_show(build: Build) -> None:
-    """Each of them, of requests, answers, headers and parameters."""
+def test_examples_match_their_schemas(build: Build) -> None:
+    """This holds for requests, responses, headers and parameters."""
     checker = ResponseChecker(build("session_db_auth", IDENTITY_HEADER="on"))
     found = list(examples(checker.whole))
     assert len(found) > 100
@@ -97,10 +97,10 @@ def examples(part: Any) -> list[tuple[Any, Any]]:
         ("auth", [{"session": []}, {"basic": []}]),
     ],
 )
-def test_what_a_guarded_route_asks_for(
+def test_guarded_route_names_credential_of_mechanism(
     build: Build, kind: str | None, asked: list[Any]
 ) -> None:
-    """The credential of the mechanism that runs; the open ones nothing."""
+    """Public routes name none."""
     checker = ResponseChecker(build(kind, SESSION_NAME="_its_name"))
     operations = {
         name: told for name, (_, _, told) in checker.operations.items()
@@ -113,8 +113,8 @@ def test_what_a_guarded_route_asks_for(
     assert schemes["basic"]["scheme"] == "basic"
 
 
-def test_it_is_sent_as_it_is(build: Build) -> None:
-    """The document at `/openapi.json` is this one; 304 to who has it."""
+def test_openapi_route_sends_document(build: Build) -> None:
+    """A client that has it already gets 304."""
     service = build("session_db_auth", PASSWORD_MIN_LENGTH="11")
     client, checker = service.client(), ResponseChecker(service)
     answer = client.get("/openapi.json")
@@ -133,10 +133,10 @@ def test_it_is_sent_as_it_is(build: Build) -> None:
 
 @pytest.mark.parametrize("kind", [None, "session_db_auth", "basic_auth"])
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/viewer.js"])
-def test_it_is_not_there_where_it_is_off(
+def test_disabled_openapi_route_returns_404(
     build: Build, kind: str | None, path: str
 ) -> None:
-    """By the setting, or by the profile: as any other unknown path."""
+    """The setting or the profile disables it."""
     for off in (
         {"API_DOCS": "off"},
         {"SECURITY_PROFILE": "hardened", "SESSION_NAME": "__Host-id"},
@@ -148,8 +148,8 @@ def test_it_is_not_there_where_it_is_off(
         )
 
 
-def test_the_viewer_loads_nothing_from_elsewhere(build: Build) -> None:
-    """Its policy allows its own two files, and no text as a script."""
+def test_viewer_loads_own_files_only(build: Build) -> None:
+    """Its policy allows two files and no inline script."""
     client = build("session_db_auth").client()
     total = 0
     for path in ("/docs", "/docs/viewer.css", "/docs/viewer.js"):
@@ -164,8 +164,8 @@ def test_the_viewer_loads_nothing_from_elsewhere(build: Build) -> None:
     assert total < 20_000
 
 
-def test_it_costs_nothing_at_the_start(tmp_path: Path) -> None:
-    """What writes it, and what writes metrics, is loaded when asked for."""
+def test_start_imports_neither_openapi_nor_metrics(tmp_path: Path) -> None:
+    """Their modules are loaded on the first request."""
     script = """
 import sys
 from api.v1.app import app

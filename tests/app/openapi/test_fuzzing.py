@@ -18,8 +18,10 @@ EACH = 10
 SEQUENCES = 12
 
 
-def test_as_an_admin(build: Build) -> None:
-    """With a session that is new each time: some requests end it."""
+def test_random_requests_of_admin_get_described_responses(
+    build: Build,
+) -> None:
+    """Each request has a new session, because some requests end it."""
     service = build("session_db_auth", IDENTITY_HEADER="on")
     admin = account("admin")
     fuzzer = Fuzzer(
@@ -58,8 +60,10 @@ def test_as_an_admin(build: Build) -> None:
     } <= fuzzer.opened()
 
 
-def test_a_life(build: Build) -> None:
-    """Somebody is added, shown, named and deleted, in any order."""
+def test_random_request_sequences_get_described_responses(
+    build: Build,
+) -> None:
+    """A user is added, shown, renamed and deleted in any order."""
     service = build("session_db_auth")
     admin = account("admin")
     fuzzer = Fuzzer(
@@ -96,8 +100,8 @@ def sent(service: Service, chance: str) -> list[str]:
     return found
 
 
-def test_a_seed_says_what_is_sent(build: Build) -> None:
-    """The same one sends the same again, another one something else."""
+def test_same_seed_sends_same_requests(build: Build) -> None:
+    """Another seed sends other requests."""
     service = build("session_db_auth")
     first = sent(service, "1")
     assert sent(service, "1") == first
@@ -105,10 +109,10 @@ def test_a_seed_says_what_is_sent(build: Build) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 418, 200])
-def test_a_fault_is_seen(
+def test_fuzzer_detects_faulty_responses(
     build: Build, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    """A 5xx, an undescribed status, and what has another form."""
+    """It fails on a 5xx, an undescribed status and a wrong schema."""
     service = build("session_db_auth")
     fuzzer = Fuzzer(service, dict)
     monkeypatch.setitem(
@@ -122,8 +126,8 @@ def test_a_fault_is_seen(
                 fuzzer.try_out(operation, 1)
 
 
-def test_an_open_door_is_seen(build: Build) -> None:
-    """What answers a stranger although it should be guarded."""
+def test_fuzzer_detects_unguarded_route(build: Build) -> None:
+    """A guarded route answers an anonymous client."""
     service = build("session_db_auth")
     fuzzer = Fuzzer(service, dict)
     service.mechanism.require_auth = lambda path, excluded: False
@@ -131,8 +135,8 @@ def test_an_open_door_is_seen(build: Build) -> None:
         fuzzer.run(1)
 
 
-def test_not_signed_in(build: Build) -> None:
-    """Nothing that is guarded opens."""
+def test_random_anonymous_requests_are_refused(build: Build) -> None:
+    """No guarded operation succeeds."""
     fuzzer = Fuzzer(build("session_db_auth", IDENTITY_HEADER="on"), dict)
     fuzzer.places["user_id"] = lambda: account().id
     fuzzer.run(EACH)

@@ -47,13 +47,13 @@ AMISS = {
 }
 
 
-def test_every_status_was_seen(
+def test_each_described_status_is_returned(
     build: Build,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     set_clock: SetClock,
 ) -> None:
-    """Of each operation, and every header; none that is not described."""
+    """Each header is seen too, and no undescribed status."""
     service = build("session_db_auth", **SWITCHED)
     checker = ResponseChecker(service)
     scene = OperationClient(service, checker)

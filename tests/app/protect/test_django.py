@@ -43,8 +43,8 @@ asyncio.run(ask())
 """
 
 
-def test_a_view_knows_who_is_signed_in(tmp_path: Path) -> None:
-    """Nobody gets to it, and whoever is signed in has a name there."""
+def test_django_view_gets_signed_in_user(tmp_path: Path) -> None:
+    """Anonymous requests do not reach the view."""
     with fake_server(answer(GOOD, *NAMING)) as there:
         said = run_python(
             PROGRAM, tmp_path, {"PYTHONPATH": str(ROOT)}, there.url

@@ -37,10 +37,10 @@ each_adapter = pytest.mark.parametrize("name", ADAPTERS)
 
 @pytest.mark.parametrize("is_in_process", [True, False])
 @each_adapter
-def test_who_gets_in(
+def test_guard_admits_signed_in_users_only(
     name: str, is_in_process: bool, live_server: LiveServer
 ) -> None:
-    """Those who are signed in, until they are not any more."""
+    """A session that ended is refused."""
     with ADAPTERS[name](None if is_in_process else live_server.url) as get:
         for headers in ({}, FORGED):
             for cookie in (
@@ -71,10 +71,10 @@ def test_who_gets_in(
 
 
 @each_adapter
-def test_a_cookie_that_nobody_sends(
+def test_invalid_cookie_header_is_refused(
     name: str, live_server: LiveServer
 ) -> None:
-    """It is refused by its name, whatever else comes with it."""
+    """The error names the header, whatever else is sent."""
     with ADAPTERS[name](None) as get:
         for cookie, headers in (
             ("a" * (MAX_HEADER_LENGTH + 1), {}),
@@ -87,10 +87,10 @@ def test_a_cookie_that_nobody_sends(
 
 
 @each_adapter
-def test_nobody_gets_in_where_nobody_can_tell(
+def test_guard_returns_503_when_vestibule_fails(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is 503 then, and the log says why, and for whom it does not."""
+    """The log has the cause, and no credential."""
     with fake_server(b"") as there:
         url = there.url
     with ADAPTERS[name](url) as get:
@@ -102,8 +102,10 @@ def test_nobody_gets_in_where_nobody_can_tell(
 
 
 @each_adapter
-def test_behind_a_gate(name: str, live_server: LiveServer) -> None:
-    """The signed identity counts, and no cookie does."""
+def test_guard_behind_proxy_trusts_identity_header_only(
+    name: str, live_server: LiveServer
+) -> None:
+    """Cookies do not count there."""
     tokens = [
         requests.get(
             f"{live_server.url}/api/v1/auth_session/verify",
@@ -124,10 +126,10 @@ def test_behind_a_gate(name: str, live_server: LiveServer) -> None:
         assert get("/me", **twice).status == 400
 
 
-def test_a_middleware_may_leave_it_to_the_application(
+def test_optional_guard_passes_anonymous_requests(
     live_server: LiveServer,
 ) -> None:
-    """Then nobody passes as nobody, but where nobody can tell."""
+    """A user without the role is passed on as `None` too."""
     found: list[Principal | None] = []
 
     def by_wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -163,8 +165,10 @@ def test_a_middleware_may_leave_it_to_the_application(
 @pytest.mark.parametrize(
     "extensions", [None, {}, {"websocket.http.response": {}}]
 )
-def test_websockets(live_server: LiveServer, extensions: Any) -> None:
-    """They are refused before they are open, by a status if that goes."""
+def test_websocket_without_user_is_refused_before_accept(
+    live_server: LiveServer, extensions: Any
+) -> None:
+    """It gets a status, if the server supports that."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         """Open it and say who is there."""
@@ -200,10 +204,10 @@ def test_websockets(live_server: LiveServer, extensions: Any) -> None:
 
 
 @pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
-def test_websockets_of_fastapi(
+def test_fastapi_websocket_requires_user(
     live_server: LiveServer, extensions: Any
 ) -> None:
-    """A websocket that depends on a user is open to nobody else."""
+    """Its dependency refuses anonymous connections."""
     vestibule = fastapi.Vestibule()
     app = FastAPI()
     admin = Depends(vestibule.role_required("admin"))
@@ -234,8 +238,8 @@ def test_websockets_of_fastapi(
     assert opened[1]["text"] == "Ada"
 
 
-def test_a_refusal_without_its_body() -> None:
-    """Who asks for the head of an answer gets no more of it."""
+def test_refusal_of_head_request_has_no_body() -> None:
+    """The headers are those of a GET."""
 
     def never(*_: Any) -> Any:
         """Fail: it is not asked."""
@@ -254,8 +258,8 @@ def test_a_refusal_without_its_body() -> None:
     assert begun[0] == begun[1]
 
 
-def test_what_is_no_request() -> None:
-    """Nobody can be known by a kind of scope that nobody knows."""
+def test_unknown_asgi_scope_is_refused() -> None:
+    """It cannot identify a user."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         """Fail: it is not asked."""
@@ -267,8 +271,8 @@ def test_what_is_no_request() -> None:
 
 
 @pytest.mark.parametrize("roles", [(), ("",), (None,), (len,), ("admin", 1)])
-def test_roles_have_names(roles: Any) -> None:
-    """A guard without one would guard by something else."""
+def test_guard_with_invalid_role_is_refused(roles: Any) -> None:
+    """Such a guard would check something else."""
     with pytest.raises(TypeError):
         flask.role_required(*roles)
     vestibule = fastapi.Vestibule("http://127.0.0.1:5000")
@@ -280,8 +284,8 @@ def test_roles_have_names(roles: Any) -> None:
             protection(print, "http://127.0.0.1:5000", roles=roles)
 
 
-def test_one_of_several_roles(live_server: LiveServer) -> None:
-    """Who has one of them gets in."""
+def test_guard_admits_any_of_several_roles(live_server: LiveServer) -> None:
+    """One role of the list is enough."""
     app = Flask("several")
     flask.Vestibule().init_app(app)
 
@@ -307,8 +311,8 @@ def test_one_of_several_roles(live_server: LiveServer) -> None:
         assert client.get("/open", headers=headers).text == greeting
 
 
-def test_flask_without_the_extension() -> None:
-    """Who forgot to install it is told so."""
+def test_flask_guard_without_extension_explains_error() -> None:
+    """The message says that the extension is not installed."""
     with (
         Flask("forgotten").test_request_context(),
         pytest.raises(LookupError, match="not installed"),
@@ -316,8 +320,8 @@ def test_flask_without_the_extension() -> None:
         bool(flask.current_user)
 
 
-def test_fastapi_closes_what_it_opened(live_server: LiveServer) -> None:
-    """At the end of the application no connection is left."""
+def test_fastapi_shutdown_closes_connections(live_server: LiveServer) -> None:
+    """No connection is left when the application ends."""
     vestibule = fastapi.Vestibule(live_server.url, timeout=30)
 
     async def live() -> None:
@@ -333,8 +337,8 @@ def test_fastapi_closes_what_it_opened(live_server: LiveServer) -> None:
     asyncio.run(live())
 
 
-def test_it_is_asked_once(live_server: LiveServer) -> None:
-    """However often a request asks who sends it."""
+def test_user_is_verified_once_per_request(live_server: LiveServer) -> None:
+    """Further reads use the first result."""
     with fake_server(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as there:
         for by in (by_flask, by_fastapi):
             there.requests.clear()

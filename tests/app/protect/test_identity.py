@@ -151,17 +151,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_whoever_it_does_not_name(ask: Any, name: str) -> None:
-    """What is not signed by a key of now, for us and now, is nobody."""
+def test_invalid_token_identifies_no_user(ask: Any, name: str) -> None:
+    """A token needs a current key, our audience and the right time."""
     for _ in range(2):
         assert ask(REFUSED[name]) is None
     assert ask(token()) == BOB
 
 
-def test_it_is_read_once(
+def test_repeated_token_is_verified_once(
     ask: Any, published: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that comes again is not checked again, while it counts."""
+    """This holds until the token expires."""
     given = token()
     assert ask(given) == BOB
     monkeypatch.setattr(jwt, "decode", None)
@@ -169,8 +169,10 @@ def test_it_is_read_once(
     assert len(published.requests) == 1
 
 
-def test_it_ends(ask: Any, moved: SetClock) -> None:
-    """Remembered or not, it counts for its minute alone."""
+def test_token_expires_whether_cached_or_not(
+    ask: Any, moved: SetClock
+) -> None:
+    """It is valid for one minute."""
     given = token()
     assert ask(given) == BOB
     moved.advance(60 + MAX_CLOCK_SKEW_SECONDS - 1)
@@ -179,25 +181,29 @@ def test_it_ends(ask: Any, moved: SetClock) -> None:
     assert ask(given) is None
 
 
-def test_a_clock_that_was_set_back(ask: Any, moved: SetClock) -> None:
-    """What was remembered is not of the future either."""
+def test_cached_token_is_refused_after_clock_moves_back(
+    ask: Any, moved: SetClock
+) -> None:
+    """A token from the future is invalid, cached or not."""
     given = token()
     assert ask(given) == BOB
     moved.advance(-MAX_CLOCK_SKEW_SECONDS - 1)
     assert ask(given) is None
 
 
-def test_not_all_tokens_are_kept(
+def test_token_cache_is_bounded(
     ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever sends many of them fills no memory."""
+    """Many tokens cannot fill the memory."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
     for number in range(5):
         assert ask(token(sub=str(number))) is not None
 
 
-def test_keys_change(open_backend: Any, moved: SetClock) -> None:
-    """A new key is fetched when it is met, but not all the time."""
+def test_new_key_is_fetched_when_first_used(
+    open_backend: Any, moved: SetClock
+) -> None:
+    """Unknown keys cannot cause a fetch on each request."""
     with (
         fake_server(answer(keys("one"))) as there,
         open_backend(there.url, AUDIENCE, 30) as ask,
@@ -216,10 +222,10 @@ def test_keys_change(open_backend: Any, moved: SetClock) -> None:
         assert len(there.requests) == 2
 
 
-def test_a_stolen_key_is_dropped_at_once(
+def test_withdrawn_key_invalidates_cached_tokens(
     open_backend: Any, moved: SetClock
 ) -> None:
-    """What a thief signed for ever ends with the copy of the keys."""
+    """A token that a thief signed ends with the cached keys."""
     stolen = token(exp=NOW + 10**9, role="admin")
     in_time = token(role="admin")
     with (
@@ -235,10 +241,10 @@ def test_a_stolen_key_is_dropped_at_once(
         assert ask(stolen) is None
 
 
-def test_another_key_of_the_same_name(
+def test_replaced_key_with_same_id_invalidates_tokens(
     open_backend: Any, moved: SetClock
 ) -> None:
-    """What one key signed does not count for the next one."""
+    """A signature of the old key is invalid under the new one."""
     other = json.dumps({"keys": [Key("one", START, OTHER).public()]})
     with (
         fake_server(answer(keys("one"))) as there,
@@ -252,10 +258,10 @@ def test_another_key_of_the_same_name(
         assert ask(token(OTHER)) == BOB
 
 
-def test_what_was_read_ends_with_the_copy(
+def test_cached_token_ends_with_expired_keys(
     ask: Any, published: FakeServer, moved: SetClock
 ) -> None:
-    """Where the keys cannot be fetched again, nobody is remembered."""
+    """If the keys cannot be fetched again, no user is identified."""
     assert ask(token()) == BOB
     age = COPY_MAX_AGE.total_seconds()
     moved.advance(age - 1)
@@ -270,10 +276,10 @@ def test_what_was_read_ends_with_the_copy(
     assert ask(late) == BOB
 
 
-def test_a_copy_grows_old(
+def test_expired_keys_are_fetched_again(
     ask: Any, published: FakeServer, moved: SetClock
 ) -> None:
-    """It is fetched anew; where that fails, it is not used any more."""
+    """If that fails, they are not used any more."""
     assert ask(token()) == BOB
     age = COPY_MAX_AGE.total_seconds()
     moved.advance(age - 1)
@@ -309,8 +315,10 @@ def test_a_copy_grows_old(
         b'{"keys": [{"kid": "one", "alg": "EdDSA", "kty": "oct", "k": "AA"}]}',
     ],
 )
-def test_keys_that_are_none(open_backend: Any, body: bytes) -> None:
-    """Without a key of the right kind nobody can tell."""
+def test_unusable_key_set_makes_users_unknown(
+    open_backend: Any, body: bytes
+) -> None:
+    """No user can be verified without a key of the right type."""
     with (
         fake_server(answer(body)) as there,
         open_backend(there.url, AUDIENCE, 30) as ask,
@@ -319,10 +327,10 @@ def test_keys_that_are_none(open_backend: Any, body: bytes) -> None:
         ask(token())
 
 
-def test_those_who_wait_fetch_once(
+def test_concurrent_coroutines_fetch_keys_once(
     published: FakeServer, moved: SetClock
 ) -> None:
-    """Of coroutines that come at once one fetches, and the others wait."""
+    """One coroutine fetches, and the others wait."""
     source = async_backend_for(published.url, AUDIENCE, 30)
 
     async def ask_at_once() -> list[Principal | None]:
@@ -338,18 +346,20 @@ def test_those_who_wait_fetch_once(
     assert len(published.requests) == 1
 
 
-def test_threads_fetch_once(published: FakeServer, moved: SetClock) -> None:
-    """Of those who come at once one fetches, and the others wait."""
+def test_concurrent_threads_fetch_keys_once(
+    published: FakeServer, moved: SetClock
+) -> None:
+    """One thread fetches, and the others wait."""
     source = backend_for(published.url, AUDIENCE, 30)
     assert at_once(8, lambda _: source.principal(token())) == [BOB] * 8
     assert len(published.requests) == 1
     source.close()
 
 
-def test_a_token_of_a_real_vestibule(
+def test_token_of_real_vestibule_identifies_user(
     open_backend: Any, live_server: LiveServer
 ) -> None:
-    """It names the user that verify names, by the keys of that service."""
+    """It names the same user as verify does."""
     audience = live_server.url.partition("//")[2]
     given = requests.get(
         f"{live_server.url}/api/v1/auth_session/verify",
@@ -364,8 +374,8 @@ def test_a_token_of_a_real_vestibule(
         assert ask(given) is None
 
 
-def test_there_are_no_keys_in_process(open_backend: Any) -> None:
-    """Whose signatures count has to be said."""
+def test_identity_in_process_needs_url(open_backend: Any) -> None:
+    """Whose signatures count must be configured."""
     with (
         pytest.raises(InvalidValue, match="audience"),
         open_backend(None, AUDIENCE),
@@ -373,10 +383,10 @@ def test_there_are_no_keys_in_process(open_backend: Any) -> None:
         pass
 
 
-def test_few_tokens_are_remembered(
+def test_token_cache_has_bounded_memory(
     monkeypatch: pytest.MonkeyPatch, moved: SetClock
 ) -> None:
-    """However many come, the memory that they take has a bound."""
+    """The bound holds for any number of tokens."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
     reader, copy = identity.TokenReader(AUDIENCE), identity.KeyCache()
     copy.replace(json.loads(keys("one")))

@@ -22,10 +22,10 @@ from vestibule.protect.in_process import InProcess
 from vestibule.protect.verify_response import Principal
 
 
-def test_it_decides_as_verify_does(
+def test_in_process_backend_decides_like_verify(
     open_backend: Any, live_server: LiveServer
 ) -> None:
-    """Of any cookie both say the same, and at the same moment."""
+    """Both give the same result for any cookie at the same time."""
     disable(live_server.bob, live_server.auth.store)
     live, other = live_server.admin_cookie, f"{COOKIE}=other"
     with (
@@ -56,22 +56,22 @@ def test_it_decides_as_verify_does(
 
 
 @pytest.mark.parametrize("missing", ["AUTH_TYPE", "SESSION_NAME"])
-def test_settings_by_which_nobody_is_known(
+def test_in_process_backend_needs_session_settings(
     open_backend: Any,
     live_server: LiveServer,
     missing: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An application without them does not start, open or shut."""
+    """Without them the application does not start."""
     monkeypatch.delenv(missing)
     with pytest.raises(ConfigurationError, match=missing), open_backend(None):
         pass
 
 
-def test_a_database_that_is_away(
+def test_lost_database_makes_user_unknown(
     open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it cannot be asked, nobody can tell."""
+    """The backend raises an error instead of answering."""
     with open_backend(None) as ask:
         assert ask(live_server.cookie) is not None
         close()
@@ -85,23 +85,23 @@ def test_a_database_that_is_away(
             assert "secret" not in str(refused.value)
 
 
-def test_a_defect(
+def test_defect_in_backend_fails_closed(
     open_backend: Any,
     live_server: LiveServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What fails inside opens nothing; its traceback is for the log."""
+    """The traceback goes to the log only."""
     monkeypatch.setattr(in_process, "authenticate", None)
     with open_backend(None) as ask, pytest.raises(VestibuleUnavailable):
         ask(live_server.cookie)
     assert "TypeError" in caplog.text
 
 
-def test_a_defect_is_not_quick(
+def test_defect_in_cached_lookup_raises_error(
     open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks whether it is learns of it where it is answered."""
+    """The check whether a lookup is immediate does not hide the error."""
     with open_backend(None) as ask:
         assert ask(live_server.cookie) is not None
         monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
@@ -118,10 +118,10 @@ def written_by(
     return str(request.param)
 
 
-def test_only_what_needs_no_file_is_immediate(
+def test_only_cached_sessions_are_immediate(
     written_by: str, set_clock: SetClock, live_server: LiveServer
 ) -> None:
-    """Where the database has to be asked, a loop might wait for a lock."""
+    """A database query could make the event loop wait for a lock."""
     here = InProcess()
     for _ in range(2):
         assert here.principal(live_server.cookie) is not None
@@ -131,12 +131,12 @@ def test_only_what_needs_no_file_is_immediate(
     assert not here.is_immediate(here.build_request(f"{COOKIE}=unknown"))
 
 
-def test_a_loop_does_not_wait_for_a_lock(
+def test_immediate_check_does_not_wait_for_file_lock(
     monkeypatch: pytest.MonkeyPatch,
     set_clock: SetClock,
     request: pytest.FixtureRequest,
 ) -> None:
-    """While somebody has the file for himself it is told at once."""
+    """It returns at once while another process locks the file."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: "TRUNCATE")
     monkeypatch.setenv("DATABASE_TIMEOUT", "30000")
     live_server: LiveServer = request.getfixturevalue("live_server")
@@ -158,10 +158,10 @@ def test_a_loop_does_not_wait_for_a_lock(
         asking.join(60)
 
 
-def test_a_database_that_is_not_open_is_not_quick(
+def test_unopened_database_is_not_immediate(
     set_clock: SetClock, live_server: LiveServer
 ) -> None:
-    """To open it may take long: a schema is brought up to date."""
+    """Opening it may upgrade the schema, which takes long."""
     here = InProcess()
     for _ in range(2):
         assert here.principal(live_server.cookie) is not None
@@ -172,12 +172,12 @@ def test_a_database_that_is_not_open_is_not_quick(
     assert here.principal(live_server.cookie) is not None
 
 
-def test_a_loop_does_not_wait_for_look_ups(
+def test_event_loop_does_not_wait_for_lookups(
     set_clock: SetClock,
     live_server: LiveServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is not remembered is looked up by another thread."""
+    """Another thread looks up sessions that are not cached."""
     here = InProcess()
     in_loop: list[bool] = []
     judged = here._authenticate

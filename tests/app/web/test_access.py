@@ -44,8 +44,8 @@ def service(build: Build) -> Service:
     return build("session_db_auth", WEB_PAGES="on")
 
 
-def test_every_page_is_documented(service: Service) -> None:
-    """With who may come, and no page that is not there."""
+def test_docs_list_each_page_with_its_access(service: Service) -> None:
+    """No page is listed that does not exist."""
     there = {
         (method, rule.rule): "all"
         if rule.endpoint in PUBLIC_ENDPOINTS
@@ -61,7 +61,7 @@ def test_every_page_is_documented(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
-def test_strangers_are_led_to_sign_in(
+def test_anonymous_page_request_redirects_to_sign_in(
     service: Service, method: str, path: str
 ) -> None:
     """Without a cookie, with a made-up one, and after the session ended.
@@ -88,10 +88,10 @@ def test_strangers_are_led_to_sign_in(
         assert ("You ended this session" in told) is (browser is former)
 
 
-def test_a_session_that_is_refused_is_in_the_log(
+def test_refused_session_is_logged_with_reason(
     service: Service, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """With the reason, as where the API refuses one."""
+    """The API logs the same event."""
     user, browser = stored_user(), Browser(service)
     browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
     service.mechanism.store.end_all(EndReason.REVOKED, user.id)
@@ -100,8 +100,8 @@ def test_a_session_that_is_refused_is_in_the_log(
     assert (last["event"], last["reason"]) == ("session_refused", "revoked")
 
 
-def test_a_stranger_is_led_back_to_the_page(service: Service) -> None:
-    """To the very address, with what it asks for."""
+def test_sign_in_returns_to_requested_page(service: Service) -> None:
+    """The address keeps its query."""
     user, browser = stored_user(), Browser(service)
     led = browser.get("/account/sessions?before=x%26y")
     form = browser.follow(led)
@@ -118,8 +118,8 @@ def test_a_stranger_is_led_back_to_the_page(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", [path for _, path in guarded()])
-def test_programs_are_told_as_by_the_api(service: Service, path: str) -> None:
-    """Who has no credential gets 401, who has a bad one 403."""
+def test_program_gets_status_of_api(service: Service, path: str) -> None:
+    """401 without a credential, 403 with a wrong one."""
     client = service.client()
     method = next(one for one, where in guarded() if where == path)
     assert client.open(path, method=method).status_code == 401
@@ -130,10 +130,10 @@ def test_programs_are_told_as_by_the_api(service: Service, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
-def test_programs_are_told_that_a_session_was_revoked(
+def test_program_with_revoked_session_gets_reason(
     service: Service, method: str, path: str
 ) -> None:
-    """By the header that the API has for it, with 403."""
+    """The response is a 403 with the header that the API sends."""
     user, browser = stored_user(), Browser(service)
     browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
     service.mechanism.store.end_all(EndReason.REVOKED, user.id)
@@ -143,10 +143,10 @@ def test_programs_are_told_that_a_session_was_revoked(
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
-def test_who_is_disabled_is_a_stranger(
+def test_disabled_user_is_redirected_to_sign_in(
     service: Service, method: str, path: str
 ) -> None:
-    """Their session opens no page, and they are told why."""
+    """The sign-in page shows the reason."""
     user, browser = stored_user(), Browser(service)
     browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
     user.disabled_at = user.created_at

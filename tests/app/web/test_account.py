@@ -78,8 +78,8 @@ def invalid(page: Page) -> set[str]:
     }
 
 
-def test_the_page_shows_the_account(service: Service) -> None:
-    """Who one is, a form for each part, and the ways to the other pages."""
+def test_account_page_shows_user_and_forms(service: Service) -> None:
+    """It links to the other pages."""
     user = stored_user()
     user.first_name, user.last_name = "Bob", "Dylan"
     user.save()
@@ -97,15 +97,15 @@ def test_the_page_shows_the_account(service: Service) -> None:
     assert "password" not in page.fields()
 
 
-def test_an_admin_sees_it(one_service: Service) -> None:
-    """And nobody else is called one."""
+def test_account_page_marks_admins(one_service: Service) -> None:
+    """A member has no such mark."""
     for role in ("admin", "member"):
         page = Page(signed_in(one_service, stored_user(role)).get(PATH))
         assert ("Administrator" in page.text) == (role == "admin")
 
 
-def test_names(service: Service) -> None:
-    """They are saved trimmed, said so once, and may be taken away."""
+def test_names_are_trimmed_and_saved(service: Service) -> None:
+    """A message says so once; names may be removed."""
     user = stored_user()
     here = signed_in(service, user)
     for first, last, shown in (
@@ -125,8 +125,8 @@ def test_names(service: Service) -> None:
 
 
 @pytest.mark.parametrize("name", [EVIL, "\u202eevil", 'O\'Hara & "Sons"'])
-def test_any_name_is_text(one_service: Service, name: str) -> None:
-    """On every page that shows it."""
+def test_name_is_shown_as_text(one_service: Service, name: str) -> None:
+    """This holds on each page that shows it."""
     user = stored_user()
     here = signed_in(one_service, user)
     here.post(f"{PATH}/name", {"first_name": name, "last_name": name})
@@ -141,8 +141,8 @@ def test_any_name_is_text(one_service: Service, name: str) -> None:
     assert Page(here.get(PATH)).fields()["first_name"]["value"] == name
 
 
-def test_a_name_that_cannot_be_kept(one_service: Service) -> None:
-    """It is said at its field, and nothing is changed."""
+def test_invalid_name_is_refused_at_its_field(one_service: Service) -> None:
+    """Nothing changes."""
     user = stored_user()
     here = signed_in(one_service, user)
     answer = here.post(
@@ -153,8 +153,10 @@ def test_a_name_that_cannot_be_kept(one_service: Service) -> None:
     assert stored(user).first_name is None
 
 
-def test_email_soon_after_signing_in(service: Service) -> None:
-    """No password is asked for; the new one is the one to sign in with."""
+def test_email_change_after_sign_in_needs_no_password(
+    service: Service,
+) -> None:
+    """The user then signs in with the new email."""
     user = stored_user()
     here = signed_in(service, user)
     before = session_id_of(here.client)
@@ -167,10 +169,10 @@ def test_email_soon_after_signing_in(service: Service) -> None:
     assert kinds(user)[0] == "email_changed"
 
 
-def test_email_later_needs_the_password(
+def test_later_email_change_needs_password(
     service: Service, set_clock: SetClock
 ) -> None:
-    """Missing, wrong, right; what was typed stays, passwords do not."""
+    """The form keeps what was typed, except passwords."""
     user = stored_user()
     here = signed_in(service, user)
     set_clock.advance(301)
@@ -196,10 +198,10 @@ def test_email_later_needs_the_password(
     ]
 
 
-def test_a_proof_counts_though_the_email_is_refused(
+def test_reauthentication_counts_if_email_is_refused(
     service: Service, set_clock: SetClock
 ) -> None:
-    """The session goes on under its new id, and asks no second time."""
+    """The session has a new id; the password is not asked for again."""
     user, other = stored_user(), stored_user()
     here = signed_in(service, user)
     set_clock.advance(301)
@@ -221,8 +223,10 @@ def test_a_proof_counts_though_the_email_is_refused(
 @pytest.mark.parametrize(
     "email", ["", "x", "a@b@c", "a\0@example.com", "x" * 10_000, EVIL]
 )
-def test_what_is_no_email(one_service: Service, email: str) -> None:
-    """It is said at the field, which keeps what was typed."""
+def test_invalid_email_is_refused_at_its_field(
+    one_service: Service, email: str
+) -> None:
+    """The field keeps what was typed."""
     user = stored_user()
     here = signed_in(one_service, user)
     answer = here.post(f"{PATH}/email", {"email": email})
@@ -233,8 +237,10 @@ def test_what_is_no_email(one_service: Service, email: str) -> None:
     assert stored(user).email == user.email
 
 
-def test_a_new_password(service: Service) -> None:
-    """It opens, the old one does not, and all other sessions end."""
+def test_new_password_replaces_old_and_ends_other_sessions(
+    service: Service,
+) -> None:
+    """Only the new one signs in."""
     user = stored_user()
     here, there = (signed_in(service, user) for _ in range(2))
     before = session_id_of(here.client)
@@ -257,10 +263,10 @@ def test_a_new_password(service: Service) -> None:
         (PASSWORD, "password1", 400, "new_password"),
     ],
 )
-def test_passwords_that_are_refused(
+def test_invalid_password_is_refused_at_its_field(
     one_service: Service, current: str, new: str, status: int, wrong: str
 ) -> None:
-    """Each at its field, and none of them comes back in the page."""
+    """The page repeats none of the passwords."""
     user = stored_user()
     here = signed_in(one_service, user)
     answer = here.post(
@@ -273,8 +279,8 @@ def test_passwords_that_are_refused(
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
-def test_nothing_filled_in(one_service: Service) -> None:
-    """Every field that is missing is marked at once."""
+def test_empty_form_marks_each_missing_field(one_service: Service) -> None:
+    """All are marked at once."""
     user = stored_user()
     here = signed_in(one_service, user)
     answer = here.post(f"{PATH}/password", {})
@@ -284,10 +290,10 @@ def test_nothing_filled_in(one_service: Service) -> None:
 
 
 @pytest.mark.parametrize("form", ["email", "password", "delete"])
-def test_guessing_has_to_wait(
+def test_password_guesses_on_account_page_are_throttled(
     one_service: Service, set_clock: SetClock, form: str
 ) -> None:
-    """A thief of a session guesses no faster here than elsewhere."""
+    """A stolen session gives no faster way to guess."""
     user = stored_user()
     here = signed_in(one_service, user)
     set_clock.advance(301)
@@ -303,8 +309,8 @@ def test_guessing_has_to_wait(
     assert "You can try again in 1 second." in Page(answer).text
 
 
-def test_the_account_is_deleted(service: Service) -> None:
-    """After a question; nobody is signed in any more, and can be again."""
+def test_user_deletes_account_after_confirmation(service: Service) -> None:
+    """The user is signed out and may register again."""
     stored_user("admin")
     user = stored_user()
     here, there = (signed_in(service, user) for _ in range(2))
@@ -322,10 +328,10 @@ def test_the_account_is_deleted(service: Service) -> None:
     assert Browser(service).post("/sign-in", form).status_code == 401
 
 
-def test_deleting_later_needs_the_password(
+def test_later_deletion_needs_password(
     service: Service, set_clock: SetClock
 ) -> None:
-    """Whatever the API asks for."""
+    """Without it, or with a wrong one, the account stays."""
     user = stored_user()
     here = signed_in(service, user)
     set_clock.advance(301)
@@ -339,7 +345,7 @@ def test_deleting_later_needs_the_password(
     assert User.get(user.id) is None
 
 
-def test_the_last_admin_stays(
+def test_last_admin_cannot_delete_account(
     one_service: Service, set_clock: SetClock
 ) -> None:
     """The page says why, and the session goes on."""
@@ -354,8 +360,10 @@ def test_the_last_admin_stays(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_form_is_for_others(one_service: Service, form: str) -> None:
-    """Neither for another site, nor for who is not signed in, nor by GET."""
+def test_account_form_refuses_cross_site_and_anonymous_posts(
+    one_service: Service, form: str
+) -> None:
+    """A GET changes nothing either."""
     user = stored_user()
     before = stored(user).to_json()
     here = signed_in(one_service, user)
@@ -377,8 +385,10 @@ def test_no_form_is_for_others(one_service: Service, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_of_another_life(one_service: Service, form: str) -> None:
-    """A session that ended changes nothing; the way leads to sign in."""
+def test_account_form_of_ended_session_redirects_to_sign_in(
+    one_service: Service, form: str
+) -> None:
+    """Nothing changes."""
     stored_user("admin")
     user = stored_user()
     here = signed_in(one_service, user)
@@ -390,8 +400,8 @@ def test_a_form_of_another_life(one_service: Service, form: str) -> None:
     assert stored(user).to_json() == before
 
 
-def test_a_form_that_is_too_long(one_service: Service) -> None:
-    """It is refused by a page."""
+def test_oversized_account_form_is_refused(one_service: Service) -> None:
+    """The browser gets an error page."""
     here = signed_in(one_service, stored_user())
     answer = here.post(f"{PATH}/name", {"first_name": "x" * 70_000})
     assert answer.status_code == 413

@@ -26,14 +26,14 @@ def service(build: Build, set_clock: SetClock) -> Service:
         ("/account/delete", "remove"),
     ],
 )
-def test_who_proved_the_password_stays_in_though_it_fails(
+def test_error_after_reauthentication_keeps_session(
     service: Service,
     set_clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     rule: str,
 ) -> None:
-    """The page of the error has the new id: the old one is dead."""
+    """The error page sets the new session id, as the old one is void."""
 
     def fail(*_: Any, **__: Any) -> None:
         """Do what a database does that stays locked."""

@@ -45,8 +45,8 @@ def shown(browser: Browser, path: str = PATH) -> str:
     return " ".join(Page(answer).text.split())
 
 
-def test_what_people_do_is_there(service: Service) -> None:
-    """A failure, a login and an end, by device and address, newest first."""
+def test_activity_lists_events_newest_first(service: Service) -> None:
+    """Each shows the device and the address."""
     user = stored_user()
     Browser(service).post("/sign-in", {"email": user.email, "password": "x"})
     here = signed_in(service, user, **{"User-Agent": "curl/8.5.0"})
@@ -66,8 +66,8 @@ def test_what_people_do_is_there(service: Service) -> None:
     assert places == sorted(places)
 
 
-def test_others_events_are_not_there(service: Service) -> None:
-    """Neither those of other users nor those of nobody."""
+def test_activity_hides_events_of_others(service: Service) -> None:
+    """Events without a user are hidden too."""
     user, other = stored_user(), stored_user()
     signed_in(service, other)
     Browser(service).post(
@@ -78,8 +78,8 @@ def test_others_events_are_not_there(service: Service) -> None:
     assert "wrong password" not in text
 
 
-def test_who_else_did_it_is_not_told(service: Service) -> None:
-    """That it was somebody else is; where an admin sits is not."""
+def test_activity_hides_who_else_acted(service: Service) -> None:
+    """It says that another person acted, and not from where."""
     user = stored_user()
     insert_events(
         [
@@ -103,8 +103,8 @@ def test_who_else_did_it_is_not_told(service: Service) -> None:
     assert "amy" not in text
 
 
-def test_sums_are_told(service: Service) -> None:
-    """Something that happened often is one line."""
+def test_repeated_event_is_one_line_with_count(service: Service) -> None:
+    """The line shows how often it happened."""
     user = stored_user()
     insert_events(
         [
@@ -119,10 +119,10 @@ def test_sums_are_told(service: Service) -> None:
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("event", EventType)
-def test_each_event_has_words(
+def test_each_event_has_a_label(
     service: Service, language: str, event: EventType
 ) -> None:
-    """In both languages, and none of them is the name that programs use."""
+    """This holds in both languages, and no label is the internal name."""
     happening = Event(clock.now(), event.value, count=1)
     with service.app.test_request_context(
         headers={"Accept-Language": language}
@@ -134,15 +134,15 @@ def test_each_event_has_words(
         assert (describe_event(happening) == words) == (language == "en")
 
 
-def test_an_event_of_tomorrow_is_shown(service: Service) -> None:
-    """A newer version may have written one that this knows no words for."""
+def test_unknown_event_is_shown(service: Service) -> None:
+    """A newer version may have written it."""
     user = stored_user()
     insert_events([Event(clock.now(), "passkey_added", user.id)])
     assert "passkey_added" in shown(signed_in(service, user))
 
 
-def test_what_comes_from_outside_is_text(service: Service) -> None:
-    """In whatever field it was kept."""
+def test_stored_client_text_is_escaped(service: Service) -> None:
+    """This holds for each field."""
     user = stored_user()
     insert_events(
         [
@@ -158,8 +158,8 @@ def test_what_comes_from_outside_is_text(service: Service) -> None:
     assert "<bdi>&lt;b onclick" in answer.text
 
 
-def test_pages(service: Service) -> None:
-    """Each event once, and a way on and back."""
+def test_activity_pages_have_each_event_once(service: Service) -> None:
+    """Links lead to the next page and back."""
     user = stored_user()
     here = signed_in(service, user)
     now = clock.now()
@@ -192,29 +192,31 @@ def test_pages(service: Service) -> None:
 @pytest.mark.parametrize(
     "before", ["", "x", "-1", "9" * 18, "9" * 30, "%00", "1.5", "\u0661"]
 )
-def test_numbers_that_nobody_gave(service: Service, before: str) -> None:
-    """What is no number of ours is as if nothing were asked for."""
+def test_invalid_cursor_shows_first_page(
+    service: Service, before: str
+) -> None:
+    """An invalid number is ignored."""
     here = signed_in(service, stored_user())
     text = shown(here, f"{PATH}?before={before}")
     assert "Signed in" in text
 
 
-def test_there_may_be_nothing_older(service: Service) -> None:
-    """The page says so, and leads back."""
+def test_page_after_last_event_says_so(service: Service) -> None:
+    """It links back."""
     text = shown(signed_in(service, stored_user()), f"{PATH}?before=1")
     assert "There are no older events. First page" in text
 
 
-def test_nothing_is_kept(build: Build) -> None:
-    """Then the page says that, and not that nothing happened."""
+def test_activity_without_stored_events_says_so(build: Build) -> None:
+    """The page does not claim that nothing happened."""
     service = build("session_db_auth", WEB_PAGES="on", EVENTS_KEPT="0")
     text = shown(signed_in(service, stored_user()))
     assert "does not record activity" in text
     assert "There are no events yet" not in text
 
 
-def test_the_page_is_for_its_owner(service: Service) -> None:
-    """Who is not signed in is led to where one can."""
+def test_activity_requires_sign_in(service: Service) -> None:
+    """An anonymous browser is redirected."""
     answer = Browser(service).get(PATH)
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/sign-in?")
@@ -238,10 +240,10 @@ def test_the_page_is_for_its_owner(service: Service) -> None:
         (None, "Unknown program", "Programme inconnu"),
     ],
 )
-def test_devices_in_words(
+def test_device_is_described_in_language(
     service: Service, program: str | None, english: str, french: str
 ) -> None:
-    """Names stay, words are translated."""
+    """Product names stay, other words are translated."""
     for language, words in (("en", english), ("fr", french)):
         with service.app.test_request_context(
             headers={"Accept-Language": language}

@@ -24,12 +24,10 @@ def service(build: Build, set_clock: SetClock) -> Service:
     return build("session_db_auth", WEB_PAGES="on")
 
 
-def test_rare_events_of_a_user_of_many(
+def test_scan_limit_is_shown_and_continued(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page that looked at all it may says so, and leads on; a file of
-    them has all.
-    """
+    """The page says so and links on; the export has all events."""
     monkeypatch.setattr(events, "MAX_ROWS_SCANNED", 3)
     user, now = stored_user(), clock.now()
     events.insert_events(
@@ -54,8 +52,8 @@ def test_rare_events_of_a_user_of_many(
     assert sent.text.count("login_failed") == 1
 
 
-def test_who_was_at_the_command_line_is_no_user(service: Service) -> None:
-    """The name is text, even if a script gave somebody this id."""
+def test_command_line_actor_is_not_linked_as_user(service: Service) -> None:
+    """The name stays text, even if a script gave a user this id."""
     user = stored_user()
     User(id="cli:root", email="eve@example.com").save()
     events.insert_events(
@@ -81,10 +79,10 @@ def test_who_was_at_the_command_line_is_no_user(service: Service) -> None:
         ("0001-01-01T00:00+14:00", ""),
     ],
 )
-def test_moments_are_as_their_fields_take_them(
+def test_time_filter_is_a_valid_field_value(
     service: Service, typed: str, value: str
 ) -> None:
-    """A browser drops any other value, and with it the filter."""
+    """A browser would drop any other value, and the filter with it."""
     browser = signed_in(service, stored_user("admin"))
     answer = browser.get(f"/admin/events?since={quote(typed)}")
     assert Page(answer).fields()["since"]["value"] == value

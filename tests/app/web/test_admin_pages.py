@@ -47,10 +47,8 @@ def shown(browser: Browser, path: str, status: int = 200) -> str:
     return " ".join(Page(answer).text.split())
 
 
-def test_a_member_learns_nothing(service: Service) -> None:
-    """Each address of the application answers as one that leads nowhere
-    does, word for word, and does nothing.
-    """
+def test_member_gets_same_403_for_each_admin_address(service: Service) -> None:
+    """The response is the one for an unknown address; nothing changes."""
     victim, member = stored_user(), stored_user()
     set_role(stored_user(), "admin")
     browser = signed_in(service, member)
@@ -91,8 +89,8 @@ def test_a_member_learns_nothing(service: Service) -> None:
     assert other.get("/account").status_code == 200
 
 
-def test_users_are_found(service: Service) -> None:
-    """By what is typed; what cannot be meant is said at its field."""
+def test_user_search_shows_matches_and_errors(service: Service) -> None:
+    """An invalid value is reported at its field."""
     admin = stored_user("admin", "chief@example.com")
     user = stored_user(email="ada@example.com")
     user.first_name = EVIL
@@ -117,10 +115,10 @@ def test_users_are_found(service: Service) -> None:
     assert "No results." in shown(browser, "/admin?q=%25")
 
 
-def test_lists_are_leafed_through(
+def test_list_pages_keep_filter(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By links that keep the filter, and back to the first page."""
+    """Links lead forward, and back to the first page."""
     for module in ("users", "sessions", "events"):
         monkeypatch.setattr(f"vestibule.web.admin.{module}.PAGE_ROWS", 1)
     admin = stored_user("admin")
@@ -166,8 +164,8 @@ def done(browser: Browser, user: User, deed: str, status: int = 303) -> str:
     return " ".join(Page(answer).text.split())
 
 
-def test_what_is_done_to_a_user(service: Service) -> None:
-    """Each deed is asked about, done, and told."""
+def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
+    """This holds for each action."""
     user, admin = stored_user(), stored_user("admin")
     other = signed_in(service, user)
     browser = signed_in(service, admin)
@@ -200,8 +198,8 @@ def test_what_is_done_to_a_user(service: Service) -> None:
 
 
 @pytest.mark.parametrize("user_id", ["zo\u00eb \u2615", "50% #1?", "%2e"])
-def test_any_id_leads_to_its_page(service: Service, user_id: str) -> None:
-    """A script gives the ids that it likes; headers take ASCII alone."""
+def test_any_user_id_has_a_page(service: Service, user_id: str) -> None:
+    """Scripts choose their ids; headers take only ASCII."""
     user = User(id=user_id, email="ada@example.com")
     user.save()
     browser = signed_in(service, stored_user("admin"))
@@ -216,8 +214,10 @@ def test_any_id_leads_to_its_page(service: Service, user_id: str) -> None:
     assert "The session was ended" in Page(browser.follow(answer)).text
 
 
-def test_several_admins_change_one_user_at_once(service: Service) -> None:
-    """Each is told what is so, and the user is whole or gone."""
+def test_concurrent_admin_actions_leave_user_consistent(
+    service: Service,
+) -> None:
+    """Each admin is told the current state."""
     deeds = (
         "disable",
         "make-admin",
@@ -251,8 +251,8 @@ def test_several_admins_change_one_user_at_once(service: Service) -> None:
         assert "The user was disabled" in text or "already" in text
 
 
-def test_the_last_admin_stays(service: Service) -> None:
-    """Whatever an admin does to himself, and what he is told."""
+def test_last_admin_cannot_be_removed_or_demoted(service: Service) -> None:
+    """The page says why."""
     admin = stored_user("admin")
     browser = signed_in(service, admin)
     for deed in ("disable", "make-member", "delete"):
@@ -263,10 +263,10 @@ def test_the_last_admin_stays(service: Service) -> None:
     assert browser.get("/admin").status_code == 403
 
 
-def test_a_thief_of_a_session_does_nothing(
+def test_admin_action_needs_recent_password(
     service: Service, set_clock: SetClock
 ) -> None:
-    """What changes something asks for the password, and takes no other."""
+    """Another user's password is refused."""
     user, admin = stored_user(), stored_user("admin")
     browser = signed_in(service, admin)
     signed_in(service, user)
@@ -293,8 +293,8 @@ def test_a_thief_of_a_session_does_nothing(
     assert browser.get(f"{ends}?session={one.id}").status_code == 303
 
 
-def test_somebody_is_added(service: Service) -> None:
-    """The code is on the page; what is wrong is at its field."""
+def test_added_user_gets_code_on_page(service: Service) -> None:
+    """An error is shown at its field."""
     browser = signed_in(service, stored_user("admin"))
     for email, told in (("", "fill this in"), ("x", "not an email")):
         answer = browser.post("/admin/users/add", {"email": email})
@@ -319,8 +319,8 @@ def test_somebody_is_added(service: Service) -> None:
     assert "already has an account" in answer.text
 
 
-def test_everybody_is_signed_out(service: Service) -> None:
-    """Once the name of the service was typed, and not before."""
+def test_signing_out_all_users_needs_confirmation(service: Service) -> None:
+    """The admin has to type the name of the service."""
     other = signed_in(service, stored_user())
     browser = signed_in(service, stored_user("admin"))
     path = "/admin/sessions/end-all"
@@ -335,8 +335,10 @@ def test_everybody_is_signed_out(service: Service) -> None:
         assert each.get("/account").status_code == 303
 
 
-def test_one_user_and_what_happened(service: Service) -> None:
-    """Data, sessions, failures and events, with who did them."""
+def test_user_page_shows_data_sessions_failures_and_events(
+    service: Service,
+) -> None:
+    """Events show who acted."""
     user = stored_user()
     Browser(service).post("/sign-in", {"email": user.email, "password": "x"})
     signed_in(service, user, **{"User-Agent": "curl/8.5.0"})
@@ -359,8 +361,8 @@ def test_one_user_and_what_happened(service: Service) -> None:
     assert browser.get("/admin/events/export?format=x").status_code == 400
 
 
-def test_figures_are_drawn(service: Service) -> None:
-    """Bars, a sentence and a table for each; nothing where nothing is."""
+def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
+    """A period without data shows none."""
     browser = signed_in(service, stored_user("admin"))
     assert audit_writer().flush()
     now = clock.now()
@@ -391,10 +393,10 @@ def test_figures_are_drawn(service: Service) -> None:
         ([0.5], 1, [60]),
     ],
 )
-def test_bars(
+def test_chart_bars_have_heights_of_values(
     values: list[float | None], top: float, heights: list[float]
 ) -> None:
-    """As high as their values, at least to be seen, within the picture."""
+    """Small values stay visible, and no bar leaves the chart."""
     plot = bar_chart(values)
     assert plot.top == top
     assert [bar.height for bar in plot.bars] == heights

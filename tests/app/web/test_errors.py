@@ -37,10 +37,10 @@ def without_request(answer: Any) -> tuple[int, bytes, list[Any]]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD"])
-def test_the_api_answers_as_without_pages(
+def test_api_responses_are_the_same_with_pages(
     build: Build, service: Service, method: str
 ) -> None:
-    """Browsers that ask for it too, byte by byte."""
+    """Every byte agrees, for browsers too."""
     plain = build("session_db_auth", WEB_PAGES="off")
     for path in API:
         for headers in ({}, HEADERS):
@@ -63,8 +63,8 @@ def test_the_api_answers_as_without_pages(
         "text/css,*/*;q=0.1",
     ],
 )
-def test_programs_get_json(service: Service, accept: str | None) -> None:
-    """Curl does not say what it wants; scripts say JSON."""
+def test_program_gets_json_error(service: Service, accept: str | None) -> None:
+    """Curl accepts anything; scripts ask for JSON."""
     headers = {} if accept is None else {"Accept": accept}
     client = service.client()
     for path, status, text in (
@@ -93,10 +93,10 @@ def test_programs_get_json(service: Service, accept: str | None) -> None:
         ("/‮<b>", 404, "Page not found"),
     ],
 )
-def test_a_browser_gets_a_page(
+def test_browser_gets_error_page(
     service: Service, path: str, status: int, heading: str
 ) -> None:
-    """It says what happened and leads on, in one language."""
+    """It explains the error in one language and has a link."""
     answer = Browser(service).get(path)
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
@@ -107,10 +107,10 @@ def test_a_browser_gets_a_page(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_error_page_knows_who_reads_it(
+def test_error_page_links_by_sign_in_state(
     service: Service, known: bool
 ) -> None:
-    """It leads to the account, or to sign in."""
+    """It links to the account, or to sign in."""
     browser = Browser(service)
     if known:
         user = stored_user()
@@ -132,14 +132,14 @@ def test_an_error_page_knows_who_reads_it(
         (KeyError("detail"), 500, "Something went wrong"),
     ],
 )
-def test_a_failure_is_no_secret_and_tells_none(
+def test_error_page_hides_cause(
     service: Service,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
     status: int,
     heading: str,
 ) -> None:
-    """The page says that it failed, the log why."""
+    """The page says that it failed, and the log says why."""
 
     def fail(*_: Any) -> None:
         """Fail as it was told to."""
@@ -157,9 +157,11 @@ def test_a_failure_is_no_secret_and_tells_none(
         assert "You can try again in 7 seconds." in page.text
 
 
-def test_a_page_is_for_no_other_site(service: Service) -> None:
-    """It is not kept, framed or read elsewhere, and tells where it is only
-    to itself: else browsers would hide the origin of its own forms.
+def test_page_headers_isolate_it_from_other_sites(service: Service) -> None:
+    """It is not cached, framed or read by other sites.
+
+    The referrer stays within the site: with `no-referrer` browsers would
+    hide the origin of its own forms.
     """
     for path in ("/sign-in", "/nothing", "/"):
         headers = Browser(service).get(path).headers
@@ -175,10 +177,10 @@ def test_a_page_is_for_no_other_site(service: Service) -> None:
 
 
 @pytest.mark.parametrize("mechanism", [None, "auth", "basic_auth"])
-def test_without_sessions_there_are_no_pages(
+def test_pages_without_sessions_are_off(
     build: Build, mechanism: str | None
 ) -> None:
-    """It is as if they were off."""
+    """The responses are those without pages."""
     on, off = (
         build(mechanism, WEB_PAGES=text).client() for text in ("on", "off")
     )
@@ -191,25 +193,25 @@ def test_without_sessions_there_are_no_pages(
         assert "error" in json.loads(answers[0][1])
 
 
-def test_head_has_no_body(service: Service) -> None:
-    """A page tells its length."""
+def test_head_response_has_length_and_no_body(service: Service) -> None:
+    """The length is that of the page."""
     answer = service.client().head("/sign-in", headers=HEADERS)
     assert (answer.status_code, answer.data) == (200, b"")
     assert int(answer.headers["Content-Length"]) > 500
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/reset", "/signed-out"])
-def test_a_slash_at_the_end_makes_no_difference(
+def test_trailing_slash_leads_to_same_page(
     service: Service, path: str
 ) -> None:
-    """People type addresses."""
+    """Users type addresses."""
     browser = Browser(service)
     assert browser.get(path + "/").status_code == 200
     assert browser.get(path + "/").data == browser.get(path).data
 
 
-def test_absurd_wishes_say_nothing(service: Service) -> None:
-    """They are not read: to read them takes longer than the answer."""
+def test_oversized_accept_header_is_ignored(service: Service) -> None:
+    """Parsing it would take longer than the response."""
     for name, begin in (
         ("Accept", "text/html,"),
         ("Accept-Language", "fr,"),
@@ -236,8 +238,8 @@ def test_absurd_wishes_say_nothing(service: Service) -> None:
     assert lost.mimetype == "application/json"
 
 
-def test_no_page_reads_a_long_form(service: Service) -> None:
-    """Not where it is sent to be read either: to GET a page."""
+def test_page_refuses_oversized_form(service: Service) -> None:
+    """This holds for a body sent with GET too."""
     answer = service.client().get(
         "/sign-in", data={"return_to": "/" + "a" * 100_000}
     )

@@ -40,18 +40,18 @@ def reset(browser: Browser, user: User, **more: str) -> str:
     return "\n".join(answer.headers.getlist("Set-Cookie"))
 
 
-def test_it_is_told_once(service: Service, user: User) -> None:
-    """By the next page, whichever that is."""
+def test_flash_message_is_shown_once(service: Service, user: User) -> None:
+    """The next page shows it, whichever that is."""
     browser = Browser(service)
     reset(browser, user)
     assert TOLD in Page(browser.get("/nothing")).text
     assert TOLD not in browser.get("/sign-in").text
 
 
-def test_nobody_puts_words_into_our_mouth(
+def test_forged_flash_cookie_shows_no_text(
     service: Service, user: User
 ) -> None:
-    """A cookie names one of our texts; what it says itself is not shown."""
+    """The cookie names one of our messages; other text is not shown."""
     browser = Browser(service)
     for value in ("Call 0900 123", "PASSWORD_RESET", "", "<b>", "x" * 4_000):
         browser.client.set_cookie(COOKIE, value)
@@ -62,10 +62,10 @@ def test_nobody_puts_words_into_our_mouth(
 
 
 @pytest.mark.parametrize("base", ["http://a.example", "https://a.example"])
-def test_its_cookie_is_kept_as_that_of_a_session(
+def test_flash_cookie_has_flags_of_session_cookie(
     service: Service, user: User, base: str
 ) -> None:
-    """Out of reach of scripts and other sites, and of plain text by TLS."""
+    """Scripts and other sites cannot read it."""
     sent = reset(Browser(service), user, base_url=base)
     assert sent.startswith(f"{COOKIE}={Message.PASSWORD_RESET.value};")
     assert "HttpOnly" in sent
@@ -73,8 +73,8 @@ def test_its_cookie_is_kept_as_that_of_a_session(
     assert ("Secure" in sent) is base.startswith("https")
 
 
-def test_each_notice_has_a_text(service: Service, user: User) -> None:
-    """In both languages."""
+def test_each_flash_code_has_a_message(service: Service, user: User) -> None:
+    """This holds in both languages."""
     for language in ("en", "fr"):
         told = set()
         for notice in Message:

@@ -55,13 +55,13 @@ def class_code(node: ast.expr) -> Iterator[str]:
         yield found.code
 
 
-def test_each_code_that_is_raised_has_a_message_and_no_other() -> None:
+def test_error_codes_and_messages_match() -> None:
     """`DuplicateEmail` has its code in the call of its constructor."""
     assert {*raised_codes(), "taken"} == set(ERROR_MESSAGES)
 
 
-def test_only_the_root_of_client_errors_has_no_code_of_its_own() -> None:
-    """An error that is made without a code would have no message."""
+def test_only_base_client_error_has_no_code() -> None:
+    """An error without a code would have no message."""
     without = {
         name
         for name, found in ERRORS.items()
@@ -81,8 +81,8 @@ def test_message_shows_the_details_of_its_error(build: Build) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_each_reason_has_a_sentence(build: Build, language: str) -> None:
-    """Each its own, and one for what is not known any more."""
+def test_each_end_reason_has_a_message(build: Build, language: str) -> None:
+    """An unknown reason has a message too."""
     service = build("session_db_auth", WEB_PAGES="on")
     headers = {"Accept-Language": language}
     with service.app.test_request_context(headers=headers):

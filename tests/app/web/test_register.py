@@ -48,8 +48,8 @@ def reset_form(**more: str) -> dict[str, str]:
     return {"email": "ada@example.com", "new_password": NEW, **more}
 
 
-def test_it_is_closed_by_default(build: Build) -> None:
-    """Neither the page nor the form is there, nor a link to it."""
+def test_registration_is_closed_by_default(build: Build) -> None:
+    """There is no page, no form and no link."""
     stored_user()
     browser = Browser(build("session_db_auth", WEB_PAGES="on"))
     assert browser.get("/register").status_code == 404
@@ -58,8 +58,8 @@ def test_it_is_closed_by_default(build: Build) -> None:
     assert User.count() == 1
 
 
-def test_who_comes_first_is_not_a_member(build: Build) -> None:
-    """As long as nobody is there, it leads to where an admin is made."""
+def test_registration_without_users_redirects_to_setup(build: Build) -> None:
+    """The first account has to be an admin."""
     service = build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
     browser = Browser(service)
     for answer in (
@@ -71,7 +71,7 @@ def test_who_comes_first_is_not_a_member(build: Build) -> None:
     assert User.count() == 0
 
 
-def test_an_account_is_made(
+def test_registered_user_is_signed_in_as_member(
     service: Service, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
     """Its owner is signed in, as a member."""
@@ -104,10 +104,10 @@ def test_an_account_is_made(
         ({"first_name": "\0"}, "first_name", "invalid character"),
     ],
 )
-def test_what_cannot_be_taken(
+def test_invalid_registration_is_refused_at_its_field(
     service: Service, more: dict[str, str], field: str, words: str
 ) -> None:
-    """The field says why; what was typed stays, but for the password."""
+    """The form keeps what was typed, except the password."""
     answer = Browser(service).post("/register", form(**more))
     assert answer.status_code == 400
     page = Page(answer)
@@ -121,8 +121,8 @@ def test_what_cannot_be_taken(
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_shown_as_text(service: Service, name: str) -> None:
-    """On the form that comes back, and where one is signed in."""
+def test_registered_name_is_escaped(service: Service, name: str) -> None:
+    """This holds on the form and on the account page."""
     browser = Browser(service)
     typed = form(email="x", first_name=name, last_name=name)
     page = Page(browser.post("/register", typed))
@@ -140,10 +140,10 @@ def test_names_are_shown_as_text(service: Service, name: str) -> None:
     assert "<bdi>" in answer.text
 
 
-def test_asking_who_has_an_account_gets_slow(
+def test_repeated_registration_of_taken_email_is_throttled(
     build: Build, set_clock: SetClock
 ) -> None:
-    """The answer tells it, so it can not be asked for a list of emails."""
+    """The response reveals the account, so lists of emails are slowed down."""
     stored_user("admin")
     service = build(
         "session_db_auth", WEB_PAGES="on", REGISTRATION="open", THROTTLE="on"
@@ -166,8 +166,8 @@ def test_asking_who_has_an_account_gets_slow(
     assert browser.post("/register", form()).status_code == 303
 
 
-def test_a_password_is_reset(service: Service) -> None:
-    """By the code, once; all sessions end, and one signs in anew."""
+def test_password_reset_by_code_works_once(service: Service) -> None:
+    """All sessions end; the user signs in again."""
     user = stored_user(email="ada@example.com")
     elsewhere = Browser(service)
     elsewhere.post("/sign-in", {"email": user.email, "password": PASSWORD})
@@ -185,8 +185,8 @@ def test_a_password_is_reset(service: Service) -> None:
     assert again.status_code == 400
 
 
-def test_a_reset_ends_sessions_in_memory_too(build: Build) -> None:
-    """Under each mechanism, whoever has them."""
+def test_password_reset_ends_sessions_in_memory(build: Build) -> None:
+    """This holds with each mechanism that has sessions."""
     user = stored_user(email="ada@example.com")
     browser = Browser(build("session_auth", WEB_PAGES="on"))
     browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
@@ -199,16 +199,18 @@ def test_a_reset_ends_sessions_in_memory_too(build: Build) -> None:
 
 
 @pytest.mark.parametrize("path", ["/register", "/reset"])
-def test_a_form_too_large_is_refused(service: Service, path: str) -> None:
-    """Nobody reads a megabyte of a name."""
+def test_oversized_registration_form_is_refused(
+    service: Service, path: str
+) -> None:
+    """It is refused before it is read."""
     answer = Browser(service).post(path, form(first_name="x" * 100_000))
     assert answer.status_code == 413
 
 
-def test_whatever_is_wrong_with_a_code_is_said_alike(
+def test_wrong_email_and_wrong_code_get_same_message(
     service: Service, set_clock: SetClock
 ) -> None:
-    """An unknown email, a wrong code, an old one."""
+    """An expired code gets it too."""
     user = stored_user(email="ada@example.com")
     code = issue_code(user).code
     set_clock.advance(RESET_CODE_LIFETIME.total_seconds() + 1)
@@ -237,10 +239,10 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
         ({"code": ""}, "Please fill this in."),
     ],
 )
-def test_a_bad_password_leaves_the_code_alone(
+def test_refused_password_leaves_reset_code_valid(
     service: Service, more: dict[str, str], words: str
 ) -> None:
-    """It works once more, with a better one."""
+    """The code works once more, with a better password."""
     user = stored_user(email="ada@example.com")
     code = issue_code(user).code
     browser = Browser(service)
@@ -250,7 +252,9 @@ def test_a_bad_password_leaves_the_code_alone(
     assert browser.post("/reset", reset_form(code=code)).status_code == 303
 
 
-def test_guessing_codes_gets_slow(build: Build, set_clock: SetClock) -> None:
+def test_reset_code_guesses_are_throttled(
+    build: Build, set_clock: SetClock
+) -> None:
     """The page says how long to wait."""
     stored_user(email="ada@example.com")
     browser = Browser(build("session_db_auth", WEB_PAGES="on", THROTTLE="on"))
@@ -262,8 +266,10 @@ def test_guessing_codes_gets_slow(build: Build, set_clock: SetClock) -> None:
 
 
 @pytest.mark.parametrize("path", ["/register", "/reset"])
-def test_another_site_sends_nothing(service: Service, path: str) -> None:
-    """A form of another site is refused before it is read."""
+def test_cross_site_registration_is_refused(
+    service: Service, path: str
+) -> None:
+    """The form is refused before it is read."""
     user = stored_user(email="bob@example.com")
     typed = form() | reset_form(
         email="bob@example.com", code=issue_code(user).code

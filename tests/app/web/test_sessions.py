@@ -87,8 +87,8 @@ def fill(user: User, number: int) -> None:
         )
 
 
-def test_this_device_comes_first_and_has_no_button(service: Service) -> None:
-    """In words, with a badge; the others follow, with a button each."""
+def test_current_session_is_first_without_button(service: Service) -> None:
+    """It has a badge; each other session has a button."""
     user = stored_user()
     here = signed_in(service, user)
     signed_in(service, user, IPHONE)
@@ -110,10 +110,10 @@ def test_this_device_comes_first_and_has_no_button(service: Service) -> None:
     assert handle == other.id
 
 
-def test_moments_in_words_and_exactly(
+def test_session_times_are_relative_and_exact(
     service: Service, set_clock: SetClock
 ) -> None:
-    """How long ago, and the moment itself for whoever wants it."""
+    """The exact time is in an attribute."""
     user = stored_user()
     here = signed_in(service, user)
     set_clock.advance(180)
@@ -126,16 +126,16 @@ def test_moments_in_words_and_exactly(
     )
 
 
-def test_alone(service: Service) -> None:
-    """The only session: nothing to end, and the page says so."""
+def test_only_session_has_nothing_to_end(service: Service) -> None:
+    """The page says so."""
     page = Page(signed_in(service, stored_user()).get(PATH))
     assert "You have no other sessions." in page.text
     assert handles(page) == []
     assert "End all others" not in page.text
 
 
-def test_one_is_ended(service: Service) -> None:
-    """At once; the other browser is out, this one is told so, once."""
+def test_user_ends_one_session(service: Service) -> None:
+    """It ends at once, and a message says so once."""
     user = stored_user()
     here, there = (signed_in(service, user) for _ in range(2))
     (handle,) = handles(Page(here.get(PATH)))
@@ -148,8 +148,8 @@ def test_one_is_ended(service: Service) -> None:
     assert live(service, user) == 1
 
 
-def test_one_that_is_gone_already(service: Service) -> None:
-    """A form that is sent twice, or late, is told so."""
+def test_ending_ended_session_says_so(service: Service) -> None:
+    """The form was sent twice, or late."""
     user = stored_user()
     here = signed_in(service, user)
     signed_in(service, user)
@@ -162,8 +162,8 @@ def test_one_that_is_gone_already(service: Service) -> None:
     assert live(service, user) == 1
 
 
-def test_somebody_elses_is_not_ended(service: Service) -> None:
-    """A handle opens nothing; the answer is as for one that is gone."""
+def test_foreign_session_is_not_ended(service: Service) -> None:
+    """The response is that for an ended session."""
     bob, amy = stored_user(), stored_user()
     here = signed_in(service, bob)
     signed_in(service, amy)
@@ -173,8 +173,8 @@ def test_somebody_elses_is_not_ended(service: Service) -> None:
     assert live(service, amy) == 1
 
 
-def test_the_own_is_not_ended_here(service: Service) -> None:
-    """Whoever wants that signs out."""
+def test_current_session_cannot_be_ended_from_list(service: Service) -> None:
+    """The user signs out instead."""
     user = stored_user()
     here = signed_in(service, user)
     (own,) = service.mechanism.store.listed(user.id)
@@ -184,8 +184,8 @@ def test_the_own_is_not_ended_here(service: Service) -> None:
     assert live(service, user) == 1
 
 
-def test_all_others_are_ended(service: Service) -> None:
-    """One stays, this one; a second time there are none."""
+def test_user_ends_all_other_sessions(service: Service) -> None:
+    """A second time there are none left."""
     user = stored_user()
     here = signed_in(service, user)
     for _ in range(3):
@@ -199,8 +199,10 @@ def test_all_others_are_ended(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", [f"{PATH}/end", f"{PATH}/end-others"])
-def test_nobody_ends_anything_for_others(service: Service, path: str) -> None:
-    """Neither another site, nor somebody who is not signed in."""
+def test_session_forms_refuse_cross_site_and_anonymous_posts(
+    service: Service, path: str
+) -> None:
+    """No session ends."""
     user = stored_user()
     here = signed_in(service, user)
     signed_in(service, user)
@@ -219,8 +221,8 @@ def test_nobody_ends_anything_for_others(service: Service, path: str) -> None:
     assert live(service, user) == 2
 
 
-def test_a_stale_session_ends_nothing(service: Service) -> None:
-    """A form of a browser whose own session ended leads to sign in."""
+def test_form_of_ended_session_ends_nothing(service: Service) -> None:
+    """The browser is redirected to sign in."""
     user = stored_user()
     here, there = (signed_in(service, user) for _ in range(2))
     here.post(f"{PATH}/end-others")
@@ -230,10 +232,10 @@ def test_a_stale_session_ends_nothing(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", [f"{PATH}/end", f"{PATH}/end-others"])
-def test_a_failure_is_told(
+def test_failed_revocation_shows_error_and_list(
     build: Build, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """The list is still there, nothing is ended, one may try again."""
+    """No session ended, and the user may try again."""
     monkeypatch.setenv("DATABASE_TIMEOUT", "50")
     service, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
     here = signed_in(service, user)
@@ -256,8 +258,8 @@ def test_a_failure_is_told(
     assert live(service, user) == 2
 
 
-def test_what_programs_call_themselves(service: Service) -> None:
-    """Markup and directions are text; a long one is no long line."""
+def test_user_agent_is_escaped_and_truncated(service: Service) -> None:
+    """Markup and direction marks are shown as text."""
     user = stored_user()
     here = signed_in(service, user)
     signed_in(service, user, EVIL.replace("\u202e", "") + " Windows")
@@ -269,8 +271,10 @@ def test_what_programs_call_themselves(service: Service) -> None:
     assert len(answer.data) < 20_000
 
 
-def test_many_are_shown_by_page(build: Build, set_clock: SetClock) -> None:
-    """Each once, newest first; this one on the first page alone."""
+def test_session_pages_have_each_session_once(
+    build: Build, set_clock: SetClock
+) -> None:
+    """The newest come first; the current one is on the first page only."""
     service, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
     begun = []
     for i in range(2 * PAGE_ROWS + 5):
@@ -302,8 +306,8 @@ def test_many_are_shown_by_page(build: Build, set_clock: SetClock) -> None:
     assert pages == 3
 
 
-def test_places_that_nobody_gave(service: Service) -> None:
-    """Whatever stands in the address, a page comes."""
+def test_invalid_session_cursor_shows_a_page(service: Service) -> None:
+    """Any cursor in the address gives a page."""
     here = signed_in(service, stored_user())
     for place in ("x", "-", "1-x", "%00", "%ff", "0" * 2000, "%F0%9F%98%80"):
         assert here.get(f"{PATH}?place={place}").status_code == 200
@@ -311,8 +315,10 @@ def test_places_that_nobody_gave(service: Service) -> None:
     assert "Older sessions" in page.text
 
 
-def test_what_is_dead_is_not_shown(build: Build, set_clock: SetClock) -> None:
-    """Though it was not swept yet; and it leaves no empty page."""
+def test_expired_session_is_not_listed(
+    build: Build, set_clock: SetClock
+) -> None:
+    """It was not swept yet; it leaves no empty page."""
     service = build(
         "session_db_auth", WEB_PAGES="on", SESSION_IDLE_TIMEOUT="100"
     )
@@ -334,8 +340,8 @@ def test_what_is_dead_is_not_shown(build: Build, set_clock: SetClock) -> None:
     assert handles(page) == [old[0].id, old[-1].id]
 
 
-def test_ten_thousand_cost_what_three_do(serve: Serve) -> None:
-    """A page takes at most twice its time for three sessions."""
+def test_page_of_ten_thousand_sessions_costs_like_three(serve: Serve) -> None:
+    """It takes at most twice the time."""
     server = serve(
         AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE, WEB_PAGES="on"
     )

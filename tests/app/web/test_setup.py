@@ -56,7 +56,7 @@ def send(
     )
 
 
-def test_the_form_is_shown_while_a_code_waits(
+def test_setup_form_is_shown_while_code_is_valid(
     service: Service, code: str
 ) -> None:
     """It asks for the code, an email and a password."""
@@ -68,10 +68,10 @@ def test_the_form_is_shown_while_a_code_waits(
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/register"])
-def test_other_doors_lead_here(
+def test_other_pages_redirect_to_setup(
     service: Service, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Nobody could sign in; nobody should come before the first admin."""
+    """No user could sign in before the first admin exists."""
     monkeypatch.setenv("REGISTRATION", "open")
     shown = get(service.client(), path)
     assert (shown.status_code, shown.location) == (303, "/setup")
@@ -79,10 +79,10 @@ def test_other_doors_lead_here(
     assert get(service.client(), path).location != "/setup"
 
 
-def test_without_a_code_it_says_how_to_get_one(
+def test_setup_without_code_says_how_to_get_one(
     service: Service, set_clock: SetClock
 ) -> None:
-    """Also when the last one grew old."""
+    """This holds for an expired code too."""
     for _ in range(2):
         shown = get(service.client())
         assert shown.status_code == 200
@@ -93,10 +93,10 @@ def test_without_a_code_it_says_how_to_get_one(
         set_clock.advance(1800)
 
 
-def test_a_code_makes_the_admin_and_signs_in(
+def test_setup_code_creates_admin_and_signs_in(
     service: Service, code: str
 ) -> None:
-    """The browser is that admin's from then on."""
+    """The browser is signed in as that admin."""
     client = service.client()
     sent = send(client, code)
     assert (sent.status_code, sent.location) == (303, "/account")
@@ -107,8 +107,10 @@ def test_a_code_makes_the_admin_and_signs_in(
     assert (me["id"], me["email"]) == (admin.id, EMAIL)
 
 
-def test_it_is_gone_once_there_is_a_user(service: Service, code: str) -> None:
-    """The form that is sent twice makes one admin; others may sign in."""
+def test_setup_is_closed_once_a_user_exists(
+    service: Service, code: str
+) -> None:
+    """A form that is sent twice creates one admin; others may sign in."""
     client = service.client()
     assert send(client, code).status_code == 303
     for again in (send(client, code), get(client)):
@@ -121,8 +123,8 @@ def test_it_is_gone_once_there_is_a_user(service: Service, code: str) -> None:
     assert User.count() == 1
 
 
-def test_what_is_missing_is_asked_for(service: Service, code: str) -> None:
-    """Field by field, and before a guess is counted."""
+def test_missing_setup_field_is_marked(service: Service, code: str) -> None:
+    """No guess is counted for it."""
     for given in (
         {},
         {"code": code},
@@ -138,8 +140,8 @@ def test_what_is_missing_is_asked_for(service: Service, code: str) -> None:
     assert User.count() == 0
 
 
-def test_a_wrong_code_is_told(service: Service, code: str) -> None:
-    """What was typed stays but for the password."""
+def test_wrong_setup_code_is_refused(service: Service, code: str) -> None:
+    """The form keeps what was typed, except the password."""
     sent = send(service.client())
     assert sent.status_code == 400
     assert "This code is wrong or has expired." in sent.text
@@ -158,10 +160,10 @@ def test_a_wrong_code_is_told(service: Service, code: str) -> None:
         ("password", {"password": "password1234"}),
     ],
 )
-def test_what_cannot_be_taken_is_told(
+def test_invalid_setup_value_is_refused_at_its_field(
     service: Service, code: str, field: str, given: dict[str, str]
 ) -> None:
-    """At its field; the code is good for another try."""
+    """The code stays valid."""
     sent = send(service.client(), code, **given)
     assert sent.status_code == 400
     assert f'id="{field}-error"' in sent.text
@@ -180,10 +182,10 @@ def test_what_cannot_be_taken_is_told(
         "%s%n",
     ],
 )
-def test_whatever_is_typed_is_text(
+def test_setup_form_escapes_what_was_typed(
     service: Service, code: str, text: str
 ) -> None:
-    """Markup is shown as it was typed, and nothing breaks."""
+    """Markup is shown as text."""
     sent = send(service.client(), text, text, text)
     assert sent.status_code == 400
     if "<" in text:
@@ -192,15 +194,13 @@ def test_whatever_is_typed_is_text(
     assert User.count() == 0
 
 
-def test_too_large_a_form_is_refused(service: Service, code: str) -> None:
-    """Nobody's email has a hundred thousand characters."""
+def test_oversized_setup_form_is_refused(service: Service, code: str) -> None:
+    """No email has a hundred thousand characters."""
     assert send(service.client(), code, "x" * 100_000).status_code == 413
 
 
-def test_another_site_cannot_send_the_form(
-    service: Service, code: str
-) -> None:
-    """Even if it knew the code."""
+def test_cross_site_setup_is_refused(service: Service, code: str) -> None:
+    """It is refused even with the right code."""
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "https://evil.example"},
@@ -211,12 +211,12 @@ def test_another_site_cannot_send_the_form(
     assert User.count() == 0
 
 
-def test_guesses_are_throttled(
+def test_setup_code_guesses_are_throttled(
     service: Service,
     code: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The page says for how long, and the right code has to wait too."""
+    """The page shows the wait; the right code has to wait too."""
     monkeypatch.setenv("THROTTLE", "on")
     client = service.client()
     for _ in range(9):

@@ -46,8 +46,8 @@ def signed_in(
 @pytest.mark.parametrize(
     "mechanism", ["session_auth", "session_exp_auth", "session_db_auth"]
 )
-def test_in_and_out(build: Build, mechanism: str) -> None:
-    """From the bare address to the account, and out again."""
+def test_user_signs_in_and_out(build: Build, mechanism: str) -> None:
+    """The user starts at the bare address and reaches the account."""
     service, user = build(mechanism, WEB_PAGES="on"), stored_user()
     browser = Browser(service)
     page = Page(browser.follow(browser.get("/")))
@@ -73,8 +73,8 @@ def test_in_and_out(build: Build, mechanism: str) -> None:
     assert browser.client.get("/api/v1/users/me").status_code == 401
 
 
-def test_whatever_is_wrong_the_page_says_the_same(service: Service) -> None:
-    """An unknown email, a wrong password and a disabled user."""
+def test_failed_sign_in_has_one_message(service: Service) -> None:
+    """Unknown email, wrong password and disabled user look the same."""
     known, disabled = stored_user(), stored_user()
     disabled.disabled_at = disabled.created_at
     disabled.save()
@@ -101,8 +101,10 @@ def test_whatever_is_wrong_the_page_says_the_same(service: Service) -> None:
 
 
 @pytest.mark.parametrize("left_out", ["email", "password"])
-def test_a_missing_field_is_asked_for(service: Service, left_out: str) -> None:
-    """The form comes back with what was typed, and says what to fill in."""
+def test_missing_sign_in_field_is_marked(
+    service: Service, left_out: str
+) -> None:
+    """The form keeps what was typed."""
     form = form_of(stored_user())
     del form[left_out]
     answer = Browser(service).post(SIGN_IN, form)
@@ -115,10 +117,10 @@ def test_a_missing_field_is_asked_for(service: Service, left_out: str) -> None:
     assert fields["email"]["value"] == form.get("email", "")
 
 
-def test_who_must_wait_is_told_how_long(
+def test_throttled_sign_in_shows_wait(
     build: Build, set_clock: SetClock
 ) -> None:
-    """The seconds stand on the page and in the header; then it works."""
+    """Page and header have the seconds; afterwards it works."""
     service = build("session_db_auth", WEB_PAGES="on", THROTTLE="on")
     user, browser = stored_user(), Browser(service)
     for _ in range(6):
@@ -132,8 +134,8 @@ def test_who_must_wait_is_told_how_long(
     assert browser.post(SIGN_IN, form_of(user)).status_code == 303
 
 
-def test_who_is_signed_in_is_told_as_whom(service: Service) -> None:
-    """The page offers to go on, or to change; a new sign-in replaces."""
+def test_sign_in_page_shows_signed_in_user(service: Service) -> None:
+    """A new sign-in replaces the session."""
     bob, eve = stored_user(), stored_user()
     eve.first_name = "<b>Eve"
     eve.save()
@@ -148,8 +150,8 @@ def test_who_is_signed_in_is_told_as_whom(service: Service) -> None:
     assert [one.user_id for one in UserSession.all()] == [eve.id]
 
 
-def test_a_failed_sign_in_leaves_the_session_alone(service: Service) -> None:
-    """Who mistypes in another tab is not signed out."""
+def test_failed_sign_in_keeps_current_session(service: Service) -> None:
+    """A typing error in another tab does not sign the user out."""
     user = stored_user()
     browser = signed_in(service, user)
     assert (
@@ -170,10 +172,10 @@ def test_a_failed_sign_in_leaves_the_session_alone(service: Service) -> None:
         (EndReason.TOO_MANY_SESSIONS, "too many devices"),
     ],
 )
-def test_why_a_session_ended(
+def test_sign_in_page_shows_end_reason(
     service: Service, reason: EndReason, words: str
 ) -> None:
-    """Who comes back with what is left of it reads why, at the next click."""
+    """A browser with the cookie of an ended session reads the reason."""
     user = stored_user()
     browser = signed_in(service, user)
     service.mechanism.store.end_all(reason, user.id)
@@ -185,8 +187,8 @@ def test_why_a_session_ended(
     assert browser.post(SIGN_IN, form_of(user)).status_code == 303
 
 
-def test_an_unknown_session_just_has_ended(service: Service) -> None:
-    """A made-up cookie is told nothing; no cookie, nothing at all."""
+def test_unknown_session_cookie_shows_no_reason(service: Service) -> None:
+    """Without a cookie the page shows nothing."""
     stored_user()
     browser = Browser(service)
     assert "ended" not in browser.get(SIGN_IN).text
@@ -194,8 +196,8 @@ def test_an_unknown_session_just_has_ended(service: Service) -> None:
     assert "Your session has ended." in browser.get(SIGN_IN).text
 
 
-def test_a_stale_form_leads_to_sign_in(service: Service) -> None:
-    """What needs a session and is posted without, is not done."""
+def test_form_without_session_redirects_to_sign_in(service: Service) -> None:
+    """The action is not done."""
     user = stored_user()
     browser = signed_in(service, user)
     service.mechanism.store.end_all(EndReason.REVOKED, user.id)
@@ -205,8 +207,8 @@ def test_a_stale_form_leads_to_sign_in(service: Service) -> None:
     assert "from another device" not in browser.get(SIGN_IN).text
 
 
-def test_a_form_that_is_sent_twice_is_one_session(service: Service) -> None:
-    """The second one replaces what the first one began."""
+def test_sign_in_form_sent_twice_leaves_one_session(service: Service) -> None:
+    """The second session replaces the first."""
     user, browser = stored_user(), Browser(service)
     for _ in range(2):
         assert browser.post(SIGN_IN, form_of(user)).status_code == 303
@@ -222,10 +224,10 @@ def test_a_form_that_is_sent_twice_is_one_session(service: Service) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [SIGN_IN, "/sign-out"])
-def test_another_site_changes_nothing(
+def test_cross_site_sign_in_and_sign_out_are_refused(
     service: Service, path: str, headers: dict[str, str]
 ) -> None:
-    """A form of another site neither signs in nor out; a page says so."""
+    """The browser gets an error page."""
     user = stored_user()
     browser = signed_in(service, user)
     stranger = Browser(service)
@@ -265,10 +267,10 @@ def test_another_site_changes_nothing(
         ("/account\r\nSet-Cookie: a=b", False),
     ],
 )
-def test_only_a_path_of_this_host_is_returned_to(
+def test_return_address_must_be_own_path(
     service: Service, address: str, taken: bool
 ) -> None:
-    """Whether it stands in the address or in the form."""
+    """This holds in the address and in the form."""
     user, browser = stored_user(), Browser(service)
     page = Page(browser.get(SIGN_IN, query_string={"return_to": address}))
     shown = page.fields().get("return_to", {})
@@ -299,10 +301,10 @@ def test_only_a_path_of_this_host_is_returned_to(
         "%6aavascript:alert(1)",
     ],
 )
-def test_what_is_encoded_leads_nowhere_else(
+def test_encoded_return_address_stays_on_host(
     service: Service, encoded: str
 ) -> None:
-    """Encoded once by the browser, or twice: never to another host."""
+    """It may be encoded once or twice."""
     user = stored_user()
     answer = Browser(service).post(
         f"{SIGN_IN}?return_to={encoded}", form_of(user)
@@ -310,8 +312,8 @@ def test_what_is_encoded_leads_nowhere_else(
     assert answer.headers["Location"] in ("/account", "/%2fevil.example")
 
 
-def test_a_way_back_survives_a_mistake(service: Service) -> None:
-    """Who mistypes once still gets to where they wanted."""
+def test_return_address_survives_failed_sign_in(service: Service) -> None:
+    """The user reaches the page after the second attempt."""
     user, browser = stored_user(), Browser(service)
     answer = browser.post(
         SIGN_IN, form_of(user, password="x", return_to="/account/sessions")
@@ -319,7 +321,7 @@ def test_a_way_back_survives_a_mistake(service: Service) -> None:
     assert Page(answer).fields()["return_to"]["value"] == ("/account/sessions")
 
 
-def test_another_host_is_led_to_if_it_may_be(build: Build) -> None:
+def test_allowed_return_host_is_redirected_to(build: Build) -> None:
     """The policy allows the form to end there, and nowhere else."""
     service = build(
         "session_db_auth",
@@ -345,10 +347,10 @@ def test_another_host_is_led_to_if_it_may_be(build: Build) -> None:
     assert " form-action 'self'; " in plain
 
 
-def test_a_password_that_changes_meanwhile_is_wrong(
+def test_password_changed_during_sign_in_is_refused(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was right when it was checked, and is not any more."""
+    """It was right when it was checked."""
     user = stored_user()
     create = service.mechanism.create_session
 
@@ -365,10 +367,10 @@ def test_a_password_that_changes_meanwhile_is_wrong(
     assert UserSession.all() == []
 
 
-def test_without_a_cookie_name_nobody_gets_in(
+def test_sign_in_without_session_name_shows_error(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That is the operator's fault, and no session is begun."""
+    """It is the operator's fault, and no session starts."""
     service, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
     monkeypatch.delenv("SESSION_NAME")
     answer = Browser(service).post(SIGN_IN, form_of(user))
@@ -377,8 +379,8 @@ def test_without_a_cookie_name_nobody_gets_in(
     assert UserSession.all() == []
 
 
-def test_a_form_too_large_is_refused(service: Service) -> None:
-    """A megabyte of a password is read by nobody."""
+def test_oversized_sign_in_form_is_refused(service: Service) -> None:
+    """It is refused before it is read."""
     user = stored_user()
     answer = Browser(service).post(
         SIGN_IN, form_of(user, password="x" * 100_000)

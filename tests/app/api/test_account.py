@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The account of the one who asks, in this process."""
+"""The routes of the current user's account, in process."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 PASSWORD_PATH = f"{ME}/password"
 EMAIL_PATH = f"{ME}/email"
 TOO_OLD = {"error": "Re-authentication required"}
-#: Routes that need somebody, with a body that would do.
+#: Routes that need a user, with a well-formed body.
 BODIES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "PUT",
@@ -48,7 +48,7 @@ def change(
 
 
 def is_password(user: User, password: str) -> bool:
-    """Tell whether this is the stored password of a user."""
+    """Return True if this is the stored password of a user."""
     stored = User.get(user.id)
     return stored is not None and stored.is_valid_password(password)
 
@@ -107,7 +107,7 @@ def test_new_password_ends_other_sessions(service: Service) -> None:
             401,
             "wrong password",
         ),
-        # Who does not know the present one learns no rule of the next.
+        # A caller without the current password learns no password rule.
         (
             {"current_password": "x", "new_password": "x"},
             401,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What admins do to accounts, in this process."""
+"""Routes with which admins change accounts, in process."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/sessions", None),
     ("DELETE", "/sessions", None),
 ]
-EVERYBODY = "/api/v1/sessions"
+ALL_SESSIONS = "/api/v1/sessions"
 
 
 @pytest.mark.parametrize(("method", "end", "body"), ROUTES)
@@ -42,14 +42,14 @@ def test_admin_routes_refuse_members(
         service.client_for(user),
         service.client_for(stored_user("admin")),
     )
-    for user_id in (user.id, "nobody"):
+    for user_id in (user.id, "unknown"):
         answer = client.open(
             f"{USERS}/{user_id}{end}", method=method, json=body
         )
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
     path = f"{USERS}/{user.id}{end}"
     assert admin.open(path, method=method, json=body).status_code == 200
-    answer = admin.open(f"{USERS}/nobody{end}", method=method, json=body)
+    answer = admin.open(f"{USERS}/unknown{end}", method=method, json=body)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
@@ -61,7 +61,7 @@ def test_admin_routes_without_mechanism_are_closed(
     path = f"{USERS}/{stored_user().id}{end}"
     client = build(None).client()
     assert client.open(path, method=method, json=body).status_code == 403
-    assert client.delete(EVERYBODY).status_code == 403
+    assert client.delete(ALL_SESSIONS).status_code == 403
 
 
 def test_role_change_applies_to_open_sessions(service: Service) -> None:
@@ -141,24 +141,25 @@ def test_admin_ends_sessions_of_all_users(service: Service) -> None:
     """The admin's own session ends too."""
     clients = [service.client_for(stored_user()) for _ in range(2)]
     admin = service.client_for(stored_user("admin"))
-    assert clients[0].delete(EVERYBODY).status_code == 403
-    assert admin.delete(EVERYBODY).get_json() == {"ended": 3}
+    assert clients[0].delete(ALL_SESSIONS).status_code == 403
+    assert admin.delete(ALL_SESSIONS).get_json() == {"ended": 3}
     for client in (*clients, admin):
         assert client.get(ME).status_code == 403
 
 
-#: What an admin changes by these, a thief of the session could not.
+#: Changes for which the session must be reauthenticated.
 CHANGES: list[tuple[str, str, Any]] = [
     one for one in ROUTES if one[0] != "GET"
 ]
 
 
 @pytest.mark.parametrize("profile", ["contract", "hardened"])
-def test_changes_need_a_recent_proof(
+def test_admin_changes_need_recent_password(
     build: Build, set_clock: SetClock, profile: str
 ) -> None:
-    """A thief of an admin's session throws nobody out, makes no admin and
-    gets no reset code; after a new proof the admin may.
+    """A stolen admin session ends no session and makes no admin.
+
+    It gets no reset code either. After a refresh the changes succeed.
     """
     service = build(
         "session_db_auth",
@@ -170,7 +171,7 @@ def test_changes_need_a_recent_proof(
     changes = [
         (method, f"{USERS}/{user.id}{end}", body)
         for method, end, body in CHANGES
-    ] + [("DELETE", EVERYBODY, None)]
+    ] + [("DELETE", ALL_SESSIONS, None)]
     set_clock.advance(301)
     for method, path, body in changes:
         answer = admin.open(path, method=method, json=body)
@@ -207,6 +208,6 @@ def test_session_routes_with_basic_return_404(build: Build) -> None:
     for answer in (
         admin.get(path),
         admin.delete(path),
-        admin.delete(EVERYBODY),
+        admin.delete(ALL_SESSIONS),
     ):
         assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)

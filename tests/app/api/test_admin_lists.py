@@ -238,7 +238,7 @@ def test_admin_resets_failures_of_user(build: Build) -> None:
 def test_sessions_are_filtered_by_user_network_and_device(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This holds with each mechanism; one session is then ended."""
+    """It holds with each mechanism; one session is then ended."""
     bob, eve = stored_user(), stored_user()
     admin = service.client_for(stored_user("admin"))
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/128.0"}
@@ -302,7 +302,7 @@ def test_events_are_filtered_by_user_kind_network_and_time(
     for query, number in (
         ({"kind": "login"}, 3),
         ({"network": "192.0.2.7"}, 6),
-        ({"since": "2026-06-20T12:00", "user": "nobody"}, 0),
+        ({"since": "2026-06-20T12:00", "user": "unknown"}, 0),
         ({"until": str(NOON)}, 0),
         ({"since": str(NOON + timedelta(minutes=4))}, 2),
     ):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What browsers are told, on every answer of the service."""
+"""Security headers and cross-site checks of each response."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -59,7 +59,7 @@ def answers(service: Service, **more: Any) -> Iterator[tuple[int, Any]]:
 def test_each_response_has_security_headers(
     service: Service, base: dict[str, str]
 ) -> None:
-    """This holds for any status; HSTS is sent only over TLS."""
+    """It holds for any status; HSTS is sent only over TLS."""
     for status, answer in answers(service, **base):
         assert answer.status_code == (200 if status == 204 else status)
         for name, value in ALWAYS.items():
@@ -231,7 +231,7 @@ def test_same_origin_write_is_accepted(
     [
         ("10.0.0.1", "https", "http://localhost", 403),
         ("10.0.0.1", "https", "https://localhost", 200),
-        # Nobody is trusted to say that there was TLS, or that there was not.
+        # The peer is not trusted, so it is unknown if there was TLS.
         ("10.0.0.2", "https", "http://localhost", 200),
         ("10.0.0.2", None, "https://localhost", 200),
     ],

@@ -129,7 +129,7 @@ def test_login_without_session_name_returns_500(
 
 
 def test_login_ends_previous_session(service: Service) -> None:
-    """This prevents session fixation."""
+    """A planted session id is void after login (session fixation)."""
     user, other = stored_user(), stored_user()
     client = service.client_for(user)
     planted = session_id_of(client)

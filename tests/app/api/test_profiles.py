@@ -46,16 +46,16 @@ def test_hardened_login_error_hides_unknown_email(
 ) -> None:
     """Under `contract` an unknown email gets its own error."""
     service = furnish(build, profile)
-    nobody = service.log_in(User(email="nobody@example.com"))[1]
+    unknown = service.log_in(User(email="unknown@example.com"))[1]
     wrong = service.log_in(stored_user(), "wrong")[1]
     assert wrong.status_code == 401
     if profile == "contract":
-        assert nobody.status_code == 404
-        assert nobody.get_json() == {"error": "no user found for this email"}
+        assert unknown.status_code == 404
+        assert unknown.get_json() == {"error": "no user found for this email"}
     else:
-        assert nobody.status_code == 401
-        assert nobody.data == wrong.data
-        assert sorted(nobody.headers) == sorted(wrong.headers)
+        assert unknown.status_code == 401
+        assert unknown.data == wrong.data
+        assert sorted(unknown.headers) == sorted(wrong.headers)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -211,7 +211,7 @@ def test_user_permissions_depend_on_profile(
 def test_password_length_depends_on_profile(
     build: Build, profile: str, least: int
 ) -> None:
-    """This holds for new users and for changes."""
+    """It holds for new users and for changes."""
     service = furnish(build, profile)
     phrase = "violet umbrella stand"
     admin = service.client_for(stored_user("admin"))
@@ -299,7 +299,7 @@ def test_cross_site_write_is_refused_in_each_profile(
 def test_explicit_setting_overrides_profile(
     monkeypatch: pytest.MonkeyPatch, setting: settings.Setting[object]
 ) -> None:
-    """This holds for each setting that a profile changes."""
+    """It holds for each setting that a profile changes."""
     plain = setting.read()
     monkeypatch.setenv("SECURITY_PROFILE", "hardened")
     strict = setting.read()

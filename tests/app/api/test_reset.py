@@ -78,7 +78,7 @@ def test_wrong_email_and_wrong_code_get_same_error(
         form(user, first.code),
         form(other, second.code),
         form(user, "x"),
-        form(User(email="nobody@example.com"), second.code),
+        form(User(email="unknown@example.com"), second.code),
         form(User(email="\x00"), second.code),
     ):
         answer = client.post(RESET, data=data)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sessions of the one who asks, in this process."""
+"""The routes of the current user's sessions, in process."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_session_list_describes_sessions_newest_first(
 
 
 def test_session_list_has_no_session_id(service: Service) -> None:
-    """This holds with each mechanism; no limit means no expiry."""
+    """It holds with each mechanism; no limit means no expiry."""
     client = service.client_for(stored_user())
     answer = client.get(SESSIONS)
     assert session_id_of(client) not in answer.text
@@ -98,7 +98,7 @@ def test_ending_unknown_or_foreign_session_returns_404(
     (theirs,) = victim.get(SESSIONS).get_json()
     for handle in (
         theirs["id"],
-        "nobody",
+        "unknown",
         "00000000-0000-0000-0000-000000000000",
         session_id_of(client),
         session_id_of(victim),
@@ -133,7 +133,7 @@ def test_user_ends_all_other_sessions(service: Service) -> None:
 def test_session_routes_without_sessions_return_404(
     build: Build, auth_type: str | None
 ) -> None:
-    """This holds for all three routes."""
+    """It holds for all three routes."""
     headers = {"Authorization": basic(stored_user())}
     client = build(auth_type).client()
     for answer in (

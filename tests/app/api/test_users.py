@@ -33,7 +33,7 @@ def test_user_routes_return_same_user_objects(
     assert client.get(f"{USERS}/{other.id}").get_json() == other.to_json()
     listed = client.get(USERS).get_json()
     assert sorted(one["id"] for one in listed) == sorted([user.id, other.id])
-    answer = client.get(f"{USERS}/nobody")
+    answer = client.get(f"{USERS}/unknown")
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
@@ -162,7 +162,7 @@ def test_self_policy_hides_other_users(build: Build, auth_type: str) -> None:
     user, admin = stored_user(), stored_user("admin")
     client = service.client_for(user)
     assert client.get(f"{USERS}/{user.id}").status_code == 200
-    for path in (USERS, f"{USERS}/{admin.id}", f"{USERS}/nobody"):
+    for path in (USERS, f"{USERS}/{admin.id}", f"{USERS}/unknown"):
         answer = client.get(path)
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
     assert client.post(USERS, json={}).status_code == 403

@@ -118,7 +118,7 @@ def test_scrape_during_first_request_counts_once(
     made: list[multiprocess.CountsFile] = []
 
     class Slow(multiprocess.CountsFile):
-        """A file that is prepared slowly by whoever comes first."""
+        """A file whose first user prepares it slowly."""
 
         def __init__(self, folder: Path) -> None:
             """Give another a while to come, if it is the first."""

@@ -19,7 +19,7 @@ KINDS = [None, "auth", "basic_auth", "session_db_auth"]
 def test_health_routes_need_no_credential(
     build: Build, kind: str | None
 ) -> None:
-    """This holds with each mechanism, with and without a trailing slash."""
+    """It holds with each mechanism, with and without a trailing slash."""
     client = build(kind).client()
     for path in ("/healthz", "/readyz", "/healthz/", "/readyz/"):
         for headers in ({}, {"Authorization": "Test"}):

@@ -64,7 +64,7 @@ def test_requests_are_counted_by_method_route_and_status(build: Build) -> None:
     client.post(LOGIN, data={"email": bob.email, "password": "wrong"})
     for _ in range(3):
         client.get(f"/api/v1/users/{bob.id}")
-    client.get("/api/v1/users/nobody/")
+    client.get("/api/v1/users/unknown/")
     client.get(f"/secret/{bob.id}?email={bob.email}")
     client.open("/api/v1/status", method="BREW")
     client.get("/api/v1/auth_session/verify")
@@ -126,13 +126,13 @@ def test_scrape_of_any_worker_reports_all_workers(tmp_path: Path) -> None:
         wanted = (COUNT, tuple(sorted(("GET", "/api/v1/stats", "401"))))
 
         def is_told() -> bool:
-            """Tell whether a scrape has the counts of both workers."""
+            """Return True if a scrape has the counts of both workers."""
             told = samples(server.request("GET", "/metrics").text)
             workers = told["vestibule_workers", ()]
             return (told.get(wanted), workers) == (40, 2)
 
         def is_kept() -> bool:
-            """Tell the same of whoever is left, once it answers."""
+            """Return True if the remaining worker reports them."""
             try:
                 told = samples(server.request("GET", "/metrics").text)
             except requests.ConnectionError:

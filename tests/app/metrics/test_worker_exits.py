@@ -104,7 +104,7 @@ def test_unexpected_exit_is_logged_counted_and_stored(
 def test_requested_exit_is_not_reported(
     tmp_path: Path, any_database: str
 ) -> None:
-    """This holds for one worker and for the whole server."""
+    """It holds for one worker and for the whole server."""
     server = server_on(tmp_path, any_database, 2).start()
     try:
         end_one(server, signal.SIGTERM)

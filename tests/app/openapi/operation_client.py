@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A well-formed request for each operation, and people who send it."""
+"""A well-formed request for each operation, and users who send it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from vestibule.db.models.user import User
 
 NEW = "violet umbrella"
 JSON, FORM = "json", "data"
-#: What a well-formed request has beside its path, where it has anything.
+#: The body of a well-formed request, where the operation takes one.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "logIn": (FORM, {"email": "<email>", "password": PASSWORD}),
     "refresh": (FORM, {"password": PASSWORD}),
@@ -34,10 +34,10 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class OperationClient:
-    """An application, and a member whom its admins do things to."""
+    """Sends well-formed requests of an admin about one member."""
 
     def __init__(self, service: Service, checker: ResponseChecker) -> None:
-        """Store the member; `checker` looks at all answers."""
+        """Store the member; `checker` checks all responses."""
         self.service = service
         self.checker = checker
         self.bob = account()
@@ -56,7 +56,7 @@ class OperationClient:
         Return the status of the answer.
         """
         target = target or self.bob
-        places = {"user_id": target.id, "handle": "nobody"}
+        places = {"user_id": target.id, "handle": "unknown"}
         places |= more.pop("places", {})
         return self.checker.send(
             self.client() if client is None else client,
@@ -66,7 +66,7 @@ class OperationClient:
         ).status_code
 
     def client(self) -> FlaskClient:
-        """Return a client that is known as an admin with a new session."""
+        """Return a client of a new admin with a new session."""
         admin = account("admin")
         client = self.service.client_with_session(admin.session_id)
         if getattr(self.service.mechanism, "scheme", None) == "Basic":
@@ -75,7 +75,7 @@ class OperationClient:
         return client
 
     def guarded(self) -> list[str]:
-        """Return the operations for which somebody has to be known."""
+        """Return the operations that require a user."""
         return [
             name
             for name, (_, _, told) in self.checker.operations.items()

@@ -62,7 +62,7 @@ def test_each_request_body_has_a_sample(build: Build) -> None:
 
 
 def test_examples_match_their_schemas(build: Build) -> None:
-    """This holds for requests, responses, headers and parameters."""
+    """It holds for requests, responses, headers and parameters."""
     checker = ResponseChecker(build("session_db_auth", IDENTITY_HEADER="on"))
     found = list(examples(checker.whole))
     assert len(found) > 100

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Requests of any kind get described answers, whoever sends them."""
+"""Random requests get described responses from any client."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ from vestibule.db import engine
 from vestibule.mechanisms.session_auth import SessionAuth
 
 SWITCHED = {"IDENTITY_HEADER": "on"}
-#: Wrong tries after which everybody has to wait.
+#: Failures after which each client has to wait.
 TRIES = 6
 #: Values that a parameter of a list does not take.
 AMISS = {
@@ -95,40 +95,40 @@ def succeed(scene: OperationClient) -> None:
     lines: dict[str, Any] = {"query_string": "format=jsonl"}
     assert scene.send("exportEvents", **lines) == 200
     assert scene.send("getStatus", base_url="https://app.example") == 200
-    nobody = scene.service.client()
+    anonymous = scene.service.client()
     for name in (
         "getDescription",
         "getViewer",
         "getViewerStyle",
         "getViewerScript",
     ):
-        told = scene.checker.send(nobody, name, {}).headers["ETag"]
+        told = scene.checker.send(anonymous, name, {}).headers["ETag"]
         assert scene.send(name, headers={"If-None-Match": told}) == 304
     page: dict[str, Any] = {"headers": {"Accept": "text/html"}}
-    assert scene.send("verify", nobody, **page) == 302
+    assert scene.send("verify", anonymous, **page) == 302
     off: dict[str, Any] = {"query_string": "redirect=off"}
-    assert scene.send("verify", nobody, **page, **off) == 401
+    assert scene.send("verify", anonymous, **page, **off) == 401
 
 
 def find_nothing(scene: OperationClient) -> None:
-    """Ask about whom there is not, and log in as nobody."""
+    """Request unknown users, and log in with unknown emails."""
     for name, (_, path, _) in scene.checker.operations.items():
         if "{" in path:
-            places = {"user_id": "nobody", "handle": "nobody"}
+            places = {"user_id": "unknown", "handle": "unknown"}
             assert scene.send(name, places=places) == 404
-    for email, status in (("nobody@x.example", 404), (scene.bob.email, 401)):
+    for email, status in (("unknown@x.example", 404), (scene.bob.email, 401)):
         form = {"email": email, "password": "wrong"}
         assert scene.send("logIn", data=form) == status
 
 
 def refuse(scene: OperationClient) -> None:
-    """Ask as nobody, with what opens nothing, and from another site."""
-    nobody = scene.service.client()
+    """Send no credential, a wrong one, and a cross-site request."""
+    anonymous = scene.service.client()
     for name in scene.guarded():
-        assert scene.send(name, nobody) == 401
+        assert scene.send(name, anonymous) == 401
         test: dict[str, Any] = {"headers": {"Authorization": "Test"}}
         refused = 401 if name == "verify" else 403
-        assert scene.send(name, nobody, **test) == refused
+        assert scene.send(name, anonymous, **test) == refused
     site: dict[str, Any] = {"headers": {"Sec-Fetch-Site": "cross-site"}}
     for name, (method, _, _) in scene.checker.operations.items():
         if method != "GET":
@@ -180,7 +180,7 @@ def keep_an_admin(scene: OperationClient) -> None:
 
 def wait(scene: OperationClient) -> None:
     """Try wrong passwords and codes until no other try is allowed."""
-    nobody = scene.service.client()
+    anonymous = scene.service.client()
     told: dict[str, Any]
     if isinstance(scene.service.mechanism, SessionAuth):
         names = ["logIn", "resetPassword"]
@@ -192,9 +192,9 @@ def wait(scene: OperationClient) -> None:
         told = {"headers": {"Authorization": header}}
     for name in names:
         # The first refusal costs some tries, the others none.
-        seen = [scene.send(name, nobody, **told)]
+        seen = [scene.send(name, anonymous, **told)]
         while seen[-1] != 429 and len(seen) < TRIES:
-            seen.append(scene.send(name, nobody, **told))
+            seen.append(scene.send(name, anonymous, **told))
         assert seen[-1] == 429, name
 
 
@@ -217,7 +217,7 @@ def without_sessions(scene: OperationClient) -> None:
 
 
 def without_users(scene: OperationClient) -> None:
-    """Ask for one's own account where nobody is known."""
+    """Request the account routes without a mechanism."""
     for name in ("showMe", "changeEmail", "changePassword"):
         assert scene.send(name) == 404
 
@@ -250,5 +250,5 @@ def lose_database(
         for name, status in sorted(scene.checker.described()):
             if status == 503:
                 assert scene.send(name, client) == 503
-    # The journal would go on looking for it, and find somebody else's.
+    # The audit writer would retry, and write to the database of another test.
     engine.close()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One open_backend to ask by threads and by coroutines, so that both are tried."""
+"""Open a backend of threads or of coroutines in the same way."""
 
 import asyncio
 from collections.abc import Callable

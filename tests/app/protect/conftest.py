@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: a Vestibule of this process on a port, and who is known there."""
+"""Fixtures: a Vestibule in this process on a port, with two users."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ class LiveServer:
     admin_cookie: str
 
     def end(self, cookie: str) -> None:
-        """End the session of a cookie, as its owner does."""
+        """End the session of a cookie, as its user would."""
         assert self.auth.store.end(cookie.partition("=")[2], EndReason.REVOKED)
 
 
@@ -93,7 +93,7 @@ def live_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
     app = app_module.create_app(auth)
 
     def answering(environ: Any, start_response: Any) -> Any:
-        """Answer, and leave no connection to the thread that ends."""
+        """Answer, and close the database connection of the thread."""
         try:
             return app(environ, start_response)
         finally:

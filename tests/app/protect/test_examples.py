@@ -57,7 +57,7 @@ class Example:
     def get(
         self, path: str, cookie: str | None = None, **headers: str
     ) -> requests.Response:
-        """Get a path as somebody with this session would."""
+        """Get a path with this session."""
         if cookie is not None:
             headers["Cookie"] = f"theme=dark; {COOKIE}={cookie}"
         return requests.get(
@@ -116,7 +116,7 @@ def test_example_shows_user_role_and_sign_out(
 
 
 def strangers_get_nothing(example: Example) -> None:
-    """Who is not signed in gets 401, whoever they say they are."""
+    """An anonymous client gets 401, whatever headers it sends."""
     told = {
         "Remote-User": "ada",
         "Remote-Groups": "admin",

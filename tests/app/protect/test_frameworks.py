@@ -298,13 +298,13 @@ def test_guard_admits_any_of_several_roles(live_server: LiveServer) -> None:
     @app.get("/open")
     def anybody() -> str:
         """Greet anybody."""
-        return flask.current_user.name if flask.current_user else "nobody"
+        return flask.current_user.name if flask.current_user else "anonymous"
 
     client = app.test_client(use_cookies=False)
     for cookie, status, greeting in (
         (live_server.cookie, 200, "Bob"),
         (live_server.admin_cookie, 403, "Ada"),
-        ("", 401, "nobody"),
+        ("", 401, "anonymous"),
     ):
         headers = {"Cookie": cookie}
         assert client.get("/", headers=headers).status_code == status

@@ -76,7 +76,7 @@ def token(
 
 
 def unsigned(**header: str) -> str:
-    """Return a token of Bob that nobody signed."""
+    """Return an unsigned token of Bob."""
     parts = [
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
         for part in ({"typ": "JWT", "kid": "one", **header}, claims())
@@ -161,7 +161,7 @@ def test_invalid_token_identifies_no_user(ask: Any, name: str) -> None:
 def test_repeated_token_is_verified_once(
     ask: Any, published: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This holds until the token expires."""
+    """It holds until the token expires."""
     given = token()
     assert ask(given) == BOB
     monkeypatch.setattr(jwt, "decode", None)

@@ -35,7 +35,7 @@ from vestibule.protect.verify_response import (
 )
 
 BOB = Principal("1", "bob@example.com", "member", "Bob")
-#: Of space after it, so that whoever reads it all finds a user.
+#: Bytes of space after it: a client that reads it all finds a user.
 LONG = GOOD + b" " * 10_000_000
 
 #: What may come instead of an answer, by what it is.
@@ -48,7 +48,7 @@ IMPOSTORS: dict[str, bytes | Reply] = {
     "half of JSON": answer(GOOD[:-1], *NAMING),
     "half of the body": cut,
     "no object": answer(b"[]", *NAMING),
-    "nobody": answer(b"{}", *NAMING),
+    "no user id": answer(b"{}", *NAMING),
     "null": answer(b"null", *NAMING),
     "an empty id": answer(b'{"id": ""}', b"Remote-User: ", NAMING[1]),
     "a number for an id": answer(b'{"id": 1}', *NAMING),

@@ -126,7 +126,7 @@ def test_names_are_trimmed_and_saved(service: Service) -> None:
 
 @pytest.mark.parametrize("name", [EVIL, "\u202eevil", 'O\'Hara & "Sons"'])
 def test_name_is_shown_as_text(one_service: Service, name: str) -> None:
-    """This holds on each page that shows it."""
+    """It holds on each page that shows it."""
     user = stored_user()
     here = signed_in(one_service, user)
     here.post(f"{PATH}/name", {"first_name": name, "last_name": name})

@@ -122,7 +122,7 @@ def test_repeated_event_is_one_line_with_count(service: Service) -> None:
 def test_each_event_has_a_label(
     service: Service, language: str, event: EventType
 ) -> None:
-    """This holds in both languages, and no label is the internal name."""
+    """It holds in both languages, and no label is the internal name."""
     happening = Event(clock.now(), event.value, count=1)
     with service.app.test_request_context(
         headers={"Accept-Language": language}
@@ -142,7 +142,7 @@ def test_unknown_event_is_shown(service: Service) -> None:
 
 
 def test_stored_client_text_is_escaped(service: Service) -> None:
-    """This holds for each field."""
+    """It holds for each field."""
     user = stored_user()
     insert_events(
         [

@@ -57,7 +57,7 @@ def test_member_gets_same_403_for_each_admin_address(service: Service) -> None:
     paths = list(
         admin_urls(
             service.app.url_map,
-            user_id=(victim.id, "nobody"),
+            user_id=(victim.id, "unknown"),
             action=(*USER_ACTIONS, "nothing"),
         )
     )
@@ -165,7 +165,7 @@ def done(browser: Browser, user: User, deed: str, status: int = 303) -> str:
 
 
 def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
-    """This holds for each action."""
+    """It holds for each action."""
     user, admin = stored_user(), stored_user("admin")
     other = signed_in(service, user)
     browser = signed_in(service, admin)

@@ -22,7 +22,7 @@ CSS = Path(assets.__file__).parent / "static" / "pages.css"
 
 @pytest.fixture
 def service(build: Build) -> Service:
-    """Return a service with pages, and somebody in it."""
+    """Return a service with pages and one user."""
     stored_user()
     return build("session_db_auth", WEB_PAGES="on")
 

@@ -26,7 +26,7 @@ API = [
 
 @pytest.fixture
 def service(build: Build) -> Service:
-    """Return a service with pages, and somebody in it."""
+    """Return a service with pages and one user."""
     stored_user()
     return build("session_db_auth", WEB_PAGES="on")
 
@@ -239,7 +239,7 @@ def test_oversized_accept_header_is_ignored(service: Service) -> None:
 
 
 def test_page_refuses_oversized_form(service: Service) -> None:
-    """This holds for a body sent with GET too."""
+    """It holds for a body sent with GET too."""
     answer = service.client().get(
         "/sign-in", data={"return_to": "/" + "a" * 100_000}
     )

@@ -74,7 +74,7 @@ def test_flash_cookie_has_flags_of_session_cookie(
 
 
 def test_each_flash_code_has_a_message(service: Service, user: User) -> None:
-    """This holds in both languages."""
+    """It holds in both languages."""
     for language in ("en", "fr"):
         told = set()
         for notice in Message:

@@ -27,24 +27,24 @@ HOSTILE = [
 
 @pytest.fixture
 def service(build: Build) -> Service:
-    """Return a service where everybody may make an account."""
+    """Return a service with open registration."""
     stored_user("admin", "admin@example.com")
     return build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
 
 
 def form(**more: str) -> dict[str, str]:
-    """Return what somebody new types."""
+    """Return the registration form of a new user."""
     return {"email": "ada@example.com", "password": NEW, **more}
 
 
 def has_new_password(user: User) -> bool:
-    """Tell whether the stored password of a user is the new one."""
+    """Return True if the stored password of a user is the new one."""
     stored = User.get(user.id)
     return stored is not None and stored.is_valid_password(NEW)
 
 
 def reset_form(**more: str) -> dict[str, str]:
-    """Return what somebody types who forgot the password."""
+    """Return the form of a user who forgot the password."""
     return {"email": "ada@example.com", "new_password": NEW, **more}
 
 
@@ -122,7 +122,7 @@ def test_invalid_registration_is_refused_at_its_field(
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_registered_name_is_escaped(service: Service, name: str) -> None:
-    """This holds on the form and on the account page."""
+    """It holds on the form and on the account page."""
     browser = Browser(service)
     typed = form(email="x", first_name=name, last_name=name)
     page = Page(browser.post("/register", typed))
@@ -186,7 +186,7 @@ def test_password_reset_by_code_works_once(service: Service) -> None:
 
 
 def test_password_reset_ends_sessions_in_memory(build: Build) -> None:
-    """This holds with each mechanism that has sessions."""
+    """It holds with each mechanism that has sessions."""
     user = stored_user(email="ada@example.com")
     browser = Browser(build("session_auth", WEB_PAGES="on"))
     browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
@@ -219,7 +219,7 @@ def test_wrong_email_and_wrong_code_get_same_message(
         {"code": code},
         {"code": "wrong"},
         {"code": "\0"},
-        {"code": code, "email": "nobody@example.com"},
+        {"code": code, "email": "unknown@example.com"},
     ):
         answer = Browser(service).post("/reset", reset_form(**more))
         assert answer.status_code == 400

@@ -17,13 +17,13 @@ from vestibule.db.models.user import Role, User
 EMAIL = "ada@example.com"
 GOOD = "violet umbrella"
 AS_A_BROWSER = {"Accept": "text/html,*/*;q=0.8"}
-#: What nobody's code is.
+#: A code that was never issued.
 WRONG = "AAAA-AAAA-AAAA-AAAA"
 
 
 @pytest.fixture
 def service(build: Build, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Return an application with pages, and nobody in it."""
+    """Return an application with pages and no user."""
     monkeypatch.setenv("THROTTLE", "off")
     return build("session_db_auth", WEB_PAGES="on")
 
@@ -82,7 +82,7 @@ def test_other_pages_redirect_to_setup(
 def test_setup_without_code_says_how_to_get_one(
     service: Service, set_clock: SetClock
 ) -> None:
-    """This holds for an expired code too."""
+    """It holds for an expired code too."""
     for _ in range(2):
         shown = get(service.client())
         assert shown.status_code == 200

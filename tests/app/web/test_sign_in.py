@@ -81,11 +81,11 @@ def test_failed_sign_in_has_one_message(service: Service) -> None:
     texts = set()
     for email, password in (
         (known.email, "wrong"),
-        ("nobody@example.com", PASSWORD),
+        ("unknown@example.com", PASSWORD),
         (disabled.email, PASSWORD),
         ("\0", PASSWORD),
         ("x" * 10_000, "x"),
-        ("‮nobody", "‮"),
+        ("‮unknown", "‮"),
     ):
         answer = Browser(service).post(
             SIGN_IN, {"email": email, "password": password}
@@ -270,7 +270,7 @@ def test_cross_site_sign_in_and_sign_out_are_refused(
 def test_return_address_must_be_own_path(
     service: Service, address: str, taken: bool
 ) -> None:
-    """This holds in the address and in the form."""
+    """It holds in the address and in the form."""
     user, browser = stored_user(), Browser(service)
     page = Page(browser.get(SIGN_IN, query_string={"return_to": address}))
     shown = page.fields().get("return_to", {})
@@ -355,7 +355,7 @@ def test_password_changed_during_sign_in_is_refused(
     create = service.mechanism.create_session
 
     def change_first(user_id: str) -> Any:
-        """Begin the session just after somebody changed the password."""
+        """Start the session just after the password was changed."""
         user.password = NEW
         user.save()
         return create(user_id)

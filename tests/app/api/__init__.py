@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Tests of the views, in this process: each route, each mechanism."""
+"""Tests of the API's views in process, with each mechanism."""

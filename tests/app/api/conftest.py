@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: an application for each mechanism, and what it logs."""
+"""Fixtures: an application for each mechanism, and its security log."""
 
 import json
 import logging
@@ -27,10 +27,10 @@ Build = Callable[..., Service]
 def fresh_process(
     on_sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """Let each test find what a process has when it starts."""
+    """Give each test the state of a new process."""
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
     monkeypatch.setattr(SessionAuth, "_memory", type(SessionAuth._memory)())
-    # A sweep would run beside the test, on a clock that is not the test's.
+    # A sweep would run in parallel, with the real clock.
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     hash_queue.cache_clear()
     throttle.cache_clear()
@@ -46,12 +46,12 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
     """Return a function that builds the application of a mechanism."""
 
     def make(auth_type: str | None, **settings: str) -> Service:
-        """Build it with these settings; it does not throttle by itself."""
+        """Build it with these settings, by default without throttle."""
         defaults = {"SESSION_NAME": COOKIE, "THROTTLE": "off"}
         for name, value in (defaults | settings).items():
             monkeypatch.setenv(name, value)
         service = build_service(app_module, auth_type)
-        # Not `setattr`: that would ask the module for its own first.
+        # `setattr` would first call the module's `__getattr__`.
         monkeypatch.setitem(vars(app_module), "auth", service.mechanism)
         return service
 
@@ -60,7 +60,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
 
 @pytest.fixture(params=WITH_SESSIONS)
 def service(request: pytest.FixtureRequest, build: Build) -> Service:
-    """Return an application of each mechanism that has sessions."""
+    """Return an application with each mechanism that has sessions."""
     return build(request.param)
 
 
@@ -89,5 +89,5 @@ def security_lines() -> Iterator[list[str]]:
 
 @pytest.fixture
 def logged(security_lines: list[str]) -> Callable[[], list[dict[str, Any]]]:
-    """Return a function that gives what was logged, each line parsed."""
+    """Return a function that returns the logged events as dictionaries."""
     return lambda: [json.loads(line) for line in security_lines]

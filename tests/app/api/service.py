@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An application in this process, its users and the clients they use."""
+"""An application in this process, with users and their clients."""
 
 import base64
 import uuid
@@ -57,7 +57,7 @@ class Service:
     """An application with the mechanism that guards it."""
 
     def __init__(self, app: Flask, mechanism: Any) -> None:
-        """Keep both."""
+        """Keep the application and its mechanism."""
         self.app = app
         self.mechanism = mechanism
 
@@ -68,7 +68,7 @@ class Service:
     def log_in(
         self, user: User, password: str = PASSWORD, **more: Any
     ) -> tuple[FlaskClient, TestResponse]:
-        """Send a login by a new client; return it and the answer."""
+        """Log in with a new client; return it and the response."""
         client = self.client()
         form = {"email": user.email, "password": password}
         return client, client.post(LOGIN, data=form, **more)

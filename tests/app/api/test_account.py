@@ -42,7 +42,7 @@ BODIES: list[tuple[str, str, dict[str, Any]]] = [
 def change(
     client: Any, new: Any = NEW, current: Any = PASSWORD, **more: Any
 ) -> Any:
-    """Ask for a new password."""
+    """Send a request that changes the password."""
     body = {"current_password": current, "new_password": new}
     return client.put(PASSWORD_PATH, json=body, **more)
 

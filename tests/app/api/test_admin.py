@@ -19,7 +19,7 @@ from tests.app.api.service import (
 from tests.clocks import SetClock
 from vestibule.db.models.user import User
 
-#: What only admins may do, under both policies.
+#: Routes that only admins may use, with either policy.
 ROUTES: list[tuple[str, str, Any]] = [
     ("PUT", "/role", {"role": "admin"}),
     ("PUT", "/disabled", {"disabled": True}),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What admins see of all users, sessions and events, by the API."""
+"""The admin's lists of users, sessions and events in the API."""
 
 import csv
 import io
@@ -39,12 +39,12 @@ EVIL = ("%", "_", "'", '"', "\u202e", "\u200f", "a" * 255, "=1+1", "\\")
 
 @pytest.fixture
 def admin(build: Build) -> FlaskClient:
-    """Return a client of an admin of a service with a database."""
+    """Return an admin's client of a service with sessions in a database."""
     return build("session_db_auth").client_for(stored_user("admin"))
 
 
 def got(client: FlaskClient, path: str, **query: Any) -> Any:
-    """Return the answer to a request that must succeed."""
+    """Return the JSON of a request that must succeed."""
     answer = client.get(path, query_string=query)
     assert answer.status_code == 200, answer.text
     return answer.get_json()
@@ -385,7 +385,7 @@ def test_export_that_cannot_start_returns_503(
     """The first events cannot be read."""
 
     def failing(*_: Any) -> Any:
-        """Fail at once."""
+        """Raise an error at once."""
         raise DatabaseUnavailable("the disk is gone")
 
     monkeypatch.setattr(events, "fetch_page", failing)

@@ -32,7 +32,7 @@ from vestibule.db.events import EventFilter, fetch_page
 from vestibule.db.models.user import User
 
 Logged = Callable[[], list[dict[str, Any]]]
-#: What a line may have, beside time, event, request and address.
+#: Fields that an event may have beside time, event, request and address.
 FIELDS = {
     "user",
     "by",
@@ -46,10 +46,10 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 
 
 class Scene:
-    """An application with a user, an admin and what they know."""
+    """An application with a user, an admin and their clients."""
 
     def __init__(self, service: Service) -> None:
-        """Log both in."""
+        """Log in the user and the admin."""
         self.service = service
         self.user = stored_user()
         self.admin = stored_user("admin")
@@ -60,18 +60,18 @@ class Scene:
         self.handle = own["id"]
 
     def fail(self, times: int) -> None:
-        """Log in by a wrong password, again and again."""
+        """Log in with a wrong password several times."""
         for _ in range(times):
             self.service.log_in(self.user, "a wrong password")
 
     def replay(self) -> None:
-        """Show the cookie of a session that ended."""
+        """Send the cookie of a session that ended."""
         session_id = session_id_of(self.client)
         self.client.delete(LOGOUT)
         self.service.client_with_session(session_id).get(ME)
 
     def unlock(self) -> None:
-        """Fail, and have the failure forgotten by the admin."""
+        """Fail to log in, and let the admin reset the failures."""
         self.fail(1)
         self.chief.delete(f"{self.path}/failures")
 
@@ -88,17 +88,17 @@ class Scene:
 
 
 def _me(scene: Scene) -> dict[str, Any]:
-    """Return the field of a line about the user alone."""
+    """Return the field of an event that names the user only."""
     return {"user": scene.user.id}
 
 
 def _by(scene: Scene) -> dict[str, Any]:
-    """Return the fields of a line about what the admin did to the user."""
+    """Return the fields of an event in which the admin changed the user."""
     return {"user": scene.user.id, "by": scene.admin.id}
 
 
 Fields = Callable[[Scene], dict[str, Any]]
-#: For each event what brings it about, and the fields of its line.
+#: For each event the requests that cause it, and its fields.
 FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
     EventType.LOGIN: (lambda s: s.service.client_for(s.user), _me),
     EventType.LOGIN_FAILED: (

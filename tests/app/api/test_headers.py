@@ -37,7 +37,7 @@ EVIL = "https://evil.example"
 
 
 def answers(service: Service, **more: Any) -> Iterator[tuple[int, Any]]:
-    """Yield an answer of each kind, with the status it should have."""
+    """Yield a response of each kind with its expected status."""
     client = service.client()
     yield 200, client.get(STATUS, **more)
     yield 204, client.head(STATUS, **more)
@@ -78,7 +78,7 @@ def test_internal_error_has_security_headers(
     """The body is a generic 500."""
 
     def fail() -> int:
-        """Fail as a defect does."""
+        """Raise an error as a defect would."""
         raise KeyError("detail")
 
     client = service.client_for(stored_user())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The service itself, under every mechanism."""
+"""Status, statistics and error routes with each mechanism."""
 
 import pytest
 

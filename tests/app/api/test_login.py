@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Logging in and out, in this process."""
+"""Login and logout in process."""
 
 import logging
 from collections.abc import Callable
@@ -166,7 +166,7 @@ def test_concurrent_change_ends_session_of_login(
     made: list[str] = []
 
     def overtaken(self: SessionAuth, user_id: str) -> str:
-        """Begin a session, right after the account was changed."""
+        """Start a session right after the account was changed."""
         stored = User.get(user_id)
         assert stored is not None
         if what == "password":
@@ -196,21 +196,21 @@ def test_custom_mechanism_with_two_methods_has_sessions(
     user = stored_user()
 
     class Own:
-        """Sessions of another kind."""
+        """A mechanism with sessions of another kind."""
 
         open_for: str | None = None
 
         def require_auth(self, path: str, excluded: list[str]) -> bool:
-            """Guard nothing."""
+            """Require no authentication."""
             return False
 
         def create_session(self, user_id: str) -> str:
-            """Begin the one session."""
+            """Start the only session."""
             self.open_for = user_id
             return "one"
 
         def destroy_session(self, request: object) -> bool:
-            """End the one session."""
+            """End the only session."""
             was, self.open_for = self.open_for, None
             return was is not None
 
@@ -236,7 +236,7 @@ def test_mechanism_with_create_session_has_login(
         """A mechanism that keeps its sessions elsewhere."""
 
         def create_session(self, user_id: Any = None) -> str:
-            """Say which session it is."""
+            """Return the id of the only session."""
             return f"of-{user_id}"
 
     user = stored_user()
@@ -265,7 +265,7 @@ def test_mechanism_that_creates_no_session_fails_login(
         """A mechanism whose sessions have no id."""
 
         def create_session(self, user_id: Any = None) -> Any:
-            """Return what is no session id."""
+            """Return a value that is no session id."""
             return made
 
     monkeypatch.setattr("api.v1.app.auth", Idle())
@@ -290,7 +290,7 @@ def test_login_calls_replaced_end_of_session(
         """A mechanism whose sessions are elsewhere."""
 
         def destroy_session(self, request: Any = None) -> bool:
-            """Note whose session is to end."""
+            """Record whose session is to end."""
             ended.append(self.session_cookie(request))
             return True
 
@@ -349,12 +349,12 @@ def test_login_and_logout_log_no_secret(
 def _selects(
     monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
 ) -> list[str]:
-    """Return the reads of `user_sessions` that `work` makes."""
+    """Return the SELECT statements on `user_sessions` that `work` runs."""
     seen: list[str] = []
     fetch_one = Database.fetch_one
 
     def counted(self: Database, statement: Any, parameters: Any) -> Any:
-        """Note a look-up that goes to the driver directly."""
+        """Record a query that uses the driver directly."""
         seen.append(str(statement))
         return fetch_one(self, statement, parameters)
 
@@ -383,7 +383,7 @@ def test_logout_runs_one_session_query(
         monkeypatch, lambda: answers.append(client.delete(LOGOUT))
     )
     assert answers[0].status_code == 200
-    # An event that is written meanwhile makes the cached session unsure.
+    # An event written meanwhile would invalidate the cached session.
     assert len(selects) in ((0, 1) if is_cached else (1,)), selects
     assert UserSession.all() == []
 
@@ -398,7 +398,7 @@ def foreign_client(
 
     @app.post("/login")
     def login() -> Any:
-        """Log in by the one function for it."""
+        """Log in with `log_in`."""
         email, password = request.form["email"], request.form["password"]
         found = User.search({"email": email})
         result = log_in(auth, request, found, email, password)
@@ -411,7 +411,7 @@ def foreign_client(
 
     @app.errorhandler(Throttled)
     def wait(_: Throttled) -> Any:
-        """Answer that there were too many attempts."""
+        """Return a 429 response."""
         return "wait", 429
 
     return app.test_client()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The two profiles: each row of what they differ in, under both."""
+"""The differences between the two security profiles."""
 
 import re
 
@@ -29,7 +29,7 @@ ALICE = {"email": "alice@example.com"}
 
 
 def furnish(build: Build, profile: str, **more: str) -> Service:
-    """Build an application under a profile."""
+    """Build an application with a profile."""
     return build(
         "session_db_auth",
         **{
@@ -134,7 +134,7 @@ def test_invalid_session_duration_depends_on_profile(
 
 
 def _start(starts: bool, why: str) -> None:
-    """Expect that the start goes on, or is refused for this reason."""
+    """Expect that the service starts, or fails with this message."""
     mechanism = mechanism_for("session_db_auth")
     if starts:
         check_settings(mechanism)

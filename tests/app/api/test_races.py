@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What happens at the same moment to one account leaves it whole."""
+"""Concurrent requests for one account leave it consistent."""
 
 import pytest
 from flask.testing import FlaskClient
@@ -16,7 +16,7 @@ from tests.app.api.service import (
 from tests.threads import at_once
 from vestibule.db.models.user import User
 
-# Room for all of them in the queue of the hashes.
+# The hash queue has room for all of them.
 WIDE = {"BLOCKING_THREADS": "256"}
 
 
@@ -35,7 +35,7 @@ def test_one_of_twenty_concurrent_password_changes_wins(
     ]
 
     def change(number: int) -> int:
-        """Ask for a password of one's own."""
+        """Send a request that sets a password of its own."""
         return (
             clients[number]
             .put(
@@ -126,7 +126,7 @@ def test_password_change_ends_concurrent_old_password_logins(
     changer = service.client_for(user)
 
     def act(number: int) -> tuple[FlaskClient, TestResponse]:
-        """Change the password, or log in by the old one."""
+        """Change the password, or log in with the old one."""
         if number:
             return service.log_in(user)
         return changer, changer.put(

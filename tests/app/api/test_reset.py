@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A forgotten password, in this process."""
+"""Reset of a forgotten password, in process."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The users' routes, in this process."""
+"""The users' routes, in process."""
 
 from typing import Any
 

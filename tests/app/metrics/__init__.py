@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Tests of what machines ask: is it alive, is it ready, how busy."""
+"""Tests of health, readiness and metrics."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: an application that has counted nothing yet."""
+"""Fixtures: an application whose counters are zero."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ __all__ = ["build", "fresh_process"]
 
 @pytest.fixture(autouse=True)
 def fresh_counts() -> Iterator[None]:
-    """Let each test count from the beginning."""
+    """Start each test with counters at zero."""
     counters.cache_clear()
     yield
     counters.cache_clear()

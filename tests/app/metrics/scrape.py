@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a scrape reads, taken apart by the parser of its own format."""
+"""A scrape of the metrics, parsed by the Prometheus client."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def samples(text: str) -> Samples:
-    """Return the samples by their names and the values of their labels."""
+    """Return the samples by name and label values."""
     return {
         (sample.name, tuple(sorted(sample.labels.values()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -18,7 +18,7 @@ def samples(text: str) -> Samples:
 
 
 def families(text: str) -> dict[str, Any]:
-    """Return the metrics by the names that documents have for them."""
+    """Return the metrics by their documented names."""
     return {
         family.name + ("_total" if family.type == "counter" else ""): family
         for family in text_string_to_metric_families(text)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counting in threads, in forked processes and in files."""
+"""Counters of threads, forked processes and files."""
 
 import _thread
 import os
@@ -17,7 +17,7 @@ KEY = ("GET", "/x", "200")
 
 
 def times(counted: Counters) -> float:
-    """Return how many answers were counted."""
+    """Return the number of counted responses."""
     return sum(sums[0] for sums in counted.totals().values())
 
 
@@ -26,7 +26,7 @@ def test_counts_of_all_threads_are_summed() -> None:
     counted = Counters()
 
     def work() -> None:
-        """Count as a thread of a server does."""
+        """Count a request as a server thread would."""
         for _ in range(500):
             counted.count_response(*KEY, clock.monotonic())
 
@@ -38,7 +38,7 @@ def test_counts_of_all_threads_are_summed() -> None:
             thread.join()
     work()
     assert times(counted) == 13 * 500
-    # The twelve that ended left one sum.
+    # The twelve ended threads left one sum.
     assert len(counted._threads) <= 5
 
 
@@ -47,14 +47,14 @@ def test_counts_of_foreign_threads_are_kept() -> None:
     counted, ended = Counters(), threading.Semaphore(0)
 
     class Last:
-        """What goes with a thread after all else of it."""
+        """An object that is destroyed last in its thread."""
 
         def __del__(self) -> None:
-            """Tell that the thread has ended."""
+            """Report that the thread has ended."""
             ended.release()
 
     def work() -> None:
-        """Count once, and end."""
+        """Count one request, and end."""
         counted.count_response(*KEY, clock.monotonic())
         counted._own.last = Last()
 
@@ -121,7 +121,7 @@ def test_scrape_during_first_request_counts_once(
         """A file whose first user prepares it slowly."""
 
         def __init__(self, folder: Path) -> None:
-            """Give another a while to come, if it is the first."""
+            """Wait for another thread, if this is the first."""
             super().__init__(folder)
             made.append(self)
             if len(made) > 1:

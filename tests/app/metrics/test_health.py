@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether the service says the truth about itself."""
+"""Health and readiness routes report the true state."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is counted, and what is told of it."""
+"""Metrics: their names, their counts and their route."""
 
 import os
 import re
@@ -136,7 +136,7 @@ def test_scrape_of_any_worker_reports_all_workers(tmp_path: Path) -> None:
             try:
                 told = samples(server.request("GET", "/metrics").text)
             except requests.ConnectionError:
-                # It was still for the one that died.
+                # This connection still led to the worker that died.
                 return False
             return told.get(wanted) == 40
 

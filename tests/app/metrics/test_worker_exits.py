@@ -45,7 +45,7 @@ def server_on(folder: Path, url: str, workers: int = 1) -> Server:
 
 
 def end_one(server: Server, how: signal.Signals) -> None:
-    """Send a signal to a worker; wait until another is in its place."""
+    """Send a signal to a worker; wait until another replaces it."""
     number = len(server.workers())
     one = server.workers()[0]
     os.kill(one, how)
@@ -66,7 +66,7 @@ def reasons() -> list[str | None]:
 
 
 def are_stored(number: int) -> bool:
-    """Return True if so many events are stored."""
+    """Return True if this number of events is stored."""
     return len(reasons()) == number
 
 

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Tests of the description of the API: it is true, and it is whole."""
+"""Tests that the OpenAPI document is correct and complete."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: an application in this process, on a clock that stands still."""
+"""Fixtures: an application in process, with a stopped clock."""
 
 from tests.app.api.conftest import build, fresh_process, set_clock
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A checker of answers: what was seen, and whether it is as described."""
+"""Compares responses with the OpenAPI document, and records them."""
 
 import json
 from typing import Any

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the description has, held against what the application has."""
+"""The OpenAPI document matches the application."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from vestibule.http import verify
 
 
 def routes(app: Any) -> set[tuple[str, str]]:
-    """Return the methods and paths that an application has, and the gate."""
+    """Return the methods and paths of an application, with verify."""
     return {
         (method, openapi_path(rule.rule))
         for rule in app.url_map.iter_rules()

@@ -13,7 +13,7 @@ from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.serving import COOKIE
 from vestibule.http.responses import json_response
 
-#: Requests for each operation in `make check`, and sequences of them.
+#: Requests for each operation in `make check`, and sequences.
 EACH = 10
 SEQUENCES = 12
 
@@ -80,7 +80,7 @@ def test_random_request_sequences_get_described_responses(
 
 
 def sent(service: Service, chance: str) -> list[str]:
-    """Return what a few fuzzer and sequences send."""
+    """Return what a few random requests and sequences send."""
     admin = account("admin")
     fuzzer = Fuzzer(
         service,
@@ -90,7 +90,7 @@ def sent(service: Service, chance: str) -> list[str]:
     found = []
 
     def noted(case: Any, answer: Any) -> None:
-        """Keep what has no ids in it, which are new each time."""
+        """Record a request without ids, which are new each time."""
         found.append(repr((case.method, case.path, case.query)))
 
     fuzzer.note = noted  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Every status that is described was answered, and no other was.
+"""Each described status is returned, and no other.
 
-Who adds a route adds its declaration, and a well-formed request to
+A new route needs a declaration, and a well-formed request in
 `tests.app.openapi.operation_client` if it has a body.
 """
 
@@ -28,7 +28,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 SWITCHED = {"IDENTITY_HEADER": "on"}
 #: Failures after which each client has to wait.
 TRIES = 6
-#: Values that a parameter of a list does not take.
+#: Invalid values of a list's parameters.
 AMISS = {
     "q": "\0",
     "role": "king",
@@ -79,7 +79,7 @@ def test_each_described_status_is_returned(
 
 
 def succeed(scene: OperationClient) -> None:
-    """Ask each operation for what it is there for."""
+    """Send a successful request for each operation."""
     for name in scene.checker.operations:
         if name not in ("endSession", "resetPassword"):
             assert scene.send(name, target=account()) < 500
@@ -145,7 +145,7 @@ def refuse(scene: OperationClient) -> None:
 
 
 def ask_amiss(scene: OperationClient) -> None:
-    """Give each parameter that is refused by its name such a value."""
+    """Send an invalid value for each parameter."""
     refused = 0
     for name, (_, _, told) in scene.checker.operations.items():
         for one in told["parameters"]:
@@ -157,7 +157,7 @@ def ask_amiss(scene: OperationClient) -> None:
 
 
 def take_no_such_body(scene: OperationClient) -> None:
-    """Send what is no body, and one that is too large."""
+    """Send an invalid body, and one that is too large."""
     for name, (kind, _) in BODIES.items():
         written = JSON if kind == "json" else FORM
         for content, status in (
@@ -171,7 +171,7 @@ def take_no_such_body(scene: OperationClient) -> None:
 
 
 def keep_an_admin(scene: OperationClient) -> None:
-    """Ask the last admin to be one no more, in each way there is."""
+    """Demote, disable and delete the last admin."""
     admin = account("admin")
     for name in ("setRole", "setDisabled", "deleteUser"):
         client = scene.service.client_with_session(admin.session_id)
@@ -179,7 +179,7 @@ def keep_an_admin(scene: OperationClient) -> None:
 
 
 def wait(scene: OperationClient) -> None:
-    """Try wrong passwords and codes until no other try is allowed."""
+    """Send wrong passwords and codes until the throttle refuses."""
     anonymous = scene.service.client()
     told: dict[str, Any]
     if isinstance(scene.service.mechanism, SessionAuth):
@@ -191,7 +191,7 @@ def wait(scene: OperationClient) -> None:
         header = basic(scene.bob.user, "wrong")
         told = {"headers": {"Authorization": header}}
     for name in names:
-        # The first refusal costs some tries, the others none.
+        # The first refusal takes some failures, the others none.
         seen = [scene.send(name, anonymous, **told)]
         while seen[-1] != 429 and len(seen) < TRIES:
             seen.append(scene.send(name, anonymous, **told))
@@ -199,7 +199,7 @@ def wait(scene: OperationClient) -> None:
 
 
 def without_sessions(scene: OperationClient) -> None:
-    """Ask a mechanism without sessions for some."""
+    """Request sessions from a mechanism without sessions."""
     for name in (
         "logIn",
         "logOut",
@@ -223,10 +223,10 @@ def without_users(scene: OperationClient) -> None:
 
 
 def fail(scene: OperationClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask an application in which every view has a defect."""
+    """Send requests to an application whose views raise errors."""
 
     def broken(*_: Any, **__: Any) -> None:
-        """Fail as a defect does."""
+        """Raise an error as a defect would."""
         raise KeyError("defect")
 
     app = scene.service.app
@@ -242,7 +242,7 @@ def fail(scene: OperationClient, monkeypatch: pytest.MonkeyPatch) -> None:
 def lose_database(
     scene: OperationClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ask an application whose database is gone."""
+    """Send requests to an application whose database is lost."""
     client, gone = scene.client(), f"sqlite:///{folder}/gone/vestibule.db"
     with monkeypatch.context() as moved:
         moved.setenv("DATABASE_URL", gone)

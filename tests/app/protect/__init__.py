@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Tests of what other applications use."""
+"""Tests of `vestibule.protect`, which other applications use."""

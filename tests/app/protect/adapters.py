@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The same small application behind each of what frameworks are given.
+"""The same small application behind each framework's adapter.
 
-`/me` is for who is signed in and `/admin` for admins; both tell the name
+`/me` is for signed-in users and `/admin` for admins; both return the name
 and the headers that identify a user.
 """
 
@@ -18,12 +18,12 @@ from werkzeug.test import Client
 from vestibule.protect import asgi, fastapi, flask, wsgi
 from vestibule.protect.verify_response import PRINCIPAL, Principal
 
-#: Seconds; nothing here is about being slow.
+#: Seconds; long enough for a busy machine.
 PATIENT: dict[str, Any] = {"timeout": 30.0}
 
 
 class Seen(NamedTuple):
-    """What came back."""
+    """A response of the application."""
 
     status: int
     headers: dict[str, str]
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 def shown(principal: Principal, named: list[str]) -> dict[str, Any]:
-    """Return what the applications tell of a request."""
+    """Return what the applications report about a request."""
     return {"name": principal.name, "named": named}
 
 
@@ -42,12 +42,12 @@ def is_name(header: str) -> bool:
 
 @contextmanager
 def by_flask(url: str | None, **more: Any) -> Iterator[Any]:
-    """Run the extension of Flask."""
+    """Run the Flask extension."""
     app = Flask("guarded")
     extension = flask.Vestibule(app, url, **PATIENT, **more)
 
     def view() -> dict[str, Any]:
-        """Tell who is there."""
+        """Report the user."""
         return shown(
             flask.current_user,
             [name for name, _ in request.headers if is_name(name)],
@@ -61,10 +61,10 @@ def by_flask(url: str | None, **more: Any) -> Iterator[Any]:
 
 @contextmanager
 def by_wsgi(url: str | None, **more: Any) -> Iterator[Any]:
-    """Run the middleware of WSGI."""
+    """Run the WSGI middleware."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
-        """Tell who is there."""
+        """Report the user."""
         start_response("200 OK", [("Content-Type", "application/json")])
         named = [name for name in environ if is_name(name)]
         return [json.dumps(shown(environ[PRINCIPAL], named)).encode()]
@@ -84,10 +84,10 @@ def by_wsgi(url: str | None, **more: Any) -> Iterator[Any]:
 
 @contextmanager
 def by_asgi(url: str | None, **more: Any) -> Iterator[Any]:
-    """Run the middleware of ASGI."""
+    """Run the ASGI middleware."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        """Tell who is there, or do nothing about a beginning."""
+        """Report the user, or ignore a lifespan event."""
         if scope["type"] == "lifespan":
             return
         named = [
@@ -109,7 +109,7 @@ def by_asgi(url: str | None, **more: Any) -> Iterator[Any]:
     }
 
     async def routed(scope: Any, receive: Any, send: Any) -> None:
-        """Hand a request on by its path."""
+        """Route a request by its path."""
         await paths[scope["path"]](scope, receive, send)
 
     with asyncio.Runner() as runner:
@@ -120,7 +120,7 @@ def by_asgi(url: str | None, **more: Any) -> Iterator[Any]:
 
 @contextmanager
 def by_fastapi(url: str | None, **more: Any) -> Iterator[Any]:
-    """Run the dependencies of FastAPI."""
+    """Run the FastAPI dependencies."""
     vestibule = fastapi.Vestibule(url, **PATIENT, **more)
     app = FastAPI(lifespan=vestibule.lifespan)
 
@@ -129,7 +129,7 @@ def by_fastapi(url: str | None, **more: Any) -> Iterator[Any]:
         user: Annotated[Principal, Depends(vestibule.current_user)],
         once_more: Annotated[Principal, Depends(vestibule.optional_user)],
     ) -> Any:
-        """Tell who is there."""
+        """Report the user."""
         assert user is once_more
         return shown(user, [])
 
@@ -138,7 +138,7 @@ def by_fastapi(url: str | None, **more: Any) -> Iterator[Any]:
         _: Request,
         user: Annotated[Principal, Depends(vestibule.role_required("admin"))],
     ) -> Any:
-        """Tell who is there."""
+        """Report the user."""
         return shown(user, [])
 
     with asyncio.Runner() as runner:
@@ -155,7 +155,7 @@ ADAPTERS = {
 
 
 def _wsgi_client(app: Any) -> Any:
-    """Return what asks an application of WSGI."""
+    """Return a function that sends requests to a WSGI application."""
     client = Client(app, use_cookies=False)
 
     def get(path: str, cookie: str | None = None, **headers: str) -> Seen:
@@ -173,7 +173,7 @@ def _wsgi_client(app: Any) -> Any:
 
 
 def _asgi_client(runner: asyncio.Runner, app: Any) -> Any:
-    """Return what asks an application of ASGI."""
+    """Return a function that sends requests to an ASGI application."""
 
     def get(path: str, cookie: str | None = None, **headers: str) -> Seen:
         """Get a path with these headers."""
@@ -196,7 +196,7 @@ def _asgi_client(runner: asyncio.Runner, app: Any) -> Any:
 async def messages(
     app: Any, kind: str, path: str, headers: dict[str, str], **more: Any
 ) -> list[Any]:
-    """Return what an application of ASGI sends to a request."""
+    """Return the messages that an ASGI application sends."""
     sent: list[Any] = []
     first = "http.request" if kind == "http" else f"{kind}.connect"
     waiting = [{"type": first}]
@@ -226,7 +226,7 @@ async def messages(
         return waiting.pop()
 
     async def send(message: Any) -> None:
-        """Keep what is sent."""
+        """Record a message."""
         sent.append(message)
 
     await app(scope, receive, send)
@@ -234,7 +234,7 @@ async def messages(
 
 
 async def _nothing() -> Any:
-    """Receive nothing."""
+    """Return no message."""
 
 
 async def _ignored(_: Any) -> None:

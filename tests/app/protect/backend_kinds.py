@@ -19,7 +19,7 @@ def sync_backend(
     audience: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Any:
-    """Yield what asks a source of threads."""
+    """Yield a function that verifies requests with threads."""
     source = backend_for(url, audience, timeout)
     try:
         yield source.principal
@@ -33,7 +33,7 @@ def async_backend(
     audience: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Any:
-    """Yield what asks a source of coroutines, on one event loop."""
+    """Yield a function that verifies requests on one event loop."""
     source = async_backend_for(url, audience, timeout)
     with asyncio.Runner() as runner:
         try:

@@ -40,9 +40,9 @@ class LiveServer:
 
 @pytest.fixture(autouse=True)
 def no_loop_runs() -> Iterator[None]:
-    """Let these tests run event loops beside that of Playwright.
+    """Allow these tests to run event loops beside Playwright's.
 
-    While a browser is kept for other tests of this process, its loop
+    While a browser runs for other tests of this process, its loop
     counts as running in this thread.
     """
     before = asyncio.events._get_running_loop()
@@ -105,5 +105,5 @@ def live_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
 
 @pytest.fixture(params=BACKENDS)
 def open_backend(request: pytest.FixtureRequest) -> Any:
-    """Return what asks by threads, then what asks by coroutines."""
+    """Return the opener of each kind of backend in turn."""
     return BACKENDS[request.param]

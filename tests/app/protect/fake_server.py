@@ -35,7 +35,7 @@ class FakeServer:
     def __init__(self, reply: bytes | Reply) -> None:
         """Listen on a free port."""
         self._reply = reply
-        #: The requests that came, each as its lines.
+        #: The received requests, each as its lines.
         self.requests: list[list[bytes]] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -64,7 +64,7 @@ class FakeServer:
         self._socket.close()
 
     def _accept(self) -> None:
-        """Take connections until the end."""
+        """Accept connections until the socket is closed."""
         while True:
             try:
                 wire, _ = self._socket.accept()
@@ -100,7 +100,7 @@ def fake_server(reply: bytes | Reply) -> Iterator[FakeServer]:
 
 
 def reset(wire: socket.socket) -> None:
-    """Reset the connection in place of an answer."""
+    """Reset the connection instead of responding."""
     wire.setsockopt(
         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
     )
@@ -143,7 +143,7 @@ class ResetAfterFirstResponse:
     """Answers the first request of a connection, then resets it."""
 
     def __init__(self) -> None:
-        """Know no connection yet."""
+        """Begin without connections."""
         self._known: set[socket.socket] = set()
 
     def __call__(self, wire: socket.socket) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from tests.serving import ROOT, run_python
 
-#: In a process of its own, because Django has one configuration for each.
+#: In a separate process, because Django has one configuration in each.
 PROGRAM = """
 import asyncio
 import sys

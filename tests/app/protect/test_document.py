@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What docs/protect.md shows is so."""
+"""The programs and limits in docs/protect.md are correct."""
 
 import re
 from typing import Any

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples, each by its framework on a real server, and a Vestibule."""
+"""Each example, on its framework's server, with a real Vestibule."""
 
 import subprocess
 import sys
@@ -31,10 +31,10 @@ LOGOUT = "/api/v1/auth_session/logout"
 
 
 class Example:
-    """An example that runs, until `stop`."""
+    """A running example; `stop` ends it."""
 
     def __init__(self, name: str, folder: Path, vestibule: str) -> None:
-        """Start it as its first lines say, and wait until it listens."""
+        """Start it as its first lines describe; wait until it listens."""
         self.port = free_port()
         module, *options = SERVERS[name]
         self._process = subprocess.Popen(
@@ -68,14 +68,14 @@ class Example:
         )
 
     def stop(self) -> None:
-        """End it and wait for its end."""
+        """Stop it and wait for its exit."""
         self._process.terminate()
         self._process.wait(60)
 
 
 @pytest.fixture(scope="module")
 def vestibule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a Vestibule that knows a member and an admin."""
+    """Run a Vestibule with a member and an admin."""
     server = Server(
         tmp_path_factory.mktemp("vestibule"),
         AUTH_TYPE="session_db_auth",
@@ -137,7 +137,7 @@ def strangers_get_nothing(example: Example) -> None:
 def it_is_shut_while_nobody_can_tell(
     example: Example, vestibule: Server, cookie: str
 ) -> None:
-    """Without its Vestibule it answers 503, and with it again it works."""
+    """Without its Vestibule it returns 503, then works again."""
     assert vestibule.stop() == 0
     try:
         for path in ("/me", "/admin"):

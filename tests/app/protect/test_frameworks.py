@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each framework's part, before one small application: who gets in."""
+"""Each framework's adapter admits and refuses the right requests."""
 
 import asyncio
 from typing import Any
@@ -133,13 +133,13 @@ def test_optional_guard_passes_anonymous_requests(
     found: list[Principal | None] = []
 
     def by_wsgi(environ: Any, start_response: Any) -> list[bytes]:
-        """Note who is there."""
+        """Record the user."""
         found.append(environ[PRINCIPAL])
         start_response("200 OK", [])
         return [b""]
 
     async def by_asgi(scope: Any, receive: Any, send: Any) -> None:
-        """Note who is there."""
+        """Record the user."""
         found.append(scope[PRINCIPAL])
 
     there = wsgi.Protection(by_wsgi, optional=True, roles=("admin",))
@@ -171,7 +171,7 @@ def test_websocket_without_user_is_refused_before_accept(
     """It gets a status, if the server supports that."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        """Open it and say who is there."""
+        """Accept the websocket and send the user's name."""
         await receive()
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.send", "text": scope[PRINCIPAL].name})
@@ -179,7 +179,7 @@ def test_websocket_without_user_is_refused_before_accept(
     guarded = asgi.Protection(app)
 
     async def tried(cookie: str) -> list[Any]:
-        """Return what is sent to who tries to open it."""
+        """Return the messages that a client receives."""
         return await messages(
             guarded,
             "websocket",
@@ -214,12 +214,12 @@ def test_fastapi_websocket_requires_user(
 
     @app.websocket("/")
     async def hello(websocket: WebSocket, user: Principal = admin) -> None:
-        """Open it and say who is there."""
+        """Accept the websocket and send the user's name."""
         await websocket.accept()
         await websocket.send_text(user.name)
 
     async def tried(cookie: str) -> list[Any]:
-        """Return what is sent to who tries to open it."""
+        """Return the messages that a client receives."""
         return await messages(
             app, "websocket", "/", {"Cookie": cookie}, extensions=extensions
         )
@@ -242,7 +242,7 @@ def test_refusal_of_head_request_has_no_body() -> None:
     """The headers are those of a GET."""
 
     def never(*_: Any) -> Any:
-        """Fail: it is not asked."""
+        """Fail, because it must not be called."""
         raise AssertionError
 
     there = wsgi.Protection(never, "http://127.0.0.1:5000")
@@ -262,7 +262,7 @@ def test_unknown_asgi_scope_is_refused() -> None:
     """It cannot identify a user."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        """Fail: it is not asked."""
+        """Fail, because it must not be called."""
         raise AssertionError
 
     guarded = asgi.Protection(app, "http://127.0.0.1:5000")
@@ -292,12 +292,12 @@ def test_guard_admits_any_of_several_roles(live_server: LiveServer) -> None:
     @app.get("/")
     @flask.role_required("editor", "member")
     def view() -> str:
-        """Greet who may see it."""
+        """Greet a permitted user."""
         return f"Hello {flask.current_user.name}"
 
     @app.get("/open")
     def anybody() -> str:
-        """Greet anybody."""
+        """Greet any client."""
         return flask.current_user.name if flask.current_user else "anonymous"
 
     client = app.test_client(use_cookies=False)
@@ -325,7 +325,7 @@ def test_fastapi_shutdown_closes_connections(live_server: LiveServer) -> None:
     vestibule = fastapi.Vestibule(live_server.url, timeout=30)
 
     async def live() -> None:
-        """Begin, ask and end."""
+        """Start the application, send a request and shut down."""
         async with vestibule.lifespan(None):
             await vestibule._backend.principal(live_server.cookie)
             source: Any = vestibule._backend

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Signed identities as an application behind a gate takes them."""
+"""Identity tokens, as an application behind a proxy verifies them."""
 
 import asyncio
 import base64
@@ -66,7 +66,7 @@ def token(
     alg: Any = "EdDSA",
     **changed: Any,
 ) -> str:
-    """Return a token of Bob, with something else in it than there was."""
+    """Return a token of Bob whose content was changed."""
     return jwt.encode(
         claims(**changed),
         private,
@@ -86,7 +86,7 @@ def unsigned(**header: str) -> str:
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Let the test move both clocks."""
+    """Stop both clocks; the test moves them."""
     set_clock = SetClock().install(monkeypatch)
     monkeypatch.setattr(
         clock, "monotonic", lambda: set_clock.moment.timestamp()
@@ -96,7 +96,7 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture
 def published() -> Iterator[FakeServer]:
-    """Run what publishes the keys."""
+    """Run a server that publishes the keys."""
     with fake_server(answer(keys("one", "two"))) as there:
         yield there
 
@@ -105,7 +105,7 @@ def published() -> Iterator[FakeServer]:
 def ask(
     open_backend: Any, published: FakeServer, moved: SetClock
 ) -> Iterator[Any]:
-    """Return what reads tokens by these keys."""
+    """Return a function that verifies tokens with these keys."""
     with open_backend(published.url, AUDIENCE, 30) as asking:
         yield asking
 
@@ -214,7 +214,7 @@ def test_new_key_is_fetched_when_first_used(
         assert len(there.requests) == 1
         moved.advance(RETRY_PAUSE_SECONDS)
         assert ask(token(kid="two")) == BOB
-        # The one that was dropped counts no more, read before or not.
+        # The dropped key is invalid, used before or not.
         assert ask(token()) is None
         assert ask(token(jti="another")) is None
         for number in range(20):
@@ -334,7 +334,7 @@ def test_concurrent_coroutines_fetch_keys_once(
     source = async_backend_for(published.url, AUDIENCE, 30)
 
     async def ask_at_once() -> list[Principal | None]:
-        """Ask eight times, none after another."""
+        """Verify eight tokens concurrently."""
         try:
             return await asyncio.gather(
                 *(source.principal(token()) for _ in range(8))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is for one framework needs no other, and little else."""
+"""Each adapter imports its own framework only."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ FRAMEWORKS = {
     "sqlalchemy",
     "werkzeug",
 }
-#: What each is for, and what it needs of these.
+#: The modules, with the packages that each needs.
 NEEDS: dict[str, set[str]] = {
     "flask": {"flask", "werkzeug"},
     "fastapi": {"fastapi", "starlette"},

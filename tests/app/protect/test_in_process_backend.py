@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The decision in process is the decision over HTTP, and needs as much."""
+"""The in-process backend decides like verify over HTTP."""
 
 import asyncio
 import threading
@@ -113,7 +113,7 @@ def test_defect_in_cached_lookup_raises_error(
 def written_by(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Let SQLite write by this journal; return which it is."""
+    """Set SQLite's journal mode and return it."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: request.param)
     return str(request.param)
 
@@ -183,7 +183,7 @@ def test_event_loop_does_not_wait_for_lookups(
     judged = here._authenticate
 
     def noted(request: Any) -> Principal | None:
-        """Note which thread judges."""
+        """Record which thread decides."""
         in_loop.append(threading.current_thread() is loop)
         return judged(request)
 
@@ -193,12 +193,12 @@ def test_event_loop_does_not_wait_for_lookups(
     with asyncio.Runner() as runner:
 
         def ask(cookie: str) -> Principal | None:
-            """Ask on the loop of this thread."""
+            """Verify on the event loop of this thread."""
             return runner.run(source.principal(cookie))
 
         for _ in range(3):
             assert ask(live_server.cookie) is not None
-        # Thread and loop each have to see that nothing was written.
+        # Thread and event loop each check that nothing was written.
         assert (in_loop[0], in_loop[-1]) == (False, True)
         for cookie in ("theme=dark", f"{COOKIE}=unknown"):
             assert ask(cookie) is None

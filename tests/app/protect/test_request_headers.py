@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a request presents, and what is refused before anybody is asked."""
+"""Headers of a request that are passed on, removed or refused."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ from vestibule.protect.request_headers import (
 
 
 def of_wsgi(name: str, value: str, **more: str) -> str | None:
-    """Return what a WSGI request with this header presents."""
+    """Return the header that a WSGI request passes on."""
     key = "HTTP_" + name.upper().replace("-", "_")
     return from_environ({key: value, **more}, name)
 
 
 def of_asgi(name: str, *values: str, connection: str = "") -> str | None:
-    """Return what an ASGI request with this header presents."""
+    """Return the header that an ASGI request passes on."""
     pairs = [(name, value) for value in values]
     if connection:
         pairs.append(("connection", connection))
@@ -151,7 +151,7 @@ def test_cookie_is_sent_as_one_header(open_backend: Any) -> None:
         @example("a=\xff; sid=1")
         @example("a=1\r\nRemote-User: ada")
         def sent(value: str) -> None:
-            """Send what is not refused, and see what arrives."""
+            """Send a header that is not refused; check what arrives."""
             try:
                 presented = of_wsgi(COOKIE, value)
             except InvalidValue:

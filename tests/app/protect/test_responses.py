@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an application makes of answers that no Vestibule gives."""
+"""Invalid, slow and missing verify responses fail closed."""
 
 import gzip
 import os
@@ -38,7 +38,7 @@ BOB = Principal("1", "bob@example.com", "member", "Bob")
 #: Bytes of space after it: a client that reads it all finds a user.
 LONG = GOOD + b" " * 10_000_000
 
-#: What may come instead of an answer, by what it is.
+#: Invalid responses by description.
 IMPOSTORS: dict[str, bytes | Reply] = {
     "noise": b"\x00\xffhello\r\n\r\n",
     "nothing": lambda wire: wire.close(),
@@ -69,7 +69,7 @@ IMPOSTORS: dict[str, bytes | Reply] = {
         gzip.compress(GOOD), b"Content-Encoding: gzip", *NAMING
     ),
 }
-#: What takes longer than anybody waits.
+#: Responses that take longer than the timeout.
 SLOW: dict[str, Reply] = {"silence": hang, "drops": drip}
 
 
@@ -130,7 +130,7 @@ def test_forked_child_opens_its_own_connections(
     with fake_server(ResetAfterFirstResponse()) as there:
         wire = HTTPClient(parse_address(there.url, 30))
         wire.get("/", {})
-        # As in a child after a fork.
+        # The state of a child after a fork.
         monkeypatch.setattr(os, "getpid", lambda: -1)
         wire.get("/", {})
         assert len(there.requests) == 2

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Tests of the pages for people, over HTTP."""
+"""Tests of the web pages, in process."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: an application with pages, as browsers visit it."""
+"""Fixtures: an application with pages."""
 
 from tests.app.api.conftest import (
     build,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may come to which page: what the documentation says is so."""
+"""Access to each page is as documented."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from vestibule.web.routes import PUBLIC_ENDPOINTS
 
 
 def documented() -> dict[tuple[str, str], str]:
-    """Return who may come to each page, as the page about them says."""
+    """Return the documented access of each page."""
     rows = re.findall(
         r"^\| `(GET|POST) (/\S*)` \| ([^|]+) \|",
         (ROOT / "docs/web-pages.md").read_text(),
@@ -28,9 +28,9 @@ def documented() -> dict[tuple[str, str], str]:
 
 
 def guarded() -> list[tuple[str, str]]:
-    """Return the pages for who is signed in.
+    """Return the pages that require a signed-in user.
 
-    Of the admin's desk one is enough: all of it has one guard more.
+    One admin page is enough, because all share one guard.
     """
     found = documented().items()
     return [page for page, who in found if who == "signed-in users"] + [

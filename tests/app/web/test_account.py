@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of my account: name, email, password, and the end of it."""
+"""The account page: name, email, password and deletion."""
 
 from typing import Any
 
@@ -35,13 +35,13 @@ FORMS: dict[str, dict[str, str]] = {
 def service(
     request: pytest.FixtureRequest, build: Build, set_clock: SetClock
 ) -> Service:
-    """Return a service with pages, of each mechanism."""
+    """Return a service with pages and each mechanism."""
     return build(request.param, WEB_PAGES="on", THROTTLE="on")
 
 
 @pytest.fixture
 def one_service(build: Build, set_clock: SetClock) -> Service:
-    """Return a service with pages, of the usual mechanism."""
+    """Return a service with pages and sessions in the database."""
     return build("session_db_auth", WEB_PAGES="on", THROTTLE="on")
 
 
@@ -56,21 +56,21 @@ def signed_in(service: Service, user: User) -> Browser:
 
 
 def stored(user: User) -> User:
-    """Return the user as the database has it."""
+    """Return the user as stored."""
     found = User.get(user.id)
     assert found is not None
     return found
 
 
 def kinds(user: User) -> list[str]:
-    """Return what happened to a user, newest first."""
+    """Return the events of a user, newest first."""
     assert audit_writer().flush()
     found = page_of(EventFilter(user_id=user.id), 100).events
     return [one.kind for one in found]
 
 
 def invalid(page: Page) -> set[str]:
-    """Return the names of the fields that are marked as wrong."""
+    """Return the names of the fields that are marked as invalid."""
     return {
         name
         for name, given in page.fields().items()
@@ -93,7 +93,7 @@ def test_account_page_shows_user_and_forms(service: Service) -> None:
         "/account/activity",
         "/account/delete",
     }
-    # The password was proved just now, by signing in.
+    # Signing in has just checked the password.
     assert "password" not in page.fields()
 
 
@@ -211,7 +211,7 @@ def test_reauthentication_counts_if_email_is_refused(
     page = Page(answer)
     assert answer.status_code == 400
     assert "This email already has an account." in page.text
-    # Who has no name is called by the email that still is theirs.
+    # A user without a name is shown by email.
     assert str(user.email) in page.text
     assert str(other.email) not in page.text
     assert invalid(page) == {"email"}

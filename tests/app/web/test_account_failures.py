@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of my account where the database fails in the middle."""
+"""The account page when the database fails midway."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_error_after_reauthentication_keeps_session(
     """The error page sets the new session id, as the old one is void."""
 
     def fail(*_: Any, **__: Any) -> None:
-        """Do what a database does that stays locked."""
+        """Raise the error of a locked database."""
         raise ServiceBusy("busy", 1)
 
     user = stored_user()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of my activity: every event in words, by page."""
+"""The activity page: events with labels, in pages."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ def signed_in(service: Service, user: User, **headers: str) -> Browser:
 
 
 def shown(browser: Browser, path: str = PATH) -> str:
-    """Return the words of the page, with single blanks."""
+    """Return the page's text with single spaces."""
     answer = browser.get(path)
     assert answer.status_code == 200
     return " ".join(Page(answer).text.split())

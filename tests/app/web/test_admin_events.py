@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Events at the desk: rare ones, the command line's, and their filter."""
+"""Events on the admin pages: scan limit, actors and filters."""
 
 import re
 from datetime import timedelta

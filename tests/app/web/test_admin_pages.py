@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The admin's desk over HTTP: what it shows, does, and keeps to itself."""
+"""The admin pages: lists, actions and access."""
 
 import re
 from datetime import timedelta
@@ -41,7 +41,7 @@ def signed_in(service: Service, user: User, **headers: str) -> Browser:
 
 
 def shown(browser: Browser, path: str, status: int = 200) -> str:
-    """Return the words of a page, with single blanks."""
+    """Return a page's text with single spaces."""
     answer = browser.get(path)
     assert answer.status_code == status, path
     return " ".join(Page(answer).text.split())
@@ -139,7 +139,7 @@ def test_list_pages_keep_filter(
             if tag == "a" and given.get("rel") == "next"
         ] or [""]
         if path == "/admin?q=@":
-            # No email begins so.
+            # No email begins like this.
             assert link == ""
             continue
         assert "after=" in link
@@ -154,7 +154,7 @@ def test_list_pages_keep_filter(
 
 
 def done(browser: Browser, user: User, deed: str, status: int = 303) -> str:
-    """Ask for a deed, do it, and return the words of what comes then."""
+    """Confirm and do an action; return the text of the next page."""
     path = f"/admin/users/{user.id}/{deed}"
     assert user.email and user.email in shown(browser, path)
     answer = browser.post(path)
@@ -237,7 +237,7 @@ def test_concurrent_admin_actions_leave_user_consistent(
         paths = [f"/admin/users/{user.id}/{deed}" for deed in deeds]
 
         def do(each: int, paths: list[str] = paths) -> TestResponse:
-            """Do one of the deeds."""
+            """Do one of the actions."""
             return visitors[each].post(paths[each])
 
         answers = at_once(number, do)

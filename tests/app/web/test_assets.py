@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What pages load, and the brand that they carry."""
+"""Assets of the pages, and the brand settings."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from vestibule.mechanisms import mechanism_for
 from vestibule.web import assets
 from vestibule.web.theme import MIN_CONTRAST, contrast, palette
 
-#: What a page with all that it loads may weigh, in bytes.
+#: The maximum size in bytes of a page with its assets.
 MOST = 60_000
 CSS = Path(assets.__file__).parent / "static" / "pages.css"
 
@@ -28,7 +28,7 @@ def service(build: Build) -> Service:
 
 
 def loaded(page: Page) -> list[str]:
-    """Return the addresses of what a page loads."""
+    """Return the addresses that a page loads."""
     names = {"link": "href", "img": "src", "script": "src"}
     return [
         given[names[tag]] or "" for tag, given in page.elements if tag in names
@@ -218,7 +218,7 @@ def test_contrast_follows_wcag() -> None:
 
 
 def rgb(color: str) -> tuple[int, int, int]:
-    """Return the parts of a colour as CSS writes it."""
+    """Return the components of a CSS colour."""
     full = (
         color
         if len(color) == 7
@@ -228,7 +228,7 @@ def rgb(color: str) -> tuple[int, int, int]:
 
 
 def grounds() -> tuple[set[str], set[str]]:
-    """Return the colours behind links, in light and in dark."""
+    """Return the background colours of links, light and dark."""
     light, dark = CSS.read_text().split("@media (prefers-color-scheme", 1)
     found = [
         set(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Errors: pages for browsers, JSON for the rest, nothing new for `/api/`."""
+"""Errors are pages for browsers and JSON for programs and `/api/`."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def service(build: Build) -> Service:
 
 
 def without_request(answer: Any) -> tuple[int, bytes, list[Any]]:
-    """Return what an answer has."""
+    """Return status, headers and body of a response."""
     return answer.status_code, answer.data, sorted(answer.headers)
 
 
@@ -142,7 +142,7 @@ def test_error_page_hides_cause(
     """The page says that it failed, and the log says why."""
 
     def fail(*_: Any) -> None:
-        """Fail as it was told to."""
+        """Raise the given error."""
         raise failure
 
     monkeypatch.setattr(User, "search", fail)

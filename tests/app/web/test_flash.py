@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a page tells once: whose words, and to whom."""
+"""Flash messages are shown once, and cannot be forged."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def service(build: Build) -> Service:
 
 
 def reset(browser: Browser, user: User, **more: str) -> str:
-    """Set the user's new password; return the cookies that come along."""
+    """Set the user's new password; return the cookies of the response."""
     answer = browser.post(
         "/reset",
         {

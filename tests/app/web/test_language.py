@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The language of a page: which one, and how it says moments."""
+"""The language of a page, and its words for times."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the service says in its own terms has a sentence for people."""
+"""Each error code and end reason has a message on the pages."""
 
 import ast
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ERRORS = {
 def raised_codes() -> Iterator[str]:
     """Yield the codes of all errors below status 500 that are raised.
 
-    A code stands at the call that makes the error, or in its class.
+    A code is at the call that creates the error, or in its class.
     """
     for file in product_files():
         for node in ast.walk(ast.parse(file.text)):
@@ -38,7 +38,7 @@ def raised_codes() -> Iterator[str]:
 
 
 def codes_of(call: ast.Call) -> Iterator[str]:
-    """Yield the code of the error that a call makes, if it makes one."""
+    """Yield the code of the error that a call creates, if any."""
     given = [word.value for word in call.keywords if word.arg == "code"]
     name = call.func.id if isinstance(call.func, ast.Name) else None
     if name not in ERRORS or not given:
@@ -67,7 +67,7 @@ def test_only_base_client_error_has_no_code() -> None:
         for name, found in ERRORS.items()
         if found.status < 500 and found.code == VestibuleError.code
     }
-    # Their constructors demand a code.
+    # Their constructors require a code.
     assert without == {"InvalidValue", "DuplicateEmail", "WrongCode"}
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Making an account for oneself, and the reset of a forgotten password."""
+"""Registration, and the reset of a forgotten password."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of my sessions: what it shows, ends, and keeps."""
+"""The sessions page lists and ends the user's sessions."""
 
 import time
 from datetime import timedelta
@@ -36,12 +36,12 @@ EVIL = "<script>alert(1)</script>\u202e&amp;'\"" + "x" * 10_000
 
 @pytest.fixture(params=WITH_SESSIONS)
 def service(request: pytest.FixtureRequest, build: Build) -> Service:
-    """Return a service with pages, of each mechanism."""
+    """Return a service with pages and each mechanism."""
     return build(request.param, WEB_PAGES="on")
 
 
 def signed_in(service: Service, user: User, program: str = FIREFOX) -> Browser:
-    """Return the browser of a user who is signed in by `program`."""
+    """Return a signed-in browser with this user agent."""
     browser = Browser(service, **{"User-Agent": program})
     answer = browser.post(
         "/sign-in", {"email": user.email, "password": PASSWORD}
@@ -51,7 +51,7 @@ def signed_in(service: Service, user: User, program: str = FIREFOX) -> Browser:
 
 
 def handles(answer: Page) -> list[str]:
-    """Return the sessions that a page offers to end."""
+    """Return the sessions that have a button on a page."""
     return [
         given["value"] or ""
         for tag, given in answer.elements
@@ -65,7 +65,7 @@ def live(service: Service, user: User) -> int:
 
 
 def fill(user: User, number: int) -> None:
-    """Give a user so many sessions in the database."""
+    """Store this number of sessions of a user."""
     now = clock.now()
     with database().transaction() as connection:
         connection.execute(
@@ -348,7 +348,7 @@ def test_page_of_ten_thousand_sessions_costs_like_three(serve: Serve) -> None:
     few, many = (_browser_of(server, number) for number in (3, 10_000))
     quickest = {few: 9.0, many: 9.0}
     for _ in range(40):
-        # In turns, so that a busy machine is busy for both.
+        # In turns, so that load on the machine affects both.
         for cookie, before in quickest.items():
             began = time.perf_counter()
             answer = server.request("GET", PATH, cookie)
@@ -361,7 +361,7 @@ def test_page_of_ten_thousand_sessions_costs_like_three(serve: Serve) -> None:
 
 
 def _browser_of(server: Server, number: int) -> str:
-    """Return the cookie of a new user with so many sessions."""
+    """Return the cookie of a new user with this number of sessions."""
     user = stored_user()
     fill(user, number - 1)
     return server.login(str(user.email), PASSWORD)

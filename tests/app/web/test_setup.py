@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of the first run: a code makes the first admin, once."""
+"""The setup page: a code creates the first admin, once."""
 
 from functools import partial
 from html import escape
@@ -30,14 +30,14 @@ def service(build: Build, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 @pytest.fixture
 def code() -> str:
-    """Return the code that a start printed."""
+    """Return the setup code that the start printed."""
     offer = create_setup_code()
     assert offer is not None
     return offer.code
 
 
 def get(client: FlaskClient, path: str = "/setup") -> TestResponse:
-    """Ask for a page as a browser does."""
+    """Load the setup page."""
     return client.get(path, headers=AS_A_BROWSER)
 
 
@@ -48,7 +48,7 @@ def send(
     password: str = GOOD,
     **headers: str,
 ) -> TestResponse:
-    """Send the form as a browser does."""
+    """Send the setup form."""
     return client.post(
         "/setup",
         data={"code": code, "email": email, "password": password},

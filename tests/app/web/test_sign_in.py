@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Signing in and out on the pages."""
+"""Sign-in and sign-out on the pages."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ def service(build: Build) -> Service:
 
 
 def form_of(user: User, **more: str) -> dict[str, str]:
-    """Return what a user types to sign in."""
+    """Return the sign-in form of a user."""
     return {"email": str(user.email), "password": PASSWORD, **more}
 
 
 def signed_in(
     service: Service, user: User, browser: Browser | None = None
 ) -> Browser:
-    """Return the browser of a user who is signed in; a new one, or this."""
+    """Return `browser`, or a new one, signed in as a user."""
     browser = browser or Browser(service)
     assert browser.post(SIGN_IN, form_of(user)).status_code == 303
     return browser
@@ -181,7 +181,7 @@ def test_sign_in_page_shows_end_reason(
     service.mechanism.store.end_all(reason, user.id)
     answer = browser.get("/")
     assert words in Page(browser.follow(answer)).text
-    # It stands beside no other news.
+    # No other message is shown beside it.
     answer = browser.post(SIGN_IN, form_of(user, password="wrong"))
     assert words not in answer.text
     assert browser.post(SIGN_IN, form_of(user)).status_code == 303

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The pages' texts: each has its wording in every language."""
+"""The pages' texts are translated into each language."""
 
 import re
 
@@ -44,5 +44,5 @@ def test_translation_has_same_placeholders(language: str) -> None:
 
 
 def gaps(text: str) -> set[str]:
-    """Return the names of the values that a text has gaps for."""
+    """Return the names of a text's placeholders."""
     return set(re.findall(r"%\((\w+)\)s", text))

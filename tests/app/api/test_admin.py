@@ -79,7 +79,7 @@ def test_role_change_applies_to_open_sessions(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "body", "told"),
+    ("end", "body", "extra"),
     [
         ("role", [], {}),
         ("role", {}, {"field": "role"}),
@@ -92,14 +92,14 @@ def test_role_change_applies_to_open_sessions(service: Service) -> None:
     ],
 )
 def test_invalid_role_or_status_is_refused(
-    build: Build, end: str, body: Any, told: dict[str, str]
+    build: Build, end: str, body: Any, extra: dict[str, str]
 ) -> None:
     """A 400 names the field, and nothing changes."""
     user = stored_user()
     admin = build("basic_auth").client_for(stored_user("admin"))
     answer = admin.put(f"{USERS}/{user.id}/{end}", json=body)
     assert answer.status_code == 400
-    assert answer.get_json() == {"error": "Wrong format", **told}
+    assert answer.get_json() == {"error": "Wrong format", **extra}
     stored = User.get(user.id)
     assert stored is not None
     assert (stored.role, stored.disabled_at) == ("member", None)

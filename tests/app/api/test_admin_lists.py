@@ -22,7 +22,7 @@ from tests.app.api.service import (
 )
 from tests.clocks import SetClock
 from tests.failing_reads import fail_second_read
-from vestibule.admin import filters as desk_sessions
+from vestibule.admin import filters
 from vestibule.audit import writer
 from vestibule.audit.export import escape_formula
 from vestibule.core import clock
@@ -181,7 +181,7 @@ def test_invited_user_sets_password_with_code(build: Build) -> None:
     )
     assert set_it.status_code == 200
     assert service.log_in(stored, new)[1].status_code == 200
-    for bad, told in (
+    for bad, message in (
         (body, "Can't create User: email is already registered"),
         ({"email": "x"}, "Can't create User: email is not an email address"),
         ({}, "email missing"),
@@ -190,7 +190,7 @@ def test_invited_user_sets_password_with_code(build: Build) -> None:
         answer = admin.post(PEOPLE, json=bad)
         assert (answer.status_code, answer.get_json()) == (
             400,
-            {"error": told},
+            {"error": message},
         )
 
 
@@ -259,7 +259,7 @@ def test_sessions_are_filtered_by_user_network_and_device(
     ):
         (other,) = got(admin, SESSIONS, **query)["sessions"]
         assert other["user_id"] == eve.id
-    monkeypatch.setattr(desk_sessions, "MAX_ROWS_SCANNED", 1)
+    monkeypatch.setattr(filters, "MAX_ROWS_SCANNED", 1)
     page = got(admin, SESSIONS, device="firefox", limit=1)
     assert (page["sessions"], page["next"] is None) == ([], False)
     path = f"{SESSIONS}/{one['id']}"

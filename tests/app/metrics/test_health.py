@@ -37,11 +37,11 @@ def test_lost_database_makes_service_not_ready(
     client = build("session_db_auth").client()
     there = f"sqlite:///{tmp_path}/there.db"
     gone = f"sqlite:///{tmp_path}/gone/gone.db"
-    for url, status, said in ((gone, 503, AWAY), (there, 200, OK)):
+    for url, status, expected in ((gone, 503, AWAY), (there, 200, OK)):
         monkeypatch.setenv("DATABASE_URL", url)
         engine.close()
         answer = client.get("/readyz")
-        assert (answer.status_code, answer.get_json()) == (status, said)
+        assert (answer.status_code, answer.get_json()) == (status, expected)
         assert client.get("/healthz").get_json() == OK
 
 

@@ -41,10 +41,10 @@ def test_docs_list_each_metric(build: Build) -> None:
     ]
     client = build("session_db_auth").client()
     client.get("/healthz")
-    told = families(client.get("/metrics").text)
+    scraped = families(client.get("/metrics").text)
     assert [
         (name, family.type, family.documentation)
-        for name, family in told.items()
+        for name, family in scraped.items()
     ] == [
         (one.name, one.kind, one.help_text) for one in exposition.ALL_METRICS
     ]
@@ -71,7 +71,7 @@ def test_requests_are_counted_by_method_route_and_status(build: Build) -> None:
     service.client().get("/api/v1/auth_session/verify/")
     answer = client.get("/metrics")
     assert answer.mimetype == "text/plain"
-    told = samples(answer.text)
+    scraped = samples(answer.text)
     route = "/api/v1/users/<user_id>"
     verify = "/api/v1/auth_session/verify"
     for labels, times in (
@@ -84,12 +84,12 @@ def test_requests_are_counted_by_method_route_and_status(build: Build) -> None:
         (("GET", verify, "200"), 1),
         (("GET", verify, "401"), 1),
     ):
-        assert told[COUNT, tuple(sorted(labels))] == times, labels
-    assert told[SECONDS + "_count", (route,)] == 4
-    assert told[SECONDS + "_bucket", tuple(sorted(("+Inf", route)))] == 4
-    assert told[SECONDS + "_sum", (route,)] > 0
-    assert told[EVENTS, ("login",)] == 1
-    assert told[EVENTS, ("login_failed",)] == 1
+        assert scraped[COUNT, tuple(sorted(labels))] == times, labels
+    assert scraped[SECONDS + "_count", (route,)] == 4
+    assert scraped[SECONDS + "_bucket", tuple(sorted(("+Inf", route)))] == 4
+    assert scraped[SECONDS + "_sum", (route,)] > 0
+    assert scraped[EVENTS, ("login",)] == 1
+    assert scraped[EVENTS, ("login_failed",)] == 1
     for secret in (bob.id, bob.email, PASSWORD, "BREW", "secret"):
         assert str(secret) not in answer.text
 
@@ -127,18 +127,18 @@ def test_scrape_of_any_worker_reports_all_workers(tmp_path: Path) -> None:
 
         def is_told() -> bool:
             """Return True if a scrape has the counts of both workers."""
-            told = samples(server.request("GET", "/metrics").text)
-            workers = told["vestibule_workers", ()]
-            return (told.get(wanted), workers) == (40, 2)
+            scraped = samples(server.request("GET", "/metrics").text)
+            workers = scraped["vestibule_workers", ()]
+            return (scraped.get(wanted), workers) == (40, 2)
 
         def is_kept() -> bool:
             """Return True if the remaining worker reports them."""
             try:
-                told = samples(server.request("GET", "/metrics").text)
+                scraped = samples(server.request("GET", "/metrics").text)
             except requests.ConnectionError:
                 # This connection still led to the worker that died.
                 return False
-            return told.get(wanted) == 40
+            return scraped.get(wanted) == 40
 
         assert wait_until(30, is_told)
         first, second = tmp_path.glob("vestibule-counts-*/*.json")

@@ -83,8 +83,8 @@ def test_unexpected_exit_is_logged_counted_and_stored(
         ends = (signal.SIGSEGV, signal.SIGKILL, signal.SIGUSR1)
         for number, how in enumerate(ends, 1):
             end_one(server, how)
-            told = samples(server.request("GET", "/metrics").text)
-            assert told[EXITS] == number
+            scraped = samples(server.request("GET", "/metrics").text)
+            assert scraped[EXITS] == number
             # The next worker to end may be the one that writes the event.
             assert wait_until(20, partial(are_stored, number))
     finally:
@@ -108,8 +108,8 @@ def test_requested_exit_is_not_reported(
     server = server_on(tmp_path, any_database, 2).start()
     try:
         end_one(server, signal.SIGTERM)
-        told = samples(server.request("GET", "/metrics").text)
-        assert told[EXITS] == 0
+        scraped = samples(server.request("GET", "/metrics").text)
+        assert scraped[EXITS] == 0
     finally:
         assert server.stop() == 0
     assert reasons() == []
@@ -126,8 +126,8 @@ def test_exit_without_database_is_stored_later(
         postgresql.stop()
         try:
             end_one(server, signal.SIGSEGV)
-            told = samples(server.request("GET", "/metrics").text)
-            assert told[EXITS] == 1
+            scraped = samples(server.request("GET", "/metrics").text)
+            assert scraped[EXITS] == 1
             assert "unexpectedly by SIGSEGV" in "".join(server.output)
         finally:
             postgresql.start()

@@ -78,8 +78,8 @@ class OperationClient:
         """Return the operations that require a user."""
         return [
             name
-            for name, (_, _, told) in self.checker.operations.items()
-            if told["security"]
+            for name, (_, _, operation) in self.checker.operations.items()
+            if operation["security"]
         ]
 
     def _body(self, name: str, target: Account) -> dict[str, Any]:
@@ -87,10 +87,10 @@ class OperationClient:
         if name not in BODIES:
             return {}
         kind, fields = BODIES[name]
-        told = {"<email>": target.email, "<code>": self.code}
+        values = {"<email>": target.email, "<code>": self.code}
         return {
             kind: {
-                field: told.get(value, value)
+                field: values.get(value, value)
                 if isinstance(value, str)
                 else value
                 for field, value in fields.items()

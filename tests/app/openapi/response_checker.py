@@ -61,14 +61,14 @@ class ResponseChecker:
         status, where = answer.status_code, (name, answer.status_code)
         responses = self.operations[name][2]["responses"]
         assert str(status) in responses, where
-        told = self.resolved(responses[str(status)])
+        described_response = self.resolved(responses[str(status)])
         self.seen.add(where)
-        self._look_at_headers(told["headers"], answer)
-        if "content" not in told:
+        self._look_at_headers(described_response["headers"], answer)
+        if "content" not in described_response:
             assert answer.data == b"", where
             return
-        assert answer.mimetype in told["content"], where
-        content = told["content"][answer.mimetype]
+        assert answer.mimetype in described_response["content"], where
+        content = described_response["content"][answer.mimetype]
         shown = answer.get_json() if answer.is_json else answer.text
         self.validate(content["schema"], shown)
 
@@ -93,13 +93,13 @@ class ResponseChecker:
         return value
 
     def _look_at_headers(
-        self, told: dict[str, Any], answer: TestResponse
+        self, described_response: dict[str, Any], answer: TestResponse
     ) -> None:
         """Fail if headers are missing, or not described."""
         names = set(answer.headers.keys())
         self.headers |= names
-        assert names - _UNSAID <= set(told), answer.status
-        for name, header in told.items():
+        assert names - _UNSAID <= set(described_response), answer.status
+        for name, header in described_response.items():
             header = self.resolved(header)
             if header["required"]:
                 assert name in names, (answer.status, name)

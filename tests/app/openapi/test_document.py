@@ -40,11 +40,11 @@ def test_each_route_is_described(
 ) -> None:
     """Nothing else is described, whatever settings are on or off."""
     service = build("session_db_auth", **switched)
-    told = {
+    documented = {
         (method, path)
         for method, path, _ in ResponseChecker(service).operations.values()
     }
-    assert told ^ routes(service.app) == set()
+    assert documented ^ routes(service.app) == set()
 
 
 def test_operations_are_unique() -> None:
@@ -103,7 +103,8 @@ def test_guarded_route_names_credential_of_mechanism(
     """Public routes name none."""
     checker = ResponseChecker(build(kind, SESSION_NAME="_its_name"))
     operations = {
-        name: told for name, (_, _, told) in checker.operations.items()
+        name: documented
+        for name, (_, _, documented) in checker.operations.items()
     }
     assert operations["listUsers"]["security"] == asked
     assert operations["getStatus"]["security"] == []
@@ -175,5 +176,5 @@ app.test_client().get("/openapi.json")
 app.test_client().get("/metrics")
 print(*(name in sys.modules for name in late))
 """
-    said = run_python(script, tmp_path, environment(tmp_path))
-    assert said.split() == ["False", "False", "True", "True"]
+    output = run_python(script, tmp_path, environment(tmp_path))
+    assert output.split() == ["False", "False", "True", "True"]

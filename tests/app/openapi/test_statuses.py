@@ -60,12 +60,14 @@ def test_each_described_status_is_returned(
     succeed(scene)
     find_nothing(scene)
     refuse(scene)
-    ask_amiss(scene)
-    take_no_such_body(scene)
+    send_invalid_parameters(scene)
+    send_invalid_bodies(scene)
     demote_all()
-    keep_an_admin(scene)
+    remove_last_admin(scene)
     for kind in ("session_db_auth", "basic_auth"):
-        wait(OperationClient(build(kind, **SWITCHED, THROTTLE="on"), checker))
+        exceed_throttle(
+            OperationClient(build(kind, **SWITCHED, THROTTLE="on"), checker)
+        )
     without_sessions(OperationClient(build("basic_auth", **SWITCHED), checker))
     without_users(OperationClient(build(None, **SWITCHED), checker))
     fail(
@@ -102,8 +104,8 @@ def succeed(scene: OperationClient) -> None:
         "getViewerStyle",
         "getViewerScript",
     ):
-        told = scene.checker.send(anonymous, name, {}).headers["ETag"]
-        assert scene.send(name, headers={"If-None-Match": told}) == 304
+        etag = scene.checker.send(anonymous, name, {}).headers["ETag"]
+        assert scene.send(name, headers={"If-None-Match": etag}) == 304
     page: dict[str, Any] = {"headers": {"Accept": "text/html"}}
     assert scene.send("verify", anonymous, **page) == 302
     off: dict[str, Any] = {"query_string": "redirect=off"}
@@ -144,19 +146,19 @@ def refuse(scene: OperationClient) -> None:
     )
 
 
-def ask_amiss(scene: OperationClient) -> None:
+def send_invalid_parameters(scene: OperationClient) -> None:
     """Send an invalid value for each parameter."""
     refused = 0
-    for name, (_, _, told) in scene.checker.operations.items():
-        for one in told["parameters"]:
-            if one["name"] in AMISS and "400" in told["responses"]:
+    for name, (_, _, operation) in scene.checker.operations.items():
+        for one in operation["parameters"]:
+            if one["name"] in AMISS and "400" in operation["responses"]:
                 query = {one["name"]: AMISS[one["name"]]}
                 assert scene.send(name, query_string=query) == 400, query
                 refused += 1
     assert refused > len(AMISS)
 
 
-def take_no_such_body(scene: OperationClient) -> None:
+def send_invalid_bodies(scene: OperationClient) -> None:
     """Send an invalid body, and one that is too large."""
     for name, (kind, _) in BODIES.items():
         written = JSON if kind == "json" else FORM
@@ -170,7 +172,7 @@ def take_no_such_body(scene: OperationClient) -> None:
             )
 
 
-def keep_an_admin(scene: OperationClient) -> None:
+def remove_last_admin(scene: OperationClient) -> None:
     """Demote, disable and delete the last admin."""
     admin = account("admin")
     for name in ("setRole", "setDisabled", "deleteUser"):
@@ -178,23 +180,23 @@ def keep_an_admin(scene: OperationClient) -> None:
         assert scene.send(name, client, admin) == 409
 
 
-def wait(scene: OperationClient) -> None:
+def exceed_throttle(scene: OperationClient) -> None:
     """Send wrong passwords and codes until the throttle refuses."""
     anonymous = scene.service.client()
-    told: dict[str, Any]
+    request: dict[str, Any]
     if isinstance(scene.service.mechanism, SessionAuth):
         names = ["logIn", "resetPassword"]
         form = {"password": "x", "code": "x", "new_password": "x"}
-        told = {"data": {"email": scene.bob.email, **form}}
+        request = {"data": {"email": scene.bob.email, **form}}
     else:
         names = scene.guarded()
         header = basic(scene.bob.user, "wrong")
-        told = {"headers": {"Authorization": header}}
+        request = {"headers": {"Authorization": header}}
     for name in names:
         # The first refusal takes some failures, the others none.
-        seen = [scene.send(name, anonymous, **told)]
+        seen = [scene.send(name, anonymous, **request)]
         while seen[-1] != 429 and len(seen) < TRIES:
-            seen.append(scene.send(name, anonymous, **told))
+            seen.append(scene.send(name, anonymous, **request))
         assert seen[-1] == 429, name
 
 

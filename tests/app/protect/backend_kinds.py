@@ -10,7 +10,7 @@ from vestibule.protect.async_backends import async_backend_for
 from vestibule.protect.backends import backend_for
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
 
-Ask = Callable[[str], Principal | None]
+FindUser = Callable[[str], Principal | None]
 
 
 @contextmanager

@@ -46,7 +46,7 @@ asyncio.run(ask())
 def test_django_view_gets_signed_in_user(tmp_path: Path) -> None:
     """Anonymous requests do not reach the view."""
     with fake_server(answer(GOOD, *NAMING)) as there:
-        said = run_python(
+        output = run_python(
             PROGRAM, tmp_path, {"PYTHONPATH": str(ROOT)}, there.url
         )
-    assert said == '401 {"error":"Unauthorized"}\n200 Bob\n'
+    assert output == '401 {"error":"Unauthorized"}\n200 Bob\n'

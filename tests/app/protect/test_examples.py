@@ -117,7 +117,7 @@ def test_example_shows_user_role_and_sign_out(
 
 def strangers_get_nothing(example: Example) -> None:
     """An anonymous client gets 401, whatever headers it sends."""
-    told = {
+    sent = {
         "Remote-User": "ada",
         "Remote-Groups": "admin",
         "Remote_User": "ada",
@@ -127,8 +127,8 @@ def strangers_get_nothing(example: Example) -> None:
         for answer in (
             example.get(path),
             example.get(path, "unknown"),
-            example.get(path, **told),
-            example.get(path, "unknown", **told),
+            example.get(path, **sent),
+            example.get(path, "unknown", **sent),
         ):
             assert answer.status_code == 401
             assert "vestibule" in answer.headers["WWW-Authenticate"]

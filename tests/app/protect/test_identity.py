@@ -85,7 +85,7 @@ def unsigned(**header: str) -> str:
 
 
 @pytest.fixture
-def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+def both_clocks(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     """Stop both clocks; the test moves them."""
     set_clock = SetClock().install(monkeypatch)
     monkeypatch.setattr(
@@ -102,8 +102,8 @@ def published() -> Iterator[FakeServer]:
 
 
 @pytest.fixture
-def ask(
-    open_backend: Any, published: FakeServer, moved: SetClock
+def find_user(
+    open_backend: Any, published: FakeServer, both_clocks: SetClock
 ) -> Iterator[Any]:
     """Return a function that verifies tokens with these keys."""
     with open_backend(published.url, AUDIENCE, 30) as asking:
@@ -151,153 +151,153 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_invalid_token_identifies_no_user(ask: Any, name: str) -> None:
+def test_invalid_token_identifies_no_user(find_user: Any, name: str) -> None:
     """A token needs a current key, our audience and the right time."""
     for _ in range(2):
-        assert ask(REFUSED[name]) is None
-    assert ask(token()) == BOB
+        assert find_user(REFUSED[name]) is None
+    assert find_user(token()) == BOB
 
 
 def test_repeated_token_is_verified_once(
-    ask: Any, published: FakeServer, monkeypatch: pytest.MonkeyPatch
+    find_user: Any, published: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It holds until the token expires."""
     given = token()
-    assert ask(given) == BOB
+    assert find_user(given) == BOB
     monkeypatch.setattr(jwt, "decode", None)
-    assert ask(given) == BOB
+    assert find_user(given) == BOB
     assert len(published.requests) == 1
 
 
 def test_token_expires_whether_cached_or_not(
-    ask: Any, moved: SetClock
+    find_user: Any, both_clocks: SetClock
 ) -> None:
     """It is valid for one minute."""
     given = token()
-    assert ask(given) == BOB
-    moved.advance(60 + MAX_CLOCK_SKEW_SECONDS - 1)
-    assert ask(given) == BOB
-    moved.advance(1)
-    assert ask(given) is None
+    assert find_user(given) == BOB
+    both_clocks.advance(60 + MAX_CLOCK_SKEW_SECONDS - 1)
+    assert find_user(given) == BOB
+    both_clocks.advance(1)
+    assert find_user(given) is None
 
 
 def test_cached_token_is_refused_after_clock_moves_back(
-    ask: Any, moved: SetClock
+    find_user: Any, both_clocks: SetClock
 ) -> None:
     """A token from the future is invalid, cached or not."""
     given = token()
-    assert ask(given) == BOB
-    moved.advance(-MAX_CLOCK_SKEW_SECONDS - 1)
-    assert ask(given) is None
+    assert find_user(given) == BOB
+    both_clocks.advance(-MAX_CLOCK_SKEW_SECONDS - 1)
+    assert find_user(given) is None
 
 
 def test_token_cache_is_bounded(
-    ask: Any, monkeypatch: pytest.MonkeyPatch
+    find_user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many tokens cannot fill the memory."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
     for number in range(5):
-        assert ask(token(sub=str(number))) is not None
+        assert find_user(token(sub=str(number))) is not None
 
 
 def test_new_key_is_fetched_when_first_used(
-    open_backend: Any, moved: SetClock
+    open_backend: Any, both_clocks: SetClock
 ) -> None:
     """Unknown keys cannot cause a fetch on each request."""
     with (
         fake_server(answer(keys("one"))) as there,
-        open_backend(there.url, AUDIENCE, 30) as ask,
+        open_backend(there.url, AUDIENCE, 30) as find_user,
     ):
-        assert ask(token()) == BOB
+        assert find_user(token()) == BOB
         there._reply = answer(keys("two"))
-        assert ask(token(kid="two")) is None
+        assert find_user(token(kid="two")) is None
         assert len(there.requests) == 1
-        moved.advance(RETRY_PAUSE_SECONDS)
-        assert ask(token(kid="two")) == BOB
+        both_clocks.advance(RETRY_PAUSE_SECONDS)
+        assert find_user(token(kid="two")) == BOB
         # The dropped key is invalid, used before or not.
-        assert ask(token()) is None
-        assert ask(token(jti="another")) is None
+        assert find_user(token()) is None
+        assert find_user(token(jti="another")) is None
         for number in range(20):
-            assert ask(token(kid=str(number))) is None
+            assert find_user(token(kid=str(number))) is None
         assert len(there.requests) == 2
 
 
 def test_withdrawn_key_invalidates_cached_tokens(
-    open_backend: Any, moved: SetClock
+    open_backend: Any, both_clocks: SetClock
 ) -> None:
     """A token that a thief signed ends with the cached keys."""
     stolen = token(exp=NOW + 10**9, role="admin")
     in_time = token(role="admin")
     with (
         fake_server(answer(keys("one"))) as there,
-        open_backend(there.url, AUDIENCE, 30) as ask,
+        open_backend(there.url, AUDIENCE, 30) as find_user,
     ):
-        assert ask(in_time) == Principal("1", "bob@example.com", "admin")
-        assert ask(stolen) is None
+        assert find_user(in_time) == Principal("1", "bob@example.com", "admin")
+        assert find_user(stolen) is None
         there._reply = answer(keys("two"))
-        moved.advance(RETRY_PAUSE_SECONDS)
-        assert ask(token(kid="two")) == BOB
-        assert ask(in_time) is None
-        assert ask(stolen) is None
+        both_clocks.advance(RETRY_PAUSE_SECONDS)
+        assert find_user(token(kid="two")) == BOB
+        assert find_user(in_time) is None
+        assert find_user(stolen) is None
 
 
 def test_replaced_key_with_same_id_invalidates_tokens(
-    open_backend: Any, moved: SetClock
+    open_backend: Any, both_clocks: SetClock
 ) -> None:
     """A signature of the old key is invalid under the new one."""
     other = json.dumps({"keys": [Key("one", START, OTHER).public()]})
     with (
         fake_server(answer(keys("one"))) as there,
-        open_backend(there.url, AUDIENCE, 30) as ask,
+        open_backend(there.url, AUDIENCE, 30) as find_user,
     ):
-        assert ask(token()) == BOB
+        assert find_user(token()) == BOB
         there._reply = answer(other.encode())
-        moved.advance(RETRY_PAUSE_SECONDS)
-        assert ask(token(kid="two")) is None
-        assert ask(token()) is None
-        assert ask(token(OTHER)) == BOB
+        both_clocks.advance(RETRY_PAUSE_SECONDS)
+        assert find_user(token(kid="two")) is None
+        assert find_user(token()) is None
+        assert find_user(token(OTHER)) == BOB
 
 
 def test_cached_token_ends_with_expired_keys(
-    ask: Any, published: FakeServer, moved: SetClock
+    find_user: Any, published: FakeServer, both_clocks: SetClock
 ) -> None:
     """If the keys cannot be fetched again, no user is identified."""
-    assert ask(token()) == BOB
+    assert find_user(token()) == BOB
     age = COPY_MAX_AGE.total_seconds()
-    moved.advance(age - 1)
+    both_clocks.advance(age - 1)
     late = token(iat=NOW + age - 1, exp=NOW + age + 59)
-    assert ask(late) == BOB
+    assert find_user(late) == BOB
     published._reply = answer(b"{}", status=b"500 Internal Server Error")
-    moved.advance(1)
+    both_clocks.advance(1)
     with pytest.raises(VestibuleUnavailable):
-        ask(late)
+        find_user(late)
     published._reply = answer(keys("one"))
-    moved.advance(RETRY_PAUSE_SECONDS)
-    assert ask(late) == BOB
+    both_clocks.advance(RETRY_PAUSE_SECONDS)
+    assert find_user(late) == BOB
 
 
 def test_expired_keys_are_fetched_again(
-    ask: Any, published: FakeServer, moved: SetClock
+    find_user: Any, published: FakeServer, both_clocks: SetClock
 ) -> None:
     """If that fails, they are not used any more."""
-    assert ask(token()) == BOB
+    assert find_user(token()) == BOB
     age = COPY_MAX_AGE.total_seconds()
-    moved.advance(age - 1)
+    both_clocks.advance(age - 1)
     later = {"iat": NOW + age, "exp": NOW + age + 60}
-    assert ask(token(**later)) == BOB
+    assert find_user(token(**later)) == BOB
     assert len(published.requests) == 1
-    moved.advance(1)
-    assert ask(token(jti="a", **later)) == BOB
+    both_clocks.advance(1)
+    assert find_user(token(jti="a", **later)) == BOB
     assert len(published.requests) == 2
     published._reply = answer(b"{}", status=b"500 Internal Server Error")
-    moved.advance(age)
+    both_clocks.advance(age)
     for _ in range(3):
         with pytest.raises(VestibuleUnavailable):
-            ask(token(iat=NOW + 2 * age, exp=NOW + 2 * age + 60))
+            find_user(token(iat=NOW + 2 * age, exp=NOW + 2 * age + 60))
     assert len(published.requests) == 3
     published._reply = answer(keys("one"))
-    moved.advance(RETRY_PAUSE_SECONDS)
-    assert ask(token(iat=NOW + 2 * age, exp=NOW + 2 * age + 60)) == BOB
+    both_clocks.advance(RETRY_PAUSE_SECONDS)
+    assert find_user(token(iat=NOW + 2 * age, exp=NOW + 2 * age + 60)) == BOB
 
 
 @pytest.mark.parametrize(
@@ -321,14 +321,14 @@ def test_unusable_key_set_makes_users_unknown(
     """No user can be verified without a key of the right type."""
     with (
         fake_server(answer(body)) as there,
-        open_backend(there.url, AUDIENCE, 30) as ask,
+        open_backend(there.url, AUDIENCE, 30) as find_user,
         pytest.raises(VestibuleUnavailable),
     ):
-        ask(token())
+        find_user(token())
 
 
 def test_concurrent_coroutines_fetch_keys_once(
-    published: FakeServer, moved: SetClock
+    published: FakeServer, both_clocks: SetClock
 ) -> None:
     """One coroutine fetches, and the others wait."""
     source = async_backend_for(published.url, AUDIENCE, 30)
@@ -347,7 +347,7 @@ def test_concurrent_coroutines_fetch_keys_once(
 
 
 def test_concurrent_threads_fetch_keys_once(
-    published: FakeServer, moved: SetClock
+    published: FakeServer, both_clocks: SetClock
 ) -> None:
     """One thread fetches, and the others wait."""
     source = backend_for(published.url, AUDIENCE, 30)
@@ -366,12 +366,12 @@ def test_token_of_real_vestibule_identifies_user(
         timeout=60,
         headers={"Cookie": live_server.admin_cookie},
     ).headers[HEADER]
-    with open_backend(live_server.url, audience, 30) as ask:
-        assert ask(given) == Principal(
+    with open_backend(live_server.url, audience, 30) as find_user:
+        assert find_user(given) == Principal(
             live_server.ada.id, "ada@example.com", "admin"
         )
-    with open_backend(live_server.url, "other.example", 30) as ask:
-        assert ask(given) is None
+    with open_backend(live_server.url, "other.example", 30) as find_user:
+        assert find_user(given) is None
 
 
 def test_identity_in_process_needs_url(open_backend: Any) -> None:
@@ -384,7 +384,7 @@ def test_identity_in_process_needs_url(open_backend: Any) -> None:
 
 
 def test_token_cache_has_bounded_memory(
-    monkeypatch: pytest.MonkeyPatch, moved: SetClock
+    monkeypatch: pytest.MonkeyPatch, both_clocks: SetClock
 ) -> None:
     """The bound holds for any number of tokens."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)

@@ -43,14 +43,14 @@ def test_adapter_imports_without_other_frameworks(
     name: str, tmp_path: Path
 ) -> None:
     """Nothing else is installed there."""
-    said = run_python(
+    output = run_python(
         SCRIPT,
         tmp_path,
         {"PYTHONPATH": str(ROOT)},
         name,
         *(FRAMEWORKS - NEEDS[name]),
     )
-    assert said == "imported\n"
+    assert output == "imported\n"
 
 
 def test_import_check_detects_hidden_package(tmp_path: Path) -> None:

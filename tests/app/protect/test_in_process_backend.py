@@ -72,8 +72,8 @@ def test_lost_database_makes_user_unknown(
     open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The backend raises an error instead of answering."""
-    with open_backend(None) as ask:
-        assert ask(live_server.cookie) is not None
+    with open_backend(None) as find_user:
+        assert find_user(live_server.cookie) is not None
         close()
         monkeypatch.setenv(
             "DATABASE_URL",
@@ -81,7 +81,7 @@ def test_lost_database_makes_user_unknown(
         )
         for _ in range(2):
             with pytest.raises(VestibuleUnavailable) as refused:
-                ask(live_server.cookie)
+                find_user(live_server.cookie)
             assert "secret" not in str(refused.value)
 
 
@@ -93,8 +93,8 @@ def test_defect_in_backend_fails_closed(
 ) -> None:
     """The traceback goes to the log only."""
     monkeypatch.setattr(in_process, "authenticate", None)
-    with open_backend(None) as ask, pytest.raises(VestibuleUnavailable):
-        ask(live_server.cookie)
+    with open_backend(None) as find_user, pytest.raises(VestibuleUnavailable):
+        find_user(live_server.cookie)
     assert "TypeError" in caplog.text
 
 
@@ -102,11 +102,11 @@ def test_defect_in_cached_lookup_raises_error(
     open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check whether a lookup is immediate does not hide the error."""
-    with open_backend(None) as ask:
-        assert ask(live_server.cookie) is not None
+    with open_backend(None) as find_user:
+        assert find_user(live_server.cookie) is not None
         monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
         with pytest.raises(VestibuleUnavailable, match="an internal error"):
-            ask(live_server.cookie)
+            find_user(live_server.cookie)
 
 
 @pytest.fixture(params=["WAL", "TRUNCATE"])
@@ -192,20 +192,20 @@ def test_event_loop_does_not_wait_for_lookups(
     source = AsyncInProcess(here)
     with asyncio.Runner() as runner:
 
-        def ask(cookie: str) -> Principal | None:
+        def find_user(cookie: str) -> Principal | None:
             """Verify on the event loop of this thread."""
             return runner.run(source.principal(cookie))
 
         for _ in range(3):
-            assert ask(live_server.cookie) is not None
+            assert find_user(live_server.cookie) is not None
         # Thread and event loop each check that nothing was written.
         assert (in_loop[0], in_loop[-1]) == (False, True)
         for cookie in ("theme=dark", f"{COOKIE}=unknown"):
-            assert ask(cookie) is None
+            assert find_user(cookie) is None
         assert in_loop[-2:] == [True, False]
         set_clock.advance(3600)
-        assert ask(live_server.cookie) is not None
+        assert find_user(live_server.cookie) is not None
         assert in_loop[-1:] == [False]
         runner.run(source.close())
-        assert ask(f"{COOKIE}=unknown") is None
+        assert find_user(f"{COOKIE}=unknown") is None
         runner.run(source.close())

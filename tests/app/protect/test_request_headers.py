@@ -143,7 +143,7 @@ def test_cookie_is_sent_as_one_header(open_backend: Any) -> None:
     """No cookie becomes two headers, or none, on the way to Vestibule."""
     with (
         fake_server(answer(GOOD, *NAMING)) as there,
-        open_backend(there.url, timeout=30) as ask,
+        open_backend(there.url, timeout=30) as find_user,
     ):
 
         @settings(max_examples=60, deadline=None)
@@ -159,7 +159,7 @@ def test_cookie_is_sent_as_one_header(open_backend: Any) -> None:
             if presented is None:
                 return
             there.requests.clear()
-            assert ask(presented) is not None
+            assert find_user(presented) is not None
             (arrived,) = there.cookies()
             wanted = value.encode("ascii", "replace").strip(b" \t")
             assert arrived.partition(b":")[2].strip(b" \t") == wanted

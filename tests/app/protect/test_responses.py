@@ -80,10 +80,10 @@ def test_invalid_verify_response_raises_error(
     """The result is neither a user nor anonymous."""
     with (
         fake_server(IMPOSTORS[name]) as there,
-        open_backend(there.url, timeout=30) as ask,
+        open_backend(there.url, timeout=30) as find_user,
     ):
         with pytest.raises(VestibuleUnavailable) as refused:
-            ask("sid=secret")
+            find_user("sid=secret")
         assert "secret" not in str(refused.value)
         assert {lines[0] for lines in there.requests} == {
             f"GET {PATH}?redirect=off HTTP/1.1".encode()
@@ -95,10 +95,10 @@ def test_slow_verify_response_times_out(name: str, open_backend: Any) -> None:
     """The request ends after its time limit."""
     with (
         fake_server(SLOW[name]) as there,
-        open_backend(there.url, timeout=0.5) as ask,
+        open_backend(there.url, timeout=0.5) as find_user,
         pytest.raises(VestibuleUnavailable),
     ):
-        ask("sid=1")
+        find_user("sid=1")
 
 
 def test_refused_connection_raises_error(open_backend: Any) -> None:
@@ -106,20 +106,20 @@ def test_refused_connection_raises_error(open_backend: Any) -> None:
     with fake_server(b"") as there:
         url = there.url
     with (
-        open_backend(url, timeout=30) as ask,
+        open_backend(url, timeout=30) as find_user,
         pytest.raises(VestibuleUnavailable),
     ):
-        ask("sid=1")
+        find_user("sid=1")
 
 
 def test_request_on_closed_connection_is_repeated(open_backend: Any) -> None:
     """The second attempt uses a new connection."""
     with (
         fake_server(ResetAfterFirstResponse()) as there,
-        open_backend(there.url, timeout=30) as ask,
+        open_backend(there.url, timeout=30) as find_user,
     ):
         for _ in range(3):
-            assert ask("sid=1") == BOB
+            assert find_user("sid=1") == BOB
         assert len(there.requests) > 3
 
 
@@ -142,18 +142,18 @@ def test_cookie_of_response_is_not_sent_again(open_backend: Any) -> None:
     good = answer(GOOD, *NAMING, b"Set-Cookie: sid=of-another; Path=/")
     with (
         fake_server(good) as there,
-        open_backend(there.url, timeout=30) as ask,
+        open_backend(there.url, timeout=30) as find_user,
     ):
         for cookie in ("sid=1", "sid=2"):
-            assert ask(cookie) == BOB
+            assert find_user(cookie) == BOB
         assert there.cookies() == [b"Cookie: sid=1", b"Cookie: sid=2"]
 
 
 def test_url_may_have_path_prefix(open_backend: Any) -> None:
     """Vestibule may be served below a path."""
     with fake_server(answer(GOOD, *NAMING)) as there:
-        with open_backend(f"{there.url}/hall/", timeout=30) as ask:
-            assert ask("sid=1") == BOB
+        with open_backend(f"{there.url}/hall/", timeout=30) as find_user:
+            assert find_user("sid=1") == BOB
         assert there.requests[0][0].startswith(b"GET /hall/api/v1/auth_")
 
 

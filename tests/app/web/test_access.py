@@ -84,8 +84,8 @@ def test_anonymous_page_request_redirects_to_sign_in(
             else f"/sign-in?return_to={path.replace('/', '%2F')}"
             "%3Fa%3Db%26c%3D%252F"
         )
-        told = browser.follow(answer).text
-        assert ("You ended this session" in told) is (browser is former)
+        page_text = browser.follow(answer).text
+        assert ("You ended this session" in page_text) is (browser is former)
 
 
 def test_refused_session_is_logged_with_reason(

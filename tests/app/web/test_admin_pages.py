@@ -153,9 +153,9 @@ def test_list_pages_keep_filter(
         )
 
 
-def done(browser: Browser, user: User, deed: str, status: int = 303) -> str:
+def done(browser: Browser, user: User, action: str, status: int = 303) -> str:
     """Confirm and do an action; return the text of the next page."""
-    path = f"/admin/users/{user.id}/{deed}"
+    path = f"/admin/users/{user.id}/{action}"
     assert user.email and user.email in shown(browser, path)
     answer = browser.post(path)
     assert answer.status_code == status, answer.text
@@ -218,7 +218,7 @@ def test_concurrent_admin_actions_leave_user_consistent(
     service: Service,
 ) -> None:
     """Each admin is told the current state."""
-    deeds = (
+    actions = (
         "disable",
         "make-admin",
         "enable",
@@ -228,13 +228,14 @@ def test_concurrent_admin_actions_leave_user_consistent(
         "unlock",
         "delete",
     )
-    admins = [stored_user("admin") for _ in deeds[:2]]
+    admins = [stored_user("admin") for _ in actions[:2]]
     visitors = [
-        signed_in(service, admins[number % 2]) for number in range(len(deeds))
+        signed_in(service, admins[number % 2])
+        for number in range(len(actions))
     ]
     for number in (8, 4):
         user = stored_user()
-        paths = [f"/admin/users/{user.id}/{deed}" for deed in deeds]
+        paths = [f"/admin/users/{user.id}/{action}" for action in actions]
 
         def do(each: int, paths: list[str] = paths) -> TestResponse:
             """Do one of the actions."""
@@ -255,8 +256,8 @@ def test_last_admin_cannot_be_removed_or_demoted(service: Service) -> None:
     """The page says why."""
     admin = stored_user("admin")
     browser = signed_in(service, admin)
-    for deed in ("disable", "make-member", "delete"):
-        assert "last administrator" in done(browser, admin, deed, 409)
+    for action in ("disable", "make-member", "delete"):
+        assert "last administrator" in done(browser, admin, action, 409)
     stored_user("admin")
     answer = browser.post(f"/admin/users/{admin.id}/make-member")
     assert answer.headers["Location"] == "/"
@@ -274,7 +275,7 @@ def test_admin_action_needs_recent_password(
     set_clock.advance(301)
     ends = "/admin/sessions/end"
     forms = [
-        *((f"/admin/users/{user.id}/{deed}", {}) for deed in USER_ACTIONS),
+        *((f"/admin/users/{user.id}/{action}", {}) for action in USER_ACTIONS),
         ("/admin/users/add", {"email": "new@example.com"}),
         (ends, {"session": one.id}),
         ("/admin/sessions/end-all", {"name": "vestibule"}),

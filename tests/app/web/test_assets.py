@@ -167,14 +167,14 @@ def test_start_warns_of_pages_without_sessions(
     """Pages are on and cannot be used."""
     stored_user()
     monkeypatch.setenv("WEB_PAGES", "on")
-    said = "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages"
+    warning = "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages"
     for name, expected in (
         (None, True),
         ("basic_auth", True),
         ("session_auth", False),
     ):
         lines = list(checks.startup_warnings(mechanism_for(name)))
-        assert any(said in line for line in lines) is expected
+        assert any(warning in line for line in lines) is expected
 
 
 @pytest.mark.parametrize(

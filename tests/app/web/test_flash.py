@@ -10,7 +10,7 @@ from vestibule.accounts.password_reset import issue_code
 from vestibule.db.models.user import User
 from vestibule.web.flash import COOKIE, Message
 
-TOLD = "Your password was set. Sign in with it now."
+PASSWORD_SET = "Your password was set. Sign in with it now."
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_flash_message_is_shown_once(service: Service, user: User) -> None:
     """The next page shows it, whichever that is."""
     browser = Browser(service)
     reset(browser, user)
-    assert TOLD in Page(browser.get("/nothing")).text
-    assert TOLD not in browser.get("/sign-in").text
+    assert PASSWORD_SET in Page(browser.get("/nothing")).text
+    assert PASSWORD_SET not in browser.get("/sign-in").text
 
 
 def test_forged_flash_cookie_shows_no_text(
@@ -76,10 +76,12 @@ def test_flash_cookie_has_flags_of_session_cookie(
 def test_each_flash_code_has_a_message(service: Service, user: User) -> None:
     """It holds in both languages."""
     for language in ("en", "fr"):
-        told = set()
+        sentences = set()
         for notice in Message:
             browser = Browser(service, **{"Accept-Language": language})
             browser.client.set_cookie(COOKIE, notice.value)
             answer = browser.get("/signed-out")
-            told.add(answer.text.split('role="status">')[1].split("</p>")[0])
-        assert len(told) == len(Message)
+            sentences.add(
+                answer.text.split('role="status">')[1].split("</p>")[0]
+            )
+        assert len(sentences) == len(Message)

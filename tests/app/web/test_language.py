@@ -67,7 +67,7 @@ def test_full_time_names_its_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (1, "1 second"),
         (8, "8 seconds"),
@@ -77,6 +77,6 @@ def test_full_time_names_its_zone() -> None:
         (900, "15 minutes"),
     ],
 )
-def test_wait_is_rounded_up(seconds: int, said: str) -> None:
+def test_wait_is_rounded_up(seconds: int, expected: str) -> None:
     """A shown wait is never too short."""
-    assert format_duration(seconds, "en") == said
+    assert format_duration(seconds, "en") == expected

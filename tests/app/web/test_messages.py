@@ -86,6 +86,8 @@ def test_each_end_reason_has_a_message(build: Build, language: str) -> None:
     service = build("session_db_auth", WEB_PAGES="on")
     headers = {"Accept-Language": language}
     with service.app.test_request_context(headers=headers):
-        told = [end_reason_message(reason) for reason in (*EndReason, None)]
-    assert len(set(told)) == len(EndReason) + 1
-    assert all(text.endswith(".") for text in told)
+        sentences = [
+            end_reason_message(reason) for reason in (*EndReason, None)
+        ]
+    assert len(set(sentences)) == len(EndReason) + 1
+    assert all(text.endswith(".") for text in sentences)

@@ -175,8 +175,8 @@ def test_password_reset_by_code_works_once(service: Service) -> None:
     code = issue_code(user).code.lower().replace("-", " ")
     answer = browser.post("/reset", reset_form(code=code))
     assert answer.headers["Location"] == "/sign-in"
-    told = browser.follow(answer)
-    assert "Your password was set." in told.text
+    next_page = browser.follow(answer)
+    assert "Your password was set." in next_page.text
     assert "Your password was set." not in browser.get("/sign-in").text
     assert UserSession.all() == []
     assert "was reset" in elsewhere.get("/sign-in").text

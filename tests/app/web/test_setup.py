@@ -116,8 +116,8 @@ def test_setup_is_closed_once_a_user_exists(
     for again in (send(client, code), get(client)):
         assert (again.status_code, again.location) == (303, "/")
     stranger = service.client()
-    for ask in (partial(send, stranger, code), partial(get, stranger)):
-        late = ask()
+    for request in (partial(send, stranger, code), partial(get, stranger)):
+        late = request()
         assert (late.status_code, late.location) == (303, "/sign-in")
         assert "The setup is already done" in get(stranger, "/sign-in").text
     assert User.count() == 1

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Each message that the API, the command line and the server can print.
+"""All messages that the API, the command line and the server can print.
 
-Its law: messages are found in the code by how they are said, so that no
-list has to be kept but of what others say. What is filled in at run time
-is `<>`.
+They are found in the code by the calls that produce them; only messages of
+other libraries are listed. A value that is filled in at run time becomes `<>`.
 
-`python -m tests.docs.messages` prints rows for those that
-docs/errors.md lacks.
+`python -m tests.docs.messages` prints rows for messages that docs/errors.md
+lacks.
 """
 
 import ast
@@ -20,24 +19,24 @@ from tests.repo.repository import product_files
 from tests.serving import ROOT
 
 PAGE = ROOT / "docs/errors.md"
-#: Errors whose one text is their message.
+#: Errors and functions whose first argument is the message.
 _ONE_TEXT = frozenset(
     {
-        "Busy",
-        "Failure",
-        "NotStored",
-        "ProofTooOld",
-        "StoreUnavailable",
-        "UsageError",
         "BadParameter",
         "ClickException",
+        "CommandError",
+        "DatabaseUnavailable",
+        "ReauthenticationRequired",
+        "RecordGone",
+        "SchemaMismatch",
+        "ServiceBusy",
+        "UsageError",
         "VestibuleError",
         "WrongPassword",
-        "SchemaBehind",
         "exit",
     }
 )
-#: Modules whose `ValueError` tells what a setting must be.
+#: Modules whose `ValueError` explains an invalid setting.
 _OF_SETTINGS = (
     "vestibule/core/setting_types.py",
     "vestibule/identity/keys.py",
@@ -45,12 +44,12 @@ _OF_SETTINGS = (
 )
 _LOGGED = frozenset({"warning", "error", "exception", "critical"})
 _FILLED = "<>"
-#: Statuses that Flask and Werkzeug call by their names.
+#: Statuses whose message is Werkzeug's name for them.
 _BY_NAME = (400, 401, 403, 405, 413)
 
 
 def texts_of(node: ast.expr) -> list[str]:
-    """Return the texts that an expression may be, or `<>` for any."""
+    """Return the texts that an expression can have, or `<>` for any."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [re.sub(r"%[sdr]", _FILLED, node.value)]
     if isinstance(node, ast.JoinedStr):
@@ -66,7 +65,7 @@ def texts_of(node: ast.expr) -> list[str]:
 
 
 def _pairs(first: ast.expr, second: ast.expr, glue: str) -> list[str]:
-    """Return the texts of two expressions, put together."""
+    """Return the texts of two expressions, joined by `glue`."""
     return [
         f"{one}{glue}{two}"
         for one in texts_of(first)
@@ -74,18 +73,18 @@ def _pairs(first: ast.expr, second: ast.expr, glue: str) -> list[str]:
     ]
 
 
-def _said_by_call(call: ast.Call, path: str) -> list[str]:
-    """Return the messages that a call makes, if it is one that does."""
+def _messages_of_call(call: ast.Call, path: str) -> list[str]:
+    """Return the messages that a call produces."""
     function, arguments = call.func, call.args
     name = getattr(function, "attr", getattr(function, "id", ""))
     if not arguments:
         return []
-    if name in ("InvalidValue", "BadSetting") and len(arguments) > 1:
+    if name in ("InvalidValue", "ConfigurationError") and len(arguments) > 1:
         glue = " " if name == "InvalidValue" else ": "
         return _pairs(arguments[0], arguments[1], glue)
     if name in _ONE_TEXT:
         return texts_of(arguments[0])
-    if name == "Finding" and "GOOD" not in ast.dump(arguments[0]):
+    if name == "CheckResult" and "GOOD" not in ast.dump(arguments[0]):
         return texts_of(arguments[1])
     if name in _LOGGED and "_log" in ast.dump(function):
         return texts_of(arguments[0])
@@ -100,10 +99,10 @@ def _said_by_call(call: ast.Call, path: str) -> list[str]:
     return []
 
 
-def _said_by(node: ast.AST, path: str) -> list[str]:
-    """Return the messages that one piece of code makes."""
+def _messages_of_node(node: ast.AST, path: str) -> list[str]:
+    """Return the messages that a node of the syntax tree produces."""
     if isinstance(node, ast.Call):
-        return _said_by_call(node, path)
+        return _messages_of_call(node, path)
     if isinstance(node, ast.Dict):
         return [
             text
@@ -120,14 +119,15 @@ def _said_by(node: ast.AST, path: str) -> list[str]:
     if (
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
-        and (path == "vestibule/core/errors.py")
+        and path == "vestibule/core/errors.py"
+        and "id='code'" not in ast.dump(node)
     ):
         return texts_of(node.value)
     return []
 
 
-def said() -> Iterator[tuple[str, str]]:
-    """Yield each message and the file that says it."""
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield each message and the file that produces it."""
     for status in _BY_NAME:
         yield (
             str(default_exceptions[status]().name),
@@ -137,8 +137,8 @@ def said() -> Iterator[tuple[str, str]]:
         yield text, "vestibule/cli/__init__.py"
     for file in product_files():
         for node in ast.walk(ast.parse(file.text)):
-            for text in _said_by(node, file.path):
-                # What is all filled in is said by somebody else.
+            for text in _messages_of_node(node, file.path):
+                # A text of placeholders only belongs to another call.
                 if re.search(r"[a-z]", text.replace(_FILLED, "")) and (
                     text != f"vestibule: {_FILLED}"
                 ):
@@ -146,15 +146,15 @@ def said() -> Iterator[tuple[str, str]]:
 
 
 def documented() -> list[str]:
-    """Return the messages of the page's tables, as the code has them."""
+    """Return the messages of the page's tables as in the code."""
     rows = re.findall(r"^\| (`+)(.+?)\1 \| ", PAGE.read_text(), re.MULTILINE)
     return [re.sub(r"<[^>]*>", _FILLED, row) for _, row in rows]
 
 
 def missing() -> dict[str, str]:
-    """Return the messages that the page lacks, and who says them."""
+    """Return the messages that the page lacks, with their files."""
     told = set(documented())
-    return {text: path for text, path in said() if text not in told}
+    return {text: path for text, path in messages() if text not in told}
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from tests.app.contract.transcript import (
     curl,
     error,
     masked,
-    session_cookie,
     reply,
+    session_cookie,
     user_text,
 )
 from tests.conftest import Serve

@@ -12,7 +12,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import cores, desk, gate, logins, look_ups, starts, trust
+from bench import (
+    admin_pages,
+    cores,
+    forward_auth,
+    logins,
+    look_ups,
+    starts,
+    trust,
+)
 from bench.load import Generator
 from bench.rows import Rounds, Row
 from vestibule.db import drivers
@@ -26,12 +34,12 @@ SCENARIOS: dict[str, Scenario] = {
     "watched sessions": trust.watched,
     "throttled logins": trust.throttled,
     "a purge": trust.purged,
-    "the gate": gate.verified,
-    "what gate and pages cost others": gate.ungated,
-    "the gate behind nginx": gate.behind_nginx,
-    "two workers": gate.by_workers,
-    "a million verifies": gate.remembered,
-    "the desk": desk.scales,
+    "forward authentication": forward_auth.verified,
+    "what verify and pages cost others": forward_auth.ungated,
+    "verify behind nginx": forward_auth.behind_nginx,
+    "two workers": forward_auth.by_workers,
+    "a million verifies": forward_auth.remembered,
+    "admin pages": admin_pages.scales,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

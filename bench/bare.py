@@ -29,7 +29,7 @@ def bare_app(length: int) -> Flask:
 
     @app.get("/api/v1/users/me")
     def me() -> Response:
-        """Answer without asking who asks."""
+        """Answer without authentication."""
         return Response(body, mimetype="application/json")
 
     @app.get("/api/v1/status")

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Which core serves and which one makes the load.
+"""The cores: one for the measured server, another for the load.
 
-Its law: what is measured runs on one core alone, and what measures it
-stays off that core where the machine has a second one.
+The measured server runs on one core alone. The load stays off that core
+if the machine has a second one.
 """
 
 import os
 
-#: What this process may use, read before anything is pinned.
+#: The cores of this process, read before anything is pinned.
 ALL = (
     sorted(os.sched_getaffinity(0))
     if hasattr(os, "sched_getaffinity")

@@ -23,21 +23,21 @@ from vestibule.core.digest import digest_of
 from vestibule.db import engine, migrate
 from vestibule.db.models.user import email_key
 from vestibule.db.tables import USER_SESSIONS, USERS, UTCMoment
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
 #: The password of every user. One hash serves all: checking it costs the
 #: same whatever its salt.
 PASSWORD = "correct horse"
-#: How the address of every user ends.
+#: The end of every user's address.
 DOMAIN = "@example.com"
-#: Sessions that are asked for, spread evenly over all that are stored.
+#: Sessions that requests use, spread evenly over all stored ones.
 KNOWN = 1_000
 SESSIONS_PER_USER = 10
 BATCH = 10_000
 
 
 class Known(NamedTuple):
-    """A stored session that can be used, and whom it belongs to."""
+    """A stored session that requests can use, and its user's email."""
 
     session_id: str
     email: str
@@ -102,7 +102,7 @@ def owners_of(count: int) -> int:
 def store(
     connection: Connection, table: Table, rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Insert all `rows` into `table`; make its indexes anew afterwards.
+    """Insert all `rows` into `table`; create its indexes again afterwards.
 
     A digest falls at a random place of its index; sorted at the end, a
     million of them take a third of the time.

@@ -19,7 +19,7 @@ function init(args)
   file:close()
   local wanted = args[2]
   if wanted then
-    -- wrk reads answers for nobody unless this is there.
+    -- wrk reads response bodies only if this function exists.
     response = function(status, _, body)
       if status ~= 200 or not body:find(wanted, 1, true) then
         wrong = wrong + 1

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Load on a server: by wrk where it is installed, else by our own client.
 
-Its law: an answer that is not a good one is no throughput; a run with
-such answers is an error, not a number.
+Only good responses count as throughput: a run with others is an error,
+not a number.
 """
 
 import json

@@ -56,7 +56,7 @@ class House:
         self.beside: list[tuple[Seen, Seen]] = []
 
     def logins(self, seconds: int) -> Speed:
-        """Return how fast people log in when nobody else asks."""
+        """Return the rate of logins without other load."""
         (worker,) = self.server.workers()
         before = cpu_seconds(worker)
         rate = self._generator.run(
@@ -66,7 +66,7 @@ class House:
         return Speed(rate, used * 1000 / (rate * seconds))
 
     def quiet(self, seconds: int) -> float:
-        """Return how many look-ups are answered when nobody logs in."""
+        """Return the rate of look-ups without logins."""
         return self._generator.run(
             self.server.port, self._look_ups, LOOK_UPS, seconds
         ).rate

@@ -19,7 +19,7 @@ class Goal:
     unit: str = ""
 
     def reached(self, value: float) -> bool:
-        """Tell whether `value` keeps to the bound."""
+        """Return True if `value` keeps to the bound."""
         if self.at_most:
             return value <= self.bound
         return value >= self.bound

@@ -130,7 +130,7 @@ def timed_start(server: Server) -> tuple[float, float]:
 
 
 def _first_answer(port: int) -> float:
-    """Return the moment of the first 200 to somebody who asks steadily."""
+    """Return the time of the first 200, while requests are sent steadily."""
     give_up = time.perf_counter() + 30
     while time.perf_counter() < give_up:
         connection = HTTPConnection("127.0.0.1", port, timeout=5)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it costs that sessions are watched, guesses counted, dead ones gone."""
+"""Measures idle timeouts, login throttling and the purge of sessions."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,10 +13,10 @@ from bench.look_ups import FEW, MANY, Target
 from bench.rows import Goal, Rounds, Row, medians, ratios
 from bench.serving import ME, PinnedServer
 
-#: Limits that note each use, and such that note none.
+#: Limits that record each use, and limits that record none.
 WATCHED = {"SESSION_IDLE_TIMEOUT": "1800", "SESSION_TOUCH_INTERVAL": "60"}
 UNWATCHED = {"SESSION_IDLE_TIMEOUT": "0", "SESSION_TOUCH_INTERVAL": "0"}
-#: Seconds ago that the sessions began which are to be purged.
+#: Age in seconds of the sessions to purge.
 LONG_AGO = 1_000_000
 
 

@@ -23,7 +23,7 @@ def me(request: HttpRequest) -> JsonResponse:
 
 
 def admin(request: HttpRequest) -> JsonResponse:
-    """Show what is for admins alone."""
+    """Answer admins only."""
     user = request.META["vestibule.principal"]
     if user.role != "admin":
         raise PermissionDenied

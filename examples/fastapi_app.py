@@ -26,5 +26,5 @@ async def me(user: User) -> dict[str, str]:
 
 @app.get("/admin")
 async def admin(user: Admin) -> dict[str, str]:
-    """Show what is for admins alone."""
+    """Answer admins only."""
     return {"role": user.role}

@@ -29,5 +29,5 @@ def me() -> dict[str, str]:
 @app.get("/admin")
 @role_required("admin")
 def admin() -> dict[str, str]:
-    """Show what is for admins alone."""
+    """Answer admins only."""
     return {"role": current_user.role}

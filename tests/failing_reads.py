@@ -10,7 +10,7 @@ from vestibule.db import events
 
 def fail_second_read(given: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let a file of events be read by twos, and the second look fail."""
-    given.setattr("vestibule.audit.export.BATCH", 2)
+    given.setattr("vestibule.audit.export.EXPORT_BATCH_SIZE", 2)
     found = events.fetch_page
 
     def failing(wanted: Any, most: int, before: int | None = None) -> Any:

@@ -66,6 +66,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 class Server:
     """`python3 -m api.v1.app` on a free port, until `stop` or `kill`."""
 
+    interpreter = sys.executable
     #: What the interpreter is told to run.
     program: tuple[str, ...] = ("-m", "api.v1.app")
 
@@ -90,7 +91,7 @@ class Server:
         self._ready.clear()
         self._is_running = False
         self.process = subprocess.Popen(
-            [sys.executable, *self.program],
+            [self.interpreter, *self.program],
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,

@@ -42,3 +42,8 @@ def recorded() -> Iterator[list[Statement]]:
         yield statements
     finally:
         event.remove(engine, "after_cursor_execute", record)
+
+
+def count_write_transactions(statements: list[Statement]) -> int:
+    """Return how many transactions were begun; reads alone begin none."""
+    return sum(each.text.startswith("BEGIN") for each in statements)

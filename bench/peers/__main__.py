@@ -15,9 +15,9 @@ from rich.table import Table
 
 from bench import cores
 from bench.load import Generator
-from bench.peers import conditions, outside, scenarios
+from bench.peers import environment, installation, scenarios
 from bench.peers.comparison import markdown
-from bench.peers.outside import Outside
+from bench.peers.installation import Installation
 from bench.peers.scenarios import Setting
 from bench.rows import Rounds, Row
 
@@ -77,7 +77,7 @@ def main(
         )
     # A file or a pipe has no width of its own.
     console = Console(width=None if sys.stdout.isatty() else 140)
-    place = installed(folder or outside.default(), console)
+    place = installed(folder or installation.default(), console)
     cores.pin_load()
     # Who ends it by its id ends what it started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -89,7 +89,7 @@ def main(
             Rounds(rounds, seconds),
         )
         rows = measured(setting, only or tuple(SCENARIOS), console)
-    said = conditions.told(place, setting.rounds, setting.left_out)
+    said = environment.footnotes(place, setting.rounds, setting.left_out)
     show(rows, said, as_markdown, console)
 
 
@@ -111,13 +111,13 @@ def measured(
     return rows
 
 
-def installed(folder: Path, console: Console) -> Outside:
+def installed(folder: Path, console: Console) -> Installation:
     """Return the folder with everything installed that can be."""
     try:
-        place = Outside(folder)
+        place = Installation(folder)
         with console.status(f"installing the peers in {folder} ..."):
-            place.install("peers", outside.PEERS)
-            place.install("own", outside.OWN)
+            place.install("peers", installation.PEERS)
+            place.install("own", installation.OWN)
     except (RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if place.has_node():

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from bench.filling import PASSWORD, Known, email_of, filled_apart
 from bench.load import Generator, get
 from bench.look_ups import STORED
-from bench.peers.answers import check_named, check_nobody
-from bench.peers.asked import Asked, LoggedInto
-from bench.peers.household import USERS
+from bench.peers.fixtures import USERS
+from bench.peers.queries import LoginLoad, RouteLoad
+from bench.peers.responses import check_anonymous, check_named
 from bench.serving import LOGIN, ME, VERIFY, BareServer, PinnedServer
 
 USERS_ME = "users/me"
@@ -33,36 +33,38 @@ def running_with(
     return server, known
 
 
-def asked_for(
+def query_of(
     name: str,
     server: PinnedServer,
     known: list[Known],
     path: str,
     generator: Generator,
-) -> Asked:
+) -> RouteLoad:
     """Return a route of ours that was checked and is to be measured."""
     for session_id, email in known[:: max(1, len(known) // USERS)]:
         found = server.request("GET", path, session_id)
         check_named(name, found.status_code, found.text, email)
     for without in (None, "00000000-0000-4000-8000-00000000dead"):
         found = server.request("GET", path, without)
-        check_nobody(
+        check_anonymous(
             name, found.status_code, found.text, [who.email for who in known]
         )
     requests = generator.file([get(path, one.session_id) for one in known])
-    return Asked(
+    return RouteLoad(
         name, server.port, partial(server.workers), requests, generator
     )
 
 
-def reference(folder: Path, running: ExitStack, generator: Generator) -> Asked:
+def reference(
+    folder: Path, running: ExitStack, generator: Generator
+) -> RouteLoad:
     """Start a bare Flask route, which all are measured beside.
 
-    It answers everybody, so no answer of it names anybody.
+    It has no users, so its responses identify none.
     """
     server = BareServer(folder / "bare", _LENGTH)
     running.enter_context(server)
-    return Asked(
+    return RouteLoad(
         BARE,
         server.port,
         partial(server.workers),
@@ -74,7 +76,7 @@ def reference(folder: Path, running: ExitStack, generator: Generator) -> Asked:
 
 def whoami(
     folder: Path, running: ExitStack, generator: Generator, database: str
-) -> list[Asked]:
+) -> list[RouteLoad]:
     """Start what is compared: `users/me`, verify, verify with identity.
 
     And `users/me` on the PostgreSQL that `database` names, if it does.
@@ -84,23 +86,23 @@ def whoami(
         folder / "signing", running, IDENTITY_HEADER="on"
     )
     found = [
-        asked_for(USERS_ME, plain, known, ME, generator),
-        asked_for(VERIFIED, plain, known, VERIFY, generator),
-        asked_for(SIGNED, signing, others, VERIFY, generator),
+        query_of(USERS_ME, plain, known, ME, generator),
+        query_of(VERIFIED, plain, known, VERIFY, generator),
+        query_of(SIGNED, signing, others, VERIFY, generator),
     ]
     if database:
         server, more = running_with(
             folder / "postgresql", running, DATABASE_URL=database
         )
-        found.append(asked_for(ON_POSTGRESQL, server, more, ME, generator))
+        found.append(query_of(ON_POSTGRESQL, server, more, ME, generator))
     return found
 
 
-def logins(folder: Path, running: ExitStack) -> LoggedInto:
+def logins(folder: Path, running: ExitStack) -> LoginLoad:
     """Start a server as it is shipped, which counts guesses too."""
     server, _ = running_with(folder / "ours-logins", running, THROTTLE="on")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return LoggedInto(
+    return LoginLoad(
         "ours",
         server.port,
         partial(server.workers),

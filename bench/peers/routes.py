@@ -8,11 +8,11 @@ from pathlib import Path
 from bench.filling import Known, filled_apart
 from bench.load import Generator, get
 from bench.look_ups import STORED
-from bench.peers.asked import Asked
-from bench.peers.household import USERS
-from bench.peers.outside import APPS, Outside
-from bench.peers.roster import uvicorn
-from bench.peers.served import WHOAMI, Served, started
+from bench.peers.fixtures import USERS
+from bench.peers.installation import APPS, Installation
+from bench.peers.peers import uvicorn
+from bench.peers.queries import RouteLoad
+from bench.peers.server import WHOAMI, PeerServer, started
 from bench.serving import PinnedServer
 from tests.ports import free_port
 from tests.serving import COOKIE, ROOT
@@ -22,11 +22,11 @@ IN_PROCESS = "FastAPI route, deciding in process"
 
 
 def protected(
-    outside: Outside,
+    installation: Installation,
     folder: Path,
     running: ExitStack,
     generator: Generator,
-) -> tuple[Asked, Asked]:
+) -> tuple[RouteLoad, RouteLoad]:
     """Start the same application twice, over one Vestibule's database.
 
     The Vestibule that the first asks shares the serving core with it:
@@ -36,7 +36,7 @@ def protected(
     vestibule = PinnedServer(folder / "asked")
     known = filled_apart(vestibule.env, STORED)
     running.enter_context(vestibule)
-    start = partial(_started, outside, folder, running, known, generator)
+    start = partial(_started, installation, folder, running, known, generator)
     return (
         start(BY_CLIENT, vestibule, vestibule.url),
         start(IN_PROCESS, vestibule, ""),
@@ -44,7 +44,7 @@ def protected(
 
 
 def _started(
-    outside: Outside,
+    installation: Installation,
     folder: Path,
     running: ExitStack,
     known: list[Known],
@@ -52,11 +52,11 @@ def _started(
     name: str,
     vestibule: PinnedServer,
     url: str,
-) -> Asked:
+) -> RouteLoad:
     """Start the application, check it, and return its route."""
-    served = Served(name, free_port(), WHOAMI, folder)
+    served = PeerServer(name, free_port(), WHOAMI, folder)
     command = uvicorn("protected_app", served.port)
-    command[0] = outside.bin("own", command[0])
+    command[0] = installation.bin("own", command[0])
     env = vestibule.env | {
         "PYTHONPATH": f"{APPS}:{ROOT}",
         "PEER_VESTIBULE": url,
@@ -71,4 +71,4 @@ def _started(
         return [*served.pids(), *asked]
 
     requests = generator.file([get(WHOAMI, one.session_id) for one in known])
-    return Asked(name, served.port, pids, requests, generator)
+    return RouteLoad(name, served.port, pids, requests, generator)

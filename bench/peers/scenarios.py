@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The three comparisons: who asks, logins, and a route of FastAPI."""
+"""The three comparisons: authentication, logins, and a route of FastAPI."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from bench.load import Generator, get_with
 from bench.peers import ours, routes
-from bench.peers.asked import Asked, LoggedInto
 from bench.peers.comparison import compared, fastest
-from bench.peers.household import Household, Tenant
-from bench.peers.outside import Outside
-from bench.peers.roster import PEERS, Peer
+from bench.peers.fixtures import Fixtures, RunningPeer
+from bench.peers.installation import Installation
+from bench.peers.peers import PEERS, Peer
+from bench.peers.queries import LoginLoad, RouteLoad
 from bench.rows import Rounds, Row
 
 
@@ -21,35 +21,37 @@ from bench.rows import Rounds, Row
 class Setting:
     """What all comparisons of a run share."""
 
-    outside: Outside
+    installation: Installation
     folder: Path
     generator: Generator
     rounds: Rounds
     #: What could not be measured here, and why.
     left_out: list[str] = field(default_factory=list)
 
-    def tenants(self, household: Household, peers: list[Peer]) -> list[Tenant]:
+    def running_peers(
+        self, fixtures: Fixtures, peers: list[Peer]
+    ) -> list[RunningPeer]:
         """Start those peers that can run here; note the others."""
         able = []
         for peer in peers:
-            lacking = household.missing(peer)
+            lacking = fixtures.missing(peer)
             if lacking is None:
-                able.append(household.move_in(peer))
+                able.append(fixtures.start_peer(peer))
             else:
                 self.left_out.append(f"{peer.name}, which needs {lacking}")
         return able
 
-    def load_of(self, tenant: Tenant) -> Asked:
+    def load_of(self, peer: RunningPeer) -> RouteLoad:
         """Return a peer's route, to be measured."""
-        served = tenant.served
-        return Asked(
-            tenant.peer.name,
+        served = peer.server
+        return RouteLoad(
+            peer.definition.name,
             served.port,
             served.pids,
             self.generator.file(
                 [
                     get_with(served.path, header)
-                    for header in tenant.cookies.values()
+                    for header in peer.cookies.values()
                 ]
             ),
             self.generator,
@@ -57,30 +59,30 @@ class Setting:
 
 
 def whoami(setting: Setting) -> Iterator[Row]:
-    """Yield how many times each peer ours answers who asks."""
+    """Yield how our rate of authenticated requests compares with each peer."""
     with ExitStack() as running:
-        household = Household(
-            setting.outside, setting.folder / "whoami", running
+        fixtures = Fixtures(
+            setting.installation, setting.folder / "whoami", running
         )
-        tenants = setting.tenants(household, list(PEERS))
+        running_peers = setting.running_peers(fixtures, list(PEERS))
         own = ours.whoami(
             setting.folder / "whoami",
             running,
             setting.generator,
-            household.fresh_postgresql(),
+            fixtures.fresh_postgresql(),
         )
         bare = ours.reference(
             setting.folder / "whoami", running, setting.generator
         )
-        theirs = [setting.load_of(tenant) for tenant in tenants]
+        theirs = [setting.load_of(peer) for peer in running_peers]
         interleave(setting.rounds, [bare, *own, *theirs])
-        for tenant in tenants:
-            tenant.served.check(tenant.cookies)
+        for peer in running_peers:
+            peer.server.check(peer.cookies)
     python = fastest(
         [
             one
-            for one, tenant in zip(theirs, tenants, strict=True)
-            if tenant.peer.is_python
+            for one, peer in zip(theirs, running_peers, strict=True)
+            if peer.definition.is_python
         ]
     )
     bounds = {ours.USERS_ME: 7, ours.VERIFIED: 25, ours.SIGNED: 15}
@@ -98,27 +100,27 @@ def whoami(setting: Setting) -> Iterator[Row]:
 
 
 def logins(setting: Setting) -> Iterator[Row]:
-    """Yield how many times each peer ours logs people in."""
+    """Yield how our rate of logins compares with each peer."""
     with ExitStack() as running:
         folder = setting.folder / "logins"
-        household = Household(setting.outside, folder, running)
-        tenants = setting.tenants(
-            household, [peer for peer in PEERS if peer.logs_in]
+        fixtures = Fixtures(setting.installation, folder, running)
+        running_peers = setting.running_peers(
+            fixtures, [peer for peer in PEERS if peer.logs_in]
         )
         own = ours.logins(folder, running)
-        theirs = [_logins_of(tenant) for tenant in tenants]
+        theirs = [_logins_of(peer) for peer in running_peers]
         interleave(setting.rounds, [own, *theirs])
     for one in theirs:
         yield compared(f"logins : {one.name}", own, one, 5, "logins/s")
 
 
-def _logins_of(tenant: Tenant) -> LoggedInto:
+def _logins_of(peer: RunningPeer) -> LoginLoad:
     """Return a peer's login, named with the hash that it computes."""
-    return LoggedInto(
-        f"{tenant.peer.name}, {tenant.hashed}",
-        tenant.served.port,
-        tenant.served.pids,
-        tenant.attempts(),
+    return LoginLoad(
+        f"{peer.definition.name}, {peer.hashed}",
+        peer.server.port,
+        peer.server.pids,
+        peer.attempts(),
     )
 
 
@@ -126,18 +128,18 @@ def fastapi_routes(setting: Setting) -> Iterator[Row]:
     """Yield how a route that Vestibule protects compares in FastAPI."""
     with ExitStack() as running:
         folder = setting.folder / "routes"
-        household = Household(setting.outside, folder, running)
-        tenants = setting.tenants(
-            household,
+        fixtures = Fixtures(setting.installation, folder, running)
+        running_peers = setting.running_peers(
+            fixtures,
             [peer for peer in PEERS if peer.app == "fastapi_users_app"],
         )
         by_client, in_process = routes.protected(
-            setting.outside, folder, running, setting.generator
+            setting.installation, folder, running, setting.generator
         )
-        theirs = [setting.load_of(tenant) for tenant in tenants]
+        theirs = [setting.load_of(peer) for peer in running_peers]
         interleave(setting.rounds, [by_client, in_process, *theirs])
-        for tenant in tenants:
-            tenant.served.check(tenant.cookies)
+        for peer in running_peers:
+            peer.server.check(peer.cookies)
     best = fastest(theirs)
     if best is not None:
         for one, bound in ((by_client, 2), (in_process, 5)):
@@ -146,10 +148,10 @@ def fastapi_routes(setting: Setting) -> Iterator[Row]:
             )
 
 
-def interleave(rounds: Rounds, measured: list[Asked | LoggedInto]) -> None:
+def interleave(rounds: Rounds, measured: list[RouteLoad | LoginLoad]) -> None:
     """Measure all in turn, round by round, after each was warmed up."""
     for one in measured:
-        if isinstance(one, Asked):
+        if isinstance(one, RouteLoad):
             one.warm_up()
     rounds.interleaved(
         *(partial(one.measure, rounds.seconds) for one in measured)

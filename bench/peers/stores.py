@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.ports import free_port
 
-_PATIENCE = 30
+_MAX_WAIT_SECONDS = 30
 
 
 class Redis:
@@ -38,7 +38,7 @@ class Redis:
             ],
             stdout=subprocess.DEVNULL,
         )
-        give_up = time.monotonic() + _PATIENCE
+        give_up = time.monotonic() + _MAX_WAIT_SECONDS
         while time.monotonic() < give_up:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -56,4 +56,4 @@ class Redis:
     def stop(self) -> None:
         """End the server and wait for its end."""
         self._process.terminate()
-        self._process.wait(_PATIENCE)
+        self._process.wait(_MAX_WAIT_SECONDS)

@@ -12,11 +12,11 @@ from tests.asvs.service import Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.serving import ME
 from vestibule.db.models.user_session import UserSession
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
 FORKED = """
 import os, sys
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 new_session_id()
 for _ in range(4):
     pid = os.fork()

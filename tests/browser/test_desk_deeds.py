@@ -46,13 +46,13 @@ def test_somebody_is_kept_out_and_let_in(desk: Visitor, bob: User) -> None:
     enter(other, bob)
     desk.open(own(bob))
     desk.follow("Disable…")
-    desk.sees("All sessions end at once")
+    desk.sees("All sessions end immediately")
     desk.follow("Cancel")
     desk.is_at(own(bob))
     other.open("/account")
     desk.follow("Disable…")
     desk.press("Disable")
-    told(desk, "The user is disabled and signed out.")
+    told(desk, "The user was disabled and signed out.")
     expect(desk.page.locator(".lead .badge")).to_have_text("Disabled")
     is_out(other, "Your account is disabled.")
     other.fill(email=str(bob.email), password=PASSWORD)
@@ -60,7 +60,7 @@ def test_somebody_is_kept_out_and_let_in(desk: Visitor, bob: User) -> None:
     other.sees("The email or the password is wrong.")
     desk.follow("Enable…")
     desk.press("Enable")
-    told(desk, "The user may sign in again.")
+    told(desk, "The user can sign in again.")
     expect(desk.page.locator(".lead .badge")).to_have_count(0)
     other.sign_in(str(bob.email), PASSWORD)
 
@@ -79,7 +79,7 @@ def test_somebody_becomes_an_admin_and_a_member(
     ):
         desk.follow(f"{button}…")
         desk.press(button)
-        told(desk, "The role is changed.")
+        told(desk, "The role was changed.")
         expect(desk.page.locator("main .lead")).to_contain_text(role)
         other.open("/admin", status)
 
@@ -98,20 +98,20 @@ def test_nobody_has_to_wait(desk: Visitor, bob: User) -> None:
     """The wait is shown, and lifted with the failures."""
     fail(bob)
     desk.open(own(bob))
-    desk.sees("Has to wait")
-    desk.follow("Lift the wait…")
-    desk.press("Lift the wait")
-    told(desk, "Nobody has to wait for this user now.")
-    expect(desk.page.locator("main")).not_to_contain_text("Has to wait")
-    expect(link(desk, "Lift the wait…")).to_have_count(0)
+    desk.sees("Must wait")
+    desk.follow("Unlock sign-in…")
+    desk.press("Unlock sign-in")
+    told(desk, "Sign-in was unlocked for this user.")
+    expect(desk.page.locator("main")).not_to_contain_text("Must wait")
+    expect(link(desk, "Unlock sign-in…")).to_have_count(0)
 
 
 def test_a_code_for_who_forgot_the_password(desk: Visitor, bob: User) -> None:
     """It is shown once, and its holder comes in by it."""
     desk.open(own(bob))
-    desk.follow("Code for a new password…")
+    desk.follow("Issue a reset code…")
     expect(desk.page.locator("#code")).to_have_count(0)
-    desk.press("Show the code")
+    desk.press("Issue the code")
     code = desk.page.locator("#code").inner_text()
     other = desk.companion()
     other.open("/reset")
@@ -130,11 +130,11 @@ def test_somebody_is_deleted(desk: Visitor, bob: User) -> None:
     enter(other, bob)
     desk.open(own(bob))
     desk.follow("Delete…")
-    desk.press("Delete for good")
+    desk.press("Delete permanently")
     desk.is_at("/admin")
-    told(desk, "The user is deleted.")
+    told(desk, "The user was deleted.")
     desk.open(f"/admin?q={bob.email}")
-    desk.sees("Nothing is found.")
+    desk.sees("No results.")
     desk.open(own(bob), 404)
     assert User.get(bob.id) is None
     other.page.goto("/account")
@@ -151,17 +151,17 @@ def test_sessions_of_somebody_are_ended(desk: Visitor, bob: User) -> None:
     expect(ends).to_have_count(3)
     # The newest stands first.
     ends.first.click()
-    desk.sees("Whoever uses it is signed out at once.")
+    desk.sees("The browser that uses this session is signed out immediately.")
     desk.press("End this session")
-    told(desk, "The session is ended.")
+    told(desk, "The session was ended.")
     expect(ends).to_have_count(2)
     is_out(others[2], "An administrator ended this session.")
     for other in others[:2]:
         other.open("/account")
     desk.follow("End all…")
     desk.press("End all sessions")
-    told(desk, "The sessions are ended.")
-    desk.sees("Signed in nowhere.")
+    told(desk, "The sessions were ended.")
+    desk.sees("There are no live sessions.")
     for other in others[:2]:
         is_out(other, "An administrator ended this session.")
 
@@ -192,12 +192,12 @@ def test_an_old_login_has_to_be_proved(
     assert stored is not None and stored.role == "member"
     visitor.fill(password=PASSWORD)
     visitor.press(button)
-    told(visitor, "The role is changed.")
+    told(visitor, "The role was changed.")
     visitor.follow("Make a member…")
     visitor.sees("Make this user a member?")
     expect(field).to_have_count(0)
     visitor.press("Make a member")
-    told(visitor, "The role is changed.")
+    told(visitor, "The role was changed.")
     (after,) = (
         each
         for each in visitor.context.cookies()
@@ -215,7 +215,7 @@ def test_the_last_admin_stays(town: Town, visit: Visit, script: bool) -> None:
     for name, button in (
         ("Make a member…", "Make a member"),
         ("Disable…", "Disable"),
-        ("Delete…", "Delete for good"),
+        ("Delete…", "Delete permanently"),
     ):
         visitor.open(own(town.chief))
         visitor.follow(name)

@@ -68,7 +68,7 @@ def test_a_list_is_leafed_through(
     assert len(set(first)) == PAGE_ROWS
     expect(visitor.page.locator(".pager a")).to_have_count(1)
     visitor.follow("Next page")
-    back = visitor.page.get_by_role("link", name="To the first page")
+    back = visitor.page.get_by_role("link", name="First page")
     expect(back).to_be_visible()
     expect(visitor.page.locator(f"[name='{name}']")).to_have_value(value)
     second = shown()
@@ -103,7 +103,7 @@ def test_users_are_searched_and_filtered(visitor: Visitor, town: Town) -> None:
         assert len(found(visitor)) == 1
     visitor.fill(q=NOBODY)
     visitor.press("Search")
-    visitor.sees("Nothing is found.")
+    visitor.sees("No results.")
     expect(visitor.page.locator(ROWS)).to_have_count(0)
 
 
@@ -119,10 +119,10 @@ def test_sessions_and_events_are_filtered(
     expect(visitor.page.locator(ROWS)).to_have_count(13)
     visitor.fill(device="iPhone")
     visitor.press("Search")
-    visitor.sees("Nothing is found.")
+    visitor.sees("No results.")
     visitor.fill(user="", device="", network="nowhere")
     visitor.press("Search")
-    visitor.sees("This cannot be searched for.")
+    visitor.sees("This value is not valid.")
     visitor.open("/admin/events")
     visitor.page.locator("[name='kind']").select_option("password_reset")
     since = clock.now() - timedelta(hours=2)
@@ -136,7 +136,7 @@ def test_sessions_and_events_are_filtered(
     )
     visitor.fill(until=since.strftime("%Y-%m-%dT%H:%M"))
     visitor.press("Search")
-    visitor.sees("Nothing is found.")
+    visitor.sees("No results.")
 
 
 def test_events_are_taken_home(visitor: Visitor, town: Town) -> None:
@@ -180,7 +180,7 @@ def test_figures_of_each_period(visitor: Visitor) -> None:
         cells = logins.locator("td").all_inner_texts()
         assert len(cells) == slots == logins.locator("rect").count()
         total = sum(int(cell.replace(",", "")) for cell in cells)
-        said = f"In all {total:,}."
+        said = f"Total: {total:,}."
         expect(logins.locator("p").first).to_contain_text(said)
 
 
@@ -198,7 +198,7 @@ def test_a_member_learns_nothing(
     assert "/admin" not in nothing
     paths = list(
         admin_urls(
-            routes, "GET", user_id=[town.bob.id], deed=list(USER_ACTIONS)
+            routes, "GET", user_id=[town.bob.id], action=list(USER_ACTIONS)
         )
     )
     assert len(paths) > len(USER_ACTIONS)

@@ -44,7 +44,7 @@ def test_from_the_printed_address_to_an_ended_session(
     )
     row.locator("summary").click()
     row.get_by_role("button", name="End this session").click()
-    first.sees("You are signed in nowhere else.")
+    first.sees("You have no other sessions.")
     second.follow("Activity")
     second.is_at("/sign-in")
     second.sees("You ended this session from another device.")

@@ -18,11 +18,11 @@ from vestibule.accounts.first_admin import SETUP_CODE_LIFETIME
 each_language = pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
 _DEFECT = """
 from api.v1 import app
-from vestibule.web.access import open_to_all, pages
+from vestibule.web.routes import pages, public
 
 
 @pages.get("/defect")
-@open_to_all
+@public
 def defect():
     raise RuntimeError("a defect")
 
@@ -100,7 +100,7 @@ def test_a_code_that_grew_old(
     check(visitor, locale)
     expect(visitor.page.locator("input")).to_have_count(0)
     if locale == "en-GB":
-        visitor.sees("Start the server again: it prints a new code.")
+        visitor.sees("Restart the server: it prints a new code.")
     assert code not in visitor.page.content()
 
 

@@ -42,7 +42,7 @@ def test_one_ends_the_session_of_the_other(
     expect(rows(laptop)).to_have_count(2)
     own, other = rows(laptop).all()
     expect(own).to_contain_text("on Linux")
-    expect(own).to_contain_text("This device")
+    expect(own).to_contain_text("This session")
     expect(own.get_by_role("button")).to_have_count(0)
     expect(other).to_contain_text("Chrome on Android")
     expect(other).to_contain_text("127.0.0.1")
@@ -80,7 +80,7 @@ def test_all_others_end_at_once(
     expect(rows(laptop)).to_have_count(3)
     laptop.page.get_by_text("End all others").click()
     laptop.press("End all other sessions")
-    laptop.sees("You are signed in nowhere else.")
+    laptop.sees("You have no other sessions.")
     expect(rows(laptop)).to_have_count(1)
     for other in others:
         other.page.reload()

@@ -138,7 +138,7 @@ def test_who_is_signed_in_is_told(
     visitor.sign_in(email_of(bob), PASSWORD)
     visitor.open("/sign-in")
     visitor.sees(email_of(bob))
-    visitor.follow("Go on")
+    visitor.follow("Continue")
     visitor.is_at("/account")
     visitor.open("/sign-in")
     visitor.press("Use another account")

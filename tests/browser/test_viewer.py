@@ -35,7 +35,7 @@ def test_a_person_tries_the_api(
     """Not signed in, signed in by the cookie, and signed out again."""
     visitor = visit(house, **options)
     visitor.open("/docs")
-    visitor.sees("Nobody is signed in.")
+    visitor.sees("You are not signed in.")
     entry = operation(visitor, "showMe")
     entry.get_by_role("button", name="Send GET").click()
     expect(entry).to_contain_text("401")
@@ -53,7 +53,7 @@ def test_a_person_tries_the_api(
     assert visitor.obstacles() == []
     assert visitor.overflow() == 0
     visitor.press("Sign out")
-    visitor.sees("Nobody is signed in.")
+    visitor.sees("You are not signed in.")
     loaded = User.get(bob.id)
     assert loaded is not None
     assert loaded.first_name == "Bob"
@@ -88,6 +88,6 @@ def test_it_asks_by_basic_credentials(visit: Visit, open_house: Open) -> None:
     entry.get_by_role("button", name="Send GET").click()
     expect(entry.locator("pre").first).to_contain_text(user.id)
     visitor.press("Sign out")
-    visitor.sees("Nobody is signed in.")
+    visitor.sees("You are not signed in.")
     entry.get_by_role("button", name="Send GET").click()
     expect(entry).to_contain_text("401")

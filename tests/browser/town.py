@@ -15,6 +15,7 @@ import pytest
 
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.serving import Server
+from vestibule.accounts.permissions import Actor
 from vestibule.accounts.throttle import reset_failures, throttle
 from vestibule.accounts.users import set_role
 from vestibule.admin.filters import MAX_ROWS_SCANNED
@@ -91,7 +92,7 @@ def inhabited(folder: Path, settings: dict[str, str]) -> Iterator[Town]:
 def fail(user: User, address: str = "192.0.2.9") -> None:
     """Count failures to sign in, so many that one has to wait."""
     for _ in range(12):
-        throttle().attempt(str(user.email), address).fail()
+        throttle().attempt(str(user.email), Actor(address=address)).fail()
 
 
 def forgive(user: User) -> None:

@@ -21,9 +21,9 @@ from tests.docs.expectation import fault_of
 from tests.docs.terminal import Step, Terminal, steps_of
 from tests.e2e.forward_auth.certificates import write_certificate
 from tests.e2e.forward_auth.proxies import Caddy, Nginx, Proxy
+from vestibule.checks.startup import check_settings
 from vestibule.core import settings
 from vestibule.mechanisms import mechanism_for
-from vestibule.server.checks import check_settings
 
 #: Languages of our own blocks, and the tests that read them.
 READ_ELSEWHERE = {

@@ -84,8 +84,8 @@ def _messages_of_call(call: ast.Call, path: str) -> list[str]:
         return _pairs(arguments[0], arguments[1], glue)
     if name in _ONE_TEXT:
         return texts_of(arguments[0])
-    if name == "CheckResult" and "GOOD" not in ast.dump(arguments[0]):
-        return texts_of(arguments[1])
+    if name == "CheckResult" and "GOOD" not in ast.dump(arguments[1]):
+        return texts_of(arguments[2])
     if name in _LOGGED and "_log" in ast.dump(function):
         return texts_of(arguments[0])
     if name == "ValueError" and path in _OF_SETTINGS:
@@ -111,15 +111,10 @@ def _messages_of_node(node: ast.AST, path: str) -> list[str]:
             for text in texts_of(value)
         ]
     if (
-        isinstance(node, ast.Yield)
-        and node.value
-        and (path == "vestibule/server/checks.py")
-    ):
-        return texts_of(node.value)
-    if (
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
         and path == "vestibule/core/errors.py"
+        # A code is for programs and is no message.
         and "id='code'" not in ast.dump(node)
     ):
         return texts_of(node.value)

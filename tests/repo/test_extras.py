@@ -19,6 +19,9 @@ MODULES = {
     # It has no module of its own, but either of the two middlewares.
     "django": ("wsgi", "asgi"),
 }
+#: The extra of the service, which brings `vestibule.protect` in process.
+SERVER = "server"
+IN_PROCESS = "vestibule.protect.in_process"
 PACKAGE = "vestibule.protect"
 
 
@@ -32,30 +35,47 @@ def names_of(needs: list[str]) -> set[str]:
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BASE = names_of(PROJECT["dependencies"])
 EXTRAS = {
     extra: names_of(needs)
     for extra, needs in PROJECT["optional-dependencies"].items()
 }
 
 
-def reached(*modules: str) -> dict[str, set[str]]:
-    """Return what each module that these lead to in the package imports.
+def imports_of(module: str) -> set[str] | None:
+    """Return what a module of ours imports; `None` if it is no module.
 
-    Imports within functions count: they are made when a request comes.
+    Imports within functions count in `vestibule.protect`: they are made
+    when a request comes. Elsewhere they are those of the service.
+    """
+    file = ROOT / f"{module.replace('.', '/')}.py"
+    if not file.is_file():
+        return None
+    tree = ast.parse(file.read_text())
+    if not module.startswith(PACKAGE):
+        tree.body = [
+            node
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+    return set(imported(tree))
+
+
+def reached(*modules: str) -> dict[str, set[str]]:
+    """Return what each module imports that an application gets to.
+
+    What is asked in process is left out: it needs the service.
     """
     found: dict[str, set[str]] = {}
-    waiting = list(modules)
+    waiting = [f"{PACKAGE}.{module}" for module in modules]
     while waiting:
         module = waiting.pop()
-        file = ROOT / PACKAGE.replace(".", "/") / f"{module}.py"
-        if module in found or not file.is_file():
+        if module in found or module == IN_PROCESS:
             continue
-        found[module] = set(imported(ast.parse(file.read_text())))
-        waiting += [
-            name.removeprefix(f"{PACKAGE}.")
-            for name in found[module]
-            if name.startswith(f"{PACKAGE}.")
-        ]
+        names = imports_of(module)
+        if names is not None:
+            found[module] = names
+            waiting += [name for name in names if name.startswith("vestibule")]
     return found
 
 
@@ -75,7 +95,7 @@ def needed_by(*modules: str) -> set[str]:
 
 def test_each_extra_is_looked_at() -> None:
     """No extra is for modules that the tests do not know of."""
-    assert set(EXTRAS) == set(MODULES)
+    assert set(EXTRAS) == {*MODULES, SERVER}
 
 
 @pytest.mark.parametrize("extra", MODULES)
@@ -84,12 +104,26 @@ def test_an_extra_is_what_its_modules_import(extra: str) -> None:
 
     What the package itself needs, or the framework, is there already.
     """
-    there = names_of(PROJECT["dependencies"] + (requires(extra) or []))
+    there = BASE | names_of(requires(extra) or [])
     needed = needed_by(*MODULES[extra]) - there
     assert EXTRAS[extra] == needed | {extra}
 
 
+def test_the_client_needs_what_it_declares() -> None:
+    """The middleware of WSGI imports the base dependencies and no more.
+
+    PyJWT imports cryptography itself, to check a signature.
+    """
+    assert needed_by("wsgi") | {"cryptography"} == BASE
+
+
 def test_imports_within_functions_are_seen() -> None:
     """A module that is imported late is looked at as any other."""
-    assert "aiohttp" in reached("asgi")["async_wire"]
-    assert "urllib3" in reached("flask")["wire"]
+    late = reached("asgi")["vestibule.protect.async_http_client"]
+    assert "aiohttp" in late
+    assert "urllib3" in reached("flask")["vestibule.protect.http_client"]
+
+
+def test_modules_below_protect_are_seen() -> None:
+    """What the adapters import from the rest of Vestibule counts too."""
+    assert "vestibule.identity.header" in reached("wsgi")

@@ -19,7 +19,7 @@ from vestibule.web.i18n import FOLDER, LANGUAGES
 
 _METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 _OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
-_KEYWORDS = {**DEFAULT_KEYWORDS, "marked": None}
+_KEYWORDS = {**DEFAULT_KEYWORDS, "N_": None}
 _NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 TRANSLATED = LANGUAGES[1:]
 

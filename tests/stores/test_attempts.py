@@ -10,7 +10,8 @@ from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.accounts import throttle as throttling
 from vestibule.accounts.authentication import check_credentials, hash_queue
-from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.accounts.permissions import Actor
+from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.core.errors import DatabaseUnavailable, Throttled
 from vestibule.db import engine
 from vestibule.db.models.user import User
@@ -29,7 +30,7 @@ def fresh_throttle() -> Iterator[None]:
     """Begin with a throttle that saw nothing yet, and from nowhere."""
     throttling.throttle.cache_clear()
     yield
-    set_client(UNKNOWN_CLIENT)
+    set_client(LOCAL_CLIENT)
     throttling.throttle.cache_clear()
 
 
@@ -75,8 +76,12 @@ def attempt(
     email: str = EMAIL, password: str = "wrong", ip: str | None = HOME
 ) -> User | None:
     """Check credentials that come from a client at `ip`."""
-    set_client(ClientInfo(ip))
-    return check_credentials(User.search({"email": email}), email, password)
+    return check_credentials(
+        User.search({"email": email}),
+        email,
+        password,
+        actor=Actor(address=ip, is_local=ip is None),
+    )
 
 
 def fail(times: int, email: str = EMAIL, ip: str = HOME) -> None:

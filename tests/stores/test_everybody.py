@@ -2,7 +2,7 @@
 """Everybody's sessions, in every store: by page, network and name."""
 
 from tests.stores.conftest import Make
-from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
 from vestibule.sessions.session import EndReason
 
 
@@ -16,7 +16,7 @@ def _begun(make: Make, number: int) -> list[str]:
         found = make().store.find(session_id)
         assert found is not None
         handles.append(found.id)
-    set_client(UNKNOWN_CLIENT)
+    set_client(LOCAL_CLIENT)
     return handles
 
 

@@ -19,8 +19,14 @@ from vestibule.accounts.first_admin import (
     has_setup_code,
     needs_first_admin,
 )
+from vestibule.accounts.permissions import Actor
 from vestibule.accounts.users import new_user
-from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.core.client_info import (
+    LOCAL_CLIENT,
+    ClientInfo,
+    current_client,
+    set_client,
+)
 from vestibule.core.errors import InvalidValue, Throttled, WrongCode
 from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
@@ -42,7 +48,7 @@ def from_outside() -> Iterator[None]:
     """Let the guesses of a test come from a network."""
     set_client(ClientInfo("192.0.2.7"))
     yield
-    set_client(UNKNOWN_CLIENT)
+    set_client(LOCAL_CLIENT)
 
 
 def offered() -> SetupCode:
@@ -55,7 +61,7 @@ def offered() -> SetupCode:
 def refused(code: str) -> None:
     """Check that this code makes no admin."""
     with pytest.raises(WrongCode, match=r"^wrong or expired code$"):
-        create_first_admin(code, EMAIL, GOOD)
+        create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
 
 
 def test_a_code_is_random_and_kept_as_a_digest() -> None:
@@ -76,7 +82,14 @@ def test_a_code_makes_one_admin() -> None:
     assert not has_setup_code()
     code, other = offered().code, offered().code
     assert has_setup_code()
-    made = create_first_admin(f" {code.lower()} ", EMAIL, GOOD, "Ada", "L.")
+    made = create_first_admin(
+        f" {code.lower()} ",
+        EMAIL,
+        GOOD,
+        "Ada",
+        "L.",
+        actor=Actor.at(current_client()),
+    )
     stored = User.get(made.id)
     assert stored is not None
     assert stored.role == Role.ADMIN
@@ -94,7 +107,7 @@ def test_a_code_makes_one_admin() -> None:
 def test_codes_of_other_servers_go_on() -> None:
     """The first of two that were printed works as well as the second."""
     first, _ = offered().code, offered().code
-    create_first_admin(first, EMAIL, GOOD)
+    create_first_admin(first, EMAIL, GOOD, actor=Actor.at(current_client()))
     assert User.count() == 1
 
 
@@ -105,7 +118,7 @@ def test_what_is_no_code_is_refused(wrong: str) -> None:
     refused(wrong)
     refused(code + "0")
     assert User.count() == 0
-    create_first_admin(code, EMAIL, GOOD)
+    create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
 
 
 def test_a_code_ends_when_there_is_a_user() -> None:
@@ -126,7 +139,7 @@ def test_a_code_works_for_half_an_hour(
     set_clock.advance(age)
     assert has_setup_code() is works
     if works:
-        create_first_admin(code, EMAIL, GOOD)
+        create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
     else:
         refused(code)
     assert User.count() == works
@@ -190,11 +203,11 @@ def test_what_cannot_be_taken_leaves_the_code(
     """Who has the code is told which field; who has not is not."""
     code = offered().code
     with pytest.raises(InvalidValue) as caught:
-        create_first_admin(code, *given)
+        create_first_admin(code, *given, actor=Actor.at(current_client()))
     assert caught.value.field == field
     with pytest.raises(WrongCode):
-        create_first_admin("wrong", *given)
-    create_first_admin(code, EMAIL, GOOD)
+        create_first_admin("wrong", *given, actor=Actor.at(current_client()))
+    create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
 
 
 @pytest.mark.usefixtures("from_outside")
@@ -204,16 +217,16 @@ def test_guesses_are_throttled(set_clock: SetClock) -> None:
     for _ in range(4):
         refused("wrong")
     with pytest.raises(Throttled) as caught:
-        create_first_admin(code, EMAIL, GOOD)
+        create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
     assert caught.value.retry_after == 1
     set_clock.advance(1)
     refused("wrong")
     set_clock.advance(1)
     with pytest.raises(Throttled):
-        create_first_admin(code, EMAIL, GOOD)
+        create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
     assert User.count() == 0
     set_clock.advance(1)
-    create_first_admin(code, EMAIL, GOOD)
+    create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
 
 
 @pytest.mark.parametrize("codes", [1, 4])
@@ -225,7 +238,10 @@ def test_of_four_at_once_one_makes_the_admin(codes: int) -> None:
         """Make an admin of one's own; tell if it worked."""
         try:
             create_first_admin(
-                offers[number % codes], f"a{number}@example.com", GOOD
+                offers[number % codes],
+                f"a{number}@example.com",
+                GOOD,
+                actor=Actor.at(current_client()),
             )
         except WrongCode:
             return False

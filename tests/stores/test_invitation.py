@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from vestibule.accounts.password_reset import set_forgotten_password
+from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.users import invite
 from vestibule.core.errors import DatabaseUnavailable, DuplicateEmail
 from vestibule.db.engine import database
@@ -31,7 +32,9 @@ def test_who_got_no_code_is_no_user() -> None:
     assert User.count() == 0
     _rename("made_at", "created_at")
     invited = invite(EMAIL, "Bob", "Dylan")
-    set_forgotten_password(EMAIL, invited.code.code, "violet umbrella")
+    set_forgotten_password(
+        EMAIL, invited.code.code, "violet umbrella", actor=LOCAL
+    )
     stored = User.get(invited.user.id)
     assert stored is not None
     assert stored.display_name() == "Bob Dylan"
@@ -43,5 +46,7 @@ def test_an_email_that_is_taken_is_invited_once() -> None:
     invited = invite(EMAIL)
     with pytest.raises(DuplicateEmail):
         invite(EMAIL.upper())
-    set_forgotten_password(EMAIL, invited.code.code, "violet umbrella")
+    set_forgotten_password(
+        EMAIL, invited.code.code, "violet umbrella", actor=LOCAL
+    )
     assert User.count() == 1

@@ -9,7 +9,7 @@ import pytest
 
 from tests.clocks import SetClock
 from tests.threads import at_once
-from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions import memory
 from vestibule.sessions.lifetime import Limits
@@ -181,7 +181,7 @@ def test_a_list_leaves_the_record_of_a_login_as_it_is() -> None:
     records.store = store = MemoryStore({"new": "abcde"}, known)
     set_client(ClientInfo(None, None, "password"))
     (listed,) = store.listed("abcde")
-    set_client(UNKNOWN_CLIENT)
+    set_client(LOCAL_CLIENT)
     assert listed.authenticated_at is not None
     assert store.find("new") is listed
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.threads import at_once
 from vestibule.accounts.credentials import change_password
+from vestibule.accounts.permissions import LOCAL
 from vestibule.core.errors import WrongPassword
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -30,7 +31,7 @@ def test_all_end_but_one_that_gets_a_new_id(user: User) -> None:
     assert mine is not None and other is not None
     UserSession(user_id=user.id).save()
     stranger = auth.create_session("somebody else")
-    renewed = change_password(user, OLD, NEW, auth.store, mine)
+    renewed = change_password(user, OLD, NEW, auth.store, mine, actor=LOCAL)
     assert renewed is not None
     assert auth.user_id_for_session_id(renewed) == user.id
     assert UserSession.count() == 2
@@ -47,7 +48,9 @@ def test_without_a_session_there_is_none_to_renew(
     auth = SessionDBAuth()
     other = auth.create_session(user.id)
     store = auth.store
-    assert change_password(user, OLD, NEW, store, session_id) is None
+    assert (
+        change_password(user, OLD, NEW, store, session_id, actor=LOCAL) is None
+    )
     assert auth.user_id_for_session_id(other) is None
     stored = User.get(user.id)
     assert stored is not None and stored.is_valid_password(NEW)
@@ -65,7 +68,12 @@ def test_of_two_at_once_one_counts(user: User) -> None:
         assert mine is not None
         try:
             return change_password(
-                mine, OLD, f"{NEW} {number}", auth.store, ids[number]
+                mine,
+                OLD,
+                f"{NEW} {number}",
+                auth.store,
+                ids[number],
+                actor=LOCAL,
             )
         except WrongPassword:
             return None

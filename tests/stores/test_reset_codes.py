@@ -16,6 +16,7 @@ from vestibule.accounts.password_reset import (
     issue_code,
     set_forgotten_password,
 )
+from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.users import disable, enable
 from vestibule.core import passwords
 from vestibule.core.errors import InvalidValue, WrongCode
@@ -52,7 +53,7 @@ def has_password(user: User, password: str) -> bool:
 def refused(code: str, email: str = EMAIL) -> None:
     """Check that this code sets no password."""
     with pytest.raises(WrongCode, match=r"^wrong or expired code$"):
-        set_forgotten_password(email, code, NEW)
+        set_forgotten_password(email, code, NEW, actor=LOCAL)
 
 
 def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
@@ -70,7 +71,7 @@ def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
 def test_a_code_sets_the_password_once(bob: User) -> None:
     """Then it is used up, and every session has ended."""
     code = issue_code(bob).code
-    set_forgotten_password(EMAIL, code, NEW)
+    set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
     assert has_password(bob, NEW)
     assert UserSession.count() == 0
     refused(code)
@@ -90,7 +91,7 @@ def test_a_code_may_be_typed_in_other_ways(
 ) -> None:
     """Case, hyphens, blanks and lookalikes make no difference."""
     code = typed(issue_code(bob).code)
-    set_forgotten_password(f" {EMAIL.upper()}", code, NEW)
+    set_forgotten_password(f" {EMAIL.upper()}", code, NEW, actor=LOCAL)
     assert has_password(bob, NEW)
 
 
@@ -106,14 +107,14 @@ def test_what_is_wrong_is_refused_alike(bob: User) -> None:
         refused(code, email)
     assert has_password(bob, "correct horse")
     assert UserSession.count() == 1
-    set_forgotten_password(EMAIL, code, NEW)
+    set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
 def test_the_next_code_kills_the_one_before(bob: User) -> None:
     """One code for each user, the last one."""
     before, code = issue_code(bob).code, issue_code(bob).code
     refused(before)
-    set_forgotten_password(EMAIL, code, NEW)
+    set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
 @pytest.mark.parametrize(("age", "works"), [(3599, True), (3600, False)])
@@ -125,7 +126,7 @@ def test_a_code_works_for_an_hour(
     assert expires_at == set_clock.moment + timedelta(hours=1)
     set_clock.advance(age)
     if works:
-        set_forgotten_password(EMAIL, code, NEW)
+        set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
     else:
         refused(code)
     assert has_password(bob, NEW) is works
@@ -136,16 +137,16 @@ def test_a_password_that_cannot_be_taken_leaves_the_code(bob: User) -> None:
     code = issue_code(bob).code
     for bad in ("short", "password1234", "bob-bob-2024", None, "\ud800" * 9):
         with pytest.raises(InvalidValue):
-            set_forgotten_password(EMAIL, code, bad)
+            set_forgotten_password(EMAIL, code, bad, actor=LOCAL)
         with pytest.raises(WrongCode):
-            set_forgotten_password(EMAIL, "wrong", bad)
-    set_forgotten_password(EMAIL, code, NEW)
+            set_forgotten_password(EMAIL, "wrong", bad, actor=LOCAL)
+    set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
 def test_another_password_kills_the_code(bob: User) -> None:
     """Whether its owner changed it, or somebody who runs the service."""
     code = issue_code(bob).code
-    change_password(bob, "correct horse", "violet umbrella")
+    change_password(bob, "correct horse", "violet umbrella", actor=LOCAL)
     refused(code)
     again = User.get(bob.id)
     assert again is not None
@@ -176,7 +177,7 @@ def test_a_name_leaves_the_code(bob: User) -> None:
     loaded.first_name = "Bob"
     loaded.save_changes()
     loaded.rehash_if_outdated("correct horse")
-    set_forgotten_password(EMAIL, code, "violet umbrella")
+    set_forgotten_password(EMAIL, code, "violet umbrella", actor=LOCAL)
     assert has_password(bob, "violet umbrella")
 
 
@@ -186,7 +187,7 @@ def test_who_is_disabled_sets_no_password(bob: User) -> None:
     disable(bob)
     refused(code)
     enable(bob)
-    set_forgotten_password(EMAIL, code, NEW)
+    set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
 def test_of_four_at_once_one_uses_the_code(bob: User) -> None:
@@ -196,7 +197,7 @@ def test_of_four_at_once_one_uses_the_code(bob: User) -> None:
     def use(number: int) -> bool:
         """Set a password of one's own; tell if it worked."""
         try:
-            set_forgotten_password(EMAIL, code, f"{NEW} {number}")
+            set_forgotten_password(EMAIL, code, f"{NEW} {number}", actor=LOCAL)
         except WrongCode:
             return False
         return True

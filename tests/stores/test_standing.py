@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 
 from tests.clocks import SetClock
+from tests.statements import count_write_transactions, recorded
 from tests.threads import at_once
 from vestibule.accounts import users
-from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.credentials import change_password
+from vestibule.accounts.password_reset import (
+    issue_code,
+    set_forgotten_password,
+)
+from vestibule.accounts.permissions import LOCAL, is_disabled
 from vestibule.accounts.users import disable, enable, set_role
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
@@ -19,12 +25,30 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.tables import RESET_CODES
+from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.sessions.database import DatabaseStore
+from vestibule.sessions.store import SessionStore
 
 #: What could take an admin away.
 TAKING_AWAY: dict[str, Callable[[User], None]] = {
     "demote": lambda user: set_role(user, "member"),
     "disable": disable,
     "remove": users.remove,
+}
+
+
+#: What changes a user; all but one end the user's sessions.
+CHANGES: dict[str, Callable[[User, str, SessionStore], object]] = {
+    "demote": lambda user, code, store: set_role(user, "member"),
+    "disable": lambda user, code, store: disable(user, store),
+    "enable": lambda user, code, store: enable(user, store),
+    "remove": lambda user, code, store: users.remove(user, store),
+    "reset": lambda user, code, store: set_forgotten_password(
+        str(user.email), code, "violet umbrella", store, actor=LOCAL
+    ),
+    "change password": lambda user, code, store: change_password(
+        user, "correct horse", "violet umbrella", store, "gone", actor=LOCAL
+    ),
 }
 
 
@@ -149,6 +173,28 @@ def test_disabling_ends_the_sessions(any_database: str) -> None:
         assert session_queries.end_reason(digest_of(f"s{number}"), since) == (
             "user_disabled"
         )
+
+
+@pytest.mark.parametrize("in_database", [True, False])
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_change_of_a_user_is_one_write_transaction(
+    any_database: str, change: str, in_database: bool
+) -> None:
+    """The sessions end in it, or in the memory of the process after it."""
+    user, secret = stored("member", email="bob@example.com"), "secret"
+    user.password = "correct horse"
+    user.save()
+    code = issue_code(user).code
+    memory = SessionAuth()
+    store = DatabaseStore() if in_database else memory.store
+    if in_database:
+        UserSession(user_id=user.id, session_id=secret).save()
+    else:
+        secret = str(memory.create_session(user.id))
+    with recorded() as statements:
+        CHANGES[change](user, code, store)
+    assert count_write_transactions(statements) == 1
+    assert (store.find(secret) is None) is (change != "demote")
 
 
 def test_disabled_since(

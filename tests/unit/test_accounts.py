@@ -20,6 +20,7 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
+from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.users import register, set_names
 from vestibule.core import passwords
 from vestibule.core.errors import DuplicateEmail, InvalidValue, ServiceBusy
@@ -46,9 +47,9 @@ def bob() -> User:
 
 def test_the_right_password_gives_the_user(bob: User) -> None:
     """The user that was found, if the password fits, else nobody."""
-    assert check_credentials([bob], "", "secret") is bob
-    assert check_credentials([bob], "", "wrong") is None
-    assert check_credentials([], "", "secret") is None
+    assert check_credentials([bob], "", "secret", actor=LOCAL) is bob
+    assert check_credentials([bob], "", "wrong", actor=LOCAL) is None
+    assert check_credentials([], "", "secret", actor=LOCAL) is None
 
 
 def test_a_check_takes_a_turn(
@@ -62,8 +63,8 @@ def test_a_check_takes_a_turn(
     with turns.turn():
         for found in ([bob], []):
             with pytest.raises(ServiceBusy):
-                check_credentials(found, "", "secret")
-    assert check_credentials([bob], "", "secret") is bob
+                check_credentials(found, "", "secret", actor=LOCAL)
+    assert check_credentials([bob], "", "secret", actor=LOCAL) is bob
 
 
 def test_an_older_hash_is_renewed_on_the_way(bob: User) -> None:
@@ -73,11 +74,11 @@ def test_an_older_hash_is_renewed_on_the_way(bob: User) -> None:
     )
     bob.set_hash(legacy)
     bob.save()
-    assert check_credentials(User.all(), "", "wrong") is None
+    assert check_credentials(User.all(), "", "wrong", actor=LOCAL) is None
     assert User.all()[0].password == legacy
-    assert check_credentials(User.all(), "", "secret") == bob
+    assert check_credentials(User.all(), "", "secret", actor=LOCAL) == bob
     assert str(User.all()[0].password).startswith("$argon2id$")
-    assert check_credentials(User.all(), "", "secret") == bob
+    assert check_credentials(User.all(), "", "secret", actor=LOCAL) == bob
 
 
 def test_a_hash_that_cannot_be_renewed_is_no_wrong_password(
@@ -93,7 +94,7 @@ def test_a_hash_that_cannot_be_renewed_is_no_wrong_password(
         )
     found = User.all()
     with caplog.at_level(logging.WARNING):
-        assert check_credentials(found, "", "secret") == bob
+        assert check_credentials(found, "", "secret", actor=LOCAL) == bob
     assert "a password hash was not renewed" in caplog.text
     assert "secret" not in caplog.text
     assert User.all()[0].password == bob.password

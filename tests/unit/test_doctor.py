@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The doctor: what is wrong with settings, database and service."""
+"""`doctor`: the checks of settings, database and running service."""
 
 import os
 import threading
@@ -14,14 +14,16 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.ports import free_port
 from vestibule.api import app as app_module
+from vestibule.checks import deployment
+from vestibule.checks.deployment import check_deployment
+from vestibule.checks.doctor import run_checks
+from vestibule.checks.startup import CheckResult, Level
 from vestibule.cli import program
 from vestibule.core import clock
 from vestibule.db import drivers, engine, events, health
 from vestibule.db.events import Event
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
-from vestibule.server.local_checks import CheckResult, Level, run_checks
-from vestibule.server.remote_checks import check_deployment
 
 GOOD = {
     "SECURITY_PROFILE": "hardened",
@@ -41,32 +43,37 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> None:
     os.chmod(str(engine.database().url.database), 0o600)
 
 
-def findings(grade: Level) -> str:
-    """Return what is found of this grade, a line for each."""
+def findings(level: Level) -> str:
+    """Return what is found of this level, a line for each."""
     return "\n".join(
-        f"{one.what} | {one.mend}"
+        f"{one.message} | {one.hint}"
         for one in run_checks()
-        if one.grade is grade
+        if one.level is level
     )
 
 
 def test_a_sound_deployment(sound: None) -> None:
     """Nothing is wrong, nothing weak."""
     found = list(run_checks())
-    assert {one.grade for one in found} == {Level.GOOD}
+    assert {one.level for one in found} == {Level.GOOD}
     assert len(found) == 3
     assert CliRunner().invoke(program, ["doctor"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "grade", "said"),
+    ("name", "value", "level", "said"),
     [
         ("API_PORT", "x", Level.WRONG, "see API_PORT in the settings"),
-        ("AUTH_TYPE", "magic", Level.WRONG, "the server does not start so"),
+        (
+            "AUTH_TYPE",
+            "magic",
+            Level.WRONG,
+            "the server does not start with this",
+        ),
         ("SESSION_NAME", "sid", Level.WRONG, "must begin with __Host-"),
         ("SESSION_DURATION", "soon", Level.WRONG, "must be whole seconds"),
         ("AUTH_TYPE", None, Level.WRONG, "AUTH_TYPE=session_db_auth"),
-        ("SESSION_NAME", None, Level.WRONG, "nobody can log in"),
+        ("SESSION_NAME", None, Level.WRONG, "no user can log in"),
         (
             "SECURITY_PROFILE",
             "contract",
@@ -87,16 +94,16 @@ def test_settings(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     value: str | None,
-    grade: Level,
+    level: Level,
     said: str,
 ) -> None:
     """Each finding names what to set."""
-    assert said not in findings(grade)
+    assert said not in findings(level)
     if value is None:
         monkeypatch.delenv(name)
     else:
         monkeypatch.setenv(name, value)
-    assert said in findings(grade)
+    assert said in findings(level)
 
 
 def test_a_name_that_others_can_replace(
@@ -105,7 +112,9 @@ def test_a_name_that_others_can_replace(
     """It is allowed where the prefix is not asked for, and weak."""
     monkeypatch.setenv("SESSION_NAME", "sid")
     monkeypatch.setenv("SESSION_NAME_HOST_PREFIX", "off")
-    assert "sid is a cookie that other hosts" in findings(Level.WEAK)
+    assert "other hosts of the domain can replace the cookie sid" in findings(
+        Level.WEAK
+    )
 
 
 def test_by_basic_there_is_no_cookie(
@@ -114,7 +123,7 @@ def test_by_basic_there_is_no_cookie(
     """So nothing is said of one."""
     monkeypatch.setenv("AUTH_TYPE", "basic_auth")
     monkeypatch.delenv("SESSION_NAME")
-    assert {one.grade for one in run_checks()} == {Level.GOOD}
+    assert {one.level for one in run_checks()} == {Level.GOOD}
 
 
 def test_a_database_that_is_not_there(
@@ -205,8 +214,8 @@ def test_postgresql_has_no_file(
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     found = list(run_checks())
-    assert {one.grade for one in found} == {Level.GOOD, Level.WEAK}
-    assert any("is current" in one.what for one in found)
+    assert {one.level for one in found} == {Level.GOOD, Level.WEAK}
+    assert any("is current" in one.message for one in found)
 
 
 class Quiet(WSGIRequestHandler):
@@ -271,18 +280,18 @@ def service(
     server.server_close()
 
 
-def of_grade(found: list[CheckResult], grade: Level) -> list[str]:
-    """Return what was found of a grade."""
-    return [one.what for one in found if one.grade is grade]
+def of_level(found: list[CheckResult], level: Level) -> list[str]:
+    """Return what was found of a level."""
+    return [one.message for one in found if one.level is level]
 
 
 def test_a_good_service(service: tuple[Service, str]) -> None:
     """Three harmless requests; without TLS it is weak."""
     running, url = service
     found = list(check_deployment(url + "/"))
-    assert of_grade(found, Level.WRONG) == []
-    assert of_grade(found, Level.WEAK) == ["the connection is not encrypted"]
-    assert len(of_grade(found, Level.GOOD)) == 3
+    assert of_level(found, Level.WRONG) == []
+    assert of_level(found, Level.WEAK) == ["the connection is not encrypted"]
+    assert len(of_level(found, Level.GOOD)) == 3
     assert running.asked == [
         "GET /api/v1/status",
         "GET /api/v1/users",
@@ -297,26 +306,26 @@ def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
     running.dropped = {"Cache-Control", "X-Content-Type-Options"}
     running.hidden = {"HTTP_ORIGIN"}
     running.added = [("Access-Control-Allow-Credentials", "true")]
-    wrong = of_grade(list(check_deployment(url)), Level.WRONG)
+    wrong = of_level(list(check_deployment(url)), Level.WRONG)
     assert wrong == [
         "a login that another site sends is answered 400",
         "X-Content-Type-Options is None",
         "Cache-Control is None",
-        "other sites may read answers with the cookies of a user",
+        "other sites can read responses with the cookies of a user",
     ]
     done = CliRunner().invoke(program, ["doctor", "--url", url])
     assert done.exit_code == 1
-    assert "mend: let the proxy pass Origin" in done.output
+    assert "hint: let the proxy pass Origin" in done.output
 
 
 def test_an_open_service(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Users that everybody sees are wrong, whatever was set here."""
+    """A user list without authentication is wrong, whatever is set."""
     monkeypatch.setitem(vars(app_module), "auth", None)
     monkeypatch.setenv("AUTHZ_POLICY", "open")
-    wrong = of_grade(list(check_deployment(service[1])), Level.WRONG)
-    assert wrong == ["GET /api/v1/users answers 200 to everybody"]
+    wrong = of_level(list(check_deployment(service[1])), Level.WRONG)
+    assert wrong == ["GET /api/v1/users answers 200 to anonymous clients"]
 
 
 @pytest.mark.parametrize("status", ["302 Found", "404 Not Found"])
@@ -327,16 +336,16 @@ def test_a_proxy_that_answers_itself(
     running, url = service
     running.instead = status
     (only,) = check_deployment(url)
-    assert only.what == f"GET /api/v1/status answers {status[:3]}"
+    assert only.message == f"GET /api/v1/status answers {status[:3]}"
     assert "/elsewhere" not in str(running.asked)
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ftp://x", "is no address of the web"),
-        ("file:///etc/passwd", "is no address of the web"),
-        ("x", "is no address of the web"),
+        ("ftp://x", "is not a web address"),
+        ("file:///etc/passwd", "is not a web address"),
+        ("x", "is not a web address"),
         ("http://", "does not answer"),
         ("http://[", "does not answer"),
         ("http://127.0.0.1:1/a b", "does not answer"),
@@ -345,34 +354,32 @@ def test_a_proxy_that_answers_itself(
 def test_what_is_no_address(url: str, said: str) -> None:
     """One finding, no traceback."""
     (only,) = check_deployment(url)
-    assert only.grade is Level.WRONG
-    assert said in only.what
+    assert only.level is Level.WRONG
+    assert said in only.message
 
 
 def test_nobody_there() -> None:
     """One finding with the address."""
     url = f"http://127.0.0.1:{free_port()}"
     (only,) = check_deployment(url)
-    assert only.what.startswith(f"{url} does not answer")
+    assert only.message.startswith(f"{url} does not answer")
 
 
 def test_behind_tls_the_service_must_know(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy with TLS that is not trusted hides it from the service."""
-    from vestibule.server import remote_checks
-
     running, url = service
-    ask = remote_checks._ask
+    send = deployment._send
     monkeypatch.setattr(
-        remote_checks,
-        "_ask",
-        lambda asked, *rest: ask(asked.replace("https", "http"), *rest),
+        deployment,
+        "_send",
+        lambda asked, *rest: send(asked.replace("https", "http"), *rest),
     )
     secure = url.replace("http", "https")
-    assert of_grade(list(check_deployment(secure)), Level.WRONG) == [
-        "the service does not know that clients come by TLS"
+    assert of_level(list(check_deployment(secure)), Level.WRONG) == [
+        "the service does not know that clients connect over TLS"
     ]
     running.added = [("Strict-Transport-Security", "max-age=1")]
     found = list(check_deployment(secure))
-    assert {one.grade for one in found} == {Level.GOOD}
+    assert {one.level for one in found} == {Level.GOOD}

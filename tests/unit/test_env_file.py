@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.cli.conftest import Run, run
 from tests.unit.cli.processes import vestibule
-from vestibule.cli.init import CHOSEN
+from vestibule.cli.setup import FIRST_SETTINGS
 from vestibule.core import env_file, settings
 from vestibule.core.errors import ConfigurationError
 
@@ -187,7 +187,7 @@ def test_init_writes_every_setting(folder: Path, run: Run) -> None:
     assert done.exit_code == 0, done.output
     file = folder / ".env"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert env_file.parse(file.read_text(), ".env") == CHOSEN
+    assert env_file.parse(file.read_text(), ".env") == FIRST_SETTINGS
     lines = file.read_text().splitlines()
     meanings = " ".join(line.removeprefix("# ") for line in lines)
     shown = "\n".join(
@@ -201,7 +201,7 @@ def test_init_writes_every_setting(folder: Path, run: Run) -> None:
             assert setting.name not in values
             continue
         assert setting.meaning in meanings
-        expected = CHOSEN.get(setting.name, setting.default or "")
+        expected = FIRST_SETTINGS.get(setting.name, setting.default or "")
         assert values[setting.name] == expected
     assert all(len(line) <= 79 for line in lines)
 
@@ -237,7 +237,7 @@ def test_a_hardened_beginning(folder: Path, run: Run) -> None:
 def test_what_init_writes_is_what_make_run_sets() -> None:
     """Both ways to begin come to the same service."""
     makefile = Path(__file__).parents[2] / "Makefile"
-    for name, value in CHOSEN.items():
+    for name, value in FIRST_SETTINGS.items():
         assert f"{name}=$${{{name}:-{value}}}" in makefile.read_text()
 
 

@@ -57,7 +57,7 @@ def test_a_child_asks_about_stolen_passwords(
 ) -> None:
     """However many questions its parent has open."""
     taken = [
-        breached_passwords._asking.acquire(blocking=False)
+        breached_passwords._slots.acquire(blocking=False)
         for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS)
     ]
     assert all(taken)
@@ -69,7 +69,7 @@ def test_a_child_asks_about_stolen_passwords(
             assert in_a_child(lambda: is_breached(STOLEN))
     finally:
         for _ in taken:
-            breached_passwords._asking.release()
+            breached_passwords._slots.release()
 
 
 def test_a_child_begins_sessions_in_memory() -> None:

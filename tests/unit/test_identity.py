@@ -21,7 +21,12 @@ from vestibule.core.errors import ConfigurationError
 from vestibule.db import signing_keys
 from vestibule.identity import keys, tokens
 from vestibule.identity.header import COPY_MAX_AGE, Identity
-from vestibule.identity.keys import Key, KeyRing, published, signing
+from vestibule.identity.keys import (
+    Key,
+    KeyRing,
+    select_published_keys,
+    select_signing_key,
+)
 from vestibule.identity.tokens import Signer
 
 BOB = Identity("1", "bob@example.com", "member", "app.example")
@@ -49,7 +54,7 @@ def stored_after(rotations: list[int]) -> list[tuple[datetime, list[Key]]]:
     history = [(moment, stored)]
     for number, pause in enumerate(rotations, 1):
         moment += timedelta(seconds=pause)
-        kept = published(stored, moment)
+        kept = select_published_keys(stored, moment)
         stored = [*kept, Key(str(number), moment, PRIVATE)]
         history.append((moment, stored))
     return history
@@ -84,9 +89,13 @@ def test_each_valid_token_can_be_checked(
     Whatever was rotated, and however old what the two workers know is.
     """
     history = stored_after(rotations)
-    key = signing(at(history, after(signed - read_before)), after(signed))
+    key = select_signing_key(
+        at(history, after(signed - read_before)), after(signed)
+    )
     copy = signed + used - copied
-    shown = published(at(history, after(copy - shown_before)), after(copy))
+    shown = select_published_keys(
+        at(history, after(copy - shown_before)), after(copy)
+    )
     assert key.id in [one.id for one in shown]
 
 
@@ -96,10 +105,15 @@ def test_the_newest_signs_in_the_end(rotations: list[int], rest: int) -> None:
     history = stored_after(rotations)
     for moment in (after(rest), history[-1][0]):
         stored = at(history, moment)
-        assert signing(stored, moment) in published(stored, moment)
+        assert select_signing_key(stored, moment) in select_published_keys(
+            stored, moment
+        )
     latest, stored = history[-1]
-    assert signing(stored, latest + keys.KEY_OVERLAP) is stored[-1]
-    assert published(stored, latest + 2 * keys.KEY_OVERLAP) == stored[-1:]
+    assert select_signing_key(stored, latest + keys.KEY_OVERLAP) is stored[-1]
+    assert (
+        select_published_keys(stored, latest + 2 * keys.KEY_OVERLAP)
+        == stored[-1:]
+    )
 
 
 def test_of_many_workers_one_makes_the_first(any_database: str) -> None:
@@ -288,6 +302,6 @@ def test_a_wrong_key_is_refused_and_not_shown(
 def test_no_repr_shows_a_key() -> None:
     """Neither of what is stored nor of what signs."""
     stored = keys.new_key(START)
-    key = Key(stored.id, START, keys.private_key_of(stored.private_key))
+    key = Key(stored.id, START, keys.parse_private_key(stored.private_key))
     assert "private" not in repr(key).lower()
     assert "PRIVATE" not in repr(stored)

@@ -14,7 +14,7 @@ from tests.threads import FailingThreadStart
 from vestibule.audit import writer
 from vestibule.audit.log import AuditRecord, EventType
 from vestibule.audit.writer import (
-    WINDOW,
+    SUM_SECONDS,
     WRITE_BATCH,
     AuditWriter,
     event_from,
@@ -40,7 +40,7 @@ threading._start_new_thread = refuse
 writing = AuditWriter(lambda some: print(len(some), "written"))
 for _ in range(2):
     now = datetime.now(timezone.utc)
-    writing.note(AuditRecord(EventType.LOGIN, now, {}, None))
+    writing.enqueue(AuditRecord(EventType.LOGIN, now, {}, None))
 print("noted")
 """
 
@@ -82,7 +82,7 @@ def shelf() -> Shelf:
 @pytest.fixture
 def still(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> AuditWriter:
     """Return a journal whose thread never starts: the test writes."""
-    monkeypatch.setattr(AuditWriter, "_ensure_running", lambda self: None)
+    monkeypatch.setattr(AuditWriter, "_ensure_thread", lambda self: None)
     return AuditWriter(shelf.store)
 
 
@@ -157,13 +157,13 @@ def test_it_writes_in_order_and_in_batches(
 ) -> None:
     """All that waits, none twice."""
     for i in range(2 * WRITE_BATCH + 1):
-        still.note(line(user=str(i)))
+        still.enqueue(line(user=str(i)))
     assert shelf.kept == []
-    assert still.write()
+    assert still.write_pending()
     assert [one.user_id for one in shelf.kept] == [
         str(i) for i in range(2 * WRITE_BATCH + 1)
     ]
-    assert still.write()
+    assert still.write_pending()
     assert len(shelf.kept) == 2 * WRITE_BATCH + 1
 
 
@@ -174,33 +174,33 @@ def test_what_is_cheap_is_summed_for_a_minute(
     seconds = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: seconds)
     for _ in range(500):
-        still.note(line(EventType.SESSION_REFUSED))
-    still.note(line(EventType.SESSION_REFUSED, "10.0.0.2"))
-    still.note(line(EventType.SESSION_REFUSED, reason="expired"))
-    still.note(line(EventType.LOGIN))
-    still.note(line(EventType.LOGIN))
-    still.write()
+        still.enqueue(line(EventType.SESSION_REFUSED))
+    still.enqueue(line(EventType.SESSION_REFUSED, "10.0.0.2"))
+    still.enqueue(line(EventType.SESSION_REFUSED, reason="expired"))
+    still.enqueue(line(EventType.LOGIN))
+    still.enqueue(line(EventType.LOGIN))
+    still.write_pending()
     assert [(one.kind, one.times) for one in shelf.kept] == [
         *[("session_refused", 1)] * 3,
         ("login", 1),
         ("login", 1),
     ]
     shelf.kept.clear()
-    seconds += WINDOW - 1
-    still.write()
+    seconds += SUM_SECONDS - 1
+    still.write_pending()
     assert shelf.kept == []
     seconds += 1
-    still.write()
+    still.write_pending()
     assert [(one.times, one.ip) for one in shelf.kept] == [(499, "10.0.0.1")]
-    still.note(line(EventType.SESSION_REFUSED))
-    still.note(line(EventType.SESSION_REFUSED, "10.0.0.2"))
-    still.write()
+    still.enqueue(line(EventType.SESSION_REFUSED))
+    still.enqueue(line(EventType.SESSION_REFUSED, "10.0.0.2"))
+    still.write_pending()
     assert [one.ip for one in shelf.kept[1:]] == ["10.0.0.2"]
-    seconds += 10 * WINDOW
-    still.write()
+    seconds += 10 * SUM_SECONDS
+    still.write_pending()
     assert [one.times for one in shelf.kept] == [499, 1, 1]
-    seconds += 10 * WINDOW
-    still.write()
+    seconds += 10 * SUM_SECONDS
+    still.write_pending()
     assert still._sums == {}
 
 
@@ -209,7 +209,7 @@ def test_a_sum_has_the_moment_of_its_last(
 ) -> None:
     """And is not lost when the process ends."""
     for i in range(3):
-        still.note(
+        still.enqueue(
             line(EventType.THROTTLED)._replace(at=NOW + timedelta(seconds=i))
         )
     still.close()
@@ -228,15 +228,15 @@ def test_there_is_an_end_to_what_waits(
     """Neither events nor sums fill the memory; what is lost is told."""
     monkeypatch.setattr(writer, "MAX_QUEUED_EVENTS", 4)
     for i in range(6):
-        still.note(line(user=str(i)))
-    assert still.write()
+        still.enqueue(line(user=str(i)))
+    assert still.write_pending()
     assert [one.user_id for one in shelf.kept] == ["0", "1", "2", "3"]
-    assert "2 events are in the log alone" in caplog.text
+    assert "2 events are not stored" in caplog.text
     for i in range(7):
-        still.note(line(EventType.THROTTLED, f"10.0.0.{i}"))
-    still.write()
+        still.enqueue(line(EventType.THROTTLED, f"10.0.0.{i}"))
+    still.write_pending()
     assert len(shelf.kept) == 8
-    assert "3 events are in the log alone" in caplog.text
+    assert "3 events are not stored" in caplog.text
 
 
 def test_while_the_database_is_away_they_wait(
@@ -244,13 +244,13 @@ def test_while_the_database_is_away_they_wait(
 ) -> None:
     """And are written when it is there again, each once."""
     shelf.error = ServiceBusy("somebody writes")
-    still.note(line(user="a"))
-    assert not still.write()
-    still.note(line(user="b"))
-    assert not still.write()
-    assert "events wait to be stored: somebody writes" in caplog.text
+    still.enqueue(line(user="a"))
+    assert not still.write_pending()
+    still.enqueue(line(user="b"))
+    assert not still.write_pending()
+    assert "cannot store events yet: somebody writes" in caplog.text
     shelf.error = None
-    assert still.write()
+    assert still.write_pending()
     assert [one.user_id for one in shelf.kept] == ["a", "b"]
 
 
@@ -259,12 +259,12 @@ def test_what_a_defect_stops_is_dropped(
 ) -> None:
     """So that the events after it get through."""
     shelf.error = KeyError("a defect")
-    still.note(line(user="a"))
-    assert still.write()
+    still.enqueue(line(user="a"))
+    assert still.write_pending()
     assert "a defect" in caplog.text
     shelf.error = None
-    still.note(line(user="b"))
-    still.write()
+    still.enqueue(line(user="b"))
+    still.write_pending()
     assert [one.user_id for one in shelf.kept] == ["b"]
 
 
@@ -273,8 +273,8 @@ def test_the_setting_keeps_it_empty(
 ) -> None:
     """With no day to keep them for, nothing is noted."""
     monkeypatch.setenv("EVENTS_KEPT", "0")
-    still.note(line())
-    still.write()
+    still.enqueue(line())
+    still.write_pending()
     assert shelf.kept == []
 
 
@@ -284,7 +284,7 @@ def test_a_thread_writes_what_is_noted(shelf: Shelf) -> None:
     assert writing.flush()
     before = set(threading.enumerate())
     for i in range(50):
-        writing.note(line(user=str(i)))
+        writing.enqueue(line(user=str(i)))
     (own,) = set(threading.enumerate()) - before
     assert own.daemon
     assert writing.flush()
@@ -301,10 +301,10 @@ def test_a_thread_that_the_system_refuses(
     """Nothing fails by it; the next event starts one, and both are kept."""
     writing = AuditWriter(shelf.store)
     FailingThreadStart(monkeypatch)
-    writing.note(line(EventType.THROTTLED))
-    assert "no thread for journal: can't start new thread" in caplog.text
+    writing.enqueue(line(EventType.THROTTLED))
+    assert "no thread for audit: can't start new thread" in caplog.text
     assert shelf.kept == []
-    writing.note(line(EventType.THROTTLED))
+    writing.enqueue(line(EventType.THROTTLED))
     assert writing.flush(20)
     assert len(shelf.kept) == 1
     writing.close()
@@ -334,7 +334,7 @@ def test_its_end_is_heard_at_any_moment(shelf: Shelf) -> None:
 
     writing = AuditWriter(shelf.store)
     writing._closed = Closed()
-    writing.note(line())
+    writing.enqueue(line())
     assert looked.wait(20)
     closing = threading.Thread(target=writing.close, daemon=True)
     closing.start()
@@ -346,10 +346,10 @@ def test_the_thread_tries_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It outlives a failure, and does not hammer."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.01)
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
     shelf.error = ServiceBusy("not now")
     writing = AuditWriter(shelf.store)
-    writing.note(line())
+    writing.enqueue(line())
     for _ in range(3):
         assert shelf.tried.acquire(timeout=20)
     assert not writing.flush(0)
@@ -369,9 +369,9 @@ def test_who_notes_does_not_wait_for_the_database() -> None:
         free.wait(20)
 
     writing = AuditWriter(hang)
-    writing.note(line())
+    writing.enqueue(line())
     assert begun.wait(20)
-    writing.note(line())
+    writing.enqueue(line())
     assert not free.is_set()
     free.set()
     writing.close()
@@ -385,7 +385,7 @@ def test_a_child_writes_nothing_of_its_parents() -> None:
     child = os.fork()
     if child == 0:
         fresh = writer.audit_writer()
-        is_new = fresh is not parents and not fresh._waiting
+        is_new = fresh is not parents and not fresh._queue
         os._exit(0 if is_new and fresh._thread is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
@@ -411,7 +411,7 @@ def test_one_sweep_drops_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after it in a sweep need not wait for millions."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
     monkeypatch.setattr(events, "MAX_PURGE_ROWS", 2)
-    monkeypatch.setattr(writer, "PURGES", 2)
+    monkeypatch.setattr(writer, "MAX_PURGE_BATCHES", 2)
     old = NOW - timedelta(days=1000)
     events.insert_events(
         [Event(old + timedelta(seconds=i), str(i)) for i in range(9)]

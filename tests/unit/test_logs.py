@@ -3,9 +3,12 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 import pytest
 
+from vestibule.audit.log import EventType, log
+from vestibule.core import clock
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError
 
@@ -88,3 +91,21 @@ def test_migrations_do_not_think_aloud(
     logging.getLogger("alembic.runtime").info("thinking")
     logging.getLogger("alembic.runtime").warning("odd")
     assert capsys.readouterr().err.count("alembic") == 1
+
+
+def test_a_security_line_is_sorted_json_in_ascii(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Programs read these lines, so their bytes do not change."""
+    moment = datetime(2026, 3, 29, 0, 30, 0, 1999, tzinfo=timezone.utc)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    security = logging.getLogger(logs.AUDIT_LOGGER)
+    monkeypatch.setattr(security, "handlers", [caplog.handler])
+    monkeypatch.setattr(security, "propagate", False)
+    caplog.set_level(logging.INFO, logs.AUDIT_LOGGER)
+    log(EventType.LOGIN_FAILED, user=None, handle='a"\n\u00e9\u2028', count=2)
+    assert caplog.messages == [
+        '{"count": 2, "event": "login_failed",'
+        ' "handle": "a\\"\\n\\u00e9\\u2028",'
+        ' "time": "2026-03-29T00:30:00.001+00:00"}'
+    ]

@@ -11,16 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.core.client_info import (
+    LOCAL_CLIENT,
     MAX_USER_AGENT_LENGTH,
-    UNKNOWN_CLIENT,
     ClientInfo,
     clean_user_agent,
     current_client,
     set_client,
 )
-from vestibule.sessions import new_session_id
 from vestibule.sessions.device import device_name
-from vestibule.sessions.session import Entry, parse_entry
+from vestibule.sessions.session import Entry, new_session_id, parse_entry
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(),
@@ -143,7 +142,7 @@ def test_a_script_comes_from_nowhere() -> None:
         return current_client()
 
     assert copy_context().run(within).ip == "192.0.2.1"
-    assert current_client() == UNKNOWN_CLIENT == ClientInfo(None, None, None)
+    assert current_client() == LOCAL_CLIENT == ClientInfo(is_local=True)
 
 
 @given(st.text(max_size=2 * MAX_USER_AGENT_LENGTH))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from vestibule.accounts import throttle
+from vestibule.accounts.permissions import Actor
 from vestibule.core import settings
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.db import login_failures
@@ -131,13 +132,13 @@ def test_what_cannot_be_forgiven_counts_on(
         """Fail as a full disk does."""
         raise DatabaseUnavailable("the disk is full")
 
-    failed = throttle.throttle().attempt("bob", "192.0.2.1")
+    failed = throttle.throttle().attempt("bob", Actor(address="192.0.2.1"))
     failed.check()
     failed.begin()
     failed.fail()
-    right = throttle.throttle().attempt("bob", "192.0.2.1")
+    right = throttle.throttle().attempt("bob", Actor(address="192.0.2.1"))
     right.check()
     right.begin()
     monkeypatch.setattr(login_failures, "reset", refuse)
     right.succeed()
-    assert "not forgiven" in caplog.text
+    assert "not reset" in caplog.text

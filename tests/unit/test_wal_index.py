@@ -20,7 +20,7 @@ def _index() -> WalIndex:
 
 def test_it_is_found_at_first_use() -> None:
     """Nothing is opened before; then it changes with each commit."""
-    assert not _index()._is_sought
+    assert not _index()._is_initialized
     before = _index().header()
     assert before is not None
     User().save()

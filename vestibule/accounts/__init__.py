@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""What may be done to an account; each of these rules exists here once."""
+"""The rules for accounts, each written once and used by API, pages and CLI."""

@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
-"""The queue in front of the password hashes.
+"""Check an email and a password: the throttle, the hash queue, one hash.
 
-Its law: hashes in progress and those waiting take at most half of the
-server's threads, so a storm of logins leaves the others free to answer.
-More are refused at once, with the time after which to come back.
-
-Whether an email and a password belong together: the one place.
-
-Its law: one hash is computed for every attempt, whether the user exists
-or not (OWASP ASVS 5.0, 6.3.8), and never outside of its turn.
-"""
+Every attempt computes one hash, whether the user exists or not (OWASP ASVS
+5.0, 6.3.8), and computes it only with a turn of the hash queue. The hashes
+in progress and those waiting take at most half of the server's threads, so
+that a storm of logins leaves the others free to answer. Further attempts
+are refused at once, with the time after which to try again."""
 
 import logging
 import os
@@ -17,11 +13,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.permissions import Actor, is_disabled
 from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import passwords, settings
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
 from vestibule.core.passwords import usable_cores
 from vestibule.core.threads import Once
@@ -32,7 +27,7 @@ RETRY_AFTER = 1
 
 
 class HashQueue:
-    """Lets a few threads hash at once, a few wait, and refuses the rest."""
+    """Let a few threads hash at once and a few wait; refuse the rest."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
         """Let `at_once` threads hash while at most `waiting` wait."""
@@ -41,7 +36,7 @@ class HashQueue:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn to hash; raise `Busy` if the queue is full."""
+        """Wait for a turn; raise `ServiceBusy` if the queue is full."""
         if not self._places.acquire(blocking=False):
             raise ServiceBusy(
                 "too many passwords to check at once", RETRY_AFTER
@@ -55,14 +50,14 @@ class HashQueue:
 
 @Once
 def hash_queue() -> HashQueue:
-    """Return this process's queue: as many at once as it has cores."""
+    """Return this process's queue, with as many turns as it has cores."""
     half = settings.BLOCKING_THREADS.read() // 2
     cores = usable_cores() // settings.WORKERS.read()
     at_once = max(1, min(cores, half))
     return HashQueue(at_once, half - at_once)
 
 
-# The threads that have places in the parent's are not in a forked child.
+# A forked child does not have the threads that hold places in the queue.
 os.register_at_fork(after_in_child=hash_queue.cache_clear)
 
 
@@ -70,19 +65,19 @@ _log = logging.getLogger(__name__)
 
 
 def check_credentials(
-    found: Sequence[User], email: str, password: str
+    found: Sequence[User], email: str, password: str, *, actor: Actor
 ) -> User | None:
-    """Return the user among those `found` by email, if `password` is right.
+    """Return the user `found` by `email`, if `password` is right.
 
-    `None` too for a user who is disabled. A stored hash that is not of
-    today's kind is renewed on the way. Raise `Throttled` when too many
-    attempts failed, with emails of nobody as well, and `Busy` when too
-    many passwords are being checked.
+    Return `None` also for a disabled user. A stored hash that was made
+    with other parameters than today's is renewed. Raise `Throttled` when
+    too many attempts failed, for unknown emails too, and `ServiceBusy`
+    when too many passwords are being checked.
     """
-    attempt = throttle().attempt(email_key(email), current_client().ip)
+    attempt = throttle().attempt(email_key(email), actor)
     known = found[0].id if found else None
     try:
-        # Who has to wait takes no place in the queue.
+        # A throttled client must not take a place in the queue.
         attempt.check()
         with hash_queue().turn():
             attempt.begin()
@@ -101,12 +96,13 @@ def check_credentials(
 
 
 def is_still_valid(user: User) -> bool:
-    """Tell whether what was checked for `user` still is so.
+    """Return True if the password of `user` is unchanged and usable.
 
-    Between the check of a password and the beginning of a session the
-    password may be changed, or the user disabled or removed, and then all
-    sessions end: but for the one that begins just after. Whoever begins
-    one asks here afterwards; one of the two sees the other's work.
+    Between the check of a password and the start of a session the
+    password may be changed, or the user disabled or removed. That ends
+    all sessions but the one that starts just after. So a login calls
+    this after it started the session: one of the two sees the other's
+    work.
     """
     stored = User.get_committed(user.id)
     return (
@@ -117,18 +113,17 @@ def is_still_valid(user: User) -> bool:
 
 
 def _owner(found: Sequence[User], password: str) -> User | None:
-    """Return the one user `found`, if `password` is right; hash once."""
+    """Return the user `found`, if `password` is right; hash once."""
     if not found:
         passwords.verify(None, password)
         return None
     user = found[0]
-    # Who is disabled is told what a wrong password would be told.
+    # A disabled user gets the same answer as for a wrong password.
     if not user.is_valid_password(password) or is_disabled(user):
         return None
     try:
         user.rehash_if_outdated(password)
     except VestibuleError as error:
-        # The password is right: a full disk must not keep its owner from
-        # being told so.
+        # The password is right: a full disk must not prevent the login.
         _log.warning("a password hash was not renewed: %s", error)
     return user

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Whether a password is known to be stolen, by asking a range service.
+"""Look a password up in a service that lists breached passwords.
 
-Its law: the password does not leave this process. Five digits of its hash
-do, which half a million other passwords share (k-anonymity). A service
-that is slow, away or confused makes no difference to anybody but the log.
-"""
+The password does not leave this process: the service gets five digits of
+its hash, which half a million other passwords share (k-anonymity). If the
+service is slow, unreachable or sends nonsense, the password counts as not
+listed, and the log says so."""
 
 import logging
 import os
@@ -19,43 +19,43 @@ from vestibule.core.threads import start_thread
 
 _log = logging.getLogger(__name__)
 
-#: Seconds that a person waits for the service at most.
+#: Seconds that a user waits for the service at most.
 TIMEOUT_SECONDS = 0.9
 #: Bytes of an answer that are read; an honest one has some 40 kB.
 MAX_RESPONSE_BYTES = 1_000_000
-#: Questions that may be open at once; with more, nobody is asked.
+#: Requests at once; a password beyond them is not looked up.
 MAX_CONCURRENT_REQUESTS = 8
-_asking = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
+_slots = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
 
 
 def is_breached(password: str) -> bool:
-    """Tell whether the service at `PASSWORD_BREACH_URL` lists `password`.
+    """Return True if the service at `PASSWORD_BREACH_URL` lists `password`.
 
-    `False` if there is none, or no clear answer within a second.
+    Return False if no service is set, or it does not answer in a second.
     """
     address = settings.PASSWORD_BREACH_URL.read()
-    if address is None or not _asking.acquire(blocking=False):
+    if address is None or not _slots.acquire(blocking=False):
         return False
-    # SHA-1 is what these services are asked by; it protects nothing here.
+    # These services expect SHA-1; it protects nothing here.
     digest = (
         sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False)
         .hexdigest()
         .upper()
     )
     answers: SimpleQueue[bool] = SimpleQueue()
-    if start_thread("breaches", _ask, address, digest, answers) is None:
-        _asking.release()
+    if start_thread("breaches", _look_up, address, digest, answers) is None:
+        _slots.release()
         return False
     try:
-        # A socket's timeout counts for each read, not for all of them.
+        # A socket's timeout applies to each read, not to all of them.
         return answers.get(timeout=TIMEOUT_SECONDS)
     except Empty:
-        _log.warning("no answer about stolen passwords in time")
+        _log.warning("the breached-password service did not answer in time")
         return False
 
 
-def _ask(address: str, digest: str, answers: SimpleQueue[bool]) -> None:
-    """Put into `answers` whether the service lists `digest`."""
+def _look_up(address: str, digest: str, answers: SimpleQueue[bool]) -> None:
+    """Put True into `answers` if the service lists `digest`, else False."""
     try:
         with urllib.request.urlopen(
             f"{address.rstrip('/')}/{digest[:5]}", timeout=TIMEOUT_SECONDS
@@ -71,16 +71,16 @@ def _ask(address: str, digest: str, answers: SimpleQueue[bool]) -> None:
         }
         answers.put(digest[5:] in suffixes)
     except (OSError, ValueError, HTTPException) as error:
-        _log.warning("nobody to ask about stolen passwords: %s", error)
+        _log.warning("the breached-password service failed: %s", error)
         answers.put(False)
     finally:
-        _asking.release()
+        _slots.release()
 
 
-def _forget_after_fork() -> None:
-    """Let a forked child ask: the threads that do so are its parent's."""
-    global _asking
-    _asking = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
+def _reset_slots_after_fork() -> None:
+    """Free all slots in a forked child: the parent's threads hold them."""
+    global _slots
+    _slots = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+os.register_at_fork(after_in_child=_reset_slots_after_fork)

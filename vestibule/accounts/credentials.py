@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
-"""What is changed of an account: password and email.
+"""Check and change a user's credentials: password and email.
 
-Its law: an owner who changes the password proves the present one in the
-same request, and a password that was changed in the same moment by
-somebody else stays changed. What the old password opened ends with it.
+A user who changes the password gives the present one in the same request.
+If the password was changed by another request in the meantime, that change
+wins. A password change ends the sessions that the old password opened.
 
-Whether somebody proved who they are a short time ago: one pure rule.
-
-It is asked before what a thief of an open session would do first
-(OWASP ASVS 5.0, 7.5.1 and 7.5.3).
-"""
+Before an action that a thief of a session would try first, the password
+must have been confirmed recently (OWASP ASVS 5.0, 7.5.1 and 7.5.3):
+`is_recent_auth` is that rule."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from vestibule.accounts.authentication import check_credentials, hash_queue
 from vestibule.accounts.password_policy import check_new_password
+from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
@@ -25,8 +24,7 @@ from vestibule.core.errors import InvalidValue, WrongPassword
 from vestibule.core.passwords import hash_password
 from vestibule.db.models.user import User
 from vestibule.db.session_queries import Rotation
-from vestibule.sessions import new_session_id
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 
 
@@ -36,15 +34,18 @@ def change_password(
     new: Any,
     store: SessionStore | None = None,
     session_id: str | None = None,
+    *,
+    actor: Actor,
 ) -> str | None:
-    """Store `new` as the password of `user`, if `current` is the present.
+    """Store `new` as the password of `user`, if `current` is right.
 
-    All sessions of the user end, in the database with the change itself,
-    in another `store` after it: but for that of `session_id`, which gets a
-    new id. Return that one, or `None` if there was no such session. Raise
-    `InvalidValue` for a password that may not be taken, `WrongPassword`.
+    All sessions of the user end, in the database in the same transaction,
+    in another `store` after it. The session of `session_id` continues
+    under a new id. Return that id, or `None` if there was no such session.
+    Raise `InvalidValue` for a password that is not allowed,
+    `WrongPassword`, or what `check_credentials` raises.
     """
-    verify_password(user, current)
+    verify_password(user, current, actor=actor)
     if new == current:
         raise InvalidValue(
             "new_password", "is the present one", code="unchanged"
@@ -58,7 +59,7 @@ def change_password(
     log(EventType.PASSWORD_CHANGED, user=user.id)
     if is_kept:
         return new_id
-    if store is None:
+    if store is None or store.in_database:
         return None
     session = None if session_id is None else store.find(session_id)
     store.end_all(reason, user.id, None if session is None else session.id)
@@ -67,48 +68,48 @@ def change_password(
     return store.rotate(session_id, clock.now())
 
 
-def set_password(user: User, new: Any, by: str) -> None:
-    """Store `new` as the password of `user`, whose sessions go on.
+def set_password(user: User, new: Any, *, actor: Actor = LOCAL) -> None:
+    """Store `new` as the password of `user`, whose sessions continue.
 
-    For whoever keeps the machine, and needs no proof: `by`, for the log.
-    Raise `InvalidValue` for a password that may not be taken, `Busy`, or
-    `NotStored`.
+    For the command line, which needs no confirmation. Raise
+    `InvalidValue` for a password that is not allowed, `ServiceBusy`, or
+    `RecordGone`.
     """
     check_new_password(new, user.email)
     with hash_queue().turn():
         user.password = new
     user.save_changes()
-    log(EventType.PASSWORD_CHANGED, user=user.id, by=by)
+    log(EventType.PASSWORD_CHANGED, user=user.id, by=actor.id)
 
 
 def new_password_hash(user: User, new: Any) -> str:
-    """Return the hash of a password that `user` is to have from now on.
+    """Return the hash of a new password for `user`.
 
-    Raise `InvalidValue` if it may not be taken, `Busy` if too many are
-    being hashed.
+    Raise `InvalidValue` if the password is not allowed, `ServiceBusy` if
+    too many are being hashed.
     """
     check_new_password(new, user.email, "new_password")
     with hash_queue().turn():
         return hash_password(new)
 
 
-def verify_password(user: User, password: str) -> None:
+def verify_password(user: User, password: str, *, actor: Actor) -> None:
     """Raise `WrongPassword` unless `password` is the user's."""
     account = user.email or user.id
-    if check_credentials([user], account, password) is None:
+    if check_credentials([user], account, password, actor=actor) is None:
         raise WrongPassword("wrong password")
 
 
-def reauthenticate(user: User, password: str) -> None:
-    """Raise `WrongPassword` unless it is the user's; tell that it was."""
-    verify_password(user, password)
+def reauthenticate(user: User, password: str, *, actor: Actor) -> None:
+    """Log that `password` is the user's; raise `WrongPassword` if not."""
+    verify_password(user, password, actor=actor)
     log(EventType.REAUTHENTICATED, user=user.id)
 
 
 def change_email(user: User, email: Any) -> None:
-    """Store another address of `user`.
+    """Store `email` as the address of `user`.
 
-    Raise `InvalidValue`, `DuplicateEmail`, or `NotStored`.
+    Raise `InvalidValue`, `DuplicateEmail`, or `RecordGone`.
     """
     check_email(email)
     user.email = email
@@ -119,15 +120,15 @@ def change_email(user: User, email: Any) -> None:
 def is_recent_auth(
     authenticated_at: datetime | None, window: timedelta, now: datetime
 ) -> bool:
-    """Tell whether the proof at `authenticated_at` still counts at `now`."""
+    """Return True if `authenticated_at` is at most `window` before `now`."""
     return authenticated_at is not None and (now - authenticated_at <= window)
 
 
 def check_email(email: Any) -> None:
     """Raise `InvalidValue` unless `email` is an address (RFC 5321, 5322).
 
-    No DNS is asked, and hosts of a local network count; domains that are
-    reserved for other uses do not (RFC 6761: `localhost`, `invalid`).
+    There is no DNS query. Hosts of a local network are allowed; domains
+    reserved for other uses are not (RFC 6761: `localhost`, `invalid`).
     """
     if not isinstance(email, str):
         raise InvalidValue("email", "must be a string", code="invalid")

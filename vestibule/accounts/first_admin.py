@@ -1,54 +1,53 @@
 #!/usr/bin/env python3
-"""How the first admin of an empty database is made.
+"""Create the first admin of an empty database with a setup code.
 
-Its law: there is no default password. Whoever starts the server reads a
-code where it prints; it is random, is kept as a digest, works once and
-for half an hour, and for nobody once there is a user. Guesses at it are
-throttled as passwords are (OWASP ASVS 5.0, 6.3.2 and 6.4.1).
-"""
+There is no default password. The server prints a code when it starts; the
+code is random, is stored as a digest, works once and for half an hour, and
+only as long as there is no user. Guesses are throttled like passwords
+(OWASP ASVS 5.0, 6.3.2 and 6.4.1)."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.one_time_code import digest_of_code, new_code
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.permissions import Actor
+from vestibule.accounts.throttle import guess
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import WrongCode
 from vestibule.db import setup_codes
 from vestibule.db.models.user import Role, User
 
 #: How long a code may be used.
 SETUP_CODE_LIFETIME = timedelta(minutes=30)
-# 80 random bits: it is typed from a terminal, and lives for minutes.
+# 80 random bits: a person types it from a terminal within minutes.
 _GROUPS = 4
-# No email has a blank in it, so this is the counter of nobody's account.
+# No email contains a space, so no account shares this counter.
 _ACCOUNT = "first run"
 
 
 class SetupCode(NamedTuple):
-    """A code in the form in which it is printed, and until when it works."""
+    """A code as it is printed, and when it expires."""
 
     code: str
     expires_at: datetime
 
 
 def needs_first_admin() -> bool:
-    """Tell whether there is no user yet."""
+    """Return True if there is no user yet."""
     return not setup_codes.has_users()
 
 
 def has_setup_code() -> bool:
-    """Tell whether a code was printed that may still be used."""
+    """Return True if a printed code is still valid."""
     return setup_codes.has_valid_code(clock.now() - SETUP_CODE_LIFETIME)
 
 
 def create_setup_code() -> SetupCode | None:
-    """Return a new code, if there is no user yet.
+    """Return a new code, or `None` if there is a user.
 
-    Codes of other servers that start on the same database go on working.
+    Codes of other servers on the same database stay valid.
     """
     if not needs_first_admin():
         return None
@@ -63,16 +62,18 @@ def create_first_admin(
     password: Any,
     first_name: Any = None,
     last_name: Any = None,
+    *,
+    actor: Actor,
 ) -> User:
     """Store and return the first user, an admin.
 
     Raise `WrongCode` for a code that is wrong, too old or used up, and if
     there is a user; `Throttled` after too many guesses; `InvalidValue`
-    naming the field that cannot be taken, which leaves the code as it is.
+    with the field that is not allowed, which leaves the code valid.
     """
     digest = digest_of_code(code)
-    _check_guess(digest)
-    # Only now, so that guesses cost no hash.
+    _check_guess(digest, actor)
+    # Hash only after the code was checked, so that a guess costs no hash.
     admin = new_user(email, password, first_name, last_name, strict=True)
     admin.role = Role.ADMIN.value
     if not setup_codes.redeem(
@@ -83,19 +84,17 @@ def create_first_admin(
     return admin
 
 
-def _check_guess(digest: str) -> None:
-    """Raise `WrongCode` unless a code has this digest; count wrong ones.
+def _check_guess(digest: str, actor: Actor) -> None:
+    """Raise `WrongCode` unless a code has this digest; count the failure.
 
-    Raise `Throttled` when there were too many of these.
+    Raise `Throttled` after too many failures.
     """
-    attempt = throttle().attempt(_ACCOUNT, current_client().ip)
-    attempt.begin()
-    if not (
-        needs_first_admin()
-        and setup_codes.is_valid_code(
-            digest, clock.now() - SETUP_CODE_LIFETIME
-        )
-    ):
-        attempt.fail()
+
+    def is_right() -> bool | None:
+        """Return True for a valid code, else `None`."""
+        since = clock.now() - SETUP_CODE_LIFETIME
+        is_valid = setup_codes.is_valid_code(digest, since)
+        return (needs_first_admin() and is_valid) or None
+
+    if guess(_ACCOUNT, actor, is_right) is None:
         raise WrongCode(code="wrong_setup_code")
-    attempt.succeed()

@@ -1,14 +1,9 @@
 #!/usr/bin/env python3
-"""The JSON file in which users were kept before there was a database.
+"""Import users from the JSON file in which an older program kept them.
 
-Its law: it reads and judges, and stores nothing. One bad row is an error
-of that row alone, and no error repeats what may be a secret.
-
-How users of another store are taken in, or would be.
-
-Its law: a rehearsal says what the performance would, and writes nothing;
-nobody who is here already is changed.
-"""
+Each row is checked on its own: a bad row is reported and does not stop the
+import, and no message repeats what may be a secret. Existing users are not
+changed. A dry run reports what the import would do and writes nothing."""
 
 import json
 import re
@@ -22,18 +17,18 @@ from vestibule.core import passwords
 from vestibule.core.errors import DuplicateEmail, InvalidValue
 from vestibule.db.models.user import User, email_key
 
-_MOMENT = "%Y-%m-%dT%H:%M:%S"
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class JSONPairs(list[tuple[str, Any]]):
-    """The members of a JSON object, those of the same name too."""
+    """The members of a JSON object, with those of the same name."""
 
 
 def read_rows(content: bytes) -> JSONPairs:
-    """Return the rows of a store by their keys, in their order.
+    """Return the rows of the file with their keys, in their order.
 
-    Raise `InvalidValue` if the whole is not a JSON object.
+    Raise `InvalidValue` if the file is not one JSON object.
     """
     try:
         rows = json.loads(content, object_pairs_hook=JSONPairs)
@@ -50,9 +45,9 @@ def read_rows(content: bytes) -> JSONPairs:
 
 
 def user_from_row(key: str, row: Any) -> User:
-    """Return the user that a `row` of the store describes, not yet stored.
+    """Return the user that a `row` describes, not stored yet.
 
-    Raise `InvalidValue` naming the field that is wrong.
+    Raise `InvalidValue` with the field that is wrong.
     """
     if not isinstance(row, JSONPairs):
         raise InvalidValue("the row", "must be an object", code="invalid")
@@ -66,8 +61,8 @@ def user_from_row(key: str, row: Any) -> User:
         email=fields.get("email"),
         first_name=fields.get("first_name"),
         last_name=fields.get("last_name"),
-        created_at=_moment("created_at", fields),
-        updated_at=_moment("updated_at", fields),
+        created_at=_time("created_at", fields),
+        updated_at=_time("updated_at", fields),
     )
     digest = fields.get("_password")
     if digest is not None:
@@ -76,10 +71,10 @@ def user_from_row(key: str, row: Any) -> User:
     return user
 
 
-def _moment(name: str, fields: dict[str, Any]) -> datetime:
-    """Return the moment, in UTC, that the field `name` has."""
+def _time(name: str, fields: dict[str, Any]) -> datetime:
+    """Return the time, in UTC, in the field `name`."""
     try:
-        naive = datetime.strptime(fields[name], _MOMENT)
+        naive = datetime.strptime(fields[name], _TIME_FORMAT)
     except (KeyError, TypeError, ValueError):
         raise InvalidValue(
             name, "must be a moment like 2020-01-31T23:59:59", code="invalid"
@@ -88,7 +83,7 @@ def _moment(name: str, fields: dict[str, Any]) -> datetime:
 
 
 def _sha256(value: Any) -> str:
-    """Return `value` if it is a SHA-256 in hex digits."""
+    """Return `value` if it is a SHA-256 in hex digits, or raise."""
     if isinstance(value, str) and _SHA256.fullmatch(value):
         return value
     raise InvalidValue(
@@ -106,24 +101,24 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of the row with a `key`; `why`, if it is bad."""
+    """The outcome of the row with this key, and why it is bad."""
 
     key: str
     outcome: Outcome
     why: str = ""
 
 
-#: Takes a user in; tells whether its id was free, or raises `InvalidValue`.
+#: Stores a user; returns True if the id was free, or raises `InvalidValue`.
 Importer = Callable[[User], bool]
 
 
 def import_users(
-    rows: Iterable[tuple[str, Any]], door: Importer
+    rows: Iterable[tuple[str, Any]], insert: Importer
 ) -> Iterator[Report]:
-    """Lead each of the `rows` through the `door`; report one by one.
+    """Import each of the `rows` with `insert`; yield a report for each.
 
-    Each row is a transaction of its own: an import that is interrupted
-    leaves whole users, and the next one goes on behind them.
+    Each row is a transaction of its own: an interrupted import leaves
+    complete users, and the next one continues after them.
     """
     seen = set()
     for key, row in rows:
@@ -133,23 +128,23 @@ def import_users(
                     "the key", "is in the file twice", code="invalid"
                 )
             seen.add(key)
-            free = door(user_from_row(key, row))
+            is_new = insert(user_from_row(key, row))
         except InvalidValue as error:
             yield Report(key, Outcome.BAD, str(error))
         else:
-            yield Report(key, Outcome.IMPORTED if free else Outcome.PRESENT)
+            yield Report(key, Outcome.IMPORTED if is_new else Outcome.PRESENT)
 
 
 class DryRun:
-    """A door that only remembers who would have gone in."""
+    """An `Importer` that stores nothing."""
 
     def __init__(self, is_empty: bool) -> None:
-        """Begin; with an empty store there is nobody to ask about."""
+        """Start; `is_empty` says that the database has no user to look up."""
         self._is_empty = is_empty
         self._keys: set[str] = set()
 
     def __call__(self, user: User) -> bool:
-        """Answer for `user` as `User.insert` would."""
+        """Return what `User.insert` would return for `user`."""
         if not self._is_empty and User.get(user.id) is not None:
             return False
         if user.email is not None:
@@ -160,5 +155,5 @@ class DryRun:
         return True
 
     def _is_stored(self, key: str) -> bool:
-        """Tell whether a stored user has the email."""
+        """Return True if a stored user has this email."""
         return not self._is_empty and bool(User.search({"email": key}))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Which passwords an account may have (OWASP ASVS 5.0, 6.2; NIST SP 800-63B).
+"""Which passwords are allowed (OWASP ASVS 5.0, 6.2; NIST SP 800-63B).
 
-Its law: a password is taken exactly as given, of any characters; only its
-length, how common it is, and whose it is can speak against it. Each
-refusal says which.
-"""
+A password is taken exactly as given, with any characters. It is refused
+only for its length, because it is common or breached, or because it
+contains nothing but words of the account or the service. Each refusal has
+a message and a code of its own."""
 
 import socket
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from vestibule.accounts.breached_passwords import is_breached
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 
-#: Most pieces that a password may be put together from and still count as
-#: common words in a row; a phrase of four words is a good password.
-MAX_CONTEXT_PIECES = 3
+#: Common words in a row that are still too few; a phrase of four words is
+#: a good password.
+MAX_WEAK_PIECES = 3
 #: Fewest characters of a common word that counts as a piece.
 MIN_PIECE_LENGTH = 3
 
-#: Words of this service, which everybody tries (ASVS 5.0, 6.1.2).
+#: Words of this service, which attackers try first (ASVS 5.0, 6.1.2).
 CONTEXT_WORDS = ("vestibule",)
 
 
@@ -31,10 +31,10 @@ def check_new_password(
     field: str = "password",
     changing: bool = True,
 ) -> None:
-    """Raise `InvalidValue` unless the account of `email` may have this.
+    """Raise `InvalidValue` unless `password` is allowed for `email`.
 
-    Whether a new account may have a guessable one, `PASSWORD_BLOCKLIST`
-    says; `changing` to one is refused always.
+    `PASSWORD_BLOCKLIST` decides whether a new account may have a
+    guessable password; `changing` to one is always refused.
     """
     check_length(password, field)
     if changing or settings.PASSWORD_BLOCKLIST.read() == "always":
@@ -44,7 +44,7 @@ def check_new_password(
 def check_length(password: Any, field: str = "password") -> None:
     """Raise `InvalidValue` unless `password` is text and long enough.
 
-    Length counts in code points (NIST SP 800-63B, 3.1.1.2).
+    The length is counted in code points (NIST SP 800-63B, 3.1.1.2).
     """
     if not isinstance(password, str):
         raise InvalidValue(field, "must be a string", code="invalid")
@@ -61,17 +61,17 @@ def check_length(password: Any, field: str = "password") -> None:
 def check_unguessable(
     password: str, context: Iterable[str] = (), field: str = "password"
 ) -> None:
-    """Raise `InvalidValue` if `password` is among the first to be tried.
+    """Raise `InvalidValue` if an attacker would try `password` early.
 
-    `context` has the words that belong to the account and the service:
-    each alone, with digits and signs around it, or repeated, is refused.
+    `context` has the words of the account and the machine. Each of them
+    is refused alone, repeated, or with digits and signs around it.
     """
     plain = password.casefold()
     if plain in _common():
         raise InvalidValue(
             field, "is one of the most common ones", code="common_password"
         )
-    if _is_joined(plain):
+    if _is_made_of_common_words(plain):
         raise InvalidValue(
             field, "is common words put together", code="common_words"
         )
@@ -90,9 +90,7 @@ def check_unguessable(
 
 
 def context_of(email: Any) -> list[str]:
-    """Return the words that belong to the account with this `email`, and
-    to the machine that the service runs on.
-    """
+    """Return the words of the account with this `email` and of this host."""
     words = [socket.gethostname(), *socket.gethostname().split(".")]
     if isinstance(email, str):
         local, _, domain = email.partition("@")
@@ -101,7 +99,7 @@ def context_of(email: Any) -> list[str]:
 
 
 def _context_words(context: Iterable[str]) -> set[str]:
-    """Return the letters of each word, of those long enough to matter."""
+    """Return the letters of each word that has at least 3 of them."""
     configured = settings.PASSWORD_CONTEXT_WORDS.read()
     words = set()
     for word in (*CONTEXT_WORDS, *configured, *context):
@@ -111,27 +109,27 @@ def _context_words(context: Iterable[str]) -> set[str]:
     return words
 
 
-def _is_joined(plain: str) -> bool:
-    """Tell whether up to three common words, or one repeated, make it up.
+def _is_made_of_common_words(plain: str) -> bool:
+    """Return True for one common word repeated, or up to three in a row.
 
-    Lists of common passwords have few long ones; these are how people
-    make a long one of a short one.
+    Lists of common passwords have few long ones; this is how people make
+    a long password of a short one.
     """
-    # Blanks are characters like others and no word (ASVS 5.0, 6.2.5).
+    # Spaces are characters like others, and not a word (ASVS 5.0, 6.2.5).
     if plain.isspace():
         return False
-    # A prefix that is longer is no word; to look would take a password of
-    # a megabyte, whose prefixes are hashed each, the best part of an hour.
+    # A longer prefix is not in the list. Hashing every prefix of a
+    # password of a megabyte would take most of an hour.
     for length in range(1, min(len(plain) // 2, _longest()) + 1):
         is_word = length < MIN_PIECE_LENGTH or plain[:length] in _common()
         times = len(plain) // length + 1
         if is_word and plain == (plain[:length] * times)[: len(plain)]:
             return True
-    return _pieces(plain, MAX_CONTEXT_PIECES)
+    return _pieces(plain, MAX_WEAK_PIECES)
 
 
 def _pieces(rest: str, most: int) -> bool:
-    """Tell whether `rest` is made of at most `most` common words."""
+    """Return True if `rest` is made of at most `most` common words."""
     if len(rest) > most * _longest():
         return False
     if rest in _common():
@@ -152,9 +150,9 @@ def _longest() -> int:
 
 @cache
 def _common() -> frozenset[str]:
-    """Return thirty thousand common passwords, the shortest ones left out.
+    """Return thirty thousand common passwords of 3 or more characters.
 
-    They are loaded when the first password is set: that takes a moment.
+    They are loaded when the first password is set, which takes a moment.
     """
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""How somebody who forgot the password gets to set a new one.
+"""Reset a forgotten password with a code that an admin hands out.
 
-Its law: an admin hands out a code and never learns or chooses a password
-(OWASP ASVS 5.0, 6.4.6). A code is random, is kept as a digest, opens one
-account once within an hour, and the next code kills it (6.4.1, 6.4.3).
-"""
+The admin never learns or chooses a password (OWASP ASVS 5.0, 6.4.6). A code
+is random, is stored as a digest, works once and for an hour, and the next
+code for the same user replaces it (6.4.1, 6.4.3)."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,10 +12,11 @@ from typing import Any, NamedTuple
 
 from vestibule.accounts.credentials import new_password_hash
 from vestibule.accounts.one_time_code import digest_of_code, new_code
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.revocation import end_in_memory
+from vestibule.accounts.throttle import guess
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.client_info import current_client
 from vestibule.core.errors import WrongCode
 from vestibule.db import reset_codes
 from vestibule.db.models.base import is_storable
@@ -31,25 +31,22 @@ _GROUPS = 7
 
 
 class ResetCode(NamedTuple):
-    """A code in the form in which it is told, and until when it works."""
+    """A code as it is shown, and when it expires."""
 
     code: str
     expires_at: datetime
 
 
-def issue_code(user: User, by: str | None = None) -> ResetCode:
-    """Return a new code for `user`; the one before is dead.
-
-    `by` is who hands it out, for the log.
-    """
-    issued = _kept_by(partial(reset_codes.replace, user.id))
-    log(EventType.RESET_CODE_ISSUED, user=user.id, by=by)
+def issue_code(user: User, *, actor: Actor = LOCAL) -> ResetCode:
+    """Return a new code for `user`; an earlier one stops working."""
+    issued = _create_code(partial(reset_codes.replace, user.id))
+    log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return issued
 
 
 def store_with_code(user: User) -> ResetCode:
     """Store a new user and return its code; raise `DuplicateEmail`."""
-    return _kept_by(partial(reset_codes.add_user_with_code, user))
+    return _create_code(partial(reset_codes.add_user_with_code, user))
 
 
 def set_forgotten_password(
@@ -57,51 +54,53 @@ def set_forgotten_password(
     code: str,
     new_password: Any,
     store: SessionStore | None = None,
+    *,
+    actor: Actor,
 ) -> None:
     """Set the password of the user with this email and code.
 
-    All the user's sessions end, those of `store` too. Raise `WrongCode`
-    for all that is wrong with the email or the code; `InvalidValue`
-    for a password that cannot be taken, which leaves the code as it is;
-    `Throttled` after too many guesses.
+    All sessions of the user end, those of `store` too. Raise `WrongCode`
+    if the email or the code is wrong; `InvalidValue` for a password that
+    is not allowed, which leaves the code valid; `Throttled` after too many
+    guesses.
     """
     digest = digest_of_code(code)
-    user = _guessed(email, digest)
-    # Only now, so that guesses cost no hash; and before the code is used
-    # up, which a password that cannot be taken must not do.
+    user = _check_guess(email, digest, actor)
+    # After the code was checked, so that a guess costs no hash; and before
+    # the code is used up, because a refused password must leave it valid.
     hashed = new_password_hash(user, new_password)
     if not reset_codes.redeem(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
     ):
         raise WrongCode(code="wrong_reset_code")
     log(EventType.PASSWORD_RESET, user=user.id)
-    if store is not None:
-        store.end_all(EndReason.PASSWORD_RESET, user.id)
+    end_in_memory(store, user.id, EndReason.PASSWORD_RESET)
 
 
-def _kept_by(keep: Callable[[str, datetime], None]) -> ResetCode:
-    """Return a new code, once `keep` has its digest and its moment."""
+def _create_code(store: Callable[[str, datetime], None]) -> ResetCode:
+    """Return a new code after `store` got its digest and creation time."""
     code, now = new_code(_GROUPS), clock.now()
-    keep(digest_of_code(code), now)
+    store(digest_of_code(code), now)
     return ResetCode(code, now + RESET_CODE_LIFETIME)
 
 
-def _guessed(email: str, digest: str) -> User:
-    """Return the user with this email and code; count wrong ones.
+def _check_guess(email: str, digest: str, actor: Actor) -> User:
+    """Return the user with this email and code; count a failure.
 
-    Raise `WrongCode`, or `Throttled` when there were too many of these.
-    They do not count as failed logins of the account: somebody who has
-    lost the code may have found the password.
+    Raise `WrongCode`, or `Throttled` after too many failures. These do
+    not count as failed logins of the account: a user who lost the code
+    may still remember the password.
     """
     key = email_key(email)
-    attempt = throttle().attempt(f"reset {key}", current_client().ip)
-    attempt.begin()
-    found = None
-    if is_storable(key):
+
+    def find() -> User | None:
+        """Return the user with this email and code."""
+        if not is_storable(key):
+            return None
         since = clock.now() - RESET_CODE_LIFETIME
-        found = User.get(reset_codes.user_id_for_code(key, digest, since))
+        return User.get(reset_codes.user_id_for_code(key, digest, since))
+
+    found = guess(f"reset {key}", actor, find)
     if found is None:
-        attempt.fail()
         raise WrongCode(code="wrong_reset_code")
-    attempt.succeed()
     return found

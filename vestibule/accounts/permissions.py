@@ -1,29 +1,29 @@
 #!/usr/bin/env python3
-"""Who may do what to whose account: pure policy.
+"""The policy: which actor may do what to which user's account.
 
-Its law: this is the only place that compares roles, or one user's id with
-another's, to allow something (OWASP ASVS 5.0, 8.2 and 8.3). What it does
-not know of it forbids.
-"""
+This is the only module that compares roles, or one user's id with
+another's, to allow something (OWASP ASVS 5.0, 8.2 and 8.3). What no rule
+allows is forbidden."""
 
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+from vestibule.core.client_info import ClientInfo
 from vestibule.db.models.user import Role
 
 
 class Policy(StrEnum):
     """What users may do to each other's accounts: `AUTHZ_POLICY`."""
 
-    #: Whoever may come in may use all of the users' endpoints.
+    #: Every authenticated user may use all endpoints under `/users`.
     OPEN = "open"
-    #: One's own account only; admins all of them.
+    #: A user may use their own account only, an admin all of them.
     SELF = "self"
 
 
 class Action(Enum):
-    """What can be done, by whom beside the admins."""
+    """The actions that need a permission."""
 
     LIST_USERS = "list all users"
     ADD_USER = "add a user"
@@ -35,20 +35,20 @@ class Action(Enum):
     ISSUE_RESET = "issue a code to reset a user's password"
     LIST_SESSIONS = "list a user's sessions"
     END_SESSIONS = "end a user's sessions"
-    END_ALL_SESSIONS = "end everybody's sessions"
-    SEE_DESK = "see the pages of the admin's desk"
-    FIND_USERS = "search all users, with what admins see of them"
+    END_ALL_SESSIONS = "end the sessions of all users"
+    SEE_DESK = "see the admin pages"
+    FIND_USERS = "search all users, with the fields for admins"
     INVITE_USER = "add a user who sets the password by a code"
-    LIST_FAILURES = "see how often it failed to sign in as a user"
-    UNLOCK_USER = "lift the wait after failures from a user"
-    LIST_ALL_SESSIONS = "list everybody's sessions"
-    END_ANY_SESSION = "end one session, whosever it is"
-    LIST_EVENTS = "see and export what happened to all users"
-    SEE_FIGURES = "see how much happens in each hour"
+    LIST_FAILURES = "see the failed sign-ins of a user"
+    UNLOCK_USER = "unlock sign-in of a user"
+    LIST_ALL_SESSIONS = "list the sessions of all users"
+    END_ANY_SESSION = "end one session of any user"
+    LIST_EVENTS = "see and export the events of all users"
+    SEE_FIGURES = "see the hourly statistics"
 
 
-#: What the contract of this API leaves open to whoever may come in.
-_USERS = frozenset(
+#: Open to every authenticated user under the policy `open`.
+_OPEN = frozenset(
     {
         Action.LIST_USERS,
         Action.ADD_USER,
@@ -57,25 +57,42 @@ _USERS = frozenset(
         Action.DELETE_USER,
     }
 )
-#: What one may do to the own account under every policy.
+#: What users may do to their own account under every policy.
 _OWN = frozenset({Action.SHOW_USER, Action.NAME_USER, Action.DELETE_USER})
 
 
 class Actor(NamedTuple):
-    """Who wants to do something; nobody, where nobody is authenticated."""
+    """Who acts, and from where."""
 
+    #: The id of a user, or `cli:` and the user of the process; `None` for
+    #: an anonymous client, and for a script.
     id: str | None = None
     role: str | None = None
+    #: The address of the client. All clients whose address is unknown
+    #: are throttled together.
+    address: str | None = None
+    #: Whether a script or a command acts, which is not throttled: it can
+    #: read the database as it is.
+    is_local: bool = False
+
+    @classmethod
+    def at(cls, client: ClientInfo) -> Self:
+        """Return the anonymous actor who sends from `client`."""
+        return cls(address=client.ip, is_local=client.is_local)
+
+
+#: A script, which acts for no user.
+LOCAL = Actor(is_local=True)
 
 
 def is_allowed(
     actor: Actor, action: Action, target_id: str | None, policy: Policy
 ) -> bool:
-    """Tell whether `actor` may do `action` to the user with an id.
+    """Return True if `actor` may do `action` to the user `target_id`.
 
-    Whether that user exists makes no difference.
+    The answer does not depend on whether that user exists.
     """
-    if policy is Policy.OPEN and action in _USERS:
+    if policy is Policy.OPEN and action in _OPEN:
         return True
     if actor.id is None:
         return False
@@ -85,9 +102,9 @@ def is_allowed(
 
 
 def is_disabled(principal: Any) -> bool:
-    """Tell whether a user is kept out.
+    """Return True if a user is disabled.
 
-    A mechanism of somebody's own may know users of another kind: they
-    cannot be disabled here.
+    A mechanism defined outside this package may have users of another
+    type, which cannot be disabled here.
     """
     return isinstance(getattr(principal, "disabled_at", None), datetime)

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""How sessions end because somebody wants them to.
+"""End sessions on request of their user or of an admin.
 
-Its law: what ends is told of, with whoever ended it; to end nothing of
-one's own is no event, or whoever is signed in could fill the log with it.
-"""
+Each request is logged with the actor who made it. A user who ends none of
+their own sessions causes no event: otherwise any user could fill the log."""
 
+from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
 
 def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
-    """End a session of the user who asks; tell if it was there."""
+    """End a session of the user; return True if it existed."""
     if not store.end_handle(handle, EndReason.REVOKED, user_id):
         return False
     log(EventType.SESSION_REVOKED, user=user_id, handle=handle)
@@ -19,29 +19,44 @@ def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
 
 
 def revoke_others(store: SessionStore, user_id: str, keep: str | None) -> int:
-    """End the sessions of the user who asks but for one; count them."""
+    """End the user's sessions except `keep`; return their number."""
     ended = store.end_all(EndReason.REVOKED, user_id, keep)
     if ended:
         log(EventType.SESSIONS_REVOKED, user=user_id, count=ended)
     return ended
 
 
-def revoke(store: SessionStore, handle: str, by: str | None) -> bool:
-    """End one session, whosever it is; tell if it was there."""
+def end_in_memory(
+    store: SessionStore | None, user_id: str, reason: EndReason
+) -> None:
+    """End the user's sessions that are not in the database.
+
+    It is called after the transaction that changed the user: that one has
+    ended the sessions in the database already.
+    """
+    if store is not None and not store.in_database:
+        store.end_all(reason, user_id)
+
+
+def revoke(store: SessionStore, handle: str, actor: Actor) -> bool:
+    """End one session of any user; return True if it existed."""
     session = store.named(handle)
-    # Of two who end it at once only one is told that it was there.
+    # Of two concurrent requests only one ends the session.
     if session is None or not store.end_handle(
         handle, EndReason.REVOKED_BY_ADMIN
     ):
         return False
-    log(EventType.SESSION_REVOKED, user=session.user_id, by=by, handle=handle)
+    log(
+        EventType.SESSION_REVOKED,
+        user=session.user_id,
+        by=actor.id,
+        handle=handle,
+    )
     return True
 
 
-def revoke_all(
-    store: SessionStore, user_id: str | None, by: str | None
-) -> int:
-    """End the sessions of a user, or everybody's; count them."""
+def revoke_all(store: SessionStore, user_id: str | None, actor: Actor) -> int:
+    """End the sessions of one user, or of all; return their number."""
     ended = store.end_all(EndReason.REVOKED_BY_ADMIN, user_id)
-    log(EventType.SESSIONS_REVOKED, user=user_id, by=by, count=ended)
+    log(EventType.SESSIONS_REVOKED, user=user_id, by=actor.id, count=ended)
     return ended

@@ -1,24 +1,22 @@
 #!/usr/bin/env python3
-"""Throttling: each failure to authenticate makes the next try wait longer.
+"""Throttle: each failed authentication makes the next attempt wait longer.
 
-Its law: guessing gets slow, and nobody can be shut out by somebody else
-(OWASP ASVS 5.0, 6.1.1 and 6.3.1). So there are two counters, one for the
-client's network and one for the account, and the account's counts only
-against a network that has failed itself: an attacker's failures never
-keep the owner out who comes from elsewhere and knows the password.
+Guessing gets slow, and an attacker cannot lock a user out (OWASP ASVS 5.0,
+6.1.1 and 6.3.1). There are two counters, one for the client's network and
+one for the account. The account's counter applies only to a network that
+has failed itself, so an attacker's failures never keep out the user who
+comes from another network and knows the password.
 
-Failed attempts of one account, and how an admin lifts the wait.
-
-Its law: what is lifted is the account's alone. Networks that have failed
-on many accounts go on waiting.
-"""
+An admin can reset the failures of an account. Networks that failed on many
+accounts keep waiting."""
 
 import logging
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
@@ -34,42 +32,45 @@ from vestibule.db.login_failures import (
 )
 from vestibule.db.models.user import User, email_key
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
-#: Raises what keeps an attempt from being made.
+#: Raises `Throttled` if the counters forbid an attempt.
 Allow = Callable[[FailureCounts], None]
 
-#: Failures on an account that cost nothing: people mistype.
+#: Failures on an account without a wait: people mistype.
 FREE_FAILURES = 3
-#: Failures of a network that cost nothing, on whatever accounts: an
-#: office may be behind one address, and all its people mistype.
+#: Failures of a network without a wait, on any accounts: a whole office
+#: may share one address.
 FREE_NETWORK_FAILURES = 20
 #: The longest wait, in seconds.
 MAX_WAIT_SECONDS = 900
-#: After so long without another failure a counter begins anew.
+#: A counter starts again after this time without another failure.
 FAILURE_MEMORY = timedelta(hours=1)
-#: How far the clocks of two machines may be apart. A failure later than
-#: that is not of this time: a clock was set back.
+#: How far the clocks of two machines may differ. A failure further in the
+#: future does not count: a clock was set back.
 SKEW = timedelta(seconds=10)
 
 
 def window_of(now: datetime) -> Window:
-    """Return the time from which failures count at `now`."""
+    """Return the window in which failures count at `now`."""
     return Window(now - FAILURE_MEMORY, now + SKEW)
 
 
 def count_failures(counter: FailureCount, now: datetime) -> int:
-    """Return how many of the counted failures count at `now`."""
-    era, last_at = window_of(now), counter.last_at
-    if last_at is None or not era.since <= last_at <= era.until:
+    """Return the failures of `counter` that still count at `now`."""
+    window, last_at = window_of(now), counter.last_at
+    if last_at is None or not window.since <= last_at <= window.until:
         return 0
     return counter.number
 
 
 def delay_after(count: int, free: int = FREE_FAILURES) -> int:
-    """Return the seconds to wait after so many failures.
+    """Return the seconds to wait after `count` failures.
 
-    Nothing after the `free` ones, then 1, 2, 4 and so on, up to a bound.
+    0 for the first `free` ones, then 1, 2, 4 and so on, up to
+    `MAX_WAIT_SECONDS`.
     """
     if count <= free:
         return 0
@@ -83,7 +84,7 @@ def seconds_left(
     now: datetime,
     free: int = FREE_FAILURES,
 ) -> int:
-    """Return the whole seconds to wait still; 0 if there are none."""
+    """Return the whole seconds that are left to wait; 0 means none."""
     number = count_failures(FailureCount(count, last_at), now)
     if last_at is None or not number:
         return 0
@@ -100,10 +101,10 @@ def wait_before(both: FailureCounts, now: datetime) -> int:
 
 
 def is_counted_first(both: FailureCounts, now: datetime) -> bool:
-    """Tell whether an attempt counts before its password is checked.
+    """Return True if an attempt counts before its password is checked.
 
-    Where waiting has begun, one attempt at a time is let through: many
-    at once would all see the same counter.
+    Once there is a wait, only one attempt at a time is allowed: many at
+    once would all see the same counter.
     """
     of_network = count_failures(both.network, now)
     return of_network > FREE_NETWORK_FAILURES or (
@@ -117,29 +118,29 @@ def key_of(account: str) -> str:
 
 
 class Attempt:
-    """An attempt that is not counted: off, or not from a network."""
+    """An attempt that is not counted: `THROTTLE=off`, or a script."""
 
     def check(self) -> None:
         """Raise `Throttled` if the client has to wait."""
 
     def begin(self) -> None:
-        """Note that the password is about to be checked.
+        """Record that the password is about to be checked.
 
-        Raise `Throttled` if the client has to wait by now.
+        Raise `Throttled` if the client has to wait.
         """
 
     def fail(self) -> None:
         """Note that the password was wrong, or the account unknown."""
 
     def succeed(self) -> None:
-        """Note that the password was right."""
+        """Record that the password was right."""
 
 
 class CountedAttempt(Attempt):
-    """An attempt that counts on its account and on its network.
+    """An attempt that counts for its account and for its network.
 
-    Its `begin` and `fail` belong into the same turn of the hash queue:
-    so no more attempts than there are turns see the same free counter.
+    `begin` and `fail` must be called within one turn of the hash queue, so
+    that no more attempts than turns see the same counter.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class CountedAttempt(Attempt):
         self._throttle = throttle
         self._keys = CounterKeys(
             key_of(account),
-            # No network has a colon and a blank: no two pairs are alike.
+            # No network contains ": ", so two pairs never have the same text.
             digest_of(f"pair:{network}: {account}"),
             digest_of(f"network:{network}"),
         )
@@ -162,7 +163,7 @@ class CountedAttempt(Attempt):
         self._allow(self._seen)
 
     def begin(self) -> None:
-        """Look again, after the time in the queue; count it if need be."""
+        """Check again after the wait in the queue; count it if required."""
         self.check()
         now = clock.now()
         if self._throttle.is_blind or is_counted_first(self._seen, now):
@@ -170,18 +171,18 @@ class CountedAttempt(Attempt):
             self._claimed = now, self._seen.network.last_at
 
     def fail(self) -> None:
-        """Leave the attempt counted; an error keeps the answer back."""
+        """Count the failure; an error here prevents the response."""
         if self._claimed is None:
             self._throttle.count(self._keys, clock.now())
 
     def succeed(self) -> None:
-        """Forget the account's failures, here and on the network.
+        """Reset the failures of the account.
 
-        On the network only as many as the account has had from there:
-        someone who mistypes his password leaves no trace in the counter of
-        his whole office, and an attacker who logs in to an account of his
-        own gets back what he failed on that one from this network, never
-        what he failed on others or elsewhere.
+        The network's counter is reduced by the account's failures from
+        that network only. So a user who mistypes leaves no trace in the
+        counter of a shared office, and an attacker who logs in to their
+        own account recovers only the failures on that account from this
+        network, never those on other accounts.
         """
         if self._claimed is None and not self._seen.account.number:
             return
@@ -190,8 +191,8 @@ class CountedAttempt(Attempt):
                 self._keys, window_of(clock.now()), self._claimed
             )
         except VestibuleError as error:
-            # The password is right; counting on is the safe side.
-            _log.warning("failures were not forgiven: %s", error)
+            # The password is right; keeping the count is the safe side.
+            _log.warning("the failures were not reset: %s", error)
 
     def _allow(self, both: FailureCounts) -> None:
         """Raise `Throttled` if these counters demand a wait."""
@@ -201,27 +202,24 @@ class CountedAttempt(Attempt):
 
 
 class Throttle:
-    """The throttle of this process; what it counts is in the database."""
+    """The throttle of this process; its counters are in the database."""
 
     def __init__(self) -> None:
-        """Begin in the belief that failures can be counted."""
-        #: Whether the last failure could not be counted: then attempts
-        #: are counted first, so that a full disk is no way to guess on.
+        """Start with the assumption that failures can be counted."""
+        #: Whether the last failure could not be counted. Then attempts
+        #: are counted first, so that a full disk does not allow guessing.
         self.is_blind = False
 
-    def attempt(self, account: str, address: str | None) -> Attempt:
-        """Return an attempt on `account` from the client at `address`.
-
-        A script has no address, and is not throttled.
-        """
-        if address is None or not settings.THROTTLE.read():
+    def attempt(self, account: str, actor: Actor) -> Attempt:
+        """Return an attempt on `account` by `actor`."""
+        if actor.is_local or not settings.THROTTLE.read():
             return Attempt()
-        return CountedAttempt(self, account, network_of(address))
+        return CountedAttempt(self, account, network_of(actor.address or ""))
 
     def count(
         self, keys: CounterKeys, now: datetime, allow: Allow | None = None
     ) -> None:
-        """Count an attempt, and know from then on whether that works."""
+        """Count an attempt, and keep in `is_blind` whether that worked."""
         try:
             login_failures.add_attempt(keys, now, window_of(now), allow)
         except Throttled:
@@ -232,7 +230,7 @@ class Throttle:
         self.is_blind = False
 
     def purge(self) -> int:
-        """Drop the counters that do not count any more; count them."""
+        """Delete the counters that are too old; return their number."""
         return login_failures.purge(window_of(clock.now()))
 
 
@@ -242,17 +240,34 @@ def throttle() -> Throttle:
     return Throttle()
 
 
+def guess(
+    account: str, actor: Actor, check: Callable[[], T | None]
+) -> T | None:
+    """Return what `check` returns for a guess by `actor`; count `None`.
+
+    Raise `Throttled`, without a call of `check`, after too many failures.
+    """
+    attempt = throttle().attempt(account, actor)
+    attempt.begin()
+    found = check()
+    if found is None:
+        attempt.fail()
+    else:
+        attempt.succeed()
+    return found
+
+
 class Failures(NamedTuple):
-    """What failed in the last hour, without a success in between."""
+    """The failures of the last hour since the last success."""
 
     number: int
     last_at: datetime | None
-    #: Seconds for which networks that failed have to wait; 0: none.
+    #: Seconds that a network which failed has to wait; 0 means none.
     retry_after: int
 
 
 def failures_for_user(user: User) -> Failures:
-    """Return how often signing in as `user` failed of late."""
+    """Return the failed sign-ins of `user` in the last hour."""
     now = clock.now()
     found = login_failures.read_count(_keys(user)[0])
     number = count_failures(found, now)
@@ -263,13 +278,13 @@ def failures_for_user(user: User) -> Failures:
     )
 
 
-def reset_failures(user: User, by: str | None = None) -> None:
-    """Forget the failures of `user`, of codes too.
+def reset_failures(user: User, *, actor: Actor = LOCAL) -> None:
+    """Reset the failures of `user`, those of reset codes too.
 
-    `by` is who does it, for the log, which is told if there were any.
+    It is logged if there were any.
     """
     if login_failures.delete_counts(_keys(user)):
-        log(EventType.USER_UNLOCKED, user=user.id, by=by)
+        log(EventType.USER_UNLOCKED, user=user.id, by=actor.id)
 
 
 def _keys(user: User) -> list[str]:

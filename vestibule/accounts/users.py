@@ -1,24 +1,12 @@
 #!/usr/bin/env python3
-"""How an account is made and named by a client: what is allowed in.
+"""Add, invite, disable, enable and remove users, and set their role.
 
-Its law: the model layer takes what scripts give; what comes over HTTP or
-the command line passes here first.
-
-How an admin adds somebody, who then chooses the password.
-
-Its law: an admin never learns or chooses a password (OWASP ASVS 5.0,
-6.4.6). The new account has none until its owner sets it by a code.
-
-How a user becomes an admin, or a member again.
-
-How a user is kept out without losing the account.
-
-Its law: who is disabled has no session and begins none. Sessions end in
-the database with the change itself, and in the memory of this process
-after it.
-
-How an account ends.
-"""
+The model layer accepts what scripts give; values from HTTP or the command
+line are checked here first. An invited user has no password until they set
+one with a code: an admin never learns or chooses it (OWASP ASVS 5.0, 6.4.6).
+A disabled user has no session and cannot start one. Sessions in the
+database end in the transaction of the change, those in the memory of this
+process after it."""
 
 from typing import Any, NamedTuple
 
@@ -26,11 +14,15 @@ from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.revocation import end_in_memory
+from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
+from vestibule.core.errors import DuplicateEmail
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
-from vestibule.db.models.user import User, parse_role
+from vestibule.db.models.user import User, email_key, parse_role
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -40,17 +32,42 @@ def register(
     password: Any,
     first_name: Any = None,
     last_name: Any = None,
-    by: str | None = None,
+    *,
+    actor: Actor = LOCAL,
 ) -> User:
     """Store and return a new user.
 
-    `by` is who adds somebody else, for the log. Raise `InvalidValue`
-    naming the field that cannot be taken, `DuplicateEmail`, or `Busy` when
-    too many passwords are being hashed.
+    Raise `InvalidValue` with the field that is not allowed,
+    `DuplicateEmail`, or `ServiceBusy` when too many passwords are being
+    hashed.
     """
     user = new_user(email, password, first_name, last_name)
     user.save()
-    log(EventType.USER_ADDED, user=user.id, by=by)
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    return user
+
+
+def register_oneself(
+    email: str,
+    password: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+    *,
+    actor: Actor,
+) -> User:
+    """Store and return the user that an anonymous client registers as.
+
+    The response shows which emails have accounts, so asking for the same
+    one again gets slow. Raise `Throttled`, or what `register` raises.
+    """
+    attempt = throttle().attempt(f"register {email_key(email)}", actor)
+    attempt.begin()
+    try:
+        user = register(email, password, first_name, last_name)
+    except DuplicateEmail:
+        attempt.fail()
+        raise
+    attempt.succeed()
     return user
 
 
@@ -61,10 +78,10 @@ def new_user(
     last_name: Any = None,
     strict: bool = False,
 ) -> User:
-    """Return a user who may be stored, as `register` does.
+    """Return a checked user that is not stored yet; raise as `register`.
 
-    `strict` refuses a guessable password whatever `PASSWORD_BLOCKLIST`
-    says.
+    With `strict` a guessable password is refused even if
+    `PASSWORD_BLOCKLIST` allows it.
     """
     check_email(email)
     check_new_password(password, email, changing=strict)
@@ -78,7 +95,7 @@ def new_user(
 def set_names(user: User, names: dict[str, Any]) -> None:
     """Set the `first_name` and `last_name` that are in `names`.
 
-    Raise `InvalidValue` for one that is neither text nor `None`.
+    Raise `InvalidValue` for a value that is neither text nor `None`.
     """
     for field in ("first_name", "last_name"):
         if field in names:
@@ -96,71 +113,64 @@ def invite(
     email: Any,
     first_name: Any = None,
     last_name: Any = None,
-    by: str | None = None,
+    *,
+    actor: Actor = LOCAL,
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
-    `by` is who does it, for the log. Raise `InvalidValue` naming the
-    field, or `DuplicateEmail`.
+    Raise `InvalidValue` with the field, or `DuplicateEmail`.
     """
     check_email(email)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
     code = store_with_code(user)
-    log(EventType.USER_ADDED, user=user.id, by=by)
-    log(EventType.RESET_CODE_ISSUED, user=user.id, by=by)
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)
 
 
-def set_role(user: User, role: Any, by: str | None = None) -> None:
-    """Give `user` the role of this name; `by` is who does it, for the log.
+def set_role(user: User, role: Any, *, actor: Actor = LOCAL) -> None:
+    """Give `user` the role with this name.
 
-    Raise `InvalidValue` if there is no such role, `LastAdmin` if nobody
-    would be left to manage the others, `NotStored` if the user is gone.
+    Raise `InvalidValue` if there is no such role, `LastAdmin` if no admin
+    would be left, `RecordGone` if the user was deleted.
     """
     known = parse_role(role)
     user_status.set_role(user.id, known)
     user.role = known.value
-    log(EventType.ROLE_CHANGED, user=user.id, by=by, reason=known.value)
+    log(EventType.ROLE_CHANGED, user=user.id, by=actor.id, reason=known.value)
 
 
 def disable(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
-    """Keep `user` out from now on, and end the sessions, also of `store`.
+    """Disable `user` and end their sessions, those of `store` too.
 
-    `by` is who does it, for the log. Raise `LastAdmin` or `NotStored`.
+    Raise `LastAdmin` or `RecordGone`.
     """
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    log(EventType.USER_DISABLED, user=user.id, by=by)
-    if store is not None:
-        store.end_all(EndReason.USER_DISABLED, user.id)
+    log(EventType.USER_DISABLED, user=user.id, by=actor.id)
+    end_in_memory(store, user.id, EndReason.USER_DISABLED)
 
 
 def enable(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
-    """Let `user` in again, by a new login; raise `NotStored`.
-
-    `by` is who does it, for the log.
-    """
-    # A login under way while the user was disabled may have left one.
-    if store is not None:
-        store.end_all(EndReason.USER_DISABLED, user.id)
+    """Allow `user` to log in again; raise `RecordGone`."""
+    # A login in progress while the user was disabled may have left one.
+    end_in_memory(store, user.id, EndReason.USER_DISABLED)
     user_status.enable(user.id, EndReason.USER_DISABLED)
-    log(EventType.USER_ENABLED, user=user.id, by=by)
+    log(EventType.USER_ENABLED, user=user.id, by=actor.id)
 
 
 def remove(
-    user: User, store: SessionStore | None = None, by: str | None = None
+    user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
-    """Delete `user` with all that belongs to it, and its sessions.
+    """Delete `user`, their sessions and their reset code.
 
-    Those of the database go in the same transaction, those of `store`
-    after it. `by` is who does it, for the log. Raise `LastAdmin` if
-    nobody would be left to manage the others.
+    Sessions in the database are deleted in the same transaction, those of
+    `store` after it. Raise `LastAdmin` if no admin would be left.
     """
     user_status.remove(user)
-    log(EventType.USER_REMOVED, user=user.id, by=by)
-    if store is not None:
-        store.end_all(EndReason.USER_REMOVED, user.id)
+    log(EventType.USER_REMOVED, user=user.id, by=actor.id)
+    end_in_memory(store, user.id, EndReason.USER_REMOVED)

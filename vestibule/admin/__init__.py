@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""What an admin asks of users, sessions and events, without a request."""
+"""The queries behind the admin pages and the admin API."""

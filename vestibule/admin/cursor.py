@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
-"""Where a page of a list ends, as text that the next request brings back.
+"""The cursor of a paginated list: where the next page starts, as text.
 
-Its law: a place belongs to one list with one filter, and is refused by
-every other. It opens nothing: who asks may see the whole list, so what it
-carries is a digest and no signature.
-"""
+A cursor is valid for one list with one filter only. It needs no signature,
+only a digest: a client that may page through a list may see all of it."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,42 +12,48 @@ from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.base import is_storable
 
-#: Characters of a place that are read at all.
+#: Characters of a cursor that are read.
 MAX_CURSOR_LENGTH = 4_000
-_CHECK = 16
+_DIGEST_LENGTH = 16
 
 
-def encode(place: Sequence[str], of: object) -> str:
-    """Return a place of the list `of`, which says all that filters it."""
-    text = json.dumps(list(place))
-    return _check(text, of) + urlsafe_b64encode(text.encode()).decode()
+def encode(position: Sequence[str], of: object) -> str:
+    """Return a position in the list `of` as text.
+
+    `of` is the filter of the list; its `repr` must show all of it.
+    """
+    text = json.dumps(list(position))
+    return _digest(text, of) + urlsafe_b64encode(text.encode()).decode()
 
 
 def decode(given: str, of: object) -> tuple[str, ...] | None:
-    """Return the place that was `written`; `None` for "", the beginning.
+    """Return the position that was encoded; `None` for "", the start.
 
-    Raise `InvalidValue` for what is none, or is one of another list.
+    Raise `InvalidValue` for an invalid cursor, or one of another list.
     """
     if not given:
         return None
-    check, rest = given[:_CHECK], given[_CHECK:MAX_CURSOR_LENGTH]
+    digest, rest = (
+        given[:_DIGEST_LENGTH],
+        given[_DIGEST_LENGTH:MAX_CURSOR_LENGTH],
+    )
     try:
         text = urlsafe_b64decode(rest.encode("ascii")).decode()
-        place = json.loads(text)
+        position = json.loads(text)
     except (ValueError, RecursionError):
-        raise _refusal() from None
-    if check != _check(text, of) or not isinstance(place, list):
-        raise _refusal()
-    if not all(map(is_storable, place)):
-        raise _refusal()
-    return tuple(place)
+        raise invalid_cursor() from None
+    if digest != _digest(text, of) or not isinstance(position, list):
+        raise invalid_cursor()
+    if not all(map(is_storable, position)):
+        raise invalid_cursor()
+    return tuple(position)
 
 
-def _check(text: str, of: object) -> str:
-    """Return what only the list `of` makes of a place."""
-    return digest_of(f"{of!r} {text}")[:_CHECK]
+def _digest(text: str, of: object) -> str:
+    """Return the digest that binds a position to the list `of`."""
+    return digest_of(f"{of!r} {text}")[:_DIGEST_LENGTH]
 
 
-def _refusal() -> InvalidValue:
-    """Return the error for what is no place here."""
-    return InvalidValue("after", "is no place of this list", code="invalid")
+def invalid_cursor() -> InvalidValue:
+    """Return the error for a cursor that does not belong to the list."""
+    return InvalidValue("after", "is not a valid cursor", code="invalid")

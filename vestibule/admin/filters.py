@@ -1,14 +1,9 @@
 #!/usr/bin/env python3
-"""What was typed into a filter, as what the lists are asked for.
+"""Parse the filters of the admin lists, and page through live sessions.
 
-Its law: a value that cannot be meant is refused by its field's name; an
-empty one asks for nothing.
-
-Everybody's live sessions, by user, network and device.
-
-Its law: a page looks at no more than `LOOKED` sessions, dead ones and
-those of other devices included, however many there are.
-"""
+An invalid value is refused with the name of its field; an empty one does
+not filter. A page of sessions scans at most `MAX_ROWS_SCANNED` rows,
+including dead sessions and those of other devices."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,39 +22,40 @@ from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
-#: Characters of any value.
+#: Characters of a value.
 MAX_FILTER_LENGTH = 256
-#: Rows of a page at most, and where nobody says how many.
-MOST, USUAL = 200, 50
+#: Rows of a page: at most, and if the request has no `limit`.
+MAX_PAGE_ROWS, DEFAULT_PAGE_ROWS = 200, 50
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
 FormValues = Mapping[str, str]
 
 
 class SessionFilter(NamedTuple):
-    """Which sessions are asked for; `None` is any."""
+    """Which sessions to list; `None` does not filter."""
 
     user_id: str | None = None
     network: str | None = None
-    #: A part of what the device is called.
+    #: A part of the name of the device.
     device: str | None = None
 
 
 def parse_user_filter(given: FormValues) -> UserFilter:
-    """Return which users are asked for by `q`, `role`, `disabled` and
-    `signed_in`; raise `InvalidValue`.
+    """Return the filter of `q`, `role`, `disabled` and `signed_in`.
+
+    Raise `InvalidValue`.
     """
     role = _text(given, "role")
     return UserFilter(
         _text(given, "q"),
         parse_role(role) if role else None,
-        _switch(given, "disabled"),
-        _switch(given, "signed_in"),
+        _yes_or_no(given, "disabled"),
+        _yes_or_no(given, "signed_in"),
     )
 
 
 def parse_session_filter(given: FormValues) -> SessionFilter:
-    """Return which sessions are asked for by `user`, `network`, `device`.
+    """Return the filter of `user`, `network` and `device`.
 
     Raise `InvalidValue`.
     """
@@ -69,12 +65,13 @@ def parse_session_filter(given: FormValues) -> SessionFilter:
 
 
 def parse_event_filter(given: FormValues) -> EventFilter:
-    """Return which events are asked for by `user`, `kind`, `network`,
-    `since` and `until`; raise `InvalidValue`.
+    """Return the filter of `user`, `kind`, `network`, `since`, `until`.
+
+    Raise `InvalidValue`.
     """
     kind = _text(given, "kind")
     if kind and kind not in list(EventType):
-        raise InvalidValue("kind", "is no kind of event", code="invalid")
+        raise InvalidValue("kind", "is not a type of event", code="invalid")
     return EventFilter(
         _user_id(given),
         kind or None,
@@ -85,17 +82,21 @@ def parse_event_filter(given: FormValues) -> EventFilter:
 
 
 def parse_limit(given: FormValues) -> int:
-    """Return how many rows a page is to have; raise `InvalidValue`."""
-    text = _text(given, "limit") or str(USUAL)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
+    """Return the number of rows of a page; raise `InvalidValue`."""
+    text = _text(given, "limit") or str(DEFAULT_PAGE_ROWS)
+    if not (
+        text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PAGE_ROWS
+    ):
         raise InvalidValue(
-            "limit", f"must be a number from 1 to {MOST}", code="invalid"
+            "limit",
+            f"must be a number from 1 to {MAX_PAGE_ROWS}",
+            code="invalid",
         )
     return int(text)
 
 
 def parse_time(given: FormValues, field: str) -> datetime | None:
-    """Return a moment of ISO 8601; without a zone it is in UTC.
+    """Return a time of ISO 8601, which is in UTC without a zone.
 
     Raise `InvalidValue`.
     """
@@ -109,7 +110,7 @@ def parse_time(given: FormValues, field: str) -> datetime | None:
 
 
 def _text(given: FormValues, field: str) -> str:
-    """Return a value without the blanks around it; "" if there is none."""
+    """Return a value without spaces around it; "" if there is none."""
     text = given.get(field, "").strip()
     if len(text) > MAX_FILTER_LENGTH:
         raise InvalidValue(
@@ -126,8 +127,8 @@ def _text(given: FormValues, field: str) -> str:
     return text
 
 
-def _switch(given: FormValues, field: str) -> bool | None:
-    """Return yes or no, or that it does not matter."""
+def _yes_or_no(given: FormValues, field: str) -> bool | None:
+    """Return True for yes, False for no, `None` without a value."""
     text = _text(given, field)
     if text and text not in _WORDS:
         raise InvalidValue(field, "must be yes or no", code="invalid")
@@ -137,7 +138,7 @@ def _switch(given: FormValues, field: str) -> bool | None:
 def _user_id(given: FormValues) -> str | None:
     """Return the id of the user whose id or email was typed.
 
-    Of an unknown one nothing is found.
+    An unknown id is returned as it is: the list is empty then.
     """
     text = _text(given, "user")
     found = User.search({"email": text}) if "@" in text else []
@@ -145,7 +146,7 @@ def _user_id(given: FormValues) -> str | None:
 
 
 def _network(given: FormValues) -> str | None:
-    """Return the network of an address, or the network that it names."""
+    """Return the network of an address, or a network as it is."""
     text = _text(given, "network")
     if not text:
         return None
@@ -155,12 +156,12 @@ def _network(given: FormValues) -> str | None:
     return network
 
 
-#: Sessions that are looked at for one page at most.
+#: Sessions that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
 
 
 class SessionSource(NamedTuple):
-    """Where sessions are, and what makes one dead at which moment."""
+    """The sessions, and the limits and time that decide which are live."""
 
     store: SessionStore
     limits: Limits
@@ -168,27 +169,30 @@ class SessionSource(NamedTuple):
 
 
 class LiveSessionPage(NamedTuple):
-    """Some live sessions, and the place after which there may be more."""
+    """Some live sessions, and the position where the next page starts."""
 
     sessions: list[Session]
     next: str | None
 
 
 def live_session_page(
-    judge: SessionSource, sought: SessionFilter, most: int, place: str | None
+    source: SessionSource,
+    wanted: SessionFilter,
+    most: int,
+    position: str | None,
 ) -> LiveSessionPage:
-    """Return about so many of the live sessions that are sought."""
+    """Return about `most` of the live sessions that match `wanted`."""
     found: list[Session] = []
-    device = (sought.device or "").casefold()
+    device = (wanted.device or "").casefold()
     for _ in range(max(1, MAX_ROWS_SCANNED // most)):
-        some, place = judge.store.page(
-            sought.user_id, most, place, sought.network
+        some, position = source.store.page(
+            wanted.user_id, most, position, wanted.network
         )
         for each in some:
-            if expiry_reason(each, judge.limits, judge.now) is None and (
+            if expiry_reason(each, source.limits, source.now) is None and (
                 device in device_name(each.user_agent).casefold()
             ):
                 found.append(each)
-        if place is None or len(found) >= most:
+        if position is None or len(found) >= most:
             break
-    return LiveSessionPage(found, place)
+    return LiveSessionPage(found, position)

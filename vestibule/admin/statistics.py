@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""How much happened lately, in slots of equal length.
+"""Statistics of a recent period, in slots of equal length.
 
-Its law: figures come from the hourly sums and never from the events, so
-they cost the same however much happened.
-"""
+They come from the hourly counts and never from the events, so they cost
+the same however many events there are."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,12 +16,12 @@ from vestibule.db import hourly_counts
 from vestibule.db.hourly_counts import Bucket, hour_of, start_of_hour
 
 Value = float | None
-#: What a figure makes of the sums and the hours of a slot.
+#: Computes a value from the hourly counts and the hours of a slot.
 Measure = Callable[[Mapping[Bucket, int], range], Value]
 
 
 class Period(NamedTuple):
-    """A time that ends now: so many slots of so many hours."""
+    """A period that ends now: the number of slots, and hours per slot."""
 
     slots: int
     hours: int
@@ -36,7 +35,7 @@ PERIODS = {
 
 
 class Statistics(NamedTuple):
-    """When the slots begin, and the values of each figure in them."""
+    """The starts of the slots, and the values of each measure in them."""
 
     period: str
     hours: int
@@ -45,7 +44,7 @@ class Statistics(NamedTuple):
 
 
 def summed(name: str) -> Measure:
-    """Return the measure that adds up what was summed by a name."""
+    """Return the measure that adds up the counts with this name."""
 
     def total(sums: Mapping[Bucket, int], hours: range) -> Value:
         """Return the sum over the hours."""
@@ -55,7 +54,7 @@ def summed(name: str) -> Measure:
 
 
 def latest_sessions(sums: Mapping[Bucket, int], hours: range) -> Value:
-    """Return how many sessions were live last; `None` if nobody looked."""
+    """Return the last count of live sessions; `None` if there is none."""
     for hour in reversed(hours):
         if (found := sums.get(Bucket(hour, writer.SESSIONS))) is not None:
             return found
@@ -63,13 +62,13 @@ def latest_sessions(sums: Mapping[Bucket, int], hours: range) -> Value:
 
 
 def hash_time(sums: Mapping[Bucket, int], hours: range) -> Value:
-    """Return the milliseconds of one hash; `None` if there was none."""
+    """Return the milliseconds per hash; `None` if there was none."""
     number = sum(sums.get(Bucket(hour, writer.HASHES), 0) for hour in hours)
     taken = sum(sums.get(Bucket(hour, writer.HASHING), 0) for hour in hours)
     return round(taken / number / 1000, 1) if number else None
 
 
-#: Every figure, in the order in which they are shown.
+#: Every measure, in the order in which they are shown.
 MEASURES: dict[str, Measure] = {
     "logins": summed(EventType.LOGIN),
     "failures": summed(EventType.LOGIN_FAILED),
@@ -81,9 +80,9 @@ MEASURES: dict[str, Measure] = {
 
 
 def statistics(name: str) -> Statistics:
-    """Return the figures of a period; raise `InvalidValue` for no period.
+    """Return the statistics of a period; raise `InvalidValue`.
 
-    Slots begin at full hours, days and quarters of days, in UTC.
+    Slots start at full hours, days and quarters of days, in UTC.
     """
     period = PERIODS.get(name)
     if period is None:

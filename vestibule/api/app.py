@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""The application: the parts above and below put together, and its start.
+"""The application: its parts put together, and its start.
 
-`app` and `auth` are made when they are first asked for (PEP 562), from
-the settings of that moment: importing this module opens and starts
-nothing, and `python3 -m vestibule.api.app` makes one application, not one for
-`__main__` and another for the views that import `auth` from here.
-"""
+`app` and `auth` are created at first use (PEP 562), from the settings of
+that moment. So importing this module opens and starts nothing, and
+`python3 -m vestibule.api.app` creates one application, not one for
+`__main__` and another for the views that import `auth` from here."""
 
 import sys
 from collections.abc import Callable
@@ -20,35 +19,36 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import well_known_routes
 from vestibule.audit import log, writer
+from vestibule.checks.startup import check_settings, log_startup_warnings
 from vestibule.core import settings
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
-from vestibule.http.headers import ResponseHeaders
+from vestibule.http.headers import ResponseHeaders, add_headers
 from vestibule.http.request import current_request, is_tls
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
+from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.sweeper import Sweeper
-from vestibule.web import access as door
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages
 
-#: Bytes of a request's body; more is refused with 413.
-BODY_LIMIT = 1_048_576
+#: Bytes of a request's body; more gets 413.
+MAX_BODY_BYTES = 1_048_576
 
 
 def create_app(auth: Auth | None) -> Flask:
     """Return an application guarded by the mechanism `auth`.
 
-    Its filter and its views ask this module for `auth` at each request,
-    so whoever replaces it here replaces it for all of them.
+    The filter and the views read `auth` from this module at each request,
+    so a test that replaces it here replaces it for all of them.
     """
     app = MinimalFlask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
@@ -62,68 +62,77 @@ def create_app(auth: Auth | None) -> Flask:
     signer = open_signer()
     if signer is not None:
         app.register_blueprint(well_known_routes(signer))
-    sweeper = Sweeper(_sweep_of(auth))
+    sweeper = Sweeper(_sweep_for(auth))
 
     @app.before_request
     def filter_request() -> Response | None:
-        """Let the request pass as somebody, or answer in its place."""
+        """Authenticate the request, or return a response in its place."""
         sweeper.ensure_running()
-        # `flask.request` would look the context up at each attribute.
+        # `flask.request` looks the context up at each attribute.
         request = current_request()
-        if with_pages and door.is_page(request):
-            return door.require_page_authentication(_module().auth, request)
+        if with_pages and web.is_page(request):
+            return web.require_page_authentication(_module().auth, request)
         access.require_authentication(_module().auth, request)
         return None
 
     log.set_listener(writer.enqueue)
 
-    def judging() -> Auth | None:
-        """Return who judges, in a process that sweeps from now on."""
+    def current_mechanism() -> Auth | None:
+        """Return the mechanism, and start the sweeper of this process."""
         sweeper.ensure_running()
         found: Auth | None = _module().auth
         return found
 
-    whole: WSGIApplication = ForwardAuth(
-        app.wsgi_app, judging, signer, ResponseHeaders(is_tls)
+    headers = ResponseHeaders(is_tls)
+    cache = ResponseCache(current_mechanism, headers)
+    whole: WSGIApplication = MeShortcut(
+        add_headers(app.wsgi_app, headers), app, cache, headers
     )
+    whole = ForwardAuth(whole, current_mechanism, signer, headers, cache)
     if settings.METRICS.read():
         whole = count_requests(whole)
     app.wsgi_app = whole  # type: ignore[method-assign]
     return app
 
 
-def _sweep_of(auth: Auth | None) -> Callable[[], int]:
-    """Return what drops the dead sessions of `auth`, and what is old."""
-    purge_expired = getattr(auth, "purge_expired", None)
+def _sweep_for(auth: Auth | None) -> Callable[[], int]:
+    """Return the function that deletes dead sessions and old records."""
+    sessions = sessions_of(auth)
 
     def sweep() -> int:
-        """Drop sessions, counters and events; count the sessions."""
+        """Delete sessions, counters and events; count the sessions."""
         try:
-            return 0 if purge_expired is None else purge_expired()
+            return sessions.purge_expired()
         finally:
             throttle().purge()
             writer.purge()
-            if isinstance(auth, SessionAuth):
-                writer.record_session_count(auth.store.count())
+            if sessions.has_store:
+                writer.record_session_count(sessions.store.count())
 
     return sweep
 
 
 @cache
 def _built() -> tuple[Flask, Auth | None]:
-    """Make the application and its mechanism from the settings, once."""
+    """Create the application and its mechanism from the settings, once.
+
+    The startup checks run here too, since gunicorn and other servers start
+    with nothing else of ours. Raise `ConfigurationError` if they refuse.
+    """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
+    check_settings(mechanism)
+    log_startup_warnings()
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth
 
 
 def _module() -> Any:
-    """Return this module as others import it."""
+    """Return this module under the name by which others import it."""
     return sys.modules["vestibule.api.app"]
 
 
 def __getattr__(name: str) -> Any:
-    """Return `app` or `auth`, made at first use."""
+    """Return `app` or `auth`, created at first use."""
     if name == "app":
         return _built()[0]
     if name == "auth":

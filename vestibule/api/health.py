@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What a machine asks of the service: is it alive, is it ready, how busy.
+"""Liveness, readiness and metrics, for programs that monitor the service.
 
-Its law: nobody is asked who they are here, so no answer says more than
-that, and none has a cause in it: the log has.
-"""
+These routes need no authentication, so the responses contain no more than
+that, and no cause of a failure: the log has it."""
 
 from flask import Blueprint, Response
 
@@ -17,25 +16,24 @@ from vestibule.metrics.exposition import exposition
 
 
 def health_routes() -> Blueprint:
-    """Return the routes by which the service is watched."""
+    """Return the routes for monitoring the service."""
     routes = Blueprint("probes", __name__)
-    routes.get("/healthz")(show_life)
+    routes.get("/healthz")(show_liveness)
     routes.get("/readyz")(show_readiness)
     if settings.METRICS.read():
         routes.get("/metrics")(show_metrics)
     return routes
 
 
-def show_life() -> Response:
-    """Say that the process answers, whatever becomes of the database."""
+def show_liveness() -> Response:
+    """Show that the process is alive, with or without the database."""
     return json_response({"status": "OK"})
 
 
 def show_readiness() -> Response:
-    """Say that the database answers and has the schema of this version.
+    """Show that the database answers and has the right schema.
 
-    Raise `StoreUnavailable` or `SchemaBehind` where that is not so, which
-    becomes a 503.
+    Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503.
     """
     found = health.revision(database())
     if found != health.EXPECTED_REVISION:
@@ -47,7 +45,7 @@ def show_readiness() -> Response:
 
 
 def show_metrics() -> Response:
-    """Show what was counted, as Prometheus reads it."""
+    """Show the metrics in the text format of Prometheus."""
     text, kind = exposition()
     response = MinimalResponse(text)
     response.headers["Content-Type"] = kind

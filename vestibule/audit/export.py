@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Events as files: CSV for spreadsheets, JSON lines for programs.
+"""Export of events as files: CSV for spreadsheets, JSON lines for programs.
 
-Its law: it holds a thousand events at a time, however many there are; no
-text of a stranger is a formula to who opens the file; and a file that
-breaks off says so in its last line.
+An export holds at most `EXPORT_BATCH_SIZE` events in memory. Text from
+clients is never a formula in a spreadsheet, and a file that is cut short
+says so in its last line.
 """
 
 import csv
@@ -21,8 +21,8 @@ from vestibule.db.events import Event, EventFilter
 
 _log = logging.getLogger(__name__)
 
-#: Events that are read at once.
-BATCH = 1_000
+#: Events in one read from the database.
+EXPORT_BATCH_SIZE = 1_000
 FIELDS = (
     "time",
     "kind",
@@ -36,116 +36,121 @@ FIELDS = (
     "count",
     "times",
 )
-#: What makes a spreadsheet take a cell for more than text (OWASP, CSV
-#: injection).
+#: A cell that begins so is computed by spreadsheets (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-#: Is told how many events more have been taken.
-Told = Callable[[int], None]
-Writer = Callable[[Sequence[Event]], bytes]
+#: Called with the number of events that were taken since the last call.
+ProgressCallback = Callable[[int], None]
+RowWriter = Callable[[Sequence[Event]], bytes]
 
 
 class Format(NamedTuple):
-    """A form of file: its type, beginning and rows; how it breaks off."""
+    """A file format: its MIME type, header, rows and error line."""
 
     mimetype: str
-    beginning: bytes
-    write: Writer
-    broken: bytes
+    header: bytes
+    write: RowWriter
+    error_line: bytes
 
 
 def event_record(one: Event) -> dict[str, str | int | None]:
-    """Return an event by the names that files and the API have for it."""
+    """Return the fields of an event, by the names in files and the API."""
     return {
         "time": one.at.isoformat(),
         **{name: getattr(one, name) for name in FIELDS[1:]},
     }
 
 
-def export_file(wanted: EventFilter, form: Format) -> Iterator[bytes]:
-    """Give the file of all events that are wanted, to be sent as it is read.
+def export_file(event_filter: EventFilter, form: Format) -> Iterator[bytes]:
+    """Return the file of all events that match, to be sent as a stream.
 
-    The first of them are read at once: raise as the database does. What
-    fails later cannot be a status any more, and the server would end the
-    body as if that were all; so the last line says it.
+    The first batch is read at once; raise as the database does. A later
+    failure can no longer change the status, and the server would end the
+    body as if it were complete, so the last line reports it.
     """
-    pieces = stream_events(wanted, form)
-    beginning = [next(pieces), next(pieces, b"")]
-    return chain(beginning, _told_if_broken(pieces, form))
+    pieces = stream_events(event_filter, form)
+    first = [next(pieces), next(pieces, b"")]
+    return chain(first, _end_with_error_line(pieces, form))
 
 
-def _told_if_broken(pieces: Iterator[bytes], form: Format) -> Iterator[bytes]:
-    """Give the pieces of a file, and if one fails the line that says so."""
+def _end_with_error_line(
+    pieces: Iterator[bytes], form: Format
+) -> Iterator[bytes]:
+    """Yield the pieces of a file; after a failure, its error line."""
     try:
         yield from pieces
     except VestibuleError as error:
-        _log.error("a file of events broke off: %s", error)
-        yield form.broken
+        _log.error("an export of events failed: %s", error)
+        yield form.error_line
     except Exception:
-        _log.exception("a file of events broke off")
-        yield form.broken
+        _log.exception("an export of events failed")
+        yield form.error_line
 
 
-def _untold(number: int) -> None:
-    """Tell nobody."""
+def _ignore_progress(number: int) -> None:
+    """Report no progress."""
 
 
 def stream_events(
-    wanted: EventFilter, form: Format, told: Told = _untold
+    event_filter: EventFilter,
+    form: Format,
+    progress: ProgressCallback = _ignore_progress,
 ) -> Iterator[bytes]:
-    """Give the file of all events that are wanted, the newest first.
+    """Yield the file of all events that match, the newest first.
 
-    `told` hears of those of a piece when the next one is asked for.
+    `progress` is called after each piece with its number of events.
     """
-    yield form.beginning
-    for some in event_batches(wanted):
-        yield form.write(some)
-        told(len(some))
+    yield form.header
+    for batch in event_batches(event_filter):
+        yield form.write(batch)
+        progress(len(batch))
 
 
-def event_batches(wanted: EventFilter) -> Iterator[Sequence[Event]]:
-    """Give all events that are wanted, the newest first, some at a time."""
+def event_batches(event_filter: EventFilter) -> Iterator[Sequence[Event]]:
+    """Yield all events that match in batches, the newest first."""
     before: int | None = None
     while True:
-        some, before = events.fetch_page(wanted, BATCH, before)
-        if some:
-            yield some
+        batch, before = events.fetch_page(
+            event_filter, EXPORT_BATCH_SIZE, before
+        )
+        if batch:
+            yield batch
         if before is None:
             return
 
 
 def escape_formula(value: str | int | None) -> str | int | None:
-    """Return a cell's value so that no spreadsheet computes it."""
+    """Return a cell's value, escaped if it would be a formula."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
 
 
-def _as_csv(some: Sequence[Event]) -> bytes:
+def _csv_rows(batch: Sequence[Event]) -> bytes:
     """Return rows of a CSV file (RFC 4180)."""
     text = io.StringIO()
     csv.writer(text).writerows(
-        map(escape_formula, event_record(one).values()) for one in some
+        map(escape_formula, event_record(one).values()) for one in batch
     )
     return text.getvalue().encode()
 
 
-def _as_lines(some: Sequence[Event]) -> bytes:
+def _json_lines(batch: Sequence[Event]) -> bytes:
     """Return lines of JSON."""
-    return b"".join(orjson.dumps(event_record(one)) + b"\n" for one in some)
+    return b"".join(orjson.dumps(event_record(one)) + b"\n" for one in batch)
 
 
 FORMATS = {
     "csv": Format(
         "text/csv",
         ",".join(FIELDS).encode() + b"\r\n",
-        _as_csv,
+        _csv_rows,
         b"error: Service Unavailable\r\n",
     ),
     "jsonl": Format(
         "application/x-ndjson",
         b"",
-        _as_lines,
+        _json_lines,
         b'{"error":"Service Unavailable"}\n',
     ),
 }

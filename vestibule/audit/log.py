@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The security log: one JSON line for each thing that matters.
+"""The security log: one JSON line for each security event.
 
-Its law: who, from where, what, with which outcome, in UTC; never a
-password, a token or a line break from outside (OWASP ASVS 5.0, 16.2 and
-16.3). It is written where the rule is, so it makes no difference whether
-the API, a page or a command asks. A command shows no line to its user: what
-it did is in the journal.
+A line names the user, the client, the event and its outcome, in UTC. It
+never has a password, a token or a line break from outside (OWASP ASVS 5.0,
+16.2 and 16.3). The code that enforces a rule writes it, so the API, the
+pages and the commands log alike. A command does not print it: its events
+are in the database.
 """
 
 import json
@@ -20,12 +20,12 @@ from vestibule.core import clock
 from vestibule.core.logging import AUDIT_LOGGER
 from vestibule.metrics.counters import counters
 
-#: How an actor is called who is no user: somebody at the command line.
+#: The prefix of an actor at the command line, who is not a user.
 COMMAND_LINE = "cli:"
 
 
 class EventType(StrEnum):
-    """What may happen to an account, a session or a worker process."""
+    """The events of accounts, sessions and worker processes."""
 
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
@@ -49,55 +49,55 @@ class EventType(StrEnum):
     WORKER_EXITED = "worker_exited"
 
 
-class Traced(Protocol):
-    """What a request tells of itself when there is something to log."""
+class RequestInfo(Protocol):
+    """What the log needs to know of the current request."""
 
     @property
     def request_id(self) -> str:
-        """Return a name for the request that no other has."""
+        """Return the unique id of the request."""
 
     @property
     def client_address(self) -> str | None:
-        """Return the address of the client, as far as it is believed."""
+        """Return the client's address, as trusted proxies report it."""
 
     @property
     def client_program(self) -> str | None:
-        """Return the program of the client, in its own words."""
+        """Return the User-Agent of the client."""
 
 
 class AuditRecord(NamedTuple):
-    """What a line is made of."""
+    """One event, as it is logged and stored."""
 
     event: EventType
     at: datetime
     fields: Mapping[str, str | int | None]
-    #: The request that is answered; none, in a script.
-    request: Traced | None
+    #: The current request; `None` in a script.
+    request: RequestInfo | None
 
 
-Reader = Callable[[AuditRecord], None]
+Listener = Callable[[AuditRecord], None]
 
-_request: ContextVar[Traced | None] = ContextVar("request", default=None)
-_reader: Reader | None = None
+_request: ContextVar[RequestInfo | None] = ContextVar("request", default=None)
+_listener: Listener | None = None
 
 
-def begin_request(request: Traced | None) -> None:
-    """Say which request is answered from now on; none, in a script."""
+def begin_request(request: RequestInfo | None) -> None:
+    """Set the current request of this context; `None` in a script."""
     _request.set(request)
 
 
-def set_listener(reader: Reader | None) -> None:
-    """Let `reader` have each line from now on too; none, let nobody.
+def set_listener(listener: Listener | None) -> None:
+    """Call `listener` with each record from now on; `None` removes it.
 
-    It is called where the line is written, so it must not raise, and in a
-    server it must not take long.
+    It is called by the thread that logs, so it must not raise, and in a
+    server it must return quickly.
     """
-    global _reader
-    _reader = reader
+    global _listener
+    _listener = listener
 
 
 def log(event: EventType, **fields: str | int | None) -> None:
-    """Write a line about `event`; what is `None` is left out."""
+    """Write a line about `event`; fields that are `None` are omitted."""
     now = clock.now()
     known: dict[str, str | int | None] = {
         "time": now.isoformat(timespec="milliseconds"),
@@ -109,9 +109,9 @@ def log(event: EventType, **fields: str | int | None) -> None:
         known["request"] = request.request_id
         known["ip"] = request.client_address
     line = {name: value for name, value in known.items() if value is not None}
-    counters().happened(event.value)
+    counters().count_event(event.value)
     logging.getLogger(AUDIT_LOGGER).info(
         "%s", json.dumps(line, sort_keys=True)
     )
-    if _reader is not None:
-        _reader(AuditRecord(event, now, fields, request))
+    if _listener is not None:
+        _listener(AuditRecord(event, now, fields, request))

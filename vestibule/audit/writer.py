@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The journal: what the security log tells of, also in the database.
+"""Writes the events of the security log to the database.
 
-Its law: no request waits for it and nothing fails by it. A thread writes
-what happened, and a command writes what it did before it ends. While the
-database is away some of it waits, and the rest is in the log alone. What
-strangers can bring about as often as they like is written once and then
-summed for a minute, so that they cannot fill a disk.
+No request waits for it or fails because of it. In a server a thread writes
+queued events; a command writes its events before it ends. While the
+database is down the queue holds a bounded number, and the rest is in the
+log only. Events that clients can cause at no cost are written once and then
+summed for a minute, so that they cannot fill the disk.
 """
 
 import logging
@@ -34,20 +34,20 @@ from vestibule.db.statements import BATCH_PAUSE_SECONDS
 
 _log = logging.getLogger(__name__)
 
-#: Events that wait for the database at most, and sums that are kept.
+#: Also the largest number of sums.
 MAX_QUEUED_EVENTS = 10_000
 #: Events in one transaction.
 WRITE_BATCH = 100
-#: Seconds in which what is alike is summed.
-WINDOW = 60.0
-#: Seconds before another try after a failure.
-PATIENCE = 1.0
-#: Purges of one sweep: what nobody waits for should not keep others waiting.
-PURGES = 100
-#: Characters of a text that are kept.
+#: Seconds for which equal events are summed.
+SUM_SECONDS = 60.0
+#: Seconds between a failed write and the next.
+RETRY_SECONDS = 1.0
+#: Batches of one purge: nothing waits for it, so it must not block others.
+MAX_PURGE_BATCHES = 100
+#: Characters.
 MAX_TEXT_LENGTH = 256
-#: What costs who brings it about neither a password nor a hash.
-_CHEAP = frozenset(
+#: Events that cost a client neither a password nor a hash.
+_SUMMED_EVENTS = frozenset(
     {
         EventType.THROTTLED,
         EventType.SESSION_REFUSED,
@@ -55,19 +55,19 @@ _CHEAP = frozenset(
     }
 )
 
-#: What is summed beside events: hashes, microseconds that they took, and
-#: at the end of an hour the sessions that were live.
+#: The hourly counts: password hashes, the microseconds they took, and the
+#: live sessions at the end of the hour.
 HASHES, HASHING, SESSIONS = "hashes", "hashing", "sessions"
 
-Store = Callable[[Sequence[Event]], None]
+StoreEvents = Callable[[Sequence[Event]], None]
 
 
-def keep(happenings: Sequence[Event]) -> None:
-    """Store what happened, and how long hashing took meanwhile."""
+def store_events(batch: Sequence[Event]) -> None:
+    """Store events, and the time that hashing took since the last call."""
     taken = hash_timer.take()
     hour = hour_of(clock.now())
     events.insert_events(
-        happenings,
+        batch,
         {
             Bucket(hour, HASHES): taken.number,
             Bucket(hour, HASHING): taken.microseconds,
@@ -78,169 +78,174 @@ def keep(happenings: Sequence[Event]) -> None:
 
 
 class EventSum:
-    """What happened again and again since a moment."""
+    """The sum of equal events since a moment."""
 
     def __init__(self, began: float) -> None:
-        """Begin at a moment of the monotonic clock, with nothing."""
+        """Begin with no event at `began`, of the monotonic clock."""
         self.began = began
         self.last: Event | None = None
 
     def add(self, one: Event) -> None:
-        """Count it once more."""
+        """Count one more event."""
         times = 0 if self.last is None else self.last.times
         self.last = replace(one, times=times + one.times)
 
 
 class AuditWriter:
-    """What waits to be written, and the thread that writes it."""
+    """The queue of events, and the thread that writes them."""
 
-    def __init__(self, store: Store = keep) -> None:
-        """Prepare to write by `store`; nothing runs yet."""
+    def __init__(self, store: StoreEvents = store_events) -> None:
+        """Write by `store`; start no thread yet."""
         self._store = store
-        self._waiting: deque[Event] = deque()
+        self._queue: deque[Event] = deque()
         self._sums: dict[tuple[str | None, ...], EventSum] = {}
-        self._lost = 0
+        self._dropped = 0
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._at_end: Finalize | None = None
 
-    def note(self, line: AuditRecord) -> None:
-        """Take in what the security log tells of, and write it soon."""
+    def enqueue(self, record: AuditRecord) -> None:
+        """Queue a record of the security log, to be written soon."""
         if not settings.EVENTS_KEPT.read():
             return
-        one = event_from(line)
+        one = event_from(record)
         with self._changed:
-            if line.event not in _CHEAP or self._begins(one):
-                self._queue(one)
+            if record.event not in _SUMMED_EVENTS or self._is_first(one):
+                self._append(one)
                 self._changed.notify_all()
-            self._ensure_running()
+            self._ensure_thread()
 
-    def write(self, now: float | None = None) -> bool:
-        """Write all that waits and is due; tell if that went well.
+    def write_pending(self, now: float | None = None) -> bool:
+        """Write the queue and the sums that are due.
 
-        What a defect keeps from being written is dropped, or nothing
-        after it would ever be.
+        Return False if the database could not store them. Events that
+        fail for another reason are dropped, or they would block the rest.
         """
-        self._end_sums(clock.monotonic() if now is None else now)
+        self._queue_sums(clock.monotonic() if now is None else now)
         while True:
             with self._changed:
-                lost, self._lost = self._lost, 0
-                some = list(islice(self._waiting, WRITE_BATCH))
-            if lost:
-                _log.warning("%d events are in the log alone", lost)
-            if not some:
+                dropped, self._dropped = self._dropped, 0
+                batch = list(islice(self._queue, WRITE_BATCH))
+            if dropped:
+                _log.warning(
+                    "%d events are not stored; they are in the log only",
+                    dropped,
+                )
+            if not batch:
                 return True
             try:
-                self._store(some)
+                self._store(batch)
             except VestibuleError as error:
-                _log.warning("events wait to be stored: %s", error)
+                _log.warning("cannot store events yet: %s", error)
                 return False
             except Exception:
-                _log.exception("events are in the log alone")
+                _log.exception(
+                    "events are not stored; they are in the log only"
+                )
             with self._changed:
-                for _ in some:
-                    self._waiting.popleft()
+                for _ in batch:
+                    self._queue.popleft()
                 self._changed.notify_all()
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Wait until nothing waits any more; tell if that is so.
+        """Wait up to `timeout` seconds until the queue is empty.
 
-        Sums go on until their minute is over.
+        Return True if it is. Sums continue until their minute is over.
         """
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting, timeout)
+            return self._changed.wait_for(lambda: not self._queue, timeout)
 
     def close(self) -> None:
-        """End the thread, and write what waits, and the sums, once."""
+        """End the thread, and try once to write the queue and the sums."""
         with self._changed:
             self._closed.set()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
-        self.write(now=math.inf)
+        self.write_pending(now=math.inf)
 
-    def _begins(self, one: Event) -> bool:
-        """Tell whether `one` is the first of its kind; count it if not."""
+    def _is_first(self, one: Event) -> bool:
+        """Return True if `one` is the first of its kind; else count it."""
         key = one.kind, one.user_id, one.network, one.reason
         if (known := self._sums.get(key)) is not None:
             known.add(one)
             return False
         if len(self._sums) >= MAX_QUEUED_EVENTS:
-            self._lost += 1
+            self._dropped += 1
             return False
         self._sums[key] = EventSum(clock.monotonic())
         return True
 
-    def _queue(self, one: Event) -> None:
-        """Let `one` wait, if there is room."""
-        if len(self._waiting) < MAX_QUEUED_EVENTS:
-            self._waiting.append(one)
+    def _append(self, one: Event) -> None:
+        """Append `one` to the queue, if there is room."""
+        if len(self._queue) < MAX_QUEUED_EVENTS:
+            self._queue.append(one)
         else:
-            self._lost += 1
+            self._dropped += 1
 
-    def _end_sums(self, now: float) -> None:
-        """Queue the sums whose minute is over; the oldest come first."""
+    def _queue_sums(self, now: float) -> None:
+        """Queue the sums whose minute is over, the oldest first."""
         with self._changed:
             while self._sums:
                 key, oldest = next(iter(self._sums.items()))
-                if now - oldest.began < WINDOW:
+                if now - oldest.began < SUM_SECONDS:
                     return
                 del self._sums[key]
                 if oldest.last is not None:
-                    self._queue(oldest.last)
+                    self._append(oldest.last)
                     self._sums[key] = EventSum(now)
 
-    def _ensure_running(self) -> None:
-        """Start the thread, if there is none; write at the end anyway."""
+    def _ensure_thread(self) -> None:
+        """Start the thread if none runs, and write when the process ends."""
         if self._thread is not None:
             return
         if self._at_end is None:
-            # Unlike `atexit` it is heeded by the server's workers too.
+            # Unlike `atexit` it runs in the server's workers too.
             self._at_end = Finalize(None, self.close, exitpriority=0)
-        self._thread = start_thread("journal", self._run)
+        self._thread = start_thread("audit", self._run)
 
-    def _awaits(self) -> bool:
-        """Wait for something to write; tell if the thread goes on.
+    def _wait_for_work(self) -> bool:
+        """Wait for something to write; return False if the writer is closed.
 
-        Whether it is closed is asked in the lock: `close` wakes only who
-        sleeps, and a server would wait for who falls asleep after it.
+        The lock is held for that check: `close` wakes only a waiting
+        thread, and a server would never end if one began to wait later.
         """
         with self._changed:
-            if not (self._waiting or self._closed.is_set()):
-                self._changed.wait(WINDOW if self._sums else None)
+            if not (self._queue or self._closed.is_set()):
+                self._changed.wait(SUM_SECONDS if self._sums else None)
             return not self._closed.is_set()
 
     def _run(self) -> None:
-        """Wait for something to write, write it, and begin again."""
-        while self._awaits():
-            if not self.write():
-                self._closed.wait(PATIENCE)
+        """Write events as they come, until the writer is closed."""
+        while self._wait_for_work():
+            if not self.write_pending():
+                self._closed.wait(RETRY_SECONDS)
 
 
 @Once
 def audit_writer() -> AuditWriter:
-    """Return the journal of this process."""
+    """Return the writer of this process."""
     return AuditWriter()
 
 
-# A child has no thread of its parent's, and must not write what waits there.
+# A child has no thread, and must not write its parent's queue.
 os.register_at_fork(after_in_child=audit_writer.cache_clear)
 
 
-def enqueue(line: AuditRecord) -> None:
-    """Take a line of the security log into the journal of this process."""
-    audit_writer().note(line)
+def enqueue(record: AuditRecord) -> None:
+    """Queue a record in the writer of this process."""
+    audit_writer().enqueue(record)
 
 
-def write_now(line: AuditRecord) -> None:
-    """Write a line before going on, in a program that ends soon.
+def write_now(record: AuditRecord) -> None:
+    """Write a record at once, in a program that ends soon.
 
-    What it tells of is done, so nothing fails because it is not written.
+    A failure is only logged: the action it describes is done already.
     """
     try:
         if settings.EVENTS_KEPT.read():
-            keep([event_from(line)])
+            store_events([event_from(record)])
     except VestibuleError as error:
         _log.warning("the event is not stored: %s", error)
     except Exception as error:
@@ -248,48 +253,48 @@ def write_now(line: AuditRecord) -> None:
 
 
 def purge() -> int:
-    """Drop the events that are older than `EVENTS_KEPT`; count them."""
+    """Delete events older than `EVENTS_KEPT`; return their number."""
     kept = timedelta(days=settings.EVENTS_KEPT.read())
-    before, gone = clock.now() - kept, 0
+    before, deleted = clock.now() - kept, 0
     hourly_counts.purge(before)
-    for _ in range(PURGES):
-        some = events.purge_batch(before)
-        gone += some
-        if some < events.MAX_PURGE_ROWS:
+    for _ in range(MAX_PURGE_BATCHES):
+        rows = events.purge_batch(before)
+        deleted += rows
+        if rows < events.MAX_PURGE_ROWS:
             break
         time.sleep(BATCH_PAUSE_SECONDS)
-    return gone
+    return deleted
 
 
 def record_session_count(live: int) -> None:
-    """Note how many sessions are live now, for the figures of this hour."""
+    """Store the number of live sessions in the counts of this hour."""
     if settings.EVENTS_KEPT.read():
         hourly_counts.set_gauge({Bucket(hour_of(clock.now()), SESSIONS): live})
 
 
-def event_from(line: AuditRecord) -> Event:
-    """Return what a line of the security log tells, as it is kept."""
-    request, fields = line.request, line.fields
+def event_from(record: AuditRecord) -> Event:
+    """Return the event of a record, as it is stored."""
+    request, fields = record.request, record.fields
     address = None if request is None else request.client_address
     program = None if request is None else request.client_program
-    user, by = _kept(fields.get("user")), _kept(fields.get("by"))
+    user, by = _shorten(fields.get("user")), _shorten(fields.get("by"))
     count = fields.get("count")
     return Event(
-        line.at,
-        line.event.value,
+        record.at,
+        record.event.value,
         user,
         by if by != user else None,
         address,
         None if address is None else network_of(address),
-        _kept(program),
-        _kept(fields.get("handle")),
-        _kept(fields.get("reason")),
+        _shorten(program),
+        _shorten(fields.get("handle")),
+        _shorten(fields.get("reason")),
         count if isinstance(count, int) else None,
     )
 
 
-def _kept(text: str | int | None) -> str | None:
-    """Return a text as it is kept: short, on one line."""
+def _shorten(text: str | int | None) -> str | None:
+    """Return a text shortened and on one line."""
     return (
         None if text is None else clean_user_agent(str(text)[:MAX_TEXT_LENGTH])
     )

@@ -9,12 +9,12 @@ from typing import TextIO
 import click
 
 from vestibule import __version__
-from vestibule.cli.commands import Program
+from vestibule.cli.commands import LazyCommand, Program
 from vestibule.core import command_line
 
-#: These need no settings, or say themselves what is wrong with the file.
+#: These need no settings, or report themselves what is wrong with the file.
 _WITHOUT_SETTINGS = {"completion", "demo", "doctor", "init"}
-#: How a shell asks the program what a word may become.
+#: The variable by which a shell asks the program for completions.
 COMPLETION = "_VESTIBULE_COMPLETE"
 
 
@@ -30,32 +30,34 @@ def program(ctx: click.Context) -> None:
     """Users, sessions and the database of Vestibule.
 
     The settings are those of the server: DATABASE_URL and the others, from
-    the environment or a .env here.
+    the environment or from .env in the current folder.
     """
     if ctx.invoked_subcommand not in _WITHOUT_SETTINGS:
-        # Neither help nor the version waits for it.
+        # Imported here because help and the version do not need it.
         from vestibule.core import env_file
 
         env_file.load()
 
-        # A server has a journal of its own, in each process.
+        # Commands write events at once; servers queue them.
         from vestibule.audit import log, writer
 
         log.set_listener(writer.write_now)
 
 
 assert isinstance(program, Program)
-program.summaries = {
-    "completion": "Print what makes a shell complete the commands.",
-    "db": "Work with the database itself.",
-    "demo": "Serve a throwaway database full of people, until Ctrl-C.",
-    "doctor": "Look the settings, the database and a running service over.",
-    "events": "Read what happened: the security log in the database.",
-    "init": "Write a .env with every setting and its meaning.",
-    "identity": "Work with the keys that sign identities.",
-    "serve": "Start the server, as `python3 -m vestibule.api.app` does.",
-    "sessions": "Work with the sessions of session_db_auth.",
-    "users": "Work with the accounts.",
+program.lazy_commands = {
+    "completion": LazyCommand("setup", "Print a shell's completion script."),
+    "db": LazyCommand("db", "Upgrade, check and back up the database."),
+    "demo": LazyCommand("demo", "Serve a throwaway database, until Ctrl-C."),
+    "doctor": LazyCommand(
+        "setup", "Check settings, database and a running service."
+    ),
+    "events": LazyCommand("events", "Read the security log."),
+    "identity": LazyCommand("identity", "Work with the signing keys."),
+    "init": LazyCommand("setup", "Write a .env with every setting."),
+    "serve": LazyCommand("setup", "Start the server."),
+    "sessions": LazyCommand("sessions", "Work with stored sessions."),
+    "users": LazyCommand("users", "Work with the accounts."),
 }
 
 
@@ -67,9 +69,9 @@ def main() -> None:
 
 
 def _writable(stream: TextIO | None) -> TextIO:
-    """Return a stream that takes any text; one that was closed, too.
+    """Return a stream that takes any text, also in place of a closed one.
 
-    Names need not fit into the encoding of a terminal.
+    The encoding of a terminal may lack characters of a name.
     """
     if stream is None:
         return open(os.devnull, "w")

@@ -1,34 +1,41 @@
 #!/usr/bin/env python3
-"""`db`: upgrade, check and back up the database that the settings name.
+"""`db`: upgrade, check, back up and fill the configured database.
 
-Its law: these work on a database whose schema is behind, because that is
-when they are needed; and only `upgrade` changes or creates anything.
+These commands work on a database with an old schema, because that is when
+they are needed. Only `upgrade` and `import-json` change or create one.
 """
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 import click
 
-from vestibule.cli.commands import CommandError
-from vestibule.cli.json_import import import_json
+from vestibule.accounts.json_import import (
+    DryRun,
+    Importer,
+    JSONPairs,
+    Outcome,
+    Report,
+    import_users,
+    read_rows,
+)
+from vestibule.cli.arguments import existing_database
+from vestibule.cli.commands import CommandError, Interrupted
 from vestibule.cli.output import progress_bar
-from vestibule.cli.store import existing_database
 from vestibule.db import backup as copying
 from vestibule.db import engine, health, migrate
+from vestibule.db.models.user import User
 
 
 @click.group()
 def db() -> None:
-    """Work with the database itself."""
-
-
-db.add_command(import_json)
+    """Upgrade, check and back up the database."""
 
 
 @db.command()
 def upgrade() -> None:
-    """Bring the schema to what this version works with."""
+    """Upgrade the schema to the one of this version."""
     with closing(engine.configured_database()) as database:
         before = health.revision(database)
         migrate.upgrade(database)
@@ -36,19 +43,19 @@ def upgrade() -> None:
         click.echo(f"the schema is at revision {before} already")
     else:
         click.echo(
-            f"the schema went from {_spelled(before)}"
+            f"the schema went from {_revision_text(before)}"
             f" to revision {health.EXPECTED_REVISION}"
         )
 
 
 @db.command()
 def check() -> None:
-    """Say whether the database is fit for use; exit with 1 if not."""
+    """Check the database; exit with 1 if it is not usable."""
     with existing_database() as database:
         found = health.revision(database)
         click.echo(f"database: {health.address(database)}")
         click.echo(
-            f"schema: {_spelled(found)},"
+            f"schema: {_revision_text(found)},"
             f" this version works with revision {health.EXPECTED_REVISION}"
         )
         faults = health.integrity_errors(database)
@@ -65,14 +72,72 @@ def check() -> None:
 def backup(file: Path) -> None:
     """Write a copy of the database to the new FILE.
 
-    The service may go on working meanwhile. From SQLite it is a database
-    file, from PostgreSQL the SQL that pg_dump writes and psql restores.
+    The service can run meanwhile. From SQLite it is a database file, from
+    PostgreSQL the SQL that pg_dump writes and psql restores.
     """
-    with existing_database() as database, progress_bar("copying") as shown:
-        copying.back_up(database, file, shown.reach)
+    with existing_database() as database, progress_bar("copying") as bar:
+        copying.back_up(database, file, bar.update)
     click.echo(f"wrote {file}")
 
 
-def _spelled(revision: str | None) -> str:
-    """Return how a revision, or that there is none, reads in a line."""
+@db.command("import-json")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--dry-run", is_flag=True, help="Report, but write nothing.")
+def import_json(file: Path, dry_run: bool) -> None:
+    """Import the users of FILE, a .db_User.json.
+
+    They keep their ids, dates and passwords. Rows that cannot be imported
+    are named, and the exit code is 1. Users that are stored already are not
+    changed.
+    """
+    rows = read_rows(file.read_bytes())
+    counts: Counter[Outcome] = Counter()
+    try:
+        _import(rows, _dry_run() if dry_run else User.insert, counts)
+    except KeyboardInterrupt:
+        raise Interrupted("the same command imports the others") from None
+    finally:
+        # Also after Ctrl-C: what was imported stays.
+        prefix = "dry run, nothing was written: " if dry_run else ""
+        done = (f"{counts[outcome]} {outcome.value}" for outcome in Outcome)
+        click.echo(prefix + ", ".join(done))
+    if counts[Outcome.BAD]:
+        raise CommandError("some rows are bad; the others are not affected")
+
+
+def _import(
+    rows: JSONPairs, importer: Importer, counts: Counter[Outcome]
+) -> None:
+    """Import the `rows`, count them, and name those not imported."""
+    with progress_bar("importing", len(rows)) as bar:
+        for report in import_users(rows, importer):
+            counts[report.outcome] += 1
+            if report.outcome is not Outcome.IMPORTED:
+                bar.print(_report_line(report))
+            bar.advance()
+
+
+def _report_line(report: Report) -> str:
+    """Return the line that names a row that was not imported."""
+    line = f"{report.key or '(empty key)'}: {report.outcome.value}"
+    return f"{line}: {report.why}" if report.why else line
+
+
+def _dry_run() -> DryRun:
+    """Return the importer of a dry run.
+
+    It must not create a missing file or schema, as the first use of an
+    SQLite database does.
+    """
+    with closing(engine.configured_database()) as database:
+        found = health.revision(database)
+    if found not in (None, health.EXPECTED_REVISION):
+        raise CommandError(migrate.mismatch_message(found))
+    return DryRun(is_empty=found is None)
+
+
+def _revision_text(revision: str | None) -> str:
+    """Return a revision as a line shows it; None means no schema."""
     return "no schema" if revision is None else f"revision {revision}"

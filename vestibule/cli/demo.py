@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""`demo`: a service full of people who do not exist, to look around in.
+"""`demo`: serve a throwaway database with invented users.
 
-Its law: it touches no database but its own, which is in a folder of its
-own; it can be reached from this machine alone; and it leaves nothing,
-however it ends, unless it is killed outright.
+It uses a database in a temporary folder, listens on loopback only, and
+removes the folder when it ends, unless SIGKILL ends it.
 """
 
 import os
@@ -37,17 +36,17 @@ _HOST = "127.0.0.1"
     type=click.IntRange(2, 100_000),
     default=500,
     show_default=True,
-    help="How many people there are.",
+    help="How many users to invent.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1, 65_535),
-    help="The port to serve on; one that is free, unless given.",
+    help="The port to serve on; a free one by default.",
 )
 def demo(count: int, port: int | None) -> None:
-    """Serve a throwaway database full of people, until Ctrl-C.
+    """Serve a throwaway database, until Ctrl-C.
 
-    It has its own settings: whatever the environment says is left alone.
+    It has settings of its own and ignores those of the environment.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
@@ -58,7 +57,7 @@ def demo(count: int, port: int | None) -> None:
     try:
         _serve(Path(folder), count, port or _free_port())
     except KeyboardInterrupt:
-        raise Interrupted("nothing is left of the demo") from None
+        raise Interrupted("the demo's folder is removed") from None
     finally:
         engine.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,22 +80,22 @@ def _serve(folder: Path, count: int, port: int) -> NoReturn:
         }
     )
     password = f"demo-{secrets.token_urlsafe(6)}"
-    made: Counter[str] = Counter()
-    with progress_bar("filling", count) as shown:
-        for life in fill(count, password):
-            made["sessions"] += len(life.sessions)
-            made["events"] += len(life.happenings)
-            shown.advance()
+    counts: Counter[str] = Counter()
+    with progress_bar("filling", count) as bar:
+        for user in fill(count, password):
+            counts["sessions"] += len(user.sessions)
+            counts["events"] += len(user.events)
+            bar.advance()
     click.echo(f"""\
- * {count} people, {made["sessions"]} sessions and {made["events"]} events, \
-all made up.
-   They are in {folder}, which is removed at the end: Ctrl-C.
+ * {count} users, {counts["sessions"]} sessions, {counts["events"]} events, \
+all invented.
+   They are in {folder}, which Ctrl-C removes.
  * Sign in at http://{_HOST}:{port}/sign-in as
-     {ADMIN}, who may manage the others, or
-     {MEMBER}, who may not,
-   with the password that all of them share:
+     {ADMIN}, who is an admin, or
+     {MEMBER}, who is not,
+   with the password that all users share:
      {password}""")
-    # Workers are forked, and open connections of their own.
+    # Workers are forked: each opens connections of its own.
     engine.close()
     sys.stdout.flush()
     from vestibule.server.granian import main as start
@@ -105,7 +104,7 @@ all made up.
 
 
 def _free_port() -> int:
-    """Return a port of this machine that nobody uses."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port: int = probe.getsockname()[1]
@@ -113,15 +112,15 @@ def _free_port() -> int:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    """End by a signal that comes before the server heeds it."""
+    """End by a signal that comes before the server handles it."""
     sys.exit(128 + number)
 
 
 def _end_with_parent(parent: int) -> None:
-    """End the demo when the shell is gone that it was started from.
+    """End the demo when the shell that started it is gone.
 
-    A terminal that is closed sends SIGHUP, and for that the server loads
-    its workers anew and goes on.
+    A terminal that closes sends SIGHUP, at which the server only reloads
+    its workers.
     """
     while os.getppid() == parent:
         time.sleep(0.5)

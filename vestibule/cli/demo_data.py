@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""People who do not exist, their sessions and what happened to them.
+"""The invented users of `demo`, with sessions and events.
 
-Its law: nobody and nothing here is real. Addresses are of domains and
-networks that are kept for examples (RFC 2606, 5737 and 3849), nobody knows
-the id of a session, and all people share one password, of which one hash
-is made: five hundred hashes would take a quarter of a minute.
+Addresses are of domains and networks reserved for examples (RFC 2606, 5737
+and 3849), and session ids are not kept. All users share one password and
+one hash of it: five hundred hashes would take a quarter of a minute.
 """
 
 from collections.abc import Iterator
@@ -21,17 +20,17 @@ from vestibule.db.engine import database
 from vestibule.db.events import Event
 from vestibule.db.models.user import Role, User
 from vestibule.db.models.user_session import UserSession
-from vestibule.sessions import new_session_id
+from vestibule.sessions.session import new_session_id
 
-#: Whom to sign in as: who may manage the others, and who may not.
+#: The users to sign in as: an admin, and one who is not.
 ADMIN = "admin@example.com"
 MEMBER = "member@example.com"
 
-#: People in one transaction.
-BATCH = 50
-#: Seconds in which the sessions began that are open.
-RECENT = 40_000
-#: Days that are told of.
+#: Users stored in one transaction.
+USERS_PER_BATCH = 50
+#: Age in seconds of the oldest open session.
+MAX_SESSION_AGE = 40_000
+#: Days that the events cover.
 DAYS = 30
 
 _FIRST = (
@@ -104,48 +103,52 @@ _DEVICES = (
 _NETWORKS = ("192.0.2.{}", "198.51.100.{}", "203.0.113.{}", "2001:db8:{:x}::7")
 
 
-class Life(NamedTuple):
-    """A person with what belongs to them."""
+class DemoUser(NamedTuple):
+    """A user with their open sessions and their events."""
 
     user: User
     sessions: list[UserSession]
-    happenings: list[Event]
+    events: list[Event]
 
 
-def fill(count: int, password: str) -> Iterator[Life]:
-    """Store `count` people who share a `password`; yield each once stored."""
-    made = lives(count, passwords.hash_password(password), clock.now())
-    while some := list(islice(made, BATCH)):
+def fill(count: int, password: str) -> Iterator[DemoUser]:
+    """Store `count` users who share a `password`; yield each once stored."""
+    users = generate_users(
+        count, passwords.hash_password(password), clock.now()
+    )
+    while batch := list(islice(users, USERS_PER_BATCH)):
         with database().transaction() as connection:
-            for life in some:
-                life.user.insert_in_transaction(connection)
-                for session in life.sessions:
+            for each in batch:
+                each.user.insert_in_transaction(connection)
+                for session in each.sessions:
                     session.insert_in_transaction(connection)
         events.insert_events(
-            [each for life in some for each in life.happenings]
+            [event for each in batch for event in each.events]
         )
-        yield from some
+        yield from batch
 
 
-def lives(count: int, hashed: str, now: datetime) -> Iterator[Life]:
-    """Yield `count` people and what they did until `now`.
+def generate_users(
+    count: int, hashed: str, now: datetime
+) -> Iterator[DemoUser]:
+    """Yield `count` users with sessions and events until `now`.
 
-    The same people come each time.
+    The same `count` always gives the same users.
     """
-    chance = Random(count)
+    rng = Random(count)
     for number in range(count):
-        user = _person(number, now, chance)
+        user = _user(number, now, rng)
         user.set_hash(hashed)
-        open_ones = []
+        sessions = []
         if user.disabled_at is None:
             # Most have one or two devices, some have many.
-            for _ in range(min(9, int(chance.expovariate(0.5)) + 1)):
-                open_ones.append(_session(user, now, chance))
-        yield Life(user, open_ones, list(_story(user, open_ones, now, chance)))
+            for _ in range(min(9, int(rng.expovariate(0.5)) + 1)):
+                sessions.append(_session(user, now, rng))
+        yield DemoUser(user, sessions, list(_events(user, sessions, now, rng)))
 
 
-def _person(number: int, now: datetime, chance: Random) -> User:
-    """Return the person of a number; the first two are those above."""
+def _user(number: int, now: datetime, rng: Random) -> User:
+    """Return the user of a number; the first two are those above."""
     first = _FIRST[number % len(_FIRST)]
     last = _LAST[number // len(_FIRST) % len(_LAST)]
     email = (
@@ -153,7 +156,7 @@ def _person(number: int, now: datetime, chance: Random) -> User:
         if number < 2
         else (f"{first}.{last}.{number}@example.com".lower())
     )
-    since = _past(now - timedelta(days=DAYS), 100 * 86_400, chance)
+    since = _past(now - timedelta(days=DAYS), 100 * 86_400, rng)
     user = User(
         email=email,
         first_name=first,
@@ -164,14 +167,14 @@ def _person(number: int, now: datetime, chance: Random) -> User:
     if number % 100 == 0:
         user.role = Role.ADMIN.value
     elif number % 40 == 7:
-        user.disabled_at = _past(now, DAYS * 86_400, chance)
+        user.disabled_at = _past(now, DAYS * 86_400, rng)
     return user
 
 
-def _session(user: User, now: datetime, chance: Random) -> UserSession:
-    """Return an open session of a user; who has it uses it now and then."""
-    began = _past(now, RECENT, chance)
-    seen = began + (now - began) * chance.random() ** 0.3
+def _session(user: User, now: datetime, rng: Random) -> UserSession:
+    """Return a session of a user, last used at a random time."""
+    began = _past(now, MAX_SESSION_AGE, rng)
+    seen = began + (now - began) * rng.random() ** 0.3
     return UserSession(
         user_id=user.id,
         session_id=new_session_id(),
@@ -179,25 +182,25 @@ def _session(user: User, now: datetime, chance: Random) -> UserSession:
         updated_at=began,
         last_seen_at=seen,
         authenticated_at=began,
-        ip=chance.choice(_NETWORKS).format(chance.randrange(1, 250)),
-        user_agent=chance.choice(_DEVICES),
+        ip=rng.choice(_NETWORKS).format(rng.randrange(1, 250)),
+        user_agent=rng.choice(_DEVICES),
         method="password",
     )
 
 
-def _story(
-    user: User, sessions: list[UserSession], now: datetime, chance: Random
+def _events(
+    user: User, sessions: list[UserSession], now: datetime, rng: Random
 ) -> Iterator[Event]:
-    """Yield what happened to a user: logins, mistakes, and a change."""
+    """Yield events of a user: logins, failures, perhaps a change."""
     yield Event(user.created_at, EventType.USER_ADDED.value, user.id)
     for session in sessions:
         yield _event(
             EventType.LOGIN, session.created_at, session, handle=session.id
         )
-    for _ in range(chance.randrange(4)):
-        ended = _session(user, now, chance)
-        began = _past(now, DAYS * 86_400, chance)
-        if chance.random() < 0.3:
+    for _ in range(rng.randrange(4)):
+        ended = _session(user, now, rng)
+        began = _past(now, DAYS * 86_400, rng)
+        if rng.random() < 0.3:
             yield _event(
                 EventType.LOGIN_FAILED, began, ended, reason="wrong_password"
             )
@@ -209,13 +212,13 @@ def _story(
         )
         yield _event(
             EventType.LOGOUT,
-            began + (now - began) * chance.random(),
+            began + (now - began) * rng.random(),
             ended,
             handle=ended.id,
         )
-    if chance.random() < 0.1:
+    if rng.random() < 0.1:
         yield Event(
-            _past(now, DAYS * 86_400, chance),
+            _past(now, DAYS * 86_400, rng),
             EventType.PASSWORD_CHANGED.value,
             user.id,
         )
@@ -230,7 +233,7 @@ def _event(
     handle: str | None = None,
     reason: str | None = None,
 ) -> Event:
-    """Return what happened where a session is."""
+    """Return an event with the address and device of a session."""
     address = session.ip
     return Event(
         at,
@@ -244,6 +247,6 @@ def _event(
     )
 
 
-def _past(now: datetime, seconds: int, chance: Random) -> datetime:
-    """Return a moment within so many seconds before `now`."""
-    return now - timedelta(seconds=chance.uniform(60, seconds))
+def _past(now: datetime, seconds: int, rng: Random) -> datetime:
+    """Return a random time within so many seconds before `now`."""
+    return now - timedelta(seconds=rng.uniform(60, seconds))

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""`events`: what happened, as a list for people or a file for programs.
+"""`events`: list and export the security log in the database.
 
-Its law: it asks and writes by the functions of the admins' desk, so that
-both find the same.
+Filters and export are those of the admin pages, so both find the same.
 """
 
 import sys
@@ -14,8 +13,9 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from vestibule.admin.filters import USUAL, parse_event_filter
-from vestibule.audit import export as files
+from vestibule.admin.filters import DEFAULT_PAGE_ROWS, parse_event_filter
+from vestibule.audit import export as event_export
+from vestibule.cli.arguments import require_database
 from vestibule.cli.commands import Interrupted
 from vestibule.cli.output import (
     ProgressBar,
@@ -25,29 +25,28 @@ from vestibule.cli.output import (
     show_json,
     show_table,
 )
-from vestibule.cli.store import require_database
 from vestibule.core.atomic_file import atomic_file
-from vestibule.db import events as happened
+from vestibule.db import events as stored_events
 from vestibule.db.events import EventFilter
 from vestibule.sessions.device import device_name
 
-#: What Ctrl-C leaves, and how to go on.
-_CUT = "the output is cut: begin anew, with --output for a file that is whole"
-_NOTHING = "{} is not there: begin anew"
+#: What Ctrl-C leaves, and how to continue.
+_CUT = "the output is cut: export again, with --output for a complete file"
+_NO_FILE = "{} was not written: export again"
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: What events are chosen by, and what each means.
+#: The filters, last one first in help, and their meanings.
 _FILTERS = {
-    "until": "Only what happened before this moment.",
-    "since": "Only what happened from this moment of ISO 8601 on, in UTC.",
-    "network": "Only from the network of this address.",
+    "until": "Only events before this time.",
+    "since": "Only events from this time on, in ISO 8601 and UTC.",
+    "network": "Only events from the network of this address.",
     "kind": "Only events of this kind.",
-    "user": "Only what happened to the user of this email or id.",
+    "user": "Only events of the user with this email or id.",
 }
 
 
-def filters(command: F) -> F:
-    """Give a `command` the options that choose events."""
+def filter_options(command: F) -> F:
+    """Add the options that filter events to a `command`."""
     for name, meaning in _FILTERS.items():
         option: Callable[[F], F] = click.option(f"--{name}", help=meaning)
         command = option(command)
@@ -56,27 +55,30 @@ def filters(command: F) -> F:
 
 @click.group()
 def events() -> None:
-    """Read what happened: the security log in the database."""
+    """Read the security log."""
 
 
 @events.command("list")
-@filters
+@filter_options
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    default=USUAL,
+    default=DEFAULT_PAGE_ROWS,
     show_default=True,
-    help="As many at most.",
+    help="How many events to list at most.",
 )
 @json_option
-def list_events(limit: int, as_json: bool, **given: str | None) -> None:
-    """List the latest events, the newest first."""
+def list_events(limit: int, as_json: bool, **options: str | None) -> None:
+    """List the latest events, newest first."""
     require_database()
     found = islice(
-        chain.from_iterable(files.event_batches(_wanted(given))), limit
+        chain.from_iterable(
+            event_export.event_batches(_event_filter(options))
+        ),
+        limit,
     )
     if as_json:
-        show_json(map(files.event_record, found))
+        show_json(map(event_export.event_record, found))
         return
     show_table(
         ("time (UTC)", "kind", "user id", "by", "address", "device"),
@@ -95,68 +97,73 @@ def list_events(limit: int, as_json: bool, **given: str | None) -> None:
 
 
 @events.command()
-@filters
+@filter_options
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(files.FORMATS)),
+    type=click.Choice(list(event_export.FORMATS)),
     default="csv",
     show_default=True,
-    help="The form of the file.",
+    help="The format of the file.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="A new file, which appears when it is whole.",
+    help="A new file, which appears once it is complete.",
 )
-def export(form: str, output: Path | None, **given: str | None) -> None:
-    """Write all events to standard output, the newest first."""
+def export(form: str, output: Path | None, **options: str | None) -> None:
+    """Write all events to standard output, newest first."""
     require_database()
-    wanted, chosen = _wanted(given), files.FORMATS[form]
+    wanted, chosen = _event_filter(options), event_export.FORMATS[form]
     if output is None:
         _write(wanted, chosen, None, _CUT)
         return
     with atomic_file(output) as name, open(name, "wb") as file:
-        _write(wanted, chosen, file, _NOTHING.format(output))
+        _write(wanted, chosen, file, _NO_FILE.format(output))
     click.echo(f"wrote {output}")
 
 
 def _write(
-    wanted: EventFilter, form: files.Format, file: IO[bytes] | None, then: str
+    wanted: EventFilter,
+    form: event_export.Format,
+    file: IO[bytes] | None,
+    after_interrupt: str,
 ) -> None:
-    """Write all events that are wanted, to standard output without a `file`.
+    """Write the filtered events to `file`, by default standard output.
 
-    `then` says what Ctrl-C leaves, and how to go on.
+    `after_interrupt` says what Ctrl-C leaves, and how to continue.
     """
-    total, done = happened.count_events(wanted), 0
+    total, done = stored_events.count_events(wanted), 0
 
-    def told(number: int) -> None:
-        """Show that so many more are written."""
+    def count_written(number: int) -> None:
+        """Count more written events, and show them."""
         nonlocal done
         done += number
-        shown.advance(number)
+        bar.advance(number)
 
     try:
-        with _bar(total, file) as shown:
-            for piece in files.stream_events(wanted, form, told):
-                click.echo(piece, file, nl=False)
+        with _bar(total, file) as bar:
+            for chunk in event_export.stream_events(
+                wanted, form, count_written
+            ):
+                click.echo(chunk, file, nl=False)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"{done} of {total} events were written; {then}"
+            f"{done} of {total} events were written; {after_interrupt}"
         ) from None
 
 
 def _bar(
     total: int, file: IO[bytes] | None
 ) -> AbstractContextManager[ProgressBar]:
-    """Show a bar, but not among lines that a terminal shows already."""
+    """Show a bar, unless the terminal shows the exported lines."""
     if file is None and sys.stdout and sys.stdout.isatty():
         return nullcontext(ProgressBar())
     return progress_bar("exporting", total)
 
 
-def _wanted(given: dict[str, str | None]) -> EventFilter:
-    """Return which events the options ask for; raise `InvalidValue`."""
+def _event_filter(options: dict[str, str | None]) -> EventFilter:
+    """Return the filter that the options give; raise `InvalidValue`."""
     return parse_event_filter(
-        {name: text or "" for name, text in given.items()}
+        {name: text or "" for name, text in options.items()}
     )

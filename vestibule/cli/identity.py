@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""`identity`: the keys that sign identities, and their rotation.
+"""`identity`: list and rotate the keys that sign identities.
 
-Its law: a key is shown by its name alone, and the rules of the keys say
-which of them signs.
+A key is shown by its id alone.
 """
 
 import click
 
+from vestibule.cli.arguments import require_database
 from vestibule.cli.output import json_option, show_json, show_table
-from vestibule.cli.store import require_database
 from vestibule.identity import keys
 
 
 @click.group()
 def identity() -> None:
-    """Work with the keys that sign identities."""
+    """Work with the signing keys."""
 
 
 @identity.command("list")
@@ -22,7 +21,7 @@ def identity() -> None:
 def list_keys(as_json: bool) -> None:
     """List the keys, oldest first.
 
-    The id is what tokens call a key by (`kid`); it signs nothing.
+    Tokens name their key by this id (`kid`). It is no secret.
     """
     require_database()
     found = keys.key_states()
@@ -50,8 +49,8 @@ def list_keys(as_json: bool) -> None:
 @click.option(
     "--at-once",
     is_flag=True,
-    help="Drop all other keys: what they signed is refused.",
+    help="Delete all other keys: tokens they signed are refused.",
 )
 def rotate(at_once: bool) -> None:
-    """Make a new key, which signs once applications could fetch it."""
+    """Make a new key; it signs once applications had time to fetch it."""
     click.echo(keys.rotate(at_once))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""`sessions`: list those in the database, end some, drop the expired.
+"""`sessions`: list stored sessions, end them, and delete expired ones.
 
-Its law: the mechanism that serves them says which are expired, and
-neither a session id nor its digest is ever shown.
+The mechanism decides which sessions are expired. Neither a session id nor
+its digest is ever shown.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,11 @@ from typing import Any
 import click
 
 from vestibule.accounts.revocation import revoke, revoke_all
+from vestibule.cli.arguments import (
+    current_actor,
+    find_user,
+    require_database,
+)
 from vestibule.cli.commands import CommandError
 from vestibule.cli.output import (
     format_time,
@@ -19,8 +24,6 @@ from vestibule.cli.output import (
     show_json,
     show_table,
 )
-from vestibule.cli.store import require_database
-from vestibule.cli.user_argument import current_actor, find_user
 from vestibule.core.command_line import command_line
 from vestibule.core.text import escape_control_characters
 from vestibule.db.models.user import User
@@ -32,7 +35,7 @@ from vestibule.sessions.lifetime import expires_at, expiry_reason
 
 @click.group()
 def sessions() -> None:
-    """Work with the sessions of session_db_auth."""
+    """Work with stored sessions."""
 
 
 @sessions.command("list")
@@ -40,19 +43,21 @@ def sessions() -> None:
     "--user",
     "email_or_id",
     metavar="EMAIL_OR_ID",
-    help="Only the sessions of this user.",
+    help="List only the sessions of this user.",
 )
 @json_option
 def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     """List the sessions, oldest first.
 
-    The id is that of the row, which opens nothing.
+    The id is that of the row; it is no credential.
     """
     require_database()
-    wanted = {}
+    attributes = {}
     if email_or_id is not None:
-        wanted["user_id"] = find_user(email_or_id).id
-    found = _described(chain.from_iterable(UserSession.search_pages(wanted)))
+        attributes["user_id"] = find_user(email_or_id).id
+    found = _session_objects(
+        chain.from_iterable(UserSession.search_pages(attributes))
+    )
     if as_json:
         show_json(found)
         return
@@ -76,10 +81,10 @@ def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     "--user",
     "email_or_id",
     metavar="EMAIL_OR_ID",
-    help="All sessions of this user.",
+    help="End all sessions of this user.",
 )
 def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
-    """End the sessions with these ids, or all of a user.
+    """End the sessions with these ids, or all those of a user.
 
     The ids are those that `sessions list` shows.
     """
@@ -106,16 +111,16 @@ def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
 
 @sessions.command()
 def purge() -> None:
-    """Drop the sessions that are expired by the present SESSION_DURATION."""
+    """Delete the sessions that are expired by the current settings."""
     require_database()
     mechanism = SessionDBAuth()
-    dropped = mechanism.purge_expired()
-    why = ": they never expire" if mechanism.limits().endless else ""
-    click.echo(f"dropped {dropped} expired sessions{why}")
+    deleted = mechanism.purge_expired()
+    reason = ": they never expire" if mechanism.limits().endless else ""
+    click.echo(f"deleted {deleted} expired sessions{reason}")
 
 
-def _described(found: Iterable[UserSession]) -> Iterator[dict[str, Any]]:
-    """Yield what may be shown of each session."""
+def _session_objects(found: Iterable[UserSession]) -> Iterator[dict[str, Any]]:
+    """Yield each session as an object without secrets."""
     mechanism = SessionDBAuth()
     limits = mechanism.limits()
     emails: dict[str | None, str | None] = {}

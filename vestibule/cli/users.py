@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`users`: add, list and remove accounts; their passwords and standing."""
+"""`users`: add, list, change and remove accounts."""
 
 from itertools import chain
 
@@ -10,14 +10,14 @@ from vestibule.accounts.credentials import check_email, set_password
 from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import is_disabled
 from vestibule.accounts.users import disable, enable, register, set_role
-from vestibule.cli.output import json_option, show_json, show_table
-from vestibule.cli.store import require_database
-from vestibule.cli.user_argument import (
+from vestibule.cli.arguments import (
     confirm,
     current_actor,
     find_user,
     read_new_password,
+    require_database,
 )
+from vestibule.cli.output import json_option, show_json, show_table
 from vestibule.core.text import escape_control_characters
 from vestibule.db.models.user import Role, User
 
@@ -34,13 +34,17 @@ def users() -> None:
 def add(email: str, first_name: str | None, last_name: str | None) -> None:
     """Add an account for EMAIL.
 
-    The password is asked for, or read from one line of standard input.
+    The password is prompted for, or read from one line of standard input.
     """
     check_email(email)
     user = register(
-        email, read_new_password(), first_name, last_name, current_actor()
+        email,
+        read_new_password(),
+        first_name,
+        last_name,
+        actor=current_actor(),
     )
-    click.echo(f"added {_shown(user)}")
+    click.echo(f"added {_user_text(user)}")
 
 
 @users.command("list")
@@ -78,74 +82,73 @@ def remove(email_or_id: str, yes: bool) -> None:
     """Remove an account and end its sessions."""
     user = find_user(email_or_id)
     if not yes:
-        confirm(f"Remove {_shown(user)}?")
-    removal.remove(user, by=current_actor())
-    click.echo(f"removed {_shown(user)}")
+        confirm(f"Remove {_user_text(user)}?")
+    removal.remove(user, actor=current_actor())
+    click.echo(f"removed {_user_text(user)}")
 
 
 @users.command()
 @click.argument("email_or_id")
 @click.argument("role", type=click.Choice([each.value for each in Role]))
 def role(email_or_id: str, role: str) -> None:
-    """Make an account one of an admin, or of a member.
+    """Make an account an admin or a member.
 
-    Admins manage the other accounts. The last one cannot be demoted.
+    Admins manage the other accounts. The last admin cannot be demoted.
     """
     user = find_user(email_or_id)
-    set_role(user, role, current_actor())
-    click.echo(f"{_shown(user)} is {role} now")
+    set_role(user, role, actor=current_actor())
+    click.echo(f"{_user_text(user)} is {role} now")
 
 
 @users.command("disable")
 @click.argument("email_or_id")
 def disable_user(email_or_id: str) -> None:
-    """Keep an account out from now on, and end its sessions."""
+    """Disable an account and end its sessions."""
     user = find_user(email_or_id)
-    disable(user, by=current_actor())
-    click.echo(f"disabled {_shown(user)}")
+    disable(user, actor=current_actor())
+    click.echo(f"disabled {_user_text(user)}")
 
 
 @users.command("enable")
 @click.argument("email_or_id")
 def enable_user(email_or_id: str) -> None:
-    """Let a disabled account in again."""
+    """Enable a disabled account."""
     user = find_user(email_or_id)
-    enable(user, by=current_actor())
-    click.echo(f"enabled {_shown(user)}")
+    enable(user, actor=current_actor())
+    click.echo(f"enabled {_user_text(user)}")
 
 
 @users.command("reset-code")
 @click.argument("email_or_id")
 def reset_code(email_or_id: str) -> None:
-    """Print a code with which the user sets a new password, once.
+    """Print a code with which the user sets a new password.
 
-    It works for an hour; a code that was printed before does not work any
-    more.
+    It works once, within an hour. Earlier codes stop working.
     """
     user = find_user(email_or_id)
-    issued = issue_code(user, current_actor())
+    code = issue_code(user, actor=current_actor())
     click.echo(
-        f"{_shown(user)} can set a new password"
-        f" until {issued.expires_at:%Y-%m-%d %H:%M:%S} (UTC) with this code:",
+        f"{_user_text(user)} can set a new password"
+        f" until {code.expires_at:%Y-%m-%d %H:%M:%S} (UTC) with this code:",
         err=True,
     )
-    click.echo(issued.code)
+    click.echo(code.code)
 
 
 @users.command()
 @click.argument("email_or_id")
 def passwd(email_or_id: str) -> None:
-    """Give an account a new password; its sessions go on.
+    """Set the password of an account; its sessions stay.
 
-    The password is asked for, or read from one line of standard input.
+    The password is prompted for, or read from one line of standard input.
     """
     user = find_user(email_or_id)
-    set_password(user, read_new_password(), current_actor())
-    click.echo(f"changed the password of {_shown(user)}")
+    set_password(user, read_new_password(), actor=current_actor())
+    click.echo(f"changed the password of {_user_text(user)}")
 
 
-def _shown(user: User) -> str:
-    """Return how a user is named to the person at the terminal."""
+def _user_text(user: User) -> str:
+    """Return a user as messages name it, safe for a terminal."""
     if user.email is None:
         return escape_control_characters(user.id)
     return escape_control_characters(f"{user.email} ({user.id})")

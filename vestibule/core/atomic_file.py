@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A file that somebody asked for, which takes its time to be written.
+"""Write a new file atomically.
 
-Its law: the file at the wanted name is whole or is not there, belongs to
-its owner alone, and replaces nothing.
+The file at the target name is complete or does not exist, has mode 600,
+and never replaces another file.
 """
 
 import os
@@ -16,9 +16,9 @@ from vestibule.core.errors import DatabaseUnavailable
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[str]:
-    """Give the name of a file that becomes `target` if the block succeeds.
+    """Yield the name of a file that becomes `target` if the block succeeds.
 
-    Raise `StoreUnavailable` if there is one, and `OSError`.
+    Raise `DatabaseUnavailable` if `target` exists, and `OSError`.
     """
     if os.path.lexists(target):
         raise _exists(target)
@@ -35,21 +35,22 @@ def atomic_file(target: Path) -> Iterator[str]:
 
 
 def _publish(name: str, target: Path) -> None:
-    """Make the finished file `name` appear as `target`, durably."""
+    """Link the finished file `name` as `target`, and sync both to disk."""
     _synchronize(name)
     try:
-        # Unlike a rename, a link never replaces what came meanwhile.
+        # Unlike a rename, a link never replaces a file that another process
+        # created in the meantime.
         os.link(name, target)
     except FileExistsError:
         raise _exists(target) from None
     except OSError:
-        # A file system without hard links.
+        # The file system has no hard links.
         os.rename(name, target)
     _synchronize(str(target.parent))
 
 
 def _synchronize(name: str) -> None:
-    """Wait until the file or folder `name` is on the disk."""
+    """Wait until the file or folder `name` is written to the disk."""
     handle = os.open(name, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -58,5 +59,5 @@ def _synchronize(name: str) -> None:
 
 
 def _exists(target: Path) -> DatabaseUnavailable:
-    """Return the error for a name that is taken."""
+    """Return the error for a target that exists."""
     return DatabaseUnavailable(f"{target} exists already and is kept")

@@ -1,41 +1,48 @@
 #!/usr/bin/env python3
-"""Where a request comes from: what a new session notes of its opening.
+"""The client of the current request, as a new session records it.
 
-Its law: this is a context variable, because what opens a session is given
-a user id and nothing else. Unset, as in a script, it says nothing.
+It is a context variable, because `create_session` gets a user id and
+nothing else. Outside a request, as in a script, it is `LOCAL_CLIENT`.
 """
 
 from contextvars import ContextVar
 from typing import NamedTuple
 
-#: Characters of a user agent that are kept; honest ones have some hundred.
+#: Characters of a user agent that are stored; browsers send about 100.
 MAX_USER_AGENT_LENGTH = 512
 
 
 class ClientInfo(NamedTuple):
-    """The client's address and program, and how it proved who it is."""
+    """The client's address, its user agent and how it authenticated."""
 
     ip: str | None = None
     user_agent: str | None = None
     method: str | None = None
+    #: Whether there is no client: a script or a command is running.
+    is_local: bool = False
 
 
+#: A client about whom nothing was found out. It is throttled.
 UNKNOWN_CLIENT = ClientInfo()
-_current: ContextVar[ClientInfo] = ContextVar("origin", default=UNKNOWN_CLIENT)
+#: Where no request is being answered.
+LOCAL_CLIENT = ClientInfo(is_local=True)
+_current: ContextVar[ClientInfo] = ContextVar(
+    "client_info", default=LOCAL_CLIENT
+)
 
 
 def current_client() -> ClientInfo:
-    """Return the origin of the request that is being answered."""
+    """Return the client of the current request."""
     return _current.get()
 
 
-def set_client(origin: ClientInfo) -> None:
-    """Say where the request that is being answered comes from."""
-    _current.set(origin)
+def set_client(client: ClientInfo) -> None:
+    """Set the client of the current request."""
+    _current.set(client)
 
 
 def clean_user_agent(user_agent: str | None) -> str | None:
-    """Return a user agent as it is kept: short, on one line."""
+    """Return a user agent as it is stored: truncated, on one line."""
     if user_agent is None:
         return None
     return "".join(

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The one place that asks what time it is.
+"""The only module that reads the clock.
 
-Its law: every other module is given a time or asks here, so a test
-moves time by replacing these two functions and nothing else.
+Every other module gets a time as an argument or calls this one, so a test
+controls time by replacing these two functions.
 """
 
 import time
@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 
 
 def now() -> datetime:
-    """Return the present moment in UTC, aware of its zone."""
+    """Return the current time as an aware `datetime` in UTC."""
     return datetime.now(timezone.utc)
 
 
 def monotonic() -> float:
-    """Return seconds that only grow, for measuring how long things take."""
+    """Return seconds that never go back, for measuring durations."""
     return time.monotonic()

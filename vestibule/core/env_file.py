@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""A file of settings: read once at the start, and written for a beginning.
+r"""The `.env` file of settings: read once at the start, written by `init`.
 
-Its law: a line means what a POSIX shell would make of it, or is refused;
-the environment counts more; and a file that others can change is not
-believed, because it decides on the database and on who is trusted. No
-message repeats a value: it may be a secret.
+A line has the value that a POSIX shell would give it, or is rejected. The
+environment takes precedence. A file that other users can write is rejected,
+because it selects the database and the trusted proxies. No message repeats
+a value, which may be a secret.
+
+python-dotenv 1.2.4 is no replacement: it drops a value that joins quoted
+pieces (`'it'\''s'`), expands `\n` in double quotes, accepts `A =x`,
+`A=x y` and `A=$HOME`, and skips a malformed line without an error.
 """
 
 import os
@@ -17,11 +21,11 @@ from pathlib import Path
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
 
-#: Bytes of a file; whatever is longer is no file of settings.
+#: Bytes of a file; a longer one is not a file of settings.
 MAX_FILE_BYTES = 262_144
 
 _NAME = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-#: What a shell leaves as it is: no quote, and nothing that it expands.
+#: Characters that a shell takes literally: no quotes, no expansions.
 _PLAIN = r"[^\s'\"\\$`;&|<>()~]+"
 _PIECE = re.compile(
     rf"'([^']*)'|\"((?:[^\"\\$`]|\\.)*)\"|\\(.)|({_PLAIN})", re.DOTALL
@@ -32,11 +36,10 @@ _NEEDS_NO_QUOTES = re.compile(r"[\w./:,@%+*#=-]*", re.ASCII)
 
 
 def load() -> set[str]:
-    """Take the settings of the file over; return other names that it has.
+    """Set the settings of the file; return its names that are no settings.
 
-    Nothing happens where there is no `.env`. Raise `BadSetting` if the
-    file cannot be believed or read, or if another that is named is not
-    there.
+    Without a `.env` do nothing. Raise `ConfigurationError` if the file is
+    not safe or cannot be read, or if `ENV_FILE` names a missing file.
     """
     name = settings.ENV_FILE.read()
     if not name:
@@ -44,7 +47,7 @@ def load() -> set[str]:
     try:
         found = parse(_read(name), name)
     except (FileNotFoundError, IsADirectoryError):
-        # Some call the folder of their Python so.
+        # `.env` may also be the folder of a virtual environment.
         if name == settings.ENV_FILE.default:
             return set()
         raise ConfigurationError(
@@ -56,7 +59,7 @@ def load() -> set[str]:
 
 
 def is_readable_by_others() -> bool:
-    """Tell whether there is a file, and others may read it."""
+    """Return True if there is a file that other users may read."""
     try:
         mode = os.stat(settings.ENV_FILE.read() or "").st_mode
     except OSError:
@@ -65,10 +68,10 @@ def is_readable_by_others() -> bool:
 
 
 def parse(content: str, name: str) -> dict[str, str]:
-    """Return the values by their names; the last of one name counts.
+    """Return the values by name; the last line of a name counts.
 
-    Raise `BadSetting` with the `name` of the file and the line that is
-    none.
+    Raise `ConfigurationError` with the `name` of the file and the number
+    of a malformed line.
     """
     values = {}
     for number, line in enumerate(content.split("\n"), 1):
@@ -86,9 +89,9 @@ def parse(content: str, name: str) -> dict[str, str]:
 
 
 def template(chosen: Mapping[str, str]) -> str:
-    """Return a file with all settings, their meanings and defaults.
+    """Return a file with all settings, their descriptions and defaults.
 
-    Those that are `chosen` have these values, the others are comments.
+    The `chosen` settings have these values; the others are comments.
     """
     return "\n".join(_template(chosen))
 
@@ -102,7 +105,11 @@ def _template(chosen: Mapping[str, str]) -> Iterator[str]:
             continue
         yield ""
         yield from textwrap.wrap(
-            setting.meaning, 77, initial_indent="# ", subsequent_indent="# "
+            setting.meaning,
+            77,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_on_hyphens=False,
         )
         if setting.hardened is not None:
             shown = setting.hardened or "empty"
@@ -115,7 +122,7 @@ def _template(chosen: Mapping[str, str]) -> Iterator[str]:
 
 
 def quote(value: str) -> str:
-    """Return a value as a shell, and this module, read it back."""
+    """Return a value quoted so that a shell and this module read it back."""
     if _NEEDS_NO_QUOTES.fullmatch(value):
         return value
     return "'" + value.replace("'", "'\\''") + "'"
@@ -127,24 +134,24 @@ def _assignment(line: str) -> tuple[str, str]:
     if match is None:
         raise ValueError("must be NAME=VALUE, or a comment after #")
     name, rest = match.groups()
-    value, place = "", 0
-    while piece := _PIECE.match(rest, place):
+    value, position = "", 0
+    while piece := _PIECE.match(rest, position):
         single, double, escaped, plain = piece.groups()
         if double is not None:
             value += _ESCAPED.sub(r"\1", double)
         else:
             value += single or escaped or plain or ""
-        place = piece.end()
-    if not _END.fullmatch(rest, place) or "\0" in value:
+        position = piece.end()
+    if not _END.fullmatch(rest, position) or "\0" in value:
         raise ValueError(
-            "the value must be in single quotes, because a shell would not"
-            " take it as it is"
+            "the value must be in single quotes, because a shell would"
+            " interpret it"
         )
     return name, value
 
 
 def _read(name: str) -> str:
-    """Return the text of a file that nobody else can have written."""
+    """Return the text of a file that no other user can have written."""
     try:
         with open(name, "rb") as file:
             _check_owner(name, os.fstat(file.fileno()))
@@ -159,20 +166,20 @@ def _read(name: str) -> str:
         ) from None
 
 
-def _check_owner(name: str, found: os.stat_result) -> None:
-    """Raise `BadSetting` if somebody else could write to the file."""
-    shown = Path(name)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+def _check_owner(name: str, status: os.stat_result) -> None:
+    """Raise `ConfigurationError` if another user could change the file."""
+    path = Path(name)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
         raise ConfigurationError(name, "is not a file of settings")
-    if found.st_uid not in (0, os.geteuid()):
+    if status.st_uid not in (0, os.geteuid()):
         raise ConfigurationError(
             name,
             "belongs to another user, who could change the settings;"
-            f" if it is meant: chown {os.geteuid()} {shown}",
+            f" if that is intended: chown {os.geteuid()} {path}",
         )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigurationError(
             name,
-            "others may write to it, and so change the settings:"
-            f" chmod 600 {shown}",
+            "other users may write to it and change the settings:"
+            f" chmod 600 {path}",
         )

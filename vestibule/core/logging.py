@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The log: one line for each event on standard error.
+"""The log: one line for each message on standard error.
 
-Its law: what comes from outside cannot begin a line of its own, and
-secrets are never given to it.
+Text from a client cannot start a new line in the log (log injection), and
+secrets are never logged.
 """
 
 import logging
@@ -17,24 +17,24 @@ AUDIT_LOGGER = "vestibule.security"
 
 
 class OneLineFormatter(logging.Formatter):
-    """Writes a message on one line; only a traceback has more of them."""
+    """Formats a message as one line; only a traceback has more."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Return the line, its control characters made visible."""
+        """Return the line with its control characters escaped."""
         return escape_control_characters(super().formatMessage(record))
 
 
 def configure_logging() -> None:
-    """Send the log to standard error, from `LOG_LEVEL` upwards."""
+    """Send messages of `LOG_LEVEL` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
-    # The security log is for programs: its lines are JSON and no more.
+    # Programs read the security log: its lines are JSON and nothing else.
     plain = logging.StreamHandler(sys.stderr)
     plain.setFormatter(logging.Formatter("%(message)s"))
     security = logging.getLogger(AUDIT_LOGGER)
@@ -44,5 +44,5 @@ def configure_logging() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.LOG_LEVEL.read().upper())
-    # Alembic tells how it thinks; what it did, `vestibule.db.migrate` tells.
+    # Alembic logs details at `info`; `vestibule.db.migrate` logs the result.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Where a client is: what a proxy says counts only if it is trusted.
+"""The client's address, which only trusted proxies may state.
 
-Its law: whatever a client sends, no header of its own making changes the
-address that is found for it (OWASP ASVS 5.0, 4.1.3), and nothing that a
-header holds is an error.
+No header that a client sends changes the address that is found for it
+(OWASP ASVS 5.0, 4.1.3), and no content of a header is an error.
 """
 
 from collections.abc import Sequence
@@ -19,13 +18,12 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Proxies = Sequence[IPv4Network | IPv6Network]
 
-#: The address, and the network, of a client that has none: one that came
-#: by a Unix socket.
+#: The address and the network of a client without one, on a Unix socket.
 UNKNOWN_ADDRESS = "unknown"
-#: Bits of an IPv6 address that a provider gives to one customer at least:
-#: whoever has one address of such a network has them all.
+#: Bits of the network that a provider assigns to one IPv6 customer, who
+#: can use every address in it.
 IPV6_CUSTOMER_PREFIX_BITS = 64
-#: Characters of the longest address, with brackets, zone and port.
+#: Characters of an address with brackets, zone and port, at most.
 _MAX_ADDRESS_LENGTH = 100
 
 
@@ -34,10 +32,11 @@ def client_address(
 ) -> str:
     """Return the address of the client behind the trusted `proxies`.
 
-    `peer` is who opened the connection, `forwarded` its
-    `X-Forwarded-For`: each proxy puts whom it saw at the right end, so
-    it is read from there for as long as a trusted one speaks. Where that
-    one says nothing of use, its own address is the best that is known.
+    `peer` is the address that opened the connection, `forwarded` its
+    `X-Forwarded-For`. Each proxy appends the address of its peer, so the
+    header is read from the right end as long as the address before is a
+    trusted proxy. If an entry is not an address, the trusted proxy that
+    sent it is the best known client.
     """
     address = _parse_address(peer or "")
     if address is None:
@@ -54,10 +53,10 @@ def client_address(
 
 
 def is_secure(peer: str | None, forwarded: str, proxies: Proxies) -> bool:
-    """Tell whether a trusted proxy says that its client came by TLS.
+    """Return True if a trusted proxy states that its client used TLS.
 
-    `forwarded` is `X-Forwarded-Proto`; of several values that of the
-    nearest proxy counts, at the right end.
+    `forwarded` is `X-Forwarded-Proto`; of several values the last one
+    counts, which is that of the nearest proxy.
     """
     return is_trusted_peer(peer, proxies) and (
         forwarded.rpartition(",")[2].strip().lower() == "https"
@@ -65,7 +64,7 @@ def is_secure(peer: str | None, forwarded: str, proxies: Proxies) -> bool:
 
 
 def is_trusted_peer(peer: str | None, proxies: Proxies) -> bool:
-    """Tell whether who opened the connection is one of the `proxies`."""
+    """Return True if the peer of the connection is one of the `proxies`."""
     if not proxies:
         return False
     address = _parse_address(peer or "")
@@ -73,7 +72,10 @@ def is_trusted_peer(peer: str | None, proxies: Proxies) -> bool:
 
 
 def network_of(address: str) -> str:
-    """Return the network that one client is taken to have for itself."""
+    """Return the network that counts as one client.
+
+    An IPv4 address is one client, and so is a /64 network of IPv6.
+    """
     found = _parse_address(address)
     if found is None:
         return UNKNOWN_ADDRESS
@@ -82,10 +84,10 @@ def network_of(address: str) -> str:
 
 
 def _parse_address(text: str) -> Address | None:
-    """Return the address that `text` has, without zone, port and brackets.
+    """Return the address in `text`, without zone, port and brackets.
 
-    An IPv4 address written as an IPv6 one is that IPv4 address: it is
-    the same client. `None` if there is no address.
+    An IPv4-mapped IPv6 address becomes the IPv4 address: it is the same
+    client. `None` if there is no address.
     """
     text = text.strip()
     if len(text) > _MAX_ADDRESS_LENGTH:
@@ -108,11 +110,11 @@ def _parse_address(text: str) -> Address | None:
 
 
 def _is_port(text: str) -> bool:
-    """Tell whether `text` is a colon and a port's number."""
+    """Return True if `text` is a colon and a port number."""
     digits = text[1:]
     return text[:1] == ":" and digits.isascii() and digits.isdigit()
 
 
 def _is_trusted(address: Address, proxies: Proxies) -> bool:
-    """Tell whether `address` is one of the `proxies`."""
+    """Return True if `address` is one of the `proxies`."""
     return any(address in network for network in proxies)

@@ -1,16 +1,12 @@
 #!/usr/bin/env python3
-"""How passwords are kept and checked: argon2id, and one older form.
+"""Hash and verify passwords: argon2id, and one legacy format.
 
-Its law: `verify` computes exactly one argon2 hash whatever it is given,
-so neither its answer's time nor its cost tells an unknown user from a
-wrong password (OWASP ASVS 5.0, 6.3.8 and 11.4.2). Two exceptions: a hash
-of another profile takes its own time, until a login renews it; and a
-stored text that is no such hash, or that asks for absurd parameters, is
-refused at once.
-
-How long passwords take to be hashed, summed until somebody asks.
-
-Its law: it holds two numbers, and whoever takes them leaves none.
+`verify` computes exactly one argon2 hash for any arguments, so that neither
+its duration nor its cost distinguishes an unknown user from a wrong
+password (OWASP ASVS 5.0, 6.3.8 and 11.4.2). There are two exceptions: a
+hash of another profile takes its own time, until a login replaces it; and
+a stored text that is no argon2 hash, or has excessive parameters, is
+rejected at once.
 """
 
 import hmac
@@ -33,7 +29,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-#: Named cost profiles. Memory is in KiB, time in passes over it.
+#: The cost profiles. Memory is in KiB, time in passes over it.
 PROFILES = {
     # The minimum of the OWASP password storage cheat sheet.
     "owasp": PasswordHasher(
@@ -45,8 +41,8 @@ PROFILES = {
     ),
 }
 
-#: The most that a stored hash may ask for; a row that somebody tampered
-#: with must not take the machine's memory or a minute of its time.
+#: Bounds of the parameters of a stored hash: a manipulated row must not
+#: use up the machine's memory, or a minute of its time.
 MAX_MEMORY_KIB = 262_144
 MAX_PASSES = 16
 MAX_LANES = 16
@@ -55,49 +51,49 @@ _LEGACY_PREFIX = "$sha256$"
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on."""
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _run_in_hash_thread(work: Callable[..., T], *given: Any) -> T:
-    """Return what `work` makes of what is `given`, in a thread for hashes.
+def _run_in_hash_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Run `work` in a hash thread and return its result.
 
-    As many threads as there are cores hash for all others. The C library
-    keeps the 19 MiB of a hash for each thread that ever computed one: of
-    the server's sixteen that was 330 MB, of these it is 80.
+    There are as many hash threads as cores. The C library keeps the 19 MiB
+    of a hash for each thread that ever computed one: for the 16 threads of
+    the server that was 330 MB, for the hash threads it is 80 MB.
     """
-    return _hash_threads(os.getpid()).submit(_timed, work, *given).result()
+    return _hash_threads(os.getpid()).submit(_timed, work, *arguments).result()
 
 
-def _timed(work: Callable[..., T], *given: Any) -> T:
-    """Return what `work` makes of what is `given`; note how long it took."""
-    begun = clock.monotonic()
+def _timed(work: Callable[..., T], *arguments: Any) -> T:
+    """Run `work`, return its result, and record how long it took."""
+    started = clock.monotonic()
     try:
-        return work(*given)
+        return work(*arguments)
     finally:
-        hash_timer.add(clock.monotonic() - begun)
+        hash_timer.add(clock.monotonic() - started)
 
 
 @cache
 def _hash_threads(pid: int) -> ThreadPoolExecutor:
-    """Return the threads for hashes of the process `pid`.
+    """Return the hash threads of the process `pid`.
 
-    A fork leaves threads behind, so a child has its own.
+    Threads do not survive a fork, so a child process has its own.
     """
     return ThreadPoolExecutor(usable_cores(), "hashing")
 
 
 def _hasher() -> PasswordHasher:
-    """Return the hasher of the profile that is set now."""
+    """Return the hasher of the current `PASSWORD_PROFILE`."""
     return PROFILES[settings.PASSWORD_PROFILE.read()]
 
 
 def hash_password(password: str) -> str:
     """Return an argon2id hash of `password`, in the PHC string format.
 
-    Raise `InvalidValue` if the text cannot be written as UTF-8.
+    Raise `InvalidValue` if the text cannot be encoded in UTF-8.
     """
     try:
         return _run_in_hash_thread(_hasher().hash, password)
@@ -108,36 +104,36 @@ def hash_password(password: str) -> str:
 
 
 def legacy_hash(sha256_hex: str) -> str:
-    """Return how an unsalted SHA-256 from an older store is kept here."""
+    """Return the stored form of an unsalted SHA-256 of an older store."""
     return _LEGACY_PREFIX + sha256_hex.lower()
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Tell whether `password` is the one that `stored` was made from.
+    """Return True if `stored` is a hash of `password`.
 
-    `stored` is `None` for a user that does not exist or has no password;
-    then a hash is computed for nothing, and the answer is `False`.
+    `stored` is `None` for a user who does not exist or has no password;
+    then a dummy hash is computed, and the result is False.
     """
-    # A lone surrogate is in no password of ours, and costs as much as one.
+    # No stored password has a lone surrogate; checking one costs the same.
     secret = password.encode("utf-8", "surrogatepass")
     if stored is None:
         _matches(_dummy_hash(), secret)
         return False
     if stored.startswith(_LEGACY_PREFIX):
         _matches(_dummy_hash(), secret)
-        given = legacy_hash(sha256(secret).hexdigest())
-        return hmac.compare_digest(stored.encode(), given.encode())
+        candidate = legacy_hash(sha256(secret).hexdigest())
+        return hmac.compare_digest(stored.encode(), candidate.encode())
     if not _has_safe_parameters(stored):
         _log.error(
-            "a stored password hash is refused: not argon2, or"
-            " its parameters are beyond the bounds"
+            "a stored password hash is rejected: it is not argon2, or"
+            " its parameters are too high"
         )
         return False
     return _matches(stored, secret)
 
 
 def needs_rehash(stored: str) -> bool:
-    """Tell whether `stored` was made otherwise than today's hashes are."""
+    """Return True if `stored` is of another profile than the current."""
     try:
         return _hasher().check_needs_rehash(stored)
     except InvalidHashError:
@@ -153,60 +149,61 @@ def _matches(stored: str, secret: bytes) -> bool:
 
 
 def _has_safe_parameters(stored: str) -> bool:
-    """Tell whether `stored` asks for no more than the bounds above."""
+    """Return True if the parameters of `stored` are within the bounds."""
     try:
-        asked = extract_parameters(stored)
+        parameters = extract_parameters(stored)
     except InvalidHashError:
         return False
     return (
-        asked.memory_cost <= MAX_MEMORY_KIB
-        and asked.time_cost <= MAX_PASSES
-        and asked.parallelism <= MAX_LANES
+        parameters.memory_cost <= MAX_MEMORY_KIB
+        and parameters.time_cost <= MAX_PASSES
+        and parameters.parallelism <= MAX_LANES
     )
 
 
 def _dummy_hash() -> str:
-    """Return a hash of today's cost that no password leads to.
+    """Return a hash of the current profile that no password matches.
 
-    It stands in for a user who has none. It is written down instead of
-    computed, so that the first look-up of such a user costs no second
-    hash.
+    It is used for a user without a hash. It is a constant, because
+    computing one would make the first check of such a user cost two hashes.
     """
-    cost = _hasher()
+    hasher = _hasher()
     return (
-        f"$argon2id$v=19$m={cost.memory_cost},t={cost.time_cost}"
-        f",p={cost.parallelism}${'A' * 22}${'A' * 43}"
+        f"$argon2id$v=19$m={hasher.memory_cost},t={hasher.time_cost}"
+        f",p={hasher.parallelism}${'A' * 22}${'A' * 43}"
     )
 
 
 class HashTotals(NamedTuple):
-    """How many hashes, and how many microseconds all of them took."""
+    """The number of hashes, and the microseconds that they took in total."""
 
     number: int
     microseconds: int
 
 
 class HashTimer:
-    """Both sums of this process."""
+    """Counts the hashes of this process, and their total duration."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start at zero."""
         self._lock = threading.Lock()
-        self._taken = HashTotals(0, 0)
+        self._totals = HashTotals(0, 0)
 
     def add(self, seconds: float) -> None:
-        """Count a hash that took so long."""
+        """Add a hash that took so many seconds."""
         with self._lock:
-            number, before = self._taken
-            self._taken = HashTotals(number + 1, before + round(seconds * 1e6))
+            number, before = self._totals
+            self._totals = HashTotals(
+                number + 1, before + round(seconds * 1e6)
+            )
 
     def take(self) -> HashTotals:
-        """Return what was counted since this was asked last."""
+        """Return the totals since the last call, and start at zero again."""
         with self._lock:
-            taken, self._taken = self._taken, HashTotals(0, 0)
-            return taken
+            totals, self._totals = self._totals, HashTotals(0, 0)
+            return totals
 
 
-#: That of this process; a forked child goes on with its parent's, for less
-#: than a minute.
+#: The timer of this process. A forked child starts with the totals of its
+#: parent, which are less than a minute's.
 hash_timer = HashTimer()

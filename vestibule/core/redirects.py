@@ -1,24 +1,25 @@
 #!/usr/bin/env python3
-"""Where a browser may be sent after signing in: pure policy.
+"""Where a browser may be redirected after login: no open redirects.
 
-Its law: an address is taken whole or not at all. What browsers repair, or
-read in another way than this does, is refused (OWASP ASVS 5.0, 3.7.2).
+A URL is accepted unchanged or not at all. A URL that browsers would repair,
+or parse in another way than this module, is rejected (OWASP ASVS 5.0,
+3.7.2).
 """
 
 import re
 from collections.abc import Collection
 from urllib.parse import quote
 
-#: The field of the sign-in page's address that has the address to return to.
+#: The query parameter of the sign-in page with the URL to return to.
 RETURN_PARAMETER = "return_to"
-#: Characters of an address; honest ones have some hundred.
+#: Characters of a URL to return to, at most.
 MAX_URL_LENGTH = 2048
 
 # Printable ASCII, as browsers send it, without the backslash, which they
-# read as a slash, and without what ends an address in other texts.
+# read as a slash, and without the delimiters of URLs: quotes, <, >.
 _REST = r"[!#-;=?-\[\]-~]*"
 _PATH = re.compile(rf"/(?![/\\]){_REST}")
-_ADDRESS = re.compile(
+_URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)"
     rf"(?P<path>/{_REST})?"
@@ -26,23 +27,21 @@ _ADDRESS = re.compile(
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def safe_redirect(
-    address: str | None, hosts: Collection[str] = ()
-) -> str | None:
-    """Return `address` if a browser may be sent there, else `None`.
+def safe_redirect(url: str | None, hosts: Collection[str] = ()) -> str | None:
+    """Return `url` if a browser may be redirected there, else `None`.
 
-    It is a path of this very host, or the address of one of `hosts`: names
-    in lower case, with a port where it is not the scheme's own.
+    It must be a path of this host, or a URL on one of the `hosts`: names in
+    lower case, with a port if it is not the default of the scheme.
     """
-    if not address or len(address) > MAX_URL_LENGTH:
+    if not url or len(url) > MAX_URL_LENGTH:
         return None
-    if _PATH.fullmatch(address):
-        return address
-    found = _ADDRESS.fullmatch(address)
+    if _PATH.fullmatch(url):
+        return url
+    found = _URL.fullmatch(url)
     if found is None:
         return None
     host = found["host"].removesuffix(_DEFAULT_PORTS[found["scheme"]])
-    return address if host in hosts else None
+    return url if host in hosts else None
 
 
 def sign_in_url(
@@ -50,10 +49,11 @@ def sign_in_url(
     forwarded: tuple[str | None, str | None, str | None],
     hosts: Collection[str],
 ) -> str:
-    """Return where to sign in, and from there back to what was asked for.
+    """Return the URL of the sign-in page, with the URL to return to.
 
-    `forwarded` are the scheme, host and path that a trusted proxy was
-    asked for. Without them, or if the way back is not safe, there is none.
+    `forwarded` is the scheme, host and path of the request to a trusted
+    proxy. Without them, or if they are no safe redirect, the sign-in page
+    gets no URL to return to.
     """
     scheme, host, path = forwarded
     back = safe_redirect(path) if path and path.startswith("/") else None
@@ -66,6 +66,6 @@ def sign_in_url(
 
 
 def _is_on(host: str | None, login_url: str) -> bool:
-    """Tell whether one signs in on `host` itself."""
-    found = _ADDRESS.fullmatch(login_url)
+    """Return True if the sign-in page is on `host`."""
+    found = _URL.fullmatch(login_url)
     return found is None or found["host"] == host

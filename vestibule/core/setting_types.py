@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How the texts of the environment become typed values.
+"""Parsers that turn the text of an environment variable into a value.
 
-Its law: a text that cannot be meant raises `ValueError`, which says what
-it must be; none is guessed or repaired.
+An invalid text raises `ValueError` with a message that says what it must
+be; no text is guessed or repaired.
 """
 
 import re
@@ -18,42 +18,42 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def non_empty(text: str | None) -> str:
-    """Return the text itself; setting it to nothing is a mistake."""
+    """Return the text, which must not be empty."""
     if not text:
         raise ValueError("must not be empty")
     return text
 
 
 def optional_text(text: str | None) -> str | None:
-    """Return the text, also an empty one, or `None` if it is unset."""
+    """Return the text, which may be empty, or `None` if it is unset."""
     return text
 
 
 @lru_cache(maxsize=8)
 def cookie_name(text: str | None) -> str | None:
-    """Return the name if it is one (RFC 6265, 4.1.1); empty means unset."""
+    """Return a valid name (RFC 6265, 4.1.1), or `None` if it is empty."""
     if text and not _TOKEN.fullmatch(text):
         raise ValueError(f"must be the name of a cookie, not {text!r}")
     return text or None
 
 
-def integer_between(least: int, most: int) -> Callable[[str | None], int]:
-    """Return a parser of whole numbers from `least` to `most`."""
+def integer_between(minimum: int, maximum: int) -> Callable[[str | None], int]:
+    """Return a parser of whole numbers from `minimum` to `maximum`."""
 
     def parse(text: str | None) -> int:
-        """Return the number that `text` spells in decimal digits."""
+        """Return the number that `text` has in decimal digits."""
         digits = text if text and text.isascii() and text.isdigit() else ""
-        if 0 < len(digits) <= 12 and least <= int(digits) <= most:
+        if 0 < len(digits) <= 12 and minimum <= int(digits) <= maximum:
             return int(digits)
         raise ValueError(
-            f"must be a whole number from {least} to {most}, not {text!r}"
+            f"must be a whole number from {minimum} to {maximum}, not {text!r}"
         )
 
     return parse
 
 
 def lenient_seconds(text: str | None) -> int | None:
-    """Return whole seconds, 0 if unset, `None` for no integer at all."""
+    """Return whole seconds; 0 if unset, `None` if it is no integer."""
     if text is None:
         return 0
     try:
@@ -63,71 +63,72 @@ def lenient_seconds(text: str | None) -> int | None:
 
 
 def origins(text: str | None) -> tuple[str, ...]:
-    """Return the origins of a list with commas; `*` stands alone."""
+    """Return the origins of a list with commas; `*` must be alone."""
     listed = tuple(one.strip() for one in (text or "").split(",") if one)
     for origin in listed:
         if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
             raise ValueError(
-                f"must be *, or origins as https://a.example, not {origin!r}"
+                "must be *, or origins such as https://a.example,"
+                f" not {origin!r}"
             )
     return listed
 
 
 def words(text: str | None) -> tuple[str, ...]:
-    """Return the words between the commas."""
-    words = (word.strip() for word in (text or "").split(","))
-    return tuple(word for word in words if word)
+    """Return the words of a list with commas."""
+    stripped = (word.strip() for word in (text or "").split(","))
+    return tuple(word for word in stripped if word)
 
 
 @lru_cache(maxsize=8)
 def networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return the networks of a list with commas; an address is one too.
+    """Return the networks of a list with commas; an address is a network.
 
-    Kept for each text, because requests ask for it.
+    The result is cached by the text, because every request needs it.
     """
     return tuple(ip_network(word) for word in words(text))
 
 
 def http_url(text: str | None) -> str | None:
-    """Return the address if it is one of the web; empty means unset."""
+    """Return an HTTP or HTTPS URL, or `None` if it is empty."""
     if text and not text.startswith(("https://", "http://")):
         raise ValueError(f"must begin with https:// or http://, not {text!r}")
     return text or None
 
 
 def color(text: str | None) -> str:
-    """Return a colour of the web in six hex digits, in lower case."""
+    """Return a CSS color in six hex digits, in lower case."""
     if not _COLOR.fullmatch(text or ""):
-        raise ValueError(f"must be a colour as #1f5fae, not {text!r}")
+        raise ValueError(f"must be a color such as #1f5fae, not {text!r}")
     return (text or "").lower()
 
 
 def page_url(text: str | None) -> str | None:
-    """Return the path or whole address of a page; empty means unset."""
+    """Return a path or the URL of a page, or `None` if it is empty."""
     if text and not _PAGE.fullmatch(text):
         raise ValueError(
-            "must be a path as /sign-in, or an address as"
+            "must be a path such as /sign-in, or a URL such as"
             f" https://sign-in.example/, not {text!r}"
         )
     return text or None
 
 
 def hosts(text: str | None) -> tuple[str, ...]:
-    """Return the hosts, with ports where given, of a list with commas."""
+    """Return the hosts, with their ports if any, of a list with commas."""
     listed = tuple(word.lower() for word in words(text))
     for host in listed:
         if not re.fullmatch(_HOST, host):
             raise ValueError(
-                f"must be hosts as app.example or app.example:8443, not"
+                f"must be hosts such as app.example or app.example:8443, not"
                 f" {host!r}"
             )
     return listed
 
 
 def pem(text: str | None) -> str | None:
-    """Return a text in PEM form with real line breaks; empty means unset.
+    """Return a text in PEM format with line breaks; `None` if it is empty.
 
-    It is a secret: what is said of a wrong one does not show it.
+    It is a secret, so an error message does not repeat it.
     """
     if text and not text.startswith("-----BEGIN "):
         raise ValueError("must be a private key in PEM form")
@@ -135,14 +136,14 @@ def pem(text: str | None) -> str | None:
 
 
 def on_or_off(text: str | None) -> bool:
-    """Return whether the text is `on`; it may also be `off`."""
+    """Return True for `on` and False for `off`."""
     if text not in ("on", "off"):
         raise ValueError(f"must be on or off, not {text!r}")
     return text == "on"
 
 
 def one_of(*known: str) -> Callable[[str | None], str]:
-    """Return a parser that takes the `known` words only."""
+    """Return a parser that accepts only the `known` words."""
 
     def parse(text: str | None) -> str:
         """Return `text` if it is one of the known words."""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Typed settings: the only place that reads the environment.
+"""Typed settings: the only module that reads the environment.
 
-Its law: nothing is read at import and nothing is kept. A setting is read
-when its `read` is called, so a changed environment counts at once.
+Nothing is read at import, and nothing is cached here. Each call of `read`
+reads the environment, so a change takes effect at once.
 """
 
 import os
@@ -18,17 +18,17 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class Setting(Generic[T_co]):
-    """One environment variable: its name, default, parser and meaning."""
+    """An environment variable: its name, default, parser and meaning."""
 
     name: str
     default: str | None
     parse: Callable[[str | None], T_co]
     meaning: str
-    #: The default of the profile `hardened`, where it has another.
+    #: The default under the profile `hardened`, if it is a different one.
     hardened: str | None = None
 
     def read(self) -> T_co:
-        """Return the typed value of now; raise `BadSetting` if it has none."""
+        """Return the current value; raise `ConfigurationError` if invalid."""
         text = os.environ.get(self.name)
         if text is None:
             text = self.default
@@ -40,26 +40,26 @@ class Setting(Generic[T_co]):
             raise ConfigurationError(self.name, str(error)) from None
 
 
-def child_environment(**more: str) -> dict[str, str]:
-    """Return the environment for a program to start, with `more` in it."""
-    return {**os.environ, **more}
+def child_environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a child process, with more variables."""
+    return {**os.environ, **variables}
 
 
-def set_missing(given: Mapping[str, str]) -> None:
-    """Set for this process what is `given` and not set by now."""
-    for name, text in given.items():
+def set_missing(values: Mapping[str, str]) -> None:
+    """Set `values` in this process, except for those that are set."""
+    for name, text in values.items():
         os.environ.setdefault(name, text)
 
 
-def replace_all(given: Mapping[str, str]) -> None:
-    """Set for this process what is `given`, and no other setting."""
+def replace_all(values: Mapping[str, str]) -> None:
+    """Set `values` in this process, and unset all other settings."""
     for setting in ALL:
         os.environ.pop(setting.name, None)
-    os.environ.update(given)
+    os.environ.update(values)
 
 
 def is_hardened() -> bool:
-    """Tell whether the profile is the one for OWASP ASVS level 2."""
+    """Return True if the profile is the one for OWASP ASVS level 2."""
     return SECURITY_PROFILE.read() == "hardened"
 
 
@@ -67,8 +67,8 @@ SECURITY_PROFILE: Setting[str] = Setting(
     "SECURITY_PROFILE",
     "contract",
     setting_types.one_of("contract", "hardened"),
-    "`contract` answers as existing clients of this API expect; `hardened`"
-    " sets the defaults below to what OWASP ASVS 5.0 level 2 asks for.",
+    "`contract` responds as existing clients of this API expect; `hardened`"
+    " sets the defaults below to what OWASP ASVS 5.0 level 2 requires.",
 )
 API_HOST = Setting(
     "API_HOST",
@@ -100,9 +100,9 @@ SESSION_DURATION = Setting(
     "SESSION_DURATION",
     None,
     setting_types.lenient_seconds,
-    "Seconds a session lives, under `session_exp_auth` and"
+    "Lifetime of a session in seconds, under `session_exp_auth` and"
     " `session_db_auth`. Unset, 0, negative or not an integer: sessions"
-    " never expire, and the start warns of it.",
+    " never expire, and the start warns about it.",
 )
 SESSION_IDLE_TIMEOUT = Setting(
     "SESSION_IDLE_TIMEOUT",
@@ -115,40 +115,42 @@ SESSION_MAX_AGE = Setting(
     "SESSION_MAX_AGE",
     "0",
     setting_types.integer_between(0, 315_360_000),
-    "Seconds after which a session ends under every mechanism, however"
-    " much it is used; 0: no limit but `SESSION_DURATION`.",
+    "Seconds after which a session ends under every mechanism, even if it"
+    " is in use; 0: no limit but `SESSION_DURATION`.",
     hardened="43200",
 )
 SESSION_TOUCH_INTERVAL = Setting(
     "SESSION_TOUCH_INTERVAL",
     "60",
     setting_types.integer_between(0, 86_400),
-    "Seconds in which the use of a session is noted at most once; an idle"
-    " timeout below ten times that counts instead. 0: only for it.",
+    "Seconds between two writes of a session's last use, or a tenth of the"
+    " idle timeout if that is shorter. 0: only as often as the idle timeout"
+    " needs.",
 )
 MAX_SESSIONS_PER_USER = Setting(
     "MAX_SESSIONS_PER_USER",
     "0",
     setting_types.integer_between(0, 10_000),
-    "Sessions that a user may have at once; the oldest ends. 0: any number.",
+    "Sessions that a user may have at once; one more ends the oldest. 0:"
+    " any number.",
 )
 MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
     "100000",
     setting_types.integer_between(1, 10_000_000),
-    "Sessions that a mechanism keeps in memory; the oldest ends.",
+    "Sessions that a mechanism keeps in memory; one more ends the oldest.",
 )
 SESSION_PURGE_INTERVAL = Setting(
     "SESSION_PURGE_INTERVAL",
     "60",
     setting_types.integer_between(1, 86_400),
-    "Seconds between two sweeps that drop expired sessions.",
+    "Seconds between two purges of expired sessions.",
 )
 SESSION_TOKEN = Setting(
     "SESSION_TOKEN",
     "uuid4",
     setting_types.one_of("uuid4", "secret256"),
-    "What a session id is: a random UUID (122 bits), or 256 random bits.",
+    "Format of a session id: a random UUID (122 bits), or 256 random bits.",
     hardened="secret256",
 )
 SESSION_NAME_HOST_PREFIX = Setting(
@@ -156,31 +158,31 @@ SESSION_NAME_HOST_PREFIX = Setting(
     "off",
     setting_types.on_or_off,
     "Whether `SESSION_NAME` must begin with `__Host-`, so that browsers"
-    " take the cookie only over TLS and from this host; `on` or `off`.",
+    " accept the cookie only over TLS and from this host; `on` or `off`.",
     hardened="on",
 )
 COOKIE_SECURE = Setting(
     "COOKIE_SECURE",
     "auto",
     setting_types.one_of("auto", "always"),
-    "Whether the cookie is kept off unencrypted connections: `auto` where"
-    " the login came by TLS, or `always`.",
+    "When the cookie has the attribute `Secure`: `auto`, if the login came"
+    " over TLS, or `always`.",
     hardened="always",
 )
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     "*",
     setting_types.origins,
-    "Origins whose pages may read answers, without credentials: `*`, or a"
-    " list with commas, or nothing.",
+    "Origins whose pages may read responses, without credentials: `*`, or a"
+    " list separated by commas, or nothing.",
     hardened="",
 )
 LOGIN_GENERIC_ERRORS = Setting(
     "LOGIN_GENERIC_ERRORS",
     "off",
     setting_types.on_or_off,
-    "Whether an unknown email is answered as a wrong password is; `on` or"
-    " `off`.",
+    "Whether an unknown email gets the same response as a wrong password;"
+    " `on` or `off`.",
     hardened="on",
 )
 REAUTH_WINDOW = Setting(
@@ -211,7 +213,7 @@ THROTTLE = Setting(
     "THROTTLE",
     "on",
     setting_types.on_or_off,
-    "Whether failures to authenticate make the next try wait; `on` or `off`.",
+    "Whether failed logins delay the next attempt; `on` or `off`.",
 )
 TRUSTED_PROXIES = Setting(
     "TRUSTED_PROXIES",
@@ -225,43 +227,44 @@ LOGIN_URL = Setting(
     "LOGIN_URL",
     "/sign-in",
     setting_types.page_url,
-    "Where browsers are sent to sign in: a path of the host they are on, or"
-    " a whole address. Empty: nowhere, they get 401.",
+    "Where browsers are redirected to sign in: a path of the current host,"
+    " or a whole URL. Empty: no redirect, they get 401.",
 )
 ALLOWED_RETURN_HOSTS = Setting(
     "ALLOWED_RETURN_HOSTS",
     "",
     setting_types.hosts,
-    "Hosts, with commas, that browsers may be sent back to after signing in"
-    " (`app.example`, `app.example:8443`). The host that they sign in on"
-    " need not be named.",
+    "Hosts, separated by commas, that browsers may be redirected to after"
+    " signing in (`app.example`, `app.example:8443`). The host of the"
+    " sign-in page is always allowed.",
 )
 IDENTITY_HEADER = Setting(
     "IDENTITY_HEADER",
     "off",
     setting_types.on_or_off,
-    "Whether verify answers with a signed identity, `X-Vestibule-Identity`;"
-    " `on` or `off`.",
+    "Whether the response of verify has a signed identity token,"
+    " `X-Vestibule-Identity`; `on` or `off`.",
 )
 IDENTITY_SIGNING_KEY = Setting(
     "IDENTITY_SIGNING_KEY",
     None,
     setting_types.pem,
     "Ed25519 private key (PKCS 8, PEM; line breaks may be written as `\\n`)"
-    " that signs identities. Unset: one is made and kept in the database.",
+    " that signs identity tokens. Unset: one is generated and stored in the"
+    " database.",
 )
 DATABASE_URL = Setting(
     "DATABASE_URL",
     "sqlite:///vestibule.db",
     setting_types.non_empty,
-    "Where users and sessions are kept: `sqlite:///FILE` or"
+    "Where users and sessions are stored: `sqlite:///FILE` or"
     " `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.",
 )
 DATABASE_TIMEOUT = Setting(
     "DATABASE_TIMEOUT",
     "5000",
     setting_types.integer_between(1, 60_000),
-    "Milliseconds to wait for a locked database before answering 503.",
+    "Milliseconds to wait for a locked database before responding with 503.",
 )
 WORKERS = Setting(
     "WORKERS",
@@ -273,7 +276,8 @@ BLOCKING_THREADS = Setting(
     "BLOCKING_THREADS",
     "16",
     setting_types.integer_between(4, 1024),
-    "Threads per worker. At most half of them hash passwords or wait to.",
+    "Threads per worker. At most half of them hash passwords or wait for a"
+    " hash.",
 )
 PASSWORD_PROFILE = Setting(
     "PASSWORD_PROFILE",
@@ -286,16 +290,16 @@ PASSWORD_MIN_LENGTH = Setting(
     "PASSWORD_MIN_LENGTH",
     "8",
     setting_types.integer_between(1, 64),
-    "Fewest characters of a password given over HTTP. Scripts on the"
-    " models are free.",
+    "Minimum length of a password in characters, over HTTP. Scripts that"
+    " use the models are not limited.",
     hardened="15",
 )
 PASSWORD_BLOCKLIST = Setting(
     "PASSWORD_BLOCKLIST",
     "changes",
     setting_types.one_of("changes", "always"),
-    "Whether common and context words are refused when a password is"
-    " changed, or `always`: for new users too.",
+    "When common passwords and context words are rejected: `changes`, when"
+    " a password is changed, or `always`, for new users too.",
     hardened="always",
 )
 PASSWORD_CONTEXT_WORDS = Setting(
@@ -316,8 +320,8 @@ WEB_PAGES = Setting(
     "WEB_PAGES",
     "off",
     setting_types.on_or_off,
-    "Whether there are pages for people beside the API; `on` or `off`. They"
-    " need a mechanism with sessions.",
+    "Whether there are web pages besides the API; `on` or `off`. They need"
+    " a mechanism with sessions.",
 )
 REGISTRATION = Setting(
     "REGISTRATION",
@@ -330,28 +334,28 @@ BRAND_NAME = Setting(
     "BRAND_NAME",
     "Vestibule",
     setting_types.non_empty,
-    "Name that the pages carry.",
+    "Name that the pages show.",
 )
 BRAND_LOGO = Setting(
     "BRAND_LOGO",
     None,
     setting_types.optional_text,
-    "Path of the logo that the pages carry, at most 20,000 bytes of SVG,"
-    " PNG, JPEG or WebP. Unset: ours.",
+    "Path of the logo that the pages show, at most 20,000 bytes of SVG,"
+    " PNG, JPEG or WebP. Unset: Vestibule's logo.",
 )
 BRAND_COLOR = Setting(
     "BRAND_COLOR",
     "#1f5fae",
     setting_types.color,
-    "Colour of buttons and links, as `#` and six hex digits; links are"
-    " darkened or lightened until they can be read.",
+    "Color of buttons and links, as `#` and six hex digits; links are"
+    " darkened or lightened until they are readable.",
 )
 EVENTS_KEPT = Setting(
     "EVENTS_KEPT",
     "90",
     setting_types.integer_between(0, 36_500),
-    "Days for which the database keeps what the security log tells of:"
-    " logins, failures, changes. 0: not at all.",
+    "Days for which the database keeps the events of the security log:"
+    " logins, failures, changes. 0: they are not stored.",
 )
 METRICS = Setting(
     "METRICS",
@@ -373,16 +377,16 @@ LOG_LEVEL = Setting(
     "LOG_LEVEL",
     "info",
     setting_types.one_of("debug", "info", "warning", "error"),
-    "Least severity that is logged to standard error.",
+    "Lowest severity that is logged to standard error.",
 )
 
 ENV_FILE = Setting(
     "ENV_FILE",
     ".env",
     setting_types.optional_text,
-    "File of settings that the command line and the start of the server read"
-    " in the working directory; what the environment sets counts more."
-    " Empty: none.",
+    "File of settings that the commands and the server read at the start,"
+    " in the working directory; the environment takes precedence. Empty:"
+    " none.",
 )
 
 #: Every setting, in the order in which the documentation lists them.

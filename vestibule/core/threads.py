@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Threads that work aside, and what all threads of a process share.
+"""Background threads, and values that all threads of a process share.
 
-Its law: a request does not fail because a container may have no more
-threads; whoever wanted one asks again, and the log is told once. What is
-shared is made once, whoever is first.
+A request does not fail because a container allows no more threads: the
+caller tries again later, and the failure is logged once. A shared value is
+created once, even if several threads need it first at the same time.
 """
 
 import logging
@@ -16,14 +16,14 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: The names of those that could not be started.
+#: The names of threads that could not be started.
 _unstarted: set[str] = set()
 
 
 def start_thread(
     name: str, work: Callable[..., object], *arguments: Any
 ) -> threading.Thread | None:
-    """Start a daemon thread that does `work`; `None` if there is none."""
+    """Start a daemon thread that runs `work`; `None` if it cannot start."""
     thread = threading.Thread(
         target=work, args=arguments, name=name, daemon=True
     )
@@ -41,26 +41,26 @@ def start_thread(
 class Once(Generic[T]):
     """A function without arguments whose one result all threads share.
 
-    `functools.cache` gives two threads that are the first together one
-    each, and what the one of them notes there is lost.
+    With `functools.cache` two threads that call it first at the same time
+    get a result each, and changes to one of the two are lost.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
-        """Take the result from `make`, when it is first asked for."""
+        """Call `make` for the result when it is first needed."""
         self._make = make
         update_wrapper(self, make)
         self.cache_clear()
 
     def __call__(self) -> T:
         """Return the result."""
-        made = self._made
-        if not made:
-            with self._making:
-                if not made:
-                    made.append(self._make())
-        return made[0]
+        results = self._results
+        if not results:
+            with self._lock:
+                if not results:
+                    results.append(self._make())
+        return results[0]
 
     def cache_clear(self) -> None:
-        """Forget it; a child does so that was forked, whoever made it."""
-        self._made: list[T] = []
-        self._making = threading.Lock()
+        """Drop the result; a forked child does so with that of its parent."""
+        self._results: list[T] = []
+        self._lock = threading.Lock()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A copy of a database while others go on using it.
+"""Back up a database while other processes use it.
 
-Its law: the copy is of one moment and one file; no password is an argument
-of a program, where every user of the machine could read it.
+A backup is a snapshot in one file. No password is passed as an argument of
+a program, where every user of the machine could read it.
 """
 
 import os
@@ -20,31 +20,33 @@ from vestibule.core.errors import DatabaseUnavailable
 from vestibule.db import drivers
 from vestibule.db.engine import Database
 
-#: Is told of a copy, from time to time: how much is done, of how much.
+#: Called during a copy with the number of pages done, and of all pages.
 ProgressCallback = Callable[[int, int], None]
-#: Pages that are copied between two such moments; Ctrl-C works there.
+#: Pages that are copied between two calls; Ctrl-C takes effect there.
 PAGES_PER_STEP = 1_000
-#: What SQLite may leave beside a file that it could not finish.
+#: Suffixes of the files that SQLite may leave beside an unfinished copy.
 _COMPANION_SUFFIXES = ("-journal", "-wal", "-shm")
 
 
 def _ignore_progress(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 def back_up(
-    database: Database, target: Path, told: ProgressCallback = _ignore_progress
+    database: Database,
+    target: Path,
+    on_progress: ProgressCallback = _ignore_progress,
 ) -> None:
     """Write a copy of `database` to the new file `target`.
 
-    SQLite's is a database file, of whose pages `told` hears; PostgreSQL's
-    is the SQL that `psql` restores. Raise `StoreUnavailable` if it cannot
-    be made, or exists already.
+    For SQLite it is a database file, and `on_progress` is called as its
+    pages are copied; for PostgreSQL it is SQL that `psql` restores. Raise
+    `DatabaseUnavailable` if it fails, or if `target` exists.
     """
     try:
         with atomic_file(target) as name:
             if database.is_sqlite:
-                _copy_sqlite(database, name, told)
+                _copy_sqlite(database, name, on_progress)
             else:
                 _dump_postgresql(database, name)
     except OSError as error:
@@ -52,56 +54,58 @@ def back_up(
 
 
 def _copy_sqlite(
-    database: Database, name: str, told: ProgressCallback
+    database: Database, name: str, on_progress: ProgressCallback
 ) -> None:
-    """Copy the pages to the file `name` by SQLite's own online backup."""
+    """Copy the pages to the file `name` by SQLite's online backup."""
 
     def copy(connection: Connection) -> None:
-        """Copy all as it is now; writers in a write-ahead log do not wait."""
+        """Copy a snapshot; in WAL mode writers do not wait for it."""
         source: Any = connection.connection.driver_connection
         with closing(drivers.sqlite_driver().connect(name)) as copied:
-            # Between two steps others may write: the copy would begin
-            # anew, and under steady writing it would never end.
+            # A write between two steps would restart the copy, which under
+            # steady writing would never end; a read transaction prevents it.
             source.execute("BEGIN")
             try:
                 source.execute("SELECT 1 FROM sqlite_schema").fetchone()
                 source.backup(
                     copied,
                     pages=PAGES_PER_STEP,
-                    progress=lambda _, left, total: told(total - left, total),
+                    progress=lambda _, left, total: on_progress(
+                        total - left, total
+                    ),
                 )
             finally:
                 source.execute("ROLLBACK")
-            # The copied header asks for a write-ahead log, which needs
-            # files beside it; a backup should be one file.
+            # The copied header selects WAL mode, which needs companion
+            # files; a backup should be one file.
             copied.execute("PRAGMA journal_mode = DELETE")
 
     try:
         database.read(copy)
     finally:
-        for ending in _COMPANION_SUFFIXES:
+        for suffix in _COMPANION_SUFFIXES:
             with suppress(FileNotFoundError):
-                os.unlink(name + ending)
+                os.unlink(name + suffix)
 
 
 def _dump_postgresql(database: Database, name: str) -> None:
-    """Let `pg_dump` write its SQL to the file `name`."""
+    """Run `pg_dump`, which writes SQL to the file `name`."""
     from psycopg.conninfo import make_conninfo
     from psycopg.pq import Conninfo
 
-    _, given = database.engine.dialect.create_connect_args(database.url)
+    _, arguments = database.engine.dialect.create_connect_args(database.url)
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
-    options = {name: given[name] for name in given if name in known}
+    options = {key: arguments[key] for key in arguments if key in known}
     if "sslpassword" in options:
         raise DatabaseUnavailable(
-            "no backup: pg_dump could be given sslpassword only in sight of"
-            " everybody; use a key without one"
+            "no backup: pg_dump takes sslpassword only as an argument, which"
+            " every user of the machine can read; use a key without one"
         )
     secret = {}
     if "password" in options:
         secret["PGPASSWORD"] = str(options.pop("password"))
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [
                 "pg_dump",
                 "--no-password",
@@ -121,6 +125,6 @@ def _dump_postgresql(database: Database, name: str) -> None:
         raise DatabaseUnavailable(
             "no backup: pg_dump is not installed, or not on PATH"
         ) from None
-    if done.returncode:
-        why = " ".join(done.stderr.split()) or f"exit {done.returncode}"
+    if result.returncode:
+        why = " ".join(result.stderr.split()) or f"exit {result.returncode}"
         raise DatabaseUnavailable(f"no backup: {why}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The connections to the database: a small pool that threads borrow from.
+"""The database: reads, write transactions and the change token.
 
 Importing this module opens nothing. Every error of a driver is translated
 to an error of `vestibule.core.errors`, and the failed connection is closed.

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What happened, as rows: who, what, when, from where.
+"""The events table: what happened, to whom, by whom, when and from where.
 
-Its law: the number of a row is the moment at which it happened, in 256ths
-of a microsecond since 1970. So rows lie in the order of time, a page goes
-on after the last number of the one before, and what is too old is what
-has a number that is too small. A page that has to meet several
-conditions looks at `LOOKED` events at most, however many there are.
+The id of a row is the time of the event, in 256ths of a microsecond since
+1970. So rows lie in the order of time, a page continues below the last id
+of the page before, and a purge deletes the smallest ids. A page with
+several conditions scans at most `MAX_ROWS_SCANNED` rows, however many
+events are stored.
 """
 
 from collections import Counter
@@ -33,50 +33,53 @@ from vestibule.db.hourly_counts import Bucket, add_counts, hour_of
 from vestibule.db.statements import MAX_BATCH_ROWS, insert_into
 from vestibule.db.tables import EVENTS, USERS
 
-#: Rows that are looked at for one page at most.
+#: Rows that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
 #: Rows that a purge deletes in one transaction.
 MAX_PURGE_ROWS = MAX_BATCH_ROWS
-#: The kind of event that says when a user was here last.
+#: The kind of event that sets a user's last login.
 LOGIN_KIND = "login"
-#: How many microseconds later than it happened a row may be numbered,
-#: where so much happened at once.
+#: Microseconds by which an id may be later than its event, when more than
+#: 256 events happen in the same microsecond.
 MAX_NUMBERING_DELAY_MICROSECONDS = 1000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _IDS_PER_MICROSECOND = 256
-#: How many numbers a column of 64 bits has on either side of 0.
+#: Ids are from minus this to this less 1: a column has 64 bits.
 _ID_BOUND = 2**63
 _COLUMN_NAMES = [each.name for each in EVENTS.c if each.name != "id"]
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event, or several that are alike."""
+    """One event, or several equal ones."""
 
     at: datetime
     kind: str
-    #: To whom it happened, and who did it if that is somebody else.
+    #: The user it happened to, and the actor if that is another one.
     user_id: str | None = None
     by_id: str | None = None
     ip: str | None = None
-    #: The network that one client is taken to have for itself.
+    #: The network that counts as one client.
     network: str | None = None
     user_agent: str | None = None
-    #: The public handle of the session it is about.
+    #: The public handle of the session that it is about.
     handle: str | None = None
     reason: str | None = None
-    #: Of how many sessions it tells.
+    #: The number of sessions that it is about.
     count: int | None = None
     #: How often it happened; `at` is the last time then.
     times: int = 1
-    #: The number of its row, once it has one.
+    #: The id of its row, once it is stored.
     id: int | None = None
 
 
 class EventFilter(NamedTuple):
-    """Which events are asked for; `None` is any."""
+    """The conditions on events; `None` matches any value.
+
+    `since` is inclusive and `until` exclusive.
+    """
 
     user_id: str | None = None
     kind: str | None = None
@@ -86,9 +89,10 @@ class EventFilter(NamedTuple):
 
 
 class EventPage(NamedTuple):
-    """A page of events, and the number below which there may be more.
+    """A page of events, and the id below which there may be more.
 
-    A page that is not full and has a number looked at all it may.
+    A page with `next` may have fewer events than the limit: the scan has
+    reached `MAX_ROWS_SCANNED` then.
     """
 
     events: list[Event]
@@ -96,16 +100,16 @@ class EventPage(NamedTuple):
 
 
 def insert_events(
-    happenings: Sequence[Event], more: Mapping[Bucket, int] | None = None
+    events: Sequence[Event], amounts: Mapping[Bucket, int] | None = None
 ) -> None:
-    """Keep what happened, and the sums of it; all of it or nothing.
+    """Store events and their hourly counts in one transaction.
 
-    `more` has amounts that belong to no event.
+    `amounts` are added to hourly counts that belong to no event.
     """
-    sums = Counter(more or {})
+    sums = Counter(amounts or {})
     logins: dict[str, datetime] = {}
     with database().transaction() as connection:
-        for one in happenings:
+        for one in events:
             _insert_event(connection, one)
             sums[Bucket(hour_of(one.at), one.kind)] += one.times
             if one.kind == LOGIN_KIND and one.user_id is not None:
@@ -116,36 +120,37 @@ def insert_events(
 
 
 def fetch_page(
-    wanted: EventFilter, most: int, before: int | None = None
+    event_filter: EventFilter, limit: int, before: int | None = None
 ) -> EventPage:
-    """Return the newest `most` events, or those below the number `before`."""
-    unlooked = None
-    # What one index leads to is wanted, all of it.
-    if len(_equality_conditions(wanted)) > 1:
-        # Asked for first, so that what comes meanwhile is on no two pages.
-        rows = database().fetch_all(_scan_end_statement(wanted, before))
-        unlooked = rows[0][0] if rows else None
+    """Return the newest `limit` events, or those below the id `before`."""
+    scan_end = None
+    # With one condition, every row that its index leads to is a match.
+    if len(_equality_conditions(event_filter)) > 1:
+        # Read first, so that no event that is stored between the two
+        # queries can be on two pages.
+        rows = database().fetch_all(_scan_end_statement(event_filter, before))
+        scan_end = rows[0][0] if rows else None
+    statement = _page_statement(event_filter, limit + 1, before, scan_end)
     found = [
         Event(_moment_of(row[0]), *row[1:], row[0])
-        for row in database().fetch_all(
-            _page_statement(wanted, most + 1, before, unlooked)
-        )
+        for row in database().fetch_all(statement)
     ]
-    if len(found) > most:
-        return EventPage(found[:most], found[most - 1].id)
-    return EventPage(found, None if unlooked is None else unlooked + 1)
+    if len(found) > limit:
+        return EventPage(found[:limit], found[limit - 1].id)
+    return EventPage(found, None if scan_end is None else scan_end + 1)
 
 
-def count_events(wanted: EventFilter) -> int:
-    """Return how many events there are of the wanted ones."""
-    number = select(func.count()).select_from(EVENTS)
-    return int(database().fetch_all(number.where(*_conditions(wanted)))[0][0])
+def count_events(event_filter: EventFilter) -> int:
+    """Return the number of events that meet the filter."""
+    statement = select(func.count()).select_from(EVENTS)
+    conditions = _conditions(event_filter)
+    return int(database().fetch_all(statement.where(*conditions))[0][0])
 
 
 def purge_batch(before: datetime) -> int:
-    """Delete the oldest of what happened before a moment; count them.
+    """Delete the oldest events before a moment; return how many.
 
-    `BATCH` at most: whoever has to delete many asks again.
+    At most `MAX_PURGE_ROWS`: the caller repeats it while it returns as many.
     """
     oldest = (
         select(EVENTS.c.id)
@@ -153,7 +158,7 @@ def purge_batch(before: datetime) -> int:
         .order_by(EVENTS.c.id)
         .limit(MAX_PURGE_ROWS)
     )
-    # Nothing to do is the rule, and is found out without a write.
+    # Most often there is nothing to delete, and a read finds that out.
     if not database().fetch_all(oldest.limit(1)):
         return 0
     with database().transaction() as connection:
@@ -163,37 +168,39 @@ def purge_batch(before: datetime) -> int:
 
 
 def _page_statement(
-    wanted: EventFilter, most: int, before: int | None, unlooked: int | None
+    event_filter: EventFilter,
+    limit: int,
+    before: int | None,
+    scan_end: int | None,
 ) -> Select[Any]:
-    """Return the statement that finds a page above a number."""
-    newest = select(EVENTS).where(*_conditions(wanted, before, unlooked))
-    return newest.order_by(EVENTS.c.id.desc()).limit(most)
+    """Return the query for a page of ids above `scan_end`."""
+    conditions = _conditions(event_filter, before, scan_end)
+    newest = select(EVENTS).where(*conditions)
+    return newest.order_by(EVENTS.c.id.desc()).limit(limit)
 
 
 def _scan_end_statement(
-    wanted: EventFilter, before: int | None
+    event_filter: EventFilter, before: int | None
 ) -> Select[Any]:
-    """Return the statement for the first number that is not looked at."""
+    """Return the query for the first id that a page does not scan."""
     led = select(EVENTS.c.id).where(
-        *_equality_conditions(wanted)[:1], *_id_conditions(wanted, before)
+        *_equality_conditions(event_filter)[:1],
+        *_id_conditions(event_filter, before),
     )
     return led.order_by(EVENTS.c.id.desc()).offset(MAX_ROWS_SCANNED).limit(1)
 
 
 def _insert_event(connection: Connection, one: Event) -> None:
-    """Insert a row with the first number of its moment that is free."""
+    """Insert a row with the first free id of its microsecond."""
     statement = _insert_statement()
-    given = {name: getattr(one, name) for name in _COLUMN_NAMES}
-    first = _first_id_of(one.at)
-    for number in range(
-        first,
-        first + MAX_NUMBERING_DELAY_MICROSECONDS * _IDS_PER_MICROSECOND,
-        _IDS_PER_MICROSECOND,
-    ):
-        last = number + _IDS_PER_MICROSECOND - 1
-        # Another machine may take the number in the same moment.
+    values = {name: getattr(one, name) for name in _COLUMN_NAMES}
+    start = _first_id_of(one.at)
+    delay = MAX_NUMBERING_DELAY_MICROSECONDS * _IDS_PER_MICROSECOND
+    for first in range(start, start + delay, _IDS_PER_MICROSECOND):
+        last = first + _IDS_PER_MICROSECOND - 1
+        # Another machine may take the id at the same moment.
         if connection.execute(
-            statement, given | {"first": number, "last": last}
+            statement, values | {"first": first, "last": last}
         ).first():
             return
 
@@ -201,9 +208,9 @@ def _insert_event(connection: Connection, one: Event) -> None:
 def _update_last_logins(
     connection: Connection, logins: Mapping[str, datetime]
 ) -> None:
-    """Write when users were here last, unless later is written already.
+    """Write the times of users' last logins, unless a later one is stored.
 
-    In one order, so that two who write never wait for each other.
+    In one order, so that two transactions never wait for each other.
     """
     last = USERS.c.signed_in_at
     for user_id in sorted(logins):
@@ -216,7 +223,7 @@ def _update_last_logins(
 
 
 def _insert_statement() -> ReturningInsert[Any]:
-    """Return the statement that inserts a row unless its number is taken."""
+    """Return the statement that inserts a row unless its id is taken."""
     first = bindparam("first", type_=EVENTS.c.id.type)
     last = bindparam("last", type_=EVENTS.c.id.type)
     free = select(func.coalesce(func.max(EVENTS.c.id) + 1, first)).where(
@@ -230,40 +237,47 @@ def _insert_statement() -> ReturningInsert[Any]:
     )
 
 
-def _equality_conditions(wanted: EventFilter) -> list[BinaryExpression[bool]]:
-    """Return what columns have to be; the first condition leads."""
+def _equality_conditions(
+    event_filter: EventFilter,
+) -> list[BinaryExpression[bool]]:
+    """Return the conditions on columns, the most selective one first."""
     return [
-        EVENTS.c[name] == getattr(wanted, name)
+        EVENTS.c[name] == getattr(event_filter, name)
         for name in ("user_id", "network", "kind")
-        if getattr(wanted, name) is not None
+        if getattr(event_filter, name) is not None
     ]
 
 
 def _conditions(
-    wanted: EventFilter, before: int | None = None, unlooked: int | None = None
+    event_filter: EventFilter,
+    before: int | None = None,
+    scan_end: int | None = None,
 ) -> Iterator[ColumnElement[bool]]:
-    """Return what the rows of the wanted events have to meet."""
-    given = _equality_conditions(wanted)
-    # The first is met by the fewest rows, which SQLite does not know: a
-    # term that is no bare column keeps it from the others' indexes.
-    yield from given[:1]
-    for other in given[1:]:
+    """Yield the conditions that the rows of a page must meet."""
+    conditions = _equality_conditions(event_filter)
+    # The first one is met by the fewest rows, but SQLite does not know
+    # that: it cannot use the index of a term that is no bare column.
+    yield from conditions[:1]
+    for other in conditions[1:]:
         yield func.coalesce(other.left, "") == other.right
-    yield from _id_conditions(wanted, before, unlooked)
+    yield from _id_conditions(event_filter, before, scan_end)
 
 
 def _id_conditions(
-    wanted: EventFilter, before: int | None, unlooked: int | None = None
+    event_filter: EventFilter,
+    before: int | None,
+    scan_end: int | None = None,
 ) -> Iterator[ColumnElement[bool]]:
-    """Return between which numbers the wanted events are.
+    """Yield the bounds of the ids, at most one on either side.
 
-    One bound on either side: of two SQLite enters the index by the first
-    and passes over what the second leaves out.
+    Of two lower bounds SQLite would enter the index at the first one and
+    skip the rows that the second excludes one by one.
     """
-    lower = [] if wanted.since is None else [_first_id_of(wanted.since)]
-    upper = [] if wanted.until is None else [_first_id_of(wanted.until)]
-    if unlooked is not None:
-        lower.append(unlooked + 1)
+    since, until = event_filter.since, event_filter.until
+    lower = [] if since is None else [_first_id_of(since)]
+    upper = [] if until is None else [_first_id_of(until)]
+    if scan_end is not None:
+        lower.append(scan_end + 1)
     if before is not None:
         upper.append(before)
     if lower:
@@ -273,15 +287,15 @@ def _id_conditions(
 
 
 def _first_id_of(moment: datetime) -> int:
-    """Return the first number of a moment.
+    """Return the first id of a moment.
 
-    Before and after all numbers that a column can hold it is the first or
-    the last of them: nothing has happened there.
+    A moment outside the range of a 64-bit column gets the nearest id in
+    it, where there are no events.
     """
     number = (moment - _EPOCH) // _MICROSECOND * _IDS_PER_MICROSECOND
     return min(max(number, -_ID_BOUND), _ID_BOUND - 1)
 
 
 def _moment_of(id: int) -> datetime:
-    """Return the moment of a number."""
+    """Return the moment of an id."""
     return _EPOCH + timedelta(microseconds=id // _IDS_PER_MICROSECOND)

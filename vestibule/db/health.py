@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Whether a database is there, is sound, and has the schema of this code.
+"""Checks of a database: does it exist, is it intact, which schema has it?
 
-Its law: asking changes no schema and creates no file.
+The checks change no schema and create no file.
 """
 
 import os
@@ -13,21 +13,21 @@ from vestibule.db import migrate
 from vestibule.db.engine import Database
 from vestibule.db.tables import REVISION
 
-#: The revision that this version works with.
+#: The revision of the schema that this version works with.
 EXPECTED_REVISION = REVISION
 
 
 def address(database: Database) -> str:
-    """Return where `database` is, without any secret of its URL.
+    """Return the URL of `database` without any secret.
 
-    A query may carry a password as well as the place that is made for it.
+    A password may be in the query of a URL too, so the query is left out.
     """
-    shown = database.url.set(query={})
-    return shown.render_as_string(hide_password=True)
+    url = database.url.set(query={})
+    return url.render_as_string(hide_password=True)
 
 
 def exists(database: Database) -> bool:
-    """Tell whether there is something to connect to, as far as is known.
+    """Return True if the SQLite file exists; always True for PostgreSQL.
 
     Opening an SQLite file that does not exist would create it.
     """
@@ -37,14 +37,14 @@ def exists(database: Database) -> bool:
 
 
 def revision(database: Database) -> str | None:
-    """Return the revision of the schema; `None` where there is none."""
+    """Return the revision of the schema, or `None` without a schema."""
     return migrate.revision(database) if exists(database) else None
 
 
 def integrity_errors(database: Database) -> list[str]:
-    """Return what SQLite finds wrong with its file: nothing if it is sound.
+    """Return the errors that SQLite finds in its file; none if it is intact.
 
-    PostgreSQL has no such question for a client to ask.
+    PostgreSQL has no such check for a client.
     """
     if not database.is_sqlite:
         return []
@@ -53,6 +53,6 @@ def integrity_errors(database: Database) -> list[str]:
 
 
 def is_readable_by_others(database: Database) -> bool:
-    """Tell whether others than its owner may read an SQLite file."""
+    """Return True if users other than its owner may read an SQLite file."""
     path = database.url.database or ""
     return bool(os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH))

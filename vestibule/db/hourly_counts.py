@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How much of what happened in each hour: sums that figures are made of.
+"""The hourly table: counts of events by the hour, for statistics.
 
-Its law: a figure reads some hundred rows, however much happened; so what
-it needs is summed when it is written, in the same transaction.
+A statistic reads a few hundred rows, however many events there were: the
+counts are added up when events are written, in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ HOUR = timedelta(hours=1)
 
 
 class Bucket(NamedTuple):
-    """An hour, counted from 1970 in UTC, and what is summed in it."""
+    """An hour, counted from 1970 in UTC, and the name of a count."""
 
     hour: int
     name: str
 
 
 def hour_of(moment: datetime) -> int:
-    """Return the hour in which a moment is."""
+    """Return the number of the hour that contains a moment."""
     return (moment - EPOCH) // HOUR
 
 
@@ -37,9 +37,9 @@ def start_of_hour(hour: int) -> datetime:
 
 
 def add_counts(connection: Connection, amounts: Mapping[Bucket, int]) -> None:
-    """Add amounts to the sums, within the transaction of something else.
+    """Add amounts to the counts, within the caller's transaction.
 
-    In one order, so that two who add never wait for each other.
+    In one order, so that two transactions never wait for each other.
     """
     if not amounts:
         return
@@ -54,7 +54,7 @@ def add_counts(connection: Connection, amounts: Mapping[Bucket, int]) -> None:
 
 
 def set_gauge(amounts: Mapping[Bucket, int]) -> None:
-    """Note states: each takes the place of what its slot had."""
+    """Store gauges: each replaces the amount that its bucket had."""
     statement = insert_into(HOURLY)
     with database().transaction() as connection:
         connection.execute(
@@ -67,7 +67,7 @@ def set_gauge(amounts: Mapping[Bucket, int]) -> None:
 
 
 def fetch_since(hour: int) -> dict[Bucket, int]:
-    """Return all sums and states from an hour on."""
+    """Return all counts and gauges from an hour on."""
     found: Sequence[Any] = database().fetch_all(
         select(HOURLY.c.hour, HOURLY.c.name, HOURLY.c.amount).where(
             HOURLY.c.hour >= hour
@@ -77,13 +77,13 @@ def fetch_since(hour: int) -> dict[Bucket, int]:
 
 
 def purge(before: datetime) -> None:
-    """Drop what is older than the hour of a moment."""
+    """Delete the buckets of hours before the hour of a moment."""
     delete_in_batches(HOURLY, HOURLY.c.hour < hour_of(before))
 
 
 def _rows(amounts: Mapping[Bucket, int]) -> list[dict[str, int | str]]:
-    """Return amounts as rows of the table, in the order of their slots."""
+    """Return amounts as rows of the table, in the order of their buckets."""
     return [
-        {"hour": slot.hour, "name": slot.name, "amount": amounts[slot]}
-        for slot in sorted(amounts)
+        {"hour": bucket.hour, "name": bucket.name, "amount": amounts[bucket]}
+        for bucket in sorted(amounts)
     ]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The counters of failed attempts, as rows that all processes share.
+"""The failures table: counters of failed logins that all processes share.
 
-Its law: whoever changes several counters takes the account's row first
-and the network's last, so that two transactions never wait for each other.
+A transaction that changes several counters locks the account's row first
+and the network's last, so that two transactions never deadlock.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,31 +27,31 @@ from vestibule.db.tables import FAILURES, parse_moment
 
 
 class FailureCount(NamedTuple):
-    """How many failures, and when the last one was."""
+    """The number of failures, and the time of the last one."""
 
     number: int = 0
     last_at: datetime | None = None
 
 
 class CounterKeys(NamedTuple):
-    """The keys of the counters that an attempt concerns."""
+    """The keys of the three counters that a login attempt changes."""
 
     account: str
-    #: That of the account's failures from this network alone: nobody waits
-    #: for them, they say what a success takes off the network.
+    #: The account's failures from this network alone. They delay no login:
+    #: they are what a success subtracts from the network's counter.
     pair: str
     network: str
 
 
 class Window(NamedTuple):
-    """The time from which a counter's last failure must be to count."""
+    """The period that a counter's last failure must be in to count."""
 
     since: datetime
     until: datetime
 
 
 class FailureCounts(NamedTuple):
-    """The two counters for which an attempt may have to wait."""
+    """The two counters that can delay an attempt."""
 
     account: FailureCount
     network: FailureCount
@@ -60,7 +60,7 @@ class FailureCounts(NamedTuple):
 _ACCOUNT = FAILURES.alias("of_account")
 _NETWORK = FAILURES.alias("of_network")
 _ONE_ROW = select(literal_column("1")).subquery("always")
-# One row whatever there is, so that both come by one look-up.
+# The outer joins give one row in any case, so one query reads both.
 _SELECT_BOTH = select(
     _ACCOUNT.c["count"],
     _ACCOUNT.c.last_at,
@@ -75,7 +75,7 @@ _COUNT = FAILURES.c["count"]
 
 
 def read_counts(keys: CounterKeys) -> FailureCounts:
-    """Return both counters as they are."""
+    """Return the stored counters of the account and of the network."""
     row = database().fetch_one(
         _SELECT_BOTH, {"account": keys.account, "network": keys.network}
     )
@@ -85,7 +85,7 @@ def read_counts(keys: CounterKeys) -> FailureCounts:
 
 
 def read_count(key: str) -> FailureCount:
-    """Return one counter as it is."""
+    """Return the stored counter of one key."""
     found: Sequence[Any] = database().fetch_all(
         select(_COUNT, FAILURES.c.last_at).where(FAILURES.c.key == key)
     )
@@ -95,7 +95,7 @@ def read_count(key: str) -> FailureCount:
 
 
 def delete_counts(keys: Sequence[str]) -> bool:
-    """Drop counters; tell if there was one."""
+    """Delete counters; return True if there was one."""
     with database().transaction() as connection:
         return (
             connection.execute(
@@ -108,14 +108,14 @@ def delete_counts(keys: Sequence[str]) -> bool:
 def add_attempt(
     keys: CounterKeys,
     now: datetime,
-    era: Window,
+    window: Window,
     allow: Callable[[FailureCounts], None] | None = None,
 ) -> None:
     """Count an attempt at `now` on all counters, in one transaction.
 
-    One that is not of the `era` begins anew. `allow` is given the
-    counters as nobody else can change them, and raises what keeps the
-    attempt from being counted.
+    A counter outside the `window` starts again at 1. `allow` gets the
+    locked counters, and raises an error if the attempt is not allowed;
+    then it is not counted.
     """
     with database().transaction() as connection:
         if allow is not None:
@@ -132,7 +132,7 @@ def add_attempt(
                     index_elements=["key"],
                     set_={
                         "count": case(
-                            (_outside_window(era), 1), else_=_COUNT + 1
+                            (_outside_window(window), 1), else_=_COUNT + 1
                         ),
                         "last_at": now,
                     },
@@ -142,28 +142,29 @@ def add_attempt(
 
 def reset(
     keys: CounterKeys,
-    era: Window,
-    claimed: tuple[datetime, datetime | None] | None,
+    window: Window,
+    counted: tuple[datetime, datetime | None] | None,
 ) -> None:
-    """Drop the account's counter; take off the network's what failed there.
+    """Delete the account's counter and subtract its failures elsewhere.
 
-    On this account from this network, that is. The row's deletion tells
-    its count to one of several at once, so the same failures are never
-    taken off twice. `claimed` is the moment at
-    which this attempt was counted, and the network's last failure before.
+    The network's counter loses the failures of this account from this
+    network. Of several transactions at once only one gets the deleted
+    row's count, so the same failures are never subtracted twice. `counted`
+    is the time at which this attempt was counted in advance, and the time
+    of the network's last failure before it; `None` if it was not.
     """
     with database().transaction() as connection:
-        gone = connection.execute(
+        deleted = connection.execute(
             delete(FAILURES).where(FAILURES.c.key == keys.account)
         ).rowcount
-        if not gone:
+        if not deleted:
             return
         own = connection.execute(
             delete(FAILURES)
             .where(FAILURES.c.key == keys.pair)
             .returning(_COUNT, FAILURES.c.last_at)
         ).first()
-        if own is None or not era.since <= own.last_at <= era.until:
+        if own is None or not window.since <= own.last_at <= window.until:
             return
         number = own[0]
         statement = update(FAILURES).where(FAILURES.c.key == keys.network)
@@ -172,29 +173,30 @@ def reset(
                 {"count": case((number < _COUNT, _COUNT - number), else_=0)}
             )
         )
-        if claimed is not None and claimed[1] is not None:
+        if counted is not None and counted[1] is not None:
             connection.execute(
-                statement.where(FAILURES.c.last_at == claimed[0]).values(
-                    last_at=claimed[1]
+                statement.where(FAILURES.c.last_at == counted[0]).values(
+                    last_at=counted[1]
                 )
             )
 
 
-def purge(era: Window) -> int:
-    """Delete the counters that are not of the `era`; count them."""
-    return delete_in_batches(FAILURES, _outside_window(era))
+def purge(window: Window) -> int:
+    """Delete the counters outside the `window`; return how many."""
+    return delete_in_batches(FAILURES, _outside_window(window))
 
 
-def _outside_window(era: Window) -> ColumnElement[bool]:
-    """Return the condition that a row's last failure does not count."""
+def _outside_window(window: Window) -> ColumnElement[bool]:
+    """Return the condition that a row's last failure is out of date."""
     last_at = FAILURES.c.last_at
-    return or_(last_at < era.since, last_at > era.until)
+    return or_(last_at < window.since, last_at > window.until)
 
 
 def _read_locked(connection: Connection, key: str) -> FailureCount:
-    """Return a counter that nobody else changes in this transaction.
+    """Return a counter, locked until the end of the transaction.
 
-    SQLite has the write lock already, and leaves `FOR UPDATE` out.
+    On SQLite the transaction holds the write lock already, and SQLAlchemy
+    leaves `FOR UPDATE` out.
     """
     row = connection.execute(
         select(_COUNT, FAILURES.c.last_at)
@@ -207,7 +209,7 @@ def _read_locked(connection: Connection, key: str) -> FailureCount:
 def _failure_count(
     number: int | None, last_at: str | datetime | None
 ) -> FailureCount:
-    """Return the counter of two columns, which are null without a row."""
+    """Return the counter of two columns, which are NULL without a row."""
     if number is None:
         return FailureCount()
     return FailureCount(number, parse_moment(last_at))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Bring a database to the schema that this code works with.
+"""Migrate a database to the schema that this code works with.
 
-Its law: the schema comes from the migrations and from nowhere else. An
-SQLite file is brought up to date by whoever uses it first; a server's
-database only when its operator says so, because others work on it too.
+Only the migrations create or change the schema. An SQLite file is migrated
+at its first use; a PostgreSQL database only when its operator runs
+`vestibule db upgrade`, because other machines use it too.
 """
 
 from __future__ import annotations
@@ -24,18 +24,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
-# Alembic keeps what it works on in its module.
+# Alembic keeps its state in module globals.
 _upgrade_lock = threading.Lock()
-_ADVISORY_LOCK_ID = (
-    5_417_210_393  # any number, as long as nobody else takes it
-)
+_ADVISORY_LOCK_ID = 5_417_210_393  # any number that no other program uses
 
 
 def ensure(database: Database) -> None:
     """Make sure that `database` has the schema of this code.
 
-    Raise `SchemaBehind` when it has not and may not be changed here, and
-    `StoreUnavailable` when there is no database to speak with.
+    Raise `SchemaMismatch` if it has another schema and may not be migrated
+    here, and `DatabaseUnavailable` if it cannot be reached.
     """
     found = revision(database)
     if found == REVISION:
@@ -46,7 +44,7 @@ def ensure(database: Database) -> None:
 
 
 def is_newer(found: str | None) -> bool:
-    """Tell whether a later version than this made the schema `found`.
+    """Return True if a newer version of this code made the schema `found`.
 
     Revisions are numbers of four digits, so they sort as text.
     """
@@ -54,7 +52,7 @@ def is_newer(found: str | None) -> bool:
 
 
 def mismatch_message(found: str | None) -> str:
-    """Return why the schema `found` does not fit, and what to do about it."""
+    """Return why the schema `found` does not fit, and what to do."""
     if is_newer(found):
         return (
             f"the database has the schema of a newer version, {found}, and"
@@ -68,14 +66,14 @@ def mismatch_message(found: str | None) -> str:
 
 
 def revision(database: Database) -> str | None:
-    """Return the revision that `database` is at; `None` if it is empty."""
+    """Return the revision of `database`; `None` if it has no schema."""
     return database.read(_stored_revision)
 
 
 def upgrade(database: Database) -> None:
     """Run the missing migrations, all in one transaction.
 
-    Raise `SchemaBehind` when a newer version of this code made the schema.
+    Raise `SchemaMismatch` if a newer version of this code made the schema.
     """
     from alembic import command
     from alembic.config import Config
@@ -86,7 +84,7 @@ def upgrade(database: Database) -> None:
     config.set_main_option("path_separator", "os")
     with _upgrade_lock, database.transaction() as connection:
         if not database.is_sqlite:
-            # Two machines may be upgraded at the same moment.
+            # Two machines may run the upgrade at the same moment.
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:lock)"),
                 {"lock": _ADVISORY_LOCK_ID},
@@ -103,10 +101,10 @@ def upgrade(database: Database) -> None:
 
 
 def _stored_revision(connection: Connection) -> str | None:
-    """Return the revision as the last migration noted it."""
+    """Return the revision that the last migration stored."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    noted: str | None = connection.scalar(
+    stored: str | None = connection.scalar(
         text("SELECT version_num FROM alembic_version")
     )
-    return noted
+    return stored

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The codes with which new passwords may be set: one for each user, once.
+"""The reset_codes table: single-use codes to set a new password.
 
-Its law: only a code's digest is kept, and a code and what it opens go in
-one transaction: of two who use it at once, one does.
+A user has one code at most, and only its digest is stored. Using a code
+and setting the password are one transaction, so of two requests with the
+same code at once, one succeeds.
 """
 
 from datetime import datetime
@@ -19,7 +20,7 @@ from vestibule.db.tables import RESET_CODES, USERS
 
 
 def replace(user_id: str, digest: str, now: datetime) -> None:
-    """Keep a user's new code; the one before is dead."""
+    """Store a user's new code in place of the previous one."""
     with database().transaction() as connection:
         _replace_in_transaction(connection, user_id, digest, now)
 
@@ -27,8 +28,8 @@ def replace(user_id: str, digest: str, now: datetime) -> None:
 def add_user_with_code(user: User, digest: str, now: datetime) -> None:
     """Store a new user and its code; raise `DuplicateEmail`.
 
-    In one transaction: a user without a code could not come in, and would
-    be in the way of the next invitation.
+    In one transaction: a user without a code could not log in, and would
+    block the next invitation to the same email.
     """
     try:
         with database().transaction() as connection:
@@ -41,9 +42,9 @@ def add_user_with_code(user: User, digest: str, now: datetime) -> None:
 def user_id_for_code(
     email_key: str, digest: str, since: datetime
 ) -> str | None:
-    """Return the id of the user with this email and code, made `since`.
+    """Return the id of the user with this email and code, or `None`.
 
-    `None` if there is none, or if the user may not come in.
+    The code must be newer than `since`, and the user not disabled.
     """
     found = database().fetch_all(
         select(USERS.c.id)
@@ -61,9 +62,9 @@ def user_id_for_code(
 def redeem(
     user_id: str, digest: str, password_hash: str, now: datetime, reason: str
 ) -> bool:
-    """Use the code up, store the password's hash, end all sessions.
+    """Delete the code, store the password's hash, end all sessions.
 
-    Tell whether the code was there to be used, and do nothing if not.
+    Return False, and change nothing, if there is no such code.
     """
     with database().transaction() as connection:
         used = connection.execute(
@@ -88,7 +89,7 @@ def redeem(
 def _replace_in_transaction(
     connection: Connection, user_id: str, digest: str, now: datetime
 ) -> None:
-    """Keep a user's new code in the transaction of something greater."""
+    """Store a user's new code within the caller's transaction."""
     values = {"code_digest": digest, "created_at": now}
     statement = insert_into(RESET_CODES).values(user_id=user_id, **values)
     connection.execute(

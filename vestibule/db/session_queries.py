@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How sessions in the database end: many at once, and with a reason.
+"""Queries that end, rotate and touch sessions in the database.
 
-Its law: a row and its end are one transaction; what ended is deleted, and
-only its digest, the reason and the moment stay, for a day.
+Ending a session deletes its row. In the same transaction its digest, the
+reason and the time go to ended_sessions, where they stay for a day.
 """
 
 import time
@@ -39,22 +39,24 @@ _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
 
 
 class Rotation(NamedTuple):
-    """The digests of a session's secret id before and after a change."""
+    """The digests of a session's secret id before and after a rotation."""
 
     old: str
     new: str
 
 
 def delete_by_digest(digest: str, reason: str) -> bool:
-    """End the session with this digest; tell if there was one."""
-    return (
-        _delete_in_batches(reason, [USER_SESSIONS.c.session_digest == digest])
-        > 0
-    )
+    """End the session with this digest; return True if there was one."""
+    with database().transaction() as connection:
+        condition = USER_SESSIONS.c.session_digest == digest
+        return _delete(connection, reason, condition) > 0
 
 
 def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
-    """End the session with this handle, if it is the user's; tell so."""
+    """End the session with this handle; return True if there was one.
+
+    If `user_id` is given, it must be a session of that user.
+    """
     if not is_storable(handle):
         return False
     condition = [USER_SESSIONS.c.id == handle]
@@ -64,37 +66,41 @@ def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
 
 
 def delete_for_user(
-    reason: str, user_id: str | None, keep: str | None = None
+    reason: str, user_id: str | None, keep_handle: str | None = None
 ) -> int:
-    """End the sessions of a user, or of all, but for one handle."""
+    """End the sessions of a user, or of all users; return how many.
+
+    `keep_handle` is the handle of a session that stays.
+    """
     condition = []
     if user_id is not None:
         condition.append(USER_SESSIONS.c.user_id == user_id)
-    if keep is not None:
-        condition.append(USER_SESSIONS.c.id != keep)
+    if keep_handle is not None:
+        condition.append(USER_SESSIONS.c.id != keep_handle)
     return _delete_in_batches(reason, condition)
 
 
 def delete_created_before(moment: datetime, reason: str) -> int:
-    """End the sessions that began before a moment; count them."""
-    dead = [USER_SESSIONS.c.created_at < moment]
-    return _delete_in_batches(reason, dead, BATCH_PAUSE_SECONDS)
+    """End the sessions that began before a moment; return how many."""
+    expired = [USER_SESSIONS.c.created_at < moment]
+    return _delete_in_batches(reason, expired, BATCH_PAUSE_SECONDS)
 
 
 def delete_idle_since(moment: datetime, reason: str) -> int:
-    """End the sessions whose last use was before a moment; count them."""
+    """End the sessions last used before a moment; return how many."""
     seen, began = USER_SESSIONS.c.last_seen_at, USER_SESSIONS.c.created_at
-    dead = [or_(seen < moment, and_(seen.is_(None), began < moment))]
-    return _delete_in_batches(reason, dead, BATCH_PAUSE_SECONDS)
+    expired = [or_(seen < moment, and_(seen.is_(None), began < moment))]
+    return _delete_in_batches(reason, expired, BATCH_PAUSE_SECONDS)
 
 
 def enforce_session_limit(
-    connection: Connection, user_id: str, most: int, reason: str
+    connection: Connection, user_id: str, limit: int, reason: str
 ) -> int:
-    """End the oldest sessions of a user beyond the newest `most`.
+    """End all sessions of a user but the newest `limit`; return how many.
 
-    Within the transaction that adds one. PostgreSQL lets two logins of a
-    user go on at once, and each would miss the other's; so they queue.
+    Within the transaction that adds one. On PostgreSQL two logins of a
+    user could run at the same time without seeing each other's session;
+    an advisory lock makes one wait for the other.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(
@@ -105,7 +111,7 @@ def enforce_session_limit(
         select(USER_SESSIONS.c.id)
         .where(USER_SESSIONS.c.user_id == user_id)
         .order_by(USER_SESSIONS.c.created_at.desc(), USER_SESSIONS.c.id)
-        .offset(most)
+        .offset(limit)
     )
     handles = list(connection.scalars(oldest))
     return _delete(connection, reason, USER_SESSIONS.c.id.in_(handles))
@@ -115,21 +121,24 @@ def delete_for_user_in_transaction(
     connection: Connection,
     user_id: str,
     reason: str,
-    keep: str | None = None,
+    keep_digest: str | None = None,
 ) -> int:
-    """End a user's sessions in the transaction of something greater.
+    """End a user's sessions within the caller's transaction.
 
-    `keep` is the digest of one that stays.
+    Return how many. `keep_digest` is the digest of a session that stays.
     """
     condition = USER_SESSIONS.c.user_id == user_id
-    if keep is not None:
+    if keep_digest is not None:
         digest = USER_SESSIONS.c.session_digest
-        condition &= or_(digest.is_(None), digest != keep)
+        condition &= or_(digest.is_(None), digest != keep_digest)
     return _delete(connection, reason, condition)
 
 
 def rotate(old: str, new: str, now: datetime) -> bool:
-    """Give a session the digest `new` for `old`, authenticated at `now`."""
+    """Replace a session's digest `old` by `new`, authenticated at `now`.
+
+    Return False if there is no such session.
+    """
     with database().transaction() as connection:
         return rotate_in_transaction(connection, Rotation(old, new), now)
 
@@ -137,7 +146,7 @@ def rotate(old: str, new: str, now: datetime) -> bool:
 def rotate_in_transaction(
     connection: Connection, rotation: Rotation, now: datetime
 ) -> bool:
-    """Do so in the transaction of something greater; tell if it is there."""
+    """Do the same within the caller's transaction."""
     statement = (
         update(USER_SESSIONS)
         .where(USER_SESSIONS.c.session_digest == rotation.old)
@@ -154,7 +163,7 @@ def rotate_in_transaction(
 
 
 def touch(digest: str, now: datetime) -> None:
-    """Note a use of a session; one that ended meanwhile stays ended."""
+    """Store the time of a session's last use, unless it has ended."""
     statement = (
         update(USER_SESSIONS)
         .where(USER_SESSIONS.c.session_digest == digest)
@@ -165,7 +174,10 @@ def touch(digest: str, now: datetime) -> None:
 
 
 def end_reason(digest: str, since: datetime) -> str | None:
-    """Return why the session with this digest ended, if it did `since`."""
+    """Return why the session with this digest ended.
+
+    `None` if it did not, or before `since`.
+    """
     found = database().fetch_all(_REASON, {"digest": digest})
     if not found or found[0].ended_at < since:
         return None
@@ -174,7 +186,7 @@ def end_reason(digest: str, since: datetime) -> str | None:
 
 
 def purge_end_reasons(before: datetime) -> None:
-    """Delete the reasons of sessions that ended before a moment."""
+    """Delete the end reasons from before a moment."""
     delete_in_batches(ENDED_SESSIONS, ENDED_SESSIONS.c.ended_at < before)
 
 
@@ -183,28 +195,31 @@ def _delete_in_batches(
     conditions: Sequence[ColumnElement[bool]],
     pause: float = 0,
 ) -> int:
-    """End all sessions that meet the conditions, in batches.
+    """End all sessions that meet the conditions; return how many.
 
-    How many were found, not how many were deleted, tells if there are
-    more: PostgreSQL lets others end some of a batch at the same time.
+    In batches, with `pause` seconds in between. The loop ends by the number
+    of rows that were found, not deleted: on PostgreSQL another process may
+    end some of a batch at the same time.
     """
-    some = select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
-    ended = 0
+    next_batch = (
+        select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
+    )
+    deleted = 0
     while True:
         with database().transaction() as connection:
-            batch = list(connection.scalars(some))
-            found = USER_SESSIONS.c.id.in_(batch)
-            # One that was used meanwhile may meet them no more.
-            ended += _delete(connection, reason, and_(found, *conditions))
+            batch = list(connection.scalars(next_batch))
+            in_batch = USER_SESSIONS.c.id.in_(batch)
+            # A session that was used since then may not meet them now.
+            deleted += _delete(connection, reason, and_(in_batch, *conditions))
         if len(batch) < MAX_BATCH_ROWS:
-            return ended
+            return deleted
         time.sleep(pause)
 
 
 def _delete(
     connection: Connection, reason: str, condition: ColumnElement[bool]
 ) -> int:
-    """Delete the sessions that meet the condition and note their reason."""
+    """Delete the sessions that meet the condition; record the reason."""
     digests = connection.scalars(
         delete(USER_SESSIONS)
         .where(condition)
@@ -219,7 +234,7 @@ def _delete(
 def _record_end_reasons(
     connection: Connection, reason: str, digests: Sequence[Any]
 ) -> None:
-    """Note why the sessions with these digests ended."""
+    """Store why the sessions with these digests ended."""
     if digests:
         now = clock.now()
         statement = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()

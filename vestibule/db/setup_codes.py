@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The codes with which the first admin may be made, while nobody exists.
+"""The setup_codes table: codes to create the first admin.
 
-Its law: only digests are kept. Each server that starts without users adds
-a code of its own; the first that is used makes the admin and takes all
-others along, in one transaction: of several at once, one does.
+Only digests are stored. Each server that starts without users adds a code
+of its own. Using one creates the admin and deletes all codes in one
+transaction, so of several requests at once, one succeeds.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES, USERS
 
 _ANY_USER = select(USERS.c.id).limit(1)
-# In one order, so that two who lock them never wait for each other.
+# In one order, so that two transactions never wait for each other.
 # SQLite has one writer at a time and needs no locks.
 _LOCK_ALL_CODES = (
     select(SETUP_CODES.c.code_digest, SETUP_CODES.c.created_at)
@@ -26,12 +26,12 @@ _LOCK_ALL_CODES = (
 
 
 def has_users() -> bool:
-    """Tell whether there is any user."""
+    """Return True if there is any user."""
     return bool(database().fetch_all(_ANY_USER))
 
 
 def add(digest: str, now: datetime, since: datetime) -> None:
-    """Keep a new code; drop those that were made before `since`."""
+    """Store a new code; delete those that are not newer than `since`."""
     with database().transaction() as connection:
         connection.execute(
             delete(SETUP_CODES).where(SETUP_CODES.c.created_at <= since)
@@ -42,15 +42,15 @@ def add(digest: str, now: datetime, since: datetime) -> None:
 
 
 def has_valid_code(since: datetime) -> bool:
-    """Tell whether there is a code that was made after `since`."""
-    made = select(SETUP_CODES.c.code_digest).limit(1)
+    """Return True if there is a code that is newer than `since`."""
+    one = select(SETUP_CODES.c.code_digest).limit(1)
     return bool(
-        database().fetch_all(made.where(SETUP_CODES.c.created_at > since))
+        database().fetch_all(one.where(SETUP_CODES.c.created_at > since))
     )
 
 
 def is_valid_code(digest: str, since: datetime) -> bool:
-    """Tell whether this is a code that was made after `since`."""
+    """Return True if this is a stored code that is newer than `since`."""
     return bool(
         database().fetch_all(
             select(SETUP_CODES.c.code_digest).where(
@@ -62,10 +62,10 @@ def is_valid_code(digest: str, since: datetime) -> bool:
 
 
 def redeem(digest: str, since: datetime, admin: User) -> bool:
-    """Store `admin` as the first user, and use all codes up.
+    """Store `admin` as the first user, and delete all codes.
 
-    Tell whether the code was there to be used and nobody else is; do
-    nothing if not.
+    Return False, and change nothing, if the code is not valid or there
+    already is a user.
     """
     try:
         with database().transaction() as connection:
@@ -80,6 +80,6 @@ def redeem(digest: str, since: datetime, admin: User) -> bool:
             admin.insert_in_transaction(connection)
             connection.execute(delete(SETUP_CODES))
     except IntegrityError:
-        # Somebody of the same email came in this very moment.
+        # A user with the same email was created at the same moment.
         return False
     return True

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The keys that sign identities, as they are stored.
+"""The signing_keys table: the private keys that sign identity tokens.
 
-Its law: a key that is wanted because there is none is made once, whatever
-number of workers and machines want it at the same moment.
+The first key is created once, even if several workers and machines need it
+at the same moment.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ from vestibule.db.tables import SIGNING_KEYS
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A key by its name, since when there is one, and its PEM text."""
+    """A key: its id, when it was created, and the private key in PEM."""
 
     id: str
     created_at: datetime
@@ -29,22 +29,22 @@ def all_keys() -> list[StoredKey]:
     return _to_keys(database().fetch_all(_ALL))
 
 
-def ensure_one(made: Callable[[], StoredKey]) -> list[StoredKey]:
-    """Return the stored keys; store what `made` returns if there is none."""
+def ensure_one(create: Callable[[], StoredKey]) -> list[StoredKey]:
+    """Return the stored keys; if there is none, store that of `create`."""
     with database().transaction() as connection:
         _lock_table(connection)
         if not (stored := _to_keys(connection.execute(_ALL).all())):
-            stored = [_insert(connection, made())]
+            stored = [_insert(connection, create())]
     return stored
 
 
-def replace(new: StoredKey, gone: Iterable[str]) -> None:
-    """Store a new key and drop those with the ids in `gone`."""
+def replace(new: StoredKey, old_ids: Iterable[str]) -> None:
+    """Store a new key and delete those with the ids in `old_ids`."""
     with database().transaction() as connection:
         _lock_table(connection)
         _insert(connection, new)
         connection.execute(
-            delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id.in_(list(gone)))
+            delete(SIGNING_KEYS).where(SIGNING_KEYS.c.id.in_(list(old_ids)))
         )
 
 
@@ -69,6 +69,6 @@ def _insert(connection: Connection, key: StoredKey) -> StoredKey:
 
 
 def _lock_table(connection: Connection) -> None:
-    """Let others wait: SQLite does so for every writer anyway."""
+    """Make other writers wait; on SQLite they do so anyway."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("LOCK TABLE signing_keys IN EXCLUSIVE MODE"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The schema as SQLAlchemy tables, and how a moment is kept in a column.
+"""The schema as SQLAlchemy tables, and the column types they use.
 
-Its law: this describes what the migrations build; a test compares the two.
+The migrations create the schema; a test compares it with these tables.
 """
 
 from datetime import datetime, timezone
@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-#: The revision that this code works with; a test compares it with the
-#: migrations, and the start with the database.
+#: The revision that this code works with. A test compares it with the
+#: migrations, and the server at its start with the database.
 REVISION = "0005"
 
 
@@ -38,7 +38,7 @@ def parse_moment(value: Any) -> datetime:
 
 
 def as_utc(value: datetime) -> datetime:
-    """Return `value` in UTC; one without a zone is taken to be in UTC."""
+    """Return `value` in UTC; a value without a zone counts as UTC."""
     if value.tzinfo is timezone.utc:
         return value
     if value.tzinfo is None:
@@ -47,17 +47,17 @@ def as_utc(value: datetime) -> datetime:
 
 
 class UTCMoment(TypeDecorator[datetime]):
-    """A moment in UTC, aware of its zone, alike on every database.
+    """An aware `datetime` in UTC, the same on both databases.
 
-    SQLite has no type for it and would give naive datetimes back, so there
-    it is text of one fixed form, which sorts as time does.
+    SQLite has no type for it and would return naive values, so there it is
+    text of one fixed form, which sorts by time.
     """
 
     impl = TIMESTAMP
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the column type that `dialect` has for it."""
+        """Return the column type of `dialect`."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String(32))
         return dialect.type_descriptor(TIMESTAMP(timezone=True))
@@ -65,7 +65,7 @@ class UTCMoment(TypeDecorator[datetime]):
     def process_bind_param(
         self, value: datetime | None, dialect: Dialect
     ) -> Any:
-        """Return what is given to the driver for `value`."""
+        """Return the parameter that the driver gets for `value`."""
         if value is None or dialect.name != "sqlite":
             return value
         return as_utc(value).isoformat(" ", "microseconds")
@@ -73,16 +73,16 @@ class UTCMoment(TypeDecorator[datetime]):
     def process_result_value(
         self, value: Any, dialect: Dialect
     ) -> datetime | None:
-        """Return the moment that the driver's `value` stands for."""
+        """Return the moment of the driver's `value`."""
         return None if value is None else parse_moment(value)
 
 
-#: A number of 64 bits; SQLite has a table's rows in the order of it only
-#: if the column is called INTEGER.
+#: A number of 64 bits. SQLite stores the rows of a table in its order only
+#: if the type of the column is INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
-#: Text that sorts by its code points, as Python's does and as a search for
-#: a beginning needs it, whatever language a server's database speaks.
+#: Text that sorts by code points, as in Python and as a search for a prefix
+#: needs it, whatever the collation of a PostgreSQL database.
 SortableText = Text().with_variant(Text(collation="C"), "postgresql")
 
 METADATA = MetaData()
@@ -100,14 +100,14 @@ USERS = Table(
     Column("last_name", Text),
     Column("role", Text, nullable=False, server_default="member"),
     Column("disabled_at", UTCMoment),
-    # The names as they are searched for.
+    # The names in the form in which they are searched.
     Column("first_key", SortableText, nullable=False, server_default=""),
     Column("last_key", SortableText, nullable=False, server_default=""),
-    # The last login; `vestibule.db.events` writes it, with the event.
+    # The last login; `vestibule.db.events` writes it with the event.
     Column("signed_in_at", UTCMoment),
     Index("users_email_key", "email_key", unique=True),
-    # What an admin's list is led by, one index for each filter; the last
-    # column says where the next page begins.
+    # One index for each filter of an admin's list; the last columns are
+    # those of the cursor of a page.
     Index("users_created_at", "created_at", "id"),
     Index("users_role", "role", "created_at", "id"),
     Index("users_disabled_at", "disabled_at", "id"),
@@ -116,8 +116,8 @@ USERS = Table(
     Index("users_last_key", "last_key", "id"),
 )
 
-# No foreign key to users: scripts store sessions of users that are not
-# here. `User.remove` deletes a user and its sessions in one transaction.
+# No foreign key to users: scripts store sessions of users that do not
+# exist. `User.remove` deletes a user and its sessions in one transaction.
 USER_SESSIONS = Table(
     "user_sessions",
     METADATA,
@@ -131,20 +131,20 @@ USER_SESSIONS = Table(
     Column("ip", Text),
     Column("user_agent", Text),
     Column("method", Text),
-    # The network that one client is taken to have for itself.
+    # The network that counts as one client.
     Column("network", Text),
     Index("user_sessions_session_digest", "session_digest"),
-    # A page of a user's sessions, however many there are.
+    # For a page of a user's sessions, however many there are.
     Index("user_sessions_user_id", "user_id", "created_at"),
     Index("user_sessions_last_seen_at", "last_seen_at"),
-    # A session ends a set time after its creation, so this is the index
-    # on expiry, and it stays true when SESSION_DURATION is changed.
+    # A session expires a set time after its creation, so this index is the
+    # one for expiry, and stays valid when SESSION_DURATION is changed.
     Index("user_sessions_created_at", "created_at", "id"),
     Index("user_sessions_network", "network", "created_at", "id"),
 )
 
-# What an ended session leaves behind for a day, so that whoever has its
-# secret id, and nobody else, can be told why it ended.
+# Why a session ended, for a day: a client that still has its secret id,
+# and no other client, can be told the reason.
 ENDED_SESSIONS = Table(
     "ended_sessions",
     METADATA,
@@ -164,7 +164,7 @@ FAILURES = Table(
     Index("failures_last_at", "last_at"),
 )
 
-# One code for each user, with which a new password may be set once.
+# Single-use codes to set a new password, one for each user.
 RESET_CODES = Table(
     "reset_codes",
     METADATA,
@@ -173,7 +173,7 @@ RESET_CODES = Table(
     Column("created_at", UTCMoment, nullable=False),
 )
 
-# The keys that sign identities; `id` names a key in what it signed.
+# The keys that sign identity tokens; `id` is the `kid` of a token.
 SIGNING_KEYS = Table(
     "signing_keys",
     METADATA,
@@ -182,8 +182,8 @@ SIGNING_KEYS = Table(
     Column("private_key", Text, nullable=False),
 )
 
-# What the security log tells of. `id` is the moment too, as
-# `vestibule.db.events` says, so time needs neither a column nor an index.
+# The events of the security log. `id` is also the time of the event, see
+# `vestibule.db.events`, so time needs neither a column nor an index.
 EVENTS = Table(
     "events",
     METADATA,
@@ -203,7 +203,7 @@ EVENTS = Table(
     Index("events_network", "network", "id"),
 )
 
-# How much of what happened in an hour, counted from 1970, in UTC.
+# Counts of events and gauges by the hour, counted from 1970 in UTC.
 HOURLY = Table(
     "hourly",
     METADATA,
@@ -212,7 +212,7 @@ HOURLY = Table(
     Column("amount", BigInteger, nullable=False),
 )
 
-# The codes with which the first admin may be made.
+# Codes to create the first admin.
 SETUP_CODES = Table(
     "setup_codes",
     METADATA,

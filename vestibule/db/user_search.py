@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Users by search and filter, a page at a time.
+"""Users by search text and filters, one page at a time.
 
-Its law: a page costs the same among a thousand users and among millions.
-Each range of an index that may have something is entered at the place
-where the page before ended; what a further condition leaves out is looked
-at too, but no more than `LOOKED` rows of it for one page.
+A page costs the same among a thousand users and among millions. Each range
+of an index that may hold matches is entered at the cursor, where the
+previous page ended. Rows that a further filter excludes are scanned too,
+but at most `MAX_ROWS_SCANNED` of them for one page.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,37 +30,38 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User, email_key
 from vestibule.db.tables import USERS, parse_moment
 
-#: Rows that are looked at for one page at most.
+#: Rows that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
-#: Places at which the words of a search are divided into both names.
+#: Ways to split the words of a search text into first and last name.
 MAX_NAME_SPLITS = 3
-#: It sorts after all that people type.
+#: It sorts after every character in a name or an email.
 _HIGHEST_CHARACTER = "\U0010ffff"
 _C = USERS.c
 
 
 class Cursor(NamedTuple):
-    """Where a user stands in a list; what it is sorted by, then the id."""
+    """The position of a user in a list: two sort values, then the id."""
 
-    first: str
-    second: str
+    first_value: str
+    second_value: str
     id: str
 
 
 class UserFilter(NamedTuple):
-    """Which users are asked for; `None` is any."""
+    """The conditions on users; `None` matches any value."""
 
-    #: The beginning of an email, or of a name.
-    text: str = ""
+    #: The beginning of an email, of a name, or of both names.
+    search: str = ""
     role: Role | None = None
     disabled: bool | None = None
     signed_in: bool | None = None
 
 
 class UserPage(NamedTuple):
-    """A page of users, and the place after which there may be more.
+    """A page of users, and the cursor after which there may be more.
 
-    A page that is not full and has a place looked at all it may.
+    A page with `next` may have fewer users than the limit: the scan has
+    reached `MAX_ROWS_SCANNED` then.
     """
 
     users: list[User]
@@ -69,139 +70,141 @@ class UserPage(NamedTuple):
 
 @dataclass(frozen=True)
 class IndexRange:
-    """A range of an index: all that begins like something, in order."""
+    """The range of an index whose column begins with a prefix, in order."""
 
     columns: tuple[Column[Any], ...]
-    beginning: str
-    #: What the columns before the last one have to be.
-    exactly: tuple[str, ...] = ()
+    prefix: str
+    #: The values of the columns before the one with the prefix.
+    equal_to: tuple[str, ...] = ()
 
-    def statement(self, most: int, after: Cursor | None) -> Select[Any]:
-        """Return the statement for the first rows after a place."""
-        column = self.columns[len(self.exactly)]
-        wanted: list[ColumnElement[bool]] = [
+    def statement(self, limit: int, after: Cursor | None) -> Select[Any]:
+        """Return the query for the first rows after a cursor."""
+        column = self.columns[len(self.equal_to)]
+        conditions: list[ColumnElement[bool]] = [
             one == value
-            for one, value in zip(self.columns, self.exactly, strict=False)
+            for one, value in zip(self.columns, self.equal_to, strict=False)
         ]
-        wanted += [
-            column >= self.beginning,
-            column < self.beginning + _HIGHEST_CHARACTER,
+        conditions += [
+            column >= self.prefix,
+            column < self.prefix + _HIGHEST_CHARACTER,
         ]
         if after is not None:
-            wanted.append(self._beyond(after))
-        # An email is one account, so nothing is left to be sorted.
+            conditions.append(self._is_after(after))
+        # Emails are unique, so their order needs no id.
         order = (
             self.columns if column is _C.email_key else (*self.columns, _C.id)
         )
-        return select(USERS).where(*wanted).order_by(*order).limit(most)
+        page = select(USERS).where(*conditions)
+        return page.order_by(*order).limit(limit)
 
-    def place_of(self, values: tuple[str | None, ...], id: str) -> Cursor:
-        """Return the place of a row with these values of the columns."""
+    def cursor_at(self, values: tuple[str | None, ...], id: str) -> Cursor:
+        """Return the cursor of a row with these values of the columns."""
         first, second = (*values, "")[:2]
         return Cursor(first or "", second or "", id)
 
-    def holds(self, values: tuple[str | None, ...]) -> bool:
-        """Tell whether a row with these values is in the range."""
-        number = len(self.exactly)
-        return values[:number] == self.exactly and (
+    def contains(self, values: tuple[str | None, ...]) -> bool:
+        """Return True if a row with these values is in the range."""
+        number = len(self.equal_to)
+        return values[:number] == self.equal_to and (
             values[number] or ""
-        ).startswith(self.beginning)
+        ).startswith(self.prefix)
 
-    def _beyond(self, after: Cursor) -> ColumnElement[bool]:
-        """Return the condition that a row stands after a place."""
+    def _is_after(self, after: Cursor) -> ColumnElement[bool]:
+        """Return the condition that a row comes after a cursor."""
         column = self.columns[0]
         if len(self.columns) > 1:
             return tuple_(*self.columns, _C.id) > tuple_(*after)
-        if after.second:
-            return column > after.first
+        if after.second_value:
+            return column > after.first_value
         return and_(
-            column >= after.first,
-            or_(column > after.first, _C.id > after.id),
+            column >= after.first_value,
+            or_(column > after.first_value, _C.id > after.id),
         )
 
 
 def search_page(
-    sought: UserFilter, most: int, after: Cursor | None = None
+    user_filter: UserFilter, limit: int, after: Cursor | None = None
 ) -> UserPage:
-    """Return so many of the users who are sought, after a place.
+    """Return at most `limit` of the users who meet the filter.
 
-    By name or email in the order of the alphabet; without a text the
-    newest come first, or those who were disabled last.
+    With a search text they are sorted by name or email; without one the
+    newest come first, or the last disabled. Raise `InvalidValue` if
+    `after` is not a cursor of the list.
     """
     found: list[tuple[Cursor, User]] = []
-    looked = 0
-    while looked < MAX_ROWS_SCANNED:
-        size = min(_rows_per_match(sought) * (most + 1), MAX_ROWS_SCANNED)
-        rows = list(islice(_scan(sought, size, after), size))
+    scanned = 0
+    while scanned < MAX_ROWS_SCANNED:
+        size = _rows_per_match(user_filter) * (limit + 1)
+        size = min(size, MAX_ROWS_SCANNED)
+        rows = list(islice(_scan(user_filter, size, after), size))
         for after, user in rows:
-            if _matches(user, sought):
+            if _matches(user, user_filter):
                 found.append((after, user))
-            if len(found) > most:
+            if len(found) > limit:
                 return UserPage([each for _, each in found[:-1]], found[-2][0])
-        looked += len(rows)
+        scanned += len(rows)
         if len(rows) < size:
             return UserPage([each for _, each in found], None)
     return UserPage([each for _, each in found], after)
 
 
-def _rows_per_match(sought: UserFilter) -> int:
-    """Return how many rows are looked at for one that is shown, likely."""
-    conditions = (sought.role, sought.disabled, sought.signed_in)
-    return 1 if all(each is None for each in conditions) else 4
+def _rows_per_match(user_filter: UserFilter) -> int:
+    """Return an estimate of the rows to scan for one match."""
+    _, *filters = user_filter
+    return 1 if all(each is None for each in filters) else 4
 
 
 def _scan(
-    sought: UserFilter, size: int, after: Cursor | None
+    user_filter: UserFilter, size: int, after: Cursor | None
 ) -> Iterator[tuple[Cursor, User]]:
-    """Give users and their places, each user once, in order."""
-    if not sought.text.strip():
-        yield from _scan_newest(sought, size, after)
+    """Yield users with their cursors, each user once, in order."""
+    if not user_filter.search.strip():
+        yield from _scan_newest(user_filter, size, after)
         return
-    ranges = _ranges(sought.text)
-    before: Cursor | None = None
-    for place, user in merge(
+    ranges = _ranges(user_filter.search)
+    previous: Cursor | None = None
+    for cursor, user in merge(
         *(_scan_range(each, size, after) for each in ranges),
         key=lambda found: found[0],
     ):
-        # Who is in several ranges stands where they come first.
-        if place != before and place == min(_cursors_of(ranges, user)):
-            yield place, user
+        # A user in several ranges is shown at the first of its positions.
+        if cursor != previous and cursor == min(_cursors_of(ranges, user)):
+            yield cursor, user
         else:
-            yield place, _NOT_SHOWN
-        before = place
+            yield cursor, _NOT_SHOWN
+        previous = cursor
 
 
-#: Stands for a row that was looked at and is not to be shown.
-_NOT_SHOWN = User(id="nobody")
+#: Stands for a row that was scanned and must not be shown again.
+_NOT_SHOWN = User(id="not shown")
 
 
 def _scan_range(
     each: IndexRange, size: int, after: Cursor | None
 ) -> Iterator[tuple[Cursor, User]]:
-    """Give the first rows of a range after a place, when they are used."""
+    """Yield the first rows of a range after a cursor; query them lazily."""
     for row in database().fetch_all(each.statement(size, after)):
         user = User._from_row(row)
-        yield each.place_of(_values(each, user), user.id), user
+        yield each.cursor_at(_values(each, user), user.id), user
 
 
-def _ranges(text: str) -> list[IndexRange]:
-    """Return where the users are whom a text may mean."""
+def _ranges(search: str) -> list[IndexRange]:
+    """Return the index ranges that hold the matches of a search text."""
     names = _C.first_key, _C.last_key
-    key = name_key(text)
-    ranges = [
-        IndexRange((_C.email_key,), email_key(strip_direction_marks(text)))
-    ]
+    key = name_key(search)
+    email = email_key(strip_direction_marks(search))
+    ranges = [IndexRange((_C.email_key,), email)]
     if key:
         ranges += [IndexRange(names, key), IndexRange((_C.last_key,), key)]
     words = key.split(" ")
     for number in range(1, len(words))[:MAX_NAME_SPLITS]:
-        head, tail = " ".join(words[:number]), " ".join(words[number:])
-        ranges.append(IndexRange(names, tail, (head,)))
+        first, last = " ".join(words[:number]), " ".join(words[number:])
+        ranges.append(IndexRange(names, last, (first,)))
     return ranges
 
 
 def _values(each: IndexRange, user: User) -> tuple[str | None, ...]:
-    """Return what a user has in the columns of a range."""
+    """Return the user's values of the columns of a range."""
     known = {
         "email_key": None if user.email is None else email_key(user.email),
         "first_key": name_key(user.first_name),
@@ -211,70 +214,78 @@ def _values(each: IndexRange, user: User) -> tuple[str | None, ...]:
 
 
 def _cursors_of(ranges: Sequence[IndexRange], user: User) -> Iterator[Cursor]:
-    """Give the places of a user in all ranges that hold it."""
+    """Yield the cursors of a user in all ranges that contain it."""
     for each in ranges:
         values = _values(each, user)
-        if each.holds(values):
-            yield each.place_of(values, user.id)
+        if each.contains(values):
+            yield each.cursor_at(values, user.id)
 
 
 def _scan_newest(
-    sought: UserFilter, size: int, after: Cursor | None
+    user_filter: UserFilter, size: int, after: Cursor | None
 ) -> Iterator[tuple[Cursor, User]]:
-    """Give users, the newest of the narrowest filter first."""
-    disabled = sought.disabled and sought.role is not Role.ADMIN
-    for row in database().fetch_all(_newest_statement(sought, size, after)):
+    """Yield users from the index of one filter, the newest first."""
+    by_date_disabled = (
+        user_filter.disabled and user_filter.role is not Role.ADMIN
+    )
+    statement = _newest_statement(user_filter, size, after)
+    for row in database().fetch_all(statement):
         user = User._from_row(row)
-        at = user.disabled_at if disabled else user.created_at
+        at = user.disabled_at if by_date_disabled else user.created_at
         yield Cursor(str(at), "", user.id), user
 
 
 def _newest_statement(
-    sought: UserFilter, size: int, after: Cursor | None
+    user_filter: UserFilter, size: int, after: Cursor | None
 ) -> Select[Any]:
-    """Return the statement for them, by the filter's index."""
-    began: Column[Any] = _C.created_at
-    wanted: list[ColumnElement[bool]] = []
-    if sought.role is Role.ADMIN:
-        wanted.append(_C.role == Role.ADMIN.value)
-    elif sought.disabled:
-        began = _C.disabled_at
-        wanted.append(began.is_not(None))
-    elif sought.signed_in is False:
-        wanted.append(_C.signed_in_at.is_(None))
+    """Return the query for them, by the index of the narrowest filter."""
+    date: Column[Any] = _C.created_at
+    conditions: list[ColumnElement[bool]] = []
+    if user_filter.role is Role.ADMIN:
+        conditions.append(_C.role == Role.ADMIN.value)
+    elif user_filter.disabled:
+        date = _C.disabled_at
+        conditions.append(date.is_not(None))
+    elif user_filter.signed_in is False:
+        conditions.append(_C.signed_in_at.is_(None))
     if after is not None:
-        then = _parse_cursor_moment(after)
-        # Said twice, so that the index is entered at that moment.
-        wanted += [began <= then, or_(began < then, _C.id < after.id)]
-    newest = select(USERS).where(*wanted)
-    return newest.order_by(began.desc(), _C.id.desc()).limit(size)
+        moment = _parse_cursor_moment(after)
+        # The first condition is redundant, but the database enters the
+        # index by it.
+        conditions += [
+            date <= moment,
+            or_(date < moment, _C.id < after.id),
+        ]
+    newest = select(USERS).where(*conditions)
+    return newest.order_by(date.desc(), _C.id.desc()).limit(size)
 
 
 def _statements(
-    sought: UserFilter, size: int, after: Cursor | None
+    user_filter: UserFilter, size: int, after: Cursor | None
 ) -> list[Select[Any]]:
-    """Return all that the database is asked for a page, for its tests."""
-    if not sought.text.strip():
-        return [_newest_statement(sought, size, after)]
-    return [each.statement(size, after) for each in _ranges(sought.text)]
+    """Return all queries for a page, for the tests of their plans."""
+    if not user_filter.search.strip():
+        return [_newest_statement(user_filter, size, after)]
+    ranges = _ranges(user_filter.search)
+    return [each.statement(size, after) for each in ranges]
 
 
-def _parse_cursor_moment(place: Cursor) -> datetime:
-    """Return the moment at which a place is; raise `InvalidValue`."""
+def _parse_cursor_moment(cursor: Cursor) -> datetime:
+    """Return the moment that a cursor stands for; raise `InvalidValue`."""
     try:
-        return parse_moment(place.first)
+        return parse_moment(cursor.first_value)
     except ValueError:
         raise InvalidValue(
-            "after", "is no place of this list", code="invalid"
+            "after", "is not a valid cursor", code="invalid"
         ) from None
 
 
-def _matches(user: User, sought: UserFilter) -> bool:
-    """Tell whether a user meets all filters."""
+def _matches(user: User, user_filter: UserFilter) -> bool:
+    """Return True if a user meets all filters."""
     return user is not _NOT_SHOWN and all(
         (
-            sought.role in (None, user.role),
-            sought.disabled in (None, user.disabled_at is not None),
-            sought.signed_in in (None, user.signed_in_at is not None),
+            user_filter.role in (None, user.role),
+            user_filter.disabled in (None, user.disabled_at is not None),
+            user_filter.signed_in in (None, user.signed_in_at is not None),
         )
     )

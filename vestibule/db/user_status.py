@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""What kinds of users there are.
+"""Queries that change a user's role, disable, enable or delete the user.
 
-How users stand: their role, whether they may come in, that they are.
-
-Its law: once there is an admin there always is one who may come in. A
-change that could take the last one away looks for another in the
-transaction that makes it, with all admins locked: of two admins who take
-each other's role away at once, one stays.
+Once there is an admin, there always is one who is not disabled. A change
+that could remove the last one looks for another in its own transaction,
+with the rows of all admins locked: if two admins demote each other at the
+same moment, one of them stays.
 """
 
 from datetime import datetime
@@ -21,7 +19,7 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
 from vestibule.db.tables import USERS
 
-# In one order, so that two who lock them never wait for each other.
+# In one order, so that two transactions never wait for each other.
 # SQLite has one writer at a time and needs no locks.
 _LOCK_ADMINS = (
     select(USERS.c.id)
@@ -32,22 +30,23 @@ _LOCK_ADMINS = (
 
 
 def set_role(user_id: str, role: Role) -> None:
-    """Give a user a role; raise `LastAdmin` or `NotStored`."""
+    """Set a user's role; raise `LastAdmin` or `RecordGone`."""
     with database().transaction() as connection:
         if role is not Role.ADMIN:
             _require_another_admin(connection, user_id)
         _update_user(connection, user_id, role=role.value)
 
 
-def disable(user_id: str, since: datetime, reason: str) -> None:
-    """Keep a user out, and end its sessions; one who is out stays so.
+def disable(user_id: str, now: datetime, reason: str) -> None:
+    """Disable a user and end the user's sessions.
 
-    Raise `LastAdmin` or `NotStored`.
+    A user who was disabled before keeps that date. Raise `LastAdmin` or
+    `RecordGone`.
     """
     with database().transaction() as connection:
         _require_another_admin(connection, user_id)
         column = USERS.c.disabled_at
-        first = func.coalesce(column, literal(since, column.type))
+        first = func.coalesce(column, literal(now, column.type))
         _update_user(connection, user_id, disabled_at=first)
         session_queries.delete_for_user_in_transaction(
             connection, user_id, reason
@@ -55,10 +54,10 @@ def disable(user_id: str, since: datetime, reason: str) -> None:
 
 
 def enable(user_id: str, reason: str) -> None:
-    """Let a user in again; sessions that began meanwhile end.
+    """Enable a user, and end sessions that began in the meantime.
 
-    A login that was under way while the user was disabled may have made
-    one. Raise `NotStored`.
+    A login that was in progress when the user was disabled may have
+    created one. Raise `RecordGone`.
     """
     with database().transaction() as connection:
         _update_user(connection, user_id, disabled_at=None)
@@ -68,26 +67,27 @@ def enable(user_id: str, reason: str) -> None:
 
 
 def remove(user: User) -> None:
-    """Delete a user and what belongs to it; raise `LastAdmin`."""
+    """Delete a user, its sessions and reset code; raise `LastAdmin`."""
     with database().transaction() as connection:
-        # Looking for another admin locks this one's row.
+        # First, because the check for another admin locks the user's row,
+        # and a reset code is locked before its user in all transactions.
         user.delete_reset_code(connection)
         _require_another_admin(connection, user.id)
         user.remove_in_transaction(connection)
 
 
 def _require_another_admin(connection: Connection, user_id: str) -> None:
-    """Raise `LastAdmin` if no other admin may come in than this user."""
+    """Raise `LastAdmin` if this user is the only enabled admin."""
     if list(connection.scalars(_LOCK_ADMINS)) == [user_id]:
         raise LastAdmin
 
 
 def _update_user(connection: Connection, user_id: str, **values: Any) -> None:
-    """Write columns of a user; raise `NotStored` if it is not there."""
-    changed = connection.execute(
+    """Update columns of a user; raise `RecordGone` if it was deleted."""
+    updated = connection.execute(
         update(USERS)
         .where(USERS.c.id == user_id)
         .values(updated_at=clock.now(), **values)
     )
-    if not changed.rowcount:
+    if not updated.rowcount:
         raise RecordGone("there is no such user")

@@ -1,33 +1,21 @@
 #!/usr/bin/env python3
-"""May this request pass, as whom, and if not, why: pure policy.
+"""Access control: authentication, authorization and recent authentication.
 
-Its law: it reads a request's path, headers and cookies through the
-mechanism, and knows nothing of answers; who asks turns the outcome into
-status codes.
-
-How a request is judged, by the filter and by the gate alike.
-
-The filter before each request: a decision becomes 401, 403 or a user.
-
-What the policy forbids becomes 403, before anything else is looked at.
-
-Its law: a view about other people's accounts asks here first, so that
-nobody learns from an answer whether an account exists that is not theirs
-to see.
-
-The demand for a recent proof of identity, before what is sensitive.
+`decide` is the one decision about a request, used by the filter before
+each view, by the pages and by forward authentication. It reads the
+request through the mechanism and builds no response; its callers turn the
+outcome into a status.
 """
 
 from datetime import timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
-from flask import abort
+from flask import Request, abort
 
 from vestibule.accounts.credentials import is_recent_auth
 from vestibule.accounts.permissions import (
     Action,
-    Actor,
     Policy,
     is_allowed,
     is_disabled,
@@ -37,23 +25,29 @@ from vestibule.core import settings
 from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.http.csrf import is_cross_site
-from vestibule.http.request import VestibuleRequest, current_request
+from vestibule.http.request import (
+    VestibuleRequest,
+    client_info,
+    current_actor,
+    current_request,
+    is_tls,
+)
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_cache import CachedSession, find_user
+from vestibule.mechanisms.session_mechanism import sessions_of
+from vestibule.sessions.session import Session
 
-#: Paths that nobody needs to authenticate for.
+#: Paths that need no authentication, as the contract lists them.
 EXCLUDED_PATHS = [
     "/api/v1/status/",
     "/api/v1/unauthorized/",
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: One of our own beyond the contract's: who forgot the password has the
-#: code of an admin for a credential.
+#: One more of the API: a user without a password has a reset code instead.
 OPEN_PATHS = [*EXCLUDED_PATHS, "/api/v1/auth_session/reset/"]
-#: Those outside of the API: public keys are for everybody, machines that
-#: watch the service have no account, and what describes it has no secret.
+#: Open paths outside of the API: public keys are public, monitoring has no
+#: account, and the API's description contains no secret.
 OUTSIDE_PATHS = [
     "/.well-known/jwks.json",
     "/healthz",
@@ -66,26 +60,26 @@ OUTSIDE_PATHS = [
 
 
 class Outcome(Enum):
-    """What was decided about a request."""
+    """The result of authenticating a request."""
 
-    OPEN = "no authentication is asked for"
+    OPEN = "no authentication is required"
     MISSING = "there is no credential"
-    REFUSED = "the credential opens nothing"
-    PASSED = "the credential names a user"
+    REFUSED = "the credential is not valid"
+    PASSED = "the credential identifies a user"
 
 
 class Decision(NamedTuple):
-    """The outcome, and the principal if the request passes as somebody.
-
-    If it is refused for a session that ended, the reason for that: who
-    has the secret of a session may know.
-    """
+    """The outcome, and the user if the request is authenticated."""
 
     outcome: Outcome
     principal: Any = None
+    #: Why the session ended, if the request is refused for that. Only a
+    #: client that has the session's secret id is told.
     reason: str | None = None
-    #: What is remembered of the session, if anything is.
+    #: The cache entry of the session, if there is one.
     known: CachedSession | None = None
+    #: The session, if it was loaded on the way.
+    session: Session | None = None
 
 
 _OPEN = Decision(Outcome.OPEN)
@@ -95,65 +89,54 @@ _MISSING = Decision(Outcome.MISSING)
 def decide(auth: Auth | None, request: Any) -> Decision:
     """Return the decision of mechanism `auth` about `request`.
 
-    Who is disabled passes by no mechanism.
+    A disabled user is refused under every mechanism.
     """
     if auth is None:
         return _OPEN
     path = request.path
-    # Two lists, because the longer one takes time that each request has.
+    # Two lists, because matching the longer one takes time per request.
     inside = path is None or path.startswith("/api/")
     if not auth.require_auth(path, OPEN_PATHS if inside else OUTSIDE_PATHS):
         return _OPEN
     session_id = auth.session_cookie(request)
     if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
-    principal, known = find_user(auth, request, session_id)
-    if principal is None or is_disabled(principal):
-        why_refused = getattr(auth, "why_refused", None)
-        reason = None if why_refused is None else why_refused(request)
+    user, known, session = find_user(auth, request, session_id)
+    if user is None or is_disabled(user):
+        reason = sessions_of(auth).why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
-    return Decision(Outcome.PASSED, principal, known=known)
+    return Decision(Outcome.PASSED, user, known=known, session=session)
 
 
 def start_request(auth: Auth | None, request: VestibuleRequest) -> None:
-    """Say which request is answered from now on, and who judges it.
+    """Set the mechanism of `request`, and its client for the log.
 
-    Threads are used again, so each request has to say it.
+    Threads are reused, so each request has to set these.
     """
     request.mechanism = auth
-    set_client(_origin_of(request))
+    set_client(_client_info_if_needed(request))
     begin_request(request)
 
 
 def authenticate(auth: Auth | None, request: VestibuleRequest) -> Decision:
-    """Return the decision of `auth` about a `request` that has begun."""
+    """Return the decision about a started `request`, and keep its session."""
     decision = decide(auth, request)
-    if decision.outcome is Outcome.REFUSED and hasattr(auth, "why_refused"):
+    if decision.outcome is Outcome.PASSED:
+        request.cached_session = decision.known
+        if decision.session is not None:
+            request.session = decision.session
+    elif decision.outcome is Outcome.REFUSED and request.sessions.has_login:
         request.session_ended = decision.reason
         log(EventType.SESSION_REFUSED, reason=decision.reason)
     return decision
 
 
-def _origin_of(request: VestibuleRequest) -> ClientInfo:
-    """Return where a request comes from, if it may prove who sends it.
-
-    What reads by a cookie alone shows no password, and is asked most.
-    """
-    environ = request.environ
-    if (
-        environ["REQUEST_METHOD"] == "GET"
-        and "HTTP_AUTHORIZATION" not in environ
-    ):
-        return UNKNOWN_CLIENT
-    return ClientInfo(request.client_address, request.client_program)
-
-
 def require_authentication(
     auth: Auth | None, request: VestibuleRequest
 ) -> None:
-    """Let `request` pass with its `current_user`, or abort it.
+    """Set the `current_user` of `request`, or abort it.
 
-    401 if it has no credential at all, 403 if what it has opens nothing,
+    401 if it has no credential at all. 403 if its credential is not valid,
     or if another site made a browser send it.
     """
     check_request_origin(auth, request)
@@ -166,25 +149,31 @@ def require_authentication(
 
 
 def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
-    """Note where `request` comes from; 403 if another site is behind it."""
+    """Start `request`; abort with 403 if another site is behind it."""
     start_request(auth, request)
-    if is_cross_site(request.method, request.headers, request.is_secure):
+    refuse_cross_site(request)
+
+
+def refuse_cross_site(request: Request) -> None:
+    """Abort with 403 if another site made a browser send `request`."""
+    if is_cross_site(request.method, request.headers, is_tls(request.environ)):
         log(EventType.CROSS_SITE_REFUSED, path=request.path)
         abort(403)
 
 
 def authorize(action: Action, target_id: str | None = None) -> None:
-    """Abort the request with 403 unless its user may do `action`."""
-    user = current_request().current_user
-    # A mechanism of somebody's own may know users of another kind.
-    actor = Actor(getattr(user, "id", None), getattr(user, "role", None))
+    """Abort with 403 unless the current user may do `action`.
+
+    Call this before looking the target up: then the response does not
+    reveal whether an account exists that the user may not see.
+    """
     policy = Policy(settings.AUTHZ_POLICY.read())
-    if not is_allowed(actor, action, target_id, policy):
+    if not is_allowed(current_actor(), action, target_id, policy):
         abort(403)
 
 
 def require_recent_auth() -> None:
-    """Raise `ProofTooOld` unless the password was proved within the window."""
+    """Raise `ReauthenticationRequired` unless authentication is recent."""
     if not has_recent_auth():
         raise ReauthenticationRequired(
             "a proof of the password is missing or too old"
@@ -192,18 +181,31 @@ def require_recent_auth() -> None:
 
 
 def has_recent_auth() -> bool:
-    """Tell whether the password was proved within the window.
+    """Return True if the password was proved within `REAUTH_WINDOW`.
 
-    A request with a password of its own proves it itself; who is known by
-    a session proved it when that was opened, or refreshed.
+    A request with a password of its own proves it itself. A session was
+    proved when it began or was refreshed (ASVS 5.0, 7.5.1 and 7.5.3).
     """
     request = current_request()
-    mechanism = request.mechanism
-    if not isinstance(mechanism, SessionAuth):
+    sessions = request.sessions
+    if not sessions.has_store:
         return True
-    session_id = mechanism.session_cookie(request)
-    session = None if session_id is None else mechanism.store.find(session_id)
+    session = request.session
     window = timedelta(seconds=settings.REAUTH_WINDOW.read())
     return session is not None and is_recent_auth(
-        session.authenticated_at, window, mechanism.now()
+        session.authenticated_at, window, sessions.now()
     )
+
+
+def _client_info_if_needed(request: VestibuleRequest) -> ClientInfo:
+    """Return the client of a request that may carry a password.
+
+    A GET with only a cookie carries none, and is the most frequent.
+    """
+    environ = request.environ
+    if (
+        environ["REQUEST_METHOD"] == "GET"
+        and "HTTP_AUTHORIZATION" not in environ
+    ):
+        return UNKNOWN_CLIENT
+    return client_info(environ)

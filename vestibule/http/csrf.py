@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Whether another site made a browser send this request: pure policy.
+"""Protection against cross-site request forgery (CSRF), by headers.
 
-Its law: what may change something is refused if the browser says that
-another site is behind it. Programs say nothing of the kind and pass: they
-send no cookie that their user did not give them (OWASP ASVS 5.0, 3.5.1).
+A request with an unsafe method is refused if the browser's headers show
+that another site sends it. Programs send no such headers and pass: they
+send only cookies that their user gave them (OWASP ASVS 5.0, 3.5.1).
 """
 
 from typing import Any
@@ -16,15 +16,15 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
-    """Tell whether `headers` say that another site sends this request.
+    """Return True if `headers` show that another site sends this request.
 
-    They are any mapping with a `.get()` that knows no case. `by_tls` says
-    that the request certainly came by TLS: then an origin without it is
-    another one, which somebody on the way may have made up. Without, it
-    may have come by TLS to a proxy that nobody trusts to say so.
+    `headers` is a mapping with a case-insensitive `.get()`. `by_tls` means
+    that the request certainly used TLS: then an `http` origin is another
+    site, which an attacker on the network may control. Without `by_tls`,
+    the request may have used TLS to a proxy that is not trusted.
 
-    `Sec-Fetch-Site` is believed first: no page can forge it, and it still
-    is right where a proxy changed the `Host`.
+    `Sec-Fetch-Site` is checked first: no page can forge it, and it is
+    right even where a proxy changed the `Host`.
     """
     if method in SAFE_METHODS:
         return False
@@ -36,11 +36,11 @@ def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
     origin = headers.get("Origin")
     if origin is None:
         return False
-    return not _is_of(origin, headers.get("Host", ""), by_tls)
+    return not _is_same_origin(origin, headers.get("Host", ""), by_tls)
 
 
-def _is_of(origin: str, host: str, by_tls: bool) -> bool:
-    """Tell whether `origin` is a page of this very `host` and port."""
+def _is_same_origin(origin: str, host: str, by_tls: bool) -> bool:
+    """Return True if `origin` has the same `host` and port."""
     try:
         page, own = urlsplit(origin), urlsplit(f"//{host}")
         port = _PORTS.get(page.scheme)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Exceptions as answers: one JSON shape, `{"error": <text>}`.
+"""Error responses: one JSON shape, `{"error": <text>}`.
 
-Its law: a client reads a text that is meant for it; what really happened
-goes to the log, once.
+The client gets a text that is meant for it. The cause goes to the log,
+once.
 """
 
 import logging
@@ -21,24 +21,24 @@ from vestibule.http.responses import (
 
 _log = logging.getLogger(__name__)
 
-#: The texts of the API where they are not the names of the statuses.
+#: The texts of the API where they differ from the names of the statuses.
 _TEXTS = {404: "Not found"}
 
 
 def install(app: Flask) -> None:
-    """Make `app` answer its errors in JSON."""
+    """Register the error handlers of `app`, which respond in JSON."""
     app.register_error_handler(HTTPException, handle_http_error)
     app.register_error_handler(VestibuleError, handle_vestibule_error)
     app.register_error_handler(Exception, handle_unexpected_error)
 
 
 def handle_http_error(error: HTTPException) -> Response | HTTPException:
-    """Answer an HTTP error: 401, 403, 404, 413 and the like."""
-    if error.code == 405 and not _asks_for_json():
+    """Return the response to an HTTP error, such as 401 or 413."""
+    if error.code == 405 and not _prefers_json():
         return error
     code = error.code or 500
     response = json_response({"error": _TEXTS.get(code, error.name)}, code)
-    # `Allow`, `Retry-After` and their like belong to the status.
+    # `Allow`, `Retry-After` and others belong to the status.
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
@@ -50,14 +50,14 @@ def handle_http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def handle_vestibule_error(error: VestibuleError) -> Response:
-    """Answer a failure of our own, within Flask."""
+    """Return the response to an error of the service, for Flask."""
     return error_response(error, current_request())
 
 
 def error_response(
     error: VestibuleError, request: VestibuleRequest
 ) -> MinimalResponse:
-    """Answer a failure of our own: the text it has for the public."""
+    """Return the response to an error of the service: its public text."""
     if error.status >= 500:
         _log.error("%s %s: %s", request.method, request.path, error)
     body = {"error": str(error) if error.public is None else error.public}
@@ -70,18 +70,18 @@ def error_response(
 
 
 def handle_unexpected_error(error: Exception) -> Response:
-    """Answer a defect, within Flask."""
+    """Return the response to an unexpected error, for Flask."""
     return internal_error_response(current_request())
 
 
 def internal_error_response(request: VestibuleRequest) -> MinimalResponse:
-    """Answer a defect: a bare 500; the traceback is for the log."""
+    """Return a bare 500; the traceback goes to the log."""
     _log.exception("%s %s failed", request.method, request.path)
     return json_response({"error": InternalServerError().name}, 500)
 
 
-def _asks_for_json() -> bool:
-    """Tell whether the client prefers JSON to a page; curl does not say."""
+def _prefers_json() -> bool:
+    """Return True if the client prefers JSON to HTML; curl does not."""
     best = current_request().accept_mimetypes.best_match(
         ["text/html", "application/json"]
     )

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Flask without the parts of it that this API has no use for.
+"""Flask without the parts that this API does not use.
 
-Its law: nothing here changes an answer; each override says what it leaves
-out. Together they take a third off the time of `GET /api/v1/users/me`.
+Nothing here changes a response; each override says what it leaves out.
+Together they save a third of Flask's time for `GET /api/v1/users/me`.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,28 +23,28 @@ _NULL_SESSION = NullSession()
 
 
 class NoSession(SessionInterface):
-    """Switches Flask's own session off: it takes time and is not ours."""
+    """Switches off Flask's own session, which the service does not use."""
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin:
-        """Return the one empty session that nobody may write to."""
+        """Return the one empty session, which is read-only."""
         return _NULL_SESSION
 
     def is_null_session(self, obj: object) -> bool:
-        """Tell Flask that there is never a session to save."""
+        """Return True: there is never a session to save."""
         return True
 
 
 class MinimalResponse(Response):
-    """A response whose body is there as a whole."""
+    """A response whose body is complete when it is built."""
 
     def get_wsgi_response(
         self, environ: dict[str, Any]
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Return body, status and headers as they are.
 
-        Werkzeug would copy the headers to mend relative redirects and
-        missing lengths, and wrap the body to close it: here the length is
-        set with the body, there are no redirects and nothing to close.
+        Werkzeug would copy the headers to fix relative redirects and
+        missing lengths, and wrap the body to close it. Here the length is
+        set with the body, no redirect needs fixing and nothing is closed.
         """
         if environ["REQUEST_METHOD"] == "HEAD" or self._on_close:
             return super().get_wsgi_response(environ)
@@ -60,10 +60,10 @@ class MinimalFlask(Flask):
     session_interface = NoSession()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Bind the routes to the path that the filter sees, and no host.
+        """Match routes by the path that the filter sees, without a host.
 
-        Flask would work out host and subdomain, for routes that depend on
-        them, and read the path a second time.
+        Flask would determine host and subdomain, for routes that depend on
+        them, and parse the path a second time.
         """
         if request is None:
             return None
@@ -78,10 +78,10 @@ class MinimalFlask(Flask):
         )
 
     def preprocess_request(self) -> ResponseReturnValue | None:
-        """Call the hooks of the application, and look for no others.
+        """Call the application's `before_request` hooks.
 
-        Flask works out the blueprints of each request, for hooks of
-        theirs; where there are some, so does this.
+        Flask determines the blueprints of each request to call theirs. If
+        a blueprint has hooks, this leaves the work to Flask.
         """
         if len(self.before_request_funcs) > 1 or self.url_value_preprocessors:
             return super().preprocess_request()
@@ -92,23 +92,23 @@ class MinimalFlask(Flask):
         return None
 
     def process_response(self, response: Response) -> Response:
-        """Return `response` as it is, unless a hook wants to see it."""
+        """Return `response` as it is, unless a hook is registered."""
         if self.after_request_funcs or request_ctx._after_request_functions:
             return super().process_response(response)
         return response
 
     def do_teardown_request(self, *given: Any) -> None:
-        """Tear down what somebody wants torn down, which mostly is nothing."""
+        """Run teardown callbacks only if any are registered."""
         if self.teardown_request_funcs or request_tearing_down.receivers:
             super().do_teardown_request(*given)
 
     def do_teardown_appcontext(self, *given: Any) -> None:
-        """Tear down what somebody wants torn down, which mostly is nothing."""
+        """Run teardown callbacks only if any are registered."""
         if self.teardown_appcontext_funcs or (
             appcontext_tearing_down.receivers
         ):
             super().do_teardown_appcontext(*given)
 
     def ensure_sync(self, func: F) -> F:
-        """Return `func` itself; Flask would look if it is a coroutine."""
+        """Return `func` itself; Flask would check if it is a coroutine."""
         return func

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""The headers that each answer has, whatever answers.
+"""The security headers of every response.
 
-Its law: every answer of the service has the headers below, those of the
-framework's own pages and of failures too, because they are added where
-the answer leaves the process (OWASP ASVS 5.0, 3.4 and 14.3).
+They are added where a response leaves the process, so the framework's own
+pages and failures have them too (OWASP ASVS 5.0, 3.4 and 14.3).
 """
 
 from collections.abc import Callable, Iterable
@@ -17,23 +16,23 @@ _ALWAYS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
-# What an answer may know better.
+# A response may set these itself.
 _UNLESS_SET = {
-    # What is personal stays out of every cache.
+    # Personal data stays out of every cache.
     "Cache-Control": "no-store",
     "Vary": "Cookie, Authorization",
     "Referrer-Policy": "no-referrer",
-    # An answer of the API is no page: it loads nothing and is framed
-    # nowhere.
+    # A response of the API is not a page: it loads nothing and may not be
+    # framed.
     "Content-Security-Policy": (
         "default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
         " form-action 'none'"
     ),
 }
 _IS_PAGE = "Content-Security-Policy"
-_READERS = "Access-Control-Allow-Origin"
-_EVERYBODY = ("*",)
-# Two years, as the lists that browsers ship ask for.
+_ALLOW_ORIGIN = "Access-Control-Allow-Origin"
+_ANY_ORIGIN = ("*",)
+# Two years, as the preload lists of browsers require.
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=63072000")
 _name_of = itemgetter(0)
 
@@ -42,22 +41,22 @@ Environ = dict[str, Any]
 
 
 class ResponseHeaders:
-    """Our headers, as the settings of the start want them."""
+    """The headers that the settings at the start call for."""
 
     def __init__(self, is_secure: Callable[[Environ], bool]) -> None:
-        """Read the settings; `is_secure` tells if a request came by TLS."""
+        """Read the settings; `is_secure` returns True for TLS requests."""
         origins = settings.CORS_ORIGINS.read()
         self._is_secure = is_secure
-        # Credentials are never allowed with it, so a page elsewhere
-        # cannot read what a cookie opens.
-        self._shared = [(_READERS, "*")] if origins == _EVERYBODY else []
+        # Credentials are never allowed with it, so a page of another
+        # origin cannot read what a cookie gives access to.
+        self._shared = [(_ALLOW_ORIGIN, "*")] if origins == _ANY_ORIGIN else []
         self._listed = () if self._shared else origins
         self._usual = [*_UNLESS_SET.items(), *_ALWAYS, *self._shared]
 
     def after(self, own: Headers) -> Headers:
-        """Return an answer's `own` headers with ours after them.
+        """Return a response's `own` headers with the service's after them.
 
-        Those that depend on the request are not among them.
+        Without those that depend on the request: see `for_request`.
         """
         known = set(map(_name_of, own))
         if known.isdisjoint(_UNLESS_SET):
@@ -74,14 +73,14 @@ class ResponseHeaders:
         )
 
     def for_request(self, environ: Environ, is_page: bool) -> Headers:
-        """Return those that depend on the request, which are few."""
+        """Return the headers that depend on the request."""
         found: Headers = []
-        # A page is for no other site's scripts to read.
+        # Scripts of other sites may not read a page.
         if self._listed and not is_page:
             found.append(("Vary", "Origin"))
             asking = environ.get("HTTP_ORIGIN", "")
             if asking in self._listed:
-                found.append((_READERS, asking))
+                found.append((_ALLOW_ORIGIN, asking))
         if self._is_secure(environ):
             found.append(_TLS_ONLY)
         return found
@@ -90,15 +89,15 @@ class ResponseHeaders:
 def add_headers(
     application: WSGIApplication, headers: ResponseHeaders
 ) -> WSGIApplication:
-    """Return `application` with our `headers` on each of its answers."""
+    """Return `application` with `headers` on each of its responses."""
 
     def answering(
         environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer as the application does, and add the headers."""
+        """Respond as the application does, and add the headers."""
 
         def starting(status: str, own: Headers, failed: Any = None) -> Any:
-            """Begin the answer with our headers after its own."""
+            """Start the response with the service's headers after its own."""
             is_page = any(name == _IS_PAGE for name, _ in own)
             sent = headers.after(own)
             sent += headers.for_request(environ, is_page)

@@ -1,85 +1,170 @@
 #!/usr/bin/env python3
-"""How a person comes in and goes out, by the API and by pages alike."""
+"""Logging in and out, for the API, the pages and other Flask applications.
 
-from typing import Any
+`log_in` is the whole of a login: the check for cross-site requests, the
+throttle, the password, the end of the session that came along, and the new
+session with its cookie.
+"""
 
-from flask import Response, request
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from vestibule.accounts.authentication import is_still_valid
+from flask import Request, Response
+
+from vestibule.accounts.authentication import (
+    check_credentials,
+    is_still_valid,
+)
+from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
-from vestibule.core.client_info import current_client, set_client
-from vestibule.core.errors import SessionNotCreated
+from vestibule.core.client_info import set_client
+from vestibule.core.errors import SessionNotCreated, VestibuleError
+from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
-from vestibule.http.request import current_request
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.http.access import refuse_cross_site
+from vestibule.http.request import (
+    client_info,
+    current_actor,
+    current_request,
+    is_tls,
+)
+from vestibule.mechanisms.session_mechanism import (
+    SessionMechanism,
+    sessions_of,
+)
 from vestibule.sessions import cookie
 from vestibule.sessions.session import EndReason
 
-#: Bytes of a login form; the longest honest one has some hundred.
+#: Bytes of a login form; the longest legitimate one has some hundred.
 MAX_FORM_BYTES = 65_536
 
 
-def log_in(auth: Any, user: User) -> str | None:
+class SessionNameMissing(VestibuleError):
+    """A login would succeed, but `SESSION_NAME` names no cookie for it."""
+
+    public = "SESSION_NAME is not set"
+
+    def __init__(self) -> None:
+        """State which setting is missing."""
+        super().__init__("SESSION_NAME is not set")
+
+
+class Login(NamedTuple):
+    """A user who has logged in, and the session that began."""
+
+    user: User
+    #: The secret id, which belongs in the cookie and nowhere else.
+    session_id: str
+    cookie_name: str
+
+    def set_cookie(self, response: Response, request: Request) -> None:
+        """Set the session cookie on the `response` to `request`."""
+        secure = is_tls(request.environ)
+        cookie.set_on(response, self.cookie_name, self.session_id, secure)
+
+    def __repr__(self) -> str:
+        """Leave the secret id out."""
+        return f"Login({self.user.id})"
+
+
+def log_in(
+    auth: Any,
+    request: Request,
+    found: Sequence[User],
+    email: str,
+    password: str,
+) -> Login | None:
+    """Check a password and begin a session of the user it belongs to.
+
+    `auth` is the mechanism, `found` what `User.search` returns for `email`.
+    `None` if the password is wrong, or no such user may log in. Raise 403
+    for a cross-site request, `Throttled` after too many failures,
+    `ServiceBusy` while too many passwords are checked, and
+    `SessionNameMissing`.
+    """
+    refuse_cross_site(request)
+    client = client_info(request.environ)
+    set_client(client)
+    actor = Actor.at(client)
+    user = check_credentials(found, email, password, actor=actor)
+    return None if user is None else begin_session(auth, request, user)
+
+
+def begin_session(auth: Any, request: Request, user: User) -> Login | None:
     """Begin a session of `user`, whose password was checked just now.
 
-    Return its id, or `None` if what was checked does not hold any more.
+    `None` if the password was changed since, or the user was disabled.
+    Raise `SessionNameMissing`, or `SessionNotCreated` if the mechanism
+    returns no session id.
     """
-    _end_former(auth)
-    set_client(current_client()._replace(method="password"))
-    session_id = auth.create_session(user.id)
+    name = settings.SESSION_NAME.read()
+    if name is None:
+        raise SessionNameMissing
+    sessions = sessions_of(auth)
+    _end_previous(sessions, request)
+    set_client(client_info(request.environ)._replace(method="password"))
+    session_id = sessions.create_session(user.id)
     if not isinstance(session_id, str) or not session_id:
         raise SessionNotCreated(type(auth).__name__)
-    store = getattr(auth, "store", None)
-    if store is not None and not is_still_valid(user):
-        store.end(session_id, EndReason.PASSWORD_CHANGED)
+    if not is_still_valid(user):
+        sessions.store.end(session_id, EndReason.PASSWORD_CHANGED)
         return None
-    log(EventType.LOGIN, user=user.id, handle=_handle(store, session_id))
-    return session_id
+    session = sessions.store.find(session_id)
+    handle = None if session is None else session.id
+    log(EventType.LOGIN, user=user.id, handle=handle)
+    return Login(user, session_id, name)
 
 
 def log_out(auth: Any) -> bool:
-    """End the session that the cookie names; tell if there was one."""
-    store = getattr(auth, "store", None)
-    cookie_of = getattr(auth, "session_cookie", lambda _: None)
-    handle = _handle(store, cookie_of(request))
-    if not auth.destroy_session(request):
-        return False
-    user = getattr(current_request().current_user, "id", None)
-    log(EventType.LOGOUT, user=user, handle=handle)
+    """End the session of the current request; return True if it had one.
+
+    `auth.destroy_session` looks the session up. It is given the one that
+    the request was authenticated by, so the database is not asked twice.
+    """
+    request, sessions = current_request(), sessions_of(auth)
+    session = request.session
+    session_id = sessions.session_cookie(request)
+    with IdentityMap():
+        if session is not None and session_id is not None:
+            IdentityMap.put(type(session), session_id, session)
+        if not sessions.destroy_session(request):
+            return False
+    handle = None if session is None else session.id
+    log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
 
 
+def set_session_cookie(response: Response, session_id: str | None) -> Response:
+    """Return `response` with the cookie of a session that has a new id.
+
+    Without a cookie if `session_id` is `None`: the session has ended.
+    """
+    name = settings.SESSION_NAME.read()
+    if session_id is not None and name is not None:
+        cookie.set_on(response, name, session_id, current_request().is_secure)
+    return response
+
+
 def clear_session_cookie(response: Response) -> None:
-    """Make the browser drop the cookie, and what pages kept."""
-    # What pages kept. Not "cookies": that would take those of all other
-    # applications under the same domain along.
+    """Make the browser delete the session cookie and cached pages."""
+    # Not "cookies": that would delete those of all other applications
+    # under the same domain.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     name = settings.SESSION_NAME.read()
     if name is not None:
-        cookie.clear_on(response, name, request.is_secure)
+        cookie.clear_on(response, name, current_request().is_secure)
 
 
-def _end_former(auth: Any) -> None:
+def _end_previous(sessions: SessionMechanism, request: Request) -> None:
     """End the session that came along with a login.
 
-    What somebody slipped a person before the login is worth nothing after
-    it (ASVS 5.0, 7.2.4). A mechanism of somebody's own may have sessions
-    in no store of ours, and perhaps no way to end them.
+    An attacker may have planted it before the login (session fixation;
+    ASVS 5.0, 7.2.4). A mechanism of an application's own may have its
+    sessions elsewhere, so its `destroy_session` is called too.
     """
-    if isinstance(auth, SessionAuth):
-        former = auth.session_cookie(request)
-        # One that is dead already keeps the reason of its own.
-        if former and auth.user_id_for_session_id(former) is not None:
-            auth.store.end(former, EndReason.REPLACED)
-    destroy_session = getattr(auth, "destroy_session", None)
-    if destroy_session is not None:
-        destroy_session(request)
-
-
-def _handle(store: Any, session_id: Any) -> str | None:
-    """Return the public handle of a session, for the log."""
-    if store is None or not isinstance(session_id, str):
-        return None
-    session = store.find(session_id)
-    return None if session is None else str(session.id)
+    previous = sessions.session_cookie(request)
+    # A session that is dead already keeps its own reason.
+    if previous and sessions.user_id_for_session_id(previous) is not None:
+        sessions.store.end(previous, EndReason.REPLACED)
+    sessions.destroy_session(request)

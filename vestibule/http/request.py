@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Requests: what the service reads from one, cheaply and strictly.
+"""The request: who sends it, and its body, cookies and client.
 
-Its law: a body that is not what it says it is counts as no body; nothing
-of it is guessed or repaired.
+A body that does not match its declared type counts as absent. It is never
+guessed at or repaired.
 """
 
 import json
@@ -17,24 +17,32 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
+from vestibule.accounts.permissions import Actor
 from vestibule.core import network, settings
-from vestibule.core.client_info import clean_user_agent
+from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.db.models.user import User
+from vestibule.mechanisms.session_cache import CachedSession
+from vestibule.mechanisms.session_mechanism import (
+    SessionMechanism,
+    sessions_of,
+)
 from vestibule.sessions.cookie import cookies_of
+from vestibule.sessions.session import Session
+from vestibule.sessions.store import SessionStore
 
-#: Characters of a header that says what a client prefers; browsers send
-#: some hundred.
-LONGEST_WISH = 1000
+#: Characters of an `Accept` or `Accept-Language` header that are parsed;
+#: browsers send about a hundred.
+MAX_ACCEPT_LENGTH = 1000
 
 
 class ChunkedBody(LimitedStream):
-    """A body of unknown length that is refused when it is too long.
+    """A body of unknown length that is refused if it is too long.
 
-    Werkzeug would cut it off and take its beginning for the whole.
+    Werkzeug would truncate it and treat its beginning as the whole body.
     """
 
     def readall(self) -> bytes:
-        """Return the whole body; raise 413 if there is more of it."""
+        """Return the whole body; raise 413 if it exceeds the limit."""
         body = super().readall()
         if self.is_exhausted and self._stream.read(1):
             raise RequestEntityTooLarge
@@ -42,45 +50,69 @@ class ChunkedBody(LimitedStream):
 
 
 class VestibuleRequest(Request):
-    """A request of the API, with the user it comes from."""
+    """A request, and what its authentication found."""
 
-    #: The principal, once the filter has let the request pass.
+    #: The authenticated user, once the filter has let the request pass.
     current_user: User | None = None
-    #: The mechanism that judges it.
+    #: The mechanism that authenticates it: an `Auth`, an object of an
+    #: application's own, or `None`.
     mechanism: Any = None
+    #: The cache entry of its session, if there is one.
+    cached_session: CachedSession | None = None
     #: Why the session of its cookie ended, if it is refused for that.
     session_ended: str | None = None
 
+    @cached_property
+    def sessions(self) -> SessionMechanism:
+        """Return the sessions of its mechanism."""
+        return sessions_of(self.mechanism)
+
+    @cached_property
+    def session(self) -> Session | None:
+        """Return the session of its cookie, or `None`.
+
+        Authentication sets it if it loads the session on the way;
+        otherwise the store is asked once.
+        """
+        session_id = self.sessions.session_cookie(self)
+        return (
+            None
+            if session_id is None
+            else self.sessions.store.find(session_id)
+        )
+
     @property
     def is_secure(self) -> bool:
-        """Tell whether the client's connection is encrypted."""
+        """Return True if the client's connection is encrypted."""
         return is_tls(self.environ)
 
     @cached_property
     def accept_mimetypes(self) -> MIMEAccept:
-        """Return the kinds of content that the client takes."""
-        return parse_accept_header(self._wish("HTTP_ACCEPT"), MIMEAccept)
+        """Return the media types that the client accepts."""
+        return parse_accept_header(
+            self._accept_header("HTTP_ACCEPT"), MIMEAccept
+        )
 
     @cached_property
     def accept_languages(self) -> LanguageAccept:
-        """Return the languages that the client's person reads."""
+        """Return the languages that the client prefers."""
         return parse_accept_header(
-            self._wish("HTTP_ACCEPT_LANGUAGE"), LanguageAccept
+            self._accept_header("HTTP_ACCEPT_LANGUAGE"), LanguageAccept
         )
 
-    def _wish(self, name: str) -> str | None:
-        """Return a header of preferences; one that is absurd says nothing.
+    def _accept_header(self, name: str) -> str | None:
+        """Return an `Accept` header; `None` if it is absent or too long.
 
-        To read 200 kB of them takes a third of a second.
+        Parsing 200 kB of it takes a third of a second.
         """
         header: str | None = self.environ.get(name)
-        return header if header and len(header) <= LONGEST_WISH else None
+        return header if header and len(header) <= MAX_ACCEPT_LENGTH else None
 
     @property
     def prefers_page(self) -> bool:
-        """Tell whether the client would rather have HTML than JSON.
+        """Return True if the client prefers HTML to JSON.
 
-        Browsers name it; programs that take anything get JSON.
+        Browsers name `text/html`; programs that accept anything get JSON.
         """
         best = self.accept_mimetypes.best_match(
             ["application/json", "text/html"]
@@ -89,37 +121,33 @@ class VestibuleRequest(Request):
 
     @cached_property
     def request_id(self) -> str:
-        """Return a name for this request that no other has."""
+        """Return a unique id of this request."""
         return str(uuid.uuid4())
 
     @cached_property
     def client_address(self) -> str:
-        """Return the address from which the request comes."""
-        return network.client_address(
-            self.environ.get("REMOTE_ADDR"),
-            self.environ.get("HTTP_X_FORWARDED_FOR"),
-            settings.TRUSTED_PROXIES.read(),
-        )
+        """Return the IP address of the client."""
+        return client_address(self.environ)
 
     @property
     def client_program(self) -> str | None:
-        """Return the program that sends the request, in its own words."""
+        """Return the client's `User-Agent`, shortened to one line."""
         return clean_user_agent(self.environ.get("HTTP_USER_AGENT"))
 
     @cached_property
     def cookies(self) -> Any:
-        """Return the cookies by name, those tossed in twice left out.
+        """Return the cookies by name, without those in conflict.
 
-        Werkzeug's parser takes as long as the look-up of a session.
+        Werkzeug's parser takes as long as looking up a session does.
         """
         return cookies_of(self.environ.get("HTTP_COOKIE", ""))
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """Return the body to read from: all of it, or an error.
+        """Return the body's stream, which fails if the body is cut short.
 
-        A server that ends the stream by itself also ends it where the
-        client hung up; a body short of its length is a 400 then.
+        A server that terminates the stream also terminates it when the
+        client disconnects. A body shorter than its length is a 400 then.
         """
         stream = super().stream
         if "wsgi.input_terminated" not in self.environ:
@@ -134,9 +162,9 @@ class VestibuleRequest(Request):
     def json_object(self) -> dict[str, Any] | None:
         """Return the body if it is one JSON object, else `None`.
 
-        Doubled keys are refused: two readers may take different ones. So
-        are encodings other than UTF-8 (RFC 8259, section 8.1), which
-        `json.loads` would guess from the bytes.
+        Duplicate keys are refused, because two parsers may use different
+        ones. So are encodings other than UTF-8 (RFC 8259, section 8.1),
+        which `json.loads` would guess from the bytes.
         """
         if not self.is_json:
             return None
@@ -149,9 +177,9 @@ class VestibuleRequest(Request):
 
 
 def is_tls(environ: dict[str, Any]) -> bool:
-    """Tell whether the client of this request came by TLS.
+    """Return True if the client of this request uses TLS.
 
-    To this server, or to a trusted proxy in front of it.
+    The connection is to this server, or to a trusted proxy before it.
     """
     if environ["wsgi.url_scheme"] == "https":
         return True
@@ -163,18 +191,46 @@ def is_tls(environ: dict[str, Any]) -> bool:
     )
 
 
+def client_address(environ: dict[str, Any]) -> str:
+    """Return the client's IP address, as far as proxies are trusted."""
+    return network.client_address(
+        environ.get("REMOTE_ADDR"),
+        environ.get("HTTP_X_FORWARDED_FOR"),
+        settings.TRUSTED_PROXIES.read(),
+    )
+
+
+def client_info(environ: dict[str, Any]) -> ClientInfo:
+    """Return the client's IP address and user agent."""
+    return ClientInfo(
+        client_address(environ),
+        clean_user_agent(environ.get("HTTP_USER_AGENT")),
+    )
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of `pairs`; raise `ValueError` on a doubled key."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a key stands twice")
-    return made
+    """Return a dict of `pairs`; raise `ValueError` on a duplicate key."""
+    parsed = dict(pairs)
+    if len(parsed) < len(pairs):
+        raise ValueError("duplicate key")
+    return parsed
 
 
-def current_user_id() -> str | None:
-    """Return the id of the user who asks, for the log."""
-    found: str | None = getattr(current_request().current_user, "id", None)
-    return found
+def current_actor() -> Actor:
+    """Return the user of the request, if it has one, and its address."""
+    request = current_request()
+    # A mechanism of an application's own may have users of another kind.
+    user = request.current_user
+    return Actor(
+        getattr(user, "id", None),
+        getattr(user, "role", None),
+        request.client_address,
+    )
+
+
+def current_store() -> SessionStore:
+    """Return the store of the request's mechanism; it may be empty."""
+    return current_request().sessions.store
 
 
 def current_request() -> VestibuleRequest:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Each answer is counted where it leaves the process.
+"""Counts each response where it leaves the process.
 
-Its law: what is counted of a request is the route that answered it, never
-its path: clients choose paths, and there would be no end of them.
+A request is counted by its route, never by its path: clients choose paths,
+so their number would have no bound.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,9 +13,9 @@ from vestibule.http.responses import WSGIApplication
 from vestibule.metrics import multiprocess
 from vestibule.metrics.counters import counters
 
-#: Where whoever answers before Flask says which route that is.
+#: The key of the environ by which code before Flask names its route.
 ROUTE_KEY = "vestibule.route"
-#: The route of what no route answered, and the method that nobody has.
+#: Stands for a request without a route, and for an unknown method.
 NONE = "none"
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
@@ -23,26 +23,26 @@ _METHODS = frozenset(
 
 
 def count_requests(application: WSGIApplication) -> WSGIApplication:
-    """Return `application` with each of its answers counted."""
+    """Return `application` with each of its responses counted."""
     is_begun = False
 
     def answering(
         environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer as the application does, and count it."""
+        """Respond as the application does, and count it."""
         nonlocal is_begun
         if not is_begun:
             # At the first request: workers are forked, threads are not.
             is_begun = True
-            multiprocess.begin_sharing()
+            multiprocess.start_sharing()
         began = clock.monotonic()
 
         def starting(
             status: str, headers: list[tuple[str, str]], failed: Any = None
         ) -> Any:
-            """Count the answer, and begin it."""
+            """Count the response, and start it."""
             method = environ["REQUEST_METHOD"]
-            counters().answered(
+            counters().count_response(
                 method if method in _METHODS else NONE,
                 route_of(environ),
                 status[:3],
@@ -57,8 +57,8 @@ def count_requests(application: WSGIApplication) -> WSGIApplication:
 
 def route_of(environ: dict[str, Any]) -> str:
     """Return the route that answers the request of `environ`."""
-    told: str | None = environ.get(ROUTE_KEY)
-    if told is not None:
-        return told
+    route: str | None = environ.get(ROUTE_KEY)
+    if route is not None:
+        return route
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
     return NONE if rule is None else str(rule.rule)

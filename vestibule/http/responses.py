@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How an answer is written: JSON that a person can read.
+"""JSON responses that a person can read.
 
-Its law: an object has the same bytes, whoever answers by it.
+The same object always has the same bytes, in every part of the service.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,17 +24,17 @@ def json_response(payload: Any, status: int = 200) -> MinimalResponse:
 
 
 def json_body(payload: Any) -> bytes:
-    """Return the bytes of the answer that shows `payload`."""
+    """Return the body of a JSON response with `payload`."""
     return orjson.dumps(payload, option=_STYLE)
 
 
 def add_challenge(
     response: MinimalResponse, mechanism: Any
 ) -> MinimalResponse:
-    """Return a 401 `response` that says how one may authenticate.
+    """Add `WWW-Authenticate` to a 401 `response` (RFC 9110, 11.6.1).
 
-    RFC 9110, 11.6.1 asks for it. Only under `basic_auth` it is `Basic`,
-    because browsers open a window of their own then.
+    The scheme is `Basic` only under `basic_auth`, because it makes
+    browsers open a login dialog of their own.
     """
     scheme = getattr(mechanism, "scheme", "Cookie")
     response.headers["WWW-Authenticate"] = f'{scheme} realm="vestibule"'
@@ -44,9 +44,9 @@ def add_challenge(
 def add_session_ended(
     response: MinimalResponse, reason: str | None
 ) -> MinimalResponse:
-    """Return `response`, and why the session of the request ended.
+    """Add to `response` why the session of the request ended.
 
-    In a header, because the body is the same for everybody.
+    In a header, because the body is the same for all clients.
     """
     if reason is not None:
         response.headers["Session-Ended"] = f"reason={reason}"

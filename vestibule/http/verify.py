@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""The gate: what a proxy asks before it lets a request pass to any app.
+"""Forward authentication: a proxy asks before it passes a request on.
 
-Its law: it decides as the filter of the API does, by the same function;
-it answers 200 to whoever it can name and to nobody else, and whatever
-fails inside it is no 200. It stands before Flask, as a WSGI function of
-its own, because it is asked for each request of whole applications.
+It decides as the filter of the API does, by the same function. It answers
+200 only if the request identifies a user; every failure gives another
+status (fail closed). It is a WSGI function before Flask, because a proxy
+calls it for each request of whole applications.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from typing import Any
 
 from vestibule.core import network, settings
 from vestibule.core.errors import VestibuleError
@@ -24,91 +23,42 @@ from vestibule.http.responses import (
     WSGIApplication,
     add_challenge,
     add_session_ended,
-    json_body,
     json_response,
 )
-from vestibule.identity.header import HEADER, Identity, Signing
+from vestibule.http.user_response import ResponseCache, UserResponse
+from vestibule.identity.header import HEADER, Identity, IdentitySigner
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.session_cache import (
-    MAX_CACHED_SESSIONS,
-    CachedSession,
-    is_valid,
-)
 
 PATH = "/api/v1/auth_session/verify"
 _PATHS = frozenset({PATH, f"{PATH}/"})
-#: Characters of cookies that are known again.
-MAX_COOKIE_HEADER_LENGTH = 1000
 #: Characters of a host with its port.
 MAX_HOST_LENGTH = 255 + len(":65535")
-#: What stays as it is in a header; the rest is percent-encoded UTF-8, so
-#: that no name can end a line or be read in two ways.
-_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
-
-
-#: Body and headers of an answer that names a user.
+#: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
 
 
-class _UserResponse(NamedTuple):
-    """What is told of a user, whoever asks."""
-
-    body: bytes
-    headers: Headers
-    identity: tuple[str, str, str]
-
-    @classmethod
-    def of(cls, user: Any, headers: ResponseHeaders) -> "_UserResponse":
-        """Show `user`, with each of the headers, and ours after them.
-
-        Caddy 2.6 would pass its own placeholder on instead of a header
-        that is missing.
-        """
-        body = json_body(user.to_json())
-        email, role = (
-            getattr(user, name, None) or "" for name in ("email", "role")
-        )
-        return cls(
-            body,
-            headers.after(
-                [
-                    ("Content-Type", "application/json"),
-                    ("Content-Length", str(len(body))),
-                    ("Remote-User", _plain(user.id)),
-                    ("Remote-Email", _plain(email)),
-                    ("Remote-Groups", _plain(role)),
-                ]
-            ),
-            (user.id, email, role),
-        )
-
-
-class _CachedResponse(NamedTuple):
-    """What the cookies of a request were answered, and what by."""
-
-    cookie_name: str | None
-    known: CachedSession
-    shown: _UserResponse
-
-
 class ForwardAuth:
-    """Answers verify, and hands all other requests to `application`."""
+    """Answers verify, and passes all other requests to `application`."""
 
     def __init__(
         self,
         application: WSGIApplication,
         mechanism: Callable[[], Auth | None],
-        signer: Signing | None,
+        signer: IdentitySigner | None,
         headers: ResponseHeaders,
+        cache: ResponseCache,
     ) -> None:
-        """Stand before `application`; `mechanism` is asked each time."""
-        self._application = add_headers(application, headers)
+        """Stand before `application`, which sets its headers itself.
+
+        `mechanism` returns the current mechanism.
+        """
+        self._application = application
         self._headers = headers
         self._mechanism = mechanism
         self._login_url = settings.LOGIN_URL.read()
         self._return_hosts = settings.ALLOWED_RETURN_HOSTS.read()
         self._signer = signer
-        self._kept: dict[str, _CachedResponse] = {}
+        self._cache = cache
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -117,102 +67,70 @@ class ForwardAuth:
         if environ["PATH_INFO"] not in _PATHS:
             return self._application(environ, start_response)
         environ[ROUTE_KEY] = PATH
-        answered: MinimalResponse | IdentityResponse | None = None
+        response: MinimalResponse | IdentityResponse | None = None
         try:
-            answered = self._again(environ)
+            cached = self._cache.find(environ)
+            if cached is not None:
+                response = self._identify(cached, environ)
         except Exception:
-            # Whoever asks without what is kept learns what is wrong.
+            # The request without the cache meets it again, and reports it.
             pass
-        if answered is None:
-            answered = self._asked(VestibuleRequest(environ))
-        if isinstance(answered, MinimalResponse):
-            return add_headers(answered, self._headers)(
+        if response is None:
+            response = self._authenticate(VestibuleRequest(environ))
+        if isinstance(response, MinimalResponse):
+            return add_headers(response, self._headers)(
                 environ, start_response
             )
-        body, headers = answered
+        body, headers = response
         start_response("200 OK", headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
-    def _again(self, environ: dict[str, Any]) -> IdentityResponse | None:
-        """Return what the same cookies were answered, while that holds.
-
-        To read them once more takes longer than all the rest.
-        """
-        if (
-            environ["REQUEST_METHOD"] != "GET"
-            or "HTTP_AUTHORIZATION" in environ
-        ):
-            return None
-        kept = self._kept.get(environ.get("HTTP_COOKIE", ""))
-        if (
-            kept is None
-            or kept.cookie_name != settings.SESSION_NAME.read()
-            or not is_valid(self._mechanism(), kept.known)
-        ):
-            return None
-        return self._named(kept.shown, environ)
-
-    def _keep(
-        self,
-        environ: dict[str, Any],
-        known: CachedSession,
-        shown: "_UserResponse",
-    ) -> None:
-        """Keep what the cookies of a request were answered."""
-        cookies = environ.get("HTTP_COOKIE", "")
-        if len(cookies) <= MAX_COOKIE_HEADER_LENGTH:
-            if len(self._kept) >= MAX_CACHED_SESSIONS:
-                self._kept.clear()
-            self._kept[cookies] = _CachedResponse(
-                settings.SESSION_NAME.read(), known, shown
-            )
-
-    def _asked(
+    def _authenticate(
         self, request: VestibuleRequest
     ) -> MinimalResponse | IdentityResponse:
-        """Return the answer to a request, whatever happens."""
+        """Return the response to a request; never raise."""
         try:
-            return self._verified(request)
+            return self._decide(request)
         except VestibuleError as error:
             return errors.error_response(error, request)
         except Exception:
             return errors.internal_error_response(request)
 
-    def _verified(
+    def _decide(
         self, request: VestibuleRequest
     ) -> MinimalResponse | IdentityResponse:
-        """Return what names the user, or the answer to who has no name."""
+        """Return the response of the user, or the refusal."""
         auth = self._mechanism()
         start_request(auth, request)
         if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            refused = json_response({"error": "Method Not Allowed"}, 405)
-            refused.headers["Allow"] = "GET, HEAD"
-            return refused
+            response = json_response({"error": "Method Not Allowed"}, 405)
+            response.headers["Allow"] = "GET, HEAD"
+            return response
         decision = authenticate(auth, request)
         if decision.outcome is not Outcome.PASSED:
-            return self._refused(request)
-        shown = _UserResponse.of(decision.principal, self._headers)
+            return self._refuse(request)
+        found = UserResponse.of(decision.principal, self._headers)
         if decision.known is not None:
-            self._keep(request.environ, decision.known, shown)
-        return self._named(shown, request.environ)
+            self._cache.add(request.environ, decision.known, found)
+        return self._identify(found, request.environ)
 
-    def _named(
-        self, shown: "_UserResponse", environ: dict[str, Any]
+    def _identify(
+        self, user: UserResponse, environ: dict[str, Any]
     ) -> IdentityResponse:
-        """Return what names a user to who asks by `environ`."""
+        """Return the 200 response that identifies the user to the proxy."""
         token = ""
         if self._signer is not None:
             token = self._signer.token(
-                Identity(*shown.identity, _audience(environ))
+                Identity(*user.identity, _audience(environ))
             )
         own = self._headers.for_request(environ, is_page=False)
-        return shown.body, [*shown.headers, (HEADER, token), *own]
+        return user.body, [*user.verify_headers, (HEADER, token), *own]
 
-    def _refused(self, request: VestibuleRequest) -> MinimalResponse:
-        """Return the answer to a request that nobody is known by.
+    def _refuse(self, request: VestibuleRequest) -> MinimalResponse:
+        """Return the response to a request that identifies no user.
 
-        A page that a browser loads leads to the sign-in page, if sessions
-        can be had there at all; nothing else could follow it.
+        A browser that loads a page is redirected to the sign-in page, if
+        the mechanism has logins. Other clients could not follow that.
         """
         response = add_session_ended(
             json_response({"error": "Unauthorized"}, 401),
@@ -220,7 +138,7 @@ class ForwardAuth:
         )
         if (
             self._login_url is not None
-            and hasattr(request.mechanism, "create_session")
+            and request.sessions.has_login
             and _is_page_load(request)
         ):
             response.headers["Location"] = sign_in_url(
@@ -236,10 +154,10 @@ class ForwardAuth:
 
 
 def _is_page_load(request: VestibuleRequest) -> bool:
-    """Tell whether a browser will show the answer as a page.
+    """Return True if a browser will show the response as a page.
 
-    Browsers of today say so (Fetch Metadata); of others, what they accept
-    tells. A websocket begins with a GET too.
+    Current browsers send Fetch Metadata; for others `Accept` decides. A
+    websocket begins with a GET too.
     """
     environ = request.environ
     if "HTTP_UPGRADE" in environ:
@@ -253,7 +171,7 @@ def _is_page_load(request: VestibuleRequest) -> bool:
 def _forwarded(
     environ: dict[str, Any],
 ) -> tuple[str | None, str | None, str | None]:
-    """Return scheme, host and path that a trusted proxy was asked for."""
+    """Return the scheme, host and path that a trusted proxy forwards."""
     if not _is_from_proxy(environ):
         return None, None, None
     return (
@@ -269,19 +187,12 @@ def _audience(environ: dict[str, Any]) -> str:
     if _is_from_proxy(environ):
         host = environ.get("HTTP_X_FORWARDED_HOST")
     host = host or environ.get("HTTP_HOST") or ""
-    # Tokens are kept by it; no name is longer (RFC 1035, section 2.3.4).
+    # Tokens are cached by host; none is longer (RFC 1035, section 2.3.4).
     return host.lower() if len(host) <= MAX_HOST_LENGTH else ""
 
 
 def _is_from_proxy(environ: dict[str, Any]) -> bool:
-    """Tell whether a trusted proxy asks."""
+    """Return True if the request comes from a trusted proxy."""
     return network.is_trusted_peer(
         environ.get("REMOTE_ADDR"), settings.TRUSTED_PROXIES.read()
     )
-
-
-def _plain(text: str) -> str:
-    """Return `text` as a header may carry it."""
-    if text.isascii() and text.isprintable() and "%" not in text:
-        return text
-    return quote(text, safe=_PLAIN)

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""Who somebody is, signed for the applications behind the gate."""
+"""The signed identity of a user, for applications behind a proxy."""

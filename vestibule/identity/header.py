@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The header of a signed identity, where the settings want one."""
+"""The header of a signed identity, and what its tokens have in common."""
 
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -8,18 +8,18 @@ from vestibule.core import settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
-#: What tokens name as who made them, and how they are signed.
+#: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"
-#: How long a token is good for, to the second: whoever signs one for
-#: longer is not Vestibule.
-LIFETIME = timedelta(seconds=60)
-#: How long a copy of the public keys may be used.
+#: How long a token is valid, in whole seconds. Applications reject a token
+#: with a longer lifetime.
+TOKEN_LIFETIME = timedelta(seconds=60)
+#: How long an application may use its copy of the public keys.
 COPY_MAX_AGE = timedelta(minutes=5)
 
 
 class Identity(NamedTuple):
-    """Who somebody is, and the application that is told."""
+    """A user, and the application that the token is for."""
 
     subject: str
     email: str
@@ -28,8 +28,8 @@ class Identity(NamedTuple):
     audience: str
 
 
-class Signing(Protocol):
-    """What signs identities and tells by which keys."""
+class IdentitySigner(Protocol):
+    """Signs identities, and publishes the keys that check them."""
 
     def token(self, identity: Identity) -> str:
         """Return a token of `identity`; raise as the database does."""
@@ -38,10 +38,11 @@ class Signing(Protocol):
         """Return the keys that check tokens, as JSON Web Keys."""
 
 
-def open_signer() -> Signing | None:
-    """Return what signs identities, or `None` where the header is off.
+def open_signer() -> IdentitySigner | None:
+    """Return the signer of identities, or `None` if IDENTITY_HEADER is off.
 
-    What it needs takes a tenth of a second to import: only where wanted.
+    Its imports take a tenth of a second, so they are made only if it is on.
+    Raise `ConfigurationError` for a bad IDENTITY_SIGNING_KEY.
     """
     if not settings.IDENTITY_HEADER.read():
         return None

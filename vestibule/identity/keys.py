@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The keys that sign identities: which one signs, which are published.
+"""The keys that sign identities: which one signs, and which are published.
 
-Its law: a key is published before it signs and after it signed, for long
-enough that no application with a copy of the public keys, as old as they
-may be, meets a signature that it cannot check.
+A key is published before it signs and after it stops signing, long enough
+that no application with an old copy of the public keys meets a signature
+that it cannot check.
 """
 
 import base64
@@ -32,15 +32,15 @@ from vestibule.db import signing_keys
 from vestibule.db.signing_keys import StoredKey
 from vestibule.identity.header import COPY_MAX_AGE
 
-#: How long workers go on with the keys they have read from the database.
+#: How long a worker uses the keys that it has read from the database.
 KEY_REREAD_INTERVAL = timedelta(seconds=30)
-#: How long a key is published before it signs, and after another signs.
+#: How long a key is published before it signs, and after another does.
 KEY_OVERLAP = COPY_MAX_AGE + 2 * KEY_REREAD_INTERVAL
 
 
 @dataclass(frozen=True)
 class Key:
-    """A private key with the name that signatures call it by."""
+    """A private key with its key id (`kid`)."""
 
     id: str
     created_at: datetime
@@ -57,7 +57,7 @@ class Key:
 
 
 def new_key(now: datetime) -> StoredKey:
-    """Return a new key, to be stored."""
+    """Return a new key in the form in which it is stored."""
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -65,8 +65,11 @@ def new_key(now: datetime) -> StoredKey:
     return StoredKey(_thumbprint(private), now, pem.decode("ascii"))
 
 
-def private_key_of(pem: str) -> Ed25519PrivateKey:
-    """Return the Ed25519 key of a PKCS 8 text; raise `ValueError` if none."""
+def parse_private_key(pem: str) -> Ed25519PrivateKey:
+    """Return the Ed25519 key of a PKCS 8 text.
+
+    Raise `ValueError` if it is not one.
+    """
     try:
         private = load_pem_private_key(pem.encode("utf-8"), None)
     except (TypeError, ValueError):
@@ -76,21 +79,21 @@ def private_key_of(pem: str) -> Ed25519PrivateKey:
     return private
 
 
-def signing(keys: Sequence[Key], now: datetime) -> Key:
-    """Return which of `keys`, oldest first, signs at `now`.
+def select_signing_key(keys: Sequence[Key], now: datetime) -> Key:
+    """Return the key that signs at `now`, of `keys`, oldest first.
 
-    The newest that everybody has had the time to learn of, or the oldest
-    if there is none such.
+    It is the newest key that every application has had time to fetch, or
+    the oldest if there is none.
     """
     known = [key for key in keys if key.created_at + KEY_OVERLAP <= now]
     return known[-1] if known else keys[0]
 
 
-def published(keys: Sequence[Key], now: datetime) -> list[Key]:
-    """Return which of `keys`, oldest first, applications may need at `now`.
+def select_published_keys(keys: Sequence[Key], now: datetime) -> list[Key]:
+    """Return the keys that applications may need at `now`, oldest first.
 
-    A key that was superseded before the overlap began signs nothing that
-    anybody still accepts.
+    A key that was replaced before the overlap began has signed no token
+    that is still valid.
     """
     return [
         key
@@ -103,31 +106,31 @@ def published(keys: Sequence[Key], now: datetime) -> list[Key]:
 
 
 class KeyRing:
-    """The keys of this installation, read again now and then."""
+    """The keys of this installation, read again at intervals."""
 
     def __init__(self) -> None:
-        """Check a given key; raise `ConfigurationError` if it is bad."""
-        _given()
+        """Check a configured key; raise `ConfigurationError` if it is bad."""
+        _configured_keys()
         self._keys: list[Key] = []
         self._read_at: datetime | None = None
         self._reading = threading.Lock()
 
     def signing(self) -> Key:
         """Return the key that signs now; raise as the database does."""
-        return signing(self._known(), clock.now())
+        return select_signing_key(self._known(), clock.now())
 
     def published(self) -> list[Key]:
         """Return the keys whose public halves are published now."""
-        return published(self._known(), clock.now())
+        return select_published_keys(self._known(), clock.now())
 
     def _known(self) -> list[Key]:
-        """Return the keys, at most `REREAD` old; make the first of all."""
+        """Return the keys; read them if they are due, create the first."""
         now = clock.now()
         if self._is_fresh(now):
             return self._keys
         with self._reading:
             if not self._is_fresh(now):
-                self._keys = _given() or _opened(
+                self._keys = _configured_keys() or _load_keys(
                     signing_keys.all_keys()
                     or signing_keys.ensure_one(lambda: new_key(now))
                 )
@@ -135,7 +138,7 @@ class KeyRing:
             return self._keys
 
     def _is_fresh(self, now: datetime) -> bool:
-        """Tell whether what is known may be used at `now`."""
+        """Return True if the keys need not be read again at `now`."""
         read_at = self._read_at
         return (
             read_at is not None
@@ -144,91 +147,93 @@ class KeyRing:
 
 
 class KeyState(NamedTuple):
-    """What may be told of a key."""
+    """The public facts about a key."""
 
     id: str
-    #: `None` for a key that is given: only who gave it knows.
+    #: `None` for a configured key, whose age is unknown.
     since: datetime | None
     signs: bool
     published: bool
 
 
 def key_states() -> list[KeyState]:
-    """Return how the keys stand, oldest first; make none.
+    """Return the state of each key, oldest first; create none.
 
     Raise as the database does.
     """
     now = clock.now()
-    if given := _given():
+    if given := _configured_keys():
         return [KeyState(given[0].id, None, True, True)]
-    keys = _opened(signing_keys.all_keys())
+    keys = _load_keys(signing_keys.all_keys())
     return [
         KeyState(
             key.id,
             key.created_at,
-            key is signing(keys, now),
-            key in published(keys, now),
+            key is select_signing_key(keys, now),
+            key in select_published_keys(keys, now),
         )
         for key in keys
     ]
 
 
 def rotate(at_once: bool) -> str:
-    """Store a new key and return its id; drop those that nobody needs.
+    """Store a new key and return its id; delete keys that have expired.
 
-    It signs after `OVERLAP`; `at_once` drops all others, for the case that
-    somebody has got hold of them: what they signed is refused as soon as
-    applications fetch the keys again. Raise `BadSetting` where the key is
-    given by `IDENTITY_SIGNING_KEY`.
+    The new key signs after `KEY_OVERLAP`. `at_once` deletes all others,
+    for keys that were stolen: applications reject what these signed as
+    soon as they fetch the keys again. Raise `ConfigurationError` if
+    IDENTITY_SIGNING_KEY is set.
     """
     if settings.IDENTITY_SIGNING_KEY.read() is not None:
         raise ConfigurationError(
             "IDENTITY_SIGNING_KEY", "is set: change the key there"
         )
     now = clock.now()
-    keys = _opened(signing_keys.all_keys())
-    kept = [] if at_once else [key.id for key in published(keys, now)]
+    keys = _load_keys(signing_keys.all_keys())
+    kept = (
+        [] if at_once else [key.id for key in select_published_keys(keys, now)]
+    )
     new = new_key(now)
     signing_keys.replace(new, [key.id for key in keys if key.id not in kept])
     return new.id
 
 
-def _opened(stored: Iterable[StoredKey]) -> list[Key]:
-    """Return `stored` keys as what signs."""
+def _load_keys(stored: Iterable[StoredKey]) -> list[Key]:
+    """Return `stored` keys as keys that can sign."""
     return [
-        Key(key.id, key.created_at, private_key_of(key.private_key))
+        Key(key.id, key.created_at, parse_private_key(key.private_key))
         for key in stored
     ]
 
 
-def _given() -> list[Key]:
-    """Return the key that a setting gives, alone, or nothing.
+def _configured_keys() -> list[Key]:
+    """Return the key of IDENTITY_SIGNING_KEY, or no key.
 
-    Raise `BadSetting` if it is no Ed25519 key.
+    Raise `ConfigurationError` if it is not an Ed25519 key.
     """
     pem = settings.IDENTITY_SIGNING_KEY.read()
     if pem is None:
         return []
     try:
-        private = private_key_of(pem)
+        private = parse_private_key(pem)
     except ValueError as error:
         raise ConfigurationError("IDENTITY_SIGNING_KEY", str(error)) from None
     return [Key(_thumbprint(private), clock.now(), private)]
 
 
 def _public_members(private: Ed25519PrivateKey) -> dict[str, str]:
-    """Return what a JSON Web Key of the public half must have."""
+    """Return the required members of the public JSON Web Key."""
     raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
 
 
 def _thumbprint(private: Ed25519PrivateKey) -> str:
-    """Return the name of a key: its thumbprint (RFC 7638)."""
+    """Return the id of a key: its thumbprint (RFC 7638)."""
     members: Any = _public_members(private)
     canonical = orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
     return _base64url(hashlib.sha256(canonical).digest())
 
 
 def _base64url(raw: bytes) -> str:
-    """Return `raw` in the alphabet of JOSE, without padding (RFC 7515)."""
+    """Return `raw` in base64url without padding (RFC 7515)."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
-"""The header of a signed identity, where the settings want one.
+"""Signed identities: short-lived JSON Web Tokens (RFC 7519).
 
-Signed identities: short-lived JSON Web Tokens (RFC 7519).
-
-Its law: a token is for one application and one minute. It is signed once
-and handed out again while most of its minute is left: a signature takes
-longer than all the rest of the answer.
+A token is for one application and valid for one minute. It is reused while
+most of that minute is left, because signing takes longer than all the rest
+of the response.
 """
 
 from datetime import datetime, timedelta
@@ -13,18 +11,23 @@ from datetime import datetime, timedelta
 import jwt
 
 from vestibule.core import clock
-from vestibule.identity.header import ALGORITHM, ISSUER, LIFETIME, Identity
+from vestibule.identity.header import (
+    ALGORITHM,
+    ISSUER,
+    TOKEN_LIFETIME,
+    Identity,
+)
 from vestibule.identity.keys import KeyRing
 
-#: How long it is handed out; what is left then is for the way and for
-#: clocks that disagree.
+#: How long a token is reused; the rest of its minute allows for the network
+#: and for clocks that differ.
 REUSE_TIME = timedelta(seconds=45)
-#: Tokens that are kept at once: some hundred bytes each.
+#: Some hundred bytes each.
 MAX_CACHED_TOKENS = 10_000
 
 
 class Signer:
-    """Signs identities, each at most once while its token is fresh."""
+    """Signs identities, and reuses a token while it is fresh."""
 
     def __init__(self, ring: KeyRing) -> None:
         """Sign with the keys of `ring`."""
@@ -34,12 +37,12 @@ class Signer:
     def token(self, identity: Identity) -> str:
         """Return a token of `identity`; raise as the database does."""
         now = clock.now()
-        kept = self._tokens.get(identity)
-        if kept is not None and kept[0] <= now < kept[0] + REUSE_TIME:
-            return kept[1]
+        cached = self._tokens.get(identity)
+        if cached is not None and cached[0] <= now < cached[0] + REUSE_TIME:
+            return cached[1]
         token = self._signed(identity, now)
         if len(self._tokens) >= MAX_CACHED_TOKENS:
-            # All at once: to look for the oldest costs more than to sign.
+            # All at once: finding the oldest costs more than signing.
             self._tokens.clear()
         self._tokens[identity] = now, token
         return token
@@ -57,7 +60,7 @@ class Signer:
                 "sub": identity.subject,
                 "aud": identity.audience,
                 "iat": now,
-                "exp": now + LIFETIME,
+                "exp": now + TOKEN_LIFETIME,
                 "email": identity.email,
                 "role": identity.role,
             },

@@ -20,8 +20,8 @@ MECHANISMS: dict[str, type[Auth]] = {
 def mechanism_for(auth_type: str | None) -> type[Auth] | None:
     """Return the class that `auth_type` names; `None` for none at all.
 
-    Raise `BadSetting` for an unknown name: a typing error must not leave
-    the doors open, nor guarded by something else.
+    Raise `ConfigurationError` for an unknown name: after a typing error
+    the service must not start open, or with another mechanism.
     """
     if auth_type is None:
         return None

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The base of all mechanisms: which paths are guarded, what a request has."""
+"""The base mechanism: which paths need authentication, and credentials."""
 
 from typing import Any, List, Optional, TypeVar
 
@@ -8,19 +8,19 @@ from vestibule.sessions import cookie
 
 
 class Auth:
-    """A mechanism that guards paths and knows nobody.
+    """A mechanism that protects paths and identifies no user.
 
-    It takes requests of any Flask application, or anything else that has
-    `headers` or `cookies` with a `.get()`.
+    It accepts requests of any Flask application, and other objects that
+    have `headers` or `cookies` with a `.get()`.
     """
 
     def require_auth(
         self, path: Optional[str], excluded_paths: Optional[List[str]]
     ) -> bool:
-        """Tell whether `path` needs authentication.
+        """Return True if `path` needs authentication.
 
-        It does not if it equals an excluded path, a slash at the end
-        making no difference, or begins as one that ends with `*`.
+        It does not if it equals an excluded path, with or without a slash
+        at the end, or if it starts with one that ends with `*`.
         """
         if path is None or not excluded_paths:
             return True
@@ -46,7 +46,7 @@ class Auth:
     def session_cookie(self, request: Any = None) -> Optional[str]:
         """Return the value of the session cookie of `request`, or `None`.
 
-        `SESSION_NAME` says at each call which cookie that is.
+        `SESSION_NAME`, which names the cookie, is read at each call.
         """
         name = settings.SESSION_NAME.read()
         if request is None or name is None:
@@ -58,5 +58,5 @@ class Auth:
         self, request: Any = None
     ) -> Optional[TypeVar("User")]:  # type: ignore[valid-type]
         # fmt: on
-        """Return the user that `request` comes from: here, nobody."""
+        """Return the user of `request`: here always `None`."""
         return None

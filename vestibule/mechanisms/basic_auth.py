@@ -6,6 +6,8 @@ import binascii
 from typing import Any, Optional, Tuple
 
 from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.permissions import Actor
+from vestibule.core.client_info import current_client
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
 
@@ -13,9 +15,9 @@ _SCHEME = "Basic "
 
 
 class BasicAuth(Auth):
-    """Knows users by the `Authorization: Basic` header."""
+    """Authenticates users by the `Authorization: Basic` header."""
 
-    #: What a 401 asks for (RFC 7617).
+    #: The scheme of the challenge in a 401 (RFC 7617).
     scheme = "Basic"
 
     def extract_base64_authorization_header(
@@ -31,7 +33,7 @@ class BasicAuth(Auth):
     def decode_base64_authorization_header(
         self, base64_authorization_header: Optional[str]
     ) -> Optional[str]:
-        """Return the UTF-8 text that the Base64 stands for, or `None`."""
+        """Return the UTF-8 text that the Base64 encodes, or `None`."""
         if not isinstance(base64_authorization_header, str):
             return None
         try:
@@ -44,9 +46,9 @@ class BasicAuth(Auth):
     def extract_user_credentials(
         self, decoded_base64_authorization_header: Optional[str]
     ) -> Tuple[Optional[str], Optional[str]]:
-        """Return email and password, parted at the first colon.
+        """Return email and password, split at the first colon.
 
-        A password may have colons of its own, and is taken as it stands.
+        A password may contain colons, and is not changed.
         """
         if not isinstance(decoded_base64_authorization_header, str):
             return None, None
@@ -62,7 +64,9 @@ class BasicAuth(Auth):
         if not isinstance(user_email, str) or not isinstance(user_pwd, str):
             return None
         found = User.search({"email": user_email})
-        return check_credentials(found, user_email, user_pwd)
+        return check_credentials(
+            found, user_email, user_pwd, actor=Actor.at(current_client())
+        )
 
     def current_user(self, request: Any = None) -> Optional[User]:
         """Return the user whose credentials `request` has, or `None`."""

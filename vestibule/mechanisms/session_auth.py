@@ -12,7 +12,6 @@ from vestibule.core.errors import VestibuleError
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import (
     Limits,
     expiry_reason,
@@ -20,19 +19,23 @@ from vestibule.sessions.lifetime import (
     seconds,
 )
 from vestibule.sessions.memory import Memory, MemoryStore
-from vestibule.sessions.session import EndReason, Session
+from vestibule.sessions.session import EndReason, Session, new_session_id
 from vestibule.sessions.store import SessionStore
 
 _log = logging.getLogger(__name__)
 
 
 class SessionAuth(Auth):
-    """Knows users by a session id in a cookie."""
+    """Authenticates users by a session id in a cookie."""
+
+    #: As `SessionMechanism` asks: users log in, and `store` has the sessions.
+    has_login = True
+    has_store = True
 
     #: The sessions of this process: user ids by session id.
     user_id_by_session_id: Dict[str, Any] = {}
 
-    #: What is known of these sessions beside their users.
+    #: More about these sessions than their users.
     _memory: ClassVar[Memory] = Memory()
 
     @property
@@ -43,7 +46,7 @@ class SessionAuth(Auth):
     def create_session(self, user_id: Optional[str] = None) -> Optional[str]:
         """Begin a session of `user_id` and return its id.
 
-        `None`, and no session, for anything that is no string.
+        Return `None`, and begin no session, unless it is a string.
         """
         if not isinstance(user_id, str):
             return None
@@ -69,19 +72,19 @@ class SessionAuth(Auth):
             return User.get(user_id)
 
     def destroy_session(self, request: Any = None) -> bool:
-        """End the session that the cookie names; tell if there was one."""
+        """End the session of the cookie; return True if there was one."""
         session_id = self.session_cookie(request)
         if session_id is None:
             return False
         if self.user_id_for_session_id(session_id) is None:
             return False
-        # Of two logouts at once, the later one finds nothing to delete.
+        # Of two logouts at the same time, the later one deletes nothing.
         return self.store.end(session_id, EndReason.LOGGED_OUT)
 
     def owner_of(
         self, session_id: str, session: Session | None
     ) -> Optional[str]:
-        """Return the user id of a session that is live, and note its use."""
+        """Return the user id of a live session, and record its use."""
         if session is None:
             return None
         now, limits = self.now(), self.limits()
@@ -91,14 +94,15 @@ class SessionAuth(Auth):
             try:
                 self.store.touch(session_id, now)
             except VestibuleError as error:
-                # A full disk must not keep people out of what they read.
+                # A full disk must not refuse requests that only read.
                 _log.warning("a use was not noted: %s", error)
         return session.user_id
 
     def why_refused(self, request: Any) -> Optional[EndReason]:
-        """Return why the session of the cookie is not live any more.
+        """Return why the session of the cookie is no longer live.
 
-        `None` if there never was one: only who has the secret is told.
+        `None` if there never was one: only a client that has the secret
+        session id is told.
         """
         session_id = self.session_cookie(request)
         if session_id is None:
@@ -116,16 +120,16 @@ class SessionAuth(Auth):
         return self._limits
 
     def now(self) -> datetime:
-        """Return the moment by which sessions are judged."""
+        """Return the time by which the age of sessions is judged."""
         return clock.now()
 
     def purge_expired(self) -> int:
-        """Drop the sessions that are dead; return how many there were."""
+        """Delete expired sessions; return how many there were."""
         return self.store.purge(self.limits(), self.now())
 
     @cached_property
     def _limits(self) -> Limits:
-        """Read the limits that every mechanism obeys, once."""
+        """Read the limits that apply under every mechanism, once."""
         return Limits(
             max_age=seconds(settings.SESSION_MAX_AGE.read()),
             idle=seconds(settings.SESSION_IDLE_TIMEOUT.read()),
@@ -133,7 +137,7 @@ class SessionAuth(Auth):
         )
 
     def _keep(self, session_id: str, entry: Any) -> None:
-        """Put a new entry into the dictionary, and make its record."""
+        """Put a new entry into the dictionary, and create its record."""
         with self._memory.lock:
             self.user_id_by_session_id[session_id] = entry
             MemoryStore(self.user_id_by_session_id, self._memory).add(

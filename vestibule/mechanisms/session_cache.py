@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Sessions that were found live a moment ago, and need no second look.
+"""A cache of sessions that were valid a moment ago.
 
-Its law: what is remembered counts only while nothing at all was written
-to the database since, by whomever, and before any limit of the session:
-so an ended session is out at the next request, on every worker. It saves
-the look-up and nothing else; the rules of lifetime stand where they do.
+Invariant: a cached session counts only while nothing at all was written to
+the database since, by any process, and before any limit of the session. So
+a session that ended is refused at the next request, on every worker. The
+cache saves the query and nothing else; the rules of a session's lifetime
+are in `vestibule.sessions.lifetime`.
 """
 
 from collections.abc import Hashable
@@ -19,56 +20,56 @@ from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.lifetime import Limits, unchanged_until
 
-#: The methods that decide whose a request is, as they are written.
-_RULES = (
+#: The methods that decide which user a request belongs to.
+_METHODS = (
     "current_user",
     "user_id_for_session_id",
     "session_cookie",
     "require_auth",
 )
-_WRITTEN = tuple(getattr(SessionDBAuth, name) for name in _RULES)
-_as_written = attrgetter(*_RULES)
-#: Sessions that are remembered at once: some kilobytes each.
+_ORIGINALS = tuple(getattr(SessionDBAuth, name) for name in _METHODS)
+_methods_of = attrgetter(*_METHODS)
+#: Sessions in the cache; each takes some kilobytes.
 MAX_CACHED_SESSIONS = 10_000
 
 
 class CachedSession(NamedTuple):
-    """Whose session it is, and for how long that need not be asked."""
+    """A session, its user, and the conditions under which both hold."""
 
     generation: Hashable
     since: datetime
     until: datetime
     limits: Limits
     user: User
-    #: What was made of the user, by name: as good as the rest.
+    session: UserSession
+    #: What was derived from the user, by name; valid for as long.
     made: dict[str, Any]
 
 
 class FoundUser(NamedTuple):
-    """The principal of a request, and what is remembered of it."""
+    """The user of a request, with the session and its cache entry if any."""
 
     user: Any
     known: CachedSession | None = None
+    session: UserSession | None = None
 
 
 _known: dict[str, CachedSession] = {}
 
 
 def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
-    """Find the principal of `request`, as `auth.current_user` would.
+    """Find the user of `request`, as `auth.current_user` would.
 
-    `session_id` is what its cookie has.
+    `session_id` is the value of its session cookie.
     """
-    if session_id is None or not _is_own(auth):
+    if session_id is None or not _is_original(auth):
         return FoundUser(auth.current_user(request))
     known = _known.get(session_id)
     if known is not None and _holds(auth, known, database().change_token()):
-        # Views may change what they are given.
-        return FoundUser(known.user.copy(), known)
-    # Before the look-up: what is written after it counts as later.
+        # Views may change the user that they are given.
+        return FoundUser(known.user.copy(), known, known.session)
+    # Read before the query: what is written after it counts as later.
     generation = database().change_token()
-    if generation is None:
-        return FoundUser(auth.current_user(request))
     now, limits = auth.now(), auth.limits()
     with IdentityMap():
         user = auth.current_user(request)
@@ -76,29 +77,46 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
     if user is None or session is None:
         _known.pop(session_id, None)
         return FoundUser(user)
+    if generation is None:
+        return FoundUser(user, session=session)
     if len(_known) >= MAX_CACHED_SESSIONS:
         _known.clear()
     until = unchanged_until(session, limits)
-    fresh = CachedSession(generation, now, until, limits, user.copy(), {})
+    fresh = CachedSession(
+        generation, now, until, limits, user.copy(), session, {}
+    )
     _known[session_id] = fresh
-    return FoundUser(user, fresh)
+    return FoundUser(user, fresh, session)
 
 
 def is_valid(auth: Any, known: CachedSession) -> bool:
-    """Tell whether `auth` would find again what is `known`.
+    """Return True if `auth` would find `known` again.
 
-    For the same cookies under the same name, and if it reads those as
-    here; then whoever keeps what was made of them need not ask.
+    This holds for the same cookies under the same cookie name, if `auth`
+    has the original methods.
     """
-    return _is_own(auth) and _holds(auth, known, database().change_token())
+    return _is_original(auth) and _holds(
+        auth, known, database().change_token()
+    )
+
+
+def needs_lookup(auth: Any, session_id: str) -> bool:
+    """Return True if `find_user` would query the database, or might wait.
+
+    This function itself never waits.
+    """
+    known = _known.get(session_id)
+    return known is None or not (
+        _is_original(auth) and _holds(auth, known, peek_change_token())
+    )
 
 
 def _holds(
     auth: SessionDBAuth, known: CachedSession, generation: Hashable | None
 ) -> bool:
-    """Tell whether nothing was written since, and no limit is reached.
+    """Return True if nothing was written since, and no limit is reached.
 
-    `generation` is what the database has by now.
+    `generation` is the database's current one.
     """
     return (
         known.generation == generation
@@ -107,25 +125,14 @@ def _holds(
     )
 
 
-def needs_lookup(auth: Any, session_id: str) -> bool:
-    """Tell whether `find_user` would look this session up, or might wait.
+def _is_original(auth: Any) -> bool:
+    """Return True if `auth` finds users by the original methods.
 
-    Nothing is asked here: who wants to know must not wait for an answer.
-    """
-    known = _known.get(session_id)
-    return known is None or not (
-        _is_own(auth) and _holds(auth, known, peek_change_token())
-    )
-
-
-def _is_own(auth: Any) -> bool:
-    """Tell whether `auth` finds users as it does where it is written.
-
-    Of subclasses, and where somebody put a method of theirs in the place
-    of one, the rules are not known here: they are asked each time.
+    A subclass, or an object or class with a replaced method, may use other
+    rules. Its methods are called for each request.
     """
     if type(auth) is not SessionDBAuth:
         return False
-    return _as_written(SessionDBAuth) == _WRITTEN and vars(
+    return _methods_of(SessionDBAuth) == _ORIGINALS and vars(
         auth
-    ).keys().isdisjoint(_RULES)
+    ).keys().isdisjoint(_METHODS)

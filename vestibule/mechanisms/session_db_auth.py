@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Sessions in the database: they outlive a restart, all processes see them."""
+"""Sessions in the database: shared by all processes, kept over restarts."""
 
 from typing import Any, Optional
 
 from vestibule.core import settings
 from vestibule.core.client_info import current_client
+from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
-from vestibule.sessions import new_session_id
 from vestibule.sessions.database import DatabaseStore
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 
 
@@ -46,10 +46,14 @@ class SessionDBAuth(SessionExpAuth):
         """Return the user id of a stored session still live, or `None`."""
         if not isinstance(session_id, str):
             return None
-        return self.owner_of(session_id, UserSession.find(session_id))
+        # A logout provides the session that authenticated its request.
+        session = IdentityMap.get(UserSession, session_id)
+        if session is None:
+            session = UserSession.find(session_id)
+        return self.owner_of(session_id, session)
 
     def destroy_session(self, request: Any = None) -> bool:
-        """Delete the session that the cookie names; tell if there was one."""
+        """Delete the session of the cookie; return True if there was one."""
         session_id = self.session_cookie(request)
         if session_id is None:
             return False

@@ -18,7 +18,7 @@ class SessionExpAuth(SessionAuth):
     """A `SessionAuth` whose sessions live `session_duration` seconds."""
 
     def __init__(self) -> None:
-        """Read `SESSION_DURATION`; no integer counts as 0: for ever."""
+        """Read `SESSION_DURATION`; 0, for ever, unless it is an integer."""
         duration = settings.SESSION_DURATION.read()
         if duration is None:
             _log.warning(
@@ -29,8 +29,8 @@ class SessionExpAuth(SessionAuth):
         self._purge_due: Optional[datetime] = None
 
     def create_session(self, user_id: Optional[str] = None) -> Optional[str]:
-        """Begin a session as the parent does, and date it."""
-        # Nobody may see it before it is dated: it would count as dead.
+        """Begin a session as the parent does, and add `created_at`."""
+        # Without `created_at` another thread would take it for expired.
         with self._memory.lock:
             session_id = super().create_session(user_id)
             if session_id is None:
@@ -47,7 +47,7 @@ class SessionExpAuth(SessionAuth):
     ) -> Optional[str]:
         """Return the user id of a session that is still live, or `None`.
 
-        Where sessions end, one without `created_at` is dead.
+        If sessions expire, one without `created_at` has expired.
         """
         if not isinstance(session_id, str):
             return None
@@ -59,7 +59,7 @@ class SessionExpAuth(SessionAuth):
         return self.owner_of(session_id, self.store.find(session_id))
 
     def limits(self) -> Limits:
-        """Return the limits, with the one that `session_duration` sets."""
+        """Return the limits, including `session_duration`."""
         known = self._dated_limits
         if known is None or known[0] != self.session_duration:
             dated = replace(
@@ -69,14 +69,14 @@ class SessionExpAuth(SessionAuth):
         return known[1]
 
     def now(self) -> datetime:
-        """Return the moment by which sessions are judged."""
+        """Return the time by which the age of sessions is judged."""
         return datetime.now(timezone.utc)
 
     def purge_when_due(self) -> None:
         """Purge once per `SESSION_PURGE_INTERVAL`.
 
-        New sessions see to it, so that memory does not grow in a program
-        that only imports this class and runs no server of ours.
+        `create_session` calls it, so that memory does not grow in a program
+        that imports this class and does not run the service.
         """
         now = self.now()
         if self._purge_due is None or now >= self._purge_due:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What is counted while the service runs: answers, and events.
+"""Counters of one process: its responses and its security events.
 
-Its law: counting must not be felt. Each thread counts in a dictionary of
-its own, without a lock; whoever wants to know adds them up.
+Each thread counts in its own dictionary without a lock, and a scrape adds
+them up, so that counting costs a request almost nothing.
 """
 
 import os
@@ -14,7 +14,7 @@ from weakref import ref
 from vestibule.core import clock
 from vestibule.core.threads import Once
 
-#: Upper bounds, in seconds, of the classes that durations fall into.
+#: Upper bounds of the histogram of durations, in seconds.
 DURATION_BUCKETS = (
     0.001,
     0.0025,
@@ -31,54 +31,58 @@ DURATION_BUCKETS = (
 )
 
 
-#: What answers are told apart by: method, route, status, and the index of
-#: the first of `BOUNDS` that the duration is not above. A plain tuple is
-#: made in a fifth of the time of one with names.
+#: Method, route, status, and the index of the first of `DURATION_BUCKETS`
+#: that the duration does not exceed. A plain tuple is made in a fifth of the
+#: time of a named one.
 RequestKey = tuple[str, str, str, int]
 #: The name of an event of the security log.
 EventKey = tuple[str]
-#: How often, and for how many seconds together.
-Sums = dict[RequestKey | EventKey, list[float]]
+#: The number and the total seconds of each key.
+Totals = dict[RequestKey | EventKey, list[float]]
 
 
-class _Mark:
-    """What lives as long as the thread that has it."""
+class _ThreadMarker:
+    """An object that lives as long as the thread that holds it."""
 
 
 class Counters:
-    """Counts what the threads of one process do."""
+    """Counts the responses and events of all threads of a process."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin with no counts."""
         self._own = threading.local()
-        self._adding = threading.Lock()
-        self._threads: list[tuple[ref[_Mark], Sums]] = []
-        self._ended: Sums = {}
+        self._threads_lock = threading.Lock()
+        self._threads: list[tuple[ref[_ThreadMarker], Totals]] = []
+        self._ended: Totals = {}
 
-    def answered(
+    def count_response(
         self, method: str, route: str, status: str, began: float
     ) -> None:
-        """Count an answer to a request of the monotonic moment `began`."""
+        """Count a response.
+
+        `began` is the moment of the monotonic clock, in seconds, at which
+        its request arrived.
+        """
         seconds = clock.monotonic() - began
         bound = bisect_left(DURATION_BUCKETS, seconds)
         self._count((method, route, status, bound), seconds)
 
-    def happened(self, event: str) -> None:
+    def count_event(self, event: str) -> None:
         """Count an event of the security log."""
         self._count((event,), 0.0)
 
-    def sums(self) -> Sums:
-        """Return what all threads have counted until now."""
-        with self._adding:
+    def totals(self) -> Totals:
+        """Return the counts of all threads until now."""
+        with self._threads_lock:
             counted = [self._ended, *(own for _, own in self._threads)]
-            # `list` of the items is one step that no thread comes between.
+            # `list` of the items is atomic: no other thread runs in between.
             return sum_counts(list(own.items()) for own in counted)
 
     def _count(self, key: RequestKey | EventKey, seconds: float) -> None:
-        """Add one to what this thread has counted of `key`."""
-        own = getattr(self._own, "sums", None)
+        """Add one to this thread's count of `key`."""
+        own = getattr(self._own, "totals", None)
         if own is None:
-            own = self._join()
+            own = self._register_thread()
         known = own.get(key)
         if known is None:
             own[key] = [1, seconds]
@@ -86,16 +90,16 @@ class Counters:
             known[0] += 1
             known[1] += seconds
 
-    def _join(self) -> Sums:
-        """Let this thread count too, and keep what ended ones counted.
+    def _register_thread(self) -> Totals:
+        """Give this thread its counts, and keep those of ended threads.
 
-        A thread that Python did not start, as those of a server, counts as
-        alive for ever: what goes with it tells that it ended.
+        `threading` never reports the end of a thread that Python did not
+        start, like the server's; its thread-local marker disappears.
         """
-        own: Sums = {}
-        mark = self._own.mark = _Mark()
-        self._own.sums = own
-        with self._adding:
+        own: Totals = {}
+        mark = self._own.mark = _ThreadMarker()
+        self._own.totals = own
+        with self._threads_lock:
             alive = []
             for of_thread, sums in self._threads:
                 if of_thread() is not None:
@@ -110,9 +114,9 @@ class Counters:
 
 def sum_counts(
     counted: Iterable[Iterable[tuple[RequestKey | EventKey, list[float]]]],
-) -> Sums:
-    """Return the sums of what several have counted."""
-    total: Sums = {}
+) -> Totals:
+    """Return the sum of several counts."""
+    total: Totals = {}
     for items in counted:
         for key, (times, seconds) in items:
             known = total.setdefault(key, [0, 0.0])
@@ -123,9 +127,9 @@ def sum_counts(
 
 @Once
 def counters() -> Counters:
-    """Return what this process counts."""
+    """Return the counters of this process."""
     return Counters()
 
 
-# What the parent counted is the parent's to tell.
+# A child must not report its parent's counts again.
 os.register_at_fork(after_in_child=counters.cache_clear)

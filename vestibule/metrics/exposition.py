@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The metrics of the service, in the text format that Prometheus reads.
+"""The metrics of the service, in the Prometheus text format.
 
-Its law: a label has a route, a method, a status or the name of an event:
-a few hundred values at most, none of which comes from a client or names a
+A label is a route, a method, a status or the name of an event: at most a
+few hundred values, none of which comes from a client or identifies a
 person.
 """
 
@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from vestibule.metrics import worker_exits
 from vestibule.metrics.counters import DURATION_BUCKETS
-from vestibule.metrics.multiprocess import PooledCounts, pooled_counts
+from vestibule.metrics.multiprocess import ServerCounts, server_counts
 
 
 class Metric(NamedTuple):
-    """A metric: its kind, its labels and what it tells."""
+    """A metric: its name, type, labels and help text."""
 
     name: str
     kind: str
     labels: tuple[str, ...]
-    meaning: str
+    help_text: str
 
 
 REQUESTS = Metric(
@@ -55,41 +55,41 @@ WORKER_EXITS = Metric(
 )
 
 #: Every metric, in the order in which the documentation lists them.
-ALL = (REQUESTS, DURATIONS, EVENTS, WORKERS, WORKER_EXITS)
+ALL_METRICS = (REQUESTS, DURATIONS, EVENTS, WORKERS, WORKER_EXITS)
 
 
 def exposition() -> tuple[bytes, str]:
-    """Return all metrics as a scrape reads them, and the kind of content.
+    """Return the body of a scrape with all metrics, and its content type.
 
-    What writes them is loaded at the first scrape: it takes a while.
+    prometheus-client is imported at the first scrape, because that is slow.
     """
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(pooled_counts()))
+    registry.register(_Collector(server_counts()))
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 class _Collector:
-    """Gives a registry what was counted."""
+    """Gives a registry the counts of the server."""
 
-    def __init__(self, pooled: PooledCounts) -> None:
-        """Keep what is to be told."""
-        self._pooled = pooled
+    def __init__(self, server: ServerCounts) -> None:
+        """Report the counts of `server`."""
+        self._server = server
 
     def collect(self) -> Iterator[Any]:
         """Yield each metric with its samples."""
         from prometheus_client import core
 
         requests = core.CounterMetricFamily(
-            REQUESTS.name, REQUESTS.meaning, labels=REQUESTS.labels
+            REQUESTS.name, REQUESTS.help_text, labels=REQUESTS.labels
         )
         durations = core.HistogramMetricFamily(
-            DURATIONS.name, DURATIONS.meaning, labels=DURATIONS.labels
+            DURATIONS.name, DURATIONS.help_text, labels=DURATIONS.labels
         )
         events = core.CounterMetricFamily(
-            EVENTS.name, EVENTS.meaning, labels=EVENTS.labels
+            EVENTS.name, EVENTS.help_text, labels=EVENTS.labels
         )
         for labels, times in sorted(self._requests().items()):
             requests.add_metric(labels, times)
@@ -99,28 +99,28 @@ class _Collector:
             events.add_metric([name], times)
         yield from (requests, durations, events)
         yield core.GaugeMetricFamily(
-            WORKERS.name, WORKERS.meaning, value=self._pooled.workers
+            WORKERS.name, WORKERS.help_text, value=self._server.workers
         )
         exits = core.CounterMetricFamily(
-            WORKER_EXITS.name, WORKER_EXITS.meaning
+            WORKER_EXITS.name, WORKER_EXITS.help_text
         )
-        # Under another server they are not seen: no sample, and not 0.
+        # Under another server the number is unknown: no sample, not 0.
         if (number := worker_exits.count()) is not None:
             exits.add_metric([], number)
         yield exits
 
     def _events(self) -> dict[str, float]:
-        """Return how often each event happened."""
+        """Return the number of each event."""
         return {
             key[0]: times
-            for key, (times, _) in self._pooled.sums.items()
+            for key, (times, _) in self._server.totals.items()
             if len(key) == 1
         }
 
     def _requests(self) -> dict[tuple[str, str, str], float]:
-        """Return the number of answers by method, route and status."""
+        """Return the number of responses by method, route and status."""
         found: dict[tuple[str, str, str], float] = {}
-        for key, (times, _) in self._pooled.sums.items():
+        for key, (times, _) in self._server.totals.items():
             if len(key) == 4:
                 labels = key[:3]
                 found[labels] = found.get(labels, 0) + times
@@ -129,13 +129,13 @@ class _Collector:
     def _durations(
         self,
     ) -> dict[str, tuple[list[tuple[str, float]], float]]:
-        """Return for each route its cumulated classes and all seconds."""
-        classes: dict[str, list[float]] = {}
+        """Return the cumulative buckets and total seconds of each route."""
+        buckets_by_route: dict[str, list[float]] = {}
         seconds: dict[str, float] = {}
-        for key, (times, spent) in self._pooled.sums.items():
+        for key, (times, spent) in self._server.totals.items():
             if len(key) == 4:
                 _, route, _, bound = key
-                counts = classes.setdefault(
+                counts = buckets_by_route.setdefault(
                     route, [0] * (len(DURATION_BUCKETS) + 1)
                 )
                 counts[bound] += times
@@ -149,5 +149,5 @@ class _Collector:
                 ],
                 seconds[route],
             )
-            for route, counts in classes.items()
+            for route, counts in buckets_by_route.items()
         }

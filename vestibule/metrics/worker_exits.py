@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: Exit codes of a worker that another process asked to end.
-_ASKED_FOR = (0, -signal.SIGTERM)
+_EXPECTED_EXIT_CODES = (0, -signal.SIGTERM)
 _counting = threading.Lock()
 #: The number of exits, shared by the processes of a server; `None` in a
 #: process that belongs to no server.
@@ -27,7 +27,7 @@ def cause_of(exit_code: int) -> str | None:
     `exit_code` is negative where a signal ended it. Return `None` if it
     ended as a process does that was asked to.
     """
-    if exit_code in _ASKED_FOR:
+    if exit_code in _EXPECTED_EXIT_CODES:
         return None
     if exit_code > 0:
         return f"exit code {exit_code}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What an application of somebody's own needs to know who its users are.
+"""Adapters by which other applications learn who their users are.
 
-Its law: whoever cannot be named is nobody, and where nobody can tell, the
-answer is 503: what fails here never opens a door. Importing what is for
-one framework needs no other.
+They fail closed: an unidentified request is anonymous; if the user cannot
+be determined, the response is 503. The module for one framework imports
+no other framework.
 """

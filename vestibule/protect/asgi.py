@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A middleware of ASGI 3, for Django, Starlette and all others.
+"""ASGI 3 middleware, for Django, Starlette and any other ASGI application.
 
-Its law: what is within sees a request or a websocket only after its user
-is known, in `scope["vestibule.principal"]`, and sees no header that names
-another.
+The application sees a request or a websocket only after its user is known,
+in `scope["vestibule.principal"]`, and sees no header by which a client
+could claim to be another user.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,11 +11,11 @@ from typing import Any
 
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import (
-    FAILURES,
+    BACKEND_ERRORS,
     Denial,
-    checked_roles,
     denial_for,
     denial_for_error,
+    validate_roles,
 )
 from vestibule.protect.request_headers import (
     from_scope,
@@ -33,18 +33,19 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: An extension of ASGI: a websocket may be refused by a status.
-_DENIAL = "websocket.http.response"
+#: The ASGI extension for denying a websocket with an HTTP response.
+_DENIAL_EXTENSION = "websocket.http.response"
 
 
 class Protection:
-    """An application that only those who are signed in get to.
+    """Middleware that lets only signed-in users reach an application.
 
-    `url` is that of a Vestibule, without it the installation of this
-    process is asked. With `audience`, the host of the application, the
-    signed identity of a gate counts instead of the cookie. With `roles`
-    one of them is needed. `optional` lets others pass as nobody, for an
-    application that decides for itself. `timeout` is in seconds.
+    `url` is the address of a Vestibule; without it, the installation of
+    this process is used. With `audience`, the host of the application, the
+    signed identity from forward authentication counts instead of the
+    cookie. `roles` requires one of these roles. `optional` lets anonymous
+    requests pass, for an application that decides itself. `timeout` is in
+    seconds.
     """
 
     def __init__(
@@ -57,84 +58,87 @@ class Protection:
         optional: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        """Stand before `app`; raise `InvalidValue`, `BadSetting`."""
+        """Wrap `app`; raise `InvalidValue` or `ConfigurationError`."""
         self._app = app
-        self._roles = checked_roles(roles) if roles else ()
+        self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
-        self._source = async_backend_for(url, audience, timeout)
+        self._backend = async_backend_for(url, audience, timeout)
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer the request of `scope`, or let it be answered."""
+        """Deny the request of `scope`, or pass it to the application."""
         kind = scope["type"]
         if kind == "lifespan":
             try:
                 await self._app(scope, receive, send)
             finally:
-                await self._source.close()
+                await self._backend.close()
             return
         if kind not in ("http", "websocket"):
-            raise ValueError(f"nobody can be known by {kind!r}")
-        refusal: Denial | None
+            raise ValueError(
+                f"cannot determine the user of a {kind!r} connection"
+            )
+        denial: Denial | None
         try:
-            principal = await find_principal(scope, self._source)
-        except FAILURES as error:
-            refusal = denial_for_error(error)
+            principal = await find_principal(scope, self._backend)
+        except BACKEND_ERRORS as error:
+            denial = denial_for_error(error)
         else:
-            refusal = denial_for(principal, self._roles, self._optional)
-        if refusal is None:
+            denial = denial_for(principal, self._roles, self._optional)
+        if denial is None:
             headers = without_identity_headers(scope["headers"])
             await self._app({**scope, "headers": headers}, receive, send)
         elif kind == "http":
             is_head = scope.get("method") == "HEAD"
-            await _refuse(refusal, send, "http.response", is_head)
+            await _deny(denial, send, "http.response", is_head)
         else:
-            await _refuse_websocket(refusal, scope, receive, send)
+            await _deny_websocket(denial, scope, receive, send)
 
 
 async def find_principal(
-    scope: MutableMapping[str, Any], source: AsyncBackend
+    scope: MutableMapping[str, Any], backend: AsyncBackend
 ) -> Principal | None:
-    """Return who sends a request, and note it; ask once for each.
+    """Return the user of a request, and keep it in its scope.
 
-    Raise `InvalidValue` or `VestibuleUnavailable`.
+    The backend is asked once per request. Raise `InvalidValue` or
+    `VestibuleUnavailable`.
     """
     if PRINCIPAL in scope:
         known: Principal | None = scope[PRINCIPAL]
         return known
-    presented = from_scope(scope, source.header)
+    header_value = from_scope(scope, backend.header)
     principal = (
-        None if presented is None else await source.principal(presented)
+        None if header_value is None else await backend.principal(header_value)
     )
     scope[PRINCIPAL] = principal
     return principal
 
 
-async def _refuse(
-    refusal: Denial, send: Send, kind: str, is_head: bool = False
+async def _deny(
+    denial: Denial, send: Send, kind: str, is_head: bool = False
 ) -> None:
-    """Answer in place of the application, by messages of this `kind`."""
+    """Send the denial, in messages of this `kind`."""
     await send(
         {
             "type": f"{kind}.start",
-            "status": refusal.status,
+            "status": denial.status,
             "headers": [
                 (name.lower().encode(), value.encode())
-                for name, value in refusal.all_headers.items()
+                for name, value in denial.all_headers.items()
             ],
         }
     )
-    body = b"" if is_head else refusal.body
+    body = b"" if is_head else denial.body
     await send({"type": f"{kind}.body", "body": body})
 
 
-async def _refuse_websocket(
-    refusal: Denial, scope: Scope, receive: Receive, send: Send
+async def _deny_websocket(
+    denial: Denial, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Refuse a websocket before it is one; servers answer 403 by default."""
+    """Deny a websocket in its handshake; servers then answer 403."""
     await receive()
-    if _DENIAL in (scope.get("extensions") or {}):
-        await _refuse(refusal, send, _DENIAL)
+    if _DENIAL_EXTENSION in (scope.get("extensions") or {}):
+        await _deny(denial, send, _DENIAL_EXTENSION)
     else:
         await send({"type": "websocket.close", "code": 1008})

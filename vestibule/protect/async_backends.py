@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Who knows the user of a request, for programs of coroutines.
+"""Backends that determine the user of a request, for asyncio programs.
 
-As in `sources`, and nothing here makes an event loop wait.
+They do what those in `backends` do and never block the event loop.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from vestibule.core.errors import VestibuleUnavailable
 from vestibule.core.extras import install_hint
 from vestibule.identity.header import HEADER
 from vestibule.protect.backends import open_in_process
-from vestibule.protect.identity import KeyCopy, Tokens, kid_of
+from vestibule.protect.identity import KeyCache, TokenReader, key_id_of
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
@@ -31,123 +31,124 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Threads that look sessions up; each keeps a connection to the database.
+#: Threads that look up sessions; each keeps a database connection.
 MAX_THREADS = 4
 
 
 class AsyncBackend(Protocol):
-    """What knows the user of a request."""
+    """Determines the user of a request."""
 
     @property
     def header(self) -> str:
-        """Return the name of the header by which people are known."""
+        """Return the name of the header that identifies the user."""
 
-    async def principal(self, presented: str) -> Principal | None:
-        """Return who presents this header, or `None`.
+    async def principal(self, header_value: str) -> Principal | None:
+        """Return the user that this header identifies, or `None`.
 
-        Raise `VestibuleUnavailable` where that cannot be learnt.
+        Raise `VestibuleUnavailable` if that cannot be determined.
         """
 
     async def close(self) -> None:
-        """Give up what is kept open."""
+        """Close all connections."""
 
 
 class AsyncRemoteVerifier:
-    """A Vestibule that is asked about each request."""
+    """Asks a Vestibule about each request."""
 
     header = COOKIE
 
-    def __init__(self, wire: "AsyncHTTPClient") -> None:
-        """Ask by `wire`."""
-        self._wire = wire
+    def __init__(self, client: "AsyncHTTPClient") -> None:
+        """Send requests by `client`."""
+        self._client = client
 
-    async def principal(self, presented: str) -> Principal | None:
-        """Return who verify names."""
+    async def principal(self, header_value: str) -> Principal | None:
+        """Return the user that the verify route names."""
         return parse_principal(
-            await self._wire.get(
-                VERIFY_PATH, {COOKIE: encode_header(presented)}
+            await self._client.get(
+                VERIFY_PATH, {COOKIE: encode_header(header_value)}
             )
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._wire.close()
+        await self._client.close()
 
 
 class AsyncTokenVerifier:
-    """The gate before the application, which signs who somebody is."""
+    """Reads the signed identity that forward authentication adds."""
 
     header = HEADER
 
-    def __init__(self, wire: "AsyncHTTPClient", audience: str) -> None:
-        """Fetch keys by `wire`; take tokens for `audience`."""
-        self._wire = wire
-        self._tokens = Tokens(audience)
-        self._keys = KeyCopy()
+    def __init__(self, client: "AsyncHTTPClient", audience: str) -> None:
+        """Fetch keys by `client`; accept tokens for `audience`."""
+        self._client = client
+        self._tokens = TokenReader(audience)
+        self._keys = KeyCache()
         self._fetching = asyncio.Lock()
 
-    async def principal(self, presented: str) -> Principal | None:
-        """Return who the token names."""
-        known = self._tokens.recall(presented, self._keys)
+    async def principal(self, header_value: str) -> Principal | None:
+        """Return the user that the token names."""
+        known = self._tokens.cached_principal(header_value, self._keys)
         if known is not None:
             return known
-        kid = kid_of(presented)
+        kid = key_id_of(header_value)
         if kid is None:
             return None
-        if self._keys.wants(kid):
+        if self._keys.needs_fetch(kid):
             await self._fetch(kid)
-        key = self._keys.find(kid)
-        return None if key is None else self._tokens.check(presented, key)
+        key = self._keys.get(kid)
+        return None if key is None else self._tokens.verify(header_value, key)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._wire.close()
+        await self._client.close()
 
     async def _fetch(self, kid: str) -> None:
-        """Fetch the keys, if nobody else has just done so.
+        """Fetch the keys, unless another task has just done so.
 
-        Where that fails the copy is used for as long as it may be.
+        If that fails, the cached keys are used until they expire.
         """
         async with self._fetching:
-            if not self._keys.wants(kid):
+            if not self._keys.needs_fetch(kid):
                 return
             try:
-                self._keys.take(
-                    parse_json(await self._wire.get(KEYS_PATH, {}))
+                self._keys.replace(
+                    parse_json(await self._client.get(KEYS_PATH, {}))
                 )
             except VestibuleUnavailable as error:
-                _log.warning("the keys were not fetched: %s", error)
-            self._keys.tried()
+                _log.warning("cannot fetch the signing keys: %s", error)
+            self._keys.record_attempt()
 
 
 class AsyncInProcess:
-    """The installation in process, without waiting for its database."""
+    """Uses the installation in process without blocking the loop."""
 
     header = COOKIE
 
-    def __init__(self, installation: "InProcess") -> None:
-        """Ask `installation`; start no thread yet."""
-        self._installation = installation
+    def __init__(self, in_process: "InProcess") -> None:
+        """Use `in_process`; start no thread yet."""
+        self._in_process = in_process
         self._threads = ThreadPoolExecutor(MAX_THREADS, "vestibule-protect")
         self._is_open = False
 
-    async def principal(self, presented: str) -> Principal | None:
-        """Return who it knows by these cookies.
+    async def principal(self, header_value: str) -> Principal | None:
+        """Return the user of these cookies.
 
-        A remembered session is found in less time than a thread takes to
-        be told of it. The first look-up may bring a schema up to date.
+        Finding a cached session takes less time than handing it to a
+        thread. The first look-up runs in a thread, because it may migrate
+        the database.
         """
-        request = self._installation.question(presented)
-        if self._is_open and self._installation.is_quick(request):
-            return self._installation.answer(request)
+        request = self._in_process.build_request(header_value)
+        if self._is_open and self._in_process.is_immediate(request):
+            return self._in_process.find_principal(request)
         found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._installation.answer, request
+            self._threads, self._in_process.find_principal, request
         )
         self._is_open = True
         return found
 
     async def close(self) -> None:
-        """Let the threads end, and have others if it is asked again."""
+        """Stop the threads; a later request starts others."""
         threads = self._threads
         self._threads = ThreadPoolExecutor(MAX_THREADS, "vestibule-protect")
         threads.shutdown(wait=False)
@@ -156,7 +157,10 @@ class AsyncInProcess:
 def async_backend_for(
     url: str | None, audience: str | None, timeout: float
 ) -> AsyncBackend:
-    """Return who is asked, as `source_for` does, for coroutines."""
+    """Return the backend that `backend_for` would, for asyncio programs.
+
+    Raise `ImportError` if aiohttp, which it needs for HTTP, is missing.
+    """
     if url is None:
         refuse_audience(audience)
         return AsyncInProcess(open_in_process())
@@ -164,7 +168,7 @@ def async_backend_for(
         from vestibule.protect.async_http_client import AsyncHTTPClient
     except ModuleNotFoundError as error:
         raise ImportError(install_hint(error, "fastapi")) from None
-    wire = AsyncHTTPClient(parse_address(url, timeout))
+    client = AsyncHTTPClient(parse_address(url, timeout))
     if audience is None:
-        return AsyncRemoteVerifier(wire)
-    return AsyncTokenVerifier(wire, audience)
+        return AsyncRemoteVerifier(client)
+    return AsyncTokenVerifier(client, audience)

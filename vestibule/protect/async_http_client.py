@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Questions to a Vestibule over HTTP, for programs of coroutines.
+"""The HTTP client that asks a Vestibule, for asyncio programs.
 
-Its law is that of `wire`: no redirect is followed, no cookie is kept, no
-body is read beyond its bound, and whatever goes wrong is
-`VestibuleUnavailable`.
+As in `http_client`, it follows no redirect, keeps no cookie and reads no
+body beyond its limit. Any failure is a `VestibuleUnavailable`.
 """
 
 import asyncio
@@ -13,40 +12,40 @@ import aiohttp
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.protect.verify_response import (
     FIXED_HEADERS,
-    KEPT_CONNECTIONS,
     MAX_BODY_BYTES,
+    MAX_IDLE_CONNECTIONS,
     ServiceAddress,
     VerifyResponse,
 )
 
-#: Bytes that are read at once.
-_PIECE = 16_384
+#: Bytes in one read.
+_READ_SIZE_BYTES = 16_384
 
 
 class AsyncHTTPClient:
-    """Connections of one event loop to one Vestibule, kept open."""
+    """Persistent connections of one event loop to one Vestibule."""
 
     def __init__(self, address: ServiceAddress) -> None:
-        """Open nothing yet: there may be no event loop."""
+        """Open no connection yet: there may be no event loop."""
         self._address = address
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, path: str, headers: dict[str, str]) -> VerifyResponse:
-        """Return the answer to one `GET`, all of it within the time limit.
+        """Return the response to one `GET`, read within the time limit.
 
         Raise `VestibuleUnavailable`.
         """
         try:
-            async with self._opened().get(
+            async with self._session_of_loop().get(
                 self._address.origin + self._address.prefix + path,
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                body = await _body_of(response)
+                body = await _read_body(response)
                 return VerifyResponse(
                     response.status,
-                    _joined(response.raw_headers),
+                    _join_headers(response.raw_headers),
                     body,
                 )
         except (
@@ -63,14 +62,14 @@ class AsyncHTTPClient:
         if session is not None:
             await session.close()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        """Return the session of the event loop that runs."""
+    def _session_of_loop(self) -> aiohttp.ClientSession:
+        """Return the session of the running event loop."""
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
             self._loop = loop
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=KEPT_CONNECTIONS),
-                # Else one user's cookies would go along with another's.
+                connector=aiohttp.TCPConnector(limit=MAX_IDLE_CONNECTIONS),
+                # A cookie jar would mix the cookies of users.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=FIXED_HEADERS,
                 timeout=aiohttp.ClientTimeout(total=self._address.timeout),
@@ -79,20 +78,20 @@ class AsyncHTTPClient:
         return self._session
 
 
-async def _body_of(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body, if it is short."""
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body; raise `VestibuleUnavailable` if it is too long."""
     body = b""
-    async for piece in response.content.iter_chunked(_PIECE):
+    async for piece in response.content.iter_chunked(_READ_SIZE_BYTES):
         body += piece
         if len(body) > MAX_BODY_BYTES:
-            # The connection cannot be used again: the rest is on its way.
+            # The connection cannot be reused: the rest is still to come.
             response.close()
-            raise VestibuleUnavailable("the answer was too long")
+            raise VestibuleUnavailable("the response is too long")
     return body
 
 
-def _joined(raw: tuple[tuple[bytes, bytes], ...]) -> dict[str, str]:
-    """Return headers by name, those that come twice joined by commas."""
+def _join_headers(raw: tuple[tuple[bytes, bytes], ...]) -> dict[str, str]:
+    """Return headers by name; repeated ones are joined by commas."""
     headers: dict[str, str] = {}
     for key, value in raw:
         name, text = key.decode("latin-1").lower(), value.decode("latin-1")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Who knows the user of a request, for programs of threads.
+"""Backends that determine the user of a request, for threaded programs.
 
-A Vestibule over HTTP, the keys of one, or the installation in process:
-they know people by one header, and are asked in one way.
+There are three: a Vestibule asked over HTTP, its signed identity, or the
+installation in process. Each reads one header, by the same interface.
 """
 
 import logging
@@ -13,7 +13,7 @@ from vestibule.core.errors import VestibuleUnavailable
 from vestibule.core.extras import install_hint
 from vestibule.identity.header import HEADER
 from vestibule.protect.http_client import HTTPClient
-from vestibule.protect.identity import KeyCopy, Tokens, kid_of
+from vestibule.protect.identity import KeyCache, TokenReader, key_id_of
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
@@ -32,84 +32,86 @@ _log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """What knows the user of a request."""
+    """Determines the user of a request."""
 
     @property
     def header(self) -> str:
-        """Return the name of the header by which people are known."""
+        """Return the name of the header that identifies the user."""
 
-    def principal(self, presented: str) -> Principal | None:
-        """Return who presents this header, or `None`.
+    def principal(self, header_value: str) -> Principal | None:
+        """Return the user that this header identifies, or `None`.
 
-        Raise `VestibuleUnavailable` where that cannot be learnt.
+        Raise `VestibuleUnavailable` if that cannot be determined.
         """
 
     def close(self) -> None:
-        """Give up what is kept open."""
+        """Close all connections."""
 
 
 class RemoteVerifier:
-    """A Vestibule that is asked about each request."""
+    """Asks a Vestibule about each request."""
 
     header = COOKIE
 
-    def __init__(self, wire: HTTPClient) -> None:
-        """Ask by `wire`."""
-        self._wire = wire
+    def __init__(self, client: HTTPClient) -> None:
+        """Send requests by `client`."""
+        self._client = client
 
-    def principal(self, presented: str) -> Principal | None:
-        """Return who verify names."""
+    def principal(self, header_value: str) -> Principal | None:
+        """Return the user that the verify route names."""
         return parse_principal(
-            self._wire.get(VERIFY_PATH, {COOKIE: encode_header(presented)})
+            self._client.get(
+                VERIFY_PATH, {COOKIE: encode_header(header_value)}
+            )
         )
 
     def close(self) -> None:
         """Close the connections."""
-        self._wire.close()
+        self._client.close()
 
 
 class TokenVerifier:
-    """The gate before the application, which signs who somebody is."""
+    """Reads the signed identity that forward authentication adds."""
 
     header = HEADER
 
-    def __init__(self, wire: HTTPClient, audience: str) -> None:
-        """Fetch keys by `wire`; take tokens for `audience`."""
-        self._wire = wire
-        self._tokens = Tokens(audience)
-        self._keys = KeyCopy()
+    def __init__(self, client: HTTPClient, audience: str) -> None:
+        """Fetch keys by `client`; accept tokens for `audience`."""
+        self._client = client
+        self._tokens = TokenReader(audience)
+        self._keys = KeyCache()
         self._fetching = threading.Lock()
 
-    def principal(self, presented: str) -> Principal | None:
-        """Return who the token names."""
-        known = self._tokens.recall(presented, self._keys)
+    def principal(self, header_value: str) -> Principal | None:
+        """Return the user that the token names."""
+        known = self._tokens.cached_principal(header_value, self._keys)
         if known is not None:
             return known
-        kid = kid_of(presented)
+        kid = key_id_of(header_value)
         if kid is None:
             return None
-        if self._keys.wants(kid):
+        if self._keys.needs_fetch(kid):
             self._fetch(kid)
-        key = self._keys.find(kid)
-        return None if key is None else self._tokens.check(presented, key)
+        key = self._keys.get(kid)
+        return None if key is None else self._tokens.verify(header_value, key)
 
     def close(self) -> None:
         """Close the connections."""
-        self._wire.close()
+        self._client.close()
 
     def _fetch(self, kid: str) -> None:
-        """Fetch the keys, if no other thread has just done so.
+        """Fetch the keys, unless another thread has just done so.
 
-        Where that fails the copy is used for as long as it may be.
+        If that fails, the cached keys are used until they expire.
         """
         with self._fetching:
-            if not self._keys.wants(kid):
+            if not self._keys.needs_fetch(kid):
                 return
             try:
-                self._keys.take(parse_json(self._wire.get(KEYS_PATH, {})))
+                self._keys.replace(parse_json(self._client.get(KEYS_PATH, {})))
             except VestibuleUnavailable as error:
-                _log.warning("the keys were not fetched: %s", error)
-            self._keys.tried()
+                _log.warning("cannot fetch the signing keys: %s", error)
+            self._keys.record_attempt()
 
 
 def open_in_process() -> "InProcess":
@@ -128,18 +130,18 @@ def open_in_process() -> "InProcess":
 def backend_for(
     url: str | None, audience: str | None, timeout: float
 ) -> Backend:
-    """Return who is asked: the Vestibule at `url`, or this installation.
+    """Return the backend for the Vestibule at `url`, or for this process.
 
-    With an `audience`, the application's own host, the gate's signed
-    identity is taken instead. `timeout` is in seconds. Raise
-    `InvalidValue`, or `BadSetting` where the settings name nobody to ask.
+    With an `audience`, the application's own host, the backend reads the
+    signed identity instead of asking. `timeout` is in seconds. Raise
+    `InvalidValue` for bad arguments, and what `open_in_process` raises.
     """
     if url is None:
         refuse_audience(audience)
         return open_in_process()
-    wire = HTTPClient(parse_address(url, timeout))
+    client = HTTPClient(parse_address(url, timeout))
     return (
-        RemoteVerifier(wire)
+        RemoteVerifier(client)
         if audience is None
-        else TokenVerifier(wire, audience)
+        else TokenVerifier(client, audience)
     )

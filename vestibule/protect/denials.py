@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What is answered to a request that may not pass, whatever answers it.
+"""The responses to denied requests, the same for every framework.
 
-Its law: 401 is for who is not signed in, 403 for a wrong role, 400 for a
-header that nobody sends, and 503 where nobody could tell.
+401 is for an anonymous request, 403 for a wrong role, 400 for a header
+that no honest client sends, and 503 if the user cannot be determined.
 """
 
 import json
@@ -14,33 +14,33 @@ from vestibule.protect.verify_response import Principal
 
 _log = logging.getLogger(__name__)
 
-#: How one may authenticate (RFC 9110, section 11.6.1): as at Vestibule.
+#: How to authenticate (RFC 9110, section 11.6.1): as at Vestibule.
 CHALLENGE = 'Cookie realm="vestibule"'
 
 
 class Denial(NamedTuple):
-    """A status and a text for who was refused."""
+    """The status and message of a denied request."""
 
     status: int
     text: str
 
     @property
     def body(self) -> bytes:
-        """Return the body that an answer of the API would have."""
+        """Return the JSON body, as the API would write it."""
         return json.dumps(
             {"error": self.text}, ensure_ascii=False, separators=(",", ":")
         ).encode("utf-8", "replace")
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return what belongs to the status."""
+        """Return the headers that the status requires."""
         if self.status == 401:
             return {"WWW-Authenticate": CHALLENGE}
         return {}
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """Return those of a whole answer, which no cache may keep."""
+        """Return the headers of a whole response that is not cached."""
         return {
             "Content-Type": "application/json",
             "Content-Length": str(len(self.body)),
@@ -59,10 +59,10 @@ def denial_for(
     roles: tuple[str, ...],
     optional: bool = False,
 ) -> Denial | None:
-    """Return why `principal` may not pass, `None` if they may.
+    """Return the denial for `principal`, or `None` if they may pass.
 
-    They need to have one of the `roles`; without any, to be signed in.
-    Where that is `optional`, who is not signed in may pass as nobody.
+    With `roles`, the user must have one of them; without, be signed in.
+    If `optional`, an anonymous request passes too.
     """
     if principal is None:
         return None if optional else UNAUTHORIZED
@@ -72,26 +72,26 @@ def denial_for(
 
 
 def denial_for_error(error: InvalidValue | VestibuleUnavailable) -> Denial:
-    """Return what is answered where asking failed; note why it did."""
+    """Return the denial for a failed backend, and log the reason."""
     if isinstance(error, InvalidValue):
         return Denial(400, str(error))
-    _log.warning("nobody can tell who asks: %s", error)
+    _log.warning("cannot determine the user: %s", error)
     return UNAVAILABLE
 
 
-def checked_roles(roles: tuple[object, ...]) -> tuple[str, ...]:
+def validate_roles(roles: tuple[object, ...]) -> tuple[str, ...]:
     """Return the names of `roles`; raise `TypeError` if there are none.
 
-    A decorator without its parentheses would guard by a function's name.
+    A decorator used without parentheses would pass the view as a role.
     """
     names = tuple(role for role in roles if isinstance(role, str) and role)
     if not names or len(names) < len(roles):
-        raise TypeError("roles are given by their names")
+        raise TypeError("give roles by their names")
     return names
 
 
-#: Both ways in which it can fail to learn who asks.
-FAILURES: tuple[type[InvalidValue], type[VestibuleUnavailable]] = (
+#: What a backend raises if it cannot determine the user.
+BACKEND_ERRORS: tuple[type[InvalidValue], type[VestibuleUnavailable]] = (
     InvalidValue,
     VestibuleUnavailable,
 )

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Dependencies of FastAPI: who is signed in, and what is for them alone.
+"""FastAPI dependencies: the signed-in user, and required roles.
 
-Its law: a route that depends on a user begins only after the user is
-known. It names one by nothing but what it is given here.
+A route that depends on a user runs only after the user is known.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,23 +14,24 @@ from fastapi.requests import HTTPConnection
 from vestibule.protect.asgi import find_principal
 from vestibule.protect.async_backends import async_backend_for
 from vestibule.protect.denials import (
-    FAILURES,
+    BACKEND_ERRORS,
     UNAUTHORIZED,
     Denial,
-    checked_roles,
     denial_for,
     denial_for_error,
+    validate_roles,
 )
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
 
 
 class Vestibule:
-    """What routes ask who is signed in.
+    """The dependencies of routes that need a signed-in user.
 
-    `url` is that of a Vestibule, without it the installation of this
-    process is asked. With `audience`, the host of the application, the
-    signed identity of a gate counts instead of the cookie. `timeout` is
-    in seconds. Raise `InvalidValue` or `BadSetting` for what cannot be.
+    `url` is the address of a Vestibule; without it, the installation of
+    this process is used. With `audience`, the host of the application, the
+    signed identity from forward authentication counts instead of the
+    cookie. `timeout` is in seconds. Raise `InvalidValue` or
+    `ConfigurationError` for arguments or settings that cannot work.
     """
 
     def __init__(
@@ -41,41 +41,41 @@ class Vestibule:
         audience: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        """Open nothing yet."""
-        self._source = async_backend_for(url, audience, timeout)
+        """Open no connection yet."""
+        self._backend = async_backend_for(url, audience, timeout)
 
     async def optional_user(
         self, connection: HTTPConnection
     ) -> Principal | None:
-        """Return who sends a request, `None` if nobody is signed in.
+        """Return the user of a request, `None` if it is anonymous.
 
-        As all of these: 503 where nobody can tell, 400 for a header that
-        no honest client sends.
+        Like all of these it answers 503 if the user cannot be determined,
+        and 400 for a header that no honest client sends.
         """
         try:
-            return await find_principal(connection.scope, self._source)
-        except FAILURES as error:
-            raise _refused(denial_for_error(error)) from None
+            return await find_principal(connection.scope, self._backend)
+        except BACKEND_ERRORS as error:
+            raise _http_exception(denial_for_error(error)) from None
 
     async def current_user(self, connection: HTTPConnection) -> Principal:
-        """Return who is signed in; 401 if nobody is."""
-        return await self._admitted(connection, ())
+        """Return the signed-in user; 401 for an anonymous request."""
+        return await self._require(connection, ())
 
     def role_required(
         self, *roles: str
     ) -> Callable[[HTTPConnection], Awaitable[Principal]]:
-        """Return a dependency: who is signed in with one of the `roles`.
+        """Return a dependency that gives the user with one of the `roles`.
 
-        401 if nobody is, 403 without the role. Raise `TypeError` for no
-        role at all.
+        401 for an anonymous request, 403 without the role. Raise
+        `TypeError` without roles.
         """
-        names = checked_roles(roles)
+        names = validate_roles(roles)
 
-        async def admitted(connection: HTTPConnection) -> Principal:
-            """Return who is signed in with one of the roles."""
-            return await self._admitted(connection, names)
+        async def dependency(connection: HTTPConnection) -> Principal:
+            """Return the signed-in user if they have one of the roles."""
+            return await self._require(connection, names)
 
-        return admitted
+        return dependency
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
@@ -87,19 +87,19 @@ class Vestibule:
 
     async def close(self) -> None:
         """Close the connections to Vestibule."""
-        await self._source.close()
+        await self._backend.close()
 
-    async def _admitted(
+    async def _require(
         self, connection: HTTPConnection, roles: tuple[str, ...]
     ) -> Principal:
-        """Return who is signed in with one of the `roles`, or refuse."""
+        """Return the user if they have one of the `roles`, or deny."""
         principal = await self.optional_user(connection)
-        refusal = denial_for(principal, roles)
-        if principal is None or refusal is not None:
-            raise _refused(refusal or UNAUTHORIZED)
+        denial = denial_for(principal, roles)
+        if principal is None or denial is not None:
+            raise _http_exception(denial or UNAUTHORIZED)
         return principal
 
 
-def _refused(refusal: Denial) -> HTTPException:
-    """Return what FastAPI answers a refusal by."""
-    return HTTPException(refusal.status, refusal.text, refusal.headers or None)
+def _http_exception(denial: Denial) -> HTTPException:
+    """Return the exception that FastAPI turns into the response."""
+    return HTTPException(denial.status, denial.text, denial.headers or None)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An extension of Flask: who is signed in, and what is for them alone.
+"""The Flask extension: the signed-in user, and protected views.
 
-Its law: a view that is guarded begins only after its user is known, and
-none sees a header that names another.
+A protected view runs only after its user is known. No view sees a header
+by which a client could claim to be another user.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,12 +16,12 @@ from werkzeug.local import LocalProxy
 
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
-    FAILURES,
+    BACKEND_ERRORS,
     UNAUTHORIZED,
     Denial,
-    checked_roles,
     denial_for,
     denial_for_error,
+    validate_roles,
 )
 from vestibule.protect.request_headers import strip_identity_headers
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
@@ -29,16 +29,17 @@ from vestibule.protect.wsgi import find_principal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_NAME = "vestibule"
+_EXTENSION_NAME = "vestibule"
 
 
 class Vestibule:
-    """What an application asks who is signed in.
+    """The extension that determines the user of each request.
 
-    `url` is that of a Vestibule, without it the installation of this
-    process is asked. With `audience`, the host of the application, the
-    signed identity of a gate counts instead of the cookie. `timeout` is
-    in seconds. Raise `InvalidValue` or `BadSetting` for what cannot be.
+    `url` is the address of a Vestibule; without it, the installation of
+    this process is used. With `audience`, the host of the application, the
+    signed identity from forward authentication counts instead of the
+    cookie. `timeout` is in seconds. Raise `InvalidValue` or
+    `ConfigurationError` for arguments or settings that cannot work.
     """
 
     def __init__(
@@ -49,78 +50,80 @@ class Vestibule:
         audience: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        """Be installed in `app`, or in those that `init_app` is given."""
-        self._source = backend_for(url, audience, timeout)
+        """Install the extension in `app`, or later by `init_app`."""
+        self._backend = backend_for(url, audience, timeout)
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Be what `app` asks."""
-        app.extensions[_NAME] = self._source
+        """Install the extension in `app`."""
+        app.extensions[_EXTENSION_NAME] = self._backend
         inner = app.wsgi_app
 
-        def without_names(
+        def without_identity(
             environ: dict[str, Any], start_response: Any
         ) -> Iterable[bytes]:
-            """Answer a request, once it names nobody by itself."""
+            """Remove identity headers of the client before the request."""
             strip_identity_headers(environ)
             return inner(environ, start_response)
 
-        app.wsgi_app = without_names  # type: ignore[method-assign]
+        app.wsgi_app = without_identity  # type: ignore[method-assign]
 
     def close(self) -> None:
         """Close the connections to Vestibule."""
-        self._source.close()
+        self._backend.close()
 
 
-def _current() -> Principal | None:
-    """Return who sends this request; abort it where nobody can tell."""
-    source: Backend | None = current_app.extensions.get(_NAME)
-    if source is None:
-        # Of a RuntimeError `bool(current_user)` would make False.
+def _find_current_user() -> Principal | None:
+    """Return the user of this request, or deny it if that fails."""
+    backend: Backend | None = current_app.extensions.get(_EXTENSION_NAME)
+    if backend is None:
+        # `bool(current_user)` would turn a RuntimeError into False.
         raise LookupError("Vestibule(app) was not installed")
     try:
-        return find_principal(request.environ, source)
-    except FAILURES as error:
-        _refuse(denial_for_error(error))
+        return find_principal(request.environ, backend)
+    except BACKEND_ERRORS as error:
+        _deny(denial_for_error(error))
 
 
-#: Who is signed in; false, and without attributes, if nobody is.
-current_user = cast(Principal, LocalProxy(_current))
+#: The signed-in user; false and without attributes if anonymous.
+current_user = cast(Principal, LocalProxy(_find_current_user))
 
 
 def login_required(view: View) -> View:
-    """Let a view be for those who are signed in; others get 401."""
-    return _guarded(view, ())
+    """Protect a view: anonymous requests get 401."""
+    return _protect(view, ())
 
 
 def role_required(*roles: str) -> Callable[[View], View]:
-    """Let a view be for those with one of the `roles`; others get 403.
+    """Protect a view: users without one of the `roles` get 403.
 
-    Who is not signed in gets 401. Raise `TypeError` for no role at all.
+    Anonymous requests get 401. Raise `TypeError` without roles.
     """
-    names = checked_roles(roles)
-    return lambda view: _guarded(view, names)
+    names = validate_roles(roles)
+    return lambda view: _protect(view, names)
 
 
-def _guarded(view: View, roles: tuple[str, ...]) -> View:
-    """Return `view` for those with one of the `roles`."""
+def _protect(view: View, roles: tuple[str, ...]) -> View:
+    """Return `view`, protected by the `roles`."""
 
     @wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        """Answer as the view does, or refuse."""
-        refusal = denial_for(_current(), roles)
-        if refusal is not None:
-            _refuse(refusal)
+    def protected(*args: Any, **kwargs: Any) -> Any:
+        """Call the view, or deny the request."""
+        denial = denial_for(_find_current_user(), roles)
+        if denial is not None:
+            _deny(denial)
         return current_app.ensure_sync(view)(*args, **kwargs)
 
-    return cast(View, guarded)
+    return cast(View, protected)
 
 
-def _refuse(refusal: Denial) -> NoReturn:
-    """Abort the request; handlers of the application may answer it."""
-    if refusal is UNAUTHORIZED:
+def _deny(denial: Denial) -> NoReturn:
+    """Abort the request; the application may have an error handler."""
+    if denial is UNAUTHORIZED:
         raise Unauthorized(
-            www_authenticate=WWWAuthenticate("cookie", {"realm": _NAME})
+            www_authenticate=WWWAuthenticate(
+                "cookie", {"realm": _EXTENSION_NAME}
+            )
         )
-    abort(refusal.status, refusal.text)
+    abort(denial.status, denial.text)

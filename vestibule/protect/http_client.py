@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Questions to a Vestibule over HTTP, for programs of threads.
+"""The HTTP client that asks a Vestibule, for threaded programs.
 
-Its law: no redirect is followed, no cookie is kept, no body is read
-beyond its bound, and whatever goes wrong is `VestibuleUnavailable`.
+It follows no redirect, keeps no cookie and reads no body beyond its limit.
+Any failure is a `VestibuleUnavailable`.
 """
 
 import os
@@ -12,8 +12,8 @@ from vestibule.core import clock
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.protect.verify_response import (
     FIXED_HEADERS,
-    KEPT_CONNECTIONS,
     MAX_BODY_BYTES,
+    MAX_IDLE_CONNECTIONS,
     ServiceAddress,
     VerifyResponse,
 )
@@ -21,37 +21,37 @@ from vestibule.protect.verify_response import (
 if TYPE_CHECKING:
     import urllib3
 
-#: Bytes that are read at once.
-_PIECE = 16_384
+#: Bytes in one read.
+_READ_SIZE_BYTES = 16_384
 
 
 class HTTPClient:
-    """Connections to one Vestibule, kept open; threads may share it."""
+    """Persistent connections to one Vestibule; threads may share it."""
 
     def __init__(self, address: ServiceAddress) -> None:
-        """Open nothing yet."""
-        # Its import opens a socket, to see if there is IPv6.
+        """Open no connection yet."""
+        # Importing it opens a socket, to find out whether IPv6 works.
         import urllib3
 
         self._urllib3 = urllib3
         self._address = address
-        self._pool = self._opened()
+        self._pool = self._new_pool()
 
     def get(self, path: str, headers: dict[str, str]) -> VerifyResponse:
-        """Return the answer to one `GET`.
+        """Return the response to one `GET`.
 
-        The time limit is for each wait before the body, and for the whole
-        body. Raise `VestibuleUnavailable`.
+        The time limit holds for each wait before the body, and for the
+        whole body. Raise `VestibuleUnavailable`.
         """
         if self._owner != os.getpid():
-            # After a fork parent and child would read each other's answers.
-            self._pool = self._opened()
+            # After a fork, parent and child would mix their responses.
+            self._pool = self._new_pool()
         try:
             try:
-                return self._asked(path, headers)
+                return self._send(path, headers)
             except self._urllib3.exceptions.ProtocolError:
-                # A connection may have been closed while nobody used it.
-                return self._asked(path, headers)
+                # The server may have closed an idle connection.
+                return self._send(path, headers)
         except (
             self._urllib3.exceptions.HTTPError,
             OSError,
@@ -60,21 +60,21 @@ class HTTPClient:
             raise VestibuleUnavailable(type(error).__name__) from None
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         self._pool.close()
 
-    def _opened(self) -> "urllib3.HTTPConnectionPool":
-        """Return a pool of this process."""
+    def _new_pool(self) -> "urllib3.HTTPConnectionPool":
+        """Return a connection pool that belongs to this process."""
         self._owner = os.getpid()
         return self._urllib3.connection_from_url(
             self._address.origin,
-            maxsize=KEPT_CONNECTIONS,
+            maxsize=MAX_IDLE_CONNECTIONS,
             timeout=self._urllib3.Timeout(total=self._address.timeout),
             retries=False,
         )
 
-    def _asked(self, path: str, headers: dict[str, str]) -> VerifyResponse:
-        """Ask once; raise as urllib3 does."""
+    def _send(self, path: str, headers: dict[str, str]) -> VerifyResponse:
+        """Send one request; raise as urllib3 does."""
         response = self._pool.urlopen(
             "GET",
             self._address.prefix + path,
@@ -83,28 +83,31 @@ class HTTPClient:
             preload_content=False,
         )
         try:
-            body = self._body_of(response)
+            body = self._read_body(response)
         except BaseException:
-            # What is left of the answer is for nobody.
+            # The rest of the body must not reach the next request.
             response.close()
             raise
         response.release_conn()
         found = response.headers
         return VerifyResponse(
             response.status,
-            # One that comes twice has a comma between its values here.
+            # urllib3 joins repeated headers by commas.
             {name.lower(): found[name] for name in found},
             body,
         )
 
-    def _body_of(self, response: "urllib3.BaseHTTPResponse") -> bytes:
-        """Return the whole body, if it is short and comes in time."""
+    def _read_body(self, response: "urllib3.BaseHTTPResponse") -> bytes:
+        """Return the body.
+
+        Raise `VestibuleUnavailable` if it is too long or too slow.
+        """
         end = clock.monotonic() + self._address.timeout
         body = b""
-        while piece := response.read1(_PIECE, decode_content=False):
+        while piece := response.read1(_READ_SIZE_BYTES, decode_content=False):
             body += piece
             if len(body) > MAX_BODY_BYTES:
-                raise VestibuleUnavailable("the answer was too long")
+                raise VestibuleUnavailable("the response is too long")
             if clock.monotonic() > end:
-                raise VestibuleUnavailable("the answer was too slow")
+                raise VestibuleUnavailable("the response is too slow")
         return body

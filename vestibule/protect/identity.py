@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""The signed identity that a gate sends along, and the keys that check it.
+"""The signed identity of forward authentication, and the keys that check it.
 
-Its law: a token names somebody only if a key that Vestibule publishes now
-signed it, for this application, and for this minute; one that was read
-before is no exception. Nothing here asks anybody: who fetches the keys
-brings them.
+A token identifies a user only if it is signed by a key that Vestibule
+publishes now, is for this application, and has not expired. That holds for
+cached tokens too. Nothing here sends a request: the backend fetches keys.
 """
 
 from collections.abc import Mapping
@@ -15,33 +14,38 @@ import jwt
 
 from vestibule.core import clock
 from vestibule.core.errors import VestibuleUnavailable
-from vestibule.identity.header import ALGORITHM, COPY_MAX_AGE, ISSUER, LIFETIME
+from vestibule.identity.header import (
+    ALGORITHM,
+    COPY_MAX_AGE,
+    ISSUER,
+    TOKEN_LIFETIME,
+)
 from vestibule.protect.verify_response import Principal
 
-#: Seconds in which the keys are fetched at most once, whatever comes.
+#: Seconds between two attempts to fetch the keys, at least.
 RETRY_PAUSE_SECONDS = 10.0
-#: Seconds that the clocks of two machines may be apart.
-SKEW = 5.0
-#: Tokens that are remembered at once: some hundred bytes each.
+#: Seconds by which the clocks of two machines may differ.
+MAX_CLOCK_SKEW_SECONDS = 5.0
+#: Some hundred bytes each.
 MAX_CACHED_TOKENS = 10_000
-#: Whole seconds: a float cannot be added to each number that JSON has.
-_LONGEST = LIFETIME // timedelta(seconds=1)
-_CLAIMS = ["iss", "sub", "aud", "iat", "exp", "email", "role"]
+#: Whole seconds: a float cannot be added to every JSON number.
+_MAX_LIFETIME_SECONDS = TOKEN_LIFETIME // timedelta(seconds=1)
+_REQUIRED_CLAIMS = ["iss", "sub", "aud", "iat", "exp", "email", "role"]
 
 
-class KeyCopy:
-    """A copy of the published keys, good for as long as it may be used."""
+class KeyCache:
+    """A copy of the published keys, which expires."""
 
     def __init__(self) -> None:
-        """Have none yet."""
+        """Begin without keys."""
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
 
-    def wants(self, kid: str) -> bool:
-        """Tell whether the keys are to be fetched, to find the key `kid`.
+    def needs_fetch(self, kid: str) -> bool:
+        """Return True if the keys must be fetched to find the key `kid`.
 
-        Anybody may send the name of a key that there is not.
+        Attempts are limited, because a client can send any key id.
         """
         now = clock.monotonic()
         if (
@@ -51,19 +55,20 @@ class KeyCopy:
             return False
         return kid not in self._keys or not self._is_fresh(now)
 
-    def tried(self) -> None:
-        """Note that a try to fetch them has come to an end."""
+    def record_attempt(self) -> None:
+        """Record that an attempt to fetch the keys has ended."""
         self._tried_at = clock.monotonic()
 
-    def take(self, published: Mapping[str, Any]) -> None:
-        """Take the `published` keys (RFC 7517) in place of those before.
+    def replace(self, published: Mapping[str, Any]) -> None:
+        """Replace all keys by the `published` ones (RFC 7517).
 
-        Raise `VestibuleUnavailable` if there are none.
+        Raise `VestibuleUnavailable` if it has no usable key.
         """
         listed = published.get("keys")
         keys = dict(
             filter(
-                None, map(_key_of, listed if isinstance(listed, list) else [])
+                None,
+                map(_parse_key, listed if isinstance(listed, list) else []),
             )
         )
         if not keys:
@@ -71,30 +76,30 @@ class KeyCopy:
         self._keys = keys
         self._fetched_at = clock.monotonic()
 
-    def find(self, kid: str) -> jwt.PyJWK | None:
+    def get(self, kid: str) -> jwt.PyJWK | None:
         """Return the key `kid`, `None` if no such key is published.
 
-        Raise `VestibuleUnavailable` where nobody knows.
+        Raise `VestibuleUnavailable` if the copy has expired.
         """
         if not self._is_fresh(clock.monotonic()):
-            raise VestibuleUnavailable("the keys could not be fetched")
+            raise VestibuleUnavailable("the signing keys could not be fetched")
         return self._keys.get(kid)
 
-    def holds(self, key: jwt.PyJWK) -> bool:
-        """Tell whether `key` is of this copy, and the copy may be used."""
+    def contains(self, key: jwt.PyJWK) -> bool:
+        """Return True if the copy has this `key` and has not expired."""
         return (
             self._is_fresh(clock.monotonic())
             and self._keys.get(key.key_id or "") is key
         )
 
     def _is_fresh(self, now: float) -> bool:
-        """Tell whether the copy may be used at `now`."""
+        """Return True if the copy may be used at `now`."""
         fetched_at, most = self._fetched_at, COPY_MAX_AGE.total_seconds()
         return fetched_at is not None and now - fetched_at < most
 
 
-class _Checked(NamedTuple):
-    """A token that `key` was found to have signed, and when it counts."""
+class _VerifiedToken(NamedTuple):
+    """A token whose signature by `key` was checked, and its times."""
 
     key: jwt.PyJWK
     principal: Principal
@@ -102,33 +107,36 @@ class _Checked(NamedTuple):
     expires: float
 
     def is_current(self) -> bool:
-        """Tell whether the token counts now."""
+        """Return True if the token is valid now."""
         now = clock.now().timestamp()
-        return self.issued <= now + SKEW and now - SKEW < self.expires
+        return (
+            self.issued <= now + MAX_CLOCK_SKEW_SECONDS
+            and now - MAX_CLOCK_SKEW_SECONDS < self.expires
+        )
 
 
-class Tokens:
-    """Reads the tokens that are for one application."""
+class TokenReader:
+    """Verifies the tokens for one application, and caches them."""
 
     def __init__(self, audience: str) -> None:
-        """Take those for the host `audience`, and no others."""
+        """Accept tokens for the host `audience` only."""
         self._audience = audience.lower()
-        self._checked: dict[str, _Checked] = {}
+        self._checked: dict[str, _VerifiedToken] = {}
 
-    def recall(self, token: str, keys: KeyCopy) -> Principal | None:
-        """Return who a token names that was checked before and counts now.
+    def cached_principal(self, token: str, keys: KeyCache) -> Principal | None:
+        """Return the user of a token that was verified before.
 
-        A gate sends the same one for most of a minute, and a signature
-        takes longer to check than the rest of the request. Its key has to
-        be among `keys`: one that was dropped may have been stolen.
+        The proxy sends the same token for most of a minute, and checking
+        a signature takes longer than the rest of the request. The token's
+        key must still be among `keys`: a dropped key may be a stolen one.
         """
         known = self._checked.get(token)
-        if known and known.is_current() and keys.holds(known.key):
+        if known and known.is_current() and keys.contains(known.key):
             return known.principal
         return None
 
-    def check(self, token: str, key: jwt.PyJWK) -> Principal | None:
-        """Return who `token` names if `key` signed it, else `None`."""
+    def verify(self, token: str, key: jwt.PyJWK) -> Principal | None:
+        """Return the user of `token` if `key` signed it, else `None`."""
         try:
             claims = jwt.decode(
                 token,
@@ -136,9 +144,9 @@ class Tokens:
                 algorithms=[ALGORITHM],
                 audience=self._audience,
                 issuer=ISSUER,
-                # The time is read by our own clock, below.
+                # Times are checked against our own clock, below.
                 options={
-                    "require": _CLAIMS,
+                    "require": _REQUIRED_CLAIMS,
                     "strict_aud": True,
                     "verify_exp": False,
                     "verify_iat": False,
@@ -146,29 +154,29 @@ class Tokens:
             )
         except jwt.PyJWTError:
             return None
-        found = _checked_of(claims, key)
+        found = _read_claims(claims, key)
         if found is None or not found.is_current():
             return None
         if len(self._checked) >= MAX_CACHED_TOKENS:
-            # All at once: to look for the oldest costs more than to check.
+            # All at once: finding the oldest costs more than verifying.
             self._checked.clear()
         self._checked[token] = found
         return found.principal
 
 
-def kid_of(token: str) -> str | None:
-    """Return the name of the key that a token says it is signed by."""
+def key_id_of(token: str) -> str | None:
+    """Return the id of the key that a token claims to be signed by."""
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError:
         return None
     kid = header.get("kid")
-    # Others are refused before a key is looked for.
+    # Other algorithms are rejected before a key is looked up.
     return kid if kid and header.get("alg") == ALGORITHM else None
 
 
-def _key_of(published: Any) -> tuple[str, jwt.PyJWK] | None:
-    """Return a published key by its name, `None` for one of other use."""
+def _parse_key(published: Any) -> tuple[str, jwt.PyJWK] | None:
+    """Return a published key with its id; `None` if it is for other use."""
     if not isinstance(published, dict):
         return None
     kid = published.get("kid")
@@ -180,10 +188,12 @@ def _key_of(published: Any) -> tuple[str, jwt.PyJWK] | None:
         return None
 
 
-def _checked_of(claims: dict[str, Any], key: jwt.PyJWK) -> _Checked | None:
-    """Return what `claims` that `key` signed say.
+def _read_claims(
+    claims: dict[str, Any], key: jwt.PyJWK
+) -> _VerifiedToken | None:
+    """Return the token of `claims`, which `key` signed.
 
-    `None` if they are of other types, or for longer than a token lives.
+    `None` if a claim has the wrong type or the lifetime is too long.
     """
     subject, email, role, issued, expires = (
         claims[name] for name in ("sub", "email", "role", "iat", "exp")
@@ -192,7 +202,7 @@ def _checked_of(claims: dict[str, Any], key: jwt.PyJWK) -> _Checked | None:
         return None
     if not all(type(moment) in (int, float) for moment in (issued, expires)):
         return None
-    if not subject or not issued < expires <= issued + _LONGEST:
+    if not subject or not issued < expires <= issued + _MAX_LIFETIME_SECONDS:
         return None
     principal = Principal(subject, email or None, role)
-    return _Checked(key, principal, issued, expires)
+    return _VerifiedToken(key, principal, issued, expires)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The decision in process, where an application shares the installation.
+"""The backend in process, where an application shares the installation.
 
-Its law: it is the decision of the filter and of the gate, by the same
-functions, on the same database and by the same settings.
+It makes the same decision as the API and forward authentication, by the
+same functions, on the same database, with the same settings.
 """
 
 import logging
@@ -22,67 +22,67 @@ from vestibule.protect.verify_response import VERIFY_PATH, Principal
 
 _log = logging.getLogger(__name__)
 
-#: By this name it is kept with a remembered session.
-_MADE = "principal"
+#: The name under which a principal is kept with a cached session.
+_CACHE_KEY = "principal"
 _PATH, _, _QUERY = VERIFY_PATH.partition("?")
 
 
 class InProcess:
-    """The Vestibule whose settings this process has."""
+    """The Vestibule that the settings of this process describe."""
 
     header = COOKIE
 
     def __init__(self) -> None:
-        """Judge by the mechanism of the settings.
+        """Use the mechanism of the settings.
 
-        Raise `BadSetting` where these know nobody: an application that
-        asks would be shut for everybody, or open.
+        Raise `ConfigurationError` if AUTH_TYPE or SESSION_NAME is unset:
+        the application would be closed for every user, or open to all.
         """
         mechanism = mechanism_for(settings.AUTH_TYPE.read())
         for setting in (settings.AUTH_TYPE, settings.SESSION_NAME):
             if setting.read() is None:
                 raise ConfigurationError(
                     setting.name,
-                    "must be set where an application asks in process",
+                    "must be set to use Vestibule in process",
                 )
         self._auth: Auth = mechanism() if mechanism else Auth()
 
-    def principal(self, presented: str) -> Principal | None:
-        """Return whose cookies are `presented`, or `None`.
+    def principal(self, header_value: str) -> Principal | None:
+        """Return the user of the cookies in `header_value`, or `None`.
 
-        Raise `VestibuleUnavailable` where the database does not tell.
+        Raise `VestibuleUnavailable` if the database cannot be read.
         """
-        return self.answer(self.question(presented))
+        return self.find_principal(self.build_request(header_value))
 
-    def question(self, presented: str) -> VestibuleRequest:
-        """Return what a client of the API would ask with these cookies."""
+    def build_request(self, header_value: str) -> VestibuleRequest:
+        """Return the request that a client of the API would send."""
         return VestibuleRequest(
             {
                 "REQUEST_METHOD": "GET",
                 "SCRIPT_NAME": "",
                 "PATH_INFO": _PATH,
                 "QUERY_STRING": _QUERY,
-                "HTTP_COOKIE": presented,
+                "HTTP_COOKIE": header_value,
                 "wsgi.url_scheme": "http",
             }
         )
 
-    def answer(self, request: VestibuleRequest) -> Principal | None:
-        """Return who sends the question `request`, as `principal` does."""
+    def find_principal(self, request: VestibuleRequest) -> Principal | None:
+        """Return the user of `request`; raise as `principal` does."""
         try:
-            return self._judged(request)
+            return self._authenticate(request)
         except VestibuleError as error:
             raise VestibuleUnavailable(str(error)) from None
         except Exception as error:
-            _log.exception("a request cannot be judged")
-            raise VestibuleUnavailable("a defect") from error
+            _log.exception("cannot authenticate a request")
+            raise VestibuleUnavailable("an internal error") from error
 
-    def is_quick(self, request: VestibuleRequest) -> bool:
-        """Tell whether `answer` needs nothing that could take long.
+    def is_immediate(self, request: VestibuleRequest) -> bool:
+        """Return True if `find_principal` will not touch the database.
 
-        So it is for a session that is remembered, where it can be seen
-        without the file that nothing was written since; one that is not
-        is looked up, and perhaps its use is noted.
+        That holds for a cached session, if it can be seen without reading
+        the file that the database was not written since. Any other session
+        is looked up, and its last use may be stored.
         """
         try:
             session_id = self._auth.session_cookie(request)
@@ -90,23 +90,23 @@ class InProcess:
                 session_cache.needs_lookup(self._auth, session_id)
             )
         except Exception:
-            # Where it is answered, that is said and noted.
+            # `find_principal` raises and logs the same failure.
             return False
 
     def close(self) -> None:
-        """Do nothing: the connections are the database's affair."""
+        """Do nothing: the database owns the connections."""
 
-    def _judged(self, request: VestibuleRequest) -> Principal | None:
-        """Return the principal that is decided on; raise what goes wrong."""
+    def _authenticate(self, request: VestibuleRequest) -> Principal | None:
+        """Return the user of `request`; raise any failure as it is."""
         start_request(self._auth, request)
         decision = authenticate(self._auth, request)
         if decision.outcome is not Outcome.PASSED:
             return None
         made = {} if decision.known is None else decision.known.made
-        principal: Principal | None = made.get(_MADE)
+        principal: Principal | None = made.get(_CACHE_KEY)
         if principal is None:
             user = decision.principal
-            principal = made[_MADE] = Principal(
+            principal = made[_CACHE_KEY] = Principal(
                 user.id,
                 user.email,
                 user.role,

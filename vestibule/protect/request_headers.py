@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What a request presents: the one header by which people are known.
+"""The one header of a request that identifies its user, and its checks.
 
-Its law: what no honest client sends is refused here, before anybody is
-asked about it, and the headers by which gates name people are believed
-from nobody.
+A value that no honest client sends is rejected before a backend is asked.
+Headers by which proxies name users are trusted from no client.
 """
 
 import re
@@ -13,13 +12,13 @@ from typing import Any
 from vestibule.core.errors import InvalidValue
 
 COOKIE = "Cookie"
-#: Characters of the header; servers take 8,000 or 16,000 of one.
+#: Characters; servers accept 8,000 or 16,000 in one header.
 MAX_HEADER_LENGTH = 16_384
-#: What a field may not hold (RFC 9110, section 5.5): a line break in it
-#: would begin another header on the way to Vestibule.
-_CONTROL = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-#: How the headers begin that gates tell names by.
-_NAMING = (
+#: What a field must not contain (RFC 9110, section 5.5): a line break would
+#: begin another header in the request to Vestibule.
+_INVALID_CHARACTERS = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+#: How the headers begin by which proxies name users.
+_IDENTITY_PREFIXES = (
     "remote-",
     "x-remote-",
     "x-auth-request-",
@@ -27,28 +26,28 @@ _NAMING = (
     "x-forwarded-email",
     "x-forwarded-groups",
 )
-_NAMING_OF_WSGI = tuple(
-    "HTTP_" + name.upper().replace("-", "_") for name in _NAMING
+_WSGI_IDENTITY_PREFIXES = tuple(
+    "HTTP_" + name.upper().replace("-", "_") for name in _IDENTITY_PREFIXES
 )
-_NAMING_OF_ASGI = tuple(name.encode() for name in _NAMING)
+_ASGI_IDENTITY_PREFIXES = tuple(name.encode() for name in _IDENTITY_PREFIXES)
 
 
 def from_environ(environ: Mapping[str, Any], name: str) -> str | None:
     """Return the header `name` of a WSGI request, `None` without it.
 
-    Raise `InvalidValue` for one that is refused.
+    Raise `InvalidValue` for a value that is rejected.
     """
     value = environ.get("HTTP_" + name.upper().replace("-", "_"))
     if not value:
         return None
-    return _checked(name, [value], environ.get("HTTP_CONNECTION"))
+    return _validated(name, [value], environ.get("HTTP_CONNECTION"))
 
 
 def from_scope(scope: Mapping[str, Any], name: str) -> str | None:
     """Return the header `name` of an ASGI request, `None` without it.
 
-    Raise `InvalidValue` for one that is refused. A server of HTTP/2 may
-    give a `Cookie` in pieces (RFC 9113, section 8.2.3).
+    Raise `InvalidValue` for a value that is rejected. An HTTP/2 server may
+    split a `Cookie` into several headers (RFC 9113, section 8.2.3).
     """
     wanted, values, connections = name.lower().encode(), [], []
     for key, value in scope["headers"]:
@@ -58,44 +57,48 @@ def from_scope(scope: Mapping[str, Any], name: str) -> str | None:
             connections.append(value.decode("latin-1"))
     if not any(values):
         return None
-    return _checked(name, values, ",".join(connections))
+    return _validated(name, values, ",".join(connections))
 
 
 def strip_identity_headers(environ: MutableMapping[str, Any]) -> None:
-    """Drop the headers that name somebody from a WSGI request."""
-    for key in [key for key in environ if key.startswith(_NAMING_OF_WSGI)]:
+    """Remove the headers that name a user from a WSGI request."""
+    for key in [
+        key for key in environ if key.startswith(_WSGI_IDENTITY_PREFIXES)
+    ]:
         del environ[key]
 
 
 def without_identity_headers(
     headers: list[tuple[bytes, bytes]],
 ) -> list[tuple[bytes, bytes]]:
-    """Return the headers of ASGI without those that name somebody.
+    """Return ASGI headers without those that name a user.
 
-    Applications may take `Remote_User` for `Remote-User`.
+    Applications may read `Remote_User` as `Remote-User`.
     """
     return [
         (key, value)
         for key, value in headers
-        if not key.lower().replace(b"_", b"-").startswith(_NAMING_OF_ASGI)
+        if not key.lower()
+        .replace(b"_", b"-")
+        .startswith(_ASGI_IDENTITY_PREFIXES)
     ]
 
 
 def encode_header(value: str) -> str:
-    """Return `value` as it goes to Vestibule over HTTP: in ASCII.
+    """Return `value` in ASCII, as it is sent to Vestibule over HTTP.
 
-    Clients of HTTP disagree about how to send the rest. The cookie of a
-    session is ASCII; what is not becomes something that is none.
+    HTTP clients encode other characters differently. A session cookie is
+    ASCII, so replacing the rest cannot produce a valid session.
     """
     return value.encode("ascii", "replace").decode("ascii")
 
 
-def _checked(name: str, values: list[str], connection: str | None) -> str:
+def _validated(name: str, values: list[str], connection: str | None) -> str:
     """Return the value of a header, or raise `InvalidValue`."""
     if connection and name.lower() in {
         option.strip().lower() for option in connection.split(",")
     }:
-        # It was for the hop before us alone (RFC 9110, section 7.6.1).
+        # The header was for the previous hop (RFC 9110, section 7.6.1).
         raise InvalidValue(name, "is named in Connection", code="invalid")
     value = "; ".join(values)
     if len(value) > MAX_HEADER_LENGTH:
@@ -104,9 +107,9 @@ def _checked(name: str, values: list[str], connection: str | None) -> str:
             f"is longer than {MAX_HEADER_LENGTH} characters",
             code="invalid",
         )
-    if _CONTROL.search(value):
+    if _INVALID_CHARACTERS.search(value):
         raise InvalidValue(
-            name, "has characters that no header has", code="invalid_character"
+            name, "contains an invalid character", code="invalid_character"
         )
     if name != COOKIE and (len(values) > 1 or "," in value):
         raise InvalidValue(name, "is sent twice", code="invalid")

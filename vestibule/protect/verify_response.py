@@ -1,12 +1,8 @@
 #!/usr/bin/env python3
-"""Who sends a request, as an application sees them.
+"""What a Vestibule answers to an application, and where it is asked.
 
-Where a Vestibule is asked, and how long an answer is waited for.
-
-What the answers of a Vestibule mean to an application that asks.
-
-Its law: 200 that names a user in body and header names that user, 401 is
-nobody, and all else is no answer at all.
+A 200 that names the same user in its body and its headers identifies that
+user, a 401 means an anonymous request, and anything else is a failure.
 """
 
 import json
@@ -18,17 +14,29 @@ from urllib.parse import unquote, urlsplit
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.text import display_name
 
-#: Where the principal of a request stands: in the environment of WSGI, in
-#: the scope of ASGI. No header of a request gets there.
+#: The key of a request's principal in the WSGI environment and the ASGI
+#: scope. No header of a request can set it.
 PRINCIPAL = "vestibule.principal"
+#: The verify route, without a redirect to the sign-in page.
+VERIFY_PATH = "/api/v1/auth_session/verify?redirect=off"
+#: The public keys that check signed identities.
+KEYS_PATH = "/.well-known/jwks.json"
+#: Bytes of a body; a Vestibule sends some hundred.
+MAX_BODY_BYTES = 65_536
+#: Seconds to wait for a response.
+DEFAULT_TIMEOUT = 3.0
+#: Connections to one Vestibule that are kept open.
+MAX_IDLE_CONNECTIONS = 64
+#: Sent with each request. The size of a compressed body would be unknown
+#: until it is decompressed.
+FIXED_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user who is signed in.
+    """A signed-in user.
 
-    What says more than the id about a person is not shown in a `repr`,
-    because those end up in logs.
+    The `repr` shows no personal data, because it may end up in logs.
     """
 
     id: str
@@ -39,21 +47,12 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """Return the names, or the one there is, or the email, or ""."""
+        """Return the display name: the names, else the email, else ""."""
         return display_name(self.first_name, self.last_name, self.email)
 
 
-#: Seconds.
-DEFAULT_TIMEOUT = 3.0
-#: Connections to it that are kept open.
-KEPT_CONNECTIONS = 64
-#: What is said with each question. What is packed would have to be
-#: unpacked before anybody knows how much it is.
-FIXED_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
-
-
 class ServiceAddress(NamedTuple):
-    """The origin of a Vestibule, the path before its own, and patience."""
+    """The origin of a Vestibule, its path prefix, and the time limit."""
 
     origin: str
     prefix: str
@@ -62,9 +61,9 @@ class ServiceAddress(NamedTuple):
 
 
 def parse_address(url: str, timeout: float) -> ServiceAddress:
-    """Return where to ask; raise `InvalidValue` if that is nowhere.
+    """Return the parsed address; raise `InvalidValue` for a bad one.
 
-    What is said then does not repeat the address: it may hold a password.
+    The message does not repeat the address, which may hold a password.
     """
     try:
         parts = urlsplit(url)
@@ -82,7 +81,7 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
         or " " in url
     ):
         raise InvalidValue(
-            "url", "must be as http://127.0.0.1:5000", code="invalid"
+            "url", "must look like http://127.0.0.1:5000", code="invalid"
         )
     if not 0 < timeout < math.inf:
         raise InvalidValue(
@@ -94,38 +93,30 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
 
 
 def refuse_audience(audience: str | None) -> None:
-    """Raise `InvalidValue` for an `audience` without anybody's keys."""
+    """Raise `InvalidValue` for an `audience` without a url."""
     if audience is not None:
         raise InvalidValue(
             "audience", "needs the url of a Vestibule", code="required"
         )
 
 
-#: Where it is asked; a page's address to sign in at is not wanted.
-VERIFY_PATH = "/api/v1/auth_session/verify?redirect=off"
-#: Where it publishes the keys that sign identities.
-KEYS_PATH = "/.well-known/jwks.json"
-#: Bytes of a body; those of a Vestibule have some hundred.
-MAX_BODY_BYTES = 65_536
-
-
 class VerifyResponse(NamedTuple):
-    """What came back: status, headers by names in lower case, and body."""
+    """A response: status, headers by lower-case name, and body."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-def parse_principal(answer: VerifyResponse) -> Principal | None:
-    """Return who verify names, `None` for nobody.
+def parse_principal(response: VerifyResponse) -> Principal | None:
+    """Return the user that a response names, `None` if anonymous.
 
-    Raise `VestibuleUnavailable` for an answer that no Vestibule gives.
+    Raise `VestibuleUnavailable` for a response that no Vestibule sends.
     """
-    if answer.status == 401:
+    if response.status == 401:
         return None
-    user = parse_json(answer)
-    headers = answer.headers
+    user = parse_json(response)
+    headers = response.headers
     user_id = user.get("id")
     told = headers.get("remote-user"), headers.get("remote-groups")
     if (
@@ -135,35 +126,40 @@ def parse_principal(answer: VerifyResponse) -> Principal | None:
         or told[1] is None
         or unquote(told[0]) != user_id
     ):
-        raise VestibuleUnavailable("verify names no user")
+        raise VestibuleUnavailable("the response names no user")
     return Principal(
         user_id,
-        _text(user, "email"),
+        _optional_text(user, "email"),
         unquote(told[1]),
-        _text(user, "first_name"),
-        _text(user, "last_name"),
+        _optional_text(user, "first_name"),
+        _optional_text(user, "last_name"),
     )
 
 
-def parse_json(answer: VerifyResponse) -> dict[str, Any]:
-    """Return the object of a 200; raise `VestibuleUnavailable` for less."""
-    if answer.status != 200:
-        raise VestibuleUnavailable(f"the answer was {answer.status}")
-    kind = answer.headers.get("content-type", "")
+def parse_json(response: VerifyResponse) -> dict[str, Any]:
+    """Return the JSON object of a 200.
+
+    Raise `VestibuleUnavailable` for any other response.
+    """
+    if response.status != 200:
+        raise VestibuleUnavailable(
+            f"the response has status {response.status}"
+        )
+    kind = response.headers.get("content-type", "")
     if kind.partition(";")[0].strip() != "application/json":
-        raise VestibuleUnavailable("the answer was no JSON")
+        raise VestibuleUnavailable("the response is not JSON")
     try:
-        found = json.loads(answer.body.decode("utf-8"))
+        found = json.loads(response.body.decode("utf-8"))
     except (ValueError, RecursionError):
-        raise VestibuleUnavailable("the answer was no JSON") from None
+        raise VestibuleUnavailable("the response is not JSON") from None
     if not isinstance(found, dict):
-        raise VestibuleUnavailable("the answer was no object")
+        raise VestibuleUnavailable("the response is not a JSON object")
     return found
 
 
-def _text(user: dict[str, Any], name: str) -> str | None:
-    """Return a text of the user, `None` where there is none."""
+def _optional_text(user: dict[str, Any], name: str) -> str | None:
+    """Return an optional string of the user object."""
     value = user.get(name)
     if value is not None and not isinstance(value, str):
-        raise VestibuleUnavailable(f"verify names no {name}")
+        raise VestibuleUnavailable(f"the response has a bad {name}")
     return value

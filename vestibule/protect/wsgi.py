@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A middleware of WSGI (PEP 3333), for Django and all others.
+"""WSGI middleware, for Django and any other WSGI application.
 
-Its law: what is within sees a request only after its user is known, in
-`environ["vestibule.principal"]`, and sees no header that names another.
+The application sees a request only after its user is known, in
+`environ["vestibule.principal"]`, and sees no header by which a client
+could claim to be another user.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,11 +12,11 @@ from typing import Any
 
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
-    FAILURES,
+    BACKEND_ERRORS,
     Denial,
-    checked_roles,
     denial_for,
     denial_for_error,
+    validate_roles,
 )
 from vestibule.protect.request_headers import (
     from_environ,
@@ -31,13 +32,14 @@ WSGIApplication = Callable[..., Iterable[bytes]]
 
 
 class Protection:
-    """An application that only those who are signed in get to.
+    """Middleware that lets only signed-in users reach an application.
 
-    `url` is that of a Vestibule, without it the installation of this
-    process is asked. With `audience`, the host of the application, the
-    signed identity of a gate counts instead of the cookie. With `roles`
-    one of them is needed. `optional` lets others pass as nobody, for an
-    application that decides for itself. `timeout` is in seconds.
+    `url` is the address of a Vestibule; without it, the installation of
+    this process is used. With `audience`, the host of the application, the
+    signed identity from forward authentication counts instead of the
+    cookie. `roles` requires one of these roles. `optional` lets anonymous
+    requests pass, for an application that decides itself. `timeout` is in
+    seconds.
     """
 
     def __init__(
@@ -50,54 +52,60 @@ class Protection:
         optional: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        """Stand before `application`; raise `InvalidValue`, `BadSetting`."""
+        """Wrap `application`.
+
+        Raise `InvalidValue` or `ConfigurationError`.
+        """
         self._application = application
-        self._roles = checked_roles(roles) if roles else ()
+        self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
-        self._source = backend_for(url, audience, timeout)
+        self._backend = backend_for(url, audience, timeout)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer the request of `environ`, or let it be answered."""
-        refusal: Denial | None
+        """Deny the request of `environ`, or pass it to the application."""
+        denial: Denial | None
         try:
-            principal = find_principal(environ, self._source)
-        except FAILURES as error:
-            refusal = denial_for_error(error)
+            principal = find_principal(environ, self._backend)
+        except BACKEND_ERRORS as error:
+            denial = denial_for_error(error)
         else:
-            refusal = denial_for(principal, self._roles, self._optional)
-        if refusal is not None:
-            body = _refuse(refusal, start_response)
+            denial = denial_for(principal, self._roles, self._optional)
+        if denial is not None:
+            body = _deny(denial, start_response)
             return () if environ.get("REQUEST_METHOD") == "HEAD" else (body,)
         strip_identity_headers(environ)
         return self._application(environ, start_response)
 
     def close(self) -> None:
         """Close the connections to Vestibule."""
-        self._source.close()
+        self._backend.close()
 
 
 def find_principal(
-    environ: dict[str, Any], source: Backend
+    environ: dict[str, Any], backend: Backend
 ) -> Principal | None:
-    """Return who sends a request, and note it; ask once for each.
+    """Return the user of a request, and keep it in its environment.
 
-    Raise `InvalidValue` or `VestibuleUnavailable`.
+    The backend is asked once per request. Raise `InvalidValue` or
+    `VestibuleUnavailable`.
     """
     if PRINCIPAL in environ:
         known: Principal | None = environ[PRINCIPAL]
         return known
-    presented = from_environ(environ, source.header)
-    principal = None if presented is None else source.principal(presented)
+    header_value = from_environ(environ, backend.header)
+    principal = (
+        None if header_value is None else backend.principal(header_value)
+    )
     environ[PRINCIPAL] = principal
     return principal
 
 
-def _refuse(refusal: Denial, start_response: Callable[..., Any]) -> bytes:
-    """Begin the answer in place of the application; return its body."""
+def _deny(denial: Denial, start_response: Callable[..., Any]) -> bytes:
+    """Start the response of a denial; return its body."""
     start_response(
-        f"{refusal.status} {HTTPStatus(refusal.status).phrase}",
-        [*refusal.all_headers.items()],
+        f"{denial.status} {HTTPStatus(denial.status).phrase}",
+        [*denial.all_headers.items()],
     )
-    return refusal.body
+    return denial.body

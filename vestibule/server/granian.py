@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The server: granian with worker processes of several threads each.
 
-Its law: it starts completely or says why not and ends; it says that it
-runs when the first request was answered; a worker that dies is replaced.
+It starts completely, or says why it cannot and exits. It prints that it
+runs once the first request was answered. A worker that dies is replaced.
 """
 
 import errno
@@ -27,6 +27,7 @@ from vestibule.accounts.first_admin import (
     SETUP_CODE_LIFETIME,
     create_setup_code,
 )
+from vestibule.checks.startup import check_settings, log_startup_warnings
 from vestibule.core import clock, env_file, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
@@ -35,22 +36,21 @@ from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.metrics import multiprocess, worker_exits
 from vestibule.server import worker
-from vestibule.server.checks import check_settings, startup_warnings
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
 
-#: Seconds in which an earlier server may still give up the port.
+#: Seconds to wait for an earlier server to release the port.
 PORT_WAIT_SECONDS = 2.0
-#: Seconds that requests in flight have to end after SIGTERM.
+#: Seconds that requests in progress have to finish after SIGTERM.
 SHUTDOWN_TIMEOUT_SECONDS = 30
 #: Seconds after which an idle thread of a worker ends: 30 years, so never.
 #: The end of a thread that Python did not start crashes Python before 3.12.4
 #: (docs/decisions/0014-threads-that-end.md).
 THREADS_IDLE_TIMEOUT = 30 * 365 * 24 * 3600
 _TARGET = "vestibule.api.app:app"
-#: What ends the service.
-_ENDS = (signal.SIGTERM, signal.SIGINT)
+#: The signals that end the service.
+_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -75,13 +75,12 @@ def serve(mechanism: type[Auth] | None) -> None:
     check_settings(mechanism)
     address = _address_of(host)
     _check_database()
-    for line in startup_warnings(mechanism):
-        _log.warning(line)
+    log_startup_warnings()
     _check_port(address, port)
-    invitation = _invitation(mechanism, host, port)
-    # Workers are forked: they open connections of their own.
+    invitation = _setup_invitation(mechanism, host, port)
+    # Workers are forked: each opens connections of its own.
     engine.close()
-    _let_signals_wait_for_forks()
+    _hold_signals_during_forks()
     with (
         multiprocess.shared_counts(settings.WORKERS.read()),
         worker_exits.counted(),
@@ -90,14 +89,14 @@ def serve(mechanism: type[Auth] | None) -> None:
 
 
 def _keep_running(address: str, port: int, invitation: str) -> None:
-    """Run a server, and another one after each that fails."""
+    """Run a server, and start a new one whenever it fails."""
     server = _server_on(address, port)
     if _run(server, first=True, more=invitation):
         return
     while True:
-        _log.error("a worker died again at once; starting anew")
+        _log.error("a worker died again at once; restarting the server")
         before, server = server, _server_on(address, port)
-        server.on_startup(partial(_pass_signal_on, before, server))
+        server.on_startup(partial(_forward_signal, before, server))
         if _run(server, first=False):
             return
 
@@ -106,13 +105,13 @@ class _Server(MPServer):
     """Run granian, and report each worker that ends unexpectedly."""
 
     #: Causes of exits that no worker has written to the security log yet.
-    #: A server that is started anew has those of the one before it.
+    #: A restarted server takes over those of the server before it.
     exits: deque[str] = deque()
 
     def _spawn_worker(  # type: ignore[override]
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
-        """Return a worker that reports the exits seen until now."""
+        """Return a worker that records the exits seen until now."""
         exits = [self.exits.popleft() for _ in range(len(self.exits))]
         worker: WorkerProcess = super()._spawn_worker(
             idx, target, partial(callback_loader, exits=exits)
@@ -129,7 +128,7 @@ class _Server(MPServer):
         WorkerProcess._watcher(worker)  # type: ignore[no-untyped-call]
 
     def _report(self, number: int, pid: int, code: int) -> None:
-        """Log and count the end of a worker, unless it was asked to end."""
+        """Log and count an unexpected exit of a worker."""
         cause = worker_exits.cause_of(code)
         if cause is None:
             return
@@ -145,7 +144,7 @@ class _Server(MPServer):
 
 
 def _server_on(host: str, port: int) -> AbstractServer[Any]:
-    """Return a server that is to listen on `host` and `port`."""
+    """Return a server that will listen on `host` and `port`."""
     server = _Server(
         _TARGET,
         address=host,
@@ -159,30 +158,32 @@ def _server_on(host: str, port: int) -> AbstractServer[Any]:
         log_level=LogLevels.error,
     )
     # As an argument, granian takes 600 seconds at most. It checks that once,
-    # before its hooks run; the workers are given what stands there then.
+    # before its hooks run; the workers get the value set by this hook.
     server.on_startup(partial(_keep_threads, server))
     return server
 
 
 def _keep_threads(server: AbstractServer[Any]) -> None:
-    """Let the idle threads of a worker live as long as the worker does."""
+    """Keep the idle threads of a worker for as long as it runs."""
     server.blocking_threads_idle_timeout = THREADS_IDLE_TIMEOUT
 
 
-def _invitation(mechanism: type[Auth] | None, host: str, port: int) -> str:
-    """Return what leads to the first admin, where there is nobody yet.
+def _setup_invitation(
+    mechanism: type[Auth] | None, host: str, port: int
+) -> str:
+    """Return how to make the first admin; empty if there are users.
 
     It is printed and not logged: logs are kept, and the code is a secret.
     """
-    offer = create_setup_code() if has_pages(mechanism) else None
-    if offer is None:
+    setup = create_setup_code() if has_pages(mechanism) else None
+    if setup is None:
         return ""
     minutes = int(SETUP_CODE_LIFETIME.total_seconds()) // 60
     return f"""\
  * There is no user yet. Make the first admin at
      {_address_at(_ANY_ADDRESS.get(host, host), port)}setup
    with this code, which works once, within {minutes} minutes:
-     {offer.code}
+     {setup.code}
 """
 
 
@@ -193,13 +194,13 @@ def _address_at(host: str, port: int) -> str:
 
 
 def _run(server: AbstractServer[Any], first: bool, more: str = "") -> bool:
-    """Run the server; tell whether it ended because it was told to.
+    """Run the server; return True if a signal ended it.
 
-    When it runs it says so, and `more`.
+    Once it runs it prints that, and `more`.
 
-    Workers that cannot even start end it, as does one that dies soon
-    after another. The first needs a person, the second does not: so only
-    the `first` run gives up, if nothing was answered in it.
+    It also ends when its workers cannot start, or when one dies soon after
+    another. The operator has to act on the first; a restart is enough for
+    the second. So only the `first` run gives up, if it answered no request.
     """
     announcement = Announcement(server.bind_addr, server.bind_port, more)
     announcement.start()
@@ -209,7 +210,7 @@ def _run(server: AbstractServer[Any], first: bool, more: str = "") -> bool:
         )
     except SystemExit as end:
         if server.interrupt_signal:
-            # Told to end while a worker was dead: its code says failure.
+            # A signal while a worker was dead: the code means failure.
             return True
         if first and end.code and not announcement.made.is_set():
             raise VestibuleError("the workers cannot start") from None
@@ -219,46 +220,46 @@ def _run(server: AbstractServer[Any], first: bool, more: str = "") -> bool:
     return True
 
 
-def _pass_signal_on(
+def _forward_signal(
     before: AbstractServer[Any], server: AbstractServer[Any]
 ) -> None:
-    """End `server` too if the one `before` it was told to end.
+    """End `server` too if a signal came for the one `before` it.
 
-    Until a server listens to signals, the one before it gets them.
+    Until a server handles signals, the one before it gets them.
     """
     if before.interrupt_signal:
         server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
 
-def _let_signals_wait_for_forks() -> None:
-    """Let a signal end a worker that has not begun to serve.
+def _hold_signals_during_forks() -> None:
+    """Let a signal end a worker that does not serve yet.
 
-    It would inherit its parent's handlers and swallow the signal; its
-    parent would wait for it until `DRAIN_TIMEOUT`. So what comes while it
-    is forked waits until the handlers are gone.
+    A worker inherits its parent's handlers and would swallow the signal;
+    the parent would wait `SHUTDOWN_TIMEOUT_SECONDS` for it. So signals are
+    blocked during a fork, until the worker has removed the handlers.
     """
     mask = signal.pthread_sigmask
     os.register_at_fork(
-        before=partial(mask, signal.SIG_BLOCK, _ENDS),
-        after_in_parent=partial(mask, signal.SIG_UNBLOCK, _ENDS),
+        before=partial(mask, signal.SIG_BLOCK, _END_SIGNALS),
+        after_in_parent=partial(mask, signal.SIG_UNBLOCK, _END_SIGNALS),
         after_in_child=_default_signals,
     )
 
 
 def _default_signals() -> None:
-    """Let signals do in a new worker what they do in any process."""
-    for number in _ENDS:
+    """Restore the default handling of signals in a new worker."""
+    for number in _END_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _END_SIGNALS)
 
 
 class Announcement(threading.Thread):
-    """Says that the server runs, as soon as it has answered a request."""
+    """Prints that the server runs once it has answered a request."""
 
     def __init__(self, host: str, port: int, more: str = "") -> None:
-        """Prepare to ask the server on `host` and `port` for its status.
+        """Prepare to request the status from `host` and `port`.
 
-        `more` is what there is to say beside that it runs.
+        `more` is printed after the line that it runs.
         """
         super().__init__(name="announcement", daemon=True)
         self._host = host
@@ -268,16 +269,16 @@ class Announcement(threading.Thread):
         self.withdrawn = threading.Event()
 
     def run(self) -> None:
-        """Ask until there is an answer; then print the line once."""
-        while not self._answers():
+        """Send requests until one is answered; then print the line."""
+        while not self._is_answering():
             if self.withdrawn.wait(0.02):
                 return
         self.made.set()
-        said = f" * Running on {_address_at(self._host, self._port)}\n"
-        print(said + self._more, end="", flush=True)
+        line = f" * Running on {_address_at(self._host, self._port)}\n"
+        print(line + self._more, end="", flush=True)
 
-    def _answers(self) -> bool:
-        """Tell whether the server answers a request now."""
+    def _is_answering(self) -> bool:
+        """Return True if the server answers a request."""
         host = _ANY_ADDRESS.get(self._host, self._host)
         connection = HTTPConnection(host, self._port, timeout=5)
         try:
@@ -290,7 +291,7 @@ class Announcement(threading.Thread):
 
 
 def _check_database() -> None:
-    """Raise `BadSetting` unless the database can be worked with."""
+    """Raise `ConfigurationError` unless the database can be used."""
     try:
         engine.database()
     except ConfigurationError:
@@ -300,9 +301,9 @@ def _check_database() -> None:
 
 
 def _address_of(host: str) -> str:
-    """Return the IP address to listen on for `host`, perhaps a name.
+    """Return the IP address to listen on for `host`, which may be a name.
 
-    Raise `BadSetting` if there is none.
+    Raise `ConfigurationError` if there is none.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a worker process does beside answering: it watches its own end.
+"""The start of a worker process, and the thread that ends it.
 
-Its law: no worker outlives its parent, and none that has answered all it
-was asked keeps the end of the service waiting.
+No worker outlives its parent, and a worker that has answered all its
+requests does not delay the end of the service.
 """
 
 import faulthandler
@@ -26,11 +26,11 @@ from vestibule.audit.log import EventType, log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import logging
 
-#: Seconds between two looks at whether the parent is still there.
+#: Seconds between two checks that the parent still runs.
 WATCH_INTERVAL_SECONDS = 0.1
-#: Looks, one after the other, at which nothing is open to anybody any
-#: more, before a worker that was told to end is ended.
-IDLE_LOOKS_BEFORE_EXIT = 10
+#: Checks in a row that find no open connection, before a worker that got
+#: a signal to end is ended.
+IDLE_CHECKS_BEFORE_EXIT = 10
 _DESCRIPTORS = "/proc/self/fd"
 
 
@@ -45,18 +45,18 @@ def load_application(port: int, target: str, exits: Iterable[str] = ()) -> Any:
     standard error.
 
     Ctrl-C in a terminal reaches all processes of the service. Only the
-    parent acts on it: a worker that is told to end twice may never end.
+    parent acts on it: a worker that gets two signals may never end.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if sys.stderr is not None:
         faulthandler.enable()
     logging.configure_logging()
-    # granian takes the signals later; that one came is seen here, too.
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    # granian handles the signals later; this pipe shows that one came.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(
-        target=partial(_watch, told, port), name="end-watch", daemon=True
+        target=partial(_watch, reader, port), name="end-watch", daemon=True
     ).start()
     application = import_string(target)
     for cause in exits:
@@ -64,34 +64,34 @@ def load_application(port: int, target: str, exits: Iterable[str] = ()) -> Any:
     return application
 
 
-def _watch(told: int, port: int) -> None:
+def _watch(reader: int, port: int) -> None:
     """Kill this worker when its parent is gone; end it when it is done.
 
-    Orphans would go on answering beside the server that is started next:
-    they share the port by SO_REUSEPORT. A worker is done when it was told
-    to end and has nobody left on `port`. granian ends it then; but now and
-    then, on a busy machine, it begins to wait for that after it happened,
-    and the service would wait for the worker until it is killed.
+    Orphans would go on answering beside the next server: they share the
+    port by SO_REUSEPORT. A worker is done when it got a signal to end and
+    has no connection left on `port`. granian ends it then; but sometimes,
+    on a busy machine, it begins to wait for that after it happened, and
+    the service would wait for the worker until it is killed.
     """
     parent = multiprocessing.parent_process()
-    looks, is_told = 0, False
+    idle_checks, is_ending = 0, False
     while parent is not None and os.getppid() == parent.pid:
         if select.select(
-            [] if is_told else [told], [], [], WATCH_INTERVAL_SECONDS
+            [] if is_ending else [reader], [], [], WATCH_INTERVAL_SECONDS
         )[0]:
-            is_told = True
-        elif is_told:
-            looks = 0 if is_open(port) else looks + 1
-        if looks == IDLE_LOOKS_BEFORE_EXIT and not is_exiting():
+            is_ending = True
+        elif is_ending:
+            idle_checks = 0 if is_open(port) else idle_checks + 1
+        if idle_checks == IDLE_CHECKS_BEFORE_EXIT and not is_exiting():
             audit_writer().close()
             os._exit(0)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def is_open(port: int) -> bool:
-    """Tell whether this process listens, or speaks to anybody, on `port`.
+    """Return True if this process listens or has a connection on `port`.
 
-    Where that cannot be seen, outside Linux, it is taken to be so.
+    Outside Linux that cannot be seen, so the answer is True.
     """
     try:
         names = os.listdir(_DESCRIPTORS)
@@ -101,7 +101,7 @@ def is_open(port: int) -> bool:
 
 
 def _is_used(number: int, port: int) -> bool:
-    """Tell whether a file descriptor listens, or has a peer, on `port`.
+    """Return True if a file descriptor listens or has a peer on `port`.
 
     granian's parent leaves its workers a socket that does neither.
     """

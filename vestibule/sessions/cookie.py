@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How a session id travels: the one cookie, read, set and cleared here.
+"""The session cookie: the only place that reads, sets and clears it.
 
-Its law: the id is in this cookie and in no other place of an answer.
+The session id is in this cookie and nowhere else in a response.
 """
 
 from typing import Any
@@ -16,13 +16,13 @@ class Cookies(dict[str, str]):
 def cookies_of(header: str) -> Cookies:
     """Return the cookies of a `Cookie` header.
 
-    A value is taken as it stands, blanks inside included, without quotes
-    around it. A name that comes with different values counts as absent:
-    somebody tossed a cookie of theirs in, and which of them is ours the
-    order does not tell (RFC 6265, section 4.2.2).
+    A value may contain spaces; quotes around it are removed. A name that
+    has different values counts as absent: another host or an attacker set
+    one of them, and their order does not show which (cookie tossing;
+    RFC 6265, section 4.2.2).
     """
     found = Cookies()
-    tossed = set()
+    conflicting = set()
     for pair in header.split(";"):
         name, equals, value = pair.strip().partition("=")
         if not equals:
@@ -30,8 +30,8 @@ def cookies_of(header: str) -> Cookies:
         if len(value) > 1 and value[0] == value[-1] == '"':
             value = value[1:-1]
         if found.setdefault(name, value) != value:
-            tossed.add(name)
-    for name in tossed:
+            conflicting.add(name)
+    for name in conflicting:
         del found[name]
     return found
 
@@ -39,11 +39,11 @@ def cookies_of(header: str) -> Cookies:
 def read(request: Any, name: str) -> str | None:
     """Return the value of the cookie `name` of `request`, or `None`.
 
-    `request` is whatever has `cookies` or `headers` with a `.get()`: a
-    request of any Flask application, or a stand-in for one. Where
-    `cookies` has no such key the header itself is read, because Werkzeug
-    leaves cookies out whose value has blanks; and where the header has
-    the name twice, because Werkzeug would take the first.
+    `request` has `cookies` or `headers` with a `.get()`: it is a request
+    of any Flask application, or a test double. The header itself is read
+    if `cookies` lacks the key, because Werkzeug drops cookies whose value
+    has spaces, and if the header has the name twice, because Werkzeug
+    would use the first.
     """
     cookies = getattr(request, "cookies", None)
     value = _string_in(cookies, name)
@@ -56,7 +56,7 @@ def read(request: Any, name: str) -> str | None:
 
 
 def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
-    """Set a cookie of ours, out of reach of scripts and other sites.
+    """Set a session cookie that scripts and other sites cannot use.
 
     `secure` keeps it off unencrypted connections; it is set where the
     request came by TLS (OWASP ASVS 5.0, 3.3).
@@ -72,7 +72,7 @@ def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
 
 
 def clear_on(response: Any, name: str, secure: bool) -> None:
-    """Make the browser drop a cookie of ours."""
+    """Make the browser delete a session cookie."""
     response.delete_cookie(
         name,
         path="/",
@@ -83,11 +83,11 @@ def clear_on(response: Any, name: str, secure: bool) -> None:
 
 
 def _is_secure(by_tls: bool) -> bool:
-    """Tell whether the cookie is for encrypted connections alone."""
+    """Return True if the cookie is for encrypted connections only."""
     return by_tls or settings.COOKIE_SECURE.read() == "always"
 
 
 def _string_in(mapping: Any, name: str) -> str | None:
-    """Return the string that `mapping` has by `name`, or `None`."""
+    """Return the value of `name` in `mapping` if it is a string."""
     value = None if mapping is None else mapping.get(name)
     return value if isinstance(value, str) else None

@@ -10,18 +10,19 @@ from vestibule.core.digest import digest_of
 from vestibule.db import session_queries
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, oldest_valid
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
-#: A place in a list of sessions: microseconds since 1970, and a handle.
-_PLACE = re.compile(r"(-?\d{1,18})-(.+)", re.ASCII | re.DOTALL)
+#: A cursor in a list of sessions: microseconds since 1970 and a handle.
+_CURSOR = re.compile(r"(-?\d{1,18})-(.+)", re.ASCII | re.DOTALL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class DatabaseStore:
     """The sessions that are `UserSession` rows."""
+
+    in_database = True
 
     def find(self, session_id: str) -> UserSession | None:
         """Return the session with this secret id, dead or alive."""
@@ -39,22 +40,24 @@ class DatabaseStore:
         place: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return so many sessions, at a place or the newest."""
-        found = UserSession.newest(user_id, most + 1, _read(place), network)
+        """Return at most `most` sessions, after a cursor or the newest."""
+        found = UserSession.newest(
+            user_id, most + 1, _parse_cursor(place), network
+        )
         if len(found) <= most:
             return SessionPage(found, None)
-        return SessionPage(found[:most], _written(found[most - 1]))
+        return SessionPage(found[:most], _cursor_after(found[most - 1]))
 
     def named(self, handle: str) -> UserSession | None:
         """Return the row with this id."""
         return UserSession.get(handle)
 
     def count(self) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         return UserSession.count()
 
     def touch(self, session_id: str, now: datetime) -> None:
-        """Note a use; a session that ended meanwhile stays ended."""
+        """Record a use; a session that ended meanwhile stays ended."""
         session_queries.touch(digest_of(session_id), now)
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
@@ -66,7 +69,7 @@ class DatabaseStore:
         return new_id if rotated else None
 
     def end(self, session_id: str, reason: EndReason) -> bool:
-        """End the session with this secret id; tell if it was there."""
+        """End the session; return True if there was one."""
         return session_queries.delete_by_digest(digest_of(session_id), reason)
 
     def end_handle(
@@ -81,7 +84,7 @@ class DatabaseStore:
         user_id: str | None = None,
         keep: str | None = None,
     ) -> int:
-        """End the user's sessions, or all, but for the handle to keep."""
+        """End the user's sessions, or all, except the one to keep."""
         return session_queries.delete_for_user(reason, user_id, keep)
 
     def reason(self, session_id: str) -> EndReason | None:
@@ -91,7 +94,7 @@ class DatabaseStore:
         return None if found is None else EndReason(found)
 
     def purge(self, limits: Limits, now: datetime) -> int:
-        """Drop the sessions that are dead at `now`; count them."""
+        """Delete the sessions expired at `now`; return how many."""
         begun, seen = oldest_valid(limits, now)
         gone = 0
         if begun is not None:
@@ -106,15 +109,15 @@ class DatabaseStore:
         return gone
 
 
-def _written(session: UserSession) -> str:
-    """Return the place just after a session."""
+def _cursor_after(session: UserSession) -> str:
+    """Return the cursor after a session."""
     passed = (session.created_at - _EPOCH) // timedelta(microseconds=1)
     return f"{passed}-{session.id}"
 
 
-def _read(place: str | None) -> tuple[datetime, str] | None:
-    """Return what a place says, if it is one."""
-    found = _PLACE.fullmatch(place or "")
+def _parse_cursor(place: str | None) -> tuple[datetime, str] | None:
+    """Return the time and the handle of a cursor, if it is valid."""
+    found = _CURSOR.fullmatch(place or "")
     if found is None or not is_storable(found[2]):
         return None
     try:

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""A user agent in words for people: "Firefox on Linux".
+"""Readable names for user agents, such as "Firefox on Linux".
 
-Its law: these words help an owner to recognize a session and decide
-nothing; what no rule knows is "an unknown program".
+They help the owner of a session to recognize it, and nothing depends on
+them. A user agent that no rule matches is "an unknown program".
 """
 
 import re
 from typing import NamedTuple
 
-# The order counts: most browsers also claim to be the ones below them.
+# The order matters: most browsers also name the ones below them.
 _PROGRAMS = (
     (r"Edg(?:e|A|iOS)?/", "Edge"),
     (r"OPR/|Opera", "Opera"),
@@ -45,20 +45,20 @@ class Device(NamedTuple):
 
 
 def parse_user_agent(user_agent: str | None) -> Device:
-    """Return what a user agent tells."""
+    """Return the program and the system that a user agent names."""
     text = user_agent or ""
     return Device(_first(_PROGRAMS, text), _first(_SYSTEMS, text))
 
 
 def device_name(user_agent: str | None) -> str:
-    """Return the program, and its system if that is told."""
+    """Return the program, and its system if that is known."""
     program, system = parse_user_agent(user_agent)
     program = program or "an unknown program"
     return f"{program} on {system}" if system else program
 
 
 def _first(rules: tuple[tuple[str, str], ...], text: str) -> str | None:
-    """Return the name of the first rule that `text` meets."""
+    """Return the name of the first rule that matches `text`."""
     for pattern, name in rules:
         if re.search(pattern, text):
             return name

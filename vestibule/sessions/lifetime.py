@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How long a session lives: pure functions of session, limits and now.
 
-Its law: this is the only place where a session's age is compared with
-anything (OWASP ASVS 5.0, 7.3.1 and 7.3.2).
+This is the only module that compares the age of a session with anything
+(OWASP ASVS 5.0, 7.3.1 and 7.3.2).
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from vestibule.sessions.session import EndReason, SessionTimes
 
 #: The longest duration that `timedelta` can hold.
 MAX_SECONDS = 999_999_999 * 86_400
-#: How far the clocks of two machines may be apart. A session that began
-#: later than that is not of this time: a clock was set back.
+#: How far the clocks of two machines may differ. If a session began later
+#: than that in the future, a clock was set back.
 SKEW = timedelta(seconds=10)
 
 _NONE = timedelta(0)
@@ -22,13 +22,13 @@ _LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def seconds(number: int) -> timedelta:
-    """Return `number` seconds, as many as a duration can hold."""
+    """Return a duration of `number` seconds, from 0 to `MAX_SECONDS`."""
     return timedelta(seconds=max(0, min(number, MAX_SECONDS)))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long sessions may live; zero means without that limit."""
+    """How long sessions may live; zero means that there is no such limit."""
 
     #: From the beginning: `SESSION_DURATION`.
     duration: timedelta = _NONE
@@ -36,19 +36,19 @@ class Limits:
     max_age: timedelta = _NONE
     #: From the last use: `SESSION_IDLE_TIMEOUT`.
     idle: timedelta = _NONE
-    #: A use is noted at most once in this time: `SESSION_TOUCH_INTERVAL`.
+    #: A use is recorded once per this time: `SESSION_TOUCH_INTERVAL`.
     touch: timedelta = timedelta(seconds=60)
 
     @property
     def lifetime(self) -> timedelta:
-        """Return the shorter one of both limits from the beginning."""
+        """Return the shorter of the two limits from the beginning."""
         if _NONE in (self.duration, self.max_age):
             return max(self.duration, self.max_age)
         return min(self.duration, self.max_age)
 
     @cached_property
     def touch_interval(self) -> timedelta | None:
-        """Return in which time a use is noted once; `None`: never."""
+        """Return the time in which a use is recorded once; `None`: never."""
         return min(
             (one for one in (self.touch, self.idle / 10) if one > _NONE),
             default=None,
@@ -56,7 +56,7 @@ class Limits:
 
     @property
     def endless(self) -> bool:
-        """Tell whether sessions never end by themselves."""
+        """Return True if sessions never expire."""
         return self.lifetime <= _NONE and self.idle <= _NONE
 
 
@@ -65,9 +65,9 @@ def expiry_reason(
 ) -> EndReason | None:
     """Return why the session may not be used at `now`; `None` if it may.
 
-    It ends after, not at, the last moment of a limit. Where there is one,
-    a session that does not say when it began, or that began in the
-    future, is dead; where there is none, nobody asks.
+    A session ends after, not at, the last moment of a limit. If there is
+    a limit, a session without `created_at`, or with one in the future, has
+    ended. Without any limit these are not checked.
     """
     if limits.endless:
         return None
@@ -88,7 +88,7 @@ def expiry_reason(
 
 
 def expires_at(session: SessionTimes, limits: Limits) -> datetime | None:
-    """Return the moment at which the session ends if nobody uses it."""
+    """Return the time at which the session ends if it is not used."""
     began = session.created_at
     seen = session.last_seen_at or began
     ends = _after(began, limits.lifetime), _after(seen, limits.idle)
@@ -96,10 +96,10 @@ def expires_at(session: SessionTimes, limits: Limits) -> datetime | None:
 
 
 def is_touch_due(session: SessionTimes, limits: Limits, now: datetime) -> bool:
-    """Tell whether a use at `now` is to be noted.
+    """Return True if a use at `now` has to be recorded.
 
-    Noting it is a write, so not each use is: one in the interval, or in a
-    tenth of the idle timeout if that is shorter.
+    That is a write, so only one use per interval is recorded, or per tenth
+    of the idle timeout if that is shorter.
     """
     interval = limits.touch_interval
     if interval is None:
@@ -109,9 +109,9 @@ def is_touch_due(session: SessionTimes, limits: Limits, now: datetime) -> bool:
 
 
 def unchanged_until(session: SessionTimes, limits: Limits) -> datetime:
-    """Return before when a live session neither ends nor is to be noted.
+    """Return until when a live session neither ends nor is recorded.
 
-    The same comparisons as above, for who wants to ask them once.
+    These are the comparisons above, for a cache that makes them once.
     """
     seen = session.last_seen_at or session.created_at
     noted = _after(seen, limits.touch_interval or _NONE)
@@ -121,16 +121,16 @@ def unchanged_until(session: SessionTimes, limits: Limits) -> datetime:
 def oldest_valid(
     limits: Limits, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
-    """Return before which beginning, and which last use, all are dead.
+    """Return the oldest valid `created_at` and `last_seen_at`.
 
-    The same comparisons as in `why_dead`, turned for an index to use;
-    `None` where there is no such limit.
+    These are the comparisons of `expiry_reason`, turned so that a database
+    index can be used. `None` if there is no such limit.
     """
     return _before(now, limits.lifetime), _before(now, limits.idle)
 
 
 def _after(start: datetime | None, limit: timedelta) -> datetime | None:
-    """Return `start + limit`; `None` without a limit the calendar holds."""
+    """Return `start + limit`; `None` if unlimited or out of range."""
     try:
         return start + limit if start and limit > _NONE else None
     except OverflowError:
@@ -138,7 +138,7 @@ def _after(start: datetime | None, limit: timedelta) -> datetime | None:
 
 
 def _before(now: datetime, limit: timedelta) -> datetime | None:
-    """Return `now - limit`; `None` without a limit the calendar holds."""
+    """Return `now - limit`; `None` if unlimited or out of range."""
     try:
         return now - limit if limit > _NONE else None
     except OverflowError:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Sessions in the memory of one process.
 
-Its law: the mechanisms' dictionary says which sessions there are. What is
-known of them beside it is kept here, in step, under one lock; an entry
-that somebody put there by hand gets its record when it is first seen.
+The mechanisms' dictionary determines which sessions exist. More about each
+is in a record here, updated together with it under one lock. An entry that
+a script put into the dictionary gets its record when it is first found.
 """
 
 import os
@@ -19,20 +19,19 @@ from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
 from vestibule.core.network import network_of
-from vestibule.sessions import new_session_id
 from vestibule.sessions.lifetime import Limits, expiry_reason
-from vestibule.sessions.session import EndReason, parse_entry
+from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
-#: Ended sessions whose reason is remembered; then the oldest is forgotten.
+#: Ended sessions whose reason is kept; beyond, the oldest is dropped.
 MAX_KEPT_REASONS = 10_000
-#: Not `None`, which somebody may have put there by hand.
+#: Not `None`, which a script may have put there.
 _NO_ENTRY = object()
 
 
 @dataclass
 class MemorySession:
-    """What a session in memory knows of itself."""
+    """The record of a session in memory."""
 
     user_id: str
     created_at: datetime | None
@@ -44,16 +43,16 @@ class MemorySession:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-#: All that there are, for a forked child.
+#: All of this process, for a forked child.
 _memories: "weakref.WeakSet[Memory]" = weakref.WeakSet()
 
 
 class Memory:
-    """What is known beside a dictionary of sessions."""
+    """The records that belong to a dictionary of sessions."""
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
-        #: Held while the dictionary and what is here are out of step.
+        """Begin without records."""
+        #: Held while the dictionary and the records differ.
         self.lock = threading.RLock()
         _memories.add(self)
         #: By secret id, oldest first.
@@ -65,18 +64,20 @@ class Memory:
 class MemoryStore:
     """The sessions of a dictionary, by their secret ids."""
 
+    in_database = False
+
     def __init__(
         self, entries: MutableMapping[str, Any], memory: Memory
     ) -> None:
-        """Work on `entries` itself, and on what `memory` knows of them."""
+        """Work on `entries` itself, and on their records in `memory`."""
         self._entries = entries
         self._memory = memory
 
     def add(self, session_id: str, most: int, most_of_user: int) -> None:
-        """Make the record of an entry that was just put there.
+        """Create the record of an entry that was just added.
 
-        Of more than `most` sessions, and of more than `most_of_user` of
-        the same user, the oldest end; 0 is any number.
+        The oldest sessions beyond `most`, and beyond `most_of_user` of the
+        same user, end; 0 means no limit.
         """
         entry = parse_entry(self._entries.get(session_id))
         if entry is None:
@@ -89,7 +90,7 @@ class MemoryStore:
                 now,
                 now,
                 now if origin.method else None,
-                *origin,
+                *origin[:3],
             )
             if most_of_user:
                 own = self._ids(entry.user_id)
@@ -101,7 +102,7 @@ class MemoryStore:
                 )
 
     def find(self, session_id: str) -> MemorySession | None:
-        """Return the record of the entry, made now if it has none."""
+        """Return the record of the entry, created now if it has none."""
         value = self._entries.get(session_id)
         entry = parse_entry(value)
         if entry is None:
@@ -125,7 +126,7 @@ class MemoryStore:
         place: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return so many sessions; a place is a handle."""
+        """Return at most `most` sessions; `place` is a handle."""
         found: list[MemorySession] = []
         passed = place is None
         for record in self._newest(user_id):
@@ -142,7 +143,7 @@ class MemoryStore:
 
     def named(self, handle: str) -> MemorySession | None:
         """Return the record that has this handle."""
-        # A renewal moves it from one id to another, and hides it meanwhile.
+        # A rotation moves it from one id to another, and hides it meanwhile.
         with self._memory.lock:
             for record in self._newest(None):
                 if record.id == handle:
@@ -154,7 +155,7 @@ class MemoryStore:
         return len(self._entries)
 
     def touch(self, session_id: str, now: datetime) -> None:
-        """Note a use; what is not there any more is not put back."""
+        """Record a use; a session that ended meanwhile stays ended."""
         record = self._memory.records.get(session_id)
         if record is not None:
             record.last_seen_at = now
@@ -173,7 +174,7 @@ class MemoryStore:
             return new_id
 
     def end(self, session_id: str, reason: EndReason) -> bool:
-        """Take the entry out; of two at once only one is told `True`."""
+        """Remove the entry; of two calls at once only one returns True."""
         with self._memory.lock:
             if self._entries.pop(session_id, _NO_ENTRY) is _NO_ENTRY:
                 return False
@@ -188,7 +189,7 @@ class MemoryStore:
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session whose record has this handle."""
-        # As in `named`: a renewal would leave the end an id that is gone.
+        # As in `named`: after a rotation this would end an id that is gone.
         with self._memory.lock:
             for session_id in self._ids(user_id):
                 record = self.find(session_id)
@@ -202,7 +203,7 @@ class MemoryStore:
         user_id: str | None = None,
         keep: str | None = None,
     ) -> int:
-        """End the user's sessions, or all, but for the handle to keep."""
+        """End the user's sessions, or all, except the one to keep."""
         with self._memory.lock:
             ended = 0
             for session_id in self._ids(user_id):
@@ -219,11 +220,11 @@ class MemoryStore:
         return found[0]
 
     def purge(self, limits: Limits, now: datetime) -> int:
-        """Take out every entry that is dead or cannot be read."""
+        """Remove every entry that has expired or cannot be read."""
         gone = 0
         with self._memory.lock:
             entries = list(self._entries)
-            # Records whose entry was taken out by hand.
+            # Records whose entry a script removed.
             for session_id in self._memory.records.keys() - entries:
                 del self._memory.records[session_id]
         for session_id in entries:
@@ -238,11 +239,11 @@ class MemoryStore:
         return gone
 
     def _newest(self, user_id: str | None) -> Iterator[MemorySession]:
-        """Give the sessions of a user, or of all, newest first."""
+        """Yield the sessions of a user, or all, newest first."""
         for session_id in reversed(list(self._entries)):
             entry = parse_entry(self._entries.get(session_id))
             if entry is not None and user_id in (None, entry.user_id):
-                # One that ended in this moment has no record any more.
+                # A session that ended just now has no record any more.
                 yield from filter(None, [self.find(session_id)])
 
     def _ids(self, user_id: str | None) -> list[str]:
@@ -255,14 +256,14 @@ class MemoryStore:
         ]
 
     def _first_seen(self, session_id: str) -> MemorySession | None:
-        """Make the record of an entry that was put there by hand.
+        """Create the record of an entry that a script added.
 
-        A bare user id says nothing of its age: it begins now. A
-        dictionary without a date could say it and does not.
+        A bare user id has no age, so the session begins now. A dictionary
+        without `created_at` stays without one.
         """
         with self._memory.lock:
-            # Looked at again: it may be gone, or a login's that had not
-            # yet made the record.
+            # Read again under the lock: it may be gone, or belong to a
+            # login that had not yet created the record.
             value = self._entries.get(session_id)
             entry = parse_entry(value)
             if entry is None:
@@ -278,7 +279,7 @@ class MemoryStore:
 
 
 def _unlock_after_fork() -> None:
-    """Give a forked child locks that no thread of its parent holds."""
+    """Give a forked child locks that no thread of the parent holds."""
     for memory in _memories:
         memory.lock = threading.RLock()
 

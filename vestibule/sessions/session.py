@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Why sessions end, in words that programs may compare.
+"""What a session is, in every store: its data, its id, why it ends."""
 
-What a session is, wherever it is kept.
-"""
-
+import secrets
+import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from vestibule.core import settings
+
 
 class EndReason(StrEnum):
-    """Why a session ended; the value is what its owner is told."""
+    """Why a session ended; the value is shown to its owner."""
 
     EXPIRED = "expired"
     IDLE_TIMEOUT = "idle_timeout"
@@ -28,23 +29,23 @@ class EndReason(StrEnum):
 
 
 class SessionTimes(Protocol):
-    """What the rules of lifetime need to know of a session."""
+    """The times of a session that its lifetime depends on."""
 
     @property
     def created_at(self) -> datetime | None:
-        """Return the moment it began, if that is known."""
+        """Return the time it began, if that is known."""
 
     @property
     def last_seen_at(self) -> datetime | None:
-        """Return the last use that was noted, if one was."""
+        """Return the time of the last recorded use, if there is one."""
 
 
 class Session(SessionTimes, Protocol):
-    """What a session knows of itself; the secret id is no part of it."""
+    """The data of a session; the secret id is not part of it."""
 
     @property
     def id(self) -> str:
-        """Return the public handle, by which its owner names it."""
+        """Return the public handle, which is not secret."""
 
     @property
     def user_id(self) -> str | None:
@@ -52,35 +53,46 @@ class Session(SessionTimes, Protocol):
 
     @property
     def authenticated_at(self) -> datetime | None:
-        """Return when the user last proved who they are."""
+        """Return when the user last proved the password."""
 
     @property
     def ip(self) -> str | None:
-        """Return the address from which it was opened."""
+        """Return the IP address of the client that began it."""
 
     @property
     def user_agent(self) -> str | None:
-        """Return the program that opened it, in its own words."""
+        """Return the `User-Agent` of the client that began it."""
 
     @property
     def method(self) -> str | None:
-        """Return how it was opened; `None` by a script."""
+        """Return how the user logged in; `None` if a script began it."""
+
+
+def new_session_id() -> str:
+    """Return a new secret session id from the system's random source.
+
+    `SESSION_TOKEN` selects a UUID of 122 random bits, or a token of 256;
+    ASVS 7.2.3 asks for 128.
+    """
+    if settings.SESSION_TOKEN.read() == "secret256":
+        return secrets.token_urlsafe(32)
+    return str(uuid.uuid4())
 
 
 class Entry(NamedTuple):
-    """What an entry of the mechanisms' dictionary says."""
+    """A parsed entry of the mechanisms' dictionary."""
 
     user_id: str
     created_at: datetime | None = None
 
 
 def parse_entry(value: Any) -> Entry | None:
-    """Return what a value of the mechanisms' dictionary means.
+    """Return the parsed value of the mechanisms' dictionary.
 
     The value is a user id, or a dictionary with `user_id` and perhaps
-    `created_at`; both may have been put there by hand. A `created_at`
-    without a zone is local time, as `datetime.now()` gives it. `None` for
-    anything else: what cannot be read opens nothing.
+    `created_at`; a script may have put either there. A `created_at`
+    without a time zone is local time, as `datetime.now()` returns it.
+    Return `None` for anything else: it gives no access.
     """
     if isinstance(value, str):
         return Entry(value)
@@ -95,5 +107,5 @@ def parse_entry(value: Any) -> Entry | None:
     try:
         return Entry(user_id, created_at.astimezone())
     except (OverflowError, ValueError):
-        # A moment beyond the calendar, in UTC or in local time.
+        # A time beyond the calendar, in UTC or in local time.
         return Entry(user_id)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What can be done with sessions, wherever they are kept.
+"""The interface of session stores, in memory and in the database.
 
-Its law: a store finds, lists and ends. It asks `lifetime` who is dead and
-never gives a secret id away. What it ends leaves its reason behind for a
-day, for the one who can show the secret.
+A store finds, lists and ends sessions. It asks `lifetime` which have
+expired. It returns a secret id only from `rotate`. The reason why a session
+ended is kept for a day, for a client that has the secret id.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,30 @@ from typing import NamedTuple, Protocol
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason, Session
 
-#: How long it is remembered why a session ended.
+#: How long the reason why a session ended is kept.
 REASON_LIFETIME = timedelta(days=1)
 
 
 class SessionPage(NamedTuple):
-    """Some sessions, newest first."""
+    """A page of sessions, newest first."""
 
     sessions: Sequence[Session]
-    #: The place at which the next page begins; `None` after the last one.
+    #: The cursor of the next page; `None` after the last one.
     next: str | None
 
 
 class SessionStore(Protocol):
     """The sessions of one mechanism."""
 
+    #: Whether they are rows of the database, so that a transaction that
+    #: changes a user ends them too.
+    in_database: bool
+
     def find(self, session_id: str) -> Session | None:
-        """Return the session with this secret id, dead or alive."""
+        """Return the session with this secret id, expired or not."""
 
     def listed(self, user_id: str | None = None) -> Sequence[Session]:
-        """Return a user's sessions, or all, dead or alive, newest first."""
+        """Return a user's sessions, or all, expired or not, newest first."""
 
     def page(
         self,
@@ -41,21 +45,21 @@ class SessionStore(Protocol):
         place: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return so many sessions of a user, or of all, dead or alive.
+        """Return at most `most` sessions of a user, or of all users.
 
-        They are the newest, or those at the `place` that the page before
-        told; a place that is none counts as not given. `network` is where
-        they were opened, if that matters.
+        They are the newest, or follow the cursor `place` of the previous
+        page; an invalid cursor counts as absent. `network` selects those
+        that began there. Expired sessions are among them.
         """
 
     def named(self, handle: str) -> Session | None:
-        """Return the session with this public handle, dead or alive."""
+        """Return the session with this public handle, expired or not."""
 
     def count(self) -> int:
-        """Return how many sessions there are, dead or alive."""
+        """Return the number of sessions, expired or not."""
 
     def touch(self, session_id: str, now: datetime) -> None:
-        """Note a use; a session that ended meanwhile stays ended."""
+        """Record a use; a session that ended meanwhile stays ended."""
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
         """Give a session a new secret id, authenticated at `now`.
@@ -64,7 +68,7 @@ class SessionStore(Protocol):
         """
 
     def end(self, session_id: str, reason: EndReason) -> bool:
-        """End the session with this secret id; tell if it was there."""
+        """End the session; return True if there was one."""
 
     def end_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
@@ -77,7 +81,7 @@ class SessionStore(Protocol):
         user_id: str | None = None,
         keep: str | None = None,
     ) -> int:
-        """End the sessions of a user, or of everybody; count them.
+        """End the sessions of a user, or of all; return how many.
 
         `keep` is the handle of one that stays.
         """
@@ -86,4 +90,70 @@ class SessionStore(Protocol):
         """Return why the session with this secret id ended, if known."""
 
     def purge(self, limits: Limits, now: datetime) -> int:
-        """Drop the sessions that are dead at `now`; count them."""
+        """Delete the sessions expired at `now`; return how many."""
+
+
+class EmptyStore:
+    """A store without sessions, for mechanisms that have none."""
+
+    in_database = True
+
+    def find(self, session_id: str) -> Session | None:
+        """Return `None`."""
+        return None
+
+    def listed(self, user_id: str | None = None) -> Sequence[Session]:
+        """Return an empty list."""
+        return ()
+
+    def page(
+        self,
+        user_id: str | None,
+        most: int,
+        place: str | None = None,
+        network: str | None = None,
+    ) -> SessionPage:
+        """Return an empty page, the last one."""
+        return SessionPage((), None)
+
+    def named(self, handle: str) -> Session | None:
+        """Return `None`."""
+        return None
+
+    def count(self) -> int:
+        """Return 0."""
+        return 0
+
+    def touch(self, session_id: str, now: datetime) -> None:
+        """Do nothing: there is no use to note."""
+
+    def rotate(self, session_id: str, now: datetime) -> str | None:
+        """Return `None`: there is no session to rotate."""
+        return None
+
+    def end(self, session_id: str, reason: EndReason) -> bool:
+        """Return False: there is no session to end."""
+        return False
+
+    def end_handle(
+        self, handle: str, reason: EndReason, user_id: str | None = None
+    ) -> bool:
+        """Return False: there is no session to end."""
+        return False
+
+    def end_all(
+        self,
+        reason: EndReason,
+        user_id: str | None = None,
+        keep: str | None = None,
+    ) -> int:
+        """Return 0: there are no sessions to end."""
+        return 0
+
+    def reason(self, session_id: str) -> EndReason | None:
+        """Return `None`: no session has ended."""
+        return None
+
+    def purge(self, limits: Limits, now: datetime) -> int:
+        """Return 0: nothing expires."""
+        return 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The sweeper: drops dead sessions from time to time, unasked.
+"""The sweeper: a background thread that deletes expired sessions.
 
-Its law: a failed sweep is logged and tried again; it never stops the
-service, and it never starts by an import.
+A failed sweep is logged and tried again; it never stops the service.
+Importing this module starts nothing.
 """
 
 import logging
@@ -21,17 +21,16 @@ class Sweeper:
     """A daemon thread of this process that calls `sweep` at intervals."""
 
     def __init__(self, sweep: Callable[[], int]) -> None:
-        """Prepare to call `sweep`; nothing runs yet."""
+        """Prepare to call `sweep`; no thread runs yet."""
         self._sweep = sweep
         self._pid: int | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
 
     def ensure_running(self) -> None:
-        """Start the thread, unless it runs in this very process.
+        """Start the thread, unless it runs in this process.
 
-        A server that forks after loading the application leaves its
-        threads behind, so each process starts its own.
+        Threads do not survive a fork, so each process starts its own.
         """
         if self._pid == os.getpid():
             return
@@ -40,23 +39,23 @@ class Sweeper:
                 self._pid = os.getpid()
 
     def stop(self) -> None:
-        """Let the thread end before its next sweep."""
+        """Make the thread end before its next sweep."""
         self._stopping.set()
 
     def _run(self) -> None:
-        """Sweep, wait, and begin again."""
+        """Wait and sweep until stopped."""
         interval = settings.SESSION_PURGE_INTERVAL.read()
         while not self._stopping.wait(interval):
             self.sweep()
 
     def sweep(self) -> None:
-        """Sweep once and log what came of it."""
+        """Sweep once and log the result."""
         try:
             gone = self._sweep()
         except VestibuleError as error:
             _log.warning("expired sessions stay for now: %s", error)
         except Exception:
-            # Of a subclass, perhaps; the thread must not die of it.
+            # Perhaps from a subclass; the thread must survive it.
             _log.exception("expired sessions stay for now")
         else:
             if gone:

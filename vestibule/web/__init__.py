@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""Pages for people: sign in, the account, its sessions, the first run.
+"""HTML pages: sign-in, the user's account, setup and administration.
 
-Its law: a page calls the functions that the API calls, and decides
-nothing that they decide; it works without scripts, and loads nothing
-from another host.
+Pages call the same services as the API and add no rules of their own.
+They work without JavaScript and load nothing from other hosts.
 """

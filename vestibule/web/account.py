@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
-"""My account: name, email, password, and its end.
+"""The account page: change name, email and password, delete the account.
 
-Its law: what a thief of an open session would do first asks for the
-password, unless it was proved a short time ago.
+Changes that would let a thief of the session take over the account ask
+for the password, unless it was entered within `REAUTH_WINDOW`.
 """
 
 from flask import Response
 
+from vestibule.accounts.credentials import change_email
 from vestibule.accounts.permissions import Action
-from vestibule.accounts.users import set_names
+from vestibule.accounts.users import remove, set_names
 from vestibule.api.views.account import (
-    change_own_email,
     change_own_password,
-    set_session_cookie,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.api.views.users import remove_account
 from vestibule.core import settings
 from vestibule.core.errors import (
     InvalidValue,
@@ -26,13 +24,18 @@ from vestibule.core.errors import (
 )
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
-from vestibule.http.login import clear_session_cookie
-from vestibule.http.request import current_request
+from vestibule.http.login import clear_session_cookie, set_session_cookie
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
     keep_renewed_session,
+    missing_fields,
     password_error,
     render_form,
     require_field,
@@ -48,14 +51,14 @@ _NAMES = ("first_name", "last_name")
 
 @pages.get(ACCOUNT)
 def show_account() -> Response:
-    """Show the account with a form for each part of it."""
-    return _shown(_asking())
+    """Show the account, with a form for each part."""
+    return _account_page(current_mechanism_and_user()[1])
 
 
 @pages.post(f"{ACCOUNT}/name")
-def change_name_here() -> Response:
-    """Set both names; an empty one is none."""
-    user, form = _asking(), _form(*_NAMES)
+def change_own_name_page() -> Response:
+    """Set both names; an empty field removes the name."""
+    user, form = current_mechanism_and_user()[1], _form(*_NAMES)
     authorize(Action.NAME_USER, user.id)
     before = {name: getattr(user, name) for name in _NAMES}
     try:
@@ -63,81 +66,80 @@ def change_name_here() -> Response:
         user.save_changes()
     except InvalidValue as error:
         set_names(user, before)
-        return _shown(
+        return _account_page(
             user, FormErrors(400, {error.field: error_message(error)})
         )
     return redirect(ACCOUNT, Message.NAME_CHANGED)
 
 
 @pages.post(f"{ACCOUNT}/email")
-def change_email_here() -> Response:
-    """Change the email, with a proof of the password if none is recent."""
-    user, form = _asking(), _form("email", "password")
-    told, renewed = check_password_field(user, form["password"], "password")
+def change_own_email_page() -> Response:
+    """Change the email, after recent authentication."""
+    user = current_mechanism_and_user()[1]
+    form = _form("email", "password")
+    problem, renewed = check_password_field(user, form["password"])
     before = user.email
     if not form["email"]:
-        told = require_field(told, "email")
-    elif told is None:
+        problem = require_field(problem, "email")
+    elif problem is None:
         try:
-            change_own_email(user, form["email"])
+            change_email(user, form["email"])
             return set_session_cookie(
                 redirect(ACCOUNT, Message.EMAIL_CHANGED), renewed
             )
         except InvalidValue as error:
             user.email = before
-            told = FormErrors(400, {"email": error_message(error)})
+            problem = FormErrors(400, {"email": error_message(error)})
         except VestibuleError:
             keep_renewed_session(renewed)
             raise
-    return set_session_cookie(_shown(user, told, renewed is not None), renewed)
+    return set_session_cookie(
+        _account_page(user, problem, renewed is not None), renewed
+    )
 
 
 @pages.post(f"{ACCOUNT}/password")
-def change_password_here() -> Response:
-    """Change the password; all other sessions end."""
+def change_own_password_page() -> Response:
+    """Change the password, which ends all other sessions."""
     fields = ("current_password", "new_password")
-    user, form = _asking(), _form(*fields)
-    told = None
-    for name in fields:
-        if not form[name]:
-            told = require_field(told, name)
-    if told is not None:
-        return _shown(user, told)
+    user, form = current_mechanism_and_user()[1], _form(*fields)
+    if missing := missing_fields(fields):
+        return _account_page(user, FormErrors(400, missing))
     try:
         renewed = change_own_password(user, *form.values())
     except InvalidValue as error:
-        return _shown(
+        return _account_page(
             user, FormErrors(400, {"new_password": error_message(error)})
         )
     except (WrongPassword, Throttled) as error:
-        return _shown(user, password_error(error, "current_password"))
+        return _account_page(user, password_error(error, "current_password"))
     return set_session_cookie(
         redirect(ACCOUNT, Message.PASSWORD_CHANGED), renewed
     )
 
 
 @pages.get(_DELETE)
-def show_deletion() -> Response:
-    """Ask whether the account is really to be deleted."""
-    _asking()
-    return _deletion()
+def confirm_delete_account() -> Response:
+    """Ask to confirm that the account is to be deleted."""
+    current_mechanism_and_user()
+    return render_form("delete_account.html")
 
 
 @pages.post(_DELETE)
-def delete_account_here() -> Response:
-    """Delete the account, with a proof of the password if none is recent."""
-    user, form = _asking(), _form("password")
+def delete_own_account_page() -> Response:
+    """Delete the account, after recent authentication."""
+    user, form = current_mechanism_and_user()[1], _form("password")
     authorize(Action.DELETE_USER, user.id)
-    told, renewed = check_password_field(user, form["password"], "password")
-    if told is None:
+    problem, renewed = check_password_field(user, form["password"])
+    if problem is None:
         try:
-            remove_account(user)
+            remove(user, current_store(), actor=current_actor())
         except LastAdmin:
-            told = FormErrors(
+            problem = FormErrors(
                 409,
                 alert=gettext(
-                    "You are the last administrator, and somebody has to"
-                    " manage the others. Make somebody else one first."
+                    "You are the last administrator. Make "
+                    "another user an administrator first."
                 ),
             )
         except VestibuleError:
@@ -147,40 +149,33 @@ def delete_account_here() -> Response:
             response = redirect(SIGN_IN, Message.ACCOUNT_DELETED)
             clear_session_cookie(response)
             return response
-    return set_session_cookie(_deletion(told, renewed is not None), renewed)
-
-
-def _asking() -> User:
-    """Return the user who asks."""
-    return current_mechanism_and_user()[1]
+    return set_session_cookie(
+        render_form("delete_account.html", problem, renewed is not None),
+        renewed,
+    )
 
 
 def _form(*names: str) -> dict[str, str]:
-    """Return what was typed into these fields, or nothing."""
+    """Return the values of these form fields; a missing one is empty."""
     request = current_request()
     return {name: request.form.get(name, "") for name in names}
 
 
-def _shown(
-    user: User, told: FormErrors | None = None, is_proved: bool = False
+def _account_page(
+    user: User,
+    problem: FormErrors | None = None,
+    is_reauthenticated: bool = False,
 ) -> Response:
-    """Return the page with what was typed, but for passwords."""
-    typed = current_request().form
+    """Return the account page; fields keep their values, except passwords."""
+    form = current_request().form
     return render_form(
         "account.html",
-        told,
-        is_proved,
+        problem,
+        is_reauthenticated,
         account=user,
         values={
-            name: typed.get(name, getattr(user, name) or "")
+            name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")
         },
-        least=settings.PASSWORD_MIN_LENGTH.read(),
+        min_length=settings.PASSWORD_MIN_LENGTH.read(),
     )
-
-
-def _deletion(
-    told: FormErrors | None = None, is_proved: bool = False
-) -> Response:
-    """Return the page that asks before the account is deleted."""
-    return render_form("delete.html", told, is_proved)

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
-"""Programs and systems in words: "Firefox on Linux", in the language.
+"""The user's activity page, and the labels of events and devices.
 
-Its law: it says what `vestibule.sessions.device` recognized, no more.
-
-My activity: logins, failures and changes of an account, in words.
+The admin pages use the same labels.
 """
 
 import re
@@ -14,24 +12,24 @@ from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.db.events import Event, EventFilter
-from vestibule.db.events import fetch_page as page_of
+from vestibule.db.events import fetch_page as find_events
 from vestibule.http.request import current_request
 from vestibule.sessions.device import parse_user_agent
 from vestibule.web.i18n import N_, gettext, ngettext
 from vestibule.web.routes import ACTIVITY, pages
 from vestibule.web.templating import page
 
-#: Programs that are no names.
-_WORDS = {"an Android app": N_("Android app")}
+#: Names of programs that are translated.
+_TRANSLATED_PROGRAMS = {"an Android app": N_("Android app")}
 
 
 def device_label(user_agent: str | None) -> str:
-    """Return in words what a user agent tells."""
+    """Return a label such as "Firefox on Linux" for a user agent."""
     program, system = parse_user_agent(user_agent)
     if program is None:
         program = gettext("Unknown program")
-    elif program in _WORDS:
-        program = gettext(_WORDS[program])
+    elif program in _TRANSLATED_PROGRAMS:
+        program = gettext(_TRANSLATED_PROGRAMS[program])
     if system is None:
         return program
     return gettext("%(program)s on %(system)s") % {
@@ -40,33 +38,31 @@ def device_label(user_agent: str | None) -> str:
     }
 
 
-#: Events on a page.
+#: Events per page.
 MAX_EVENTS_SHOWN = 25
-_NUMBER = re.compile(r"[0-9]{1,18}")
-#: What people should look at twice.
+_EVENT_ID = re.compile(r"[0-9]{1,18}")
+#: Events that are marked for the reader to check.
 ALARMING = frozenset({EventType.LOGIN_FAILED, EventType.THROTTLED})
 
-#: What happened: by the user, or by whoever has no account.
-_TEXTS: dict[str, str] = {
+#: The label of each kind of event.
+_EVENT_LABELS: dict[str, str] = {
     EventType.LOGIN: N_("Signed in"),
     EventType.LOGIN_FAILED: N_("A wrong password was entered"),
-    EventType.THROTTLED: N_("Too many attempts: somebody had to wait"),
+    EventType.THROTTLED: N_("Too many failed attempts"),
     EventType.REAUTHENTICATED: N_("Password confirmed"),
     EventType.LOGOUT: N_("Signed out"),
     EventType.SESSION_REVOKED: N_("A session was ended"),
     EventType.SESSIONS_REVOKED: N_("Sessions were ended"),
-    EventType.USER_ADDED: N_("The account was made"),
+    EventType.USER_ADDED: N_("The account was created"),
     EventType.USER_REMOVED: N_("The account was deleted"),
     EventType.USER_DISABLED: N_("The account was disabled"),
     EventType.USER_ENABLED: N_("The account was enabled again"),
     EventType.ROLE_CHANGED: N_("The role was changed"),
     EventType.EMAIL_CHANGED: N_("The email was changed"),
     EventType.PASSWORD_CHANGED: N_("The password was changed"),
-    EventType.USER_UNLOCKED: N_("The wait after failed attempts was lifted"),
-    EventType.RESET_CODE_ISSUED: N_(
-        "A code for a new password was handed out"
-    ),
-    EventType.PASSWORD_RESET: N_("A new password was set by a code"),
+    EventType.USER_UNLOCKED: N_("Sign-in was unlocked"),
+    EventType.RESET_CODE_ISSUED: N_("A reset code was issued"),
+    EventType.PASSWORD_RESET: N_("The password was reset with a code"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(
@@ -77,36 +73,36 @@ _TEXTS: dict[str, str] = {
 
 @pages.get(ACTIVITY)
 def show_activity() -> Response:
-    """Show what happened to the account, newest first."""
+    """Show the events of the account, newest first."""
     _, user = current_mechanism_and_user()
-    asked = current_request().args.get("before", "")
-    before = int(asked) if _NUMBER.fullmatch(asked) else None
-    found = page_of(EventFilter(user_id=user.id), MAX_EVENTS_SHOWN, before)
+    cursor = current_request().args.get("before", "")
+    before = int(cursor) if _EVENT_ID.fullmatch(cursor) else None
+    found = find_events(EventFilter(user_id=user.id), MAX_EVENTS_SHOWN, before)
     return page(
         "activity.html",
-        happenings=found.events,
+        events=found.events,
         next=found.next,
         is_first=before is None,
-        kept=settings.EVENTS_KEPT.read(),
-        told=describe_event,
-        device=device_label,
+        days_kept=settings.EVENTS_KEPT.read(),
+        describe_event=describe_event,
+        device_label=device_label,
         alarming=ALARMING,
     )
 
 
 def event_label(kind: str) -> str:
-    """Return in words what a kind of event is."""
-    text = _TEXTS.get(kind)
-    return kind if text is None else gettext(text)
+    """Return the label of a kind of event."""
+    label = _EVENT_LABELS.get(kind)
+    return kind if label is None else gettext(label)
 
 
-def describe_event(one: Event) -> str:
-    """Return in words what happened."""
-    if one.kind == EventType.SESSIONS_REVOKED:
-        number = one.count or 0
+def describe_event(event: Event) -> str:
+    """Return the label of an event, with its count if it has one."""
+    if event.kind == EventType.SESSIONS_REVOKED:
+        number = event.count or 0
         return ngettext(
             "%(number)s session was ended",
             "%(number)s sessions were ended",
             number,
         ) % {"number": number}
-    return event_label(one.kind)
+    return event_label(event.kind)

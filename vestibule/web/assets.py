@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What the pages load: one style sheet, one script, one logo.
+"""The style sheet, the script and the logo of the pages.
 
-Its law: a file's name has a digest of its content, so browsers keep it
-for good and never see an old one; a page needs the style sheet alone to
-be painted.
+A file name contains a digest of the content, so browsers may cache the
+file permanently. The script is deferred and does not block rendering.
 """
 
 import hashlib
@@ -20,11 +19,11 @@ from vestibule.http.request import current_request
 from vestibule.web.routes import pages, public
 from vestibule.web.theme import palette
 
-#: Behind a proxy another application may have the rest of the host, and
-#: `/assets` for its own.
-FOLDER = "/vestibule/assets"
-_FOLDER = Path(__file__).parent / "static"
-_KINDS = {
+#: Not `/assets`: behind a proxy, another application of the same host may
+#: use that path.
+URL_PREFIX = "/vestibule/assets"
+_STATIC = Path(__file__).parent / "static"
+_MIME_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
@@ -32,9 +31,9 @@ _KINDS = {
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
 }
-#: Bytes of a logo; the whole page is to stay below 60,000.
+#: Bytes; a page with all its files is to stay below 60,000.
 MAX_LOGO_BYTES = 20_000
-_COLORS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
+_COLOR_CSS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 --accent-hover:{2}}}
 @media (prefers-color-scheme:dark){{:root{{--accent:{3};\
 --accent-hover:{3}}}}}
@@ -42,67 +41,67 @@ _COLORS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
-    # A logo that is opened by itself runs nothing, whatever it holds.
+    # An SVG logo that is opened directly must not run scripts.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none';"
     " sandbox",
 }
 
 
 class AssetFile(NamedTuple):
-    """A file: what it is and what is in it."""
+    """A file: its MIME type and its content."""
 
-    kind: str
+    mime_type: str
     content: bytes
 
     @property
     def digest(self) -> str:
-        """Return what names this content and no other."""
+        """Return the beginning of the content's SHA-256, in hex."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
 
 class Bundle:
-    """The files that every page names."""
+    """The files that every page loads."""
 
     def __init__(self) -> None:
-        """Read them, with the colour and the logo of the settings.
+        """Read the files, and the colour and logo from the settings.
 
-        Raise `BadSetting` for a logo that cannot be served.
+        Raise `ConfigurationError` for a logo that cannot be served.
         """
         self.files: dict[str, AssetFile] = {}
         sheet = "".join(
-            (_FOLDER / name).read_text("utf-8")
+            (_STATIC / name).read_text("utf-8")
             for name in ("simple.min.css", "pages.css")
         )
-        sheet += _COLORS.format(*palette(settings.BRAND_COLOR.read()))
+        sheet += _COLOR_CSS.format(*palette(settings.BRAND_COLOR.read()))
         self.style = self._add("pages", ".css", sheet.encode())
         self.script = self._add(
-            "pages", ".js", (_FOLDER / "pages.js").read_bytes()
+            "pages", ".js", (_STATIC / "pages.js").read_bytes()
         )
         self.logo = self._add("logo", *_logo())
 
     def _add(self, name: str, suffix: str, content: bytes) -> str:
-        """Keep a file; return the path that it is served under."""
-        asset = AssetFile(_KINDS[suffix], content)
+        """Add a file and return its URL path."""
+        asset = AssetFile(_MIME_TYPES[suffix], content)
         full = f"{name}-{asset.digest}{suffix}"
         self.files[full] = asset
-        return f"{FOLDER}/{full}"
+        return f"{URL_PREFIX}/{full}"
 
 
 @cache
 def bundle() -> Bundle:
-    """Return the files of this process, read when they are first needed."""
+    """Return the files of this process; the first call reads them."""
     return Bundle()
 
 
-@pages.get(f"{FOLDER}/<name>")
+@pages.get(f"{URL_PREFIX}/<name>")
 @public
 def asset(name: str) -> Response:
-    """Answer with a file, or say that the browser has it."""
+    """Return a file, or 304 if the browser has it already."""
     found = bundle().files.get(name)
     if found is None:
         abort(404)
     response = MinimalResponse(
-        found.content, headers=_HEADERS, mimetype=found.kind
+        found.content, headers=_HEADERS, mimetype=found.mime_type
     )
     response.set_etag(found.digest)
     if current_request().if_none_match.contains(found.digest):
@@ -111,25 +110,25 @@ def asset(name: str) -> Response:
     return response
 
 
-def _own_logo() -> bytes:
-    """Return the logo of who has none, in the house's colour."""
+def _default_logo() -> bytes:
+    """Return the built-in logo in the colour of the settings."""
     colors = palette(settings.BRAND_COLOR.read())
-    drawn = (_FOLDER / "logo.svg").read_text("utf-8")
+    svg = (_STATIC / "logo.svg").read_text("utf-8")
     return (
-        drawn.replace("#1f5fae", colors.button)
+        svg.replace("#1f5fae", colors.button)
         .replace("#fff", colors.on_button)
         .encode()
     )
 
 
 def _logo() -> tuple[str, bytes]:
-    """Return the kind and the content of the logo."""
+    """Return the suffix and the content of the logo."""
     name = settings.BRAND_LOGO.read()
     if name is None:
-        return ".svg", _own_logo()
+        return ".svg", _default_logo()
     path = Path(name)
     suffix = path.suffix.lower().replace(".jpeg", ".jpg")
-    if suffix not in _KINDS or suffix in (".css", ".js"):
+    if suffix not in _MIME_TYPES or suffix in (".css", ".js"):
         raise ConfigurationError(
             "BRAND_LOGO", "must be an SVG, PNG, JPEG or WebP file"
         )

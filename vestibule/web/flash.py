@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a page tells once, after the browser was sent on to it.
+"""Flash messages: shown once, on the page after a redirect.
 
-Its law: a cookie names one of the texts below and carries none itself,
-so that nobody puts words into the service's mouth.
+The cookie holds the name of one of the messages below and no text, so a
+forged cookie cannot put words on a page.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ COOKIE = "vestibule_notice"
 
 
 class Message(StrEnum):
-    """The texts, by the names that the cookie has for them."""
+    """The messages; the values are those of the cookie."""
 
     PASSWORD_RESET = "password_reset"
     SET_UP_BEFORE = "set_up_before"
@@ -38,39 +38,39 @@ class Message(StrEnum):
 
 
 _TEXTS = {
-    Message.PASSWORD_RESET: N_("Your password is set. Sign in with it now."),
+    Message.PASSWORD_RESET: N_("Your password was set. Sign in with it now."),
     Message.SET_UP_BEFORE: N_(
-        "Somebody has set this up already. Sign in, or ask them."
+        "The setup is already done. Sign in, or ask the administrator."
     ),
-    Message.SESSION_ENDED: N_("The session is ended."),
-    Message.SESSION_GONE: N_("That session had ended already."),
-    Message.OTHERS_ENDED: N_("You are signed out everywhere but here."),
+    Message.SESSION_ENDED: N_("The session was ended."),
+    Message.SESSION_GONE: N_("That session had already ended."),
+    Message.OTHERS_ENDED: N_("You were signed out everywhere else."),
     Message.NO_OTHERS: N_("There was no other session to end."),
-    Message.NAME_CHANGED: N_("Your name is saved."),
+    Message.NAME_CHANGED: N_("Your name was saved."),
     Message.EMAIL_CHANGED: N_(
-        "Your email is saved. You sign in with it from now on."
+        "Your email was saved. You sign in with it from now on."
     ),
     Message.PASSWORD_CHANGED: N_(
-        "Your password is changed, and you are signed out everywhere else."
+        "Your password was changed, and you were signed out everywhere else."
     ),
-    Message.ACCOUNT_DELETED: N_("Your account is deleted."),
-    Message.USER_DISABLED: N_("The user is disabled and signed out."),
-    Message.USER_ENABLED: N_("The user may sign in again."),
-    Message.USER_DELETED: N_("The user is deleted."),
-    Message.USER_GONE: N_("Somebody has deleted that user already."),
-    Message.ROLE_CHANGED: N_("The role is changed."),
-    Message.USER_UNLOCKED: N_("Nobody has to wait for this user now."),
-    Message.SESSIONS_ENDED: N_("The sessions are ended."),
+    Message.ACCOUNT_DELETED: N_("Your account was deleted."),
+    Message.USER_DISABLED: N_("The user was disabled and signed out."),
+    Message.USER_ENABLED: N_("The user can sign in again."),
+    Message.USER_DELETED: N_("The user was deleted."),
+    Message.USER_GONE: N_("This user was already deleted."),
+    Message.ROLE_CHANGED: N_("The role was changed."),
+    Message.USER_UNLOCKED: N_("Sign-in was unlocked for this user."),
+    Message.SESSIONS_ENDED: N_("The sessions were ended."),
 }
 
 
-def flash(response: Any, notice: Message) -> None:
-    """Have the next page show `notice`."""
-    cookie.set_on(response, COOKIE, notice.value, current_request().is_secure)
+def flash(response: Any, message: Message) -> None:
+    """Set the cookie that makes the next page show `message`."""
+    cookie.set_on(response, COOKIE, message.value, current_request().is_secure)
 
 
 def flashed_message() -> str | None:
-    """Return the text of the notice that waits, if there is one."""
+    """Return the text of the request's flash message, if it has one."""
     name = current_request().cookies.get(COOKIE)
     if name not in list(Message):
         return None
@@ -78,5 +78,5 @@ def flashed_message() -> str | None:
 
 
 def clear_flash(response: Any) -> None:
-    """Show no notice again."""
+    """Delete the cookie, so that the message is not shown again."""
     cookie.clear_on(response, COOKIE, current_request().is_secure)

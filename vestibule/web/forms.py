@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Pages that ask for the password again, and say what is wrong with forms.
+"""Forms: what is wrong with the data sent, and re-authentication.
 
-Its law: what a thief of an open session would do first asks for the
-password, unless it was proved a short time ago.
+Actions that a stolen session must not allow ask for the password again,
+unless the user entered it within `REAUTH_WINDOW`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flask import after_this_request
 
-from vestibule.api.views.account import reauthenticate_user, set_session_cookie
+from vestibule.api.views.account import reauthenticate_user
 from vestibule.core.errors import Throttled, WrongPassword
 from vestibule.db.models.user import User
 from vestibule.http.access import has_recent_auth
 from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.web.i18n import gettext
@@ -25,70 +27,90 @@ from vestibule.web.templating import page
 class FormErrors:
     """What is wrong with a form that was sent."""
 
+    #: HTTP status of the response.
     status: int
-    #: By field; and about the whole of it.
+    #: Messages by field name.
     errors: dict[str, str] = field(default_factory=dict)
+    #: A message about the form as a whole.
     alert: str | None = None
-    #: Seconds to wait, if one has to.
-    wait: int | None = None
+    #: Seconds until the next attempt is allowed.
+    retry_after: int | None = None
+
+
+def missing_fields(names: Iterable[str]) -> dict[str, str]:
+    """Return a message for each field of `names` that the form lacks."""
+    form = current_request().form
+    return {
+        name: gettext("Please fill this in.")
+        for name in names
+        if not form.get(name)
+    }
+
+
+def require_field(problem: FormErrors | None, name: str) -> FormErrors:
+    """Return `problem` with the message that field `name` is required."""
+    problem = problem or FormErrors(400)
+    problem.errors[name] = gettext("Please fill this in.")
+    return problem
 
 
 def check_password_field(
-    user: User, password: str, name: str
+    user: User, password: str
 ) -> tuple[FormErrors | None, str | None]:
-    """Return what is wrong with the proof, and a session's new id.
+    """Re-authenticate `user` with the form's field `password`.
 
-    Neither is needed if the password was proved a short time ago. `name`
-    is that of the field.
+    Return what is wrong, and the new session id if the session was
+    renewed. Both are `None` if the user authenticated recently.
     """
     if has_recent_auth():
         return None, None
     if not password:
-        return require_field(None, name), None
+        return require_field(None, "password"), None
     try:
         return None, reauthenticate_user(user, password)
     except (WrongPassword, Throttled) as error:
-        return password_error(error, name), None
+        return password_error(error, "password"), None
 
 
 def keep_renewed_session(renewed: str | None) -> None:
-    """Let the page of an error carry the session's new id.
+    """Set the cookie of a renewed session on this request's response.
 
-    The browser has the old one, which is dead since the proof.
+    An error page needs this: re-authentication ended the session id that
+    the browser has.
     """
     after_this_request(lambda response: set_session_cookie(response, renewed))
 
 
-def require_field(told: FormErrors | None, name: str) -> FormErrors:
-    """Return that this field has to be filled in, too."""
-    told = told or FormErrors(400)
-    told.errors[name] = gettext("Please fill this in.")
-    return told
-
-
 def password_error(error: WrongPassword | Throttled, name: str) -> FormErrors:
-    """Return why the password in the field `name` was not taken."""
+    """Return why the password in the field `name` was refused."""
     text = error_message(error)
     if isinstance(error, Throttled):
-        return FormErrors(429, alert=text, wait=error.retry_after)
+        return FormErrors(429, alert=text, retry_after=error.retry_after)
     return FormErrors(401, {name: text})
 
 
 def render_form(
-    template: str, told: FormErrors | None, is_proved: bool, **values: object
+    template: str,
+    problem: FormErrors | None = None,
+    is_reauthenticated: bool = False,
+    **values: object,
 ) -> MinimalResponse:
-    """Return the page that `template` makes, as what is told demands."""
-    told = told or FormErrors(200)
+    """Return the page of a form, with the status and headers of `problem`.
+
+    The form asks for the password unless the user authenticated recently
+    or, with `is_reauthenticated`, in this request.
+    """
+    problem = problem or FormErrors(200)
     response = page(
         template,
-        told.status,
-        alert=told.alert,
-        errors=told.errors,
-        needs_password=not (is_proved or has_recent_auth()),
+        problem.status,
+        alert=problem.alert,
+        errors=problem.errors,
+        needs_password=not (is_reauthenticated or has_recent_auth()),
         **values,
     )
-    if told.wait is not None:
-        response.headers["Retry-After"] = str(told.wait)
-    if told.status == 401:
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
         add_challenge(response, current_request().mechanism)
     return response

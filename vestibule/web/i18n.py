@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The language of a page: which one, and how it says things.
+"""Translation: the language of a request, its texts and its dates.
 
-Its law: every text for people is in the catalogue under `locale/`, by its
-English wording, and is looked up there at each request.
+The catalogue under `locale/` has every text of the pages, keyed by the
+English text. `make texts` keeps it up to date.
 """
 
 import gettext as catalogues
@@ -17,24 +17,24 @@ from vestibule.core import clock
 from vestibule.http.request import current_request
 
 FOLDER = Path(__file__).parent / "locale"
-#: The source language first: it is spoken where no other is wished for.
+#: The first one is the source language and the default.
 LANGUAGES = ("en", "fr")
 
 
 def language() -> str:
-    """Return the language that the browser asks for, as far as it is here."""
-    # Werkzeug's own choice for "fr-CH, en" would be English.
-    wished = [
+    """Return the best match for the request's `Accept-Language`."""
+    # Werkzeug's `best_match` would choose English for "fr-CH, en".
+    preferred = [
         tag.lower()
         for tag, quality in current_request().accept_languages
         if quality > 0
     ]
-    return negotiate_locale(wished, LANGUAGES, sep="-") or LANGUAGES[0]
+    return negotiate_locale(preferred, LANGUAGES, sep="-") or LANGUAGES[0]
 
 
 @cache
 def catalogue(code: str) -> catalogues.NullTranslations:
-    """Return the texts of a language; English ones stand for themselves."""
+    """Return the translations of a language; English needs none."""
     if code == LANGUAGES[0]:
         return catalogues.NullTranslations()
     return catalogues.translation("messages", FOLDER, [code])
@@ -46,21 +46,21 @@ def gettext(message: str) -> str:
 
 
 def ngettext(one: str, many: str, number: int) -> str:
-    """Return the wording for `number` in the language of the request."""
+    """Return the plural form for `number` in the request's language."""
     return catalogue(language()).ngettext(one, many, number)
 
 
 def N_(message: str) -> str:
-    """Return `message` as it is, for the catalogue to collect.
+    """Mark `message` for the catalogue, and return it unchanged.
 
-    It is for texts in tables, which are looked up when they are shown.
+    Constants need this: their texts are translated for each request.
     """
     return message
 
 
 def time_ago(moment: datetime, code: str) -> str:
-    """Return how long ago a moment was, in words: "3 minutes ago"."""
-    # This moment, or another machine's clock: never "in 0 seconds".
+    """Return a relative time such as "3 minutes ago"."""
+    # The clock of another machine may be ahead: never "in 0 seconds".
     passed = min(moment - clock.now(), -timedelta.resolution)
     return format_timedelta(
         passed, add_direction=True, locale=Locale.parse(code)
@@ -69,8 +69,8 @@ def time_ago(moment: datetime, code: str) -> str:
 
 @lru_cache(maxsize=1024)
 def exact_time(moment: datetime, code: str) -> str:
-    """Return a moment in full, in UTC, as the language writes it."""
-    # French would have "TU" for the zone, which few know.
+    """Return a date and time in UTC, as the language writes it."""
+    # Babel writes "TU" in French, which few readers know.
     return "{} UTC".format(
         format_datetime(moment, "medium", UTC, Locale.parse(code))
     )

@@ -1,32 +1,43 @@
 #!/usr/bin/env python3
-"""How an application gets the pages."""
+"""Adds the pages to an application: routes, access check, error pages.
 
-from flask import Flask
+Pages use the decisions of the API: `authenticate` and `authorize` say who
+may pass, and an error page keeps the status and headers of the API's
+response. Only the body is different, and only for browsers outside of
+`/api/`.
+"""
 
-from vestibule.web import (
-    account,
-    activity,
-    error_pages,
-    register,
-    reset,
-    sessions,
-    setup,
-    sign_in,
-)
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, Response, abort
+from werkzeug.exceptions import HTTPException
+
+from vestibule.accounts.permissions import Action
+from vestibule.core.errors import VestibuleError
+from vestibule.core.redirects import RETURN_PARAMETER
+from vestibule.http import access, errors
+from vestibule.http.access import Outcome, authenticate, authorize
+from vestibule.http.login import MAX_FORM_BYTES
+from vestibule.http.request import VestibuleRequest, current_request
+from vestibule.mechanisms.auth import Auth
+from vestibule.web import account, activity, new_password, sessions, sign_in
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
-from vestibule.web.routes import pages
+from vestibule.web.i18n import N_, gettext
+from vestibule.web.messages import error_message
+from vestibule.web.routes import ADMIN, PUBLIC_ENDPOINTS, SIGN_IN, pages
+from vestibule.web.templating import page, redirect
 
-#: Each module that has pages is taken in once.
-PAGES = (
+#: The modules whose import adds routes to the blueprint.
+PAGE_MODULES = (
     sign_in,
-    register,
-    reset,
-    setup,
+    new_password,
     account,
     sessions,
     activity,
@@ -36,12 +47,162 @@ PAGES = (
     admin_events,
     admin_statistics,
 )
+_ASSET = f"{pages.name}.asset"
+#: Heading and text of an error page, by status.
+_ERROR_TEXTS = {
+    400: (
+        N_("That did not work"),
+        N_("The form was incomplete. Go back and try again."),
+    ),
+    401: (
+        N_("Please sign in"),
+        N_("Sign in to see this page."),
+    ),
+    403: (
+        N_("This is not allowed"),
+        N_(
+            "The service refused the request. If you came here "
+            "from another site, open the page from this site "
+            "instead."
+        ),
+    ),
+    404: (
+        N_("Page not found"),
+        N_("The address may be misspelled, or the page no longer exists."),
+    ),
+    405: (
+        N_("That did not work"),
+        N_("This page does not support this kind of request."),
+    ),
+    413: (
+        N_("Too much data"),
+        N_("The request is larger than the service accepts."),
+    ),
+    429: (
+        N_("Too many attempts"),
+        N_("There were too many failed attempts."),
+    ),
+    503: (
+        N_("Service unavailable"),
+        N_("The service cannot respond right now. Try again in a moment."),
+    ),
+}
+_SERVER_ERROR_TEXT = (
+    N_("Something went wrong"),
+    N_(
+        "This is an error of the service, not yours. It is "
+        "recorded in the log."
+    ),
+)
 
 
 def install(app: Flask) -> None:
-    """Give `app` the pages, and its errors the look of one."""
-    # An application has what is set when it is made.
+    """Register the pages with `app`, and handlers that show error pages."""
+    # A new application reads the branding settings again.
     bundle.cache_clear()
     bundle()
     app.register_blueprint(pages)
-    error_pages.install(app)
+    app.register_error_handler(
+        HTTPException, _as_page(errors.handle_http_error)
+    )
+    app.register_error_handler(
+        VestibuleError, _as_page(errors.handle_vestibule_error)
+    )
+    app.register_error_handler(
+        Exception, _as_page(errors.handle_unexpected_error)
+    )
+
+
+def is_page(request: VestibuleRequest) -> bool:
+    """Return True if the response should be a page.
+
+    This holds for the routes of the pages, and for unknown paths if the
+    client prefers HTML, but for no path below `/api/`.
+    """
+    if request.path.startswith("/api/"):
+        return False
+    endpoint = request.endpoint
+    if endpoint is not None:
+        return endpoint.startswith(f"{pages.name}.")
+    return request.prefers_page
+
+
+def require_page_authentication(
+    auth: Auth | None, request: VestibuleRequest
+) -> Response | None:
+    """Authenticate `request`; return a redirect to the sign-in page if needed.
+
+    Set `request.current_user` and return `None` if the request may pass:
+    it is authenticated, or the page is public. Abort with 401 or 403 for
+    an unauthenticated client that does not prefer HTML.
+    """
+    if request.endpoint == _ASSET:
+        return None
+    # For GET too: `return_to` may be sent in a form.
+    request.max_content_length = MAX_FORM_BYTES
+    access.check_request_origin(auth, request)
+    decision = authenticate(auth, request)
+    if decision.outcome is Outcome.PASSED:
+        request.current_user = decision.principal
+        if f"{request.path}/".startswith(f"{ADMIN}/"):
+            # Unknown paths too: members cannot find out which ones exist.
+            authorize(Action.SEE_DESK)
+        return None
+    if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
+        return None
+    if not request.prefers_page:
+        abort(401 if decision.outcome is Outcome.MISSING else 403)
+    if request.method != "GET":
+        # The form's data is lost, so returning to its path is no use.
+        return redirect(SIGN_IN)
+    back = request.full_path.rstrip("?")
+    return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
+
+
+def _error_page(
+    status: int, retry_after: str | None, message: str | None
+) -> Response:
+    """Return the page for an error; `retry_after` is in seconds.
+
+    `message` replaces the text of the status.
+    """
+    heading, text = _ERROR_TEXTS.get(
+        status, _ERROR_TEXTS[400] if status < 500 else _SERVER_ERROR_TEXT
+    )
+    return page(
+        "error.html",
+        status,
+        heading=gettext(heading),
+        text=message or gettext(text),
+        wait=(
+            int(retry_after) if retry_after and retry_after.isdigit() else None
+        ),
+        code=status,
+    )
+
+
+def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return an error handler that answers browsers with an error page."""
+
+    def handle(error: Any) -> Any:
+        """Return the API's response to `error`, as a page for a browser."""
+        response = api_handler(error)
+        request = current_request()
+        if not (is_page(request) and request.prefers_page):
+            return response
+        if isinstance(response, HTTPException):
+            response = response.get_response()
+        message = None
+        if isinstance(error, VestibuleError) and error.status < 500:
+            message = error_message(error)
+        shown = _error_page(
+            response.status_code,
+            response.headers.get("Retry-After"),
+            message,
+        )
+        for name, value in response.headers.items():
+            if name not in ("Content-Type", "Content-Length"):
+                shown.headers[name] = value
+        return shown
+
+    return handle

@@ -17,9 +17,7 @@ from vestibule.web.i18n import N_, gettext, language
 #: The messages by the codes of errors; %(...)s are the error's details.
 ERROR_MESSAGES = {
     "too_short": N_("Please use at least %(number)s characters."),
-    "common_password": N_(
-        "This password is among the first that anybody would try."
-    ),
+    "common_password": N_("This password is very common and easy to guess."),
     "common_words": N_(
         "This is made of common words. Add something that only you would"
         " think of."
@@ -39,16 +37,16 @@ ERROR_MESSAGES = {
     "invalid": N_("This value is not accepted."),
     "wrong_password": N_("This is not your password."),
     "wrong_reset_code": N_(
-        "The code does not fit this email, was used, or is older than an"
-        " hour. Your administrator can give you a new one."
+        "The code does not match this email, was already used, or is more"
+        " than an hour old. Your administrator can give you a new one."
     ),
-    "wrong_setup_code": N_("This code is wrong, or too old."),
+    "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(
         "Please confirm your password, and try again."
     ),
     "last_admin": N_(
-        "This is the last administrator, and somebody has to manage the"
-        " others. Make somebody else one first."
+        "This is the last administrator. Make another user an administrator"
+        " first."
     ),
     "gone": N_("This was deleted in the meantime."),
     "throttled": N_(
@@ -58,7 +56,7 @@ ERROR_MESSAGES = {
 
 #: Why a session ended, for the browser that still has its cookie.
 _ENDINGS: dict[EndReason | None, str] = {
-    EndReason.EXPIRED: N_("Your session has run out. Please sign in again."),
+    EndReason.EXPIRED: N_("Your session has expired. Please sign in again."),
     EndReason.IDLE_TIMEOUT: N_(
         "You were away for a while, so you were signed out."
     ),
@@ -67,7 +65,7 @@ _ENDINGS: dict[EndReason | None, str] = {
     ),
     EndReason.LOGGED_OUT: N_("You have signed out."),
     EndReason.REPLACED: N_(
-        "You signed in anew in this browser, which ended this session."
+        "You signed in again in this browser, which ended this session."
     ),
     EndReason.ROTATED: N_(
         "This session was renewed elsewhere. Please sign in again."
@@ -88,7 +86,7 @@ _ENDINGS: dict[EndReason | None, str] = {
     EndReason.USER_DISABLED: N_(
         "Your account is disabled. Your administrator can tell you more."
     ),
-    EndReason.USER_REMOVED: N_("This account is not there any more."),
+    EndReason.USER_REMOVED: N_("This account no longer exists."),
 }
 _ANY_ENDING = N_("Your session has ended. Please sign in again.")
 

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Where the pages are: their paths, their blueprint, and which are public."""
+"""The blueprint and the paths of the pages, and which pages are public.
+
+A page needs an authenticated user unless it is marked with `public`.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,9 +13,28 @@ from flask import Blueprint
 from vestibule.core import settings
 from vestibule.mechanisms.session_auth import SessionAuth
 
+SIGN_IN = "/sign-in"
+SIGNED_OUT = "/signed-out"
+SETUP = "/setup"
+ACCOUNT = "/account"
+SESSIONS = "/account/sessions"
+ACTIVITY = "/account/activity"
+#: Every path that begins with it is for admins only.
+ADMIN = "/admin"
+ADMIN_USERS = "/admin/users"
+ADMIN_SESSIONS = "/admin/sessions"
+ADMIN_EVENTS = "/admin/events"
+ADMIN_STATISTICS = "/admin/figures"
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+pages: Blueprint = Blueprint("pages", __name__)
+#: The endpoints that do not need an authenticated user.
+PUBLIC_ENDPOINTS: set[str] = set()
+
 
 def has_pages(mechanism: type | None) -> bool:
-    """Tell whether pages are on: they are of no use without sessions."""
+    """Return True if `WEB_PAGES` is on and `mechanism` has sessions."""
     return (
         settings.WEB_PAGES.read()
         and mechanism is not None
@@ -20,41 +42,15 @@ def has_pages(mechanism: type | None) -> bool:
     )
 
 
-SIGN_IN = "/sign-in"
-SIGNED_OUT = "/signed-out"
-SETUP = "/setup"
-ACCOUNT = "/account"
-SESSIONS = "/account/sessions"
-ACTIVITY = "/account/activity"
-
-
-#: The admin's desk; all that begins so is for admins alone.
-ADMIN = "/admin"
-ADMIN_USERS = "/admin/users"
-ADMIN_SESSIONS = "/admin/sessions"
-ADMIN_EVENTS = "/admin/events"
-ADMIN_STATISTICS = "/admin/figures"
-
-
-def admin_user_path(user_id: str) -> str:
-    """Return where the desk shows a user; scripts give any id."""
-    return f"{ADMIN_USERS}/{quote(user_id, safe='')}"
-
-
-View = TypeVar("View", bound=Callable[..., Any])
-
-
-pages: Blueprint = Blueprint("pages", __name__)
-
-
-#: The endpoints that nobody needs a session for.
-PUBLIC_ENDPOINTS: set[str] = set()
-
-
 def public(view: View) -> View:
-    """Let everybody see the page that `view` makes.
+    """Mark a page as public: it needs no authenticated user.
 
-    It stands below the route: `@pages.get(...)`, then `@open_to_all`.
+    Decorate the view below its route: `@pages.get(...)`, then `@public`.
     """
     PUBLIC_ENDPOINTS.add(f"{pages.name}.{view.__name__}")
     return view
+
+
+def admin_user_path(user_id: str) -> str:
+    """Return the path of a user's admin page; any id is quoted safely."""
+    return f"{ADMIN_USERS}/{quote(user_id, safe='')}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""My sessions: where I am signed in, and how to end that.
+"""The page of the user's own sessions, with buttons that end them.
 
-Its law: the session that asks is always shown and never ended here; for
-that there is signing out.
+The current session is always listed and cannot be ended here; the user
+signs out instead.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,13 @@ from flask import Response
 
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     revoke_other_sessions,
     revoke_own_session,
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
@@ -27,24 +26,24 @@ from vestibule.web.i18n import gettext
 from vestibule.web.routes import SESSIONS, pages
 from vestibule.web.templating import page, redirect
 
-#: Sessions on a page.
+#: Sessions per page.
 PAGE_ROWS = 10
 
 
 @pages.get(SESSIONS)
 def show_sessions() -> Response:
-    """Show this session first, then the others, newest first."""
-    return _shown(200)
+    """Show the current session, then the others, newest first."""
+    return _sessions_page(200)
 
 
 @pages.post(f"{SESSIONS}/end")
-def end_session_here() -> Response:
-    """End the session that the form names, if it is one of the user's."""
+def end_own_session_page() -> Response:
+    """End the session that the form names, if it belongs to the user."""
     auth, user = current_mechanism_and_user()
     handle = current_request().form.get("session", "")
-    current = current_session(auth)
+    current = current_request().session
     if current is not None and current.id == handle:
-        return _shown(
+        return _sessions_page(
             400,
             gettext(
                 "This is the session that you are using. To end it, sign out."
@@ -60,8 +59,8 @@ def end_session_here() -> Response:
 
 
 @pages.post(f"{SESSIONS}/end-others")
-def end_other_sessions_here() -> Response:
-    """End all sessions of the user but the one that asks."""
+def end_other_sessions_page() -> Response:
+    """End all sessions of the user except the current one."""
     try:
         ended = revoke_other_sessions(*current_mechanism_and_user())
     except VestibuleError as error:
@@ -72,14 +71,14 @@ def end_other_sessions_here() -> Response:
 
 
 def _failed(error: VestibuleError) -> Response:
-    """Return the page that says that nothing, or not all, was ended."""
+    """Return the page that says that not all sessions were ended."""
     if error.status < 500:
         raise error
-    response = _shown(
+    response = _sessions_page(
         error.status,
         gettext(
-            "That could not be done just now, and what is listed here is still"
-            " open. Try again in a moment."
+            "This could not be done right now. The sessions "
+            "listed here are still live. Try again in a moment."
         ),
     )
     if isinstance(error, ServiceBusy):
@@ -87,12 +86,12 @@ def _failed(error: VestibuleError) -> Response:
     return response
 
 
-def _shown(status: int, alert: str | None = None) -> Response:
-    """Return the page of sessions, from the place that is asked for."""
+def _sessions_page(status: int, alert: str | None = None) -> Response:
+    """Return the page of sessions that the request's cursor selects."""
     auth, user = current_mechanism_and_user()
-    current = current_session(auth)
-    place = current_request().args.get("place")
-    found, following = _live(auth, user, place)
+    current = current_request().session
+    cursor = current_request().args.get("place")
+    found, next_cursor = _live_sessions(auth, user, cursor)
     others = [
         each for each in found if current is None or each.id != current.id
     ]
@@ -102,25 +101,25 @@ def _shown(status: int, alert: str | None = None) -> Response:
         alert=alert,
         current=current,
         others=others,
-        is_first=not place,
-        next=following,
-        device=device_label,
+        is_first=not cursor,
+        next=next_cursor,
+        device_label=device_label,
     )
 
 
-def _live(
-    auth: SessionAuth, user: User, place: str | None
+def _live_sessions(
+    auth: SessionMechanism, user: User, cursor: str | None
 ) -> tuple[Sequence[Session], str | None]:
-    """Return a page of live sessions, and the place of the next one.
+    """Return a page of live sessions, and the cursor of the next page.
 
-    Those that are dead but not swept yet leave room for others.
+    Expired sessions that are not deleted yet are skipped.
     """
     limits, now = auth.limits(), auth.now()
     found: list[Session] = []
     while True:
-        some, place = auth.store.page(user.id, PAGE_ROWS, place)
+        rows, cursor = auth.store.page(user.id, PAGE_ROWS, cursor)
         found += [
-            each for each in some if expiry_reason(each, limits, now) is None
+            each for each in rows if expiry_reason(each, limits, now) is None
         ]
-        if place is None or len(found) >= PAGE_ROWS:
-            return found, place
+        if cursor is None or len(found) >= PAGE_ROWS:
+            return found, cursor

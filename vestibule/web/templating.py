@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""How a page is written: templates become an answer, with its policy.
+"""Renders templates into responses with the security headers of a page.
 
-Its law: every value is escaped, every page has the same strict policy,
-and a name that no one gave is an error, not an empty text.
+Every value is escaped, every page has the same strict content security
+policy, and an undefined variable in a template raises an error.
 """
 
-from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
@@ -20,22 +19,24 @@ from vestibule.web.assets import bundle
 from vestibule.web.i18n import catalogue, exact_time, language, time_ago
 from vestibule.web.messages import format_duration
 
-#: Nothing from elsewhere, nothing written into the page, no frame around.
+#: No content from other hosts, no inline code, no frames.
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src"
     " 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
-    # Without it browsers hide the origin of a form's own page.
+    # Under the default policy of the API, `no-referrer`, browsers send
+    # `Origin: null` with forms, which the CSRF check refuses.
     "Referrer-Policy": "same-origin",
 }
 
 
 def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
-    """Return the page that `template` makes of `values`."""
+    """Return the page that `template` renders with `values`."""
     code = language()
-    told = flash.flashed_message()
+    flashed = flash.flashed_message()
+    request = current_request()
     text = (
         _environment(code)
         .get_template(template)
@@ -43,52 +44,27 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
             language=code,
             brand=settings.BRAND_NAME.read(),
             assets=bundle(),
-            user=current_request().current_user,
-            path=current_request().path,
+            user=request.current_user,
+            path=request.path,
             registration=settings.REGISTRATION.read() == "open",
-            notice=told,
+            flashed=flashed,
             **values,
         )
     )
     response = MinimalResponse(
         text, status, headers=_HEADERS, mimetype="text/html"
     )
-    if told is not None:
+    if flashed is not None:
         flash.clear_flash(response)
     return response
-
-
-def new_password_page(
-    template: str,
-    status: int,
-    names: Iterable[str],
-    errors: dict[str, str] | None = None,
-    alert: str | None = None,
-    **more: Any,
-) -> MinimalResponse:
-    """Return a form that asks for a new password.
-
-    It has what was typed into the fields `names`, of which the password
-    is none.
-    """
-    form = current_request().form
-    return page(
-        template,
-        status,
-        alert=alert,
-        errors=errors or {},
-        values={name: form.get(name, "") for name in names},
-        least=settings.PASSWORD_MIN_LENGTH.read(),
-        **more,
-    )
 
 
 def allow_form_redirect(
     response: MinimalResponse, address: str | None
 ) -> MinimalResponse:
-    """Let the form of a page end at `address`, perhaps of another host.
+    """Allow the page's form to redirect to `address`, also on another host.
 
-    Chromium holds a page's policy against the redirects of its forms too.
+    Chromium applies `form-action` to the redirects after a form, too.
     """
     if address is not None and not address.startswith("/"):
         origin = "/".join(address.split("/", 3)[:3])
@@ -99,11 +75,11 @@ def allow_form_redirect(
 
 
 def redirect(
-    path: str, notice: flash.Message | None = None
+    path: str, message: flash.Message | None = None
 ) -> MinimalResponse:
-    """Send the browser to `path` of this host, to be told `notice` there.
+    """Return a redirect to `path`, where the page shows `message` once.
 
-    What was posted is not posted again (303).
+    The status is 303, so the browser does not repeat a POST.
     """
     response = MinimalResponse(
         "",
@@ -111,14 +87,14 @@ def redirect(
         headers={**_HEADERS, "Location": path},
         mimetype="text/html",
     )
-    if notice is not None:
-        flash.flash(response, notice)
+    if message is not None:
+        flash.flash(response, message)
     return response
 
 
 @cache
 def _environment(code: str) -> Environment:
-    """Return the templates in one language."""
+    """Return the Jinja environment of one language."""
     environment = Environment(
         autoescape=True,
         extensions=["jinja2.ext.i18n"],
@@ -132,8 +108,8 @@ def _environment(code: str) -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         texts.gettext, texts.ngettext, newstyle=True
     )
-    environment.filters["lasting"] = partial(format_duration, code=code)
+    environment.filters["duration"] = partial(format_duration, code=code)
     environment.filters["number"] = partial(format_decimal, locale=code)
-    environment.filters["ago"] = partial(time_ago, code=code)
-    environment.filters["exactly"] = partial(exact_time, code=code)
+    environment.filters["time_ago"] = partial(time_ago, code=code)
+    environment.filters["exact_time"] = partial(exact_time, code=code)
     return environment

@@ -8,12 +8,12 @@ kept, as Django's documents advise for production.
 import sys
 
 import django
-import given
+import peer_settings
 from django.conf import settings
 
 settings.configure(
     DEBUG=False,
-    SECRET_KEY=given.SECRET,
+    SECRET_KEY=peer_settings.SECRET,
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     INSTALLED_APPS=[
@@ -31,18 +31,18 @@ settings.configure(
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
     ],
-    SESSION_ENGINE=f"django.contrib.sessions.backends.{given.VARIANT}",
+    SESSION_ENGINE=f"django.contrib.sessions.backends.{peer_settings.VARIANT}",
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": given.sqlite("django"),
+            "NAME": peer_settings.sqlite("django"),
             "CONN_MAX_AGE": None,
         },
     },
     CACHES={
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": given.REDIS,
+            "LOCATION": peer_settings.REDIS,
         },
     },
     USE_TZ=True,
@@ -73,7 +73,7 @@ def begin(request: HttpRequest) -> JsonResponse:
 
 @login_required
 def whoami(request: HttpRequest) -> JsonResponse:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return JsonResponse({"id": request.user.pk, "email": request.user.email})
 
 
@@ -84,8 +84,8 @@ app = WSGIHandler()
 def prepare() -> None:
     """Make the tables and the users."""
     call_command("migrate", verbosity=0)
-    for email in given.EMAILS:
-        user = User.objects.create_user(email, email, given.PASSWORD)
+    for email in peer_settings.EMAILS:
+        user = User.objects.create_user(email, email, peer_settings.PASSWORD)
     print("$".join(user.password.split("$")[:2]))
 
 

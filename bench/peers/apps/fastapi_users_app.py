@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import given
+import peer_settings
 from fastapi import Depends, FastAPI
 from fastapi_users import BaseUserManager, FastAPIUsers, UUIDIDMixin, schemas
 from fastapi_users.authentication import AuthenticationBackend, CookieTransport
@@ -33,7 +33,8 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase
 
 engine = create_async_engine(
-    given.POSTGRESQL or f"sqlite+aiosqlite:///{given.sqlite('fastapi_users')}"
+    peer_settings.POSTGRESQL
+    or f"sqlite+aiosqlite:///{peer_settings.sqlite('fastapi_users')}"
 )
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 
@@ -43,7 +44,7 @@ class Base(DeclarativeBase):
 
 
 class User(SQLAlchemyBaseUserTableUUID, Base):
-    """Somebody who can log in, as the library wants it."""
+    """A user, as the library requires it."""
 
 
 class AccessToken(SQLAlchemyBaseAccessTokenTableUUID, Base):
@@ -53,8 +54,8 @@ class AccessToken(SQLAlchemyBaseAccessTokenTableUUID, Base):
 class Manager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
     """What makes and authenticates users."""
 
-    reset_password_token_secret = given.SECRET
-    verification_token_secret = given.SECRET
+    reset_password_token_secret = peer_settings.SECRET
+    verification_token_secret = peer_settings.SECRET
 
 
 async def session() -> AsyncIterator[AsyncSession]:
@@ -103,7 +104,7 @@ app.include_router(fastapi_users.get_auth_router(backend))
 
 @app.get("/whoami")
 async def whoami(user: User = Depends(current_user)) -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": user.id, "email": user.email}
 
 
@@ -113,9 +114,11 @@ async def prepare() -> None:
         await connection.run_sync(Base.metadata.create_all)
     async with asynccontextmanager(session)() as opened:
         made = Manager(SQLAlchemyUserDatabase(opened, User))
-        for email in given.EMAILS:
+        for email in peer_settings.EMAILS:
             user = await made.create(
-                schemas.BaseUserCreate(email=email, password=given.PASSWORD)
+                schemas.BaseUserCreate(
+                    email=email, password=peer_settings.PASSWORD
+                )
             )
     await engine.dispose()
     print(user.hashed_password)

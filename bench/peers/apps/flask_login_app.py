@@ -9,7 +9,7 @@ library brings one.
 import sys
 from typing import Any
 
-import given
+import peer_settings
 from flask import Flask, request
 from flask_login import (
     LoginManager,
@@ -26,10 +26,10 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 app = Flask(__name__)
 app.config.update(
-    SECRET_KEY=given.SECRET,
+    SECRET_KEY=peer_settings.SECRET,
     SESSION_TYPE="redis",
-    SESSION_REDIS=Redis.from_url(given.REDIS),
-    SQLALCHEMY_DATABASE_URI=f"sqlite:///{given.sqlite('flask_login')}",
+    SESSION_REDIS=Redis.from_url(peer_settings.REDIS),
+    SQLALCHEMY_DATABASE_URI=f"sqlite:///{peer_settings.sqlite('flask_login')}",
 )
 Session(app)
 db = SQLAlchemy(app)
@@ -37,7 +37,7 @@ logins = LoginManager(app)
 
 
 class User(UserMixin, db.Model):
-    """Somebody who can log in."""
+    """A user who can log in."""
 
     id = db.Column(db.Integer, primary_key=True)
     email = db.Column(db.String, unique=True, nullable=False)
@@ -67,7 +67,7 @@ def login() -> tuple[dict[str, Any], int]:
 @app.get("/whoami")
 @login_required
 def whoami() -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": current_user.id, "email": current_user.email}
 
 
@@ -75,9 +75,10 @@ def prepare() -> None:
     """Make the tables and the users."""
     with app.app_context():
         db.create_all()
-        hashed = generate_password_hash(given.PASSWORD)
+        hashed = generate_password_hash(peer_settings.PASSWORD)
         db.session.add_all(
-            User(email=email, password=hashed) for email in given.EMAILS
+            User(email=email, password=hashed)
+            for email in peer_settings.EMAILS
         )
         db.session.commit()
         print(hashed.rpartition("$")[0].rpartition("$")[0])

@@ -9,7 +9,7 @@ import sys
 import uuid
 from typing import Any
 
-import given
+import peer_settings
 from flask import Flask
 from flask_security import (
     Security,
@@ -23,14 +23,15 @@ from flask_sqlalchemy import SQLAlchemy
 
 app = Flask(__name__)
 app.config.update(
-    SECRET_KEY=given.SECRET,
+    SECRET_KEY=peer_settings.SECRET,
     SECURITY_PASSWORD_SALT="146585145368132386173505678016728509634",
     SECURITY_EMAIL_VALIDATOR_ARGS={"check_deliverability": False},
     SESSION_COOKIE_SAMESITE="strict",
     REMEMBER_COOKIE_SAMESITE="strict",
     WTF_CSRF_ENABLED=False,
     SQLALCHEMY_DATABASE_URI=(
-        given.POSTGRESQL or f"sqlite:///{given.sqlite('flask_security')}"
+        peer_settings.POSTGRESQL
+        or f"sqlite:///{peer_settings.sqlite('flask_security')}"
     ),
 )
 db = SQLAlchemy(app)
@@ -42,7 +43,7 @@ class Role(db.Model, fsqla_v3.FsRoleMixin):
 
 
 class User(db.Model, fsqla_v3.FsUserMixin):
-    """Somebody who can log in, as the library wants it."""
+    """A user, as the library requires it."""
 
 
 datastore = SQLAlchemyUserDatastore(db, User, Role)
@@ -52,7 +53,7 @@ app.security = Security(app, datastore)
 @app.get("/whoami")
 @auth_required("session")
 def whoami() -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": current_user.fs_uniquifier, "email": current_user.email}
 
 
@@ -60,8 +61,8 @@ def prepare() -> None:
     """Make the tables and the users."""
     with app.app_context():
         db.create_all()
-        hashed = hash_password(given.PASSWORD)
-        for email in given.EMAILS:
+        hashed = hash_password(peer_settings.PASSWORD)
+        for email in peer_settings.EMAILS:
             datastore.create_user(
                 email=email, password=hashed, fs_uniquifier=uuid.uuid4().hex
             )

@@ -21,5 +21,5 @@ app = FastAPI(lifespan=vestibule.lifespan)
 async def whoami(
     user: Principal = Depends(vestibule.current_user),
 ) -> dict[str, Any]:
-    """Answer who asks."""
+    """Return the email of the authenticated user."""
     return {"id": user.id, "email": user.email}

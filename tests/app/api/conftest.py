@@ -15,7 +15,7 @@ from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.throttle import throttle
 from vestibule.api import app as app_module
 from vestibule.audit.log import begin_request
-from vestibule.core.client_info import UNKNOWN_CLIENT, set_client
+from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.core.logging import AUDIT_LOGGER
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.sweeper import Sweeper
@@ -37,7 +37,7 @@ def fresh_process(
     yield
     hash_queue.cache_clear()
     throttle.cache_clear()
-    set_client(UNKNOWN_CLIENT)
+    set_client(LOCAL_CLIENT)
     begin_request(None)
 
 

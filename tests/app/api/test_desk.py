@@ -317,7 +317,7 @@ def test_files_of_events(
     admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every event is in both, over several batches, and no formula."""
-    monkeypatch.setattr("vestibule.audit.export.BATCH", 2)
+    monkeypatch.setattr("vestibule.audit.export.EXPORT_BATCH_SIZE", 2)
     signs = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "plain", 'a"b,c']
     events.insert_events(
         [
@@ -372,7 +372,7 @@ def test_half_a_file_says_so(
     lines = answer.text.splitlines()
     assert lines[-1] == last
     assert sum("bob" in line for line in lines) == 2
-    assert "a file of events broke off" in caplog.text
+    assert "an export of events failed" in caplog.text
 
 
 def test_a_file_that_cannot_begin_is_none(

@@ -17,11 +17,11 @@ from tests.app.api.house import (
     stored_user,
 )
 from tests.clocks import SetClock
+from vestibule.checks.startup import check_settings
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
-from vestibule.server.checks import check_settings
 
 PROFILES = ("contract", "hardened")
 NAMES = {"contract": "_my_session_id", "hardened": "__Host-session"}

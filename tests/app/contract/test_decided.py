@@ -9,6 +9,7 @@ import pytest
 from models.user import User
 from models.user_session import UserSession
 from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.permissions import LOCAL
 from vestibule.core import passwords
 from vestibule.core.errors import VestibuleError
 
@@ -69,9 +70,9 @@ def test_old_sha256_hash_is_upgraded_at_login(any_database: str) -> None:
     old = sha256("pässword".encode()).hexdigest()
     user.set_hash(passwords.legacy_hash(old))
     user.save()
-    assert check_credentials([user], "", "wrong") is None
+    assert check_credentials([user], "", "wrong", actor=LOCAL) is None
     assert User.all()[0].password == user.password
-    assert check_credentials([user], "", "pässword") is user
+    assert check_credentials([user], "", "pässword", actor=LOCAL) is user
     (found,) = User.search({"email": "bob@hbtn.io"})
     assert found.password is not None
     assert found.password.startswith("$argon2id$")

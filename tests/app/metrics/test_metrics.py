@@ -35,9 +35,9 @@ def test_the_page_lists_every_metric(build: Build) -> None:
             one.name,
             one.kind,
             ", ".join(f"`{label}`" for label in one.labels) or "none",
-            one.meaning,
+            one.help_text,
         )
-        for one in exposition.ALL
+        for one in exposition.ALL_METRICS
     ]
     client = build("session_db_auth").client()
     client.get("/healthz")
@@ -45,7 +45,9 @@ def test_the_page_lists_every_metric(build: Build) -> None:
     assert [
         (name, family.type, family.documentation)
         for name, family in told.items()
-    ] == [(one.name, one.kind, one.meaning) for one in exposition.ALL]
+    ] == [
+        (one.name, one.kind, one.help_text) for one in exposition.ALL_METRICS
+    ]
 
 
 def test_the_page_lists_every_event() -> None:

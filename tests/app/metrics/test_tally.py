@@ -18,7 +18,7 @@ KEY = ("GET", "/x", "200")
 
 def times(counted: Counters) -> float:
     """Return how many answers were counted."""
-    return sum(sums[0] for sums in counted.sums().values())
+    return sum(sums[0] for sums in counted.totals().values())
 
 
 def test_threads_count_for_themselves() -> None:
@@ -28,7 +28,7 @@ def test_threads_count_for_themselves() -> None:
     def work() -> None:
         """Count as a thread of a server does."""
         for _ in range(500):
-            counted.answered(*KEY, clock.monotonic())
+            counted.count_response(*KEY, clock.monotonic())
 
     for _ in range(3):
         threads = [threading.Thread(target=work) for _ in range(4)]
@@ -55,7 +55,7 @@ def test_threads_that_python_did_not_start_end_too() -> None:
 
     def work() -> None:
         """Count once, and end."""
-        counted.answered(*KEY, clock.monotonic())
+        counted.count_response(*KEY, clock.monotonic())
         counted._own.last = Last()
 
     for _ in range(50):
@@ -76,18 +76,18 @@ def test_durations_fall_into_classes(
     """The first whose bound is not below; the last has none."""
     monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
     counted = Counters()
-    counted.answered(*KEY, 100.0 - seconds)
-    assert counted.sums() == {(*KEY, bound): [1, pytest.approx(seconds)]}
+    counted.count_response(*KEY, 100.0 - seconds)
+    assert counted.totals() == {(*KEY, bound): [1, pytest.approx(seconds)]}
 
 
 def test_a_forked_child_begins_anew() -> None:
     """What the parent counted is not counted twice."""
-    counters().happened("login")
+    counters().count_event("login")
     child = os.fork()
     if child == 0:
-        os._exit(0 if counters().sums() == {} else 1)
+        os._exit(0 if counters().totals() == {} else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert counters().sums() == {("login",): [1, 0.0]}
+    assert counters().totals() == {("login",): [1, 0.0]}
 
 
 def test_workers_add_up(tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_workers_add_up(tmp_path: Path) -> None:
         other.write_text(
             '[[["login"], [2, 0.0]], [["GET", "/x", "200", 1], [3, 0.5]]]'
         )
-        multiprocess.begin_sharing()
+        multiprocess.start_sharing()
         for number in (1, 2):
-            counters().happened("login")
-            found = multiprocess.pooled_counts()
+            counters().count_event("login")
+            found = multiprocess.server_counts()
             assert found.workers == 2
-            assert found.sums[("login",)] == [2 + number, 0.0]
-            assert found.sums[("GET", "/x", "200", 1)] == [3, 0.5]
+            assert found.totals[("login",)] == [2 + number, 0.0]
+            assert found.totals[("GET", "/x", "200", 1)] == [3, 0.5]
         folder = multiprocess._folder
     assert not folder.exists()
     assert multiprocess._folder is None
@@ -115,9 +115,9 @@ def test_a_scrape_beside_the_first_request(
 ) -> None:
     """A worker has one file, whatever comes at once; it counts once."""
     begun, second = threading.Event(), threading.Event()
-    made: list[multiprocess.Share] = []
+    made: list[multiprocess.CountsFile] = []
 
-    class Slow(multiprocess.Share):
+    class Slow(multiprocess.CountsFile):
         """A file that is prepared slowly by whoever comes first."""
 
         def __init__(self, folder: Path) -> None:
@@ -130,13 +130,13 @@ def test_a_scrape_beside_the_first_request(
                 begun.set()
                 second.wait(0.5)
 
-    monkeypatch.setattr(multiprocess, "Share", Slow)
-    counters().happened("login")
+    monkeypatch.setattr(multiprocess, "CountsFile", Slow)
+    counters().count_event("login")
     with multiprocess.shared_counts(2):
-        beginning = threading.Thread(target=multiprocess.begin_sharing)
+        beginning = threading.Thread(target=multiprocess.start_sharing)
         beginning.start()
         assert begun.wait(20)
-        found = multiprocess.pooled_counts()
+        found = multiprocess.server_counts()
         beginning.join(20)
         assert len(made) == 1
         assert found == ({("login",): [1, 0.0]}, 1)
@@ -146,25 +146,25 @@ def test_a_thread_that_the_system_refuses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The request goes on; the next scrape starts it, and tells of all."""
-    counters().happened("login")
+    counters().count_event("login")
     with multiprocess.shared_counts(2):
         FailingThreadStart(monkeypatch)
-        multiprocess.begin_sharing()
+        multiprocess.start_sharing()
         before = threading.active_count()
-        assert multiprocess.pooled_counts() == ({("login",): [1, 0.0]}, 1)
+        assert multiprocess.server_counts() == ({("login",): [1, 0.0]}, 1)
         assert threading.active_count() == before + 1
 
 
 def test_a_fork_beside_the_first_request() -> None:
     """A child waits for no thread of its parent's, and has its own file."""
     with multiprocess.shared_counts(2):
-        with multiprocess._sharing:
+        with multiprocess._files_lock:
             child = os.fork()
             if child == 0:
-                multiprocess.begin_sharing()
-                os._exit(0 if len(multiprocess._shares) == 1 else 1)
+                multiprocess.start_sharing()
+                os._exit(0 if len(multiprocess._files) == 1 else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert multiprocess._shares == {}
+        assert multiprocess._files == {}
 
 
 def test_one_worker_writes_no_file(
@@ -172,18 +172,18 @@ def test_one_worker_writes_no_file(
 ) -> None:
     """There is nobody to leave anything for."""
     with multiprocess.shared_counts(1):
-        multiprocess.begin_sharing()
-        counters().happened("login")
-        assert multiprocess.pooled_counts() == ({("login",): [1, 0.0]}, 1)
+        multiprocess.start_sharing()
+        counters().count_event("login")
+        assert multiprocess.server_counts() == ({("login",): [1, 0.0]}, 1)
         assert multiprocess._folder is None
 
 
 def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
     """Idle workers write nothing."""
-    share = multiprocess.Share(tmp_path)
+    share = multiprocess.CountsFile(tmp_path)
     share.write()
     assert not share.path.exists()
-    counters().happened("login")
+    counters().count_event("login")
     share.write()
     share.path.unlink()
     share.write()
@@ -193,8 +193,8 @@ def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     """It is tried again; nobody's request fails for it."""
     folder = tmp_path / "late"
-    share = multiprocess.Share(folder)
-    counters().happened("login")
+    share = multiprocess.CountsFile(folder)
+    counters().count_event("login")
     share.write()
     folder.mkdir()
     share.write()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.app.metrics.scrape import samples
 from tests.backends import PostgreSQL
-from tests.e2e.server.waiting import is_alive, is_serving, wait_until
+from tests.e2e.server.waiting import is_serving, wait_until
 from tests.serving import COOKIE, Server
 from vestibule.audit.log import EventType
 from vestibule.db import engine
@@ -52,7 +52,7 @@ def end_one(server: Server, how: signal.Signals) -> None:
     assert wait_until(
         20,
         lambda: (
-            not is_alive(one)
+            one not in server.workers()
             and len(server.workers()) == number
             and is_serving(server)
         ),

@@ -16,7 +16,7 @@ from tests.app.openapi.scene import BODIES, Scene, demote_all
 from tests.app.openapi.witness import Witness
 from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of
-from vestibule.api.app import BODY_LIMIT
+from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.db import engine
 from vestibule.mechanisms.session_auth import SessionAuth
@@ -147,7 +147,10 @@ def take_no_such_body(scene: Scene) -> None:
     """Send what is no body, and one that is too large."""
     for name, (kind, _) in BODIES.items():
         written = JSON if kind == "json" else FORM
-        for content, status in ((b"", 400), (b"x" * (BODY_LIMIT + 1), 413)):
+        for content, status in (
+            (b"", 400),
+            (b"x" * (MAX_BODY_BYTES + 1), 413),
+        ):
             assert (
                 scene.send(name, json=None, data=content, content_type=written)
                 == status

@@ -37,7 +37,7 @@ async def ask():
             "Host": "app.example", "Cookie": cookie, "Remote-User": "ada",
         })
         print(sent[0]["status"], sent[1]["body"].decode())
-    await app._source.close()
+    await app._backend.close()
 
 asyncio.run(ask())
 """

@@ -91,7 +91,7 @@ def test_nobody_gets_in_where_nobody_can_tell(
         for path in ("/me", "/admin"):
             assert get(path, f"{COOKIE}=secret").status == 503
             assert get(path).status == 401
-    assert "nobody can tell who asks" in caplog.text
+    assert "cannot determine the user" in caplog.text
     assert "secret" not in caplog.text
 
 
@@ -305,9 +305,9 @@ def test_fastapi_closes_what_it_opened(town: Town) -> None:
     async def live() -> None:
         """Begin, ask and end."""
         async with vestibule.lifespan(None):
-            await vestibule._source.principal(town.cookie)
-            source: Any = vestibule._source
-            session = source._wire._session
+            await vestibule._backend.principal(town.cookie)
+            source: Any = vestibule._backend
+            session = source._client._session
             assert not session.closed
         assert session.closed
         await vestibule.close()

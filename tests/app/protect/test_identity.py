@@ -25,7 +25,10 @@ from vestibule.identity.keys import Key
 from vestibule.protect import identity
 from vestibule.protect.async_backends import async_backend_for
 from vestibule.protect.backends import backend_for
-from vestibule.protect.identity import RETRY_PAUSE_SECONDS, SKEW
+from vestibule.protect.identity import (
+    MAX_CLOCK_SKEW_SECONDS,
+    RETRY_PAUSE_SECONDS,
+)
 from vestibule.protect.verify_response import Principal
 
 AUDIENCE = "app.example"
@@ -124,8 +127,8 @@ REFUSED = {
     "another audience": token(aud="other.example"),
     "several audiences": token(aud=[AUDIENCE, "other.example"]),
     "another issuer": token(iss="other"),
-    "expired": token(exp=NOW - SKEW - 1),
-    "from the future": token(iat=NOW + SKEW + 1),
+    "expired": token(exp=NOW - MAX_CLOCK_SKEW_SECONDS - 1),
+    "from the future": token(iat=NOW + MAX_CLOCK_SKEW_SECONDS + 1),
     "a time that is none": token(exp="never"),
     "a time that is true": token(exp=True),
     "a beginning that is true": token(iat=True),
@@ -168,7 +171,7 @@ def test_it_ends(ask: Any, moved: SetClock) -> None:
     """Remembered or not, it counts for its minute alone."""
     given = token()
     assert ask(given) == BOB
-    moved.advance(60 + SKEW - 1)
+    moved.advance(60 + MAX_CLOCK_SKEW_SECONDS - 1)
     assert ask(given) == BOB
     moved.advance(1)
     assert ask(given) is None
@@ -178,7 +181,7 @@ def test_a_clock_that_was_set_back(ask: Any, moved: SetClock) -> None:
     """What was remembered is not of the future either."""
     given = token()
     assert ask(given) == BOB
-    moved.advance(-SKEW - 1)
+    moved.advance(-MAX_CLOCK_SKEW_SECONDS - 1)
     assert ask(given) is None
 
 
@@ -362,13 +365,15 @@ def test_few_tokens_are_remembered(
 ) -> None:
     """However many come, the memory that they take has a bound."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
-    reader, copy = identity.Tokens(AUDIENCE), identity.KeyCopy()
-    copy.take(json.loads(keys("one")))
-    key = copy.find("one")
+    reader, copy = identity.TokenReader(AUDIENCE), identity.KeyCache()
+    copy.replace(json.loads(keys("one")))
+    key = copy.get("one")
     assert key is not None
     made = [token(sub=str(number)) for number in range(5)]
     for number, each in enumerate(made):
-        assert reader.check(each, key) is not None
-        remembered = [one for one in made if reader.recall(one, copy)]
+        assert reader.verify(each, key) is not None
+        remembered = [
+            one for one in made if reader.cached_principal(one, copy)
+        ]
         assert len(remembered) == number % 2 + 1
         assert each in remembered

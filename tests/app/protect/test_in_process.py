@@ -97,7 +97,7 @@ def test_a_defect_is_not_quick(
     with way(None) as ask:
         assert ask(town.cookie) is not None
         monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
-        with pytest.raises(VestibuleUnavailable, match="a defect"):
+        with pytest.raises(VestibuleUnavailable, match="an internal error"):
             ask(town.cookie)
 
 
@@ -110,17 +110,17 @@ def written_by(
     return str(request.param)
 
 
-def test_only_what_needs_no_file_is_quick(
+def test_only_what_needs_no_file_is_immediate(
     written_by: str, set_clock: SetClock, town: Town
 ) -> None:
     """Where the database has to be asked, a loop might wait for a lock."""
     here = InProcess()
     for _ in range(2):
         assert here.principal(town.cookie) is not None
-    question = here.question(town.cookie)
-    assert here.is_quick(question) is (written_by == "WAL")
-    assert here.is_quick(here.question("theme=dark"))
-    assert not here.is_quick(here.question(f"{COOKIE}=unknown"))
+    question = here.build_request(town.cookie)
+    assert here.is_immediate(question) is (written_by == "WAL")
+    assert here.is_immediate(here.build_request("theme=dark"))
+    assert not here.is_immediate(here.build_request(f"{COOKIE}=unknown"))
 
 
 def test_a_loop_does_not_wait_for_a_lock(
@@ -135,9 +135,9 @@ def test_a_loop_does_not_wait_for_a_lock(
     here, found = InProcess(), []
     for _ in range(2):
         assert here.principal(town.cookie) is not None
-    question = here.question(town.cookie)
+    question = here.build_request(town.cookie)
     asking = threading.Thread(
-        target=lambda: found.append(here.is_quick(question)), daemon=True
+        target=lambda: found.append(here.is_immediate(question)), daemon=True
     )
     other = drivers.sqlite_driver().connect(str(database().url.database))
     try:
@@ -157,10 +157,10 @@ def test_a_database_that_is_not_open_is_not_quick(
     here = InProcess()
     for _ in range(2):
         assert here.principal(town.cookie) is not None
-    question = here.question(town.cookie)
-    assert here.is_quick(question)
+    question = here.build_request(town.cookie)
+    assert here.is_immediate(question)
     close()
-    assert not here.is_quick(question)
+    assert not here.is_immediate(question)
     assert here.principal(town.cookie) is not None
 
 
@@ -170,14 +170,14 @@ def test_a_loop_does_not_wait_for_look_ups(
     """What is not remembered is looked up by another thread."""
     here = InProcess()
     in_loop: list[bool] = []
-    judged = here._judged
+    judged = here._authenticate
 
     def noted(request: Any) -> Principal | None:
         """Note which thread judges."""
         in_loop.append(threading.current_thread() is loop)
         return judged(request)
 
-    monkeypatch.setattr(here, "_judged", noted)
+    monkeypatch.setattr(here, "_authenticate", noted)
     loop = threading.current_thread()
     source = AsyncInProcess(here)
     with asyncio.Runner() as runner:

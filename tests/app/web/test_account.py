@@ -115,7 +115,7 @@ def test_names(house: House) -> None:
         form = {"first_name": first, "last_name": last}
         answer = here.follow(here.post(f"{PATH}/name", form))
         page = Page(answer)
-        assert "Your name is saved." in page.text
+        assert "Your name was saved." in page.text
         assert str(shown) in page.text
         found = stored(user)
         assert (found.first_name, found.last_name) == (
@@ -161,7 +161,7 @@ def test_email_soon_after_signing_in(house: House) -> None:
     answer = here.follow(
         here.post(f"{PATH}/email", {"email": " New@example.com "})
     )
-    assert "Your email is saved." in answer.text
+    assert "Your email was saved." in answer.text
     assert stored(user).email == "New@example.com"
     assert session_id_of(here.client) == before
     assert kinds(user)[0] == "email_changed"
@@ -186,7 +186,7 @@ def test_email_later_needs_the_password(
         assert stored(user).email == user.email
     before = session_id_of(here.client)
     answer = here.post(f"{PATH}/email", form | {"password": PASSWORD})
-    assert "Your email is saved." in here.follow(answer).text
+    assert "Your email was saved." in here.follow(answer).text
     assert stored(user).email == "new@example.com"
     assert session_id_of(here.client) != before
     assert kinds(user)[:3] == [
@@ -239,7 +239,7 @@ def test_a_new_password(house: House) -> None:
     here, there = (signed_in(house, user) for _ in range(2))
     before = session_id_of(here.client)
     answer = here.post(f"{PATH}/password", FORMS["password"])
-    assert "Your password is changed" in here.follow(answer).text
+    assert "Your password was changed" in here.follow(answer).text
     assert stored(user).is_valid_password(NEW)
     assert session_id_of(here.client) != before
     assert there.get(PATH).headers["Location"].startswith("/sign-in")
@@ -313,7 +313,7 @@ def test_the_account_is_deleted(house: House) -> None:
     answer = here.post(f"{PATH}/delete")
     assert answer.headers["Location"] == "/sign-in"
     assert here.client.get_cookie("_my_session_id") is None
-    assert "Your account is deleted." in here.follow(answer).text
+    assert "Your account was deleted." in here.follow(answer).text
     assert User.get(user.id) is None
     for browser in (here, there):
         assert browser.get(PATH).headers["Location"].startswith("/sign-in")
@@ -393,4 +393,4 @@ def test_a_form_that_is_too_long(one_house: House) -> None:
     here = signed_in(one_house, stored_user())
     answer = here.post(f"{PATH}/name", {"first_name": "x" * 70_000})
     assert answer.status_code == 413
-    assert "That was too much" in Page(answer).text
+    assert "Too much data" in Page(answer).text

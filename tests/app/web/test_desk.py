@@ -21,8 +21,7 @@ from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import User
-from vestibule.web.admin.statistics import HEIGHT
-from vestibule.web.admin.statistics import plot as plotted
+from vestibule.web.admin.statistics import HEIGHT, bar_chart
 from vestibule.web.admin.user_actions import USER_ACTIONS
 
 EVIL = "<b onclick=alert(1)>\u202e%_'\""
@@ -61,7 +60,7 @@ def test_a_member_learns_nothing(house: House) -> None:
         admin_urls(
             house.app.url_map,
             user_id=(victim.id, "nobody"),
-            deed=(*USER_ACTIONS, "nothing"),
+            action=(*USER_ACTIONS, "nothing"),
         )
     )
     assert len(paths) > 2 * len(USER_ACTIONS) + 5
@@ -109,13 +108,13 @@ def test_users_are_found(house: House) -> None:
     for query in (f"q={quote(EVIL)}", "q=%25", "q=_", f"q={'x' * 256}"):
         assert shown(visitor, f"/admin?{query}")
     for query, told in (
-        (f"q={'x' * 10_000}", "This cannot be searched for."),
-        ("role=king", "This address is of another list"),
-        ("after=forged", "This address is of another list"),
+        (f"q={'x' * 10_000}", "This value is not valid."),
+        ("role=king", "does not belong to this list"),
+        ("after=forged", "does not belong to this list"),
     ):
         text = shown(visitor, f"/admin?{query}", 400)
-        assert told in text or "Nothing is found" in text
-    assert "Nothing is found." in shown(visitor, "/admin?q=%25")
+        assert told in text or "No results" in text
+    assert "No results." in shown(visitor, "/admin?q=%25")
 
 
 def test_lists_are_leafed_through(
@@ -123,7 +122,7 @@ def test_lists_are_leafed_through(
 ) -> None:
     """By links that keep the filter, and back to the first page."""
     for module in ("users", "sessions", "events"):
-        monkeypatch.setattr(f"vestibule.web.admin.{module}.MOST", 1)
+        monkeypatch.setattr(f"vestibule.web.admin.{module}.PAGE_ROWS", 1)
     admin = stored_user("admin")
     stored_user()
     visitor = signed_in(house, admin)
@@ -147,7 +146,7 @@ def test_lists_are_leafed_through(
             continue
         assert "after=" in link
         text = shown(visitor, link)
-        assert "To the first page" in text and "Nothing" not in text
+        assert "First page" in text and "No results" not in text
         assert (
             visitor.get(
                 link.replace("?", "?network=192.0.2.1&q=x&")
@@ -172,14 +171,14 @@ def test_what_is_done_to_a_user(house: House) -> None:
     user, admin = stored_user(), stored_user("admin")
     other = signed_in(house, user)
     visitor = signed_in(house, admin)
-    assert "The sessions are ended" in done(visitor, user, "end-sessions")
+    assert "The sessions were ended" in done(visitor, user, "end-sessions")
     assert other.get("/account").status_code == 303
-    assert "is disabled" in done(visitor, user, "disable")
+    assert "was disabled" in done(visitor, user, "disable")
     assert house.log_in(user)[1].status_code == 401
-    assert "may sign in again" in done(visitor, user, "enable")
-    assert "role is changed" in done(visitor, user, "make-admin")
-    assert "role is changed" in done(visitor, user, "make-member")
-    assert "Nobody has to wait" in done(visitor, user, "unlock")
+    assert "can sign in again" in done(visitor, user, "enable")
+    assert "role was changed" in done(visitor, user, "make-admin")
+    assert "role was changed" in done(visitor, user, "make-member")
+    assert "Sign-in was unlocked" in done(visitor, user, "unlock")
     text = done(visitor, user, "code", 200)
     code = re.search(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}", text)
     assert code is not None
@@ -192,7 +191,7 @@ def test_what_is_done_to_a_user(house: House) -> None:
         },
     )
     assert used.status_code == 303
-    assert "user is deleted" in done(visitor, user, "delete")
+    assert "user was deleted" in done(visitor, user, "delete")
     for path in ("", "/delete", "/code"):
         assert visitor.get(f"/admin/users/{user.id}{path}").status_code == 404
     late = visitor.post(f"/admin/users/{user.id}/disable")
@@ -214,7 +213,7 @@ def test_any_id_leads_to_its_page(house: House, user_id: str) -> None:
     (one,) = house.mechanism.store.listed(user_id)
     answer = visitor.post("/admin/sessions/end", {"session": one.id})
     assert answer.headers["Location"] == own
-    assert "The session is ended" in Page(visitor.follow(answer)).text
+    assert "The session was ended" in Page(visitor.follow(answer)).text
 
 
 def test_several_admins_change_one_user_at_once(house: House) -> None:
@@ -249,7 +248,7 @@ def test_several_admins_change_one_user_at_once(house: House) -> None:
             assert stored.role == "admin"
             assert stored.password == user.password
         text = visitors[0].follow(answers[0]).text
-        assert "The user is disabled" in text or "already" in text
+        assert "The user was disabled" in text or "already" in text
 
 
 def test_the_last_admin_stays(house: House) -> None:
@@ -288,9 +287,9 @@ def test_a_thief_of_a_session_does_nothing(
     assert User.get(user.id) == user and User.count() == 2
     assert house.mechanism.store.count() == 2
     answer = visitor.post(ends, {"session": one.id, "password": PASSWORD})
-    assert "The session is ended" in visitor.follow(answer).text
+    assert "The session was ended" in visitor.follow(answer).text
     answer = visitor.post(ends, {"session": one.id})
-    assert "had ended already" in visitor.follow(answer).text
+    assert "had already ended" in visitor.follow(answer).text
     assert visitor.get(f"{ends}?session={one.id}").status_code == 303
 
 
@@ -346,8 +345,8 @@ def test_one_user_and_what_happened(house: House) -> None:
     done(visitor, user, "make-admin")
     assert audit_writer().flush()
     text = shown(visitor, f"/admin/users/{user.id}")
-    assert "Failed attempts A wrong password was entered Look" in text
-    assert "Last signed in 1 second ago" in text and "curl" in text
+    assert "Failed attempts A wrong password was entered Check this" in text
+    assert "Last sign-in 1 second ago" in text and "curl" in text
     assert f"The role was changed by {admin.email}" in text
     text = shown(visitor, f"/admin/events?user={user.email}&kind=login")
     assert "Signed in" in text and "The role was changed by" not in text
@@ -377,8 +376,8 @@ def test_figures_are_drawn(house: House) -> None:
         assert tags.count("td") == 6 * slots
         assert tags.count("rect") == 4
         text = " ".join(page.text.split())
-        assert "In all 7. At most 7, from " in text
-        assert "Nothing in this time." in text
+        assert "Total: 7. Highest: 7, in the period from " in text
+        assert "No data in this period." in text
     assert shown(visitor, "/admin/figures?period=year", 400)
 
 
@@ -396,7 +395,7 @@ def test_bars(
     values: list[float | None], top: float, heights: list[float]
 ) -> None:
     """As high as their values, at least to be seen, within the picture."""
-    plot = plotted(values)
+    plot = bar_chart(values)
     assert plot.top == top
     assert [bar.height for bar in plot.bars] == heights
     assert all(bar.y + bar.height == HEIGHT for bar in plot.bars)

@@ -41,14 +41,14 @@ def test_rare_events_of_a_user_of_many(
     )
     visitor = signed_in(house, stored_user("admin"))
     query = f"user={user.id}&kind=login_failed"
-    more = "Nothing so far, but there is more to look at."
+    more = "No results so far, but there are more entries to search."
     text = shown(visitor, f"/admin/users/{user.id}")
     assert f"Failed attempts {more}All failed attempts" in text
     answer = visitor.get(f"/admin/events?{query}")
     assert more in answer.text and "/admin/events/export?" in answer.text
     (after,) = re.findall(r"after=([^\"&]+)", answer.text)
     last = shown(visitor, f"/admin/events?{query}&after={after}")
-    assert "A wrong password was entered Look" in last
+    assert "A wrong password was entered Check this" in last
     assert "Next page" not in last
     sent = visitor.get(f"/admin/events/export?format=jsonl&{query}")
     assert sent.text.count("login_failed") == 1

@@ -84,13 +84,13 @@ def test_programs_get_json(house: House, accept: str | None) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "heading"),
     [
-        ("/nothing", 404, "There is no such page"),
+        ("/nothing", 404, "Page not found"),
         ("/sign-out", 405, "That did not work"),
-        ("/account/%2e%2e/x", 404, "There is no such page"),
-        ("/sign-in/x", 404, "There is no such page"),
-        ("/a//b", 404, "There is no such page"),
-        ("/%00", 404, "There is no such page"),
-        ("/‮<b>", 404, "There is no such page"),
+        ("/account/%2e%2e/x", 404, "Page not found"),
+        ("/sign-in/x", 404, "Page not found"),
+        ("/a//b", 404, "Page not found"),
+        ("/%00", 404, "Page not found"),
+        ("/‮<b>", 404, "Page not found"),
     ],
 )
 def test_a_browser_gets_a_page(
@@ -114,15 +114,19 @@ def test_an_error_page_knows_who_reads_it(house: House, known: bool) -> None:
         user = stored_user()
         visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
     text = Page(visitor.get("/nothing")).text
-    assert ("To your account" in text) is known
-    assert ("To the sign-in page" in text) is not known
+    assert ("Go to your account" in text) is known
+    assert ("Go to the sign-in page" in text) is not known
 
 
 @pytest.mark.parametrize(
     ("failure", "status", "heading"),
     [
-        (ServiceBusy("full", 7), 503, "Busy at the moment"),
-        (DatabaseUnavailable("disk full at /secret"), 503, "Busy"),
+        (ServiceBusy("full", 7), 503, "Service unavailable"),
+        (
+            DatabaseUnavailable("disk full at /secret"),
+            503,
+            "Service unavailable",
+        ),
         (KeyError("detail"), 500, "Something went wrong"),
     ],
 )

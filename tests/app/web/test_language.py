@@ -36,7 +36,7 @@ def test_the_browser_chooses(build: Build, asked: str, spoken: str) -> None:
     header = asked.encode("utf-8").decode("latin-1")
     answer = Visitor(house, **{"Accept-Language": header}).get("/nothing")
     assert f'<html lang="{spoken}">' in answer.text
-    shown = {"fr": "existe pas</h1>", "en": "There is no such page</h1>"}
+    shown = {"fr": "introuvable</h1>", "en": "Page not found</h1>"}
     assert shown[spoken] in answer.text
 
 

@@ -10,7 +10,7 @@ from vestibule.accounts.password_reset import issue_code
 from vestibule.db.models.user import User
 from vestibule.web.flash import COOKIE, Message
 
-TOLD = "Your password is set. Sign in with it now."
+TOLD = "Your password was set. Sign in with it now."
 
 
 @pytest.fixture

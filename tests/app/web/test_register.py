@@ -101,7 +101,7 @@ def test_an_account_is_made(
         ({"email": "ADMIN@example.com "}, "email", "already has an account"),
         ({"password": ""}, "password", "Please fill this in."),
         ({"password": "x"}, "password", "Please use at least 8 characters."),
-        ({"first_name": "\0"}, "first_name", "no text has"),
+        ({"first_name": "\0"}, "first_name", "invalid character"),
     ],
 )
 def test_what_cannot_be_taken(
@@ -176,8 +176,8 @@ def test_a_password_is_reset(house: House) -> None:
     answer = visitor.post("/reset", reset_form(code=code))
     assert answer.headers["Location"] == "/sign-in"
     told = visitor.follow(answer)
-    assert "Your password is set." in told.text
-    assert "Your password is set." not in visitor.get("/sign-in").text
+    assert "Your password was set." in told.text
+    assert "Your password was set." not in visitor.get("/sign-in").text
     assert UserSession.all() == []
     assert "was reset" in elsewhere.get("/sign-in").text
     assert has_new_password(user)
@@ -225,7 +225,7 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
         assert page.fields()["code"]["value"] == more["code"]
         texts.add(page.text)
     assert len(texts) == 1
-    assert "does not fit this email" in texts.pop()
+    assert "does not match this email" in texts.pop()
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ def test_this_device_comes_first_and_has_no_button(house: House) -> None:
     answer = here.get(PATH)
     page = Page(answer)
     assert answer.status_code == 200
-    own, _, rest = page.text.partition("Elsewhere")
-    assert "Firefox on Windows This device" in " ".join(own.split())
+    own, _, rest = page.text.partition("Other sessions")
+    assert "Firefox on Windows This session" in " ".join(own.split())
     assert "Safari on iPhone" in rest
     assert "127.0.0.1" in own
     assert "With a password" in own
@@ -129,7 +129,7 @@ def test_moments_in_words_and_exactly(
 def test_alone(house: House) -> None:
     """The only session: nothing to end, and the page says so."""
     page = Page(signed_in(house, stored_user()).get(PATH))
-    assert "You are signed in nowhere else." in page.text
+    assert "You have no other sessions." in page.text
     assert handles(page) == []
     assert "End all others" not in page.text
 
@@ -140,9 +140,9 @@ def test_one_is_ended(house: House) -> None:
     here, there = (signed_in(house, user) for _ in range(2))
     (handle,) = handles(Page(here.get(PATH)))
     answer = here.follow(here.post(f"{PATH}/end", {"session": handle}))
-    assert "The session is ended." in answer.text
+    assert "The session was ended." in answer.text
     assert handles(Page(answer)) == []
-    assert "The session is ended." not in here.get(PATH).text
+    assert "The session was ended." not in here.get(PATH).text
     answer = there.get(PATH)
     assert answer.headers["Location"].startswith("/sign-in?")
     assert live(house, user) == 1
@@ -157,8 +157,8 @@ def test_one_that_is_gone_already(house: House) -> None:
     here.post(f"{PATH}/end", {"session": handle})
     for gone in (handle, "unknown", EVIL, "", "\0"):
         answer = here.post(f"{PATH}/end", {"session": gone})
-        assert "had ended already" in here.follow(answer).text
-    assert "had ended" in here.follow(here.post(f"{PATH}/end")).text
+        assert "had already ended" in here.follow(answer).text
+    assert "already ended" in here.follow(here.post(f"{PATH}/end")).text
     assert live(house, user) == 1
 
 
@@ -169,7 +169,7 @@ def test_somebody_elses_is_not_ended(house: House) -> None:
     signed_in(house, amy)
     (foreign,) = house.mechanism.store.listed(amy.id)
     answer = here.post(f"{PATH}/end", {"session": foreign.id})
-    assert "had ended already" in here.follow(answer).text
+    assert "had already ended" in here.follow(answer).text
     assert live(house, amy) == 1
 
 
@@ -191,7 +191,7 @@ def test_all_others_are_ended(house: House) -> None:
     for _ in range(3):
         signed_in(house, user)
     answer = here.follow(here.post(f"{PATH}/end-others"))
-    assert "signed out everywhere but here" in answer.text
+    assert "signed out everywhere else" in answer.text
     assert live(house, user) == 1
     answer = here.follow(here.post(f"{PATH}/end-others"))
     assert "There was no other session" in answer.text
@@ -251,7 +251,7 @@ def test_a_failure_is_told(
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
     page = Page(answer)
-    assert "could not be done just now" in page.text
+    assert "could not be done right now" in page.text
     assert handles(page) == [handle]
     assert live(house, user) == 2
 
@@ -287,8 +287,8 @@ def test_many_are_shown_by_page(build: Build, moved_clock: SetClock) -> None:
     while path:
         page = Page(here.get(path))
         seen += handles(page)
-        assert ("This device" in page.text) == (pages == 0)
-        assert ("Newest" in page.text) == (pages > 0)
+        assert ("This session" in page.text) == (pages == 0)
+        assert ("First page" in page.text) == (pages > 0)
         pages += 1
         path = next(
             (
@@ -351,7 +351,7 @@ def test_ten_thousand_cost_what_three_do(serve: Serve) -> None:
             took = time.perf_counter() - began
             assert answer.status_code == 200
             quickest[cookie] = min(before, took)
-    assert "Older" in answer.text
+    assert "Next page" in answer.text
     ratio = quickest[many] / quickest[few]
     assert ratio < 2, f"{ratio:.2f} times"
 

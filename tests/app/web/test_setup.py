@@ -85,7 +85,7 @@ def test_without_a_code_it_says_how_to_get_one(
         shown = get(house.client())
         assert shown.status_code == 200
         assert 'name="code"' not in shown.text
-        assert "Start the server again" in shown.text
+        assert "Restart the server" in shown.text
         create_setup_code()
         assert 'name="code"' in get(house.client()).text
         moved_clock.advance(1800)
@@ -113,10 +113,7 @@ def test_it_is_gone_once_there_is_a_user(house: House, code: str) -> None:
     for ask in (partial(send, stranger, code), partial(get, stranger)):
         late = ask()
         assert (late.status_code, late.location) == (303, "/sign-in")
-        assert (
-            "Somebody has set this up already"
-            in get(stranger, "/sign-in").text
-        )
+        assert "The setup is already done" in get(stranger, "/sign-in").text
     assert User.count() == 1
 
 
@@ -139,7 +136,7 @@ def test_a_wrong_code_is_told(house: House, code: str) -> None:
     """What was typed stays but for the password."""
     sent = send(house.client())
     assert sent.status_code == 400
-    assert "This code is wrong, or too old." in sent.text
+    assert "This code is wrong or has expired." in sent.text
     assert WRONG in sent.text
     assert EMAIL in sent.text
     assert GOOD not in sent.text

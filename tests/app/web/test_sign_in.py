@@ -161,7 +161,7 @@ def test_a_failed_sign_in_leaves_the_session_alone(house: House) -> None:
         (EndReason.REVOKED_BY_ADMIN, "An administrator"),
         (EndReason.PASSWORD_CHANGED, "Sign in with the new one"),
         (EndReason.IDLE_TIMEOUT, "away for a while"),
-        (EndReason.EXPIRED, "run out"),
+        (EndReason.EXPIRED, "has expired"),
         (EndReason.TOO_MANY_SESSIONS, "too many devices"),
     ],
 )
@@ -368,7 +368,7 @@ def test_without_a_cookie_name_nobody_gets_in(
     monkeypatch.delenv("SESSION_NAME")
     answer = Visitor(house).post(SIGN_IN, form_of(user))
     assert answer.status_code == 500
-    assert "It is not your fault." in Page(answer).text
+    assert "This is an error of the service" in Page(answer).text
     assert UserSession.all() == []
 
 
@@ -379,4 +379,4 @@ def test_a_form_too_large_is_refused(house: House) -> None:
         SIGN_IN, form_of(user, password="x" * 100_000)
     )
     assert answer.status_code == 413
-    assert "That was too much" in Page(answer).text
+    assert "Too much data" in Page(answer).text

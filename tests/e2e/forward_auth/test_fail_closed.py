@@ -29,7 +29,11 @@ def is_refused(deployment: Deployment, cookie: str) -> bool:
     page = deployment.get("/page", PAGE, cookie)
     data = deployment.get("/data", FETCH, cookie)
     assert not reached(page) and not reached(data)
-    statuses = page.status_code, data.status_code, deployment.refusal(cookie)
+    statuses = (
+        page.status_code,
+        data.status_code,
+        deployment.websocket_status(cookie),
+    )
     return statuses == (302, 401, 401)
 
 
@@ -73,7 +77,10 @@ def fails_for_all(deployment: Deployment, cookie: str) -> bool:
             assert answer.status_code >= 500
     posted = deployment.request("POST", "/form", cookie, data=b"x" * 10_000)
     assert not reached(posted)
-    return posted.status_code >= 500 and deployment.refusal(cookie) >= 500
+    return (
+        posted.status_code >= 500
+        and deployment.websocket_status(cookie) >= 500
+    )
 
 
 def test_requests_fail_while_vestibule_is_down(

@@ -53,8 +53,16 @@ class Scenario:
         users["disabled"].disabled_at = clock.now()
         users["disabled"].save()
 
-    def send(self, path: str, sent: SentRequest) -> TestResponse:
-        """Send a request with its placeholders filled in."""
+    def send(
+        self,
+        path: str,
+        sent: SentRequest,
+        more: dict[str, str] | None = None,
+    ) -> TestResponse:
+        """Send a request with its placeholders filled in.
+
+        `more` has further entries of the WSGI environ.
+        """
         given = {
             "HTTP_COOKIE": sent.cookies,
             "HTTP_AUTHORIZATION": sent.authorization,
@@ -66,7 +74,8 @@ class Scenario:
                 name: re.sub("<([a-z]+)>", self._filled, header)
                 for name, header in given.items()
                 if header is not None
-            },
+            }
+            | (more or {}),
         )
 
     def _filled(self, place: re.Match[str]) -> str:

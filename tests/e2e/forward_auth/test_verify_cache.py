@@ -13,7 +13,7 @@ from vestibule.api import app as app_module
 from vestibule.core.digest import digest_of
 from vestibule.db import session_queries
 from vestibule.db.models.user import User
-from vestibule.http import verify
+from vestibule.http import user_response, verify
 from vestibule.mechanisms import session_cache
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.sweeper import Sweeper
@@ -175,7 +175,7 @@ def test_cache_is_bounded(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond its maximum size the cache is cleared."""
-    monkeypatch.setattr(verify, "MOST", 2)
+    monkeypatch.setattr(user_response, "MAX_CACHED_SESSIONS", 2)
     mine = f"{COOKIE}={caller.session_id}"
     for number in range(5):
         assert caller.status(f"a={number}; {mine}") == 200

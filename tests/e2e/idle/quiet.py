@@ -78,6 +78,8 @@ class QuietServer:
         self.server.run(_ADD_ADMIN, EMAIL, PASSWORD)
         self.server.start()
         self._workers = sorted(self.server.workers())
+        self._keeps_threads = program is None
+        self._threads = 0
         self._logins = 0
         self._held = ExitStack()
         self._credentials = self._signed_in()
@@ -94,6 +96,7 @@ class QuietServer:
             self._burst(size)
         if self._has_sessions:
             self._log_in(3)
+        self._threads = self._count_threads()
         self._last = time.monotonic()
 
     def hold_slow_clients(self) -> None:
@@ -119,7 +122,10 @@ class QuietServer:
         time.sleep(max(0.0, self._last + seconds - time.monotonic()))
 
     def faults(self) -> list[str]:
-        """Return what is not as it was before the server was left alone."""
+        """Return what is not as it was before the server was left alone.
+
+        Call it after a rest that is longer than short-lived threads live.
+        """
         found = [
             line
             for line in list(self.server.output)
@@ -128,6 +134,9 @@ class QuietServer:
         workers = sorted(self.server.workers())
         if workers != self._workers:
             found.append(f"workers were {self._workers}, are {workers}")
+        threads = self._count_threads()
+        if (threads == self._threads) is not self._keeps_threads:
+            found.append(f"{self._threads} threads are {threads} now")
         with begin(
             self.server.port, "GET", b"/api/v1/users/me", self._credentials
         ) as wire:
@@ -159,6 +168,17 @@ class QuietServer:
         self._held.close()
         if self.server.process.poll() is None:
             self.server.stop()
+
+    def _count_threads(self) -> int:
+        """Return the number of granian's threads in all workers.
+
+        A thread has the name of the one that started it.
+        """
+        return sum(
+            name.read_text() == "tokio-rt-worker\n"
+            for worker in self.server.workers()
+            for name in Path(f"/proc/{worker}/task").glob("*/comm")
+        )
 
     def _burst(self, size: int) -> None:
         """Send so many requests before the first answer is read."""

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 #: Seconds that a program in it may take on a busy machine.
-PATIENCE = 60
+PATIENCE = 110
 
 
 def needed_by(needs: Iterable[str]) -> set[str]:
@@ -33,6 +33,16 @@ def needed_by(needs: Iterable[str]) -> set[str]:
     return set(found)
 
 
+def size_of(names: Iterable[str]) -> int:
+    """Return the bytes of distributions' files, without compiled ones."""
+    return sum(
+        Path(str(file.locate())).stat().st_size
+        for name in names
+        for file in distribution(name).files or ()
+        if ".." not in file.parts and file.suffix != ".pyc"
+    )
+
+
 def _asked(needs: Iterable[str], extras: set[str]) -> Iterator[Requirement]:
     """Yield what is asked for on this machine with some of the extras."""
     for need in map(Requirement, needs):
@@ -46,7 +56,7 @@ class Bare:
     """An environment of its own, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Make it empty: to put pip there takes longer than the rest."""
+        """Make it empty, once: to put pip there takes longer than the rest."""
         subprocess.run(
             [sys.executable, "-m", "venv", "--without-pip", str(folder)],
             check=True,
@@ -58,17 +68,15 @@ class Bare:
         )
 
     def put(self, name: str) -> None:
-        """Link the files of a distribution that is installed here.
+        """Link the folders and modules of a distribution installed here.
 
         Its programs stay away: they would begin with our interpreter.
         """
         here = distribution(name)
-        for file in here.files or ():
-            if ".." in file.parts or file.suffix == ".pyc":
-                continue
-            link = self._packages / file
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(Path(str(here.locate_file(file))).resolve())
+        tops = {file.parts[0] for file in here.files or ()}
+        for top in tops - {"..", "__pycache__"}:
+            target = Path(str(here.locate_file(top))).resolve()
+            (self._packages / top).symlink_to(target)
 
     def pip(self, *words: str) -> str:
         """Let our pip work on it, without an index; return what it says."""

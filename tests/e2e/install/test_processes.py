@@ -149,8 +149,8 @@ def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
     assert process.returncode == 130
     said = re.fullmatch(
         r"vestibule: interrupted; (\d+) of 9000 events were written; the"
-        r" output is cut: begin anew, with --output for a file that is"
-        r" whole\n",
+        r" output is cut: export again, with --output for a complete"
+        r" file\n",
         errors,
     )
     assert said
@@ -172,7 +172,6 @@ def test_a_table_at_a_terminal(tmp_path: Path, columns: int) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ("--help",),
         ("users", "list"),
         ("sessions", "list"),
         ("events", "list"),

@@ -1,75 +1,56 @@
 #!/usr/bin/env python3
-"""The package that is built: it has all it needs, and runs anywhere."""
+"""The wheel: it holds one package, and each extra has what it needs."""
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.e2e.install.bare import Bare, needed_by
-from tests.repo.repository import PRODUCT, product_modules, tracked
+from tests.e2e.install.bare import Bare, needed_by, size_of
+from tests.e2e.install.wheels import (
+    CLIENT,
+    PACKAGE,
+    SERVICE,
+    alone,
+    pip,
+    shipped,
+)
+from tests.repo.repository import product_modules
 from tests.repo.test_quiet_imports import PROGRAMS
 from tests.serving import COOKIE, ROOT, Server, environment
 from vestibule import __version__
 
-#: Beside the packages, what a build reads.
-READ = ("pyproject.toml", "README.md", "LICENSE")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-#: What an extra is asked for by whoever imports it.
-OF_EXTRAS = "vestibule.protect."
+#: The first test of each environment makes it.
+pytestmark = pytest.mark.timeout(400)
+#: The modules that only an application of a framework imports.
+ADAPTERS = {
+    "vestibule.protect.fastapi": "fastapi",
+    "vestibule.protect.async_http_client": "fastapi",
+    "vestibule.protect.flask": "flask",
+}
+#: What a client may bring, with the package itself: packages, and bytes of
+#: their files without compiled ones, which add 4 MB.
+MAX_CLIENT_PACKAGES = 6
+MAX_CLIENT_BYTES = 20_000_000
+IN_PROCESS = "vestibule.protect.in_process"
+#: Imports the modules that the arguments name; prints where they are.
+IMPORT = """
+import sys
+from importlib import import_module
+
+for name in sys.argv[1:]:
+    found = import_module(name)
+print(found.__file__)
+"""
+MISSING = 'install it with: pip install "vestibule[server]"\n'
 #: Where translators write; the programs read what is compiled of it.
 SOURCES = ".po"
-
-
-def shipped() -> set[str]:
-    """Return the files of the packages, as git knows them."""
-    return {
-        file.path
-        for file in tracked()
-        if file.path.partition("/")[0] in PRODUCT
-    }
-
-
-def pip(folder: Path, *arguments: str) -> None:
-    """Run pip on what lies in `folder`."""
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            *arguments,
-        ],
-        cwd=folder,
-        check=True,
-        timeout=110,
-    )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package from what git tracks; return the wheel's path.
-
-    A build leaves files beside what it reads, so it reads a copy.
-    """
-    folder = tmp_path_factory.mktemp("build")
-    for name in {*shipped(), *READ}:
-        copy = folder / "tree" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy)
-    # The builder is among the pinned requirements: no index is asked.
-    pip(folder, "wheel", "--no-deps", "--no-build-isolation", "./tree")
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +69,25 @@ def installed(wheel: Path) -> Path:
     return target
 
 
-@pytest.fixture(scope="module")
-def bare(wheel: Path) -> Bare:
-    """Install the wheel where only what it declares to need is.
-
-    pip itself sees that nothing is missing, for no index is asked.
-    """
-    bare = Bare(wheel.parent / "bare")
-    for name in needed_by(PROJECT["dependencies"]):
-        bare.put(name)
-    bare.pip("install", "--no-index", "--no-compile", str(wheel))
-    return bare
+@pytest.fixture
+def bare(environments: Callable[[str], Bare]) -> Bare:
+    """Return an environment with the service."""
+    return environments("server")
 
 
-def alone(folder: Path) -> dict[str, str]:
-    """Return an environment that leads to no code but what is installed."""
-    return environment(folder, PYTHONPATH="")
+@pytest.fixture
+def client(environments: Callable[[str], Bare]) -> Bare:
+    """Return an environment with the wheel without an extra."""
+    return environments("")
+
+
+def shipped_modules() -> set[str]:
+    """Return the modules in the wheel that are imported, not run."""
+    return {
+        name
+        for name in product_modules()
+        if name.partition(".")[0] == PACKAGE and name not in PROGRAMS
+    }
 
 
 @pytest.fixture
@@ -161,28 +145,94 @@ def test_pip_misses_nothing(bare: Bare) -> None:
     assert bare.pip("check") == "No broken requirements found.\n"
     listed = json.loads(bare.pip("list", "--format=json"))
     assert {canonicalize_name(each["name"]) for each in listed} == {
-        "vestibule",
-        *needed_by(PROJECT["dependencies"]),
+        PACKAGE,
+        *needed_by(SERVICE),
     }
 
 
 def test_the_declared_needs_are_enough(bare: Bare, tmp_path: Path) -> None:
-    """Each module but those of extras can be imported there."""
-    modules = [
-        name
-        for name in product_modules()
-        if not name.startswith(OF_EXTRAS) and name not in PROGRAMS
-    ]
-    assert "api.v1.app" in modules
-    script = (
-        "import sys\nfrom importlib import import_module\n"
-        "for name in sys.argv[1:]: import_module(name)\n"
-        "import api.v1.app\nprint(api.v1.app.__file__)"
-    )
+    """Each module but those of adapters can be imported there."""
+    modules = shipped_modules() - set(ADAPTERS)
+    assert "vestibule.api.app" in modules
     place = bare.run(
-        tmp_path, alone(tmp_path), "python", "-c", script, *modules
+        tmp_path, alone(tmp_path), "python", "-c", IMPORT, *sorted(modules)
     )
     assert Path(place).is_relative_to(bare.programs.parent)
+
+
+def test_a_client_is_small(client: Bare) -> None:
+    """It brings few packages, of few megabytes, and lacks none."""
+    assert client.pip("check") == "No broken requirements found.\n"
+    listed = json.loads(client.pip("list", "--format=json"))
+    assert len(listed) <= MAX_CLIENT_PACKAGES, listed
+    own = sum((ROOT / name).stat().st_size for name in shipped())
+    assert own + size_of(needed_by(CLIENT)) <= MAX_CLIENT_BYTES
+
+
+@pytest.mark.parametrize("extra", sorted({"", *ADAPTERS.values(), "django"}))
+def test_an_extra_is_enough_for_its_adapters(
+    environments: Callable[[str], Bare], tmp_path: Path, extra: str
+) -> None:
+    """Its modules and those of every client can be imported there."""
+    modules = {
+        name
+        for name in shipped_modules()
+        if name.startswith("vestibule.protect") and name != IN_PROCESS
+    }
+    modules -= {name for name, other in ADAPTERS.items() if other != extra}
+    if extra == "django":
+        modules.add("vestibule.protect.async_http_client")
+    there = environments(extra)
+    there.run(
+        tmp_path, alone(tmp_path), "python", "-c", IMPORT, *sorted(modules)
+    )
+    names = {
+        each["name"] for each in json.loads(there.pip("list", "--format=json"))
+    }
+    assert not names & {"SQLAlchemy", "sqlalchemy", "granian", "rich"}
+
+
+@pytest.mark.parametrize("extra", ["", "flask"])
+@pytest.mark.parametrize(
+    "command", [("vestibule",), ("python", "-m", "vestibule")]
+)
+def test_a_command_without_the_service(
+    environments: Callable[[str], Bare],
+    tmp_path: Path,
+    extra: str,
+    command: tuple[str, ...],
+) -> None:
+    """It says on one line which extra to install, and exits with 1.
+
+    Flask brings click, so there the command line itself can be loaded.
+    """
+    there = environments(extra)
+    done = subprocess.run(
+        [str(there.programs / command[0]), *command[1:], "users", "list"],
+        cwd=tmp_path,
+        env=alone(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("vestibule: the Python package ")
+    assert done.stderr.endswith(MISSING)
+    assert done.stderr.count("\n") == 1
+
+
+def test_in_process_without_the_service(client: Bare, tmp_path: Path) -> None:
+    """An application learns which extra it needs."""
+    said = client.run(
+        tmp_path,
+        alone(tmp_path),
+        "python",
+        "-c",
+        "from vestibule.protect.wsgi import Protection\n"
+        "try: Protection(lambda environ, start: [])\n"
+        "except ImportError as error: print(error)",
+    )
+    assert said.endswith(MISSING)
 
 
 def test_the_command_with_the_declared_needs(
@@ -207,16 +257,17 @@ def test_all_that_is_needed_is_pinned() -> None:
     pinned = re.findall(
         r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE
     )
-    assert needed_by(PROJECT["dependencies"]) <= set(pinned)
+    assert needed_by(SERVICE) <= set(pinned)
 
 
 def test_what_is_needed_is_what_is_pinned() -> None:
     """The package asks for what `requirements.in` names, in ranges."""
     asked = [
-        re.sub(r">=[\d.]+", "", need).replace("'", '"')
-        for need in PROJECT["dependencies"]
+        re.sub(r">=[\d.]+", "", need).replace("'", '"') for need in SERVICE
     ]
     wanted = (ROOT / "requirements.in").read_text().splitlines()
-    assert asked == [line for line in wanted if not line.startswith("#")]
-    for need in PROJECT["dependencies"]:
+    assert sorted(asked) == [
+        line for line in wanted if not line.startswith("#")
+    ]
+    for need in SERVICE:
         assert re.search(r">=\d", need), need

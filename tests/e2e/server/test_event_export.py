@@ -10,11 +10,11 @@ import requests
 
 from tests.e2e.server.accounts import account
 from tests.serving import DB_SESSIONS, Server
-from vestibule.audit.export import BATCH
+from vestibule.audit.export import EXPORT_BATCH_SIZE
 from vestibule.db.events import Event, insert_events
 
 EXPORT = "/api/v1/events/export"
-NUMBER = BATCH + 500
+NUMBER = EXPORT_BATCH_SIZE + 500
 #: A server that waits before its second batch while a file `held` exists,
 #: and fails there while a file `broken` exists.
 FAILING = """
@@ -76,7 +76,7 @@ def test_export_is_streamed(server: Server) -> None:
     with exported(server, cookie) as sent:
         assert sent.status_code == 200
         lines = sent.iter_lines(chunk_size=512)
-        first = [next(lines) for _ in range(BATCH // 2)]
+        first = [next(lines) for _ in range(EXPORT_BATCH_SIZE // 2)]
         held.unlink()
         assert len([*first, *lines]) == NUMBER + 1
 
@@ -89,6 +89,6 @@ def test_broken_export_ends_with_error_line(server: Server) -> None:
     with exported(server, cookie) as sent:
         assert sent.status_code == 200
         lines = sent.text.splitlines()
-    assert lines[BATCH:][1:] == ["error: Service Unavailable"]
+    assert lines[EXPORT_BATCH_SIZE:][1:] == ["error: Service Unavailable"]
     broken.unlink()
     assert len(exported(server, cookie).text.splitlines()) == NUMBER + 1

@@ -185,7 +185,7 @@ def test_idle_worker_exits_by_itself(
         with pytest.raises(subprocess.TimeoutExpired):
             server.process.wait(
                 2
-                * worker.IDLE_LOOKS_BEFORE_EXIT
+                * worker.IDLE_CHECKS_BEFORE_EXIT
                 * worker.WATCH_INTERVAL_SECONDS
             )
         wire.sendall(chunks(f"email={EMAIL}&password={PASSWORD}".encode()))

@@ -8,11 +8,12 @@ from tests.serving import DB_SESSIONS, Server
 from tests.startup_output import printed_setup_code
 from vestibule.accounts.first_admin import create_first_admin
 from vestibule.accounts.one_time_code import digest_of_code
+from vestibule.accounts.permissions import LOCAL
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
-from vestibule.server.granian import _invitation
+from vestibule.server.granian import _setup_invitation
 
 WEB_SETTINGS = {
     **DB_SESSIONS,
@@ -41,7 +42,7 @@ def test_start_without_users_prints_setup_code(serve: Serve) -> None:
     assert said.count(code) == 1
     assert said.index(" * Running on ") < said.index(NO_USER)
     assert "users add" not in said
-    create_first_admin(code, "ada@example.com", "violet umbrella")
+    create_first_admin(code, "ada@example.com", "violet umbrella", actor=LOCAL)
 
 
 def test_each_start_prints_new_code(serve: Serve) -> None:
@@ -63,7 +64,7 @@ def test_setup_address_can_be_opened(
 ) -> None:
     """A wildcard address is shown as the loopback address."""
     monkeypatch.setenv("WEB_PAGES", "on")
-    said = _invitation(SessionDBAuth, host, 5000)
+    said = _setup_invitation(SessionDBAuth, host, 5000)
     assert f"     http://{shown}:5000/setup\n" in said
 
 

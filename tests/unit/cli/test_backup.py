@@ -127,7 +127,7 @@ def test_it_can_be_interrupted(
         """Press it."""
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ProgressBar, "reach", told)
+    monkeypatch.setattr(ProgressBar, "update", told)
     done = run("db", "backup", str(tmp_path / "copy.db"))
     assert done.exit_code == 130
     assert not [*tmp_path.glob("*copy*")]

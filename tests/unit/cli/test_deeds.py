@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cli.conftest import PASSWORD, Run
 from tests.unit.cli.processes import vestibule
 from vestibule.admin.statistics import statistics
-from vestibule.cli.user_argument import current_actor
+from vestibule.cli.arguments import current_actor
 from vestibule.db import events
 from vestibule.db.engine import database
 from vestibule.db.events import Event, EventFilter
@@ -177,4 +177,4 @@ def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: number)
     for name in ("USER", "LOGNAME"):
         monkeypatch.setenv(name, "somebody else")
-    assert current_actor() == f"cli:{number}"
+    assert current_actor().id == f"cli:{number}"

@@ -17,6 +17,7 @@ from tests.serving import environment
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.processes import COMMAND, on_terminal
 from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.permissions import LOCAL
 from vestibule.cli import demo_data
 from vestibule.core import clock
 from vestibule.db.models.user import User
@@ -98,7 +99,7 @@ def test_it_can_be_looked_around_in(
     its end.
     """
     said = said_by(running)
-    assert said.startswith(" * 12 people, ")
+    assert said.startswith(" * 12 users, ")
     url = re.search(r" \* Running on (http://127\.0\.0\.1:\d+)/", said)
     password = re.search(r"\n {5}(demo-\S+)\n", said)
     assert url and password
@@ -131,7 +132,7 @@ def test_it_leaves_nothing_half_made(
         _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert not list(folder.iterdir())
-    interrupted = "vestibule: interrupted; nothing is left of the demo\n"
+    interrupted = "vestibule: interrupted; the demo's folder is removed\n"
     assert errors == (interrupted if code == 130 else "")
 
 
@@ -165,7 +166,7 @@ def test_people_are_made_up(any_database: str) -> None:
     assert len({user.password for user in people}) == 1
     (admin,) = User.search({"email": demo_data.ADMIN})
     assert admin.role == "admin"
-    assert check_credentials([admin], "", "demo-word") == admin
+    assert check_credentials([admin], "", "demo-word", actor=LOCAL) == admin
     assert any(user.disabled_at for user in people)
     limits = Limits(seconds(43_200))
     sessions = UserSession.all()
@@ -181,13 +182,13 @@ def test_people_are_made_up(any_database: str) -> None:
 
 
 def test_what_happened_is_in_the_past() -> None:
-    """No event is of the future, and each is of somebody."""
+    """No event is in the future, and each belongs to its user."""
     now = clock.now()
-    for life in demo_data.lives(200, "a hash", now):
-        assert life.user.created_at < now
-        for each in life.happenings:
+    for demo_user in demo_data.generate_users(200, "a hash", now):
+        assert demo_user.user.created_at < now
+        for each in demo_user.events:
             assert each.at <= now
-            assert each.user_id == life.user.id
+            assert each.user_id == demo_user.user.id
 
 
 def test_few_people_are_refused(run: Run) -> None:

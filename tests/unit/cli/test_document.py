@@ -99,10 +99,10 @@ def test_summaries_are_those_of_the_commands() -> None:
     """What the help of the whole says of a command, the command says too."""
     context = click.Context(program)
     assert isinstance(program, Program)
-    for name, summary in program.summaries.items():
+    for name, lazy in program.lazy_commands.items():
         command = program.get_command(context, name)
         assert command is not None
-        assert command.get_short_help_str(200) == summary
+        assert command.get_short_help_str(200) == lazy.summary
 
 
 def test_each_exit_code_is_told() -> None:

@@ -21,7 +21,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"
 
 @pytest.fixture
 def three() -> User:
-    """Store a login and failures of a user, and one of somebody else."""
+    """Store a login and failures of a user, and one of another user."""
     user = User(email="bob@example.com")
     user.save()
     events.insert_events(
@@ -188,13 +188,11 @@ def test_what_ends_in_the_middle(
     fail_second_read(monkeypatch, error)
     file = tmp_path / "events.csv"
     done = run("events", "export", "--output", str(file))
-    left = f"{file} is not there: begin anew"
+    left = f"{file} was not written: export again"
     assert (done.exit_code, done.stdout) == (code, "")
     assert done.stderr == f"vestibule: {said.format(left)}\n"
     assert not [*tmp_path.glob("*events*")]
     done = run("events", "export")
-    left = (
-        "the output is cut: begin anew, with --output for a file that is whole"
-    )
+    left = "the output is cut: export again, with --output for a complete file"
     assert (done.exit_code, len(done.stdout.splitlines())) == (code, 3)
     assert done.stderr == f"vestibule: {said.format(left)}\n"

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_old_store import ROW
 from vestibule.accounts.authentication import check_credentials
+from vestibule.accounts.permissions import LOCAL
 from vestibule.db import engine
 from vestibule.db.models.user import User
 
@@ -52,7 +53,7 @@ SAID = [
 
 
 def test_import(any_database: str, run: Run, mixed: str) -> None:
-    """The good rows are users; the bad are named; nobody is changed."""
+    """Good rows become users, bad rows are named, users stay as they are."""
     User(id="here", email="here@old.example").save()
     User(id="there", email="present@old.example").save()
     done = run("db", "import-json", mixed)
@@ -126,11 +127,11 @@ def test_the_password_works_and_is_stored_anew(
     run("db", "import-json", store(tmp_path, ROW))
     (user,) = User.search({"email": "bob@example.com"})
     assert (user.password or "").startswith("$sha256$")
-    assert check_credentials([user], "", "wrong password") is None
-    assert check_credentials([user], "", "toto1234") == user
+    assert check_credentials([user], "", "wrong password", actor=LOCAL) is None
+    assert check_credentials([user], "", "toto1234", actor=LOCAL) == user
     (user,) = User.search({"email": "bob@example.com"})
     assert (user.password or "").startswith("$argon2id$")
-    assert check_credentials([user], "", "toto1234") == user
+    assert check_credentials([user], "", "toto1234", actor=LOCAL) == user
 
 
 def test_again_is_no_harm(any_database: str, run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lists: tables, cards, lines and JSON of the same rows."""
+"""Lists: tables, lines and JSON of the same rows."""
 
 import io
 import json
@@ -38,25 +38,6 @@ def screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:
     return shown
 
 
-def test_a_narrow_terminal_gets_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a table would be unreadable each cell has a line."""
-    shown = screen(monkeypatch, 40)
-    output.show_table(COLUMNS, [ROW, (None, *ROW[1:])])
-    assert click.unstyle(shown.getvalue()).splitlines() == [
-        # One word too long for what is left of the line.
-        "id            ",
-        ROW[0],
-        "email         bob@example.com",
-        "name          Bob Dy",
-        "created (UTC) 2026-11-23 23:12:33",
-        "",
-        "id            -",
-        "email         bob@example.com",
-        "name          Bob Dy",
-        "created (UTC) 2026-11-23 23:12:33",
-    ]
-
-
 def test_a_wide_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is room a row is a line, and stays one."""
     shown = screen(monkeypatch, 100)
@@ -70,7 +51,7 @@ def test_a_long_list_is_shown_by_pages(
 ) -> None:
     """The names of the columns come again, and no row is left out."""
     shown = screen(monkeypatch, 100)
-    count = 2 * output.PAGE
+    count = 2 * output.PAGE_ROWS
     output.show_table(("n",), ((str(n),) for n in range(count)))
     words = click.unstyle(shown.getvalue()).split()
     assert words.count("n") == 2
@@ -82,7 +63,7 @@ def test_no_color_is_heeded(
     monkeypatch: pytest.MonkeyPatch, wanted: str, run: Run
 ) -> None:
     """`NO_COLOR` takes the colours off, if it says anything."""
-    from vestibule.cli.doctor import doctor
+    from vestibule.cli.setup import doctor
 
     shown = screen(monkeypatch, 100)
     monkeypatch.setenv("NO_COLOR", wanted)
@@ -144,10 +125,10 @@ def test_sessions_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in done.output
 
 
-def test_findings_as_json(run: Run) -> None:
-    """The doctor's findings are objects, the exit code stays."""
+def test_check_results_as_json(run: Run) -> None:
+    """`doctor --json` prints the checks' results; the exit code stays."""
     done = run("doctor", "--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)
-    assert {"grade", "what", "mend"} == set(found[0])
-    assert any("AUTH_TYPE" in one["mend"] for one in found)
+    assert {"id", "level", "message", "hint"} == set(found[0])
+    assert any("AUTH_TYPE" in one["hint"] for one in found)

@@ -63,7 +63,7 @@ def test_a_full_output(
 def test_a_broken_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A reader that is gone is told nothing, and nobody else is."""
+    """If the reader is gone, nothing is reported."""
     reader, writer = os.pipe()
     os.close(reader)
     pipe = os.fdopen(writer, "w")

@@ -96,7 +96,7 @@ def test_a_bad_field_is_named(changed: dict[str, Any], why: str) -> None:
     ],
 )
 def test_a_bad_row_is_refused(key: str, row: Any, why: str) -> None:
-    """What is no row, or an ambiguous one, is nobody."""
+    """An invalid or ambiguous row is no user."""
     with pytest.raises(InvalidValue, match=why):
         user_from_row(key, row)
 

@@ -20,7 +20,7 @@ from vestibule.sessions.session import EndReason
 
 @pytest.fixture
 def three(request: pytest.FixtureRequest) -> list[UserSession]:
-    """Store an old and a young session of a user, and one of nobody."""
+    """Store an old and a young session of a user, and one without a user."""
     if "any_database" in request.fixturenames:
         request.getfixturevalue("any_database")
     User(id="1", email="bob@example.com").save()
@@ -79,7 +79,7 @@ def test_without_a_duration_none_is_expired(
     listed = rows(run("sessions", "list").stdout)
     assert [row[-1] for row in listed] == ["no"] * 3
     done = run("sessions", "purge")
-    assert done.stdout == "dropped 0 expired sessions: they never expire\n"
+    assert done.stdout == "deleted 0 expired sessions: they never expire\n"
     assert UserSession.count() == 3
 
 
@@ -91,7 +91,7 @@ def test_list_of_one_user(run: Run, three: list[UserSession], by: str) -> None:
 
 
 def test_a_user_of_many_sessions(run: Run) -> None:
-    """Each of somebody's sessions says whose it is."""
+    """Each session in the list names its user."""
     User(id="1", email="bob@example.com").save()
     for secret in ("x", "y"):
         UserSession(user_id="1", session_id=secret).save()
@@ -143,7 +143,7 @@ def test_purge(
     """Those that are listed as expired are gone, the others stay."""
     monkeypatch.setenv("SESSION_DURATION", "3600")
     done = run("sessions", "purge")
-    assert done.stdout == "dropped 2 expired sessions\n"
+    assert done.stdout == "deleted 2 expired sessions\n"
     assert UserSession.all() == three[2:]
 
 

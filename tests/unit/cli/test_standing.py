@@ -5,6 +5,7 @@ import pytest
 
 from tests.unit.cli.conftest import PASSWORD, Run
 from vestibule.accounts.password_reset import set_forgotten_password
+from vestibule.accounts.permissions import LOCAL
 from vestibule.core.errors import WrongCode
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -87,8 +88,12 @@ def test_reset_code(any_database: str, run: Run, bob: User) -> None:
     assert code not in done.stderr
     assert f"bob@example.com ({bob.id})" in done.stderr
     with pytest.raises(WrongCode):
-        set_forgotten_password("bob@example.com", before, "violet umbrella")
-    set_forgotten_password("bob@example.com", code, "violet umbrella")
+        set_forgotten_password(
+            "bob@example.com", before, "violet umbrella", actor=LOCAL
+        )
+    set_forgotten_password(
+        "bob@example.com", code, "violet umbrella", actor=LOCAL
+    )
     assert again(bob).is_valid_password("violet umbrella")
     assert UserSession.count() == 0
 

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.cli import output, user_argument
+from vestibule.cli import arguments, output
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
@@ -31,7 +31,7 @@ def bob() -> User:
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is typed come from a person at a terminal."""
-    monkeypatch.setattr(user_argument, "is_asked_by_person", lambda: True)
+    monkeypatch.setattr(arguments, "is_interactive", lambda: True)
 
 
 def test_add(any_database: str, run: Run) -> None:
@@ -83,7 +83,7 @@ def test_the_password_is_the_line(
 def test_add_refuses(
     run: Run, email: str, typed: str | bytes, why: str
 ) -> None:
-    """What registration refuses is one line, and nobody is stored."""
+    """What registration refuses is one line, and no user is stored."""
     done = run("users", "add", email, typed=typed)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"vestibule: {why}\n"
@@ -115,8 +115,8 @@ def test_a_person_types_it_twice(run: Run) -> None:
 
 def test_list(any_database: str, run: Run, bob: User) -> None:
     """A program gets lines with tabs, oldest first."""
-    nobody = User()
-    nobody.save()
+    nameless = User()
+    nameless.save()
     done = run("users", "list")
     assert [line.split("\t") for line in done.stdout.splitlines()] == [
         ["id", "email", "name", "role", "disabled", "created (UTC)"],
@@ -129,12 +129,12 @@ def test_list(any_database: str, run: Run, bob: User) -> None:
             bob.to_json()["created_at"],
         ],
         [
-            nobody.id,
+            nameless.id,
             "-",
             "-",
             "member",
             "no",
-            nobody.to_json()["created_at"],
+            nameless.to_json()["created_at"],
         ],
     ]
 
@@ -258,11 +258,11 @@ def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
 
 
 def test_two_users_of_one_name_are_not_guessed_at(run: Run, bob: User) -> None:
-    """An id that is also another's email removes nobody."""
+    """An id that is also another's email removes no user."""
     User(email=bob.id).save()
     done = run("users", "remove", bob.id, "--yes")
     assert done.exit_code == 1
-    assert "another's email" in done.stderr
+    assert "the email of another" in done.stderr
     assert User.count() == 2
 
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""The description of the API by OpenAPI 3.1, and the page to try it.
+"""The OpenAPI 3.1 description of the API, and the page to try it.
 
-Its law: one declaration for each route, in the module of its resource; a
-test sends requests until every status, header and field that is declared
-was seen, and none that is not.
-"""
+Each route has one declaration, in the module of its resource. A test sends
+requests until it has seen every declared status, header and field, and
+fails for any that is not declared."""

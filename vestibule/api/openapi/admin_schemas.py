@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""The shapes of what admins see, and of whom they invite.
+"""The schemas of the requests and responses for admins.
 
-Its law: kinds, periods and limits come from where they are the rule.
-"""
+Event types, periods and limits come from the modules that define them."""
 
 from typing import Any
 
@@ -24,7 +23,7 @@ _OR_NULL = {"type": ["string", "null"]}
 
 
 def number(meaning: str, example: float | None, **more: Any) -> dict[str, Any]:
-    """Return the schema of a whole number; `more` may say otherwise."""
+    """Return the schema of a whole number; `more` adds or replaces keys."""
     return {
         "type": "integer",
         "minimum": 0,
@@ -35,18 +34,18 @@ def number(meaning: str, example: float | None, **more: Any) -> dict[str, Any]:
 
 
 def admin_schemas() -> dict[str, Any]:
-    """Return the shapes of what admins are answered and may send."""
+    """Return the schemas of responses and requests for admins."""
     return {**_users(), **_sessions(), **_events(), **_figures()}
 
 
 def _page(meaning: str, rows: str, of: str) -> dict[str, Any]:
-    """Return the shape of a page of a list: its rows, and the next one."""
+    """Return the schema of a page of a list."""
     return response_schema(
         meaning,
         {
             rows: {"type": "array", "items": reference(of)},
             "next": text(
-                "What `after` is on the next page; null at the end.",
+                "The `after` of the next page; null on the last page.",
                 "9f2c1a7be04d3c58WyIxNzY5ODYyNjAwMDAwMDAwMDAwIl0=",
                 **_OR_NULL,
             ),
@@ -55,7 +54,7 @@ def _page(meaning: str, rows: str, of: str) -> dict[str, Any]:
 
 
 def _users() -> dict[str, Any]:
-    """Return the shapes of users, and of what is done about them."""
+    """Return the schemas of users, failures and invitations."""
     shapes, fields = (
         response_schemas(),
         request_schemas()["NewUser"]["properties"],
@@ -65,15 +64,15 @@ def _users() -> dict[str, Any]:
         "Failures": response_schema(
             "Failed attempts of the last hour.",
             {
-                "count": number("Without a success in between.", 3),
-                "last_at": moment("When it failed last.", **_OR_NULL),
+                "count": number("Failures since the last success.", 3),
+                "last_at": moment("The time of the last failure.", **_OR_NULL),
                 "retry_after": number(
-                    "Seconds for which networks that failed have to wait.", 0
+                    "Seconds that a network which failed has to wait.", 0
                 ),
             },
         ),
         "Invitation": request_schema(
-            "Somebody to add without a password.",
+            "A user to add without a password.",
             {name: fields[name] for name in ("email", *names)},
             optional=names,
         ),
@@ -85,19 +84,19 @@ def _users() -> dict[str, Any]:
             },
         ),
         "UserForAdmins": response_schema(
-            "A user, and how it stands.",
+            "A user with role and status.",
             {
                 **shapes["User"]["properties"],
                 "role": text(
-                    "Admins may do everything.",
+                    "An admin may do everything.",
                     "member",
                     enum=[*map(str, Role)],
                 ),
                 "disabled_at": moment(
-                    "Since when it may not come in; null: it may.", **_OR_NULL
+                    "When the user was disabled; null if enabled.", **_OR_NULL
                 ),
                 "signed_in_at": moment(
-                    "When it signed in last, as far as it is known.",
+                    "The time of the last sign-in; null if unknown.",
                     **_OR_NULL,
                 ),
             },
@@ -107,10 +106,10 @@ def _users() -> dict[str, Any]:
 
 
 def _sessions() -> dict[str, Any]:
-    """Return the shapes of everybody's sessions."""
+    """Return the schemas of the sessions of all users."""
     return {
         "SessionForAdmins": response_schema(
-            "An open session, and whose it is.",
+            "A live session and its user.",
             {
                 **response_schemas()["Session"]["properties"],
                 "user_id": text("The id of its user.", _ID),
@@ -122,68 +121,79 @@ def _sessions() -> dict[str, Any]:
     }
 
 
+def _client() -> dict[str, Any]:
+    """Return the schemas of an event's fields about the client."""
+    return {
+        "ip": text("The address of the client.", "192.0.2.7", **_OR_NULL),
+        "network": text(
+            "The network of the client.",
+            "192.0.2.7/32",
+            **_OR_NULL,
+        ),
+        "user_agent": text(
+            "The user agent of the client.",
+            "Mozilla/5.0 (X11; Linux) Firefox/140.0",
+            **_OR_NULL,
+        ),
+    }
+
+
 def _events() -> dict[str, Any]:
-    """Return the shapes of what happened."""
+    """Return the schemas of events."""
     return {
         "Event": response_schema(
-            "What happened, once or several times alike.",
+            "An event; equal ones are counted in one.",
             {
                 "time": text(
-                    "When, in UTC; the last time of several.",
+                    "The time in UTC; of several, that of the last.",
                     "2026-01-31T12:30:00.123456+00:00",
                     format="date-time",
                     pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
                     r"(\.\d{6})?\+00:00$",
                 ),
                 "kind": text(
-                    "What it was.", "login", enum=[*map(str, EventType)]
+                    "The type of the event.",
+                    "login",
+                    enum=[*map(str, EventType)],
                 ),
-                "user_id": text("To whom.", _ID, **_OR_NULL),
+                "user_id": text(
+                    "The id of the user it is about.", _ID, **_OR_NULL
+                ),
                 "by_id": text(
-                    "Who did it, if that is somebody else: a user, or"
-                    " `cli:` and who was at the command line.",
+                    "The id of the user who did it, if it is another one, or"
+                    " `cli:` and the user at the command line.",
                     _ID,
                     **_OR_NULL,
                 ),
-                "ip": text(
-                    "The address it came from.", "192.0.2.7", **_OR_NULL
-                ),
-                "network": text(
-                    "What one client has for itself.",
-                    "192.0.2.7/32",
-                    **_OR_NULL,
-                ),
-                "user_agent": text(
-                    "The program it came from.",
-                    "Mozilla/5.0 (X11; Linux) Firefox/140.0",
-                    **_OR_NULL,
-                ),
+                **_client(),
                 "handle": text(
-                    "The session it is about.",
+                    "The handle of the session it is about.",
                     "0d2b6a54-8f0c-4c5e-9f9e-3f0f6c6f3f11",
                     **_OR_NULL,
                 ),
-                "reason": text("Why.", "expired", **_OR_NULL),
+                "reason": text("The reason.", "expired", **_OR_NULL),
                 "count": number(
-                    "Of how many sessions it tells.",
+                    "How many sessions it is about.",
                     2,
                     type=["integer", "null"],
                 ),
-                "times": number("How often it happened.", 1, minimum=1),
+                "times": number(
+                    "How many equal events this one stands for.", 1, minimum=1
+                ),
             },
         ),
-        "EventsPage": _page("What happened.", "events", "Event"),
+        "EventsPage": _page("Events.", "events", "Event"),
     }
 
 
 def _figures() -> dict[str, Any]:
-    """Return the shapes of the sums of a period."""
+    """Return the schemas of the statistics."""
     return {
         "Figures": response_schema(
-            "How much happened in each slot of a period.",
+            "The statistics of a period.",
             {
                 "period": text(
-                    "The time that ends now.", "day", enum=[*PERIODS]
+                    "The period, which ends now.", "day", enum=[*PERIODS]
                 ),
                 "slots": {"type": "array", "items": reference("Slot")},
             },
@@ -191,19 +201,21 @@ def _figures() -> dict[str, Any]:
         "Slot": response_schema(
             "A part of a period.",
             {
-                "from": moment("When it begins."),
-                "hours": number("Its length.", 1, minimum=1),
-                "logins": number("Who came in.", 12),
-                "failures": number("Attempts that failed.", 2),
-                "throttled": number("Attempts that were told to wait.", 0),
+                "from": moment("The start of the slot."),
+                "hours": number(
+                    "The length of the slot in hours.", 1, minimum=1
+                ),
+                "logins": number("Logins.", 12),
+                "failures": number("Failed logins.", 2),
+                "throttled": number("Throttled logins.", 0),
                 "sessions": number(
-                    "Live ones when somebody looked last; null: nobody did.",
+                    "Live sessions at the last count; null if not counted.",
                     7,
                     type=["integer", "null"],
                 ),
-                "new_users": number("Who was added.", 1),
+                "new_users": number("Users added.", 1),
                 "hash_ms": number(
-                    "Milliseconds of one password hash; null: there was none.",
+                    "Milliseconds per password hash; null if there was none.",
                     48.5,
                     type=["number", "null"],
                 ),

@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
-"""The declarations put together: one document of OpenAPI 3.1.
+"""Build the OpenAPI 3.1 document from the declarations.
 
-Its law: it describes the service as it runs, with the cookie's name, the
-mechanism and the limits of its settings.
-
-What many operations answer alike, written once and referred to.
-"""
+It describes the service as it runs, with the cookie's name, the mechanism
+and the limits of its settings. Equal responses of several operations are
+written once and referred to."""
 
 import json
 from collections import Counter
@@ -14,7 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from vestibule.api.openapi import admin, admin_lists, service, sessions, users
+from vestibule.api.openapi import accounts, admin, service
 from vestibule.api.openapi.admin_schemas import admin_schemas
 from vestibule.api.openapi.operation import (
     ALL,
@@ -36,24 +34,24 @@ from vestibule.api.openapi.schemas import (
 from vestibule.core import settings
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.basic_auth import BasicAuth
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import sessions_of
 
 VERSION = "1.0.0"
 _ABOUT = """\
 Users, logins and sessions in front of a Python API.
 
-Every route answers with and without a slash at its end, `HEAD` as `GET`
-without a body, and `OPTIONS`. Before anything else a request without a
-credential gets 401, and one whose credential opens nothing 403. A wrong
-method gets 405 with `Allow`, an unknown path 404."""
+Every route works with and without a trailing slash, and answers `HEAD` and
+`OPTIONS`. Authentication comes first: a request without credentials gets
+401, one with invalid credentials 403. A wrong method gets 405 with `Allow`,
+an unknown path 404."""
 _TAGS = {
-    sessions.TAG: "Log in, log out, see and end one's sessions.",
-    users.TAG: "Accounts, one's own and others'.",
-    admin.TAG: "What admins do to other people's accounts.",
-    admin_lists.TAG: "What admins see of everybody, by search and by page.",
-    service.TAG: "The service itself, and who watches it.",
+    accounts.SESSIONS_TAG: "Log in, log out, list and end your sessions.",
+    accounts.USERS_TAG: "Users, and your own account.",
+    admin.ACTIONS_TAG: "Change the accounts of other users.",
+    admin.LISTS_TAG: "Search users, sessions and events, by page.",
+    service.TAG: "The service itself: status, health, metrics, docs.",
 }
-_PLACES = {
+_PATH_PARAMETERS = {
     "user_id": ("The user's id.", "7f8b5c1e-53a5-4b1c-9d5e-0a6f3a1c2b4d"),
     "handle": (
         "The session's handle: the `id` in a list of sessions.",
@@ -63,11 +61,11 @@ _PLACES = {
 
 
 def operations() -> Iterator[Operation]:
-    """Yield all declarations; a module with more is named here."""
-    yield from sessions.OPERATIONS
-    yield from users.OPERATIONS
-    yield from admin.OPERATIONS
-    yield from admin_lists.OPERATIONS
+    """Yield all declarations."""
+    yield from accounts.SESSION_OPERATIONS
+    yield from accounts.USER_OPERATIONS
+    yield from admin.ACTION_OPERATIONS
+    yield from admin.LIST_OPERATIONS
     yield from service.operations()
 
 
@@ -81,7 +79,7 @@ def document(auth: Auth | None) -> dict[str, Any]:
         "Text": {"type": "string"},
         "Description": {"type": "object", "required": ["openapi"]},
     }
-    write = partial(_written, known, shapes, _requirement(auth))
+    write = partial(_operation_object, known, shapes, _requirement(auth))
     paths: dict[str, Any] = {}
     for one in known.values():
         entry = paths.setdefault(openapi_path(one.path), {})
@@ -111,36 +109,35 @@ def document(auth: Auth | None) -> dict[str, Any]:
 
 
 def _schemes() -> dict[str, Any]:
-    """Return the ways to say who one is."""
+    """Return the ways to authenticate."""
     return {
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_NAME.read() or "unset",
-            "description": "A session's cookie: under the mechanisms with"
-            " sessions.",
+            "description": "The session cookie, for mechanisms with sessions.",
         },
         "basic": {
             "type": "http",
             "scheme": "basic",
-            "description": "Email and password: under `basic_auth`.",
+            "description": "Email and password, for `basic_auth`.",
         },
     }
 
 
 def _requirement(auth: Auth | None) -> list[dict[str, list[str]]]:
-    """Return what a guarded route asks for under `auth`."""
+    """Return the security requirement of a guarded route."""
     if auth is None:
         return []
-    if isinstance(auth, SessionAuth):
+    if sessions_of(auth).has_store:
         return [{"session": []}]
     if isinstance(auth, BasicAuth):
         return [{"basic": []}]
-    # A mechanism of somebody's own may take either.
+    # A mechanism defined elsewhere may take either.
     return [{"session": []}, {"basic": []}]
 
 
-def _written(
+def _operation_object(
     known: dict[str, Operation],
     shapes: dict[str, Any],
     requirement: list[dict[str, list[str]]],
@@ -154,11 +151,11 @@ def _written(
         "description": f"{one.access.value} {one.text}".strip(),
         "security": requirement if one.is_guarded else [],
         "parameters": [
-            *map(_place, path_parameters(one.path)),
-            *map(_parameter, one.parameters),
+            *map(_path_parameter, path_parameters(one.path)),
+            *map(_query_parameter, one.parameters),
         ],
         "responses": {
-            str(status): _answer(known, shapes, answer)
+            str(status): _response_object(known, shapes, answer)
             for status, answer in one.all_answers().items()
         },
     }
@@ -176,10 +173,10 @@ def _written(
     return written
 
 
-def _answer(
+def _response_object(
     known: dict[str, Operation], shapes: dict[str, Any], answer: ResponseSpec
 ) -> dict[str, Any]:
-    """Return the response object of an answer."""
+    """Return the response object of a declared response."""
     written: dict[str, Any] = {
         "description": answer.meaning,
         "headers": references(*answer.headers),
@@ -202,15 +199,15 @@ def _answer(
 
 
 def _shape(named: str | list[str]) -> dict[str, Any]:
-    """Return the schema that an answer names, perhaps of a list."""
+    """Return the schema of a response, or of a list of it."""
     if isinstance(named, str):
         return reference(named)
     return {"type": "array", "items": reference(named[0])}
 
 
-def _place(name: str) -> dict[str, Any]:
-    """Return the parameter object of a part of a path."""
-    meaning, example = _PLACES[name]
+def _path_parameter(name: str) -> dict[str, Any]:
+    """Return the parameter object of a path parameter."""
+    meaning, example = _PATH_PARAMETERS[name]
     return {
         "name": name,
         "in": "path",
@@ -220,8 +217,8 @@ def _place(name: str) -> dict[str, Any]:
     }
 
 
-def _parameter(one: Parameter) -> dict[str, Any]:
-    """Return the parameter object of what a request may say."""
+def _query_parameter(one: Parameter) -> dict[str, Any]:
+    """Return the parameter object of a query parameter or header."""
     choices = {"enum": list(one.choices)} if one.choices else {}
     return {
         "name": one.name,
@@ -233,17 +230,17 @@ def _parameter(one: Parameter) -> dict[str, Any]:
 
 
 def shared_responses(paths: dict[str, Any]) -> dict[str, Any]:
-    """Return the responses that stand in `paths` more than once, by name.
+    """Return the responses that are in `paths` more than once, by name.
 
-    There a reference takes the place of each: without, the document would
-    have three times the size.
+    In `paths` each is replaced by a reference: without references the
+    document would be three times as large.
     """
     times = Counter(
-        _text(responses[status]) for responses, status in _places(paths)
+        _text(responses[status]) for responses, status in _responses(paths)
     )
     named: dict[str, str] = {}
     found: dict[str, Any] = {}
-    for responses, status in _places(paths):
+    for responses, status in _responses(paths):
         response = responses[status]
         text = _text(response)
         if times[text] == 1:
@@ -255,7 +252,7 @@ def shared_responses(paths: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _places(paths: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+def _responses(paths: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the responses of each operation with each of their statuses."""
     for entry in paths.values():
         for operation in entry.values():
@@ -265,7 +262,7 @@ def _places(paths: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _text(response: dict[str, Any]) -> str:
-    """Return what two responses have in common if they are alike."""
+    """Return a text that is equal for equal responses."""
     return json.dumps(response, sort_keys=True)
 
 

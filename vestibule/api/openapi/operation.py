@@ -1,14 +1,9 @@
 #!/usr/bin/env python3
-"""Examples, put together from those of the single fields.
+"""The types of a declaration, and what follows from them for each route.
 
-The headers of answers, each declared once.
-
-What a declaration says of a route, and what follows for each of them.
-
-Its law: what all routes of a kind have in common (who is let in, what a
-body may be, what a database can do) is said here, and only what is a
-route's own stands in its declaration.
-"""
+What all routes of a kind have in common (access, bodies, database errors)
+is defined here; a route's declaration has only what is specific to it. The
+response headers and the examples are here too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +15,9 @@ from vestibule.identity.header import HEADER
 
 
 def example_of(schema: dict[str, Any], shapes: dict[str, Any]) -> Any:
-    """Return something that has the form of `schema`.
+    """Return an example of `schema`, built from those of its fields.
 
-    `shapes` are those that a reference may name.
+    `shapes` are the schemas that a reference may name.
     """
     if "$ref" in schema:
         return example_of(shapes[schema["$ref"].rsplit("/", 1)[1]], shapes)
@@ -43,7 +38,7 @@ _TEXT = {"type": "string"}
 def _header(
     text: str, example: str, always: bool = False, **schema: Any
 ) -> dict[str, Any]:
-    """Return a header object; `always` says that no answer is without."""
+    """Return a header object; `always` means every response has it."""
     return {
         "description": text,
         "required": always,
@@ -52,57 +47,57 @@ def _header(
     }
 
 
-#: What the answers of the API have, whatever their status.
+#: The headers of every response.
 EVERYWHERE = {
     "Cache-Control": _header(
-        "Whether the answer may be kept: what is personal may not.",
+        "Whether the response may be cached; personal data may not.",
         "no-store",
         True,
     ),
     "Content-Security-Policy": _header(
-        "What a browser may do with the answer.",
+        "What a browser may do with the response.",
         "default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
         " form-action 'none'",
         True,
     ),
     "Content-Length": _header("Bytes of the body.", "17"),
     "Cross-Origin-Opener-Policy": _header(
-        "Keeps windows of other sites apart.", "same-origin", True
+        "Isolates windows of other sites.", "same-origin", True
     ),
     "Referrer-Policy": _header(
-        "Which addresses links tell of.", "no-referrer", True
+        "Which address the browser sends as referrer.", "no-referrer", True
     ),
     "Vary": _header(
-        "What of the request the answer depends on.",
+        "The request headers that the response depends on.",
         "Cookie, Authorization",
         True,
     ),
     "X-Content-Type-Options": _header(
-        "Keeps browsers from guessing what this is.", "nosniff", True
+        "Stops browsers from guessing the type.", "nosniff", True
     ),
     "Access-Control-Allow-Origin": _header(
-        "Whose pages may read the answer (`CORS_ORIGINS`); never with"
-        " credentials, and never a page of the service.",
+        "The origins that may read the response (`CORS_ORIGINS`), never"
+        " with credentials.",
         "*",
     ),
     "Strict-Transport-Security": _header(
-        "Where the request came by TLS.", "max-age=63072000"
+        "Sent if the request came over TLS.", "max-age=63072000"
     ),
 }
-#: What some answers have.
+#: The headers of some responses.
 SPECIAL = {
     "Clear-Site-Data": _header(
-        "What the browser drops.", '"cache", "storage"', True
+        "What the browser deletes.", '"cache", "storage"', True
     ),
     "Content-Disposition": _header(
-        "Under which name a browser keeps the file.",
+        "The file name for the browser.",
         'attachment; filename="events-2026-01-31.csv"',
         True,
         pattern="^attachment; filename=",
     ),
-    "ETag": _header("Names this very content.", '"9f2c1a"', True),
+    "ETag": _header("Identifies this content.", '"9f2c1a"', True),
     "Location": _header(
-        "Where to sign in; of a 401, where a page would have been led to.",
+        "Where to sign in; with 401, the target of the redirect.",
         "/sign-in?rd=https%3A%2F%2Fapp.example%2F",
     ),
     "Remote-Email": _header(
@@ -120,23 +115,23 @@ SPECIAL = {
         "Seconds to wait before another try.", "2", pattern="^[0-9]+$"
     ),
     "Session-Ended": _header(
-        "Why the session of the cookie ended, for who has its secret.",
+        "Why the session of the cookie ended.",
         "reason=expired",
         pattern="^reason=[a-z_]+$",
     ),
     "Set-Cookie": _header(
-        "The session's cookie: a new one, or an empty one that ends it.",
+        "The session cookie: a new one, or an empty one to delete it.",
         "_my_session_id=1b4e28ba-2fa1-41d2-883f-0016d3cca427; HttpOnly;"
         " Path=/; SameSite=Lax",
     ),
     "WWW-Authenticate": _header(
-        "How one may authenticate: `Basic` under `basic_auth`, else `Cookie`.",
+        "How to authenticate: `Basic` under `basic_auth`, else `Cookie`.",
         'Cookie realm="vestibule"',
         True,
     ),
     HEADER: _header(
-        "Who the user is, signed (`IDENTITY_HEADER`); empty where that is"
-        " off.",
+        "The signed identity of the user (`IDENTITY_HEADER`); empty if"
+        " that is off.",
         "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
         True,
     ),
@@ -145,7 +140,7 @@ ALL = EVERYWHERE | SPECIAL
 
 
 def references(*names: str) -> dict[str, Any]:
-    """Return the headers with these names, and those of every answer."""
+    """Return references to these headers and to those of every response."""
     return {
         name: {"$ref": f"#/components/headers/{name}"}
         for name in sorted({*EVERYWHERE, *names})
@@ -155,51 +150,51 @@ def references(*names: str) -> dict[str, Any]:
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
-#: What is said of a route that asks for the password again.
+#: The text of a route that needs a recently confirmed password.
 REAUTH_REQUIRED = (
-    "Needs a proof of the admin's password within `REAUTH_WINDOW`."
+    "Needs the admin's password confirmed within `REAUTH_WINDOW`."
 )
 
 
 class Access(Enum):
-    """Whom a route is for."""
+    """Who may use a route; the values are shown in the description."""
 
-    OPEN = "Nobody is asked who they are."
-    KNOWN = "For whoever may come in."
-    POLICY = "For admins; `AUTHZ_POLICY` says for whom else."
+    OPEN = "Needs no authentication."
+    KNOWN = "For every authenticated user."
+    POLICY = "For admins; `AUTHZ_POLICY` can allow others."
     ADMIN = "For admins."
 
 
 class ResponseSpec(NamedTuple):
-    """An answer: what it means, its shape and its special headers."""
+    """A response: what it means, its schema and its special headers."""
 
     meaning: str
     #: The name of a schema, or a list of one; nothing: no body.
     shape: str | list[str] | None = "Error"
     headers: tuple[str, ...] = ()
     kind: str = JSON
-    #: Operations that can be asked next, for what this answer names.
+    #: Operations that take the id in this response (links).
     leads_to: tuple[str, ...] = ()
-    #: Where it is a text of one kind or another: each kind, and an example.
+    #: For a text in one of several formats: media type and example.
     texts: tuple[tuple[str, str], ...] = ()
 
 
 class BodySpec(NamedTuple):
-    """What a request brings: the name of a schema and how it is written."""
+    """A request body: the name of a schema and the media type."""
 
     shape: str
     kind: str = JSON
 
 
 class Parameter(NamedTuple):
-    """Something that a request may say beside its body."""
+    """A parameter in the query or a header."""
 
     name: str
     place: str
     meaning: str
     example: str | int
     choices: tuple[str, ...] = ()
-    #: What its schema has beside, if it is not just any text.
+    #: More keys of its schema, if it is not any text.
     more: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -208,9 +203,9 @@ class Operation:
     """A method of a route, as its declaration describes it."""
 
     method: str
-    #: As Flask has it: `/api/v1/users/<user_id>`.
+    #: In Flask's form: `/api/v1/users/<user_id>`.
     path: str
-    #: The name by which programs call it.
+    #: The `operationId`.
     name: str
     tag: str
     summary: str
@@ -219,67 +214,71 @@ class Operation:
     text: str = ""
     body: BodySpec | None = None
     parameters: tuple[Parameter, ...] = ()
-    #: Whether it asks the database, and so may find it gone.
+    #: Whether it needs the database, and so may answer 503.
     asks_database: bool = True
-    #: Whether it takes a password or a code, and so can be told to wait.
+    #: Whether it takes a password or a code, and so may answer 429.
     takes_secret: bool = False
-    #: Whether all its refusals are 401, as proxies understand them.
-    is_gate: bool = False
+    #: Whether it refuses with 401 only, which proxies understand.
+    is_forward_auth: bool = False
 
     @property
     def is_guarded(self) -> bool:
-        """Tell whether somebody has to be known."""
+        """Return True if the route needs an authenticated user."""
         return self.access is not Access.OPEN
 
     def all_answers(self) -> dict[int, ResponseSpec]:
-        """Return its own answers, and those that follow from its kind."""
+        """Return its own responses, and those that all of its kind have."""
         found: dict[int, ResponseSpec] = {}
         if self.body is not None:
-            found[400] = ResponseSpec("The body is not what it should be.")
+            found[400] = ResponseSpec("The body is invalid.")
             found[413] = ResponseSpec("The body is too large.")
         if self.is_guarded:
             found[401] = UNKNOWN
-        if (self.is_guarded and not self.is_gate) or self.method != "GET":
+        if (
+            self.is_guarded and not self.is_forward_auth
+        ) or self.method != "GET":
             found[403] = REFUSED
         if self.is_guarded or self.takes_secret:
             found[429] = WAIT
         if self.is_guarded or self.asks_database:
             found[503] = AWAY
-        found[500] = ResponseSpec("A defect; what happened is in the log.")
+        found[500] = ResponseSpec(
+            "An internal error; the cause is in the log."
+        )
         return dict(sorted({**found, **self.answers}.items()))
 
 
 UNKNOWN = ResponseSpec(
-    "No credential came along, or the password is wrong.",
+    "There are no credentials, or the password is wrong.",
     headers=("WWW-Authenticate",),
 )
 REFUSED = ResponseSpec(
-    "The credential opens nothing, its user may not do this, another site"
-    " is behind the request, or the password has to be proved again first.",
+    "The credentials are invalid, the user may not do this, another site"
+    " made the browser send the request, or the password must be confirmed.",
     headers=("Session-Ended",),
 )
 WAIT = ResponseSpec(
-    "Too many attempts failed. Under `basic_auth` every request is one.",
+    "Too many attempts failed. Under `basic_auth` every request counts.",
     headers=("Retry-After",),
 )
 AWAY = ResponseSpec(
-    "The database is away or locked, or too many passwords are being checked.",
+    "The database is unavailable, or too many passwords are being checked.",
     headers=("Retry-After",),
 )
 
 
 def openapi_path(path: str) -> str:
-    """Return a path of Flask's as OpenAPI writes it."""
+    """Return a path of Flask in the form of OpenAPI."""
     return path.replace("<", "{").replace(">", "}")
 
 
 def path_parameters(path: str) -> list[str]:
-    """Return the names of the parts of a path that are chosen."""
+    """Return the names of the parameters of a path."""
     return [part.split(">")[0] for part in path.split("<")[1:]]
 
 
 def link(operation: Operation, name: str) -> dict[str, Any]:
-    """Return a link to `operation`, for the `id` of what was answered."""
+    """Return a link to `operation` with the `id` of the response."""
     return {
         "operationId": operation.name,
         "parameters": {name: "$response.body#/id"},

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""The routes of the description and of the page that shows it.
+"""The routes of the OpenAPI document and of the page that shows it.
 
-Its law: nothing is made or read before somebody asks, and what was made
-is kept as it is sent.
-"""
+Nothing is built or read before the first request; the result is cached in
+the form in which it is sent."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from vestibule.http.responses import json_body
 from vestibule.mechanisms.auth import Auth
 
 _FOLDER = Path(__file__).parent / "viewer"
-#: The page calls this service and loads its own two files, no more.
+#: The page may call this service and load its own two files only.
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src"
     " 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -36,16 +35,16 @@ def openapi_routes(auth: Auth | None) -> Blueprint:
     routes = Blueprint("openapi", __name__)
 
     @cache
-    def described() -> bytes:
-        """Return the document as it is sent."""
+    def document_bytes() -> bytes:
+        """Return the document in JSON."""
         from vestibule.api.openapi.document import document
 
         return json_body(document(auth))
 
     @routes.get("/openapi.json")
     def show_description() -> Response:
-        """Show what the API is, for programs."""
-        return _kept(described(), "application/json")
+        """Send the OpenAPI document."""
+        return _cached_response(document_bytes(), "application/json")
 
     for address, name, kind in _FILES:
         routes.add_url_rule(address, name.replace(".", "_"), _file(name, kind))
@@ -57,22 +56,22 @@ def _file(name: str, kind: str) -> Callable[[], Response]:
 
     @cache
     def content() -> bytes:
-        """Return what is in the file."""
+        """Return the content of the file."""
         return (_FOLDER / name).read_bytes()
 
     def show_file() -> Response:
-        """Show the file, under the policy of the page."""
-        response = _kept(content(), kind)
+        """Send the file with the policy of the page."""
+        response = _cached_response(content(), kind)
         response.headers["Content-Security-Policy"] = _POLICY
-        # Without it browsers hide the origin of what the page sends.
+        # Else browsers hide the origin of the requests of the page.
         response.headers["Referrer-Policy"] = "same-origin"
         return response
 
     return show_file
 
 
-def _kept(content: bytes, kind: str) -> MinimalResponse:
-    """Return what a browser may keep as long as it asks if it is current."""
+def _cached_response(content: bytes, kind: str) -> MinimalResponse:
+    """Return a response that browsers cache and revalidate."""
     response = MinimalResponse(content, mimetype=kind)
     digest = hashlib.sha256(content).hexdigest()[:16]
     response.set_etag(digest)

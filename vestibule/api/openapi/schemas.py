@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""The shapes of what is sent and answered, each declared once.
+"""The schemas of requests and responses, each declared once.
 
-Its law: an answer has all the fields of its shape and no other; a body
-may have more, which is not read.
-"""
+A response has all fields of its schema and no others; a request may have
+more fields, which are ignored."""
 
 from typing import Any
 
@@ -16,12 +15,12 @@ _PASSWORD = "violet umbrella"
 
 
 def reference(name: str) -> dict[str, Any]:
-    """Return a reference to the shape of this name."""
+    """Return a reference to the schema with this name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def text(meaning: str, example: Any, **more: Any) -> dict[str, Any]:
-    """Return the schema of a text; `more` may say that it can be null."""
+    """Return the schema of a text; `more` adds or replaces keys."""
     return {
         "type": "string",
         "description": meaning,
@@ -31,7 +30,7 @@ def text(meaning: str, example: Any, **more: Any) -> dict[str, Any]:
 
 
 def moment(meaning: str, **more: Any) -> dict[str, Any]:
-    """Return the schema of a moment in UTC, as JSON has it here."""
+    """Return the schema of a time in UTC, as `to_json` writes it."""
     pattern = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"
     return text(meaning, "2026-01-31 12:30:00", pattern=pattern, **more)
 
@@ -64,30 +63,48 @@ _OR_NULL = {"type": ["string", "null"]}
 
 
 def response_schemas() -> dict[str, Any]:
-    """Return the shapes of answers."""
-    return {**_said(), **_shown()}
+    """Return the schemas of answers."""
+    return {**_service(), **_keys(), **_users(), **_session()}
 
 
-def _said() -> dict[str, Any]:
-    """Return the shapes of what the service says of itself, and errors."""
+def _service() -> dict[str, Any]:
+    """Return the schemas of the service's state, of counts and of errors."""
     return {
-        "Empty": response_schema("There is nothing to say.", {}),
+        "Empty": response_schema("An empty object.", {}),
         "Ended": response_schema(
-            "How many sessions were ended.",
+            "How many sessions ended.",
             {
                 "ended": {"type": "integer", "minimum": 0, "examples": [2]},
             },
         ),
         "Error": response_schema(
-            "What is wrong, in words.",
+            "An error.",
             {
-                "error": text("For a person to read.", "Not found"),
+                "error": text("A text for people.", "Not found"),
                 "field": text(
-                    "The field, of body or query, that is wrong.", "role"
+                    "The field of the body or query that is wrong.", "role"
                 ),
             },
             optional=("field",),
         ),
+        "Stats": response_schema(
+            "How many users there are.",
+            {
+                "users": {"type": "integer", "minimum": 0, "examples": [1]},
+            },
+        ),
+        "Status": response_schema(
+            "The service is up.",
+            {
+                "status": text("Always the same.", "OK", const="OK"),
+            },
+        ),
+    }
+
+
+def _keys() -> dict[str, Any]:
+    """Return the schemas of the public signing keys."""
+    return {
         "Keys": response_schema(
             "A set of JSON Web Keys (RFC 7517).",
             {
@@ -100,7 +117,7 @@ def _said() -> dict[str, Any]:
                 "alg": text("The algorithm.", "EdDSA", const="EdDSA"),
                 "crv": text("The curve.", "Ed25519", const="Ed25519"),
                 "kid": text(
-                    "The key's name, in each token that it signed.", "k1"
+                    "The id of the key, in each token that it signed.", "k1"
                 ),
                 "kty": text("The kind of key.", "OKP", const="OKP"),
                 "use": text("What it is for.", "sig", const="sig"),
@@ -110,111 +127,116 @@ def _said() -> dict[str, Any]:
                 ),
             },
         ),
-        "Stats": response_schema(
-            "How much there is.",
+    }
+
+
+def _users() -> dict[str, Any]:
+    """Return the schemas of a user and of a reset code."""
+    return {
+        "ResetCode": response_schema(
+            "A one-time code. It is not shown again.",
             {
-                "users": {"type": "integer", "minimum": 0, "examples": [1]},
+                "code": text(
+                    "The code to set a new password with.",
+                    "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
+                ),
+                "expires_at": moment("When the code expires."),
             },
         ),
-        "Status": response_schema(
-            "The service answers.",
+        "User": response_schema(
+            "A user, with the fields for every reader.",
             {
-                "status": text("Always the same.", "OK", const="OK"),
+                "id": text("Names the user and never changes.", _ID),
+                "email": text(
+                    "The email as it was given, trimmed.",
+                    "bob@hbtn.io",
+                    **_OR_NULL,
+                ),
+                "first_name": text(
+                    "The name, if there is one.", "Bob", **_OR_NULL
+                ),
+                "last_name": text(
+                    "The name, if there is one.", "Dylan", **_OR_NULL
+                ),
+                "created_at": moment("When the user was added."),
+                "updated_at": moment("When the user was last changed."),
             },
         ),
     }
 
 
-def _shown() -> dict[str, Any]:
-    """Return the shapes of users and of what belongs to them."""
+def _session() -> dict[str, Any]:
+    """Return the schema of a session."""
     return {
-        "ResetCode": response_schema(
-            "A one-time code, shown this once.",
-            {
-                "code": text(
-                    "What the user needs to set a new password.",
-                    "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
-                ),
-                "expires_at": moment("When it stops working."),
-            },
-        ),
         "Session": response_schema(
-            "An open session.",
+            "A live session.",
             {
-                "id": text("Its handle: names it and opens nothing.", _HANDLE),
+                "id": text(
+                    "The public handle, which gives no access.", _HANDLE
+                ),
                 "current": {
                     "type": "boolean",
-                    "description": "Whether it is the one that asks.",
+                    "description": "Whether it is the session of the request.",
                     "examples": [True],
                 },
-                "created_at": moment("When it began."),
+                "created_at": moment("When the session started."),
                 "last_seen_at": moment(
-                    "When it was used, within `SESSION_TOUCH_INTERVAL`.",
+                    "The last use, to within `SESSION_TOUCH_INTERVAL`.",
                     **_OR_NULL,
                 ),
                 "expires_at": moment(
-                    "When it ends by itself; null: never.", **_OR_NULL
+                    "When the session expires; null if never.", **_OR_NULL
                 ),
                 "ip": text(
-                    "The address it was opened from.", "192.0.2.7", **_OR_NULL
+                    "The address of the login.", "192.0.2.7", **_OR_NULL
                 ),
                 "user_agent": text(
-                    "The program it was opened by.",
+                    "The user agent of the login.",
                     "Mozilla/5.0 (X11; Linux) Firefox/140.0",
                     **_OR_NULL,
                 ),
                 "device": text(
-                    "The same, as a person would say it.",
+                    "The user agent in words.",
                     "Firefox on Linux",
                     **_OR_NULL,
                 ),
                 "method": text(
-                    "How its user proved who they are.", "password", **_OR_NULL
+                    "How the user authenticated.", "password", **_OR_NULL
                 ),
-            },
-        ),
-        "User": response_schema(
-            "A user, as everybody may see it.",
-            {
-                "id": text("Names the user and never changes.", _ID),
-                "email": text(
-                    "As it was given, trimmed.", "bob@hbtn.io", **_OR_NULL
-                ),
-                "first_name": text("May be missing.", "Bob", **_OR_NULL),
-                "last_name": text("May be missing.", "Dylan", **_OR_NULL),
-                "created_at": moment("When it was added."),
-                "updated_at": moment("When it was changed."),
             },
         ),
     }
 
 
 def request_schemas() -> dict[str, Any]:
-    """Return the shapes of bodies, with the limits of the settings."""
-    least = {"minLength": settings.PASSWORD_MIN_LENGTH.read()}
-    email = text("An email address.", "bob@hbtn.io", minLength=1)
+    """Return the schemas of bodies, with the limits of the settings."""
+    return {**_secret_bodies(), **_account_bodies()}
+
+
+def _email() -> dict[str, Any]:
+    """Return the schema of an email in a body."""
+    return text("An email address.", "bob@hbtn.io", minLength=1)
+
+
+def _new_password(meaning: str) -> dict[str, Any]:
+    """Return the schema of a password to set, with the shortest length."""
+    least = settings.PASSWORD_MIN_LENGTH.read()
+    return text(meaning, _PASSWORD, minLength=least)
+
+
+def _secret_bodies() -> dict[str, Any]:
+    """Return the schemas of bodies with a password that is checked."""
     some = {"minLength": 1}
-    names: dict[str, Any] = {
-        name: text("Null takes it away.", example, type=["string", "null"])
-        for name, example in (("first_name", "Bob"), ("last_name", "Dylan"))
-    }
+    email, new = _email(), _new_password("The new password.")
     current = text("The present password.", "correct horse", **some)
-    new = text("The new password.", _PASSWORD, **least)
     return {
         "Credentials": request_schema(
-            "Who wants to come in.",
+            "The credentials to log in with.",
             {
                 "email": email,
                 "password": text("The password.", _PASSWORD, **some),
             },
         ),
-        "Disabled": request_schema(
-            "Whether the user may not come in.",
-            {
-                "disabled": {"type": "boolean", "examples": [True]},
-            },
-        ),
-        "NewEmail": request_schema("Another address.", {"email": email}),
         "NewPassword": request_schema(
             "The present password and a new one.",
             {
@@ -222,11 +244,42 @@ def request_schemas() -> dict[str, Any]:
                 "new_password": new,
             },
         ),
-        "NewUser": request_schema(
-            "Somebody to add.",
+        "Proof": request_schema("The password again.", {"password": current}),
+        "Reset": request_schema(
+            "A code and the password to set with it.",
             {
                 "email": email,
-                "password": text("Their password.", _PASSWORD, **least),
+                "code": text(
+                    "The code from an admin.",
+                    "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
+                    **some,
+                ),
+                "new_password": new,
+            },
+        ),
+    }
+
+
+def _account_bodies() -> dict[str, Any]:
+    """Return the schemas of bodies that add or change a user."""
+    email = _email()
+    names: dict[str, Any] = {
+        name: text("Null removes the name.", example, type=["string", "null"])
+        for name, example in (("first_name", "Bob"), ("last_name", "Dylan"))
+    }
+    return {
+        "Disabled": request_schema(
+            "Whether to disable the user.",
+            {
+                "disabled": {"type": "boolean", "examples": [True]},
+            },
+        ),
+        "NewEmail": request_schema("The new email.", {"email": email}),
+        "NewUser": request_schema(
+            "A user to add.",
+            {
+                "email": email,
+                "password": _new_password("The user's password."),
                 **names,
             },
             optional=tuple(names),
@@ -234,24 +287,11 @@ def request_schemas() -> dict[str, Any]:
         "Names": request_schema(
             "The names to set.", names, optional=tuple(names)
         ),
-        "Proof": request_schema("The password again.", {"password": current}),
-        "Reset": request_schema(
-            "A code and the password to set by it.",
-            {
-                "email": email,
-                "code": text(
-                    "What an admin handed out.",
-                    "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
-                    **some,
-                ),
-                "new_password": new,
-            },
-        ),
         "Role": request_schema(
-            "What the user is to be.",
+            "The role to give to the user.",
             {
                 "role": text(
-                    "Admins may do everything.",
+                    "An admin may do everything.",
                     "admin",
                     enum=[*map(str, Role)],
                 ),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Declarations: the service itself, its watchers and its description."""
+"""Declarations of the routes of the service itself: status, health, docs."""
 
 from collections.abc import Iterator
 
@@ -14,16 +14,16 @@ from vestibule.api.openapi.operation import (
 from vestibule.core import settings
 
 TAG = "service"
-_KEPT = Parameter(
+_IF_NONE_MATCH = Parameter(
     "If-None-Match",
     "header",
-    "The `ETag` of what the client has.",
+    "The `ETag` of the copy that the client has.",
     '"9f2c1a"',
 )
 
 
 def operations() -> Iterator[Operation]:
-    """Yield what there is by the settings of now."""
+    """Yield the operations that the current settings enable."""
     yield from _ALWAYS
     if settings.METRICS.read():
         yield _METRICS
@@ -39,8 +39,8 @@ _ALWAYS = (
         "/api/v1/status",
         "getStatus",
         TAG,
-        "Is it there?",
-        {200: ResponseSpec("It answers.", "Status")},
+        "Show that the service is up",
+        {200: ResponseSpec("The service is up.", "Status")},
         access=Access.OPEN,
         asks_database=False,
     ),
@@ -49,15 +49,15 @@ _ALWAYS = (
         "/api/v1/stats",
         "getStats",
         TAG,
-        "How many users are there?",
-        {200: ResponseSpec("Their number.", "Stats")},
+        "Show the number of users",
+        {200: ResponseSpec("The number of users.", "Stats")},
     ),
     Operation(
         "GET",
         "/api/v1/unauthorized",
         "getUnauthorized",
         TAG,
-        "Show what a request without a credential is answered",
+        "Show the response to a request without credentials",
         {401: UNKNOWN},
         access=Access.OPEN,
         asks_database=False,
@@ -67,7 +67,7 @@ _ALWAYS = (
         "/api/v1/forbidden",
         "getForbidden",
         TAG,
-        "Show what a credential is answered that opens nothing",
+        "Show the response to a refused request",
         {403: ResponseSpec("Always.")},
         access=Access.OPEN,
         asks_database=False,
@@ -77,10 +77,10 @@ _ALWAYS = (
         "/healthz",
         "getHealth",
         TAG,
-        "Is the process alive?",
+        "Check that the process is alive",
         {
             200: ResponseSpec(
-                "It answers, whatever becomes of the database.", "Status"
+                "The process is alive, with or without the database.", "Status"
             )
         },
         access=Access.OPEN,
@@ -91,12 +91,12 @@ _ALWAYS = (
         "/readyz",
         "getReadiness",
         TAG,
-        "Can it work?",
+        "Check that the service is ready",
         {
             200: ResponseSpec(
                 "The database answers, with the right schema.", "Status"
             ),
-            503: ResponseSpec("It does not, or its schema is another."),
+            503: ResponseSpec("It does not, or its schema is another one."),
         },
         access=Access.OPEN,
     ),
@@ -106,7 +106,7 @@ _METRICS = Operation(
     "/metrics",
     "getMetrics",
     TAG,
-    "What was counted since the start",
+    "Show the metrics",
     {
         200: ResponseSpec(
             "In the text format of Prometheus.",
@@ -116,22 +116,22 @@ _METRICS = Operation(
     },
     access=Access.OPEN,
     asks_database=False,
-    text="There is none with `METRICS=off`.",
+    text="Not served with `METRICS=off`.",
 )
 _KEYS = Operation(
     "GET",
     "/.well-known/jwks.json",
     "getKeys",
     TAG,
-    "The keys that check signed identities",
-    {200: ResponseSpec("Good for five minutes.", "Keys")},
+    "Show the public keys of signed identities",
+    {200: ResponseSpec("The keys, valid for five minutes.", "Keys")},
     access=Access.OPEN,
-    text="There are some with `IDENTITY_HEADER=on`.",
+    text="Only served with `IDENTITY_HEADER=on`.",
 )
 
 
 def _file(path: str, name: str, summary: str, kind: str) -> Operation:
-    """Return the declaration of a file that browsers keep."""
+    """Return the declaration of a file that browsers cache."""
     return Operation(
         "GET",
         path,
@@ -145,27 +145,35 @@ def _file(path: str, name: str, summary: str, kind: str) -> Operation:
                 ("ETag",),
                 kind,
             ),
-            304: ResponseSpec("The client has it.", None, ("ETag",)),
+            304: ResponseSpec(
+                "The copy of the client is current.", None, ("ETag",)
+            ),
         },
         access=Access.OPEN,
         asks_database=False,
-        parameters=(_KEPT,),
-        text="There is none with `API_DOCS=off`.",
+        parameters=(_IF_NONE_MATCH,),
+        text="Not served with `API_DOCS=off`.",
     )
 
 
 _DOCS = (
-    _file("/openapi.json", "getDescription", "This description", JSON),
+    _file("/openapi.json", "getDescription", "Show this description", JSON),
     _file(
-        "/docs", "getViewer", "A page to read and try this API", "text/html"
+        "/docs",
+        "getViewer",
+        "Show a page to read and try this API",
+        "text/html",
     ),
     _file(
-        "/docs/viewer.css", "getViewerStyle", "How that page looks", "text/css"
+        "/docs/viewer.css",
+        "getViewerStyle",
+        "Send the style of that page",
+        "text/css",
     ),
     _file(
         "/docs/viewer.js",
         "getViewerScript",
-        "What that page does",
+        "Send the script of that page",
         "text/javascript",
     ),
 )

@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
-"""The account of the one who asks: password, email, proof of identity."""
-
-from typing import Any
+"""Views of the own account: password, email, confirmation of the password."""
 
 from flask import Response, abort
 
@@ -11,14 +9,12 @@ from vestibule.accounts.credentials import (
     reauthenticate,
 )
 from vestibule.api.views.blueprint import app_views
-from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import require_recent_auth
-from vestibule.http.request import current_request
+from vestibule.http.login import set_session_cookie
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
-from vestibule.sessions import cookie
 
 
 @app_views.put("/users/me/password")
@@ -40,22 +36,22 @@ def put_password() -> Response:
 
 @app_views.put("/users/me/email")
 def put_email() -> Response:
-    """Change the email, a short time after a proof of the password."""
+    """Change the email, if the password was confirmed recently."""
     user, body = _user(), current_request().json_object()
     if body is None:
         return json_response({"error": "Wrong format"}, 400)
     if body.get("email") in (None, ""):
         return json_response({"error": "email missing"}, 400)
     require_recent_auth()
-    change_own_email(user, body["email"])
+    change_email(user, body["email"])
     return json_response(user.to_json())
 
 
 @app_views.post("/auth_session/refresh")
 def refresh() -> Response:
-    """Prove the password again; the session gets a new id."""
+    """Confirm the password; the session gets a new id."""
     user = _user()
-    if not isinstance(current_request().mechanism, SessionAuth):
+    if not current_request().sessions.has_store:
         abort(404)
     password = current_request().form.get("password")
     if not password:
@@ -65,55 +61,35 @@ def refresh() -> Response:
 
 
 def change_own_password(user: User, current: str, new: str) -> str | None:
-    """Change the password of the one who asks; all other sessions end.
+    """Change the password of the request's user; end the other sessions.
 
-    Return the new id of the session of the request, as `proved_again`
-    does. Raise what `change_password` raises.
+    Return the new id of the request's session, or `None` if it ended
+    meanwhile. Raise what `change_password` raises.
     """
-    store, session_id = None, None
-    mechanism = current_request().mechanism
-    if isinstance(mechanism, SessionAuth):
-        store = mechanism.store
-        session_id = mechanism.session_cookie(current_request())
-    return change_password(user, current, new, store, session_id)
-
-
-def change_own_email(user: User, email: Any) -> None:
-    """Change the email of the one who asks, after a recent proof.
-
-    Raise what `change_email` raises.
-    """
-    change_email(user, email)
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
+    return change_password(
+        user, current, new, sessions.store, session_id, actor=current_actor()
+    )
 
 
 def reauthenticate_user(user: User, password: str) -> str | None:
-    """Prove the password of the one who asks; raise what `prove` does.
+    """Confirm the password of the request's user.
 
-    Return the new id of the session of the request: whoever had the old
-    one has nothing (ASVS 5.0, 7.2.4). `None` if it ended meanwhile.
+    Return the new id of the request's session: the old one, which may
+    have been stolen, stops working (ASVS 5.0, 7.2.4). Return `None` if the
+    session ended meanwhile. Raise what `reauthenticate` raises.
     """
-    reauthenticate(user, password)
-    mechanism = current_request().mechanism
-    session_id = mechanism.session_cookie(current_request())
+    reauthenticate(user, password, actor=current_actor())
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
     if session_id is None:
         return None
-    renewed: str | None = mechanism.store.rotate(session_id, mechanism.now())
-    return renewed
-
-
-def set_session_cookie(response: Response, session_id: str | None) -> Response:
-    """Return `response` with the cookie of a session that has a new id.
-
-    If the session ended in this very moment there is none.
-    """
-    name = settings.SESSION_NAME.read()
-    if session_id is not None and name is not None:
-        cookie.set_on(response, name, session_id, current_request().is_secure)
-    return response
+    return sessions.store.rotate(session_id, sessions.now())
 
 
 def _user() -> User:
-    """Return the user who asks; 404 if nobody is known."""
+    """Return the authenticated user; 404 if there is none."""
     user = current_request().current_user
     if user is None:
         abort(404)

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What admins do to accounts: roles, disabling, resets, sessions.
+"""Admin views that change accounts: roles, disabling, resets, sessions.
 
-Its law: what changes somebody else's account needs a recent proof of the
-admin's password, because a thief of an open session would do it first.
-"""
+Each change needs a recently confirmed password of the admin, because a
+thief of the admin's session would try it first."""
 
 from typing import Any
 
@@ -16,15 +15,17 @@ from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.blueprint import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     sessions_json,
 )
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
 
 
 @app_views.put("/users/<user_id>/role")
@@ -36,7 +37,7 @@ def give_role(user_id: str) -> Response:
         return wrong_format()
     require_recent_auth()
     try:
-        change_role(user, body.get("role"))
+        set_role(user, body.get("role"), actor=current_actor())
     except InvalidValue as error:
         return wrong_format(error.field)
     return json_response(user_or_404(user_id).to_json())
@@ -53,20 +54,23 @@ def switch_user(user_id: str) -> Response:
     if not isinstance(disabled, bool):
         return wrong_format("disabled")
     require_recent_auth()
-    change_disabled(user, disabled)
+    change = disable if disabled else enable
+    change(user, current_store(), actor=current_actor())
     return json_response(user_or_404(user_id).to_json())
 
 
 @app_views.post("/users/<user_id>/password-reset")
 def issue_reset(user_id: str) -> Response:
-    """Show, this once, a code with which the user sets a new password.
+    """Show, once, a code with which the user sets a new password.
 
-    Whatever the body has is not read: nobody chooses for somebody else.
+    The body is not read: an admin cannot choose the password.
     """
     authorize(Action.ISSUE_RESET, user_id)
     user = user_or_404(user_id)
     require_recent_auth()
-    return json_response(reset_code_json(issue_reset_code(user)))
+    return json_response(
+        reset_code_json(issue_code(user, actor=current_actor()))
+    )
 
 
 @app_views.get("/users/<user_id>/sessions")
@@ -75,7 +79,9 @@ def list_sessions_of(user_id: str) -> Response:
     authorize(Action.LIST_SESSIONS, user_id)
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
-    return json_response(sessions_json(auth, user.id, current_session(auth)))
+    return json_response(
+        sessions_json(auth, user.id, current_request().session)
+    )
 
 
 @app_views.delete("/users/<user_id>/sessions")
@@ -85,65 +91,37 @@ def end_sessions_of(user_id: str) -> Response:
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
     require_recent_auth()
-    return json_response({"ended": revoke_sessions_as_admin(auth, user.id)})
+    return json_response(
+        {"ended": revoke_all(auth.store, user.id, current_actor())}
+    )
 
 
 @app_views.delete("/sessions")
 def end_all_sessions() -> Response:
-    """End everybody's sessions, that of the admin who asks too."""
+    """End the sessions of all users, that of the admin too."""
     authorize(Action.END_ALL_SESSIONS)
     auth = current_mechanism_and_user()[0]
     require_recent_auth()
-    return json_response({"ended": revoke_sessions_as_admin(auth, None)})
+    return json_response(
+        {"ended": revoke_all(auth.store, None, current_actor())}
+    )
 
 
 @app_views.delete("/sessions/<handle>")
 def end_any_session(handle: str) -> Response:
-    """End the session with this handle, whosever it is."""
+    """End the session of any user with this handle."""
     authorize(Action.END_ANY_SESSION)
     auth = current_mechanism_and_user()[0]
     require_recent_auth()
-    if not revoke_session_as_admin(auth, handle):
+    if not revoke(auth.store, handle, current_actor()):
         abort(404)
     return json_response({})
 
 
-def change_role(user: User, role: Any) -> None:
-    """Give a user a role, for the admin who asks.
-
-    Raise what `set_role` raises.
-    """
-    set_role(user, role, current_user_id())
-
-
-def change_disabled(user: User, disabled: bool) -> None:
-    """Keep a user out, or let it in again, for the admin who asks.
-
-    Raise `LastAdmin` or `NotStored`.
-    """
-    store = getattr(current_request().mechanism, "store", None)
-    (disable if disabled else enable)(user, store, current_user_id())
-
-
-def issue_reset_code(user: User) -> ResetCode:
-    """Return a new code for the user's password, to be shown once."""
-    return issue_code(user, current_user_id())
-
-
 def reset_code_json(issued: ResetCode) -> dict[str, str]:
-    """Return a code as JSON has it."""
+    """Return a code as it is written in JSON."""
     until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
     return {"code": issued.code, "expires_at": until}
-
-
-def revoke_sessions_as_admin(auth: SessionAuth, user_id: str | None) -> int:
-    """End the sessions of a user, or of all; count them."""
-    return revoke_all(auth.store, user_id, current_user_id())
-
-
-def revoke_session_as_admin(auth: SessionAuth, handle: str) -> bool:
-    """End one session, whosever it is; tell if it was there."""
-    return revoke(auth.store, handle, current_user_id())
 
 
 def user_or_404(user_id: str) -> User:
@@ -155,8 +133,8 @@ def user_or_404(user_id: str) -> User:
 
 
 def wrong_format(field: str | None = None) -> Response:
-    """Answer that the body, or this field of it, cannot be meant."""
-    told: dict[str, Any] = {"error": "Wrong format"}
+    """Answer 400: the body, or this field of it, is invalid."""
+    answer: dict[str, Any] = {"error": "Wrong format"}
     if field is not None:
-        told["field"] = field
-    return json_response(told, 400)
+        answer["field"] = field
+    return json_response(answer, 400)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What admins see of all: sessions, events, figures."""
+"""Admin views of the sessions, events and statistics of all users."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,6 @@ from vestibule.api.views.admin import wrong_format
 from vestibule.api.views.blueprint import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
     format_time,
     session_json,
 )
@@ -31,7 +30,7 @@ from vestibule.db.events import Event, EventFilter
 from vestibule.http.access import authorize
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 Given = Mapping[str, str]
@@ -39,7 +38,7 @@ Given = Mapping[str, str]
 
 @app_views.get("/sessions")
 def list_all_sessions() -> Response:
-    """Show everybody's live sessions, the newest first, by page."""
+    """Show the live sessions of all users, newest first, by page."""
     authorize(Action.LIST_ALL_SESSIONS)
     auth, given = current_mechanism_and_user()[0], current_request().args
     try:
@@ -51,7 +50,7 @@ def list_all_sessions() -> Response:
         )
     except InvalidValue as error:
         return wrong_format(error.field)
-    current, limits = current_session(auth), auth.limits()
+    current, limits = current_request().session, auth.limits()
     return json_response(
         {
             "sessions": [
@@ -68,7 +67,7 @@ def list_all_sessions() -> Response:
 
 @app_views.get("/events")
 def list_events() -> Response:
-    """Show what happened, the newest first, by page."""
+    """Show the events, newest first, by page."""
     authorize(Action.LIST_EVENTS)
     given = current_request().args
     try:
@@ -89,7 +88,7 @@ def list_events() -> Response:
 
 @app_views.get("/events/export")
 def export_events() -> Response:
-    """Send what happened as a file: CSV, or JSON lines."""
+    """Send the events as a file: CSV or JSON lines."""
     authorize(Action.LIST_EVENTS)
     try:
         return export_response(current_request().args)
@@ -99,7 +98,7 @@ def export_events() -> Response:
 
 @app_views.get("/figures")
 def show_figures() -> Response:
-    """Show how much happened in each slot of a period."""
+    """Show the statistics of each slot of a period."""
     authorize(Action.SEE_FIGURES)
     try:
         found = statistics(current_request().args.get("period", "day"))
@@ -124,22 +123,22 @@ def show_figures() -> Response:
 
 
 def search_sessions(
-    auth: SessionAuth, sought: SessionFilter, most: int, after: str
+    auth: SessionMechanism, wanted: SessionFilter, most: int, after: str
 ) -> LiveSessionPage:
-    """Return a page of live sessions, and the next one's place as text.
+    """Return a page of live sessions; its `next` is a cursor.
 
-    Raise `InvalidValue` for a place that is none of this list.
+    Raise `InvalidValue` for a cursor of another list.
     """
-    place = cursor.decode(after, sought)
+    position = cursor.decode(after, wanted)
     found = live_session_page(
         SessionSource(auth.store, auth.limits(), auth.now()),
-        sought,
+        wanted,
         most,
-        None if place is None else "".join(place),
+        None if position is None else "".join(position),
     )
     return found._replace(
         next=(
-            None if found.next is None else cursor.encode([found.next], sought)
+            None if found.next is None else cursor.encode([found.next], wanted)
         )
     )
 
@@ -147,16 +146,16 @@ def search_sessions(
 def search_events(
     wanted: EventFilter, most: int, after: str
 ) -> tuple[list[Event], str | None]:
-    """Return a page of events, and the place of the next one as text.
+    """Return a page of events and the cursor of the next page.
 
-    Raise `InvalidValue` for a place that is none of this list.
+    Raise `InvalidValue` for a cursor of another list.
     """
-    place = cursor.decode(after, wanted)
-    number = "".join(place or "")
-    if place is not None and not _NUMBER.fullmatch(number):
-        raise InvalidValue("after", "is no place of this list", code="invalid")
+    position = cursor.decode(after, wanted)
+    number = "".join(position or "")
+    if position is not None and not _NUMBER.fullmatch(number):
+        raise cursor.invalid_cursor()
     found = events.fetch_page(
-        wanted, most, None if place is None else int(number)
+        wanted, most, None if position is None else int(number)
     )
     return found.events, (
         None
@@ -166,9 +165,9 @@ def search_events(
 
 
 def export_response(given: Given) -> Response:
-    """Return the file of the events that are asked for.
+    """Return the file of the events that match the filter.
 
-    It is read as it is sent. Raise `InvalidValue`, or as the database does.
+    It is read while it is sent. Raise `InvalidValue` or a database error.
     """
     name = given.get("format", "csv")
     if name not in FORMATS:

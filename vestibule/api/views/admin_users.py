@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users as admins find, add and unlock them."""
+"""Admin views to find, invite and unlock users."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from flask import Response
 
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user, reset_failures
-from vestibule.accounts.users import Invitation, invite
+from vestibule.accounts.users import invite
 from vestibule.admin import cursor, filters
 from vestibule.api.views.admin import (
     reset_code_json,
@@ -21,19 +21,19 @@ from vestibule.db import user_search
 from vestibule.db.models.user import User
 from vestibule.db.user_search import Cursor, UserFilter, UserPage
 from vestibule.http.access import authorize, require_recent_auth
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 
 
 @app_views.get("/admin/users")
 def find_users() -> Response:
-    """Show the users that a search and filters find, by page."""
+    """Show the users that match the search and filters, by page."""
     authorize(Action.FIND_USERS)
     given = current_request().args
     try:
-        sought = filters.parse_user_filter(given)
+        wanted = filters.parse_user_filter(given)
         found, following = search_users(
-            sought, filters.parse_limit(given), given.get("after", "")
+            wanted, filters.parse_limit(given), given.get("after", "")
         )
     except InvalidValue as error:
         return wrong_format(error.field)
@@ -47,7 +47,7 @@ def find_users() -> Response:
 
 @app_views.post("/admin/users")
 def invite_user() -> Response:
-    """Add a user without a password; show, this once, a code to set one."""
+    """Add a user without a password; show, once, a code to set one."""
     authorize(Action.INVITE_USER)
     body = current_request().json_object()
     if body is None:
@@ -56,8 +56,11 @@ def invite_user() -> Response:
     if body.get("email") in (None, ""):
         return json_response({"error": "email missing"}, 400)
     try:
-        invited = invite_as_admin(
-            body["email"], body.get("first_name"), body.get("last_name")
+        invited = invite(
+            body["email"],
+            body.get("first_name"),
+            body.get("last_name"),
+            actor=current_actor(),
         )
     except InvalidValue as error:
         return json_response({"error": f"Can't create User: {error}"}, 400)
@@ -72,14 +75,14 @@ def invite_user() -> Response:
 
 @app_views.get("/admin/users/<user_id>")
 def show_user_to_admins(user_id: str) -> Response:
-    """Show the user with this id, and how it stands."""
+    """Show the user with this id, with role and status."""
     authorize(Action.FIND_USERS)
     return json_response(user_for_admins(user_or_404(user_id)))
 
 
 @app_views.get("/users/<user_id>/failures")
 def show_failures(user_id: str) -> Response:
-    """Show how often it failed to sign in as the user, and who waits."""
+    """Show the failed sign-ins of the user, and the seconds to wait."""
     authorize(Action.LIST_FAILURES, user_id)
     found = failures_for_user(user_or_404(user_id))
     return json_response(
@@ -93,44 +96,34 @@ def show_failures(user_id: str) -> Response:
 
 @app_views.delete("/users/<user_id>/failures")
 def forget_failures(user_id: str) -> Response:
-    """Lift the wait from the user, after a recent proof."""
+    """Unlock sign-in of the user, if the password is confirmed."""
     authorize(Action.UNLOCK_USER, user_id)
     user = user_or_404(user_id)
     require_recent_auth()
-    reset_failures_as_admin(user)
+    reset_failures(user, actor=current_actor())
     return json_response({})
 
 
 def search_users(
-    sought: UserFilter, most: int, after: str
+    wanted: UserFilter, most: int, after: str
 ) -> tuple[list[User], str | None]:
-    """Return a page of users, and the place of the next one as text.
+    """Return a page of users and the cursor of the next page.
 
-    Raise `InvalidValue` for a place that is none of this list.
+    Raise `InvalidValue` for a cursor of another list.
     """
-    place = cursor.decode(after, sought)
-    if place is not None and len(place) != len(Cursor._fields):
-        raise InvalidValue("after", "is no place of this list", code="invalid")
+    position = cursor.decode(after, wanted)
+    if position is not None and len(position) != len(Cursor._fields):
+        raise cursor.invalid_cursor()
     found: UserPage = user_search.search_page(
-        sought, most, None if place is None else Cursor(*place)
+        wanted, most, None if position is None else Cursor(*position)
     )
     return found.users, (
-        None if found.next is None else cursor.encode(found.next, sought)
+        None if found.next is None else cursor.encode(found.next, wanted)
     )
-
-
-def invite_as_admin(email: Any, first: Any, last: Any) -> Invitation:
-    """Add somebody for the admin who asks; raise what `invite` raises."""
-    return invite(email, first, last, current_user_id())
-
-
-def reset_failures_as_admin(user: User) -> None:
-    """Lift the wait from a user for the admin who asks."""
-    reset_failures(user, current_user_id())
 
 
 def user_for_admins(user: User) -> dict[str, Any]:
-    """Return what admins see of a user: how it stands, too."""
+    """Return the JSON of a user for admins, with role and status."""
     return {
         **user.to_json(),
         "role": user.role,

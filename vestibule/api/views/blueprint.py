@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The blueprint that the views of version 1 hang on."""
+"""The blueprint to which the views of version 1 belong."""
 
 from flask import Blueprint
 

@@ -1,42 +1,41 @@
 #!/usr/bin/env python3
-"""The service itself: is it there, how much has it, how does it refuse.
+"""Views of the service itself: status, number of users, 401 and 403.
 
-What other programs look for at a place that they know (RFC 8615).
-"""
+The public signing keys are here too, at their well-known path (RFC 8615)."""
 
 from flask import Blueprint, Response, abort
 
 from vestibule.api.views.blueprint import app_views
 from vestibule.db.models.user import User
 from vestibule.http.responses import json_response
-from vestibule.identity.header import COPY_MAX_AGE, Signing
+from vestibule.identity.header import COPY_MAX_AGE, IdentitySigner
 
 
 @app_views.get("/status")
 def status() -> Response:
-    """Say that the service answers."""
+    """Show that the service is up."""
     return json_response({"status": "OK"})
 
 
 @app_views.get("/stats")
 def stats() -> Response:
-    """Say how many users there are."""
+    """Show the number of users."""
     return json_response({"users": User.count()})
 
 
 @app_views.get("/unauthorized")
 def unauthorized() -> Response:
-    """Answer as to somebody without a credential."""
+    """Answer 401, as to a request without credentials."""
     abort(401)
 
 
 @app_views.get("/forbidden")
 def forbidden() -> Response:
-    """Answer as to somebody whose credential opens nothing."""
+    """Answer 403, as to a request with invalid credentials."""
     abort(403)
 
 
-def well_known_routes(signer: Signing) -> Blueprint:
+def well_known_routes(signer: IdentitySigner) -> Blueprint:
     """Return the routes that publish the keys of `signer`."""
     routes = Blueprint("well_known", __name__, url_prefix="/.well-known")
 

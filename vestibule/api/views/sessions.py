@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sessions of the one who asks: see them, end one, end the others."""
+"""The current user's sessions: list them, end one, end the others."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from vestibule.core import settings
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_auth import SessionAuth
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie
 from vestibule.sessions.device import device_name
 from vestibule.sessions.lifetime import Limits, expires_at, expiry_reason
@@ -21,16 +21,18 @@ from vestibule.sessions.session import Session
 
 @app_views.get("/auth_session/sessions")
 def list_sessions() -> Response:
-    """Show the live sessions of the user who asks, newest first."""
+    """Show the live sessions of the current user, newest first."""
     auth, user = current_mechanism_and_user()
-    return json_response(sessions_json(auth, user.id, current_session(auth)))
+    return json_response(
+        sessions_json(auth, user.id, current_request().session)
+    )
 
 
 @app_views.delete("/auth_session/sessions/<handle>")
 def end_session(handle: str) -> Response:
-    """End the session with this handle, if it is the user's own."""
+    """End the session with this handle, if it is the current user's."""
     auth, user = current_mechanism_and_user()
-    current = current_session(auth)
+    current = current_request().session
     if not revoke_own_session(auth, user, handle):
         abort(404)
     response = json_response({})
@@ -42,45 +44,41 @@ def end_session(handle: str) -> Response:
 
 @app_views.delete("/auth_session/sessions")
 def end_other_sessions() -> Response:
-    """End all sessions of the user but the one that asks."""
+    """End all sessions of the current user except this one."""
     return json_response(
         {"ended": revoke_other_sessions(*current_mechanism_and_user())}
     )
 
 
-def revoke_own_session(auth: SessionAuth, user: User, handle: str) -> bool:
-    """End the user's session with this handle; tell if it was there."""
+def revoke_own_session(
+    auth: SessionMechanism, user: User, handle: str
+) -> bool:
+    """End the user's session with this handle; return True if it existed."""
     return revoke_own(auth.store, user.id, handle)
 
 
-def revoke_other_sessions(auth: SessionAuth, user: User) -> int:
-    """End the user's sessions but the one that asks; count them."""
-    current = current_session(auth)
+def revoke_other_sessions(auth: SessionMechanism, user: User) -> int:
+    """End the user's sessions except the current one; return how many."""
+    current = current_request().session
     keep = None if current is None else current.id
     return revoke_others(auth.store, user.id, keep)
 
 
-def current_mechanism_and_user() -> tuple[SessionAuth, User]:
-    """Return the mechanism and the user who asks.
+def current_mechanism_and_user() -> tuple[SessionMechanism, User]:
+    """Return the mechanism's sessions and the current user.
 
-    404 where there are no sessions, or nobody is known.
+    404 if the mechanism keeps no sessions, or the request is anonymous.
     """
-    auth, user = current_request().mechanism, current_request().current_user
-    if user is None or not isinstance(auth, SessionAuth):
+    auth, user = current_request().sessions, current_request().current_user
+    if user is None or not auth.has_store:
         abort(404)
     return auth, user
 
 
-def current_session(auth: SessionAuth) -> Session | None:
-    """Return the session whose cookie came with the request."""
-    session_id = auth.session_cookie(current_request())
-    return None if session_id is None else auth.store.find(session_id)
-
-
 def sessions_json(
-    auth: SessionAuth, user_id: str, current: Session | None
+    auth: SessionMechanism, user_id: str, current: Session | None
 ) -> list[dict[str, Any]]:
-    """Return the live sessions of a user as JSON has them."""
+    """Return the live sessions of a user for a JSON response."""
     limits, now = auth.limits(), auth.now()
     return [
         session_json(session, limits, current)
@@ -92,7 +90,7 @@ def sessions_json(
 def session_json(
     session: Session, limits: Limits, current: Session | None
 ) -> dict[str, Any]:
-    """Return what a session's owner may know of it."""
+    """Return what the owner of a session may see of it."""
     return {
         "id": session.id,
         "current": current is not None and session.id == current.id,
@@ -107,5 +105,5 @@ def session_json(
 
 
 def format_time(value: datetime | None) -> str | None:
-    """Return a moment as `to_json` writes it."""
+    """Return a time as `to_json` formats it."""
     return None if value is None else value.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users: list, add, show, name, delete."""
+"""Views of users: list, add, show, set names, delete."""
 
 from flask import Response, abort
 
@@ -10,7 +10,11 @@ from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.http.responses import json_response
 
 
@@ -23,7 +27,7 @@ def list_users() -> Response:
 
 @app_views.get("/users/me")
 def show_me() -> Response:
-    """Show the user who asks."""
+    """Show the authenticated user."""
     user = current_request().current_user
     if user is None:
         abort(404)
@@ -42,7 +46,7 @@ def show_user(user_id: str) -> Response:
 
 @app_views.post("/users")
 def add_user() -> Response:
-    """Add a user with an email, a password and perhaps names."""
+    """Add a user with an email, a password and optional names."""
     authorize(Action.ADD_USER)
     body = current_request().json_object()
     if body is None:
@@ -56,7 +60,7 @@ def add_user() -> Response:
             body["password"],
             body.get("first_name"),
             body.get("last_name"),
-            current_user_id(),
+            actor=current_actor(),
         )
     except InvalidValue as error:
         return json_response({"error": f"Can't create User: {error}"}, 400)
@@ -92,11 +96,5 @@ def delete_user(user_id: str) -> Response:
         abort(404)
     if settings.REAUTH_TO_DELETE.read():
         require_recent_auth()
-    remove_account(user)
+    remove(user, current_store(), actor=current_actor())
     return json_response({})
-
-
-def remove_account(user: User) -> None:
-    """Delete `user` and all its sessions; raise `LastAdmin`."""
-    store = getattr(current_request().mechanism, "store", None)
-    remove(user, store, current_user_id())

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""The steps by which a database came to its schema, run by Alembic."""
+"""The migrations of the schema, run by Alembic."""

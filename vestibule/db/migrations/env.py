@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Alembic's entry: run the migrations on the connection that is given.
+"""Alembic's entry point: run the migrations on the caller's connection.
 
-The transaction is the caller's, so all steps are done or none is.
+The transaction is the caller's too, so all migrations run or none does.
 """
 
 from alembic import context

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What users and sessions have in common: an id, two dates, a row.
+"""The base class of stored objects: an id, two dates and a table row.
 
-Its law: an object is plain Python. It keeps the row it was loaded from,
-so that saving writes what was changed and nothing else: two programs that
-change different fields of one user do not undo each other's work.
+An object is plain Python. It keeps the row it was loaded from, so that
+saving writes only the columns that changed: two programs that change
+different fields of one user do not overwrite each other's changes.
 """
 
 import uuid
@@ -41,16 +41,16 @@ Self = TypeVar("Self", bound="Base")
 class Base:
     """An object with an id that can be saved, found and removed."""
 
-    #: The table that keeps the objects of a class.
+    #: The table that stores the objects of a class.
     _table: ClassVar[Table]
-    #: The attributes that `to_json` shows and `search` takes.
+    #: The attributes that `to_json` includes and `search` accepts.
     _public: ClassVar[tuple[str, ...]] = ("id", "created_at", "updated_at")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make a new object in memory; nothing is stored before `save`.
+        """Create a new object in memory; nothing is stored before `save`.
 
         `id`, `created_at` and `updated_at` may be given by keyword: dates
-        as `datetime` or ISO 8601 text, in UTC unless they say otherwise.
+        as `datetime` or ISO 8601 text, in UTC unless they have a zone.
         """
         now = clock.now()
         self.id: str = kwargs.get("id") or str(uuid.uuid4())
@@ -59,23 +59,23 @@ class Base:
         self._loaded: Sequence[Any] | None = None
 
     def copy(self: Self) -> Self:
-        """Return another object with the same attributes."""
-        made = type(self).__new__(type(self))
-        made.__dict__.update(self.__dict__)
-        return made
+        """Return a shallow copy."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether both are the same object of the same class."""
+        """Return True if both have the same class and the same id."""
         return type(self) is type(other) and self.id == getattr(
             other, "id", None
         )
 
     def __hash__(self) -> int:
-        """Return a hash that agrees with equality."""
+        """Return a hash that is consistent with equality."""
         return hash((type(self), self.id))
 
     def __repr__(self) -> str:
-        """Name the class and the id, and nothing that is secret."""
+        """Return the class and the id, without any secret."""
         return f"<{type(self).__name__} {self.id}>"
 
     def to_json(self) -> dict[str, str | None]:
@@ -104,8 +104,8 @@ class Base:
     def save_changes(self) -> None:
         """Update the row of an object that was loaded.
 
-        Raise `NotStored` if somebody removed it meanwhile: unlike `save`,
-        this never brings a removed object back.
+        Raise `RecordGone` if it was deleted in the meantime: unlike
+        `save`, this never restores a deleted object.
         """
         self.updated_at = clock.now()
         row = self._row()
@@ -118,7 +118,7 @@ class Base:
     def insert(self) -> bool:
         """Insert the object as it is, with the dates that it has.
 
-        Tell whether it went in: a stored object of that id stays as it is.
+        Return False, and change nothing, if its id is stored already.
         """
         row = self._row()
         statement = (
@@ -126,19 +126,19 @@ class Base:
             .on_conflict_do_nothing(index_elements=["id"])
             .values(row)
         )
-        # Of an insert SQLAlchemy forgets the number, unless it is asked.
-        free = (
+        # SQLAlchemy drops the row count of an insert without this option.
+        inserted = (
             self._execute(statement.execution_options(preserve_rowcount=True))
             > 0
         )
-        if free:
+        if inserted:
             self._loaded = tuple(row.values())
-        return free
+        return inserted
 
     def insert_in_transaction(self, connection: Connection) -> None:
-        """Insert the object as a part of a transaction.
+        """Insert the object within the caller's transaction.
 
-        Raise `IntegrityError` if the schema's rules refuse it.
+        Raise `IntegrityError` if it violates a rule of the schema.
         """
         row = self._row()
         connection.execute(insert_into(self._table).values(row))
@@ -149,7 +149,7 @@ class Base:
         self._row()
 
     def remove(self) -> None:
-        """Delete the object; one that is not stored is left in peace."""
+        """Delete the object; do nothing if it is not stored."""
         with database().transaction() as connection:
             self.remove_in_transaction(connection)
 
@@ -158,9 +158,9 @@ class Base:
         """Return the object with this `id`, or `None`."""
         if not is_storable(id):
             return None
-        known: Self | None = IdentityMap.get(cls, id)
-        if known is not None:
-            return known
+        loaded: Self | None = IdentityMap.get(cls, id)
+        if loaded is not None:
+            return loaded
         row = database().fetch_one(_by_id(cls._table), {"id": id})
         return None if row is None else cls._from_row(row)
 
@@ -168,8 +168,9 @@ class Base:
     def search(
         cls: type[Self], attributes: Mapping[str, Any] | None = None
     ) -> list[Self]:
-        """Return the objects whose attributes all equal the given values,
-        oldest first; all of them if nothing is given.
+        """Return the objects whose attributes equal all given values.
+
+        The oldest comes first. Without attributes, return all objects.
         """
         found = database().fetch_all(cls._search_statement(attributes))
         return [cls._from_row(row) for row in found]
@@ -182,9 +183,9 @@ class Base:
     ) -> Iterator[list[Self]]:
         """Yield what `search` returns, at most `size` objects at a time.
 
-        Each page is of a moment of its own, and no object is in two.
+        Each page is a query of its own, and no object is on two pages.
         """
-        began, id = cls._table.c.created_at, cls._table.c.id
+        created, id = cls._table.c.created_at, cls._table.c.id
         page = found = cls._search_statement(attributes).limit(size)
         while rows := database().fetch_all(page):
             objects = [cls._from_row(row) for row in rows]
@@ -192,8 +193,8 @@ class Base:
             last = objects[-1]
             page = found.where(
                 or_(
-                    began > last.created_at,
-                    and_(began == last.created_at, id > last.id),
+                    created > last.created_at,
+                    and_(created == last.created_at, id > last.id),
                 )
             )
 
@@ -201,15 +202,15 @@ class Base:
     def _search_statement(
         cls, attributes: Mapping[str, Any] | None
     ) -> Select[Any]:
-        """Return the search for these attributes, oldest first."""
+        """Return the query for these attributes, oldest first."""
         table = cls._table
-        wanted = [
+        conditions = [
             cls._equals(name, value)
             for name, value in (attributes or {}).items()
         ]
         return (
             select(table)
-            .where(*wanted)
+            .where(*conditions)
             .order_by(table.c.created_at, table.c.id)
         )
 
@@ -237,14 +238,14 @@ class Base:
 
     @classmethod
     def _from_row(cls: type[Self], row: Sequence[Any]) -> Self:
-        """Return the object that a `row` of the table stands for."""
-        made = cls.__new__(cls)
-        made._loaded = row
-        made._fill(row)
-        return made
+        """Return the object of a `row` of the table."""
+        loaded = cls.__new__(cls)
+        loaded._loaded = row
+        loaded._fill(row)
+        return loaded
 
     def _fill(self, row: Sequence[Any]) -> None:
-        """Take the attributes from the columns of `row`, in their order."""
+        """Set the attributes from the columns of `row`, in their order."""
         raise NotImplementedError
 
     @classmethod
@@ -265,7 +266,7 @@ class Base:
     def _changed_columns(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns of `row` that differ from what was loaded.
 
-        The date of the update is always among them.
+        `updated_at` is always among them.
         """
         if self._loaded is None:
             return dict(row)
@@ -278,7 +279,7 @@ class Base:
         }
 
     def remove_in_transaction(self, connection: Connection) -> None:
-        """Delete the row, and what cannot be without it."""
+        """Delete the row, and the rows that depend on it."""
         connection.execute(
             delete(self._table).where(self._table.c.id == self.id)
         )
@@ -286,10 +287,10 @@ class Base:
     def _delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
-        """End what is worth nothing once these columns are `changed`."""
+        """Delete what becomes invalid when these columns are `changed`."""
 
     def _execute(self, statement: Any, changed: Collection[str] = ()) -> int:
-        """Run one write and return how many rows it touched."""
+        """Run one write and return how many rows it affected."""
         try:
             with database().transaction() as connection:
                 self._delete_dependents(connection, changed)
@@ -298,16 +299,16 @@ class Base:
             raise self._conflict_error() from None
 
     def _conflict_error(self) -> VestibuleError:
-        """Return the error for a row that the schema's rules refuse."""
+        """Return the error for a row that violates a rule of the schema."""
         return InvalidValue(
             "id", "is in conflict with what is stored", code="invalid"
         )
 
 
 def is_storable(value: Any) -> bool:
-    """Tell whether `value` is text that every database can keep.
+    """Return True if `value` is text that both databases can store.
 
-    PostgreSQL refuses NUL; a lone surrogate has no UTF-8.
+    PostgreSQL refuses NUL; a lone surrogate cannot be encoded in UTF-8.
     """
     if not isinstance(value, str) or "\0" in value:
         return False
@@ -317,7 +318,7 @@ def is_storable(value: Any) -> bool:
 
 
 def storable_text(field: str, value: Any) -> str | None:
-    """Return `value`, text or `None`; raise `InvalidValue` for the rest."""
+    """Return `value`; raise `InvalidValue` if it is no text or `None`."""
     if value is None or is_storable(value):
         return value  # type: ignore[no-any-return]
     if isinstance(value, str):
@@ -330,9 +331,9 @@ def storable_text(field: str, value: Any) -> str | None:
 
 
 def storable_moment(field: str, value: Any) -> datetime:
-    """Return `value`, a moment, in UTC; raise `InvalidValue` for the rest.
+    """Return `value` in UTC; raise `InvalidValue` if it is no `datetime`.
 
-    At the ends of the calendar a zone has moments that UTC has not.
+    Also for a moment at the ends of the calendar that UTC cannot express.
     """
     if isinstance(value, datetime):
         try:
@@ -343,12 +344,12 @@ def storable_moment(field: str, value: Any) -> datetime:
 
 
 def _moment_argument(
-    name: str, given: Mapping[str, Any], otherwise: datetime
+    name: str, kwargs: Mapping[str, Any], default: datetime
 ) -> datetime:
-    """Return the moment that was `given` by `name`, or the other one."""
-    value = given.get(name)
+    """Return the keyword argument `name` as a moment, or `default`."""
+    value = kwargs.get(name)
     if value is None:
-        return otherwise
+        return default
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -358,14 +359,14 @@ def _moment_argument(
 
 
 def _comparable(before: Any, value: Any) -> Any:
-    """Return `before`, as a driver had it, in the form that `value` has."""
+    """Return `before`, a value of a driver, in the type of `value`."""
     if before is None or not isinstance(value, datetime):
         return before
     return parse_moment(before)
 
 
 def _json_value(value: Any) -> Any:
-    """Return how JSON has `value`: moments as text, the rest as it is."""
+    """Return `value` for JSON: moments as text, the rest as it is."""
     if isinstance(value, datetime):
         return value.isoformat(" ", "seconds")[:19]
     return value
@@ -373,5 +374,5 @@ def _json_value(value: Any) -> Any:
 
 @cache
 def _by_id(table: Table) -> Select[Any]:
-    """Return the look-up of a row of `table` by its id."""
+    """Return the query for a row of `table` by its id."""
     return select(table).where(table.c.id == bindparam("id"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users: who may have an account, and what is shown of them."""
+"""The users table: accounts with an email, a password and a role."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -30,11 +30,11 @@ from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.tables import RESET_CODES, USERS, parse_moment
 
 _PASSWORD_INDEX = USERS.c.keys().index("password")
-#: Columns whose change ends a reset code.
+#: Columns whose change invalidates a reset code.
 _RESET_CODE_COLUMNS = frozenset({"password", "email_key"})
-# PostgreSQL shows the row as it was while a change of it is not committed;
-# `FOR SHARE` waits for its end. `FOR KEY SHARE` does not: a hash is no key.
-# SQLite has one writer at a time and leaves it out.
+# While a change is not committed, PostgreSQL returns the row as it was;
+# `FOR SHARE` waits for the commit. `FOR KEY SHARE` would not, because a hash
+# is no key. SQLite has one writer at a time, and SQLAlchemy leaves it out.
 _SELECT_COMMITTED = (
     select(USERS)
     .where(USERS.c.id == bindparam("id"))
@@ -43,21 +43,21 @@ _SELECT_COMMITTED = (
 
 
 def email_key(email: str) -> str:
-    """Return the form by which emails are compared: one key, one account."""
+    """Return the form by which emails are compared; it is unique."""
     return email.strip().casefold()
 
 
 class Role(StrEnum):
-    """What a user is; what that allows, the policy says."""
+    """The role of a user; `accounts.permissions` says what it allows."""
 
     MEMBER = "member"
     ADMIN = "admin"
 
 
 def parse_role(value: Any) -> Role:
-    """Return the role that `value` names; raise `InvalidValue` for none.
+    """Return the role with the name `value`; raise `InvalidValue`.
 
-    Every role that is stored passes here.
+    Every role is checked here before it is stored.
     """
     for role in Role:
         if value == role:
@@ -74,85 +74,85 @@ class User(Base):
     _public = (*Base._public, "email", "first_name", "last_name")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make a user in memory from `email`, `first_name`, `last_name`."""
+        """Create a user from `email`, `first_name` and `last_name`."""
         super().__init__(*args, **kwargs)
         self.email = kwargs.get("email")
         self.first_name: str | None = kwargs.get("first_name")
         self.last_name: str | None = kwargs.get("last_name")
         self._password: str | None = None
-        #: `member` or `admin`; what these may do, `policy` says.
+        #: `member` or `admin`.
         self.role: str = Role.MEMBER.value
-        #: Since when the user may not come in, or `None`.
+        #: When the user was disabled, or `None`.
         self.disabled_at: datetime | None = None
-        #: When the user signed in last, as far as events are kept.
+        #: The last login, as far as events are stored.
         self.signed_in_at: datetime | None = None
 
     @classmethod
     def get_committed(cls, id: str) -> "User | None":
-        """Return the user as stored, once a change under way has ended.
+        """Return the stored user, after any uncommitted change has ended.
 
-        The lock lasts as long as the statement, which takes no other: so
-        nobody waits for it who has what it waits for.
+        The lock lasts as long as the statement, which takes no other lock,
+        so it cannot be part of a deadlock.
         """
         row = database().fetch_one(_SELECT_COMMITTED, {"id": id})
         return None if row is None else cls._from_row(row)
 
     @property
     def email(self) -> str | None:
-        """Return the address as it was given, trimmed."""
+        """Return the email as it was given, without surrounding blanks."""
         return self._email
 
     @email.setter
     def email(self, value: str | None) -> None:
-        """Take the address without the blanks around it."""
+        """Set the email without surrounding blanks."""
         self._email = value.strip() if isinstance(value, str) else value
 
     @property
     def password(self) -> str | None:
-        """Return the stored hash, or `None`; nobody knows the clear text."""
+        """Return the stored hash, or `None`; the clear text is not kept."""
         return self._password
 
     @password.setter
     def password(self, value: str | None) -> None:
-        """Keep a hash of a string; anything else means: no password.
+        """Set the hash of a string; any other value means no password.
 
-        Raise `InvalidValue` for text that has no UTF-8.
+        Raise `InvalidValue` for text that cannot be encoded in UTF-8.
         """
         self._password = (
             passwords.hash_password(value) if isinstance(value, str) else None
         )
 
     def is_valid_password(self, pwd: Any) -> bool:
-        """Tell whether `pwd` is this user's password."""
+        """Return True if `pwd` is this user's password."""
         if not isinstance(pwd, str):
             return False
         return passwords.verify(self._password, pwd)
 
     def rehash_if_outdated(self, pwd: str) -> None:
-        """Store a hash of today's cost if the stored one is of another.
+        """Store a new hash if the stored one has another cost profile.
 
-        `pwd` was found right just now. A password that was changed in the
-        same moment by somebody else stays changed.
+        `pwd` was just verified. If the password is changed at the same
+        moment, the change wins.
         """
         before = self._password
         if before is None or not passwords.needs_rehash(before):
             return
         after = passwords.hash_password(pwd)
         if not self.replace_hash(before, after):
-            # Perhaps another login has renewed it in the same moment.
+            # Another login may have stored a new hash at the same moment.
             stored = User.get(self.id)
             if stored is None or not stored.is_valid_password(pwd):
                 return
             after = str(stored.password)
         self._password = after
         if self._loaded is not None:
-            # What is stored already is no change for `save` to write.
+            # The hash is stored already, so `save` must not write it.
             loaded = list(self._loaded)
             loaded[_PASSWORD_INDEX] = after
             self._loaded = loaded
 
     def replace_hash(self, before: str | None, after: str) -> bool:
-        """Store the hash `after` if `before` is stored; tell if it was."""
+        """Store the hash `after` if `before` is stored; return True if so."""
         return bool(
             self._execute(
                 update(USERS)
@@ -165,14 +165,14 @@ class User(Base):
         self,
         after: str,
         reason: str,
-        kept: session_queries.Rotation | None = None,
+        rotation: session_queries.Rotation | None = None,
     ) -> bool:
-        """Store the hash of another password, and end all sessions but one.
+        """Store the hash `after` of a new password; end all sessions but one.
 
-        In one transaction, so that nothing outlives the old password:
-        no reset code either. The session that is `kept` gets the new
-        digest; tell if it was there.
-        Raise `WrongPassword` if the stored password is another by now.
+        In one transaction, so that neither a session nor a reset code
+        outlives the old password. The session of `rotation` gets its new
+        digest; return True if it was there. Raise `WrongPassword` if the
+        stored password has changed in the meantime.
         """
         now = clock.now()
         statement = update(USERS).where(
@@ -184,20 +184,22 @@ class User(Base):
                 statement.values(password=after, updated_at=now)
             ).rowcount:
                 raise WrongPassword("the password was changed meanwhile")
-            rotated = kept is not None and (
-                session_queries.rotate_in_transaction(connection, kept, now)
+            rotated = rotation is not None and (
+                session_queries.rotate_in_transaction(
+                    connection, rotation, now
+                )
             )
             session_queries.delete_for_user_in_transaction(
-                connection, self.id, reason, kept.new if kept else None
+                connection, self.id, reason, rotation.new if rotation else None
             )
         return rotated
 
-    def set_hash(self, stored: str) -> None:
-        """Take over a hash that another store made of the password."""
-        self._password = stored
+    def set_hash(self, password_hash: str) -> None:
+        """Set the hash of a password whose clear text is not known."""
+        self._password = password_hash
 
     def display_name(self) -> str:
-        """Return the names, or the one there is, or the email, or ""."""
+        """Return both names, or the one there is, or the email, or ""."""
         return display_name(self.first_name, self.last_name, self.email)
 
     def _row(self) -> dict[str, Any]:
@@ -219,7 +221,7 @@ class User(Base):
         }
 
     def _fill(self, row: Sequence[Any]) -> None:
-        """Take the attributes from the columns of `row`, in their order."""
+        """Set the attributes from the columns of `row`, in their order."""
         (
             self.id,
             created_at,
@@ -242,7 +244,7 @@ class User(Base):
 
     @classmethod
     def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:
-        """Compare emails by their key, the rest as it is."""
+        """Compare emails by their key, other attributes by value."""
         if name == "email" and value is not None:
             if not is_storable(value):
                 return false()
@@ -250,7 +252,7 @@ class User(Base):
         return super()._equals(name, value)
 
     def remove_in_transaction(self, connection: Connection) -> None:
-        """Delete the user, its sessions and its reset code together."""
+        """Delete the user with its sessions and its reset code."""
         self.delete_reset_code(connection)
         super().remove_in_transaction(connection)
         session_queries.delete_for_user_in_transaction(
@@ -260,20 +262,20 @@ class User(Base):
     def _delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
-        """End a reset code: it is for the old password, at the old email."""
+        """Delete the reset code if the password or the email changes."""
         if not _RESET_CODE_COLUMNS.isdisjoint(changed):
             self.delete_reset_code(connection)
 
     def delete_reset_code(self, connection: Connection) -> None:
-        """Delete the code by which the password could be reset.
+        """Delete the user's reset code within the caller's transaction.
 
-        Its row comes before the user's, and that before the sessions', in
-        every transaction: so no two of them wait for each other.
+        Every transaction locks its row before the user's, and that before
+        the sessions', so that no two transactions deadlock.
         """
         connection.execute(
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
         )
 
     def _conflict_error(self) -> VestibuleError:
-        """Say that the email is taken: nothing else can be in conflict."""
+        """Return the error for a taken email, the only possible conflict."""
         return DuplicateEmail()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sessions in the database: whose they are, and since when."""
+"""The user_sessions table: sessions under `session_db_auth`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,17 +42,17 @@ _WITH_USER = (
 
 
 class UserSession(Base):
-    """A session of a user, kept by the digest of its secret id.
+    """A session of a user, stored by the digest of its secret id.
 
-    A new object has the session id itself in `session_id`, a loaded one
-    the digest: nobody can learn an id from the database.
+    `session_id` is the id itself in a new object and the digest in a loaded
+    one: a session id cannot be read from the database.
     """
 
     _table = USER_SESSIONS
     _public = (*Base._public, "user_id", "session_id")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make a session in memory from `user_id` and `session_id`."""
+        """Create a session from `user_id` and `session_id`."""
         super().__init__(*args, **kwargs)
         self.user_id: str | None = kwargs.get("user_id")
         self.session_id: str | None = kwargs.get("session_id")
@@ -66,8 +66,8 @@ class UserSession(Base):
     def find(cls: type[Self], session_id: str) -> Self | None:
         """Return the session with this secret id, or `None`.
 
-        One query also brings its user, for a `User.get` that follows
-        within the same `OneRead`.
+        The query also loads its user, for a `User.get` that follows within
+        the same `IdentityMap`.
         """
         row = database().fetch_one(
             _WITH_USER, {"digest": digest_of(session_id)}
@@ -85,33 +85,33 @@ class UserSession(Base):
     def newest(
         cls: type[Self],
         user_id: str | None,
-        most: int,
+        limit: int,
         before: tuple[datetime, str] | None = None,
         network: str | None = None,
     ) -> list[Self]:
-        """Return the newest `most` sessions of a user, or of everybody.
+        """Return the newest `limit` sessions of a user, or of all users.
 
-        `before` has the beginning and the id of the session after which
-        they are to follow; `network` is where they were opened.
+        `before` is the creation time and the id of the last session on
+        the previous page; `network` is the client's at the login.
         """
         found = database().fetch_all(
-            _newest_statement(user_id, most, before, network)
+            _newest_statement(user_id, limit, before, network)
         )
         return [cls._from_row(row) for row in found]
 
-    def insert_within_limit(self, most: int, reason: str) -> None:
-        """Insert the session; end the user's oldest beyond `most`.
+    def insert_within_limit(self, limit: int, reason: str) -> None:
+        """Insert the session; end the user's oldest beyond `limit`.
 
-        Both at once, so that logins at the same moment never leave more;
-        0 is any number.
+        In one transaction, so that logins at the same moment never exceed
+        the limit. 0 means no limit.
         """
         self.updated_at = clock.now()
         row = self._row()
         with database().transaction() as connection:
             connection.execute(insert_into(USER_SESSIONS).values(row))
-            if most and self.user_id is not None:
+            if limit and self.user_id is not None:
                 session_queries.enforce_session_limit(
-                    connection, self.user_id, most, reason
+                    connection, self.user_id, limit, reason
                 )
         self._loaded = tuple(row.values())
 
@@ -129,7 +129,7 @@ class UserSession(Base):
         }
 
     def _digest(self) -> str | None:
-        """Return the digest to store; a loaded one is not digested again."""
+        """Return the digest to store, unless `session_id` is one already."""
         secret = storable_text("session_id", self.session_id)
         if secret is None:
             return None
@@ -138,7 +138,7 @@ class UserSession(Base):
         return digest_of(secret)
 
     def _fill(self, row: Sequence[Any]) -> None:
-        """Take the attributes from the columns of `row`, in their order."""
+        """Set the attributes from the columns of `row`, in their order."""
         (
             self.id,
             created_at,
@@ -161,7 +161,7 @@ class UserSession(Base):
 
     @classmethod
     def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:
-        """Compare session ids by their digest, the rest as it is."""
+        """Compare session ids by digest, other attributes by value."""
         if name == "session_id":
             column = USER_SESSIONS.c.session_digest
             if value is None:
@@ -174,26 +174,28 @@ class UserSession(Base):
 
 def _newest_statement(
     user_id: str | None,
-    most: int,
+    limit: int,
     before: tuple[datetime, str] | None,
     network: str | None,
 ) -> Select[Any]:
-    """Return the statement that finds a page of sessions."""
-    began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
-    wanted = []
+    """Return the query for a page of sessions."""
+    created, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+    conditions = []
     if user_id is not None:
-        wanted.append(USER_SESSIONS.c.user_id == user_id)
+        conditions.append(USER_SESSIONS.c.user_id == user_id)
         if network is not None:
-            # No bare column: a user has fewer sessions than a network.
-            place = func.coalesce(USER_SESSIONS.c.network, "")
-            wanted.append(place == network)
+            # Not a bare column, so that SQLite enters the index by the user,
+            # who has fewer sessions than a network.
+            session_network = func.coalesce(USER_SESSIONS.c.network, "")
+            conditions.append(session_network == network)
     elif network is not None:
-        wanted.append(USER_SESSIONS.c.network == network)
+        conditions.append(USER_SESSIONS.c.network == network)
     if before is not None:
-        # Said twice, so that the index is entered at that moment.
-        wanted += [
-            began <= before[0],
-            or_(began < before[0], id < before[1]),
+        # The first condition is redundant, but the database enters the
+        # index by it.
+        conditions += [
+            created <= before[0],
+            or_(created < before[0], id < before[1]),
         ]
-    newest = select(USER_SESSIONS).where(*wanted)
-    return newest.order_by(began.desc(), id.desc()).limit(most)
+    newest = select(USER_SESSIONS).where(*conditions)
+    return newest.order_by(created.desc(), id.desc()).limit(limit)

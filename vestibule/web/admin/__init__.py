@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The admin's desk: users, sessions, events and figures, for admins.
+"""The admin pages: users, sessions, events and statistics.
 
-Its law: it shows and does what the API shows and does, by the same
-functions; what changes something asks first whether it is meant.
+They show and do what the admin API does, by the same functions. Every
+action that changes something has a confirmation page.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The desk's events: what happened to whom, as a list and as a file."""
+"""The events of the security log, as a list and as a file."""
 
 from flask import Response
 
@@ -28,61 +28,60 @@ _FIELDS = ("user", "kind", "network", "since", "until")
 
 @pages.get(ADMIN_EVENTS)
 def show_events() -> Response:
-    """Show what happened, the newest first."""
+    """Show the events that the filter selects, newest first."""
     authorize(Action.LIST_EVENTS)
-    return _shown(FilterForm(*_FIELDS))
+    return _events_page(FilterForm(*_FIELDS))
 
 
 @pages.get(_EXPORT)
-def export_events_here() -> Response:
-    """Send what is asked for as a file."""
+def export_events_page() -> Response:
+    """Send the events that the filter selects as a file."""
     authorize(Action.LIST_EVENTS)
-    typed = FilterForm(*_FIELDS, "format")
-    sent = typed.found(lambda: export_response(typed.values), None)
-    return _shown(typed) if sent is None else sent
+    form = FilterForm(*_FIELDS, "format")
+    file = form.run(lambda: export_response(form.values), None)
+    return _events_page(form) if file is None else file
 
 
-def _shown(typed: FilterForm) -> Response:
-    """Return the page of events by the filter that was typed."""
+def _events_page(form: FilterForm) -> Response:
+    """Return the page of the events that the filter selects."""
     nothing: tuple[list[Event], str | None] = ([], None)
-    found, following = typed.found(
+    events, cursor = form.run(
         lambda: search_events(
-            filters.parse_event_filter(typed.values), PAGE_ROWS, typed.after
+            filters.parse_event_filter(form.values), PAGE_ROWS, form.cursor
         ),
         nothing,
     )
     return page(
-        "desk_events.html",
-        typed.status,
-        happenings=found,
+        "admin_events.html",
+        form.status,
+        events=events,
         names=user_names(
-            id for one in found for id in (one.user_id, one.by_id)
+            id for event in events for id in (event.user_id, event.by_id)
         ),
         kinds=sorted(
             ((kind.value, event_label(kind)) for kind in EventType),
             key=lambda each: each[1],
         ),
-        typed=typed,
-        moments={name: _in_field(typed, name) for name in ("since", "until")},
-        first=typed.address(ADMIN_EVENTS),
-        next=following and typed.address(ADMIN_EVENTS, after=following),
-        files=[
-            (name, typed.address(_EXPORT, format=name)) for name in FORMATS
-        ],
-        kept=settings.EVENTS_KEPT.read(),
-        told=describe_event,
-        device=device_label,
+        filter=form,
+        times={name: _time_field(form, name) for name in ("since", "until")},
+        first=form.url(ADMIN_EVENTS),
+        next=form.next_url(ADMIN_EVENTS, cursor),
+        files=[(name, form.url(_EXPORT, format=name)) for name in FORMATS],
+        days_kept=settings.EVENTS_KEPT.read(),
+        describe_event=describe_event,
+        device_label=device_label,
         alarming=ALARMING,
     )
 
 
-def _in_field(typed: FilterForm, name: str) -> str:
-    """Return a moment in UTC, in the one form that its field takes.
+def _time_field(form: FilterForm, name: str) -> str:
+    """Return a time in UTC as `<input type=datetime-local>` needs it.
 
-    A browser drops any other; what is no moment is told beside the field.
+    Browsers drop values in any other format. Return an empty string for an
+    invalid time: the field shows an error message then.
     """
     try:
-        moment = filters.parse_time(typed.values, name)
+        moment = filters.parse_time(form.values, name)
     except InvalidValue:
         return ""
     return moment.replace(tzinfo=None).isoformat() if moment else ""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the lists of the desk have in common: filters, names, next pages."""
+"""What the lists of the admin pages share: filter form, cursor, names."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -13,42 +13,43 @@ from vestibule.web.i18n import gettext
 
 T = TypeVar("T")
 
-#: Rows of a page.
+#: Rows per page.
 PAGE_ROWS = 25
 
 
 class FilterForm:
-    """What was typed into the fields of a filter."""
+    """The filter form of a list, as the query string fills it in."""
 
     def __init__(self, *names: str) -> None:
-        """Read it from the address of the page."""
+        """Read the fields `names` and the cursor from the query string."""
         given = current_request().args
         self.values = {name: given.get(name, "") for name in names}
-        self.after = given.get("after", "")
+        self.cursor = given.get("after", "")
         self.status = 200
-        #: By field; a place that is none has no field.
+        #: Messages by field name.
         self.errors: dict[str, str] = {}
+        #: A message about an invalid cursor, which has no field.
         self.alert: str | None = None
 
-    def found(self, find: Callable[[], T], nothing: T) -> T:
-        """Return what `find` finds; `nothing` for what cannot be meant."""
+    def run(self, query: Callable[[], T], default: T) -> T:
+        """Return what `query` returns, or `default` for an invalid filter.
+
+        An invalid filter sets the status to 400 and the messages.
+        """
         try:
-            return find()
+            return query()
         except InvalidValue as error:
             self.status = 400
             if error.field in self.values:
-                self.errors[error.field] = gettext(
-                    "This cannot be searched for."
-                )
+                self.errors[error.field] = gettext("This value is not valid.")
             else:
                 self.alert = gettext(
-                    "This address is of another list. Here is none; search"
-                    " again."
+                    "This link does not belong to this list. Search again."
                 )
-            return nothing
+            return default
 
-    def address(self, path: str, **more: str) -> str:
-        """Return the address of a page with this filter."""
+    def url(self, path: str, **more: str) -> str:
+        """Return `path` with this filter, and `more`, as query string."""
         query = urlencode(
             {
                 name: value
@@ -58,12 +59,16 @@ class FilterForm:
         )
         return f"{path}?{query}" if query else path
 
+    def next_url(self, path: str, cursor: str | None) -> str | None:
+        """Return the URL of the next page, or `None` on the last one."""
+        return self.url(path, after=cursor) if cursor else None
+
 
 def user_names(ids: Iterable[str | None]) -> dict[str, str]:
-    """Return how the users with these ids are called, by id.
+    """Return the email, else the name, else the id of users, by id.
 
-    An email if there is one; who is deleted is missing, and so is who was
-    at the command line, whatever ids users have.
+    Deleted users are left out, and so are actors on the command line:
+    a user with such an id is never looked up.
     """
     found = {
         id: User.get(id)

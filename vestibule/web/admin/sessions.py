@@ -1,25 +1,21 @@
 #!/usr/bin/env python3
-"""The desk's sessions: who is in now, and how to end that."""
+"""The live sessions of all users, and the pages that end them."""
 
 from flask import Response
 
 from vestibule.accounts.permissions import Action
+from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.admin import filters
 from vestibule.admin.filters import LiveSessionPage
-from vestibule.api.views.account import set_session_cookie
-from vestibule.api.views.admin import (
-    revoke_session_as_admin,
-    revoke_sessions_as_admin,
-)
 from vestibule.api.views.admin_activity import search_sessions
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
 )
 from vestibule.core import settings
 from vestibule.core.errors import VestibuleError
 from vestibule.http.access import authorize
-from vestibule.http.request import current_request
+from vestibule.http.login import set_session_cookie
+from vestibule.http.request import current_actor, current_request
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
 from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
@@ -41,60 +37,56 @@ _END_ALL = f"{ADMIN_SESSIONS}/end-all"
 
 @pages.get(ADMIN_SESSIONS)
 def show_all_sessions() -> Response:
-    """Show everybody's live sessions, the newest first."""
+    """Show the live sessions that the filter selects, newest first."""
     authorize(Action.LIST_ALL_SESSIONS)
-    auth, typed = (
-        current_mechanism_and_user()[0],
-        FilterForm("user", "network", "device"),
-    )
-    found = typed.found(
+    auth = current_mechanism_and_user()[0]
+    form = FilterForm("user", "network", "device")
+    found = form.run(
         lambda: search_sessions(
             auth,
-            filters.parse_session_filter(typed.values),
+            filters.parse_session_filter(form.values),
             PAGE_ROWS,
-            typed.after,
+            form.cursor,
         ),
         LiveSessionPage([], None),
     )
-    current = current_session(auth)
+    current = current_request().session
     return page(
-        "desk_sessions.html",
-        typed.status,
+        "admin_sessions.html",
+        form.status,
         sessions=found.sessions,
         current=current and current.id,
         names=user_names(each.user_id for each in found.sessions),
-        typed=typed,
-        first=typed.address(ADMIN_SESSIONS),
-        next=found.next and typed.address(ADMIN_SESSIONS, after=found.next),
-        device=device_label,
+        filter=form,
+        first=form.url(ADMIN_SESSIONS),
+        next=form.next_url(ADMIN_SESSIONS, found.next),
+        device_label=device_label,
     )
 
 
 @pages.get(_END)
-def ask_about_session() -> Response:
-    """Ask whether a session is to be ended."""
+def confirm_end_session() -> Response:
+    """Ask to confirm that a session is to be ended."""
     authorize(Action.END_ANY_SESSION)
-    session = _named(current_request().args.get("session", ""))
+    session = _session(current_request().args.get("session", ""))
     if session is None:
         return redirect(ADMIN_SESSIONS, Message.SESSION_GONE)
-    return _question(session)
+    return _confirm_session_page(session)
 
 
 @pages.post(_END)
-def end_any_session_here() -> Response:
-    """End a session, with a proof of the password if none is recent."""
+def end_any_session_page() -> Response:
+    """End a session, after recent authentication of the admin."""
     authorize(Action.END_ANY_SESSION)
     form, (auth, admin) = current_request().form, current_mechanism_and_user()
-    session = _named(form.get("session", ""))
+    session = _session(form.get("session", ""))
     if session is None:
         return redirect(ADMIN_SESSIONS, Message.SESSION_GONE)
-    told, renewed = check_password_field(
-        admin, form.get("password", ""), "password"
-    )
-    if told is not None:
-        return _question(session, told)
+    problem, renewed = check_password_field(admin, form.get("password", ""))
+    if problem is not None:
+        return _confirm_session_page(session, problem)
     try:
-        ended = revoke_session_as_admin(auth, session.id)
+        ended = revoke(auth.store, session.id, current_actor())
     except VestibuleError:
         keep_renewed_session(renewed)
         raise
@@ -110,58 +102,59 @@ def end_any_session_here() -> Response:
 
 
 @pages.get(_END_ALL)
-def ask_about_all_sessions() -> Response:
-    """Ask whether everybody is to be signed out."""
+def confirm_end_all_sessions() -> Response:
+    """Ask to confirm that all sessions of all users are to be ended."""
     authorize(Action.END_ALL_SESSIONS)
-    return _great_question()
+    return _confirm_all_page()
 
 
 @pages.post(_END_ALL)
-def end_all_sessions_here() -> Response:
-    """End everybody's sessions, once the service's name was typed."""
+def end_all_sessions_page() -> Response:
+    """End all sessions of all users.
+
+    The form must contain the name of the service, and the admin must have
+    authenticated recently.
+    """
     authorize(Action.END_ALL_SESSIONS)
     form, (auth, admin) = current_request().form, current_mechanism_and_user()
-    told: FormErrors | None = None
-    typed = form.get("name", "").strip().casefold()
-    if not typed:
-        told = require_field(None, "name")
-    elif typed != settings.BRAND_NAME.read().strip().casefold():
-        told = FormErrors(400, {"name": gettext("This is not the name.")})
-    if told is not None:
-        return _great_question(told)
-    told, renewed = check_password_field(
-        admin, form.get("password", ""), "password"
-    )
-    if told is not None:
-        return _great_question(told)
+    name = form.get("name", "").strip().casefold()
+    if not name:
+        return _confirm_all_page(require_field(None, "name"))
+    if name != settings.BRAND_NAME.read().strip().casefold():
+        message = gettext("This is not the name of the service.")
+        return _confirm_all_page(FormErrors(400, {"name": message}))
+    problem, renewed = check_password_field(admin, form.get("password", ""))
+    if problem is not None:
+        return _confirm_all_page(problem)
     try:
-        revoke_sessions_as_admin(auth, None)
+        revoke_all(auth.store, None, current_actor())
     except VestibuleError:
         keep_renewed_session(renewed)
         raise
     return set_session_cookie(redirect(ADMIN_SESSIONS), renewed)
 
 
-def _named(handle: str) -> Session | None:
-    """Return the session with this handle, if it is there."""
+def _session(handle: str) -> Session | None:
+    """Return the session with this handle, or `None`."""
     return current_mechanism_and_user()[0].store.named(handle)
 
 
-def _question(session: Session, told: FormErrors | None = None) -> Response:
-    """Return the page that asks about one session."""
-    current = current_session(current_mechanism_and_user()[0])
+def _confirm_session_page(
+    session: Session, problem: FormErrors | None = None
+) -> Response:
+    """Return the confirmation page for ending one session."""
+    current = current_request().session
     return render_form(
-        "desk_end_session.html",
-        told,
-        False,
+        "admin_end_session.html",
+        problem,
         session=session,
         current=current and current.id,
         names=user_names([session.user_id]),
-        device=device_label,
+        device_label=device_label,
     )
 
 
-def _great_question(told: FormErrors | None = None) -> Response:
-    """Return the page that asks about all sessions."""
-    typed = current_request().form.get("name", "")
-    return render_form("desk_end_all.html", told, False, typed=typed)
+def _confirm_all_page(problem: FormErrors | None = None) -> Response:
+    """Return the confirmation page for ending all sessions."""
+    name = current_request().form.get("name", "")
+    return render_form("admin_end_all_sessions.html", problem, name=name)

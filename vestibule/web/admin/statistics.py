@@ -1,8 +1,5 @@
 #!/usr/bin/env python3
-"""Figures as bars: where each one stands in a picture, pure arithmetic.
-
-The desk's figures: small plots, each with a table behind it.
-"""
+"""The statistics page: a bar chart and a table for each statistic."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,18 +15,16 @@ from vestibule.web.i18n import N_, gettext
 from vestibule.web.routes import ADMIN_STATISTICS, pages
 from vestibule.web.templating import page
 
-#: What the picture is drawn in; it is as wide as there is room.
+#: The viewBox of a chart, in SVG units; CSS scales it to the page.
 WIDTH, HEIGHT = 600, 120
-#: Of the room of a slot, what its bar takes.
-_SHARE = 0.7
-#: The least height of what is more than nothing.
-_LEAST = 2.0
-
-PlotValue = float | None
+#: The width of a bar, as a share of its slot.
+_BAR_SHARE = 0.7
+#: SVG units; the bar of a small value must stay visible.
+_MIN_BAR_HEIGHT = 2.0
 
 
 class Bar(NamedTuple):
-    """A bar of the picture: left, top, width and height."""
+    """A bar: its left and top edge, width and height, in SVG units."""
 
     x: float
     y: float
@@ -37,98 +32,99 @@ class Bar(NamedTuple):
     height: float
 
 
-class Plot(NamedTuple):
-    """The bars of some values, and what is said of them."""
+class BarChart(NamedTuple):
+    """The bars of a series of values, and its scale."""
 
     bars: list[Bar]
+    #: The value at the top of the axis.
     top: float
-    #: The number of the slot with the most; `None` without any.
+    #: The index of the highest value; `None` if there is none above 0.
     highest: int | None
 
 
-def plot(values: Sequence[PlotValue]) -> Plot:
-    """Return where the bars of some values stand."""
+def bar_chart(values: Sequence[Value]) -> BarChart:
+    """Return the bar chart of a series of values; `None` has no bar."""
     known = [value for value in values if value is not None]
-    most = max(known, default=0)
-    top = _rounded_up(most)
-    room = WIDTH / max(1, len(values))
+    highest = max(known, default=0)
+    top = _axis_top(highest)
+    slot = WIDTH / max(1, len(values))
     bars = []
     for number, value in enumerate(values):
         if value:
-            height = max(_LEAST, value / top * HEIGHT)
+            height = max(_MIN_BAR_HEIGHT, value / top * HEIGHT)
             bars.append(
                 Bar(
-                    round(room * (number + (1 - _SHARE) / 2), 1),
+                    round(slot * (number + (1 - _BAR_SHARE) / 2), 1),
                     round(HEIGHT - height, 1),
-                    round(room * _SHARE, 1),
+                    round(slot * _BAR_SHARE, 1),
                     round(height, 1),
                 )
             )
-    return Plot(bars, top, values.index(most) if most else None)
+    return BarChart(bars, top, values.index(highest) if highest else None)
 
 
-def _rounded_up(most: float) -> float:
-    """Return a number that one likes to read at the top of an axis."""
+def _axis_top(highest: float) -> float:
+    """Return the lowest 1, 2 or 5 times a power of ten above `highest`."""
     step = 1.0
     while True:
         for factor in (1, 2, 5):
-            if most <= factor * step:
+            if highest <= factor * step:
                 return factor * step
         step *= 10
 
 
 _HEADINGS = {
-    "logins": N_("Logins"),
+    "logins": N_("Sign-ins"),
     "failures": N_("Failed attempts"),
-    "throttled": N_("Attempts that had to wait"),
+    "throttled": N_("Throttled attempts"),
     "sessions": N_("Live sessions"),
     "new_users": N_("New users"),
-    "hash_ms": N_("Time of one password check, in milliseconds"),
+    "hash_ms": N_("Time per password check, in milliseconds"),
 }
 _PERIODS = {
     "day": N_("Last day"),
     "week": N_("Last week"),
     "month": N_("Last month"),
 }
-#: What is no sum: adding it up would say nothing.
-_STATES = frozenset({"sessions", "hash_ms"})
+#: Statistics for which a total has no meaning.
+_WITHOUT_TOTAL = frozenset({"sessions", "hash_ms"})
 
 
-class Figure(NamedTuple):
-    """One figure as the page shows it."""
+class Chart(NamedTuple):
+    """One statistic as the page shows it."""
 
     name: str
     heading: str
     values: list[Value]
-    plot: Plot
-    #: All of it together; `None` for a state.
+    bars: BarChart
+    #: The sum of the values; `None` if it has no meaning.
     total: Value
 
 
 @pages.get(ADMIN_STATISTICS)
-def show_figures_here() -> Response:
-    """Show the figures of a day, a week or a month."""
+def show_statistics() -> Response:
+    """Show the statistics of a day, a week or a month."""
     authorize(Action.SEE_FIGURES)
-    asked = current_request().args.get("period", "day")
-    found = statistics(asked if asked in PERIODS else "day")
+    period = current_request().args.get("period", "day")
+    found = statistics(period if period in PERIODS else "day")
     return page(
-        "desk_figures.html",
-        200 if asked in PERIODS else 400,
+        "admin_statistics.html",
+        200 if period in PERIODS else 400,
         period=found.period,
         periods=[(name, gettext(text)) for name, text in _PERIODS.items()],
         begins=found.begins,
         hours=found.hours,
-        shown=[
-            Figure(
+        charts=[
+            Chart(
                 name,
                 gettext(_HEADINGS[name]),
                 values,
-                plot(values),
-                None if name in _STATES else sum(filter(None, values)),
+                bar_chart(values),
+                None if name in _WITHOUT_TOTAL else sum(filter(None, values)),
             )
             for name, values in found.values.items()
         ],
         width=WIDTH,
         height=HEIGHT,
-        kept=settings.EVENTS_KEPT.read(),
+        days_kept=settings.EVENTS_KEPT.read(),
     )

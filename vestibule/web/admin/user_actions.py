@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What admins do to one user, each with a page that asks first.
+"""The actions of admins on one user, each with a confirmation page.
 
-Its law: a deed is done by a form that was sent from its own page, with a
-recent proof of the admin's password; nothing is done by an address.
+Only a POST from the confirmation page performs an action, after recent
+authentication of the admin.
 """
 
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
+from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import Action
-from vestibule.api.views.account import set_session_cookie
-from vestibule.api.views.admin import (
-    change_disabled,
-    change_role,
-    issue_reset_code,
-    revoke_sessions_as_admin,
-    user_or_404,
-)
-from vestibule.api.views.admin_users import reset_failures_as_admin
+from vestibule.accounts.revocation import revoke_all
+from vestibule.accounts.throttle import reset_failures
+from vestibule.accounts.users import disable, enable, remove, set_role
+from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.api.views.users import remove_account
 from vestibule.core.errors import LastAdmin, RecordGone, VestibuleError
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.login import set_session_cookie
+from vestibule.http.request import (
+    current_actor,
+    current_request,
+    current_store,
+)
 from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
@@ -38,69 +38,71 @@ from vestibule.web.messages import error_message
 from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
 from vestibule.web.templating import page, redirect
 
-_PATH = f"{ADMIN_USERS}/<user_id>/<deed>"
+_PATH = f"{ADMIN_USERS}/<user_id>/<action>"
 
 
 class UserAction(NamedTuple):
-    """What can be done: how it is asked, whether one may, how it is done."""
+    """An action: its texts, the permission it needs, and what it does."""
 
     question: str
     consequence: str
     button: str
-    action: Action
-    do: Callable[[User], Message | Response]
-    #: Whether who does it to himself is no admin, or not here, afterwards.
-    leaves: bool = False
+    permission: Action
+    #: Returns a flash message, or a page to show instead of a redirect.
+    perform: Callable[[User], Message | Response]
+    #: True if it takes away the access of an admin who does it to himself.
+    ends_own_access: bool = False
 
 
 def _disable(user: User) -> Message:
-    """Keep the user out."""
-    change_disabled(user, True)
+    """Disable the user."""
+    disable(user, current_store(), actor=current_actor())
     return Message.USER_DISABLED
 
 
 def _enable(user: User) -> Message:
-    """Let the user in again."""
-    change_disabled(user, False)
+    """Enable the user."""
+    enable(user, current_store(), actor=current_actor())
     return Message.USER_ENABLED
 
 
 def _delete(user: User) -> Message:
     """Delete the user."""
-    remove_account(user)
+    remove(user, current_store(), actor=current_actor())
     return Message.USER_DELETED
 
 
 def _promote(user: User) -> Message:
     """Make the user an admin."""
-    change_role(user, Role.ADMIN)
+    set_role(user, Role.ADMIN, actor=current_actor())
     return Message.ROLE_CHANGED
 
 
 def _demote(user: User) -> Message:
     """Make the user a member."""
-    change_role(user, Role.MEMBER)
+    set_role(user, Role.MEMBER, actor=current_actor())
     return Message.ROLE_CHANGED
 
 
 def _unlock(user: User) -> Message:
-    """Lift the wait after failures."""
-    reset_failures_as_admin(user)
+    """Reset the failed attempts of the user."""
+    reset_failures(user, actor=current_actor())
     return Message.USER_UNLOCKED
 
 
 def _end_sessions(user: User) -> Message:
     """End all sessions of the user."""
-    revoke_sessions_as_admin(current_mechanism_and_user()[0], user.id)
+    store = current_mechanism_and_user()[0].store
+    revoke_all(store, user.id, current_actor())
     return Message.SESSIONS_ENDED
 
 
-def _hand_out(user: User) -> Response:
-    """Show a code, this once."""
+def _issue_code(user: User) -> Response:
+    """Issue a reset code, and return the page that shows it once."""
     return page(
-        "desk_code.html",
+        "admin_reset_code.html",
         account=user,
-        issued=issue_reset_code(user),
+        issued=issue_code(user, actor=current_actor()),
         is_new=False,
     )
 
@@ -109,8 +111,9 @@ USER_ACTIONS = {
     "disable": UserAction(
         N_("Disable this user?"),
         N_(
-            "All sessions end at once, and no password signs in until you"
-            " enable the user again. Nothing is deleted."
+            "All sessions end immediately, and the user cannot "
+            "sign in until you enable the account again. "
+            "Nothing is deleted."
         ),
         N_("Disable"),
         Action.SET_DISABLED,
@@ -119,7 +122,7 @@ USER_ACTIONS = {
     ),
     "enable": UserAction(
         N_("Enable this user?"),
-        N_("The user may sign in again, with the same password."),
+        N_("The user can sign in again, with the same password."),
         N_("Enable"),
         Action.SET_DISABLED,
         _enable,
@@ -127,18 +130,18 @@ USER_ACTIONS = {
     "delete": UserAction(
         N_("Delete this user?"),
         N_(
-            "Name, email and all sessions are deleted. Nobody can bring"
-            " them back. To keep somebody out for a while, disable the"
-            " user instead."
+            "The name, the email and all sessions are deleted. "
+            "This cannot be undone. To block a user for a "
+            "while, disable the user instead."
         ),
-        N_("Delete for good"),
+        N_("Delete permanently"),
         Action.DELETE_USER,
         _delete,
         True,
     ),
     "make-admin": UserAction(
         N_("Make this user an administrator?"),
-        N_("Administrators see and change all users, and you as well."),
+        N_("Administrators can see and change all users, including you."),
         N_("Make an administrator"),
         Action.SET_ROLE,
         _promote,
@@ -146,8 +149,8 @@ USER_ACTIONS = {
     "make-member": UserAction(
         N_("Make this user a member?"),
         N_(
-            "A member sees the own account only. This page is closed to"
-            " the user then."
+            "A member sees only their own account, and loses "
+            "access to the administration pages."
         ),
         N_("Make a member"),
         Action.SET_ROLE,
@@ -155,31 +158,33 @@ USER_ACTIONS = {
         True,
     ),
     "unlock": UserAction(
-        N_("Lift the wait?"),
+        N_("Unlock sign-in?"),
         N_(
-            "After failed attempts one has to wait before the next. This"
-            " forgets the failures of this user, so be sure who asked"
-            " you."
+            "After failed attempts, a user must wait before the"
+            " next one. This resets the failed attempts of this"
+            " user. First make sure that the request really "
+            "comes from the user."
         ),
-        N_("Lift the wait"),
+        N_("Unlock sign-in"),
         Action.UNLOCK_USER,
         _unlock,
     ),
     "code": UserAction(
-        N_("Hand out a code?"),
+        N_("Issue a reset code?"),
         N_(
-            "You get a code that sets a new password once, within an"
-            " hour. An older code is dead then. Give it only to the user"
-            " in person."
+            "You get a code with which the user can set a new "
+            "password. It works once, within an hour, and "
+            "replaces any earlier code."
         ),
-        N_("Show the code"),
+        N_("Issue the code"),
         Action.ISSUE_RESET,
-        _hand_out,
+        _issue_code,
     ),
     "end-sessions": UserAction(
         N_("End all sessions of this user?"),
         N_(
-            "The user is signed out everywhere at once, and may sign in again."
+            "The user is signed out everywhere immediately, and"
+            " can sign in again."
         ),
         N_("End all sessions"),
         Action.END_SESSIONS,
@@ -190,79 +195,80 @@ USER_ACTIONS = {
 
 
 @pages.get(_PATH)
-def ask_about_user(user_id: str, deed: str) -> Response:
-    """Ask whether it is meant."""
-    wanted = _deed(deed, user_id)
-    return _question(wanted, user_or_404(user_id), deed)
+def confirm_user_action(user_id: str, action: str) -> Response:
+    """Ask to confirm an action."""
+    chosen = _authorized_action(action, user_id)
+    return _confirm_page(chosen, user_or_404(user_id), action)
 
 
 @pages.post(_PATH)
-def do_to_user(user_id: str, deed: str) -> Response:
-    """Do it, with a proof of the admin's password if none is recent."""
-    wanted = _deed(deed, user_id)
+def perform_user_action(user_id: str, action: str) -> Response:
+    """Perform an action, after recent authentication of the admin."""
+    chosen = _authorized_action(action, user_id)
     user = User.get(user_id)
     if user is None:
         return redirect(ADMIN, Message.USER_GONE)
     password = current_request().form.get("password", "")
-    told, renewed = check_password_field(
-        current_mechanism_and_user()[1], password, "password"
+    problem, renewed = check_password_field(
+        current_mechanism_and_user()[1], password
     )
-    if told is None:
+    if problem is None:
         try:
-            done = _done(wanted, user)
+            response = _perform(chosen, user)
         except LastAdmin as error:
-            told = FormErrors(409, alert=error_message(error))
+            problem = FormErrors(409, alert=error_message(error))
         except VestibuleError:
             keep_renewed_session(renewed)
             raise
         else:
-            return set_session_cookie(done, renewed)
+            return set_session_cookie(response, renewed)
     return set_session_cookie(
-        _question(wanted, user, deed, told, renewed is not None), renewed
+        _confirm_page(chosen, user, action, problem, renewed is not None),
+        renewed,
     )
 
 
-def _deed(name: str, user_id: str) -> UserAction:
-    """Return the deed of this name; 404, or 403 for who may not."""
-    wanted = USER_ACTIONS.get(name)
-    if wanted is None:
+def _authorized_action(name: str, user_id: str) -> UserAction:
+    """Return the action with this name; 404 if none, 403 if forbidden."""
+    chosen = USER_ACTIONS.get(name)
+    if chosen is None:
         abort(404)
-    authorize(wanted.action, user_id)
-    return wanted
+    authorize(chosen.permission, user_id)
+    return chosen
 
 
-def _done(wanted: UserAction, user: User) -> Response:
-    """Do it, and lead to where its outcome is seen."""
-    is_own = user.id == current_user_id()
+def _perform(chosen: UserAction, user: User) -> Response:
+    """Perform the action; return the response that shows its result."""
+    is_own = user.id == current_actor().id
     try:
-        outcome = wanted.do(user)
+        result = chosen.perform(user)
     except RecordGone:
-        # Another admin was faster.
+        # Another admin deleted the user meanwhile.
         return redirect(ADMIN, Message.USER_GONE)
-    if isinstance(outcome, Response):
-        return outcome
-    if is_own and wanted.leaves:
+    if isinstance(result, Response):
+        return result
+    if is_own and chosen.ends_own_access:
         return redirect("/")
-    gone = outcome is Message.USER_DELETED
-    return redirect(ADMIN if gone else admin_user_path(user.id), outcome)
+    is_deleted = result is Message.USER_DELETED
+    return redirect(ADMIN if is_deleted else admin_user_path(user.id), result)
 
 
-def _question(
-    wanted: UserAction,
+def _confirm_page(
+    chosen: UserAction,
     user: User,
     name: str,
-    told: FormErrors | None = None,
-    is_proved: bool = False,
+    problem: FormErrors | None = None,
+    is_reauthenticated: bool = False,
 ) -> Response:
-    """Return the page that asks."""
+    """Return the confirmation page of an action."""
     return render_form(
-        "desk_question.html",
-        told,
-        is_proved,
+        "admin_confirm.html",
+        problem,
+        is_reauthenticated,
         account=user,
         name=name,
-        question=gettext(wanted.question),
-        consequence=gettext(wanted.consequence),
-        button=gettext(wanted.button),
-        is_own=user.id == current_user_id(),
+        question=gettext(chosen.question),
+        consequence=gettext(chosen.consequence),
+        button=gettext(chosen.button),
+        is_own=user.id == current_actor().id,
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The desk's users: find one, see one, add one."""
+"""The admin pages that list users, show one user and add a user."""
 
 from typing import Any
 
@@ -7,15 +7,14 @@ from flask import Response
 
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user
+from vestibule.accounts.users import invite
 from vestibule.admin import filters
 from vestibule.admin.filters import SessionFilter
-from vestibule.api.views.account import set_session_cookie
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.admin_activity import search_sessions
-from vestibule.api.views.admin_users import invite_as_admin, search_users
+from vestibule.api.views.admin_users import search_users
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    current_session,
 )
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, VestibuleError
@@ -23,7 +22,8 @@ from vestibule.db import events
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
-from vestibule.http.request import current_request, current_user_id
+from vestibule.http.login import set_session_cookie
+from vestibule.http.request import current_actor, current_request
 from vestibule.web.activity import ALARMING, describe_event, device_label
 from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
 from vestibule.web.forms import (
@@ -38,87 +38,87 @@ from vestibule.web.routes import ADMIN, ADMIN_USERS, pages
 from vestibule.web.templating import page
 
 _NAMES = ("email", "first_name", "last_name")
-#: Sessions and events on the page of one user.
-MAX_SESSIONS_SHOWN = 10
+#: Sessions, failed attempts and events on the page of one user.
+MAX_ROWS_SHOWN = 10
 
 
 @pages.get(ADMIN)
 def show_users() -> Response:
-    """Show the users that a search and filters find."""
+    """Show the users that the filter selects."""
     authorize(Action.FIND_USERS)
-    typed = FilterForm("q", "role", "disabled", "signed_in")
-    nobody: tuple[list[User], str | None] = ([], None)
-    found, following = typed.found(
+    form = FilterForm("q", "role", "disabled", "signed_in")
+    nothing: tuple[list[User], str | None] = ([], None)
+    users, cursor = form.run(
         lambda: search_users(
-            filters.parse_user_filter(typed.values), PAGE_ROWS, typed.after
+            filters.parse_user_filter(form.values), PAGE_ROWS, form.cursor
         ),
-        nobody,
+        nothing,
     )
     return page(
-        "desk_users.html",
-        typed.status,
-        found=found,
-        typed=typed,
-        first=typed.address(ADMIN),
-        next=following and typed.address(ADMIN, after=following),
+        "admin_users.html",
+        form.status,
+        users=users,
+        filter=form,
+        first=form.url(ADMIN),
+        next=form.next_url(ADMIN, cursor),
     )
 
 
 @pages.get(f"{ADMIN_USERS}/<user_id>")
-def show_user_here(user_id: str) -> Response:
-    """Show one user: data, sessions, what happened, what can be done."""
+def show_user_page(user_id: str) -> Response:
+    """Show one user: data, actions, sessions, failed attempts, events."""
     authorize(Action.FIND_USERS)
     user, auth = user_or_404(user_id), current_mechanism_and_user()[0]
-    some = search_sessions(
-        auth, SessionFilter(user.id), MAX_SESSIONS_SHOWN, ""
+    sessions = search_sessions(
+        auth, SessionFilter(user.id), MAX_ROWS_SHOWN, ""
     ).sessions
-    happened = events.fetch_page(
-        EventFilter(user_id=user.id), MAX_SESSIONS_SHOWN
+    recent = events.fetch_page(
+        EventFilter(user_id=user.id), MAX_ROWS_SHOWN
     ).events
     failed = events.fetch_page(
-        EventFilter(user.id, EventType.LOGIN_FAILED), MAX_SESSIONS_SHOWN
+        EventFilter(user.id, EventType.LOGIN_FAILED), MAX_ROWS_SHOWN
     )
-    current = current_session(auth)
+    current = current_request().session
     return page(
-        "desk_user.html",
+        "admin_user.html",
         account=user,
         failures=failures_for_user(user),
-        sessions=some[:MAX_SESSIONS_SHOWN],
+        sessions=sessions[:MAX_ROWS_SHOWN],
         current=current and current.id,
-        happenings=happened,
+        events=recent,
         failed=failed.events,
-        may_have_failed=failed.next is not None,
-        names=user_names(one.by_id for one in (*happened, *failed.events)),
-        is_own=user.id == current_user_id(),
-        told=describe_event,
-        device=device_label,
+        has_more_failed=failed.next is not None,
+        names=user_names(event.by_id for event in (*recent, *failed.events)),
+        is_own=user.id == current_actor().id,
+        describe_event=describe_event,
+        device_label=device_label,
         alarming=ALARMING,
     )
 
 
 @pages.get(f"{ADMIN_USERS}/add")
 def show_new_user() -> Response:
-    """Show the form to add somebody."""
+    """Show the form that adds a user."""
     authorize(Action.INVITE_USER)
-    return _form()
+    return _add_user_form()
 
 
 @pages.post(f"{ADMIN_USERS}/add")
-def add_user_here() -> Response:
-    """Add somebody, and show once the code to set a password by."""
+def add_user_page() -> Response:
+    """Add a user, and show once the code that sets their password."""
     authorize(Action.INVITE_USER)
     form = current_request().form
     given: dict[str, Any] = {
         name: form.get(name, "").strip() or None for name in _NAMES
     }
     problem, renewed = check_password_field(
-        current_mechanism_and_user()[1], form.get("password", ""), "password"
+        current_mechanism_and_user()[1], form.get("password", "")
     )
     if given["email"] is None:
         problem = require_field(problem, "email")
     elif problem is None:
         try:
-            invited = invite_as_admin(*given.values())
+            invited = invite(*given.values(), actor=current_actor())
         except InvalidValue as error:
             problem = FormErrors(400, {error.field: error_message(error)})
         except VestibuleError:
@@ -127,24 +127,26 @@ def add_user_here() -> Response:
         else:
             return set_session_cookie(
                 page(
-                    "desk_code.html",
+                    "admin_reset_code.html",
                     account=invited.user,
                     issued=invited.code,
                     is_new=True,
                 ),
                 renewed,
             )
-    return set_session_cookie(_form(problem, renewed is not None), renewed)
+    return set_session_cookie(
+        _add_user_form(problem, renewed is not None), renewed
+    )
 
 
-def _form(
-    problem: FormErrors | None = None, is_proved: bool = False
+def _add_user_form(
+    problem: FormErrors | None = None, is_reauthenticated: bool = False
 ) -> Response:
-    """Return the form to add somebody, with what was typed."""
-    typed = current_request().form
+    """Return the form that adds a user; its fields keep their values."""
+    form = current_request().form
     return render_form(
-        "desk_add.html",
+        "admin_add_user.html",
         problem,
-        is_proved,
-        values={name: typed.get(name, "") for name in _NAMES},
+        is_reauthenticated,
+        values={name: form.get(name, "") for name in _NAMES},
     )

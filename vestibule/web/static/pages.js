@@ -1,4 +1,4 @@
-// Comfort only: every page works without this script.
+// Every page works without this script.
 "use strict";
 
 for (const button of document.querySelectorAll("button.reveal")) {
@@ -11,7 +11,7 @@ for (const button of document.querySelectorAll("button.reveal")) {
   };
   button.hidden = false;
   button.addEventListener("click", () => set(input.type === "password"));
-  // What is typed is sent, and kept by the browser, as a password.
+  // Browsers offer to save only the values of password fields.
   input.form.addEventListener("submit", () => set(false));
 }
 
@@ -21,11 +21,11 @@ for (const form of document.querySelectorAll('form[method="post"]')) {
       event.preventDefault();
     }
     form.dataset.sent = "yes";
-    // Whoever stopped it meanwhile may try again.
+    // If the user stopped the request, the form can be sent again.
     setTimeout(() => delete form.dataset.sent, 5000);
   });
 }
-// A page that comes back from the history may be sent again.
+// A page from the back/forward cache can be sent again.
 addEventListener("pageshow", () => {
   for (const form of document.forms) {
     delete form.dataset.sent;

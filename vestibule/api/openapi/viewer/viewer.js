@@ -37,7 +37,7 @@ function operations() {
   return found;
 }
 
-// --- Who asks
+// --- The authenticated user
 
 function scheme() {
   for (const one of operations()) {
@@ -90,14 +90,14 @@ async function signIn(event) {
 async function signOut() {
   if (authorization) authorization = null;
   else await fetch("/api/v1/auth_session/logout", { method: "DELETE" });
-  tellWho("Nobody is signed in.", false);
+  tellWho("You are not signed in.", false);
 }
 
 async function greet() {
   const known = scheme();
-  if (known === null) { tellWho("There is no authentication: everybody may ask.", false); return; }
+  if (known === null) { tellWho("There is no authentication: every request is allowed.", false); return; }
   const user = known === "session" ? await whoAmI() : null;
-  tellWho(user ? named(user) : "Nobody is signed in.", Boolean(user));
+  tellWho(user ? named(user) : "You are not signed in.", Boolean(user));
 }
 
 // --- One operation

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""One module for each step; a step that was released never changes."""
+"""One module for each migration; a released migration never changes."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Users, unique by their email's normalized form, and their sessions."""
+"""Create users, with a unique email key, and user_sessions."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Roles; what a session knows of itself and why it ended; failures; codes."""
+"""Add roles, details of sessions, end reasons, failures, reset codes."""
 
 import sqlalchemy as sa
 from alembic import op

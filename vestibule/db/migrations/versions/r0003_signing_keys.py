@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The keys that sign who somebody is, for the applications behind a gate."""
+"""Add the keys that sign identity tokens for forward authentication."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Create the table."""
     op.create_table(
         "signing_keys",
         sa.Column("id", sa.Text, primary_key=True),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What happened; codes to make the first admin; sessions by user and age."""
+"""Add events and setup codes; index sessions by user and age."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add both tables, and widen an index."""
+    """Create both tables, and add a column to an index."""
     op.create_table(
         "events",
         sa.Column("id", RowNumber, primary_key=True, autoincrement=False),

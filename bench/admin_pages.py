@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""What the admin pages cost among many users and events.
+
+`python -m bench.admin_pages USERS EVENTS` fills the configured database
+and prints the session id of an admin.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from sqlalchemy import Connection, Table, insert
+
+from bench.filling import id_of
+from bench.load import Generator
+from bench.rows import Goal, Rounds, Row, medians, ratios
+from bench.serving import PinnedServer
+from tests.serving import COOKIE, ROOT
+from vestibule.core import clock
+from vestibule.core.digest import digest_of
+from vestibule.db import engine, migrate
+from vestibule.db.hourly_counts import EPOCH, hour_of
+from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
+from vestibule.sessions.session import new_session_id
+
+FEW = 1_000, 10_000
+MANY = 1_000_000, 10_000_000
+#: Events of the kind that is exported, and so many MB more than before
+#: the export may be resident at its end.
+EXPORTED, MEMORY = 1_000_000, 30
+#: Events and hours are spread over so many days.
+DAYS = 90
+BATCH = 50_000
+#: Of so many events one is a login of this user, who does nothing else.
+ROBOTIC, ROBOT = 10, 8
+FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
+#: Three of ten events are exported in the smaller file, a million of the
+#: larger one.
+KINDS = (
+    "login_failed",
+    "login",
+    "logout",
+    "login",
+    "logout",
+    "login",
+    "logout",
+    "session_revoked",
+    "reauthenticated",
+    "throttled",
+)
+#: A kind without any event: the filter has to scan all rows.
+RARE = "user_removed"
+#: What an admin asks for, as the pages and the API have it.
+ASKED = {
+    "list": "/api/v1/admin/users",
+    "list of who never signed in": "/api/v1/admin/users?signed_in=no",
+    "search by name": "/api/v1/admin/users?q=chlo",
+    "search by email": "/api/v1/admin/users?q=user00",
+    "search that finds nothing": "/api/v1/admin/users?q=zz%25",
+    "events": "/api/v1/events?kind=login_failed",
+    "events of a user": f"/api/v1/events?user={id_of(7)}",
+    "sessions": "/api/v1/sessions",
+    "users by role and state": "/api/v1/admin/users?role=member&disabled=yes",
+    "events of a robot, of a rare kind": (
+        f"/admin/events?user={id_of(ROBOT)}&kind={RARE}"
+    ),
+    "events of its network, of a rare kind": (
+        f"/admin/events?network=10.9.9.9&kind={RARE}"
+    ),
+    "page of a robot": f"/admin/users/{id_of(ROBOT)}",
+    "page of sessions": "/admin/sessions",
+    "figures": "/api/v1/figures?period=month",
+    "page of users": "/admin",
+    "page of figures": "/admin/figures?period=month",
+}
+
+
+#: Lists of which a page far down is asked for, after so many rows.
+DEEP = {
+    "deep page of users": "/api/v1/admin/users",
+    "deep page of events": "/api/v1/events",
+}
+PAGES = 4
+
+
+def scales(
+    folder: Path, generator: Generator, rounds: Rounds
+) -> Iterator[Row]:
+    """Yield how much longer admin pages take with many users than with few."""
+    with ExitStack() as running:
+        houses = [
+            _server(folder / f"desk{users}", users, happened, running)
+            for users, happened in (FEW, MANY)
+        ]
+        asked = {what: [path] * 2 for what, path in ASKED.items()} | {
+            what: [_deep(*house, path) for house in houses]
+            for what, path in DEEP.items()
+        }
+        for what, paths in asked.items():
+            few, many = rounds.interleaved(
+                *(
+                    partial(_time, server, cookie, path, rounds.seconds)
+                    for (server, cookie), path in zip(
+                        houses, paths, strict=True
+                    )
+                )
+            )
+            yield Row(
+                f"admin pages, {what},"
+                f" the fastest tenth of {rounds.seconds / 4:g} s:"
+                f" {MANY[0]:,} users, {MANY[1]:,} events : few",
+                ratios(many, few),
+                Goal(1.5, at_most=True),
+                seen=medians("ms", many, few),
+            )
+        yield from _exports(*houses[1])
+
+
+def _server(
+    folder: Path, users: int, happened: int, running: ExitStack
+) -> tuple[PinnedServer, str]:
+    """Start a server on a file of so many; return an admin's cookie too."""
+    server = PinnedServer(
+        folder, WEB_PAGES="on", SESSION_PURGE_INTERVAL="86400"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.admin_pages", str(users), str(happened)],
+        cwd=ROOT,
+        env=server.env,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=900,
+    )
+    running.enter_context(server)
+    return server, done.stdout.strip()
+
+
+def _time(server: PinnedServer, cookie: str, path: str, seconds: int) -> float:
+    """Return the milliseconds of one answer, of the fastest tenth.
+
+    What else runs on the machine makes answers slower, never faster.
+    """
+    taken: list[float] = []
+    end = time.perf_counter() + seconds / 4
+    with requests.Session() as session:
+        session.cookies.set(COOKIE, cookie)
+        while time.perf_counter() < end or len(taken) < 10:
+            begun = time.perf_counter()
+            answer = session.get(server.url + path, timeout=60)
+            taken.append((time.perf_counter() - begun) * 1000)
+            if answer.status_code != 200:
+                raise AssertionError(f"{path}: {answer.text}")
+    return sorted(taken)[len(taken) // 10]
+
+
+def _deep(server: PinnedServer, cookie: str, path: str) -> str:
+    """Return the address of a page so many pages down a list."""
+    address = f"{path}?limit=200"
+    for _ in range(PAGES):
+        answer = requests.get(
+            server.url + address, cookies={COOKIE: cookie}, timeout=60
+        )
+        after = answer.json()["next"]
+        address = f"{path}?{urlencode({'limit': 200, 'after': after})}"
+    return address
+
+
+def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
+    """Yield the memory that an export takes, and how fast it comes."""
+    path = "/api/v1/events/export?kind=login_failed&format="
+    for form in ("csv", "jsonl"):
+        # The first one opens what stays open.
+        _time(server, cookie, f"{path}{form}&user={id_of(7)}", 1)
+        before, begun = server.memory(), time.perf_counter()
+        lines = _lines(server, cookie, path + form)
+        taken = time.perf_counter() - begun
+        if lines < EXPORTED:
+            raise AssertionError(f"{lines} lines only")
+        yield Row(
+            f"MB more at most while {EXPORTED:,} events go out as {form}",
+            [server.peak_memory() - before],
+            Goal(MEMORY, at_most=True, unit=" MB"),
+            unit=" MB",
+            seen=f"{lines / taken:,.0f} events/s",
+        )
+
+
+def _lines(server: PinnedServer, cookie: str, path: str) -> int:
+    """Read a file to its end, slower than it could come; count lines."""
+    answer = requests.get(
+        server.url + path, cookies={COOKIE: cookie}, stream=True, timeout=60
+    )
+    number = 0
+    for chunk in answer.iter_content(1 << 16):
+        number += chunk.count(b"\n")
+        time.sleep(0.001)
+    return number
+
+
+def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of so many users; the first one is an admin."""
+    for number in range(count):
+        first = FIRST[number % len(FIRST)]
+        email = f"user{number:07d}@example.com"
+        yield (
+            id_of(number),
+            now,
+            now,
+            email,
+            email,
+            first,
+            f"Nr {number}",
+            first.casefold(),
+            f"nr {number}",
+            "member" if number else "admin",
+            None if number % 3 else now,
+            now if number % 7 == 1 else None,
+        )
+
+
+_USER = (
+    "id",
+    "created_at",
+    "updated_at",
+    "email",
+    "email_key",
+    "first_name",
+    "last_name",
+    "first_key",
+    "last_key",
+    "role",
+    "signed_in_at",
+    "disabled_at",
+)
+
+
+def events_of(
+    count: int, users: int, until: datetime
+) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of so many events, spread over the days before.
+
+    A tenth of them are logins of a robot, from a network of its own.
+    """
+    step = timedelta(days=DAYS) / count // timedelta(microseconds=1)
+    first = (until - EPOCH) // timedelta(microseconds=1) - step * count
+    for number in range(count):
+        ip = f"10.{number % 200}.{number % 250}.7"
+        kind, user = KINDS[number % len(KINDS)], number % users
+        if number % ROBOTIC == 1:
+            ip, kind, user = "10.9.9.9", "login", ROBOT
+        elif user == ROBOT:
+            user += 1
+        yield (
+            (first + number * step) * 256,
+            kind,
+            id_of(user),
+            ip,
+            f"{ip}/32",
+            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+            1,
+        )
+
+
+_EVENT = ("id", "kind", "user_id", "ip", "network", "user_agent", "times")
+
+
+def store(
+    connection: Connection,
+    table: Table,
+    names: tuple[str, ...],
+    rows: Iterable[tuple[Any, ...]],
+) -> None:
+    """Insert rows; make the indexes afterwards, which is faster."""
+    for index in table.indexes:
+        index.drop(connection)
+    marks = ", ".join("?" * len(names))
+    quoted = ", ".join(f'"{name}"' for name in names)
+    text = f"INSERT INTO {table.name} ({quoted}) VALUES ({marks})"
+    driver = connection.connection.cursor()
+    source = iter(rows)
+    while batch := list(islice(source, BATCH)):
+        driver.executemany(text, batch)
+    for index in table.indexes:
+        index.create(connection)
+
+
+def fill(users: int, happened: int) -> str:
+    """Fill an SQLite file; return the session id of an admin."""
+    fresh = engine.configured_database()
+    migrate.upgrade(fresh)
+    now, session_id = clock.now(), new_session_id()
+    text = UTCMoment().process_bind_param(now, fresh.engine.dialect)
+    for pragma in (
+        "journal_mode = OFF",
+        "synchronous = OFF",
+        "cache_size = -400000",
+        "temp_store = MEMORY",
+    ):
+        # What breaks off here is made anew.
+        with fresh.connection() as opened:
+            opened.exec_driver_sql(f"PRAGMA {pragma}")
+    with fresh.transaction() as connection:
+        store(connection, USERS, _USER, users_of(users, text))
+        store(
+            connection,
+            USER_SESSIONS,
+            (
+                "id",
+                "created_at",
+                "updated_at",
+                "user_id",
+                "session_digest",
+                "authenticated_at",
+                "ip",
+                "network",
+            ),
+            (
+                (
+                    id_of(number),
+                    text,
+                    text,
+                    id_of(number),
+                    digest_of(session_id) if not number else None,
+                    text,
+                    "10.0.0.1",
+                    "10.0.0.1/32",
+                )
+                for number in range(users)
+            ),
+        )
+        store(connection, EVENTS, _EVENT, events_of(happened, users, now))
+        connection.execute(
+            insert(HOURLY),
+            [
+                {"hour": hour_of(now) - ago, "name": name, "amount": 7}
+                for ago in range(DAYS * 24)
+                for name in (*set(KINDS), "sessions", "hashes", "hashing")
+            ],
+        )
+    fresh.close()
+    return session_id
+
+
+if __name__ == "__main__":
+    print(fill(int(sys.argv[1]), int(sys.argv[2])))

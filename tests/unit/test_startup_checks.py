@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Startup checks: what a start refuses, and what it warns of."""
+
+import pytest
+
+from vestibule.checks.startup import check_settings, startup_warnings
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
+from vestibule.db import drivers
+from vestibule.db.models.user import User
+from vestibule.mechanisms import MECHANISMS, mechanism_for
+
+NO_USER = "there is no user yet; hint:"
+NEVER = "sessions never expire"
+
+
+def _advice(name: str | None) -> str:
+    """Return all that is said about the mechanism of this name."""
+    return "\n".join(startup_warnings(mechanism_for(name)))
+
+
+@pytest.mark.parametrize("name", [None, *MECHANISMS])
+def test_good_settings_are_not_refused(name: str | None) -> None:
+    """Each mechanism can be served with the defaults."""
+    check_settings(mechanism_for(name))
+
+
+@pytest.mark.parametrize("setting", settings.ALL, ids=lambda s: s.name)
+def test_each_setting_is_checked(
+    setting: settings.Setting[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad value ends the start, not a request hours later."""
+    monkeypatch.setenv(setting.name, "\u00e9 ")
+    if setting in (
+        settings.API_HOST,
+        settings.AUTH_TYPE,
+        settings.DATABASE_URL,
+        settings.SESSION_DURATION,
+        settings.PASSWORD_CONTEXT_WORDS,
+        settings.ENV_FILE,
+        settings.BRAND_NAME,
+        # Only read where there are pages.
+        settings.BRAND_LOGO,
+    ):
+        check_settings(None)
+    else:
+        with pytest.raises(ConfigurationError, match=setting.name):
+            check_settings(None)
+
+
+def test_open_doors_for_strangers_are_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user who registers may do what the policy lets members do."""
+    monkeypatch.setenv("WEB_PAGES", "on")
+    monkeypatch.setenv("REGISTRATION", "open")
+    mechanism = mechanism_for("session_db_auth")
+    assert any("any stranger" in line for line in startup_warnings(mechanism))
+    monkeypatch.setenv("AUTHZ_POLICY", "self")
+    assert not any(
+        "any stranger" in line for line in startup_warnings(mechanism)
+    )
+
+
+def test_a_key_that_cannot_sign_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before workers start, and without a word of what the key is."""
+    monkeypatch.setenv("IDENTITY_HEADER", "on")
+    monkeypatch.setenv("IDENTITY_SIGNING_KEY", "-----BEGIN SECRET-----")
+    with pytest.raises(
+        ConfigurationError, match="IDENTITY_SIGNING_KEY"
+    ) as refused:
+        check_settings(None)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [
+        (None, True),
+        ("auth", True),
+        ("basic_auth", True),
+        ("session_auth", False),
+        ("session_exp_auth", False),
+        ("session_db_auth", True),
+    ],
+)
+def test_sessions_in_memory_allow_one_worker(
+    name: str | None, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker would not know of them."""
+    monkeypatch.setenv("WORKERS", "2")
+    if shared:
+        check_settings(mechanism_for(name))
+    else:
+        with pytest.raises(
+            ConfigurationError, match="WORKERS: must be 1, not 2"
+        ):
+            check_settings(mechanism_for(name))
+
+
+def test_what_is_open_is_told() -> None:
+    """Without a mechanism any client may do anything."""
+    assert "every route is open to anyone" in _advice(None)
+    assert "every route" not in _advice("auth")
+
+
+def test_sessions_without_end_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So is a missing cookie's name; nothing, if all is well."""
+    User().save()
+    for name in ("session_auth", "session_exp_auth", "session_db_auth"):
+        assert NEVER in _advice(name)
+        assert "SESSION_NAME is not set: no user can log in" in _advice(name)
+    monkeypatch.setenv("SESSION_NAME", "s")
+    for duration, ends in [
+        ("60", True),
+        ("0", False),
+        ("-1", False),
+        ("a", False),
+    ]:
+        monkeypatch.setenv("SESSION_DURATION", duration)
+        for name in ("session_exp_auth", "session_db_auth"):
+            assert (NEVER not in _advice(name)) is ends
+    assert NEVER in _advice("session_auth")
+    monkeypatch.setenv("SESSION_DURATION", "60")
+    assert _advice("session_db_auth") == ""
+    assert _advice("basic_auth") == ""
+
+
+def test_an_empty_database_is_told() -> None:
+    """With the command that adds the first user."""
+    assert NO_USER in _advice("basic_auth")
+    User().save()
+    assert NO_USER not in _advice("basic_auth")
+
+
+def test_an_empty_database_is_no_matter_with_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server says where the first admin is made."""
+    monkeypatch.setenv("WEB_PAGES", "on")
+    assert NO_USER not in _advice("session_db_auth")
+    assert NO_USER in _advice("basic_auth")
+
+
+def test_an_unsound_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator learns why writing is slow."""
+    assert "write-ahead" not in _advice("basic_auth")
+    monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))
+    assert "may corrupt a write-ahead log" in _advice("basic_auth")

@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""Declarations of the routes for users and their sessions.
+
+They are for every user: sign in and out, list and end sessions, forward
+authentication, and the accounts themselves.
+"""
+
+from vestibule.api.openapi.operation import (
+    FORM,
+    Access,
+    BodySpec,
+    Operation,
+    Parameter,
+    ResponseSpec,
+)
+from vestibule.identity.header import HEADER
+
+SESSIONS_TAG = "sessions"
+_SESSIONS = "/api/v1/auth_session"
+_NO_SESSIONS = ResponseSpec(
+    "The mechanism has no sessions, or no user is authenticated."
+)
+_USER_AND_COOKIE = ResponseSpec(
+    "The user, and a cookie with a new session id.", "User", ("Set-Cookie",)
+)
+_REASON = ResponseSpec(
+    "The request is not authenticated.",
+    headers=("WWW-Authenticate", "Session-Ended", "Location"),
+)
+
+
+def _forwarded(name: str, meaning: str, example: str) -> Parameter:
+    """Return a header that a trusted proxy sends (`TRUSTED_PROXIES`)."""
+    return Parameter(f"X-Forwarded-{name}", "header", meaning, example)
+
+
+SESSION_OPERATIONS = (
+    Operation(
+        "POST",
+        f"{_SESSIONS}/login",
+        "logIn",
+        SESSIONS_TAG,
+        "Log in",
+        {
+            200: _USER_AND_COOKIE,
+            401: ResponseSpec(
+                "The password is wrong.", headers=("WWW-Authenticate",)
+            ),
+            403: ResponseSpec(
+                "Another site made the browser send the request."
+            ),
+            404: ResponseSpec(
+                "No user has this email (401 instead with"
+                " `LOGIN_GENERIC_ERRORS=on`), or the mechanism has"
+                " no sessions."
+            ),
+            500: ResponseSpec("`SESSION_NAME` is not set, or a defect."),
+        },
+        access=Access.OPEN,
+        body=BodySpec("Credentials", FORM),
+        takes_secret=True,
+    ),
+    Operation(
+        "DELETE",
+        f"{_SESSIONS}/logout",
+        "logOut",
+        SESSIONS_TAG,
+        "Log out",
+        {
+            200: ResponseSpec(
+                "The session has ended.",
+                "Empty",
+                ("Set-Cookie", "Clear-Site-Data"),
+            ),
+            404: _NO_SESSIONS,
+        },
+    ),
+    Operation(
+        "POST",
+        f"{_SESSIONS}/refresh",
+        "refresh",
+        SESSIONS_TAG,
+        "Confirm the password",
+        {200: _USER_AND_COOKIE, 404: _NO_SESSIONS},
+        body=BodySpec("Proof", FORM),
+        takes_secret=True,
+        text="Sensitive requests need this within `REAUTH_WINDOW`.",
+    ),
+    Operation(
+        "POST",
+        f"{_SESSIONS}/reset",
+        "resetPassword",
+        SESSIONS_TAG,
+        "Set a forgotten password with a code from an admin",
+        {
+            200: ResponseSpec(
+                "The password is set, and all sessions have ended.", "Empty"
+            ),
+            403: ResponseSpec(
+                "Another site made the browser send the request."
+            ),
+        },
+        access=Access.OPEN,
+        body=BodySpec("Reset", FORM),
+        takes_secret=True,
+    ),
+    Operation(
+        "GET",
+        f"{_SESSIONS}/sessions",
+        "listSessions",
+        SESSIONS_TAG,
+        "List your sessions",
+        {
+            200: ResponseSpec("The live sessions, newest first.", ["Session"]),
+            404: _NO_SESSIONS,
+        },
+    ),
+    Operation(
+        "DELETE",
+        f"{_SESSIONS}/sessions",
+        "endOtherSessions",
+        SESSIONS_TAG,
+        "End all your other sessions",
+        {
+            200: ResponseSpec("How many sessions ended.", "Ended"),
+            404: _NO_SESSIONS,
+        },
+    ),
+    Operation(
+        "DELETE",
+        f"{_SESSIONS}/sessions/<handle>",
+        "endSession",
+        SESSIONS_TAG,
+        "End one of your sessions",
+        {
+            200: ResponseSpec(
+                "The session has ended. If it was the one of the request, the"
+                " cookie is removed.",
+                "Empty",
+                ("Set-Cookie",),
+            ),
+            404: ResponseSpec("You have no session with this handle."),
+        },
+    ),
+    Operation(
+        "GET",
+        f"{_SESSIONS}/verify",
+        "verify",
+        SESSIONS_TAG,
+        "Identify the user of a request, for a proxy (forward authentication)",
+        {
+            200: ResponseSpec(
+                "The user, in headers and body.",
+                "User",
+                ("Remote-User", "Remote-Email", "Remote-Groups", HEADER),
+            ),
+            302: ResponseSpec(
+                "A browser that loads a page is redirected to `LOGIN_URL`.",
+                headers=("Location", "Session-Ended"),
+            ),
+            401: _REASON,
+        },
+        parameters=(
+            Parameter(
+                "redirect",
+                "query",
+                "`off`: 401 instead of 302, with the `Location`.",
+                "off",
+                ("off",),
+            ),
+            _forwarded(
+                "Host", "The host of the original request.", "app.example"
+            ),
+            _forwarded("Uri", "The path of the original request.", "/inbox"),
+            _forwarded(
+                "Proto", "The scheme of the original request.", "https"
+            ),
+            Parameter(
+                "Sec-Fetch-Mode",
+                "header",
+                "`navigate`: a browser loads a page.",
+                "navigate",
+            ),
+        ),
+        is_forward_auth=True,
+    ),
+)
+
+USERS_TAG = "users"
+_USERS = "/api/v1/users"
+_NO_USER = ResponseSpec("There is no such user.")
+_NO_ME = ResponseSpec("No user is authenticated: `AUTH_TYPE` is not set.")
+_USER = ResponseSpec("The user.", "User")
+
+USER_OPERATIONS = (
+    Operation(
+        "GET",
+        _USERS,
+        "listUsers",
+        USERS_TAG,
+        "List the users",
+        {200: ResponseSpec("All users.", ["User"])},
+        access=Access.POLICY,
+    ),
+    Operation(
+        "POST",
+        _USERS,
+        "addUser",
+        USERS_TAG,
+        "Add a user",
+        {
+            201: ResponseSpec(
+                "The user.",
+                "User",
+                leads_to=(
+                    "showUser",
+                    "nameUser",
+                    "deleteUser",
+                    "setRole",
+                    "setDisabled",
+                    "issueReset",
+                    "listSessionsOf",
+                    "endSessionsOf",
+                    "showUserToAdmins",
+                    "showFailures",
+                    "forgetFailures",
+                ),
+            )
+        },
+        access=Access.POLICY,
+        body=BodySpec("NewUser"),
+    ),
+    Operation(
+        "GET",
+        f"{_USERS}/me",
+        "showMe",
+        USERS_TAG,
+        "Show yourself",
+        {200: ResponseSpec("The authenticated user.", "User"), 404: _NO_ME},
+    ),
+    Operation(
+        "PUT",
+        f"{_USERS}/me/email",
+        "changeEmail",
+        USERS_TAG,
+        "Change your email",
+        {200: _USER, 404: _NO_ME},
+        body=BodySpec("NewEmail"),
+        text="Needs a password confirmed within `REAUTH_WINDOW`.",
+    ),
+    Operation(
+        "PUT",
+        f"{_USERS}/me/password",
+        "changePassword",
+        USERS_TAG,
+        "Change your password",
+        {
+            200: ResponseSpec(
+                "The user. All other sessions have ended, and this"
+                " one has a new id.",
+                "User",
+                ("Set-Cookie",),
+            ),
+            404: _NO_ME,
+        },
+        body=BodySpec("NewPassword"),
+        takes_secret=True,
+    ),
+    Operation(
+        "GET",
+        f"{_USERS}/<user_id>",
+        "showUser",
+        USERS_TAG,
+        "Show a user",
+        {200: _USER, 404: _NO_USER},
+        access=Access.POLICY,
+    ),
+    Operation(
+        "PUT",
+        f"{_USERS}/<user_id>",
+        "nameUser",
+        USERS_TAG,
+        "Set a user's names",
+        {200: _USER, 404: _NO_USER},
+        access=Access.POLICY,
+        body=BodySpec("Names"),
+    ),
+    Operation(
+        "DELETE",
+        f"{_USERS}/<user_id>",
+        "deleteUser",
+        USERS_TAG,
+        "Delete a user and end their sessions",
+        {
+            200: ResponseSpec("The user is deleted.", "Empty"),
+            404: _NO_USER,
+            409: ResponseSpec("The user is the last admin."),
+        },
+        access=Access.POLICY,
+        text="Needs a recently confirmed password with `REAUTH_TO_DELETE=on`.",
+    ),
+)

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""Responses that identify a user, and a cache of them by cookies.
+
+The cache saves Flask's part of `GET /api/v1/users/me`, and the reading of
+cookies for forward authentication. A cached response counts only while the
+cached session behind it does (`vestibule.mechanisms.session_cache`), and
+only for the very same `Cookie` header under the same `SESSION_NAME`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from flask import Flask
+from flask.signals import (
+    appcontext_popped,
+    appcontext_pushed,
+    appcontext_tearing_down,
+    request_finished,
+    request_started,
+    request_tearing_down,
+)
+
+from vestibule.core import settings
+from vestibule.http.headers import Headers, ResponseHeaders
+from vestibule.http.request import VestibuleRequest
+from vestibule.http.request_metrics import ROUTE_KEY
+from vestibule.http.responses import WSGIApplication, json_body
+from vestibule.mechanisms.auth import Auth
+from vestibule.mechanisms.session_cache import (
+    MAX_CACHED_SESSIONS,
+    CachedSession,
+    is_valid,
+)
+
+ME = "/api/v1/users/me"
+_ME_PATHS = frozenset({ME, f"{ME}/"})
+_ME_ENDPOINT = "app_views.show_me"
+#: Characters of a `Cookie` header that may be a key of the cache.
+MAX_COOKIE_HEADER_LENGTH = 1000
+#: What stays as it is in a header; the rest is percent-encoded UTF-8, so
+#: that no name can end a line or be read in two ways.
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+#: Methods of Flask that take part in a response. An application in which
+#: one is replaced answers by itself.
+_FLASK_METHODS = frozenset(
+    {
+        "create_url_adapter",
+        "dispatch_request",
+        "do_teardown_appcontext",
+        "do_teardown_request",
+        "ensure_sync",
+        "finalize_request",
+        "full_dispatch_request",
+        "make_response",
+        "preprocess_request",
+        "process_response",
+        "request_class",
+        "request_context",
+        "response_class",
+        "session_interface",
+    }
+)
+_SIGNALS = (
+    appcontext_popped,
+    appcontext_pushed,
+    appcontext_tearing_down,
+    request_finished,
+    request_started,
+    request_tearing_down,
+)
+
+
+class UserResponse(NamedTuple):
+    """The body and the headers of responses that identify a user."""
+
+    body: bytes
+    #: Those of `GET /api/v1/users/me`.
+    me_headers: Headers
+    #: Those of forward authentication.
+    verify_headers: Headers
+    #: The user's id, email and role, for an identity token.
+    identity: tuple[str, str, str]
+
+    @classmethod
+    def of(cls, user: Any, headers: ResponseHeaders) -> "UserResponse":
+        """Return the response for `user`, with the service's `headers`.
+
+        Each `Remote-*` header is present, because Caddy 2.6 would pass its
+        own placeholder on instead of a header that is missing.
+        """
+        body = json_body(user.to_json())
+        email, role = (
+            getattr(user, name, None) or "" for name in ("email", "role")
+        )
+        own = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+        ]
+        remote = [
+            ("Remote-User", _plain(user.id)),
+            ("Remote-Email", _plain(email)),
+            ("Remote-Groups", _plain(role)),
+        ]
+        return cls(
+            body,
+            headers.after(own),
+            headers.after(own + remote),
+            (user.id, email, role),
+        )
+
+
+class _Entry(NamedTuple):
+    """A response, and what it holds for."""
+
+    cookie_name: str | None
+    session: CachedSession
+    response: UserResponse
+
+
+class ResponseCache:
+    """Responses by the `Cookie` header that they were given for."""
+
+    def __init__(
+        self, mechanism: Callable[[], Auth | None], headers: ResponseHeaders
+    ) -> None:
+        """Begin empty; `mechanism` returns the current mechanism."""
+        self._mechanism = mechanism
+        self._headers = headers
+        self._entries: dict[str, _Entry] = {}
+
+    def find(self, environ: dict[str, Any]) -> UserResponse | None:
+        """Return the response for the cookies of `environ`, if it holds."""
+        if (
+            environ["REQUEST_METHOD"] != "GET"
+            or "HTTP_AUTHORIZATION" in environ
+        ):
+            return None
+        entry = self._entries.get(environ.get("HTTP_COOKIE", ""))
+        if (
+            entry is None
+            or entry.cookie_name != settings.SESSION_NAME.read()
+            or not is_valid(self._mechanism(), entry.session)
+        ):
+            return None
+        return entry.response
+
+    def add(
+        self,
+        environ: dict[str, Any],
+        session: CachedSession,
+        response: UserResponse | None = None,
+    ) -> None:
+        """Keep the response for the cookies that `session` was found by."""
+        cookies = environ.get("HTTP_COOKIE", "")
+        if len(cookies) > MAX_COOKIE_HEADER_LENGTH:
+            return
+        if response is None:
+            response = UserResponse.of(session.user, self._headers)
+        if len(self._entries) >= MAX_CACHED_SESSIONS:
+            self._entries.clear()
+        self._entries[cookies] = _Entry(
+            settings.SESSION_NAME.read(), session, response
+        )
+
+
+class MeShortcut:
+    """Answers `GET /api/v1/users/me` before Flask, where that is the same.
+
+    It answers only what the view answered before for the same cookies,
+    with the same bytes, and only while the application is as it was built:
+    with its own view, its one filter and no other hooks.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        app: Flask,
+        cache: ResponseCache,
+        headers: ResponseHeaders,
+    ) -> None:
+        """Stand before `application`, which is `app` with its headers.
+
+        Call this when the filter of `app` is registered.
+        """
+        self._application = application
+        self._app = app
+        self._cache = cache
+        self._headers = headers
+        self._view = app.view_functions[_ME_ENDPOINT]
+        self._filters = list(app.before_request_funcs[None])
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer the request of `environ`."""
+        if environ["PATH_INFO"] not in _ME_PATHS:
+            return self._application(environ, start_response)
+        found: UserResponse | None = None
+        try:
+            if self._is_unchanged():
+                found = self._cache.find(environ)
+        except Exception:
+            # The application meets the same failure, and reports it.
+            pass
+        if found is None:
+            return self._answer_and_keep(environ, start_response)
+        environ[ROUTE_KEY] = ME
+        own = self._headers.for_request(environ, is_page=False)
+        start_response("200 OK", found.me_headers + own)
+        return (found.body,)
+
+    def _answer_and_keep(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Let Flask answer, and keep what identifies the user."""
+
+        def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
+            """Keep the user of the request; Flask removes it at its end."""
+            self._keep(environ)
+            return start_response(status, headers, exc_info)
+
+        return self._application(environ, start)
+
+    def _keep(self, environ: dict[str, Any]) -> None:
+        """Keep the response for the user of an authenticated request."""
+        request = environ.get("werkzeug.request")
+        if (
+            isinstance(request, VestibuleRequest)
+            and request.cached_session is not None
+            and environ["REQUEST_METHOD"] == "GET"
+            and "HTTP_AUTHORIZATION" not in environ
+            and self._is_unchanged()
+        ):
+            self._cache.add(environ, request.cached_session)
+
+    def _is_unchanged(self) -> bool:
+        """Return True if the application answers as it was built."""
+        app = self._app
+        return (
+            app.view_functions[_ME_ENDPOINT] is self._view
+            and len(app.before_request_funcs) == 1
+            and app.before_request_funcs.get(None) == self._filters
+            and not app.after_request_funcs
+            and not app.teardown_request_funcs
+            and not app.teardown_appcontext_funcs
+            and not app.url_value_preprocessors
+            and vars(app).keys().isdisjoint(_FLASK_METHODS)
+            and not any(signal.receivers for signal in _SIGNALS)
+        )
+
+
+def _plain(text: str) -> str:
+    """Return `text` as a header may carry it."""
+    if text.isascii() and text.isprintable() and "%" not in text:
+        return text
+    return quote(text, safe=_PLAIN)

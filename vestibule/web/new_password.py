@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Public pages that set a password: register, reset, and first setup.
+
+- `/register` creates an account, if `REGISTRATION=open`.
+- `/reset` sets a new password with the reset code that an admin issued.
+- `/setup` creates the first admin with the code that the server printed
+  at startup, while there are no users.
+"""
+
+from typing import Any
+
+from flask import Response, abort
+
+from vestibule.accounts.first_admin import (
+    SETUP_CODE_LIFETIME,
+    create_first_admin,
+    has_setup_code,
+    needs_first_admin,
+)
+from vestibule.accounts.password_reset import set_forgotten_password
+from vestibule.accounts.users import register_oneself
+from vestibule.core import settings
+from vestibule.core.errors import InvalidValue, Throttled, WrongCode
+from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.request import current_actor, current_request
+from vestibule.web.flash import Message
+from vestibule.web.forms import missing_fields
+from vestibule.web.messages import error_message, throttled_message
+from vestibule.web.routes import ACCOUNT, SETUP, SIGN_IN, pages, public
+from vestibule.web.sign_in import log_in_and_redirect
+from vestibule.web.templating import page, redirect
+
+_REGISTER_REQUIRED = ("email", "password")
+_REGISTER_SHOWN = ("email", "first_name", "last_name")
+_RESET_FIELDS = ("email", "code", "new_password")
+_SETUP_FIELDS = ("code", "email", "password")
+
+
+@pages.get("/register")
+@public
+def show_register() -> Response:
+    """Show the registration form."""
+    _require_open_registration()
+    if current_request().current_user is not None:
+        return redirect(ACCOUNT)
+    return redirect(SETUP) if needs_first_admin() else _register_form(200)
+
+
+@pages.post("/register")
+@public
+def create_account() -> Response:
+    """Create an account and sign its user in."""
+    _require_open_registration()
+    form = current_request().form
+    # Else a stranger could register first, and there would be no admin.
+    if needs_first_admin():
+        return redirect(SETUP)
+    if missing := missing_fields(_REGISTER_REQUIRED):
+        return _register_form(400, missing)
+    try:
+        user = register_oneself(
+            form["email"],
+            form["password"],
+            form.get("first_name") or None,
+            form.get("last_name") or None,
+            actor=current_actor(),
+        )
+    except InvalidValue as error:
+        return _register_form(400, {error.field: error_message(error)})
+    except Throttled as error:
+        return _retry_later(
+            _register_form(429, {}, throttled_message(error.retry_after)),
+            error,
+        )
+    return log_in_and_redirect(user) or redirect(SIGN_IN)
+
+
+@pages.get("/reset")
+@public
+def show_reset() -> Response:
+    """Show the form for a reset code."""
+    return _reset_form(200)
+
+
+@pages.post("/reset")
+@public
+def reset_password() -> Response:
+    """Set the password of the user with this email, if the code is right."""
+    request = current_request()
+    form = request.form
+    if missing := missing_fields(_RESET_FIELDS):
+        return _reset_form(400, missing)
+    store = request.sessions.store
+    try:
+        set_forgotten_password(
+            form["email"],
+            form["code"],
+            form["new_password"],
+            store,
+            actor=current_actor(),
+        )
+    except WrongCode as error:
+        return _reset_form(400, alert=error_message(error))
+    except InvalidValue as error:
+        return _reset_form(400, {"new_password": error_message(error)})
+    except Throttled as error:
+        return _retry_later(
+            _reset_form(429, alert=throttled_message(error.retry_after)),
+            error,
+        )
+    return redirect(SIGN_IN, Message.PASSWORD_RESET)
+
+
+@pages.get(SETUP)
+@public
+def show_setup() -> Response:
+    """Show the form for the first admin, while there are no users."""
+    return _setup_form(200, {}) if needs_first_admin() else _already_set_up()
+
+
+@pages.post(SETUP)
+@public
+def set_up() -> Response:
+    """Create the first admin and sign them in."""
+    form = current_request().form
+    if not needs_first_admin():
+        return _already_set_up()
+    if missing := missing_fields(_SETUP_FIELDS):
+        return _setup_form(400, missing)
+    try:
+        admin = create_first_admin(
+            **{name: form[name] for name in _SETUP_FIELDS},
+            actor=current_actor(),
+        )
+    except WrongCode as error:
+        # Another request may have created the first admin meanwhile.
+        if not needs_first_admin():
+            return _already_set_up()
+        return _setup_form(400, {"code": error_message(error)})
+    except InvalidValue as error:
+        return _setup_form(400, {error.field: error_message(error)})
+    except Throttled as error:
+        return _retry_later(
+            _setup_form(429, {}, throttled_message(error.retry_after)), error
+        )
+    return log_in_and_redirect(admin) or redirect(SIGN_IN)
+
+
+def _require_open_registration() -> None:
+    """Abort with 404 unless users may create accounts themselves."""
+    if settings.REGISTRATION.read() != "open":
+        abort(404)
+
+
+def _already_set_up() -> Response:
+    """Return a redirect away from setup, because there is a user."""
+    if current_request().current_user is not None:
+        return redirect("/")
+    return redirect(SIGN_IN, Message.SET_UP_BEFORE)
+
+
+def _retry_later(response: MinimalResponse, error: Throttled) -> Response:
+    """Return `response` with the seconds to wait in `Retry-After`."""
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _register_form(
+    status: int,
+    errors: dict[str, str] | None = None,
+    alert: str | None = None,
+) -> MinimalResponse:
+    """Return the registration form."""
+    return _form("register.html", status, _REGISTER_SHOWN, errors, alert)
+
+
+def _reset_form(
+    status: int,
+    errors: dict[str, str] | None = None,
+    alert: str | None = None,
+) -> MinimalResponse:
+    """Return the form for a reset code."""
+    return _form("reset.html", status, ("email", "code"), errors, alert)
+
+
+def _setup_form(
+    status: int, errors: dict[str, str], alert: str | None = None
+) -> MinimalResponse:
+    """Return the form for the first admin, or how to get a code for it."""
+    return _form(
+        "setup.html",
+        status,
+        ("code", "email"),
+        errors,
+        alert,
+        is_code_waiting=has_setup_code(),
+        minutes=int(SETUP_CODE_LIFETIME.total_seconds()) // 60,
+    )
+
+
+def _form(
+    template: str,
+    status: int,
+    names: tuple[str, ...],
+    errors: dict[str, str] | None,
+    alert: str | None,
+    **values: Any,
+) -> MinimalResponse:
+    """Return a form that asks for a new password.
+
+    The fields `names` keep their values. The password is not among them:
+    a response never contains one.
+    """
+    form = current_request().form
+    return page(
+        template,
+        status,
+        alert=alert,
+        errors=errors or {},
+        values={name: form.get(name, "") for name in names},
+        min_length=settings.PASSWORD_MIN_LENGTH.read(),
+        **values,
+    )

@@ -42,6 +42,8 @@ _OF_SETTINGS = (
     "vestibule/identity/keys.py",
     "vestibule/web/theme.py",
 )
+#: Modules that define errors and their messages.
+_OF_ERRORS = ("vestibule/core/errors.py", "vestibule/http/login.py")
 _LOGGED = frozenset({"warning", "error", "exception", "critical"})
 _FILLED = "<>"
 #: Statuses whose message is Werkzeug's name for them.
@@ -90,7 +92,7 @@ def _messages_of_call(call: ast.Call, path: str) -> list[str]:
         return texts_of(arguments[0])
     if name == "ValueError" and path in _OF_SETTINGS:
         return [f"{_FILLED}: {text}" for text in texts_of(arguments[0])]
-    if name == "__init__" and path == "vestibule/core/errors.py":
+    if name == "__init__" and path in _OF_ERRORS:
         return (
             _pairs(arguments[0], arguments[1], " ")
             if len(arguments) > 1
@@ -111,9 +113,15 @@ def _messages_of_node(node: ast.AST, path: str) -> list[str]:
             for text in texts_of(value)
         ]
     if (
+        isinstance(node, ast.Return)
+        and node.value
+        and path == "vestibule/core/extras.py"
+    ):
+        return texts_of(node.value)
+    if (
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
-        and path == "vestibule/core/errors.py"
+        and path == _OF_ERRORS[0]
         # A code is for programs and is no message.
         and "id='code'" not in ast.dump(node)
     ):

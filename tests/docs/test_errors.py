@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/errors.md has exactly the messages of the code."""
+"""`docs/errors.md` has exactly the messages of the code."""
 
 import ast
 import re

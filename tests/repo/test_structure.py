@@ -40,7 +40,7 @@ def import_graph(files: dict[str, str]) -> Graph:
             for node in ast.parse(text).body
             if isinstance(node, ast.Import | ast.ImportFrom)
         ]
-        names = set(imported(ast.Module(statements, [])))
+        names = set(imported(ast.Module([*statements], [])))
         # `from package import module` imports the module, not the package.
         packages = {
             node.module

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""The application: its parts put together, and its start.
+"""The application: its parts put together.
 
 `app` and `auth` are created at first use (PEP 562), from the settings of
-that moment. So importing this module opens and starts nothing, and
-`python3 -m vestibule.api.app` creates one application, not one for
-`__main__` and another for the views that import `auth` from here."""
+that moment, so importing this module opens and starts nothing.
+"""
 
 import sys
 from collections.abc import Callable

@@ -28,7 +28,7 @@ from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
-from vestibule.identity.header import open_signer
+from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
@@ -82,6 +82,16 @@ def create_app(auth: Auth | None) -> Flask:
         found: Auth | None = _module().auth
         return found
 
+    _put_before(app, current_mechanism, signer)
+    return app
+
+
+def _put_before(
+    app: Flask,
+    current_mechanism: Callable[[], Auth | None],
+    signer: IdentitySigner | None,
+) -> None:
+    """Put before Flask what answers without it, headers and metrics."""
     headers = ResponseHeaders(is_tls)
     cache = ResponseCache(current_mechanism, headers)
     whole: WSGIApplication = MeShortcut(
@@ -91,7 +101,6 @@ def create_app(auth: Auth | None) -> Flask:
     if settings.METRICS.read():
         whole = count_requests(whole)
     app.wsgi_app = whole  # type: ignore[method-assign]
-    return app
 
 
 def _sweep_for(auth: Auth | None) -> Callable[[], int]:

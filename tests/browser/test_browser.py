@@ -9,7 +9,7 @@ from playwright.sync_api import Browser as Chromium
 from tests.browser.browser import Browser
 
 URL = "http://127.0.0.1:9"
-POLICY = "deproblem-src 'none'; script-src 'self' 'unsafe-inline'"
+POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline'"
 GOOD = '<!doctype html><html lang="en"><title>A</title><main><h1>A</h1>'
 
 Show = Callable[[str], Browser]

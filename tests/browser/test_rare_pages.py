@@ -17,7 +17,7 @@ from vestibule.accounts.first_admin import SETUP_CODE_LIFETIME
 
 each_language = pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
 _DEFECT = """
-from api.v1 import app
+from vestibule.server.granian import main
 from vestibule.web.routes import pages, public
 
 
@@ -27,14 +27,14 @@ def defect():
     raise RuntimeError("a defect")
 
 
-app.main()
+main()
 """
 # The clock of the workers is so far ahead that the code has expired.
 _LATE = """
 import os
 from datetime import timedelta
 
-from api.v1 import app
+from vestibule.server.granian import main
 from vestibule.core import clock
 
 now = clock.now
@@ -45,7 +45,7 @@ def move():
 
 
 os.register_at_fork(after_in_child=move)
-app.main()
+main()
 """
 
 

@@ -28,6 +28,8 @@ from vestibule.db.models.user_session import UserSession
 #: Keeps clones of the repository small.
 MAX_SCREENSHOT_BYTES = 90_000
 LAPTOP = {"width": 900, "height": 640}
+#: Shows the account page as far as the end of a section.
+ACCOUNT_PAGE = {"width": 900, "height": 596}
 TABLET = (
     "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
     " (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
@@ -35,9 +37,9 @@ TABLET = (
 FIREFOX = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 )
-WIDE_LAPTOP = {"width": 1000, "height": 760}
+WIDE_LAPTOP = {"width": 1000, "height": 776}
 #: Width and height of a phone's screen.
-PHONE_SCREEN = {"width": 360, "height": 720}
+PHONE_SCREEN = {"width": 360, "height": 740}
 
 
 @pytest.fixture
@@ -102,7 +104,9 @@ def test_account_pages(
     browser.page.emulate_media(color_scheme="light")
     wrong_password(browser, ada)
     sign_in(browser, ada)
+    browser.page.set_viewport_size(ACCOUNT_PAGE)
     take_screenshot(browser, folder, "account")
+    browser.page.set_viewport_size(LAPTOP)
     browser.open("/account/sessions")
     expect(browser.page.locator("ul.rows > li")).to_have_count(3)
     take_screenshot(browser, folder, "sessions")

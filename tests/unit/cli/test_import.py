@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_old_store import ROW
+from tests.unit.cli.test_import_rows import ROW
 from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.permissions import LOCAL
 from vestibule.db import engine

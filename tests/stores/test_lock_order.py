@@ -50,8 +50,10 @@ def _taken(statements: list[Statement]) -> list[str]:
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
-def test_tables_are_taken_in_one_order(act: Callable[[User], None]) -> None:
-    """Whatever is done to a user."""
+def test_every_change_locks_tables_in_one_order(
+    act: Callable[[User], None],
+) -> None:
+    """Each kind of change to a user is recorded."""
     for email in ("amy@example.com", "bob@example.com"):
         user = User(email=email)
         user.role = Role.ADMIN.value

@@ -94,7 +94,7 @@ def test_saving_again_after_removal_brings_it_back(
 
 
 def test_save_changes_never_brings_an_object_back(any_database: str) -> None:
-    """It raises `NotStored` for a removed object; for a stored one not."""
+    """It raises `RecordGone` for a removed object; for a stored one not."""
     user = User(first_name="Bob")
     with pytest.raises(RecordGone):
         user.save_changes()

@@ -62,12 +62,12 @@ def _deleted(statements: list[Statement]) -> list[int]:
 @pytest.mark.parametrize(
     ("table", "purge", "row"), PURGES, ids=[each[0].name for each in PURGES]
 )
-def test_a_purge_is_many_transactions(
+def test_purge_uses_one_transaction_per_batch(
     table: Table,
     purge: Callable[[], object],
     row: Callable[[int], dict[str, object]],
 ) -> None:
-    """None of them takes more than a batch, and nothing old is left."""
+    """No transaction deletes more than a batch, and nothing old is left."""
     with database().transaction() as connection:
         connection.execute(insert(table), [row(i) for i in range(MANY)])
     with recorded() as statements:

@@ -28,7 +28,7 @@ def _await_a_waiting_lock() -> None:
     raise AssertionError("nobody waited")
 
 
-def test_a_logout_meanwhile_saves_no_other_session(
+def test_logout_during_a_batch_leaves_no_session_behind(
     on_postgresql: str,
 ) -> None:
     """One session of a full batch ends by itself; still all are gone."""
@@ -48,8 +48,8 @@ def test_a_logout_meanwhile_saves_no_other_session(
     assert UserSession.count() == 0
 
 
-def test_a_handle_that_cannot_be_stored_is_nobodys(
+def test_handle_with_nul_matches_no_session(
     any_database: str,
 ) -> None:
-    """PostgreSQL has no NUL: a handle with one is no failure."""
+    """PostgreSQL has no NUL: a handle with one is not found."""
     assert not DatabaseStore().end_handle("\0", EndReason.REVOKED, "bob")

@@ -58,7 +58,7 @@ def older(
     fresh.close()
 
 
-def test_names_logins_and_networks_are_filled_in(older: None) -> None:
+def test_upgrade_fills_in_names_logins_and_networks(older: None) -> None:
     """As if they had been written from the beginning."""
     upgraded()
     assert [

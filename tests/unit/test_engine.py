@@ -146,7 +146,7 @@ def test_a_restarted_server_is_found_again(
 def test_a_server_that_is_gone_is_told_of(
     on_postgresql: str, postgresql: PostgreSQL
 ) -> None:
-    """Each use raises `StoreUnavailable`, until the server is there."""
+    """Each use raises `DatabaseUnavailable`, until the server is there."""
     user = User()
     user.save()
     postgresql.stop()

@@ -95,8 +95,8 @@ def line(
     return AuditRecord(event, NOW, fields, Asking(address, "curl/8"))
 
 
-def test_a_line_becomes_an_event() -> None:
-    """Who, by whom, from where, with what; its network is found."""
+def test_record_becomes_an_event() -> None:
+    """The user, the actor, the address with its network, the details."""
     request = Asking("2001:db8:1:2:3::4", "Mozilla/5.0 (X11; Linux)")
     made = event_from(
         AuditRecord(
@@ -127,8 +127,8 @@ def test_a_line_becomes_an_event() -> None:
     )
 
 
-def test_what_is_not_known_is_left_out() -> None:
-    """A script has no request; who does something alone needs no `by`."""
+def test_unknown_fields_are_none() -> None:
+    """A script has no request; users who act for themselves need no `by`."""
     made = event_from(
         AuditRecord(
             EventType.USER_REMOVED, NOW, {"user": "bob", "by": "bob"}, None
@@ -137,8 +137,8 @@ def test_what_is_not_known_is_left_out() -> None:
     assert made == Event(NOW, "user_removed", "bob")
 
 
-def test_texts_from_outside_are_short_and_on_one_line() -> None:
-    """No database refuses them, and none grows by them."""
+def test_client_texts_are_cut_and_cleaned() -> None:
+    """The database accepts them, and their size is bounded."""
     evil = "a\0b\nc\ud800\u202e" + "x" * 10_000
     made = event_from(
         AuditRecord(
@@ -152,10 +152,10 @@ def test_texts_from_outside_are_short_and_on_one_line() -> None:
         assert text == "a b c  " + "x" * (writer.MAX_TEXT_LENGTH - 7)
 
 
-def test_it_writes_in_order_and_in_batches(
+def test_events_are_written_in_order_in_batches(
     still: AuditWriter, shelf: Shelf
 ) -> None:
-    """All that waits, none twice."""
+    """All events that wait, none twice."""
     for i in range(2 * WRITE_BATCH + 1):
         still.enqueue(line(user=str(i)))
     assert shelf.kept == []
@@ -167,10 +167,10 @@ def test_it_writes_in_order_and_in_batches(
     assert len(shelf.kept) == 2 * WRITE_BATCH + 1
 
 
-def test_what_is_cheap_is_summed_for_a_minute(
+def test_frequent_events_are_summed_for_a_minute(
     still: AuditWriter, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first at once; the rest as one, once a minute, and then none."""
+    """The first at once; the rest as one event, once a minute."""
     seconds = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: seconds)
     for _ in range(500):
@@ -204,10 +204,10 @@ def test_what_is_cheap_is_summed_for_a_minute(
     assert still._sums == {}
 
 
-def test_a_sum_has_the_moment_of_its_last(
+def test_sum_has_the_time_of_its_last_event(
     still: AuditWriter, shelf: Shelf
 ) -> None:
-    """And is not lost when the process ends."""
+    """It is not lost when the process ends."""
     for i in range(3):
         still.enqueue(
             line(EventType.THROTTLED)._replace(at=NOW + timedelta(seconds=i))
@@ -219,13 +219,13 @@ def test_a_sum_has_the_moment_of_its_last(
     ]
 
 
-def test_there_is_an_end_to_what_waits(
+def test_queue_and_sums_are_bounded(
     still: AuditWriter,
     shelf: Shelf,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Neither events nor sums fill the memory; what is lost is told."""
+    """The log says how many events are lost."""
     monkeypatch.setattr(writer, "MAX_QUEUED_EVENTS", 4)
     for i in range(6):
         still.enqueue(line(user=str(i)))
@@ -239,10 +239,10 @@ def test_there_is_an_end_to_what_waits(
     assert "3 events are not stored" in caplog.text
 
 
-def test_while_the_database_is_away_they_wait(
+def test_events_wait_while_the_database_is_unavailable(
     still: AuditWriter, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And are written when it is there again, each once."""
+    """Each is written once when the database is available again."""
     shelf.error = ServiceBusy("somebody writes")
     still.enqueue(line(user="a"))
     assert not still.write_pending()
@@ -254,10 +254,10 @@ def test_while_the_database_is_away_they_wait(
     assert [one.user_id for one in shelf.kept] == ["a", "b"]
 
 
-def test_what_a_defect_stops_is_dropped(
+def test_batch_with_an_unexpected_error_is_dropped(
     still: AuditWriter, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So that the events after it get through."""
+    """The events after it are written."""
     shelf.error = KeyError("a defect")
     still.enqueue(line(user="a"))
     assert still.write_pending()
@@ -268,18 +268,18 @@ def test_what_a_defect_stops_is_dropped(
     assert [one.user_id for one in shelf.kept] == ["b"]
 
 
-def test_the_setting_keeps_it_empty(
+def test_no_event_is_queued_if_events_kept_is_zero(
     still: AuditWriter, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no day to keep them for, nothing is noted."""
+    """With `EVENTS_KEPT=0` nothing is stored."""
     monkeypatch.setenv("EVENTS_KEPT", "0")
     still.enqueue(line())
     still.write_pending()
     assert shelf.kept == []
 
 
-def test_a_thread_writes_what_is_noted(shelf: Shelf) -> None:
-    """One thread, begun by the first event; it ends when it is told to."""
+def test_one_thread_writes_until_closed(shelf: Shelf) -> None:
+    """The first event starts it; `close` ends it."""
     writing = AuditWriter(shelf.store)
     assert writing.flush()
     before = set(threading.enumerate())
@@ -293,12 +293,12 @@ def test_a_thread_writes_what_is_noted(shelf: Shelf) -> None:
     assert not own.is_alive()
 
 
-def test_a_thread_that_the_system_refuses(
+def test_refused_thread_is_started_by_the_next_event(
     shelf: Shelf,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing fails by it; the next event starts one, and both are kept."""
+    """The caller sees no error, and both events are stored."""
     writing = AuditWriter(shelf.store)
     FailingThreadStart(monkeypatch)
     writing.enqueue(line(EventType.THROTTLED))
@@ -311,14 +311,14 @@ def test_a_thread_that_the_system_refuses(
     assert [one.times for one in shelf.kept] == [1, 1]
 
 
-def test_a_journal_that_never_had_a_thread(tmp_path: Path) -> None:
+def test_events_without_a_thread_are_written_at_exit(tmp_path: Path) -> None:
     """What waits is written when the process ends."""
     said = run_python(WITHOUT_THREADS, tmp_path, {"PYTHONPATH": str(ROOT)})
     assert said == "noted\n2 written\n"
 
 
-def test_its_end_is_heard_at_any_moment(shelf: Shelf) -> None:
-    """Told to end right after it looked whether it should, it ends."""
+def test_close_ends_the_thread_at_any_moment(shelf: Shelf) -> None:
+    """Also right after the thread has checked whether to end."""
     looked = threading.Event()
 
     class Closed(threading.Event):
@@ -342,10 +342,10 @@ def test_its_end_is_heard_at_any_moment(shelf: Shelf) -> None:
     assert not closing.is_alive()
 
 
-def test_the_thread_tries_again(
+def test_thread_retries_after_a_failure(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It outlives a failure, and does not hammer."""
+    """It waits between two tries."""
     monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
     shelf.error = ServiceBusy("not now")
     writing = AuditWriter(shelf.store)
@@ -359,8 +359,8 @@ def test_the_thread_tries_again(
     writing.close()
 
 
-def test_who_notes_does_not_wait_for_the_database() -> None:
-    """While a write is stuck, another event is taken in at once."""
+def test_enqueue_does_not_wait_for_the_database() -> None:
+    """While a write hangs, another event is queued at once."""
     begun, free = threading.Event(), threading.Event()
 
     def hang(happenings: Sequence[Event]) -> None:
@@ -377,8 +377,8 @@ def test_who_notes_does_not_wait_for_the_database() -> None:
     writing.close()
 
 
-def test_a_child_writes_nothing_of_its_parents() -> None:
-    """A fork leaves threads behind; what waited is written once."""
+def test_forked_child_writes_no_event_of_its_parent() -> None:
+    """A fork does not copy threads; queued events are written once."""
     writer.enqueue(line(user="parent"))
     writer.audit_writer().flush()
     parents = writer.audit_writer()
@@ -390,10 +390,10 @@ def test_a_child_writes_nothing_of_its_parents() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_old_events_are_dropped(
+def test_events_older_than_the_setting_are_purged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After the days of the setting, in more than one batch."""
+    """In more than one batch."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
     monkeypatch.setattr(events, "MAX_PURGE_ROWS", 3)
     monkeypatch.setenv("EVENTS_KEPT", "30")
@@ -407,8 +407,10 @@ def test_old_events_are_dropped(
     assert purge() == 6
 
 
-def test_one_sweep_drops_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes after it in a sweep need not wait for millions."""
+def test_one_purge_deletes_a_bounded_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of a sweep does not wait for millions of deletions."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
     monkeypatch.setattr(events, "MAX_PURGE_ROWS", 2)
     monkeypatch.setattr(writer, "MAX_PURGE_BATCHES", 2)

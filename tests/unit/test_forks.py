@@ -32,7 +32,7 @@ def in_a_child(done: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_child_has_a_hash_queue_of_its_own(
+def test_forked_child_has_an_empty_hash_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The places that the parent's threads took are free in it."""
@@ -52,7 +52,7 @@ def test_a_child_has_a_hash_queue_of_its_own(
         hash_queue.cache_clear()
 
 
-def test_a_child_asks_about_stolen_passwords(
+def test_forked_child_can_ask_about_breached_passwords(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However many questions its parent has open."""
@@ -72,7 +72,7 @@ def test_a_child_asks_about_stolen_passwords(
             breached_passwords._slots.release()
 
 
-def test_a_child_begins_sessions_in_memory() -> None:
+def test_forked_child_can_begin_sessions_in_memory() -> None:
     """Though a thread of its parent was about to, at the fork."""
     auth = SessionAuth()
     with held(lambda: SessionAuth._memory.lock):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everybody's sessions, in every store: by page, network and name."""
+"""Sessions of all users, in every store: by page, network and handle."""
 
 from tests.stores.conftest import Make
 from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
@@ -51,5 +51,5 @@ def test_session_is_found_by_handle_until_it_ends(mechanism: Make) -> None:
     assert (found.id, found.user_id) == (handles[1], "user0")
     assert store.end_handle(handles[1], EndReason.REVOKED_BY_ADMIN)
     assert store.named(handles[1]) is None
-    assert store.named("nobody's") is None
+    assert store.named("unknown") is None
     assert store.count() == 2

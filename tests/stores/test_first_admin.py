@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The first admin, on every database: by a code, once, while nobody is."""
+"""The first admin, on every database: made once, by a code, without users."""
 
 import re
 from collections.abc import Iterator
@@ -168,7 +168,7 @@ def test_user_added_during_hashing_prevents_the_admin(
     code = offered().code
 
     def late_user(*given: Any, **more: Any) -> User:
-        """Return the user, after somebody else was added."""
+        """Return the user, after another user was added."""
         User(email="bob@example.com").save()
         return new_user(*given, **more)
 

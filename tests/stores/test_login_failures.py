@@ -27,7 +27,7 @@ FREE, MANY = throttling.FREE_FAILURES, throttling.FREE_NETWORK_FAILURES
 
 @pytest.fixture(autouse=True)
 def fresh_throttle() -> Iterator[None]:
-    """Begin with a throttle that saw nothing yet, and from nowhere."""
+    """Begin with an empty throttle and without a client."""
     throttling.throttle.cache_clear()
     yield
     set_client(LOCAL_CLIENT)
@@ -50,7 +50,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     checked: list[str] = []
 
     def verify(stored: str | None, password: str) -> bool:
-        """Note the password and tell whether it is the right one."""
+        """Note the password; return True if it is the right one."""
         checked.append(password)
         return stored is not None and password == PASSWORD
 
@@ -65,7 +65,7 @@ def bob() -> User:
 
 
 def stored(email: str) -> User:
-    """Store a user with this email, and the password of all."""
+    """Store a user with this email and the password of all users."""
     user = User(email=email)
     user.password = PASSWORD
     user.save()
@@ -91,9 +91,9 @@ def fail(times: int, email: str = EMAIL, ip: str = HOME) -> None:
 
 
 def spray(times: int) -> None:
-    """Fail once on each of so many accounts that nobody has."""
+    """Fail once on each of so many unknown accounts."""
     for number in range(times):
-        fail(1, email=f"nobody{number}@hbtn.io")
+        fail(1, email=f"unknown{number}@hbtn.io")
 
 
 def waits(email: str = EMAIL, password: str = "wrong", ip: str = HOME) -> int:
@@ -142,7 +142,7 @@ def test_right_password_from_another_network_is_accepted(
     spray(MANY - FREE)
     fail(FREE + 1)
     assert attempt(password=PASSWORD, ip=ELSEWHERE) == bob
-    # It is the owner who forgives, not the attacker's network.
+    # The owner's login resets failures, not those of the attacker's network.
     assert counts() == [1] * 2 * (MANY - FREE) + [FREE + 1, MANY + 1]
     assert waits() == 1
 
@@ -335,7 +335,7 @@ def test_concurrent_successes_reset_failures_once(
 
 
 def _succeeds() -> bool:
-    """Tell whether the right password was let through."""
+    """Return True if the right password was accepted."""
     try:
         return attempt(password=PASSWORD) is not None
     except Throttled:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A login and what ends all sessions, at the same moment on PostgreSQL."""
+"""A login concurrent with a change that ends all sessions, on PostgreSQL."""
 
 import threading
 from collections.abc import Callable

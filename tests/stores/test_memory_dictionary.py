@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The dictionary of sessions in memory: what others may find and put there."""
+"""The dictionary of sessions in memory, which scripts may read and change."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
 
-#: What somebody may put there that is no session of any kind.
+#: Values that a script may put there and that are no sessions.
 GARBAGE: list[Any] = [
     None,
     89,
@@ -118,7 +118,7 @@ def test_changed_date_of_an_entry_counts_at_once(
 def test_entry_without_a_date_is_expired_under_a_limit(
     sixty: SessionExpAuth, set_clock: SetClock, entry: Any
 ) -> None:
-    """Nobody knows when it began, so it opens nothing and is dropped.
+    """Its creation is unknown, so it is invalid and is deleted.
 
     A bare user id belongs to a mechanism without dates, which may be in
     use beside this one: it goes when its time is over since it was seen.

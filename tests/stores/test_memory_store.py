@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is known beside the dictionary of sessions stays in step with it."""
+"""Records of the memory store stay consistent with its dictionary."""
 
 import threading
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a change of password does to sessions, on every database."""
+"""A password change and the sessions of the user, on every database."""
 
 import pytest
 
@@ -30,12 +30,12 @@ def test_password_change_ends_all_but_the_rotated_session(user: User) -> None:
     mine, other = (auth.create_session(user.id) for _ in range(2))
     assert mine is not None and other is not None
     UserSession(user_id=user.id).save()
-    stranger = auth.create_session("somebody else")
+    stranger = auth.create_session("another user")
     renewed = change_password(user, OLD, NEW, auth.store, mine, actor=LOCAL)
     assert renewed is not None
     assert auth.user_id_for_session_id(renewed) == user.id
     assert UserSession.count() == 2
-    assert auth.user_id_for_session_id(stranger) == "somebody else"
+    assert auth.user_id_for_session_id(stranger) == "another user"
     assert auth.store.reason(mine) is EndReason.ROTATED
     assert auth.store.reason(other) is EndReason.PASSWORD_CHANGED
 

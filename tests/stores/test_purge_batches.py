@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What nobody needs any more is deleted a batch at a time."""
+"""Purges delete expired rows a batch at a time."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -45,7 +45,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 
 def has_password(user: User, password: str) -> bool:
-    """Tell whether the stored user has this password."""
+    """Return True if the stored user has this password."""
     found = User.get(user.id)
     return found is not None and found.is_valid_password(password)
 
@@ -103,7 +103,7 @@ def test_wrong_code_or_email_is_refused_alike(bob: User) -> None:
     refused("")
     refused(code[:-1])
     refused(of_other)
-    for email in ("nobody@example.com", "", "a\0b", "\ud800", bob.id):
+    for email in ("unknown@example.com", "", "a\0b", "\ud800", bob.id):
         refused(code, email)
     assert has_password(bob, "correct horse")
     assert UserSession.count() == 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is remembered of live sessions never outlives what is stored."""
+"""The session cache: a cached session never outlives the stored one."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def guest(
     monkeypatch: pytest.MonkeyPatch,
     set_clock: SetClock,
 ) -> Guest:
-    """Return somebody whose session is remembered, by each journal."""
+    """Return a user with a cached session, in each journal mode."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: request.param)
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     monkeypatch.setenv("SESSION_DURATION", "100")
@@ -61,7 +61,7 @@ def guest(
 
 
 class Asked(SessionDBAuth):
-    """A mechanism of somebody's own, which counts how often it is asked."""
+    """A subclass that counts the calls of `current_user`."""
 
     times = 0
 
@@ -129,7 +129,7 @@ def _by_a_process(guest: Guest) -> None:
 
 
 def _by_a_shell(guest: Guest) -> None:
-    """Delete the row, as somebody with a database shell does."""
+    """Delete the row, as an operator does in a database shell."""
     _in_a_shell("DELETE FROM user_sessions")
 
 

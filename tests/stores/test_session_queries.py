@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sessions end together, whatever others do in the same moment."""
+"""Session queries: sessions of a user end together."""
 
 import threading
 
@@ -15,7 +15,7 @@ from vestibule.sessions.session import EndReason
 
 
 def _await_a_waiting_lock() -> None:
-    """Return when somebody waits for a row of PostgreSQL's sessions."""
+    """Return when a connection waits for a row of PostgreSQL's sessions."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -25,7 +25,7 @@ def _await_a_waiting_lock() -> None:
         with database().engine.connect() as connection:
             if connection.scalar(waiting):
                 return
-    raise AssertionError("nobody waited")
+    raise AssertionError("no connection waited for a lock")
 
 
 def test_logout_during_a_batch_leaves_no_session_behind(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many threads at the sessions of one mechanism."""
+"""Concurrent threads on the sessions of one mechanism."""
 
 import sys
 import threading

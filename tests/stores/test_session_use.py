@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How use keeps a session alive, what ends it, and what its owner is told."""
+"""Use of a session: idle timeout, touches, and the reason of its end."""
 
 import logging
 from datetime import datetime, timedelta

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What every session mechanism must do, wherever it keeps its sessions."""
+"""What every session mechanism must do, on every store."""
 
 import uuid
 from typing import Any
@@ -13,7 +13,7 @@ from vestibule.db.models.user_session import UserSession
 
 #: What may come in where an id is expected, and is none.
 NO_IDS: list[Any] = [None, 89, 8.9, b"abc", ["abc"], {"a": 1}, (), True]
-#: Text that nobody was given as a session id.
+#: Text that was never issued as a session id.
 UNKNOWN = ["", "doesntexist", str(uuid.uuid4()), "a\0b", "\ud800", "x" * 9999]
 
 

@@ -93,7 +93,7 @@ def test_sessions_are_listed_newest_first(
     assert [each.id for each in store.listed()] == [last, other, first]
     assert [each.id for each in store.listed("abcde")] == [last, first]
     assert [each.user_id for each in store.listed("fghij")] == ["fghij"]
-    assert list(store.listed("nobody")) == []
+    assert list(store.listed("unknown")) == []
 
 
 @pytest.mark.parametrize("moving", [0, 1])
@@ -122,7 +122,7 @@ def test_each_session_is_on_one_page(
     assert sorted(seen) == sorted(every)
     if moving:
         assert seen == every
-    assert store.page("nobody", 3) == ([], None)
+    assert store.page("unknown", 3) == ([], None)
     assert store.page("abcde", 20)[1] is None
     assert store.page("abcde", 10)[1] is None
 
@@ -248,7 +248,7 @@ def test_handle_ends_a_session_of_the_named_user(mechanism: Make) -> None:
     mine, others, third = (_begin(mechanism, who) for who in "ABA")
     end, handle = auth.store.end_handle, _handle(mechanism, mine)
     assert end(_handle(mechanism, others), EndReason.REVOKED, "A") is False
-    assert end(handle, EndReason.REVOKED, "nobody") is False
+    assert end(handle, EndReason.REVOKED, "unknown") is False
     assert end("unknown", EndReason.REVOKED, "A") is False
     assert end("unknown", EndReason.REVOKED_BY_ADMIN) is False
     assert end(mine, EndReason.REVOKED, "A") is False

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An older database is brought up to date with what it has."""
+"""An upgrade keeps the rows of an older database."""
 
 from datetime import datetime, timedelta, timezone
 

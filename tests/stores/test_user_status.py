@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Roles and disabled users on every database: an admin always stays."""
+"""Roles and disabled users on every database: one admin always remains."""
 
 from collections.abc import Callable
 from typing import Any

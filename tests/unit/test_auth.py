@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`Auth`: guarded paths, the header and the cookie of any request."""
+"""`Auth`: excluded paths, the header and the cookie of any request."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -132,7 +132,7 @@ def test_mechanism_works_in_another_flask_application(
 ) -> None:
     """A view of another application reads the cookie with it."""
     monkeypatch.setenv("SESSION_NAME", "_my_session_id")
-    app = Flask("somebody's")
+    app = Flask("another")
 
     @app.get("/")
     def view() -> str:

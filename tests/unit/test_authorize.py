@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The decision: may this request pass, as whom, and if not, why."""
+"""The decision: whether a request passes, as which user, or why not."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_subclass_decides() -> None:
     """It decides which paths need a user, and which user it is."""
 
     class Own(Auth):
-        """A mechanism that guards all, and knows everybody."""
+        """A mechanism that guards every path and accepts every request."""
 
         def require_auth(self, path: Any, excluded_paths: Any) -> bool:
             """Guard every path."""
@@ -78,8 +78,8 @@ def test_subclass_decides() -> None:
             return "x"
 
         def current_user(self, request: Any = None) -> Any:
-            """Know everybody by one name."""
-            return "somebody"
+            """Return the same user for every request."""
+            return "a user"
 
     visit = FakeRequest(EXCLUDED_PATHS[0])
-    assert decide(Own(), visit) == Decision(Outcome.PASSED, "somebody")
+    assert decide(Own(), visit) == Decision(Outcome.PASSED, "a user")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stolen passwords: a range service that answers, or does not."""
+"""Breached passwords: a range service that responds, or does not."""
 
 import logging
 import socket
@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
 
 
 def settle() -> None:
-    """Wait until nobody is asking any more."""
+    """Wait until no question is open any more."""
     for _ in range(1000):
         if (
             breached_passwords._slots._value
@@ -41,7 +41,7 @@ def settle() -> None:
         ):
             return
         time.sleep(0.01)
-    pytest.fail("somebody is asking still")
+    pytest.fail("a question is still open")
 
 
 def test_no_request_is_sent_by_default() -> None:
@@ -115,7 +115,7 @@ def test_invalid_response_lists_no_password(
 
 
 def _nobody() -> str:
-    """Return an address that nobody listens on."""
+    """Return an address on which no server listens."""
     return f"http://127.0.0.1:{free_port()}"
 
 

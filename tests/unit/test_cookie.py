@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The cookie: how it is found in a request, set, and cleared."""
+"""The session cookie: how it is read, set and cleared."""
 
 import string
 from types import SimpleNamespace

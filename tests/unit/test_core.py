@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ground that all stands on: the clock, the digest, the errors."""
+"""The core: the clock, the digest, the errors."""
 
 from datetime import datetime, timezone
 from hashlib import sha256

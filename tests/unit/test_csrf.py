@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether another site sends a request: the rule by itself."""
+"""CSRF: the rule that refuses cross-site requests."""
 
 import pytest
 from hypothesis import given

@@ -160,7 +160,7 @@ def test_file_of_another_user_is_refused(
     owner = file.stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     if owner == 0:
-        # It is root's, which everybody believes; let it be another's.
+        # A file of root is always trusted; let another user own it.
         os.chown(file, 4711, -1)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
         env_file.load()

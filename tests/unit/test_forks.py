@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a forked child inherits from threads that are not in it: nothing."""
+"""A forked child is not blocked by locks of threads of its parent."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ STOLEN = "violet umbrella"
 
 
 def in_a_child(done: Callable[[], bool]) -> bool:
-    """Tell whether a forked child finds `done` true, and soon."""
+    """Return True if `done` is true in a forked child, within 20 seconds."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            # A lock that nobody will release waits for ever.
+            # A lock whose owner is not in the child would block for ever.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(20)
             code = 0 if done() else 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The parts of the HTTP layer on their own: requests, answers, errors."""
+"""Parts of the HTTP layer: requests, responses, errors."""
 
 import logging
 from typing import Any

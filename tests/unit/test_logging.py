@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The log: one line for each event, and no forged ones."""
+"""The log: one line for each event, and no forged lines."""
 
 import logging
 from collections.abc import Iterator

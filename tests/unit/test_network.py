@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whose word counts about where a client is."""
+"""Trusted proxies and the address of the client."""
 
 from ipaddress import ip_address, ip_network
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Which passwords an account may have: the rules by themselves."""
+"""The password policy: which passwords an account may have."""
 
 import socket
 import time

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Passwords: one computation whatever is given, bounds, older hashes."""
+"""Password hashes: one computation a check, bounds, older hashes."""
 
 import logging
 import time

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The policy by itself: what it does not know of it forbids."""
+"""Permissions by role and policy: what is unknown is forbidden."""
 
 import itertools
 
@@ -42,11 +42,11 @@ def test_admin_may_do_everything(action: Action) -> None:
 def test_anonymous_actor_is_no_admin_and_no_owner(action: Action) -> None:
     """An actor without an id does not own an account without one."""
     for role in (None, "member", "admin"):
-        nobody = Actor(None, role)
-        assert is_allowed(nobody, action, None, Policy.OPEN) is (
+        anonymous = Actor(None, role)
+        assert is_allowed(anonymous, action, None, Policy.OPEN) is (
             action in OPEN
         )
-        assert not is_allowed(nobody, action, None, Policy.SELF)
+        assert not is_allowed(anonymous, action, None, Policy.SELF)
 
 
 @pytest.mark.parametrize("role", [None, "", "Admin", "owner", "admin "])

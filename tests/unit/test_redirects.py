@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where browsers may be sent after signing in, and where they may not."""
+"""Redirects: where browsers may be sent after signing in."""
 
 import re
 from urllib.parse import unquote, urljoin, urlsplit

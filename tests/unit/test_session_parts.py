@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The small parts of sessions: entries, ids, devices and origins."""
+"""Parts of sessions: entries, ids, devices and client addresses."""
 
 import uuid
 from contextvars import copy_context

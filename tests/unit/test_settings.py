@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Settings: what each takes, what each refuses, and when it is read."""
+"""Settings: which values each accepts, and when it is read."""
 
 import os
 from typing import Any

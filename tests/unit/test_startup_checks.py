@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Startup checks: what a start refuses, and what it warns of."""
+"""Startup checks: what prevents a start, and what is a warning."""
 
 import pytest
 

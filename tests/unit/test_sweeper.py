@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sweeper: it runs by itself, once per process, whatever happens."""
+"""The sweeper: one thread per process that survives failures."""
 
 import logging
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What threads share: made once, whoever comes first."""
+"""Objects that threads share are made once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

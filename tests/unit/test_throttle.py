@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When an attempt has to wait: the rules, without any database."""
+"""The throttle: how long an attempt must wait, without a database."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The index of SQLite's log: when it is read, and when it is not."""
+"""The WAL index of SQLite: when it is read, and when it is not."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the command line does to accounts and sessions is told of."""
+"""Events that the command line writes for accounts and sessions."""
 
 import os
 import pwd
@@ -22,10 +22,10 @@ BY = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 NEW = "violet umbrella"
 NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
 
-#: Each deed: the command and what is typed, and what it is told as: the
-#: kind, the session, why and of how many sessions.
-Told = tuple[str, str | None, str | None, int | None]
-DEEDS: list[tuple[str, str | None, Told]] = [
+#: Each action: the command, what is typed, and the event that it writes:
+#: kind, session, reason, number of sessions.
+Written = tuple[str, str | None, str | None, int | None]
+ACTIONS: list[tuple[str, str | None, Written]] = [
     ("users role bob admin", None, ("role_changed", None, "admin", None)),
     ("users disable bob", None, ("user_disabled", None, None, None)),
     ("users enable bob", None, ("user_enabled", None, None, None)),
@@ -55,14 +55,14 @@ def kept() -> list[Event]:
     return events.fetch_page(EventFilter(), 9).events
 
 
-@pytest.mark.parametrize(("command", "typed", "told"), DEEDS)
+@pytest.mark.parametrize(("command", "typed", "told"), ACTIONS)
 def test_each_action_writes_one_event(
     any_database: str,
     run: Run,
     bob: User,
     command: str,
     typed: str | None,
-    told: Told,
+    told: Written,
 ) -> None:
     """With the user, the operator, and no address."""
     done = run(*command.split(), typed=typed)
@@ -180,5 +180,5 @@ def test_operator_without_a_name_is_a_number(
     number = 4_000_000_000
     monkeypatch.setattr(os, "getuid", lambda: number)
     for name in ("USER", "LOGNAME"):
-        monkeypatch.setenv(name, "somebody else")
+        monkeypatch.setenv(name, "another user")
     assert current_actor().id == f"cli:{number}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`db backup`: whole copies, taken while others write, and nothing else."""
+"""`db backup`: complete copies during writes; no partial file."""
 
 import errno
 import os

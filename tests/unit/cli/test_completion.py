@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`completion`: what it prints makes a real shell complete the commands."""
+"""`completion`: a real shell completes the commands with its output."""
 
 import shutil
 import subprocess

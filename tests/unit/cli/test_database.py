@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`db upgrade` and `db check`: what is said of a database, and done to it."""
+"""`db upgrade` and `db check`: their output and their effect."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`demo`: it is full, lets people in, touches nothing and leaves nothing."""
+"""`demo`: it has data, lets people sign in, and leaves no files."""
 
 import ipaddress
 import re

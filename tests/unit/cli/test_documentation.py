@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page about the command line tells of all of it and nothing else."""
+"""The page about the command line documents each command and option."""
 
 import re
 from collections.abc import Iterator

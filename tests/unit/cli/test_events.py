@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`events`: what is listed and written is what the desk finds."""
+"""`events`: lists and exports have the events of the admin pages."""
 
 import csv
 import json

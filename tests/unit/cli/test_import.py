@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`db import-json`: who comes in, who stays out, and what is said of it."""
+"""`db import-json`: which rows are added or refused, and the output."""
 
 import json
 from datetime import datetime, timezone

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The old store's rows: what is taken from them, and what is refused."""
+"""Rows of a JSON import: which fields are kept, which rows are refused."""
 
 import json
 from datetime import datetime, timezone

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`main`: how the program ends, whatever its output is connected to."""
+"""`main`: exit codes with a closed, full or broken output."""
 
 import os
 import sys

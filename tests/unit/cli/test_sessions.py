@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`sessions`: what is listed and dropped is what the server decides."""
+"""`sessions`: lists and purges follow the rules of the server."""
 
 import tracemalloc
 from datetime import timedelta

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`users role`, `disable`, `enable` and `reset-code`: how accounts stand."""
+"""`users role`, `disable`, `enable` and `reset-code`."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The comparison: who is fastest, by how much, and how that is shown."""
+"""The comparison: the fastest peer, the ratio, and its lines."""
 
 from dataclasses import dataclass, field
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The peers: each can be started, logged into and told apart."""
+"""The peers: configuration, requirements and requests of each."""
 
 import re
 from urllib.parse import parse_qs

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is asked: logins are counted when they succeed, servers end."""
+"""Measured logins: only successful ones count, and servers end."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The check of answers: nothing is measured that tells no users apart."""
+"""The check of responses: a peer must tell users apart."""
 
 import pytest
 

@@ -53,7 +53,7 @@ def emails(sought: UserFilter, most: int = 2) -> list[str | None]:
     return [user.email for user in users]
 
 
-def test_what_is_typed_is_the_beginning_of_an_email_or_a_name() -> None:
+def test_search_text_matches_the_start_of_an_email_or_name() -> None:
     """Each user once, however often they meet it, and nothing is a sign
     for something else.
     """
@@ -81,8 +81,8 @@ def test_what_is_typed_is_the_beginning_of_an_email_or_a_name() -> None:
             assert set(found) == expected, typed
 
 
-def test_filters_and_their_order() -> None:
-    """The newest first, or who was disabled last; and all filters at once."""
+def test_filters_combine_and_set_the_order() -> None:
+    """The newest first, or the last disabled first; all filters combine."""
     users = settle()
     for number, user in enumerate(users):
         user.role = "admin" if number in (1, 3, 5) else "member"
@@ -113,8 +113,10 @@ def test_filters_and_their_order() -> None:
     ]
 
 
-def test_a_page_looks_at_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be empty then, and says where to go on."""
+def test_page_scans_a_bounded_number_of_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page may be empty then, and has a cursor to continue from."""
     settle()
     monkeypatch.setattr(user_search, "MAX_ROWS_SCANNED", 3)
     found = search_page(
@@ -125,8 +127,8 @@ def test_a_page_looks_at_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(emails(UserFilter("u", disabled=False), 1)) == 3
 
 
-def test_a_place_that_is_none_is_refused() -> None:
-    """By the field's name, and not by the database."""
+def test_invalid_cursor_is_refused() -> None:
+    """The error names the field; the database is not asked."""
     with pytest.raises(InvalidValue, match="after"):
         search_page(UserFilter(), 1, Cursor("x", "", "y"))
     assert (
@@ -153,7 +155,7 @@ def test_a_place_that_is_none_is_refused() -> None:
         ),
     ],
 )
-def test_an_index_leads_to_each_page(
+def test_each_page_uses_an_index(
     sought: UserFilter, indexes: list[str]
 ) -> None:
     """However many users there are, nothing is sorted."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is remembered of live sessions never outlives what is stored."""
+"""The session cache: a cached session never outlives the stored one."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def guest(
     monkeypatch: pytest.MonkeyPatch,
     set_clock: SetClock,
 ) -> Guest:
-    """Return somebody whose session is remembered, by each journal."""
+    """Return a user with a cached session, in each journal mode."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: request.param)
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     monkeypatch.setenv("SESSION_DURATION", "100")
@@ -61,7 +61,7 @@ def guest(
 
 
 class Asked(SessionDBAuth):
-    """A mechanism of somebody's own, which counts how often it is asked."""
+    """A subclass that counts the calls of `current_user`."""
 
     times = 0
 
@@ -85,10 +85,10 @@ def _count_look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_a_known_session_needs_no_look_up(
+def test_cached_session_needs_no_look_up(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nothing is written the same session is found at once."""
+    """While nothing is written the same session is found without a query."""
     seen = _count_look_ups(monkeypatch)
     for _ in range(3):
         assert decide(guest.auth, guest.visit).principal == guest.user
@@ -129,7 +129,7 @@ def _by_a_process(guest: Guest) -> None:
 
 
 def _by_a_shell(guest: Guest) -> None:
-    """Delete the row, as somebody with a database shell does."""
+    """Delete the row, as an operator does in a database shell."""
     _in_a_shell("DELETE FROM user_sessions")
 
 
@@ -173,16 +173,16 @@ def _by_disabling(guest: Guest) -> None:
         _by_disabling,
     ],
 )
-def test_an_end_counts_at_the_next_request(
+def test_ended_session_is_refused_at_the_next_request(
     guest: Guest, end: Callable[[Guest], None]
 ) -> None:
-    """Whoever ends it, wherever, and however it is ended."""
+    """Every way of ending it counts, in this process or another."""
     end(guest)
     assert guest.outcome() is Outcome.REFUSED
 
 
-def test_an_end_counts_for_every_thread(guest: Guest) -> None:
-    """Also one that has not looked at the database since."""
+def test_ended_session_is_refused_in_every_thread(guest: Guest) -> None:
+    """Also in one that has not read the database since."""
     ready, ended = threading.Event(), threading.Event()
     outcomes = []
 
@@ -202,25 +202,25 @@ def test_an_end_counts_for_every_thread(guest: Guest) -> None:
     assert outcomes == [Outcome.PASSED, Outcome.REFUSED]
 
 
-def test_the_last_moment_is_not_passed(
+def test_cached_session_is_not_valid_past_its_limit(
     guest: Guest, set_clock: SetClock
 ) -> None:
-    """What was remembered before a limit says nothing after it."""
+    """What was cached before a limit does not count after it."""
     set_clock.advance(100)
     assert guest.outcome() is Outcome.PASSED
     set_clock.advance(1e-6)
     assert guest.outcome() is Outcome.REFUSED
 
 
-def test_a_clock_set_back_is_not_believed(
+def test_clock_set_back_makes_the_cache_look_again(
     guest: Guest, set_clock: SetClock
 ) -> None:
-    """A session that is not of this time is judged anew."""
+    """A cached session from the future is looked up again."""
     set_clock.advance(-3600)
     assert guest.outcome() is Outcome.REFUSED
 
 
-def test_other_limits_are_asked_anew(guest: Guest) -> None:
+def test_changed_limit_makes_the_cache_look_again(guest: Guest) -> None:
     """A duration that a script sets counts at once."""
     guest.auth.session_duration = 1
     assert guest.outcome() is Outcome.PASSED
@@ -228,17 +228,17 @@ def test_other_limits_are_asked_anew(guest: Guest) -> None:
     assert known.limits is guest.auth.limits()
 
 
-def test_uses_are_noted_all_the_same(
+def test_use_of_a_cached_session_is_noted(
     guest: Guest, set_clock: SetClock
 ) -> None:
-    """A session that is remembered does not look idle."""
+    """A cached session does not look idle."""
     set_clock.advance(61)
     assert guest.outcome() is Outcome.PASSED
     (session,) = UserSession.all()
     assert session.last_seen_at == set_clock.moment
 
 
-def test_changes_of_a_principal_stay_its_own(guest: Guest) -> None:
+def test_unsaved_change_of_a_user_stays_in_its_request(guest: Guest) -> None:
     """What a view does to its user is not seen by the next request."""
     for _ in range(2):
         principal = decide(guest.auth, guest.visit).principal
@@ -246,17 +246,17 @@ def test_changes_of_a_principal_stay_its_own(guest: Guest) -> None:
         principal.first_name = "Changed"
 
 
-def test_a_saved_change_is_seen(guest: Guest) -> None:
+def test_saved_change_is_seen_by_the_next_request(guest: Guest) -> None:
     """The next request has the user as it is stored now."""
     guest.user.first_name = "Ada"
     guest.user.save()
     assert decide(guest.auth, guest.visit).principal.first_name == "Ada"
 
 
-def test_what_is_kept_is_bounded(
+def test_number_of_cached_sessions_is_bounded(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond a number of sessions it begins anew."""
+    """Beyond that number the cache is emptied."""
     monkeypatch.setattr(session_cache, "MAX_CACHED_SESSIONS", 2)
     for _ in range(5):
         session_id = guest.auth.create_session(guest.user.id)
@@ -264,8 +264,8 @@ def test_what_is_kept_is_bounded(
         assert len(session_cache._known) <= 2
 
 
-def test_other_mechanisms_are_asked_each_time(guest: Guest) -> None:
-    """Nobody knows here what a subclass looks at."""
+def test_subclass_is_not_cached(guest: Guest) -> None:
+    """The cache cannot know what a subclass looks at."""
     own = Asked()
     for _ in range(3):
         assert decide(own, guest.visit).principal == guest.user
@@ -281,16 +281,16 @@ def test_other_mechanisms_are_asked_each_time(guest: Guest) -> None:
         "session_cookie",
     ],
 )
-def test_a_method_put_in_place_is_asked(
+def test_replaced_method_is_called(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, place: str, method: str
 ) -> None:
-    """Whoever replaces one, of the object or of the class, is heard."""
+    """A method replaced on the object or on the class is called."""
     target = guest.auth if place == "instance" else SessionDBAuth
     monkeypatch.setattr(target, method, lambda *_: None)
     assert guest.outcome() is not Outcome.PASSED
 
 
-def test_another_database_begins_anew(
+def test_cache_is_empty_for_another_database(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     """What was known of one file says nothing about the next."""
@@ -300,10 +300,10 @@ def test_another_database_begins_anew(
 
 
 @pytest.mark.usefixtures("on_postgresql")
-def test_a_database_that_does_not_tell_is_asked(
+def test_postgresql_sessions_are_not_cached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """PostgreSQL has no such number: each request looks its session up."""
+    """PostgreSQL has no commit number: each request looks its session up."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     session_cache._known.clear()
     assert database().change_token() is None
@@ -317,7 +317,7 @@ def test_a_database_that_does_not_tell_is_asked(
     assert decide(auth, visit).outcome is Outcome.REFUSED
 
 
-def test_each_commit_has_its_number(guest: Guest) -> None:
+def test_each_commit_changes_the_number(guest: Guest) -> None:
     """Reading leaves it as it is, and writing never does."""
     seen = [database().change_token()]
     UserSession.all()
@@ -331,7 +331,7 @@ def test_each_commit_has_its_number(guest: Guest) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_memory_is_not_asked_here(
+def test_memory_sessions_are_not_cached(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mechanism in memory has nothing to look up."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Which passwords an account may have: the rules by themselves."""
+"""The password policy: which passwords an account may have."""
 
 import socket
 import time
@@ -33,7 +33,7 @@ def refusal(password: Any, email: Any = None, **more: Any) -> str:
     return ""
 
 
-def test_the_most_common_ones_are_refused() -> None:
+def test_common_passwords_are_refused() -> None:
     """The first three thousand that are long enough, in any case."""
     fitting = [word for word in COMMON if len(word) >= 8][:3000]
     assert len(fitting) == 3000
@@ -44,7 +44,9 @@ def test_the_most_common_ones_are_refused() -> None:
             ), word
 
 
-def test_made_long_they_stay_common(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_common_passwords_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where 15 are asked for: repeated, and joined to each other."""
     monkeypatch.setenv("PASSWORD_MIN_LENGTH", "15")
     words = [word for word in COMMON if len(word) >= 3][:3000]
@@ -59,7 +61,9 @@ def test_made_long_they_stay_common(monkeypatch: pytest.MonkeyPatch) -> None:
                 ), password
 
 
-def test_too_short_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_short_is_reported_before_common(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A common one that is too short is just too short."""
     assert refusal("1234567") == "password must have at least 8 characters"
     monkeypatch.setenv("PASSWORD_MIN_LENGTH", "15")
@@ -85,7 +89,7 @@ def test_too_short_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
         "x" * 3 + "q9f" * 2 + "another 1 of these" * 200,
     ],
 )
-def test_good_ones_are_taken(
+def test_good_passwords_are_accepted(
     monkeypatch: pytest.MonkeyPatch, least: str, password: str
 ) -> None:
     """Of any characters, as given, however long."""
@@ -93,7 +97,7 @@ def test_good_ones_are_taken(
     assert refusal(password, EMAIL) == ""
 
 
-def test_no_kind_of_character_is_asked_for() -> None:
+def test_no_composition_rule_applies() -> None:
     """ASVS 6.2.5: no rule of composition; blanks are characters, too.
 
     Repeating one or two of the others is refused.
@@ -110,7 +114,7 @@ def test_no_kind_of_character_is_asked_for() -> None:
         assert refusal(password) == "password is common words put together"
 
 
-def test_length_counts_code_points() -> None:
+def test_length_is_in_code_points() -> None:
     """Neither bytes nor what is seen as one sign."""
     seven = "\U0001f600\U0001f40e\U0001f50b\U0001f4ce\u2602x\u4e00"
     assert refusal(seven) == "password must have at least 8 characters"
@@ -118,7 +122,7 @@ def test_length_counts_code_points() -> None:
 
 
 @pytest.mark.parametrize("password", [None, 12345678, ["x" * 9], b"x" * 9])
-def test_what_is_no_text_is_refused(password: Any) -> None:
+def test_value_that_is_no_text_is_refused(password: Any) -> None:
     """Not turned into text."""
     assert refusal(password, field="new_password") == (
         "new_password must be a string"
@@ -162,7 +166,7 @@ def test_words_of_the_organization_are_refused(
     assert refusal("a zwiebelkuchen for globex") == ""
 
 
-def test_the_machine_is_a_word_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name and each part of it."""
     monkeypatch.setattr(socket, "gethostname", lambda: "zebedee.example.net")
     assert refusal("Zebedee-2026") != ""
@@ -170,7 +174,7 @@ def test_the_machine_is_a_word_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "zebedee" in context_of(None)
 
 
-def test_no_email_is_no_word() -> None:
+def test_user_without_an_email_has_no_words() -> None:
     """A user without an address has no words."""
     assert refusal("gwendoline.1", None) == ""
     assert refusal("gwendoline.1", 7) == ""
@@ -185,7 +189,7 @@ def test_no_email_is_no_word() -> None:
         ("always", False, True),
     ],
 )
-def test_whom_the_list_is_for(
+def test_blocklist_applies_to_changes_and_by_setting(
     monkeypatch: pytest.MonkeyPatch,
     blocklist: str,
     changing: bool,
@@ -197,14 +201,14 @@ def test_whom_the_list_is_for(
 
 
 @given(st.text(min_size=8, max_size=60), st.text(max_size=40))
-def test_any_text_has_an_answer(password: str, email: str) -> None:
+def test_any_text_is_accepted_or_refused(password: str, email: str) -> None:
     """Whatever it is made of, it is taken or refused by name."""
     said = refusal(password, email)
     assert said == "" or said.startswith("password is ")
 
 
-def test_a_stolen_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told so; what is common anyway is not even asked about."""
+def test_breached_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is not asked about common passwords."""
     with RangeService("violet umbrella") as service:
         monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)
         assert refusal("violet umbrella") == (
@@ -216,7 +220,7 @@ def test_a_stolen_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(service.asked) == 1
 
 
-def test_a_proof_counts_for_its_window() -> None:
+def test_reauthentication_counts_for_its_window() -> None:
     """Up to its end; where there was none, never."""
     now = datetime(2026, 3, 29, tzinfo=timezone.utc)
     window = timedelta(seconds=300)
@@ -229,8 +233,8 @@ def test_a_proof_counts_for_its_window() -> None:
 
 
 @pytest.mark.parametrize("start", ["passwort", "1", "9x"])
-def test_a_long_one_keeps_nobody_waiting(start: str) -> None:
-    """A body's worth of it is judged at once: no common word is as long."""
+def test_very_long_password_is_checked_fast(start: str) -> None:
+    """No common word is as long as a full request body."""
     password = (start * 900_000)[:900_000] + "!"
     before = time.process_time()
     check_unguessable(password)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether another site sends a request: the rule by itself."""
+"""CSRF: the rule that refuses cross-site requests."""
 
 import pytest
 from hypothesis import given
@@ -56,14 +56,14 @@ EVIL = "https://evil.example"
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "X"])
-def test_the_table(
+def test_each_combination_of_headers(
     method: str,
     site: str | None,
     origin: str | None,
     host: str | None,
     refused: bool,
 ) -> None:
-    """Each combination, for all that may change something."""
+    """For all methods that may change something."""
     headers = Headers()
     for name, value in (
         ("Sec-Fetch-Site", site),
@@ -90,10 +90,10 @@ def test_the_table(
     ],
 )
 @pytest.mark.parametrize("site", [None, "same-site"])
-def test_the_scheme_counts_where_it_is_known(
+def test_scheme_counts_under_tls(
     site: str | None, origin: str, host: str, by_tls: bool, refused: bool
 ) -> None:
-    """What came by TLS was sent by a page that came by TLS."""
+    """A request over TLS comes from a page over TLS."""
     headers = Headers({"Origin": origin, "Host": host})
     if site is not None:
         headers["Sec-Fetch-Site"] = site
@@ -101,14 +101,16 @@ def test_the_scheme_counts_where_it_is_known(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text()), st.text())
-def test_any_text_has_an_answer(headers: dict[str, str], method: str) -> None:
+def test_no_header_value_raises_an_error(
+    headers: dict[str, str], method: str
+) -> None:
     """Whatever a header holds is no error."""
     assert is_cross_site(method, headers) in (True, False)
 
 
 @given(st.text(alphabet="htps:/.[]@#?%0123456789ab", max_size=30))
-def test_what_looks_like_an_origin_has_an_answer(text: str) -> None:
-    """Half addresses, too."""
+def test_incomplete_origins_raise_no_error(text: str) -> None:
+    """Incomplete addresses, too."""
     for headers in (
         {"Origin": text, "Host": "a"},
         {"Origin": "http://a", "Host": text},

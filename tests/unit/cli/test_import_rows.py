@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The old store's rows: what is taken from them, and what is refused."""
+"""Rows of a JSON import: which fields are kept, which rows are refused."""
 
 import json
 from datetime import datetime, timezone
@@ -28,7 +28,7 @@ def user_from(key: str = "one", **changed: Any) -> User:
     return user_from_row(key, JSONPairs((ROW | changed).items()))
 
 
-def test_a_row_is_a_user() -> None:
+def test_row_becomes_a_user() -> None:
     """All fields are taken over; the dates are in UTC."""
     user = user_from()
     assert (user.id, user.email) == ("one", "Bob@Example.com")
@@ -43,14 +43,14 @@ def test_a_row_is_a_user() -> None:
     assert not user.is_valid_password("toto1235")
 
 
-def test_the_digits_of_the_hash_may_be_capital() -> None:
-    """A store that wrote capital digits is the same store."""
+def test_capital_hash_digits_are_accepted() -> None:
+    """A store with capital digits holds the same hashes."""
     capital = ROW["_password"].upper()  # type: ignore[union-attr]
     user = user_from(_password=capital)
     assert user.is_valid_password("toto1234")
 
 
-def test_a_user_may_have_little() -> None:
+def test_optional_fields_may_be_missing() -> None:
     """Email, names and password may be missing, and so may the id."""
     bare = {name: ROW[name] for name in ("created_at", "updated_at")}
     user = user_from_row("two", JSONPairs(bare.items()))
@@ -79,8 +79,10 @@ def test_a_user_may_have_little() -> None:
         ({"last_name": "\ud800"}, "last_name contains a character"),
     ],
 )
-def test_a_bad_field_is_named(changed: dict[str, Any], why: str) -> None:
-    """The field is named, and what may be a secret is not repeated."""
+def test_bad_field_is_named_without_its_value(
+    changed: dict[str, Any], why: str
+) -> None:
+    """The error does not repeat what may be a secret."""
     with pytest.raises(InvalidValue, match=why) as caught:
         user_from(**changed)
     assert "toto" not in str(caught.value)
@@ -95,20 +97,20 @@ def test_a_bad_field_is_named(changed: dict[str, Any], why: str) -> None:
         ("one", JSONPairs([*ROW.items(), ("id", "one")]), "has a field twice"),
     ],
 )
-def test_a_bad_row_is_refused(key: str, row: Any, why: str) -> None:
+def test_bad_row_is_refused(key: str, row: Any, why: str) -> None:
     """An invalid or ambiguous row is no user."""
     with pytest.raises(InvalidValue, match=why):
         user_from_row(key, row)
 
 
-def test_a_key_that_no_database_keeps() -> None:
+def test_id_that_no_database_can_store_is_refused() -> None:
     """An id is checked as the other texts are."""
     with pytest.raises(InvalidValue, match="id contains a character"):
         user_from("a\0b", id="a\0b")
 
 
-def test_rows_keep_their_order_and_their_double_keys() -> None:
-    """What JSON would drop silently is there to be judged."""
+def test_rows_keep_order_and_duplicate_keys() -> None:
+    """What JSON would drop silently can be checked."""
     rows = read_rows(b'{"b": {"x": 1, "x": 2}, "a": 1, "b": null}')
     assert rows == [("b", [("x", 1), ("x", 2)]), ("a", 1), ("b", None)]
 
@@ -126,12 +128,12 @@ def test_rows_keep_their_order_and_their_double_keys() -> None:
         (b"null", "must be a JSON object"),
     ],
 )
-def test_what_is_no_store(content: bytes, why: str) -> None:
+def test_file_that_is_no_object_is_refused(content: bytes, why: str) -> None:
     """A file that is not a JSON object is refused as a whole."""
     with pytest.raises(InvalidValue, match=why):
         read_rows(content)
 
 
-def test_a_byte_order_mark_is_no_obstacle() -> None:
+def test_byte_order_mark_is_accepted() -> None:
     """Editors of some systems begin a file with one."""
     assert read_rows(json.dumps({}).encode("utf-8-sig")) == []

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What nobody needs any more is deleted a batch at a time."""
+"""Purges delete expired rows a batch at a time."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -62,12 +62,12 @@ def _deleted(statements: list[Statement]) -> list[int]:
 @pytest.mark.parametrize(
     ("table", "purge", "row"), PURGES, ids=[each[0].name for each in PURGES]
 )
-def test_a_purge_is_many_transactions(
+def test_purge_uses_one_transaction_per_batch(
     table: Table,
     purge: Callable[[], object],
     row: Callable[[int], dict[str, object]],
 ) -> None:
-    """None of them takes more than a batch, and nothing old is left."""
+    """No transaction deletes more than a batch, and nothing old is left."""
     with database().transaction() as connection:
         connection.execute(insert(table), [row(i) for i in range(MANY)])
     with recorded() as statements:

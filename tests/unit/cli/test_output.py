@@ -38,7 +38,9 @@ def screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:
     return shown
 
 
-def test_a_wide_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_terminal_gets_one_line_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where there is room a row is a line, and stays one."""
     shown = screen(monkeypatch, 100)
     output.show_table(COLUMNS, [ROW])
@@ -46,7 +48,7 @@ def test_a_wide_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.split("  ") == list(ROW)
 
 
-def test_a_long_list_is_shown_by_pages(
+def test_long_list_repeats_its_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The names of the columns come again, and no row is left out."""
@@ -59,10 +61,10 @@ def test_a_long_list_is_shown_by_pages(
 
 
 @pytest.mark.parametrize("wanted", ["1", ""])
-def test_no_color_is_heeded(
+def test_no_color_turns_colours_off(
     monkeypatch: pytest.MonkeyPatch, wanted: str, run: Run
 ) -> None:
-    """`NO_COLOR` takes the colours off, if it says anything."""
+    """`NO_COLOR` takes the colours off, unless it is empty."""
     from vestibule.cli.setup import doctor
 
     shown = screen(monkeypatch, 100)
@@ -76,14 +78,16 @@ def test_no_color_is_heeded(
 @pytest.mark.parametrize(
     "command", ["users", "sessions", "identity", "events"]
 )
-def test_a_list_of_nothing(run: Run, command: str) -> None:
+def test_empty_list_is_an_empty_json_array(run: Run, command: str) -> None:
     """An empty list is an array too."""
     User.count()
     assert json.loads(run(command, "list", "--json").stdout) == []
 
 
-def test_users_as_json(any_database: str, run: Run) -> None:
-    """What the API shows of users is there, and what admins see."""
+def test_users_json_has_the_fields_of_the_api(
+    any_database: str, run: Run
+) -> None:
+    """The fields that admins see are there too."""
     user = User(email="ζωή\x9b@example.com", first_name="Zoë")
     user.save()
     done = run("users", "list", "--json")
@@ -93,7 +97,9 @@ def test_users_as_json(any_database: str, run: Run) -> None:
     assert done.stdout.isascii()
 
 
-def test_sessions_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_json_has_user_expiry_and_device(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each says whose it is, until when, and on which device."""
     monkeypatch.setenv("SESSION_DURATION", "60")
     User(id="1", email="bob@example.com").save()
@@ -125,7 +131,7 @@ def test_sessions_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in done.output
 
 
-def test_check_results_as_json(run: Run) -> None:
+def test_doctor_json_has_the_results_of_checks(run: Run) -> None:
     """`doctor --json` prints the checks' results; the exit code stays."""
     done = run("doctor", "--json")
     assert done.exit_code == 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page about the command line tells of all of it and nothing else."""
+"""The page about the command line documents each command and option."""
 
 import re
 from collections.abc import Iterator
@@ -47,14 +47,14 @@ def sections() -> dict[str, str]:
     }
 
 
-def test_each_command_has_its_section() -> None:
+def test_each_command_has_a_section() -> None:
     """No command is without a section, no section without a command."""
     assert sorted(sections()) == sorted(
         usage(name, command) for name, command in commands(program)
     )
 
 
-def test_each_option_is_in_its_section() -> None:
+def test_each_section_lists_its_options() -> None:
     """A section lists the options that its command takes, and no other."""
     told = sections()
     for name, command in commands(program):
@@ -73,7 +73,7 @@ def test_each_option_is_in_its_section() -> None:
         assert listed == taken, name
 
 
-def test_each_example_is_a_command() -> None:
+def test_each_example_is_an_existing_command() -> None:
     """What the page tells to type names commands that there are."""
     page = (ROOT / "docs/cli.md").read_text()
     known = {name for name, _ in commands(program)}
@@ -86,7 +86,7 @@ def test_each_example_is_a_command() -> None:
         assert one in known or f"{one} {two}" in known, line
 
 
-def test_everything_has_a_help() -> None:
+def test_everything_has_a_help_text() -> None:
     """Commands, groups and options say what they are for."""
     for name, command in commands(program):
         assert command.help, name
@@ -95,8 +95,8 @@ def test_everything_has_a_help() -> None:
                 assert parameter.help, (name, parameter.name)
 
 
-def test_summaries_are_those_of_the_commands() -> None:
-    """What the help of the whole says of a command, the command says too."""
+def test_summaries_equal_the_help_of_the_commands() -> None:
+    """The overview and the command itself say the same."""
     context = click.Context(program)
     assert isinstance(program, Program)
     for name, lazy in program.lazy_commands.items():
@@ -105,7 +105,7 @@ def test_summaries_are_those_of_the_commands() -> None:
         assert command.get_short_help_str(200) == lazy.summary
 
 
-def test_each_exit_code_is_told() -> None:
+def test_each_exit_code_is_documented() -> None:
     """The table has each code that a command can end with, and no other."""
     page = (ROOT / "docs/cli.md").read_text()
     told = set(map(int, re.findall(r"^\| (\d+) \|", page, re.MULTILINE)))

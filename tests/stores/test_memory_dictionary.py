@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The dictionary of sessions in memory: what others may find and put there."""
+"""The dictionary of sessions in memory, which scripts may read and change."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
 
-#: What somebody may put there that is no session of any kind.
+#: Values that a script may put there and that are no sessions.
 GARBAGE: list[Any] = [
     None,
     89,
@@ -52,7 +52,7 @@ def sixty(
     return SessionExpAuth()
 
 
-def test_it_is_a_dict_that_the_class_has() -> None:
+def test_dictionary_belongs_to_the_class() -> None:
     """All mechanisms share the one real dictionary of the class."""
     assert type(SessionAuth.user_id_by_session_id) is dict
     assert SessionAuth.user_id_by_session_id == {}
@@ -61,17 +61,17 @@ def test_it_is_a_dict_that_the_class_has() -> None:
         assert kind.user_id_by_session_id is SessionAuth.user_id_by_session_id
 
 
-def test_plain_sessions_are_user_ids() -> None:
+def test_plain_session_is_stored_as_a_user_id() -> None:
     """Under `SessionAuth` the value of a session id is the user id."""
     auth = SessionAuth()
     first, second = auth.create_session("abcde"), auth.create_session("f")
     assert auth.user_id_by_session_id == {first: "abcde", second: "f"}
 
 
-def test_dated_sessions_are_dictionaries(
+def test_dated_session_is_stored_as_a_dictionary(
     sixty: SessionExpAuth, set_clock: SetClock
 ) -> None:
-    """Under `SessionExpAuth` the value says whose, and since when in UTC."""
+    """Under `SessionExpAuth` the value has the user and a date in UTC."""
     session_id = sixty.create_session("abcde")
     assert session_id is not None
     entry = sixty.user_id_by_session_id[session_id]
@@ -79,7 +79,7 @@ def test_dated_sessions_are_dictionaries(
     assert entry["created_at"].tzinfo is timezone.utc
 
 
-def test_entries_may_be_put_there_by_hand() -> None:
+def test_entry_put_in_by_a_script_is_a_session() -> None:
     """A plain user id or a session dictionary opens a plain session."""
     auth = SessionAuth()
     auth.user_id_by_session_id["by hand"] = "abcde"
@@ -88,10 +88,10 @@ def test_entries_may_be_put_there_by_hand() -> None:
     assert auth.user_id_for_session_id("dated") == "fghij"
 
 
-def test_the_date_of_an_entry_may_be_changed(
+def test_changed_date_of_an_entry_counts_at_once(
     sixty: SessionExpAuth, set_clock: SetClock
 ) -> None:
-    """The dictionary is what counts: there is no copy beside it."""
+    """The dictionary is what counts: there is no copy of it."""
     session_id = sixty.create_session("abcde")
     assert session_id is not None
     entry = sixty.user_id_by_session_id[session_id]
@@ -115,10 +115,10 @@ def test_the_date_of_an_entry_may_be_changed(
     ],
     ids=repr,
 )
-def test_an_entry_without_a_date_is_dead_where_there_is_a_limit(
+def test_entry_without_a_date_is_expired_under_a_limit(
     sixty: SessionExpAuth, set_clock: SetClock, entry: Any
 ) -> None:
-    """Nobody knows when it began, so it opens nothing and is dropped.
+    """Its creation is unknown, so it is invalid and is deleted.
 
     A bare user id belongs to a mechanism without dates, which may be in
     use beside this one: it goes when its time is over since it was seen.
@@ -136,7 +136,7 @@ def test_an_entry_without_a_date_is_dead_where_there_is_a_limit(
 
 @pytest.mark.parametrize("entry", GARBAGE)
 @pytest.mark.parametrize("duration", [0, 60])
-def test_garbage_opens_nothing_and_is_dropped(
+def test_invalid_entry_is_no_session_and_is_dropped(
     sixty: SessionExpAuth, entry: Any, duration: int
 ) -> None:
     """What cannot be read is no session, with a limit and without."""
@@ -149,10 +149,10 @@ def test_garbage_opens_nothing_and_is_dropped(
     assert sixty.user_id_by_session_id == {}
 
 
-def test_a_date_without_a_zone_is_local_time(
+def test_date_without_a_zone_is_local_time(
     sixty: SessionExpAuth, set_clock: SetClock, local_zone: str
 ) -> None:
-    """A `datetime.now()` that somebody put there means what it says."""
+    """A `datetime.now()` that a script put there means local time."""
     began = set_clock.moment.astimezone().replace(tzinfo=None)
     sixty.user_id_by_session_id["by hand"] = {
         "user_id": "abcde",
@@ -175,10 +175,10 @@ def test_a_date_without_a_zone_is_local_time(
     ],
     ids=str,
 )
-def test_a_date_beyond_the_calendar_is_no_date(
+def test_date_that_utc_cannot_express_ends_the_session(
     sixty: SessionExpAuth, created_at: datetime
 ) -> None:
-    """A moment that UTC has no name for ends the session, not the call."""
+    """A moment that UTC cannot express ends the session, not the call."""
     sixty.user_id_by_session_id["by hand"] = {
         "user_id": "abcde",
         "created_at": created_at,
@@ -187,12 +187,12 @@ def test_a_date_beyond_the_calendar_is_no_date(
     assert sixty.purge_expired() == 1
 
 
-def test_new_sessions_purge_when_it_is_due(
+def test_new_session_purges_expired_ones_once_per_interval(
     sixty: SessionExpAuth,
     set_clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Once per interval a new session sees to it that the dead are gone."""
+    """Once per interval a new session deletes the expired ones."""
     monkeypatch.setenv("SESSION_PURGE_INTERVAL", "100")
     for _ in range(5):
         sixty.create_session("abcde")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where browsers may be sent after signing in, and where they may not."""
+"""Redirects: where browsers may be sent after signing in."""
 
 import re
 from urllib.parse import unquote, urljoin, urlsplit
@@ -140,19 +140,19 @@ BAD = [
 
 
 @pytest.mark.parametrize("address", GOOD)
-def test_good(address: str) -> None:
+def test_good_addresses_are_accepted_unchanged(address: str) -> None:
     """What leads here or to an allowed host is taken as it is."""
     assert safe_redirect(address, HOSTS) == address
 
 
 @pytest.mark.parametrize("address", [*BAD, None])
-def test_bad(address: str | None) -> None:
+def test_bad_addresses_are_refused(address: str | None) -> None:
     """What leads elsewhere, or would have to be repaired, is refused."""
     assert safe_redirect(address, HOSTS) is None
 
 
 @pytest.mark.parametrize("address", GOOD)
-def test_no_host_is_allowed_unasked(address: str) -> None:
+def test_without_a_list_only_paths_are_accepted(address: str) -> None:
     """Without a list only the paths of this host are left."""
     kept = address if address.startswith("/") else None
     assert safe_redirect(address) == kept
@@ -223,8 +223,8 @@ PIECES = st.lists(
 @example("https://app.example@evil.example/")
 @example("/\t/evil.example")
 @example("/\\evil.example")
-def test_what_is_taken_leads_to_a_good_host(address: str) -> None:
-    """A browser that repairs what it can goes nowhere else by it."""
+def test_accepted_address_leads_to_an_allowed_host(address: str) -> None:
+    """A browser that repairs addresses goes to no other host."""
     if safe_redirect(address, HOSTS) is None:
         return
     reached = urlsplit(read_by_browser(address))
@@ -237,9 +237,7 @@ def test_what_is_taken_leads_to_a_good_host(address: str) -> None:
     st.sampled_from([OWN, "app.example", "evil.example", "", "a@b"]),
     PIECES.map("/".__add__) | PIECES,
 )
-def test_the_way_back_is_safe_or_there_is_none(
-    scheme: str, host: str, path: str
-) -> None:
+def test_return_url_is_safe_or_none(scheme: str, host: str, path: str) -> None:
     """Whatever a proxy is asked for, it is safe as it will be read."""
     for login_url in ("/sign-in", f"https://{OWN}/sign-in?lang=de"):
         address = sign_in_url(login_url, (scheme, host, path), HOSTS)
@@ -300,7 +298,7 @@ def test_the_way_back_is_safe_or_there_is_none(
         ("/in", ("https", "app.example", None), "/in"),
     ],
 )
-def test_sign_in_address(
+def test_sign_in_url_has_only_a_safe_return_url(
     login_url: str,
     forwarded: tuple[str | None, str | None, str | None],
     address: str,

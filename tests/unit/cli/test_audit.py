@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the command line does to accounts and sessions is told of."""
+"""Events that the command line writes for accounts and sessions."""
 
 import os
 import pwd
@@ -22,10 +22,10 @@ BY = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 NEW = "violet umbrella"
 NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
 
-#: Each deed: the command and what is typed, and what it is told as: the
-#: kind, the session, why and of how many sessions.
-Told = tuple[str, str | None, str | None, int | None]
-DEEDS: list[tuple[str, str | None, Told]] = [
+#: Each action: the command, what is typed, and the event that it writes:
+#: kind, session, reason, number of sessions.
+Written = tuple[str, str | None, str | None, int | None]
+ACTIONS: list[tuple[str, str | None, Written]] = [
     ("users role bob admin", None, ("role_changed", None, "admin", None)),
     ("users disable bob", None, ("user_disabled", None, None, None)),
     ("users enable bob", None, ("user_enabled", None, None, None)),
@@ -55,16 +55,16 @@ def kept() -> list[Event]:
     return events.fetch_page(EventFilter(), 9).events
 
 
-@pytest.mark.parametrize(("command", "typed", "told"), DEEDS)
-def test_each_deed_is_told_once(
+@pytest.mark.parametrize(("command", "typed", "told"), ACTIONS)
+def test_each_action_writes_one_event(
     any_database: str,
     run: Run,
     bob: User,
     command: str,
     typed: str | None,
-    told: Told,
+    told: Written,
 ) -> None:
-    """Of whom, by whom, and from no address."""
+    """With the user, the operator, and no address."""
     done = run(*command.split(), typed=typed)
     assert (done.exit_code, "{" in done.output) == (0, False)
     (one,) = kept()
@@ -73,7 +73,7 @@ def test_each_deed_is_told_once(
     assert (one.ip, one.network, one.user_agent) == (None, None, None)
 
 
-def test_who_is_added_is_counted(any_database: str, run: Run) -> None:
+def test_added_user_is_counted(any_database: str, run: Run) -> None:
     """In an event, and among the new users of this hour."""
     assert run("users", "add", "amy@example.com", typed=NEW).exit_code == 0
     (one,), (amy,) = kept(), User.all()
@@ -94,26 +94,26 @@ def test_who_is_added_is_counted(any_database: str, run: Run) -> None:
         ("sessions purge", None),
     ],
 )
-def test_what_is_not_done_is_not_told(
+def test_refused_command_writes_no_event(
     run: Run, bob: User, command: str, typed: str | None
 ) -> None:
-    """A refusal leaves nothing, and neither does a question."""
+    """Neither does a question that is answered with no."""
     bob.role = "admin"
     bob.save_changes()
     run(*command.split(), typed=typed)
     assert kept() == []
 
 
-def test_each_session_is_told_of(run: Run, bob: User) -> None:
-    """Of several that end at once; one that is not there is none."""
+def test_each_ended_session_writes_one_event(run: Run, bob: User) -> None:
+    """Also if several end at once; an unknown handle writes none."""
     run("sessions", "end", "one", "three", "two")
     assert [one.handle for one in kept()] == ["two", "one"]
 
 
-def test_nothing_is_kept_where_nothing_is_to_be(
+def test_no_event_is_stored_if_events_kept_is_zero(
     run: Run, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EVENTS_KEPT is that of the server."""
+    """The command line reads the server's EVENTS_KEPT."""
     monkeypatch.setenv("EVENTS_KEPT", "0")
     assert run("users", "disable", "bob").exit_code == 0
     assert kept() == []
@@ -126,7 +126,7 @@ def test_nothing_is_kept_where_nothing_is_to_be(
         ("setting", "EVENTS_KEPT"),
     ],
 )
-def test_a_deed_stands_without_its_event(
+def test_action_succeeds_if_its_event_cannot_be_stored(
     run: Run,
     bob: User,
     monkeypatch: pytest.MonkeyPatch,
@@ -134,7 +134,7 @@ def test_a_deed_stands_without_its_event(
     broken: str,
     why: str,
 ) -> None:
-    """What cannot be stored is said, and the command goes well."""
+    """A warning says so, and the exit code is 0."""
     if broken == "table":
         with database().transaction() as connection:
             connection.exec_driver_sql("DROP TABLE events")
@@ -153,8 +153,10 @@ def test_a_deed_stands_without_its_event(
     assert found.disabled_at is not None
 
 
-def test_a_program_tells_before_it_ends(bob: User, tmp_path: Path) -> None:
-    """No thread is waited for, and no JSON is shown at a terminal."""
+def test_process_stores_its_event_before_it_exits(
+    bob: User, tmp_path: Path
+) -> None:
+    """It waits for no thread, and shows no JSON at a terminal."""
     done = vestibule(tmp_path, "users", "disable", "bob")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "disabled bob@example.com (bob)\n"
@@ -162,7 +164,7 @@ def test_a_program_tells_before_it_ends(bob: User, tmp_path: Path) -> None:
     assert (one.kind, one.by_id) == ("user_disabled", BY)
 
 
-def test_the_list_says_by_whom(run: Run, bob: User) -> None:
+def test_list_has_a_column_for_the_operator(run: Run, bob: User) -> None:
     """It is a column of its own."""
     run("users", "disable", "bob")
     events.insert_events([Event(NOON, "login", "bob")])
@@ -171,10 +173,12 @@ def test_the_list_says_by_whom(run: Run, bob: User) -> None:
     assert [line.split("\t")[3] for line in lines[1:]] == [BY, "-"]
 
 
-def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number is all there may be; the environment is not believed."""
+def test_operator_without_a_name_is_a_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Environment variables are not trusted for the name."""
     number = 4_000_000_000
     monkeypatch.setattr(os, "getuid", lambda: number)
     for name in ("USER", "LOGNAME"):
-        monkeypatch.setenv(name, "somebody else")
+        monkeypatch.setenv(name, "another user")
     assert current_actor().id == f"cli:{number}"

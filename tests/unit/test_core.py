@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ground that all stands on: the clock, the digest, the errors."""
+"""The core: the clock, the digest, the errors."""
 
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -26,7 +26,7 @@ def test_monotonic_only_grows() -> None:
     assert readings == sorted(readings)
 
 
-def test_a_digest_is_sha256() -> None:
+def test_digest_is_sha256() -> None:
     """Known answers, as any tool for SHA-256 gives them."""
     assert digest_of("") == (
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -47,7 +47,7 @@ def test_any_text_has_a_digest(secret: str) -> None:
     assert digest == sha256(encoded).hexdigest()
 
 
-def test_a_lone_surrogate_has_a_digest() -> None:
+def test_lone_surrogate_has_a_digest() -> None:
     """A look-up for such text finds nothing instead of failing."""
     assert digest_of("\ud800") != digest_of("\udfff") != digest_of("?")
 
@@ -76,7 +76,7 @@ def test_a_lone_surrogate_has_a_digest() -> None:
     ],
     ids=lambda given: type(given).__name__,
 )
-def test_each_error_has_a_status_and_a_text_for_clients(
+def test_each_error_has_a_status_and_a_client_message(
     error: errors.VestibuleError, status: int, public: str | None, text: str
 ) -> None:
     """The tree has one root, and its leaves say what a client may read."""
@@ -87,7 +87,7 @@ def test_each_error_has_a_status_and_a_text_for_clients(
 
 
 def test_errors_carry_data() -> None:
-    """Whoever catches one need not read its text."""
+    """Code that catches one need not read its text."""
     assert errors.ConfigurationError("A", "why").name == "A"
     assert errors.InvalidValue("email", "why", code="x").field == "email"
     assert isinstance(errors.InvalidValue("a", "b", code="x"), ValueError)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sessions end together, whatever others do in the same moment."""
+"""Session queries: sessions of a user end together."""
 
 import threading
 
@@ -15,7 +15,7 @@ from vestibule.sessions.session import EndReason
 
 
 def _await_a_waiting_lock() -> None:
-    """Return when somebody waits for a row of PostgreSQL's sessions."""
+    """Return when a connection waits for a row of PostgreSQL's sessions."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -25,10 +25,10 @@ def _await_a_waiting_lock() -> None:
         with database().engine.connect() as connection:
             if connection.scalar(waiting):
                 return
-    raise AssertionError("nobody waited")
+    raise AssertionError("no connection waited for a lock")
 
 
-def test_a_logout_meanwhile_saves_no_other_session(
+def test_logout_during_a_batch_leaves_no_session_behind(
     on_postgresql: str,
 ) -> None:
     """One session of a full batch ends by itself; still all are gone."""
@@ -48,8 +48,8 @@ def test_a_logout_meanwhile_saves_no_other_session(
     assert UserSession.count() == 0
 
 
-def test_a_handle_that_cannot_be_stored_is_nobodys(
+def test_handle_with_nul_matches_no_session(
     any_database: str,
 ) -> None:
-    """PostgreSQL has no NUL: a handle with one is no failure."""
+    """PostgreSQL has no NUL: a handle with one is not found."""
     assert not DatabaseStore().end_handle("\0", EndReason.REVOKED, "bob")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`users role`, `disable`, `enable` and `reset-code`: how accounts stand."""
+"""`users role`, `disable`, `enable` and `reset-code`."""
 
 import pytest
 
@@ -29,7 +29,9 @@ def again(user: User) -> User:
 
 
 @pytest.mark.parametrize("by", ["id", "email"])
-def test_role(any_database: str, run: Run, bob: User, by: str) -> None:
+def test_role_changes_both_ways(
+    any_database: str, run: Run, bob: User, by: str
+) -> None:
     """The account becomes an admin's, and a member's again."""
     User(email="root@example.com", id="root").save()
     assert run("users", "role", "root", "admin").exit_code == 0
@@ -40,15 +42,17 @@ def test_role(any_database: str, run: Run, bob: User, by: str) -> None:
     assert UserSession.count() == 1
 
 
-def test_there_are_two_roles(run: Run, bob: User) -> None:
-    """Another word is refused, and both are told."""
+def test_unknown_role_is_refused(run: Run, bob: User) -> None:
+    """The error names both roles."""
     done = run("users", "role", bob.id, "owner")
     assert done.exit_code == 2
     assert "'owner' is not one of 'member', 'admin'" in done.stderr
 
 
-def test_disable_and_enable(any_database: str, run: Run, bob: User) -> None:
-    """Sessions end with the one; the other leaves them ended."""
+def test_disable_ends_sessions_and_enable_keeps_them_ended(
+    any_database: str, run: Run, bob: User
+) -> None:
+    """Sessions end when the user is disabled."""
     done = run("users", "disable", "bob@example.com")
     assert done.stdout == f"disabled bob@example.com ({bob.id})\n"
     assert again(bob).disabled_at is not None
@@ -64,10 +68,10 @@ def test_disable_and_enable(any_database: str, run: Run, bob: User) -> None:
 @pytest.mark.parametrize(
     "command", [("role", "member"), ("disable",), ("remove", "--yes")]
 )
-def test_the_last_admin_stays(
+def test_last_admin_is_refused(
     any_database: str, run: Run, bob: User, command: tuple[str, ...]
 ) -> None:
-    """Nothing is done to the only admin, and one line says why."""
+    """The only admin is not changed, and one line says why."""
     run("users", "role", bob.id, "admin")
     done = run("users", command[0], bob.id, *command[1:])
     assert (done.exit_code, done.stdout) == (1, "")
@@ -78,10 +82,10 @@ def test_the_last_admin_stays(
     assert UserSession.count() == 1
 
 
-def test_reset_code(any_database: str, run: Run, bob: User) -> None:
-    """The code alone is on standard output, and it works; the one before
-    does not.
-    """
+def test_reset_code_is_printed_alone_and_works(
+    any_database: str, run: Run, bob: User
+) -> None:
+    """A newer code replaces the one before."""
     before = run("users", "reset-code", bob.id).stdout.strip()
     done = run("users", "reset-code", "bob@example.com")
     code = done.stdout.removesuffix("\n")
@@ -107,8 +111,8 @@ def test_reset_code(any_database: str, run: Run, bob: User) -> None:
         ("reset-code", "x"),
     ],
 )
-def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
-    """Who is not there is named, in one line."""
+def test_unknown_user_is_named(run: Run, command: tuple[str, ...]) -> None:
+    """The error names the argument in one line."""
     User.count()
     done = run("users", *command)
     assert (done.exit_code, done.stdout) == (1, "")

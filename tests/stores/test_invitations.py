@@ -24,8 +24,8 @@ def _rename(column: str, name: str) -> None:
         )
 
 
-def test_who_got_no_code_is_no_user() -> None:
-    """A failure in the middle leaves nothing, and nobody in the way."""
+def test_failed_invitation_leaves_no_user() -> None:
+    """A failure in the middle stores nothing and keeps the email free."""
     _rename("created_at", "made_at")
     with pytest.raises(DatabaseUnavailable, match="created_at"):
         invite(EMAIL, "Bob", "Dylan")
@@ -41,7 +41,7 @@ def test_who_got_no_code_is_no_user() -> None:
     assert stored.is_valid_password("violet umbrella")
 
 
-def test_an_email_that_is_taken_is_invited_once() -> None:
+def test_taken_email_is_not_invited_again() -> None:
     """The second invitation is refused; the code of the first works."""
     invited = invite(EMAIL)
     with pytest.raises(DuplicateEmail):

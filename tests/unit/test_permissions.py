@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The policy by itself: what it does not know of it forbids."""
+"""Permissions by role and policy: what is unknown is forbidden."""
 
 import itertools
 
@@ -20,7 +20,9 @@ OWN = {Action.SHOW_USER, Action.NAME_USER, Action.DELETE_USER}
 
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("target", ["me", "other", None])
-def test_members(action: Action, target: str | None) -> None:
+def test_member_may_do_what_the_policy_allows(
+    action: Action, target: str | None
+) -> None:
     """Under `open` all that the contract has; under `self` one's own."""
     member = Actor("me", "member")
     assert is_allowed(member, action, target, Policy.OPEN) is (action in OPEN)
@@ -30,25 +32,25 @@ def test_members(action: Action, target: str | None) -> None:
 
 
 @pytest.mark.parametrize("action", Action)
-def test_admins(action: Action) -> None:
-    """All of it, under both policies."""
+def test_admin_may_do_everything(action: Action) -> None:
+    """Under both policies."""
     for policy, target in itertools.product(Policy, ("me", "other", None)):
         assert is_allowed(Actor("me", "admin"), action, target, policy)
 
 
 @pytest.mark.parametrize("action", Action)
-def test_nobody(action: Action) -> None:
-    """Who has no id is no admin, and owns no account that has none."""
+def test_anonymous_actor_is_no_admin_and_no_owner(action: Action) -> None:
+    """An actor without an id does not own an account without one."""
     for role in (None, "member", "admin"):
-        nobody = Actor(None, role)
-        assert is_allowed(nobody, action, None, Policy.OPEN) is (
+        anonymous = Actor(None, role)
+        assert is_allowed(anonymous, action, None, Policy.OPEN) is (
             action in OPEN
         )
-        assert not is_allowed(nobody, action, None, Policy.SELF)
+        assert not is_allowed(anonymous, action, None, Policy.SELF)
 
 
 @pytest.mark.parametrize("role", [None, "", "Admin", "owner", "admin "])
-def test_an_unknown_role_allows_nothing(role: str | None) -> None:
+def test_unknown_role_counts_as_member(role: str | None) -> None:
     """It is treated as a member's, not as an admin's."""
     actor = Actor("me", role)
     assert not is_allowed(actor, Action.SET_ROLE, "me", Policy.OPEN)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The decision: may this request pass, as whom, and if not, why."""
+"""The decision: whether a request passes, as which user, or why not."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ def cookie_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSION_NAME", "_my_session_id")
 
 
-def test_without_a_mechanism_all_is_open() -> None:
-    """Nobody is asked, and nobody is known."""
+def test_without_a_mechanism_every_request_passes() -> None:
+    """The request is anonymous."""
     assert decide(None, FakeRequest()) == Decision(Outcome.OPEN, None)
 
 
@@ -35,7 +35,7 @@ def test_excluded_paths_are_open(path: str) -> None:
         )
 
 
-def test_a_credential_is_missing_or_opens_nothing() -> None:
+def test_missing_and_invalid_credentials_differ() -> None:
     """A header or a cookie is a credential, even an empty one."""
     auth = SessionAuth()
     assert decide(auth, FakeRequest()) == Decision(Outcome.MISSING)
@@ -49,7 +49,7 @@ def test_a_credential_is_missing_or_opens_nothing() -> None:
         assert decide(Auth(), visit) == Decision(Outcome.REFUSED)
 
 
-def test_who_is_known_passes() -> None:
+def test_authenticated_request_passes() -> None:
     """The principal is the user that the mechanism knows."""
     user = User()
     user.save()
@@ -63,11 +63,11 @@ def test_who_is_known_passes() -> None:
     auth.destroy_session(visit)
 
 
-def test_the_mechanism_is_asked() -> None:
-    """A subclass decides for itself what is guarded, and who is known."""
+def test_subclass_decides() -> None:
+    """It decides which paths need a user, and which user it is."""
 
     class Own(Auth):
-        """A mechanism that guards all, and knows everybody."""
+        """A mechanism that guards every path and accepts every request."""
 
         def require_auth(self, path: Any, excluded_paths: Any) -> bool:
             """Guard every path."""
@@ -78,8 +78,8 @@ def test_the_mechanism_is_asked() -> None:
             return "x"
 
         def current_user(self, request: Any = None) -> Any:
-            """Know everybody by one name."""
-            return "somebody"
+            """Return the same user for every request."""
+            return "a user"
 
     visit = FakeRequest(EXCLUDED_PATHS[0])
-    assert decide(Own(), visit) == Decision(Outcome.PASSED, "somebody")
+    assert decide(Own(), visit) == Decision(Outcome.PASSED, "a user")

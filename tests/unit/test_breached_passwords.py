@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stolen passwords: a range service that answers, or does not."""
+"""Breached passwords: a range service that responds, or does not."""
 
 import logging
 import socket
@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
 
 
 def settle() -> None:
-    """Wait until nobody is asking any more."""
+    """Wait until no question is open any more."""
     for _ in range(1000):
         if (
             breached_passwords._slots._value
@@ -41,20 +41,20 @@ def settle() -> None:
         ):
             return
         time.sleep(0.01)
-    pytest.fail("somebody is asking still")
+    pytest.fail("a question is still open")
 
 
-def test_without_a_service_nobody_is_asked() -> None:
-    """That is the default."""
+def test_no_request_is_sent_by_default() -> None:
+    """Without the setting there is no service."""
     before = threading.active_count()
     assert not is_breached("password")
     assert threading.active_count() == before
 
 
-def test_a_listed_one_is_known(
+def test_listed_password_is_found_by_a_hash_prefix(
     monkeypatch: pytest.MonkeyPatch, patient: None
 ) -> None:
-    """The service learns five digits of a hash and nothing else."""
+    """The service gets five digits of a hash and nothing else."""
     with RangeService(STOLEN) as service:
         assert asked(monkeypatch, service.url, STOLEN)
         assert asked(monkeypatch, service.url + "/", STOLEN)
@@ -63,16 +63,16 @@ def test_a_listed_one_is_known(
     settle()
 
 
-def test_padding_is_no_listing(
+def test_padding_does_not_count_as_listed(
     monkeypatch: pytest.MonkeyPatch, patient: None
 ) -> None:
-    """What is listed with a count of 0 hides the size of the answer."""
+    """An entry with a count of 0 only hides the size of the response."""
     with RangeService(STOLEN, count=0) as service:
         assert not asked(monkeypatch, service.url, STOLEN)
     settle()
 
 
-def test_small_digits_count_too(
+def test_lower_case_digits_are_accepted(
     monkeypatch: pytest.MonkeyPatch, patient: None
 ) -> None:
     """Some services write the hash in small letters."""
@@ -82,7 +82,7 @@ def test_small_digits_count_too(
     settle()
 
 
-def test_half_a_surrogate_can_be_asked_about(
+def test_lone_surrogate_is_no_error(
     monkeypatch: pytest.MonkeyPatch, patient: None
 ) -> None:
     """What has no UTF-8 is no error here."""
@@ -104,10 +104,10 @@ def test_half_a_surrogate_can_be_asked_about(
         (302, b""),
     ],
 )
-def test_garbage_lists_nobody(
+def test_invalid_response_lists_no_password(
     monkeypatch: pytest.MonkeyPatch, patient: None, status: int, body: bytes
 ) -> None:
-    """No answer of the service is an error of ours."""
+    """No response of the service raises an error."""
     with RangeService(STOLEN) as service:
         service.status, service.body = status, body
         assert not asked(monkeypatch, service.url, STOLEN)
@@ -115,7 +115,7 @@ def test_garbage_lists_nobody(
 
 
 def _nobody() -> str:
-    """Return an address that nobody listens on."""
+    """Return an address on which no server listens."""
     return f"http://127.0.0.1:{free_port()}"
 
 
@@ -129,13 +129,13 @@ def _nobody() -> str:
         lambda: "http://x.invalid/range",
     ],
 )
-def test_a_service_that_is_away_is_logged(
+def test_unreachable_service_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     patient: None,
     caplog: pytest.LogCaptureFixture,
     address: Callable[[], str],
 ) -> None:
-    """And nobody is kept from a password by it."""
+    """The password is accepted."""
     with caplog.at_level(logging.WARNING):
         assert not asked(monkeypatch, address(), STOLEN)
         settle()
@@ -143,12 +143,12 @@ def test_a_service_that_is_away_is_logged(
     assert STOLEN not in caplog.text
 
 
-def test_what_is_no_http_is_no_error(
+def test_response_that_is_no_http_is_no_error(
     monkeypatch: pytest.MonkeyPatch,
     patient: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A service that speaks another language is one that is away."""
+    """The service counts as unreachable."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def babble() -> None:
@@ -169,10 +169,10 @@ def test_what_is_no_http_is_no_error(
     assert "service failed" in caplog.text
 
 
-def test_a_slow_service_is_not_waited_for(
+def test_slow_service_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A person waits less than a second; later answers count nothing."""
+    """A user waits less than a second; later responses do not count."""
     with RangeService(STOLEN) as service:
         service.may_answer.clear()
         began = time.monotonic()
@@ -184,12 +184,12 @@ def test_a_slow_service_is_not_waited_for(
     assert "breached-password service" in caplog.text
 
 
-def test_threads_that_the_system_refuses(
+def test_refused_thread_accepts_the_password(
     monkeypatch: pytest.MonkeyPatch,
     patient: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nobody is kept from a password, and it asks as often after it."""
+    """As many questions can be open afterwards as before."""
     with RangeService(STOLEN) as service:
         for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS):
             FailingThreadStart(monkeypatch)
@@ -200,10 +200,10 @@ def test_threads_that_the_system_refuses(
     settle()
 
 
-def test_only_some_ask_at_once(
+def test_number_of_open_questions_is_bounded(
     monkeypatch: pytest.MonkeyPatch, patient: None
 ) -> None:
-    """With eight questions open the ninth is not asked at all."""
+    """While eight are open, the ninth is not sent."""
     with RangeService(STOLEN) as service:
         service.may_answer.clear()
         monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Roles and disabled users on every database: an admin always stays."""
+"""Roles and disabled users on every database: one admin always remains."""
 
 from collections.abc import Callable
 from typing import Any
@@ -73,8 +73,8 @@ def take_away(request: pytest.FixtureRequest) -> Callable[[User], None]:
     return TAKING_AWAY[request.param]
 
 
-def test_the_role_is_kept(any_database: str) -> None:
-    """A new user is a member; `to_json` does not tell."""
+def test_role_is_stored(any_database: str) -> None:
+    """A new user is a member; `to_json` does not have the role."""
     user = User()
     user.save()
     assert again(user).role == "member"
@@ -91,8 +91,8 @@ def test_the_role_is_kept(any_database: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["", "Admin", "owner", None, 1, ["admin"]])
-def test_no_other_role_is_stored(any_database: str, role: Any) -> None:
-    """Whoever sets it: by the accounts' rule, or on the model itself."""
+def test_unknown_role_is_refused(any_database: str, role: Any) -> None:
+    """By the service and by the model itself."""
     user = stored("member")
     with pytest.raises(InvalidValue, match="role must be one of member, a"):
         set_role(user, role)
@@ -103,7 +103,7 @@ def test_no_other_role_is_stored(any_database: str, role: Any) -> None:
     assert again(user).role == "member"
 
 
-def test_the_last_admin_stays(
+def test_last_admin_cannot_be_removed(
     any_database: str, take_away: Callable[[User], None]
 ) -> None:
     """One of two may go; then the other one may not."""
@@ -118,10 +118,10 @@ def test_the_last_admin_stays(
     assert UserSession.count() == 1
 
 
-def test_a_disabled_admin_is_not_counted(
+def test_disabled_admin_does_not_count_as_admin(
     any_database: str, take_away: Callable[[User], None]
 ) -> None:
-    """Who may not come in manages nobody, and may go at any time."""
+    """A disabled admin can manage no users, and may be removed at any time."""
     one, two = stored(), stored()
     disable(one)
     with pytest.raises(LastAdmin):
@@ -129,15 +129,15 @@ def test_a_disabled_admin_is_not_counted(
     take_away(one)
 
 
-def test_where_there_is_no_admin_nobody_is_kept(
+def test_members_can_be_removed_without_an_admin(
     any_database: str, take_away: Callable[[User], None]
 ) -> None:
-    """Members come and go."""
+    """Without an admin any member can be disabled or removed."""
     take_away(stored("member"))
 
 
 @pytest.mark.parametrize("count", [2, 6])
-def test_admins_who_take_each_other_away_leave_one(
+def test_concurrent_removals_leave_one_admin(
     any_database: str, take_away: Callable[[User], None], count: int
 ) -> None:
     """However many begin at once, exactly one is refused."""
@@ -160,8 +160,8 @@ def test_admins_who_take_each_other_away_leave_one(
     assert len(left) == 1
 
 
-def test_disabling_ends_the_sessions(any_database: str) -> None:
-    """All of the user's, with the reason; those of others stay."""
+def test_disabling_ends_all_sessions_of_the_user(any_database: str) -> None:
+    """They keep the reason; those of others stay."""
     user, other = stored("member"), stored("member")
     for number in range(3):
         UserSession(user_id=user.id, session_id=f"s{number}").save()
@@ -197,7 +197,7 @@ def test_change_of_a_user_is_one_write_transaction(
     assert (store.find(secret) is None) is (change != "demote")
 
 
-def test_disabled_since(
+def test_first_disabling_sets_the_date(
     any_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first moment counts until the user is enabled."""
@@ -213,7 +213,7 @@ def test_disabled_since(
     assert UserSession.count() == 0
 
 
-def test_a_script_may_set_it_on_the_model(any_database: str) -> None:
+def test_script_can_disable_on_the_model(any_database: str) -> None:
     """A moment where there was none is a change like any other."""
     user = stored("member")
     for since in (clock.now(), None, clock.now()):
@@ -225,7 +225,7 @@ def test_a_script_may_set_it_on_the_model(any_database: str) -> None:
     assert again(user).disabled_at == user.disabled_at
 
 
-def test_who_was_removed_stays_removed(any_database: str) -> None:
+def test_removed_user_stays_removed(any_database: str) -> None:
     """No change brings a user back."""
     user = stored("member")
     user.remove()
@@ -238,8 +238,8 @@ def test_who_was_removed_stays_removed(any_database: str) -> None:
     assert User.count() == 0
 
 
-def test_removing_leaves_reasons_and_no_code(any_database: str) -> None:
-    """Sessions tell why they ended, and the reset code goes too."""
+def test_removal_keeps_reasons_and_deletes_the_code(any_database: str) -> None:
+    """Sessions keep why they ended, and the reset code is deleted."""
     gone, stays = stored("member"), stored("member")
     for user in (gone, stays):
         UserSession(user_id=user.id, session_id=user.id).save()

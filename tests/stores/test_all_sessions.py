@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everybody's sessions, in every store: by page, network and name."""
+"""Sessions of all users, in every store: by page, network and handle."""
 
 from tests.stores.conftest import Make
 from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
@@ -20,8 +20,8 @@ def _begun(make: Make, number: int) -> list[str]:
     return handles
 
 
-def test_everybodys_sessions_are_leafed_through(mechanism: Make) -> None:
-    """Of all users, or of one network, or of both; each once."""
+def test_sessions_of_all_users_are_paged_and_filtered(mechanism: Make) -> None:
+    """Of all users, of one network, or of both; each session once."""
     handles, store = _begun(mechanism, 8), mechanism().store
     for network, user_id, expected in (
         (None, None, handles),
@@ -42,8 +42,8 @@ def test_everybodys_sessions_are_leafed_through(mechanism: Make) -> None:
     assert len(some) == 4
 
 
-def test_a_session_is_named_and_counted(mechanism: Make) -> None:
-    """By its public handle, until it ends."""
+def test_session_is_found_by_handle_until_it_ends(mechanism: Make) -> None:
+    """It is also counted until then."""
     handles, store = _begun(mechanism, 3), mechanism().store
     assert store.count() == 3
     found = store.named(handles[1])
@@ -51,5 +51,5 @@ def test_a_session_is_named_and_counted(mechanism: Make) -> None:
     assert (found.id, found.user_id) == (handles[1], "user0")
     assert store.end_handle(handles[1], EndReason.REVOKED_BY_ADMIN)
     assert store.named(handles[1]) is None
-    assert store.named("nobody's") is None
+    assert store.named("unknown") is None
     assert store.count() == 2

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The log: one line for each event, and no forged ones."""
+"""The log: one line for each event, and no forged lines."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def root_logger() -> Iterator[logging.Logger]:
     logging.getLogger("alembic").setLevel(alembic)
 
 
-def test_an_event_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_event_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Moment in UTC, level, name and message, on standard error."""
     logs.configure_logging()
     logging.getLogger("a.b").warning("it is %s", "so")
@@ -37,7 +37,7 @@ def test_an_event_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert (when[10], when[19], when[-1]) == ("T", ".", "Z")
 
 
-def test_what_comes_from_outside_begins_no_line(
+def test_client_text_cannot_start_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Ends of lines and control characters are made visible."""
@@ -51,7 +51,7 @@ def test_what_comes_from_outside_begins_no_line(
     assert error.count("\n") == 1
 
 
-def test_a_traceback_follows_its_line(
+def test_traceback_follows_its_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Only a defect has more than one line."""
@@ -66,7 +66,7 @@ def test_a_traceback_follows_its_line(
     assert lines[-1] == "KeyError: 'x'"
 
 
-def test_the_level(
+def test_log_level_bounds_what_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`LOG_LEVEL` says from where on; configuring twice adds nothing."""
@@ -83,7 +83,7 @@ def test_the_level(
         logs.configure_logging()
 
 
-def test_migrations_do_not_think_aloud(
+def test_alembic_info_is_not_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Alembic's own events are not shown, its warnings are."""
@@ -93,7 +93,7 @@ def test_migrations_do_not_think_aloud(
     assert capsys.readouterr().err.count("alembic") == 1
 
 
-def test_a_security_line_is_sorted_json_in_ascii(
+def test_security_line_is_sorted_ascii_json(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Programs read these lines, so their bytes do not change."""

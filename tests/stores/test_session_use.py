@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How use keeps a session alive, what ends it, and what its owner is told."""
+"""Use of a session: idle timeout, touches, and the reason of its end."""
 
 import logging
 from datetime import datetime, timedelta
@@ -35,10 +35,10 @@ def _last_seen(auth: SessionAuth, session_id: str | None) -> datetime | None:
     return session.last_seen_at
 
 
-def test_a_session_in_use_is_not_idle(
+def test_use_restarts_the_idle_timeout(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each use begins the idle timeout anew; without one it ends."""
+    """Without a use the session ends."""
     monkeypatch.setenv("SESSION_IDLE_TIMEOUT", "60")
     auth = mechanism()
     session_id = auth.create_session("abcde")
@@ -52,7 +52,7 @@ def test_a_session_in_use_is_not_idle(
     assert auth.purge_expired() == 1
 
 
-def test_use_does_not_lengthen_the_longest_age(
+def test_use_does_not_extend_the_maximum_age(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under every mechanism a session in use ends at its absolute limit."""
@@ -68,10 +68,10 @@ def test_use_does_not_lengthen_the_longest_age(
     assert auth.why_refused(with_session(session_id)) is EndReason.EXPIRED
 
 
-def test_plain_sessions_know_no_duration(
+def test_plain_session_ignores_the_duration(
     set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`SessionAuth` obeys idle timeout and longest age, nothing else."""
+    """`SessionAuth` obeys idle timeout and maximum age, nothing else."""
     monkeypatch.setenv("SESSION_DURATION", "60")
     auth = SessionAuth()
     session_id = auth.create_session("abcde")
@@ -91,7 +91,7 @@ def test_plain_sessions_know_no_duration(
         (10 * YEAR, EndReason.EXPIRED),
     ],
 )
-def test_a_stepped_clock_opens_nothing(
+def test_stepped_clock_refuses_the_session(
     expiring: Make, set_clock: SetClock, step: int, why: EndReason
 ) -> None:
     """Back or forward, a session is refused, and new ones can begin."""
@@ -109,10 +109,10 @@ def test_a_stepped_clock_opens_nothing(
     assert auth.current_user(visit) is None
 
 
-def test_a_clock_set_back_within_a_session_ends_it_in_time(
+def test_last_use_in_the_future_does_not_extend_the_age(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A last use in the future does not keep it beyond its age."""
+    """A last use in the future does not keep a session beyond its age."""
     monkeypatch.setenv("SESSION_IDLE_TIMEOUT", "600")
     monkeypatch.setenv("SESSION_MAX_AGE", str(2 * HOUR))
     auth = mechanism()
@@ -126,10 +126,10 @@ def test_a_clock_set_back_within_a_session_ends_it_in_time(
     assert auth.user_id_for_session_id(session_id) is None
 
 
-def test_a_use_is_noted_once_per_interval(
+def test_use_is_noted_once_per_interval(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Uses in between are reads alone."""
+    """Uses in between are only reads."""
     monkeypatch.setenv("SESSION_TOUCH_INTERVAL", "20")
     auth = mechanism()
     session_id = auth.create_session("abcde")
@@ -143,10 +143,10 @@ def test_a_use_is_noted_once_per_interval(
     assert noted == [0, 0, 0, 20, 20, 20, 20, 40, 40, 40]
 
 
-def test_a_dead_session_is_not_touched(
+def test_expired_session_is_not_touched(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request with it is no use of it."""
+    """A request with it does not count as a use."""
     monkeypatch.setenv("SESSION_MAX_AGE", "60")
     auth = mechanism()
     session_id, began = auth.create_session("abcde"), set_clock.moment
@@ -155,10 +155,10 @@ def test_a_dead_session_is_not_touched(
     assert _last_seen(auth, session_id) == began
 
 
-def test_a_use_that_cannot_be_noted_is_one(
+def test_session_is_valid_if_its_use_cannot_be_noted(
     set_clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A store that takes no writes keeps nobody out of what they read."""
+    """A store that takes no writes still lets users read."""
 
     class Full(MemoryStore):
         """A store that has no room for another write."""
@@ -184,7 +184,7 @@ def test_a_use_that_cannot_be_noted_is_one(
     assert str(session_id) not in caplog.text
 
 
-def test_an_end_wins_over_uses_at_the_same_moment(
+def test_end_wins_over_concurrent_uses(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """Of many threads that use it and one that ends it, none revives it."""
@@ -211,10 +211,10 @@ def test_an_end_wins_over_uses_at_the_same_moment(
         assert auth.why_refused(visit) is EndReason.LOGGED_OUT
 
 
-def test_only_who_had_a_session_is_told_why(
+def test_reason_needs_the_secret_of_an_ended_session(
     mechanism: Make, set_clock: SetClock
 ) -> None:
-    """Nothing without a cookie, nor for ids that nobody was given."""
+    """There is none without a cookie or for an id that was never issued."""
     auth = mechanism()
     auth.create_session("abcde")
     for visit in (
@@ -226,8 +226,10 @@ def test_only_who_had_a_session_is_told_why(
         assert auth.why_refused(visit) is None
 
 
-def test_the_owner_is_told_what_became_of_the_user(mechanism: Make) -> None:
-    """Out for now, or gone for good."""
+def test_reason_says_that_the_user_is_disabled_or_removed(
+    mechanism: Make,
+) -> None:
+    """Disabled for now, or removed for good."""
     auth = mechanism()
     out, gone = _user(), _user()
     visits = [with_session(auth.create_session(u.id)) for u in (out, gone)]

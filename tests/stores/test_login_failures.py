@@ -27,7 +27,7 @@ FREE, MANY = throttling.FREE_FAILURES, throttling.FREE_NETWORK_FAILURES
 
 @pytest.fixture(autouse=True)
 def fresh_throttle() -> Iterator[None]:
-    """Begin with a throttle that saw nothing yet, and from nowhere."""
+    """Begin with an empty throttle and without a client."""
     throttling.throttle.cache_clear()
     yield
     set_client(LOCAL_CLIENT)
@@ -50,7 +50,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     checked: list[str] = []
 
     def verify(stored: str | None, password: str) -> bool:
-        """Note the password and tell whether it is the right one."""
+        """Note the password; return True if it is the right one."""
         checked.append(password)
         return stored is not None and password == PASSWORD
 
@@ -65,7 +65,7 @@ def bob() -> User:
 
 
 def stored(email: str) -> User:
-    """Store a user with this email, and the password of all."""
+    """Store a user with this email and the password of all users."""
     user = User(email=email)
     user.password = PASSWORD
     user.save()
@@ -91,9 +91,9 @@ def fail(times: int, email: str = EMAIL, ip: str = HOME) -> None:
 
 
 def spray(times: int) -> None:
-    """Fail once on each of so many accounts that nobody has."""
+    """Fail once on each of so many unknown accounts."""
     for number in range(times):
-        fail(1, email=f"nobody{number}@hbtn.io")
+        fail(1, email=f"unknown{number}@hbtn.io")
 
 
 def waits(email: str = EMAIL, password: str = "wrong", ip: str = HOME) -> int:
@@ -109,10 +109,10 @@ def counts() -> list[int]:
     return sorted(row[0] for row in found)
 
 
-def test_failures_cost_a_growing_wait(
+def test_wait_doubles_after_each_failure(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """After the free ones each doubles the wait, and costs no hash."""
+    """After the free failures each one doubles the wait and costs no hash."""
     fail(FREE + 1)
     for wait in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900):
         before = len(checks)
@@ -124,10 +124,10 @@ def test_failures_cost_a_growing_wait(
         fail(1)
 
 
-def test_a_quiet_hour_forgives(
+def test_failures_are_reset_after_an_hour(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """An hour after the last failure the counting begins anew."""
+    """An hour after the last failure the count starts at zero."""
     fail(4)
     clock.advance(3_601)
     fail(4)
@@ -135,22 +135,22 @@ def test_a_quiet_hour_forgives(
     assert waits() == 1
 
 
-def test_the_right_password_from_elsewhere_gets_through(
+def test_right_password_from_another_network_is_accepted(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """An attacker shuts the owner out of nothing."""
+    """An attacker cannot lock the owner out."""
     spray(MANY - FREE)
     fail(FREE + 1)
     assert attempt(password=PASSWORD, ip=ELSEWHERE) == bob
-    # It is the owner who forgives, not the attacker's network.
+    # The owner's login resets failures, not those of the attacker's network.
     assert counts() == [1] * 2 * (MANY - FREE) + [FREE + 1, MANY + 1]
     assert waits() == 1
 
 
-def test_an_attacker_from_many_networks_has_one_try_each(
+def test_each_network_has_one_try_after_failures_elsewhere(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """The account's counter counts as soon as a network has failed."""
+    """The account's counter applies as soon as a network has failed."""
     for number in range(5):
         fail(1, ip=f"192.0.2.{number}")
     for number in range(5):
@@ -158,20 +158,20 @@ def test_an_attacker_from_many_networks_has_one_try_each(
     assert attempt(password=PASSWORD, ip=ELSEWHERE) == bob
 
 
-def test_one_password_for_many_accounts_is_slowed(
+def test_password_spraying_from_one_network_is_throttled(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """Accounts that nobody has count like those of somebody."""
+    """Unknown accounts count like existing ones."""
     spray(MANY + 1)
     assert waits(email="another@hbtn.io") == 1
     assert waits(password=PASSWORD) == 1
     assert len(checks) == MANY + 1
 
 
-def test_an_email_is_one_account_however_it_is_written(
+def test_spellings_of_an_email_share_one_counter(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """Capitals and blanks give no further tries."""
+    """Capitals and spaces give no further tries."""
     for email, ip in (
         (EMAIL, "192.0.2.1"),
         (EMAIL.upper(), "192.0.2.2"),
@@ -182,7 +182,7 @@ def test_an_email_is_one_account_however_it_is_written(
     assert waits(ip="192.0.2.1") == 1
 
 
-def test_an_ipv6_customer_has_one_counter(
+def test_addresses_of_one_ipv6_network_share_one_counter(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """Another address of the same /64 gives no further tries."""
@@ -192,7 +192,7 @@ def test_an_ipv6_customer_has_one_counter(
     fail(1, ip="2001:db8:0:1::1")
 
 
-def test_who_mistypes_leaves_no_trace(
+def test_success_removes_the_accounts_failures_from_the_network(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """A success takes the failures of its account off the network."""
@@ -202,10 +202,10 @@ def test_who_mistypes_leaves_no_trace(
     assert not any(counts())
 
 
-def test_an_account_of_ones_own_resets_nothing(
+def test_login_to_own_account_resets_only_its_failures(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """Logging in to it gives back what failed on it, and no more."""
+    """The attacker's own login gives back only what failed on that account."""
     stored("mallory@hbtn.io")
     spray(MANY - FREE)
     fail(FREE)
@@ -219,10 +219,10 @@ def test_an_account_of_ones_own_resets_nothing(
     assert waits() == 2
 
 
-def test_failures_elsewhere_are_not_forgiven_here(
+def test_success_does_not_reset_failures_of_another_network(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """Who has two networks cannot wash one of them by the other."""
+    """A success in one network does not reset the counter of another."""
     stored("mallory@hbtn.io")
     spray(MANY - 1)
     fail(1, email="mallory@hbtn.io")
@@ -232,10 +232,10 @@ def test_failures_elsewhere_are_not_forgiven_here(
     assert waits() == 1
 
 
-def test_old_failures_cannot_be_saved_up(
+def test_expired_failures_take_nothing_off_the_network(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """What an account failed long ago takes nothing off the network."""
+    """An account's expired failures take nothing off the network."""
     stored("mallory@hbtn.io")
     fail(3, email="mallory@hbtn.io", ip=ELSEWHERE)
     clock.advance(3_601)
@@ -245,10 +245,10 @@ def test_old_failures_cannot_be_saved_up(
     assert waits() == 1
 
 
-def test_a_success_after_the_wait_is_not_counted(
+def test_success_after_the_wait_is_not_counted(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """Others of the same network wait no longer for somebody's success."""
+    """A user's success makes other users of the network wait no longer."""
     spray(MANY + 1)
     clock.advance(1)
     for _ in range(3):
@@ -256,7 +256,7 @@ def test_a_success_after_the_wait_is_not_counted(
     assert max(counts()) == MANY + 1
 
 
-def test_a_script_is_not_throttled(
+def test_script_without_a_network_is_not_throttled(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
     """Without a network nothing is counted."""
@@ -265,7 +265,7 @@ def test_a_script_is_not_throttled(
     assert counts() == []
 
 
-def test_it_can_be_switched_off(
+def test_throttle_can_be_switched_off(
     bob: User,
     clock: SetClock,
     checks: list[str],
@@ -278,7 +278,7 @@ def test_it_can_be_switched_off(
 
 
 @pytest.mark.parametrize("before", [0, FREE + 1])
-def test_attempts_at_once_do_not_slip_through(
+def test_concurrent_attempts_on_one_account_are_throttled(
     bob: User,
     clock: SetClock,
     checks: list[str],
@@ -303,10 +303,10 @@ def test_attempts_at_once_do_not_slip_through(
     hash_queue.cache_clear()
 
 
-def test_many_accounts_at_once_do_not_slip_through(
+def test_concurrent_attempts_on_many_accounts_are_throttled(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """A network that waited has one attempt, on whatever account."""
+    """A network that waited has one attempt, on any account."""
     spray(MANY + 1)
     clock.advance(1)
     done = at_once(8, lambda number: _outcome(number, f"{number}@hbtn.io"))
@@ -323,10 +323,10 @@ def _outcome(_: int, email: str = EMAIL) -> str:
 
 
 @pytest.mark.parametrize("others", [3, MANY])
-def test_many_successes_at_once_forgive_once(
+def test_concurrent_successes_reset_failures_once(
     bob: User, clock: SetClock, checks: list[str], others: int
 ) -> None:
-    """The same failures are taken off the network one time only."""
+    """The same failures are taken off the network only once."""
     spray(others)
     fail(1)
     clock.advance(1)
@@ -335,17 +335,17 @@ def test_many_successes_at_once_forgive_once(
 
 
 def _succeeds() -> bool:
-    """Tell whether the right password was let through."""
+    """Return True if the right password was accepted."""
     try:
         return attempt(password=PASSWORD) is not None
     except Throttled:
         return False
 
 
-def test_old_counters_are_purged(
+def test_expired_counters_are_purged(
     bob: User, clock: SetClock, checks: list[str]
 ) -> None:
-    """What does not count any more goes, the rest stays."""
+    """Counters that no longer count are deleted; the rest stays."""
     fail(1, email="old@hbtn.io", ip=ELSEWHERE)
     clock.advance(3_000)
     fail(1)
@@ -355,13 +355,13 @@ def test_old_counters_are_purged(
     assert counts() == [1, 1, 1]
 
 
-def test_a_failure_that_cannot_be_counted_is_no_answer(
+def test_login_is_refused_if_a_failure_cannot_be_counted(
     bob: User,
     clock: SetClock,
     checks: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """On a database that cannot be written to nobody guesses on."""
+    """On a database that cannot be written to, guessing is impossible."""
 
     def broken(*_: object) -> None:
         """Fail as a full disk does."""

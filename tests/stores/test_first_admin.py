@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The first admin, on every database: by a code, once, while nobody is."""
+"""The first admin, on every database: made once, by a code, without users."""
 
 import re
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def refused(code: str) -> None:
         create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
 
 
-def test_a_code_is_random_and_kept_as_a_digest() -> None:
-    """It has 80 bits that can be typed; the store has no such text."""
+def test_code_is_random_and_kept_as_a_digest() -> None:
+    """It has 80 bits that can be typed; the store does not have the text."""
     codes = [offered().code for _ in range(20)]
     form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}"
     assert all(re.fullmatch(form, code) for code in codes)
@@ -76,8 +76,8 @@ def test_a_code_is_random_and_kept_as_a_digest() -> None:
         assert code.replace("-", "") not in stored
 
 
-def test_a_code_makes_one_admin() -> None:
-    """Who can log in; then no code works, and none is given out."""
+def test_code_makes_one_admin() -> None:
+    """The admin can log in; then no code works, and none is issued."""
     assert needs_first_admin()
     assert not has_setup_code()
     code, other = offered().code, offered().code
@@ -104,7 +104,7 @@ def test_a_code_makes_one_admin() -> None:
         refused(each)
 
 
-def test_codes_of_other_servers_go_on() -> None:
+def test_earlier_code_stays_valid_after_a_later_one() -> None:
     """The first of two that were printed works as well as the second."""
     first, _ = offered().code, offered().code
     create_first_admin(first, EMAIL, GOOD, actor=Actor.at(current_client()))
@@ -112,8 +112,8 @@ def test_codes_of_other_servers_go_on() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "0", "\0", "\ud800", "é" * 10_000])
-def test_what_is_no_code_is_refused(wrong: str) -> None:
-    """Whatever is typed: nobody is made, and the code goes on."""
+def test_wrong_code_is_refused_and_the_right_one_kept(wrong: str) -> None:
+    """For any wrong text no user is made, and the code stays valid."""
     code = offered().code
     refused(wrong)
     refused(code + "0")
@@ -121,8 +121,8 @@ def test_what_is_no_code_is_refused(wrong: str) -> None:
     create_first_admin(code, EMAIL, GOOD, actor=Actor.at(current_client()))
 
 
-def test_a_code_ends_when_there_is_a_user() -> None:
-    """However that user came."""
+def test_code_ends_when_a_user_exists() -> None:
+    """It does not matter how that user was added."""
     code = offered().code
     User().save()
     refused(code)
@@ -130,7 +130,7 @@ def test_a_code_ends_when_there_is_a_user() -> None:
 
 
 @pytest.mark.parametrize(("age", "works"), [(1799, True), (1800, False)])
-def test_a_code_works_for_half_an_hour(
+def test_code_expires_after_half_an_hour(
     set_clock: SetClock, age: int, works: bool
 ) -> None:
     """Not at its end and not after; `expires_at` says so."""
@@ -145,10 +145,10 @@ def test_a_code_works_for_half_an_hour(
     assert User.count() == works
 
 
-def test_a_code_that_grows_old_while_hashing_is_refused(
+def test_code_that_expires_during_hashing_is_refused(
     set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is looked at before the hash is looked at again after it."""
+    """The code is checked before the hash and again after it."""
     code = offered().code
 
     def slow_user(*given: Any, **more: Any) -> User:
@@ -161,14 +161,14 @@ def test_a_code_that_grows_old_while_hashing_is_refused(
     assert User.count() == 0
 
 
-def test_who_comes_while_hashing_is_first(
+def test_user_added_during_hashing_prevents_the_admin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """There is no second first admin, whoever came."""
+    """There is no second first admin, however the user was added."""
     code = offered().code
 
     def late_user(*given: Any, **more: Any) -> User:
-        """Return the user, after somebody else was added."""
+        """Return the user, after another user was added."""
         User(email="bob@example.com").save()
         return new_user(*given, **more)
 
@@ -177,8 +177,8 @@ def test_who_comes_while_hashing_is_first(
     assert [user.email for user in User.all()] == ["bob@example.com"]
 
 
-def test_old_codes_are_dropped_with_the_next(set_clock: SetClock) -> None:
-    """A server that is started again and again leaves no heap of them."""
+def test_expired_codes_are_deleted_with_the_next(set_clock: SetClock) -> None:
+    """A server that is started again and again does not pile them up."""
     for _ in range(3):
         offered()
         set_clock.advance(1800)
@@ -197,10 +197,10 @@ def test_old_codes_are_dropped_with_the_next(set_clock: SetClock) -> None:
         ("first_name", (EMAIL, GOOD, "a\0b")),
     ],
 )
-def test_what_cannot_be_taken_leaves_the_code(
+def test_invalid_field_leaves_the_code_valid(
     field: str, given: tuple[str, ...]
 ) -> None:
-    """Who has the code is told which field; who has not is not."""
+    """The error names the field only to a client with the right code."""
     code = offered().code
     with pytest.raises(InvalidValue) as caught:
         create_first_admin(code, *given, actor=Actor.at(current_client()))
@@ -211,7 +211,7 @@ def test_what_cannot_be_taken_leaves_the_code(
 
 
 @pytest.mark.usefixtures("from_outside")
-def test_guesses_are_throttled(set_clock: SetClock) -> None:
+def test_wrong_codes_are_throttled(set_clock: SetClock) -> None:
     """Each wrong one after the third waits longer; the right one too."""
     code = offered().code
     for _ in range(4):
@@ -230,8 +230,8 @@ def test_guesses_are_throttled(set_clock: SetClock) -> None:
 
 
 @pytest.mark.parametrize("codes", [1, 4])
-def test_of_four_at_once_one_makes_the_admin(codes: int) -> None:
-    """However many use one code, or each their own, at the same moment."""
+def test_concurrent_use_makes_one_admin(codes: int) -> None:
+    """Four threads use one code, or each their own, at the same moment."""
     offers = [offered().code for _ in range(codes)]
 
     def use(number: int) -> bool:

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.serving import COOKIE
+from tests.serving import COOKIE, LOGIN
 from vestibule.core import passwords, settings
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
@@ -18,13 +18,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 
 PASSWORD = "correct horse"
 NEW = "violet umbrella"
-LOGIN = "/api/v1/auth_session/login"
-LOGOUT = "/api/v1/auth_session/logout"
-REFRESH = "/api/v1/auth_session/refresh"
 RESET = "/api/v1/auth_session/reset"
-SESSIONS = "/api/v1/auth_session/sessions"
-USERS = "/api/v1/users"
-ME = "/api/v1/users/me"
 STATUS = "/api/v1/status"
 
 WITH_SESSIONS = ("session_auth", "session_exp_auth", "session_db_auth")

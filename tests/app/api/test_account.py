@@ -8,18 +8,20 @@ from sqlalchemy import text
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    ME,
     NEW,
     NOT_FOUND,
     PASSWORD,
-    REFRESH,
-    SESSIONS,
     Service,
     basic,
     session_id_of,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    ME,
+    REFRESH,
+    SESSIONS,
+)
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.mechanisms.session_db_auth import SessionDBAuth

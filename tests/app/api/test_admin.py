@@ -8,15 +8,17 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     FORBIDDEN,
-    ME,
     NOT_FOUND,
     PASSWORD,
-    REFRESH,
-    USERS,
     Service,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    ME,
+    REFRESH,
+    USERS,
+)
 from vestibule.db.models.user import User
 
 #: Routes that only admins may use, with either policy.

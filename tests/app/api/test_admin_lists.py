@@ -12,16 +12,18 @@ from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    ME,
     NOT_FOUND,
     RESET,
-    USERS,
     Service,
     basic,
     stored_user,
 )
 from tests.clocks import SetClock
 from tests.failing_reads import fail_second_read
+from tests.serving import (
+    ME,
+    USERS,
+)
 from vestibule.admin import filters
 from vestibule.audit import writer
 from vestibule.audit.export import escape_formula

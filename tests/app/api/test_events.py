@@ -10,20 +10,23 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    LOGIN,
-    LOGOUT,
-    ME,
     NEW,
     PASSWORD,
-    REFRESH,
     RESET,
-    SESSIONS,
-    USERS,
     Service,
     session_id_of,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    COOKIE,
+    LOGIN,
+    LOGOUT,
+    ME,
+    REFRESH,
+    SESSIONS,
+    USERS,
+)
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit import log
 from vestibule.audit.log import EventType
@@ -244,7 +247,7 @@ def test_event_contains_no_secret(
     secrets = [session_id_of(scene.client), session_id_of(scene.chief)]
     FLOWS[event][0](scene)
     for client in (scene.client, scene.chief):
-        cookie = client.get_cookie("_my_session_id")
+        cookie = client.get_cookie(COOKIE)
         secrets += [cookie.value] if cookie else []
     for line in security_lines:
         for secret in (*secrets, PASSWORD, NEW, "a wrong password"):

@@ -9,15 +9,17 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     FORBIDDEN,
+    PASSWORD,
+    STATUS,
+    Service,
+    stored_user,
+)
+from tests.serving import (
     LOGIN,
     LOGOUT,
     ME,
-    PASSWORD,
     REFRESH,
-    STATUS,
     USERS,
-    Service,
-    stored_user,
 )
 from vestibule.db.models.user import User
 from vestibule.mechanisms import MECHANISMS

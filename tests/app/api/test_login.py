@@ -12,9 +12,6 @@ from flask.testing import FlaskClient
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     FORBIDDEN,
-    LOGIN,
-    LOGOUT,
-    ME,
     NOT_FOUND,
     PASSWORD,
     Service,
@@ -23,6 +20,12 @@ from tests.app.api.service import (
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    COOKIE,
+    LOGIN,
+    LOGOUT,
+    ME,
+)
 from tests.statements import recorded
 from vestibule.accounts.throttle import FREE_FAILURES
 from vestibule.core import clock
@@ -93,7 +96,7 @@ def test_logout_ends_session_that_login_started(service: Service) -> None:
     answer = client.delete(LOGOUT)
     assert (answer.status_code, answer.get_json()) == (200, {})
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
-    assert client.get_cookie("_my_session_id") is None
+    assert client.get_cookie(COOKIE) is None
     holder = service.client_with_session(session_id)
     for answer in (holder.get(ME), holder.delete(LOGOUT)):
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)

@@ -7,16 +7,19 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    LOGIN,
-    ME,
     PASSWORD,
     STATUS,
-    USERS,
     Service,
     session_id_of,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    COOKIE,
+    LOGIN,
+    ME,
+    USERS,
+)
 from vestibule.checks.startup import check_settings
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
@@ -24,7 +27,7 @@ from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
 
 PROFILES = ("contract", "hardened")
-NAMES = {"contract": "_my_session_id", "hardened": "__Host-session"}
+NAMES = {"contract": COOKIE, "hardened": "__Host-session"}
 ALICE = {"email": "alice@example.com"}
 
 
@@ -86,10 +89,10 @@ def test_session_id_depends_on_profile(build: Build, profile: str) -> None:
 @pytest.mark.parametrize(
     ("profile", "name", "starts"),
     [
-        ("contract", "_my_session_id", True),
+        ("contract", COOKIE, True),
         ("contract", "__Host-session", True),
         ("hardened", "__Host-session", True),
-        ("hardened", "_my_session_id", False),
+        ("hardened", COOKIE, False),
         ("hardened", "__Secure-session", False),
         ("hardened", "__host-session", False),
         ("hardened", None, True),

@@ -7,11 +7,13 @@ from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    ME,
     PASSWORD,
     WITH_SESSIONS,
     session_id_of,
     stored_user,
+)
+from tests.serving import (
+    ME,
 )
 from tests.threads import at_once
 from vestibule.db.models.user import User

@@ -5,16 +5,18 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    LOGOUT,
-    ME,
     NOT_FOUND,
-    SESSIONS,
     Service,
     basic,
     session_id_of,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    LOGOUT,
+    ME,
+    SESSIONS,
+)
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Firefox/130.0"
 

@@ -8,15 +8,17 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     FORBIDDEN,
-    ME,
     NOT_FOUND,
     PASSWORD,
-    USERS,
     WITH_SESSIONS,
     Service,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.serving import (
+    ME,
+    USERS,
+)
 from vestibule.db.models.user import User
 
 KNOWING = ("basic_auth", *WITH_SESSIONS)

@@ -10,10 +10,14 @@ import pytest
 import requests
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import LOGIN, PASSWORD, stored_user
+from tests.app.api.service import PASSWORD, stored_user
 from tests.app.metrics.scrape import families, samples
 from tests.e2e.server.waiting import wait_until
-from tests.serving import ROOT, Server
+from tests.serving import (
+    LOGIN,
+    ROOT,
+    Server,
+)
 from vestibule.audit.log import EventType
 from vestibule.metrics import exposition
 

@@ -5,12 +5,11 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.app.api.service import Service, basic
+from tests.app.api.service import NEW, Service, basic
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.e2e.server.accounts import PASSWORD, Account, account
 from vestibule.db.models.user import User
 
-NEW = "violet umbrella"
 JSON, FORM = "json", "data"
 #: The body of a well-formed request, where the operation takes one.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {

@@ -7,7 +7,8 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.app.api.service import Service
+from tests.app.api.service import PASSWORD, Service
+from vestibule.db.models.user import User
 
 #: Headers that browsers send when they load a page.
 HEADERS = {
@@ -78,3 +79,13 @@ class Page(HTMLParser):
             for tag, given in self.elements
             if tag == "input" and "name" in given
         }
+
+
+def signed_in(service: Service, user: User, **headers: str) -> Browser:
+    """Return the browser of a signed-in user; it sends `headers`."""
+    browser = Browser(service, **headers)
+    answer = browser.post(
+        "/sign-in", {"email": user.email, "password": PASSWORD}
+    )
+    assert answer.status_code == 303, answer.text
+    return browser

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Fixtures: an application with pages."""
 
+import pytest
+
 from tests.app.api.conftest import (
+    Build,
     build,
     fresh_process,
     logged,
     security_lines,
     set_clock,
 )
+from tests.app.api.service import Service
 
 __all__ = [
     "build",
@@ -16,3 +20,9 @@ __all__ = [
     "security_lines",
     "set_clock",
 ]
+
+
+@pytest.fixture
+def service(build: Build) -> Service:
+    """Return a service with pages and sessions in its database."""
+    return build("session_db_auth", WEB_PAGES="on")

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.app.web.browser import Browser
-from tests.serving import ROOT
+from tests.serving import COOKIE, ROOT
 from vestibule.sessions.session import EndReason
 from vestibule.web.routes import PUBLIC_ENDPOINTS
 
@@ -36,12 +35,6 @@ def guarded() -> list[tuple[str, str]]:
     return [page for page, who in found if who == "signed-in users"] + [
         next(page for page, who in found if who == "admins")
     ]
-
-
-@pytest.fixture
-def service(build: Build) -> Service:
-    """Return a service with pages."""
-    return build("session_db_auth", WEB_PAGES="on")
 
 
 def test_docs_list_each_page_with_its_access(service: Service) -> None:
@@ -72,7 +65,7 @@ def test_anonymous_page_request_redirects_to_sign_in(
     former, stranger, liar = (Browser(service) for _ in range(3))
     former.post("/sign-in", {"email": user.email, "password": PASSWORD})
     service.mechanism.store.end_all(EndReason.REVOKED, user.id)
-    liar.client.set_cookie("_my_session_id", "made up")
+    liar.client.set_cookie(COOKIE, "made up")
     for browser in (former, stranger, liar):
         answer = browser.client.open(
             path + "?a=b&c=%2F", method=method, headers=browser.headers
@@ -123,7 +116,7 @@ def test_program_gets_status_of_api(service: Service, path: str) -> None:
     client = service.client()
     method = next(one for one, where in guarded() if where == path)
     assert client.open(path, method=method).status_code == 401
-    client.set_cookie("_my_session_id", "made up")
+    client.set_cookie(COOKIE, "made up")
     answer = client.open(path, method=method)
     assert answer.status_code == 403
     assert answer.get_json() == {"error": "Forbidden"}

@@ -14,8 +14,9 @@ from tests.app.api.service import (
     session_id_of,
     stored_user,
 )
-from tests.app.web.browser import Browser, Page
+from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
+from tests.serving import COOKIE
 from vestibule.audit.writer import audit_writer
 from vestibule.db.events import EventFilter
 from vestibule.db.events import fetch_page as page_of
@@ -43,16 +44,6 @@ def service(
 def one_service(build: Build, set_clock: SetClock) -> Service:
     """Return a service with pages and sessions in the database."""
     return build("session_db_auth", WEB_PAGES="on", THROTTLE="on")
-
-
-def signed_in(service: Service, user: User) -> Browser:
-    """Return the browser of a user who is signed in."""
-    browser = Browser(service)
-    answer = browser.post(
-        "/sign-in", {"email": user.email, "password": PASSWORD}
-    )
-    assert answer.status_code == 303
-    return browser
 
 
 def stored(user: User) -> User:
@@ -318,7 +309,7 @@ def test_user_deletes_account_after_confirmation(service: Service) -> None:
     assert "Delete your account?" in page.text
     answer = here.post(f"{PATH}/delete")
     assert answer.headers["Location"] == "/sign-in"
-    assert here.client.get_cookie("_my_session_id") is None
+    assert here.client.get_cookie(COOKIE) is None
     assert "Your account was deleted." in here.follow(answer).text
     assert User.get(user.id) is None
     for browser in (here, there):

@@ -7,7 +7,8 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import Service, stored_user
-from tests.app.web.test_account import FORMS, PATH, signed_in
+from tests.app.web.browser import signed_in
+from tests.app.web.test_account import FORMS, PATH
 from tests.clocks import SetClock
 from vestibule.core.errors import ServiceBusy
 from vestibule.web import account

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import PASSWORD, Service, stored_user
-from tests.app.web.browser import Browser, Page
+from tests.app.api.service import Service, stored_user
+from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
@@ -30,10 +30,11 @@ def service(build: Build, set_clock: SetClock) -> Service:
     return build("session_db_auth", WEB_PAGES="on")
 
 
-def signed_in(service: Service, user: User, **headers: str) -> Browser:
-    """Return the browser of a user who is signed in."""
-    browser = Browser(service, **headers)
-    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+def with_stored_events(
+    service: Service, user: User, **headers: str
+) -> Browser:
+    """Return the browser of a signed-in user whose events are stored."""
+    browser = signed_in(service, user, **headers)
     assert audit_writer().flush()
     return browser
 
@@ -49,8 +50,8 @@ def test_activity_lists_events_newest_first(service: Service) -> None:
     """Each shows the device and the address."""
     user = stored_user()
     Browser(service).post("/sign-in", {"email": user.email, "password": "x"})
-    here = signed_in(service, user, **{"User-Agent": "curl/8.5.0"})
-    there = signed_in(service, user)
+    here = with_stored_events(service, user, **{"User-Agent": "curl/8.5.0"})
+    there = with_stored_events(service, user)
     there.post("/sign-out")
     assert audit_writer().flush()
     text = shown(here)
@@ -69,11 +70,11 @@ def test_activity_lists_events_newest_first(service: Service) -> None:
 def test_activity_hides_events_of_others(service: Service) -> None:
     """Events without a user are hidden too."""
     user, other = stored_user(), stored_user()
-    signed_in(service, other)
+    with_stored_events(service, other)
     Browser(service).post(
         "/sign-in", {"email": "no@example.com", "password": "x"}
     )
-    text = shown(signed_in(service, user))
+    text = shown(with_stored_events(service, user))
     assert text.count("Signed in ") == 1
     assert "wrong password" not in text
 
@@ -97,7 +98,7 @@ def test_activity_hides_who_else_acted(service: Service) -> None:
             )
         ]
     )
-    text = shown(signed_in(service, user))
+    text = shown(with_stored_events(service, user))
     assert "3 sessions were ended By an administrator" in text
     assert "192.0.2.77" not in text
     assert "amy" not in text
@@ -113,7 +114,7 @@ def test_repeated_event_is_one_line_with_count(service: Service) -> None:
             )
         ]
     )
-    text = shown(signed_in(service, user))
+    text = shown(with_stored_events(service, user))
     assert "Too many failed attempts Was it you? 2 days ago · 37 times" in text
 
 
@@ -138,7 +139,7 @@ def test_unknown_event_is_shown(service: Service) -> None:
     """A newer version may have written it."""
     user = stored_user()
     insert_events([Event(clock.now(), "passkey_added", user.id)])
-    assert "passkey_added" in shown(signed_in(service, user))
+    assert "passkey_added" in shown(with_stored_events(service, user))
 
 
 def test_stored_client_text_is_escaped(service: Service) -> None:
@@ -152,7 +153,7 @@ def test_stored_client_text_is_escaped(service: Service) -> None:
             for kind in (*EventType, EVIL)
         ]
     )
-    answer = signed_in(service, user).get(PATH)
+    answer = with_stored_events(service, user).get(PATH)
     Page(answer)
     assert "<b " not in answer.text
     assert "<bdi>&lt;b onclick" in answer.text
@@ -161,7 +162,7 @@ def test_stored_client_text_is_escaped(service: Service) -> None:
 def test_activity_pages_have_each_event_once(service: Service) -> None:
     """Links lead to the next page and back."""
     user = stored_user()
-    here = signed_in(service, user)
+    here = with_stored_events(service, user)
     now = clock.now()
     insert_events(
         [
@@ -196,21 +197,23 @@ def test_invalid_cursor_shows_first_page(
     service: Service, before: str
 ) -> None:
     """An invalid number is ignored."""
-    here = signed_in(service, stored_user())
+    here = with_stored_events(service, stored_user())
     text = shown(here, f"{PATH}?before={before}")
     assert "Signed in" in text
 
 
 def test_page_after_last_event_says_so(service: Service) -> None:
     """It links back."""
-    text = shown(signed_in(service, stored_user()), f"{PATH}?before=1")
+    text = shown(
+        with_stored_events(service, stored_user()), f"{PATH}?before=1"
+    )
     assert "There are no older events. First page" in text
 
 
 def test_activity_without_stored_events_says_so(build: Build) -> None:
     """The page does not claim that nothing happened."""
     service = build("session_db_auth", WEB_PAGES="on", EVENTS_KEPT="0")
-    text = shown(signed_in(service, stored_user()))
+    text = shown(with_stored_events(service, stored_user()))
     assert "does not record activity" in text
     assert "There are no events yet" not in text
 

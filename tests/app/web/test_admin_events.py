@@ -9,8 +9,8 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import Service, stored_user
-from tests.app.web.browser import Page
-from tests.app.web.test_admin_pages import shown, signed_in
+from tests.app.web.browser import Page, signed_in
+from tests.app.web.test_admin_pages import shown
 from tests.clocks import SetClock
 from vestibule.core import clock
 from vestibule.db import events

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from tests.admin_urls import admin_urls
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
-from tests.app.web.browser import Browser, Page
+from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.accounts.users import set_role
@@ -31,13 +31,6 @@ EVIL = "<b onclick=alert(1)>\u202e%_'\""
 def service(build: Build, set_clock: SetClock) -> Service:
     """Return a service with pages."""
     return build("session_db_auth", WEB_PAGES="on")
-
-
-def signed_in(service: Service, user: User, **headers: str) -> Browser:
-    """Return the browser of a user who is signed in."""
-    browser = Browser(service, **headers)
-    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    return browser
 
 
 def shown(browser: Browser, path: str, status: int = 200) -> str:

@@ -9,6 +9,7 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import Service, stored_user
 from tests.app.web.browser import Browser, Page
+from tests.serving import COOKIE
 from vestibule.checks import startup as checks
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import mechanism_for
@@ -80,7 +81,7 @@ def test_assets_are_served_without_session_lookup(service: Service) -> None:
     """A page's files are public."""
     service.mechanism.current_user = None
     client = service.client()
-    client.set_cookie("_my_session_id", "x")
+    client.set_cookie(COOKIE, "x")
     assert client.get(assets.bundle().style).status_code == 200
 
 

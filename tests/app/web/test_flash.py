@@ -3,7 +3,6 @@
 
 import pytest
 
-from tests.app.api.conftest import Build
 from tests.app.api.service import NEW, Service, stored_user
 from tests.app.web.browser import Browser, Page
 from vestibule.accounts.password_reset import issue_code
@@ -17,12 +16,6 @@ PASSWORD_SET = "Your password was set. Sign in with it now."
 def user() -> User:
     """Return a user who forgot the password."""
     return stored_user()
-
-
-@pytest.fixture
-def service(build: Build) -> Service:
-    """Return a service with pages."""
-    return build("session_db_auth", WEB_PAGES="on")
 
 
 def reset(browser: Browser, user: User, **more: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, WITH_SESSIONS, Service, stored_user
-from tests.app.web.browser import Browser, Page
+from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.conftest import Serve
 from tests.serving import COOKIE, Server
@@ -40,14 +40,11 @@ def service(request: pytest.FixtureRequest, build: Build) -> Service:
     return build(request.param, WEB_PAGES="on")
 
 
-def signed_in(service: Service, user: User, program: str = FIREFOX) -> Browser:
+def signed_in_by(
+    service: Service, user: User, program: str = FIREFOX
+) -> Browser:
     """Return a signed-in browser with this user agent."""
-    browser = Browser(service, **{"User-Agent": program})
-    answer = browser.post(
-        "/sign-in", {"email": user.email, "password": PASSWORD}
-    )
-    assert answer.status_code == 303
-    return browser
+    return signed_in(service, user, **{"User-Agent": program})
 
 
 def handles(answer: Page) -> list[str]:
@@ -90,8 +87,8 @@ def fill(user: User, number: int) -> None:
 def test_current_session_is_first_without_button(service: Service) -> None:
     """It has a badge; each other session has a button."""
     user = stored_user()
-    here = signed_in(service, user)
-    signed_in(service, user, IPHONE)
+    here = signed_in_by(service, user)
+    signed_in_by(service, user, IPHONE)
     answer = here.get(PATH)
     page = Page(answer)
     assert answer.status_code == 200
@@ -115,7 +112,7 @@ def test_session_times_are_relative_and_exact(
 ) -> None:
     """The exact time is in an attribute."""
     user = stored_user()
-    here = signed_in(service, user)
+    here = signed_in_by(service, user)
     set_clock.advance(180)
     page = Page(here.get(PATH))
     assert "Signed in 3 minutes ago" in page.text
@@ -128,7 +125,7 @@ def test_session_times_are_relative_and_exact(
 
 def test_only_session_has_nothing_to_end(service: Service) -> None:
     """The page says so."""
-    page = Page(signed_in(service, stored_user()).get(PATH))
+    page = Page(signed_in_by(service, stored_user()).get(PATH))
     assert "You have no other sessions." in page.text
     assert handles(page) == []
     assert "End all others" not in page.text
@@ -137,7 +134,7 @@ def test_only_session_has_nothing_to_end(service: Service) -> None:
 def test_user_ends_one_session(service: Service) -> None:
     """It ends at once, and a message says so once."""
     user = stored_user()
-    here, there = (signed_in(service, user) for _ in range(2))
+    here, there = (signed_in_by(service, user) for _ in range(2))
     (handle,) = handles(Page(here.get(PATH)))
     answer = here.follow(here.post(f"{PATH}/end", {"session": handle}))
     assert "The session was ended." in answer.text
@@ -151,8 +148,8 @@ def test_user_ends_one_session(service: Service) -> None:
 def test_ending_ended_session_says_so(service: Service) -> None:
     """The form was sent twice, or late."""
     user = stored_user()
-    here = signed_in(service, user)
-    signed_in(service, user)
+    here = signed_in_by(service, user)
+    signed_in_by(service, user)
     (handle,) = handles(Page(here.get(PATH)))
     here.post(f"{PATH}/end", {"session": handle})
     for gone in (handle, "unknown", EVIL, "", "\0"):
@@ -165,8 +162,8 @@ def test_ending_ended_session_says_so(service: Service) -> None:
 def test_foreign_session_is_not_ended(service: Service) -> None:
     """The response is that for an ended session."""
     bob, amy = stored_user(), stored_user()
-    here = signed_in(service, bob)
-    signed_in(service, amy)
+    here = signed_in_by(service, bob)
+    signed_in_by(service, amy)
     (foreign,) = service.mechanism.store.listed(amy.id)
     answer = here.post(f"{PATH}/end", {"session": foreign.id})
     assert "had already ended" in here.follow(answer).text
@@ -176,7 +173,7 @@ def test_foreign_session_is_not_ended(service: Service) -> None:
 def test_current_session_cannot_be_ended_from_list(service: Service) -> None:
     """The user signs out instead."""
     user = stored_user()
-    here = signed_in(service, user)
+    here = signed_in_by(service, user)
     (own,) = service.mechanism.store.listed(user.id)
     answer = here.post(f"{PATH}/end", {"session": own.id})
     assert answer.status_code == 400
@@ -187,9 +184,9 @@ def test_current_session_cannot_be_ended_from_list(service: Service) -> None:
 def test_user_ends_all_other_sessions(service: Service) -> None:
     """A second time there are none left."""
     user = stored_user()
-    here = signed_in(service, user)
+    here = signed_in_by(service, user)
     for _ in range(3):
-        signed_in(service, user)
+        signed_in_by(service, user)
     answer = here.follow(here.post(f"{PATH}/end-others"))
     assert "signed out everywhere else" in answer.text
     assert live(service, user) == 1
@@ -204,8 +201,8 @@ def test_session_forms_refuse_cross_site_and_anonymous_posts(
 ) -> None:
     """No session ends."""
     user = stored_user()
-    here = signed_in(service, user)
-    signed_in(service, user)
+    here = signed_in_by(service, user)
+    signed_in_by(service, user)
     (handle,) = handles(Page(here.get(PATH)))
     form = {"session": handle}
     for headers in (
@@ -224,7 +221,7 @@ def test_session_forms_refuse_cross_site_and_anonymous_posts(
 def test_form_of_ended_session_ends_nothing(service: Service) -> None:
     """The browser is redirected to sign in."""
     user = stored_user()
-    here, there = (signed_in(service, user) for _ in range(2))
+    here, there = (signed_in_by(service, user) for _ in range(2))
     here.post(f"{PATH}/end-others")
     answer = there.post(f"{PATH}/end-others")
     assert answer.headers["Location"].startswith("/sign-in")
@@ -238,8 +235,8 @@ def test_failed_revocation_shows_error_and_list(
     """No session ended, and the user may try again."""
     monkeypatch.setenv("DATABASE_TIMEOUT", "50")
     service, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
-    here = signed_in(service, user)
-    signed_in(service, user)
+    here = signed_in_by(service, user)
+    signed_in_by(service, user)
     (handle,) = handles(Page(here.get(PATH)))
     other = sqlite_driver().connect(
         database().url.database, isolation_level=None
@@ -261,9 +258,9 @@ def test_failed_revocation_shows_error_and_list(
 def test_user_agent_is_escaped_and_truncated(service: Service) -> None:
     """Markup and direction marks are shown as text."""
     user = stored_user()
-    here = signed_in(service, user)
-    signed_in(service, user, EVIL.replace("\u202e", "") + " Windows")
-    signed_in(service, user, "")
+    here = signed_in_by(service, user)
+    signed_in_by(service, user, EVIL.replace("\u202e", "") + " Windows")
+    signed_in_by(service, user, "")
     answer = here.get(PATH)
     Page(answer)
     assert "<script>alert" not in answer.text
@@ -286,7 +283,7 @@ def test_session_pages_have_each_session_once(
         )
         session.save()
         begun.append(session.id)
-    here = signed_in(service, user)
+    here = signed_in_by(service, user)
     seen, path, pages = [], PATH, 0
     while path:
         page = Page(here.get(path))
@@ -308,7 +305,7 @@ def test_session_pages_have_each_session_once(
 
 def test_invalid_session_cursor_shows_a_page(service: Service) -> None:
     """Any cursor in the address gives a page."""
-    here = signed_in(service, stored_user())
+    here = signed_in_by(service, stored_user())
     for place in ("x", "-", "1-x", "%00", "%ff", "0" * 2000, "%F0%9F%98%80"):
         assert here.get(f"{PATH}?place={place}").status_code == 200
     page = Page(here.get(f"{PATH}?place=1-x"))
@@ -336,7 +333,7 @@ def test_expired_session_is_not_listed(
     for session in old:
         session.save()
     set_clock.advance(150)
-    page = Page(signed_in(service, user).get(PATH))
+    page = Page(signed_in_by(service, user).get(PATH))
     assert handles(page) == [old[0].id, old[-1].id]
 
 

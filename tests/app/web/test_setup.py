@@ -9,8 +9,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import ME, Service, stored_user
+from tests.app.api.service import Service, stored_user
 from tests.clocks import SetClock
+from tests.serving import (
+    ME,
+)
 from vestibule.accounts.first_admin import create_setup_code
 from vestibule.db.models.user import Role, User
 

@@ -15,18 +15,13 @@ from tests.app.api.service import (
 )
 from tests.app.web.browser import Browser, Page
 from tests.clocks import SetClock
+from tests.serving import COOKIE
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.session import EndReason
 
 SIGN_IN = "/sign-in"
 WRONG = "The email or the password is wrong."
-
-
-@pytest.fixture
-def service(build: Build) -> Service:
-    """Return a service with pages."""
-    return build("session_db_auth", WEB_PAGES="on")
 
 
 def form_of(user: User, **more: str) -> dict[str, str]:
@@ -192,7 +187,7 @@ def test_unknown_session_cookie_shows_no_reason(service: Service) -> None:
     stored_user()
     browser = Browser(service)
     assert "ended" not in browser.get(SIGN_IN).text
-    browser.client.set_cookie("_my_session_id", "made up")
+    browser.client.set_cookie(COOKIE, "made up")
     assert "Your session has ended." in browser.get(SIGN_IN).text
 
 

@@ -10,7 +10,7 @@ from flask.signals import request_started
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.api.service import ME, WITH_SESSIONS, build_service
+from tests.app.api.service import WITH_SESSIONS, build_service
 from tests.clocks import SetClock
 from tests.e2e.forward_auth.request_strategies import (
     AUTHORIZATIONS,
@@ -19,7 +19,10 @@ from tests.e2e.forward_auth.request_strategies import (
     session_cookie,
 )
 from tests.e2e.forward_auth.test_filter_and_verify import Scenario
-from tests.serving import COOKIE
+from tests.serving import (
+    COOKIE,
+    ME,
+)
 from vestibule.api import app as app_module
 from vestibule.http import user_response
 from vestibule.http.user_response import ResponseCache

@@ -34,7 +34,7 @@ from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import User
 
-PEOPLE, EVENTS = "/api/v1/admin/users", "/api/v1/events"
+ADMIN_USERS, EVENTS = "/api/v1/admin/users", "/api/v1/events"
 SESSIONS, FIGURES = "/api/v1/sessions", "/api/v1/figures"
 EVIL = ("%", "_", "'", '"', "\u202e", "\u200f", "a" * 255, "=1+1", "\\")
 
@@ -45,29 +45,29 @@ def admin(build: Build) -> FlaskClient:
     return build("session_db_auth").client_for(stored_user("admin"))
 
 
-def got(client: FlaskClient, path: str, **query: Any) -> Any:
+def fetch(client: FlaskClient, path: str, **query: Any) -> Any:
     """Return the JSON of a request that must succeed."""
     answer = client.get(path, query_string=query)
     assert answer.status_code == 200, answer.text
     return answer.get_json()
 
 
-def leafed(
+def fetch_all(
     client: FlaskClient, path: str, name: str, **query: Any
 ) -> list[dict[str, Any]]:
     """Return all rows of a list, page by page."""
     rows: list[dict[str, Any]] = []
-    page = got(client, path, **query)
+    page = fetch(client, path, **query)
     while page["next"] is not None:
         rows += page[name]
-        page = got(client, path, after=page["next"], **query)
+        page = fetch(client, path, after=page["next"], **query)
     return [*rows, *page[name]]
 
 
 def test_user_search_returns_each_user_once(admin: FlaskClient) -> None:
     """Rows have what admins see, and no secret."""
     ids = {stored_user(email=f"ada{i}@example.com").id for i in range(5)}
-    found = leafed(admin, PEOPLE, "users", q="ADA", limit=2)
+    found = fetch_all(admin, ADMIN_USERS, "users", q="ADA", limit=2)
     assert {each["id"] for each in found} == ids and len(found) == 5
     assert set(found[0]) == {
         "created_at",
@@ -80,20 +80,20 @@ def test_user_search_returns_each_user_once(admin: FlaskClient) -> None:
         "disabled_at",
         "signed_in_at",
     }
-    only = got(admin, PEOPLE, role="admin", disabled="no")["users"]
+    only = fetch(admin, ADMIN_USERS, role="admin", disabled="no")["users"]
     assert [each["role"] for each in only] == ["admin"]
-    shown = got(admin, f"{PEOPLE}/{found[0]['id']}")
+    shown = fetch(admin, f"{ADMIN_USERS}/{found[0]['id']}")
     assert shown == found[0]
 
 
 REFUSED: list[tuple[str, dict[str, str], str]] = [
-    (PEOPLE, {"q": "x" * 10_000}, "q"),
-    (PEOPLE, {"q": "\0"}, "q"),
-    (PEOPLE, {"role": "king"}, "role"),
-    (PEOPLE, {"disabled": "perhaps"}, "disabled"),
-    (PEOPLE, {"limit": "0"}, "limit"),
-    (PEOPLE, {"limit": "\u0661"}, "limit"),
-    (PEOPLE, {"limit": "9" * 256}, "limit"),
+    (ADMIN_USERS, {"q": "x" * 10_000}, "q"),
+    (ADMIN_USERS, {"q": "\0"}, "q"),
+    (ADMIN_USERS, {"role": "king"}, "role"),
+    (ADMIN_USERS, {"disabled": "perhaps"}, "disabled"),
+    (ADMIN_USERS, {"limit": "0"}, "limit"),
+    (ADMIN_USERS, {"limit": "\u0661"}, "limit"),
+    (ADMIN_USERS, {"limit": "9" * 256}, "limit"),
     (SESSIONS, {"network": "nowhere"}, "network"),
     (EVENTS, {"kind": "x"}, "kind"),
     (EVENTS, {"since": "yesterday"}, "since"),
@@ -103,7 +103,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     (FIGURES, {"period": "year"}, "period"),
     *(
         (path, {"after": place}, "after")
-        for path in (PEOPLE, SESSIONS, EVENTS)
+        for path in (ADMIN_USERS, SESSIONS, EVENTS)
         for place in ("x", "\u00e9" * 40, "A" * 9_000, "e" * 16 + "W10=")
     ),
 ]
@@ -123,24 +123,24 @@ def test_cursor_of_another_list_or_filter_is_refused(
     """A changed cursor is refused too."""
     for number in range(3):
         stored_user(email=f"ada{number}@example.com")
-    place = got(admin, PEOPLE, q="ada", limit=1)["next"]
+    place = fetch(admin, ADMIN_USERS, q="ada", limit=1)["next"]
     assert (
         admin.get(
-            PEOPLE, query_string={"q": "ada", "after": place}
+            ADMIN_USERS, query_string={"q": "ada", "after": place}
         ).status_code
         == 200
     )
     for path, query in (
-        (PEOPLE, {"q": "ad"}),
-        (PEOPLE, {}),
+        (ADMIN_USERS, {"q": "ad"}),
+        (ADMIN_USERS, {}),
         (SESSIONS, {}),
         (EVENTS, {}),
-        (PEOPLE, {"q": "ada", "role": "member"}),
+        (ADMIN_USERS, {"q": "ada", "role": "member"}),
     ):
         answer = admin.get(path, query_string={**query, "after": place})
         assert answer.status_code == 400
     other = place[:-4] + ("AAA=" if place[-4:] != "AAA=" else "BBB=")
-    answer = admin.get(PEOPLE, query_string={"q": "ada", "after": other})
+    answer = admin.get(ADMIN_USERS, query_string={"q": "ada", "after": other})
     assert answer.status_code == 400
 
 
@@ -149,12 +149,12 @@ def test_search_text_has_no_wildcards(admin: FlaskClient) -> None:
     stored_user()
     for text in EVIL:
         for typed in (text, "a" + text):
-            got(admin, PEOPLE, q=typed)
-        found = got(admin, SESSIONS, device=text, user=text)
+            fetch(admin, ADMIN_USERS, q=typed)
+        found = fetch(admin, SESSIONS, device=text, user=text)
         assert found["sessions"] == []
-        assert got(admin, EVENTS, user=text)["events"] == []
+        assert fetch(admin, EVENTS, user=text)["events"] == []
     for text in ("%", "_", "'", "a%"):
-        assert got(admin, PEOPLE, q=text)["users"] == []
+        assert fetch(admin, ADMIN_USERS, q=text)["users"] == []
 
 
 def test_invited_user_sets_password_with_code(build: Build) -> None:
@@ -163,7 +163,7 @@ def test_invited_user_sets_password_with_code(build: Build) -> None:
     admin = service.client_for(stored_user("admin"))
     email = "new@example.com"
     body = {"email": email, "first_name": "New", "password": "chosen by me"}
-    answer = admin.post(PEOPLE, json=body)
+    answer = admin.post(ADMIN_USERS, json=body)
     assert answer.status_code == 201
     made = answer.get_json()
     assert (made["user"]["role"], made["user"]["first_name"]) == (
@@ -189,7 +189,7 @@ def test_invited_user_sets_password_with_code(build: Build) -> None:
         ({}, "email missing"),
         ([], "Wrong format"),
     ):
-        answer = admin.post(PEOPLE, json=bad)
+        answer = admin.post(ADMIN_USERS, json=bad)
         assert (answer.status_code, answer.get_json()) == (
             400,
             {"error": message},
@@ -203,10 +203,10 @@ def test_invite_and_revoke_need_recent_password(
     service = build("session_db_auth")
     user, admin = stored_user(), service.client_for(stored_user("admin"))
     client = service.client_for(user)
-    (one,) = got(admin, SESSIONS, user=user.id)["sessions"]
+    (one,) = fetch(admin, SESSIONS, user=user.id)["sessions"]
     set_clock.advance(301)
     for answer in (
-        admin.post(PEOPLE, json={"email": "new@example.com"}),
+        admin.post(ADMIN_USERS, json={"email": "new@example.com"}),
         admin.delete(f"{SESSIONS}/{one['id']}"),
     ):
         assert answer.status_code == 403
@@ -220,20 +220,20 @@ def test_admin_resets_failures_of_user(build: Build) -> None:
     service = build("session_db_auth", THROTTLE="on")
     admin, user = service.client_for(stored_user("admin")), stored_user()
     path = f"{USERS}/{user.id}/failures"
-    assert got(admin, path) == {
+    assert fetch(admin, path) == {
         "count": 0,
         "last_at": None,
         "retry_after": 0,
     }
     for _ in range(5):
         service.log_in(user, "wrong")
-    found = got(admin, path)
+    found = fetch(admin, path)
     assert found["count"] >= 4 and found["retry_after"] >= 0
     assert found["last_at"] is not None
     assert service.log_in(user)[1].status_code == 429
     for _ in range(2):
         assert admin.delete(path).status_code == 200
-    assert got(admin, path)["count"] == 0
+    assert fetch(admin, path)["count"] == 0
     assert service.log_in(user)[1].status_code == 200
 
 
@@ -248,21 +248,21 @@ def test_sessions_are_filtered_by_user_network_and_device(
     client, _ = service.log_in(bob, headers=agent)
     service.log_in(bob)
     service.log_in(eve, environ_base=there)
-    assert len(leafed(admin, SESSIONS, "sessions", limit=1)) == 4
-    of_bob = leafed(admin, SESSIONS, "sessions", user=bob.email, limit=1)
+    assert len(fetch_all(admin, SESSIONS, "sessions", limit=1)) == 4
+    of_bob = fetch_all(admin, SESSIONS, "sessions", user=bob.email, limit=1)
     assert [each["user_id"] for each in of_bob] == [bob.id] * 2
     assert of_bob[0]["current"] is False
-    (one,) = got(admin, SESSIONS, device="firefox on")["sessions"]
+    (one,) = fetch(admin, SESSIONS, device="firefox on")["sessions"]
     assert one["device"] == "Firefox on Linux"
     for query in (
         {"network": "192.0.2.7"},
         {"network": "192.0.2.7/32"},
         {"network": "192.0.2.7", "user": eve.id},
     ):
-        (other,) = got(admin, SESSIONS, **query)["sessions"]
+        (other,) = fetch(admin, SESSIONS, **query)["sessions"]
         assert other["user_id"] == eve.id
     monkeypatch.setattr(filters, "MAX_ROWS_SCANNED", 1)
-    page = got(admin, SESSIONS, device="firefox", limit=1)
+    page = fetch(admin, SESSIONS, device="firefox", limit=1)
     assert (page["sessions"], page["next"] is None) == ([], False)
     path = f"{SESSIONS}/{one['id']}"
     assert admin.delete(path).status_code == 200
@@ -299,7 +299,7 @@ def test_events_are_filtered_by_user_kind_network_and_time(
             for number, kind in enumerate(["login", "login_failed"] * 3)
         ]
     )
-    mine = leafed(admin, EVENTS, "events", user=bob.email, limit=1)
+    mine = fetch_all(admin, EVENTS, "events", user=bob.email, limit=1)
     assert [each["kind"] for each in mine] == ["login_failed", "login"] * 3
     for query, number in (
         ({"kind": "login"}, 3),
@@ -309,9 +309,9 @@ def test_events_are_filtered_by_user_kind_network_and_time(
         ({"since": str(NOON + timedelta(minutes=4))}, 2),
     ):
         found = (
-            got(admin, EVENTS, user=bob.id, **query)["events"]
+            fetch(admin, EVENTS, user=bob.id, **query)["events"]
             if ("user" not in query)
-            else got(admin, EVENTS, **query)["events"]
+            else fetch(admin, EVENTS, **query)["events"]
         )
         assert len(found) == number, query
     stored = User.get(bob.id)
@@ -414,7 +414,7 @@ def test_figures_have_sums_and_gauges(
     )
     writer.record_session_count(5)
     writer.record_session_count(6)
-    day = got(admin, FIGURES)
+    day = fetch(admin, FIGURES)
     last = day["slots"][-1]
     assert len(day["slots"]) == 24
     assert last["hash_ms"] > 0
@@ -430,7 +430,7 @@ def test_figures_have_sums_and_gauges(
     }
     assert [slot["sessions"] for slot in day["slots"][-3:]] == [None, 4, 6]
     for period, slots in (("week", 28), ("month", 30)):
-        found = got(admin, FIGURES, period=period)["slots"]
+        found = fetch(admin, FIGURES, period=period)["slots"]
         assert len(found) == slots
         assert sum(slot["throttled"] for slot in found) == 7
         assert sum(slot["logins"] for slot in found) == 1

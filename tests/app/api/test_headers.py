@@ -15,6 +15,7 @@ from tests.app.api.service import (
     stored_user,
 )
 from tests.serving import (
+    COOKIE,
     LOGIN,
     LOGOUT,
     ME,
@@ -272,9 +273,9 @@ def test_each_session_cookie_has_same_flags(
     again = client.post(REFRESH, data={"password": PASSWORD}, **base)
     for shown in (answer, again):
         value, *rest = shown.headers["Set-Cookie"].split("; ")
-        assert value.startswith("_my_session_id=")
+        assert value.startswith(f"{COOKIE}=")
         assert sorted(rest) == sorted(wanted)
     gone = client.delete(LOGOUT, **base).headers["Set-Cookie"].split("; ")
-    assert gone[0] == "_my_session_id="
+    assert gone[0] == f"{COOKIE}="
     assert "Max-Age=0" in gone
     assert set(wanted) <= set(gone)

@@ -13,6 +13,7 @@ from tests.app.api.service import (
 )
 from tests.clocks import SetClock
 from tests.serving import (
+    COOKIE,
     LOGOUT,
     ME,
     SESSIONS,
@@ -163,12 +164,12 @@ def test_conflicting_session_cookies_are_ignored(service: Service) -> None:
     bare = service.app.test_client(use_cookies=False)
     for other, status in [("evil", 401), (session_id, 200)]:
         for pair in ((session_id, other), (other, session_id)):
-            header = "; ".join(f"_my_session_id={one}" for one in pair)
+            header = "; ".join(f"{COOKIE}={one}" for one in pair)
             answer = bare.get(ME, headers={"Cookie": header})
             assert answer.status_code == status
     assert (
         bare.delete(
-            LOGOUT, headers={"Cookie": f"_my_session_id={session_id}"}
+            LOGOUT, headers={"Cookie": f"{COOKIE}={session_id}"}
         ).status_code
         == 200
     )

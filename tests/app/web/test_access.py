@@ -62,11 +62,15 @@ def test_anonymous_page_request_redirects_to_sign_in(
     A page is led back to, and what was posted is not done.
     """
     user = stored_user()
-    former, stranger, liar = (Browser(service) for _ in range(3))
-    former.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    with_ended_session, anonymous, with_forged_cookie = (
+        Browser(service) for _ in range(3)
+    )
+    with_ended_session.post(
+        "/sign-in", {"email": user.email, "password": PASSWORD}
+    )
     service.mechanism.store.end_all(EndReason.REVOKED, user.id)
-    liar.client.set_cookie(COOKIE, "made up")
-    for browser in (former, stranger, liar):
+    with_forged_cookie.client.set_cookie(COOKIE, "made up")
+    for browser in (with_ended_session, anonymous, with_forged_cookie):
         answer = browser.client.open(
             path + "?a=b&c=%2F", method=method, headers=browser.headers
         )
@@ -78,7 +82,9 @@ def test_anonymous_page_request_redirects_to_sign_in(
             "%3Fa%3Db%26c%3D%252F"
         )
         page_text = browser.follow(answer).text
-        assert ("You ended this session" in page_text) is (browser is former)
+        assert ("You ended this session" in page_text) is (
+            browser is with_ended_session
+        )
 
 
 def test_refused_session_is_logged_with_reason(

@@ -146,7 +146,9 @@ def test_list_pages_keep_filter(
         )
 
 
-def done(browser: Browser, user: User, action: str, status: int = 303) -> str:
+def do_action(
+    browser: Browser, user: User, action: str, status: int = 303
+) -> str:
     """Confirm and do an action; return the text of the next page."""
     path = f"/admin/users/{user.id}/{action}"
     assert user.email and user.email in shown(browser, path)
@@ -162,15 +164,17 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     user, admin = stored_user(), stored_user("admin")
     other = signed_in(service, user)
     browser = signed_in(service, admin)
-    assert "The sessions were ended" in done(browser, user, "end-sessions")
+    assert "The sessions were ended" in do_action(
+        browser, user, "end-sessions"
+    )
     assert other.get("/account").status_code == 303
-    assert "was disabled" in done(browser, user, "disable")
+    assert "was disabled" in do_action(browser, user, "disable")
     assert service.log_in(user)[1].status_code == 401
-    assert "can sign in again" in done(browser, user, "enable")
-    assert "role was changed" in done(browser, user, "make-admin")
-    assert "role was changed" in done(browser, user, "make-member")
-    assert "Sign-in was unlocked" in done(browser, user, "unlock")
-    text = done(browser, user, "code", 200)
+    assert "can sign in again" in do_action(browser, user, "enable")
+    assert "role was changed" in do_action(browser, user, "make-admin")
+    assert "role was changed" in do_action(browser, user, "make-member")
+    assert "Sign-in was unlocked" in do_action(browser, user, "unlock")
+    text = do_action(browser, user, "code", 200)
     code = re.search(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}", text)
     assert code is not None
     used = Browser(service).post(
@@ -182,7 +186,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
         },
     )
     assert used.status_code == 303
-    assert "user was deleted" in done(browser, user, "delete")
+    assert "user was deleted" in do_action(browser, user, "delete")
     for path in ("", "/delete", "/code"):
         assert browser.get(f"/admin/users/{user.id}{path}").status_code == 404
     late = browser.post(f"/admin/users/{user.id}/disable")
@@ -222,7 +226,7 @@ def test_concurrent_admin_actions_leave_user_consistent(
         "delete",
     )
     admins = [stored_user("admin") for _ in actions[:2]]
-    visitors = [
+    browsers = [
         signed_in(service, admins[number % 2])
         for number in range(len(actions))
     ]
@@ -232,7 +236,7 @@ def test_concurrent_admin_actions_leave_user_consistent(
 
         def do(each: int, paths: list[str] = paths) -> TestResponse:
             """Do one of the actions."""
-            return visitors[each].post(paths[each])
+            return browsers[each].post(paths[each])
 
         answers = at_once(number, do)
         assert {answer.status_code for answer in answers} == {303}
@@ -241,7 +245,7 @@ def test_concurrent_admin_actions_leave_user_consistent(
         if stored is not None:
             assert stored.role == "admin"
             assert stored.password == user.password
-        text = visitors[0].follow(answers[0]).text
+        text = browsers[0].follow(answers[0]).text
         assert "The user was disabled" in text or "already" in text
 
 
@@ -250,7 +254,7 @@ def test_last_admin_cannot_be_removed_or_demoted(service: Service) -> None:
     admin = stored_user("admin")
     browser = signed_in(service, admin)
     for action in ("disable", "make-member", "delete"):
-        assert "last administrator" in done(browser, admin, action, 409)
+        assert "last administrator" in do_action(browser, admin, action, 409)
     stored_user("admin")
     answer = browser.post(f"/admin/users/{admin.id}/make-member")
     assert answer.headers["Location"] == "/"
@@ -338,7 +342,7 @@ def test_user_page_shows_data_sessions_failures_and_events(
     signed_in(service, user, **{"User-Agent": "curl/8.5.0"})
     admin = stored_user("admin")
     browser = signed_in(service, admin)
-    done(browser, user, "make-admin")
+    do_action(browser, user, "make-admin")
     assert audit_writer().flush()
     text = shown(browser, f"/admin/users/{user.id}")
     assert "Failed attempts A wrong password was entered Check this" in text

@@ -34,8 +34,8 @@ _LATE = """
 import os
 from datetime import timedelta
 
-from vestibule.server.granian import main
 from vestibule.core import clock
+from vestibule.server.granian import main
 
 now = clock.now
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.admin_urls import admin_urls
-from tests.app.api.house import built
+from tests.app.api.service import build_service
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser
 from tests.browser.populated_server import UNKNOWN_WORD, PopulatedServer
@@ -200,7 +200,7 @@ def test_member_gets_the_same_403_for_every_admin_path(
     """The response does not depend on whether a path or a user exists."""
     monkeypatch.setenv("WEB_PAGES", "on")
     monkeypatch.setenv("SESSION_NAME", "any")
-    routes = built(app_module, "session_db_auth").app.url_map
+    routes = build_service(app_module, "session_db_auth").app.url_map
     browser = open_browser(populated.server)
     add_session(browser, populated.newcomer)
     browser.open("/admin/nowhere", 403)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser, StartServer, add_user
@@ -27,9 +27,9 @@ from vestibule.db.models.user_session import UserSession
 
 #: Keeps clones of the repository small.
 MAX_SCREENSHOT_BYTES = 90_000
-LAPTOP = {"width": 900, "height": 640}
+LAPTOP: ViewportSize = {"width": 900, "height": 640}
 #: Shows the account page as far as the end of a section.
-ACCOUNT_PAGE = {"width": 900, "height": 596}
+ACCOUNT_PAGE: ViewportSize = {"width": 900, "height": 596}
 TABLET = (
     "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
     " (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
@@ -37,7 +37,7 @@ TABLET = (
 FIREFOX = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 )
-WIDE_LAPTOP = {"width": 1000, "height": 776}
+WIDE_LAPTOP: ViewportSize = {"width": 1000, "height": 776}
 #: Width and height of a phone's screen.
 PHONE_SCREEN = {"width": 360, "height": 740}
 

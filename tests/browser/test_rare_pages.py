@@ -2,6 +2,7 @@
 """Pages that a server rarely shows: first run, throttled, failed, themed."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,8 +35,8 @@ _LATE = """
 import os
 from datetime import timedelta
 
-from vestibule.server.granian import main
 from vestibule.core import clock
+from vestibule.server.granian import main
 
 now = clock.now
 
@@ -108,10 +109,13 @@ def test_expired_setup_code_explains_how_to_get_another(
 
 @each_language
 def test_throttled_sign_in_says_how_long_to_wait(
-    start_server: StartServer, open_browser: OpenBrowser, locale: str
+    start_server: StartServer,
+    open_browser: OpenBrowser,
+    frozen_clock_server: Callable[..., Server],
+    locale: str,
 ) -> None:
     """The page gives the time in seconds."""
-    server = start_server(THROTTLE="on")
+    server = start_server(frozen_clock_server, THROTTLE="on")
     bob = add_user("bob@example.com")
     browser = open_browser(server, locale=locale)
     for _ in range(4):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An environment that has what a package asks for, and nothing else.
+"""A virtual environment with the declared requirements of a package only.
 
-Its law: what is put there is found by what packages declare, never by
-what happens to be installed; and no index is asked.
+Its distributions are found by what packages declare, never by what happens
+to be installed, and no package index is used.
 """
 
 import subprocess
@@ -15,13 +15,13 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-#: Seconds that a program in it may take on a busy machine.
-PATIENCE = 110
+#: Seconds for one command on a busy machine.
+COMMAND_TIMEOUT = 110
 
 
-def needed_by(needs: Iterable[str]) -> set[str]:
-    """Return the distributions that requirements lead to, all the way."""
-    waiting = list(_asked(needs, {""}))
+def required_by(needs: Iterable[str]) -> set[str]:
+    """Return the names of all distributions that requirements lead to."""
+    waiting = list(_applicable(needs, {""}))
     found: dict[str, set[str]] = {}
     while waiting:
         need = waiting.pop()
@@ -29,12 +29,14 @@ def needed_by(needs: Iterable[str]) -> set[str]:
         extras = {"", *need.extras}
         if not extras <= found.get(name, set()):
             found[name] = extras | found.get(name, set())
-            waiting += _asked(distribution(name).requires or (), found[name])
+            waiting += _applicable(
+                distribution(name).requires or (), found[name]
+            )
     return set(found)
 
 
 def size_of(names: Iterable[str]) -> int:
-    """Return the bytes of distributions' files, without compiled ones."""
+    """Return the bytes of the files of distributions, without .pyc files."""
     return sum(
         Path(str(file.locate())).stat().st_size
         for name in names
@@ -43,8 +45,10 @@ def size_of(names: Iterable[str]) -> int:
     )
 
 
-def _asked(needs: Iterable[str], extras: set[str]) -> Iterator[Requirement]:
-    """Yield what is asked for on this machine with some of the extras."""
+def _applicable(
+    needs: Iterable[str], extras: set[str]
+) -> Iterator[Requirement]:
+    """Yield the requirements for this machine and these extras."""
     for need in map(Requirement, needs):
         if need.marker is None or any(
             need.marker.evaluate({"extra": extra}) for extra in extras
@@ -53,24 +57,24 @@ def _asked(needs: Iterable[str], extras: set[str]) -> Iterator[Requirement]:
 
 
 class Bare:
-    """An environment of its own, in `folder`."""
+    """A virtual environment in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        """Make it empty, once: to put pip there takes longer than the rest."""
+        """Create an empty environment without pip, which installs slowly."""
         subprocess.run(
             [sys.executable, "-m", "venv", "--without-pip", str(folder)],
             check=True,
-            timeout=PATIENCE,
+            timeout=COMMAND_TIMEOUT,
         )
         self.programs = folder / "bin"
         self._packages = Path(
             sysconfig.get_path("purelib", "venv", {"base": str(folder)})
         )
 
-    def put(self, name: str) -> None:
-        """Link the folders and modules of a distribution installed here.
+    def link(self, name: str) -> None:
+        """Link the modules of a distribution that is installed here.
 
-        Its programs stay away: they would begin with our interpreter.
+        Its scripts are left out: they would start our interpreter.
         """
         here = distribution(name)
         tops = {file.parts[0] for file in here.files or ()}
@@ -78,9 +82,9 @@ class Bare:
             target = Path(str(here.locate_file(top))).resolve()
             (self._packages / top).symlink_to(target)
 
-    def pip(self, *words: str) -> str:
-        """Let our pip work on it, without an index; return what it says."""
-        return _said(
+    def pip(self, *arguments: str) -> str:
+        """Run our pip on it, without an index; return the output."""
+        return _output_of(
             [
                 sys.executable,
                 "-m",
@@ -89,30 +93,32 @@ class Bare:
                 "--disable-pip-version-check",
                 "--python",
                 str(self.programs / "python"),
-                *words,
+                *arguments,
             ],
         )
 
     def run(
-        self, folder: Path, env: dict[str, str], program: str, *words: str
+        self, folder: Path, env: dict[str, str], program: str, *arguments: str
     ) -> str:
         """Run one of its programs in `folder`; return what it prints."""
-        return _said([str(self.programs / program), *words], folder, env)
+        return _output_of(
+            [str(self.programs / program), *arguments], folder, env
+        )
 
 
-def _said(
-    words: list[str],
+def _output_of(
+    arguments: list[str],
     folder: Path | None = None,
     env: dict[str, str] | None = None,
 ) -> str:
-    """Run a command that has to succeed; return what it prints."""
+    """Run a command that must succeed; return what it prints."""
     done = subprocess.run(
-        words,
+        arguments,
         cwd=folder,
         env=env,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=COMMAND_TIMEOUT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An application with modules named as the clone's, on the installed wheel.
+"""An application whose modules are named like ours, on the installed wheel.
 
-It has a `models.py`, a package `api` that `manage.py startapp` made, and a
-`manage.py`. None of them may disturb Vestibule, in any way of asking it.
+It has a `models.py`, a package `api` from `manage.py startapp`, and a
+`manage.py`. None of them may disturb Vestibule, however it is used.
 """
 
 import json
@@ -17,15 +17,15 @@ from tests.e2e.install.bare import Bare
 from tests.e2e.install.wheels import alone
 from tests.serving import COOKIE, Server
 
-#: The fixture makes an environment and starts a service: on a busy machine
-#: that takes minutes.
+#: The fixture creates an environment and starts a server, which takes
+#: minutes on a busy machine.
 pytestmark = pytest.mark.timeout(400)
 EXTRAS = "server,flask,fastapi,django"
 PASSWORD = "a long enough phrase"
 EMAIL = "bob@example.com"
 SETTINGS = {"AUTH_TYPE": "session_db_auth", "SESSION_NAME": COOKIE}
 HEADER = "X-Vestibule-Identity"
-#: Prints what an application of each framework answers to a request.
+#: Prints how an application of each framework responds to a request.
 APPLICATION = '''
 import asyncio, json, sys
 
@@ -38,7 +38,7 @@ more = {"audience": audience, "timeout": 30.0}
 
 
 def wsgi(app, headers):
-    """Return the status and body that a WSGI application answers by."""
+    """Return the status and body of the response of a WSGI application."""
     environ = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/me", "SCRIPT_NAME": "",
         "SERVER_NAME": "a", "SERVER_PORT": "80", "wsgi.url_scheme": "http",
@@ -51,7 +51,7 @@ def wsgi(app, headers):
 
 
 def asgi(app, headers):
-    """Return the status and body that an ASGI application answers by."""
+    """Return the status and body of the response of an ASGI application."""
     scope = {
         "type": "http", "path": "/me", "raw_path": b"/me", "method": "GET",
         "query_string": b"", "root_path": "", "scheme": "http",
@@ -156,7 +156,7 @@ USER = (
 
 
 class Place(NamedTuple):
-    """The application's folder, its environment and its Vestibule."""
+    """The folder of the application, its environment and its server."""
 
     folder: Path
     bare: Bare
@@ -164,7 +164,7 @@ class Place(NamedTuple):
     session_id: str
 
     def ask(self, framework: str, how: str, *values: str) -> list[Any]:
-        """Return what the application answers to a header's `values`."""
+        """Return the application's responses to the values of a header."""
         name = HEADER if how == "signed" else "Cookie"
         said = self.bare.run(
             self.folder,
@@ -182,13 +182,13 @@ class Place(NamedTuple):
 
 
 def make_application(folder: Path, bare: Bare) -> None:
-    """Let Django itself begin the application, and add to it."""
+    """Create a Django project and add the application to it."""
     (folder / "models.py").write_text('WHOSE = "the application\'s"\n')
     (folder / "application.py").write_text(APPLICATION)
     env = alone(folder)
     django = ("python", "-m", "django")
     bare.run(folder, env, *django, "startproject", "site_of_ours", ".")
-    # It refuses a name by which something can be imported already.
+    # startapp refuses a name that can already be imported.
     bare.run(folder, env, "python", "manage.py", "startapp", "api")
     (folder / "site_of_ours" / "urls.py").write_text(URLS)
     settings = folder / "site_of_ours" / "settings.py"
@@ -200,7 +200,7 @@ def place(
     environments: Callable[[str], Bare],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:
-    """Make the application, and start the service in its folder."""
+    """Create the application, and start the server in its folder."""
     folder = tmp_path_factory.mktemp("application")
     bare = environments(EXTRAS)
     make_application(folder, bare)
@@ -220,10 +220,10 @@ def place(
 @pytest.mark.parametrize(
     "framework", ["flask", "fastapi", "django wsgi", "django asgi"]
 )
-def test_an_application_knows_its_user(
+def test_application_identifies_its_user(
     place: Place, framework: str, how: str
 ) -> None:
-    """It names who is signed in, and refuses others, in each way."""
+    """It names the signed-in user and refuses an anonymous request."""
     value = f"{COOKIE}={place.session_id}"
     if how == "signed":
         verified = place.server.request(
@@ -238,8 +238,8 @@ def test_an_application_knows_its_user(
     assert Path(api).parent == place.folder / "api"
 
 
-def test_the_command_in_its_folder(place: Place) -> None:
-    """`python -m vestibule` works beside the application's modules."""
+def test_command_works_beside_application_modules(place: Place) -> None:
+    """`python -m vestibule` works in the folder of the application."""
     env = alone(place.folder)
     listed = place.bare.run(
         place.folder,
@@ -255,10 +255,10 @@ def test_the_command_in_its_folder(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", ["api.v1.app", "models.user"])
-def test_the_names_of_the_clone_are_not_installed(
+def test_names_of_the_repository_are_not_installed(
     environments: Callable[[str], Bare], tmp_path: Path, name: str
 ) -> None:
-    """Outside the clone `api` and `models` are the application's names."""
+    """Outside the repository `api` and `models` belong to the application."""
     done = subprocess.run(
         [environments(EXTRAS).programs / "python", "-c", f"import {name}"],
         cwd=tmp_path,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`python -m vestibule` from outside: pipes, terminals, signals, failures."""
+"""`python -m vestibule` as a process: pipes, terminals, signals, failures."""
 
 import json
 import re
@@ -27,7 +27,7 @@ from vestibule.db.models.user_session import UserSession
 
 
 def some_events(number: int) -> None:
-    """Store so many events, each of some hundred bytes."""
+    """Store `number` events of some hundred bytes each."""
     events.insert_events(
         [
             Event(
@@ -38,8 +38,8 @@ def some_events(number: int) -> None:
     )
 
 
-def test_a_password_by_a_pipe(tmp_path: Path) -> None:
-    """One line of standard input is the password; it is not repeated."""
+def test_password_is_read_from_a_pipe(tmp_path: Path) -> None:
+    """The password is one line of standard input and is not asked twice."""
     done = vestibule(
         tmp_path, "users", "add", "bob@example.com", typed=f"{PASSWORD}\n"
     )
@@ -49,8 +49,8 @@ def test_a_password_by_a_pipe(tmp_path: Path) -> None:
     assert PASSWORD not in done.stdout
 
 
-def test_ctrl_c_at_a_question(tmp_path: Path) -> None:
-    """Whoever changes their mind has changed nothing."""
+def test_ctrl_c_at_a_question_changes_nothing(tmp_path: Path) -> None:
+    """The command exits with 130 and without a traceback."""
     bob = User(email="bob@example.com")
     bob.save()
     code, screen = on_terminal(
@@ -66,8 +66,8 @@ def test_ctrl_c_at_a_question(tmp_path: Path) -> None:
     assert User.search({"email": "bob@example.com"})[0].password is None
 
 
-def test_a_password_at_a_terminal(tmp_path: Path) -> None:
-    """It is asked for twice, and the terminal does not show it."""
+def test_password_at_a_terminal_is_asked_twice(tmp_path: Path) -> None:
+    """The terminal does not show it."""
     User(id="1", email="bob@example.com").save()
     code, screen = on_terminal(
         tmp_path,
@@ -83,10 +83,10 @@ def test_a_password_at_a_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1)])
-def test_a_question_at_a_terminal(
+def test_removal_asks_at_a_terminal(
     tmp_path: Path, answer: str, left: int
 ) -> None:
-    """Who is to be removed is named in the question."""
+    """The question names the user to be removed."""
     User(id="1", email="bob@example.com").save()
     code, screen = on_terminal(
         tmp_path, "users", "remove", "1", answers={"[y/N]": answer}
@@ -95,8 +95,8 @@ def test_a_question_at_a_terminal(
     assert "Remove bob@example.com (1)?" in screen
 
 
-def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
-    """An import shows how far it is, to a person only."""
+def test_import_shows_progress_at_a_terminal(tmp_path: Path) -> None:
+    """In a pipe it does not."""
     file = store(tmp_path, *(row(f"u{number}") for number in range(50)))
     code, screen = on_terminal(tmp_path, "db", "import-json", file)
     assert code == 0
@@ -106,8 +106,8 @@ def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
     assert "importing" not in done.stderr
 
 
-def test_a_bar_beside_a_file(tmp_path: Path) -> None:
-    """An export shows it where its lines are not shown, and not in them."""
+def test_export_to_a_file_shows_progress(tmp_path: Path) -> None:
+    """The bar appears only if the events are not printed on the terminal."""
     some_events(5)
     file = tmp_path / "events.jsonl"
     command = ("events", "export", "--format", "jsonl")
@@ -127,7 +127,7 @@ def test_a_bar_beside_a_file(tmp_path: Path) -> None:
 
 
 def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """Start a command that is to be interrupted, and nobody else with it."""
+    """Start a command in a session of its own, to interrupt it alone."""
     return subprocess.Popen(
         [*COMMAND, *arguments],
         env=environment(folder),
@@ -138,13 +138,13 @@ def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C says how much is there, that it is cut, and how to go on."""
+def test_interrupted_export_says_how_much_was_written(tmp_path: Path) -> None:
+    """It also says that the output is cut, and what to do."""
     some_events(9_000)
     process = begun(tmp_path, "events", "export")
     assert process.stdout
     assert process.stdout.readline().startswith("time,")
-    # The rest waits for its reader: a pipe does not hold as much.
+    # The pipe is full, so the command waits for its reader.
     process.send_signal(signal.SIGINT)
     written, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -159,8 +159,8 @@ def test_an_export_that_is_interrupted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", [8, 60, 300])
-def test_a_table_at_a_terminal(tmp_path: Path, columns: int) -> None:
-    """A list works on a terminal of any width."""
+def test_table_works_at_any_width(tmp_path: Path, columns: int) -> None:
+    """A very narrow terminal leads to no error."""
     User(id="1", email="bob@example.com").save()
     code, screen = on_terminal(
         tmp_path, "users", "list", columns=columns, NO_COLOR="1"
@@ -180,15 +180,15 @@ def test_a_table_at_a_terminal(tmp_path: Path, columns: int) -> None:
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("people", [0, 2])
-def test_forty_columns(
-    tmp_path: Path, command: tuple[str, ...], people: int
+@pytest.mark.parametrize("users", [0, 2])
+def test_table_of_forty_columns_loses_no_character(
+    tmp_path: Path, command: tuple[str, ...], users: int
 ) -> None:
-    """No line is longer than that, and no character is left out."""
+    """No line is wider than the terminal, and long cells are folded."""
     User.count()
-    for number in range(people):
+    for number in range(users):
         user = User(
-            email=f"somebody.with.a.long.name.{number}@a-long-host.example",
+            email=f"person.with.a.long.name.{number}@a-long-host.example",
             first_name="\u540d\u524d" * 9,
             last_name="Wolfeschlegelstein" * 3,
         )
@@ -216,8 +216,8 @@ def test_forty_columns(
     assert "\u2026" not in narrow
 
 
-def test_a_reader_that_goes_away(tmp_path: Path) -> None:
-    """A broken pipe, as of `head`, is no reason to complain."""
+def test_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
+    """A reader such as `head` may close the pipe early."""
     User(id="1").save()
     process = subprocess.Popen(
         [*COMMAND, "users", "list"],
@@ -241,10 +241,10 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
         ("<&-", 0, ""),
     ],
 )
-def test_streams_that_are_closed_or_full(
+def test_closed_or_full_streams_lead_to_no_traceback(
     tmp_path: Path, redirection: str, code: int, said: str
 ) -> None:
-    """Whatever the shell does to the streams leads to no traceback."""
+    """The message, if any, is one line."""
     User(id="1").save()
     done = subprocess.run(
         ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "users", "list"],
@@ -256,8 +256,8 @@ def test_streams_that_are_closed_or_full(
     assert (done.returncode, done.stderr) == (code, said)
 
 
-def test_names_beyond_the_encoding_of_the_output(tmp_path: Path) -> None:
-    """What the output cannot spell is written as an escape."""
+def test_characters_outside_the_encoding_are_escaped(tmp_path: Path) -> None:
+    """The command does not fail on them."""
     User(id="1", email="ζωή@example.com").save()
     done = vestibule(tmp_path, "users", "list", PYTHONIOENCODING="latin-1")
     assert (done.returncode, done.stderr) == (0, "")
@@ -268,16 +268,16 @@ def test_names_beyond_the_encoding_of_the_output(tmp_path: Path) -> None:
     "url",
     [
         "nonsense",
-        "mysql://somebody:s3cret@127.0.0.1/x",
+        "mysql://vestibule:s3cret@127.0.0.1/x",
         "sqlite:////nowhere/at/all.db",
-        "postgresql+psycopg://somebody:s3cret@127.0.0.1:1/x",
+        "postgresql+psycopg://vestibule:s3cret@127.0.0.1:1/x",
     ],
 )
 @pytest.mark.parametrize("command", [("users", "list"), ("db", "check")])
-def test_a_database_that_is_none(
+def test_unusable_database_is_a_one_line_error(
     tmp_path: Path, url: str, command: tuple[str, ...]
 ) -> None:
-    """A bad address is one line and exit code 1, and no secret of it."""
+    """The exit code is 1, and the password of the address is not shown."""
     done = vestibule(tmp_path, *command, DATABASE_URL=url)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("vestibule: ")
@@ -289,14 +289,14 @@ def test_a_database_that_is_none(
     "arguments", [(), ("users",), ("users", "add"), ("nothing",)]
 )
 def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """What is no command is exit code 2."""
+    """An unknown or incomplete command exits with 2."""
     done = vestibule(tmp_path, *arguments)
     assert done.returncode == 2
     assert "Usage: python -m vestibule" in done.stderr
 
 
-def test_an_import_that_is_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C leaves whole users; the next import goes on behind them."""
+def test_interrupted_import_can_be_continued(tmp_path: Path) -> None:
+    """Ctrl-C leaves complete users, and the next import adds the others."""
     total = 3000
     rows = [row(f"u{number}") for number in range(total)]
     rows.insert(20, row("bad", email=""))
@@ -321,8 +321,8 @@ def test_an_import_that_is_interrupted(tmp_path: Path) -> None:
     assert f" {left} imported, {total - left} already there" in done.stdout
 
 
-def test_serve_is_the_server(tmp_path: Path) -> None:
-    """`serve` starts what `python3 -m api.v1.app` does, and as it fails."""
+def test_serve_starts_the_server(tmp_path: Path) -> None:
+    """`serve` prints the same lines as `python3 -m api.v1.app`."""
     done = vestibule(tmp_path, "serve", AUTH_TYPE="nonsense")
     assert done.returncode == 1
     assert done.stderr.startswith("vestibule: AUTH_TYPE: ")
@@ -349,10 +349,10 @@ def test_serve_is_the_server(tmp_path: Path) -> None:
         ("vestibule.cli.users", {"flask", "granian", "psycopg", "alembic"}),
     ],
 )
-def test_the_command_line_is_quick_to_load(
+def test_command_line_loads_few_modules(
     tmp_path: Path, modules: str, unneeded: set[str]
 ) -> None:
-    """Help loads no command; to list users, no server and no driver."""
+    """Help loads no command, and listing users loads no server or driver."""
     script = (
         f"import json, sys, {modules};print(json.dumps(sorted(sys.modules)))"
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The wheel: it holds one package, and each extra has what it needs."""
+"""The wheel: it has one package, and each extra brings what it needs."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.e2e.install.bare import Bare, needed_by, size_of
+from tests.e2e.install.bare import Bare, required_by, size_of
 from tests.e2e.install.wheels import (
     CLIENT,
     PACKAGE,
@@ -26,7 +26,7 @@ from tests.repo.test_quiet_imports import PROGRAMS
 from tests.serving import COOKIE, ROOT, Server, environment
 from vestibule import __version__
 
-#: The first test of each environment makes it.
+#: The first test of each environment creates it.
 pytestmark = pytest.mark.timeout(400)
 #: The modules that only an application of a framework imports.
 ADAPTERS = {
@@ -34,12 +34,12 @@ ADAPTERS = {
     "vestibule.protect.async_http_client": "fastapi",
     "vestibule.protect.flask": "flask",
 }
-#: What a client may bring, with the package itself: packages, and bytes of
-#: their files without compiled ones, which add 4 MB.
+#: Limits for a client and the package itself, in bytes without .pyc files,
+#: which add 4 MB.
 MAX_CLIENT_PACKAGES = 6
 MAX_CLIENT_BYTES = 20_000_000
 IN_PROCESS = "vestibule.protect.in_process"
-#: Imports the modules that the arguments name; prints where they are.
+#: Imports the modules in its arguments; prints the path of the last one.
 IMPORT = """
 import sys
 from importlib import import_module
@@ -49,13 +49,13 @@ for name in sys.argv[1:]:
 print(found.__file__)
 """
 MISSING = 'install it with: pip install "vestibule[server]"\n'
-#: Where translators write; the programs read what is compiled of it.
+#: Sources of the translations; the wheel has the compiled files.
 SOURCES = ".po"
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path) -> Path:
-    """Install the wheel into a folder of its own, and nothing else."""
+    """Install the wheel alone into a folder of its own."""
     target = wheel.parent / "installed"
     pip(
         wheel.parent,
@@ -71,18 +71,18 @@ def installed(wheel: Path) -> Path:
 
 @pytest.fixture
 def bare(environments: Callable[[str], Bare]) -> Bare:
-    """Return an environment with the service."""
+    """Return an environment with the server."""
     return environments("server")
 
 
 @pytest.fixture
 def client(environments: Callable[[str], Bare]) -> Bare:
-    """Return an environment with the wheel without an extra."""
+    """Return an environment with the wheel without any extra."""
     return environments("")
 
 
 def shipped_modules() -> set[str]:
-    """Return the modules in the wheel that are imported, not run."""
+    """Return the modules in the wheel that are not programs."""
     return {
         name
         for name in product_modules()
@@ -92,7 +92,7 @@ def shipped_modules() -> set[str]:
 
 @pytest.fixture
 def server(installed: Path, tmp_path: Path) -> Iterator[Server]:
-    """Start the installed service in a folder that knows no other."""
+    """Start the installed server in a folder without our source."""
     server = Server(
         tmp_path,
         AUTH_TYPE="session_db_auth",
@@ -105,8 +105,8 @@ def server(installed: Path, tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-def test_the_wheel_has_every_file(wheel: Path) -> None:
-    """Code, migrations, templates, assets and texts are in it, no more."""
+def test_wheel_has_every_file(wheel: Path) -> None:
+    """It has code, migrations, templates, assets and texts, and no more."""
     with zipfile.ZipFile(wheel) as archive:
         packed = {
             name for name in archive.namelist() if ".dist-info/" not in name
@@ -114,8 +114,10 @@ def test_the_wheel_has_every_file(wheel: Path) -> None:
     assert packed == {name for name in shipped() if not name.endswith(SOURCES)}
 
 
-def test_the_installed_command(installed: Path, tmp_path: Path) -> None:
-    """It is called by its name alone, and tells the one version."""
+def test_installed_command_prints_its_version(
+    installed: Path, tmp_path: Path
+) -> None:
+    """The command is on the path under its own name."""
     done = subprocess.run(
         [sys.executable, str(installed / "bin" / "vestibule"), "--version"],
         cwd=tmp_path,
@@ -128,8 +130,8 @@ def test_the_installed_command(installed: Path, tmp_path: Path) -> None:
     assert (installed / f"vestibule-{__version__}.dist-info").is_dir()
 
 
-def test_the_installed_service(server: Server) -> None:
-    """It makes its database and its pages of what was installed."""
+def test_installed_server_has_pages_and_database(server: Server) -> None:
+    """It uses only files of the installed package."""
     page = server.request("GET", "/setup", headers={"Accept-Language": "fr"})
     assert page.status_code == 200
     assert "mot de passe" in page.text.lower()
@@ -140,18 +142,18 @@ def test_the_installed_service(server: Server) -> None:
     assert server.request("GET", "/api/v1/status").status_code == 200
 
 
-def test_pip_misses_nothing(bare: Bare) -> None:
-    """There are the package and what it declares to need, no more."""
+def test_pip_finds_no_missing_requirement(bare: Bare) -> None:
+    """The environment has only the package and its requirements."""
     assert bare.pip("check") == "No broken requirements found.\n"
     listed = json.loads(bare.pip("list", "--format=json"))
     assert {canonicalize_name(each["name"]) for each in listed} == {
         PACKAGE,
-        *needed_by(SERVICE),
+        *required_by(SERVICE),
     }
 
 
-def test_the_declared_needs_are_enough(bare: Bare, tmp_path: Path) -> None:
-    """Each module but those of adapters can be imported there."""
+def test_declared_requirements_are_enough(bare: Bare, tmp_path: Path) -> None:
+    """Every module except the adapters can be imported."""
     modules = shipped_modules() - set(ADAPTERS)
     assert "vestibule.api.app" in modules
     place = bare.run(
@@ -160,20 +162,20 @@ def test_the_declared_needs_are_enough(bare: Bare, tmp_path: Path) -> None:
     assert Path(place).is_relative_to(bare.programs.parent)
 
 
-def test_a_client_is_small(client: Bare) -> None:
-    """It brings few packages, of few megabytes, and lacks none."""
+def test_client_is_small(client: Bare) -> None:
+    """It installs few packages and few megabytes."""
     assert client.pip("check") == "No broken requirements found.\n"
     listed = json.loads(client.pip("list", "--format=json"))
     assert len(listed) <= MAX_CLIENT_PACKAGES, listed
     own = sum((ROOT / name).stat().st_size for name in shipped())
-    assert own + size_of(needed_by(CLIENT)) <= MAX_CLIENT_BYTES
+    assert own + size_of(required_by(CLIENT)) <= MAX_CLIENT_BYTES
 
 
 @pytest.mark.parametrize("extra", sorted({"", *ADAPTERS.values(), "django"}))
-def test_an_extra_is_enough_for_its_adapters(
+def test_extra_is_enough_for_its_adapters(
     environments: Callable[[str], Bare], tmp_path: Path, extra: str
 ) -> None:
-    """Its modules and those of every client can be imported there."""
+    """The adapters and the client modules can be imported."""
     modules = {
         name
         for name in shipped_modules()
@@ -196,15 +198,15 @@ def test_an_extra_is_enough_for_its_adapters(
 @pytest.mark.parametrize(
     "command", [("vestibule",), ("python", "-m", "vestibule")]
 )
-def test_a_command_without_the_service(
+def test_command_without_the_server_names_the_extra(
     environments: Callable[[str], Bare],
     tmp_path: Path,
     extra: str,
     command: tuple[str, ...],
 ) -> None:
-    """It says on one line which extra to install, and exits with 1.
+    """It prints one line with the extra to install, and exits with 1.
 
-    Flask brings click, so there the command line itself can be loaded.
+    The extra for Flask brings click, so the command line itself loads there.
     """
     there = environments(extra)
     done = subprocess.run(
@@ -221,8 +223,10 @@ def test_a_command_without_the_service(
     assert done.stderr.count("\n") == 1
 
 
-def test_in_process_without_the_service(client: Bare, tmp_path: Path) -> None:
-    """An application learns which extra it needs."""
+def test_in_process_without_the_server_names_the_extra(
+    client: Bare, tmp_path: Path
+) -> None:
+    """The ImportError names the extra to install."""
     said = client.run(
         tmp_path,
         alone(tmp_path),
@@ -235,10 +239,10 @@ def test_in_process_without_the_service(client: Bare, tmp_path: Path) -> None:
     assert said.endswith(MISSING)
 
 
-def test_the_command_with_the_declared_needs(
+def test_command_works_with_the_declared_requirements(
     bare: Bare, tmp_path: Path
 ) -> None:
-    """It makes a database there, and finds nobody in it."""
+    """It creates a database, which has no users."""
     told = [
         bare.run(tmp_path, alone(tmp_path), "vestibule", *words)
         for words in (
@@ -252,16 +256,16 @@ def test_the_command_with_the_declared_needs(
     assert json.loads(told[2]) == []
 
 
-def test_all_that_is_needed_is_pinned() -> None:
-    """Whatever the declared needs lead to has its line in the list."""
+def test_every_requirement_is_pinned() -> None:
+    """Indirect requirements are pinned too."""
     pinned = re.findall(
         r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE
     )
-    assert needed_by(SERVICE) <= set(pinned)
+    assert required_by(SERVICE) <= set(pinned)
 
 
-def test_what_is_needed_is_what_is_pinned() -> None:
-    """The package asks for what `requirements.in` names, in ranges."""
+def test_declared_requirements_match_the_pinned_ones() -> None:
+    """pyproject.toml declares what `requirements.in` lists, with ranges."""
     asked = [
         re.sub(r">=[\d.]+", "", need).replace("'", '"') for need in SERVICE
     ]

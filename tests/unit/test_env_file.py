@@ -250,7 +250,7 @@ def test_doctor_checks_the_file(folder: Path, run: Run) -> None:
     written(folder, "SESION_NAME=x\n").chmod(0o644)
     said = run("doctor").stdout
     assert "weak  .env has names that are no settings: SESION_NAME" in said
-    assert "weak  others on this machine may read .env" in said
+    assert "weak  other users of this machine can read .env" in said
     written(folder, "nonsense\n")
     done = run("doctor")
     assert done.exit_code == 1

@@ -37,7 +37,7 @@ _WHO = st.integers(0, 1)
 
 @dataclass
 class Modelled:
-    """A session as the model knows it."""
+    """A session as the model describes it."""
 
     user: User
     handle: str
@@ -129,7 +129,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(side=_WHO)
     def purge(self, side: int) -> None:
-        """Drop the dead, whose owners are then told as before."""
+        """Purge the expired sessions; their reasons stay as before."""
         self.pair[side].purge_expired()
         for secret in list(self.live):
             why = self.why_dead(self.live[secret])

@@ -235,7 +235,7 @@ def test_concurrent_use_makes_one_admin(codes: int) -> None:
     offers = [offered().code for _ in range(codes)]
 
     def use(number: int) -> bool:
-        """Make an admin of one's own; tell if it worked."""
+        """Make an admin of one's own; return True if it worked."""
         try:
             create_first_admin(
                 offers[number % codes],

@@ -97,7 +97,7 @@ def spray(times: int) -> None:
 
 
 def waits(email: str = EMAIL, password: str = "wrong", ip: str = HOME) -> int:
-    """Return the seconds that an attempt is told to wait."""
+    """Return the seconds that a refused attempt has to wait."""
     with pytest.raises(Throttled) as caught:
         attempt(email, password, ip)
     return caught.value.retry_after

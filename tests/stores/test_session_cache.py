@@ -293,7 +293,7 @@ def test_replaced_method_is_called(
 def test_cache_is_empty_for_another_database(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    """What was known of one file says nothing about the next."""
+    """A session of one file is not valid for the next."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
     close()
     assert guest.outcome() is Outcome.REFUSED

@@ -172,7 +172,7 @@ def test_overridden_look_up_is_used(mechanism: Make) -> None:
     user.save()
 
     class Fixed(base):  # type: ignore[misc, valid-type]
-        """A mechanism that knows one session by heart."""
+        """A mechanism with one fixed session."""
 
         def user_id_for_session_id(
             self, session_id: str | None = None
@@ -194,7 +194,7 @@ def test_overridden_create_and_destroy_are_used(mechanism: Make) -> None:
     seen: list[str] = []
 
     class Noting(base):  # type: ignore[misc, valid-type]
-        """A mechanism that notes what it is asked to do."""
+        """A mechanism that records its calls."""
 
         def create_session(self, user_id: str | None = None) -> str | None:
             """Note the user, and begin the session."""

@@ -144,7 +144,7 @@ def test_concurrent_removals_leave_one_admin(
     admins = [stored() for _ in range(count)]
 
     def run(number: int) -> bool:
-        """Take the neighbour away; tell if it worked."""
+        """Remove the other admin; return True if it worked."""
         try:
             take_away(admins[(number + 1) % count])
         except LastAdmin:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class RangeService:
-    """Lists one password, until it is told to answer something else."""
+    """A service that lists one password, or gives a set response."""
 
     def __init__(self, stolen: str, count: int = 7) -> None:
         """Prepare to list `stolen`, seen `count` times."""
@@ -35,7 +35,7 @@ class RangeService:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """End it, and those who wait for it."""
+        """End the service and the requests that wait for it."""
         self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
@@ -46,7 +46,7 @@ class RangeService:
         service = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Answers as the service is told to."""
+            """Gives the response that is set."""
 
             def do_GET(self) -> None:
                 """Note the question, and answer when it is time."""

@@ -107,7 +107,7 @@ def test_queue_bounds_working_and_waiting_threads() -> None:
     finish = threading.Event()
 
     def work() -> None:
-        """Take a turn until the test says so, and tell how it went."""
+        """Take a turn until the test ends it, and note how it went."""
         try:
             with turns.turn():
                 told.put("working")

@@ -26,7 +26,7 @@ def test_without_a_mechanism_every_request_passes() -> None:
 
 @pytest.mark.parametrize("path", EXCLUDED_PATHS)
 def test_excluded_paths_are_open(path: str) -> None:
-    """With a slash at the end and without, whatever is presented."""
+    """With a slash at the end and without, with any credentials."""
     for spelled in (path, path.rstrip("/")):
         assert decide(Auth(), FakeRequest(spelled)).outcome is Outcome.OPEN
         assert (
@@ -50,7 +50,7 @@ def test_missing_and_invalid_credentials_differ() -> None:
 
 
 def test_authenticated_request_passes() -> None:
-    """The principal is the user that the mechanism knows."""
+    """The decision has the user of the mechanism."""
     user = User()
     user.save()
     auth = SessionAuth()

@@ -104,7 +104,7 @@ def test_scheme_counts_under_tls(
 def test_no_header_value_raises_an_error(
     headers: dict[str, str], method: str
 ) -> None:
-    """Whatever a header holds is no error."""
+    """Any text is accepted or refused."""
     assert is_cross_site(method, headers) in (True, False)
 
 

@@ -120,7 +120,7 @@ def test_cookie_name_without_a_host_prefix_is_weak(
 def test_basic_auth_has_no_finding_about_cookies(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So nothing is said of one."""
+    """Basic authentication sets no cookie."""
     monkeypatch.setenv("AUTH_TYPE", "basic_auth")
     monkeypatch.delenv("SESSION_NAME")
     assert {one.level for one in run_checks()} == {Level.GOOD}
@@ -329,7 +329,7 @@ def test_proxy_that_drops_headers_is_reported(
 def test_user_list_without_authentication_is_wrong(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user list without authentication is wrong, whatever is set."""
+    """The settings make no difference."""
     monkeypatch.setitem(vars(app_module), "auth", None)
     monkeypatch.setenv("AUTHZ_POLICY", "open")
     wrong = of_level(list(check_deployment(service[1])), Level.WRONG)

@@ -108,7 +108,7 @@ def test_line_that_a_shell_reads_differently_is_refused(line: str) -> None:
     "value", ["", "plain", "#1", "it's", "a b", "$x", "-----\\n-----", "é"]
 )
 def test_quoted_value_is_read_back(value: str) -> None:
-    """Whatever a value has in it, it is the same afterwards."""
+    """Any value is the same afterwards."""
     content = f"A={env_file.quote(value)}\n"
     assert env_file.parse(content, "") == {"A": value}
 
@@ -145,7 +145,7 @@ def test_missing_file_is_an_error_only_if_named(
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_writable_file_is_refused(folder: Path, mode: int) -> None:
-    """Its settings are not believed."""
+    """Settings in a file that others may write are not trusted."""
     written(folder, "API_PORT=4001\n").chmod(mode)
     with pytest.raises(ConfigurationError, match=r"chmod 600 \.env"):
         env_file.load()
@@ -223,7 +223,7 @@ def test_init_overwrites_no_file(folder: Path, run: Run) -> None:
 def test_init_in_an_unwritable_folder_is_an_error(
     folder: Path, run: Run
 ) -> None:
-    """A folder that is none is one line."""
+    """The error is one line."""
     done = run("init", "none/.env")
     assert done.exit_code == 1
     assert done.stderr.startswith("vestibule: [Errno 2] ")
@@ -239,7 +239,7 @@ def test_hardened_init_has_no_weak_finding(folder: Path, run: Run) -> None:
 
 
 def test_init_equals_the_settings_of_make_run() -> None:
-    """Both ways to begin come to the same service."""
+    """Both ways to start serve with the same settings."""
     makefile = Path(__file__).parents[2] / "Makefile"
     for name, value in FIRST_SETTINGS.items():
         assert f"{name}=$${{{name}:-{value}}}" in makefile.read_text()
@@ -258,7 +258,7 @@ def test_doctor_checks_the_file(folder: Path, run: Run) -> None:
 
 
 def test_commands_and_server_read_the_file(tmp_path: Path) -> None:
-    """The settings of the folder count for whatever starts there."""
+    """A process reads the settings of the folder where it starts."""
     written(tmp_path, "AUTH_TYPE=nonsense\nDATABASE_URL=sqlite:///a.db\n")
     done = vestibule(tmp_path, "serve", ENV_FILE=".env")
     assert done.returncode == 1

@@ -47,7 +47,7 @@ def test_common_passwords_are_refused() -> None:
 def test_repeated_common_passwords_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where 15 are asked for: repeated, and joined to each other."""
+    """With a minimum of 15: repeated, and joined to each other."""
     monkeypatch.setenv("PASSWORD_MIN_LENGTH", "15")
     words = [word for word in COMMON if len(word) >= 3][:3000]
     for number, word in enumerate(words):
@@ -202,7 +202,7 @@ def test_blocklist_applies_to_changes_and_by_setting(
 
 @given(st.text(min_size=8, max_size=60), st.text(max_size=40))
 def test_any_text_is_accepted_or_refused(password: str, email: str) -> None:
-    """Whatever it is made of, it is taken or refused by name."""
+    """Any text is accepted or refused with a reason."""
     said = refusal(password, email)
     assert said == "" or said.startswith("password is ")
 

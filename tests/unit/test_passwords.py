@@ -129,7 +129,7 @@ def test_lone_surrogate_equals_no_other_password() -> None:
 def test_hash_beyond_the_bounds_is_refused(
     asked: str, computed: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A row that asks for gigabytes gets an error in the log instead."""
+    """A hash that would take gigabytes is not computed but logged."""
     stored = f"$argon2id$v=19${asked}${'A' * 22}${'A' * 43}"
     with caplog.at_level(logging.ERROR):
         assert passwords.verify(stored, "secret") is False

@@ -33,7 +33,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wrap_pg_dump(tools: Path, before: str) -> None:
-    """Let a shell do what is said `before` the real `pg_dump` runs."""
+    """Let a shell run `before` and then the real `pg_dump`."""
     program = tools / "pg_dump"
     program.write_text(
         f'#!/bin/sh\n{before}\nexec {shutil.which("pg_dump")} "$@"\n'

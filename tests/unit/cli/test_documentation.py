@@ -74,7 +74,7 @@ def test_each_section_lists_its_options() -> None:
 
 
 def test_each_example_is_an_existing_command() -> None:
-    """What the page tells to type names commands that there are."""
+    """Commands in the examples of the page exist."""
     page = (ROOT / "docs/cli.md").read_text()
     known = {name for name, _ in commands(program)}
     typed = re.findall(
@@ -87,7 +87,7 @@ def test_each_example_is_an_existing_command() -> None:
 
 
 def test_everything_has_a_help_text() -> None:
-    """Commands, groups and options say what they are for."""
+    """Commands, groups and options have one."""
     for name, command in commands(program):
         assert command.help, name
         for parameter in command.params:

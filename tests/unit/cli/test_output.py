@@ -100,7 +100,7 @@ def test_users_json_has_the_fields_of_the_api(
 def test_sessions_json_has_user_expiry_and_device(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each says whose it is, until when, and on which device."""
+    """Each has its user, its end and its device."""
     monkeypatch.setenv("SESSION_DURATION", "60")
     User(id="1", email="bob@example.com").save()
     session = UserSession(

@@ -26,7 +26,7 @@ SERVER = (
 
 
 class Door(BaseHTTPRequestHandler):
-    """Lets in who knows the word; a cookie says so, except at `/mute`."""
+    """Accepts the right password with a cookie, except at `/mute`."""
 
     protocol_version = "HTTP/1.1"
 

@@ -51,7 +51,7 @@ def test_concurrent_threads_find_only_their_own_sessions(
     auth = mechanism(60)
 
     def come_and_go(number: int) -> bool:
-        """Begin and end sessions; return True if all went as for one thread."""
+        """Begin and end sessions; return True if none interfered."""
         good = True
         for turn in range(5):
             user_id = f"{number}-{turn}"

@@ -294,6 +294,23 @@ def store(
         index.create(connection)
 
 
+def sessions_of(
+    users: int, text: str | None, session_id: str
+) -> Iterator[tuple[Any, ...]]:
+    """Yield a session row for each user; the first has `session_id`."""
+    for number in range(users):
+        yield (
+            id_of(number),
+            text,
+            text,
+            id_of(number),
+            digest_of(session_id) if not number else None,
+            text,
+            "10.0.0.1",
+            "10.0.0.1/32",
+        )
+
+
 def fill(users: int, happened: int) -> str:
     """Fill an SQLite file; return the session id of an admin."""
     fresh = engine.configured_database()
@@ -306,7 +323,7 @@ def fill(users: int, happened: int) -> str:
         "cache_size = -400000",
         "temp_store = MEMORY",
     ):
-        # What breaks off here is made anew.
+        # If this breaks off, the next run fills a new file.
         with fresh.connection() as opened:
             opened.exec_driver_sql(f"PRAGMA {pragma}")
     with fresh.transaction() as connection:
@@ -324,19 +341,7 @@ def fill(users: int, happened: int) -> str:
                 "ip",
                 "network",
             ),
-            (
-                (
-                    id_of(number),
-                    text,
-                    text,
-                    id_of(number),
-                    digest_of(session_id) if not number else None,
-                    text,
-                    "10.0.0.1",
-                    "10.0.0.1/32",
-                )
-                for number in range(users)
-            ),
+            sessions_of(users, text, session_id),
         )
         store(connection, EVENTS, _EVENT, events_of(happened, users, now))
         connection.execute(

@@ -159,3 +159,10 @@ def test_missing_user_agent_is_none() -> None:
     """A missing header differs from an empty one."""
     assert clean_user_agent(None) is None
     assert clean_user_agent("a\r\nb\0c") == "a  b c"
+
+
+def test_long_user_agent_is_truncated() -> None:
+    """Exactly the first `MAX_USER_AGENT_LENGTH` characters are kept."""
+    assert clean_user_agent("x" * (MAX_USER_AGENT_LENGTH + 1)) == (
+        "x" * MAX_USER_AGENT_LENGTH
+    )

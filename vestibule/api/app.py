@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""The application: its parts put together, and its start.
+"""The application: its parts put together.
 
 `app` and `auth` are created at first use (PEP 562), from the settings of
-that moment. So importing this module opens and starts nothing, and
-`python3 -m vestibule.api.app` creates one application, not one for
-`__main__` and another for the views that import `auth` from here."""
+that moment, so importing this module opens and starts nothing.
+"""
 
 import sys
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
-from vestibule.identity.header import open_signer
+from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
@@ -83,6 +82,16 @@ def create_app(auth: Auth | None) -> Flask:
         found: Auth | None = _module().auth
         return found
 
+    _put_before(app, current_mechanism, signer)
+    return app
+
+
+def _put_before(
+    app: Flask,
+    current_mechanism: Callable[[], Auth | None],
+    signer: IdentitySigner | None,
+) -> None:
+    """Put before Flask what answers without it, headers and metrics."""
     headers = ResponseHeaders(is_tls)
     cache = ResponseCache(current_mechanism, headers)
     whole: WSGIApplication = MeShortcut(
@@ -92,7 +101,6 @@ def create_app(auth: Auth | None) -> Flask:
     if settings.METRICS.read():
         whole = count_requests(whole)
     app.wsgi_app = whole  # type: ignore[method-assign]
-    return app
 
 
 def _sweep_for(auth: Auth | None) -> Callable[[], int]:

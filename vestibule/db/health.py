@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks of a database: does it exist, is it intact, which schema has it?
+"""Checks of a database: whether it exists, is intact and has our schema.
 
 The checks change no schema and create no file.
 """

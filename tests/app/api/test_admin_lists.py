@@ -11,12 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     ME,
     NOT_FOUND,
     RESET,
     USERS,
-    House,
+    Service,
     basic,
     stored_user,
 )
@@ -39,8 +39,8 @@ EVIL = ("%", "_", "'", '"', "\u202e", "\u200f", "a" * 255, "=1+1", "\\")
 
 @pytest.fixture
 def admin(build: Build) -> FlaskClient:
-    """Return a client of an admin of a house with a database."""
-    return build("session_db_auth").known(stored_user("admin"))
+    """Return a client of an admin of a service with a database."""
+    return build("session_db_auth").client_for(stored_user("admin"))
 
 
 def got(client: FlaskClient, path: str, **query: Any) -> Any:
@@ -62,8 +62,8 @@ def leafed(
     return [*rows, *page[name]]
 
 
-def test_users_are_found_by_page(admin: FlaskClient) -> None:
-    """Each once, with what admins see and no secret."""
+def test_user_search_returns_each_user_once(admin: FlaskClient) -> None:
+    """Rows have what admins see, and no secret."""
     ids = {stored_user(email=f"ada{i}@example.com").id for i in range(5)}
     found = leafed(admin, PEOPLE, "users", q="ADA", limit=2)
     assert {each["id"] for each in found} == ids and len(found) == 5
@@ -107,7 +107,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
-def test_what_cannot_be_meant_is_refused(admin: FlaskClient) -> None:
+def test_invalid_query_parameter_is_refused(admin: FlaskClient) -> None:
     """A 400 names the field."""
     for path, query, field in REFUSED:
         answer = admin.get(path, query_string=query)
@@ -115,8 +115,10 @@ def test_what_cannot_be_meant_is_refused(admin: FlaskClient) -> None:
         assert answer.get_json() == {"error": "Wrong format", "field": field}
 
 
-def test_a_place_is_of_one_list(admin: FlaskClient) -> None:
-    """Not of another filter, not of another list, and not changed."""
+def test_cursor_of_another_list_or_filter_is_refused(
+    admin: FlaskClient,
+) -> None:
+    """A changed cursor is refused too."""
     for number in range(3):
         stored_user(email=f"ada{number}@example.com")
     place = got(admin, PEOPLE, q="ada", limit=1)["next"]
@@ -140,8 +142,8 @@ def test_a_place_is_of_one_list(admin: FlaskClient) -> None:
     assert answer.status_code == 400
 
 
-def test_no_sign_has_a_meaning(admin: FlaskClient) -> None:
-    """Whatever is searched for is found as it is, or not at all."""
+def test_search_text_has_no_wildcards(admin: FlaskClient) -> None:
+    """A text is found literally, or not at all."""
     stored_user()
     for text in EVIL:
         for typed in (text, "a" + text):
@@ -153,10 +155,10 @@ def test_no_sign_has_a_meaning(admin: FlaskClient) -> None:
         assert got(admin, PEOPLE, q=text)["users"] == []
 
 
-def test_an_invitation(build: Build) -> None:
-    """The code sets a password, by which the new user comes in."""
-    house = build("session_db_auth")
-    admin = house.known(stored_user("admin"))
+def test_invited_user_sets_password_with_code(build: Build) -> None:
+    """The new user then signs in with that password."""
+    service = build("session_db_auth")
+    admin = service.client_for(stored_user("admin"))
     email = "new@example.com"
     body = {"email": email, "first_name": "New", "password": "chosen by me"}
     answer = admin.post(PEOPLE, json=body)
@@ -169,7 +171,7 @@ def test_an_invitation(build: Build) -> None:
     stored = User.get(made["user"]["id"])
     assert stored is not None and stored.password is None
     new = "violet umbrella 7"
-    set_it = house.client().post(
+    set_it = service.client().post(
         RESET,
         data={
             "email": email,
@@ -178,7 +180,7 @@ def test_an_invitation(build: Build) -> None:
         },
     )
     assert set_it.status_code == 200
-    assert house.log_in(stored, new)[1].status_code == 200
+    assert service.log_in(stored, new)[1].status_code == 200
     for bad, told in (
         (body, "Can't create User: email is already registered"),
         ({"email": "x"}, "Can't create User: email is not an email address"),
@@ -192,15 +194,15 @@ def test_an_invitation(build: Build) -> None:
         )
 
 
-def test_a_thief_of_a_session_changes_nothing(
-    build: Build, moved_clock: SetClock
+def test_invite_and_revoke_need_recent_password(
+    build: Build, set_clock: SetClock
 ) -> None:
-    """Adding somebody and ending a session need a recent proof."""
-    house = build("session_db_auth")
-    user, admin = stored_user(), house.known(stored_user("admin"))
-    client = house.known(user)
+    """A stolen admin session can neither add a user nor end a session."""
+    service = build("session_db_auth")
+    user, admin = stored_user(), service.client_for(stored_user("admin"))
+    client = service.client_for(user)
     (one,) = got(admin, SESSIONS, user=user.id)["sessions"]
-    moved_clock.advance(301)
+    set_clock.advance(301)
     for answer in (
         admin.post(PEOPLE, json={"email": "new@example.com"}),
         admin.delete(f"{SESSIONS}/{one['id']}"),
@@ -211,10 +213,10 @@ def test_a_thief_of_a_session_changes_nothing(
     assert client.get(ME).status_code == 200
 
 
-def test_a_wait_is_lifted(build: Build) -> None:
-    """Failures are told, and after that nobody waits for them."""
-    house = build("session_db_auth", THROTTLE="on")
-    admin, user = house.known(stored_user("admin")), stored_user()
+def test_admin_resets_failures_of_user(build: Build) -> None:
+    """The admin sees the failures; after the reset the user may log in."""
+    service = build("session_db_auth", THROTTLE="on")
+    admin, user = service.client_for(stored_user("admin")), stored_user()
     path = f"{USERS}/{user.id}/failures"
     assert got(admin, path) == {
         "count": 0,
@@ -222,28 +224,28 @@ def test_a_wait_is_lifted(build: Build) -> None:
         "retry_after": 0,
     }
     for _ in range(5):
-        house.log_in(user, "wrong")
+        service.log_in(user, "wrong")
     found = got(admin, path)
     assert found["count"] >= 4 and found["retry_after"] >= 0
     assert found["last_at"] is not None
-    assert house.log_in(user)[1].status_code == 429
+    assert service.log_in(user)[1].status_code == 429
     for _ in range(2):
         assert admin.delete(path).status_code == 200
     assert got(admin, path)["count"] == 0
-    assert house.log_in(user)[1].status_code == 200
+    assert service.log_in(user)[1].status_code == 200
 
 
-def test_everybodys_sessions(
-    house: House, monkeypatch: pytest.MonkeyPatch
+def test_sessions_are_filtered_by_user_network_and_device(
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By user, network and device, over every mechanism; one is ended."""
+    """It holds with each mechanism; one session is then ended."""
     bob, eve = stored_user(), stored_user()
-    admin = house.known(stored_user("admin"))
+    admin = service.client_for(stored_user("admin"))
     agent = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/128.0"}
     there = {"REMOTE_ADDR": "192.0.2.7"}
-    client, _ = house.log_in(bob, headers=agent)
-    house.log_in(bob)
-    house.log_in(eve, environ_base=there)
+    client, _ = service.log_in(bob, headers=agent)
+    service.log_in(bob)
+    service.log_in(eve, environ_base=there)
     assert len(leafed(admin, SESSIONS, "sessions", limit=1)) == 4
     of_bob = leafed(admin, SESSIONS, "sessions", user=bob.email, limit=1)
     assert [each["user_id"] for each in of_bob] == [bob.id] * 2
@@ -267,8 +269,8 @@ def test_everybodys_sessions(
     assert (again.status_code, again.get_json()) == (404, NOT_FOUND)
 
 
-def test_sessions_where_there_are_none(build: Build) -> None:
-    """HTTP Basic has no sessions that could be listed or ended."""
+def test_sessions_with_basic_return_404(build: Build) -> None:
+    """HTTP Basic has no sessions to list or end."""
     client = build("basic_auth").client()
     shown = {"Authorization": basic(stored_user("admin"))}
     for method, path in (("GET", SESSIONS), ("DELETE", f"{SESSIONS}/x")):
@@ -279,8 +281,10 @@ def test_sessions_where_there_are_none(build: Build) -> None:
 NOON = hourly_counts.start_of_hour(495_000)
 
 
-def test_events_by_filter(admin: FlaskClient) -> None:
-    """By user, kind, network and time, by page."""
+def test_events_are_filtered_by_user_kind_network_and_time(
+    admin: FlaskClient,
+) -> None:
+    """Pages of one event are complete and in order."""
     bob = stored_user()
     events.insert_events(
         [
@@ -298,7 +302,7 @@ def test_events_by_filter(admin: FlaskClient) -> None:
     for query, number in (
         ({"kind": "login"}, 3),
         ({"network": "192.0.2.7"}, 6),
-        ({"since": "2026-06-20T12:00", "user": "nobody"}, 0),
+        ({"since": "2026-06-20T12:00", "user": "unknown"}, 0),
         ({"until": str(NOON)}, 0),
         ({"since": str(NOON + timedelta(minutes=4))}, 2),
     ):
@@ -313,10 +317,10 @@ def test_events_by_filter(admin: FlaskClient) -> None:
     assert stored.signed_in_at == NOON + timedelta(minutes=4)
 
 
-def test_files_of_events(
+def test_event_export_has_all_events_without_formulas(
     admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every event is in both, over several batches, and no formula."""
+    """CSV and JSON Lines have each event, across batches."""
     monkeypatch.setattr("vestibule.audit.export.EXPORT_BATCH_SIZE", 2)
     signs = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "plain", 'a"b,c']
     events.insert_events(
@@ -353,7 +357,7 @@ def test_files_of_events(
 @pytest.mark.parametrize(
     "error", [DatabaseUnavailable("the disk is gone"), ZeroDivisionError()]
 )
-def test_half_a_file_says_so(
+def test_export_that_fails_midway_ends_with_error_line(
     build: Build,
     path: str,
     form: str,
@@ -362,9 +366,9 @@ def test_half_a_file_says_so(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What fails in the middle is the last line, and in the log."""
-    house = build("session_db_auth", WEB_PAGES="on")
-    admin = house.known(stored_user("admin"))
+    """The failure is also logged."""
+    service = build("session_db_auth", WEB_PAGES="on")
+    admin = service.client_for(stored_user("admin"))
     events.insert_events([Event(NOON, "login", "bob")] * 3)
     fail_second_read(monkeypatch, error)
     answer = admin.get(f"{path}/export?format={form}&user=bob")
@@ -375,10 +379,10 @@ def test_half_a_file_says_so(
     assert "an export of events failed" in caplog.text
 
 
-def test_a_file_that_cannot_begin_is_none(
+def test_export_that_cannot_start_returns_503(
     admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the first events cannot be read, the answer is 503."""
+    """The first events cannot be read."""
 
     def failing(*_: Any) -> Any:
         """Fail at once."""
@@ -391,12 +395,14 @@ def test_a_file_that_cannot_begin_is_none(
         assert "Content-Disposition" not in answer.headers
 
 
-def test_figures(build: Build, moved_clock: SetClock) -> None:
-    """Sums of what happened, states, and nothing where nobody looked."""
-    moved_clock.moment = NOON + timedelta(minutes=30)
-    house = build("session_db_auth")
-    admin = house.known(stored_user("admin"))
-    house.log_in(stored_user(), "wrong")
+def test_figures_have_sums_and_gauges(
+    build: Build, set_clock: SetClock
+) -> None:
+    """A gauge that was not sampled is `None`."""
+    set_clock.moment = NOON + timedelta(minutes=30)
+    service = build("session_db_auth")
+    admin = service.client_for(stored_user("admin"))
+    service.log_in(stored_user(), "wrong")
     assert writer.audit_writer().flush()
     events.insert_events(
         [Event(NOON - timedelta(hours=30), "throttled", times=7)]
@@ -428,11 +434,11 @@ def test_figures(build: Build, moved_clock: SetClock) -> None:
         assert sum(slot["logins"] for slot in found) == 1
 
 
-def test_sums_go_with_the_events(
-    monkeypatch: pytest.MonkeyPatch, moved_clock: SetClock
+def test_hourly_counts_are_purged_with_events(
+    monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> None:
-    """What is too old is dropped; where nothing is kept nothing is noted."""
-    hour = hour_of(moved_clock.moment)
+    """Old counts are deleted; with `EVENTS_KEPT=0` none are recorded."""
+    hour = hour_of(set_clock.moment)
     hourly_counts.set_gauge(
         {Bucket(hour - 48, "login"): 1, Bucket(hour, "login"): 2}
     )

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""A well-formed request for each operation, and people who send it."""
+"""A well-formed request for each operation, and users who send it."""
 
 from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.app.api.house import House, basic
-from tests.app.openapi.witness import Witness
+from tests.app.api.service import Service, basic
+from tests.app.openapi.response_checker import ResponseChecker
 from tests.e2e.server.accounts import PASSWORD, Account, account
 from vestibule.db.models.user import User
 
 NEW = "violet umbrella"
 JSON, FORM = "json", "data"
-#: What a well-formed request has beside its path, where it has anything.
+#: The body of a well-formed request, where the operation takes one.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "logIn": (FORM, {"email": "<email>", "password": PASSWORD}),
     "refresh": (FORM, {"password": PASSWORD}),
@@ -33,13 +33,13 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class Scene:
-    """An application, and a member whom its admins do things to."""
+class OperationClient:
+    """Sends well-formed requests of an admin about one member."""
 
-    def __init__(self, house: House, witness: Witness) -> None:
-        """Store the member; `witness` looks at all answers."""
-        self.house = house
-        self.witness = witness
+    def __init__(self, service: Service, checker: ResponseChecker) -> None:
+        """Store the member; `checker` checks all responses."""
+        self.service = service
+        self.checker = checker
         self.bob = account()
         self.code = "wrong"
 
@@ -56,9 +56,9 @@ class Scene:
         Return the status of the answer.
         """
         target = target or self.bob
-        places = {"user_id": target.id, "handle": "nobody"}
+        places = {"user_id": target.id, "handle": "unknown"}
         places |= more.pop("places", {})
-        return self.witness.send(
+        return self.checker.send(
             self.client() if client is None else client,
             name,
             places,
@@ -66,19 +66,19 @@ class Scene:
         ).status_code
 
     def client(self) -> FlaskClient:
-        """Return a client that is known as an admin with a new session."""
+        """Return a client of a new admin with a new session."""
         admin = account("admin")
-        client = self.house.holder(admin.session_id)
-        if getattr(self.house.mechanism, "scheme", None) == "Basic":
-            client = self.house.client()
+        client = self.service.client_with_session(admin.session_id)
+        if getattr(self.service.mechanism, "scheme", None) == "Basic":
+            client = self.service.client()
             client.environ_base["HTTP_AUTHORIZATION"] = basic(admin.user)
         return client
 
     def guarded(self) -> list[str]:
-        """Return the operations for which somebody has to be known."""
+        """Return the operations that require a user."""
         return [
             name
-            for name, (_, _, told) in self.witness.operations.items()
+            for name, (_, _, told) in self.checker.operations.items()
             if told["security"]
         ]
 

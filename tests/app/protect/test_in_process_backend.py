@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.protect.conftest import Town
+from tests.app.protect.conftest import LiveServer
 from tests.clocks import SetClock
 from tests.ports import free_port
 from tests.serving import COOKIE
@@ -22,14 +22,19 @@ from vestibule.protect.in_process import InProcess
 from vestibule.protect.verify_response import Principal
 
 
-def test_it_decides_as_verify_does(way: Any, town: Town) -> None:
-    """Of any cookie both say the same, and at the same moment."""
-    disable(town.bob, town.auth.store)
-    live, other = town.admin_cookie, f"{COOKIE}=other"
-    with way(None) as here, way(town.url, timeout=30) as there:
+def test_in_process_backend_decides_like_verify(
+    open_backend: Any, live_server: LiveServer
+) -> None:
+    """Both give the same result for any cookie at the same time."""
+    disable(live_server.bob, live_server.auth.store)
+    live, other = live_server.admin_cookie, f"{COOKIE}=other"
+    with (
+        open_backend(None) as here,
+        open_backend(live_server.url, timeout=30) as there,
+    ):
         for cookie in (
             live,
-            town.cookie,
+            live_server.cookie,
             other,
             f"{live}; {other}",
             f"{live}; {live}",
@@ -43,29 +48,32 @@ def test_it_decides_as_verify_does(way: Any, town: Town) -> None:
         ):
             assert here(cookie) == there(cookie)
         assert here(live) == Principal(
-            town.ada.id, "ada@example.com", "admin", "Ada"
+            live_server.ada.id, "ada@example.com", "admin", "Ada"
         )
         assert here(live) is here(live)
-        town.end(live)
+        live_server.end(live)
         assert here(live) is there(live) is None
 
 
 @pytest.mark.parametrize("missing", ["AUTH_TYPE", "SESSION_NAME"])
-def test_settings_by_which_nobody_is_known(
-    way: Any, town: Town, missing: str, monkeypatch: pytest.MonkeyPatch
+def test_in_process_backend_needs_session_settings(
+    open_backend: Any,
+    live_server: LiveServer,
+    missing: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An application without them does not start, open or shut."""
+    """Without them the application does not start."""
     monkeypatch.delenv(missing)
-    with pytest.raises(ConfigurationError, match=missing), way(None):
+    with pytest.raises(ConfigurationError, match=missing), open_backend(None):
         pass
 
 
-def test_a_database_that_is_away(
-    way: Any, town: Town, monkeypatch: pytest.MonkeyPatch
+def test_lost_database_makes_user_unknown(
+    open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it cannot be asked, nobody can tell."""
-    with way(None) as ask:
-        assert ask(town.cookie) is not None
+    """The backend raises an error instead of answering."""
+    with open_backend(None) as ask:
+        assert ask(live_server.cookie) is not None
         close()
         monkeypatch.setenv(
             "DATABASE_URL",
@@ -73,32 +81,32 @@ def test_a_database_that_is_away(
         )
         for _ in range(2):
             with pytest.raises(VestibuleUnavailable) as refused:
-                ask(town.cookie)
+                ask(live_server.cookie)
             assert "secret" not in str(refused.value)
 
 
-def test_a_defect(
-    way: Any,
-    town: Town,
+def test_defect_in_backend_fails_closed(
+    open_backend: Any,
+    live_server: LiveServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What fails inside opens nothing; its traceback is for the log."""
+    """The traceback goes to the log only."""
     monkeypatch.setattr(in_process, "authenticate", None)
-    with way(None) as ask, pytest.raises(VestibuleUnavailable):
-        ask(town.cookie)
+    with open_backend(None) as ask, pytest.raises(VestibuleUnavailable):
+        ask(live_server.cookie)
     assert "TypeError" in caplog.text
 
 
-def test_a_defect_is_not_quick(
-    way: Any, town: Town, monkeypatch: pytest.MonkeyPatch
+def test_defect_in_cached_lookup_raises_error(
+    open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks whether it is learns of it where it is answered."""
-    with way(None) as ask:
-        assert ask(town.cookie) is not None
+    """The check whether a lookup is immediate does not hide the error."""
+    with open_backend(None) as ask:
+        assert ask(live_server.cookie) is not None
         monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
         with pytest.raises(VestibuleUnavailable, match="an internal error"):
-            ask(town.cookie)
+            ask(live_server.cookie)
 
 
 @pytest.fixture(params=["WAL", "TRUNCATE"])
@@ -110,32 +118,32 @@ def written_by(
     return str(request.param)
 
 
-def test_only_what_needs_no_file_is_immediate(
-    written_by: str, set_clock: SetClock, town: Town
+def test_only_cached_sessions_are_immediate(
+    written_by: str, set_clock: SetClock, live_server: LiveServer
 ) -> None:
-    """Where the database has to be asked, a loop might wait for a lock."""
+    """A database query could make the event loop wait for a lock."""
     here = InProcess()
     for _ in range(2):
-        assert here.principal(town.cookie) is not None
-    question = here.build_request(town.cookie)
+        assert here.principal(live_server.cookie) is not None
+    question = here.build_request(live_server.cookie)
     assert here.is_immediate(question) is (written_by == "WAL")
     assert here.is_immediate(here.build_request("theme=dark"))
     assert not here.is_immediate(here.build_request(f"{COOKIE}=unknown"))
 
 
-def test_a_loop_does_not_wait_for_a_lock(
+def test_immediate_check_does_not_wait_for_file_lock(
     monkeypatch: pytest.MonkeyPatch,
     set_clock: SetClock,
     request: pytest.FixtureRequest,
 ) -> None:
-    """While somebody has the file for himself it is told at once."""
+    """It returns at once while another process locks the file."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: "TRUNCATE")
     monkeypatch.setenv("DATABASE_TIMEOUT", "30000")
-    town: Town = request.getfixturevalue("town")
+    live_server: LiveServer = request.getfixturevalue("live_server")
     here, found = InProcess(), []
     for _ in range(2):
-        assert here.principal(town.cookie) is not None
-    question = here.build_request(town.cookie)
+        assert here.principal(live_server.cookie) is not None
+    question = here.build_request(live_server.cookie)
     asking = threading.Thread(
         target=lambda: found.append(here.is_immediate(question)), daemon=True
     )
@@ -150,24 +158,26 @@ def test_a_loop_does_not_wait_for_a_lock(
         asking.join(60)
 
 
-def test_a_database_that_is_not_open_is_not_quick(
-    set_clock: SetClock, town: Town
+def test_unopened_database_is_not_immediate(
+    set_clock: SetClock, live_server: LiveServer
 ) -> None:
-    """To open it may take long: a schema is brought up to date."""
+    """Opening it may upgrade the schema, which takes long."""
     here = InProcess()
     for _ in range(2):
-        assert here.principal(town.cookie) is not None
-    question = here.build_request(town.cookie)
+        assert here.principal(live_server.cookie) is not None
+    question = here.build_request(live_server.cookie)
     assert here.is_immediate(question)
     close()
     assert not here.is_immediate(question)
-    assert here.principal(town.cookie) is not None
+    assert here.principal(live_server.cookie) is not None
 
 
-def test_a_loop_does_not_wait_for_look_ups(
-    set_clock: SetClock, town: Town, monkeypatch: pytest.MonkeyPatch
+def test_event_loop_does_not_wait_for_lookups(
+    set_clock: SetClock,
+    live_server: LiveServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is not remembered is looked up by another thread."""
+    """Another thread looks up sessions that are not cached."""
     here = InProcess()
     in_loop: list[bool] = []
     judged = here._authenticate
@@ -187,14 +197,14 @@ def test_a_loop_does_not_wait_for_look_ups(
             return runner.run(source.principal(cookie))
 
         for _ in range(3):
-            assert ask(town.cookie) is not None
+            assert ask(live_server.cookie) is not None
         # Thread and loop each have to see that nothing was written.
         assert (in_loop[0], in_loop[-1]) == (False, True)
         for cookie in ("theme=dark", f"{COOKIE}=unknown"):
             assert ask(cookie) is None
         assert in_loop[-2:] == [True, False]
         set_clock.advance(3600)
-        assert ask(town.cookie) is not None
+        assert ask(live_server.cookie) is not None
         assert in_loop[-1:] == [False]
         runner.run(source.close())
         assert ask(f"{COOKIE}=unknown") is None

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One way to ask by threads and by coroutines, so that both are tried."""
+"""Open a backend of threads or of coroutines in the same way."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Ask = Callable[[str], Principal | None]
 
 
 @contextmanager
-def by_threads(
+def sync_backend(
     url: str | None,
     audience: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
@@ -28,7 +28,7 @@ def by_threads(
 
 
 @contextmanager
-def by_coroutines(
+def async_backend(
     url: str | None,
     audience: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
@@ -42,4 +42,4 @@ def by_coroutines(
             runner.run(source.close())
 
 
-WAYS = {"threads": by_threads, "coroutines": by_coroutines}
+BACKENDS = {"threads": sync_backend, "coroutines": async_backend}

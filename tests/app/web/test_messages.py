@@ -55,13 +55,13 @@ def class_code(node: ast.expr) -> Iterator[str]:
         yield found.code
 
 
-def test_each_code_that_is_raised_has_a_message_and_no_other() -> None:
+def test_error_codes_and_messages_match() -> None:
     """`DuplicateEmail` has its code in the call of its constructor."""
     assert {*raised_codes(), "taken"} == set(ERROR_MESSAGES)
 
 
-def test_only_the_root_of_client_errors_has_no_code_of_its_own() -> None:
-    """An error that is made without a code would have no message."""
+def test_only_base_client_error_has_no_code() -> None:
+    """An error without a code would have no message."""
     without = {
         name
         for name, found in ERRORS.items()
@@ -73,19 +73,19 @@ def test_only_the_root_of_client_errors_has_no_code_of_its_own() -> None:
 
 def test_message_shows_the_details_of_its_error(build: Build) -> None:
     """A number or a time is where the sentence has its gap."""
-    house = build("session_db_auth", WEB_PAGES="on")
+    service = build("session_db_auth", WEB_PAGES="on")
     short = InvalidValue("x", "is short", code="too_short", number=15)
-    with house.app.test_request_context():
+    with service.app.test_request_context():
         assert error_message(short) == "Please use at least 15 characters."
         assert "8 seconds" in error_message(Throttled(8))
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_each_reason_has_a_sentence(build: Build, language: str) -> None:
-    """Each its own, and one for what is not known any more."""
-    house = build("session_db_auth", WEB_PAGES="on")
+def test_each_end_reason_has_a_message(build: Build, language: str) -> None:
+    """An unknown reason has a message too."""
+    service = build("session_db_auth", WEB_PAGES="on")
     headers = {"Accept-Language": language}
-    with house.app.test_request_context(headers=headers):
+    with service.app.test_request_context(headers=headers):
         told = [end_reason_message(reason) for reason in (*EndReason, None)]
     assert len(set(told)) == len(EndReason) + 1
     assert all(text.endswith(".") for text in told)

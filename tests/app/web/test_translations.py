@@ -9,21 +9,21 @@ from tests.repo import texts
 
 
 @pytest.mark.parametrize("language", texts.TRANSLATED)
-def test_the_catalogue_has_every_text_and_no_other(language: str) -> None:
-    """`make texts` brings them together."""
+def test_catalogue_has_exactly_the_texts_of_pages(language: str) -> None:
+    """`make texts` updates it."""
     kept = {message.id for message in texts.kept(language) if message.id}
     assert kept == {message.id for message in texts.texts() if message.id}
     assert kept
 
 
 @pytest.mark.parametrize("language", texts.TRANSLATED)
-def test_every_text_is_translated(language: str) -> None:
-    """Nobody reads half of a page in another language."""
+def test_each_text_is_translated(language: str) -> None:
+    """No page mixes two languages."""
     assert texts.missing(texts.kept(language)) == []
 
 
 @pytest.mark.parametrize("language", texts.TRANSLATED)
-def test_what_is_shipped_is_what_people_edit(language: str) -> None:
+def test_compiled_catalogue_matches_its_source(language: str) -> None:
     """The compiled texts are those of the file beside them."""
     path = texts.po_file(language)
     assert path.with_suffix(".mo").read_bytes() == texts.compiled(
@@ -32,7 +32,7 @@ def test_what_is_shipped_is_what_people_edit(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", texts.TRANSLATED)
-def test_each_wording_has_the_same_gaps(language: str) -> None:
+def test_translation_has_same_placeholders(language: str) -> None:
     """A value that a text names is named by its translations too."""
     for message in texts.kept(language):
         source, given = message.id, message.string

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Something on a port that an application takes for its Vestibule."""
+"""A server that sends fixed responses in place of a Vestibule."""
 
 import socket
 import struct
@@ -19,7 +19,7 @@ def answer(
     status: bytes = b"200 OK",
     kind: bytes = b"application/json",
 ) -> bytes:
-    """Return a whole answer of HTTP with these parts."""
+    """Return an HTTP response with these parts."""
     lines = [
         b"HTTP/1.1 " + status,
         b"Content-Type: " + kind,
@@ -29,8 +29,8 @@ def answer(
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-class Impostor:
-    """It answers each request by the same bytes, or as `reply` does."""
+class FakeServer:
+    """Answers each request with the same bytes, or with `reply`."""
 
     def __init__(self, reply: bytes | Reply) -> None:
         """Listen on a free port."""
@@ -53,7 +53,7 @@ class Impostor:
         ]
 
     def stop(self) -> None:
-        """Hang up on everybody, and wait for the end."""
+        """Close all connections and wait for the threads."""
         for each in (self._socket, *self._open):
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -90,9 +90,9 @@ class Impostor:
 
 
 @contextmanager
-def impostor(reply: bytes | Reply) -> Iterator[Impostor]:
-    """Run an impostor for as long as the block lasts."""
-    running = Impostor(reply)
+def fake_server(reply: bytes | Reply) -> Iterator[FakeServer]:
+    """Run a fake server for as long as the block lasts."""
+    running = FakeServer(reply)
     try:
         yield running
     finally:
@@ -108,7 +108,7 @@ def reset(wire: socket.socket) -> None:
 
 
 def hang(wire: socket.socket) -> None:
-    """Wait until the other side has had enough."""
+    """Wait until the client closes the connection."""
     wire.recv(1)
 
 
@@ -125,7 +125,7 @@ def drip(wire: socket.socket) -> None:
 
 
 def endless(wire: socket.socket) -> None:
-    """Send ten megabytes whose length nobody was told of."""
+    """Send ten megabytes without a Content-Length."""
     head = answer(b"").replace(b"Content-Length: 0", b"Connection: close")
     wire.sendall(head)
     for _ in range(160):
@@ -134,20 +134,20 @@ def endless(wire: socket.socket) -> None:
 
 
 def cut(wire: socket.socket) -> None:
-    """Send all of an answer but its last byte, and hang up."""
+    """Send all of a response but its last byte, and close."""
     wire.sendall(answer(GOOD, *NAMING)[:-1])
     wire.close()
 
 
-class Fickle:
-    """It answers the first request of a connection, and resets it then."""
+class ResetAfterFirstResponse:
+    """Answers the first request of a connection, then resets it."""
 
     def __init__(self) -> None:
         """Know no connection yet."""
         self._known: set[socket.socket] = set()
 
     def __call__(self, wire: socket.socket) -> None:
-        """Answer well, or not at all."""
+        """Answer, or reset the connection."""
         if wire in self._known:
             reset(wire)
         else:
@@ -156,7 +156,7 @@ class Fickle:
 
 
 def _head_from(wire: socket.socket) -> bytes:
-    """Return the head of the next request, nothing at the end of them."""
+    """Return the head of the next request, empty at the end."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = wire.recv(1)

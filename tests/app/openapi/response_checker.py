@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A witness of answers: what was seen, and whether it is as described."""
+"""A checker of answers: what was seen, and whether it is as described."""
 
 import json
 from typing import Any
@@ -8,29 +8,27 @@ import jsonschema_rs
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.app.api.house import House
+from tests.app.api.service import Service
 from vestibule.api.openapi.document import document
 
-#: What a server says of each answer, and the kind of content.
+#: Headers that the document does not describe by name.
 _UNSAID = {"Content-Type"}
 
 
-class Witness:
-    """Sends requests to an application, and holds answers against the
-    description that it gives of itself.
-    """
+class ResponseChecker:
+    """Sends requests and compares responses with the OpenAPI document."""
 
-    def __init__(self, house: House) -> None:
-        """Read the description of `house`."""
-        self.whole: dict[str, Any] = document(house.mechanism)
+    def __init__(self, service: Service) -> None:
+        """Read the OpenAPI document of `service`."""
+        self.whole: dict[str, Any] = document(service.mechanism)
         self.operations = {
             operation["operationId"]: (method.upper(), path, operation)
             for path, entry in self.whole["paths"].items()
             for method, operation in entry.items()
         }
-        #: Operations with the statuses that they answered by.
+        #: Operations with the statuses that they returned.
         self.seen: set[tuple[str, int]] = set()
-        #: Names of the headers that answers had.
+        #: Names of the headers that responses had.
         self.headers: set[str] = set()
         self._validators: dict[str, Any] = {}
 
@@ -49,9 +47,9 @@ class Witness:
         places: dict[str, str],
         **request: Any,
     ) -> TestResponse:
-        """Send a request for an operation; look at what it is answered.
+        """Send a request for an operation and check the response.
 
-        `places` has what stands for the parts of the path.
+        `places` has the path parameters.
         """
         method, path, _ = self.operations[name]
         answer = client.open(path.format_map(places), method=method, **request)
@@ -59,7 +57,7 @@ class Witness:
         return answer
 
     def look_at(self, name: str, answer: TestResponse) -> None:
-        """Fail if the description does not have such an answer."""
+        """Fail if the document does not describe the response."""
         status, where = answer.status_code, (name, answer.status_code)
         responses = self.operations[name][2]["responses"]
         assert str(status) in responses, where
@@ -75,8 +73,8 @@ class Witness:
         self.validate(content["schema"], shown)
 
     def validate(self, schema: dict[str, Any], value: Any) -> None:
-        """Raise if `value` has not the form of `schema`."""
-        # To prepare a schema takes a hundred times as long as to use it.
+        """Raise an error if `value` does not match `schema`."""
+        # Compiling a schema takes a hundred times as long as using it.
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:
             components = {"components": self.whole["components"]}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.protect.impostor import GOOD, NAMING, answer, impostor
+from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from vestibule.core.errors import InvalidValue
 from vestibule.identity.header import HEADER
 from vestibule.protect.request_headers import (
@@ -37,8 +37,8 @@ def of_asgi(name: str, *values: str, connection: str = "") -> str | None:
     return from_scope({"headers": headers}, name)
 
 
-def test_a_cookie_as_it_comes() -> None:
-    """It is handed on whole; its pieces are put together."""
+def test_cookie_header_is_passed_on_whole() -> None:
+    """Several cookie headers are joined."""
     assert of_wsgi(COOKIE, "a=1; b=\xfc") == "a=1; b=\xfc"
     assert of_asgi(COOKIE, "a=1; b=\xfc") == "a=1; b=\xfc"
     assert of_asgi(COOKIE, "a=1", "b=2") == "a=1; b=2"
@@ -61,8 +61,8 @@ def test_a_cookie_as_it_comes() -> None:
         "a=\x1b",
     ],
 )
-def test_what_no_honest_client_sends(value: str) -> None:
-    """It is refused, by the name of the header and without its value."""
+def test_invalid_header_is_refused_by_name(value: str) -> None:
+    """The error does not repeat the value."""
     for presented in (of_wsgi, of_asgi):
         for name in (COOKIE, HEADER):
             with pytest.raises(InvalidValue, match=f"^{name} ") as refused:
@@ -70,8 +70,8 @@ def test_what_no_honest_client_sends(value: str) -> None:
             assert value not in str(refused.value)
 
 
-def test_what_no_server_gives() -> None:
-    """Text that is no bytes of a header is refused too."""
+def test_header_that_is_not_latin1_is_refused() -> None:
+    """Such text cannot come from a server."""
     with pytest.raises(InvalidValue):
         of_wsgi(COOKIE, "a=\u2028")
 
@@ -85,8 +85,8 @@ def test_what_no_server_gives() -> None:
         "COOKIE",
     ],
 )
-def test_what_was_for_another_hop(connection: str) -> None:
-    """A header that `Connection` names was not for an application."""
+def test_hop_by_hop_header_is_ignored(connection: str) -> None:
+    """`Connection` names it, so it was not meant for the application."""
     with pytest.raises(InvalidValue, match="Connection"):
         of_wsgi(COOKIE, "a=1", HTTP_CONNECTION=connection)
     with pytest.raises(InvalidValue, match="Connection"):
@@ -95,8 +95,8 @@ def test_what_was_for_another_hop(connection: str) -> None:
     assert of_asgi(HEADER, "a.b.c", connection=connection) == "a.b.c"
 
 
-def test_an_identity_that_comes_twice() -> None:
-    """Which of them the gate sent nobody can tell."""
+def test_duplicate_identity_header_is_refused() -> None:
+    """The application cannot know which one the proxy sent."""
     for values in (("a.b.c", "a.b.c"), ("", "a.b.c")):
         with pytest.raises(InvalidValue, match="twice"):
             of_asgi(HEADER, *values)
@@ -119,8 +119,8 @@ NAMED = [
 HARMLESS = ["Cookie", "Host", "X-Forwarded-For", "X-Vestibule-Identity"]
 
 
-def test_nobody_is_named_by_a_header() -> None:
-    """Headers by which gates name people do not get to an application."""
+def test_remote_headers_are_removed() -> None:
+    """Headers like `Remote-User` do not reach the application."""
     environ: dict[str, Any] = {
         "HTTP_" + name.upper().replace("-", "_"): "ada"
         for name in NAMED + HARMLESS
@@ -139,11 +139,11 @@ def test_nobody_is_named_by_a_header() -> None:
     assert kept == [(name.encode(), b"ada") for name in HARMLESS]
 
 
-def test_it_goes_out_as_one_line(way: Any) -> None:
-    """No cookie becomes two headers, or none, on its way to Vestibule."""
+def test_cookie_is_sent_as_one_header(open_backend: Any) -> None:
+    """No cookie becomes two headers, or none, on the way to Vestibule."""
     with (
-        impostor(answer(GOOD, *NAMING)) as there,
-        way(there.url, timeout=30) as ask,
+        fake_server(answer(GOOD, *NAMING)) as there,
+        open_backend(there.url, timeout=30) as ask,
     ):
 
         @settings(max_examples=60, deadline=None)

@@ -34,12 +34,12 @@ FORBIDDEN = {"error": "Forbidden"}
 
 @cache
 def _hash() -> str:
-    """Return one hash of the password for all: it takes long."""
+    """Return a hash of `PASSWORD`, computed once because it is slow."""
     return passwords.hash_password(PASSWORD)
 
 
 def stored_user(role: str = "member", email: str | None = None) -> User:
-    """Store a user with this role and the password of all."""
+    """Store a user with this role and `PASSWORD`."""
     user = User(email=email or f"{uuid.uuid4().hex}@example.com")
     user.set_hash(_hash())
     user.role = role
@@ -53,8 +53,8 @@ def basic(user: User, password: str = PASSWORD) -> str:
     return "Basic " + base64.b64encode(text).decode()
 
 
-class House:
-    """An application and the mechanism that guards it."""
+class Service:
+    """An application with the mechanism that guards it."""
 
     def __init__(self, app: Flask, mechanism: Any) -> None:
         """Keep both."""
@@ -62,7 +62,7 @@ class House:
         self.mechanism = mechanism
 
     def client(self) -> FlaskClient:
-        """Return a client that nobody knows yet."""
+        """Return a new client without cookies."""
         return self.app.test_client()
 
     def log_in(
@@ -73,8 +73,8 @@ class House:
         form = {"email": user.email, "password": password}
         return client, client.post(LOGIN, data=form, **more)
 
-    def known(self, user: User) -> FlaskClient:
-        """Return a client that the mechanism knows as `user`."""
+    def client_for(self, user: User) -> FlaskClient:
+        """Return a client that is authenticated as `user`."""
         if not isinstance(self.mechanism, SessionAuth):
             client = self.client()
             client.environ_base["HTTP_AUTHORIZATION"] = basic(user)
@@ -83,27 +83,27 @@ class House:
         assert answer.status_code == 200, answer.text
         return client
 
-    def holder(self, session_id: str) -> FlaskClient:
-        """Return a client that has this session id for a cookie."""
+    def client_with_session(self, session_id: str) -> FlaskClient:
+        """Return a client with a cookie of this session id."""
         client = self.client()
         client.set_cookie(cookie_name(), session_id)
         return client
 
 
 def cookie_name() -> str:
-    """Return the name of the session cookie of now."""
+    """Return the current name of the session cookie."""
     return settings.SESSION_NAME.read() or COOKIE
 
 
 def session_id_of(client: FlaskClient) -> str:
-    """Return the session id that a client holds."""
+    """Return the session id in the cookie of a client."""
     cookie = client.get_cookie(cookie_name())
     assert cookie is not None
     return cookie.value
 
 
-def built(app_module: Any, auth_type: str | None) -> House:
-    """Return a house with a new mechanism and a new application."""
+def build_service(app_module: Any, auth_type: str | None) -> Service:
+    """Return a new application with a new mechanism."""
     kind = mechanism_for(auth_type)
     mechanism = None if kind is None else kind()
-    return House(app_module.create_app(mechanism), mechanism)
+    return Service(app_module.create_app(mechanism), mechanism)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A house full of people for the pages of the desk to show.
+"""A server with enough users, sessions and events to fill the admin pages.
 
-Its law: whoever looks at it leaves nothing behind but sessions of the
-admin and a code, so one serves all the tests of a process.
+Tests of one process share it: they may add only sessions of the admin and
+reset codes.
 """
 
 from collections.abc import Iterator
@@ -30,91 +30,93 @@ from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
-#: With those who have names, one page of the desk and some more.
+#: Users besides the named ones: more than one page in total.
 CROWD = 24
-#: Logins of Bob, with which his events are as many.
+#: Logins of Bob, which fill more than one page of events.
 LOGINS = 10
-#: Bob's sessions, as many too.
+#: Sessions of Bob: more than one page.
 DEVICES = 27
-#: A word that begins no email and no name.
-NOBODY = "zebra"
+#: A search word that matches no email and no name.
+UNKNOWN_WORD = "zebra"
 
 
 @dataclass(frozen=True)
-class Town:
-    """A server, and those of its users whom tests name."""
+class PopulatedServer:
+    """A server, and the users that tests refer to."""
 
     server: Server
     #: The only admin.
-    chief: User
-    #: Who did much, and failed to sign in of late.
+    admin: User
+    #: A user with many events who must wait after failed sign-ins.
     bob: User
-    #: Who is disabled.
-    dora: User
-    #: Who has more sessions than are looked at for one page.
-    swarm: User
-    #: Who was never here.
+    #: A disabled user.
+    disabled_user: User
+    #: A user with more sessions than the server scans for a page.
+    many_sessions_user: User
+    #: A user who never signed in.
     newcomer: User
 
 
 @contextmanager
-def inhabited(folder: Path, settings: dict[str, str]) -> Iterator[Town]:
-    """Run a server on a database in which there is all of this."""
+def populated_server(
+    folder: Path, settings: dict[str, str]
+) -> Iterator[PopulatedServer]:
+    """Run a server on a database with all of this data."""
     server = Server(folder, **settings).start()
-    with pytest.MonkeyPatch.context() as given:
-        given.setenv("DATABASE_URL", server.env["DATABASE_URL"])
-        chief = _settled("chief", first_name="Ada")
-        chief.password = PASSWORD
-        chief.save()
-        set_role(chief, "admin")
-        bob = _settled("bob", first_name="Bob", last_name="Builder")
-        dora = _settled("dora")
-        dora.disabled_at = clock.now()
-        dora.save()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
+        admin = _add_user("admin", first_name="Ada")
+        admin.password = PASSWORD
+        admin.save()
+        set_role(admin, "admin")
+        bob = _add_user("bob", first_name="Bob", last_name="Builder")
+        disabled_user = _add_user("disabled")
+        disabled_user.disabled_at = clock.now()
+        disabled_user.save()
         for number in range(CROWD):
-            _settled(f"crowd{number}")
-        town = Town(
+            _add_user(f"crowd{number}")
+        populated = PopulatedServer(
             server,
-            chief,
+            admin,
             bob,
-            dora,
-            _settled("swarm"),
-            _settled("newcomer"),
+            disabled_user,
+            _add_user("many-sessions"),
+            _add_user("newcomer"),
         )
-        _begin_sessions(town)
-        _let_happen(town)
-        fail(bob)
+        _add_sessions(populated)
+        _add_events(populated)
+        fail_to_sign_in(bob)
         engine.close()
-    yield town
+    yield populated
     assert server.stop() == 0
 
 
-def fail(user: User, address: str = "192.0.2.9") -> None:
-    """Count failures to sign in, so many that one has to wait."""
+def fail_to_sign_in(user: User, address: str = "192.0.2.9") -> None:
+    """Count so many failed sign-ins that the user must wait."""
     for _ in range(12):
         throttle().attempt(str(user.email), Actor(address=address)).fail()
 
 
-def forgive(user: User) -> None:
-    """Let nobody wait for what failed before, from here neither."""
+def reset_login_failures(user: User) -> None:
+    """Reset the failed sign-ins of a user and of this machine."""
     reset_failures(user)
     here = network_of("127.0.0.1")
     login_failures.delete_counts([digest_of(f"network:{here}")])
 
 
-def _settled(name: str, **names: str) -> User:
-    """Store a user without a password, which takes long to hash."""
+def _add_user(name: str, **names: str) -> User:
+    """Store a user without a password, because hashing one is slow."""
     user = User(email=f"{name}@example.com", **names)
     user.save()
     return user
 
 
-def _begin_sessions(town: Town) -> None:
-    """Store Bob's sessions, and those of the swarm before."""
+def _add_sessions(populated: PopulatedServer) -> None:
+    """Store the sessions of Bob and of the user with many sessions."""
     now = clock.now()
     for user, agent, number, hours in (
-        (town.swarm, "curl/8.5.0", MAX_ROWS_SCANNED + 1, 3),
-        (town.bob, PHONE, DEVICES, 1),
+        (populated.many_sessions_user, "curl/8.5.0", MAX_ROWS_SCANNED + 1, 3),
+        (populated.bob, PHONE, DEVICES, 1),
     ):
         for each in range(number):
             UserSession(
@@ -128,23 +130,23 @@ def _begin_sessions(town: Town) -> None:
             ).save()
 
 
-def _let_happen(town: Town) -> None:
-    """Store an event of each kind, logins, and a month of sums."""
+def _add_events(populated: PopulatedServer) -> None:
+    """Store an event of each kind, some logins, and hourly counts."""
     now = clock.now()
-    happened = [*([EventType.LOGIN] * LOGINS), *EventType]
+    kinds = [*([EventType.LOGIN] * LOGINS), *EventType]
     events.insert_events(
         [
             Event(
                 now - timedelta(minutes=number),
                 kind,
-                town.bob.id,
-                by_id=None if kind is EventType.LOGIN else town.chief.id,
+                populated.bob.id,
+                by_id=None if kind is EventType.LOGIN else populated.admin.id,
                 ip="2001:db8::7",
                 network="2001:db8::/64",
                 user_agent=PHONE,
                 times=number % 3 + 1,
             )
-            for number, kind in enumerate(happened)
+            for number, kind in enumerate(kinds)
         ]
     )
     hourly_counts.set_gauge(

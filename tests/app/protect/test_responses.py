@@ -10,17 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.protect.impostor import (
+from tests.app.protect.fake_server import (
     GOOD,
     NAMING,
-    Fickle,
     Reply,
+    ResetAfterFirstResponse,
     answer,
     cut,
     drip,
     endless,
+    fake_server,
     hang,
-    impostor,
     reset,
 )
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
@@ -35,7 +35,7 @@ from vestibule.protect.verify_response import (
 )
 
 BOB = Principal("1", "bob@example.com", "member", "Bob")
-#: Of space after it, so that whoever reads it all finds a user.
+#: Bytes of space after it: a client that reads it all finds a user.
 LONG = GOOD + b" " * 10_000_000
 
 #: What may come instead of an answer, by what it is.
@@ -48,7 +48,7 @@ IMPOSTORS: dict[str, bytes | Reply] = {
     "half of JSON": answer(GOOD[:-1], *NAMING),
     "half of the body": cut,
     "no object": answer(b"[]", *NAMING),
-    "nobody": answer(b"{}", *NAMING),
+    "no user id": answer(b"{}", *NAMING),
     "null": answer(b"null", *NAMING),
     "an empty id": answer(b'{"id": ""}', b"Remote-User: ", NAMING[1]),
     "a number for an id": answer(b'{"id": 1}', *NAMING),
@@ -74,9 +74,14 @@ SLOW: dict[str, Reply] = {"silence": hang, "drops": drip}
 
 
 @pytest.mark.parametrize("name", IMPOSTORS)
-def test_what_is_no_answer_names_nobody(name: str, way: Any) -> None:
-    """It is neither a user nor nobody, and nothing else is asked."""
-    with impostor(IMPOSTORS[name]) as there, way(there.url, timeout=30) as ask:
+def test_invalid_verify_response_raises_error(
+    name: str, open_backend: Any
+) -> None:
+    """The result is neither a user nor anonymous."""
+    with (
+        fake_server(IMPOSTORS[name]) as there,
+        open_backend(there.url, timeout=30) as ask,
+    ):
         with pytest.raises(VestibuleUnavailable) as refused:
             ask("sid=secret")
         assert "secret" not in str(refused.value)
@@ -86,37 +91,43 @@ def test_what_is_no_answer_names_nobody(name: str, way: Any) -> None:
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_nobody_waits_for_ever(name: str, way: Any) -> None:
-    """After its time limit it is given up."""
+def test_slow_verify_response_times_out(name: str, open_backend: Any) -> None:
+    """The request ends after its time limit."""
     with (
-        impostor(SLOW[name]) as there,
-        way(there.url, timeout=0.5) as ask,
+        fake_server(SLOW[name]) as there,
+        open_backend(there.url, timeout=0.5) as ask,
         pytest.raises(VestibuleUnavailable),
     ):
         ask("sid=1")
 
 
-def test_where_nobody_listens(way: Any) -> None:
-    """Nothing on the port is no answer."""
-    with impostor(b"") as there:
+def test_refused_connection_raises_error(open_backend: Any) -> None:
+    """No server listens on the port."""
+    with fake_server(b"") as there:
         url = there.url
-    with way(url, timeout=30) as ask, pytest.raises(VestibuleUnavailable):
+    with (
+        open_backend(url, timeout=30) as ask,
+        pytest.raises(VestibuleUnavailable),
+    ):
         ask("sid=1")
 
 
-def test_a_connection_that_was_closed_meanwhile(way: Any) -> None:
-    """Who hung up after an answer is asked again, on another line."""
-    with impostor(Fickle()) as there, way(there.url, timeout=30) as ask:
+def test_request_on_closed_connection_is_repeated(open_backend: Any) -> None:
+    """The second attempt uses a new connection."""
+    with (
+        fake_server(ResetAfterFirstResponse()) as there,
+        open_backend(there.url, timeout=30) as ask,
+    ):
         for _ in range(3):
             assert ask("sid=1") == BOB
         assert len(there.requests) > 3
 
 
-def test_a_child_has_connections_of_its_own(
+def test_forked_child_opens_its_own_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a shared one, parent and child would read each other's answers."""
-    with impostor(Fickle()) as there:
+    """On a shared one, each would read the other's responses."""
+    with fake_server(ResetAfterFirstResponse()) as there:
         wire = HTTPClient(parse_address(there.url, 30))
         wire.get("/", {})
         # As in a child after a fork.
@@ -126,25 +137,28 @@ def test_a_child_has_connections_of_its_own(
         wire.close()
 
 
-def test_no_cookie_is_kept(way: Any) -> None:
-    """What one answer sets does not go along with the next question."""
+def test_cookie_of_response_is_not_sent_again(open_backend: Any) -> None:
+    """The client has no cookie jar."""
     good = answer(GOOD, *NAMING, b"Set-Cookie: sid=of-another; Path=/")
-    with impostor(good) as there, way(there.url, timeout=30) as ask:
+    with (
+        fake_server(good) as there,
+        open_backend(there.url, timeout=30) as ask,
+    ):
         for cookie in ("sid=1", "sid=2"):
             assert ask(cookie) == BOB
         assert there.cookies() == [b"Cookie: sid=1", b"Cookie: sid=2"]
 
 
-def test_a_path_before_that_of_vestibule(way: Any) -> None:
-    """It may be served below a path of its host."""
-    with impostor(answer(GOOD, *NAMING)) as there:
-        with way(f"{there.url}/hall/", timeout=30) as ask:
+def test_url_may_have_path_prefix(open_backend: Any) -> None:
+    """Vestibule may be served below a path."""
+    with fake_server(answer(GOOD, *NAMING)) as there:
+        with open_backend(f"{there.url}/hall/", timeout=30) as ask:
             assert ask("sid=1") == BOB
         assert there.requests[0][0].startswith(b"GET /hall/api/v1/auth_")
 
 
-def test_texts_of_all_alphabets() -> None:
-    """What verify percent-encodes in its headers is read as it was."""
+def test_percent_encoded_names_are_decoded() -> None:
+    """Text in any alphabet is read as it was stored."""
     body = orjson.dumps({"id": "ü 1", "email": "ü@example.com"})
     headers = {
         "content-type": "application/json",
@@ -185,10 +199,10 @@ BODIES = st.one_of(
     },
     b'{"id": "1"}',
 )
-def test_whatever_comes(
+def test_any_verify_response_is_consistent_or_error(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    """It names a user in two places, or nobody, or is no answer."""
+    """It names one user, or none, or it is an error."""
     try:
         found = parse_principal(VerifyResponse(status, headers, body))
     except VestibuleUnavailable:
@@ -219,15 +233,15 @@ def test_whatever_comes(
         "http://ü/",
     ],
 )
-def test_where_nobody_can_be_asked(url: str) -> None:
-    """An address that is none is refused at once, and not repeated."""
+def test_invalid_url_is_refused_without_repeating_it(url: str) -> None:
+    """The error does not contain the URL."""
     with pytest.raises(InvalidValue) as refused:
         backend_for(url, None, 3)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
-def test_a_patience_that_is_none(timeout: float) -> None:
-    """It waits for some time and not for ever."""
+def test_invalid_timeout_is_refused(timeout: float) -> None:
+    """A timeout must be positive and finite."""
     with pytest.raises(InvalidValue, match="timeout"):
         backend_for("http://127.0.0.1:5000", None, timeout)

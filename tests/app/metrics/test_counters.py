@@ -21,8 +21,8 @@ def times(counted: Counters) -> float:
     return sum(sums[0] for sums in counted.totals().values())
 
 
-def test_threads_count_for_themselves() -> None:
-    """Nothing is lost, of threads that ended neither."""
+def test_counts_of_all_threads_are_summed() -> None:
+    """Counts of ended threads are kept."""
     counted = Counters()
 
     def work() -> None:
@@ -42,8 +42,8 @@ def test_threads_count_for_themselves() -> None:
     assert len(counted._threads) <= 5
 
 
-def test_threads_that_python_did_not_start_end_too() -> None:
-    """A server's threads are such, and leave one sum as others do."""
+def test_counts_of_foreign_threads_are_kept() -> None:
+    """Python did not start the threads of the server."""
     counted, ended = Counters(), threading.Semaphore(0)
 
     class Last:
@@ -70,18 +70,18 @@ def test_threads_that_python_did_not_start_end_too() -> None:
 @pytest.mark.parametrize(
     ("seconds", "bound"), [(0, 0), (0.002, 1), (99, len(DURATION_BUCKETS))]
 )
-def test_durations_fall_into_classes(
+def test_duration_is_counted_in_its_bucket(
     monkeypatch: pytest.MonkeyPatch, seconds: float, bound: int
 ) -> None:
-    """The first whose bound is not below; the last has none."""
+    """It is the first bucket whose bound is not below the duration."""
     monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
     counted = Counters()
     counted.count_response(*KEY, 100.0 - seconds)
     assert counted.totals() == {(*KEY, bound): [1, pytest.approx(seconds)]}
 
 
-def test_a_forked_child_begins_anew() -> None:
-    """What the parent counted is not counted twice."""
+def test_forked_child_starts_at_zero() -> None:
+    """Counts of the parent are not counted twice."""
     counters().count_event("login")
     child = os.fork()
     if child == 0:
@@ -90,8 +90,8 @@ def test_a_forked_child_begins_anew() -> None:
     assert counters().totals() == {("login",): [1, 0.0]}
 
 
-def test_workers_add_up(tmp_path: Path) -> None:
-    """A worker reads what all have left, its own counts of now too."""
+def test_scrape_sums_counts_of_all_workers(tmp_path: Path) -> None:
+    """The worker's own current counts are included."""
     with multiprocess.shared_counts(2):
         assert multiprocess._folder is not None
         other = multiprocess._folder / "9-dead.json"
@@ -110,15 +110,15 @@ def test_workers_add_up(tmp_path: Path) -> None:
     assert multiprocess._folder is None
 
 
-def test_a_scrape_beside_the_first_request(
+def test_scrape_during_first_request_counts_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A worker has one file, whatever comes at once; it counts once."""
+    """A worker creates one file, however many threads start at once."""
     begun, second = threading.Event(), threading.Event()
     made: list[multiprocess.CountsFile] = []
 
     class Slow(multiprocess.CountsFile):
-        """A file that is prepared slowly by whoever comes first."""
+        """A file whose first user prepares it slowly."""
 
         def __init__(self, folder: Path) -> None:
             """Give another a while to come, if it is the first."""
@@ -142,10 +142,10 @@ def test_a_scrape_beside_the_first_request(
         assert found == ({("login",): [1, 0.0]}, 1)
 
 
-def test_a_thread_that_the_system_refuses(
+def test_refused_writer_thread_is_started_by_next_scrape(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The request goes on; the next scrape starts it, and tells of all."""
+    """The request still succeeds, and no count is lost."""
     counters().count_event("login")
     with multiprocess.shared_counts(2):
         FailingThreadStart(monkeypatch)
@@ -155,8 +155,8 @@ def test_a_thread_that_the_system_refuses(
         assert threading.active_count() == before + 1
 
 
-def test_a_fork_beside_the_first_request() -> None:
-    """A child waits for no thread of its parent's, and has its own file."""
+def test_fork_during_first_request_does_not_block_child() -> None:
+    """The child has its own file and waits for no lock of its parent."""
     with multiprocess.shared_counts(2):
         with multiprocess._files_lock:
             child = os.fork()
@@ -167,10 +167,10 @@ def test_a_fork_beside_the_first_request() -> None:
         assert multiprocess._files == {}
 
 
-def test_one_worker_writes_no_file(
+def test_single_worker_writes_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is nobody to leave anything for."""
+    """There is no other worker to read it."""
     with multiprocess.shared_counts(1):
         multiprocess.start_sharing()
         counters().count_event("login")
@@ -178,7 +178,7 @@ def test_one_worker_writes_no_file(
         assert multiprocess._folder is None
 
 
-def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
+def test_unchanged_counts_are_not_written(tmp_path: Path) -> None:
     """Idle workers write nothing."""
     share = multiprocess.CountsFile(tmp_path)
     share.write()
@@ -190,8 +190,8 @@ def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
     assert not share.path.exists()
 
 
-def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
-    """It is tried again; nobody's request fails for it."""
+def test_failed_counter_write_is_repeated(tmp_path: Path) -> None:
+    """No request fails for it."""
     folder = tmp_path / "late"
     share = multiprocess.CountsFile(folder)
     counters().count_event("login")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Requests of any kind, made by Schemathesis from the description.
+"""Random requests that Schemathesis makes from the OpenAPI document.
 
-Its law: whatever is sent, the answer is one that is described, and no
-5xx; a credential of the mechanism alone opens what is guarded.
+Invariant: each response is a described one and no 5xx, and a guarded
+operation needs a credential of the mechanism.
 """
 
 import uuid
@@ -15,10 +15,10 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 
-from tests.app.api.house import House
+from tests.app.api.service import Service
 from tests.e2e.server.accounts import PASSWORD
 
-#: What must not happen, by Schemathesis' own names.
+#: The checks of each response, by Schemathesis' names.
 NAMES = (
     "not_a_server_error",
     "status_code_conformance",
@@ -26,9 +26,9 @@ NAMES = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
-#: And not in a sequence either: what was deleted is gone.
+#: More checks for sequences: what was deleted is gone.
 OF_SEQUENCES = ("use_after_free", "ensure_resource_availability")
-#: What can be done to somebody who was added.
+#: Operations on a user who was added.
 LINKED = (
     "addUser",
     "showUser",
@@ -38,32 +38,32 @@ LINKED = (
 )
 QUIET = list(HealthCheck)
 
-#: Returns what somebody's requests bring: `cookies` or `headers`. It is
-#: asked for each request, because some requests end a session.
+#: Returns the credential of a request: `cookies` or `headers`. It is
+#: called for each request, because some requests end a session.
 Credential = Callable[[], dict[str, dict[str, str]]]
 
 
 def checks() -> list[Any]:
-    """Return what each answer is held against."""
+    """Return the checks that each response must pass."""
     load_all_checks()
     return CHECKS.get_by_names(list(NAMES))
 
 
-class Trials:
-    """An application, asked by one person, as often as it is told.
+class Fuzzer:
+    """Sends random requests of one user to an application.
 
-    A `chance` says which requests are made up; without one they are the
-    same at each run.
+    `chance` is the seed of the requests; without one they are the same at
+    each run.
     """
 
     def __init__(
-        self, house: House, credential: Credential, chance: str = ""
+        self, service: Service, credential: Credential, chance: str = ""
     ) -> None:
-        """Read the description as a stranger would: over the wire."""
+        """Read the OpenAPI document over HTTP, as any client would."""
         self.schema = schemathesis.openapi.from_wsgi(
-            "/openapi.json", house.app
+            "/openapi.json", service.app
         )
-        # Of two cookies of one name neither counts: no other is made up.
+        # Of two cookies of one name neither counts, so generate none.
         self.schema.config.generation.update(with_security_parameters=False)
         self.credential = credential
         #: Operations with the statuses that they answered by.
@@ -80,12 +80,12 @@ class Trials:
         return [one.ok() for one in found]
 
     def run(self, number: int) -> None:
-        """Send each operation so many requests of any kind."""
+        """Send `number` random requests for each operation."""
         for operation in self.operations():
             self.try_out(operation, number)
 
     def try_out(self, operation: Any, number: int) -> None:
-        """Send one operation so many requests, well-formed and not."""
+        """Send `number` requests for one operation, valid and invalid."""
         kinds = operation.as_strategy() | operation.as_strategy(
             GenerationMode.NEGATIVE
         )
@@ -100,20 +100,20 @@ class Trials:
         )
         @given(case=kinds)
         def attempt(case: Any) -> None:
-            """Send one request, and look at what it is answered."""
+            """Send one request and check its response."""
             self.send(case)
 
         self.seeded(attempt, operation.label)()
 
     def seeded(self, test: Any, name: str) -> Any:
-        """Let the chance choose what a test of this name makes up.
+        """Seed a test with the chance and its name.
 
-        For Hypothesis, a seed outdoes `derandomize`.
+        For Hypothesis, a seed overrides `derandomize`.
         """
         return seed(f"{self._chance} {name}")(test) if self._chance else test
 
     def send(self, case: Any) -> Response:
-        """Send a request; every second one is about somebody there is."""
+        """Send a request; every second one names an existing user."""
         self.asked += 1
         for name, known in self.places.items():
             if name in case.path_parameters and self.asked % 2:
@@ -123,52 +123,52 @@ class Trials:
         self.note(case, answer)
         case.validate_response(answer, checks=self._checks)
         if not given and case.operation.definition.raw["security"]:
-            # A page that is loaded is led to where to sign in.
+            # A page load is redirected to sign in.
             assert answer.status_code in (401, 302, 403), case
             assert answer.status_code != 403 or is_credential(case), case
         return answer
 
     def note(self, case: Any, answer: Response) -> None:
-        """Keep which operation was answered, and how."""
+        """Record the status that an operation returned."""
         name = case.operation.definition.raw["operationId"]
         self.seen.add((name, answer.status_code))
 
     def opened(self) -> set[str]:
-        """Return the operations that did what they are there for."""
+        """Return the operations that succeeded."""
         return {name for name, status in self.seen if status < 300}
 
 
-def sequences(trials: Trials, number: int) -> None:
-    """Send so many sequences: add somebody, and do things to them."""
+def sequences(fuzzer: Fuzzer, number: int) -> None:
+    """Send `number` sequences of requests that begin with a new user."""
     held = [*checks(), *CHECKS.get_by_names(list(OF_SEQUENCES))]
 
-    linked = trials.schema.include(operation_id=list(LINKED))
+    linked = fuzzer.schema.include(operation_id=list(LINKED))
     base: Any = linked.as_state_machine()
 
     class Machine(base):  # type: ignore[misc]
         """Follows the links of the description."""
 
         def before_call(self, case: Any) -> None:
-            """Add people who may be added."""
+            """Send valid users to `addUser`."""
             if case.operation.definition.raw["operationId"] == "addUser":
                 email = f"{uuid.uuid4().hex}@example.com"
                 case.body = {"email": email, "password": PASSWORD}
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
-            """Ask as the one person does."""
-            return {**trials.credential()}
+            """Return the credential of the request."""
+            return {**fuzzer.credential()}
 
         def validate_response(
             self, response: Response, case: Any, **more: Any
         ) -> None:
-            """Look at the answer."""
-            trials.asked += 1
-            trials.note(case, response)
+            """Check the response."""
+            fuzzer.asked += 1
+            fuzzer.note(case, response)
             case.validate_response(
-                response, checks=held, transport_kwargs=trials.credential()
+                response, checks=held, transport_kwargs=fuzzer.credential()
             )
 
-    trials.seeded(Machine, "sequences").run(
+    fuzzer.seeded(Machine, "sequences").run(
         settings=settings(
             max_examples=number,
             stateful_step_count=8,
@@ -182,9 +182,7 @@ def sequences(trials: Trials, number: int) -> None:
 
 
 def is_credential(case: Any) -> bool:
-    """Tell whether a request brings something that may be a credential,
-    or whether it says that another site is behind it.
-    """
+    """Return True if a request may have a credential or be cross-site."""
     sent = {name.lower() for name in case.headers or {}}
     return bool(case.cookies) or bool(
         sent & {"authorization", "cookie", "origin", "sec-fetch-site"}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A browser's visits over HTTP: what it sends, and what a page shows."""
+"""A browser's requests in process, and the pages that it gets."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -7,9 +7,9 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.app.api.house import House
+from tests.app.api.service import Service
 
-#: What browsers say of themselves when they load a page.
+#: Headers that browsers send when they load a page.
 HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*"
     ";q=0.8",
@@ -17,12 +17,12 @@ HEADERS = {
 }
 
 
-class Visitor:
-    """Somebody with a browser that nobody knows yet."""
+class Browser:
+    """A browser with an empty cookie jar."""
 
-    def __init__(self, house: House, **headers: str) -> None:
-        """Open it, to send `headers` beside the usual ones."""
-        self.client: FlaskClient = house.client()
+    def __init__(self, service: Service, **headers: str) -> None:
+        """Open it; each request sends `headers` beside the usual ones."""
+        self.client: FlaskClient = service.client()
         self.headers = HEADERS | headers
 
     def get(self, path: str, **more: Any) -> TestResponse:
@@ -37,16 +37,16 @@ class Visitor:
         return self.client.post(path, data=form, headers=headers, **more)
 
     def follow(self, answer: TestResponse) -> TestResponse:
-        """Go where an answer leads."""
+        """Follow the redirect of a response."""
         assert answer.status_code == 303, answer.text
         return self.get(answer.headers["Location"])
 
 
 class Page(HTMLParser):
-    """A page as it is read: its texts, and the elements it has."""
+    """The text and the elements of a page."""
 
     def __init__(self, answer: TestResponse) -> None:
-        """Read the page of an answer, whose markup has to be whole."""
+        """Parse the page of a response; fail if a tag is not closed."""
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
@@ -64,7 +64,7 @@ class Page(HTMLParser):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """See that what ends is what began last."""
+        """Fail if this is not the end of the element opened last."""
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:

@@ -32,11 +32,11 @@ from vestibule.sessions.session import EndReason
 #: Seconds that sessions live, under the limits of the test.
 DURATION, IDLE, TOUCH = 100, 40, 5
 _STEPS = st.sampled_from([1, TOUCH, IDLE // 2, IDLE, DURATION - 1, 86_000])
-_WHO = st.integers(0, 1)
+_ZERO_OR_ONE = st.integers(0, 1)
 
 
 @dataclass
-class Modelled:
+class ModelSession:
     """A session as the model describes it."""
 
     user: User
@@ -57,7 +57,7 @@ class SessionMachine(RuleBasedStateMachine):
         super().__init__()
         self.make = make
         self.clock = clock
-        self.live: dict[str, Modelled] = {}
+        self.live: dict[str, ModelSession] = {}
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
         self.gone: set[str] = set()
 
@@ -73,7 +73,7 @@ class SessionMachine(RuleBasedStateMachine):
         for user in self.users:
             user.save()
 
-    def why_dead(self, session: Modelled) -> EndReason | None:
+    def why_dead(self, session: ModelSession) -> EndReason | None:
         """Return what the limits make of a session."""
         age = (self.clock.moment - session.began).total_seconds()
         quiet = (self.clock.moment - session.seen).total_seconds()
@@ -101,7 +101,7 @@ class SessionMachine(RuleBasedStateMachine):
         del self.live[secret]
         self.ended[secret] = reason, self.clock.moment
 
-    @rule(target=secrets, user=_WHO, side=_WHO)
+    @rule(target=secrets, user=_ZERO_OR_ONE, side=_ZERO_OR_ONE)
     def login(self, user: int, side: int) -> str:
         """Begin a session."""
         owner, now = self.users[user], self.clock.moment
@@ -109,10 +109,10 @@ class SessionMachine(RuleBasedStateMachine):
         assert secret is not None
         found = self.pair[1 - side].store.find(secret)
         assert found is not None
-        self.live[secret] = Modelled(owner, found.id, now, now)
+        self.live[secret] = ModelSession(owner, found.id, now, now)
         return secret
 
-    @rule(secret=secrets, side=_WHO)
+    @rule(secret=secrets, side=_ZERO_OR_ONE)
     def request(self, secret: str, side: int) -> None:
         """Use a session; the other side sees the same."""
         auth = self.pair[side]
@@ -127,7 +127,7 @@ class SessionMachine(RuleBasedStateMachine):
         """Let time pass, with its idleness and its ends."""
         self.clock.advance(seconds)
 
-    @rule(side=_WHO)
+    @rule(side=_ZERO_OR_ONE)
     def purge(self, side: int) -> None:
         """Purge the expired sessions; their reasons stay as before."""
         self.pair[side].purge_expired()
@@ -136,7 +136,7 @@ class SessionMachine(RuleBasedStateMachine):
             if why is not None:
                 self.live.pop(secret)
 
-    @rule(secret=secrets, side=_WHO)
+    @rule(secret=secrets, side=_ZERO_OR_ONE)
     def logout(self, secret: str, side: int) -> None:
         """End a session by its cookie."""
         was_live = self.use(secret) is not None
@@ -145,7 +145,7 @@ class SessionMachine(RuleBasedStateMachine):
         if was_live:
             self.end(secret, EndReason.LOGGED_OUT)
 
-    @rule(secret=secrets, asking=_WHO, side=_WHO)
+    @rule(secret=secrets, asking=_ZERO_OR_ONE, side=_ZERO_OR_ONE)
     def revoke(self, secret: str, asking: int, side: int) -> None:
         """End a session by its handle, one's own or that of another."""
         session = self.live.get(secret)
@@ -159,13 +159,13 @@ class SessionMachine(RuleBasedStateMachine):
         if done:
             self.end(secret, EndReason.REVOKED)
 
-    @rule(secret=secrets, side=_WHO)
+    @rule(secret=secrets, side=_ZERO_OR_ONE)
     def end_others(self, secret: str, side: int) -> None:
         """End all sessions of a user but this one."""
         if self.is_live(secret):
             self._end_others(secret, side, EndReason.REVOKED)
 
-    @rule(target=secrets, secret=consumes(secrets), side=_WHO)
+    @rule(target=secrets, secret=consumes(secrets), side=_ZERO_OR_ONE)
     def change_password(self, secret: str, side: int) -> Any:
         """End the others and give this one a new secret."""
         if not self.is_live(secret):
@@ -180,7 +180,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.live[new] = session
         return multiple(secret, new)
 
-    @rule(user=_WHO)
+    @rule(user=_ZERO_OR_ONE)
     def delete_user(self, user: int) -> None:
         """Remove a user; another one comes in its place."""
         gone = self.users[user]
@@ -192,7 +192,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.users[user] = User()
         self.users[user].save()
 
-    @rule(side=_WHO)
+    @rule(side=_ZERO_OR_ONE)
     def restart(self, side: int) -> None:
         """Put a new mechanism object in the place of one."""
         self.pair[side] = self.make()

@@ -117,7 +117,7 @@ def test_session_that_ends_during_a_look_up_gets_no_record() -> None:
     assert known.records == {}
 
 
-class Overtaken(MemoryStore):
+class RotatingStore(MemoryStore):
     """One session, of which each look lets a renewal go first."""
 
     def __init__(self) -> None:
@@ -140,30 +140,32 @@ class Overtaken(MemoryStore):
 
 
 @pytest.fixture
-def overtaken() -> Iterator[Overtaken]:
+def rotating_store() -> Iterator[RotatingStore]:
     """Return such a store; wait for its renewals at the end."""
-    store = Overtaken()
+    store = RotatingStore()
     yield store
     for renewal in store.renewals:
         renewal.join(30)
 
 
-def test_ending_by_handle_wins_over_a_rotation(overtaken: Overtaken) -> None:
+def test_ending_by_handle_wins_over_a_rotation(
+    rotating_store: RotatingStore,
+) -> None:
     """A session ended by its handle ends, whatever its id is by then."""
-    assert overtaken.end_handle(overtaken.handle, EndReason.REVOKED)
-    assert overtaken.entries == {}
+    assert rotating_store.end_handle(rotating_store.handle, EndReason.REVOKED)
+    assert rotating_store.entries == {}
 
 
 def test_session_is_found_by_handle_during_a_rotation(
-    overtaken: Overtaken,
+    rotating_store: RotatingStore,
 ) -> None:
     """It is found by its handle, whatever its id is by then."""
-    found = overtaken.named(overtaken.handle)
+    found = rotating_store.named(rotating_store.handle)
     assert found is not None
-    assert found.id == overtaken.handle
+    assert found.id == rotating_store.handle
 
 
-class Unhurried(dict[str, MemorySession]):
+class LateRecords(dict[str, MemorySession]):
     """Records, of which the first to be missed is made by a login."""
 
     store: MemoryStore
@@ -178,7 +180,7 @@ class Unhurried(dict[str, MemorySession]):
 
 def test_listing_keeps_the_record_of_a_login() -> None:
     """A list that saw the entry before its record makes no second record."""
-    known, records = Memory(), Unhurried()
+    known, records = Memory(), LateRecords()
     known.records = records
     records.store = store = MemoryStore({"new": "abcde"}, known)
     set_client(ClientInfo(None, None, "password"))

@@ -60,7 +60,7 @@ def guest(
     return known
 
 
-class Asked(SessionDBAuth):
+class CountingMechanism(SessionDBAuth):
     """A subclass that counts the calls of `current_user`."""
 
     times = 0
@@ -266,7 +266,7 @@ def test_number_of_cached_sessions_is_bounded(
 
 def test_subclass_is_not_cached(guest: Guest) -> None:
     """The cache cannot know what a subclass looks at."""
-    own = Asked()
+    own = CountingMechanism()
     for _ in range(3):
         assert decide(own, guest.visit).principal == guest.user
     assert own.times == 3

@@ -222,7 +222,7 @@ def test_postgresql_has_no_finding_about_files(
     assert any("is current" in one.message for one in found)
 
 
-class Quiet(WSGIRequestHandler):
+class SilentHandler(WSGIRequestHandler):
     """Serves without a line on standard error."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
@@ -273,7 +273,9 @@ def service(
     """Run a service on loopback; return it and its address."""
     running = Service()
     monkeypatch.setitem(vars(app_module), "auth", running.auth)
-    server = make_server("127.0.0.1", 0, running, request_handler=Quiet)
+    server = make_server(
+        "127.0.0.1", 0, running, request_handler=SilentHandler
+    )
     thread = threading.Thread(
         target=server.serve_forever, args=(0.01,), daemon=True
     )

@@ -54,7 +54,7 @@ def written(folder: Path, content: str, name: str = ".env") -> Path:
     return file
 
 
-def as_a_shell_has_it(file: Path, name: str) -> str:
+def value_in_a_shell(file: Path, name: str) -> str:
     """Return the value that a POSIX shell exports after it read `file`."""
     return subprocess.run(
         ["sh", "-c", f'set -a; . "$1"; printenv {name}', "sh", str(file)],
@@ -70,7 +70,7 @@ def test_values_equal_those_of_a_shell(folder: Path) -> None:
     file = written(folder, GOOD)
     assert env_file.parse(GOOD, ".env") == VALUES
     for name, value in VALUES.items():
-        assert as_a_shell_has_it(file, name) == value
+        assert value_in_a_shell(file, name) == value
 
 
 @pytest.mark.parametrize(

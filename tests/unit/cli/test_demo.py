@@ -68,7 +68,7 @@ def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def said_by(process: "subprocess.Popen[str]") -> str:
+def output_of(process: "subprocess.Popen[str]") -> str:
     """Return what a demo prints until it can be used."""
     assert process.stdout is not None
     lines: list[str] = []
@@ -96,7 +96,7 @@ def test_demo_lets_its_people_sign_in(
     running: "subprocess.Popen[str]", folder: Path
 ) -> None:
     """Each role sees its pages; the demo ends with its shell."""
-    said = said_by(running)
+    said = output_of(running)
     assert said.startswith(" * 12 users, ")
     url = re.search(r" \* Running on (http://127\.0\.0\.1:\d+)/", said)
     password = re.search(r"\n {5}(demo-\S+)\n", said)

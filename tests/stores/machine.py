@@ -234,7 +234,7 @@ class SessionMachine(RuleBasedStateMachine):
         others = [each for each in self._of(kept.user) if each != secret]
         live = sum(self.is_live(each) for each in others)
         done = self.pair[side].store.end_all(reason, kept.user.id, kept.handle)
-        # A new session may have purged dead ones, so that they are not met.
+        # A new session may have purged expired ones, so skip those.
         assert live <= done <= len(others)
         for each in others:
             dead = not self.is_live(each)

@@ -99,7 +99,7 @@ def test_code_makes_one_admin() -> None:
     assert not has_setup_code()
     assert create_setup_code() is None
     stored.remove()
-    # Both were used up, not only shut out by the user.
+    # Both codes were deleted, not only refused because of the user.
     for each in (code, other):
         refused(each)
 

@@ -11,7 +11,7 @@ from tests.stores.conftest import Make
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
-#: What may come in where an id is expected, and is none.
+#: Values that are no session ids.
 NO_IDS: list[Any] = [None, 89, 8.9, b"abc", ["abc"], {"a": 1}, (), True]
 #: Text that was never issued as a session id.
 UNKNOWN = ["", "doesntexist", str(uuid.uuid4()), "a\0b", "\ud800", "x" * 9999]

@@ -29,7 +29,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.database import DatabaseStore
 from vestibule.sessions.store import SessionStore
 
-#: What could take an admin away.
+#: The ways to lose an admin.
 WAYS_TO_REMOVE: dict[str, Callable[[User], None]] = {
     "demote": lambda user: set_role(user, "member"),
     "disable": disable,
@@ -37,7 +37,7 @@ WAYS_TO_REMOVE: dict[str, Callable[[User], None]] = {
 }
 
 
-#: What changes a user; all but one end the user's sessions.
+#: Changes of a user; all but one end the user's sessions.
 CHANGES: dict[str, Callable[[User, str, SessionStore], object]] = {
     "demote": lambda user, code, store: set_role(user, "member"),
     "disable": lambda user, code, store: disable(user, store),

@@ -14,13 +14,13 @@ class RangeService:
         """Prepare to list `stolen`, seen `count` times."""
         digest = sha1(stolen.encode(), usedforsecurity=False).hexdigest()
         self.digest = digest.upper()
-        #: The paths that were asked for.
+        #: The paths that were requested.
         self.asked: list[str] = []
         self.status = 200
         self.body = (
             f"{'0' * 35}:3\r\n{self.digest[5:]}:{count}\r\n{'F' * 35}:0\r\n"
         ).encode()
-        #: Set when an answer may be sent; it is, from the beginning.
+        #: Set while responses may be sent; set at the start.
         self.may_answer = threading.Event()
         self.may_answer.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -58,7 +58,7 @@ class RangeService:
                     self.end_headers()
                     self.wfile.write(service.body)
                 except OSError:
-                    # Who asked did not wait for it.
+                    # The client has closed the connection.
                     self.close_connection = True
 
             def log_message(self, format: str, *args: Any) -> None:

@@ -16,7 +16,7 @@ from vestibule.accounts import breached_passwords
 from vestibule.accounts.breached_passwords import is_breached
 
 STOLEN = "violet umbrella"
-#: Seconds in which there is an answer, whatever the service does.
+#: The most seconds that a check takes.
 SOON = 1.0
 
 

@@ -238,12 +238,12 @@ class Service:
         assert mechanism is not None
         self.auth = mechanism()
         self.app: Any = app_module.create_app(self.auth)
-        #: What the proxy adds to, or takes out of, all answers.
+        #: Headers that the proxy adds to, or drops from, all responses.
         self.added: list[tuple[str, str]] = []
         self.dropped: set[str] = set()
-        #: What it answers to all requests, by itself.
+        #: The response that it sends to all requests itself.
         self.instead: str | None = None
-        #: Headers of requests that it takes out.
+        #: Headers of requests that it drops.
         self.hidden: set[str] = set()
         self.asked: list[str] = []
 

@@ -26,7 +26,7 @@ LAST = datetime.max.replace(tzinfo=timezone.utc)
 TICK = timedelta(microseconds=1)
 ZERO = timedelta(0)
 MOMENTS = st.datetimes(timezones=st.just(timezone.utc))
-# Short ones too, or nearly every session would be dead.
+# Short ones too, or nearly every session would be expired.
 DURATIONS = st.sampled_from(
     [ZERO, TICK, timedelta(seconds=60), timedelta(days=1)]
 ) | st.timedeltas(min_value=ZERO)

@@ -238,5 +238,5 @@ def test_very_long_password_is_checked_fast(start: str) -> None:
     password = (start * 900_000)[:900_000] + "!"
     before = time.process_time()
     check_unguessable(password)
-    # Looked at whole it would take minutes.
+    # Checking the whole text would take minutes.
     assert time.process_time() - before < 10

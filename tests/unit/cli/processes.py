@@ -48,7 +48,7 @@ def on_terminal(
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, columns))
     env = environment(folder, **settings)
-    # It would count for more than the terminal.
+    # COLUMNS would override the width of the terminal.
     env.pop("COLUMNS", None)
     process = subprocess.Popen(
         [*COMMAND, *arguments],

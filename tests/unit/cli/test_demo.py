@@ -107,7 +107,7 @@ def test_demo_lets_its_people_sign_in(
     (made,) = folder.iterdir()
     assert str(made) in said
     running.kill()
-    # This waits for all who could still print something.
+    # This waits for every process that could still print.
     running.communicate(timeout=60)
     assert not list(folder.iterdir())
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]

@@ -46,7 +46,7 @@ class ModelSession:
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Two mechanism objects on one store, as two processes have them."""
+    """Two mechanism objects on one store, like two processes."""
 
     secrets: Bundle[str] = Bundle("secrets")
 
@@ -63,7 +63,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Leave nothing of the run before, and store two users."""
+        """Delete what an earlier run left, and store two users."""
         self.pair = [self.make(), self.make()]
         self.stored = not isinstance(self.pair[0].store, MemoryStore)
         self.pair[0].store.end_all(EndReason.REVOKED)
@@ -74,7 +74,7 @@ class SessionMachine(RuleBasedStateMachine):
             user.save()
 
     def why_dead(self, session: ModelSession) -> EndReason | None:
-        """Return what the limits make of a session."""
+        """Return why the limits end a session, or None."""
         age = (self.clock.moment - session.began).total_seconds()
         quiet = (self.clock.moment - session.seen).total_seconds()
         if age > DURATION:
@@ -87,7 +87,7 @@ class SessionMachine(RuleBasedStateMachine):
         return session is not None and self.why_dead(session) is None
 
     def use(self, secret: str) -> str | None:
-        """Return whose session it is, and note the use when it is due."""
+        """Return the user of the session, and note the use when it is due."""
         if not self.is_live(secret):
             return None
         session = self.live[secret]
@@ -124,7 +124,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(seconds=_STEPS)
     def wait(self, seconds: int) -> None:
-        """Let time pass, with its idleness and its ends."""
+        """Let time pass."""
         self.clock.advance(seconds)
 
     @rule(side=_ZERO_OR_ONE)
@@ -147,7 +147,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(secret=secrets, asking=_ZERO_OR_ONE, side=_ZERO_OR_ONE)
     def revoke(self, secret: str, asking: int, side: int) -> None:
-        """End a session by its handle, one's own or that of another."""
+        """End a session by its handle, of the same or of another user."""
         session = self.live.get(secret)
         if session is None or self.why_dead(session):
             return
@@ -182,7 +182,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(user=_ZERO_OR_ONE)
     def delete_user(self, user: int) -> None:
-        """Remove a user; another one comes in its place."""
+        """Remove a user, and store another one."""
         gone = self.users[user]
         gone.remove()
         self.gone.add(gone.id)
@@ -194,7 +194,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(side=_ZERO_OR_ONE)
     def restart(self, side: int) -> None:
-        """Put a new mechanism object in the place of one."""
+        """Replace one mechanism object by a new one."""
         self.pair[side] = self.make()
 
     @invariant()
@@ -219,7 +219,7 @@ class SessionMachine(RuleBasedStateMachine):
                 assert told == (reason if recent else None)
 
     def teardown(self) -> None:
-        """Leave no more in the database than there is in the model."""
+        """Check that the database has no more sessions than the model."""
         if getattr(self, "stored", False):
             self.purge(0)
             assert UserSession.count() == len(self.live)
@@ -229,7 +229,7 @@ class SessionMachine(RuleBasedStateMachine):
         return [s for s, each in self.live.items() if each.user is user]
 
     def _end_others(self, secret: str, side: int, reason: EndReason) -> None:
-        """End all sessions of the owner but this one, in both worlds."""
+        """End all sessions of the owner but this one, in model and store."""
         kept = self.live[secret]
         others = [each for each in self._of(kept.user) if each != secret]
         live = sum(self.is_live(each) for each in others)

@@ -19,13 +19,13 @@ CENTURY = 100 * 365 * 86_400
 
 
 def _expiring(made: SessionAuth) -> SessionExpAuth:
-    """Return what was made as the kind of mechanism that it is."""
+    """Return the mechanism as one with a duration."""
     assert isinstance(made, SessionExpAuth)
     return made
 
 
 def _stored() -> int:
-    """Return how many sessions are kept, wherever that is."""
+    """Return the number of stored sessions."""
     return UserSession.count() + len(SessionAuth.user_id_by_session_id)
 
 

@@ -45,14 +45,14 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture
 def from_outside() -> Iterator[None]:
-    """Let the guesses of a test come from a network."""
+    """Let the codes of a test come from a network."""
     set_client(ClientInfo("192.0.2.7"))
     yield
     set_client(LOCAL_CLIENT)
 
 
 def offered() -> SetupCode:
-    """Return a new code, which there must be."""
+    """Return a new code; fail if there is none."""
     found = create_setup_code()
     assert found is not None
     return found

@@ -105,7 +105,7 @@ def test_session_that_ends_during_a_look_up_gets_no_record() -> None:
     """An entry may go between look-up and record: no record is left."""
 
     class Fleeting(dict[str, Any]):
-        """A dictionary whose entries are gone once they were read."""
+        """A dictionary that deletes each entry when it is read."""
 
         def get(self, key: str, default: Any = None) -> Any:
             """Return the entry and take it out."""
@@ -118,17 +118,17 @@ def test_session_that_ends_during_a_look_up_gets_no_record() -> None:
 
 
 class RotatingStore(MemoryStore):
-    """One session, of which each look lets a renewal go first."""
+    """A store with one session, which is rotated during each look-up."""
 
     def __init__(self) -> None:
-        """Begin the session; no renewal is under way."""
+        """Begin the session."""
         self.entries: dict[str, Any] = {"before": "abcde"}
         super().__init__(self.entries, Memory())
         self.handle = str(getattr(super().find("before"), "id", None))
         self.renewals: list[threading.Thread] = []
 
     def find(self, session_id: str) -> MemorySession | None:
-        """Give another thread the time to renew it, and look."""
+        """Let another thread rotate the session, and look."""
         renewal = threading.Thread(
             target=MemoryStore(self._entries, self._memory).rotate,
             args=(session_id, SetClock().moment),
@@ -141,7 +141,7 @@ class RotatingStore(MemoryStore):
 
 @pytest.fixture
 def rotating_store() -> Iterator[RotatingStore]:
-    """Return such a store; wait for its renewals at the end."""
+    """Return such a store; wait for its rotations at the end."""
     store = RotatingStore()
     yield store
     for renewal in store.renewals:
@@ -166,7 +166,7 @@ def test_session_is_found_by_handle_during_a_rotation(
 
 
 class LateRecords(dict[str, MemorySession]):
-    """Records, of which the first to be missed is made by a login."""
+    """Records; a login makes the first missing one during the look-up."""
 
     store: MemoryStore
 

@@ -203,7 +203,7 @@ def test_overridden_create_and_destroy_are_used(mechanism: Make) -> None:
             return session_id
 
         def destroy_session(self, request: Any = None) -> bool:
-            """Note the end, and bring it about."""
+            """Note the call, and end the session."""
             seen.append("end")
             return bool(super().destroy_session(request))
 

@@ -57,7 +57,7 @@ def test_session_of_a_login_has_its_client(
     """A login's has address, program, method and its moment."""
 
     def login() -> str:
-        """Begin a session from somewhere."""
+        """Begin a session from a client."""
         set_client(ORIGIN)
         return _begin(mechanism)
 

@@ -27,7 +27,7 @@ class RangeService:
         self.url = f"http://127.0.0.1:{self._server.server_port}/range"
 
     def __enter__(self) -> "RangeService":
-        """Begin to answer."""
+        """Start the service."""
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
@@ -42,14 +42,14 @@ class RangeService:
         self._thread.join(10)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        """Return the class that answers for this service."""
+        """Return the handler class of this service."""
         service = self
 
         class Handler(BaseHTTPRequestHandler):
             """Gives the response that is set."""
 
             def do_GET(self) -> None:
-                """Note the question, and answer when it is time."""
+                """Note the path, and respond when the test allows it."""
                 service.asked.append(self.path)
                 service.may_answer.wait(10)
                 try:
@@ -62,6 +62,6 @@ class RangeService:
                     self.close_connection = True
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing on standard error."""
+                """Log no request."""
 
         return Handler

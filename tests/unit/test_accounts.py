@@ -30,7 +30,7 @@ from vestibule.db.models.user import User, email_key
 
 @pytest.fixture(autouse=True)
 def fresh_queue() -> Iterator[None]:
-    """Let each test have a queue made from its own settings."""
+    """Make a new queue from the settings of each test."""
     hash_queue.cache_clear()
     yield
     hash_queue.cache_clear()

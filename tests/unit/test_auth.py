@@ -136,7 +136,7 @@ def test_mechanism_works_in_another_flask_application(
 
     @app.get("/")
     def view() -> str:
-        """Answer with the cookie."""
+        """Return the cookie."""
         return f"{Auth().session_cookie(request)}"
 
     headers = {} if header is None else {"Cookie": header}

@@ -15,7 +15,7 @@ from vestibule.sessions.session import EndReason
 
 @pytest.fixture(autouse=True)
 def cookie_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the session cookie have its usual name."""
+    """Set the usual name of the session cookie."""
     monkeypatch.setenv("SESSION_NAME", "_my_session_id")
 
 
@@ -70,11 +70,11 @@ def test_subclass_decides() -> None:
         """A mechanism that guards every path and accepts every request."""
 
         def require_auth(self, path: Any, excluded_paths: Any) -> bool:
-            """Guard every path."""
+            """Require a user on every path."""
             return True
 
         def session_cookie(self, request: Any = None) -> str | None:
-            """Find a cookie everywhere."""
+            """Return a cookie for every request."""
             return "x"
 
         def current_user(self, request: Any = None) -> Any:

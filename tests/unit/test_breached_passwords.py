@@ -22,12 +22,12 @@ SOON = 1.0
 
 @pytest.fixture
 def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a crowded machine have the time that a person would not."""
+    """Allow more time, since the machine may be busy."""
     monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
-    """Return what is found out by asking the service at `url`."""
+    """Return the result for a password from the service at `url`."""
     monkeypatch.setenv("PASSWORD_BREACH_URL", url)
     return is_breached(password)
 
@@ -155,7 +155,7 @@ def test_response_that_is_no_http_is_no_error(
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def babble() -> None:
-            """Answer once, in no protocol."""
+            """Send one response in no protocol."""
             peer, _ = server.accept()
             with peer:
                 peer.recv(1000)

@@ -34,7 +34,7 @@ GOOD = {
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up a deployment with which nothing is wrong."""
+    """Set up a deployment without faults."""
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     admin = User(email="admin@example.com")
@@ -44,7 +44,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def findings(level: Level) -> str:
-    """Return what is found of this level, a line for each."""
+    """Return the findings of this level, a line for each."""
     return "\n".join(
         f"{one.message} | {one.hint}"
         for one in run_checks()
@@ -223,17 +223,17 @@ def test_postgresql_has_no_finding_about_files(
 
 
 class SilentHandler(WSGIRequestHandler):
-    """Serves without a line on standard error."""
+    """A handler that logs nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Service:
-    """A service that runs here, or what a bad proxy makes of it."""
+    """The service, behind a proxy that may be faulty."""
 
     def __init__(self) -> None:
-        """Begin as the application itself."""
+        """Start without a faulty proxy."""
         mechanism = mechanism_for("session_db_auth")
         assert mechanism is not None
         self.auth = mechanism()
@@ -248,7 +248,7 @@ class Service:
         self.asked: list[str] = []
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        """Answer one request."""
+        """Respond to one request."""
         self.asked.append(
             f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
         )
@@ -259,7 +259,7 @@ class Service:
             return [b""]
 
         def starting(status: str, headers: Any, *rest: Any) -> Any:
-            """Begin the answer as the proxy lets it through."""
+            """Begin the response with the headers that the proxy passes on."""
             kept = [one for one in headers if one[0] not in self.dropped]
             return start_response(status, kept + self.added, *rest)
 
@@ -287,7 +287,7 @@ def service(
 
 
 def of_level(found: list[CheckResult], level: Level) -> list[str]:
-    """Return what was found of a level."""
+    """Return the findings of this level."""
     return [one.message for one in found if one.level is level]
 
 

@@ -44,7 +44,7 @@ def test_connection_is_reused_by_any_thread(
 
 
 def _lent() -> Connection:
-    """Return the connection that this thread is lent for a moment."""
+    """Return the connection that this thread borrows for a moment."""
     with database().connection() as connection:
         return connection
 
@@ -171,7 +171,7 @@ def test_connection_lost_during_a_write_is_rolled_back(
 
 
 def _end_backend(connection: Connection) -> None:
-    """Let the server end a connection, which does not hear of it."""
+    """Let the server end a connection without the client's knowledge."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     with database().engine.connect() as other:
         other.execute(

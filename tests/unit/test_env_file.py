@@ -39,7 +39,7 @@ VALUES = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, whose `.env` counts."""
+    """Work in an empty folder whose `.env` is read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ENV_FILE")
     monkeypatch.delenv("DATABASE_URL")

@@ -47,7 +47,7 @@ def app() -> MinimalFlask:
 
 
 def _request(body: bytes, kind: str = "application/json") -> Any:
-    """Return a request of ours with this body."""
+    """Return a request with this body."""
     builder = EnvironBuilder(method="POST", data=body, content_type=kind)
     return VestibuleRequest(builder.get_environ())
 
@@ -199,7 +199,7 @@ def test_headers_are_on_every_response() -> None:
     seen: list[Any] = []
 
     def plain(environ: Any, start_response: Any) -> list[bytes]:
-        """Answer with one header."""
+        """Return a response with one header."""
         start_response("200 OK", [("A", "b")])
         return [b"x"]
 

@@ -38,7 +38,7 @@ seconds = st.integers
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Let the test move the time."""
+    """Return a clock that the test moves."""
     return SetClock().install(monkeypatch)
 
 

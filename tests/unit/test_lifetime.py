@@ -35,7 +35,7 @@ LIMITS = st.builds(Limits, DURATIONS, DURATIONS, DURATIONS, DURATIONS)
 
 @dataclass
 class Times:
-    """The moments of a session, and nothing else of it."""
+    """The moments of a session, without the rest."""
 
     created_at: datetime | None
     last_seen_at: datetime | None = None

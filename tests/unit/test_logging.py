@@ -15,7 +15,7 @@ from vestibule.core.errors import ConfigurationError
 
 @pytest.fixture(autouse=True)
 def root_logger() -> Iterator[logging.Logger]:
-    """Give the root logger back as it was."""
+    """Restore the root logger after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     alembic = logging.getLogger("alembic").level

@@ -25,7 +25,7 @@ COMMON = list(FREQUENCY_LISTS["passwords"])
 
 
 def refusal(password: Any, email: Any = None, **more: Any) -> str:
-    """Return why a password is refused; nothing if it is taken."""
+    """Return why a password is refused, or an empty text."""
     try:
         check_new_password(password, email, **more)
     except InvalidValue as error:

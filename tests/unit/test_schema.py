@@ -237,7 +237,7 @@ def test_driver_errors_become_our_errors(
     """Passing ones are worth another try; messages are on one line."""
 
     class Failure(Exception):
-        """What a driver raises."""
+        """An error of a driver."""
 
         sqlstate = state
 

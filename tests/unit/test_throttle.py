@@ -131,7 +131,7 @@ def test_login_succeeds_if_the_reset_cannot_be_written(
     """A right password gets in where the counters cannot be written."""
 
     def refuse(*_: object) -> None:
-        """Fail as a full disk does."""
+        """Fail like a full disk."""
         raise DatabaseUnavailable("the disk is full")
 
     failed = throttle.throttle().attempt("bob", Actor(address="192.0.2.1"))

@@ -71,7 +71,7 @@ def on_terminal(
 
 
 def _read(master: int, until: str | None = None) -> str:
-    """Return what appears, to the text `until` or to the very end."""
+    """Return the output up to the text `until`, or all of it."""
     seen = b""
     while until is None or until.encode() not in seen:
         ready, _, _ = select.select([master], [], [], 30)

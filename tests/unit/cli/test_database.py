@@ -17,7 +17,7 @@ GO = "run: python -m vestibule db upgrade"
 def empty_database(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Run the test on a database without any schema; return its kind."""
+    """Run the test on a database without a schema; return its kind."""
     if request.param == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
         monkeypatch.setenv("DATABASE_URL", server.fresh_url())

@@ -61,7 +61,7 @@ def begun(
 
 @pytest.fixture
 def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Start a demo of few people from a shell, and end that at last."""
+    """Start a small demo from a shell, and end the shell."""
     shell = ("sh", "-c", '"$@" & wait', "sh")
     with begun(folder, "--users", "12", shell=shell) as process:
         yield process
@@ -69,7 +69,7 @@ def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def output_of(process: "subprocess.Popen[str]") -> str:
-    """Return what a demo prints until it can be used."""
+    """Return the output of a demo until it can be used."""
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
@@ -80,7 +80,7 @@ def output_of(process: "subprocess.Popen[str]") -> str:
 
 
 def names_of(url: str, email: str, password: str) -> requests.Response:
-    """Sign in and ask for the list of users."""
+    """Sign in and return the names on the page of users."""
     visitor = requests.Session()
     visitor.trust_env = False
     login = visitor.post(

@@ -14,7 +14,7 @@ from vestibule.cli.commands import CommandError, Interrupted, Program
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, click.Command]]:
-    """Yield each command by its words, those of the groups within too."""
+    """Yield each command with its words, also those of groups."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -26,7 +26,7 @@ def commands(
 
 
 def usage(name: str, command: click.Command) -> str:
-    """Return the heading that a command should have: it and arguments."""
+    """Return the heading that a command should have."""
     arguments = (
         parameter.make_metavar(click.Context(command))
         for parameter in command.params

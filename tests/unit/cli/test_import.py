@@ -30,7 +30,7 @@ def store(folder: Path, *rows: dict[str, Any]) -> str:
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> str:
-    """Write a store of which every row has another fate."""
+    """Write a store in which each row has another result."""
     return store(
         tmp_path,
         row("good"),

@@ -14,7 +14,7 @@ from vestibule.db.models.user import User
 
 @pytest.fixture
 def users_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the arguments of this process be a command that prints."""
+    """Set the arguments of this process to a command that prints."""
     User(id="1").save()
     monkeypatch.setattr(sys, "argv", ["vestibule", "users", "list"])
 

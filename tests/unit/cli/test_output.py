@@ -22,15 +22,15 @@ ROW = (
 
 
 class FakeTerminal(io.StringIO):
-    """A terminal's output, kept."""
+    """A stream that counts as a terminal."""
 
     def isatty(self) -> bool:
-        """Answer as a terminal does."""
+        """Return True, as for a terminal."""
         return True
 
 
 def terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> FakeTerminal:
-    """Let output go to a terminal that is so many columns wide."""
+    """Replace standard output by a terminal of this width."""
     shown = FakeTerminal()
     monkeypatch.setattr("sys.stdout", shown)
     monkeypatch.setenv("COLUMNS", str(columns))

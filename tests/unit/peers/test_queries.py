@@ -31,7 +31,7 @@ class LoginServer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Answer a login."""
+        """Respond to a login."""
         length = int(self.headers["Content-Length"])
         known = self.rfile.read(length) == b"word"
         self.send_response(200 if known else 401)
@@ -41,12 +41,12 @@ class LoginServer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests."""
+        """Log no request."""
 
 
 @pytest.fixture(scope="module")
 def login_server() -> Iterator[int]:
-    """Yield the port of a server that one can log in to."""
+    """Yield the port of a server with a login."""
     with ThreadingHTTPServer(("127.0.0.1", 0), LoginServer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -56,7 +56,7 @@ def login_server() -> Iterator[int]:
 
 
 def logged_into(port: int, *attempts: Attempt) -> LoginLoad:
-    """Return a measure of logins of this very process."""
+    """Return a measurement of logins at this process."""
     return LoginLoad("login_server", port, lambda: [os.getpid()], [*attempts])
 
 

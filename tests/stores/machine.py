@@ -198,7 +198,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.pair[side] = self.make()
 
     @invariant()
-    def nobody_has_more(self) -> None:
+    def lists_have_live_sessions(self) -> None:
         """Each user's list has the live sessions, and no ended one."""
         for user in getattr(self, "users", []):
             own = self._of(user)

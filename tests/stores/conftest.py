@@ -16,7 +16,7 @@ Make = Callable[..., SessionAuth]
 
 @pytest.fixture(autouse=True)
 def no_sessions_in_memory() -> Iterator[None]:
-    """Leave the dictionary that all mechanisms share as it was: empty."""
+    """Empty the dictionary that all mechanisms share after the test."""
     memory = SessionAuth._memory
     for kept in (SessionAuth.user_id_by_session_id, memory.records):
         kept.clear()
@@ -47,7 +47,7 @@ def _maker(
 
 
 def _choose_database(request: pytest.FixtureRequest) -> None:
-    """Use a fresh database of the kind that the parameter says."""
+    """Use a fresh database of the parameter's kind."""
     on_postgresql = request.param.endswith("postgresql")
     request.getfixturevalue("on_postgresql" if on_postgresql else "on_sqlite")
 

@@ -32,12 +32,12 @@ from vestibule.sessions.session import EndReason
 #: Seconds that sessions live, under the limits of the test.
 DURATION, IDLE, TOUCH = 100, 40, 5
 _STEPS = st.sampled_from([1, TOUCH, IDLE // 2, IDLE, DURATION - 1, 86_000])
-_WHO = st.integers(0, 1)
+_ZERO_OR_ONE = st.integers(0, 1)
 
 
 @dataclass
-class Modelled:
-    """A session as the model knows it."""
+class ModelSession:
+    """A session as the model describes it."""
 
     user: User
     handle: str
@@ -46,7 +46,7 @@ class Modelled:
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Two mechanism objects on one store, as two processes have them."""
+    """Two mechanism objects on one store, like two processes."""
 
     secrets: Bundle[str] = Bundle("secrets")
 
@@ -57,13 +57,13 @@ class SessionMachine(RuleBasedStateMachine):
         super().__init__()
         self.make = make
         self.clock = clock
-        self.live: dict[str, Modelled] = {}
+        self.live: dict[str, ModelSession] = {}
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
         self.gone: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
-        """Leave nothing of the run before, and store two users."""
+        """Delete what an earlier run left, and store two users."""
         self.pair = [self.make(), self.make()]
         self.stored = not isinstance(self.pair[0].store, MemoryStore)
         self.pair[0].store.end_all(EndReason.REVOKED)
@@ -73,8 +73,8 @@ class SessionMachine(RuleBasedStateMachine):
         for user in self.users:
             user.save()
 
-    def why_dead(self, session: Modelled) -> EndReason | None:
-        """Return what the limits make of a session."""
+    def why_dead(self, session: ModelSession) -> EndReason | None:
+        """Return why the limits end a session, or None."""
         age = (self.clock.moment - session.began).total_seconds()
         quiet = (self.clock.moment - session.seen).total_seconds()
         if age > DURATION:
@@ -87,7 +87,7 @@ class SessionMachine(RuleBasedStateMachine):
         return session is not None and self.why_dead(session) is None
 
     def use(self, secret: str) -> str | None:
-        """Return whose session it is, and note the use when it is due."""
+        """Return the user of the session, and note the use when it is due."""
         if not self.is_live(secret):
             return None
         session = self.live[secret]
@@ -101,7 +101,7 @@ class SessionMachine(RuleBasedStateMachine):
         del self.live[secret]
         self.ended[secret] = reason, self.clock.moment
 
-    @rule(target=secrets, user=_WHO, side=_WHO)
+    @rule(target=secrets, user=_ZERO_OR_ONE, side=_ZERO_OR_ONE)
     def login(self, user: int, side: int) -> str:
         """Begin a session."""
         owner, now = self.users[user], self.clock.moment
@@ -109,10 +109,10 @@ class SessionMachine(RuleBasedStateMachine):
         assert secret is not None
         found = self.pair[1 - side].store.find(secret)
         assert found is not None
-        self.live[secret] = Modelled(owner, found.id, now, now)
+        self.live[secret] = ModelSession(owner, found.id, now, now)
         return secret
 
-    @rule(secret=secrets, side=_WHO)
+    @rule(secret=secrets, side=_ZERO_OR_ONE)
     def request(self, secret: str, side: int) -> None:
         """Use a session; the other side sees the same."""
         auth = self.pair[side]
@@ -124,19 +124,19 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(seconds=_STEPS)
     def wait(self, seconds: int) -> None:
-        """Let time pass, with its idleness and its ends."""
+        """Let time pass."""
         self.clock.advance(seconds)
 
-    @rule(side=_WHO)
+    @rule(side=_ZERO_OR_ONE)
     def purge(self, side: int) -> None:
-        """Drop the dead, whose owners are then told as before."""
+        """Purge the expired sessions; their reasons stay as before."""
         self.pair[side].purge_expired()
         for secret in list(self.live):
             why = self.why_dead(self.live[secret])
             if why is not None:
                 self.live.pop(secret)
 
-    @rule(secret=secrets, side=_WHO)
+    @rule(secret=secrets, side=_ZERO_OR_ONE)
     def logout(self, secret: str, side: int) -> None:
         """End a session by its cookie."""
         was_live = self.use(secret) is not None
@@ -145,9 +145,9 @@ class SessionMachine(RuleBasedStateMachine):
         if was_live:
             self.end(secret, EndReason.LOGGED_OUT)
 
-    @rule(secret=secrets, asking=_WHO, side=_WHO)
+    @rule(secret=secrets, asking=_ZERO_OR_ONE, side=_ZERO_OR_ONE)
     def revoke(self, secret: str, asking: int, side: int) -> None:
-        """End a session by its handle, one's own or that of another."""
+        """End a session by its handle, of the same or of another user."""
         session = self.live.get(secret)
         if session is None or self.why_dead(session):
             return
@@ -159,13 +159,13 @@ class SessionMachine(RuleBasedStateMachine):
         if done:
             self.end(secret, EndReason.REVOKED)
 
-    @rule(secret=secrets, side=_WHO)
+    @rule(secret=secrets, side=_ZERO_OR_ONE)
     def end_others(self, secret: str, side: int) -> None:
         """End all sessions of a user but this one."""
         if self.is_live(secret):
             self._end_others(secret, side, EndReason.REVOKED)
 
-    @rule(target=secrets, secret=consumes(secrets), side=_WHO)
+    @rule(target=secrets, secret=consumes(secrets), side=_ZERO_OR_ONE)
     def change_password(self, secret: str, side: int) -> Any:
         """End the others and give this one a new secret."""
         if not self.is_live(secret):
@@ -180,9 +180,9 @@ class SessionMachine(RuleBasedStateMachine):
         self.live[new] = session
         return multiple(secret, new)
 
-    @rule(user=_WHO)
+    @rule(user=_ZERO_OR_ONE)
     def delete_user(self, user: int) -> None:
-        """Remove a user; another one comes in its place."""
+        """Remove a user, and store another one."""
         gone = self.users[user]
         gone.remove()
         self.gone.add(gone.id)
@@ -192,13 +192,13 @@ class SessionMachine(RuleBasedStateMachine):
         self.users[user] = User()
         self.users[user].save()
 
-    @rule(side=_WHO)
+    @rule(side=_ZERO_OR_ONE)
     def restart(self, side: int) -> None:
-        """Put a new mechanism object in the place of one."""
+        """Replace one mechanism object by a new one."""
         self.pair[side] = self.make()
 
     @invariant()
-    def nobody_has_more(self) -> None:
+    def lists_have_live_sessions(self) -> None:
         """Each user's list has the live sessions, and no ended one."""
         for user in getattr(self, "users", []):
             own = self._of(user)
@@ -219,7 +219,7 @@ class SessionMachine(RuleBasedStateMachine):
                 assert told == (reason if recent else None)
 
     def teardown(self) -> None:
-        """Leave no more in the database than there is in the model."""
+        """Check that the database has no more sessions than the model."""
         if getattr(self, "stored", False):
             self.purge(0)
             assert UserSession.count() == len(self.live)
@@ -229,12 +229,12 @@ class SessionMachine(RuleBasedStateMachine):
         return [s for s, each in self.live.items() if each.user is user]
 
     def _end_others(self, secret: str, side: int, reason: EndReason) -> None:
-        """End all sessions of the owner but this one, in both worlds."""
+        """End all sessions of the owner but this one, in model and store."""
         kept = self.live[secret]
         others = [each for each in self._of(kept.user) if each != secret]
         live = sum(self.is_live(each) for each in others)
         done = self.pair[side].store.end_all(reason, kept.user.id, kept.handle)
-        # A new session may have purged dead ones, so that they are not met.
+        # A new session may have purged expired ones, so skip those.
         assert live <= done <= len(others)
         for each in others:
             dead = not self.is_live(each)

@@ -25,7 +25,7 @@ from vestibule.db.tables import EVENTS
 
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
-#: The ends of the calendar, which no event's number reaches.
+#: The first and last date, which no event's number reaches.
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)
 FULL = Event(
@@ -270,7 +270,7 @@ def _robot(number: int) -> None:
             connection.execute(insert(EVENTS), rows)
 
 
-#: Two conditions at once, of which the second is rarely met.
+#: Two conditions at once; few events meet the second.
 RARE = (
     EventFilter("bob", "login_failed"),
     EventFilter(kind="login_failed", network="10.0.0.1/32"),

@@ -19,13 +19,13 @@ CENTURY = 100 * 365 * 86_400
 
 
 def _expiring(made: SessionAuth) -> SessionExpAuth:
-    """Return what was made as the kind of mechanism that it is."""
+    """Return the mechanism as one with a duration."""
     assert isinstance(made, SessionExpAuth)
     return made
 
 
 def _stored() -> int:
-    """Return how many sessions are kept, wherever that is."""
+    """Return the number of stored sessions."""
     return UserSession.count() + len(SessionAuth.user_id_by_session_id)
 
 
@@ -33,7 +33,7 @@ def _stored() -> int:
 def test_a_session_lives_for_its_duration(
     expiring: Make, set_clock: SetClock, duration: int
 ) -> None:
-    """It is alive at exactly its duration and dead a microsecond later."""
+    """It is valid at exactly its duration and expired a microsecond later."""
     auth = expiring(duration)
     user = User()
     user.save()
@@ -190,7 +190,7 @@ def test_overridden_limit_is_used(expiring: Make, set_clock: SetClock) -> None:
     base = type(_expiring(expiring(60)))
 
     class Strict(base):  # type: ignore[misc, valid-type]
-        """A mechanism that lets sessions live shorter when told to."""
+        """A mechanism with a shorter limit than its duration."""
 
         hasty = False
 

@@ -45,14 +45,14 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture
 def from_outside() -> Iterator[None]:
-    """Let the guesses of a test come from a network."""
+    """Let the codes of a test come from a network."""
     set_client(ClientInfo("192.0.2.7"))
     yield
     set_client(LOCAL_CLIENT)
 
 
 def offered() -> SetupCode:
-    """Return a new code, which there must be."""
+    """Return a new code; fail if there is none."""
     found = create_setup_code()
     assert found is not None
     return found
@@ -99,7 +99,7 @@ def test_code_makes_one_admin() -> None:
     assert not has_setup_code()
     assert create_setup_code() is None
     stored.remove()
-    # Both were used up, not only shut out by the user.
+    # Both codes were deleted, not only refused because of the user.
     for each in (code, other):
         refused(each)
 
@@ -235,7 +235,7 @@ def test_concurrent_use_makes_one_admin(codes: int) -> None:
     offers = [offered().code for _ in range(codes)]
 
     def use(number: int) -> bool:
-        """Make an admin of one's own; tell if it worked."""
+        """Make an admin of one's own; return True if it worked."""
         try:
             create_first_admin(
                 offers[number % codes],

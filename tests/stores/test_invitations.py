@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("any_database")
 
 
 def _rename(column: str, name: str) -> None:
-    """Give a column of reset codes another name: none can be written."""
+    """Rename a column of reset codes, so that no code can be written."""
     with database().transaction() as connection:
         connection.execute(
             text(f"ALTER TABLE reset_codes RENAME COLUMN {column} TO {name}")

@@ -43,7 +43,7 @@ ACTS: dict[str, Callable[[User], object]] = {
 
 
 def _taken(statements: list[Statement]) -> list[str]:
-    """Return the tables of `ORDER` as they come up first."""
+    """Return the tables of `ORDER` in the order of their first use."""
     named = [_TABLE.findall(each.text) for each in statements]
     tables = dict.fromkeys(name for names in named for name in names)
     return [name for name in tables if name in ORDER]

@@ -97,7 +97,7 @@ def spray(times: int) -> None:
 
 
 def waits(email: str = EMAIL, password: str = "wrong", ip: str = HOME) -> int:
-    """Return the seconds that an attempt is told to wait."""
+    """Return the seconds that a refused attempt has to wait."""
     with pytest.raises(Throttled) as caught:
         attempt(email, password, ip)
     return caught.value.retry_after
@@ -315,7 +315,7 @@ def test_concurrent_attempts_on_many_accounts_are_throttled(
 
 
 def _outcome(_: int, email: str = EMAIL) -> str:
-    """Say how a wrong attempt was answered."""
+    """Return the outcome of a wrong attempt."""
     try:
         return "right" if attempt(email) else "wrong"
     except Throttled:
@@ -364,7 +364,7 @@ def test_login_is_refused_if_a_failure_cannot_be_counted(
     """On a database that cannot be written to, guessing is impossible."""
 
     def broken(*_: object) -> None:
-        """Fail as a full disk does."""
+        """Fail like a full disk."""
         raise DatabaseUnavailable("the disk is full")
 
     with monkeypatch.context() as full:

@@ -32,22 +32,22 @@ def _reset(user: User) -> None:
 
 
 def _disable(user: User) -> None:
-    """Keep the user out."""
+    """Disable the user."""
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
 
 
 class Login:
-    """The end of a login whose password was checked before."""
+    """The second half of a login, after its password was checked."""
 
     def __init__(self, user: User) -> None:
-        """Prepare the login of what was found as `user`."""
+        """Prepare the login of `user`."""
         self._user = user
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.holds: bool | None = None
 
     def start(self, connection: Connection) -> None:
-        """Run until it is done, or waits for what `connection` holds."""
+        """Run until it ends or waits for a lock of `connection`."""
         waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted")
         self._thread.start()
         for _ in range(3000):
@@ -61,7 +61,7 @@ class Login:
         assert self._done.is_set()
 
     def _run(self) -> None:
-        """Begin a session, and look again at what was checked."""
+        """Begin a session, and check the user again."""
         SessionDBAuth().create_session(self._user.id)
         self.holds = is_still_valid(self._user)
         self._done.set()
@@ -84,7 +84,7 @@ def login(user: User, monkeypatch: pytest.MonkeyPatch) -> Login:
     login, end = Login(found), session_queries.delete_for_user_in_transaction
 
     def then_log_in(connection: Connection, *given: Any) -> int:
-        """End the sessions, and let the login go as far as it can."""
+        """End the sessions, and let the login run until it waits."""
         ended = end(connection, *given)
         login.start(connection)
         return ended

@@ -34,7 +34,7 @@ GARBAGE: list[Any] = [
 def local_zone(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """Let the process have this time zone as its local one."""
+    """Give the process this local time zone."""
     with monkeypatch.context() as moved:
         moved.setenv("TZ", request.param)
         time.tzset()

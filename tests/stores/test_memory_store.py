@@ -105,7 +105,7 @@ def test_session_that_ends_during_a_look_up_gets_no_record() -> None:
     """An entry may go between look-up and record: no record is left."""
 
     class Fleeting(dict[str, Any]):
-        """A dictionary whose entries are gone once they were read."""
+        """A dictionary that deletes each entry when it is read."""
 
         def get(self, key: str, default: Any = None) -> Any:
             """Return the entry and take it out."""
@@ -117,18 +117,18 @@ def test_session_that_ends_during_a_look_up_gets_no_record() -> None:
     assert known.records == {}
 
 
-class Overtaken(MemoryStore):
-    """One session, of which each look lets a renewal go first."""
+class RotatingStore(MemoryStore):
+    """A store with one session, which is rotated during each look-up."""
 
     def __init__(self) -> None:
-        """Begin the session; no renewal is under way."""
+        """Begin the session."""
         self.entries: dict[str, Any] = {"before": "abcde"}
         super().__init__(self.entries, Memory())
         self.handle = str(getattr(super().find("before"), "id", None))
         self.renewals: list[threading.Thread] = []
 
     def find(self, session_id: str) -> MemorySession | None:
-        """Give another thread the time to renew it, and look."""
+        """Let another thread rotate the session, and look."""
         renewal = threading.Thread(
             target=MemoryStore(self._entries, self._memory).rotate,
             args=(session_id, SetClock().moment),
@@ -140,31 +140,33 @@ class Overtaken(MemoryStore):
 
 
 @pytest.fixture
-def overtaken() -> Iterator[Overtaken]:
-    """Return such a store; wait for its renewals at the end."""
-    store = Overtaken()
+def rotating_store() -> Iterator[RotatingStore]:
+    """Return such a store; wait for its rotations at the end."""
+    store = RotatingStore()
     yield store
     for renewal in store.renewals:
         renewal.join(30)
 
 
-def test_ending_by_handle_wins_over_a_rotation(overtaken: Overtaken) -> None:
+def test_ending_by_handle_wins_over_a_rotation(
+    rotating_store: RotatingStore,
+) -> None:
     """A session ended by its handle ends, whatever its id is by then."""
-    assert overtaken.end_handle(overtaken.handle, EndReason.REVOKED)
-    assert overtaken.entries == {}
+    assert rotating_store.end_handle(rotating_store.handle, EndReason.REVOKED)
+    assert rotating_store.entries == {}
 
 
 def test_session_is_found_by_handle_during_a_rotation(
-    overtaken: Overtaken,
+    rotating_store: RotatingStore,
 ) -> None:
     """It is found by its handle, whatever its id is by then."""
-    found = overtaken.named(overtaken.handle)
+    found = rotating_store.named(rotating_store.handle)
     assert found is not None
-    assert found.id == overtaken.handle
+    assert found.id == rotating_store.handle
 
 
-class Unhurried(dict[str, MemorySession]):
-    """Records, of which the first to be missed is made by a login."""
+class LateRecords(dict[str, MemorySession]):
+    """Records; a login makes the first missing one during the look-up."""
 
     store: MemoryStore
 
@@ -178,7 +180,7 @@ class Unhurried(dict[str, MemorySession]):
 
 def test_listing_keeps_the_record_of_a_login() -> None:
     """A list that saw the entry before its record makes no second record."""
-    known, records = Memory(), Unhurried()
+    known, records = Memory(), LateRecords()
     known.records = records
     records.store = store = MemoryStore({"new": "abcde"}, known)
     set_client(ClientInfo(None, None, "password"))

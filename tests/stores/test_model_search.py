@@ -42,7 +42,7 @@ def test_lists_are_in_order_of_creation(
 
 
 def test_odd_values_find_nothing(any_database: str) -> None:
-    """Neither a search nor a look-up fails, whatever it is given."""
+    """Neither a search nor a look-up raises an error."""
     User(email="a", first_name="a").save()
     UserSession(user_id="a", session_id="a").save()
     names = {

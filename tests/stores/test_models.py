@@ -234,7 +234,7 @@ def test_invalid_date_is_refused(given: Any) -> None:
 def test_value_that_is_no_text_is_refused(
     any_database: str, value: Any
 ) -> None:
-    """`save` says which attribute it cannot keep, and keeps nothing."""
+    """The error of `save` names the attribute, and nothing is stored."""
     attributes: list[tuple[type[Base], list[str]]] = [
         (User, ["id", "email", "first_name", "last_name"]),
         (UserSession, ["id", "user_id", "session_id"]),

@@ -63,7 +63,7 @@ def test_concurrent_password_changes_succeed_once(user: User) -> None:
     users = [User.get(user.id) for _ in range(2)]
 
     def change(number: int) -> str | None:
-        """Change to a password of one's own."""
+        """Change to the password of this number."""
         mine = users[number]
         assert mine is not None
         try:

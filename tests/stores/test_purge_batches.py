@@ -22,7 +22,7 @@ NOW = SetClock().moment
 OLD = NOW - timedelta(days=1)
 _HOUR = hourly_counts.hour_of(OLD)
 
-#: How each table is purged of what was before now, and what a row has.
+#: For each table: its purge of old rows, and the columns of a row.
 PURGES: list[
     tuple[Table, Callable[[], object], Callable[[int], dict[str, object]]]
 ] = [

@@ -195,7 +195,7 @@ def test_concurrent_use_of_a_code_succeeds_once(bob: User) -> None:
     code = issue_code(bob).code
 
     def use(number: int) -> bool:
-        """Set a password of one's own; tell if it worked."""
+        """Set a password of one's own; return True if it worked."""
         try:
             set_forgotten_password(EMAIL, code, f"{NEW} {number}", actor=LOCAL)
         except WrongCode:

@@ -27,7 +27,7 @@ from vestibule.sessions.session import EndReason
 
 @dataclass
 class Guest:
-    """A user with a session that was just found live."""
+    """A user with a cached session."""
 
     auth: SessionDBAuth
     user: User
@@ -35,7 +35,7 @@ class Guest:
     visit: FakeRequest
 
     def outcome(self) -> Outcome:
-        """Return what is decided about the next request."""
+        """Return the decision about the next request."""
         return decide(self.auth, self.visit).outcome
 
 
@@ -60,13 +60,13 @@ def guest(
     return known
 
 
-class Asked(SessionDBAuth):
+class CountingMechanism(SessionDBAuth):
     """A subclass that counts the calls of `current_user`."""
 
     times = 0
 
     def current_user(self, request: Any = None) -> Any:
-        """Count, and do as the parent does."""
+        """Count the call, and return the user."""
         self.times += 1
         return super().current_user(request)
 
@@ -100,19 +100,19 @@ def test_cached_session_needs_no_look_up(
 
 
 def _by_this_thread(guest: Guest) -> None:
-    """End the session as a logout here does."""
+    """End the session by a logout in this thread."""
     assert guest.auth.destroy_session(guest.visit)
 
 
 def _by_another_thread(guest: Guest) -> None:
-    """End the session as a logout at the same moment does."""
+    """End the session by a logout in another thread."""
     thread = threading.Thread(target=_by_this_thread, args=[guest])
     thread.start()
     thread.join()
 
 
 def _by_a_process(guest: Guest) -> None:
-    """End the session as another worker does."""
+    """End the session by a logout in another process."""
     ended = subprocess.run(
         [
             sys.executable,
@@ -134,7 +134,7 @@ def _by_a_shell(guest: Guest) -> None:
 
 
 def _in_a_shell(statement: str) -> None:
-    """Execute a statement that changes one row, by another SQLite."""
+    """Execute a statement in another SQLite process."""
     changed = subprocess.run(
         [
             sys.executable,
@@ -157,7 +157,7 @@ def _by_removal(guest: Guest) -> None:
 
 
 def _by_disabling(guest: Guest) -> None:
-    """Keep the user out."""
+    """Disable the user."""
     guest.user.disabled_at = guest.user.created_at
     guest.user.save()
 
@@ -187,7 +187,7 @@ def test_ended_session_is_refused_in_every_thread(guest: Guest) -> None:
     outcomes = []
 
     def ask_twice() -> None:
-        """Ask before the end and after it."""
+        """Make a request before the end and one after it."""
         outcomes.append(guest.outcome())
         ready.set()
         ended.wait(10)
@@ -266,7 +266,7 @@ def test_number_of_cached_sessions_is_bounded(
 
 def test_subclass_is_not_cached(guest: Guest) -> None:
     """The cache cannot know what a subclass looks at."""
-    own = Asked()
+    own = CountingMechanism()
     for _ in range(3):
         assert decide(own, guest.visit).principal == guest.user
     assert own.times == 3
@@ -293,7 +293,7 @@ def test_replaced_method_is_called(
 def test_cache_is_empty_for_another_database(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    """What was known of one file says nothing about the next."""
+    """A session of one file is not valid for the next."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
     close()
     assert guest.outcome() is Outcome.REFUSED

@@ -21,7 +21,7 @@ def _await_a_waiting_lock() -> None:
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     for _ in range(1000):
-        # In the other's transaction, statistics would stand still.
+        # Within a transaction PostgreSQL's statistics do not change.
         with database().engine.connect() as connection:
             if connection.scalar(waiting):
                 return

@@ -21,7 +21,7 @@ from vestibule.mechanisms.session_exp_auth import SessionExpAuth
 
 @pytest.fixture
 def hasty_threads() -> Iterator[None]:
-    """Let Python change threads as often as it can."""
+    """Let Python switch threads as often as it can."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -51,7 +51,7 @@ def test_concurrent_threads_find_only_their_own_sessions(
     auth = mechanism(60)
 
     def come_and_go(number: int) -> bool:
-        """Begin and end sessions; tell if all was as for one thread."""
+        """Begin and end sessions; return True if none interfered."""
         good = True
         for turn in range(5):
             user_id = f"{number}-{turn}"
@@ -66,7 +66,7 @@ def test_concurrent_threads_find_only_their_own_sessions(
 
 
 class SlowToPop(dict[str, Any]):
-    """A dictionary that lets no entry go before a session was dated."""
+    """A dictionary whose `pop` waits until a session has its date."""
 
     def __init__(self) -> None:
         """Begin empty, with nothing seen yet."""
@@ -75,13 +75,13 @@ class SlowToPop(dict[str, Any]):
         self.dated = threading.Event()
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Keep the entry, and see whether it is a dated one."""
+        """Set the entry, and note if it has a date."""
         super().__setitem__(key, value)
         if isinstance(value, dict):
             self.dated.set()
 
     def pop(self, key: str, *default: Any) -> Any:
-        """Say that a purge got here, and wait for the date."""
+        """Report that a purge is here, and wait for the date."""
         self.popping.set()
         self.dated.wait(5)
         return super().pop(key, *default)

@@ -161,10 +161,10 @@ def test_session_is_valid_if_its_use_cannot_be_noted(
     """A store that takes no writes still lets users read."""
 
     class Full(MemoryStore):
-        """A store that has no room for another write."""
+        """A store on a full disk."""
 
         def touch(self, session_id: str, now: datetime) -> None:
-            """Fail as a full disk does."""
+            """Fail like a full disk."""
             raise DatabaseUnavailable("no room")
 
     class OnFullDisk(SessionAuth):
@@ -172,7 +172,7 @@ def test_session_is_valid_if_its_use_cannot_be_noted(
 
         @property
         def store(self) -> SessionStore:
-            """Return the store without room."""
+            """Return the store on a full disk."""
             return Full(self.user_id_by_session_id, self._memory)
 
     auth = OnFullDisk()

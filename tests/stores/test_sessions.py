@@ -11,7 +11,7 @@ from tests.stores.conftest import Make
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
-#: What may come in where an id is expected, and is none.
+#: Values that are no session ids.
 NO_IDS: list[Any] = [None, 89, 8.9, b"abc", ["abc"], {"a": 1}, (), True]
 #: Text that was never issued as a session id.
 UNKNOWN = ["", "doesntexist", str(uuid.uuid4()), "a\0b", "\ud800", "x" * 9999]
@@ -172,7 +172,7 @@ def test_overridden_look_up_is_used(mechanism: Make) -> None:
     user.save()
 
     class Fixed(base):  # type: ignore[misc, valid-type]
-        """A mechanism that knows one session by heart."""
+        """A mechanism with one fixed session."""
 
         def user_id_for_session_id(
             self, session_id: str | None = None
@@ -194,7 +194,7 @@ def test_overridden_create_and_destroy_are_used(mechanism: Make) -> None:
     seen: list[str] = []
 
     class Noting(base):  # type: ignore[misc, valid-type]
-        """A mechanism that notes what it is asked to do."""
+        """A mechanism that records its calls."""
 
         def create_session(self, user_id: str | None = None) -> str | None:
             """Note the user, and begin the session."""
@@ -203,7 +203,7 @@ def test_overridden_create_and_destroy_are_used(mechanism: Make) -> None:
             return session_id
 
         def destroy_session(self, request: Any = None) -> bool:
-            """Note the end, and bring it about."""
+            """Note the call, and end the session."""
             seen.append("end")
             return bool(super().destroy_session(request))
 

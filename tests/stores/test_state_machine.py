@@ -17,7 +17,7 @@ def _run(
     examples: int,
     steps: int,
 ) -> None:
-    """Let the machine run under the limits that the model has."""
+    """Run the machine under the limits of the model."""
     monkeypatch.setenv("SESSION_MAX_AGE", str(DURATION))
     monkeypatch.setenv("SESSION_IDLE_TIMEOUT", str(IDLE))
     monkeypatch.setenv("SESSION_TOUCH_INTERVAL", str(TOUCH))

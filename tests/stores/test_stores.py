@@ -57,7 +57,7 @@ def test_session_of_a_login_has_its_client(
     """A login's has address, program, method and its moment."""
 
     def login() -> str:
-        """Begin a session from somewhere."""
+        """Begin a session from a client."""
         set_client(ORIGIN)
         return _begin(mechanism)
 
@@ -113,11 +113,11 @@ def test_each_session_is_on_one_page(
         sizes.append(len(some))
         seen += [each.id for each in some]
         if moving:
-            # What begins later is on none of the pages that follow.
+            # A session that begins later is on none of the next pages.
             _begin(mechanism)
     assert sizes == [3, 3, 1]
     every = [each.id for each in store.listed("abcde")]
-    # Those that began meanwhile come first.
+    # Sessions that began meanwhile come first.
     del every[: 3 * moving]
     assert sorted(seen) == sorted(every)
     if moving:

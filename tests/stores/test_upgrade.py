@@ -22,7 +22,7 @@ NUMBER = (
 
 
 def upgraded() -> None:
-    """Bring the database that is set to the revision of now."""
+    """Upgrade the configured database to the newest revision."""
     fresh = engine.configured_database()
     migrate.upgrade(fresh)
     fresh.close()

@@ -26,7 +26,7 @@ PEOPLE = [
 pytestmark = pytest.mark.usefixtures("any_database")
 
 
-def settle() -> list[User]:
+def store_people() -> list[User]:
     """Store some people, one each minute; return them."""
     users = []
     for number, (email, first, last) in enumerate(PEOPLE):
@@ -57,7 +57,7 @@ def test_search_text_matches_the_start_of_an_email_or_name() -> None:
     """Each user once, however often they meet it, and nothing is a sign
     for something else.
     """
-    settle()
+    store_people()
     for typed, numbers in {
         "ada": [2, 3, 0, 1],
         "  ADA  love ": [0],
@@ -83,7 +83,7 @@ def test_search_text_matches_the_start_of_an_email_or_name() -> None:
 
 def test_filters_combine_and_set_the_order() -> None:
     """The newest first, or the last disabled first; all filters combine."""
-    users = settle()
+    users = store_people()
     for number, user in enumerate(users):
         user.role = "admin" if number in (1, 3, 5) else "member"
         if number in (0, 1, 2):
@@ -117,7 +117,7 @@ def test_page_scans_a_bounded_number_of_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A page may be empty then, and has a cursor to continue from."""
-    settle()
+    store_people()
     monkeypatch.setattr(user_search, "MAX_ROWS_SCANNED", 3)
     found = search_page(
         UserFilter(disabled=False, role=Role.MEMBER, signed_in=True), 1

@@ -29,15 +29,15 @@ from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.database import DatabaseStore
 from vestibule.sessions.store import SessionStore
 
-#: What could take an admin away.
-TAKING_AWAY: dict[str, Callable[[User], None]] = {
+#: The ways to lose an admin.
+WAYS_TO_REMOVE: dict[str, Callable[[User], None]] = {
     "demote": lambda user: set_role(user, "member"),
     "disable": disable,
     "remove": users.remove,
 }
 
 
-#: What changes a user; all but one end the user's sessions.
+#: Changes of a user; all but one end the user's sessions.
 CHANGES: dict[str, Callable[[User, str, SessionStore], object]] = {
     "demote": lambda user, code, store: set_role(user, "member"),
     "disable": lambda user, code, store: disable(user, store),
@@ -67,10 +67,10 @@ def again(user: User) -> User:
     return found
 
 
-@pytest.fixture(params=sorted(TAKING_AWAY))
-def take_away(request: pytest.FixtureRequest) -> Callable[[User], None]:
+@pytest.fixture(params=sorted(WAYS_TO_REMOVE))
+def remove_admin(request: pytest.FixtureRequest) -> Callable[[User], None]:
     """Run the test with each way to lose an admin."""
-    return TAKING_AWAY[request.param]
+    return WAYS_TO_REMOVE[request.param]
 
 
 def test_role_is_stored(any_database: str) -> None:
@@ -104,49 +104,49 @@ def test_unknown_role_is_refused(any_database: str, role: Any) -> None:
 
 
 def test_last_admin_cannot_be_removed(
-    any_database: str, take_away: Callable[[User], None]
+    any_database: str, remove_admin: Callable[[User], None]
 ) -> None:
     """One of two may go; then the other one may not."""
     stored("member")
     one, two = stored(), stored()
     UserSession(user_id=two.id, session_id="s").save()
     reset_codes.replace(two.id, "d", clock.now())
-    take_away(one)
+    remove_admin(one)
     with pytest.raises(LastAdmin):
-        take_away(two)
+        remove_admin(two)
     assert (again(two).role, again(two).disabled_at) == ("admin", None)
     assert UserSession.count() == 1
 
 
 def test_disabled_admin_does_not_count_as_admin(
-    any_database: str, take_away: Callable[[User], None]
+    any_database: str, remove_admin: Callable[[User], None]
 ) -> None:
     """A disabled admin can manage no users, and may be removed at any time."""
     one, two = stored(), stored()
     disable(one)
     with pytest.raises(LastAdmin):
-        take_away(two)
-    take_away(one)
+        remove_admin(two)
+    remove_admin(one)
 
 
 def test_members_can_be_removed_without_an_admin(
-    any_database: str, take_away: Callable[[User], None]
+    any_database: str, remove_admin: Callable[[User], None]
 ) -> None:
     """Without an admin any member can be disabled or removed."""
-    take_away(stored("member"))
+    remove_admin(stored("member"))
 
 
 @pytest.mark.parametrize("count", [2, 6])
 def test_concurrent_removals_leave_one_admin(
-    any_database: str, take_away: Callable[[User], None], count: int
+    any_database: str, remove_admin: Callable[[User], None], count: int
 ) -> None:
     """However many begin at once, exactly one is refused."""
     admins = [stored() for _ in range(count)]
 
     def run(number: int) -> bool:
-        """Take the neighbour away; tell if it worked."""
+        """Remove the other admin; return True if it worked."""
         try:
-            take_away(admins[(number + 1) % count])
+            remove_admin(admins[(number + 1) % count])
         except LastAdmin:
             return False
         return True

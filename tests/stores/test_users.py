@@ -54,7 +54,7 @@ def test_many_users_can_have_no_email(any_database: str) -> None:
 def test_email_belongs_to_one_user(
     any_database: str, first: str, second: str
 ) -> None:
-    """Trimmed and whatever its case, an email belongs to one user."""
+    """Spaces around an email and capitals make no difference."""
     user = User(email=first)
     user.save()
     with pytest.raises(DuplicateEmail, match="email is already registered"):
@@ -109,7 +109,7 @@ def test_concurrent_saves_give_the_email_to_one_user(
     """However many save the same address at once, exactly one has it."""
 
     def register(number: int) -> bool:
-        """Try to get the address; tell if it was free."""
+        """Try to get the address; return True if it was free."""
         try:
             User(email=" bob@X" if number % 2 else "BOB@x").save()
         except DuplicateEmail:

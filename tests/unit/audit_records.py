@@ -17,7 +17,7 @@ class ClientRequest:
     request_id = "r"
 
     def __init__(self, address: str | None, program: str | None) -> None:
-        """Come from an address and a program."""
+        """Set the address and the user agent."""
         self.client_address = address
         self.client_program = program
 

@@ -30,7 +30,7 @@ from vestibule.db.models.user import User, email_key
 
 @pytest.fixture(autouse=True)
 def fresh_queue() -> Iterator[None]:
-    """Let each test have a queue made from its own settings."""
+    """Make a new queue from the settings of each test."""
     hash_queue.cache_clear()
     yield
     hash_queue.cache_clear()
@@ -107,7 +107,7 @@ def test_queue_bounds_working_and_waiting_threads() -> None:
     finish = threading.Event()
 
     def work() -> None:
-        """Take a turn until the test says so, and tell how it went."""
+        """Take a turn until the test ends it, and note how it went."""
         try:
             with turns.turn():
                 told.put("working")

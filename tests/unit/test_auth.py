@@ -21,7 +21,7 @@ PATHS = st.lists(st.sampled_from(["/", "a", "ab", "*", "//", "s"]), max_size=5)
 
 
 def _naive(path: str, excluded_paths: list[str]) -> bool:
-    """Return what the two rules say, word by word."""
+    """Return the result of the two rules, written out."""
 
     def bare(text: str) -> str:
         """Return the path without the one slash at its end."""
@@ -136,7 +136,7 @@ def test_mechanism_works_in_another_flask_application(
 
     @app.get("/")
     def view() -> str:
-        """Answer with the cookie."""
+        """Return the cookie."""
         return f"{Auth().session_cookie(request)}"
 
     headers = {} if header is None else {"Cookie": header}

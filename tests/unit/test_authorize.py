@@ -15,7 +15,7 @@ from vestibule.sessions.session import EndReason
 
 @pytest.fixture(autouse=True)
 def cookie_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the session cookie have its usual name."""
+    """Set the usual name of the session cookie."""
     monkeypatch.setenv("SESSION_NAME", "_my_session_id")
 
 
@@ -26,7 +26,7 @@ def test_without_a_mechanism_every_request_passes() -> None:
 
 @pytest.mark.parametrize("path", EXCLUDED_PATHS)
 def test_excluded_paths_are_open(path: str) -> None:
-    """With a slash at the end and without, whatever is presented."""
+    """With a slash at the end and without, with any credentials."""
     for spelled in (path, path.rstrip("/")):
         assert decide(Auth(), FakeRequest(spelled)).outcome is Outcome.OPEN
         assert (
@@ -50,7 +50,7 @@ def test_missing_and_invalid_credentials_differ() -> None:
 
 
 def test_authenticated_request_passes() -> None:
-    """The principal is the user that the mechanism knows."""
+    """The decision has the user of the mechanism."""
     user = User()
     user.save()
     auth = SessionAuth()
@@ -70,11 +70,11 @@ def test_subclass_decides() -> None:
         """A mechanism that guards every path and accepts every request."""
 
         def require_auth(self, path: Any, excluded_paths: Any) -> bool:
-            """Guard every path."""
+            """Require a user on every path."""
             return True
 
         def session_cookie(self, request: Any = None) -> str | None:
-            """Find a cookie everywhere."""
+            """Return a cookie for every request."""
             return "x"
 
         def current_user(self, request: Any = None) -> Any:

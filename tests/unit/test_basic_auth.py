@@ -23,7 +23,7 @@ NO_TEXT: list[Any] = [None, 89, b"Basic YQ==", [], {}, object()]
 
 
 def _header(email: str, password: str) -> str:
-    """Return the header that a client makes of both."""
+    """Return the header that a client makes of email and password."""
     pair = f"{email}:{password}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"
 
@@ -183,10 +183,10 @@ def test_each_step_can_be_overridden(bob: User) -> None:
     """`current_user` calls the object's own methods."""
 
     class Reversed(BasicAuth):
-        """A mechanism whose clients send everything backwards."""
+        """A mechanism whose clients reverse the header."""
 
         def authorization_header(self, request: Any = None) -> str | None:
-            """Return the header from its end."""
+            """Return the header reversed."""
             header = super().authorization_header(request)
             return None if header is None else header[::-1]
 

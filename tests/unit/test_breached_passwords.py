@@ -16,18 +16,18 @@ from vestibule.accounts import breached_passwords
 from vestibule.accounts.breached_passwords import is_breached
 
 STOLEN = "violet umbrella"
-#: Seconds in which there is an answer, whatever the service does.
+#: The most seconds that a check takes.
 SOON = 1.0
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a crowded machine have the time that a person would not."""
+def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow more time, since the machine may be busy."""
     monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
-    """Return what is found out by asking the service at `url`."""
+    """Return the result for a password from the service at `url`."""
     monkeypatch.setenv("PASSWORD_BREACH_URL", url)
     return is_breached(password)
 
@@ -52,7 +52,7 @@ def test_no_request_is_sent_by_default() -> None:
 
 
 def test_listed_password_is_found_by_a_hash_prefix(
-    monkeypatch: pytest.MonkeyPatch, patient: None
+    monkeypatch: pytest.MonkeyPatch, long_timeout: None
 ) -> None:
     """The service gets five digits of a hash and nothing else."""
     with RangeService(STOLEN) as service:
@@ -64,7 +64,7 @@ def test_listed_password_is_found_by_a_hash_prefix(
 
 
 def test_padding_does_not_count_as_listed(
-    monkeypatch: pytest.MonkeyPatch, patient: None
+    monkeypatch: pytest.MonkeyPatch, long_timeout: None
 ) -> None:
     """An entry with a count of 0 only hides the size of the response."""
     with RangeService(STOLEN, count=0) as service:
@@ -73,7 +73,7 @@ def test_padding_does_not_count_as_listed(
 
 
 def test_lower_case_digits_are_accepted(
-    monkeypatch: pytest.MonkeyPatch, patient: None
+    monkeypatch: pytest.MonkeyPatch, long_timeout: None
 ) -> None:
     """Some services write the hash in small letters."""
     with RangeService(STOLEN) as service:
@@ -83,7 +83,7 @@ def test_lower_case_digits_are_accepted(
 
 
 def test_lone_surrogate_is_no_error(
-    monkeypatch: pytest.MonkeyPatch, patient: None
+    monkeypatch: pytest.MonkeyPatch, long_timeout: None
 ) -> None:
     """What has no UTF-8 is no error here."""
     with RangeService(STOLEN) as service:
@@ -105,7 +105,10 @@ def test_lone_surrogate_is_no_error(
     ],
 )
 def test_invalid_response_lists_no_password(
-    monkeypatch: pytest.MonkeyPatch, patient: None, status: int, body: bytes
+    monkeypatch: pytest.MonkeyPatch,
+    long_timeout: None,
+    status: int,
+    body: bytes,
 ) -> None:
     """No response of the service raises an error."""
     with RangeService(STOLEN) as service:
@@ -114,7 +117,7 @@ def test_invalid_response_lists_no_password(
     settle()
 
 
-def _nobody() -> str:
+def _unused_address() -> str:
     """Return an address on which no server listens."""
     return f"http://127.0.0.1:{free_port()}"
 
@@ -122,7 +125,7 @@ def _nobody() -> str:
 @pytest.mark.parametrize(
     "address",
     [
-        _nobody,
+        _unused_address,
         lambda: "http://",
         lambda: "http://[",
         lambda: "https://a b",
@@ -131,7 +134,7 @@ def _nobody() -> str:
 )
 def test_unreachable_service_is_logged(
     monkeypatch: pytest.MonkeyPatch,
-    patient: None,
+    long_timeout: None,
     caplog: pytest.LogCaptureFixture,
     address: Callable[[], str],
 ) -> None:
@@ -145,14 +148,14 @@ def test_unreachable_service_is_logged(
 
 def test_response_that_is_no_http_is_no_error(
     monkeypatch: pytest.MonkeyPatch,
-    patient: None,
+    long_timeout: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The service counts as unreachable."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def babble() -> None:
-            """Answer once, in no protocol."""
+            """Send one response in no protocol."""
             peer, _ = server.accept()
             with peer:
                 peer.recv(1000)
@@ -186,7 +189,7 @@ def test_slow_service_is_cut_off(
 
 def test_refused_thread_accepts_the_password(
     monkeypatch: pytest.MonkeyPatch,
-    patient: None,
+    long_timeout: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As many questions can be open afterwards as before."""
@@ -201,7 +204,7 @@ def test_refused_thread_accepts_the_password(
 
 
 def test_number_of_open_questions_is_bounded(
-    monkeypatch: pytest.MonkeyPatch, patient: None
+    monkeypatch: pytest.MonkeyPatch, long_timeout: None
 ) -> None:
     """While eight are open, the ninth is not sent."""
     with RangeService(STOLEN) as service:

@@ -101,7 +101,7 @@ def test_quotes_spaces_and_duplicate_names(
 def test_cookie_is_read_from_parsed_cookies_or_header(
     cookies: Any, header: Any, expected: str | None
 ) -> None:
-    """The parsed cookies count, and the header where they cannot tell."""
+    """The header counts where the parsed cookies are ambiguous."""
     headers = {} if header is None else {"Cookie": header}
     visit = FakeRequest(cookies=cookies, headers=headers)
     assert cookie.read(visit, "s") == expected

@@ -79,7 +79,7 @@ def test_lone_surrogate_has_a_digest() -> None:
 def test_each_error_has_a_status_and_a_client_message(
     error: errors.VestibuleError, status: int, public: str | None, text: str
 ) -> None:
-    """The tree has one root, and its leaves say what a client may read."""
+    """The errors have one root class."""
     assert isinstance(error, errors.VestibuleError)
     assert error.status == status
     assert error.public == public

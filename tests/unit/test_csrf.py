@@ -16,22 +16,22 @@ EVIL = "https://evil.example"
 @pytest.mark.parametrize(
     ("site", "origin", "host", "refused"),
     [
-        # Programs say nothing.
+        # Programs send neither header.
         (None, None, "app.example", False),
         (None, None, None, False),
-        # What the browser says of itself counts first.
+        # Sec-Fetch-Site counts before Origin.
         ("same-origin", None, "app.example", False),
         ("same-origin", EVIL, "app.example", False),
         ("same-origin", OWN, "behind.proxy:5000", False),
         ("none", None, "app.example", False),
         ("cross-site", None, "app.example", True),
         ("cross-site", OWN, "app.example", True),
-        # Another host of the site is another origin, if it tells which.
+        # A same-site request is judged by Origin, if it is sent.
         ("same-site", "https://blog.app.example", "app.example", True),
         ("same-site", OWN, "app.example", False),
         ("same-site", None, "app.example", False),
         ("odd", EVIL, "app.example", True),
-        # Older browsers send an origin alone.
+        # Older browsers send only Origin.
         (None, OWN, "app.example", False),
         (None, "http://app.example", "app.example", False),
         (None, "https://APP.example", "app.EXAMPLE", False),
@@ -80,11 +80,11 @@ def test_each_combination_of_headers(
 @pytest.mark.parametrize(
     ("origin", "host", "by_tls", "refused"),
     [
-        # A page that came without TLS may be anybody's on the way.
+        # An attacker on the network can replace a page without TLS.
         ("http://app.example", "app.example", True, True),
         ("http://app.example:443", "app.example:443", True, True),
         (OWN, "app.example", True, False),
-        # A proxy that is not trusted may have taken the TLS off.
+        # A proxy that is not trusted may have ended TLS.
         (OWN, "app.example", False, False),
         ("http://app.example", "app.example", False, False),
     ],
@@ -104,7 +104,7 @@ def test_scheme_counts_under_tls(
 def test_no_header_value_raises_an_error(
     headers: dict[str, str], method: str
 ) -> None:
-    """Whatever a header holds is no error."""
+    """Any text is accepted or refused."""
     assert is_cross_site(method, headers) in (True, False)
 
 

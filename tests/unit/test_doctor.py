@@ -34,7 +34,7 @@ GOOD = {
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up a deployment with which nothing is wrong."""
+    """Set up a deployment without faults."""
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     admin = User(email="admin@example.com")
@@ -44,7 +44,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def findings(level: Level) -> str:
-    """Return what is found of this level, a line for each."""
+    """Return the findings of this level, a line for each."""
     return "\n".join(
         f"{one.message} | {one.hint}"
         for one in run_checks()
@@ -120,7 +120,7 @@ def test_cookie_name_without_a_host_prefix_is_weak(
 def test_basic_auth_has_no_finding_about_cookies(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So nothing is said of one."""
+    """Basic authentication sets no cookie."""
     monkeypatch.setenv("AUTH_TYPE", "basic_auth")
     monkeypatch.delenv("SESSION_NAME")
     assert {one.level for one in run_checks()} == {Level.GOOD}
@@ -222,33 +222,33 @@ def test_postgresql_has_no_finding_about_files(
     assert any("is current" in one.message for one in found)
 
 
-class Quiet(WSGIRequestHandler):
-    """Serves without a line on standard error."""
+class SilentHandler(WSGIRequestHandler):
+    """A handler that logs nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Service:
-    """A service that runs here, or what a bad proxy makes of it."""
+    """The service, behind a proxy that may be faulty."""
 
     def __init__(self) -> None:
-        """Begin as the application itself."""
+        """Start without a faulty proxy."""
         mechanism = mechanism_for("session_db_auth")
         assert mechanism is not None
         self.auth = mechanism()
         self.app: Any = app_module.create_app(self.auth)
-        #: What the proxy adds to, or takes out of, all answers.
+        #: Headers that the proxy adds to, or drops from, all responses.
         self.added: list[tuple[str, str]] = []
         self.dropped: set[str] = set()
-        #: What it answers to all requests, by itself.
+        #: The response that it sends to all requests itself.
         self.instead: str | None = None
-        #: Headers of requests that it takes out.
+        #: Headers of requests that it drops.
         self.hidden: set[str] = set()
         self.asked: list[str] = []
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        """Answer one request."""
+        """Respond to one request."""
         self.asked.append(
             f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
         )
@@ -259,7 +259,7 @@ class Service:
             return [b""]
 
         def starting(status: str, headers: Any, *rest: Any) -> Any:
-            """Begin the answer as the proxy lets it through."""
+            """Begin the response with the headers that the proxy passes on."""
             kept = [one for one in headers if one[0] not in self.dropped]
             return start_response(status, kept + self.added, *rest)
 
@@ -273,7 +273,9 @@ def service(
     """Run a service on loopback; return it and its address."""
     running = Service()
     monkeypatch.setitem(vars(app_module), "auth", running.auth)
-    server = make_server("127.0.0.1", 0, running, request_handler=Quiet)
+    server = make_server(
+        "127.0.0.1", 0, running, request_handler=SilentHandler
+    )
     thread = threading.Thread(
         target=server.serve_forever, args=(0.01,), daemon=True
     )
@@ -285,7 +287,7 @@ def service(
 
 
 def of_level(found: list[CheckResult], level: Level) -> list[str]:
-    """Return what was found of a level."""
+    """Return the findings of this level."""
     return [one.message for one in found if one.level is level]
 
 
@@ -329,7 +331,7 @@ def test_proxy_that_drops_headers_is_reported(
 def test_user_list_without_authentication_is_wrong(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user list without authentication is wrong, whatever is set."""
+    """The settings make no difference."""
     monkeypatch.setitem(vars(app_module), "auth", None)
     monkeypatch.setenv("AUTHZ_POLICY", "open")
     wrong = of_level(list(check_deployment(service[1])), Level.WRONG)

@@ -44,7 +44,7 @@ def test_connection_is_reused_by_any_thread(
 
 
 def _lent() -> Connection:
-    """Return the connection that this thread is lent for a moment."""
+    """Return the connection that this thread borrows for a moment."""
     with database().connection() as connection:
         return connection
 
@@ -71,7 +71,7 @@ def test_concurrent_threads_have_separate_connections(
 def test_thread_keeps_no_connection(
     any_database: str,
 ) -> None:
-    """A thread that ends has none to close, whatever it did before."""
+    """A thread that ends has no connection to close."""
     user = User()
     with pytest.raises(KeyError), database().transaction():
         raise KeyError
@@ -171,7 +171,7 @@ def test_connection_lost_during_a_write_is_rolled_back(
 
 
 def _end_backend(connection: Connection) -> None:
-    """Let the server end a connection, which does not hear of it."""
+    """Let the server end a connection without the client's knowledge."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     with database().engine.connect() as other:
         other.execute(
@@ -249,7 +249,7 @@ def test_invalid_database_url_is_refused(
 
 
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    """It is said, and the file stays as it was."""
+    """The error says so, and the file stays as it was."""
     Path(_file()).write_bytes(b"no database at all, but a long text" * 100)
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable, match="not a database"):
@@ -260,7 +260,7 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_missing_folder_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said; when the folder is there, all is well."""
+    """When the folder exists, the next use works."""
     folder = tmp_path / "there"
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{folder}/a.db")
     with pytest.raises(DatabaseUnavailable, match="unable to open"):
@@ -272,7 +272,7 @@ def test_missing_folder_is_an_error(
 def test_unreachable_server_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is said at once, without the password."""
+    """The error comes at once and does not show the password."""
     monkeypatch.setenv(
         "DATABASE_URL",
         f"postgresql+psycopg://u:secret@127.0.0.1:{free_port()}/n",

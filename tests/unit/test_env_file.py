@@ -39,7 +39,7 @@ VALUES = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, whose `.env` counts."""
+    """Work in an empty folder whose `.env` is read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ENV_FILE")
     monkeypatch.delenv("DATABASE_URL")
@@ -54,7 +54,7 @@ def written(folder: Path, content: str, name: str = ".env") -> Path:
     return file
 
 
-def as_a_shell_has_it(file: Path, name: str) -> str:
+def value_in_a_shell(file: Path, name: str) -> str:
     """Return the value that a POSIX shell exports after it read `file`."""
     return subprocess.run(
         ["sh", "-c", f'set -a; . "$1"; printenv {name}', "sh", str(file)],
@@ -70,7 +70,7 @@ def test_values_equal_those_of_a_shell(folder: Path) -> None:
     file = written(folder, GOOD)
     assert env_file.parse(GOOD, ".env") == VALUES
     for name, value in VALUES.items():
-        assert as_a_shell_has_it(file, name) == value
+        assert value_in_a_shell(file, name) == value
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_line_that_a_shell_reads_differently_is_refused(line: str) -> None:
     "value", ["", "plain", "#1", "it's", "a b", "$x", "-----\\n-----", "é"]
 )
 def test_quoted_value_is_read_back(value: str) -> None:
-    """Whatever a value has in it, it is the same afterwards."""
+    """Any value is the same afterwards."""
     content = f"A={env_file.quote(value)}\n"
     assert env_file.parse(content, "") == {"A": value}
 
@@ -145,7 +145,7 @@ def test_missing_file_is_an_error_only_if_named(
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_writable_file_is_refused(folder: Path, mode: int) -> None:
-    """Its settings are not believed."""
+    """Settings in a file that others may write are not trusted."""
     written(folder, "API_PORT=4001\n").chmod(mode)
     with pytest.raises(ConfigurationError, match=r"chmod 600 \.env"):
         env_file.load()
@@ -223,7 +223,7 @@ def test_init_overwrites_no_file(folder: Path, run: Run) -> None:
 def test_init_in_an_unwritable_folder_is_an_error(
     folder: Path, run: Run
 ) -> None:
-    """A folder that is none is one line."""
+    """The error is one line."""
     done = run("init", "none/.env")
     assert done.exit_code == 1
     assert done.stderr.startswith("vestibule: [Errno 2] ")
@@ -239,7 +239,7 @@ def test_hardened_init_has_no_weak_finding(folder: Path, run: Run) -> None:
 
 
 def test_init_equals_the_settings_of_make_run() -> None:
-    """Both ways to begin come to the same service."""
+    """Both ways to start serve with the same settings."""
     makefile = Path(__file__).parents[2] / "Makefile"
     for name, value in FIRST_SETTINGS.items():
         assert f"{name}=$${{{name}:-{value}}}" in makefile.read_text()
@@ -250,7 +250,7 @@ def test_doctor_checks_the_file(folder: Path, run: Run) -> None:
     written(folder, "SESION_NAME=x\n").chmod(0o644)
     said = run("doctor").stdout
     assert "weak  .env has names that are no settings: SESION_NAME" in said
-    assert "weak  others on this machine may read .env" in said
+    assert "weak  other users of this machine can read .env" in said
     written(folder, "nonsense\n")
     done = run("doctor")
     assert done.exit_code == 1
@@ -258,7 +258,7 @@ def test_doctor_checks_the_file(folder: Path, run: Run) -> None:
 
 
 def test_commands_and_server_read_the_file(tmp_path: Path) -> None:
-    """The settings of the folder count for whatever starts there."""
+    """A process reads the settings of the folder where it starts."""
     written(tmp_path, "AUTH_TYPE=nonsense\nDATABASE_URL=sqlite:///a.db\n")
     done = vestibule(tmp_path, "serve", ENV_FILE=".env")
     assert done.returncode == 1

@@ -17,7 +17,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 STOLEN = "violet umbrella"
 
 
-def in_a_child(done: Callable[[], bool]) -> bool:
+def holds_in_forked_child(done: Callable[[], bool]) -> bool:
     """Return True if `done` is true in a forked child, within 20 seconds."""
     child = os.fork()
     if child == 0:
@@ -47,7 +47,7 @@ def test_forked_child_has_an_empty_hash_queue(
 
     try:
         with held(hash_queue().turn):
-            assert in_a_child(hash_once)
+            assert holds_in_forked_child(hash_once)
     finally:
         hash_queue.cache_clear()
 
@@ -66,7 +66,7 @@ def test_forked_child_can_ask_about_breached_passwords(
             monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)
             monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
             assert not is_breached(STOLEN)
-            assert in_a_child(lambda: is_breached(STOLEN))
+            assert holds_in_forked_child(lambda: is_breached(STOLEN))
     finally:
         for _ in taken:
             breached_passwords._slots.release()
@@ -76,4 +76,6 @@ def test_forked_child_can_begin_sessions_in_memory() -> None:
     """Though a thread of its parent was about to, at the fork."""
     auth = SessionAuth()
     with held(lambda: SessionAuth._memory.lock):
-        assert in_a_child(lambda: auth.create_session("abcde") is not None)
+        assert holds_in_forked_child(
+            lambda: auth.create_session("abcde") is not None
+        )

@@ -36,7 +36,7 @@ def app() -> MinimalFlask:
 
     @app.get("/<name>")
     def fail(name: str) -> Response:
-        """Fail as the path says, or answer."""
+        """Fail in the way that the path names, or respond."""
         if name in failures:
             raise failures[name]
         if name.isdigit():
@@ -47,7 +47,7 @@ def app() -> MinimalFlask:
 
 
 def _request(body: bytes, kind: str = "application/json") -> Any:
-    """Return a request of ours with this body."""
+    """Return a request with this body."""
     builder = EnvironBuilder(method="POST", data=body, content_type=kind)
     return VestibuleRequest(builder.get_environ())
 
@@ -178,7 +178,7 @@ def test_response_callbacks_run_on_close() -> None:
 
 
 def test_flask_sessions_are_off(app: MinimalFlask) -> None:
-    """There is none to write to, and no cookie of Flask's."""
+    """Writing to one fails, and Flask sets no cookie."""
     from flask import session
 
     app.secret_key = "x"
@@ -195,11 +195,11 @@ def test_url_for_works_outside_of_requests(app: MinimalFlask) -> None:
 
 
 def test_headers_are_on_every_response() -> None:
-    """Whatever an application answers, ours come after its own."""
+    """Our headers come after those of the application."""
     seen: list[Any] = []
 
     def plain(environ: Any, start_response: Any) -> list[bytes]:
-        """Answer with one header."""
+        """Return a response with one header."""
         start_response("200 OK", [("A", "b")])
         return [b"x"]
 

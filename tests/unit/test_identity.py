@@ -38,7 +38,7 @@ seconds = st.integers
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Let the test move the time."""
+    """Return a clock that the test moves."""
     return SetClock().install(monkeypatch)
 
 
@@ -190,7 +190,7 @@ def test_token_has_user_audience_and_expiry(
 
 
 def test_only_our_signature_is_accepted(moved: SetClock) -> None:
-    """No algorithm, another key or another word is refused."""
+    """No algorithm, another key or another algorithm is refused."""
     signer = Signer(KeyRing())
     token = signer.token(BOB)
     head, said, signature = token.split(".")
@@ -292,7 +292,7 @@ def test_configured_key_signs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_invalid_key_is_refused_and_not_shown(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the start, and without a word of the key, nor in what caused it."""
+    """The start fails; neither the error nor its cause shows the key."""
     monkeypatch.setenv("IDENTITY_SIGNING_KEY", text)
     with pytest.raises(ConfigurationError) as refused:
         KeyRing()

@@ -26,7 +26,7 @@ LAST = datetime.max.replace(tzinfo=timezone.utc)
 TICK = timedelta(microseconds=1)
 ZERO = timedelta(0)
 MOMENTS = st.datetimes(timezones=st.just(timezone.utc))
-# Short ones too, or nearly every session would be dead.
+# Short ones too, or nearly every session would be expired.
 DURATIONS = st.sampled_from(
     [ZERO, TICK, timedelta(seconds=60), timedelta(days=1)]
 ) | st.timedeltas(min_value=ZERO)
@@ -35,7 +35,7 @@ LIMITS = st.builds(Limits, DURATIONS, DURATIONS, DURATIONS, DURATIONS)
 
 @dataclass
 class Times:
-    """The moments of a session, and nothing else of it."""
+    """The moments of a session, without the rest."""
 
     created_at: datetime | None
     last_seen_at: datetime | None = None
@@ -139,7 +139,7 @@ def test_use_extends_only_the_idle_limit() -> None:
 def test_session_without_a_date_is_expired_under_a_limit(
     limits: Limits,
 ) -> None:
-    """What does not say when it began may be of any age."""
+    """A session without a creation may be of any age."""
     assert expiry_reason(Times(None), limits, NOW) is EndReason.EXPIRED
     assert expiry_reason(Times(None, NOW), limits, NOW) is EndReason.EXPIRED
 
@@ -191,7 +191,7 @@ def test_use_is_noted_once_per_interval(limits: Limits, every: int) -> None:
 
 
 def test_without_an_interval_no_use_is_noted() -> None:
-    """Where nothing asks for the last use, nothing is written."""
+    """Without an idle timeout nothing is written."""
     late = NOW + timedelta(days=1)
     assert not is_touch_due(Times(NOW), limited(touch=0), late)
     assert not is_touch_due(Times(None), limited(touch=0), late)

@@ -15,7 +15,7 @@ from vestibule.core.errors import ConfigurationError
 
 @pytest.fixture(autouse=True)
 def root_logger() -> Iterator[logging.Logger]:
-    """Give the root logger back as it was."""
+    """Restore the root logger after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     alembic = logging.getLogger("alembic").level
@@ -69,7 +69,7 @@ def test_traceback_follows_its_line(
 def test_log_level_bounds_what_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`LOG_LEVEL` says from where on; configuring twice adds nothing."""
+    """`LOG_LEVEL` is the lowest level; configuring twice adds nothing."""
     for level, shown in [("debug", 3), ("info", 2), ("error", 0)]:
         monkeypatch.setenv("LOG_LEVEL", level)
         logs.configure_logging()

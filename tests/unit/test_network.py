@@ -23,7 +23,7 @@ PROXIES: Proxies = (
     ip_network("2001:db8:aaaa::/48"),
 )
 ADDRESSES = st.ip_addresses().map(str)
-#: What an attacker may send: near to addresses, and anything at all.
+#: What an attacker may send: almost addresses, and any text.
 FORGED = st.lists(
     st.one_of(
         ADDRESSES,

@@ -25,7 +25,7 @@ COMMON = list(FREQUENCY_LISTS["passwords"])
 
 
 def refusal(password: Any, email: Any = None, **more: Any) -> str:
-    """Return why a password is refused; nothing if it is taken."""
+    """Return why a password is refused, or an empty text."""
     try:
         check_new_password(password, email, **more)
     except InvalidValue as error:
@@ -47,7 +47,7 @@ def test_common_passwords_are_refused() -> None:
 def test_repeated_common_passwords_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where 15 are asked for: repeated, and joined to each other."""
+    """With a minimum of 15: repeated, and joined to each other."""
     monkeypatch.setenv("PASSWORD_MIN_LENGTH", "15")
     words = [word for word in COMMON if len(word) >= 3][:3000]
     for number, word in enumerate(words):
@@ -202,7 +202,7 @@ def test_blocklist_applies_to_changes_and_by_setting(
 
 @given(st.text(min_size=8, max_size=60), st.text(max_size=40))
 def test_any_text_is_accepted_or_refused(password: str, email: str) -> None:
-    """Whatever it is made of, it is taken or refused by name."""
+    """Any text is accepted or refused with a reason."""
     said = refusal(password, email)
     assert said == "" or said.startswith("password is ")
 
@@ -238,5 +238,5 @@ def test_very_long_password_is_checked_fast(start: str) -> None:
     password = (start * 900_000)[:900_000] + "!"
     before = time.process_time()
     check_unguessable(password)
-    # Looked at whole it would take minutes.
+    # Checking the whole text would take minutes.
     assert time.process_time() - before < 10

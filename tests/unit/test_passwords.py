@@ -2,7 +2,6 @@
 """Password hashes: one computation a check, bounds, older hashes."""
 
 import logging
-import time
 from hashlib import sha256
 from typing import Any
 
@@ -130,14 +129,12 @@ def test_lone_surrogate_equals_no_other_password() -> None:
 def test_hash_beyond_the_bounds_is_refused(
     asked: str, computed: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A row that asks for gigabytes gets an error in the log instead."""
+    """A hash that would take gigabytes is not computed but logged."""
     stored = f"$argon2id$v=19${asked}${'A' * 22}${'A' * 43}"
-    began = time.perf_counter()
     with caplog.at_level(logging.ERROR):
         assert passwords.verify(stored, "secret") is False
-    assert time.perf_counter() - began < 1
     assert computed == []
-    assert "rejected" in caplog.text
+    assert "a stored password hash is rejected" in caplog.text
     assert "secret" not in caplog.text
     assert "AAAA" not in caplog.text
 

@@ -7,7 +7,7 @@ import pytest
 
 from vestibule.accounts.permissions import Action, Actor, Policy, is_allowed
 
-#: What the contract of the API leaves open.
+#: What the open policy allows every user.
 OPEN = {
     Action.LIST_USERS,
     Action.ADD_USER,

@@ -238,7 +238,7 @@ def test_accepted_address_leads_to_an_allowed_host(address: str) -> None:
     PIECES.map("/".__add__) | PIECES,
 )
 def test_return_url_is_safe_or_none(scheme: str, host: str, path: str) -> None:
-    """Whatever a proxy is asked for, it is safe as it will be read."""
+    """For any request of a proxy, the URL is safe as a browser reads it."""
     for login_url in ("/sign-in", f"https://{OWN}/sign-in?lang=de"):
         address = sign_in_url(login_url, (scheme, host, path), HOSTS)
         assert address.isascii() and address.isprintable()

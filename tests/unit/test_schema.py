@@ -70,7 +70,7 @@ def test_new_file_gets_the_schema_at_first_use() -> None:
 def test_new_server_database_needs_an_upgrade(
     postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says what to run; when that was done, it is used."""
+    """The error names the command; after it the database can be used."""
     monkeypatch.setenv("DATABASE_URL", postgresql.fresh_url())
     with pytest.raises(SchemaMismatch, match="python -m vestibule db upgrade"):
         User.count()
@@ -81,7 +81,7 @@ def test_new_server_database_needs_an_upgrade(
 
 
 def test_newer_schema_is_refused(any_database: str) -> None:
-    """Neither use nor upgrade touches what this code does not know."""
+    """Neither a use nor an upgrade changes it."""
     User(email="a").save()
     with database().transaction() as connection:
         connection.execute(
@@ -149,7 +149,7 @@ def test_without_pysqlite_the_standard_library_is_used(
 
 
 def test_file_that_cannot_be_made_is_reported_on_open() -> None:
-    """Preparing it says nothing; opening it will."""
+    """Preparing the file raises nothing; opening it does."""
     create_private_file("/nowhere/at/all.db")
 
 
@@ -167,7 +167,7 @@ UTC_MOMENT = datetime(2026, 3, 29, 2, 30, 0, 7, tzinfo=timezone.utc)
     ids=str,
 )
 def test_column_returns_moments_in_utc(value: Any) -> None:
-    """Whatever a driver gives is the same moment, in the same zone."""
+    """Every form that a driver returns becomes the same moment."""
     assert parse_moment(value) == UTC_MOMENT
     assert parse_moment(value).tzinfo is timezone.utc
 
@@ -237,7 +237,7 @@ def test_driver_errors_become_our_errors(
     """Passing ones are worth another try; messages are on one line."""
 
     class Failure(Exception):
-        """What a driver raises."""
+        """An error of a driver."""
 
         sqlstate = state
 

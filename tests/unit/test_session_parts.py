@@ -59,7 +59,7 @@ def test_any_value_is_an_entry_or_none(value: Any) -> None:
 
 
 def test_ordinary_entry_keeps_its_date() -> None:
-    """What the mechanisms write is read as it was meant."""
+    """Entries of the mechanisms are read back unchanged."""
     began = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
     entry = parse_entry({"user_id": "abcde", "created_at": began})
     assert entry == Entry("abcde", began)
@@ -137,7 +137,7 @@ def test_script_has_no_client_address() -> None:
     """A client counts only where it was set."""
 
     def within() -> ClientInfo:
-        """Say where this comes from, and ask."""
+        """Set the client of this thread, and read it."""
         set_client(ClientInfo("192.0.2.1", "curl/8.5.0", "password"))
         return current_client()
 

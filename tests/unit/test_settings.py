@@ -57,7 +57,7 @@ def test_defaults_equal_the_documentation(
     value: object,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is not set has the value that the documentation says."""
+    """A setting that is not set has its documented default."""
     monkeypatch.delenv(setting.name, raising=False)
     assert setting.read() == value
     assert setting in settings.ALL
@@ -120,7 +120,7 @@ def test_unknown_word_is_refused(
     known: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A known word is taken, another is refused with the list of them."""
+    """The error lists the known words."""
     for word in known:
         monkeypatch.setenv(setting.name, word)
         assert setting.read() == word
@@ -165,7 +165,7 @@ def test_any_text_but_the_empty_one_is_accepted(
 def test_duration_is_any_integer(
     text: str, seconds: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any integer that Python reads is one; the rest is told apart."""
+    """Any integer that Python reads is accepted."""
     monkeypatch.setenv("SESSION_DURATION", text)
     if seconds is None and len(text) == 4000:
         seconds = int(text)

@@ -15,7 +15,7 @@ NEVER = "sessions never expire"
 
 
 def _advice(name: str | None) -> str:
-    """Return all that is said about the mechanism of this name."""
+    """Return all findings for the mechanism of this name."""
     return "\n".join(startup_warnings(mechanism_for(name)))
 
 
@@ -51,7 +51,7 @@ def test_invalid_setting_prevents_the_start(
 def test_open_registration_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A user who registers may do what the policy lets members do."""
+    """A user who registers may do what the policy allows members."""
     monkeypatch.setenv("WEB_PAGES", "on")
     monkeypatch.setenv("REGISTRATION", "open")
     mechanism = mechanism_for("session_db_auth")
@@ -65,7 +65,7 @@ def test_open_registration_is_a_warning(
 def test_invalid_signing_key_prevents_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before workers start, and without a word of what the key is."""
+    """The start ends before workers start, and does not show the key."""
     monkeypatch.setenv("IDENTITY_HEADER", "on")
     monkeypatch.setenv("IDENTITY_SIGNING_KEY", "-----BEGIN SECRET-----")
     with pytest.raises(
@@ -89,7 +89,7 @@ def test_invalid_signing_key_prevents_the_start(
 def test_sessions_in_memory_allow_one_worker(
     name: str | None, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another worker would not know of them."""
+    """Other workers would not have the sessions."""
     monkeypatch.setenv("WORKERS", "2")
     if shared:
         check_settings(mechanism_for(name))
@@ -140,7 +140,7 @@ def test_empty_database_is_a_warning() -> None:
 def test_empty_database_is_no_warning_with_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The server says where the first admin is made."""
+    """The server prints where to make the first admin."""
     monkeypatch.setenv("WEB_PAGES", "on")
     assert NO_USER not in _advice("session_db_auth")
     assert NO_USER in _advice("basic_auth")

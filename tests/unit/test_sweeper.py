@@ -29,7 +29,7 @@ def _sweepers() -> list[threading.Thread]:
 
 @pytest.fixture(autouse=True)
 def only_new_ones() -> None:
-    """Leave out those that applications of earlier tests began."""
+    """Ignore sweepers of earlier tests."""
     _earlier.clear()
     _earlier.update(_sweepers())
 
@@ -54,7 +54,7 @@ def test_failed_sweep_is_logged(
     """Neither a failure of the database nor a defect ends the sweeper."""
 
     def fail() -> int:
-        """Fail as the test says."""
+        """Raise the error of the test."""
         raise error
 
     with caplog.at_level(logging.WARNING):
@@ -95,18 +95,18 @@ def test_second_thread_starts_no_sweeper() -> None:
     sweeper = Sweeper(lambda: 0)
 
     class OtherCameFirst:
-        """A lock that is got when another thread has had it."""
+        """A lock that another thread has held before."""
 
         entered = False
 
         def __enter__(self) -> None:
-            """Let the other do its work before."""
+            """Let the other thread start first."""
             if not self.entered:
                 self.entered = True
                 sweeper.ensure_running()
 
         def __exit__(self, *_: object) -> None:
-            """Let go of it."""
+            """Release the lock."""
 
     sweeper._starting = OtherCameFirst()  # type: ignore[assignment]
     sweeper.ensure_running()

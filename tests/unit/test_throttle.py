@@ -63,7 +63,7 @@ def test_delay_doubles_up_to_a_bound(count: int, delay: int) -> None:
 def test_remaining_delay_is_in_whole_seconds(
     count: int, passed: float, left: int
 ) -> None:
-    """Whole seconds are told; another machine's clock may be ahead a bit."""
+    """The clock of another machine may be slightly ahead."""
     assert throttle.seconds_left(count, ago(passed), NOW) == left
 
 
@@ -121,7 +121,7 @@ def test_account_counts_only_for_networks_that_failed(
 
 
 def test_throttle_is_on_by_default() -> None:
-    """Who does not know of the setting is protected."""
+    """Without the setting attempts are throttled."""
     assert settings.THROTTLE.read() is True
 
 
@@ -131,7 +131,7 @@ def test_login_succeeds_if_the_reset_cannot_be_written(
     """A right password gets in where the counters cannot be written."""
 
     def refuse(*_: object) -> None:
-        """Fail as a full disk does."""
+        """Fail like a full disk."""
         raise DatabaseUnavailable("the disk is full")
 
     failed = throttle.throttle().attempt("bob", Actor(address="192.0.2.1"))

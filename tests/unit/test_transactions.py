@@ -68,7 +68,7 @@ def test_long_write_of_another_thread_raises_busy(
     begun, finish = threading.Event(), threading.Event()
 
     def write_long() -> None:
-        """Stay in a transaction until the test says so."""
+        """Stay in a transaction until the test ends it."""
         with database().transaction():
             begun.set()
             finish.wait(20)
@@ -93,7 +93,7 @@ def test_locked_table_raises_busy_after_the_timeout(
     locked, finish = threading.Event(), threading.Event()
 
     def lock() -> None:
-        """Hold the table until the test says so."""
+        """Hold the table until the test ends it."""
         with database().transaction() as connection:
             connection.execute(text("LOCK TABLE users"))
             locked.set()
@@ -114,7 +114,7 @@ def test_locked_table_raises_busy_after_the_timeout(
 def test_failed_transaction_is_rolled_back(
     any_database: str, error: type[BaseException]
 ) -> None:
-    """Whatever ends it, nothing of it stays, and the next one works."""
+    """After any error nothing of it stays, and the next one works."""
     user = User()
     user.save()
     with pytest.raises(error), database().transaction() as connection:

@@ -30,14 +30,14 @@ def test_index_is_opened_at_first_use() -> None:
 def test_other_journal_mode_has_no_index(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where each reader must ask the file there is no index."""
+    """In other modes there is no WAL index."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: "TRUNCATE")
     assert _index().header() is None
     assert database().change_token() is not None
 
 
 def test_replaced_file_ends_the_use_of_the_index() -> None:
-    """Once a thread opens another file at the path each one is asked."""
+    """Once the path has another file, each request asks the database."""
     User().save()
     assert _index().header() is not None
     path = str(database().url.database)

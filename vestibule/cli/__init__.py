@@ -54,7 +54,9 @@ program.lazy_commands = {
     ),
     "events": LazyCommand("events", "Read the security log."),
     "identity": LazyCommand("identity", "Work with the signing keys."),
-    "init": LazyCommand("setup", "Write a .env with every setting."),
+    "init": LazyCommand(
+        "setup", "Write a .env with every setting and its meaning."
+    ),
     "serve": LazyCommand("setup", "Start the server."),
     "sessions": LazyCommand("sessions", "Work with stored sessions."),
     "users": LazyCommand("users", "Work with the accounts."),

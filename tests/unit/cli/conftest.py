@@ -17,7 +17,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def run() -> Run:
-    """Return a function that runs a command line and gives what it did."""
+    """Return a function that runs a command line and returns its result."""
 
     def invoke(*arguments: str, typed: str | bytes | None = None) -> Result:
         """Run the `arguments` with `typed` on standard input.

@@ -48,7 +48,7 @@ def on_terminal(
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, columns))
     env = environment(folder, **settings)
-    # It would count for more than the terminal.
+    # COLUMNS would override the width of the terminal.
     env.pop("COLUMNS", None)
     process = subprocess.Popen(
         [*COMMAND, *arguments],
@@ -71,7 +71,7 @@ def on_terminal(
 
 
 def _read(master: int, until: str | None = None) -> str:
-    """Return what appears, to the text `until` or to the very end."""
+    """Return the output up to the text `until`, or all of it."""
     seen = b""
     while until is None or until.encode() not in seen:
         ready, _, _ = select.select([master], [], [], 30)

@@ -51,7 +51,7 @@ def bob(request: pytest.FixtureRequest) -> User:
 
 
 def kept() -> list[Event]:
-    """Return what happened, the newest first."""
+    """Return the stored events, the newest first."""
     return events.fetch_page(EventFilter(), 9).events
 
 

@@ -25,7 +25,7 @@ from vestibule.db.models.user_session import UserSession
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder of programs that come before the installed ones."""
+    """Return a folder of programs that is first in PATH."""
     folder = tmp_path / "tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
@@ -33,7 +33,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wrap_pg_dump(tools: Path, before: str) -> None:
-    """Let a shell do what is said `before` the real `pg_dump` runs."""
+    """Let a shell run `before` and then the real `pg_dump`."""
     program = tools / "pg_dump"
     program.write_text(
         f'#!/bin/sh\n{before}\nexec {shutil.which("pg_dump")} "$@"\n'
@@ -50,7 +50,7 @@ def test_backup_during_writes_is_consistent(run: Run, tmp_path: Path) -> None:
     enough = threading.Event()
 
     def write() -> None:
-        """Store users until the backup is there."""
+        """Store users until the backup exists."""
         number = 0
         while not enough.is_set() and number < 20_000:
             User(id=f"during {number}").save()
@@ -266,7 +266,7 @@ def test_backup_is_renamed_without_hard_links(
     """On a file system without hard links the finished copy is renamed."""
 
     def refuse(*_: Any) -> NoReturn:
-        """Refuse as FAT does."""
+        """Refuse hard links, like FAT."""
         raise OSError(errno.EPERM, "no links here")
 
     User.count()

@@ -14,7 +14,7 @@ from tests.unit.cli.conftest import Run
 
 
 def completed(folder: Path, *words: str) -> list[str]:
-    """Return what bash offers for the last of these words."""
+    """Return the completions of bash for the last of these words."""
     bash = shutil.which("bash")
     if bash is None:
         missing("bash")

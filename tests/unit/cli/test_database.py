@@ -17,7 +17,7 @@ GO = "run: python -m vestibule db upgrade"
 def empty_database(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Run the test on a database without any schema; return its kind."""
+    """Run the test on a database without a schema; return its kind."""
     if request.param == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
         monkeypatch.setenv("DATABASE_URL", server.fresh_url())
@@ -102,7 +102,7 @@ def test_check_of_a_missing_file_creates_none(
     assert done.exit_code == 1
     assert done.stderr == (
         f"vestibule: there is no file {tmp_path}/vestibule.db:"
-        " set DATABASE_URL to the one that is meant, or make it:"
+        " set DATABASE_URL to the right one, or create it:"
         " python -m vestibule db upgrade\n"
     )
     assert not list(tmp_path.iterdir())

@@ -61,15 +61,15 @@ def begun(
 
 @pytest.fixture
 def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Start a demo of few people from a shell, and end that at last."""
+    """Start a small demo from a shell, and end the shell."""
     shell = ("sh", "-c", '"$@" & wait', "sh")
     with begun(folder, "--users", "12", shell=shell) as process:
         yield process
         process.kill()
 
 
-def said_by(process: "subprocess.Popen[str]") -> str:
-    """Return what a demo prints until it can be used."""
+def output_of(process: "subprocess.Popen[str]") -> str:
+    """Return the output of a demo until it can be used."""
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
@@ -80,7 +80,7 @@ def said_by(process: "subprocess.Popen[str]") -> str:
 
 
 def names_of(url: str, email: str, password: str) -> requests.Response:
-    """Sign in and ask for the list of users."""
+    """Sign in and return the names on the page of users."""
     visitor = requests.Session()
     visitor.trust_env = False
     login = visitor.post(
@@ -96,7 +96,7 @@ def test_demo_lets_its_people_sign_in(
     running: "subprocess.Popen[str]", folder: Path
 ) -> None:
     """Each role sees its pages; the demo ends with its shell."""
-    said = said_by(running)
+    said = output_of(running)
     assert said.startswith(" * 12 users, ")
     url = re.search(r" \* Running on (http://127\.0\.0\.1:\d+)/", said)
     password = re.search(r"\n {5}(demo-\S+)\n", said)
@@ -107,7 +107,7 @@ def test_demo_lets_its_people_sign_in(
     (made,) = folder.iterdir()
     assert str(made) in said
     running.kill()
-    # This waits for all who could still print something.
+    # This waits for every process that could still print.
     running.communicate(timeout=60)
     assert not list(folder.iterdir())
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]

@@ -14,7 +14,7 @@ from vestibule.cli.commands import CommandError, Interrupted, Program
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, click.Command]]:
-    """Yield each command by its words, those of the groups within too."""
+    """Yield each command with its words, also those of groups."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -26,7 +26,7 @@ def commands(
 
 
 def usage(name: str, command: click.Command) -> str:
-    """Return the heading that a command should have: it and arguments."""
+    """Return the heading that a command should have."""
     arguments = (
         parameter.make_metavar(click.Context(command))
         for parameter in command.params
@@ -74,7 +74,7 @@ def test_each_section_lists_its_options() -> None:
 
 
 def test_each_example_is_an_existing_command() -> None:
-    """What the page tells to type names commands that there are."""
+    """Commands in the examples of the page exist."""
     page = (ROOT / "docs/cli.md").read_text()
     known = {name for name, _ in commands(program)}
     typed = re.findall(
@@ -87,7 +87,7 @@ def test_each_example_is_an_existing_command() -> None:
 
 
 def test_everything_has_a_help_text() -> None:
-    """Commands, groups and options say what they are for."""
+    """Commands, groups and options have one."""
     for name, command in commands(program):
         assert command.help, name
         for parameter in command.params:

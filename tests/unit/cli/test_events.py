@@ -106,7 +106,7 @@ def test_filters_choose_the_events_of_the_admin_pages(
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (("--kind", "knock"), 1, "kind is no kind of event"),
+        (("--kind", "knock"), 1, "kind is not a type of event"),
         (("--since", "yesterday"), 1, "since must be a date and time"),
         (("--network", "here"), 1, "network is not an address"),
         (("--limit", "0"), 2, "--limit"),

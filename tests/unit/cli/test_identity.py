@@ -14,7 +14,7 @@ from vestibule.identity import keys
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Let the test move the time."""
+    """Return a clock that the test moves."""
     return SetClock().install(monkeypatch)
 
 

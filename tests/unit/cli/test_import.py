@@ -30,7 +30,7 @@ def store(folder: Path, *rows: dict[str, Any]) -> str:
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> str:
-    """Write a store of which every row has another fate."""
+    """Write a store in which each row has another result."""
     return store(
         tmp_path,
         row("good"),
@@ -43,7 +43,7 @@ def mixed(tmp_path: Path) -> str:
     )
 
 
-SAID = [
+ERROR_LINES = [
     "here: already there",
     "taken: bad: email is already registered",
     "twice: bad: email is already registered",
@@ -60,7 +60,7 @@ def test_import_adds_good_rows_and_names_bad_ones(
     User(id="there", email="present@old.example").save()
     done = run("db", "import-json", mixed)
     assert done.exit_code == 1
-    assert done.stderr.splitlines() == SAID
+    assert done.stderr.splitlines() == ERROR_LINES
     assert done.stdout == "3 imported, 1 already there, 3 bad\n"
     assert {user.id: user.email for user in User.all()} == {
         "here": "here@old.example",
@@ -79,7 +79,7 @@ def test_dry_run_prints_the_same_and_writes_nothing(
     User(id="there", email="present@old.example").save()
     done = run("db", "import-json", "--dry-run", mixed)
     assert done.exit_code == 1
-    assert done.stderr.splitlines() == SAID
+    assert done.stderr.splitlines() == ERROR_LINES
     assert done.stdout == (
         "dry run, nothing was written: 3 imported, 1 already there, 3 bad\n"
     )

@@ -14,7 +14,7 @@ from vestibule.db.models.user import User
 
 @pytest.fixture
 def users_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the arguments of this process be a command that prints."""
+    """Set the arguments of this process to a command that prints."""
     User(id="1").save()
     monkeypatch.setattr(sys, "argv", ["vestibule", "users", "list"])
 
@@ -46,7 +46,7 @@ def test_full_disk_is_one_error_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A disk without space is one line."""
-    # Its closing fails too: what is left still fits nowhere.
+    # Closing fails too: the rest of the buffer cannot be written.
     with (
         pytest.raises(OSError, match="No space"),
         open("/dev/full", "w") as full,

@@ -21,17 +21,17 @@ ROW = (
 )
 
 
-class Screen(io.StringIO):
-    """A terminal's output, kept."""
+class FakeTerminal(io.StringIO):
+    """A stream that counts as a terminal."""
 
     def isatty(self) -> bool:
-        """Answer as a terminal does."""
+        """Return True, as for a terminal."""
         return True
 
 
-def screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:
-    """Let output go to a terminal that is so many columns wide."""
-    shown = Screen()
+def terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> FakeTerminal:
+    """Replace standard output by a terminal of this width."""
+    shown = FakeTerminal()
     monkeypatch.setattr("sys.stdout", shown)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
@@ -42,7 +42,7 @@ def test_wide_terminal_gets_one_line_a_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where there is room a row is a line, and stays one."""
-    shown = screen(monkeypatch, 100)
+    shown = terminal(monkeypatch, 100)
     output.show_table(COLUMNS, [ROW])
     _, line = click.unstyle(shown.getvalue()).splitlines()
     assert line.split("  ") == list(ROW)
@@ -52,7 +52,7 @@ def test_long_list_repeats_its_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The names of the columns come again, and no row is left out."""
-    shown = screen(monkeypatch, 100)
+    shown = terminal(monkeypatch, 100)
     count = 2 * output.PAGE_ROWS
     output.show_table(("n",), ((str(n),) for n in range(count)))
     words = click.unstyle(shown.getvalue()).split()
@@ -67,7 +67,7 @@ def test_no_color_turns_colours_off(
     """`NO_COLOR` takes the colours off, unless it is empty."""
     from vestibule.cli.setup import doctor
 
-    shown = screen(monkeypatch, 100)
+    shown = terminal(monkeypatch, 100)
     monkeypatch.setenv("NO_COLOR", wanted)
     assert doctor.callback is not None
     with pytest.raises(SystemExit):
@@ -100,7 +100,7 @@ def test_users_json_has_the_fields_of_the_api(
 def test_sessions_json_has_user_expiry_and_device(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each says whose it is, until when, and on which device."""
+    """Each has its user, its end and its device."""
     monkeypatch.setenv("SESSION_DURATION", "60")
     User(id="1", email="bob@example.com").save()
     session = UserSession(

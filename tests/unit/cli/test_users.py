@@ -30,7 +30,7 @@ def bob() -> User:
 
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what is typed come from a person at a terminal."""
+    """Let a user at a terminal type the input."""
     monkeypatch.setattr(arguments, "is_interactive", lambda: True)
 
 
@@ -149,10 +149,10 @@ def test_list_escapes_control_characters(run: Run) -> None:
 
 
 class Screen(io.StringIO):
-    """A terminal's output, kept."""
+    """A stream that counts as a terminal."""
 
     def isatty(self) -> bool:
-        """Answer as a terminal does."""
+        """Return True, as for a terminal."""
         return True
 
 

@@ -10,7 +10,7 @@ from bench.peers.comparison import Best, compared, fastest, markdown
 
 @dataclass
 class Measured:
-    """What rounds said of a server, without any server."""
+    """Rates of rounds, without a server."""
 
     name: str
     rates: list[float]
@@ -33,7 +33,7 @@ def test_without_peers_none_is_the_fastest() -> None:
 
 
 def test_rates_are_compared_within_a_round() -> None:
-    """A round that was slow for both says as much as a fast one."""
+    """A round that was slow for both counts as much as a fast one."""
     ours = Measured("ours", [1000, 10, 900])
     other = Measured("other", [100, 1, 100])
     row = compared("ours : other", ours, other, 9.5)
@@ -54,7 +54,7 @@ def test_line_says_whether_the_goal_is_reached(
 
 
 def test_line_shows_the_medians_of_the_ratio() -> None:
-    """The medians of both stand there, with their units."""
+    """The medians of both, with their units."""
     ours = Measured("ours", [900, 800, 1000], [0.2, 0.1, 0.3])
     row = compared("w", ours, Measured("other", [90, 90, 90]), None, "a/s")
     assert row.seen == "900 : 90 a/s; 0.2 : 1 ms each"

@@ -76,7 +76,7 @@ def test_all_cookies_are_sent_back() -> None:
     ],
 )
 def test_hash_is_shown_with_its_cost(stored: str, name: str) -> None:
-    """The table says by what and how expensively passwords are kept."""
+    """The table has the algorithm and its parameters."""
     assert hashes.name_of(stored) == name
 
 

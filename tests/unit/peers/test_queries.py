@@ -25,13 +25,13 @@ SERVER = (
 )
 
 
-class Door(BaseHTTPRequestHandler):
-    """Lets in who knows the word; a cookie says so, except at `/mute`."""
+class LoginServer(BaseHTTPRequestHandler):
+    """Accepts the right password with a cookie, except at `/mute`."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Answer a login."""
+        """Respond to a login."""
         length = int(self.headers["Content-Length"])
         known = self.rfile.read(length) == b"word"
         self.send_response(200 if known else 401)
@@ -41,13 +41,13 @@ class Door(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests."""
+        """Log no request."""
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[int]:
-    """Yield the port of a server that one can log in to."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+def login_server() -> Iterator[int]:
+    """Yield the port of a server with a login."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), LoginServer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_port
@@ -56,13 +56,13 @@ def door() -> Iterator[int]:
 
 
 def logged_into(port: int, *attempts: Attempt) -> LoginLoad:
-    """Return a measure of logins of this very process."""
-    return LoginLoad("door", port, lambda: [os.getpid()], [*attempts])
+    """Return a measurement of logins at this process."""
+    return LoginLoad("login_server", port, lambda: [os.getpid()], [*attempts])
 
 
-def test_successful_logins_are_counted(door: int) -> None:
+def test_successful_logins_are_counted(login_server: int) -> None:
     """The rate and the cost of one are noted for each run."""
-    measured = logged_into(door, ("/", {}, "word"))
+    measured = logged_into(login_server, ("/", {}, "word"))
     measured.measure(0)
     measured.measure(0)
     assert len(measured.rates) == len(measured.costs) == 2
@@ -70,10 +70,10 @@ def test_successful_logins_are_counted(door: int) -> None:
 
 
 @pytest.mark.parametrize("bad", [("/", {}, "guess"), ("/mute", {}, "word")])
-def test_failed_login_ends_the_run(door: int, bad: Attempt) -> None:
+def test_failed_login_ends_the_run(login_server: int, bad: Attempt) -> None:
     """A refusal ends the run, and so does a login without a cookie."""
-    measured = logged_into(door, ("/", {}, "word"), bad)
-    with pytest.raises(BadAnswers, match="door: no login"):
+    measured = logged_into(login_server, ("/", {}, "word"), bad)
+    with pytest.raises(BadAnswers, match="login_server: no login"):
         measured.measure(1)
     assert measured.rates == []
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Every address of the admin's desk, as an application knows them.
+"""The URLs of all admin pages, read from an application's routes.
 
-Its law: none is written here. A new page is among them by itself, and
-one with a new part in its address fails until that part has a value.
+A new page is included without a change here; a new path parameter fails until
+a test gives it values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ from vestibule.web.routes import ADMIN
 def admin_urls(
     routes: Map, method: str | None = None, **parts: Sequence[str]
 ) -> Iterator[str]:
-    """Give the addresses that take a method, or all of them.
+    """Yield the URLs that accept `method`, or all of them.
 
-    `parts` has the values of each variable part of an address.
+    `parts` has the values of each path parameter.
     """
     for rule in routes.iter_rules():
         if not f"{rule.rule}/".startswith(f"{ADMIN}/"):

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from tests.ports import free_port
 
-#: Set by CI: what is not installed is a failure there, not a skip.
+#: Set by CI: a program that is not installed fails the test there.
 REQUIRED = bool(os.environ.get("REQUIRE_BACKENDS"))
 
 
@@ -33,11 +33,11 @@ class PostgreSQL:
     """A server in a folder of its own, started and stopped by pid."""
 
     def __init__(self) -> None:
-        """Make a cluster and start its server."""
+        """Create a cluster and start its server."""
         self._bin = self.find()
         self.port = free_port()
-        # Not among pytest's folders: those are closed to other users, and
-        # PostgreSQL refuses to run as root.
+        # PostgreSQL refuses to run as root, and pytest's folders are closed
+        # to other users.
         self._data = Path(tempfile.mkdtemp(prefix="vestibule-postgresql-"))
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
@@ -115,8 +115,8 @@ class PostgreSQL:
     def fresh_url(self, like: str | None = None) -> str:
         """Return the address of a new database.
 
-        It is empty, or as the one at the address `like`, which nobody may
-        use meanwhile.
+        It is empty, or a copy of the database at the address `like`, which
+        must have no open connection.
         """
         server = f"vestibule@127.0.0.1:{self.port}"
         name = f"t{time.monotonic_ns()}"
@@ -132,7 +132,7 @@ class PostgreSQL:
         return f"postgresql+psycopg://{server}/{name}"
 
     def _run(self, *command: str) -> None:
-        """Run a tool of PostgreSQL as the server's user."""
+        """Run a PostgreSQL program as the server's user."""
         subprocess.run(
             command,
             check=True,

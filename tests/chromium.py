@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.backends import missing
 
 PROGRAM = Path("/usr/bin/chromium")
-#: Root has no sandbox; and the browser asks nobody for anything unasked.
+#: Root has no sandbox, and the browser must start no requests by itself.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -23,7 +23,7 @@ ARGUMENTS = (
 
 @contextmanager
 def running() -> Iterator[Browser]:
-    """Run a browser; a process can have one Playwright at a time."""
+    """Run a browser; a process can have only one Playwright at a time."""
     if not PROGRAM.exists():
         missing("Chromium")
     with sync_playwright() as playwright:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The server with a clock that a test moves: the clock's file is named.
+"""The server with the clock in the file that the argument names.
 
-Its law: it replaces the two places where time is read, and is the product
-in all the rest; there is no setting for it.
+It replaces the two places where time is read and changes nothing else; the
+product has no setting for that.
 """
 
 import sys
@@ -14,6 +14,6 @@ from tests.clocks import FileClock
 from vestibule.api.app import main
 
 if __name__ == "__main__":
-    # For as long as this process and the workers that it forks live.
+    # Never undone: it holds for this process and its forked workers.
     FileClock(Path(sys.argv[1])).install(pytest.MonkeyPatch())
     main()

@@ -12,22 +12,22 @@ from vestibule.mechanisms import session_exp_auth
 
 
 class SetClock:
-    """What the product reads the time from while a test is running."""
+    """A clock that replaces the product's clock in a test."""
 
     def __init__(self) -> None:
-        """Begin at a moment with microseconds, to see if they are kept."""
+        """Start at a time with microseconds: tests notice lost ones."""
         self.moment = datetime(
             2026, 3, 29, 0, 30, 15, 123_457, tzinfo=timezone.utc
         )
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "SetClock":
-        """Put this clock in the two places where time is read."""
+        """Install this clock in the two places where time is read."""
         monkeypatch.setattr(clock, "now", self.now)
         monkeypatch.setattr(session_exp_auth, "datetime", self)
         return self
 
     def now(self, zone: tzinfo | None = None) -> datetime:
-        """Return the moment that the clock shows."""
+        """Return the time of the clock."""
         return self.moment.astimezone(zone or timezone.utc)
 
     def advance(self, seconds: float) -> None:
@@ -36,22 +36,22 @@ class SetClock:
 
 
 class FileClock(SetClock):
-    """A clock of several processes: what it shows is written in a file."""
+    """A clock of several processes, whose time is in a file."""
 
     def __init__(self, file: Path) -> None:
-        """Show what the file says; begin as others do if there is none."""
+        """Use the time in the file; start as usual if there is none."""
         self.file = file
         if not file.exists():
             super().__init__()
 
     @property
     def moment(self) -> datetime:
-        """Return the moment that every process with this file sees."""
+        """Return the time that every process with this file sees."""
         return datetime.fromisoformat(self.file.read_text())
 
     @moment.setter
     def moment(self, moment: datetime) -> None:
-        """Write the moment, so that nobody reads half of it."""
+        """Replace the file, so that no process reads half of a time."""
         fresh = self.file.with_suffix(".fresh")
         fresh.write_text(moment.isoformat())
         os.replace(fresh, self.file)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: databases that are real, and servers that are."""
+"""Fixtures: real databases and real servers."""
 
 import os
 import shutil
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Serve = Callable[..., Server]
 
-# Workers share the cores with servers and browsers: how long it takes to
-# think of an example tells nothing about the code.
+# Test processes share the cores with servers and browsers, so the time
+# that Hypothesis needs for an example shows nothing about the code.
 hypothesis.settings.register_profile(
     "shared",
     deadline=None,
@@ -35,8 +35,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 
-# What a shell starts in the background is deaf to Ctrl-C, and so would be
-# each program that a test starts and interrupts.
+# A shell starts background jobs with SIGINT ignored. The programs that
+# tests start and interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -52,7 +52,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 def _upgrade(url: str) -> str:
-    """Give the database at `url` the newest schema; return its address."""
+    """Migrate the database at `url`; return its address."""
     with pytest.MonkeyPatch.context() as given:
         given.setenv("DATABASE_URL", url)
         fresh = engine.configured_database()
@@ -63,15 +63,15 @@ def _upgrade(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def pattern(postgresql: PostgreSQL) -> str:
-    """Return the address of an empty database with the newest schema."""
+    """Return the address of an empty database with the current schema."""
     return _upgrade(postgresql.fresh_url())
 
 
 @pytest.fixture(scope="session")
 def pattern_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an SQLite file that is empty but for the newest schema.
+    """Return an empty SQLite file with the current schema.
 
-    A copy of it takes a thirtieth of the time that the migrations take.
+    Copying it takes a thirtieth of the time of the migrations.
     """
     file = tmp_path_factory.mktemp("pattern") / "vestibule.db"
     _upgrade(f"sqlite:///{file}")
@@ -81,7 +81,7 @@ def pattern_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator["Browser"]:
     """Run Chromium for the tests of this process."""
-    # Most processes need none, and it takes long to load.
+    # Most test processes need no browser, and Playwright loads slowly.
     from tests.chromium import running
 
     with running() as browser:
@@ -99,10 +99,10 @@ def clean_settings(
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
     monkeypatch.setenv("ENV_FILE", "")
     yield
-    # What a file of settings brought in is not for the next test.
+    # Remove what an .env file set.
     os.environ.clear()
     os.environ.update(before)
-    # An application of this process may have kept what happened.
+    # An application of the test may have opened the audit log.
     log.set_listener(None)
     log.begin_request(None)
     audit_writer().close()
@@ -112,21 +112,21 @@ def clean_settings(
 
 @pytest.fixture(autouse=True)
 def own_sweepers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let no sweeper go on after the test whose application began it.
+    """Stop each sweeper after the test whose application started it.
 
-    It would sweep the database of another test, or open one of its own.
+    It would sweep the database of another test, or open its own.
     """
-    begun: set[Sweeper] = set()
-    begin = Sweeper.ensure_running
+    started: set[Sweeper] = set()
+    start_sweeper = Sweeper.ensure_running
 
-    def noted(sweeper: Sweeper) -> None:
-        """Begin, and remember that it did."""
-        begun.add(sweeper)
-        begin(sweeper)
+    def recording(sweeper: Sweeper) -> None:
+        """Start the sweeper and record it."""
+        started.add(sweeper)
+        start_sweeper(sweeper)
 
-    monkeypatch.setattr(Sweeper, "ensure_running", noted)
+    monkeypatch.setattr(Sweeper, "ensure_running", recording)
     yield
-    for sweeper in begun:
+    for sweeper in started:
         sweeper.stop()
     for thread in threading.enumerate():
         if thread.name == "sweeper":
@@ -166,7 +166,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     started: list[Server] = []
 
     def start(**given: str) -> Server:
-        """Start a server with the settings that are `given`."""
+        """Start a server with these settings."""
         server = Server(tmp_path, **given).start()
         started.append(server)
         return server

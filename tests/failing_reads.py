@@ -9,12 +9,12 @@ from vestibule.db import events
 
 
 def fail_second_read(given: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Let a file of events be read by twos, and the second look fail."""
+    """Let exports read two events at a time and fail at the second read."""
     given.setattr("vestibule.audit.export.EXPORT_BATCH_SIZE", 2)
     found = events.fetch_page
 
     def failing(wanted: Any, most: int, before: int | None = None) -> Any:
-        """Fail unless it is the first look."""
+        """Fail unless it is the first read."""
         if before is not None:
             raise error
         return found(wanted, most, before)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stand-ins for requests: what a mechanism reads of one, and no more."""
+"""Minimal request objects with the attributes that mechanisms read."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +17,12 @@ class FakeRequest:
 
 
 def with_session(session_id: str | None) -> FakeRequest:
-    """Return a request that carries `session_id` in the session cookie."""
+    """Return a request with `session_id` in the session cookie."""
     if session_id is None:
         return FakeRequest()
     return FakeRequest(cookies={COOKIE: session_id})
 
 
 def with_authorization(value: Any) -> FakeRequest:
-    """Return a request that carries an `Authorization` header."""
+    """Return a request with this `Authorization` header."""
     return FakeRequest(headers={"Authorization": value})

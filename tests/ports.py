@@ -1,23 +1,22 @@
 #!/usr/bin/env python3
-"""Ports for the servers of the tests, each given to one test only."""
+"""Free ports for the tests' servers, each given to one test only."""
 
 import random
 import socket
 
-#: Below the ports that the kernel gives to outgoing connections: one of
-#: those could take a port between its choice and its use. Chromium opens
-#: none at 10080.
+#: Below the kernel's range for outgoing connections, which could take a
+#: port between its choice and its use. Chromium refuses port 10080.
 _FIRST, _LAST = 10_100, 32_000
-#: What this process was given; the claims end with it, however it ends.
+#: The claimed ports; the kernel releases them when the process ends.
 _claims: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface for this process alone.
+    """Return a free TCP port of the loopback interface.
 
-    Test processes run beside each other, and servers share a port by
-    SO_REUSEPORT when they are started at the same moment: so the port is
-    claimed, by a name that one process at a time can have.
+    Test processes run in parallel, and two servers that start at the same
+    moment could share a port by SO_REUSEPORT. Therefore the process claims the
+    port with an abstract socket name, which one process at a time can bind.
     """
     for port in random.SystemRandom().sample(range(_FIRST, _LAST), 1000):
         claim = socket.socket(socket.AF_UNIX)

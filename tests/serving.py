@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The real server as a child process, spoken to over a real socket."""
+"""The real server as a child process, with requests over a real socket."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ LOGOUT = "/api/v1/auth_session/logout"
 REFRESH = "/api/v1/auth_session/refresh"
 SESSIONS = "/api/v1/auth_session/sessions"
 VERIFY = "/api/v1/auth_session/verify"
-#: Settings that the tests' own environment must not lend to a server.
+#: Prefixes of settings that a server must not inherit from the tests.
 _OURS = (
     "API_",
     "AUTH",
@@ -50,14 +50,14 @@ _OURS = (
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """Return a clean environment with `settings`, and a file in `folder`."""
+    """Return a clean environment with `settings` and an SQLite file."""
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_OURS)
     }
     clean["PYTHONPATH"] = str(ROOT)
-    # A developer's own, where a test runs a command in the repository.
+    # Ignore a developer's own .env file in the repository.
     clean["ENV_FILE"] = ""
     clean["DATABASE_URL"] = f"sqlite:///{folder / 'vestibule.db'}"
     return clean | settings
@@ -67,14 +67,14 @@ class Server:
     """`python3 -m api.v1.app` on a free port, until `stop` or `kill`."""
 
     interpreter = sys.executable
-    #: What the interpreter is told to run.
+    #: The arguments of the interpreter.
     program: tuple[str, ...] = ("-m", "api.v1.app")
 
     def __init__(self, folder: Path, **settings: str) -> None:
         """Prepare a server whose working directory is `folder`.
 
-        Most tests have their reasons to fail more often than people do,
-        so it does not throttle unless it is told to.
+        It does not throttle by default, because tests fail more often than
+        users do.
         """
         settings.setdefault("THROTTLE", "off")
         self.folder = folder
@@ -87,7 +87,7 @@ class Server:
         self._ready = threading.Event()
 
     def start(self, preexec: Any = None) -> "Server":
-        """Start it and wait for the line that says it runs."""
+        """Start the server and wait until it prints that it runs."""
         self._ready.clear()
         self._is_running = False
         self.process = subprocess.Popen(
@@ -103,19 +103,19 @@ class Server:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        # What ends at once may close its output before it is seen to end.
+        # A server that ends at once may close its output first.
         if not self._ready.wait(30) or not self._is_running:
             self.kill()
             raise RuntimeError("no start:\n" + "".join(self.output))
         return self
 
     def stop(self) -> int:
-        """End it by SIGTERM and return its exit code."""
+        """End the server by SIGTERM and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self._ended()
 
     def kill(self) -> int:
-        """End it by SIGKILL, without a chance to finish anything."""
+        """End the server by SIGKILL."""
         self.process.kill()
         return self._ended()
 
@@ -139,7 +139,7 @@ class Server:
         )
 
     def login(self, email: str, password: str) -> str:
-        """Log in and return the session id that the cookie has."""
+        """Log in and return the session id of the cookie."""
         response = self.request(
             "POST",
             LOGIN,
@@ -149,11 +149,11 @@ class Server:
         return response.cookies[COOKIE]
 
     def run(self, script: str, *arguments: str) -> str:
-        """Run a Python `script` beside it, on its database; its output."""
+        """Run a Python `script` on the server's database; return output."""
         return run_python(script, self.folder, self.env, *arguments)
 
     def _ended(self) -> int:
-        """Wait for the end of the process and of what it prints."""
+        """Wait for the end of the process and of its output."""
         code = self.process.wait(60)
         self._reader.join(10)
         if self.process.stdout:
@@ -161,7 +161,7 @@ class Server:
         return code
 
     def _read(self) -> None:
-        """Collect what the server prints, and see when it is ready."""
+        """Collect the output, and signal when the server is ready."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output.append(line)
@@ -172,12 +172,12 @@ class Server:
 
 
 class ClockedServer(Server):
-    """A server that shows the moment of a clock which the test moves."""
+    """A server whose clock the test moves."""
 
     def __init__(
         self, folder: Path, clock: FileClock, **settings: str
     ) -> None:
-        """Prepare a server that reads the time from the file of `clock`."""
+        """Prepare a server that reads the time from the clock's file."""
         super().__init__(folder, **settings)
         self.program = ("-m", "tests.clocked_server", str(clock.file))
 
@@ -185,7 +185,7 @@ class ClockedServer(Server):
 def run_python(
     script: str, folder: Path, env: dict[str, str], *arguments: str
 ) -> str:
-    """Run a Python `script` in `folder` and return what it prints."""
+    """Run a Python `script` in `folder` and return its output."""
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         cwd=folder,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a server prints for the person who starts it."""
+"""The setup code that a server prints at its first start."""
 
 import re
 import time
@@ -8,13 +8,13 @@ from tests.serving import Server
 
 _CODE = re.compile(r" {5}([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})\n")
 _ADDRESS = re.compile(r" {5}(http://\S+)\n")
-#: Seconds for lines that follow the one that ends the start.
-_PATIENCE = 10
+#: Maximum seconds until the lines after the start are printed.
+_MAX_WAIT_SECONDS = 10
 
 
 def printed_setup_code(server: Server) -> tuple[str, str]:
-    """Return the address and the code that a server printed."""
-    give_up = time.monotonic() + _PATIENCE
+    """Return the setup address and the code that a server printed."""
+    give_up = time.monotonic() + _MAX_WAIT_SECONDS
     while time.monotonic() < give_up:
         lines = list(server.output)
         codes = list(filter(None, map(_CODE.fullmatch, lines)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The statements that a database was given, in their order."""
+"""The statements that a database executes, in order."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from vestibule.db.engine import database
 
 
 class Statement(NamedTuple):
-    """The text of one, what was bound to it, and how many rows it wrote."""
+    """The text of a statement, its parameters, and the rows it wrote."""
 
     text: str
     parameters: Any
@@ -20,9 +20,9 @@ class Statement(NamedTuple):
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Give a list that gets each statement until the end.
+    """Yield a list that receives each statement until the end.
 
-    The look-ups that go round SQLAlchemy are not among them.
+    Look-ups that bypass SQLAlchemy are not recorded.
     """
     engine, statements = database().engine, list[Statement]()
 
@@ -34,7 +34,7 @@ def recorded() -> Iterator[list[Statement]]:
         context: object,
         many: bool,
     ) -> None:
-        """Note one that was run."""
+        """Record an executed statement."""
         statements.append(Statement(text, parameters, cursor.rowcount))
 
     event.listen(engine, "after_cursor_execute", record)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Threads that begin at the same moment, or hold something."""
+"""Threads that start at the same moment, or hold something."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 class FailingThreadStart:
-    """A system that refuses the next thread, and gives those after it."""
+    """A system that refuses the next thread and starts later ones."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Stand before what starts the threads of this process."""
+        """Replace the function that starts the threads of this process."""
         self._start = threading._start_new_thread  # type: ignore[attr-defined]
         self._is_full = True
         monkeypatch.setattr(threading, "_start_new_thread", self._started)
 
     def _started(self, *arguments: Any) -> Any:
-        """Refuse as Python does at a limit of processes, once."""
+        """Raise once, as Python does at a process limit."""
         if self._is_full:
             self._is_full = False
             raise RuntimeError("can't start new thread")
@@ -34,15 +34,15 @@ class FailingThreadStart:
 def at_once(
     count: int, work: Callable[[int], T], closing: bool = True
 ) -> list[T]:
-    """Return what `work` gives for each number below `count`.
+    """Call `work` with each number below `count`; return the results.
 
-    Each number has a thread of its own; all begin together. The
-    connections are closed at the end, unless not `closing`.
+    Each call has its own thread, and all start together. Each thread closes
+    its database connection unless `closing` is false.
     """
     barrier = threading.Barrier(count)
 
     def run(number: int) -> T:
-        """Wait for the others, then work."""
+        """Wait for the other threads, then work."""
         barrier.wait(30)
         try:
             return work(number)
@@ -56,11 +56,11 @@ def at_once(
 
 @contextmanager
 def held(taken: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Let another thread be within what `taken` gives, until the end."""
+    """Let another thread stay in the context `taken()` until the end."""
     inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        """Go in, say so, and stay until told to leave."""
+        """Enter the context and stay until the test ends it."""
         with taken():
             inside.set()
             leave.wait(60)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: servers that have pages, and people in a browser."""
+"""Fixtures: servers with web pages, browsers, and users."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser as Chromium
 
-from tests.browser.scenes import PASSWORD, enter
-from tests.browser.town import Town, inhabited
-from tests.browser.visitor import Visitor
+from tests.browser.browser import Browser
+from tests.browser.populated_server import PopulatedServer, populated_server
+from tests.browser.scenes import PASSWORD, add_session
 from tests.clocks import FileClock
 from tests.e2e.server.server_state import defect_lines
 from tests.serving import COOKIE, ClockedServer, Server
@@ -26,17 +26,17 @@ PAGES = {
     "WEB_PAGES": "on",
 }
 
-Visit = Callable[..., Visitor]
-Open = Callable[..., Server]
+OpenBrowser = Callable[..., Browser]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def shared_house(
+def shared_server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """Run a server with pages for the tests that need no own."""
+    """Run a server with pages that the tests of a process share."""
     server = Server(
-        tmp_path_factory.mktemp("house"), **PAGES, REGISTRATION="open"
+        tmp_path_factory.mktemp("server"), **PAGES, REGISTRATION="open"
     ).start()
     yield server
     assert server.stop() == 0
@@ -44,26 +44,26 @@ def shared_house(
 
 
 @pytest.fixture
-def house(shared_house: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Return the shared server, its database being the test's."""
-    monkeypatch.setenv("DATABASE_URL", shared_house.env["DATABASE_URL"])
-    return shared_house
+def server(shared_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Return the shared server, with its database as the test's own."""
+    monkeypatch.setenv("DATABASE_URL", shared_server.env["DATABASE_URL"])
+    return shared_server
 
 
 @pytest.fixture
-def open_house(
+def start_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Open]:
-    """Return a function that runs a server with pages, for this test.
+) -> Iterator[StartServer]:
+    """Return a function that runs a server for this test alone.
 
-    Its database is the test's.
+    The server's database is the database of the test.
     """
     opened: list[Server] = []
 
     def start(
         server: Callable[..., Server] = Server, **settings: str
     ) -> Server:
-        """Start a server with these settings more, or others."""
+        """Start a server with these settings added to the usual ones."""
         started = server(tmp_path, **PAGES | settings).start()
         monkeypatch.setenv("DATABASE_URL", started.env["DATABASE_URL"])
         opened.append(started)
@@ -76,75 +76,83 @@ def open_house(
 
 
 @pytest.fixture(scope="session")
-def shared_town(
+def shared_populated(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Town]:
-    """Run a server with many people and one admin."""
-    folder = tmp_path_factory.mktemp("town")
-    with inhabited(folder, PAGES | {"THROTTLE": "on"}) as town:
-        yield town
-        assert defect_lines(town.server) == []
+) -> Iterator[PopulatedServer]:
+    """Run a server with many users and one admin."""
+    folder = tmp_path_factory.mktemp("populated")
+    with populated_server(folder, PAGES | {"THROTTLE": "on"}) as populated:
+        yield populated
+        assert defect_lines(populated.server) == []
 
 
 @pytest.fixture
-def town(shared_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
-    """Return the town that is looked at, its database being the test's."""
-    monkeypatch.setenv("DATABASE_URL", shared_town.server.env["DATABASE_URL"])
-    return shared_town
+def populated(
+    shared_populated: PopulatedServer, monkeypatch: pytest.MonkeyPatch
+) -> PopulatedServer:
+    """Return the populated server, with its database as the test's own."""
+    monkeypatch.setenv(
+        "DATABASE_URL", shared_populated.server.env["DATABASE_URL"]
+    )
+    return shared_populated
 
 
 @pytest.fixture
-def stopped(tmp_path: Path) -> Callable[..., Server]:
-    """Return what makes a server whose clock stands still.
+def frozen_clock_server(tmp_path: Path) -> Callable[..., Server]:
+    """Return a function that makes a server with a frozen clock.
 
-    On a busy machine the wait after a failure is over before the next try.
+    With a real clock on a busy machine, the wait after a failed sign-in can be
+    over before the next attempt.
     """
     return partial(ClockedServer, clock=FileClock(tmp_path / "clock"))
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
-    """Return a function that opens a browser; each is looked at again."""
-    visitors: list[Visitor] = []
+def open_browser(chromium: Chromium) -> Iterator[OpenBrowser]:
+    """Return a function that opens browsers, closed after the test."""
+    browsers: list[Browser] = []
 
-    def come(server: Server, **options: Any) -> Visitor:
-        """Open a browser of these options for a server's pages."""
-        visitors.append(Visitor(chromium, server.url, **options))
-        return visitors[-1]
+    def open_one(server: Server, **options: Any) -> Browser:
+        """Open a browser with Playwright's `options` for a server."""
+        browsers.append(Browser(chromium, server.url, **options))
+        return browsers[-1]
 
-    yield come
-    for visitor in visitors:
-        visitor.close()
-
-
-@pytest.fixture
-def bob(house: Server) -> User:
-    """Return a user of the shared house who is no other test's."""
-    return settle(f"bob-{os.urandom(4).hex()}@example.com")
+    yield open_one
+    for browser in browsers:
+        browser.close()
 
 
 @pytest.fixture
-def chief(house: Server) -> User:
-    """Return an admin of the shared house, who is not the only one."""
-    admin = settle(
-        f"chief-{os.urandom(4).hex()}@example.com", first_name="Ada"
+def bob(server: Server) -> User:
+    """Return a user of the shared server that no other test uses."""
+    return add_user(f"bob-{os.urandom(4).hex()}@example.com")
+
+
+@pytest.fixture
+def admin(server: Server) -> User:
+    """Return an admin of the shared server, one of several."""
+    admin = add_user(
+        f"admin-{os.urandom(4).hex()}@example.com", first_name="Ada"
     )
     set_role(admin, "admin")
     return admin
 
 
 @pytest.fixture(params=[True, False], ids=["script", "none"])
-def desk(
-    request: pytest.FixtureRequest, house: Server, visit: Visit, chief: User
-) -> Visitor:
+def admin_browser(
+    request: pytest.FixtureRequest,
+    server: Server,
+    open_browser: OpenBrowser,
+    admin: User,
+) -> Browser:
     """Return the browser of an admin, with scripts and without."""
-    visitor = visit(house, java_script_enabled=request.param)
-    enter(visitor, chief)
-    return visitor
+    browser = open_browser(server, java_script_enabled=request.param)
+    add_session(browser, admin)
+    return browser
 
 
-def settle(email: str, **names: str) -> User:
-    """Store a user with the one password in the test's database."""
+def add_user(email: str, **names: str) -> User:
+    """Store a user with the tests' password."""
     user = User(email=email, **names)
     user.password = PASSWORD
     user.save()

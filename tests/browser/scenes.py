@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The scenes of a visit: each page, in each state that people see it in.
+"""Scenes of the user pages: each page in each of its states.
 
-Each is a function that brings a visitor's browser there.
+A scene is a function that brings a browser to a page in that state.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from playwright.sync_api import expect
 
-from tests.browser.visitor import Visitor
+from tests.browser.browser import Browser
 from tests.serving import COOKIE
 from vestibule.accounts.password_reset import issue_code
 from vestibule.core import clock
@@ -23,31 +23,31 @@ PHONE = (
     " like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36"
 )
 
-Scene = Callable[[Visitor, User], None]
+Scene = Callable[[Browser, User], None]
 
 
-def submit(visitor: Visitor, status: int) -> None:
-    """Send the first form of the page's main part."""
-    with visitor.page.expect_response(
+def submit(browser: Browser, status: int) -> None:
+    """Send the first form in the main part of the page."""
+    with browser.page.expect_response(
         lambda response: response.request.is_navigation_request()
     ) as caught:
-        visitor.page.locator("main form button:not([type])").first.click()
+        browser.page.locator("main form button:not([type])").first.click()
     assert caught.value.status == status
-    visitor.page.wait_for_load_state()
+    browser.page.wait_for_load_state()
 
 
-def sign_in(visitor: Visitor, user: User) -> None:
-    """Sign the user in, whatever the language."""
-    visitor.open("/sign-in")
-    visitor.fill(email=str(user.email), password=PASSWORD)
-    submit(visitor, 303)
-    visitor.is_at("/account")
+def sign_in(browser: Browser, user: User) -> None:
+    """Sign a user in with a browser of any language."""
+    browser.open("/sign-in")
+    browser.fill(email=str(user.email), password=PASSWORD)
+    submit(browser, 303)
+    browser.expect_path("/account")
 
 
-def enter(visitor: Visitor, user: User, hours: float = 0) -> None:
-    """Give the browser a session that the user began so many hours ago.
+def add_session(browser: Browser, user: User, hours: float = 0) -> None:
+    """Give the browser a session that began some hours ago.
 
-    For tests of what comes after: it takes no page, and no hash.
+    It is faster than signing in, since no page opens and nothing is hashed.
     """
     secret, began = secrets.token_urlsafe(), clock.now()
     began -= timedelta(hours=hours)
@@ -61,108 +61,108 @@ def enter(visitor: Visitor, user: User, hours: float = 0) -> None:
         user_agent=PHONE,
         method="password",
     ).save()
-    visitor.context.add_cookies(
-        [{"name": COOKIE, "value": secret, "url": visitor.url}]
+    browser.context.add_cookies(
+        [{"name": COOKIE, "value": secret, "url": browser.url}]
     )
 
 
 def at(path: str, status: int = 200) -> Scene:
-    """Return the scene of the page at a path, signed out."""
-    return lambda visitor, user: visitor.open(path, status)
+    """Return the scene of a page, opened without a session."""
+    return lambda browser, user: browser.open(path, status)
 
 
 def inside(path: str, status: int = 200) -> Scene:
-    """Return the scene of the page at a path, signed in."""
+    """Return the scene of a page, opened after signing in."""
 
-    def scene(visitor: Visitor, user: User) -> None:
-        """Sign in and open it."""
-        sign_in(visitor, user)
-        visitor.open(path, status)
+    def scene(browser: Browser, user: User) -> None:
+        """Sign in and open the page."""
+        sign_in(browser, user)
+        browser.open(path, status)
 
     return scene
 
 
-def wrong_password(visitor: Visitor, user: User) -> None:
-    """Sign in by a wrong password."""
-    visitor.open("/sign-in")
-    visitor.fill(email=str(user.email), password="wrong password")
-    submit(visitor, 401)
+def wrong_password(browser: Browser, user: User) -> None:
+    """Sign in with a wrong password."""
+    browser.open("/sign-in")
+    browser.fill(email=str(user.email), password="wrong password")
+    submit(browser, 401)
 
 
-def already_in(visitor: Visitor, user: User) -> None:
-    """Come to sign in when signed in."""
-    sign_in(visitor, user)
-    visitor.open("/sign-in")
+def already_in(browser: Browser, user: User) -> None:
+    """Open the sign-in page while signed in."""
+    sign_in(browser, user)
+    browser.open("/sign-in")
 
 
-def session_ended(visitor: Visitor, user: User) -> None:
-    """Come back when the session was ended elsewhere."""
-    other = visitor.companion()
-    sign_in(visitor, user)
+def session_ended(browser: Browser, user: User) -> None:
+    """Open a page after another browser ended the session."""
+    other = browser.open_another()
+    sign_in(browser, user)
     sign_in(other, user)
     other.open("/account/sessions")
     other.page.locator("main details.all summary").click()
     other.page.locator("main details.all button").click()
     expect(other.page.locator("ul.rows > li")).to_have_count(1)
-    visitor.page.goto("/account")
-    visitor.is_at("/sign-in")
+    browser.page.goto("/account")
+    browser.expect_path("/sign-in")
 
 
-def signed_out(visitor: Visitor, user: User) -> None:
+def signed_out(browser: Browser, user: User) -> None:
     """Sign out."""
-    sign_in(visitor, user)
-    visitor.page.locator("header form button").click()
-    visitor.is_at("/signed-out")
+    sign_in(browser, user)
+    browser.page.locator("header form button").click()
+    browser.expect_path("/signed-out")
 
 
-def register_refused(visitor: Visitor, user: User) -> None:
-    """Register with an email that is taken."""
-    visitor.open("/register")
-    visitor.fill(email=str(user.email), password=PASSWORD)
-    submit(visitor, 400)
+def register_refused(browser: Browser, user: User) -> None:
+    """Register with an email that is already in use."""
+    browser.open("/register")
+    browser.fill(email=str(user.email), password=PASSWORD)
+    submit(browser, 400)
 
 
-def reset_refused(visitor: Visitor, user: User) -> None:
-    """Set a new password by a code that is wrong."""
-    visitor.open("/reset")
-    visitor.fill(email=str(user.email), code="wrong", new_password=PASSWORD)
-    submit(visitor, 400)
+def reset_refused(browser: Browser, user: User) -> None:
+    """Set a new password with a wrong code."""
+    browser.open("/reset")
+    browser.fill(email=str(user.email), code="wrong", new_password=PASSWORD)
+    submit(browser, 400)
 
 
-def reset_done(visitor: Visitor, user: User) -> None:
-    """Set a new password by the code of an admin."""
-    visitor.open("/reset")
-    visitor.fill(
+def reset_done(browser: Browser, user: User) -> None:
+    """Set a new password with a valid code."""
+    browser.open("/reset")
+    browser.fill(
         email=str(user.email),
         code=issue_code(user).code,
         new_password=f"{PASSWORD} more",
     )
-    submit(visitor, 303)
-    visitor.is_at("/sign-in")
+    submit(browser, 303)
+    browser.expect_path("/sign-in")
 
 
-def cross_site(visitor: Visitor, user: User) -> None:
-    """Send a form from the page of another site."""
-    visitor.page.set_content(
-        f'<main><form method="post" action="{visitor.url}/sign-in">'
+def cross_site(browser: Browser, user: User) -> None:
+    """Send a form from a page of another site."""
+    browser.page.set_content(
+        f'<main><form method="post" action="{browser.url}/sign-in">'
         '<input name="email"><input name="password"><button>'
     )
-    visitor.fill(email=str(user.email), password=PASSWORD)
-    submit(visitor, 403)
+    browser.fill(email=str(user.email), password=PASSWORD)
+    submit(browser, 403)
 
 
-def several_sessions(visitor: Visitor, user: User) -> None:
-    """Have sessions in three browsers, and be about to end one."""
+def several_sessions(browser: Browser, user: User) -> None:
+    """Sign in with three browsers, and ask to end a session."""
     for agent in (PHONE, None):
-        sign_in(visitor.companion(user_agent=agent), user)
-    sign_in(visitor, user)
-    visitor.open("/account/sessions")
-    expect(visitor.page.locator("ul.rows > li")).to_have_count(3)
-    visitor.page.locator("li summary").first.click()
+        sign_in(browser.open_another(user_agent=agent), user)
+    sign_in(browser, user)
+    browser.open("/account/sessions")
+    expect(browser.page.locator("ul.rows > li")).to_have_count(3)
+    browser.page.locator("li summary").first.click()
 
 
-def many_sessions(visitor: Visitor, user: User) -> None:
-    """Have more sessions than a page shows, and leaf."""
+def many_sessions(browser: Browser, user: User) -> None:
+    """Open the second page of a long list of sessions."""
     for number in range(25):
         UserSession(
             user_id=user.id,
@@ -171,30 +171,30 @@ def many_sessions(visitor: Visitor, user: User) -> None:
             ip="192.0.2.1",
             method="password",
         ).save()
-    sign_in(visitor, user)
-    visitor.open("/account/sessions")
-    visitor.page.locator("main .pager a").click()
-    visitor.page.wait_for_url("**/account/sessions?*")
+    sign_in(browser, user)
+    browser.open("/account/sessions")
+    browser.page.locator("main .pager a").click()
+    browser.page.wait_for_url("**/account/sessions?*")
 
 
-def account_refused(visitor: Visitor, user: User) -> None:
-    """Try to change the password without knowing it."""
-    sign_in(visitor, user)
-    visitor.fill(current_password="wrong password", new_password="short")
-    with visitor.page.expect_navigation():
-        visitor.page.locator("input[name='new_password']").press("Enter")
-    invalid = visitor.page.locator("input[aria-invalid]")
+def account_refused(browser: Browser, user: User) -> None:
+    """Change the password with a wrong current password."""
+    sign_in(browser, user)
+    browser.fill(current_password="wrong password", new_password="short")
+    with browser.page.expect_navigation():
+        browser.page.locator("input[name='new_password']").press("Enter")
+    invalid = browser.page.locator("input[aria-invalid]")
     expect(invalid.first).to_be_attached()
 
 
-def activity(visitor: Visitor, user: User) -> None:
-    """Have failed and succeeded to sign in."""
-    wrong_password(visitor, user)
-    sign_in(visitor, user)
-    visitor.open("/account/activity")
+def activity(browser: Browser, user: User) -> None:
+    """Open the activity after a failed and a successful sign-in."""
+    wrong_password(browser, user)
+    sign_in(browser, user)
+    browser.open("/account/activity")
 
 
-#: Every scene of a house where people may register.
+#: Every scene of a server with open registration.
 SCENES: dict[str, Scene] = {
     "sign-in": at("/sign-in"),
     "wrong-password": wrong_password,

@@ -1,115 +1,117 @@
 #!/usr/bin/env python3
-"""My account in a browser: what its owner changes there."""
+"""The account page: a user changes name, email and password."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, Visit, settle
+from tests.browser.browser import Browser
+from tests.browser.conftest import OpenBrowser, StartServer, add_user
 from tests.browser.scenes import PASSWORD
-from tests.browser.visitor import Visitor
 from tests.serving import Server
 from vestibule.db.models.user import User
 
 NEW = "seven kites and an umbrella"
-each_way = pytest.mark.parametrize(
+with_and_without_scripts = pytest.mark.parametrize(
     "script", [True, False], ids=["script", "none"]
 )
 
 
-def told(visitor: Visitor, text: str) -> None:
-    """Wait until the page says that something worked."""
-    expect(visitor.page.get_by_role("status")).to_contain_text(text)
+def expect_status(browser: Browser, text: str) -> None:
+    """Wait until the page shows this success message."""
+    expect(browser.page.get_by_role("status")).to_contain_text(text)
 
 
-@each_way
-def test_a_new_password(
-    house: Server, visit: Visit, bob: User, script: bool
+@with_and_without_scripts
+def test_new_password_ends_other_sessions(
+    server: Server, open_browser: OpenBrowser, bob: User, script: bool
 ) -> None:
-    """It ends the session of the other browser, and this one goes on."""
-    here = visit(house, java_script_enabled=script)
-    there = visit(house, java_script_enabled=script)
-    for visitor in (here, there):
-        visitor.sign_in(str(bob.email), PASSWORD)
+    """A wrong or weak password is refused; a good one ends other sessions."""
+    here = open_browser(server, java_script_enabled=script)
+    there = open_browser(server, java_script_enabled=script)
+    for browser in (here, there):
+        browser.sign_in(str(bob.email), PASSWORD)
     here.fill(current_password="wrong password", new_password=NEW)
-    here.press("Change the password")
-    here.sees("This is not your password.")
+    here.click_button("Change the password")
+    here.expect_text("This is not your password.")
     there.page.reload()
-    there.is_at("/account")
+    there.expect_path("/account")
     here.fill(current_password=PASSWORD, new_password="password1234")
-    here.press("Change the password")
+    here.click_button("Change the password")
     field = here.page.locator("input[name='new_password']")
     expect(field).to_have_attribute("aria-invalid", "true")
     here.fill(current_password=PASSWORD, new_password=NEW)
-    here.press("Change the password")
-    told(here, "Your password was changed")
-    there.follow("Sessions")
-    there.is_at("/sign-in")
-    there.sees("Your password was changed")
+    here.click_button("Change the password")
+    expect_status(here, "Your password was changed")
+    there.click_link("Sessions")
+    there.expect_path("/sign-in")
+    there.expect_text("Your password was changed")
     there.fill(email=str(bob.email), password=PASSWORD)
-    there.press("Sign in")
-    there.sees("The email or the password is wrong.")
+    there.click_button("Sign in")
+    there.expect_text("The email or the password is wrong.")
     there.fill(password=NEW)
-    there.press("Sign in")
-    there.is_at("/account/sessions")
+    there.click_button("Sign in")
+    there.expect_path("/account/sessions")
 
 
-@each_way
-def test_a_new_name_and_email(
-    house: Server, visit: Visit, bob: User, script: bool
+@with_and_without_scripts
+def test_new_name_and_email_are_saved(
+    server: Server, open_browser: OpenBrowser, bob: User, script: bool
 ) -> None:
-    """They are shown at once, and the new email signs in."""
-    visitor = visit(house, java_script_enabled=script)
-    visitor.sign_in(str(bob.email), PASSWORD)
-    visitor.fill(first_name="Bob", last_name="Builder")
-    visitor.press("Save the name")
-    told(visitor, "Your name was saved.")
-    expect(visitor.page.locator("h1")).to_have_text("Bob Builder")
-    visitor.fill(email=f"new-{bob.email}")
-    visitor.press("Save the email")
-    told(visitor, "Your email was saved.")
-    visitor.press("Sign out")
-    visitor.is_at("/signed-out")
-    visitor.sign_in(f"new-{bob.email}", PASSWORD)
+    """The new name is shown immediately, and the new email signs in."""
+    browser = open_browser(server, java_script_enabled=script)
+    browser.sign_in(str(bob.email), PASSWORD)
+    browser.fill(first_name="Bob", last_name="Builder")
+    browser.click_button("Save the name")
+    expect_status(browser, "Your name was saved.")
+    expect(browser.page.locator("h1")).to_have_text("Bob Builder")
+    browser.fill(email=f"new-{bob.email}")
+    browser.click_button("Save the email")
+    expect_status(browser, "Your email was saved.")
+    browser.click_button("Sign out")
+    browser.expect_path("/signed-out")
+    browser.sign_in(f"new-{bob.email}", PASSWORD)
 
 
-@each_way
-def test_the_end_of_an_account(
-    house: Server, visit: Visit, bob: User, script: bool
+@with_and_without_scripts
+def test_account_is_deleted_after_confirmation(
+    server: Server, open_browser: OpenBrowser, bob: User, script: bool
 ) -> None:
-    """It has to be confirmed; then nobody can sign in any more."""
-    visitor = visit(house, java_script_enabled=script)
-    visitor.sign_in(str(bob.email), PASSWORD)
-    visitor.page.get_by_role("link", name=re.compile("Delete")).click()
-    visitor.is_at("/account/delete")
-    visitor.follow("Cancel")
-    visitor.is_at("/account")
-    visitor.open("/account/delete")
-    visitor.press("Delete my account")
-    visitor.is_at("/sign-in")
-    told(visitor, "Your account was deleted.")
+    """The deleted user can no longer sign in."""
+    browser = open_browser(server, java_script_enabled=script)
+    browser.sign_in(str(bob.email), PASSWORD)
+    browser.page.get_by_role("link", name=re.compile("Delete")).click()
+    browser.expect_path("/account/delete")
+    browser.click_link("Cancel")
+    browser.expect_path("/account")
+    browser.open("/account/delete")
+    browser.click_button("Delete my account")
+    browser.expect_path("/sign-in")
+    expect_status(browser, "Your account was deleted.")
     assert User.get(bob.id) is None
-    visitor.fill(email=str(bob.email), password=PASSWORD)
-    visitor.press("Sign in")
-    visitor.sees("The email or the password is wrong.")
+    browser.fill(email=str(bob.email), password=PASSWORD)
+    browser.click_button("Sign in")
+    browser.expect_text("The email or the password is wrong.")
 
 
-def test_an_old_proof_is_not_enough(open_house: Open, visit: Visit) -> None:
-    """What a thief of an open browser would do needs the password."""
-    house = open_house(REAUTH_WINDOW="1")
-    bob = settle("bob@example.com")
-    visitor = visit(house)
-    visitor.sign_in(str(bob.email), PASSWORD)
-    field = visitor.page.locator("input[name='password']")
+def test_changing_email_after_an_old_login_needs_the_password(
+    start_server: StartServer, open_browser: OpenBrowser
+) -> None:
+    """A thief of an unlocked device cannot change the email."""
+    server = start_server(REAUTH_WINDOW="1")
+    bob = add_user("bob@example.com")
+    browser = open_browser(server)
+    browser.sign_in(str(bob.email), PASSWORD)
+    field = browser.page.locator("input[name='password']")
     while not field.count():
-        visitor.page.reload()
-    visitor.fill(email="new@example.com", password="wrong password")
-    visitor.press("Save the email")
-    visitor.sees("This is not your password.")
-    visitor.fill(email="new@example.com", password=PASSWORD)
-    visitor.press("Save the email")
-    told(visitor, "Your email was saved.")
+        browser.page.reload()
+    browser.fill(email="new@example.com", password="wrong password")
+    browser.click_button("Save the email")
+    browser.expect_text("This is not your password.")
+    browser.fill(email="new@example.com", password=PASSWORD)
+    browser.click_button("Save the email")
+    expect_status(browser, "Your email was saved.")
 
 
 @pytest.mark.parametrize(
@@ -137,19 +139,19 @@ def test_an_old_proof_is_not_enough(open_house: Open, visit: Visit) -> None:
         "entities",
     ],
 )
-def test_whatever_somebody_is_called(
-    house: Server, visit: Visit, bob: User, name: str
+def test_any_name_is_shown_as_text(
+    server: Server, open_browser: OpenBrowser, bob: User, name: str
 ) -> None:
-    """It is text on every page, comes back as typed, and nothing breaks."""
-    visitor = visit(house)
-    visitor.sign_in(str(bob.email), PASSWORD)
-    visitor.fill(first_name=name, last_name=name)
-    visitor.press("Save the name")
-    told(visitor, "Your name was saved.")
-    field = visitor.page.locator("input[name='first_name']")
+    """The name is kept as typed, and no page breaks or runs it."""
+    browser = open_browser(server)
+    browser.sign_in(str(bob.email), PASSWORD)
+    browser.fill(first_name=name, last_name=name)
+    browser.click_button("Save the name")
+    expect_status(browser, "Your name was saved.")
+    field = browser.page.locator("input[name='first_name']")
     expect(field).to_have_value(name.strip())
-    assert visitor.page.locator("main script, main h1 img").count() == 0
-    visitor.page.set_viewport_size({"width": 360, "height": 800})
+    assert browser.page.locator("main script, main h1 img").count() == 0
+    browser.page.set_viewport_size({"width": 360, "height": 800})
     for path in (
         "/account",
         "/account/sessions",
@@ -158,23 +160,23 @@ def test_whatever_somebody_is_called(
         "/sign-in",
         "/nowhere",
     ):
-        visitor.page.goto(path)
-        assert visitor.overflow() <= 0, path
-    visitor.open("/account")
-    assert visitor.obstacles() == []
+        browser.page.goto(path)
+        assert browser.overflow() <= 0, path
+    browser.open("/account")
+    assert browser.axe_violations() == []
 
 
-def test_a_form_that_is_sent_twice(
-    house: Server, visit: Visit, bob: User
+def test_double_submission_changes_the_password_once(
+    server: Server, open_browser: OpenBrowser, bob: User
 ) -> None:
-    """By two quick clicks, or by going back: it is done once."""
-    visitor = visit(house)
-    visitor.sign_in(str(bob.email), PASSWORD)
-    visitor.fill(current_password=PASSWORD, new_password=NEW)
-    visitor.page.get_by_role("button", name="Change the password").dblclick()
-    told(visitor, "Your password was changed")
-    visitor.page.go_back()
-    visitor.is_at("/account")
-    visitor.fill(current_password=PASSWORD, new_password=NEW)
-    visitor.press("Change the password")
-    visitor.sees("This is not your password.")
+    """Two quick clicks, or going back, send the form only once."""
+    browser = open_browser(server)
+    browser.sign_in(str(bob.email), PASSWORD)
+    browser.fill(current_password=PASSWORD, new_password=NEW)
+    browser.page.get_by_role("button", name="Change the password").dblclick()
+    expect_status(browser, "Your password was changed")
+    browser.page.go_back()
+    browser.expect_path("/account")
+    browser.fill(current_password=PASSWORD, new_password=NEW)
+    browser.click_button("Change the password")
+    browser.expect_text("This is not your password.")

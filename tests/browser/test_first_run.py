@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The first run as a newcomer has it, with what the server printed."""
+"""The first run: the admin follows the address that the server printed."""
 
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, Visit
+from tests.browser.conftest import OpenBrowser, StartServer
 from tests.browser.scenes import PASSWORD, PHONE
 from tests.serving import Server
 from tests.startup_output import printed_setup_code
@@ -16,62 +16,64 @@ ADA = "ada@example.com"
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
-def test_from_the_printed_address_to_an_ended_session(
-    open_house: Open, visit: Visit, script: bool
+def test_first_admin_signs_in_and_ends_a_session(
+    start_server: StartServer, open_browser: OpenBrowser, script: bool
 ) -> None:
-    """A first admin, a second browser, and its session ended.
+    """Two workers serve a first admin and that admin's second browser.
 
-    By two workers, and nothing is known but what is on the screens.
+    The test uses only what the terminal and the pages show.
     """
-    house = open_house(WORKERS="2", THROTTLE="on")
-    address, code = printed_setup_code(house)
-    first = visit(house, java_script_enabled=script)
+    server = start_server(WORKERS="2", THROTTLE="on")
+    address, code = printed_setup_code(server)
+    first = open_browser(server, java_script_enabled=script)
     first.page.goto(address)
     first.page.get_by_label("Code").fill(code.lower().replace("-", " "))
     first.page.get_by_label("Email").fill(ADA)
     first.page.get_by_label("Password", exact=True).fill(PASSWORD)
-    first.press("Create the account")
-    first.is_at("/account")
-    second = visit(house, java_script_enabled=script, user_agent=PHONE)
-    second.page.goto(house.url)
-    second.is_at("/sign-in")
+    first.click_button("Create the account")
+    first.expect_path("/account")
+    second = open_browser(server, java_script_enabled=script, user_agent=PHONE)
+    second.page.goto(server.url)
+    second.expect_path("/sign-in")
     second.fill(email=ADA, password=PASSWORD)
-    second.press("Sign in")
-    second.is_at("/account")
-    first.follow("Sessions")
+    second.click_button("Sign in")
+    second.expect_path("/account")
+    first.click_link("Sessions")
     row = first.page.get_by_role("listitem").filter(
         has_text="Chrome on Android"
     )
     row.locator("summary").click()
     row.get_by_role("button", name="End this session").click()
-    first.sees("You have no other sessions.")
-    second.follow("Activity")
-    second.is_at("/sign-in")
-    second.sees("You ended this session from another device.")
-    # The code is used up, and its page is gone.
+    first.expect_text("You have no other sessions.")
+    second.click_link("Activity")
+    second.expect_path("/sign-in")
+    second.expect_text("You ended this session from another device.")
+    # The code was used, so the setup page no longer opens.
     second.page.goto(address)
-    second.is_at("/sign-in")
+    second.expect_path("/sign-in")
     first.page.goto(address)
-    first.is_at("/account")
+    first.expect_path("/account")
     (ada,) = User.all()
     assert (ada.email, ada.role) == (ADA, "admin")
 
 
-def test_guesses_have_to_wait(
-    open_house: Open, visit: Visit, stopped: Callable[..., Server]
+def test_too_many_wrong_codes_must_wait(
+    start_server: StartServer,
+    open_browser: OpenBrowser,
+    frozen_clock_server: Callable[..., Server],
 ) -> None:
-    """The right code too, which is good for when the time is over."""
-    house = open_house(stopped, THROTTLE="on")
-    address, code = printed_setup_code(house)
-    visitor = visit(house)
-    visitor.page.goto(address)
+    """Even the right code is refused until the wait is over."""
+    server = start_server(frozen_clock_server, THROTTLE="on")
+    address, code = printed_setup_code(server)
+    browser = open_browser(server)
+    browser.page.goto(address)
     for _ in range(5):
-        visitor.fill(code="wrong", email=ADA, password=PASSWORD)
-        visitor.press("Create the account")
-        expect(visitor.page.locator("[aria-invalid], #alert")).to_have_count(1)
-    visitor.fill(code=code, password=PASSWORD)
-    visitor.press("Create the account")
-    expect(visitor.page.get_by_role("alert")).to_contain_text(
+        browser.fill(code="wrong", email=ADA, password=PASSWORD)
+        browser.click_button("Create the account")
+        expect(browser.page.locator("[aria-invalid], #alert")).to_have_count(1)
+    browser.fill(code=code, password=PASSWORD)
+    browser.click_button("Create the account")
+    expect(browser.page.get_by_role("alert")).to_contain_text(
         "Too many attempts failed."
     )
     assert User.count() == 0

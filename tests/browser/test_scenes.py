@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every page, in each of its states, is fit for everybody to use."""
+"""Every user page, in each of its states, is accessible and translated."""
 
 import re
 from functools import cache
@@ -7,13 +7,13 @@ from functools import cache
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.browser.conftest import Visit
+from tests.browser.browser import Browser
+from tests.browser.conftest import OpenBrowser
 from tests.browser.scenes import SCENES
-from tests.browser.visitor import Visitor
 from tests.serving import ROOT, Server
 from vestibule.db.models.user import User
 
-_CATALOGUE = (
+_CATALOG = (
     ROOT
     / "vestibule"
     / "web"
@@ -30,8 +30,8 @@ each_scene = pytest.mark.parametrize("name", SCENES)
 
 @cache
 def english() -> set[str]:
-    """Return the texts that no French page may have."""
-    with _CATALOGUE.open("rb") as file:
+    """Return the English texts that no French page may contain."""
+    with _CATALOG.open("rb") as file:
         return {
             message.id
             for message in read_po(file)
@@ -42,14 +42,14 @@ def english() -> set[str]:
         }
 
 
-def unevenness(visitor: Visitor, selector: str) -> float:
-    """Return by how many pixels the heights of elements differ.
+def misalignment(browser: Browser, selector: str) -> float:
+    """Return how many pixels apart the centers of elements are.
 
-    More than some mean that they do not stand in one line.
+    More than a few pixels mean that the elements are not on one line.
     """
-    # At one moment: the page may be scrolling to what has the focus.
+    # Measured in one call, because the page may be scrolling to the focus.
     return float(
-        visitor.page.locator(selector).evaluate_all(
+        browser.page.locator(selector).evaluate_all(
             """(all) => {
             const middles = all.map((one) => one.getBoundingClientRect())
                 .map((box) => box.y + box.height / 2);
@@ -59,56 +59,56 @@ def unevenness(visitor: Visitor, selector: str) -> float:
     )
 
 
-def check_for_everybody(visitor: Visitor) -> None:
-    """Look at what is open in both colour schemes, on all screens."""
-    assert visitor.page.locator("h1").count() == 1
-    visitor.page.emulate_media(color_scheme="light")
-    assert visitor.obstacles() == []
-    # Nothing but the colours is another there.
-    visitor.page.emulate_media(color_scheme="dark")
-    assert visitor.obstacles("color-contrast") == []
+def check_accessible(browser: Browser) -> None:
+    """Check the open page in both color schemes, on all screens."""
+    assert browser.page.locator("h1").count() == 1
+    browser.page.emulate_media(color_scheme="light")
+    assert browser.axe_violations() == []
+    # Only the colors differ there.
+    browser.page.emulate_media(color_scheme="dark")
+    assert browser.axe_violations("color-contrast") == []
     for width in WIDTHS:
-        visitor.page.set_viewport_size({"width": width, "height": 800})
-        assert visitor.overflow() <= 0, width
-        assert unevenness(visitor, ".brand > *") < 4, width
-        assert unevenness(visitor, "header nav > *") < 10, width
-        assert unevenness(visitor, ".tabs > *") < 10, width
+        browser.page.set_viewport_size({"width": width, "height": 800})
+        assert browser.overflow() <= 0, width
+        assert misalignment(browser, ".brand > *") < 4, width
+        assert misalignment(browser, "header nav > *") < 10, width
+        assert misalignment(browser, ".tabs > *") < 10, width
 
 
-def check_french(visitor: Visitor) -> None:
-    """Look at what is open in French, which takes more room."""
-    assert visitor.page.locator("html").get_attribute("lang") == "fr"
+def check_french(browser: Browser) -> None:
+    """Check that the open page is in French, and that it fits."""
+    assert browser.page.locator("html").get_attribute("lang") == "fr"
     for width in WIDTHS:
-        visitor.page.set_viewport_size({"width": width, "height": 800})
-        assert visitor.overflow() <= 0, width
-        assert unevenness(visitor, "header nav > *") < 10, width
-        assert unevenness(visitor, ".tabs > *") < 10, width
-    said = re.sub(r"\s+", " ", visitor.page.inner_text("body"))
-    assert {text for text in english() if text in said} == set()
+        browser.page.set_viewport_size({"width": width, "height": 800})
+        assert browser.overflow() <= 0, width
+        assert misalignment(browser, "header nav > *") < 10, width
+        assert misalignment(browser, ".tabs > *") < 10, width
+    shown = re.sub(r"\s+", " ", browser.page.inner_text("body"))
+    assert {text for text in english() if text in shown} == set()
 
 
 @each_scene
-def test_nobody_is_kept_out(
-    house: Server, visit: Visit, bob: User, name: str
+def test_page_is_accessible(
+    server: Server, open_browser: OpenBrowser, bob: User, name: str
 ) -> None:
     """In light and dark, from a phone to a wide screen, in English."""
-    visitor = visit(house)
-    SCENES[name](visitor, bob)
-    check_for_everybody(visitor)
-    assert visitor.page.locator("html").get_attribute("lang") == "en"
+    browser = open_browser(server)
+    SCENES[name](browser, bob)
+    check_accessible(browser)
+    assert browser.page.locator("html").get_attribute("lang") == "en"
 
 
 @each_scene
-def test_it_speaks_french(
-    house: Server, visit: Visit, bob: User, name: str
+def test_page_is_french(
+    server: Server, open_browser: OpenBrowser, bob: User, name: str
 ) -> None:
-    """All of it, also where French takes more room."""
-    visitor = visit(house, locale="fr-FR")
-    SCENES[name](visitor, bob)
-    check_french(visitor)
+    """No English text is left, and the longer French texts fit."""
+    browser = open_browser(server, locale="fr-FR")
+    SCENES[name](browser, bob)
+    check_french(browser)
 
 
-def test_the_texts_to_be_missed_are_known() -> None:
-    """The comparison with the catalogue compares something."""
+def test_english_texts_are_known() -> None:
+    """The catalog is not empty, so the French check can fail."""
     assert "You are signed in" in english()
     assert len(english()) > 50

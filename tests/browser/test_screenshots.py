@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What people see, as pictures: each is taken anew, and is small.
+"""Screenshots of the main pages, of limited size.
 
-`make screenshots` puts them into `docs/screenshots`.
+`make screenshots` writes them to `docs/screenshots`.
 """
 
 import os
@@ -9,11 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
-from tests.browser.conftest import Open, Visit, settle
+from tests.browser.browser import Browser
+from tests.browser.conftest import OpenBrowser, StartServer, add_user
 from tests.browser.scenes import PASSWORD, PHONE, sign_in, wrong_password
-from tests.browser.visitor import Visitor
 from tests.startup_output import printed_setup_code
 from vestibule.accounts.users import set_role
 from vestibule.audit.log import EventType
@@ -25,9 +25,11 @@ from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
-#: Bytes of a picture: a clone should not grow by it.
-MOST = 90_000
-LAPTOP = {"width": 900, "height": 640}
+#: Keeps clones of the repository small.
+MAX_SCREENSHOT_BYTES = 90_000
+LAPTOP: ViewportSize = {"width": 900, "height": 640}
+#: Shows the account page as far as the end of a section.
+ACCOUNT_PAGE: ViewportSize = {"width": 900, "height": 596}
 TABLET = (
     "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15"
     " (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
@@ -35,29 +37,29 @@ TABLET = (
 FIREFOX = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 )
-DESK = {"width": 1000, "height": 760}
+WIDE_LAPTOP: ViewportSize = {"width": 1000, "height": 776}
 #: Width and height of a phone's screen.
-POCKET = {"width": 360, "height": 720}
+PHONE_SCREEN = {"width": 360, "height": 740}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return where the pictures go: into the repository if it is asked."""
+    """Return the folder for screenshots: `SCREENSHOTS` or a temporary one."""
     return Path(os.environ.get("SCREENSHOTS", tmp_path))
 
 
-def taken(visitor: Visitor, folder: Path, name: str) -> None:
-    """Take a picture without the blinking cursor, and check its size."""
+def take_screenshot(browser: Browser, folder: Path, name: str) -> None:
+    """Save a screenshot without the blinking cursor; check its size."""
     file = folder / f"{name}.png"
-    visitor.page.screenshot(path=file, animations="disabled", caret="hide")
+    browser.page.screenshot(path=file, animations="disabled", caret="hide")
     assert file.read_bytes().startswith(b"\x89PNG")
-    assert 1_000 < file.stat().st_size < MOST
+    assert 1_000 < file.stat().st_size < MAX_SCREENSHOT_BYTES
 
 
-def begin_before(
+def add_past_session(
     user: User, agent: str, ip: str, hours: float, seen: float
 ) -> None:
-    """Store a session that began, and was seen, so many hours ago."""
+    """Store a session that began `hours` ago, last seen `seen` hours ago."""
     now = clock.now()
     UserSession(
         user_id=user.id,
@@ -70,67 +72,73 @@ def begin_before(
     ).save()
 
 
-def test_the_first_run(open_house: Open, visit: Visit, folder: Path) -> None:
-    """The page that the printed address leads to."""
-    house = open_house()
-    _, code = printed_setup_code(house)
-    visitor = visit(house, viewport={"width": 900, "height": 720})
-    visitor.open("/setup")
-    visitor.fill(code="7KQ2-M0RD-XW4H-9TZE", email="ada@example.com")
-    taken(visitor, folder, "first-run")
-    assert code not in visitor.page.content()
+def test_first_run(
+    start_server: StartServer, open_browser: OpenBrowser, folder: Path
+) -> None:
+    """The setup page."""
+    server = start_server()
+    _, code = printed_setup_code(server)
+    browser = open_browser(server, viewport={"width": 900, "height": 720})
+    browser.open("/setup")
+    browser.fill(code="7KQ2-M0RD-XW4H-9TZE", email="ada@example.com")
+    take_screenshot(browser, folder, "first-run")
+    assert code not in browser.page.content()
 
 
-def test_the_pages_of_an_account(
-    open_house: Open, visit: Visit, folder: Path
+def test_account_pages(
+    start_server: StartServer, open_browser: OpenBrowser, folder: Path
 ) -> None:
     """In light and dark, on a laptop and on a phone, in both languages."""
-    house = open_house(SESSION_DURATION="2592000")
-    ada: User = settle(
+    server = start_server(SESSION_DURATION="2592000")
+    ada: User = add_user(
         "ada@example.com", first_name="Ada", last_name="Lovelace"
     )
     set_role(ada, "admin")
-    begin_before(ada, PHONE, "203.0.113.24", 9, 0.1)
-    begin_before(ada, TABLET, "198.51.100.7", 400, 30)
-    visitor = visit(house, viewport=LAPTOP, user_agent=FIREFOX)
-    visitor.open("/sign-in")
-    taken(visitor, folder, "sign-in")
-    visitor.page.emulate_media(color_scheme="dark")
-    taken(visitor, folder, "sign-in-dark")
-    visitor.page.emulate_media(color_scheme="light")
-    wrong_password(visitor, ada)
-    sign_in(visitor, ada)
-    taken(visitor, folder, "account")
-    visitor.open("/account/sessions")
-    expect(visitor.page.locator("ul.rows > li")).to_have_count(3)
-    taken(visitor, folder, "sessions")
-    visitor.page.emulate_media(color_scheme="dark")
-    taken(visitor, folder, "sessions-dark")
-    visitor.page.emulate_media(color_scheme="light")
-    visitor.open("/account/activity")
-    taken(visitor, folder, "activity")
-    phone = visit(house, viewport=POCKET, user_agent=PHONE, locale="fr-FR")
+    add_past_session(ada, PHONE, "203.0.113.24", 9, 0.1)
+    add_past_session(ada, TABLET, "198.51.100.7", 400, 30)
+    browser = open_browser(server, viewport=LAPTOP, user_agent=FIREFOX)
+    browser.open("/sign-in")
+    take_screenshot(browser, folder, "sign-in")
+    browser.page.emulate_media(color_scheme="dark")
+    take_screenshot(browser, folder, "sign-in-dark")
+    browser.page.emulate_media(color_scheme="light")
+    wrong_password(browser, ada)
+    sign_in(browser, ada)
+    browser.page.set_viewport_size(ACCOUNT_PAGE)
+    take_screenshot(browser, folder, "account")
+    browser.page.set_viewport_size(LAPTOP)
+    browser.open("/account/sessions")
+    expect(browser.page.locator("ul.rows > li")).to_have_count(3)
+    take_screenshot(browser, folder, "sessions")
+    browser.page.emulate_media(color_scheme="dark")
+    take_screenshot(browser, folder, "sessions-dark")
+    browser.page.emulate_media(color_scheme="light")
+    browser.open("/account/activity")
+    take_screenshot(browser, folder, "activity")
+    phone = open_browser(
+        server, viewport=PHONE_SCREEN, user_agent=PHONE, locale="fr-FR"
+    )
     phone.open("/sign-in")
     phone.fill(email="ada@example.com", password=PASSWORD)
-    taken(phone, folder, "sign-in-phone-french")
+    take_screenshot(phone, folder, "sign-in-phone-french")
     sign_in(phone, ada)
     phone.open("/account/sessions")
-    taken(phone, folder, "sessions-phone-french")
+    take_screenshot(phone, folder, "sessions-phone-french")
 
 
-def begin_business() -> User:
-    """Store users, and a day of what happened; return one who is odd."""
+def add_day_of_activity() -> User:
+    """Store users and a day of activity; return a user under attack."""
     now = clock.now()
     for number, name in enumerate(("Bob", "Eve", "Grace", "Heidi", "Ivan")):
-        begin_before(
-            settle(f"{name.lower()}@example.com", first_name=name),
+        add_past_session(
+            add_user(f"{name.lower()}@example.com", first_name=name),
             FIREFOX,
             f"192.0.2.{number}",
             number + 1,
             number / 10,
         )
     eve: User = User.search({"email": "eve@example.com"})[0]
-    begin_before(eve, PHONE, "203.0.113.99", 3, 2)
+    add_past_session(eve, PHONE, "203.0.113.99", 3, 2)
     events.insert_events(
         [
             Event(
@@ -168,16 +176,18 @@ def begin_business() -> User:
     return eve
 
 
-def test_the_desk(open_house: Open, visit: Visit, folder: Path) -> None:
-    """One of the users, and how much happened in a day; light and dark."""
-    house = open_house(SESSION_DURATION="2592000")
-    ada: User = settle("ada@example.com", first_name="Ada")
+def test_admin_pages(
+    start_server: StartServer, open_browser: OpenBrowser, folder: Path
+) -> None:
+    """A user in light colors, and the statistics in dark ones."""
+    server = start_server(SESSION_DURATION="2592000")
+    ada: User = add_user("ada@example.com", first_name="Ada")
     set_role(ada, "admin")
-    eve = begin_business()
-    visitor = visit(house, viewport=DESK, user_agent=FIREFOX)
-    sign_in(visitor, ada)
-    visitor.open(f"/admin/users/{eve.id}")
-    taken(visitor, folder, "admin-user")
-    visitor.page.emulate_media(color_scheme="dark")
-    visitor.open("/admin/figures")
-    taken(visitor, folder, "admin-figures-dark")
+    eve = add_day_of_activity()
+    browser = open_browser(server, viewport=WIDE_LAPTOP, user_agent=FIREFOX)
+    sign_in(browser, ada)
+    browser.open(f"/admin/users/{eve.id}")
+    take_screenshot(browser, folder, "admin-user")
+    browser.page.emulate_media(color_scheme="dark")
+    browser.open("/admin/figures")
+    take_screenshot(browser, folder, "admin-figures-dark")

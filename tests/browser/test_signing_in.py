@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Signing in and out in a browser, and what may go wrong with it."""
+"""Signing in and out, and the errors on the way."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open, Visit, settle
+from tests.browser.conftest import OpenBrowser, StartServer, add_user
 from tests.browser.scenes import PASSWORD
 from tests.serving import COOKIE, Server
 from vestibule.db.models.user import User
@@ -22,137 +22,149 @@ def email_of(user: User) -> str:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
-def test_in_and_out(
-    house: Server, visit: Visit, bob: User, script: bool
+def test_sign_in_and_out_from_the_root(
+    server: Server, open_browser: OpenBrowser, bob: User, script: bool
 ) -> None:
-    """The bare address leads in; who signed out is out, with a goodbye."""
-    visitor = visit(house, java_script_enabled=script)
-    visitor.page.goto("/")
-    visitor.is_at("/sign-in")
-    visitor.fill(email=email_of(bob), password=PASSWORD)
-    visitor.press("Sign in")
-    visitor.is_at("/account")
-    visitor.page.goto("/")
-    visitor.is_at("/account")
-    visitor.press("Sign out")
-    visitor.is_at("/signed-out")
-    visitor.sees("You are signed out")
-    visitor.page.goto("/account")
-    visitor.is_at("/sign-in")
-    # The page from before is not shown again either.
-    visitor.page.go_back()
-    visitor.page.reload()
-    assert "/account" not in visitor.page.url.partition("?")[0]
+    """The root leads to sign-in or the account; going back shows nothing."""
+    browser = open_browser(server, java_script_enabled=script)
+    browser.page.goto("/")
+    browser.expect_path("/sign-in")
+    browser.fill(email=email_of(bob), password=PASSWORD)
+    browser.click_button("Sign in")
+    browser.expect_path("/account")
+    browser.page.goto("/")
+    browser.expect_path("/account")
+    browser.click_button("Sign out")
+    browser.expect_path("/signed-out")
+    browser.expect_text("You are signed out")
+    browser.page.goto("/account")
+    browser.expect_path("/sign-in")
+    # The Back button must not show the page again.
+    browser.page.go_back()
+    browser.page.reload()
+    assert "/account" not in browser.page.url.partition("?")[0]
 
 
-def test_by_keyboard_alone(house: Server, visit: Visit, bob: User) -> None:
-    """The first field is ready; Enter sends the form."""
-    visitor = visit(house)
-    visitor.open("/sign-in")
-    keyboard = visitor.page.keyboard
+def test_sign_in_by_keyboard(
+    server: Server, open_browser: OpenBrowser, bob: User
+) -> None:
+    """The first field has the focus, and Enter sends the form."""
+    browser = open_browser(server)
+    browser.open("/sign-in")
+    keyboard = browser.page.keyboard
     keyboard.type(email_of(bob))
     keyboard.press("Tab")
     keyboard.type(PASSWORD)
     keyboard.press("Enter")
-    visitor.is_at("/account")
+    browser.expect_path("/account")
     keyboard.press("Tab")
-    skip = visitor.page.get_by_role("link", name="Skip to the content")
+    skip = browser.page.get_by_role("link", name="Skip to the content")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
-def test_a_wrong_password(
-    house: Server, visit: Visit, bob: User, script: bool
+def test_wrong_password_looks_like_an_unknown_email(
+    server: Server, open_browser: OpenBrowser, bob: User, script: bool
 ) -> None:
-    """It is said as for an unknown email; the email stays, and works."""
-    visitor = visit(house, java_script_enabled=script)
-    visitor.open("/sign-in")
-    for email in ("nobody@example.com", email_of(bob)):
-        visitor.fill(email=email, password="wrong password")
-        visitor.press("Sign in")
-        expect(visitor.page.get_by_role("alert")).to_have_text(WRONG)
-    field = visitor.page.get_by_label("Email")
+    """The form keeps the email, and the right password then works."""
+    browser = open_browser(server, java_script_enabled=script)
+    browser.open("/sign-in")
+    for email in ("unknown@example.com", email_of(bob)):
+        browser.fill(email=email, password="wrong password")
+        browser.click_button("Sign in")
+        expect(browser.page.get_by_role("alert")).to_have_text(WRONG)
+    field = browser.page.get_by_label("Email")
     expect(field).to_have_value(email_of(bob))
-    visitor.fill(password=PASSWORD)
-    visitor.press("Sign in")
-    visitor.is_at("/account")
+    browser.fill(password=PASSWORD)
+    browser.click_button("Sign in")
+    browser.expect_path("/account")
 
 
-def test_the_alert_is_read_out(house: Server, visit: Visit, bob: User) -> None:
-    """It has the focus, so that nobody has to look for it."""
-    visitor = visit(house)
-    visitor.open("/sign-in")
-    visitor.fill(email=email_of(bob), password="wrong password")
-    visitor.press("Sign in")
-    expect(visitor.page.get_by_role("alert")).to_be_focused()
+def test_alert_has_the_focus(
+    server: Server, open_browser: OpenBrowser, bob: User
+) -> None:
+    """A screen reader reads it out immediately."""
+    browser = open_browser(server)
+    browser.open("/sign-in")
+    browser.fill(email=email_of(bob), password="wrong password")
+    browser.click_button("Sign in")
+    expect(browser.page.get_by_role("alert")).to_be_focused()
 
 
-def test_the_password_can_be_shown(house: Server, visit: Visit) -> None:
-    """By a button with the words for what it does, and hidden again."""
-    visitor = visit(house)
-    visitor.open("/sign-in")
-    field = visitor.page.locator("input[name='password']")
-    button = visitor.page.get_by_role("button", name=re.compile("Show"))
+def test_password_can_be_shown_and_hidden(
+    server: Server, open_browser: OpenBrowser
+) -> None:
+    """The label of the button says what it does."""
+    browser = open_browser(server)
+    browser.open("/sign-in")
+    field = browser.page.locator("input[name='password']")
+    button = browser.page.get_by_role("button", name=re.compile("Show"))
     expect(field).to_have_attribute("type", "password")
     button.click()
     expect(field).to_have_attribute("type", "text")
-    visitor.page.get_by_role("button", name=re.compile("Hide")).click()
+    browser.page.get_by_role("button", name=re.compile("Hide")).click()
     expect(field).to_have_attribute("type", "password")
 
 
-def test_a_password_can_be_pasted(house: Server, visit: Visit) -> None:
-    """So that managers of passwords work."""
-    visitor = visit(house)
-    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visitor.open("/sign-in")
-    visitor.page.evaluate("navigator.clipboard.writeText('pasted')")
-    field = visitor.page.locator("input[name='password']")
+def test_password_can_be_pasted(
+    server: Server, open_browser: OpenBrowser
+) -> None:
+    """Password managers work."""
+    browser = open_browser(server)
+    browser.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    browser.open("/sign-in")
+    browser.page.evaluate("navigator.clipboard.writeText('pasted')")
+    field = browser.page.locator("input[name='password']")
     field.focus()
-    visitor.page.keyboard.press("Control+V")
+    browser.page.keyboard.press("Control+V")
     expect(field).to_have_value("pasted")
     expect(field).to_have_attribute("autocomplete", "current-password")
 
 
-def test_who_guesses_too_often_waits(
-    open_house: Open, visit: Visit, stopped: Callable[..., Server]
+def test_repeated_wrong_passwords_must_wait(
+    start_server: StartServer,
+    open_browser: OpenBrowser,
+    frozen_clock_server: Callable[..., Server],
 ) -> None:
     """The page says for how long."""
-    house = open_house(stopped, THROTTLE="on")
-    settle("bob@example.com")
-    visitor = visit(house)
-    visitor.open("/sign-in")
+    server = start_server(frozen_clock_server, THROTTLE="on")
+    add_user("bob@example.com")
+    browser = open_browser(server)
+    browser.open("/sign-in")
     for _ in range(6):
-        visitor.fill(email="bob@example.com", password="wrong password")
-        visitor.press("Sign in")
-        alert = visitor.page.get_by_role("alert")
+        browser.fill(email="bob@example.com", password="wrong password")
+        browser.click_button("Sign in")
+        alert = browser.page.get_by_role("alert")
         expect(alert).to_be_visible()
     expect(alert).to_contain_text(re.compile(r"try again in \d+ second"))
 
 
-def test_who_is_signed_in_is_told(
-    house: Server, visit: Visit, bob: User
+def test_signed_in_user_may_continue_or_switch_accounts(
+    server: Server, open_browser: OpenBrowser, bob: User
 ) -> None:
-    """And may go on, or sign in as somebody else."""
-    visitor = visit(house)
-    visitor.sign_in(email_of(bob), PASSWORD)
-    visitor.open("/sign-in")
-    visitor.sees(email_of(bob))
-    visitor.follow("Continue")
-    visitor.is_at("/account")
-    visitor.open("/sign-in")
-    visitor.press("Use another account")
-    visitor.is_at("/signed-out")
+    """The sign-in page shows the email of the current user."""
+    browser = open_browser(server)
+    browser.sign_in(email_of(bob), PASSWORD)
+    browser.open("/sign-in")
+    browser.expect_text(email_of(bob))
+    browser.click_link("Continue")
+    browser.expect_path("/account")
+    browser.open("/sign-in")
+    browser.click_button("Use another account")
+    browser.expect_path("/signed-out")
 
 
-def test_the_way_back(house: Server, visit: Visit, bob: User) -> None:
-    """Who was sent to sign in comes back to where they were."""
-    visitor = visit(house)
-    visitor.page.goto("/account/sessions")
-    visitor.is_at("/sign-in")
-    visitor.fill(email=email_of(bob), password=PASSWORD)
-    visitor.press("Sign in")
-    visitor.is_at("/account/sessions")
+def test_sign_in_returns_to_the_requested_page(
+    server: Server, open_browser: OpenBrowser, bob: User
+) -> None:
+    """The user lands on the page that led to sign-in."""
+    browser = open_browser(server)
+    browser.page.goto("/account/sessions")
+    browser.expect_path("/sign-in")
+    browser.fill(email=email_of(bob), password=PASSWORD)
+    browser.click_button("Sign in")
+    browser.expect_path("/account/sessions")
 
 
 @pytest.mark.parametrize(
@@ -172,18 +184,18 @@ def test_the_way_back(house: Server, visit: Visit, bob: User) -> None:
         "/%5Cevil.example/..//x",
     ],
 )
-def test_no_other_way(
-    house: Server, visit: Visit, bob: User, address: str
+def test_unsafe_return_to_stays_on_the_site(
+    server: Server, open_browser: OpenBrowser, bob: User, address: str
 ) -> None:
-    """An address that could lead elsewhere leads to the account, or 404.
+    """An unsafe address leads to the account page or to a 404 page.
 
-    The browser notes each request to another host as a fault.
+    The browser records each request to another host as a problem.
     """
-    visitor = visit(house)
+    browser = open_browser(server)
     for encoded in (address, address.replace("%", "%25")):
-        visitor.page.goto(f"/sign-in?return_to={encoded}")
-        visitor.fill(email=email_of(bob), password=PASSWORD)
-        visitor.press("Sign in")
-        visitor.page.wait_for_url(lambda url: "/sign-in" not in url)
-        assert visitor.page.url.startswith(house.url)
-        visitor.context.clear_cookies(name=COOKIE)
+        browser.page.goto(f"/sign-in?return_to={encoded}")
+        browser.fill(email=email_of(bob), password=PASSWORD)
+        browser.click_button("Sign in")
+        browser.page.wait_for_url(lambda url: "/sign-in" not in url)
+        assert browser.page.url.startswith(server.url)
+        browser.context.clear_cookies(name=COOKIE)

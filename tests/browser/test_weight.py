@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""What a page weighs, and what a browser waits for before it paints."""
+"""The size of the pages, and the requests that block the first paint."""
 
 import pytest
 
-from tests.browser.conftest import Open, Visit, settle
+from tests.browser.browser import Browser
+from tests.browser.conftest import OpenBrowser, StartServer, add_user
 from tests.browser.scenes import PASSWORD, PHONE
-from tests.browser.visitor import Visitor
 from tests.serving import Server
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.web.assets import MAX_LOGO_BYTES
 
-#: Bytes over the wire, headers and all assets included.
-MOST = 60_000
-#: Requests that have to be answered before the first paint.
-MOST_BEFORE_PAINT = 3
+#: Bytes over the wire, with headers and all assets.
+MAX_PAGE_BYTES = 60_000
+#: Requests that block the first paint, the page itself included.
+MAX_REQUESTS_BEFORE_PAINT = 3
 EMAIL = "bob@example.com"
 OPEN = ("/sign-in", "/register", "/reset", "/signed-out", "/nowhere")
 INSIDE = ("/account", "/account/sessions", "/account/activity")
@@ -24,35 +24,37 @@ _BLOCKING = """performance.getEntriesByType("resource").filter(
 
 
 def largest_logo() -> str:
-    """Return an SVG file that just may be served."""
+    """Return an SVG file of the largest size that is allowed."""
     frame = '<svg xmlns="http://www.w3.org/2000/svg"><!--{}--></svg>'
     return frame.format("x" * (MAX_LOGO_BYTES - len(frame) + 2))
 
 
-def weigh(visitor: Visitor, path: str) -> int:
-    """Return the bytes of all answers to a browser that comes anew."""
-    visitor.page.goto("about:blank")
-    session = visitor.context.new_cdp_session(visitor.page)
+def weigh(browser: Browser, path: str) -> int:
+    """Return the bytes of all responses to a browser with an empty cache."""
+    browser.page.goto("about:blank")
+    session = browser.context.new_cdp_session(browser.page)
     session.send("Network.clearBrowserCache")
-    visitor.answers.clear()
-    visitor.page.goto(path, wait_until="networkidle")
-    sizes = [answer.request.sizes() for answer in visitor.answers]
-    assert visitor.answers[0].request.is_navigation_request()
+    browser.responses.clear()
+    browser.page.goto(path, wait_until="networkidle")
+    sizes = [response.request.sizes() for response in browser.responses]
+    assert browser.responses[0].request.is_navigation_request()
     return sum(
         size["responseBodySize"] + size["responseHeadersSize"]
         for size in sizes
     )
 
 
-def test_every_page_is_light(
-    open_house: Open, visit: Visit, tmp_path_factory: pytest.TempPathFactory
+def test_every_page_is_small(
+    start_server: StartServer,
+    open_browser: OpenBrowser,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """With the largest logo, the most sessions and events on a page."""
+    """The logo has the largest size, and the lists are full."""
     logo = tmp_path_factory.mktemp("logo") / "logo.svg"
     logo.write_text(largest_logo())
     assert logo.stat().st_size == MAX_LOGO_BYTES
-    house = open_house(REGISTRATION="open", BRAND_LOGO=str(logo))
-    bob: User = settle(EMAIL, first_name="B" * 40, last_name="b" * 40)
+    server = start_server(REGISTRATION="open", BRAND_LOGO=str(logo))
+    bob: User = add_user(EMAIL, first_name="B" * 40, last_name="b" * 40)
     for number in range(60):
         UserSession(
             user_id=bob.id,
@@ -60,29 +62,29 @@ def test_every_page_is_light(
             user_agent=PHONE,
             ip="2001:db8:1234:5678:9abc:def0:1234:5678",
         ).save()
-    visitor = visit(house)
+    browser = open_browser(server)
     for path in OPEN:
-        assert 0 < weigh(visitor, path) < MOST, path
+        assert 0 < weigh(browser, path) < MAX_PAGE_BYTES, path
     for _ in range(30):
-        house.request(
+        server.request(
             "POST",
             "/api/v1/auth_session/login",
             data={"email": EMAIL, "password": "wrong"},
         )
-    visitor.sign_in(EMAIL, PASSWORD)
+    browser.sign_in(EMAIL, PASSWORD)
     for path in INSIDE:
-        weight = weigh(visitor, path)
-        assert MAX_LOGO_BYTES < weight < MOST, (path, weight)
+        weight = weigh(browser, path)
+        assert MAX_LOGO_BYTES < weight < MAX_PAGE_BYTES, (path, weight)
 
 
 @pytest.mark.parametrize("path", OPEN + INSIDE)
-def test_the_first_paint_waits_for_little(
-    house: Server, visit: Visit, bob: User, path: str
+def test_first_paint_needs_few_requests(
+    server: Server, open_browser: OpenBrowser, bob: User, path: str
 ) -> None:
-    """For the page itself and its style sheet."""
-    visitor = visit(house)
+    """Only the page itself and its style sheet block it."""
+    browser = open_browser(server)
     if path in INSIDE:
-        visitor.sign_in(str(bob.email), PASSWORD)
-    visitor.page.goto(path, wait_until="networkidle")
-    blocking = int(visitor.page.evaluate(_BLOCKING))
-    assert 1 <= blocking <= MOST_BEFORE_PAINT - 1
+        browser.sign_in(str(bob.email), PASSWORD)
+    browser.page.goto(path, wait_until="networkidle")
+    blocking = int(browser.page.evaluate(_BLOCKING))
+    assert 1 <= blocking <= MAX_REQUESTS_BEFORE_PAINT - 1

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How each kind of block in a document is tried.
+"""The check of each kind of block in a document.
 
-Its law: a block is run where it can be, read by the program that it is
-for where it cannot, and a kind that nobody knows is a failure.
+A block is run if possible, otherwise the program that it is for parses it; an
+unknown kind is a failure.
 """
 
 import re
@@ -25,7 +25,7 @@ from vestibule.checks.startup import check_settings
 from vestibule.core import settings
 from vestibule.mechanisms import mechanism_for
 
-#: Blocks in a language of ours, and the tests that hold the code to them.
+#: Languages of our own blocks, and the tests that read them.
 READ_ELSEWHERE = {
     "authorization": "tests/e2e/server/matrix.py",
     "authentication": "tests/asvs/test_v6_1_documentation.py",
@@ -34,9 +34,9 @@ READ_ELSEWHERE = {
     "timeouts": "tests/asvs/test_v7_1_documentation.py",
     "concurrent-sessions": "tests/asvs/test_v7_1_documentation.py",
 }
-#: What stands before a block that no test can run, for all to see.
+#: The marker before a block that no test can run.
 NOT_RUN = "*Not run by a test:"
-#: What stands before a block that a reader is to save, and the block.
+#: The sentence before a block that a reader saves to a file, and the block.
 _SAVED = re.compile(
     r"[Ss]ave it\s+as\s+`([\w.-]+)`[^`]*:\n\n```\w+\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -45,7 +45,7 @@ _DIRECTIVE = re.compile(r"\{[\w-]+\}.*")
 
 
 def console(example: Example) -> str | None:
-    """Type the commands of a block; return what is not as it says."""
+    """Run the commands of a block; return the first difference."""
     terminal: Terminal = example.namespace["terminal"]
     steps = steps_of(example.parsed)
     if not steps:
@@ -58,7 +58,7 @@ def console(example: Example) -> str | None:
 
 
 def indented(document: Document) -> Iterable[Region]:
-    """Yield the blocks that stand indented, and not in a fence."""
+    """Yield the indented blocks outside of fences."""
     bare = re.sub(
         r"^```.*?^```$",
         lambda fence: "." * len(fence[0]),
@@ -67,14 +67,14 @@ def indented(document: Document) -> Iterable[Region]:
     )
     for block in re.finditer(r"(?<=\n\n)(?: {4}.*\n)+", bare):
         yield Region(
-            block.start(), block.end(), textwrap.dedent(block[0]), briefly
+            block.start(), block.end(), textwrap.dedent(block[0]), run_indented
         )
 
 
-def briefly(example: Example) -> str | None:
-    """Type the commands of an indented block, which may show no output.
+def run_indented(example: Example) -> str | None:
+    """Run the commands of an indented block, which may show no output.
 
-    Then each has to succeed, all programs of a pipe too, unless the block
+    Each command has to succeed, all programs of a pipe too, unless the block
     shows how it fails.
     """
     terminal: Terminal = example.namespace["terminal"]
@@ -91,7 +91,7 @@ def briefly(example: Example) -> str | None:
 
 
 def _fails(step: Step) -> bool:
-    """Tell whether the last line that is shown says why it failed."""
+    """Return True if the last line that is shown is an error."""
     return (
         step.printed.rpartition("\n")[0]
         .rpartition("\n")[2]
@@ -100,7 +100,7 @@ def _fails(step: Step) -> bool:
 
 
 def environment_file(example: Example) -> str | None:
-    """Read a file of settings; return what the start would refuse."""
+    """Read a file of settings; return what a start would refuse."""
     known = {setting.name for setting in settings.ALL}
     patch = example.namespace["monkeypatch"]
     with patch.context() as given:
@@ -116,7 +116,7 @@ def environment_file(example: Example) -> str | None:
 
 
 def unit(example: Example) -> str | None:
-    """Let systemd read a unit, its programs and folders being ours."""
+    """Let systemd verify a unit, with local programs and folders."""
     program = shutil.which("systemd-analyze")
     if program is None:
         missing("systemd")
@@ -139,16 +139,18 @@ def unit(example: Example) -> str | None:
         text=True,
         timeout=60,
     )
-    # It also tells of what is wrong with the machine's own units.
+    # The output also covers the machine's own units.
     told = [line for line in done.stderr.splitlines() if name[1] in line]
     return "\n".join(told) or None
 
 
-def site(kind: type[Proxy], *command: str) -> Callable[[Example], str | None]:
-    """Return what lets a proxy read a configuration of its own."""
+def proxy_check(
+    kind: type[Proxy], *command: str
+) -> Callable[[Example], str | None]:
+    """Return a function that lets a proxy check a configuration."""
 
     def read(example: Example) -> str | None:
-        """Let the proxy read the block; return what it refuses."""
+        """Let the proxy read the block; return its error."""
         folder = example.namespace["terminal"].folder / kind.program
         folder.mkdir(exist_ok=True)
         proxy = kind(folder)
@@ -169,13 +171,13 @@ def site(kind: type[Proxy], *command: str) -> Callable[[Example], str | None]:
 
 
 def saved_in(text: str) -> dict[str, str]:
-    """Return the files that a document tells to save, by their names."""
+    """Return the files that a document tells readers to save, by name."""
     return dict(_SAVED.findall(text))
 
 
 def unknown(document: Document) -> Iterable[Region]:
-    """Yield the blocks that nothing here would try."""
-    known = {"python", *TRIED, *READ_ELSEWHERE}
+    """Yield the blocks that no function here checks."""
+    known = {"python", *CHECKS, *READ_ELSEWHERE}
     fences = FencedCodeBlockLexer(
         "[^\n]*", {"language": "language", "source": "source"}
     )
@@ -192,24 +194,24 @@ def unknown(document: Document) -> Iterable[Region]:
 
 
 def not_run(text: str) -> int:
-    """Return how many blocks of a document say that they are not run."""
+    """Return how many blocks of a document are marked as not run."""
     return text.count(f"\n{NOT_RUN}")
 
 
 def _refuse(example: Example) -> str:
-    """Return that nobody tries a block of this language."""
-    return f"nothing tries a block of {example.parsed!r}"
+    """Return an error: no function checks blocks of this language."""
+    return f"no function checks a block of {example.parsed!r}"
 
 
-#: What tries a block, by its language.
-TRIED: dict[str, Callable[[Example], str | None]] = {
+#: The function that checks a block, by language.
+CHECKS: dict[str, Callable[[Example], str | None]] = {
     "console": console,
     "env": environment_file,
     "ini": unit,
-    "nginx": site(
+    "nginx": proxy_check(
         Nginx, "-t", "-q", "-e", "stderr", "-p", "{0}", "-c", "{0}/main.conf"
     ),
-    "caddyfile": site(
+    "caddyfile": proxy_check(
         Caddy,
         "validate",
         "--adapter",
@@ -223,5 +225,5 @@ PARSERS: tuple[Callable[[Document], Iterable[Region]], ...] = (
     PythonCodeBlockParser(),
     unknown,
     indented,
-    *(CodeBlockParser(language, tried) for language, tried in TRIED.items()),
+    *(CodeBlockParser(language, tried) for language, tried in CHECKS.items()),
 )

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""What a document says is printed, compared with what is.
+"""Comparison of documented output with the real output.
 
-Its law: only what differs from run to run is masked: ids, times, codes,
-and versions of programs that are not ours. `...` stands for what a document
-leaves out: on its own line for lines, within one for a part of it.
+Only ids, times, codes and versions of other programs are masked. `...` stands
+for omitted text: on its own line for lines, within a line for a part of it.
 """
 
 import difflib
@@ -21,7 +20,7 @@ _MASKS = (
 
 
 def masked(printed: str) -> str:
-    """Return what was printed, without what differs from run to run."""
+    """Return the output with ids, times, codes and versions masked."""
     for pattern, mask in _MASKS:
         printed = pattern.sub(mask, printed)
     return printed
@@ -50,7 +49,7 @@ def fault_of(printed: str, expected: str) -> str | None:
 
 
 def _ended(printed: str) -> str:
-    """Return `printed` with the end of its last line."""
+    """Return `printed` with a newline at its end."""
     return (
         printed if printed.endswith("\n") or not printed else (f"{printed}\n")
     )

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Each message that the API, the command line and the server can print.
+"""All messages that the API, the command line and the server can print.
 
-Its law: messages are found in the code by how they are said, so that no
-list has to be kept but of what others say. What is filled in at run time
-is `<>`.
+They are found in the code by the calls that produce them; only messages of
+other libraries are listed. A value that is filled in at run time becomes `<>`.
 
-`python -m tests.docs.messages` prints rows for those that
-docs/errors.md lacks.
+`python -m tests.docs.messages` prints rows for messages that docs/errors.md
+lacks.
 """
 
 import ast
@@ -20,37 +19,39 @@ from tests.repo.repository import product_files
 from tests.serving import ROOT
 
 PAGE = ROOT / "docs/errors.md"
-#: Errors whose one text is their message.
+#: Errors and functions whose first argument is the message.
 _ONE_TEXT = frozenset(
     {
-        "ServiceBusy",
-        "CommandError",
-        "RecordGone",
-        "ReauthenticationRequired",
-        "DatabaseUnavailable",
-        "UsageError",
         "BadParameter",
         "ClickException",
+        "CommandError",
+        "DatabaseUnavailable",
+        "ReauthenticationRequired",
+        "RecordGone",
+        "SchemaMismatch",
+        "ServiceBusy",
+        "UsageError",
         "VestibuleError",
         "WrongPassword",
-        "SchemaMismatch",
         "exit",
     }
 )
-#: Modules whose `ValueError` tells what a setting must be.
+#: Modules whose `ValueError` explains an invalid setting.
 _OF_SETTINGS = (
     "vestibule/core/setting_types.py",
     "vestibule/identity/keys.py",
     "vestibule/web/theme.py",
 )
+#: Modules that define errors and their messages.
+_OF_ERRORS = ("vestibule/core/errors.py", "vestibule/http/login.py")
 _LOGGED = frozenset({"warning", "error", "exception", "critical"})
 _FILLED = "<>"
-#: Statuses that Flask and Werkzeug call by their names.
+#: Statuses whose message is Werkzeug's name for them.
 _BY_NAME = (400, 401, 403, 405, 413)
 
 
 def texts_of(node: ast.expr) -> list[str]:
-    """Return the texts that an expression may be, or `<>` for any."""
+    """Return the texts that an expression can have, or `<>` for any."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [re.sub(r"%[sdr]", _FILLED, node.value)]
     if isinstance(node, ast.JoinedStr):
@@ -66,7 +67,7 @@ def texts_of(node: ast.expr) -> list[str]:
 
 
 def _pairs(first: ast.expr, second: ast.expr, glue: str) -> list[str]:
-    """Return the texts of two expressions, put together."""
+    """Return the texts of two expressions, joined by `glue`."""
     return [
         f"{one}{glue}{two}"
         for one in texts_of(first)
@@ -74,8 +75,8 @@ def _pairs(first: ast.expr, second: ast.expr, glue: str) -> list[str]:
     ]
 
 
-def _said_by_call(call: ast.Call, path: str) -> list[str]:
-    """Return the messages that a call makes, if it is one that does."""
+def _messages_of_call(call: ast.Call, path: str) -> list[str]:
+    """Return the messages that a call produces."""
     function, arguments = call.func, call.args
     name = getattr(function, "attr", getattr(function, "id", ""))
     if not arguments:
@@ -91,7 +92,7 @@ def _said_by_call(call: ast.Call, path: str) -> list[str]:
         return texts_of(arguments[0])
     if name == "ValueError" and path in _OF_SETTINGS:
         return [f"{_FILLED}: {text}" for text in texts_of(arguments[0])]
-    if name == "__init__" and path == "vestibule/core/errors.py":
+    if name == "__init__" and path in _OF_ERRORS:
         return (
             _pairs(arguments[0], arguments[1], " ")
             if len(arguments) > 1
@@ -100,10 +101,10 @@ def _said_by_call(call: ast.Call, path: str) -> list[str]:
     return []
 
 
-def _said_by(node: ast.AST, path: str) -> list[str]:
-    """Return the messages that one piece of code makes."""
+def _messages_of_node(node: ast.AST, path: str) -> list[str]:
+    """Return the messages that a node of the syntax tree produces."""
     if isinstance(node, ast.Call):
-        return _said_by_call(node, path)
+        return _messages_of_call(node, path)
     if isinstance(node, ast.Dict):
         return [
             text
@@ -112,18 +113,24 @@ def _said_by(node: ast.AST, path: str) -> list[str]:
             for text in texts_of(value)
         ]
     if (
+        isinstance(node, ast.Return)
+        and node.value
+        and path == "vestibule/core/extras.py"
+    ):
+        return texts_of(node.value)
+    if (
         isinstance(node, ast.AnnAssign | ast.Assign)
         and node.value
-        and (path == "vestibule/core/errors.py")
-        # A code is for programs, and no message.
+        and path == _OF_ERRORS[0]
+        # A code is for programs and is no message.
         and "id='code'" not in ast.dump(node)
     ):
         return texts_of(node.value)
     return []
 
 
-def said() -> Iterator[tuple[str, str]]:
-    """Yield each message and the file that says it."""
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield each message and the file that produces it."""
     for status in _BY_NAME:
         yield (
             str(default_exceptions[status]().name),
@@ -133,8 +140,8 @@ def said() -> Iterator[tuple[str, str]]:
         yield text, "vestibule/cli/__init__.py"
     for file in product_files():
         for node in ast.walk(ast.parse(file.text)):
-            for text in _said_by(node, file.path):
-                # What is all filled in is said by somebody else.
+            for text in _messages_of_node(node, file.path):
+                # A text of placeholders only belongs to another call.
                 if re.search(r"[a-z]", text.replace(_FILLED, "")) and (
                     text != f"vestibule: {_FILLED}"
                 ):
@@ -142,15 +149,15 @@ def said() -> Iterator[tuple[str, str]]:
 
 
 def documented() -> list[str]:
-    """Return the messages of the page's tables, as the code has them."""
+    """Return the messages of the page's tables as in the code."""
     rows = re.findall(r"^\| (`+)(.+?)\1 \| ", PAGE.read_text(), re.MULTILINE)
     return [re.sub(r"<[^>]*>", _FILLED, row) for _, row in rows]
 
 
 def missing() -> dict[str, str]:
-    """Return the messages that the page lacks, and who says them."""
+    """Return the messages that the page lacks, with their files."""
     told = set(documented())
-    return {text: path for text, path in said() if text not in told}
+    return {text: path for text, path in messages() if text not in told}
 
 
 if __name__ == "__main__":

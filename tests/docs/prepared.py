@@ -1,9 +1,5 @@
 #!/usr/bin/env python3
-"""What is there already when the reader of a page begins with it.
-
-A page for looking things up speaks of users and files that it does not
-make: they are made here.
-"""
+"""The users and files that a page expects before its first command."""
 
 import json
 from collections.abc import Callable
@@ -12,15 +8,15 @@ from tests.docs.terminal import Step, Terminal
 from tests.serving import ROOT
 from vestibule.db.models.user import User
 
-#: Rows of an old store that can be taken, as the page counts them.
+#: Valid rows of the old store; the page shows this number.
 GOOD_ROWS = 41
 _MOMENT = "2020-01-31T23:59:59"
 
 
 def command_line(terminal: Terminal) -> None:
-    """Make a user, a password to read, and an old store with a bad row.
+    """Create a user, a password file, and an old store with a bad row.
 
-    The commands are installed there, and the service runs beside them.
+    The commands are installed, and the service runs beside them.
     """
     User(email="bob@example.com").save()
     terminal.typed = terminal.folder / "password-file"
@@ -50,7 +46,7 @@ def command_line(terminal: Terminal) -> None:
 
 
 def clone(terminal: Terminal) -> None:
-    """Put what a clone has for proxies and applications there."""
+    """Copy the files of a clone that proxies and applications need."""
     for folder in ("deploy", "examples"):
         (terminal.folder / folder).mkdir()
         for file in (ROOT / folder).iterdir():
@@ -61,10 +57,10 @@ def clone(terminal: Terminal) -> None:
 
 
 def application(terminal: Terminal) -> None:
-    """Have the environment of an application, in which nothing is missing.
+    """Provide the environment of an application with all dependencies.
 
-    pip sees to that: it resolves what the clone asks for, without an index,
-    and would complain of an extra that there is not.
+    pip resolves the requirements of the clone without an index, and would
+    report a missing extra.
     """
     terminal.elsewhere["/path/to/vestibule"] = str(ROOT)
     terminal.type(Step('PATH="$PWD/.venv/bin:$PATH"', ""))

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""A program that a reader's terminal runs: its shell, or what serves.
+"""A program that a reader's terminal runs: its shell or a server.
 
-Its law: whatever it started ends with it, and none is waited for without
-an end.
+All child processes end with the program, and each wait is bounded.
 """
 
 import os
@@ -15,12 +14,12 @@ from pathlib import Path
 from tests.e2e.forward_auth.proxies import is_open
 from tests.e2e.server.waiting import wait_until
 
-#: Seconds that a command may take on a busy machine.
-PATIENCE = 60
+#: Maximum seconds of a command on a busy machine.
+MAX_WAIT_SECONDS = 60
 
 
 class Program:
-    """A program in a process group of its own, and what it prints."""
+    """A program in a process group of its own, and its output."""
 
     def __init__(
         self, words: list[str], folder: Path, env: dict[str, str]
@@ -39,19 +38,20 @@ class Program:
         self._reader: threading.Thread | None = None
 
     def is_running(self) -> bool:
-        """Tell whether it has not ended."""
+        """Return True if it has not ended."""
         return self._child.poll() is None
 
     def write(self, text: str) -> None:
-        """Let it read `text`."""
+        """Write `text` to its standard input."""
         assert self._child.stdin
         self._child.stdin.write(text)
         self._child.stdin.flush()
 
     def printed_until(self, is_last: Callable[[str], bool]) -> str:
-        """Return what it prints, up to the line that is the last.
+        """Return the output up to the line for which `is_last` is true.
 
-        One that ends has printed all. It is killed where neither comes.
+        A program that ends has printed everything; after `MAX_WAIT_SECONDS` it
+        is killed.
         """
         deadline = self._deadline()
         printed = ""
@@ -66,23 +66,25 @@ class Program:
         return printed
 
     def printed_until_open(self, port: int) -> str:
-        """Return what it prints until it takes connections on `port`.
+        """Return the output until it accepts connections on `port`.
 
-        One that ends instead has said why.
+        A program that ends instead has printed its error.
         """
         printed: list[str] = []
         self._read(printed.append)
-        wait_until(PATIENCE, lambda: not self.is_running() or is_open(port))
+        wait_until(
+            MAX_WAIT_SECONDS, lambda: not self.is_running() or is_open(port)
+        )
         if not self.is_running() and self._reader is not None:
             self._reader.join(30)
         return "".join(printed)
 
-    def leave(self) -> None:
-        """Take what it prints from here on: somebody has to."""
+    def discard_output(self) -> None:
+        """Read and discard the rest of the output: it must not block."""
         self._read(lambda line: None)
 
     def end(self, sign: int) -> None:
-        """End it by a signal, if it has not ended, and what it says."""
+        """End it by a signal unless it has ended, and its output."""
         if self.is_running():
             os.killpg(self._child.pid, sign)
         deadline = self._deadline()
@@ -95,16 +97,16 @@ class Program:
         self._child.stdout.close()
 
     def _deadline(self) -> threading.Timer:
-        """Return the timer that kills it if nobody cancels it."""
+        """Return a timer that kills the program unless cancelled."""
         timer = threading.Timer(
-            PATIENCE, os.killpg, (self._child.pid, signal.SIGKILL)
+            MAX_WAIT_SECONDS, os.killpg, (self._child.pid, signal.SIGKILL)
         )
         timer.daemon = True
         timer.start()
         return timer
 
     def _read(self, take: Callable[[str], None]) -> None:
-        """Give each line to `take`, by a thread."""
+        """Pass each line to `take` in a thread."""
         assert self._child.stdout
 
         def read(lines: Iterable[str] = self._child.stdout) -> None:

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""A reader's terminal: a shell in an empty folder, and what serves beside.
+"""A reader's terminal: a shell in an empty folder, and servers beside it.
 
-Its law: what a reader would type is what is run, on other ports and in
-another folder. A command that serves goes on while others are typed, as
-it would in a second terminal.
+The commands of a document run on other ports and in another folder. A command
+that serves continues while others run, as in a second terminal.
 """
 
 import os
@@ -21,11 +20,11 @@ from tests.docs.programs import Program
 from tests.ports import free_port
 from tests.serving import ROOT, environment
 
-#: Where the documents let Vestibule, an application and a proxy listen.
+#: Ports of Vestibule, an application and a proxy in the documents.
 VESTIBULE, APPLICATION, PROXY = "5000", "8000", "8080"
-#: What a document calls the interpreter that is another in a test.
+#: The interpreter's path in the documents.
 WRITTEN_PYTHON = ".venv/bin/python"
-#: Where Debian has nginx, which the PATH of most people lacks.
+#: Debian's folder of nginx, which is not in the PATH of most users.
 _SBIN = "/usr/sbin"
 
 _PORT = re.compile(
@@ -36,7 +35,7 @@ _SERVES = re.compile(
     r"(?:\w+=\S* )*"
     r"(?:make run|\.venv/bin/python -m (?:vestibule serve|api\.v1\.app))"
 )
-#: Programs that serve beside it, and where.
+#: Other programs that serve, and their documented ports.
 _BESIDE = {
     "nginx": PROXY,
     "caddy": PROXY,
@@ -51,7 +50,7 @@ _END = "-- that was all --"
 
 
 class Step(NamedTuple):
-    """A command as it is typed, and what is printed next."""
+    """A command and the output that follows it."""
 
     command: str
     printed: str
@@ -70,18 +69,18 @@ def steps_of(block: str) -> list[Step]:
 
 
 class Terminal:
-    """A shell whose folder is empty, and what was started beside it."""
+    """A shell in an empty folder, and the servers beside it."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the shell in `folder`; its home is there too."""
+        """Start the shell in `folder`, which is also its home."""
         self.folder = folder
         self.ports = {
             written: str(free_port())
             for written in (VESTIBULE, APPLICATION, PROXY)
         }
-        #: What the documents write, and what is there in its place.
+        #: Texts of the documents, and their replacements.
         self.elsewhere: dict[str, str] = {}
-        #: What is there to be read by a command that asks.
+        #: The standard input of commands.
         self.typed = Path(os.devnull)
         self.env = environment(
             folder,
@@ -90,37 +89,37 @@ class Terminal:
             HOME=str(folder),
             PATH=f"{os.environ['PATH']}:{_SBIN}",
         )
-        #: What serves, by where the documents let it listen.
+        #: The running servers, by documented port.
         self._services: dict[str, Program] = {}
         (folder / ".venv").symlink_to(sys.prefix)
-        # It draws no progress where somebody watches, as a reader does.
+        # Without a terminal, curl would print its progress.
         (folder / ".curlrc").write_text("silent\nshow-error\n")
         self._shell = Program(
             ["bash", "--norc", "--noprofile"], folder, self.env
         )
-        # A command that fails is seen where another reads what it prints.
+        # A failure in a pipe must not be hidden.
         self._send("set -o pipefail")
         self._send(f'make() {{ {self._make()} "$@"; }}')
 
     def type(self, step: Step) -> str:
-        """Type the step's command and return what a reader would see."""
+        """Run the step's command and return its output as documented."""
         command = self.placed(step.command)
         if _SERVES.fullmatch(command):
-            return self._shown(self._served(command, step.printed))
+            return self._shown(self._serve(command, step.printed))
         if beside := _SERVES_BESIDE.fullmatch(command):
-            return self._shown(self._served_beside(command, beside[1]))
+            return self._shown(self._serve_beside(command, beside[1]))
         return self._shown(self._send(command))
 
     def placed(self, text: str) -> str:
-        """Return what a document writes with the ports of the test."""
+        """Return a document's text with the ports of the test."""
         for written, put in self.elsewhere.items():
             text = text.replace(written, put)
         return _PORT.sub(lambda found: self.ports[found[0]], text)
 
     def close(self) -> None:
-        """End what serves as ctrl-C does, and then the shell.
+        """End the servers by SIGINT, then the shell.
 
-        A proxy comes first: a server waits for who keeps a connection.
+        A proxy ends first, because a server waits for open connections.
         """
         with ExitStack() as ending:
             ending.callback(self._shell.end, signal.SIGTERM)
@@ -129,8 +128,8 @@ class Terminal:
                     ending.callback(self._services[written].end, signal.SIGINT)
 
     def _send(self, command: str) -> str:
-        """Let the shell run `command`; return what it prints."""
-        # The exit code is kept for who types `echo $?` next.
+        """Run `command` in the shell; return its output."""
+        # The exit code is kept for `echo $?`.
         self._shell.write(
             f"{{ {command}\n}} <'{self.typed}'\n"
             f"__code=$?; printf '\\n%s\\n' '{_END}'; (exit $__code)\n"
@@ -138,45 +137,46 @@ class Terminal:
         printed = self._shell.printed_until(f"{_END}\n".__eq__)
         return printed.removesuffix(f"{_END}\n").removesuffix("\n")
 
-    def _served(self, command: str, expected: str) -> str:
-        """Start a server; return what it prints until it is ready.
+    def _serve(self, command: str, expected: str) -> str:
+        """Start a server; return its output until it is ready.
 
-        Where an invitation is `expected`, the code ends what it says; a
-        server that refuses to start ends by itself.
+        If a setup code is `expected`, the output ends with it; a server that
+        refuses to start ends by itself.
         """
         running = self._services.get(VESTIBULE)
         if running is not None and running.is_running():
             raise RuntimeError("one server for a page is enough")
-        service = self._started(
+        service = self._start(
             command.replace("make run", f"{self._make()} run"), VESTIBULE
         )
         invites = "CODE" in masked(expected)
 
         def is_last(line: str) -> bool:
-            """Tell whether a line is the last before requests come."""
+            """Return True if the line is the last before requests come."""
             if invites:
                 return line.startswith("     ") and "CODE" in masked(line)
             return line.startswith(" * Running")
 
         printed = service.printed_until(is_last)
-        service.leave()
+        service.discard_output()
         return printed
 
-    def _served_beside(self, command: str, program: str) -> str:
-        """Start a proxy or an application in the place of the last one."""
+    def _serve_beside(self, command: str, program: str) -> str:
+        """Start a proxy or an application in place of the previous one."""
         path = f"{self.env['PATH']}:{sys.prefix}/bin"
         if shutil.which(program, path=path) is None:
             missing(program)
         if program == "nginx" and os.geteuid() == 0:
-            # Its workers have to read the folder, which is for root alone.
+            # Its workers must read the folder, which only root can.
             command += " -g 'user root;'"
-        service = self._started(command, _BESIDE[program])
+        service = self._start(command, _BESIDE[program])
         return service.printed_until_open(int(self.ports[_BESIDE[program]]))
 
-    def _started(self, command: str, written: str) -> Program:
-        """Start what listens where the documents write `written`.
+    def _start(self, command: str, written: str) -> Program:
+        """Start a server on the documented port `written`.
 
-        What listened there ends; what was exported counts, too.
+        The previous server of that port ends; exported variables are passed
+        on.
         """
         if written in self._services:
             self._services.pop(written).end(signal.SIGINT)
@@ -188,7 +188,7 @@ class Terminal:
 
     @staticmethod
     def _make() -> str:
-        """Return how `make` is called: no environment is made anew."""
+        """Return the `make` command that creates no environment."""
         venv = sys.prefix
         return (
             f"command make --no-print-directory -C '{ROOT}' VENV='{venv}'"
@@ -196,7 +196,7 @@ class Terminal:
         )
 
     def _shown(self, printed: str) -> str:
-        """Return what a reader would see: their folder, their port."""
+        """Return the output with the documented paths and ports."""
         for python in (sys.executable, f"{sys.prefix}/bin/python"):
             for path in (python, python.removeprefix(f"{ROOT}/")):
                 printed = printed.replace(path, WRITTEN_PYTHON)

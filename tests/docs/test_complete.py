@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What there is, is in the guide, and what the guide names is there.
+"""The guide is complete, and all that it names exists.
 
 Settings are compared in tests/repo, the command line in tests/unit/cli.
 """
@@ -25,8 +25,7 @@ CONTRACT = "".join(
     (ROOT / "docs" / page).read_text()
     for page in ("contract.md", "admin-pages.md")
 )
-#: Answers that need another server than that of the page, and where they
-#: are tried.
+#: Responses that need another server than the page's, and their tests.
 SEEN_ELSEWHERE = {
     ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_login.py",
     ("GET /api/v1/users/me", 404): "tests/e2e/server/test_authorization.py",
@@ -35,12 +34,12 @@ SEEN_ELSEWHERE = {
     ("GET /api/v1/sessions", 404): "tests/app/api/test_desk.py",
 }
 
-#: Variables of other programs that the guide speaks of.
+#: Variables of other programs that the guide mentions.
 OF_OTHERS = {"INSTALLED_APPS", "NODE_ENV", "NO_COLOR", "PEERS_DIR"}
 
 
 def normal(route: str) -> str:
-    """Return a route without the names of what varies in its path."""
+    """Return a route without the names of its path parameters."""
     return re.sub(r"<[^>]*>", "<>", route)
 
 
@@ -51,7 +50,7 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         monkeypatch.setenv(name, "on")
     monkeypatch.setenv("REGISTRATION", "open")
     rules = create_app(SessionDBAuth()).url_map.iter_rules()
-    # The gate answers before Flask and is no route of it.
+    # The verify endpoint responds before Flask and is not a route.
     return {f"GET {PATH}"} | {
         normal(f"{method} {rule.rule}")
         for rule in rules
@@ -60,13 +59,13 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def sections() -> dict[str, str]:
-    """Return what the contract says of each route."""
+    """Return the contract's section about each route."""
     parts = re.split(r"^### `([^`]+)`\n", CONTRACT, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_each_route_is_in_the_guide(routes: set[str]) -> None:
-    """No route is left out: a path alone stands for GET."""
+def test_guide_has_each_route(routes: set[str]) -> None:
+    """A path without a method means GET."""
     text = "".join(page.read_text() for page in GUIDE)
     told = set(map(normal, re.findall(r"`([A-Z]+ /[^`?]*)`", text)))
     told |= {
@@ -77,16 +76,16 @@ def test_each_route_is_in_the_guide(routes: set[str]) -> None:
 
 
 @pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
-def test_each_route_in_the_guide_is_one(page: Path, routes: set[str]) -> None:
-    """What a page calls by method and path is there."""
+def test_each_route_of_a_page_exists(page: Path, routes: set[str]) -> None:
+    """A method and path on a page are a route of the service."""
     told = re.findall(
         r"`((?:GET|POST|PUT|DELETE) /[^`?\s]*)`", page.read_text()
     )
     assert set(map(normal, told)) <= routes
 
 
-def test_the_contract_has_each_route_of_the_api(routes: set[str]) -> None:
-    """Each has a section of its own, and there is no other section."""
+def test_contract_has_section_for_each_api_route(routes: set[str]) -> None:
+    """Each route has one section, and there are no others."""
     told = set(map(normal, sections()))
     assert (
         {route for route in routes if " /api/v1/" in route} <= told <= routes
@@ -94,8 +93,8 @@ def test_the_contract_has_each_route_of_the_api(routes: set[str]) -> None:
     assert len(told) == len(sections())
 
 
-def test_the_contract_shows_each_answer() -> None:
-    """A status that a section names is printed by a command of it."""
+def test_contract_shows_each_status() -> None:
+    """A command of the section prints each status that it names."""
     for route, section in sections().items():
         named = set(
             map(int, re.findall(r"^- (\d{3})\b", section, re.MULTILINE))
@@ -118,8 +117,8 @@ def test_the_contract_shows_each_answer() -> None:
         assert not elsewhere & printed, route
 
 
-def test_what_is_seen_elsewhere_is_there() -> None:
-    """The file that tries an answer in the page's place exists."""
+def test_files_of_other_tests_exist() -> None:
+    """The files that test the other responses exist."""
     for file in SEEN_ELSEWHERE.values():
         assert (ROOT / file).is_file()
 
@@ -127,16 +126,16 @@ def test_what_is_seen_elsewhere_is_there() -> None:
 @pytest.mark.parametrize(
     "page", [ROOT / "README.md", *GUIDE], ids=lambda page: page.stem
 )
-def test_each_setting_in_the_guide_is_one(page: Path) -> None:
-    """What a page tells to set can be set, in this service or another."""
+def test_each_setting_of_a_page_exists(page: Path) -> None:
+    """A variable on a page is a setting of this service or another."""
     named = set(
         re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", page.read_text())
     )
     assert named <= {setting.name for setting in settings.ALL} | OF_OTHERS
 
 
-def test_each_reason_is_told() -> None:
-    """The page of sessions has each reason for an end, and no other."""
+def test_sessions_page_has_each_end_reason() -> None:
+    """The page lists exactly the reasons of the code."""
     page = (ROOT / "docs/sessions.md").read_text()
     table = page.partition("| reason |")[2]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [
@@ -144,12 +143,12 @@ def test_each_reason_is_told() -> None:
     ]
 
 
-def test_each_metric_is_told() -> None:
-    """A metric that the code counts is in the guide, and no other is."""
+def test_guide_has_each_metric() -> None:
+    """The guide names exactly the metrics of the code."""
     counted = {
         node.value
         for file in product_files()
-        # Cookies of the pages have such names, too.
+        # Cookies of the pages have such names too.
         if not file.path.startswith("vestibule/web/")
         for node in ast.walk(ast.parse(file.text))
         if isinstance(node, ast.Constant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The page of errors has each message of the code, and no other."""
+"""`docs/errors.md` has exactly the messages of the code."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.messages import PAGE, documented, missing, said, texts_of
+from tests.docs.messages import PAGE, documented, messages, missing, texts_of
 from tests.docs.usage import OF_QUESTIONS, OF_USAGE
 from tests.unit.cli.conftest import Run, run
 from tests.unit.cli.processes import on_terminal
@@ -17,23 +17,23 @@ __all__ = ["run"]
 
 
 def test_each_message_has_its_row() -> None:
-    """Who searches the page for what was printed finds it.
+    """A reader who searches the page for a message finds it.
 
-    `python -m tests.docs.messages` prints the rows that are lacking.
+    `python -m tests.docs.messages` prints the missing rows.
     """
     assert missing() == {}
 
 
 def test_each_row_is_a_message() -> None:
-    """No row tells of what nobody says any more, and none stands twice."""
+    """Each row is a current message, without duplicates."""
     told = documented()
-    assert set(told) <= {text for text, _ in said()}
-    # An answer of the API may have the text of another part.
+    assert set(told) <= {text for text, _ in messages()}
+    # A response of the API may have the text of another part.
     assert len(told) == len(set(told))
 
 
-def test_each_row_has_a_cause_and_a_cure() -> None:
-    """A row has three cells, and none of them is empty."""
+def test_each_row_has_cause_and_remedy() -> None:
+    """A row has three cells, and none is empty."""
     rows = re.findall(r"^\| `.*", PAGE.read_text(), re.MULTILINE)
     assert len(rows) == len(documented())
     for row in rows:
@@ -42,13 +42,13 @@ def test_each_row_has_a_cause_and_a_cure() -> None:
         assert all(cells), row
 
 
-def test_each_row_says_what_is_filled_in() -> None:
-    """A reader knows what stands in a message where the page has `<so>`."""
+def test_each_placeholder_has_a_name() -> None:
+    """A message on the page has `<name>` where a value is filled in."""
     assert "<>" not in PAGE.read_text()
 
 
-def test_each_cure_is_something_to_do() -> None:
-    """No row sends its reader away with nothing."""
+def test_each_remedy_is_an_action() -> None:
+    """No remedy is `none` or `nothing`."""
     cures = re.findall(r"^\| `.* \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
     assert len(cures) == len(documented())
     for cure in cures:
@@ -56,21 +56,25 @@ def test_each_cure_is_something_to_do() -> None:
 
 
 def pattern(text: str) -> str:
-    """Return what a message matches, whatever is filled in."""
+    """Return a regular expression that matches a message."""
     return re.escape(text).replace("<>", ".+")
 
 
 @pytest.mark.parametrize(("text", "line"), OF_USAGE.items())
-def test_what_click_says_of_usage(run: Run, text: str, line: str) -> None:
-    """It is what the page has."""
+def test_click_usage_error_is_as_documented(
+    run: Run, text: str, line: str
+) -> None:
+    """Click prints the message that the page has."""
     done = run(*line.split())
     assert (done.exit_code, done.stdout) == (2, "")
     assert re.search(f"^Error: {pattern(text)}", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize("text", OF_QUESTIONS)
-def test_what_click_says_to_an_answer(tmp_path: Path, text: str) -> None:
-    """It is what the page has, and nothing was done."""
+def test_click_prompt_error_is_as_documented(
+    tmp_path: Path, text: str
+) -> None:
+    """Click prints the message, and the command changes nothing."""
     User(email="bob@example.com").save()
     typed = OF_QUESTIONS[text]
     code, screen = on_terminal(tmp_path, *typed.words, answers=typed.answers)
@@ -91,6 +95,8 @@ def test_what_click_says_to_an_answer(tmp_path: Path, text: str) -> None:
         ("str(error)", ["<>"]),
     ],
 )
-def test_what_is_filled_in_is_marked(code: str, texts: list[str]) -> None:
-    """A message is known by what is the same each time."""
+def test_placeholders_replace_filled_in_values(
+    code: str, texts: list[str]
+) -> None:
+    """A message keeps only its constant parts."""
     assert texts_of(ast.parse(code, mode="eval").body) == texts

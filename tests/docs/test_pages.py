@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each page of the guide, done from its top to its end."""
+"""Each page of the guide is executed from top to bottom."""
 
 import os
 import re
@@ -22,10 +22,10 @@ PAGES = sorted(
     {"README.md"}
     | {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
 )
-#: How the documents write where a PostgreSQL server has a database.
+#: The address of PostgreSQL databases in the documents.
 AT_SERVER = "vestibule:PASSWORD@db.example.com/"
-#: Blocks of the whole guide that no test can run.
-MOST_NOT_RUN = 3
+#: Maximum number of blocks in the guide that no test runs.
+MAX_NOT_RUN = 3
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES)
-def test_what_it_shows_is_so(
+def test_page_shows_real_output(
     page: str,
     terminal: Terminal,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Whoever does what a page shows sees what it shows."""
+    """A reader who follows the page sees the documented output."""
     monkeypatch.chdir(terminal.folder)
     document = Document.parse(str(ROOT / page), *PARSERS)
     for name in sorted(set(re.findall(f"{AT_SERVER}(\\w+)", document.text))):
@@ -55,7 +55,7 @@ def test_what_it_shows_is_so(
         terminal.elsewhere[f"{AT_SERVER}{name}"] = (
             server.fresh_url().partition("://")[2]
         )
-    # What a snippet sets in its environment is not for the next test.
+    # A snippet may change the environment.
     monkeypatch.setattr(os, "environ", os.environ.copy())
     document.namespace.update(
         __name__="snippet", terminal=terminal, monkeypatch=monkeypatch
@@ -68,20 +68,20 @@ def test_what_it_shows_is_so(
         example.evaluate()
 
 
-def test_little_is_not_run() -> None:
-    """Hardly a block of the guide says that no test runs it."""
+def test_few_blocks_are_not_run() -> None:
+    """The number of blocks that no test runs is bounded."""
     counted = sum(not_run((ROOT / page).read_text()) for page in PAGES)
-    assert counted <= MOST_NOT_RUN
+    assert counted <= MAX_NOT_RUN
 
 
-def test_other_tests_read_what_is_theirs() -> None:
-    """A block that is left to another test is named there."""
+def test_own_languages_are_read_by_their_tests() -> None:
+    """The test that reads a kind of block names it."""
     for language, test in READ_ELSEWHERE.items():
         assert language in (ROOT / test).read_text()
 
 
-def test_the_readme_shows_a_first_login() -> None:
-    """Its transcript starts the service, logs in, and out again."""
+def test_readme_shows_first_login() -> None:
+    """The README starts the service, logs in, and logs out."""
     text = (ROOT / "README.md").read_text()
     typed = " ".join(step.command for step in steps_of(text))
     for needed in (
@@ -94,8 +94,8 @@ def test_the_readme_shows_a_first_login() -> None:
         assert needed in typed
 
 
-def test_steps_are_read_as_a_terminal_shows_them() -> None:
-    """Commands may go on over lines; what follows is what they print."""
+def test_steps_have_command_and_output() -> None:
+    """Commands may span lines; the following lines are their output."""
     block = "$ one \\\n> two\na\nb\n$ three\n"
     assert steps_of(block) == [
         Step("one \\\ntwo", "a\nb\n"),
@@ -103,8 +103,8 @@ def test_steps_are_read_as_a_terminal_shows_them() -> None:
     ]
 
 
-def test_masks_hide_no_more_than_they_should() -> None:
-    """Two answers that differ in more than ids and times stay different."""
+def test_masks_hide_ids_and_times_only() -> None:
+    """Outputs with other differences stay different."""
     one = "id 33ca0894-f8bd-4b54-8775-b41c18caa828 2026-11-23 23:12:47"
     other = "id 43ca0894-f8bd-4b54-8775-b41c18caa829 2026-11-24 00:12:47"
     assert masked(one) == masked(other) == "id ID TIME"
@@ -124,22 +124,22 @@ def test_masks_hide_no_more_than_they_should() -> None:
         ("a", "a\n", True),
     ],
 )
-def test_dots_leave_something_out(
+def test_dots_match_omitted_text(
     printed: str, expected: str, is_so: bool
 ) -> None:
-    """Where a document has three dots, something may stand; not elsewhere."""
+    """Three dots match any text; other text must be equal."""
     assert (fault_of(printed, expected) is None) is is_so
 
 
-def test_the_shell_keeps_what_was_set(terminal: Terminal) -> None:
-    """A variable and an exit code are there for the next command."""
+def test_shell_keeps_variables_and_exit_code(terminal: Terminal) -> None:
+    """The next command sees a variable and the exit code."""
     assert terminal.type(Step("one=1; (exit 3)", "")) == ""
     assert terminal.type(Step("echo $? $one", "")) == "3 1\n"
     assert os.listdir(terminal.folder)
 
 
-def test_what_is_to_be_saved_is_seen() -> None:
-    """A block is a file where the sentence before says so, and only then."""
+def test_saved_files_are_found() -> None:
+    """A block is a file only after a sentence that says so."""
     text = (
         "Then save it as\n`a.py`:\n\n```python\na = 1\n```\n\n"
         "Save it as `b`. And `c`:\n\n```python\nb = 2\n```\n"
@@ -147,8 +147,8 @@ def test_what_is_to_be_saved_is_seen() -> None:
     assert saved_in(text) == {"a.py": "a = 1\n"}
 
 
-def test_what_serves_gives_way_to_the_next(terminal: Terminal) -> None:
-    """Two programs listen at one place one after the other."""
+def test_new_server_replaces_previous_one(terminal: Terminal) -> None:
+    """Two programs listen on one port one after the other."""
     address = f"http://127.0.0.1:{APPLICATION}/"
     for name in ("one", "two"):
         (terminal.folder / f"{name}.py").write_text(
@@ -185,7 +185,7 @@ def test_what_serves_gives_way_to_the_next(terminal: Terminal) -> None:
         "Indented:\n\n    $ echo vestibule: no\n    vestibule: no\n",
     ],
 )
-def test_a_block_that_is_wrong_is_seen(
+def test_wrong_block_fails(
     block: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each kind of block can fail."""

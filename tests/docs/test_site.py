@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The guide as a site: `make docs` builds it, for narrow screens too."""
+"""The guide as a site, built by `make docs`, also on narrow screens."""
 
 import os
 import re
@@ -13,18 +13,18 @@ from playwright.sync_api import Browser
 
 from tests.serving import ROOT
 
-#: The width of the smallest screens that people read on, in pixels.
+#: The width of the smallest supported screen, in pixels.
 NARROW = 360
-#: What a browser would load or ask by itself.
+#: Addresses that a browser loads by itself.
 _LOADED = re.compile(
     r"<(?:script|img|link|iframe|source|form)\b[^>]*"
     r"\b(?:src|href|srcset|action)=[\"']?((?:https?:)?//[^\"' >]*)"
     r"|url\([\"']?((?:https?:)?//[^)]*)\)|@import"
 )
-#: How far a page is wider than the screen, and what sticks out of its text
-#: without a box that scrolls around it. The theme's own box around all of
-#: the text would scroll, too: that does not count.
-_STICKING_OUT = """() => {
+#: By how many pixels a page is wider than the screen, and the elements that
+#: overflow without a scrolling box. The theme's own box around the whole
+#: text does not count.
+_OVERFLOW = """() => {
     const screen = document.documentElement.clientWidth;
     const text = document.querySelector('article');
     const scrolls = e => e !== text && (
@@ -42,9 +42,9 @@ _STICKING_OUT = """() => {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the site, which is built once for a run.
+    """Return the folder of the site, which is built once per test run.
 
-    Processes that run tests beside each other share it.
+    Parallel test processes share it.
     """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -59,10 +59,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(folder: Path) -> None:
-    """Build the site as `make docs` does, but in `folder`.
+    """Build the site like `make docs`, but in `folder`.
 
-    A warning of Sphinx, about a link that leads nowhere for one, is an
-    error in it.
+    A warning of Sphinx, such as a broken link, is an error.
     """
     recipe = re.search(
         r"^\t\$\(BIN\)/sphinx-build (.*)$",
@@ -81,8 +80,8 @@ def build(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_each_page_is_in_it(site: Path) -> None:
-    """A page of the guide is a page of the site, reached from the first."""
+def test_site_has_each_page(site: Path) -> None:
+    """The first page links to each page of the guide."""
     first = (site / "index.html").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert (site / f"{page.stem}.html").is_file()
@@ -90,31 +89,31 @@ def test_each_page_is_in_it(site: Path) -> None:
             assert f'href="{page.stem}.html"' in first, page.stem
 
 
-def test_no_page_leads_to_the_readme() -> None:
-    """What a page tells of is in the site, which does not have it."""
+def test_no_page_links_to_the_readme() -> None:
+    """The site does not contain the README."""
     for page in (ROOT / "docs").glob("*.md"):
         assert "](../README.md" not in page.read_text(), page.name
 
 
-def test_it_asks_no_other_host(site: Path) -> None:
-    """Whoever reads it tells nobody else so."""
+def test_site_loads_nothing_from_other_hosts(site: Path) -> None:
+    """A reader's browser contacts no other host."""
     for file in site.rglob("*"):
         if file.suffix in (".html", ".css"):
             found = [match[0] for match in _LOADED.finditer(file.read_text())]
             assert found == [], file.name
 
 
-def test_it_reads_on_a_narrow_screen(site: Path, chromium: Browser) -> None:
-    """No page is wider than a telephone; what is wide scrolls in itself.
+def test_pages_fit_narrow_screen(site: Path, chromium: Browser) -> None:
+    """No page is wider than a telephone; wide elements scroll.
 
-    With a folder in SCREENSHOTS the pages are photographed, too.
+    With a folder in SCREENSHOTS the test also takes screenshots.
     """
     asked: list[str] = []
     page = chromium.new_page(viewport={"width": NARROW, "height": 740})
     page.on("request", lambda request: asked.append(request.url))
     for file in sorted(site.glob("*.html")):
         page.goto(file.as_uri())
-        found = page.evaluate(_STICKING_OUT)
+        found = page.evaluate(_OVERFLOW)
         assert found == {"over": 0, "out": []}, file.name
         if folder := os.environ.get("SCREENSHOTS"):
             page.screenshot(path=Path(folder) / f"{file.stem}.png")
@@ -133,6 +132,6 @@ def test_it_reads_on_a_narrow_screen(site: Path, chromium: Browser) -> None:
         ('<img src="_images/x.png">', False),
     ],
 )
-def test_what_is_loaded_is_told_from_links(code: str, loads: bool) -> None:
-    """A link is not followed by itself, a script is loaded."""
+def test_loaded_addresses_are_told_from_links(code: str, loads: bool) -> None:
+    """A browser loads a script but does not follow a link."""
     assert (_LOADED.search(code) is not None) is loads

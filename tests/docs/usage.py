@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""What click says by itself, and how somebody makes it say so.
+"""Messages of click, and commands that produce them.
 
-The texts are in click's code and not in ours: each is kept here with what
-is typed for it, so that a test sees it said.
+The texts are in click's code: each stands here with a command line, so that a
+test sees the message.
 """
 
 from typing import NamedTuple
 
 
 class Typed(NamedTuple):
-    """The words of a command, and what is answered to its prompts."""
+    """The words of a command, and the input at its prompts."""
 
     words: tuple[str, ...]
     answers: dict[str, str]
 
 
-#: Each message, `<>` for what is filled in, by a command line.
+#: Each message, with `<>` for values, and a command line.
 OF_USAGE = {
     "No such command <>.": "users ad",
     "No such option <>.": "users list --jsn",
@@ -35,7 +35,7 @@ OF_USAGE = {
         "db import-json nowhere.json"
     ),
 }
-#: And by what is answered at a terminal.
+#: Each message at a prompt, and the input for it.
 OF_QUESTIONS = {
     "The two entered values do not match.": Typed(
         ("users", "passwd", "bob@example.com"),

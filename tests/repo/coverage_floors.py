@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The floors under the tests' coverage: what guards people has no gaps.
+"""Minimum test coverage: the code that protects users has no gaps.
 
-`python -m tests.repo.coverage_floors` judges the data that a run of
-`pytest --cov` left, and exits with 1 when a floor is broken.
+`python -m tests.repo.coverage_floors` checks the data of a run of `pytest
+--cov` and exits with 1 if a minimum is not reached.
 """
 
 import io
@@ -16,8 +16,8 @@ from coverage.exceptions import CoverageException
 from tests.repo.repository import product_files
 from tests.serving import ROOT
 
-#: A gap here is a way in that nobody tried.
-GUARDING = (
+#: A gap here could be an untested way in.
+SECURITY_CODE = (
     "vestibule/mechanisms/*",
     "vestibule/sessions/*",
     "vestibule/accounts/*",
@@ -28,7 +28,7 @@ GUARDING = (
 
 
 class Floor(NamedTuple):
-    """A share of lines and branches that the files must reach together."""
+    """The minimum share of lines and branches of some files, in percent."""
 
     name: str
     percent: float
@@ -37,18 +37,18 @@ class Floor(NamedTuple):
 
 
 FLOORS = (
-    Floor("what guards people", 100.0, GUARDING),
+    Floor("security code", 100.0, SECURITY_CODE),
     Floor(
         "the rest",
         95.0,
         tuple(f"{name}/*" for name in ("vestibule",)),
-        GUARDING,
+        SECURITY_CODE,
     ),
 )
 
 
 def collected() -> Coverage:
-    """Return the coverage of all processes that left data, as one."""
+    """Return the combined coverage of all processes that left data."""
     coverage = Coverage(config_file=str(ROOT / "pyproject.toml"))
     coverage.load()
     coverage.combine()
@@ -56,10 +56,10 @@ def collected() -> Coverage:
     return coverage
 
 
-def broken(
+def missed_floors(
     coverage: Coverage, floors: tuple[Floor, ...] = FLOORS
 ) -> Iterator[str]:
-    """Yield a report for each floor that is not reached: files and lines."""
+    """Yield a report of files and lines for each floor that is missed."""
     for floor in floors:
         report = io.StringIO()
         percent = coverage.report(
@@ -78,7 +78,7 @@ def broken(
 
 
 def unmeasured(coverage: Coverage) -> set[str]:
-    """Return the shipped files that the data knows nothing of."""
+    """Return the shipped files that have no coverage data."""
     known = coverage.get_data().measured_files()
     return {
         file.path
@@ -88,10 +88,10 @@ def unmeasured(coverage: Coverage) -> set[str]:
 
 
 def main() -> int:
-    """Print what is broken; return the exit code."""
+    """Print the missed floors; return the exit code."""
     try:
         coverage = collected()
-        reports = list(broken(coverage))
+        reports = list(missed_floors(coverage))
     except CoverageException as error:
         print(f"coverage cannot be judged: {error}", file=sys.stderr)
         return 1

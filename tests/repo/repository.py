@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What the repository holds, as git knows it: the files that are shared.
+"""The files of the repository that git tracks.
 
-Files that nobody added are somebody's own affair and break no rule.
+Untracked files break no rule.
 """
 
 import ast
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tests.serving import ROOT
 
-#: The packages that are shipped; the rest serves them.
+#: The packages that users import.
 PRODUCT = ("api", "models", "vestibule")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -27,13 +27,13 @@ class Tracked(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the file's text as it stands in the working tree."""
+        """Return the file's text in the working tree."""
         return (ROOT / self.path).read_text("utf-8")
 
 
 @cache
 def tracked() -> tuple[Tracked, ...]:
-    """Return the files that git tracks, without those just deleted."""
+    """Return the files that git tracks, without deleted ones."""
     # In a container the clone often belongs to another user.
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-s", "-z"],
@@ -56,12 +56,12 @@ def python_files() -> list[Tracked]:
 
 
 def product_files() -> list[Tracked]:
-    """Return the Python files that are shipped."""
+    """Return the Python files of the product's packages."""
     return [file for file in python_files() if file.path.startswith(PRODUCT)]
 
 
 def product_modules() -> list[str]:
-    """Return the names of the modules that are shipped."""
+    """Return the names of the product's modules."""
     return [
         ".".join(Path(file.path).with_suffix("").parts).removesuffix(
             ".__init__"
@@ -83,7 +83,7 @@ def documented(
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Yield the full name of each module and name that is imported."""
+    """Yield the full name of each imported module and name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -94,7 +94,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 def dotted(tree: ast.Module) -> Iterator[str]:
-    """Yield each name with dots that the code has, like `os.environ`."""
+    """Yield each dotted name in the code, like `os.environ`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(
             node.value, ast.Name

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The gate that judges coverage: it sees a gap, and lets the whole pass."""
+"""The coverage check finds gaps and accepts complete coverage."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from coverage import Coverage
 
 from tests.repo.coverage_floors import (
     FLOORS,
-    GUARDING,
+    SECURITY_CODE,
     Floor,
-    broken,
+    missed_floors,
     unmeasured,
 )
 from tests.repo.repository import product_files
 
 CODE = "a = 1\nif a:\n    b = 2\n"
-#: Each step from line to line; minus one is outside.
+#: Each arc from line to line; -1 is outside.
 WHOLE = [(-1, 1), (1, 2), (2, 3), (3, -1), (2, -1)]
 
 
 def measured(file: Path, steps: list[tuple[int, int]]) -> Coverage:
-    """Return the coverage of `file` after exactly these `steps`."""
+    """Return the coverage of `file` after exactly these arcs."""
     file.write_text(CODE)
     coverage = Coverage(data_file=None, config_file=False, branch=True)
     coverage.get_data().add_arcs({str(file): steps})
@@ -37,31 +37,31 @@ def measured(file: Path, steps: list[tuple[int, int]]) -> Coverage:
         (WHOLE[:2], 80.0, 1),
     ],
 )
-def test_a_gap_breaks_the_floor(
+def test_gap_misses_the_floor(
     tmp_path: Path,
     steps: list[tuple[int, int]],
     percent: float,
     gaps: int,
 ) -> None:
-    """A branch never taken counts as a gap, as a line never run does."""
+    """A branch that is never taken is a gap, like a line that never runs."""
     file = tmp_path / "judged.py"
     floor = Floor("what is judged", percent, (str(file),))
-    reports = list(broken(measured(file, steps), (floor,)))
+    reports = list(missed_floors(measured(file, steps), (floor,)))
     assert len(reports) == gaps
     assert all("judged.py" in report for report in reports)
 
 
-def test_a_file_without_data_is_named(tmp_path: Path) -> None:
-    """A shipped file that no process measured cannot pass unseen."""
+def test_file_without_data_is_reported(tmp_path: Path) -> None:
+    """A shipped file that no process measured is not overlooked."""
     coverage = measured(tmp_path / "judged.py", WHOLE)
     assert unmeasured(coverage) == {file.path for file in product_files()}
 
 
-def test_what_guards_people_has_no_lower_floor() -> None:
-    """Every file that guards people is under the floor of 100 percent."""
-    assert FLOORS[0].include == FLOORS[1].omit == GUARDING
+def test_security_code_needs_full_coverage() -> None:
+    """Every pattern of security code matches files and needs 100 percent."""
+    assert FLOORS[0].include == FLOORS[1].omit == SECURITY_CODE
     assert FLOORS[0].percent == 100.0
-    for pattern in GUARDING:
+    for pattern in SECURITY_CODE:
         assert any(
             file.path.startswith(pattern.rstrip("*"))
             for file in product_files()

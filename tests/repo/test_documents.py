@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the documents say is so: settings, make targets, links."""
+"""Settings, make targets and links in documents are correct."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
 
 
 class Row(NamedTuple):
-    """A setting as the page has it: name, both defaults and meaning."""
+    """A setting in the page's table: name, both defaults and meaning."""
 
     name: str
     default: str
@@ -34,20 +34,20 @@ def table_of(page: str) -> list[Row]:
 
 
 def as_default(value: str | None) -> str:
-    """Return a default as the page writes it."""
+    """Return a default in the page's notation."""
     return "unset" if value is None else f"`{value}`" if value else "empty"
 
 
 def targets() -> set[str]:
-    """Return the targets that the Makefile offers."""
+    """Return the targets of the Makefile."""
     text = (ROOT / "Makefile").read_text()
     found = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert found
     return set(found[1].split())
 
 
-def test_the_page_of_settings_is_the_code() -> None:
-    """Each setting stands there with its defaults and meaning, no other."""
+def test_settings_page_matches_code() -> None:
+    """The page has exactly the settings with their defaults and meanings."""
     assert table_of("docs/settings.md") == [
         Row(
             f"`{setting.name}`",
@@ -61,8 +61,8 @@ def test_the_page_of_settings_is_the_code() -> None:
     ]
 
 
-def test_all_has_every_setting() -> None:
-    """No setting of the module is missing where settings are listed."""
+def test_settings_all_is_complete() -> None:
+    """`settings.ALL` lists every setting of the module."""
     defined = [
         value
         for value in vars(settings).values()
@@ -71,8 +71,8 @@ def test_all_has_every_setting() -> None:
     assert list(settings.ALL) == defined
 
 
-def test_the_readme_names_no_other_setting() -> None:
-    """What the README shows of the settings exists, by these defaults."""
+def test_readme_shows_real_settings() -> None:
+    """The settings in the README exist and have these defaults."""
     text = (ROOT / "README.md").read_text()
     short = text.partition("\n## Settings\n")[2].partition("\n## ")[0]
     shown = re.findall(r"^\| `(\w+)` \| (\S+) \|", short, re.MULTILINE)
@@ -82,8 +82,8 @@ def test_the_readme_names_no_other_setting() -> None:
         assert known[f"`{name}`"] == default
 
 
-def test_make_run_sets_what_the_page_says() -> None:
-    """The page tells what `make run` sets, with the Makefile's values."""
+def test_settings_page_shows_values_of_make_run() -> None:
+    """The page has the values that the Makefile sets."""
     makefile = (ROOT / "Makefile").read_text()
     page = (ROOT / "docs/settings.md").read_text()
     given = re.findall(r"(\w+)=\$\$\{\1:-(\S+)\}", makefile)
@@ -109,8 +109,8 @@ def test_make_help_lists_all_targets() -> None:
 @pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda document: document.path
 )
-def test_make_targets_exist(document: Tracked) -> None:
-    """A target that a document tells to make can be made."""
+def test_make_targets_of_document_exist(document: Tracked) -> None:
+    """Each target in a document is in the Makefile."""
     named = re.findall(
         r"`make ([a-z-]+)|^\$ make ([a-z-]+)", document.text, re.MULTILINE
     )
@@ -120,15 +120,15 @@ def test_make_targets_exist(document: Tracked) -> None:
 @pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda document: document.path
 )
-def test_links_lead_somewhere(document: Tracked) -> None:
-    """A link within the repository names a file that is there."""
+def test_links_of_document_exist(document: Tracked) -> None:
+    """A link within the repository names an existing file."""
     folder = (ROOT / document.path).parent
     for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", document.text):
         assert (folder / link).exists(), link
 
 
-def test_the_readme_is_short() -> None:
-    """The README can be read in some minutes, and names both commands."""
+def test_readme_is_short() -> None:
+    """The README is short and names both commands."""
     text = (ROOT / "README.md").read_text()
     assert text.count("\n") < 170
     assert "make run" in text

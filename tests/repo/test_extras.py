@@ -26,7 +26,7 @@ PACKAGE = "vestibule.protect"
 
 
 def names_of(needs: list[str]) -> set[str]:
-    """Return the distributions that requirements name, without extras'."""
+    """Return the distributions of requirements, without those of extras."""
     return {
         re.split(r"[^\w.-]", need)[0].lower()
         for need in needs
@@ -93,37 +93,37 @@ def needed_by(*modules: str) -> set[str]:
     }
 
 
-def test_each_extra_is_looked_at() -> None:
-    """No extra is for modules that the tests do not know of."""
+def test_each_extra_is_tested() -> None:
+    """The tests know the modules of each extra."""
     assert set(EXTRAS) == {*MODULES, SERVER}
 
 
 @pytest.mark.parametrize("extra", MODULES)
-def test_an_extra_is_what_its_modules_import(extra: str) -> None:
-    """It names its framework and what they import, and nothing else.
+def test_extra_has_what_its_modules_import(extra: str) -> None:
+    """An extra names its framework and the imports of its modules only.
 
-    What the package itself needs, or the framework, is there already.
+    The base dependencies and those of the framework are installed anyway.
     """
     there = BASE | names_of(requires(extra) or [])
     needed = needed_by(*MODULES[extra]) - there
     assert EXTRAS[extra] == needed | {extra}
 
 
-def test_the_client_needs_what_it_declares() -> None:
-    """The middleware of WSGI imports the base dependencies and no more.
+def test_base_dependencies_are_those_of_the_client() -> None:
+    """The WSGI middleware imports exactly the base dependencies.
 
-    PyJWT imports cryptography itself, to check a signature.
+    PyJWT imports cryptography itself to check a signature.
     """
     assert needed_by("wsgi") | {"cryptography"} == BASE
 
 
-def test_imports_within_functions_are_seen() -> None:
-    """A module that is imported late is looked at as any other."""
+def test_imports_within_functions_count() -> None:
+    """A module that is imported late counts like any other."""
     late = reached("asgi")["vestibule.protect.async_http_client"]
     assert "aiohttp" in late
     assert "urllib3" in reached("flask")["vestibule.protect.http_client"]
 
 
-def test_modules_below_protect_are_seen() -> None:
-    """What the adapters import from the rest of Vestibule counts too."""
+def test_imports_beyond_protect_count() -> None:
+    """Imports of the adapters from the rest of Vestibule count too."""
     assert "vestibule.identity.header" in reached("wsgi")

@@ -13,25 +13,33 @@ from tests.serving import ROOT
 FIRST_LINE = "#!/usr/bin/env python3"
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 50
-#: Names that say nothing of what is inside.
+#: Names that do not describe the contents.
 EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "manager"}
-#: What begins a label rather than a sentence about a purpose.
+#: First words of a label instead of a sentence about the purpose.
 ARTICLES = {"The", "This", "It", "Its", "Function", "Method", "Class"}
 
-
-def describe(file: Tracked) -> str:
-    """Name a test's parameter by the file's path."""
-    return file.path
-
-
-each_python_file = pytest.mark.parametrize(
-    "file", python_files(), ids=describe
+#: Where the rule about prose holds.
+PROSE_FOLDERS = ("vestibule/", "api/", "models/", "docs/")
+PROSE_ENDINGS = (".py", ".html", ".js", ".md")
+#: Words that hide the subject of a sentence; a field term is clearer.
+OBSCURE_WORDS = re.compile(
+    r"\b(its law|it is law|whoever|nobody|somebody|everybody"
+    r"|tell whether|tell so|who asks|what is meant)\b",
+    re.IGNORECASE,
 )
 
 
+def path_of(file: Tracked) -> str:
+    """Return the file's path as the id of a test's parameter."""
+    return file.path
+
+
+each_python_file = pytest.mark.parametrize("file", python_files(), ids=path_of)
+
+
 @each_python_file
-def test_begins_and_ends_as_a_program(file: Tracked) -> None:
-    """A Python file has the first line, the run bit and a last newline."""
+def test_python_file_is_executable(file: Tracked) -> None:
+    """A Python file has the first line, the run bit and a final newline."""
     assert file.mode == "100755"
     assert file.text.split("\n", 1)[0] == FIRST_LINE
     assert file.text.endswith("\n")
@@ -39,8 +47,8 @@ def test_begins_and_ends_as_a_program(file: Tracked) -> None:
 
 
 @each_python_file
-def test_everything_has_a_docstring(file: Tracked) -> None:
-    """A module, class or function says by a sentence what it is for."""
+def test_python_file_has_docstrings(file: Tracked) -> None:
+    """A module, class or function has a sentence about its purpose."""
     for node in documented(ast.parse(file.text)):
         name = getattr(node, "name", "the module")
         fault = docstring_fault(node)
@@ -48,8 +56,8 @@ def test_everything_has_a_docstring(file: Tracked) -> None:
 
 
 @each_python_file
-def test_is_short(file: Tracked) -> None:
-    """A module and each of its functions can be read at one sitting."""
+def test_python_file_is_short(file: Tracked) -> None:
+    """A module and each of its functions are short."""
     assert file.text.count("\n") <= MOST_LINES
     for node in documented(ast.parse(file.text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -57,10 +65,8 @@ def test_is_short(file: Tracked) -> None:
             assert lines <= MOST_LINES_OF_A_FUNCTION, node.name
 
 
-def test_lint_reads_every_python_file() -> None:
-    """`make lint` checks the style of all folders that have Python files,
-    79 columns wide; it takes too long to be done here again.
-    """
+def test_lint_covers_every_python_folder() -> None:
+    """`make lint` checks all folders with Python files, at 79 columns."""
     makefile = (ROOT / "Makefile").read_text()
     found = re.search(r"^CODE := (.*)$", makefile, re.MULTILINE)
     assert found is not None
@@ -73,15 +79,35 @@ def test_lint_reads_every_python_file() -> None:
         assert f"\n\t{line}\n" in makefile
 
 
-@pytest.mark.parametrize("file", tracked(), ids=describe)
-def test_its_name_says_something(file: Tracked) -> None:
-    """A file or folder is named after what it holds."""
+@pytest.mark.parametrize("file", tracked(), ids=path_of)
+def test_file_name_is_specific(file: Tracked) -> None:
+    """A file or folder is named after its contents."""
     parts = {part.partition(".")[0] for part in Path(file.path).parts}
     assert not parts & EMPTY_NAMES
 
 
-def test_the_root_has_what_a_visitor_looks_for() -> None:
-    """The documents that a repository is expected to have are there."""
+def test_prose_is_plain() -> None:
+    """Code and documents name the subject of a sentence in plain words."""
+    found = [
+        f"{file.path}:{number}: {line.strip()}"
+        for file in tracked()
+        if file.path.endswith(PROSE_ENDINGS)
+        and file.path.startswith(PROSE_FOLDERS)
+        for number, line in enumerate(file.text.splitlines(), 1)
+        if OBSCURE_WORDS.search(line)
+    ]
+    assert found == []
+
+
+def test_obscure_words_are_found() -> None:
+    """The rule about prose finds the words that it forbids."""
+    assert OBSCURE_WORDS.search("# Nobody may open it")
+    assert OBSCURE_WORDS.search("Its law: it is short")
+    assert not OBSCURE_WORDS.search("Return the body of a response")
+
+
+def test_root_has_expected_documents() -> None:
+    """The documents that readers expect in a repository exist."""
     assert {
         "README.md",
         "LICENSE",
@@ -110,7 +136,7 @@ def test_requirements_are_pinned_by_hash(name: str) -> None:
     [file.path for file in tracked() if file.path.startswith("requirements")],
 )
 def test_requirements_name_no_index(name: str) -> None:
-    """Which package index is used is up to who installs."""
+    """The user chooses the package index."""
     text = (ROOT / name).read_text()
     for address in ("index-url", "find-links", "trusted-host", "://"):
         assert address not in text
@@ -129,8 +155,8 @@ def test_requirements_name_no_index(name: str) -> None:
         "x = 1\n",
     ],
 )
-def test_a_lazy_docstring_is_seen(code: str) -> None:
-    """The rule about docstrings refuses what is no sentence."""
+def test_lazy_docstring_is_found(code: str) -> None:
+    """The rule about docstrings refuses text that is no sentence."""
     found = list(documented(ast.parse(code)))
     assert docstring_fault(found[-1])
 
@@ -140,7 +166,7 @@ def docstring_fault(node: ast.AST) -> str | None:
 
     It begins with a capital letter or with code in backticks, its first
     paragraph has a sentence that ends with a full stop (a colon may follow
-    where a list does), and it says more than the name does.
+    where a list does), and it adds to the name.
     """
     text = ast.get_docstring(node)  # type: ignore[arg-type]
     if not text:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may use what: the stairs, and the doors that have one key each."""
+"""Import rules: layers, and modules that only one place may use."""
 
 import ast
 import re
@@ -21,8 +21,7 @@ from tests.repo.repository import (
 )
 from tests.serving import ROOT
 
-#: What nobody imports: unsafe to read, not kept up any more, or made to
-#: do what is done here.
+#: Libraries that are unsafe, unmaintained, or do what Vestibule does.
 BANNED = {
     "pickle",
     "passlib",
@@ -31,13 +30,13 @@ BANNED = {
     "flask_security",
     "fastapi_users",
 }
-#: What is compared with imports what it is made of, outside `.venv`.
+#: Applications of the benchmark that use such libraries, outside `.venv`.
 PEERS = {
     f"bench/peers/apps/{name}_app.py"
     for name in ("flask_login", "flask_security", "fastapi_users")
 }
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
-PRESENT = {
+CURRENT_TIME = {
     "datetime.now",
     "datetime.utcnow",
     "datetime.today",
@@ -51,10 +50,10 @@ PRESENT = {
 }
 SQL = {"sqlalchemy", "alembic", "psycopg", "sqlite3", "pysqlite3"}
 
-ONE_KEY = [
+ONLY_PLACES = [
     (ENVIRONMENT, ("vestibule/core/settings.py",)),
     (
-        PRESENT,
+        CURRENT_TIME,
         (
             "vestibule/core/clock.py",
             "vestibule/mechanisms/session_exp_auth.py",
@@ -71,12 +70,12 @@ def contracts() -> dict[str, dict[str, Any]]:
 
 
 def uses(tree: ast.Module) -> set[str]:
-    """Return what a module imports, and the dotted names it has."""
+    """Return the imports and the dotted names of a module."""
     return {*imported(tree), *dotted(tree)}
 
 
-def test_imports_go_down_the_stairs() -> None:
-    """Each contract of import-linter is found to be kept."""
+def test_import_linter_contracts_are_kept() -> None:
+    """No contract of import-linter is broken."""
     done = subprocess.run(
         [
             sys.executable,
@@ -92,8 +91,8 @@ def test_imports_go_down_the_stairs() -> None:
     assert " 0 broken" in done.stdout
 
 
-def test_every_package_has_its_layer() -> None:
-    """A new package must be given a layer before its imports are allowed."""
+def test_each_module_is_in_a_layer() -> None:
+    """A new package needs a layer before its imports are allowed."""
     layers = contracts()["layers"]["layers"]
     named = set(re.split(r"[\s:|]+", " ".join(layers)))
     missing = {
@@ -106,12 +105,12 @@ def test_every_package_has_its_layer() -> None:
             for layer in named
         )
     }
-    # `python -m vestibule` is started; no module imports it.
+    # `python -m vestibule` runs it; no module imports it.
     assert missing == {"vestibule.__main__"}
 
 
-def test_only_the_login_view_imports_the_application() -> None:
-    """The one upward import is the one that the contract asks for."""
+def test_only_login_view_imports_application() -> None:
+    """The only upward import is the one that the contract requires."""
     allowed = {
         line
         for contract in contracts().values()
@@ -120,9 +119,11 @@ def test_only_the_login_view_imports_the_application() -> None:
     assert allowed == {"vestibule.api.views.session_auth -> vestibule.api.app"}
 
 
-@pytest.mark.parametrize(("names", "where"), ONE_KEY)
-def test_only_one_place_reads(names: set[str], where: tuple[str, ...]) -> None:
-    """The environment and the time are each read in their own place."""
+@pytest.mark.parametrize(("names", "where"), ONLY_PLACES)
+def test_environment_and_time_are_read_in_one_place(
+    names: set[str], where: tuple[str, ...]
+) -> None:
+    """Only these modules use the names."""
     readers = {
         file.path
         for file in product_files()
@@ -131,42 +132,42 @@ def test_only_one_place_reads(names: set[str], where: tuple[str, ...]) -> None:
     assert readers == set(where)
 
 
-def test_only_the_models_speak_sql() -> None:
-    """Drivers and their toolkits are imported by the models alone."""
+def test_only_db_imports_sql_libraries() -> None:
+    """Only `vestibule.db` imports drivers and SQL libraries."""
     for file in product_files():
         if not file.path.startswith("vestibule/db/"):
             assert not roots(file) & SQL, file.path
 
 
-def test_nobody_imports_what_is_banned() -> None:
-    """No file imports a banned library, except peers to compare with."""
+def test_banned_libraries_are_not_imported() -> None:
+    """Only the benchmark's applications import them."""
     importers = {file.path for file in python_files() if roots(file) & BANNED}
     assert importers == PEERS
 
 
-def test_nothing_shipped_imports_the_tests() -> None:
-    """What is shipped works without what only serves it."""
+def test_product_does_not_import_tests() -> None:
+    """The product works without tests and benchmarks."""
     for file in product_files():
         assert not roots(file) & {"tests", "bench", "pytest"}, file.path
 
 
-def test_the_rules_see_how_a_name_can_be_had() -> None:
-    """A name is seen whether it is imported or reached by its module."""
+def test_uses_finds_imports_and_dotted_names() -> None:
+    """A name is found whether it is imported or reached by its module."""
     reached = ast.parse("import os\ndef f():\n    return os.environ['A']\n")
     brought = ast.parse("from time import monotonic\n")
     assert uses(reached) & ENVIRONMENT
-    assert uses(brought) & PRESENT
+    assert uses(brought) & CURRENT_TIME
     assert {"sqlalchemy"} <= set(
         imported(ast.parse("from sqlalchemy import text\n"))
     )
 
 
 def roots(file: Tracked) -> set[str]:
-    """Return the outermost packages that a file imports from."""
+    """Return the top-level packages that a file imports."""
     return {name.partition(".")[0] for name in imported(ast.parse(file.text))}
 
 
-def test_all_that_is_shipped_is_looked_at() -> None:
-    """The rules above are given every package that is shipped."""
+def test_rules_cover_every_product_package() -> None:
+    """The rules above see every package of the product."""
     seen = {file.path.partition("/")[0] for file in product_files()}
     assert seen == set(PRODUCT)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Importing is free: it opens nothing, starts nothing and needs nothing."""
+"""Importing the product opens nothing, starts nothing and needs nothing."""
 
 import subprocess
 import sys
@@ -10,16 +10,16 @@ import pytest
 from tests.repo.repository import product_modules
 from tests.serving import ROOT
 
-#: What runs as a program: by `-m`, or by Alembic within a migration.
+#: Modules that run as programs: by `-m`, or by Alembic in a migration.
 PROGRAMS = {"vestibule.__main__", "vestibule.db.migrations.env"}
 PROGRAM = str(ROOT / "tests" / "repo" / "watched_imports.py")
 
 
-def deeds_of(folder: Path, *modules: str) -> str:
-    """Return what importing `modules` in an empty `folder` does.
+def side_effects_of(folder: Path, *modules: str) -> str:
+    """Return the side effects of importing `modules` in an empty `folder`.
 
-    The environment is empty too; `-B` keeps the interpreter itself from
-    writing what it compiled.
+    The environment is empty too, and `-B` keeps the interpreter from writing
+    byte code.
     """
     done = subprocess.run(
         [sys.executable, "-B", PROGRAM, *modules],
@@ -35,21 +35,21 @@ def deeds_of(folder: Path, *modules: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return an empty folder that nothing should be written to."""
+    """Return an empty folder that is read-only."""
     empty = tmp_path / "empty"
     empty.mkdir(mode=0o555)
     return empty
 
 
-def test_importing_does_nothing(folder: Path) -> None:
-    """All modules, mechanisms and models can be had without a deed."""
+def test_imports_have_no_side_effects(folder: Path) -> None:
+    """All modules can be imported, and mechanisms and models created."""
     modules = set(product_modules()) - PROGRAMS
     assert {"api.v1.app", "api.v1.auth", "vestibule.db.engine"} <= modules
-    assert deeds_of(folder, *sorted(modules)) == ""
+    assert side_effects_of(folder, *sorted(modules)) == ""
 
 
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
-def test_what_is_left_out_exists(program: str) -> None:
+def test_excluded_program_exists(program: str) -> None:
     """The exceptions of the test above are modules of the project."""
     assert program in product_modules()
 
@@ -69,7 +69,7 @@ def test_what_is_left_out_exists(program: str) -> None:
         ),
     ],
 )
-def test_a_deed_is_seen(folder: Path, code: str, deed: str) -> None:
-    """The witness notes each kind of thing that an import must not do."""
+def test_side_effect_is_found(folder: Path, code: str, deed: str) -> None:
+    """The audit hook reports each kind of side effect."""
     (folder.parent / "guilty.py").write_text(code + "\n")
-    assert deed in deeds_of(folder, "guilty").splitlines()
+    assert deed in side_effects_of(folder, "guilty").splitlines()

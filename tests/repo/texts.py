@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The catalogue of the pages' texts: collected, kept and compiled.
+"""The catalogues of the pages' texts: collected, stored and compiled.
 
-`python -m tests.repo.texts` takes new texts into each `.po` file, drops
-those that are gone, and compiles the `.mo` files that are shipped.
+`python -m tests.repo.texts` adds new texts to each `.po` file, removes unused
+ones, and compiles the `.mo` files.
 """
 
 import io
@@ -25,12 +25,12 @@ TRANSLATED = LANGUAGES[1:]
 
 
 def po_file(language: str) -> Path:
-    """Return the path of a language's texts, as people edit them."""
+    """Return the path of a language's editable texts."""
     return FOLDER / language / "LC_MESSAGES" / "messages.po"
 
 
 def texts() -> Catalog:
-    """Return the texts that the code and the templates have."""
+    """Return the texts in the code and the templates."""
     found = Catalog()
     for _, _, message, _, context in extract_from_dir(
         FOLDER.parent, _METHODS, _OPTIONS, keywords=_KEYWORDS
@@ -40,23 +40,23 @@ def texts() -> Catalog:
 
 
 def kept(language: str) -> Catalog:
-    """Return the texts of a language as its `.po` file has them."""
+    """Return the texts of a language in its `.po` file."""
     with po_file(language).open("rb") as file:
         catalog = read_po(file, locale=language)
-    # Else the moment of reading would be compiled into it.
+    # Otherwise the time of reading would be compiled into it.
     catalog.creation_date = catalog.revision_date = _NO_MOMENT
     return catalog
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Return what the `.mo` file of a catalogue has."""
+    """Return the `.mo` file of a catalogue."""
     written = io.BytesIO()
     write_mo(written, catalog)
     return written.getvalue()
 
 
 def missing(catalog: Catalog) -> list[str]:
-    """Return the texts that a catalogue has no wording for."""
+    """Return the texts without a translation."""
     found = []
     for message in catalog:
         given: object = message.string
@@ -67,7 +67,7 @@ def missing(catalog: Catalog) -> list[str]:
 
 
 def main() -> int:
-    """Bring the files up to date; say what is not translated yet."""
+    """Update the files; print the texts without a translation."""
     code = 0
     for language in TRANSLATED:
         path, catalog = po_file(language), kept(language)

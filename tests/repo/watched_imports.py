@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A program that imports the named modules and prints what they did to
-the world: files opened for writing, sockets, databases, programs, threads.
+"""A program that imports modules and prints the side effects.
 
-It is run in a process of its own, because an audit hook cannot be removed
-and a module is imported once.
+Side effects are files opened for writing, sockets, databases, programs and
+threads. It runs in a process of its own because an audit hook cannot be
+removed and a module is imported once.
 """
 
 import importlib
@@ -13,8 +13,8 @@ import threading
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
-#: Events that are a deed whatever their arguments.
-DEEDS = (
+#: Audit events that are side effects whatever their arguments.
+SIDE_EFFECTS = (
     "socket.",
     "sqlite3.connect",
     "subprocess.",
@@ -28,36 +28,36 @@ DEEDS = (
     "_thread.start_new_thread",
 )
 
-deeds: list[str] = []
+side_effects: list[str] = []
 
 
-def witness(event: str, arguments: tuple[Any, ...]) -> None:
-    """Note an event of the interpreter that changes or asks the world."""
+def record(event: str, arguments: tuple[Any, ...]) -> None:
+    """Record an audit event that is a side effect."""
     if event == "open":
         path, mode, flags = arguments
         if set(mode or "") & set("wax+") or (flags or 0) & WRITING:
-            deeds.append(f"open {path} {mode}")
-    elif event.startswith(DEEDS):
-        deeds.append(event)
+            side_effects.append(f"open {path} {mode}")
+    elif event.startswith(SIDE_EFFECTS):
+        side_effects.append(event)
 
 
 def main(names: list[str]) -> None:
-    """Import the modules `names` and print what was seen meanwhile."""
-    sys.addaudithook(witness)
+    """Import the modules `names` and print the side effects."""
+    sys.addaudithook(record)
     for name in names:
         importlib.import_module(name)
         if threading.active_count() > 1:
-            deeds.append(f"a thread of {name}")
+            side_effects.append(f"a thread of {name}")
     if "api.v1.auth" in sys.modules:
-        make_what_needs_nothing()
-    for deed in deeds:
-        print(deed)
+        create_mechanisms_and_models()
+    for side_effect in side_effects:
+        print(side_effect)
     for path in os.listdir():
         print(f"a file {path}")
 
 
-def make_what_needs_nothing() -> None:
-    """Make one of each mechanism and of each model, without arguments."""
+def create_mechanisms_and_models() -> None:
+    """Create each mechanism and each model without arguments."""
     from vestibule.db.models.user import User
     from vestibule.db.models.user_session import UserSession
     from vestibule.mechanisms import MECHANISMS

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""What all mechanisms, and all databases, must do alike."""
+"""Tests that run over each session store and each database."""

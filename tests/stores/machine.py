@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A model of sessions, and a machine that compares a mechanism with it.
 
-Its law: the model is a dictionary and some comparisons; it asks the
-product for nothing but the handles of sessions, which are random.
+The model is a dictionary and some comparisons. It takes nothing from the
+product but the handles of sessions, which are random.
 """
 
 from collections.abc import Callable
@@ -82,7 +82,7 @@ class SessionMachine(RuleBasedStateMachine):
         return EndReason.IDLE_TIMEOUT if quiet > IDLE else None
 
     def is_live(self, secret: str) -> bool:
-        """Tell whether the session is to be usable now."""
+        """Return True if the session should be valid now."""
         session = self.live.get(secret)
         return session is not None and self.why_dead(session) is None
 
@@ -210,7 +210,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def ended_stays_ended(self) -> None:
-        """Whoever has the secret is told why, for a day."""
+        """The secret of an ended session gives the reason for a day."""
         for secret, (reason, moment) in self.ended.items():
             recent = self.clock.moment - moment <= timedelta(days=1)
             for auth in self.pair:

@@ -60,7 +60,7 @@ def _kinds(wanted: EventFilter = EventFilter(), most: int = 100) -> list[str]:
     return [one.kind for one in fetch_page(wanted, most).events]
 
 
-def test_what_is_kept_comes_back_whole() -> None:
+def test_stored_event_is_read_back_unchanged() -> None:
     """Each field, the moment to the microsecond; missing ones too."""
     bare = Event(NOON + SECOND, "logout")
     insert_events([FULL, bare])
@@ -69,8 +69,8 @@ def test_what_is_kept_comes_back_whole() -> None:
     assert all(isinstance(one.id, int) for one in found)
 
 
-def test_there_may_be_nothing() -> None:
-    """Neither to keep nor to find nor to drop."""
+def test_empty_table_is_no_error() -> None:
+    """Storing, finding and purging nothing works."""
     insert_events([])
     assert fetch_page(EventFilter(user_id="bob"), 10) == ([], None)
     assert purge_batch(NOON) == 0
@@ -89,15 +89,15 @@ def test_events_of_one_moment_keep_their_order() -> None:
     }
 
 
-def test_the_order_is_that_of_time() -> None:
-    """Not that in which they came: a sum of a minute comes late."""
+def test_events_are_ordered_by_time() -> None:
+    """The order of arrival does not count: a sum of a minute comes late."""
     insert_events([_at(2, kind="c"), _at(0, kind="a")])
     insert_events([_at(1, kind="b")])
     assert _kinds() == ["c", "b", "a"]
 
 
-def test_pages_go_on_where_they_ended() -> None:
-    """Each event is on one page, also when others come meanwhile."""
+def test_each_event_is_on_one_page() -> None:
+    """Other events may be added between two pages."""
     insert_events([_at(i, kind=str(i)) for i in range(10)])
     insert_events([_at(i, "amy") for i in range(10)])
     seen: list[str] = []
@@ -129,7 +129,7 @@ def test_pages_go_on_where_they_ended() -> None:
         (EventFilter(user_id="' OR 1=1 --"), ""),
     ],
 )
-def test_what_is_wanted_is_found(wanted: EventFilter, kinds: str) -> None:
+def test_filters_combine(wanted: EventFilter, kinds: str) -> None:
     """By user, kind, network and time, and all of these together."""
     insert_events(
         [
@@ -143,10 +143,10 @@ def test_what_is_wanted_is_found(wanted: EventFilter, kinds: str) -> None:
     assert "".join(_kinds(wanted)) == kinds
 
 
-def test_a_purge_drops_the_oldest_in_batches(
+def test_purge_deletes_the_oldest_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Never more than a batch at once, and nothing from the moment on."""
+    """Never more than a batch at once, and nothing after the given moment."""
     monkeypatch.setattr(events, "MAX_PURGE_ROWS", 3)
     insert_events([_at(i, kind=str(i)) for i in range(8)])
     gone = [purge_batch(NOON + 5 * SECOND) for _ in range(3)]
@@ -154,8 +154,8 @@ def test_a_purge_drops_the_oldest_in_batches(
     assert _kinds() == ["7", "6", "5"]
 
 
-def test_a_purge_of_nothing_writes_nothing() -> None:
-    """While somebody else writes it is done at once."""
+def test_purge_of_nothing_takes_no_write_lock() -> None:
+    """While another connection writes, such a purge returns at once."""
     insert_events([_at(0)])
     done = threading.Event()
 
@@ -172,8 +172,8 @@ def test_a_purge_of_nothing_writes_nothing() -> None:
     thread.join()
 
 
-def test_users_are_written_in_one_order() -> None:
-    """Of two who tell of the same logins neither waits for the other."""
+def test_last_logins_are_written_in_one_order() -> None:
+    """Two writers of the same logins do not wait for each other."""
     with recorded() as statements:
         insert_events([_at(i, user) for i, user in enumerate("cabac")])
     written = [
@@ -185,8 +185,8 @@ def test_users_are_written_in_one_order() -> None:
 
 
 @pytest.mark.parametrize("seconds", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_the_last_login_counts(seconds: tuple[int, ...]) -> None:
-    """In whichever order they are told of."""
+def test_latest_login_counts_in_any_order(seconds: tuple[int, ...]) -> None:
+    """The order in which logins are stored makes no difference."""
     user = User()
     user.save()
     insert_events([_at(second, user.id) for second in seconds])
@@ -196,15 +196,15 @@ def test_the_last_login_counts(seconds: tuple[int, ...]) -> None:
     assert stored.signed_in_at == NOON + 2 * SECOND
 
 
-def test_a_failure_keeps_none_of_them() -> None:
-    """What is stored together is there together."""
+def test_failed_batch_stores_no_event() -> None:
+    """Events that are stored together are all stored or none."""
     broken = replace(_at(1), kind=None)  # type: ignore[arg-type]
     with pytest.raises(IntegrityError):
         insert_events([_at(0), broken])
     assert fetch_page(EventFilter(), 10) == ([], None)
 
 
-def test_writers_at_one_moment_lose_nothing() -> None:
+def test_concurrent_writers_lose_no_event() -> None:
     """Threads, each on a connection of its own, with the same numbers."""
     start = threading.Barrier(4)
 
@@ -239,7 +239,7 @@ def test_writers_at_one_moment_lose_nothing() -> None:
         (EventFilter(kind="a", network="n"), "events_network"),
     ],
 )
-def test_an_index_leads_to_a_page(wanted: EventFilter, index: str) -> None:
+def test_each_page_uses_an_index(wanted: EventFilter, index: str) -> None:
     """It is entered where the page before ended, and nothing is sorted."""
     name = index.removeprefix("events_")
     for statement, way in (
@@ -282,10 +282,10 @@ RARE = (
 @pytest.mark.parametrize(
     ("number", "pages"), [(0, 1), (999, 1), (1000, 2), (5000, 6)]
 )
-def test_what_is_rare_is_found_in_the_end(
+def test_rare_events_are_found_over_several_pages(
     wanted: EventFilter, number: int, pages: int
 ) -> None:
-    """A page may be short, or empty, and then tells where to go on."""
+    """A page may be short or empty, and then has a cursor to continue from."""
     _robot(number)
     found, asked = fetch_page(wanted, 10), 1
     while found.next is not None:
@@ -295,7 +295,7 @@ def test_what_is_rare_is_found_in_the_end(
     assert asked == pages
 
 
-def test_what_is_often_fills_its_pages() -> None:
+def test_frequent_events_fill_each_page() -> None:
     """Two conditions that many events meet leave no page short."""
     _robot(3000)
     seen: list[int | None] = []
@@ -311,7 +311,7 @@ def test_what_is_often_fills_its_pages() -> None:
 
 @pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("wanted", RARE)
-def test_a_page_looks_at_so_many(wanted: EventFilter) -> None:
+def test_page_scans_a_bounded_number_of_rows(wanted: EventFilter) -> None:
     """The work of SQLite is the same beside 5,000 others as beside 2,000."""
     _robot(2000)
     few = _work(wanted)
@@ -322,8 +322,8 @@ def test_a_page_looks_at_so_many(wanted: EventFilter) -> None:
 
 
 @pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
-def test_a_deep_page_looks_at_no_more() -> None:
-    """A page far before the last moment that is asked for costs the same."""
+def test_deep_page_scans_no_more_rows_than_the_first() -> None:
+    """A page far before the requested end costs the same."""
     _robot(2000)
     wanted = EventFilter("bob", until=NOON + 100 * SECOND)
     deep = None

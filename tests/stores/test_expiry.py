@@ -48,7 +48,7 @@ def test_a_session_lives_for_its_duration(
     assert auth.destroy_session(visit) is False
 
 
-def test_using_a_session_does_not_lengthen_it(
+def test_use_does_not_extend_the_duration(
     expiring: Make, set_clock: SetClock
 ) -> None:
     """Its age counts from its creation, not from its last use."""
@@ -60,7 +60,7 @@ def test_using_a_session_does_not_lengthen_it(
 
 
 @pytest.mark.parametrize("duration", [None, 0, -1, -60, "", "a", "1.5", "9s"])
-def test_without_a_positive_duration_it_lives_for_ever(
+def test_session_without_a_positive_duration_never_ends(
     expiring: Make, set_clock: SetClock, duration: object
 ) -> None:
     """No duration, none that is an integer, and none above 0: no end."""
@@ -84,7 +84,7 @@ def test_without_a_positive_duration_it_lives_for_ever(
         ("for ever", 0, True),
     ],
 )
-def test_the_duration_is_read_when_the_mechanism_is_made(
+def test_duration_is_read_when_the_mechanism_is_made(
     expiring: Make,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -92,7 +92,7 @@ def test_the_duration_is_read_when_the_mechanism_is_made(
     seconds: int,
     warns: bool,
 ) -> None:
-    """What is no integer counts as 0, with a warning; later changes not."""
+    """What is no integer counts as 0, with a warning; later changes do not."""
     with caplog.at_level(logging.WARNING):
         auth = _expiring(expiring(given))
     monkeypatch.setenv("SESSION_DURATION", "7")
@@ -101,10 +101,10 @@ def test_the_duration_is_read_when_the_mechanism_is_made(
 
 
 @pytest.mark.parametrize("duration", [10**9, 10**14, 10**18, 10**300])
-def test_huge_durations_are_durations(
+def test_huge_duration_never_ends(
     expiring: Make, set_clock: SetClock, duration: int
 ) -> None:
-    """What goes beyond the calendar is a session that does not end."""
+    """A duration that goes beyond the calendar does not end the session."""
     auth = _expiring(expiring(duration))
     session_id = auth.create_session("abcde")
     assert auth.user_id_for_session_id(session_id) == "abcde"
@@ -114,10 +114,10 @@ def test_huge_durations_are_durations(
     assert alive is (duration > 10**12)
 
 
-def test_a_changed_duration_counts_at_once(
+def test_changed_duration_counts_at_once(
     expiring: Make, set_clock: SetClock
 ) -> None:
-    """The attribute `session_duration` is asked at each look-up."""
+    """The attribute `session_duration` is read at each look-up."""
     auth = _expiring(expiring(60))
     session_id = auth.create_session("abcde")
     set_clock.advance(61)
@@ -130,10 +130,10 @@ def test_a_changed_duration_counts_at_once(
     assert auth.user_id_for_session_id(session_id) == "abcde"
 
 
-def test_clocks_may_be_some_seconds_apart(
+def test_session_of_a_slightly_fast_clock_is_valid(
     expiring: Make, set_clock: SetClock
 ) -> None:
-    """A session that another machine began just now is alive."""
+    """A session that another machine began just now is valid."""
     auth = _expiring(expiring(60))
     session_id = auth.create_session("abcde")
     set_clock.advance(-10)
@@ -141,10 +141,10 @@ def test_clocks_may_be_some_seconds_apart(
     assert auth.purge_expired() == 0
 
 
-def test_a_purge_drops_exactly_the_dead(
+def test_purge_deletes_exactly_the_expired(
     expiring: Make, set_clock: SetClock
 ) -> None:
-    """Those past their end are gone, the one at its last moment stays."""
+    """A session at its last moment stays."""
     auth = _expiring(expiring(60))
     dead = [auth.create_session("abcde") for _ in range(3)]
     set_clock.advance(1)
@@ -159,10 +159,10 @@ def test_a_purge_drops_exactly_the_dead(
     assert auth.user_id_for_session_id(young) == "fghij"
 
 
-def test_more_dead_than_a_batch_are_all_dropped(
+def test_purge_deletes_more_than_one_batch(
     expiring: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A purge goes on until no dead session is left."""
+    """A purge continues until no expired session is left."""
     monkeypatch.setattr("vestibule.db.session_queries.MAX_BATCH_ROWS", 4)
     auth = _expiring(expiring(60))
     for _ in range(10):
@@ -174,7 +174,7 @@ def test_more_dead_than_a_batch_are_all_dropped(
     assert _stored() == 1
 
 
-def test_deleting_a_session_that_a_purge_took(
+def test_purged_session_cannot_be_ended(
     expiring: Make, set_clock: SetClock
 ) -> None:
     """After its purge a session cannot be ended any more."""
@@ -185,8 +185,8 @@ def test_deleting_a_session_that_a_purge_took(
     assert auth.destroy_session(visit) is False
 
 
-def test_a_replaced_limit_is_used(expiring: Make, set_clock: SetClock) -> None:
-    """A subclass may say for itself how long sessions live."""
+def test_overridden_limit_is_used(expiring: Make, set_clock: SetClock) -> None:
+    """A subclass may define how long sessions live."""
     base = type(_expiring(expiring(60)))
 
     class Strict(base):  # type: ignore[misc, valid-type]
@@ -210,10 +210,10 @@ def test_a_replaced_limit_is_used(expiring: Make, set_clock: SetClock) -> None:
     assert auth.user_id_for_session_id(session_id) is None
 
 
-def test_sessions_in_the_database_outlive_their_mechanism(
+def test_stored_session_outlives_its_mechanism(
     any_database: str, set_clock: SetClock
 ) -> None:
-    """Another object on the same database sees and ends the session."""
+    """Another object on the same database finds and ends the session."""
     from vestibule.mechanisms.session_db_auth import SessionDBAuth
 
     first, second = SessionDBAuth(), SessionDBAuth()
@@ -231,7 +231,7 @@ def test_sessions_in_the_database_outlive_their_mechanism(
     assert first.user_id_for_session_id(session_id) == "abcde"
 
 
-def test_a_stored_session_without_a_user_opens_nothing(
+def test_stored_session_without_a_user_is_invalid(
     any_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row that names no user is no session."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rows are locked in one order: no two writers wait for each other.
+"""Rows are locked in one order, so writers cannot deadlock.
 
 The order of the statements says it, which is the same on each database.
 """
@@ -14,7 +14,7 @@ from vestibule.core import clock
 from vestibule.db import reset_codes, user_status
 from vestibule.db.models.user import Role, User
 
-#: The order in which whoever needs several of these tables takes them.
+#: The order in which a transaction locks several of these tables.
 ORDER = ["reset_codes", "users", "user_sessions"]
 _TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO) (\w+)")
 
@@ -50,8 +50,10 @@ def _taken(statements: list[Statement]) -> list[str]:
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
-def test_tables_are_taken_in_one_order(act: Callable[[User], None]) -> None:
-    """Whatever is done to a user."""
+def test_every_change_locks_tables_in_one_order(
+    act: Callable[[User], None],
+) -> None:
+    """Each kind of change to a user is recorded."""
     for email in ("amy@example.com", "bob@example.com"):
         user = User(email=email)
         user.role = Role.ADMIN.value

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A login and what ends all sessions, at the same moment on PostgreSQL."""
+"""A login concurrent with a change that ends all sessions, on PostgreSQL."""
 
 import threading
 from collections.abc import Callable
@@ -98,17 +98,17 @@ def login(user: User, monkeypatch: pytest.MonkeyPatch) -> Login:
 @pytest.mark.parametrize(
     "act", [_change, _reset, _disable, user_status.remove]
 )
-def test_what_is_not_yet_committed_is_waited_for(
+def test_login_waits_for_an_uncommitted_change(
     user: User, login: Login, act: Callable[[User], None]
 ) -> None:
-    """The session that nobody saw is one that its login gives up."""
+    """A login gives up the session that the change could not see."""
     act(user)
     login.join()
     assert login.holds is False
 
 
-def test_what_was_undone_ends_no_login(user: User, login: Login) -> None:
-    """A change that failed at last leaves the password as it was."""
+def test_rolled_back_change_ends_no_login(user: User, login: Login) -> None:
+    """A change that failed in the end leaves the password as it was."""
     statement = text("UPDATE users SET password = 'another hash'")
     with pytest.raises(KeyError), database().transaction() as connection:
         connection.execute(statement)

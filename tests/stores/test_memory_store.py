@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is known beside the dictionary of sessions stays in step with it."""
+"""Records of the memory store stay consistent with its dictionary."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ RECORDS = SessionAuth._memory.records
 ENTRIES = SessionAuth.user_id_by_session_id
 
 
-def test_records_come_and_go_with_their_entries() -> None:
+def test_records_and_entries_stay_equal_in_number() -> None:
     """Beginnings, rotations and ends leave as many of both."""
     auth = SessionAuth()
     ids = [str(auth.create_session("abcde")) for _ in range(4)]
@@ -32,7 +32,7 @@ def test_records_come_and_go_with_their_entries() -> None:
     assert RECORDS == ENTRIES == {}
 
 
-def test_an_entry_by_hand_gets_one_record(set_clock: SetClock) -> None:
+def test_entry_put_in_by_a_script_gets_one_record(set_clock: SetClock) -> None:
     """It begins when it is first seen, and keeps its handle from then on."""
     auth = SessionAuth()
     ENTRIES["by hand"] = "abcde"
@@ -48,8 +48,8 @@ def test_an_entry_by_hand_gets_one_record(set_clock: SetClock) -> None:
     assert RECORDS == ENTRIES == {}
 
 
-def test_an_entry_of_another_user_is_another_session() -> None:
-    """What was known of the one before is not told of the next."""
+def test_entry_of_another_user_is_another_session() -> None:
+    """The next session gets nothing from the record of the one before."""
     auth = SessionAuth()
     session_id = str(auth.create_session("abcde"))
     before = auth.store.find(session_id)
@@ -62,8 +62,8 @@ def test_an_entry_of_another_user_is_another_session() -> None:
     assert not auth.store.end_handle(before.id, EndReason.REVOKED)
 
 
-def test_an_entry_taken_out_by_hand_is_gone() -> None:
-    """No list, look-up or rotation has it; a purge forgets its record."""
+def test_entry_deleted_by_a_script_is_gone() -> None:
+    """No list, look-up or rotation has it; a purge deletes its record."""
     auth = SessionAuth()
     session_id = str(auth.create_session("abcde"))
     stays = str(auth.create_session("abcde"))
@@ -79,7 +79,7 @@ def test_an_entry_taken_out_by_hand_is_gone() -> None:
     assert list(RECORDS) == list(ENTRIES) == [stays]
 
 
-def test_garbage_is_no_session_but_ends_with_all() -> None:
+def test_invalid_entry_is_not_listed_but_ends_with_all() -> None:
     """What cannot be read is not listed, and does not outlive the rest."""
     auth = SessionAuth()
     auth.create_session("abcde")
@@ -91,8 +91,8 @@ def test_garbage_is_no_session_but_ends_with_all() -> None:
     assert ENTRIES == {}
 
 
-def test_what_cannot_be_read_gets_no_record() -> None:
-    """Putting garbage there by the store's own way makes no session."""
+def test_invalid_entry_gets_no_record() -> None:
+    """Adding an invalid entry through the store makes no session."""
     known = Memory()
     entries: dict[str, Any] = {"garbage": 89}
     MemoryStore(entries, known).add("garbage", 0, 0)
@@ -101,8 +101,8 @@ def test_what_cannot_be_read_gets_no_record() -> None:
     assert entries == {"garbage": 89}
 
 
-def test_a_session_that_ends_while_it_is_found_gets_no_record() -> None:
-    """Between look and record an entry may go: nothing is left behind."""
+def test_session_that_ends_during_a_look_up_gets_no_record() -> None:
+    """An entry may go between look-up and record: no record is left."""
 
     class Fleeting(dict[str, Any]):
         """A dictionary whose entries are gone once they were read."""
@@ -148,13 +148,15 @@ def overtaken() -> Iterator[Overtaken]:
         renewal.join(30)
 
 
-def test_a_renewal_saves_no_session_from_its_end(overtaken: Overtaken) -> None:
-    """Whoever ends it by its handle ends it, whatever its id is by then."""
+def test_ending_by_handle_wins_over_a_rotation(overtaken: Overtaken) -> None:
+    """A session ended by its handle ends, whatever its id is by then."""
     assert overtaken.end_handle(overtaken.handle, EndReason.REVOKED)
     assert overtaken.entries == {}
 
 
-def test_a_renewal_hides_no_session(overtaken: Overtaken) -> None:
+def test_session_is_found_by_handle_during_a_rotation(
+    overtaken: Overtaken,
+) -> None:
     """It is found by its handle, whatever its id is by then."""
     found = overtaken.named(overtaken.handle)
     assert found is not None
@@ -174,8 +176,8 @@ class Unhurried(dict[str, MemorySession]):
         return found
 
 
-def test_a_list_leaves_the_record_of_a_login_as_it_is() -> None:
-    """Whoever saw the entry before it had a record makes none after."""
+def test_listing_keeps_the_record_of_a_login() -> None:
+    """A list that saw the entry before its record makes no second record."""
     known, records = Memory(), Unhurried()
     known.records = records
     records.store = store = MemoryStore({"new": "abcde"}, known)
@@ -186,10 +188,10 @@ def test_a_list_leaves_the_record_of_a_login_as_it_is() -> None:
     assert store.find("new") is listed
 
 
-def test_memory_holds_no_more_sessions_than_allowed(
+def test_memory_holds_at_most_the_allowed_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The oldest end, whosever they are; at once from many threads too."""
+    """The oldest of any user end, also when many threads begin sessions."""
     monkeypatch.setenv("MEMORY_SESSIONS_MAX", "5")
     auth = SessionAuth()
     first = str(auth.create_session("first"))
@@ -205,7 +207,7 @@ def test_memory_holds_no_more_sessions_than_allowed(
 def test_reasons_in_memory_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of too many, the oldest is forgotten."""
+    """The oldest reasons are deleted."""
     monkeypatch.setattr(memory, "MAX_KEPT_REASONS", 2)
     auth = SessionAuth()
     ids = [str(auth.create_session("abcde")) for _ in range(3)]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a change of password does to sessions, on every database."""
+"""A password change and the sessions of the user, on every database."""
 
 import pytest
 
@@ -24,27 +24,27 @@ def user(any_database: str) -> User:
     return user
 
 
-def test_all_end_but_one_that_gets_a_new_id(user: User) -> None:
-    """Each of them knows why; a session of a script ends as well."""
+def test_password_change_ends_all_but_the_rotated_session(user: User) -> None:
+    """Each session keeps the reason; a session of a script ends as well."""
     auth = SessionDBAuth()
     mine, other = (auth.create_session(user.id) for _ in range(2))
     assert mine is not None and other is not None
     UserSession(user_id=user.id).save()
-    stranger = auth.create_session("somebody else")
+    stranger = auth.create_session("another user")
     renewed = change_password(user, OLD, NEW, auth.store, mine, actor=LOCAL)
     assert renewed is not None
     assert auth.user_id_for_session_id(renewed) == user.id
     assert UserSession.count() == 2
-    assert auth.user_id_for_session_id(stranger) == "somebody else"
+    assert auth.user_id_for_session_id(stranger) == "another user"
     assert auth.store.reason(mine) is EndReason.ROTATED
     assert auth.store.reason(other) is EndReason.PASSWORD_CHANGED
 
 
 @pytest.mark.parametrize("session_id", [None, "unknown"])
-def test_without_a_session_there_is_none_to_renew(
+def test_password_change_without_a_session_rotates_none(
     user: User, session_id: str | None
 ) -> None:
-    """All end, and no id is made up."""
+    """All end, and no new id is made."""
     auth = SessionDBAuth()
     other = auth.create_session(user.id)
     store = auth.store
@@ -56,8 +56,8 @@ def test_without_a_session_there_is_none_to_renew(
     assert stored is not None and stored.is_valid_password(NEW)
 
 
-def test_of_two_at_once_one_counts(user: User) -> None:
-    """The other is told so, and its session has ended."""
+def test_concurrent_password_changes_succeed_once(user: User) -> None:
+    """The other one is refused, and its session has ended."""
     auth = SessionDBAuth()
     ids = [auth.create_session(user.id) for _ in range(2)]
     users = [User.get(user.id) for _ in range(2)]

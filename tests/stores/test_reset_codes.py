@@ -45,7 +45,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 
 def has_password(user: User, password: str) -> bool:
-    """Tell whether the stored user has this password."""
+    """Return True if the stored user has this password."""
     found = User.get(user.id)
     return found is not None and found.is_valid_password(password)
 
@@ -56,8 +56,8 @@ def refused(code: str, email: str = EMAIL) -> None:
         set_forgotten_password(email, code, NEW, actor=LOCAL)
 
 
-def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
-    """It is 140 bits that can be typed; the store has no such text."""
+def test_code_is_random_and_kept_as_a_digest(bob: User) -> None:
+    """It has 140 bits that can be typed; the store does not have the text."""
     codes = [issue_code(bob).code for _ in range(50)]
     form = r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){6}"
     assert all(re.fullmatch(form, code) for code in codes)
@@ -68,8 +68,8 @@ def test_a_code_is_random_and_kept_as_a_digest(bob: User) -> None:
     assert codes[-1].replace("-", "") not in str(stored)
 
 
-def test_a_code_sets_the_password_once(bob: User) -> None:
-    """Then it is used up, and every session has ended."""
+def test_reset_code_is_single_use(bob: User) -> None:
+    """It sets the password once, and every session has ended."""
     code = issue_code(bob).code
     set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
     assert has_password(bob, NEW)
@@ -86,39 +86,39 @@ def test_a_code_sets_the_password_once(bob: User) -> None:
         lambda code: code.replace("0", "O").replace("1", "l"),
     ],
 )
-def test_a_code_may_be_typed_in_other_ways(
+def test_spellings_of_a_code_are_accepted(
     bob: User, typed: Callable[[str], str]
 ) -> None:
-    """Case, hyphens, blanks and lookalikes make no difference."""
+    """Case, hyphens, spaces and lookalikes make no difference."""
     code = typed(issue_code(bob).code)
     set_forgotten_password(f" {EMAIL.upper()}", code, NEW, actor=LOCAL)
     assert has_password(bob, NEW)
 
 
-def test_what_is_wrong_is_refused_alike(bob: User) -> None:
-    """A code of nobody, of another user, for an unknown email."""
+def test_wrong_code_or_email_is_refused_alike(bob: User) -> None:
+    """An unknown code, another user's code, an unknown email."""
     other = User(email="other@example.com")
     other.save()
     code, of_other = issue_code(bob).code, issue_code(other).code
     refused("")
     refused(code[:-1])
     refused(of_other)
-    for email in ("nobody@example.com", "", "a\0b", "\ud800", bob.id):
+    for email in ("unknown@example.com", "", "a\0b", "\ud800", bob.id):
         refused(code, email)
     assert has_password(bob, "correct horse")
     assert UserSession.count() == 1
     set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
-def test_the_next_code_kills_the_one_before(bob: User) -> None:
-    """One code for each user, the last one."""
+def test_next_code_replaces_the_one_before(bob: User) -> None:
+    """Each user has one code, the last one."""
     before, code = issue_code(bob).code, issue_code(bob).code
     refused(before)
     set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
 @pytest.mark.parametrize(("age", "works"), [(3599, True), (3600, False)])
-def test_a_code_works_for_an_hour(
+def test_code_expires_after_an_hour(
     bob: User, set_clock: SetClock, age: int, works: bool
 ) -> None:
     """Not at its end and not after; `expires_at` says so."""
@@ -132,8 +132,8 @@ def test_a_code_works_for_an_hour(
     assert has_password(bob, NEW) is works
 
 
-def test_a_password_that_cannot_be_taken_leaves_the_code(bob: User) -> None:
-    """Who has the right code is told; who has not is not."""
+def test_refused_password_leaves_the_code_valid(bob: User) -> None:
+    """Only a client with the right code gets the reason."""
     code = issue_code(bob).code
     for bad in ("short", "password1234", "bob-bob-2024", None, "\ud800" * 9):
         with pytest.raises(InvalidValue):
@@ -143,8 +143,8 @@ def test_a_password_that_cannot_be_taken_leaves_the_code(bob: User) -> None:
     set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
-def test_another_password_kills_the_code(bob: User) -> None:
-    """Whether its owner changed it, or somebody who runs the service."""
+def test_password_change_invalidates_the_code(bob: User) -> None:
+    """The owner or an operator may have changed it."""
     code = issue_code(bob).code
     change_password(bob, "correct horse", "violet umbrella", actor=LOCAL)
     refused(code)
@@ -157,8 +157,8 @@ def test_another_password_kills_the_code(bob: User) -> None:
     assert has_password(bob, "seven kites above")
 
 
-def test_another_email_kills_the_code(bob: User) -> None:
-    """It was sent to the old address, and opens nothing at the new one."""
+def test_email_change_invalidates_the_code(bob: User) -> None:
+    """It was sent to the old address, and does not work at the new one."""
     code = issue_code(bob).code
     loaded = User.get(bob.id)
     assert loaded is not None
@@ -167,7 +167,7 @@ def test_another_email_kills_the_code(bob: User) -> None:
     refused(code, "robert@example.com")
 
 
-def test_a_name_leaves_the_code(bob: User) -> None:
+def test_name_change_leaves_the_code_valid(bob: User) -> None:
     """As does a login that renews the hash of the same password."""
     bob.set_hash(passwords.legacy_hash(sha256(b"correct horse").hexdigest()))
     bob.save()
@@ -181,8 +181,8 @@ def test_a_name_leaves_the_code(bob: User) -> None:
     assert has_password(bob, "violet umbrella")
 
 
-def test_who_is_disabled_sets_no_password(bob: User) -> None:
-    """The code works again when the user may come in again."""
+def test_disabled_user_cannot_use_the_code(bob: User) -> None:
+    """The code works again when the user is enabled."""
     code = issue_code(bob).code
     disable(bob)
     refused(code)
@@ -190,8 +190,8 @@ def test_who_is_disabled_sets_no_password(bob: User) -> None:
     set_forgotten_password(EMAIL, code, NEW, actor=LOCAL)
 
 
-def test_of_four_at_once_one_uses_the_code(bob: User) -> None:
-    """However many have it at the same moment."""
+def test_concurrent_use_of_a_code_succeeds_once(bob: User) -> None:
+    """Four threads have it at the same moment."""
     code = issue_code(bob).code
 
     def use(number: int) -> bool:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many threads at the sessions of one mechanism."""
+"""Concurrent threads on the sessions of one mechanism."""
 
 import sys
 import threading
@@ -28,10 +28,10 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
-def test_of_many_logouts_exactly_one_ends_the_session(
+def test_concurrent_logouts_end_the_session_once(
     mechanism: Make, hasty_threads: None
 ) -> None:
-    """Eight threads end each session; one of them learns that it did."""
+    """Eight threads end each session; one of them gets True."""
     auth = mechanism(60)
     for _ in range(5):
         visit = with_session(auth.create_session("abcde"))
@@ -44,7 +44,7 @@ def test_of_many_logouts_exactly_one_ends_the_session(
         assert sorted(ended) == [False] * 7 + [True]
 
 
-def test_sessions_of_many_threads_do_not_mix(
+def test_concurrent_threads_find_only_their_own_sessions(
     mechanism: Make, hasty_threads: None
 ) -> None:
     """Each thread finds its own sessions, and ends them, undisturbed."""
@@ -87,10 +87,10 @@ class SlowToPop(dict[str, Any]):
         return super().pop(key, *default)
 
 
-def test_a_purge_never_takes_a_session_that_begins(
+def test_purge_during_a_login_keeps_the_session(
     monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> None:
-    """A purge between the two steps of a beginning leaves it in peace."""
+    """A purge between the two steps of a beginning does not delete it."""
     monkeypatch.setenv("SESSION_DURATION", "60")
     entries = SlowToPop()
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", entries)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What every session mechanism must do, wherever it keeps its sessions."""
+"""What every session mechanism must do, on every store."""
 
 import uuid
 from typing import Any
@@ -13,11 +13,11 @@ from vestibule.db.models.user_session import UserSession
 
 #: What may come in where an id is expected, and is none.
 NO_IDS: list[Any] = [None, 89, 8.9, b"abc", ["abc"], {"a": 1}, (), True]
-#: Text that nobody was given as a session id.
+#: Text that was never issued as a session id.
 UNKNOWN = ["", "doesntexist", str(uuid.uuid4()), "a\0b", "\ud800", "x" * 9999]
 
 
-def test_a_session_is_found_by_its_id(mechanism: Make) -> None:
+def test_session_is_found_by_its_id(mechanism: Make) -> None:
     """The id that was returned leads to the user, and is a random UUID."""
     auth = mechanism()
     session_id = auth.create_session("abcde")
@@ -27,7 +27,7 @@ def test_a_session_is_found_by_its_id(mechanism: Make) -> None:
     assert auth.user_id_for_session_id(session_id) == "abcde"
 
 
-def test_what_is_no_user_id_begins_no_session(mechanism: Make) -> None:
+def test_invalid_user_id_begins_no_session(mechanism: Make) -> None:
     """Anything but a string is refused with `None`, and nothing is kept."""
     auth = mechanism()
     for user_id in NO_IDS:
@@ -37,8 +37,8 @@ def test_what_is_no_user_id_begins_no_session(mechanism: Make) -> None:
     assert UserSession.count() == 0
 
 
-def test_ids_that_nobody_was_given_open_nothing(mechanism: Make) -> None:
-    """Unknown text and things that are no text find no session."""
+def test_unknown_ids_find_no_session(mechanism: Make) -> None:
+    """Neither does anything that is not text."""
     auth = mechanism()
     auth.create_session("abcde")
     for odd in [*NO_IDS, *UNKNOWN]:
@@ -46,15 +46,15 @@ def test_ids_that_nobody_was_given_open_nothing(mechanism: Make) -> None:
     assert auth.user_id_for_session_id() is None
 
 
-def test_any_text_is_a_user_id(mechanism: Make) -> None:
-    """The mechanism asks no question about the id that it is given."""
+def test_any_text_is_accepted_as_user_id(mechanism: Make) -> None:
+    """The mechanism does not check the id that it is given."""
     auth = mechanism()
     for user_id in ["", "89", "a b", "ü" * 200, "' OR 1=1"]:
         session_id = auth.create_session(user_id)
         assert auth.user_id_for_session_id(session_id) == user_id
 
 
-def test_one_user_has_many_sessions(mechanism: Make) -> None:
+def test_sessions_of_one_user_end_separately(mechanism: Make) -> None:
     """Each session has its own id and ends on its own."""
     auth = mechanism()
     users = ["abcde", "fghij", "abcde", "abcde"]
@@ -70,8 +70,8 @@ def test_one_user_has_many_sessions(mechanism: Make) -> None:
     ]
 
 
-def test_a_session_ends_once(mechanism: Make) -> None:
-    """The first logout says that there was a session, the second not."""
+def test_logout_ends_a_session_once(mechanism: Make) -> None:
+    """The first logout returns True, the second False."""
     auth = mechanism()
     visit = with_session(auth.create_session("abcde"))
     assert auth.destroy_session(visit) is True
@@ -79,7 +79,7 @@ def test_a_session_ends_once(mechanism: Make) -> None:
     assert auth.user_id_for_session_id(*visit.cookies.values()) is None
 
 
-def test_without_a_session_there_is_nothing_to_end(mechanism: Make) -> None:
+def test_logout_without_a_session_ends_nothing(mechanism: Make) -> None:
     """No request, no cookie, an unknown one or a mere header end nothing."""
     auth = mechanism()
     session_id = auth.create_session("abcde")
@@ -95,7 +95,7 @@ def test_without_a_session_there_is_nothing_to_end(mechanism: Make) -> None:
     assert auth.user_id_for_session_id(session_id) == "abcde"
 
 
-def test_without_a_cookie_name_no_session_is_seen(
+def test_without_a_cookie_name_no_session_is_found(
     mechanism: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While `SESSION_NAME` is unset no cookie is the session's."""
@@ -107,7 +107,7 @@ def test_without_a_cookie_name_no_session_is_seen(
     assert auth.destroy_session(visit) is True
 
 
-def test_the_cookie_leads_to_the_user(mechanism: Make) -> None:
+def test_cookie_identifies_the_user(mechanism: Make) -> None:
     """`current_user` is the stored user whose session the cookie names."""
     auth = mechanism()
     user = User(email="bob@example.com", first_name="Bob")
@@ -119,8 +119,8 @@ def test_the_cookie_leads_to_the_user(mechanism: Make) -> None:
     assert found.to_json() == user.to_json()
 
 
-def test_a_deleted_user_opens_nothing(mechanism: Make) -> None:
-    """Sessions of a user who was removed lead to nobody."""
+def test_session_of_a_removed_user_is_invalid(mechanism: Make) -> None:
+    """`current_user` is `None` for sessions of a user who was removed."""
     auth = mechanism()
     gone, stays = User(), User()
     gone.save()
@@ -130,23 +130,23 @@ def test_a_deleted_user_opens_nothing(mechanism: Make) -> None:
     assert [auth.current_user(visit) for visit in visits] == [None, stays]
 
 
-def test_sessions_of_nobody_stored_lead_to_no_user(mechanism: Make) -> None:
-    """A session of a user id that no user has is kept, and opens nothing."""
+def test_session_of_an_unknown_user_id_has_no_user(mechanism: Make) -> None:
+    """A session of a user id that no user has is kept, and is invalid."""
     auth = mechanism()
     visit = with_session(auth.create_session("abcde"))
     assert auth.current_user(visit) is None
     assert auth.destroy_session(visit) is True
 
 
-def test_the_right_basic_header_opens_no_session(mechanism: Make) -> None:
+def test_basic_header_is_ignored(mechanism: Make) -> None:
     """A session mechanism does not look at other credentials."""
     auth = mechanism()
     User(email="bob@example.com").save()
     assert auth.current_user(with_authorization("Basic Ym9iOg==")) is None
 
 
-def test_a_replaced_cookie_reader_is_used(mechanism: Make) -> None:
-    """Everything about a request's session asks `self.session_cookie`."""
+def test_overridden_cookie_reader_is_used(mechanism: Make) -> None:
+    """Everything about a request's session calls `self.session_cookie`."""
     base = type(mechanism())
 
     class FromPath(base):  # type: ignore[misc, valid-type]
@@ -165,8 +165,8 @@ def test_a_replaced_cookie_reader_is_used(mechanism: Make) -> None:
     assert auth.current_user(visit) is None
 
 
-def test_a_replaced_look_up_is_used(mechanism: Make) -> None:
-    """`current_user` and logout ask `self.user_id_for_session_id`."""
+def test_overridden_look_up_is_used(mechanism: Make) -> None:
+    """`current_user` and logout call `self.user_id_for_session_id`."""
     base = type(mechanism())
     user = User()
     user.save()
@@ -188,7 +188,7 @@ def test_a_replaced_look_up_is_used(mechanism: Make) -> None:
     assert auth.destroy_session(with_session("open")) is False
 
 
-def test_replaced_beginnings_and_ends_are_used(mechanism: Make) -> None:
+def test_overridden_create_and_destroy_are_used(mechanism: Make) -> None:
     """A subclass may add to `create_session` and `destroy_session`."""
     base = type(mechanism())
     seen: list[str] = []

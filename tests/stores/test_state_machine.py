@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Any order of what happens to sessions, against a small model."""
+"""Random sequences of session operations, against a small model."""
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -39,10 +39,10 @@ def _handle(make: Make, session_id: str) -> str:
     return session.id
 
 
-def test_a_session_knows_when_it_began(
+def test_session_of_a_script_has_only_a_date(
     mechanism: Make, set_clock: SetClock
 ) -> None:
-    """A script's is dated, and has neither an origin nor a login."""
+    """It has neither a client nor a login."""
     found = mechanism().store.find(_begin(mechanism))
     assert found is not None
     assert found.user_id == "abcde"
@@ -51,7 +51,7 @@ def test_a_session_knows_when_it_began(
     assert found.authenticated_at is None
 
 
-def test_a_session_knows_where_it_came_from(
+def test_session_of_a_login_has_its_client(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """A login's has address, program, method and its moment."""
@@ -67,7 +67,7 @@ def test_a_session_knows_where_it_came_from(
     assert found.authenticated_at == set_clock.moment
 
 
-def test_the_handle_is_no_secret_and_opens_nothing(mechanism: Make) -> None:
+def test_handle_finds_no_session_as_a_secret(mechanism: Make) -> None:
     """It is a UUID of its own; neither it nor a digest finds anything."""
     auth, session_id = mechanism(), _begin(mechanism)
     handle = _handle(mechanism, session_id)
@@ -83,7 +83,7 @@ def test_the_handle_is_no_secret_and_opens_nothing(mechanism: Make) -> None:
 def test_sessions_are_listed_newest_first(
     mechanism: Make, set_clock: SetClock
 ) -> None:
-    """A user's, or all; the dead as well, whom a purge has to find."""
+    """A user's, or all; expired ones too, which a purge has to find."""
     handles = []
     for user_id in ("abcde", "fghij", "abcde"):
         handles.append(_handle(mechanism, _begin(mechanism, user_id)))
@@ -93,14 +93,14 @@ def test_sessions_are_listed_newest_first(
     assert [each.id for each in store.listed()] == [last, other, first]
     assert [each.id for each in store.listed("abcde")] == [last, first]
     assert [each.user_id for each in store.listed("fghij")] == ["fghij"]
-    assert list(store.listed("nobody")) == []
+    assert list(store.listed("unknown")) == []
 
 
 @pytest.mark.parametrize("moving", [0, 1])
-def test_sessions_are_shown_by_page(
+def test_each_session_is_on_one_page(
     mechanism: Make, set_clock: SetClock, moving: int
 ) -> None:
-    """Each on one page, newest first, also if all are of one moment."""
+    """Newest first, also if all are of one moment."""
     for user_id in ["abcde", "fghij"] * 7:
         _begin(mechanism, user_id)
         set_clock.advance(moving)
@@ -122,7 +122,7 @@ def test_sessions_are_shown_by_page(
     assert sorted(seen) == sorted(every)
     if moving:
         assert seen == every
-    assert store.page("nobody", 3) == ([], None)
+    assert store.page("unknown", 3) == ([], None)
     assert store.page("abcde", 20)[1] is None
     assert store.page("abcde", 10)[1] is None
 
@@ -144,17 +144,15 @@ def test_sessions_are_shown_by_page(
         "1-\ud800",
     ],
 )
-def test_a_place_that_is_none_is_the_first(
-    mechanism: Make, place: str
-) -> None:
-    """What people write into an address breaks nothing."""
+def test_invalid_cursor_is_the_first_page(mechanism: Make, place: str) -> None:
+    """Text that a person typed into an address causes no error."""
     _begin(mechanism)
     store = mechanism().store
     (own,) = store.listed("abcde")
     assert [each.id for each in store.page("abcde", 3, place)[0]] == [own.id]
 
 
-def test_pages_of_very_old_sessions(mechanism: Make) -> None:
+def test_pages_of_very_old_sessions_end(mechanism: Make) -> None:
     """Scripts may give any moment; the pages come to an end."""
     store = mechanism().store
     if not isinstance(store, DatabaseStore):
@@ -177,7 +175,9 @@ def test_pages_of_very_old_sessions(mechanism: Make) -> None:
     assert seen == [_handle(mechanism, each) for each in begun[::-1]]
 
 
-def test_a_touch_notes_the_use(mechanism: Make, set_clock: SetClock) -> None:
+def test_touch_changes_only_the_last_use(
+    mechanism: Make, set_clock: SetClock
+) -> None:
     """It changes the last use of one session, and nothing else."""
     store = mechanism().store
     session_id, other = _begin(mechanism), _begin(mechanism)
@@ -191,7 +191,9 @@ def test_a_touch_notes_the_use(mechanism: Make, set_clock: SetClock) -> None:
     assert touched.created_at == untouched.last_seen_at == began
 
 
-def test_a_touch_never_revives(mechanism: Make, set_clock: SetClock) -> None:
+def test_touch_does_not_revive_an_ended_session(
+    mechanism: Make, set_clock: SetClock
+) -> None:
     """A use that is noted after the end leaves the session ended."""
     auth, session_id = mechanism(), _begin(mechanism)
     store = auth.store
@@ -207,10 +209,10 @@ def test_a_touch_never_revives(mechanism: Make, set_clock: SetClock) -> None:
     assert store.reason(session_id) is EndReason.REVOKED
 
 
-def test_a_rotation_gives_a_new_secret(
+def test_rotation_replaces_the_secret(
     mechanism: Make, set_clock: SetClock
 ) -> None:
-    """Handle and beginning stay; the old secret opens nothing any more."""
+    """Handle and creation stay; the old secret is invalid."""
     auth, old = mechanism(), _begin(mechanism)
     handle, began = _handle(mechanism, old), set_clock.moment
     set_clock.advance(5)
@@ -228,10 +230,10 @@ def test_a_rotation_gives_a_new_secret(
     assert len(auth.store.listed()) == 1
 
 
-def test_an_ended_session_is_not_rotated(
+def test_ended_session_is_not_rotated(
     mechanism: Make, set_clock: SetClock
 ) -> None:
-    """What is not there gets no new secret."""
+    """An ended session gets no new secret."""
     store, session_id = mechanism().store, _begin(mechanism)
     store.end(session_id, EndReason.LOGGED_OUT)
     assert store.rotate(session_id, set_clock.moment) is None
@@ -240,13 +242,13 @@ def test_an_ended_session_is_not_rotated(
     assert store.reason(session_id) is EndReason.LOGGED_OUT
 
 
-def test_a_session_ends_by_its_handle(mechanism: Make) -> None:
-    """Only if it is the user's; without a user it is an admin's hand."""
+def test_handle_ends_a_session_of_the_named_user(mechanism: Make) -> None:
+    """Only if it is the user's; without a user, an admin ends it."""
     auth = mechanism()
     mine, others, third = (_begin(mechanism, who) for who in "ABA")
     end, handle = auth.store.end_handle, _handle(mechanism, mine)
     assert end(_handle(mechanism, others), EndReason.REVOKED, "A") is False
-    assert end(handle, EndReason.REVOKED, "nobody") is False
+    assert end(handle, EndReason.REVOKED, "unknown") is False
     assert end("unknown", EndReason.REVOKED, "A") is False
     assert end("unknown", EndReason.REVOKED_BY_ADMIN) is False
     assert end(mine, EndReason.REVOKED, "A") is False
@@ -261,8 +263,8 @@ def test_a_session_ends_by_its_handle(mechanism: Make) -> None:
     assert auth.user_id_for_session_id(third) == "A"
 
 
-def test_all_sessions_of_a_user_end_but_one(mechanism: Make) -> None:
-    """The one that is kept stays, and so do those of others."""
+def test_all_sessions_of_a_user_end_but_the_kept_one(mechanism: Make) -> None:
+    """The one that is kept stays, and so do those of other users."""
     auth = mechanism()
     kept, second, third, other = (_begin(mechanism, who) for who in "AAAB")
     handle = _handle(mechanism, kept)
@@ -280,10 +282,10 @@ def test_all_sessions_of_a_user_end_but_one(mechanism: Make) -> None:
     assert end_all(EndReason.REVOKED_BY_ADMIN) == 0
 
 
-def test_a_reason_is_for_a_day_and_the_secret(
+def test_reason_needs_the_secret_and_lasts_a_day(
     mechanism: Make, set_clock: SetClock
 ) -> None:
-    """Nobody learns it by handle or digest, nobody after a day."""
+    """A handle or digest gives no reason, nor does a secret after a day."""
     store, session_id = mechanism().store, _begin(mechanism)
     handle = _handle(mechanism, session_id)
     assert store.reason(session_id) is None
@@ -298,10 +300,10 @@ def test_a_reason_is_for_a_day_and_the_secret(
     assert store.reason(session_id) is None
 
 
-def test_reasons_do_not_pile_up_in_the_database(
+def test_purge_deletes_expired_reasons(
     any_database: str, set_clock: SetClock
 ) -> None:
-    """A purge deletes those that nobody may be told any more."""
+    """A purge deletes the reasons that are older than a day."""
     store = DatabaseStore()
     for age in range(2):
         UserSession(user_id="abcde", session_id=str(age)).save()
@@ -322,10 +324,10 @@ def test_reasons_do_not_pile_up_in_the_database(
     ],
     ids=["duration", "max_age", "idle"],
 )
-def test_a_purge_leaves_the_reason(
+def test_purge_stores_the_reason(
     mechanism: Make, set_clock: SetClock, limits: Limits, reason: EndReason
 ) -> None:
-    """The dead go, with why; what is at its last moment stays."""
+    """Expired sessions go, with a reason; one at its last moment stays."""
     auth = mechanism()
     dead = _begin(mechanism)
     set_clock.advance(1e-6)
@@ -338,7 +340,7 @@ def test_a_purge_leaves_the_reason(
     assert [s.id for s in auth.store.listed()] == [_handle(mechanism, live)]
 
 
-def test_a_purge_spares_what_was_used(
+def test_purge_keeps_a_session_in_use(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """Idleness counts from the last use that was noted."""
@@ -351,10 +353,10 @@ def test_a_purge_spares_what_was_used(
     assert store.purge(Limits(idle=MINUTE), set_clock.moment) == 1
 
 
-def test_a_stored_session_that_was_never_used_is_idle_too(
+def test_unused_stored_session_is_idle_from_its_creation(
     any_database: str, set_clock: SetClock
 ) -> None:
-    """A script's row says nothing of its use: its beginning counts."""
+    """A script's row has no last use: its creation counts."""
     UserSession(user_id="abcde", session_id="secret").save()
     store, limits = DatabaseStore(), Limits(idle=MINUTE)
     assert store.purge(limits, set_clock.moment + MINUTE) == 0
@@ -364,7 +366,7 @@ def test_a_stored_session_that_was_never_used_is_idle_too(
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_a_user_never_has_more_sessions_than_allowed(
+def test_concurrent_logins_keep_the_session_limit(
     mechanism: Make, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     """Twenty logins at once leave exactly as many; others keep theirs."""
@@ -379,10 +381,10 @@ def test_a_user_never_has_more_sessions_than_allowed(
     assert reasons == {EndReason.TOO_MANY_SESSIONS}
 
 
-def test_the_oldest_session_makes_room(
+def test_oldest_session_ends_at_the_limit(
     mechanism: Make, monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> None:
-    """The newest ones are those that stay."""
+    """The newest sessions stay."""
     monkeypatch.setenv("MAX_SESSIONS_PER_USER", "2")
     auth, ids = mechanism(), []
     for _ in range(4):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An older database is brought up to date with what it has."""
+"""An upgrade keeps the rows of an older database."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -58,7 +58,7 @@ def older(
     fresh.close()
 
 
-def test_names_logins_and_networks_are_filled_in(older: None) -> None:
+def test_upgrade_fills_in_names_logins_and_networks(older: None) -> None:
     """As if they had been written from the beginning."""
     upgraded()
     assert [

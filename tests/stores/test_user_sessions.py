@@ -19,7 +19,7 @@ SECRET = "6c1ec1c9-3c4e-4b3f-9a0b-1f1b1a1e1c1d"
 DIGEST = sha256(SECRET.encode()).hexdigest()
 
 
-def test_a_session_shows_its_public_attributes() -> None:
+def test_json_has_the_public_attributes() -> None:
     """`to_json` of a fresh one has its id, `repr` never has."""
     session = UserSession(user_id="abcde", session_id=SECRET)
     assert sorted(session.to_json()) == [
@@ -33,7 +33,7 @@ def test_a_session_shows_its_public_attributes() -> None:
     assert SECRET not in repr(session)
 
 
-def test_the_database_has_only_the_digest(any_database: str) -> None:
+def test_database_has_only_the_digest(any_database: str) -> None:
     """Neither a fresh save nor later ones write the id itself."""
     session = UserSession(user_id="abcde", session_id=SECRET)
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_the_database_has_only_the_digest(any_database: str) -> None:
         assert session.session_id == SECRET
 
 
-def test_a_loaded_session_has_the_digest(any_database: str) -> None:
+def test_loaded_session_has_the_digest(any_database: str) -> None:
     """It is in the attribute and in `to_json`, however it was loaded."""
     session = UserSession(user_id="abcde", session_id=SECRET)
     session.save()
@@ -59,7 +59,7 @@ def test_a_loaded_session_has_the_digest(any_database: str) -> None:
         assert loaded.to_json()["session_id"] == DIGEST
 
 
-def test_saving_a_loaded_session_does_not_digest_again(
+def test_saving_a_loaded_session_keeps_the_digest(
     any_database: str, set_clock: SetClock
 ) -> None:
     """Its id still finds it, after any number of saves."""
@@ -78,8 +78,8 @@ def test_saving_a_loaded_session_does_not_digest_again(
     assert UserSession.search({"session_id": "another"}) == [loaded]
 
 
-def test_a_stolen_digest_finds_nothing(any_database: str) -> None:
-    """What stands in the database is no key to it."""
+def test_digest_finds_no_session(any_database: str) -> None:
+    """A digest read from the database is no valid session id."""
     UserSession(user_id="abcde", session_id=SECRET).save()
     assert UserSession.search({"session_id": SECRET})
     assert UserSession.search({"session_id": DIGEST}) == []
@@ -103,7 +103,7 @@ def test_sessions_without_an_id_can_be_searched(any_database: str) -> None:
     assert loaded.session_id is None
 
 
-def test_ending_deletes_the_one_session(any_database: str) -> None:
+def test_end_deletes_one_session_once(any_database: str) -> None:
     """Only the session with this id goes, and only once."""
     for secret in (SECRET, "other"):
         UserSession(user_id="abcde", session_id=secret).save()
@@ -114,7 +114,7 @@ def test_ending_deletes_the_one_session(any_database: str) -> None:
     assert UserSession.find("other") is not None
 
 
-def test_finding_a_session_brings_its_user(any_database: str) -> None:
+def test_session_look_up_loads_its_user(any_database: str) -> None:
     """Within one read the user needs no query of its own."""
     user = User(email="bob@example.com")
     user.password = "secret"
@@ -131,7 +131,7 @@ def test_finding_a_session_brings_its_user(any_database: str) -> None:
     assert User.get(user.id) is not first
 
 
-def test_a_purge_takes_what_is_older_than_the_moment(
+def test_purge_deletes_sessions_created_before_the_moment(
     any_database: str, set_clock: SetClock
 ) -> None:
     """Those that began before it go, and none that began at it."""

@@ -17,7 +17,7 @@ from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
 
-def test_a_user_shows_exactly_its_public_attributes() -> None:
+def test_json_has_exactly_the_public_attributes() -> None:
     """`to_json` has these keys, texts or `None`, and no secret."""
     user = User(email="bob@example.com", first_name="Bob", nickname="b")
     user.password = "secret"
@@ -32,8 +32,8 @@ def test_a_user_shows_exactly_its_public_attributes() -> None:
     assert repr(user) == f"<User {user.id}>"
 
 
-def test_any_number_of_users_without_email(any_database: str) -> None:
-    """No email is nobody's email: it is not taken by the first."""
+def test_many_users_can_have_no_email(any_database: str) -> None:
+    """A missing email is not taken by the first user without one."""
     for _ in range(5):
         User().save()
     User(email="a").save()
@@ -51,7 +51,7 @@ def test_any_number_of_users_without_email(any_database: str) -> None:
         ("\u03a3\u03a3@x", "\u03c3\u03c2@X"),
     ],
 )
-def test_one_email_is_one_account(
+def test_email_belongs_to_one_user(
     any_database: str, first: str, second: str
 ) -> None:
     """Trimmed and whatever its case, an email belongs to one user."""
@@ -66,7 +66,9 @@ def test_one_email_is_one_account(
     assert loaded.email == user.email == first.strip()
 
 
-def test_emails_that_differ_are_two_accounts(any_database: str) -> None:
+def test_spaces_inside_and_accents_make_another_email(
+    any_database: str,
+) -> None:
     """Blanks inside and accents make another address."""
     for email in ["a b", "ab", "a  b", "\u00e1b", "a\u0301b", "a@b", "%", "_"]:
         User(email=email).save()
@@ -74,8 +76,8 @@ def test_emails_that_differ_are_two_accounts(any_database: str) -> None:
     assert User.count() == 8
 
 
-def test_an_email_can_be_changed_and_is_free_then(any_database: str) -> None:
-    """A user may take an address that nobody has any more."""
+def test_changed_email_is_free_again(any_database: str) -> None:
+    """A user may take an address that another user gave up."""
     one, two = User(email="one"), User(email="two")
     one.save()
     two.save()
@@ -92,7 +94,7 @@ def test_an_email_can_be_changed_and_is_free_then(any_database: str) -> None:
     User(email="one").save()
 
 
-def test_an_empty_email_is_refused(any_database: str) -> None:
+def test_empty_email_is_refused(any_database: str) -> None:
     """Text without a character in it is neither an email nor none."""
     for empty in ["", " ", "\t\n "]:
         with pytest.raises(InvalidValue, match="email must not be empty"):
@@ -101,7 +103,9 @@ def test_an_empty_email_is_refused(any_database: str) -> None:
     assert User.count() == 0
 
 
-def test_of_twenty_at_once_one_gets_the_email(any_database: str) -> None:
+def test_concurrent_saves_give_the_email_to_one_user(
+    any_database: str,
+) -> None:
     """However many save the same address at once, exactly one has it."""
 
     def register(number: int) -> bool:
@@ -117,7 +121,7 @@ def test_of_twenty_at_once_one_gets_the_email(any_database: str) -> None:
     assert User.count() == 1
 
 
-def test_a_password_is_kept_as_a_hash(any_database: str) -> None:
+def test_password_is_kept_as_a_hash(any_database: str) -> None:
     """The clear text is stored nowhere, and only the right one is valid."""
     user = User()
     user.password = "H0lbertonSchool98!"
@@ -133,7 +137,7 @@ def test_a_password_is_kept_as_a_hash(any_database: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"secret", ["secret"], object()])
-def test_what_is_no_string_is_no_password(wrong: Any) -> None:
+def test_password_that_is_no_string_is_invalid(wrong: Any) -> None:
     """It is never valid, and setting it leaves no password."""
     user = User()
     user.set_hash(passwords.legacy_hash("0" * 64))
@@ -143,16 +147,16 @@ def test_what_is_no_string_is_no_password(wrong: Any) -> None:
     assert user.is_valid_password(wrong) is False
 
 
-def test_a_user_without_password_cannot_log_in() -> None:
-    """No text is the password of a user who has none, nor of nobody."""
+def test_user_without_a_password_cannot_log_in() -> None:
+    """No text is the password of a user who has none."""
     user = User()
     assert user.password is None
     assert user.is_valid_password("") is False
     assert user.is_valid_password("None") is False
 
 
-def test_the_empty_string_is_a_password() -> None:
-    """On the models scripts are free; it is another than none."""
+def test_empty_string_is_a_password_on_the_model() -> None:
+    """The models let scripts set it; it differs from no password."""
     user = User()
     user.password = ""
     assert user.is_valid_password("") is True
@@ -171,12 +175,14 @@ def test_the_empty_string_is_a_password() -> None:
         ({"email": "a@b", "first_name": "", "last_name": "D"}, "D"),
     ],
 )
-def test_the_name_to_display(given: dict[str, str], shown: str) -> None:
+def test_display_name_is_names_email_or_nothing(
+    given: dict[str, str], shown: str
+) -> None:
     """The names, or the one there is, or the email, or nothing."""
     assert User(**given).display_name() == shown
 
 
-def test_removing_a_user_removes_its_sessions(any_database: str) -> None:
+def test_removal_deletes_the_users_sessions(any_database: str) -> None:
     """They go with the user, and those of others stay."""
     gone, stays = User(), User()
     for user in (gone, stays):
@@ -193,7 +199,7 @@ def test_removing_a_user_removes_its_sessions(any_database: str) -> None:
     assert UserSession.count() == 4
 
 
-def test_a_user_and_its_sessions_go_in_one_transaction(
+def test_user_and_sessions_are_deleted_in_one_transaction(
     any_database: str,
 ) -> None:
     """If the sessions cannot be deleted, the user is still there."""
@@ -209,7 +215,7 @@ def test_a_user_and_its_sessions_go_in_one_transaction(
     assert User.all() == [user]
 
 
-def test_renewing_a_hash_keeps_the_password(any_database: str) -> None:
+def test_rehash_keeps_the_password(any_database: str) -> None:
     """A hash of another kind is replaced in the row and in the object."""
     user = User()
     user.set_hash(
@@ -231,10 +237,10 @@ def test_renewing_a_hash_keeps_the_password(any_database: str) -> None:
     assert user.password == before
 
 
-def test_renewing_a_hash_does_not_undo_a_new_password(
+def test_rehash_does_not_undo_a_new_password(
     any_database: str,
 ) -> None:
-    """Who changed the password in the same moment has changed it."""
+    """A password that was changed in the same moment stays changed."""
     user = User()
     user.set_hash(passwords.legacy_hash("0" * 64))
     user.save()
@@ -248,8 +254,8 @@ def test_renewing_a_hash_does_not_undo_a_new_password(
     assert loaded.is_valid_password("changed")
 
 
-def test_two_logins_that_renew_a_hash_both_hold(any_database: str) -> None:
-    """Who came second knows the hash that the first one stored."""
+def test_concurrent_logins_that_rehash_both_succeed(any_database: str) -> None:
+    """The second one has the hash that the first one stored."""
     first = User()
     first.set_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
     first.save()
@@ -261,7 +267,7 @@ def test_two_logins_that_renew_a_hash_both_hold(any_database: str) -> None:
     assert is_still_valid(second)
 
 
-def test_who_knows_an_old_password_does_not_hold(any_database: str) -> None:
+def test_login_with_a_just_replaced_password_fails(any_database: str) -> None:
     """Renewing the hash of a password just replaced begins no session."""
     user = User()
     user.set_hash(passwords.legacy_hash(sha256(b"secret").hexdigest()))
@@ -274,7 +280,7 @@ def test_who_knows_an_old_password_does_not_hold(any_database: str) -> None:
     assert not is_still_valid(user)
 
 
-def test_a_renewed_hash_is_not_saved_again(any_database: str) -> None:
+def test_rehash_counts_as_loaded(any_database: str) -> None:
     """What `rehash_if_outdated` wrote counts as loaded, not as changed."""
     user = User()
     user.set_hash(passwords.legacy_hash("0" * 64))
@@ -292,7 +298,7 @@ def test_a_renewed_hash_is_not_saved_again(any_database: str) -> None:
     assert loaded.is_valid_password("changed")
 
 
-def test_a_hash_can_be_renewed_without_having_loaded_it(
+def test_rehash_works_without_a_loaded_hash(
     any_database: str,
 ) -> None:
     """An object that stands for a stored user renews the stored hash."""
@@ -307,14 +313,14 @@ def test_a_hash_can_be_renewed_without_having_loaded_it(
     assert loaded.is_valid_password("secret")
 
 
-def test_a_user_without_password_has_no_hash_to_renew() -> None:
+def test_rehash_of_a_user_without_a_password_does_nothing() -> None:
     """Nothing is computed and nothing is stored for such a user."""
     user = User()
     user.rehash_if_outdated("secret")
     assert user.password is None
 
 
-def test_threads_change_one_user_at_once(any_database: str) -> None:
+def test_concurrent_saves_of_one_user_lose_nothing(any_database: str) -> None:
     """Saves of one user from many threads all succeed, none is lost."""
     user = User()
     user.save()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A range service of stolen passwords, on loopback, good or bad."""
+"""A range service of breached passwords, on loopback, good or bad."""
 
 import threading
 from hashlib import sha1

@@ -45,17 +45,17 @@ def bob() -> User:
     return user
 
 
-def test_the_right_password_gives_the_user(bob: User) -> None:
-    """The user that was found, if the password fits, else nobody."""
+def test_right_password_returns_the_user(bob: User) -> None:
+    """With a wrong password the result is None."""
     assert check_credentials([bob], "", "secret", actor=LOCAL) is bob
     assert check_credentials([bob], "", "wrong", actor=LOCAL) is None
     assert check_credentials([], "", "secret", actor=LOCAL) is None
 
 
-def test_a_check_takes_a_turn(
+def test_password_check_waits_in_the_hash_queue(
     bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While all places are taken it is refused, whoever is asked for."""
+    """While the queue is full it is refused, for known and unknown users."""
     turns = HashQueue(1, 0)
     monkeypatch.setattr(
         "vestibule.accounts.authentication.hash_queue", lambda: turns
@@ -67,8 +67,8 @@ def test_a_check_takes_a_turn(
     assert check_credentials([bob], "", "secret", actor=LOCAL) is bob
 
 
-def test_an_older_hash_is_renewed_on_the_way(bob: User) -> None:
-    """It is, when the password is right; a wrong one changes nothing."""
+def test_right_password_renews_an_older_hash(bob: User) -> None:
+    """A wrong password changes nothing."""
     legacy = passwords.legacy_hash(
         "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
     )
@@ -81,7 +81,7 @@ def test_an_older_hash_is_renewed_on_the_way(bob: User) -> None:
     assert check_credentials(User.all(), "", "secret", actor=LOCAL) == bob
 
 
-def test_a_hash_that_cannot_be_renewed_is_no_wrong_password(
+def test_login_succeeds_if_the_hash_cannot_be_renewed(
     bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A database that refuses the write does not refuse the user."""
@@ -100,8 +100,8 @@ def test_a_hash_that_cannot_be_renewed_is_no_wrong_password(
     assert User.all()[0].password == bob.password
 
 
-def test_the_queue_lets_some_work_some_wait_and_refuses_the_rest() -> None:
-    """Two at once, one waiting: the others are told when to come back."""
+def test_queue_bounds_working_and_waiting_threads() -> None:
+    """Two work, one waits: the others get a time to try again."""
     turns = HashQueue(2, 1)
     told: queue.Queue[str] = queue.Queue()
     finish = threading.Event()
@@ -132,7 +132,7 @@ def test_the_queue_lets_some_work_some_wait_and_refuses_the_rest() -> None:
         assert told.empty()
 
 
-def test_a_failure_gives_the_turn_back() -> None:
+def test_failure_frees_its_place_in_the_queue() -> None:
     """Whatever happens within a turn, the next one gets it."""
     turns = HashQueue(1, 0)
     for _ in range(3):
@@ -151,7 +151,7 @@ def test_a_failure_gives_the_turn_back() -> None:
         (1, 5, 1, 1, 2),
     ],
 )
-def test_the_size_of_the_queue(
+def test_queue_size_follows_cores_and_threads(
     monkeypatch: pytest.MonkeyPatch,
     cores: int,
     threads: int,
@@ -169,7 +169,9 @@ def test_the_size_of_the_queue(
     assert made._places._value == places
 
 
-def test_systems_that_pin_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queue_size_without_cpu_affinity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where no affinity is known the number of cores counts, or one."""
     monkeypatch.delattr(os, "sched_getaffinity")
     for cores, at_once in [(3, 3), (None, 1)]:
@@ -193,7 +195,9 @@ def test_registration_stores_a_user() -> None:
     assert User.count() == 2
 
 
-def test_registration_takes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registration_waits_in_the_hash_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A full queue refuses new accounts as well."""
     turns = HashQueue(1, 0)
     monkeypatch.setattr("vestibule.accounts.users.hash_queue", lambda: turns)
@@ -223,10 +227,10 @@ def test_registration_takes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a@example.com", "long enough", "a\0", "first_name"),
     ],
 )
-def test_registration_refuses_by_name(
+def test_registration_names_the_invalid_field(
     email: Any, password: Any, first_name: Any, field: str
 ) -> None:
-    """The error says which field cannot be taken; nobody is stored."""
+    """Then no user is stored."""
     with pytest.raises(InvalidValue) as refused:
         register(email, password, first_name)
     assert refused.value.field == field
@@ -244,14 +248,14 @@ def test_registration_refuses_by_name(
         "  bob@x.de\n",
     ],
 )
-def test_addresses_that_are_taken(email: str) -> None:
+def test_unusual_email_addresses_are_accepted(email: str) -> None:
     """Names of a local network and of any alphabet are addresses."""
     check_email(email)
 
 
 @given(st.text())
-def test_any_text_is_an_email_or_refused(email: str) -> None:
-    """No text brings another error out of the check."""
+def test_any_text_is_an_email_or_invalid(email: str) -> None:
+    """No text raises another error."""
     try:
         check_email(email)
     except InvalidValue as refused:
@@ -259,14 +263,14 @@ def test_any_text_is_an_email_or_refused(email: str) -> None:
 
 
 @given(st.text())
-def test_the_key_of_an_email_is_its_own_key(email: str) -> None:
+def test_email_key_is_idempotent(email: str) -> None:
     """Normalizing once more changes nothing, nor do blanks and case."""
     key = email_key(email)
     assert email_key(key) == key
     assert email_key(f" \t{key}\n") == key
 
 
-def test_the_length_of_a_password_counts_in_code_points(
+def test_password_length_is_in_code_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each character is one, however many bytes it has."""
@@ -279,7 +283,7 @@ def test_the_length_of_a_password_counts_in_code_points(
             check_new_password(short)
 
 
-def test_names_are_set_where_they_are_given() -> None:
+def test_only_given_names_are_set() -> None:
     """Other keys are left alone, and so is a name that is not there."""
     user = User(first_name="Bob", last_name="Dylan")
     set_names(user, {"first_name": None, "email": "x", "id": "y"})

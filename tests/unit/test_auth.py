@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`Auth`: guarded paths, the header and the cookie of any request."""
+"""`Auth`: excluded paths, the header and the cookie of any request."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -64,28 +64,32 @@ def _naive(path: str, excluded_paths: list[str]) -> bool:
         ("", ["/"], False),
     ],
 )
-def test_guarded_paths(
+def test_excluded_paths_match_by_name_or_prefix(
     path: str | None, excluded: list[str] | None, expected: bool
 ) -> None:
-    """A path is excluded by its name, or by a beginning with a star."""
+    """A path is excluded by its name, or by a prefix with a star."""
     assert Auth().require_auth(path, excluded) is expected
 
 
 @given(PATHS.map("".join), st.lists(PATHS.map("".join), max_size=4))
-def test_only_these_two_rules(path: str, excluded: list[str]) -> None:
+def test_exclusion_equals_a_naive_reference(
+    path: str, excluded: list[str]
+) -> None:
     """For every path the answer is that of a naive reference."""
     expected = _naive(path, excluded)
     assert Auth().require_auth(path, excluded) is expected
 
 
 @given(st.text(), st.lists(st.text()))
-def test_any_text_is_a_path(path: str, excluded: list[str]) -> None:
-    """No path and no exclusion makes it fail, or guard otherwise."""
+def test_any_text_is_accepted_as_a_path(
+    path: str, excluded: list[str]
+) -> None:
+    """No path and no exclusion raises an error or changes the result."""
     assert Auth().require_auth(path, excluded) is _naive(path, excluded)
     assert Auth().require_auth(path, [*excluded, path + "*"]) is False
 
 
-def test_the_authorization_header() -> None:
+def test_authorization_header_is_its_text_or_none() -> None:
     """It is the header's text, or nothing."""
     auth = Auth()
     assert auth.authorization_header() is None
@@ -98,10 +102,10 @@ def test_the_authorization_header() -> None:
     assert auth.authorization_header(MagicMock()) is None
 
 
-def test_the_cookie_is_named_at_each_call(
+def test_cookie_name_is_read_at_each_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`SESSION_NAME` of this moment says which cookie it is."""
+    """The current value of `SESSION_NAME` names the cookie."""
     auth = Auth()
     visit = FakeRequest(cookies={"a": "1", "b": "2"})
     assert auth.session_cookie(visit) is None
@@ -123,12 +127,12 @@ def test_the_cookie_is_named_at_each_call(
         ("_my_session_id=a; _my_session_id=b", "None"),
     ],
 )
-def test_it_works_in_any_flask_application(
+def test_mechanism_works_in_another_flask_application(
     monkeypatch: pytest.MonkeyPatch, header: str | None, expected: str
 ) -> None:
-    """A view of somebody's own application reads the cookie by it."""
+    """A view of another application reads the cookie with it."""
     monkeypatch.setenv("SESSION_NAME", "_my_session_id")
-    app = Flask("somebody's")
+    app = Flask("another")
 
     @app.get("/")
     def view() -> str:
@@ -152,7 +156,7 @@ def test_it_works_in_any_flask_application(
         object(),
     ],
 )
-def test_what_is_no_string_is_absent(
+def test_value_that_is_no_string_counts_as_missing(
     monkeypatch: pytest.MonkeyPatch, stand_in: Any
 ) -> None:
     """A stand-in for a request may have anything there, or nothing."""
@@ -161,13 +165,13 @@ def test_what_is_no_string_is_absent(
     assert Auth().authorization_header(stand_in) is None
 
 
-def test_it_knows_nobody() -> None:
+def test_base_class_has_no_current_user() -> None:
     """The base of all mechanisms has no current user."""
     assert Auth().current_user() is None
     assert Auth().current_user(with_authorization("Basic YTpi")) is None
 
 
-def test_each_name_has_its_mechanism() -> None:
+def test_each_auth_type_has_its_class() -> None:
     """`AUTH_TYPE` names a class; each is a kind of the one before."""
     assert mechanism_for(None) is None
     for name, mechanism in MECHANISMS.items():
@@ -181,7 +185,7 @@ def test_each_name_has_its_mechanism() -> None:
 @pytest.mark.parametrize(
     "unknown", ["", "session", "BASIC_AUTH", "auth ", "None"]
 )
-def test_an_unknown_name_is_refused(unknown: str) -> None:
+def test_unknown_auth_type_is_refused(unknown: str) -> None:
     """The error lists the known ones."""
     with pytest.raises(ConfigurationError, match="AUTH_TYPE") as refused:
         mechanism_for(unknown)

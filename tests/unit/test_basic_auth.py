@@ -45,7 +45,9 @@ def bob() -> User:
 
 
 @given(EMAILS, st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_a_client_sends_is_read(email: str, password: str) -> None:
+def test_email_and_password_are_read_unchanged(
+    email: str, password: str
+) -> None:
     """Any email without colon and any password come out as they went in."""
     assert _read(_header(email, password)) == (email, password)
 
@@ -56,7 +58,7 @@ def test_what_a_client_sends_is_read(email: str, password: str) -> None:
     | st.text().map(lambda t: f"Basic {t}")
     | st.binary().map(lambda b: f"Basic {base64.b64encode(b).decode()}")
 )
-def test_any_header_can_be_read(header: str | bytes) -> None:
+def test_no_header_raises_an_error(header: str | bytes) -> None:
     """No text and no bytes make any of the steps fail."""
     email, password = _read(header)
     assert (email is None) is (password is None)
@@ -83,7 +85,9 @@ def test_any_header_can_be_read(header: str | bytes) -> None:
         *[(odd, None) for odd in NO_TEXT],
     ],
 )
-def test_the_base64_part(header: Any, expected: str | None) -> None:
+def test_base64_part_follows_the_scheme(
+    header: Any, expected: str | None
+) -> None:
     """It follows the scheme and one blank."""
     assert AUTH.extract_base64_authorization_header(header) == expected
 
@@ -105,7 +109,9 @@ def test_the_base64_part(header: Any, expected: str | None) -> None:
         *[(odd, None) for odd in NO_TEXT],
     ],
 )
-def test_decoding(encoded: Any, expected: str | None) -> None:
+def test_only_base64_of_utf8_is_decoded(
+    encoded: Any, expected: str | None
+) -> None:
     """Only Base64 of UTF-8 stands for a text."""
     assert AUTH.decode_base64_authorization_header(encoded) == expected
 
@@ -122,13 +128,15 @@ def test_decoding(encoded: Any, expected: str | None) -> None:
         *[(odd, (None, None)) for odd in NO_TEXT],
     ],
 )
-def test_credentials(decoded: Any, expected: tuple[Any, Any]) -> None:
+def test_first_colon_ends_the_email(
+    decoded: Any, expected: tuple[Any, Any]
+) -> None:
     """The first colon parts email and password."""
     assert AUTH.extract_user_credentials(decoded) == expected
 
 
-def test_the_user_of_the_credentials(bob: User) -> None:
-    """The stored user, if the password is right; else nobody."""
+def test_right_credentials_return_the_user(bob: User) -> None:
+    """With a wrong password the result is None."""
     find = AUTH.user_object_from_credentials
     assert find("bob@hbtn.io", "H0lberton:School:98!") == bob
     assert find(" BOB@hbtn.io", "H0lberton:School:98!") == bob
@@ -140,12 +148,12 @@ def test_the_user_of_the_credentials(bob: User) -> None:
         assert find("bob@hbtn.io", odd) is None
 
 
-def test_an_empty_database_knows_nobody() -> None:
+def test_empty_database_has_no_user() -> None:
     """No user is found, and nothing fails."""
     assert AUTH.user_object_from_credentials("a@b.c", "secret") is None
 
 
-def test_the_user_of_a_request(bob: User) -> None:
+def test_request_header_identifies_the_user(bob: User) -> None:
     """All steps in a row, from the header on."""
     header = _header("bob@hbtn.io", "H0lberton:School:98!")
     assert AUTH.current_user(with_authorization(header)) == bob
@@ -159,10 +167,10 @@ def test_the_user_of_a_request(bob: User) -> None:
         assert AUTH.current_user(other) is None
 
 
-def test_a_full_queue_is_no_wrong_password(
+def test_full_hash_queue_raises_service_busy(
     bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who cannot be checked now is told to come back, not refused."""
+    """The client is told to try again; it is not refused."""
     turns = HashQueue(1, 0)
     monkeypatch.setattr(
         "vestibule.accounts.authentication.hash_queue", lambda: turns
@@ -171,8 +179,8 @@ def test_a_full_queue_is_no_wrong_password(
         AUTH.current_user(with_authorization(_header("bob@hbtn.io", "x")))
 
 
-def test_each_step_can_be_replaced(bob: User) -> None:
-    """`current_user` asks the object's own methods."""
+def test_each_step_can_be_overridden(bob: User) -> None:
+    """`current_user` calls the object's own methods."""
 
     class Reversed(BasicAuth):
         """A mechanism whose clients send everything backwards."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The cookie: how it is found in a request, set, and cleared."""
+"""The session cookie: how it is read, set and cleared."""
 
 import string
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ VALUES = st.text(
 
 
 @given(st.dictionaries(NAMES, VALUES))
-def test_ordinary_cookies_are_read_as_werkzeug_does(
+def test_ordinary_cookies_are_read_as_by_werkzeug(
     jar: dict[str, str],
 ) -> None:
     """For what browsers send there is no difference."""
@@ -32,7 +32,7 @@ def test_ordinary_cookies_are_read_as_werkzeug_does(
 
 
 @given(st.text())
-def test_any_header_can_be_read(header: str) -> None:
+def test_no_header_raises_an_error(header: str) -> None:
     """No text makes it fail; each value was in the header."""
     for name, value in cookies_of(header).items():
         assert value in header
@@ -40,7 +40,7 @@ def test_any_header_can_be_read(header: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "=", ";", " ", '"', "1"])))
-def test_any_order_of_signs_can_be_read(signs: list[str]) -> None:
+def test_headers_of_separators_are_read_fast(signs: list[str]) -> None:
     """Headers of nothing but separators are no trap."""
     header = "".join(signs)
     for name, value in cookies_of(header).items():
@@ -70,7 +70,9 @@ def test_any_order_of_signs_can_be_read(signs: list[str]) -> None:
         ("A=1; a=2", {"A": "1", "a": "2"}),
     ],
 )
-def test_headers(header: str, expected: dict[str, str]) -> None:
+def test_quotes_spaces_and_duplicate_names(
+    header: str, expected: dict[str, str]
+) -> None:
     """Blanks inside a value are kept, quotes around it not, and a name
     that comes with different values is no name.
     """
@@ -96,14 +98,16 @@ def test_headers(header: str, expected: dict[str, str]) -> None:
         (Cookies(), "s=2", None),
     ],
 )
-def test_reading(cookies: Any, header: Any, expected: str | None) -> None:
+def test_cookie_is_read_from_parsed_cookies_or_header(
+    cookies: Any, header: Any, expected: str | None
+) -> None:
     """The parsed cookies count, and the header where they cannot tell."""
     headers = {} if header is None else {"Cookie": header}
     visit = FakeRequest(cookies=cookies, headers=headers)
     assert cookie.read(visit, "s") == expected
 
 
-def test_reading_from_stand_ins() -> None:
+def test_cookie_is_read_from_partial_requests() -> None:
     """A request may have only cookies, only headers, or neither."""
     assert cookie.read(SimpleNamespace(cookies={"s": "1"}), "s") == "1"
     only_headers = SimpleNamespace(headers={"Cookie": "s=1"})
@@ -112,8 +116,8 @@ def test_reading_from_stand_ins() -> None:
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_setting_and_clearing(secure: bool) -> None:
-    """Out of reach of scripts and other sites; a clear ends it at once."""
+def test_cookie_attributes_when_set_and_cleared(secure: bool) -> None:
+    """Hidden from scripts and other sites; clearing ends it at once."""
     response = Response()
     cookie.set_on(response, "s", "secret", secure)
     cookie.clear_on(response, "s", secure)

@@ -52,7 +52,7 @@ def findings(level: Level) -> str:
     )
 
 
-def test_a_sound_deployment(sound: None) -> None:
+def test_sound_deployment_has_no_finding(sound: None) -> None:
     """Nothing is wrong, nothing weak."""
     found = list(run_checks())
     assert {one.level for one in found} == {Level.GOOD}
@@ -89,7 +89,7 @@ def test_a_sound_deployment(sound: None) -> None:
         ("SECURITY_PROFILE", "contract", Level.WRONG, "sessions never expire"),
     ],
 )
-def test_settings(
+def test_weak_settings_are_named(
     sound: None,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -106,10 +106,10 @@ def test_settings(
     assert said in findings(level)
 
 
-def test_a_name_that_others_can_replace(
+def test_cookie_name_without_a_host_prefix_is_weak(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is allowed where the prefix is not asked for, and weak."""
+    """It is allowed, and reported as weak."""
     monkeypatch.setenv("SESSION_NAME", "sid")
     monkeypatch.setenv("SESSION_NAME_HOST_PREFIX", "off")
     assert "other hosts of the domain can replace the cookie sid" in findings(
@@ -117,7 +117,7 @@ def test_a_name_that_others_can_replace(
     )
 
 
-def test_by_basic_there_is_no_cookie(
+def test_basic_auth_has_no_finding_about_cookies(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So nothing is said of one."""
@@ -126,7 +126,7 @@ def test_by_basic_there_is_no_cookie(
     assert {one.level for one in run_checks()} == {Level.GOOD}
 
 
-def test_a_database_that_is_not_there(
+def test_missing_database_is_not_created(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It is not made by looking."""
@@ -138,8 +138,10 @@ def test_a_database_that_is_not_there(
     assert not file.exists()
 
 
-def test_an_address_of_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a finding, not a crash, and keeps the password."""
+def test_invalid_database_url_hides_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is a finding, not a crash."""
     monkeypatch.setenv(
         "DATABASE_URL",
         f"postgresql+psycopg://u:secret@127.0.0.1:{free_port()}/x",
@@ -149,7 +151,7 @@ def test_an_address_of_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in said
 
 
-def test_a_schema_of_another_day(
+def test_outdated_schema_names_the_upgrade_command(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command that mends it is named."""
@@ -157,15 +159,17 @@ def test_a_schema_of_another_day(
     assert "python -m vestibule db upgrade" in findings(Level.WRONG)
 
 
-def test_a_damaged_file(sound: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each fault is told, and a backup asked for."""
+def test_damaged_file_is_reported(
+    sound: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fault is shown, with the advice to restore a backup."""
     monkeypatch.setattr(
         health, "integrity_errors", lambda _: ["page 7 is odd"]
     )
     assert "page 7 is odd | restore a backup" in findings(Level.WRONG)
 
 
-def test_an_unsound_sqlite(
+def test_unsound_sqlite_version_is_weak(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It works, slower."""
@@ -174,22 +178,22 @@ def test_an_unsound_sqlite(
     assert "install pysqlite3" in findings(Level.WEAK)
 
 
-def test_a_file_that_others_may_read(sound: None) -> None:
+def test_readable_database_file_names_the_command(sound: None) -> None:
     """The command that mends it has its name."""
     file = str(engine.database().url.database)
     os.chmod(file, 0o644)
     assert f"chmod 600 {file}" in findings(Level.WRONG)
 
 
-def test_nobody_is_an_admin(sound: None) -> None:
-    """How to make one is told."""
+def test_missing_admin_is_reported(sound: None) -> None:
+    """The hint says how to make one."""
     for user in User.all():
         user.remove()
     assert "users role EMAIL admin" in findings(Level.WEAK)
 
 
-def test_a_worker_that_ended_unexpectedly(sound: None) -> None:
-    """The last one is named, and what ended a week ago is not."""
+def test_recent_worker_exit_is_reported(sound: None) -> None:
+    """Only the last one, and none that is a week old."""
     now = clock.now()
     events.insert_events(
         [Event(now - timedelta(days=8), "worker_exited", reason="SIGBUS")]
@@ -207,7 +211,7 @@ def test_a_worker_that_ended_unexpectedly(sound: None) -> None:
     assert "SIGBUS" not in said
 
 
-def test_postgresql_has_no_file(
+def test_postgresql_has_no_finding_about_files(
     on_postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its address is shown without what is of SQLite."""
@@ -285,8 +289,10 @@ def of_level(found: list[CheckResult], level: Level) -> list[str]:
     return [one.message for one in found if one.level is level]
 
 
-def test_a_good_service(service: tuple[Service, str]) -> None:
-    """Three harmless requests; without TLS it is weak."""
+def test_good_service_is_reported_weak_without_tls(
+    service: tuple[Service, str],
+) -> None:
+    """Three harmless requests are sent."""
     running, url = service
     found = list(check_deployment(url + "/"))
     assert of_level(found, Level.WRONG) == []
@@ -300,8 +306,10 @@ def test_a_good_service(service: tuple[Service, str]) -> None:
     assert CliRunner().invoke(program, ["doctor", "--url", url]).exit_code == 0
 
 
-def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
-    """Of answers and of requests; it is said which to pass on."""
+def test_proxy_that_drops_headers_is_reported(
+    service: tuple[Service, str],
+) -> None:
+    """Of responses and of requests; the hint names them."""
     running, url = service
     running.dropped = {"Cache-Control", "X-Content-Type-Options"}
     running.hidden = {"HTTP_ORIGIN"}
@@ -318,7 +326,7 @@ def test_a_proxy_that_takes_headers_out(service: tuple[Service, str]) -> None:
     assert "hint: let the proxy pass Origin" in done.output
 
 
-def test_an_open_service(
+def test_user_list_without_authentication_is_wrong(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user list without authentication is wrong, whatever is set."""
@@ -329,7 +337,7 @@ def test_an_open_service(
 
 
 @pytest.mark.parametrize("status", ["302 Found", "404 Not Found"])
-def test_a_proxy_that_answers_itself(
+def test_redirect_of_a_proxy_is_not_followed(
     service: tuple[Service, str], status: str
 ) -> None:
     """It is not followed anywhere."""
@@ -351,21 +359,21 @@ def test_a_proxy_that_answers_itself(
         ("http://127.0.0.1:1/a b", "does not answer"),
     ],
 )
-def test_what_is_no_address(url: str, said: str) -> None:
+def test_invalid_address_is_one_finding(url: str, said: str) -> None:
     """One finding, no traceback."""
     (only,) = check_deployment(url)
     assert only.level is Level.WRONG
     assert said in only.message
 
 
-def test_nobody_there() -> None:
+def test_unreachable_service_is_one_finding() -> None:
     """One finding with the address."""
     url = f"http://127.0.0.1:{free_port()}"
     (only,) = check_deployment(url)
     assert only.message.startswith(f"{url} does not answer")
 
 
-def test_behind_tls_the_service_must_know(
+def test_untrusted_tls_proxy_is_reported(
     service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy with TLS that is not trusted hides it from the service."""

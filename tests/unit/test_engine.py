@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""The engine: kept connections, lost ones, locks, and odd addresses."""
+"""The engine: reused and lost connections, and invalid addresses."""
 
 import os
 import stat
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,8 @@ from tests.threads import at_once
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseUnavailable,
-    ServiceBusy,
 )
-from vestibule.db import drivers, engine
+from vestibule.db import engine
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
@@ -29,7 +27,7 @@ def _file() -> str:
     return os.environ["DATABASE_URL"].removeprefix("sqlite:///")
 
 
-def test_a_connection_serves_one_use_after_the_other(
+def test_connection_is_reused_by_any_thread(
     any_database: str,
 ) -> None:
     """The same one is lent for reads and writes, in any thread."""
@@ -51,7 +49,7 @@ def _lent() -> Connection:
         return connection
 
 
-def test_threads_at_the_same_moment_have_connections_of_their_own(
+def test_concurrent_threads_have_separate_connections(
     any_database: str,
 ) -> None:
     """There are as many as threads use one together, and no more after."""
@@ -70,7 +68,7 @@ def test_threads_at_the_same_moment_have_connections_of_their_own(
     assert {id(each) for each in again} == {id(each) for each in held}
 
 
-def test_nothing_of_a_connection_stays_on_a_thread(
+def test_thread_keeps_no_connection(
     any_database: str,
 ) -> None:
     """A thread that ends has none to close, whatever it did before."""
@@ -82,7 +80,7 @@ def test_nothing_of_a_connection_stays_on_a_thread(
         assert list(database()._pool._local.__dict__.values()) == [None]
 
 
-def test_what_is_given_back_to_a_closed_database_is_closed(
+def test_connection_in_use_is_closed_after_close(
     any_database: str,
 ) -> None:
     """Closing reaches the connections in use when their use ends."""
@@ -92,7 +90,7 @@ def test_what_is_given_back_to_a_closed_database_is_closed(
     assert connection.closed
 
 
-def test_closing_lets_the_settings_count_anew(
+def test_settings_are_read_again_after_close(
     any_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The next use opens what the settings name then."""
@@ -107,24 +105,24 @@ def test_closing_lets_the_settings_count_anew(
     assert User.count() == 0
 
 
-def test_many_threads_open_a_new_database(tmp_path: Path) -> None:
-    """Its schema is made once, whoever comes first."""
+def test_concurrent_first_uses_create_one_schema(tmp_path: Path) -> None:
+    """The schema is made once, by any of the threads."""
     found = at_once(8, lambda _: (User.count(), id(database())))
     assert {count for count, _ in found} == {0}
     assert len({identity for _, identity in found}) == 1
 
 
-def test_a_new_file_is_private() -> None:
+def test_new_file_is_private() -> None:
     """Password hashes are in it: only its owner reads it."""
     User().save()
     for path in Path(_file()).parent.glob("vestibule.db*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_restarted_server_is_found_again(
+def test_restarted_server_is_reconnected(
     on_postgresql: str, postgresql: PostgreSQL
 ) -> None:
-    """The next read, look-up or write works, and nobody sees an error."""
+    """The next read, look-up or write works without an error."""
     user = User(first_name="a")
     user.save()
     for number, use in enumerate(
@@ -143,10 +141,10 @@ def test_a_restarted_server_is_found_again(
         assert User.count() == (2 if number == 3 else 1)
 
 
-def test_a_server_that_is_gone_is_told_of(
+def test_stopped_server_raises_database_unavailable(
     on_postgresql: str, postgresql: PostgreSQL
 ) -> None:
-    """Each use raises `StoreUnavailable`, until the server is there."""
+    """Each use raises `DatabaseUnavailable`, until the server is there."""
     user = User()
     user.save()
     postgresql.stop()
@@ -161,7 +159,7 @@ def test_a_server_that_is_gone_is_told_of(
     user.save()
 
 
-def test_a_connection_that_the_server_ended_in_a_write(
+def test_connection_lost_during_a_write_is_rolled_back(
     on_postgresql: str,
 ) -> None:
     """The write fails and is undone; the next one works."""
@@ -184,10 +182,10 @@ def _end_backend(connection: Connection) -> None:
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), IntegrityError("", None, Exception())]
 )
-def test_a_connection_that_ended_before_the_work_is_undone(
+def test_connection_lost_before_a_rollback_keeps_the_error(
     on_postgresql: str, error: BaseException
 ) -> None:
-    """The server has undone it: what went wrong before is what is told."""
+    """The server has rolled back: the first error is raised."""
     user = User()
     user.save()
     with (
@@ -201,7 +199,7 @@ def test_a_connection_that_ended_before_the_work_is_undone(
     user.save()
 
 
-def test_a_child_does_not_use_its_parents_connection(
+def test_forked_child_uses_its_own_connection(
     any_database: str,
 ) -> None:
     """After a fork both sides go on, each on a connection of its own."""
@@ -227,134 +225,6 @@ def test_a_child_does_not_use_its_parents_connection(
     user.save()
 
 
-def test_a_locked_file_is_busy_after_the_timeout(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Another process holds the lock: reads go on, a write gives up."""
-    monkeypatch.setenv("DATABASE_TIMEOUT", "200")
-    user = User()
-    user.save()
-    other = drivers.sqlite_driver().connect(_file(), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    began = time.monotonic()
-    with pytest.raises(ServiceBusy, match="busy"):
-        user.save()
-    assert 0.15 < time.monotonic() - began < 5
-    assert User.get(user.id) == user
-    other.execute("ROLLBACK")
-    user.save()
-    other.close()
-
-
-def test_a_transaction_has_the_lock_from_its_beginning() -> None:
-    """Nobody writes between what it reads and what it writes."""
-    User().save()
-    other = drivers.sqlite_driver().connect(
-        _file(), timeout=0, isolation_level=None
-    )
-    with database().transaction():
-        with pytest.raises(
-            drivers.sqlite_driver().OperationalError, match="locked"
-        ):
-            other.execute("BEGIN IMMEDIATE")
-        other.execute("SELECT * FROM users")
-    other.execute("BEGIN IMMEDIATE")
-    other.close()
-
-
-def test_a_long_write_of_another_thread_is_busy_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Within the process the wait for the writer ends just the same."""
-    monkeypatch.setenv("DATABASE_TIMEOUT", "200")
-    user = User()
-    user.save()
-    begun, finish = threading.Event(), threading.Event()
-
-    def write_long() -> None:
-        """Stay in a transaction until the test says so."""
-        with database().transaction():
-            begun.set()
-            finish.wait(20)
-
-    thread = threading.Thread(target=write_long)
-    thread.start()
-    assert begun.wait(20)
-    with pytest.raises(ServiceBusy, match="busy with other writes"):
-        user.save()
-    finish.set()
-    thread.join(20)
-    user.save()
-
-
-def test_a_locked_table_is_busy_after_the_timeout(
-    on_postgresql: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """PostgreSQL ends the wait for a lock as SQLite does."""
-    monkeypatch.setenv("DATABASE_TIMEOUT", "200")
-    user = User()
-    user.save()
-    locked, finish = threading.Event(), threading.Event()
-
-    def lock() -> None:
-        """Hold the table until the test says so."""
-        with database().transaction() as connection:
-            connection.execute(text("LOCK TABLE users"))
-            locked.set()
-            finish.wait(20)
-
-    thread = threading.Thread(target=lock)
-    thread.start()
-    assert locked.wait(20)
-    for use in (user.save, lambda: User.get(user.id), User.count):
-        with pytest.raises(ServiceBusy):
-            use()
-    finish.set()
-    thread.join(20)
-    assert User.get(user.id) == user
-
-
-@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
-def test_a_failed_transaction_is_undone(
-    any_database: str, error: type[BaseException]
-) -> None:
-    """Whatever ends it, nothing of it stays, and the next one works."""
-    user = User()
-    user.save()
-    with pytest.raises(error), database().transaction() as connection:
-        connection.execute(text("DELETE FROM users"))
-        raise error
-    assert User.all() == [user]
-    user.remove()
-    assert User.count() == 0
-
-
-def test_a_broken_rule_passes_and_is_undone(any_database: str) -> None:
-    """`IntegrityError` is for those who know what it means."""
-    user = User()
-    user.save()
-    with (
-        pytest.raises(IntegrityError),
-        database().transaction() as connection,
-    ):
-        connection.execute(text("DELETE FROM users"))
-        connection.execute(text("INSERT INTO users (id) VALUES ('a')"))
-    assert User.all() == [user]
-
-
-def test_wrong_sql_is_an_error_of_ours(any_database: str) -> None:
-    """Neither reads nor writes let an error of a driver out."""
-    for _ in range(2):
-        with pytest.raises(DatabaseUnavailable, match="nowhere"):
-            database().fetch_all(text("SELECT * FROM nowhere"))
-        with (
-            pytest.raises(DatabaseUnavailable, match="nowhere"),
-            database().transaction() as connection,
-        ):
-            connection.execute(text("DELETE FROM nowhere"))
-    assert User.count() == 0
-
-
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -367,7 +237,7 @@ def test_wrong_sql_is_an_error_of_ours(any_database: str) -> None:
         ("postgresql+psycopg://u:secret@h:port/n", "is not a database URL"),
     ],
 )
-def test_addresses_that_are_refused(
+def test_invalid_database_url_is_refused(
     url: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the setting, and never the password in it."""
@@ -378,7 +248,7 @@ def test_addresses_that_are_refused(
     assert "secret" not in str(refused.value)
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     """It is said, and the file stays as it was."""
     Path(_file()).write_bytes(b"no database at all, but a long text" * 100)
     for _ in range(2):
@@ -387,7 +257,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert Path(_file()).read_bytes().startswith(b"no database")
 
 
-def test_a_folder_that_does_not_exist(
+def test_missing_folder_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is said; when the folder is there, all is well."""
@@ -399,7 +269,9 @@ def test_a_folder_that_does_not_exist(
     assert User.count() == 0
 
 
-def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It is said at once, without the password."""
     monkeypatch.setenv(
         "DATABASE_URL",

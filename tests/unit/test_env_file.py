@@ -65,7 +65,7 @@ def as_a_shell_has_it(file: Path, name: str) -> str:
     ).stdout.removesuffix("\n")
 
 
-def test_a_shell_reads_the_same(folder: Path) -> None:
+def test_values_equal_those_of_a_shell(folder: Path) -> None:
     """Every value is the one that a shell makes of the line."""
     file = written(folder, GOOD)
     assert env_file.parse(GOOD, ".env") == VALUES
@@ -96,7 +96,7 @@ def test_a_shell_reads_the_same(folder: Path) -> None:
         "A=\0",
     ],
 )
-def test_what_a_shell_takes_otherwise_is_refused(line: str) -> None:
+def test_line_that_a_shell_reads_differently_is_refused(line: str) -> None:
     """The line is named, and what it holds is not repeated."""
     with pytest.raises(ConfigurationError) as error:
         env_file.parse(f"API_PORT=1\n\n{line}\n", "the file")
@@ -107,16 +107,16 @@ def test_what_a_shell_takes_otherwise_is_refused(line: str) -> None:
 @pytest.mark.parametrize(
     "value", ["", "plain", "#1", "it's", "a b", "$x", "-----\\n-----", "é"]
 )
-def test_what_is_quoted_is_read_back(value: str) -> None:
+def test_quoted_value_is_read_back(value: str) -> None:
     """Whatever a value has in it, it is the same afterwards."""
     content = f"A={env_file.quote(value)}\n"
     assert env_file.parse(content, "") == {"A": value}
 
 
-def test_the_environment_counts_more(
+def test_environment_overrides_the_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file sets what nobody has set, and names that are settings."""
+    """The file sets only settings that are not set yet."""
     monkeypatch.setenv("API_PORT", "4000")
     monkeypatch.delenv("POSTGRES_USER", raising=False)
     written(folder, f"{GOOD}POSTGRES_USER=x\nENV_FILE=other\n")
@@ -127,8 +127,10 @@ def test_the_environment_counts_more(
     assert settings.ENV_FILE.read() == ".env"
 
 
-def test_without_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No `.env` is needed; a file that is named has to be there."""
+def test_missing_file_is_an_error_only_if_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No `.env` is needed; a file that is named has to exist."""
     assert env_file.load() == set()
     (folder / ".env").mkdir()
     assert env_file.load() == set()
@@ -142,7 +144,7 @@ def test_without_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_file_that_others_may_write(folder: Path, mode: int) -> None:
+def test_writable_file_is_refused(folder: Path, mode: int) -> None:
     """Its settings are not believed."""
     written(folder, "API_PORT=4001\n").chmod(mode)
     with pytest.raises(ConfigurationError, match=r"chmod 600 \.env"):
@@ -150,15 +152,15 @@ def test_a_file_that_others_may_write(folder: Path, mode: int) -> None:
     assert settings.API_PORT.read() == 5000
 
 
-def test_a_file_of_somebody_else(
+def test_file_of_another_user_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of root or of one's own is believed, and no other's."""
+    """A file of root or of the same user is accepted."""
     file = written(folder, "API_PORT=4001\n")
     owner = file.stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     if owner == 0:
-        # It is root's, which everybody believes; let it be another's.
+        # A file of root is always trusted; let another user own it.
         os.chown(file, 4711, -1)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
         env_file.load()
@@ -171,7 +173,7 @@ def test_a_file_of_somebody_else(
         (b"#" * 300_000, "is not a file of settings"),
     ],
 )
-def test_a_file_of_another_kind(
+def test_binary_or_huge_file_is_refused(
     folder: Path, content: bytes, why: str
 ) -> None:
     """What is no text, or far too long, is refused."""
@@ -206,7 +208,7 @@ def test_init_writes_every_setting(folder: Path, run: Run) -> None:
     assert all(len(line) <= 79 for line in lines)
 
 
-def test_init_replaces_nothing(folder: Path, run: Run) -> None:
+def test_init_overwrites_no_file(folder: Path, run: Run) -> None:
     """A file that is there is kept, a link to nowhere too."""
     (folder / "link").symlink_to("nowhere")
     file = written(folder, "API_PORT=4001\n")
@@ -218,15 +220,17 @@ def test_init_replaces_nothing(folder: Path, run: Run) -> None:
     assert not (folder / "nowhere").exists()
 
 
-def test_init_where_nothing_can_be_written(folder: Path, run: Run) -> None:
+def test_init_in_an_unwritable_folder_is_an_error(
+    folder: Path, run: Run
+) -> None:
     """A folder that is none is one line."""
     done = run("init", "none/.env")
     assert done.exit_code == 1
     assert done.stderr.startswith("vestibule: [Errno 2] ")
 
 
-def test_a_hardened_beginning(folder: Path, run: Run) -> None:
-    """With what is set for a proxy nothing is weak but what is new."""
+def test_hardened_init_has_no_weak_finding(folder: Path, run: Run) -> None:
+    """With the settings for a proxy only new findings are weak."""
     assert run("init", "--hardened").exit_code == 0
     done = run("doctor")
     assert done.exit_code == 0, done.output
@@ -234,15 +238,15 @@ def test_a_hardened_beginning(folder: Path, run: Run) -> None:
     assert "there is no database" in done.stdout
 
 
-def test_what_init_writes_is_what_make_run_sets() -> None:
+def test_init_equals_the_settings_of_make_run() -> None:
     """Both ways to begin come to the same service."""
     makefile = Path(__file__).parents[2] / "Makefile"
     for name, value in FIRST_SETTINGS.items():
         assert f"{name}=$${{{name}:-{value}}}" in makefile.read_text()
 
 
-def test_the_doctor_reads_it(folder: Path, run: Run) -> None:
-    """Names that are none, readers and bad lines are findings."""
+def test_doctor_checks_the_file(folder: Path, run: Run) -> None:
+    """Unknown names, readers and bad lines are findings."""
     written(folder, "SESION_NAME=x\n").chmod(0o644)
     said = run("doctor").stdout
     assert "weak  .env has names that are no settings: SESION_NAME" in said
@@ -253,7 +257,7 @@ def test_the_doctor_reads_it(folder: Path, run: Run) -> None:
     assert "wrong .env, line 1: must be NAME=VALUE" in done.stdout
 
 
-def test_commands_and_the_server_read_it(tmp_path: Path) -> None:
+def test_commands_and_server_read_the_file(tmp_path: Path) -> None:
     """The settings of the folder count for whatever starts there."""
     written(tmp_path, "AUTH_TYPE=nonsense\nDATABASE_URL=sqlite:///a.db\n")
     done = vestibule(tmp_path, "serve", ENV_FILE=".env")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a forked child inherits from threads that are not in it: nothing."""
+"""A forked child is not blocked by locks of threads of its parent."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ STOLEN = "violet umbrella"
 
 
 def in_a_child(done: Callable[[], bool]) -> bool:
-    """Tell whether a forked child finds `done` true, and soon."""
+    """Return True if `done` is true in a forked child, within 20 seconds."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            # A lock that nobody will release waits for ever.
+            # A lock whose owner is not in the child would block for ever.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(20)
             code = 0 if done() else 1
@@ -32,7 +32,7 @@ def in_a_child(done: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_child_has_a_hash_queue_of_its_own(
+def test_forked_child_has_an_empty_hash_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The places that the parent's threads took are free in it."""
@@ -52,7 +52,7 @@ def test_a_child_has_a_hash_queue_of_its_own(
         hash_queue.cache_clear()
 
 
-def test_a_child_asks_about_stolen_passwords(
+def test_forked_child_can_ask_about_breached_passwords(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However many questions its parent has open."""
@@ -72,7 +72,7 @@ def test_a_child_asks_about_stolen_passwords(
             breached_passwords._slots.release()
 
 
-def test_a_child_begins_sessions_in_memory() -> None:
+def test_forked_child_can_begin_sessions_in_memory() -> None:
     """Though a thread of its parent was about to, at the fork."""
     auth = SessionAuth()
     with held(lambda: SessionAuth._memory.lock):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The parts of the HTTP layer on their own: requests, answers, errors."""
+"""Parts of the HTTP layer: requests, responses, errors."""
 
 import logging
 from typing import Any
@@ -72,12 +72,12 @@ def _request(body: bytes, kind: str = "application/json") -> Any:
         (b'{"a": ' + b"9" * 5000 + b"}", None),
     ],
 )
-def test_a_body_is_one_object_or_nothing(body: bytes, expected: Any) -> None:
-    """Nothing is guessed or repaired; doubled keys are no object."""
+def test_body_is_one_json_object_or_none(body: bytes, expected: Any) -> None:
+    """Nothing is guessed or repaired; duplicate keys are refused."""
     assert _request(body).json_object() == expected
 
 
-def test_a_body_must_say_that_it_is_json() -> None:
+def test_body_needs_the_json_content_type() -> None:
     """The same bytes under another name are no object."""
     for kind, is_json in [
         ("application/json; charset=utf-8", True),
@@ -89,7 +89,7 @@ def test_a_body_must_say_that_it_is_json() -> None:
         assert body == ({} if is_json else None)
 
 
-def test_answers_are_for_people() -> None:
+def test_json_response_is_indented_and_sorted() -> None:
     """Two spaces, keys in order, a new line at the end."""
     made = json_response({"b": [1], "a": "\u00e9"}, 201)
     assert made.status_code == 201
@@ -114,14 +114,14 @@ def test_answers_are_for_people() -> None:
         ("/slow", 429, "Too Many Requests"),
     ],
 )
-def test_failures_are_json(
+def test_errors_are_json(
     app: MinimalFlask,
     path: str,
     status: int,
     text: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client reads a text that is meant for it, the log the rest."""
+    """The client gets a text that is meant for it; the log has the rest."""
     with caplog.at_level(logging.ERROR):
         response = app.test_client().get(path)
     assert response.status_code == status
@@ -129,15 +129,15 @@ def test_failures_are_json(
     assert bool(caplog.records) is (status >= 500)
 
 
-def test_when_to_come_back_is_told(app: MinimalFlask) -> None:
-    """Ours and the framework's refusals both say it."""
+def test_retry_after_is_sent(app: MinimalFlask) -> None:
+    """Our own errors and those of the framework have it."""
     client = app.test_client()
     assert client.get("/busy").headers["Retry-After"] == "7"
     assert client.get("/slow").headers["Retry-After"] == "9"
 
 
-def test_a_wrong_method_has_the_frameworks_page(app: MinimalFlask) -> None:
-    """Unless the client asks for JSON; both say what is allowed."""
+def test_wrong_method_lists_the_allowed_ones(app: MinimalFlask) -> None:
+    """As a page, or as JSON for clients that ask for it."""
     client = app.test_client()
     for accepted, is_page in [
         (None, True),
@@ -154,7 +154,7 @@ def test_a_wrong_method_has_the_frameworks_page(app: MinimalFlask) -> None:
             assert response.get_json() == {"error": MethodNotAllowed().name}
 
 
-def test_lean_answers_are_whole(app: MinimalFlask) -> None:
+def test_minimal_responses_have_all_headers(app: MinimalFlask) -> None:
     """GET and HEAD have the same headers; HEAD has no body."""
     client = app.test_client()
     got, headed = client.get("/x"), client.head("/x")
@@ -164,8 +164,8 @@ def test_lean_answers_are_whole(app: MinimalFlask) -> None:
     assert int(got.headers["Content-Length"]) == len(got.data)
 
 
-def test_what_is_to_do_at_the_end_is_done() -> None:
-    """A response that somebody waits for is closed as usual."""
+def test_response_callbacks_run_on_close() -> None:
+    """A response with such callbacks is closed as usual."""
     done: list[int] = []
     response = MinimalResponse("x")
     response.call_on_close(lambda: done.append(1))
@@ -189,12 +189,12 @@ def test_flask_sessions_are_off(app: MinimalFlask) -> None:
     assert "Set-Cookie" not in app.test_client().get("/x").headers
 
 
-def test_addresses_can_be_made_outside_of_requests(app: MinimalFlask) -> None:
+def test_url_for_works_outside_of_requests(app: MinimalFlask) -> None:
     """Without a request there is no adapter for its path."""
     assert app.create_url_adapter(None) is None
 
 
-def test_headers_are_on_every_answer() -> None:
+def test_headers_are_on_every_response() -> None:
     """Whatever an application answers, ours come after its own."""
     seen: list[Any] = []
 

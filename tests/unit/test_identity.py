@@ -76,7 +76,7 @@ def at(history: list[tuple[datetime, list[Key]]], moment: datetime) -> Any:
 )
 @example([1000], 1329, 0, 0, 300, 30)
 @example([1000], 1359, 0, 59, 0, 0)
-def test_each_valid_token_can_be_checked(
+def test_each_valid_token_has_a_published_key(
     rotations: list[int],
     signed: int,
     read_before: int,
@@ -100,7 +100,7 @@ def test_each_valid_token_can_be_checked(
 
 
 @given(st.lists(seconds(0, 1000), max_size=6), seconds(0, 9000))
-def test_the_newest_signs_in_the_end(rotations: list[int], rest: int) -> None:
+def test_newest_key_signs_in_the_end(rotations: list[int], rest: int) -> None:
     """One key signs at each moment, a published one; the last stays alone."""
     history = stored_after(rotations)
     for moment in (after(rest), history[-1][0]):
@@ -116,7 +116,7 @@ def test_the_newest_signs_in_the_end(rotations: list[int], rest: int) -> None:
     )
 
 
-def test_of_many_workers_one_makes_the_first(any_database: str) -> None:
+def test_concurrent_workers_create_one_key(any_database: str) -> None:
     """All that start at once sign with the same key."""
     rings = [KeyRing() for _ in range(8)]
     made = at_once(8, lambda number: rings[number].signing().id)
@@ -124,7 +124,9 @@ def test_of_many_workers_one_makes_the_first(any_database: str) -> None:
     assert [key.id for key in signing_keys.all_keys()] == made[:1]
 
 
-def test_a_ring_reads_again(any_database: str, moved: SetClock) -> None:
+def test_ring_reads_rotated_keys_after_half_a_minute(
+    any_database: str, moved: SetClock
+) -> None:
     """Half a minute after a rotation each worker publishes the new key."""
     ring = KeyRing()
     old = ring.signing().id
@@ -141,7 +143,7 @@ def test_a_ring_reads_again(any_database: str, moved: SetClock) -> None:
     assert ring.signing().id == third
 
 
-def test_a_ring_whose_clock_went_back(moved: SetClock) -> None:
+def test_ring_reads_again_if_the_clock_was_set_back(moved: SetClock) -> None:
     """It reads again instead of trusting what it read in the future."""
     ring = KeyRing()
     ring.signing()
@@ -166,7 +168,9 @@ def checked(signer: Signer, token: str, audience: str) -> dict[str, Any]:
     )
 
 
-def test_what_a_token_says(any_database: str, moved: SetClock) -> None:
+def test_token_has_user_audience_and_expiry(
+    any_database: str, moved: SetClock
+) -> None:
     """Issuer, subject, audience, email and role, for a minute."""
     signer = Signer(KeyRing())
     token = signer.token(BOB)
@@ -185,7 +189,7 @@ def test_what_a_token_says(any_database: str, moved: SetClock) -> None:
         checked(signer, token, "other.example")
 
 
-def test_only_our_signature_is_taken(moved: SetClock) -> None:
+def test_only_our_signature_is_accepted(moved: SetClock) -> None:
     """No algorithm, another key or another word is refused."""
     signer = Signer(KeyRing())
     token = signer.token(BOB)
@@ -206,7 +210,7 @@ def test_only_our_signature_is_taken(moved: SetClock) -> None:
             checked(signer, forged, "app.example")
 
 
-def test_public_keys_are_public(moved: SetClock) -> None:
+def test_published_keys_have_no_private_part(moved: SetClock) -> None:
     """The members of a JSON Web Key are there, and no private one."""
     (key,) = Signer(KeyRing()).public_keys()
     assert set(key) == {"alg", "crv", "kid", "kty", "use", "x"}
@@ -222,8 +226,8 @@ def test_public_keys_are_public(moved: SetClock) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(seconds(-50, 50), max_size=20))
-def test_a_token_is_reused_and_never_old(steps: list[int]) -> None:
-    """Who gets one has a quarter of a minute left, whatever clocks do."""
+def test_reused_token_is_valid_for_a_quarter_minute(steps: list[int]) -> None:
+    """Each client gets at least that long, whatever the clock does."""
     with pytest.MonkeyPatch.context() as patch:
         moved = SetClock().install(patch)
         given = keys.new_key(moved.now() - timedelta(days=1))
@@ -243,8 +247,8 @@ def test_a_token_is_reused_and_never_old(steps: list[int]) -> None:
                 last, last_at = token, moved.now()
 
 
-def test_each_has_a_token_of_their_own(moved: SetClock) -> None:
-    """Who differs in anything at all gets another one."""
+def test_each_user_has_a_separate_token(moved: SetClock) -> None:
+    """Users that differ in any claim get different tokens."""
     signer = Signer(KeyRing())
     made = {signer.token(BOB)} | {
         signer.token(BOB._replace(**{name: "other"})) for name in BOB._fields
@@ -254,10 +258,10 @@ def test_each_has_a_token_of_their_own(moved: SetClock) -> None:
     assert signer.token(BOB) in made
 
 
-def test_few_tokens_are_kept(
+def test_number_of_cached_tokens_is_bounded(
     moved: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their number is bounded, and who is asked for last is among them."""
+    """The last one that was used is still there."""
     monkeypatch.setattr(tokens, "MAX_CACHED_TOKENS", 10)
     signer = Signer(KeyRing())
     for number in range(25):
@@ -266,7 +270,7 @@ def test_few_tokens_are_kept(
         assert len(signer._tokens) <= 10
 
 
-def test_a_key_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_key_signs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """It signs alone, with real line breaks or written ones."""
     made = keys.new_key(START)
     for text in (made.private_key, made.private_key.replace("\n", "\\n")):
@@ -285,7 +289,7 @@ def test_a_key_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
         "secret",
     ],
 )
-def test_a_wrong_key_is_refused_and_not_shown(
+def test_invalid_key_is_refused_and_not_shown(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the start, and without a word of the key, nor in what caused it."""
@@ -299,7 +303,7 @@ def test_a_wrong_key_is_refused_and_not_shown(
     assert refused.value.name == "IDENTITY_SIGNING_KEY"
 
 
-def test_no_repr_shows_a_key() -> None:
+def test_repr_shows_no_key() -> None:
     """Neither of what is stored nor of what signs."""
     stored = keys.new_key(START)
     key = Key(stored.id, START, keys.parse_private_key(stored.private_key))

@@ -60,7 +60,7 @@ def limited(
 def test_all_forms_of_the_rule_agree(
     used: tuple[Times, datetime], limits: Limits
 ) -> None:
-    """Dead is what is past its end, and what a purge of an index takes."""
+    """Expired is what is past its end, and what a purge by index takes."""
     session, now = used
     assert session.created_at is not None
     why = expiry_reason(session, limits, now)
@@ -76,7 +76,7 @@ def test_all_forms_of_the_rule_agree(
 
 
 @given(used_sessions(), LIMITS)
-def test_a_dead_session_stays_dead(
+def test_expired_session_stays_expired(
     used: tuple[Times, datetime], limits: Limits
 ) -> None:
     """Time that passes without a use revives nothing."""
@@ -87,7 +87,9 @@ def test_a_dead_session_stays_dead(
 
 
 @given(MOMENTS, MOMENTS)
-def test_no_limit_ends_nothing(created_at: datetime, now: datetime) -> None:
+def test_without_limits_no_session_expires(
+    created_at: datetime, now: datetime
+) -> None:
     """Without limits a session has no end, with a date and without."""
     created_at, now = sorted((created_at, now))
     limits = Limits()
@@ -111,10 +113,10 @@ def test_no_limit_ends_nothing(created_at: datetime, now: datetime) -> None:
         (limited(duration=60, max_age=60, idle=60), 60, EndReason.EXPIRED),
     ],
 )
-def test_the_earliest_limit_ends_it_after_its_last_moment(
+def test_earliest_limit_ends_the_session(
     limits: Limits, lives: int, why: EndReason
 ) -> None:
-    """At exactly the limit it lives; a microsecond on it is dead."""
+    """At exactly the limit it is valid; a microsecond later it is not."""
     session, last = Times(NOW), NOW + timedelta(seconds=lives)
     assert expires_at(session, limits) == last
     assert expiry_reason(session, limits, last) is None
@@ -122,7 +124,7 @@ def test_the_earliest_limit_ends_it_after_its_last_moment(
     assert not limits.endless
 
 
-def test_a_use_lengthens_the_idle_limit_alone() -> None:
+def test_use_extends_only_the_idle_limit() -> None:
     """Idleness counts from the last use, age from the beginning."""
     limits = limited(duration=100, idle=60)
     session = Times(NOW, NOW + timedelta(seconds=50))
@@ -134,7 +136,7 @@ def test_a_use_lengthens_the_idle_limit_alone() -> None:
 
 
 @pytest.mark.parametrize("limits", [limited(60), limited(idle=60)])
-def test_a_session_without_a_date_is_dead_where_there_is_a_limit(
+def test_session_without_a_date_is_expired_under_a_limit(
     limits: Limits,
 ) -> None:
     """What does not say when it began may be of any age."""
@@ -142,21 +144,21 @@ def test_a_session_without_a_date_is_dead_where_there_is_a_limit(
     assert expiry_reason(Times(None, NOW), limits, NOW) is EndReason.EXPIRED
 
 
-def test_without_limits_nobody_asks_for_the_age() -> None:
+def test_without_limits_the_age_does_not_count() -> None:
     """Not for that of a session from the future, nor of one undated."""
     for began in (None, NOW, NOW + timedelta(days=400)):
         assert expiry_reason(Times(began), Limits(), NOW) is None
 
 
 @pytest.mark.parametrize("limits", [limited(idle=60), limited(60, 60, 60)])
-def test_a_session_from_the_future_is_refused(limits: Limits) -> None:
+def test_session_from_the_future_is_refused(limits: Limits) -> None:
     """Clocks differ by seconds; more means that one was set back."""
     assert expiry_reason(Times(NOW + SKEW), limits, NOW) is None
     future = Times(NOW + SKEW + TICK)
     assert expiry_reason(future, limits, NOW) is EndReason.CLOCK_CHANGED
 
 
-def test_the_longest_duration_is_one() -> None:
+def test_longest_duration_never_ends() -> None:
     """It can be made, nothing is older, and its end is in no calendar."""
     limits = Limits(seconds(MAX_SECONDS))
     assert seconds(10**300) == seconds(MAX_SECONDS)
@@ -178,9 +180,7 @@ def test_the_longest_duration_is_one() -> None:
         (limited(idle=30, touch=0), 3),
     ],
 )
-def test_a_use_is_noted_once_in_the_interval(
-    limits: Limits, every: int
-) -> None:
+def test_use_is_noted_once_per_interval(limits: Limits, every: int) -> None:
     """The interval is never more than a tenth of the idle timeout."""
     due = NOW + timedelta(seconds=every)
     for session in (Times(NOW), Times(NOW - timedelta(days=1), NOW)):
@@ -201,7 +201,7 @@ def test_without_an_interval_no_use_is_noted() -> None:
 @example((Times(NOW), NOW), limited(touch=0), NOW + TICK)
 @example((Times(NOW), NOW), limited(60, touch=0), NOW + TICK)
 @example((Times(LAST), LAST), limited(), LAST)
-def test_nothing_changes_before_what_is_said(
+def test_session_is_unchanged_until_its_next_change(
     used: tuple[Times, datetime], limits: Limits, later: datetime
 ) -> None:
     """A session that lives, and is not to be noted, stays so until then."""
@@ -213,7 +213,7 @@ def test_nothing_changes_before_what_is_said(
         assert not is_touch_due(session, limits, later)
 
 
-def test_what_changes_first_is_said() -> None:
+def test_next_change_is_the_earliest() -> None:
     """A note, an end, or nothing at all."""
     minute, latest = timedelta(seconds=60), LAST
     session = Times(NOW)

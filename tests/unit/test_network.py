@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whose word counts about where a client is."""
+"""Trusted proxies and the address of the client."""
 
 from ipaddress import ip_address, ip_network
 
@@ -67,15 +67,15 @@ FORGED = st.lists(
         ("198.51.100.1," * 800 + "192.0.2.7", "192.0.2.7"),
     ],
 )
-def test_the_last_trusted_hop_says_who_it_is(
+def test_client_is_the_address_before_the_last_trusted_hop(
     forwarded: str | None, found: str
 ) -> None:
-    """The header is read from the right for as long as it is believed."""
+    """The header is read from the right for as long as it is trusted."""
     assert client_address("127.0.0.1", forwarded, PROXIES) == found
 
 
 @given(forged=FORGED, client=ADDRESSES)
-def test_no_forged_prefix_changes_the_address(
+def test_forged_prefix_does_not_change_the_address(
     forged: str, client: str
 ) -> None:
     """What a client sends itself stands left of what its proxy saw."""
@@ -88,8 +88,8 @@ def test_no_forged_prefix_changes_the_address(
 
 
 @given(peer=st.text(max_size=60), forwarded=st.text(max_size=200))
-def test_nothing_is_an_error(peer: str, forwarded: str) -> None:
-    """Whatever stands there, there is an address, and a network of it."""
+def test_no_header_raises_an_error(peer: str, forwarded: str) -> None:
+    """For any value there is an address and a network of it."""
     for address in (
         client_address(peer, forwarded, PROXIES),
         client_address("10.0.0.1", forwarded, PROXIES),
@@ -99,7 +99,7 @@ def test_nothing_is_an_error(peer: str, forwarded: str) -> None:
 
 
 @given(peer=ADDRESSES, forwarded=FORGED)
-def test_nobody_is_believed_who_is_not_trusted(
+def test_header_of_an_untrusted_peer_is_ignored(
     peer: str, forwarded: str
 ) -> None:
     """Without trusted proxies the header makes no difference."""
@@ -109,7 +109,7 @@ def test_nobody_is_believed_who_is_not_trusted(
 
 
 @pytest.mark.parametrize("peer", [None, "", "unix:", "127.0.0.1.5"])
-def test_a_peer_without_address_is_unknown(peer: str | None) -> None:
+def test_peer_without_an_address_is_unknown(peer: str | None) -> None:
     """A Unix socket has no address, so nothing of it can be trusted."""
     found = client_address(peer, "192.0.2.7", PROXIES)
     assert found == UNKNOWN_ADDRESS
@@ -129,8 +129,8 @@ def test_a_peer_without_address_is_unknown(peer: str | None) -> None:
         ("httpss", False),
     ],
 )
-def test_a_trusted_proxy_tells_of_tls(forwarded: str, secure: bool) -> None:
-    """The nearest proxy's word counts, where there are several."""
+def test_trusted_proxy_sets_the_scheme(forwarded: str, secure: bool) -> None:
+    """The nearest proxy counts, where there are several."""
     assert is_secure("::ffff:10.0.0.1", forwarded, PROXIES) is secure
     assert not is_secure("192.0.2.7", forwarded, PROXIES)
 
@@ -144,15 +144,17 @@ def test_a_trusted_proxy_tells_of_tls(forwarded: str, secure: bool) -> None:
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
     ],
 )
-def test_a_customer_has_a_network(address: str, network: str) -> None:
+def test_network_is_the_ipv4_address_or_ipv6_64(
+    address: str, network: str
+) -> None:
     """An IPv4 address stands for itself, an IPv6 one for its /64."""
     assert network_of(address) == network
 
 
-def test_the_setting_lists_addresses_and_networks(
+def test_trusted_proxies_lists_addresses_and_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody is trusted by default; a list may have blanks in it."""
+    """The default is empty; a list may have blanks in it."""
     assert settings.TRUSTED_PROXIES.read() == ()
     monkeypatch.setenv(
         "TRUSTED_PROXIES", " 127.0.0.1, 10.0.0.0/8,2001:db8:aaaa::/48 "
@@ -162,10 +164,10 @@ def test_the_setting_lists_addresses_and_networks(
 
 
 @pytest.mark.parametrize("text", ["proxy", "10.0.0.1/8", "1.2.3", "::1%lo/8"])
-def test_a_proxy_that_is_no_network_is_refused(
+def test_invalid_trusted_proxy_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    """A typing error stops the start instead of trusting somebody else."""
+    """A typing error stops the start instead of trusting another network."""
     monkeypatch.setenv("TRUSTED_PROXIES", text)
     with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES"):
         settings.TRUSTED_PROXIES.read()

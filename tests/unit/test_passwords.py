@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Passwords: one computation whatever is given, bounds, older hashes."""
+"""Password hashes: one computation a check, bounds, older hashes."""
 
 import logging
 import time
@@ -40,18 +40,18 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_one_hash_in_the_stronger_profile(
+def test_each_check_costs_one_hash_in_the_strong_profile(
     computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is asked for, it is one hash of that profile's cost."""
+    """For a known and an unknown user alike."""
     monkeypatch.setenv("PASSWORD_PROFILE", "rfc9106")
     for kept in (None, LEGACY):
         assert passwords.verify(kept, "wrong") is False
     assert computed == ["m=65536,t=3,p=4"] * 2
 
 
-def test_one_hash_whatever_is_given(computed: list[str]) -> None:
-    """Right, wrong, nobody, an older hash, odd text: each costs one."""
+def test_each_check_costs_one_hash(computed: list[str]) -> None:
+    """Right, wrong, unknown user, an older hash, odd text."""
     stored = passwords.hash_password("secret")
     cost = computed.pop()
     assert stored.split("$")[3] == cost
@@ -75,13 +75,13 @@ def test_one_hash_whatever_is_given(computed: list[str]) -> None:
         computed.clear()
 
 
-def test_the_stand_in_for_nobody_belongs_to_no_password() -> None:
+def test_stand_in_hash_fits_no_password() -> None:
     """Not even the empty text leads to it."""
     for text in ["", "A", "None", "\0"]:
         assert passwords.verify(None, text) is False
 
 
-def test_a_hash_is_argon2id_with_its_parameters() -> None:
+def test_hash_is_argon2id_with_its_parameters() -> None:
     """Two hashes of one password differ, and both fit it."""
     first, second = (
         passwords.hash_password("secret"),
@@ -93,7 +93,7 @@ def test_a_hash_is_argon2id_with_its_parameters() -> None:
         assert passwords.verify(stored, "secret")
 
 
-def test_passwords_are_compared_as_they_are() -> None:
+def test_passwords_are_compared_unchanged() -> None:
     """No form of Unicode is turned into another, no blank is dropped."""
     stored = passwords.hash_password("\u00e9 ")
     assert passwords.verify(stored, "\u00e9 ")
@@ -101,7 +101,7 @@ def test_passwords_are_compared_as_they_are() -> None:
     assert not passwords.verify(stored, "\u00e9")
 
 
-def test_text_without_utf8_is_no_new_password() -> None:
+def test_lone_surrogate_is_refused_as_new_password() -> None:
     """A lone surrogate is refused, and the error does not repeat it."""
     with pytest.raises(InvalidValue) as refused:
         passwords.hash_password("secret\ud800")
@@ -110,7 +110,7 @@ def test_text_without_utf8_is_no_new_password() -> None:
     assert refused.value.__suppress_context__
 
 
-def test_a_lone_surrogate_stands_for_nothing_else() -> None:
+def test_lone_surrogate_equals_no_other_password() -> None:
     """It is not taken for the sign that often replaces it."""
     for sign in ["?", "\ufffd", ""]:
         stored = passwords.hash_password(f"secret{sign}")
@@ -127,7 +127,7 @@ def test_a_lone_surrogate_stands_for_nothing_else() -> None:
         "m=99999999999999999999999,t=2,p=1",
     ],
 )
-def test_absurd_parameters_are_refused_at_once(
+def test_hash_beyond_the_bounds_is_refused(
     asked: str, computed: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A row that asks for gigabytes gets an error in the log instead."""
@@ -142,7 +142,7 @@ def test_absurd_parameters_are_refused_at_once(
     assert "AAAA" not in caplog.text
 
 
-def test_the_bounds_themselves_can_be_borne() -> None:
+def test_hash_at_the_bounds_is_computed() -> None:
     """What is at a bound is computed: it is not absurd yet."""
     stored = PasswordHasher(
         time_cost=passwords.MAX_PASSES, memory_cost=128, parallelism=16
@@ -166,14 +166,14 @@ def test_the_bounds_themselves_can_be_borne() -> None:
         "\ud800",
     ],
 )
-def test_what_is_no_hash_fits_no_password(garbage: str) -> None:
-    """A row that somebody spoiled opens nothing, and raises nothing."""
+def test_invalid_hash_fits_no_password(garbage: str) -> None:
+    """A corrupted row is no login, and raises no error."""
     for given in ["", "secret", garbage]:
         assert passwords.verify(garbage, given) is False
     assert passwords.needs_rehash(garbage) is True
 
 
-def test_hashes_of_other_costs_and_kinds_still_fit() -> None:
+def test_hashes_of_other_kinds_are_checked_and_renewed() -> None:
     """What another library or profile made is checked, then renewed."""
     for kind in low_level.Type:
         stored = PasswordHasher(1, 64, 2, type=kind).hash("secret")
@@ -182,7 +182,9 @@ def test_hashes_of_other_costs_and_kinds_still_fit() -> None:
         assert passwords.needs_rehash(stored) is True
 
 
-def test_what_needs_a_new_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_hashes_need_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Older kinds and the hashes of another profile, not today's."""
     today = passwords.hash_password("secret")
     assert passwords.needs_rehash(today) is False
@@ -192,7 +194,7 @@ def test_what_needs_a_new_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert passwords.verify(today, "secret") is True
 
 
-def test_an_older_hash_is_compared_in_lower_case() -> None:
+def test_hex_digits_of_an_older_hash_ignore_case() -> None:
     """Both spellings of the hex digits stand for one hash."""
     upper = passwords.legacy_hash(sha256(b"secret").hexdigest().upper())
     assert upper == LEGACY

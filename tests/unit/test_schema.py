@@ -38,7 +38,7 @@ from vestibule.db.tables import (
 )
 
 
-def test_the_tables_are_what_the_migrations_build(any_database: str) -> None:
+def test_tables_equal_the_migrations(any_database: str) -> None:
     """Alembic finds no difference: names, columns, types and indexes."""
     with database().connection() as connection, connection.begin():
         context = MigrationContext.configure(
@@ -47,7 +47,7 @@ def test_the_tables_are_what_the_migrations_build(any_database: str) -> None:
         assert compare_metadata(context, METADATA) == []
 
 
-def test_the_revision_is_the_newest_migration() -> None:
+def test_revision_is_the_newest_migration() -> None:
     """There is one head, and the tables are of that revision."""
     config = Config()
     config.set_main_option("script_location", str(migrate._FOLDER))
@@ -55,7 +55,7 @@ def test_the_revision_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
-def test_a_new_file_is_brought_up_to_date() -> None:
+def test_new_file_gets_the_schema_at_first_use() -> None:
     """The first use makes the schema; an upgrade later changes nothing."""
     fresh = engine.configured_database()
     assert migrate.revision(fresh) is None
@@ -67,7 +67,7 @@ def test_a_new_file_is_brought_up_to_date() -> None:
     assert User.count() == 1
 
 
-def test_a_new_server_database_is_left_to_its_operator(
+def test_new_server_database_needs_an_upgrade(
     postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error says what to run; when that was done, it is used."""
@@ -80,7 +80,7 @@ def test_a_new_server_database_is_left_to_its_operator(
     assert User.count() == 0
 
 
-def test_a_database_of_a_newer_version_is_refused(any_database: str) -> None:
+def test_newer_schema_is_refused(any_database: str) -> None:
     """Neither use nor upgrade touches what this code does not know."""
     User(email="a").save()
     with database().transaction() as connection:
@@ -99,7 +99,7 @@ def test_a_database_of_a_newer_version_is_refused(any_database: str) -> None:
     fresh.close()
 
 
-def test_sqlite_is_opened_as_it_should_be() -> None:
+def test_sqlite_options_are_set() -> None:
     """Durable, patient, without mapped pages, with a sound journal."""
     User().save()
     expected = {
@@ -125,7 +125,7 @@ def test_sqlite_is_opened_as_it_should_be() -> None:
         ((4, 0, 0), "WAL"),
     ],
 )
-def test_unsound_versions_write_no_ahead_log(
+def test_unsound_sqlite_versions_use_no_wal(
     version: tuple[int, ...], mode: str
 ) -> None:
     """What may corrupt a write-ahead log gets another journal."""
@@ -148,7 +148,7 @@ def test_without_pysqlite_the_standard_library_is_used(
     assert User.search({"email": "A"}) == [user]
 
 
-def test_a_file_that_cannot_be_made_is_left_to_sqlite() -> None:
+def test_file_that_cannot_be_made_is_reported_on_open() -> None:
     """Preparing it says nothing; opening it will."""
     create_private_file("/nowhere/at/all.db")
 
@@ -166,13 +166,13 @@ UTC_MOMENT = datetime(2026, 3, 29, 2, 30, 0, 7, tzinfo=timezone.utc)
     ],
     ids=str,
 )
-def test_a_column_has_moments_in_utc(value: Any) -> None:
+def test_column_returns_moments_in_utc(value: Any) -> None:
     """Whatever a driver gives is the same moment, in the same zone."""
     assert parse_moment(value) == UTC_MOMENT
     assert parse_moment(value).tzinfo is timezone.utc
 
 
-def test_how_a_moment_is_given_to_a_driver() -> None:
+def test_moment_is_text_for_sqlite_and_a_date_for_postgresql() -> None:
     """SQLite gets text that sorts as time does, PostgreSQL the moment."""
     kind = UTCMoment()
     lite, server = (
@@ -202,7 +202,7 @@ def test_how_a_moment_is_given_to_a_driver() -> None:
     assert kind.process_bind_param(elsewhere, lite) == texts[2]
 
 
-def test_one_read_remembers_only_within_itself() -> None:
+def test_identity_map_is_empty_outside_its_block() -> None:
     """What was seen inside is forgotten outside, also after a failure."""
     user = User()
     IdentityMap.put(User, user.id, user)
@@ -231,7 +231,7 @@ def test_one_read_remembers_only_within_itself() -> None:
         ("no\nsuch   table", None, DatabaseUnavailable),
     ],
 )
-def test_what_failures_are_called(
+def test_driver_errors_become_our_errors(
     message: str, state: str | None, kind: type[Exception]
 ) -> None:
     """Passing ones are worth another try; messages are on one line."""

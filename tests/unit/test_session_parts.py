@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The small parts of sessions: entries, ids, devices and origins."""
+"""Parts of sessions: entries, ids, devices and client addresses."""
 
 import uuid
 from contextvars import copy_context
@@ -58,7 +58,7 @@ def test_any_value_is_an_entry_or_none(value: Any) -> None:
             assert entry.created_at == given.astimezone(timezone.utc)
 
 
-def test_an_ordinary_entry_keeps_its_date() -> None:
+def test_ordinary_entry_keeps_its_date() -> None:
     """What the mechanisms write is read as it was meant."""
     began = datetime(2026, 3, 29, 2, 30, tzinfo=timezone.utc)
     entry = parse_entry({"user_id": "abcde", "created_at": began})
@@ -119,7 +119,7 @@ def test_new_ids_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
         (None, "an unknown program"),
     ],
 )
-def test_a_device_is_named_in_words(
+def test_device_is_described_in_words(
     user_agent: str | None, device: str
 ) -> None:
     """Browsers claim to be others too; the one that it is, is named."""
@@ -127,14 +127,14 @@ def test_a_device_is_named_in_words(
 
 
 @given(st.text())
-def test_any_user_agent_has_words(text: str) -> None:
+def test_any_user_agent_has_a_description(text: str) -> None:
     """Nothing of the text itself gets into the words."""
     assert device_name(text)
     assert set(device_name("<b>" + text)).isdisjoint("<>\r\n")
 
 
-def test_a_script_comes_from_nowhere() -> None:
-    """An origin counts where it was set, and nowhere else."""
+def test_script_has_no_client_address() -> None:
+    """A client counts only where it was set."""
 
     def within() -> ClientInfo:
         """Say where this comes from, and ask."""
@@ -146,7 +146,7 @@ def test_a_script_comes_from_nowhere() -> None:
 
 
 @given(st.text(max_size=2 * MAX_USER_AGENT_LENGTH))
-def test_a_kept_user_agent_is_one_short_line(text: str) -> None:
+def test_stored_user_agent_is_one_short_line(text: str) -> None:
     """Nothing of it can break a line of a log or a terminal."""
     kept = clean_user_agent(text)
     assert kept is not None
@@ -155,7 +155,14 @@ def test_a_kept_user_agent_is_one_short_line(text: str) -> None:
     assert clean_user_agent(kept) == kept
 
 
-def test_no_user_agent_is_kept_as_none() -> None:
-    """Who sent none is not said to have sent an empty one."""
+def test_missing_user_agent_is_none() -> None:
+    """A missing header differs from an empty one."""
     assert clean_user_agent(None) is None
     assert clean_user_agent("a\r\nb\0c") == "a  b c"
+
+
+def test_long_user_agent_is_truncated() -> None:
+    """Exactly the first `MAX_USER_AGENT_LENGTH` characters are kept."""
+    assert clean_user_agent("x" * (MAX_USER_AGENT_LENGTH + 1)) == (
+        "x" * MAX_USER_AGENT_LENGTH
+    )

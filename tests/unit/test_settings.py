@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Settings: what each takes, what each refuses, and when it is read."""
+"""Settings: which values each accepts, and when it is read."""
 
 import os
 from typing import Any
@@ -52,7 +52,7 @@ NO_NUMBERS = [
     ],
     ids=lambda given: getattr(given, "name", None),
 )
-def test_defaults(
+def test_defaults_equal_the_documentation(
     setting: settings.Setting[Any],
     value: object,
     monkeypatch: pytest.MonkeyPatch,
@@ -88,7 +88,7 @@ def test_every_setting_is_listed_once() -> None:
     ],
     ids=lambda given: getattr(given, "name", None),
 )
-def test_numbers(
+def test_numbers_are_bounded(
     setting: settings.Setting[int],
     least: int,
     most: int,
@@ -115,7 +115,7 @@ def test_numbers(
     ],
     ids=lambda given: getattr(given, "name", None),
 )
-def test_words(
+def test_unknown_word_is_refused(
     setting: settings.Setting[str],
     known: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -135,7 +135,7 @@ def test_words(
     [settings.API_HOST, settings.DATABASE_URL],
     ids=lambda given: given.name,
 )
-def test_texts(
+def test_any_text_but_the_empty_one_is_accepted(
     setting: settings.Setting[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any text but the empty one is taken as it stands."""
@@ -162,7 +162,7 @@ def test_texts(
         ("9" * 5000, None),
     ],
 )
-def test_the_duration(
+def test_duration_is_any_integer(
     text: str, seconds: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any integer that Python reads is one; the rest is told apart."""
@@ -173,7 +173,7 @@ def test_the_duration(
 
 
 @pytest.mark.parametrize("name", ["_my_session_id", "a", "__Host-s", "a.b"])
-def test_the_name_of_a_cookie(
+def test_cookie_name_is_a_token(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token is a name; nothing at all counts as unset."""
@@ -186,7 +186,7 @@ def test_the_name_of_a_cookie(
 @pytest.mark.parametrize(
     "name", [" ", "a b", "a=b", "a;b", "a,b", '"a"', "a\n", "\u00e9", "a\tb"]
 )
-def test_what_names_no_cookie_is_refused(
+def test_invalid_cookie_name_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a name would never come back, or would split the header."""
@@ -197,7 +197,7 @@ def test_what_names_no_cookie_is_refused(
         settings.SESSION_NAME.read()
 
 
-def test_the_mechanism_is_taken_as_it_stands(
+def test_auth_type_is_returned_unchecked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whether there is one of that name is known further up."""
@@ -206,7 +206,7 @@ def test_the_mechanism_is_taken_as_it_stands(
         assert settings.AUTH_TYPE.read() == text
 
 
-def test_a_changed_environment_counts_at_once() -> None:
+def test_changed_environment_counts_at_once() -> None:
     """Nothing is kept from one call to the next."""
     with pytest.MonkeyPatch.context() as changed:
         for port in ("1", "2"):
@@ -216,7 +216,7 @@ def test_a_changed_environment_counts_at_once() -> None:
 
 
 @given(ENVIRONMENT_TEXT)
-def test_any_text_is_a_value_or_a_bad_setting(text: str) -> None:
+def test_any_text_is_a_value_or_a_configuration_error(text: str) -> None:
     """No environment brings another error out of a parser."""
     for setting in settings.ALL:
         with pytest.MonkeyPatch.context() as changed:

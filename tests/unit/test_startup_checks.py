@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Startup checks: what a start refuses, and what it warns of."""
+"""Startup checks: what prevents a start, and what is a warning."""
 
 import pytest
 
@@ -20,13 +20,13 @@ def _advice(name: str | None) -> str:
 
 
 @pytest.mark.parametrize("name", [None, *MECHANISMS])
-def test_good_settings_are_not_refused(name: str | None) -> None:
+def test_good_settings_start(name: str | None) -> None:
     """Each mechanism can be served with the defaults."""
     check_settings(mechanism_for(name))
 
 
 @pytest.mark.parametrize("setting", settings.ALL, ids=lambda s: s.name)
-def test_each_setting_is_checked(
+def test_invalid_setting_prevents_the_start(
     setting: settings.Setting[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bad value ends the start, not a request hours later."""
@@ -48,7 +48,7 @@ def test_each_setting_is_checked(
             check_settings(None)
 
 
-def test_open_doors_for_strangers_are_told_of(
+def test_open_registration_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A user who registers may do what the policy lets members do."""
@@ -62,7 +62,7 @@ def test_open_doors_for_strangers_are_told_of(
     )
 
 
-def test_a_key_that_cannot_sign_is_refused(
+def test_invalid_signing_key_prevents_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before workers start, and without a word of what the key is."""
@@ -100,13 +100,13 @@ def test_sessions_in_memory_allow_one_worker(
             check_settings(mechanism_for(name))
 
 
-def test_what_is_open_is_told() -> None:
+def test_missing_mechanism_is_a_warning() -> None:
     """Without a mechanism any client may do anything."""
     assert "every route is open to anyone" in _advice(None)
     assert "every route" not in _advice("auth")
 
 
-def test_sessions_without_end_are_told(
+def test_sessions_without_end_are_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So is a missing cookie's name; nothing, if all is well."""
@@ -130,14 +130,14 @@ def test_sessions_without_end_are_told(
     assert _advice("basic_auth") == ""
 
 
-def test_an_empty_database_is_told() -> None:
+def test_empty_database_is_a_warning() -> None:
     """With the command that adds the first user."""
     assert NO_USER in _advice("basic_auth")
     User().save()
     assert NO_USER not in _advice("basic_auth")
 
 
-def test_an_empty_database_is_no_matter_with_pages(
+def test_empty_database_is_no_warning_with_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The server says where the first admin is made."""
@@ -146,7 +146,7 @@ def test_an_empty_database_is_no_matter_with_pages(
     assert NO_USER in _advice("basic_auth")
 
 
-def test_an_unsound_sqlite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsound_sqlite_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator learns why writing is slow."""
     assert "write-ahead" not in _advice("basic_auth")
     monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sweeper: it runs by itself, once per process, whatever happens."""
+"""The sweeper: one thread per process that survives failures."""
 
 import logging
 import os
@@ -34,10 +34,10 @@ def only_new_ones() -> None:
     _earlier.update(_sweepers())
 
 
-def test_a_sweep_says_what_it_dropped(
+def test_sweep_logs_what_it_deleted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Some are told of, none are not worth a line."""
+    """A sweep that deletes nothing logs nothing."""
     counts = iter([0, 3])
     sweeper = Sweeper(lambda: next(counts))
     with caplog.at_level(logging.INFO):
@@ -48,7 +48,7 @@ def test_a_sweep_says_what_it_dropped(
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), KeyError("a")])
-def test_a_failed_sweep_is_logged(
+def test_failed_sweep_is_logged(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither a failure of the database nor a defect ends the sweeper."""
@@ -63,7 +63,7 @@ def test_a_failed_sweep_is_logged(
     assert str(error) in caplog.text
 
 
-def test_it_sweeps_until_it_is_stopped(
+def test_sweeper_runs_until_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One thread starts, sweeps after the interval, fails, goes on, ends."""
@@ -90,8 +90,8 @@ def test_it_sweeps_until_it_is_stopped(
     assert _sweepers() == []
 
 
-def test_a_thread_that_comes_second_starts_none() -> None:
-    """Who waited while another thread started the sweeper leaves it so."""
+def test_second_thread_starts_no_sweeper() -> None:
+    """A thread that waited during the start does not start another one."""
     sweeper = Sweeper(lambda: 0)
 
     class OtherCameFirst:
@@ -116,7 +116,7 @@ def test_a_thread_that_comes_second_starts_none() -> None:
     running[0].join(20)
 
 
-def test_many_threads_start_one_sweeper() -> None:
+def test_concurrent_requests_start_one_sweeper() -> None:
     """Requests that come at once do not start one each."""
     sweeper = Sweeper(lambda: 0)
     asking = [
@@ -132,7 +132,7 @@ def test_many_threads_start_one_sweeper() -> None:
     running[0].join(20)
 
 
-def test_a_thread_that_the_system_refuses(
+def test_refused_thread_is_started_by_the_next_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The request goes on, and the next one starts the sweeper."""
@@ -148,7 +148,7 @@ def test_a_thread_that_the_system_refuses(
     running[0].join(20)
 
 
-def test_a_forked_process_starts_its_own() -> None:
+def test_forked_process_starts_its_own_sweeper() -> None:
     """Threads do not pass a fork, so the child's first request starts one."""
     sweeper = Sweeper(lambda: 0)
     sweeper.ensure_running()
@@ -163,10 +163,10 @@ def test_a_forked_process_starts_its_own() -> None:
     running[0].join(20)
 
 
-def test_a_process_that_is_only_asked_for_verify_sweeps(
+def test_verify_requests_start_the_sweeper(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The gate stands before Flask, and starts the sweeper as well."""
+    """Forward authentication runs before Flask."""
     monkeypatch.setenv("SESSION_NAME", COOKIE)
     client = create_app(SessionDBAuth()).test_client()
     assert _sweepers() == []

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What threads share: made once, whoever comes first."""
+"""Objects that threads share are made once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from vestibule.core.threads import Once
 
 
-def test_two_that_are_first_share_one() -> None:
-    """Who comes while it is made waits for it, and gets the same."""
+def test_concurrent_first_uses_share_one_object() -> None:
+    """A thread that comes while it is made waits, and gets the same one."""
     making, go_on = threading.Event(), threading.Event()
 
     @Once
@@ -26,8 +26,8 @@ def test_two_that_are_first_share_one() -> None:
         assert first.result(20) is second.result(20) is made()
 
 
-def test_what_is_forgotten_is_made_anew() -> None:
-    """Also while somebody makes it, as when a process is forked then."""
+def test_cleared_object_is_made_again() -> None:
+    """Also while another thread makes it, as at a fork."""
     numbers = iter(range(3))
 
     @Once

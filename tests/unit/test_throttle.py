@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When an attempt has to wait: the rules, without any database."""
+"""The throttle: how long an attempt must wait, without a database."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -38,7 +38,7 @@ def ago(seconds: float) -> datetime:
         (2_000_000_000, 900),
     ],
 )
-def test_the_delay_grows_to_a_bound(count: int, delay: int) -> None:
+def test_delay_doubles_up_to_a_bound(count: int, delay: int) -> None:
     """What is free costs nothing; then each failure doubles the wait."""
     assert throttle.delay_after(count) == delay
     assert throttle.delay_after(count + MANY - FREE, MANY) == delay
@@ -60,14 +60,14 @@ def test_the_delay_grows_to_a_bound(count: int, delay: int) -> None:
         (20, -11, 0),
     ],
 )
-def test_the_rest_of_the_delay_is_told(
+def test_remaining_delay_is_in_whole_seconds(
     count: int, passed: float, left: int
 ) -> None:
     """Whole seconds are told; another machine's clock may be ahead a bit."""
     assert throttle.seconds_left(count, ago(passed), NOW) == left
 
 
-def test_there_is_no_wait_without_a_failure() -> None:
+def test_no_failure_means_no_wait() -> None:
     """A counter that is not there demands nothing."""
     assert throttle.seconds_left(0, None, NOW) == 0
     assert throttle.count_failures(NEVER, NOW) == 0
@@ -76,7 +76,9 @@ def test_there_is_no_wait_without_a_failure() -> None:
 @pytest.mark.parametrize(
     ("passed", "counted"), [(0, 9), (3_600, 9), (3_601, 0), (-11, 0)]
 )
-def test_a_quiet_hour_is_a_new_beginning(passed: float, counted: int) -> None:
+def test_old_or_future_failures_do_not_count(
+    passed: float, counted: int
+) -> None:
     """What failed long ago, or after a clock was set back, is forgotten."""
     assert (
         throttle.count_failures(FailureCount(9, ago(passed)), NOW) == counted
@@ -109,21 +111,21 @@ def test_a_quiet_hour_is_a_new_beginning(passed: float, counted: int) -> None:
         (FailureCount(FREE, ago(2)), FailureCount(MANY + 1, ago(2)), 0, True),
     ],
 )
-def test_an_account_counts_against_networks_that_failed(
+def test_account_counts_only_for_networks_that_failed(
     account: FailureCount, network: FailureCount, wait: int, first: bool
 ) -> None:
-    """Nobody elsewhere can make the owner of an account wait."""
+    """An attacker elsewhere cannot make the owner of an account wait."""
     both = FailureCounts(account, network)
     assert throttle.wait_before(both, NOW) == wait
     assert throttle.is_counted_first(both, NOW) is first
 
 
-def test_it_is_on_by_default() -> None:
+def test_throttle_is_on_by_default() -> None:
     """Who does not know of the setting is protected."""
     assert settings.THROTTLE.read() is True
 
 
-def test_what_cannot_be_forgiven_counts_on(
+def test_login_succeeds_if_the_reset_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A right password gets in where the counters cannot be written."""

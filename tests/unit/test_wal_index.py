@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The index of SQLite's log: when it is read, and when it is not."""
+"""The WAL index of SQLite: when it is read, and when it is not."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def _index() -> WalIndex:
     return database()._index
 
 
-def test_it_is_found_at_first_use() -> None:
+def test_index_is_opened_at_first_use() -> None:
     """Nothing is opened before; then it changes with each commit."""
     assert not _index()._is_initialized
     before = _index().header()
@@ -27,14 +27,16 @@ def test_it_is_found_at_first_use() -> None:
     assert _index().header() not in (None, before)
 
 
-def test_another_journal_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_journal_mode_has_no_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where each reader must ask the file there is no index."""
     monkeypatch.setattr(drivers, "journal_mode", lambda _: "TRUNCATE")
     assert _index().header() is None
     assert database().change_token() is not None
 
 
-def test_another_file_ends_it() -> None:
+def test_replaced_file_ends_the_use_of_the_index() -> None:
     """Once a thread opens another file at the path each one is asked."""
     User().save()
     assert _index().header() is not None
@@ -51,15 +53,15 @@ def test_another_file_ends_it() -> None:
     assert isinstance(database().change_token(), int)
 
 
-def test_a_closed_database_is_not_read() -> None:
-    """Nobody reads what another process may cut short."""
+def test_closed_database_is_not_read() -> None:
+    """Another process may truncate the file: reading it would crash."""
     opened = database()
     assert opened.change_token() is not None
     engine.close()
     assert opened._index.header() is None
 
 
-def test_descriptors_do_not_add_up() -> None:
+def test_closed_databases_leave_no_descriptors() -> None:
     """Each database that was closed leaves none behind."""
     counts = []
     for _ in range(3):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.house import WITH_SESSIONS, House, built
+from tests.app.api.service import WITH_SESSIONS, Service, build_service
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.accounts.authentication import hash_queue
@@ -20,7 +20,7 @@ from vestibule.core.logging import AUDIT_LOGGER
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.sweeper import Sweeper
 
-Build = Callable[..., House]
+Build = Callable[..., Service]
 
 
 @pytest.fixture(autouse=True)
@@ -45,27 +45,27 @@ def fresh_process(
 def build(monkeypatch: pytest.MonkeyPatch) -> Build:
     """Return a function that builds the application of a mechanism."""
 
-    def make(auth_type: str | None, **settings: str) -> House:
+    def make(auth_type: str | None, **settings: str) -> Service:
         """Build it with these settings; it does not throttle by itself."""
         defaults = {"SESSION_NAME": COOKIE, "THROTTLE": "off"}
         for name, value in (defaults | settings).items():
             monkeypatch.setenv(name, value)
-        house = built(app_module, auth_type)
+        service = build_service(app_module, auth_type)
         # Not `setattr`: that would ask the module for its own first.
-        monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-        return house
+        monkeypatch.setitem(vars(app_module), "auth", service.mechanism)
+        return service
 
     return make
 
 
 @pytest.fixture(params=WITH_SESSIONS)
-def house(request: pytest.FixtureRequest, build: Build) -> House:
+def service(request: pytest.FixtureRequest, build: Build) -> Service:
     """Return an application of each mechanism that has sessions."""
     return build(request.param)
 
 
 @pytest.fixture
-def moved_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     """Return a clock that stands still until the test moves it."""
     return SetClock().install(monkeypatch)
 

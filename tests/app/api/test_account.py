@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The account of the one who asks, in this process."""
+"""The routes of the current user's account, in process."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     ME,
     NEW,
     NOT_FOUND,
     PASSWORD,
     REFRESH,
     SESSIONS,
-    House,
+    Service,
     basic,
     session_id_of,
     stored_user,
@@ -27,7 +27,7 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 PASSWORD_PATH = f"{ME}/password"
 EMAIL_PATH = f"{ME}/email"
 TOO_OLD = {"error": "Re-authentication required"}
-#: Routes that need somebody, with a body that would do.
+#: Routes that need a user, with a well-formed body.
 BODIES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "PUT",
@@ -48,16 +48,16 @@ def change(
 
 
 def is_password(user: User, password: str) -> bool:
-    """Tell whether this is the stored password of a user."""
+    """Return True if this is the stored password of a user."""
     stored = User.get(user.id)
     return stored is not None and stored.is_valid_password(password)
 
 
-def test_a_new_password_ends_the_other_sessions(house: House) -> None:
-    """The asking one goes on by a new id; its old id is worth nothing."""
+def test_new_password_ends_other_sessions(service: Service) -> None:
+    """The client's own session goes on under a new id; the old id is void."""
     user = stored_user()
-    client, other = house.known(user), house.known(user)
-    bystander = house.known(stored_user())
+    client, other = service.client_for(user), service.client_for(user)
+    bystander = service.client_for(stored_user())
     before = session_id_of(client)
     (handle,) = [
         one["id"] for one in client.get(SESSIONS).get_json() if one["current"]
@@ -71,13 +71,13 @@ def test_a_new_password_ends_the_other_sessions(house: House) -> None:
     assert (only["id"], only["current"]) == (handle, True)
     ended = other.get(ME)
     assert ended.headers["Session-Ended"] == "reason=password_changed"
-    stolen = house.holder(before).get(ME)
+    stolen = service.client_with_session(before).get(ME)
     assert stolen.status_code == 403
     assert stolen.headers["Session-Ended"] == "reason=rotated"
     assert bystander.get(ME).status_code == 200
     assert is_password(user, NEW)
-    assert house.log_in(user)[1].status_code == 401
-    assert house.log_in(user, NEW)[1].status_code == 200
+    assert service.log_in(user)[1].status_code == 401
+    assert service.log_in(user, NEW)[1].status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_new_password_ends_the_other_sessions(house: House) -> None:
             401,
             "wrong password",
         ),
-        # Who does not know the present one learns no rule of the next.
+        # A caller without the current password learns no password rule.
         (
             {"current_password": "x", "new_password": "x"},
             401,
@@ -150,13 +150,13 @@ def test_a_new_password_ends_the_other_sessions(house: House) -> None:
         ),
     ],
 )
-def test_what_is_no_new_password(
+def test_invalid_new_password_is_refused(
     build: Build, body: Any, status: int, text: str
 ) -> None:
-    """The answer says which; password and sessions stay as they were."""
-    house = build("session_db_auth")
+    """The response names the error; password and sessions stay unchanged."""
+    service = build("session_db_auth")
     user = stored_user(email="gwendoline@example.com")
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     answer = client.put(PASSWORD_PATH, json=body)
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})
     assert "Set-Cookie" not in answer.headers
@@ -165,13 +165,13 @@ def test_what_is_no_new_password(
 
 
 @pytest.mark.parametrize("table", ["user_sessions", "ended_sessions"])
-def test_a_password_and_its_sessions_change_together(
+def test_failed_password_change_leaves_password_and_sessions(
     build: Build, table: str
 ) -> None:
-    """What fails between them leaves the old password, and both sessions."""
-    house = build("session_db_auth")
+    """A failure between the two writes undoes both."""
+    service = build("session_db_auth")
     user = stored_user()
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     act = {"user_sessions": "DELETE", "ended_sessions": "INSERT"}[table]
     with database().transaction() as connection:
         connection.execute(
@@ -192,21 +192,23 @@ def test_a_password_and_its_sessions_change_together(
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
-def test_sessions_in_the_database_end_whoever_serves(
+def test_password_change_ends_sessions_of_other_servers(
     build: Build, auth_type: str
 ) -> None:
-    """Another server may keep sessions there; they end with the password."""
+    """Another server may keep sessions in the same database."""
     user = stored_user()
     session_id = SessionDBAuth().create_session(user.id)
-    assert change(build(auth_type).known(user)).status_code == 200
+    assert change(build(auth_type).client_for(user)).status_code == 200
     assert SessionDBAuth().user_id_for_session_id(session_id) is None
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "basic_auth"])
-def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
-    """By Basic there is no session to renew."""
+def test_password_change_works_with_each_mechanism(
+    build: Build, auth_type: str
+) -> None:
+    """With HTTP Basic there is no session to renew."""
     user = stored_user()
-    client = build(auth_type).known(user)
+    client = build(auth_type).client_for(user)
     answer = change(client)
     assert answer.status_code == 200
     assert ("Set-Cookie" in answer.headers) is (auth_type != "basic_auth")
@@ -214,27 +216,27 @@ def test_every_mechanism_can_change_it(build: Build, auth_type: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), BODIES)
-def test_nobody_has_no_account(
+def test_account_routes_without_mechanism_return_404(
     build: Build, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    """A 404 where nobody is known."""
+    """Without a mechanism a request has no user."""
     answer = build(None).client().open(path, method=method, **body)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_an_email_needs_a_recent_proof(
-    house: House, moved_clock: SetClock
+def test_email_change_needs_recent_password(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """The login is one for five minutes; a refresh is a new one."""
+    """A login counts for five minutes; a refresh starts them again."""
     user = stored_user()
-    client = house.known(user)
-    moved_clock.advance(300)
+    client = service.client_for(user)
+    set_clock.advance(300)
     answer = client.put(EMAIL_PATH, json={"email": "one@example.com"})
     assert (answer.status_code, answer.get_json()["email"]) == (
         200,
         "one@example.com",
     )
-    moved_clock.advance(1)
+    set_clock.advance(1)
     answer = client.put(EMAIL_PATH, json={"email": "two@example.com"})
     assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
     assert client.post(REFRESH, data={"password": PASSWORD}).status_code == 200
@@ -244,24 +246,26 @@ def test_an_email_needs_a_recent_proof(
     assert stored is not None
     assert stored.email == "two@example.com"
     form = {"email": "two@example.com", "password": PASSWORD}
-    login = house.client().post("/api/v1/auth_session/login", data=form)
+    login = service.client().post("/api/v1/auth_session/login", data=form)
     assert login.status_code == 200
 
 
-def test_a_session_of_a_script_has_no_proof(build: Build) -> None:
-    """Nobody showed a password for it."""
-    house = build("session_db_auth")
-    session_id = house.mechanism.create_session(stored_user().id)
-    answer = house.holder(session_id).put(
+def test_email_change_in_scripted_session_is_refused(build: Build) -> None:
+    """No password was checked when a script created the session."""
+    service = build("session_db_auth")
+    session_id = service.mechanism.create_session(stored_user().id)
+    answer = service.client_with_session(session_id).put(
         EMAIL_PATH, json={"email": "one@example.com"}
     )
     assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
 
 
-def test_basic_proves_itself(build: Build) -> None:
+def test_email_change_with_basic_needs_no_reauthentication(
+    build: Build,
+) -> None:
     """Each request has the password."""
     user = stored_user()
-    client = build("basic_auth").known(user)
+    client = build("basic_auth").client_for(user)
     answer = client.put(EMAIL_PATH, json={"email": "one@example.com"})
     assert answer.status_code == 200
 
@@ -277,27 +281,29 @@ def test_basic_proves_itself(build: Build) -> None:
         ({"email": "Taken@example.com"}, "email is already registered"),
     ],
 )
-def test_what_is_no_new_email(build: Build, body: Any, text: str) -> None:
-    """A 400 says why, and the address stays."""
+def test_invalid_new_email_is_refused(
+    build: Build, body: Any, text: str
+) -> None:
+    """A 400 says why, and the email stays."""
     stored_user(email="taken@example.com")
     user = stored_user()
-    client = build("session_db_auth").known(user)
+    client = build("session_db_auth").client_for(user)
     answer = client.put(EMAIL_PATH, json=body)
     assert (answer.status_code, answer.get_json()) == (400, {"error": text})
     assert client.get(ME).get_json()["email"] == user.email
 
 
-def test_a_refresh_gives_a_new_id(house: House) -> None:
+def test_refresh_rotates_session_id(service: Service) -> None:
     """The handle stays, and so do the other sessions."""
     user = stored_user()
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     before = session_id_of(client)
     handles = {one["id"] for one in client.get(SESSIONS).get_json()}
     answer = client.post(REFRESH, data={"password": PASSWORD})
     assert answer.get_json() == user.to_json()
     assert session_id_of(client) != before
     assert {one["id"] for one in client.get(SESSIONS).get_json()} == handles
-    stolen = house.holder(before).get(ME)
+    stolen = service.client_with_session(before).get(ME)
     assert stolen.headers["Session-Ended"] == "reason=rotated"
     assert other.get(ME).status_code == 200
 
@@ -310,11 +316,11 @@ def test_a_refresh_gives_a_new_id(house: House) -> None:
         ({"password": "wrong"}, 401, "wrong password"),
     ],
 )
-def test_what_is_no_refresh(
-    house: House, form: dict[str, str], status: int, text: str
+def test_refresh_with_wrong_password_is_refused(
+    service: Service, form: dict[str, str], status: int, text: str
 ) -> None:
-    """The session goes on by its old id, without a new proof."""
-    client = house.known(stored_user())
+    """The session goes on under its old id and is not reauthenticated."""
+    client = service.client_for(stored_user())
     before = session_id_of(client)
     answer = client.post(REFRESH, data=form)
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})
@@ -322,8 +328,8 @@ def test_what_is_no_refresh(
     assert client.get(ME).status_code == 200
 
 
-def test_without_sessions_there_is_nothing_to_refresh(build: Build) -> None:
-    """A 404, as for login."""
+def test_refresh_without_sessions_returns_404(build: Build) -> None:
+    """The same as for login."""
     headers = {"Authorization": basic(stored_user())}
     answer = (
         build("basic_auth")

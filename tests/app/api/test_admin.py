@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""What admins do to accounts, in this process."""
+"""Routes with which admins change accounts, in process."""
 
 from typing import Any
 
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     ME,
     NOT_FOUND,
     PASSWORD,
     REFRESH,
     USERS,
-    House,
+    Service,
     stored_user,
 )
 from tests.clocks import SetClock
@@ -29,40 +29,45 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/sessions", None),
     ("DELETE", "/sessions", None),
 ]
-EVERYBODY = "/api/v1/sessions"
+ALL_SESSIONS = "/api/v1/sessions"
 
 
 @pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_admins_only(house: House, method: str, end: str, body: Any) -> None:
-    """A member has 403, whether the user exists or not; an admin 404."""
+def test_admin_routes_refuse_members(
+    service: Service, method: str, end: str, body: Any
+) -> None:
+    """A member gets 403, whether the user exists or not; an admin gets 404."""
     user = stored_user()
-    client, admin = house.known(user), house.known(stored_user("admin"))
-    for user_id in (user.id, "nobody"):
+    client, admin = (
+        service.client_for(user),
+        service.client_for(stored_user("admin")),
+    )
+    for user_id in (user.id, "unknown"):
         answer = client.open(
             f"{USERS}/{user_id}{end}", method=method, json=body
         )
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
     path = f"{USERS}/{user.id}{end}"
     assert admin.open(path, method=method, json=body).status_code == 200
-    answer = admin.open(f"{USERS}/nobody{end}", method=method, json=body)
+    answer = admin.open(f"{USERS}/unknown{end}", method=method, json=body)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
 @pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_nobody_is_no_admin(
+def test_admin_routes_without_mechanism_are_closed(
     build: Build, method: str, end: str, body: Any
 ) -> None:
-    """Where there is no guard these routes are closed."""
+    """Without a mechanism no client is an admin."""
     path = f"{USERS}/{stored_user().id}{end}"
     client = build(None).client()
     assert client.open(path, method=method, json=body).status_code == 403
-    assert client.delete(EVERYBODY).status_code == 403
+    assert client.delete(ALL_SESSIONS).status_code == 403
 
 
-def test_a_role_counts_at_once(house: House) -> None:
-    """For the sessions that are open already; the last admin stays one."""
+def test_role_change_applies_to_open_sessions(service: Service) -> None:
+    """The last admin cannot become a member."""
     user, admin = stored_user(), stored_user("admin")
-    client, chief = house.known(user), house.known(admin)
+    client, chief = service.client_for(user), service.client_for(admin)
     path = f"{USERS}/{user.id}/role"
     answer = chief.put(path, json={"role": "admin"})
     assert answer.get_json()["id"] == user.id
@@ -86,12 +91,12 @@ def test_a_role_counts_at_once(house: House) -> None:
         ("disabled", {"disabled": 1}, {"field": "disabled"}),
     ],
 )
-def test_what_cannot_be_meant(
+def test_invalid_role_or_status_is_refused(
     build: Build, end: str, body: Any, told: dict[str, str]
 ) -> None:
     """A 400 names the field, and nothing changes."""
     user = stored_user()
-    admin = build("basic_auth").known(stored_user("admin"))
+    admin = build("basic_auth").client_for(stored_user("admin"))
     answer = admin.put(f"{USERS}/{user.id}/{end}", json=body)
     assert answer.status_code == 400
     assert answer.get_json() == {"error": "Wrong format", **told}
@@ -100,25 +105,28 @@ def test_what_cannot_be_meant(
     assert (stored.role, stored.disabled_at) == ("member", None)
 
 
-def test_who_is_disabled_is_out(house: House) -> None:
-    """All sessions end; enabling asks for a new login."""
+def test_disabled_user_loses_sessions_and_login(service: Service) -> None:
+    """All sessions end; after enabling, a new login is needed."""
     user = stored_user()
-    client, admin = house.known(user), house.known(stored_user("admin"))
+    client, admin = (
+        service.client_for(user),
+        service.client_for(stored_user("admin")),
+    )
     path = f"{USERS}/{user.id}/disabled"
     assert admin.put(path, json={"disabled": True}).status_code == 200
     ended = client.get(ME)
     assert ended.headers["Session-Ended"] == "reason=user_disabled"
-    assert house.log_in(user)[1].status_code == 401
+    assert service.log_in(user)[1].status_code == 401
     assert admin.put(path, json={"disabled": False}).status_code == 200
     assert client.get(ME).status_code == 403
-    assert house.log_in(user)[1].status_code == 200
+    assert service.log_in(user)[1].status_code == 200
 
 
-def test_a_users_sessions(house: House) -> None:
-    """An admin sees them, no secret, and ends them."""
+def test_admin_lists_and_ends_sessions_of_user(service: Service) -> None:
+    """The list shows no secret."""
     user = stored_user()
-    clients = [house.known(user) for _ in range(2)]
-    admin = house.known(stored_user("admin"))
+    clients = [service.client_for(user) for _ in range(2)]
+    admin = service.client_for(stored_user("admin"))
     path = f"{USERS}/{user.id}/sessions"
     listed = admin.get(path).get_json()
     assert [one["current"] for one in listed] == [False, False]
@@ -129,41 +137,42 @@ def test_a_users_sessions(house: House) -> None:
         assert ended.headers["Session-Ended"] == "reason=revoked_by_admin"
 
 
-def test_everybodys_sessions(house: House) -> None:
-    """That of the admin who asks goes too."""
-    clients = [house.known(stored_user()) for _ in range(2)]
-    admin = house.known(stored_user("admin"))
-    assert clients[0].delete(EVERYBODY).status_code == 403
-    assert admin.delete(EVERYBODY).get_json() == {"ended": 3}
+def test_admin_ends_sessions_of_all_users(service: Service) -> None:
+    """The admin's own session ends too."""
+    clients = [service.client_for(stored_user()) for _ in range(2)]
+    admin = service.client_for(stored_user("admin"))
+    assert clients[0].delete(ALL_SESSIONS).status_code == 403
+    assert admin.delete(ALL_SESSIONS).get_json() == {"ended": 3}
     for client in (*clients, admin):
         assert client.get(ME).status_code == 403
 
 
-#: What an admin changes by these, a thief of the session could not.
+#: Changes for which the session must be reauthenticated.
 CHANGES: list[tuple[str, str, Any]] = [
     one for one in ROUTES if one[0] != "GET"
 ]
 
 
 @pytest.mark.parametrize("profile", ["contract", "hardened"])
-def test_changes_need_a_recent_proof(
-    build: Build, moved_clock: SetClock, profile: str
+def test_admin_changes_need_recent_password(
+    build: Build, set_clock: SetClock, profile: str
 ) -> None:
-    """A thief of an admin's session throws nobody out, makes no admin and
-    gets no reset code; after a new proof the admin may.
+    """A stolen admin session ends no session and makes no admin.
+
+    It gets no reset code either. After a refresh the changes succeed.
     """
-    house = build(
+    service = build(
         "session_db_auth",
         SECURITY_PROFILE=profile,
         SESSION_NAME="__Host-s",
         COOKIE_SECURE="auto",
     )
-    user, admin = stored_user(), house.known(stored_user("admin"))
+    user, admin = stored_user(), service.client_for(stored_user("admin"))
     changes = [
         (method, f"{USERS}/{user.id}{end}", body)
         for method, end, body in CHANGES
-    ] + [("DELETE", EVERYBODY, None)]
-    moved_clock.advance(301)
+    ] + [("DELETE", ALL_SESSIONS, None)]
+    set_clock.advance(301)
     for method, path, body in changes:
         answer = admin.open(path, method=method, json=body)
         assert answer.status_code == 403, path
@@ -178,13 +187,13 @@ def test_changes_need_a_recent_proof(
         assert answer.status_code == 200, path
 
 
-def test_by_basic_each_request_is_a_proof(
-    build: Build, moved_clock: SetClock
+def test_admin_with_basic_needs_no_reauthentication(
+    build: Build, set_clock: SetClock
 ) -> None:
-    """A password that comes along is asked for no second time."""
+    """Each request has the password."""
     user, admin = stored_user(), stored_user("admin")
-    client = build("basic_auth").known(admin)
-    moved_clock.advance(301)
+    client = build("basic_auth").client_for(admin)
+    set_clock.advance(301)
     for method, end, body in CHANGES:
         answer = client.open(
             f"{USERS}/{user.id}{end}", method=method, json=body
@@ -192,13 +201,13 @@ def test_by_basic_each_request_is_a_proof(
         assert answer.status_code == (404 if end == "/sessions" else 200)
 
 
-def test_by_basic_there_are_no_sessions(build: Build) -> None:
-    """A 404, once it is an admin who asks."""
-    admin = build("basic_auth").known(stored_user("admin"))
+def test_session_routes_with_basic_return_404(build: Build) -> None:
+    """An admin gets 404, because there are no sessions."""
+    admin = build("basic_auth").client_for(stored_user("admin"))
     path = f"{USERS}/{stored_user().id}/sessions"
     for answer in (
         admin.get(path),
         admin.delete(path),
-        admin.delete(EVERYBODY),
+        admin.delete(ALL_SESSIONS),
     ):
         assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)

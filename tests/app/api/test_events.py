@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     LOGIN,
     LOGOUT,
     ME,
@@ -19,7 +19,7 @@ from tests.app.api.house import (
     RESET,
     SESSIONS,
     USERS,
-    House,
+    Service,
     session_id_of,
     stored_user,
 )
@@ -48,13 +48,13 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 class Scene:
     """An application with a user, an admin and what they know."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, service: Service) -> None:
         """Log both in."""
-        self.house = house
+        self.service = service
         self.user = stored_user()
         self.admin = stored_user("admin")
-        self.client = house.known(self.user)
-        self.chief = house.known(self.admin)
+        self.client = service.client_for(self.user)
+        self.chief = service.client_for(self.admin)
         self.path = f"{USERS}/{self.user.id}"
         (own,) = self.client.get(SESSIONS).get_json()
         self.handle = own["id"]
@@ -62,13 +62,13 @@ class Scene:
     def fail(self, times: int) -> None:
         """Log in by a wrong password, again and again."""
         for _ in range(times):
-            self.house.log_in(self.user, "a wrong password")
+            self.service.log_in(self.user, "a wrong password")
 
     def replay(self) -> None:
         """Show the cookie of a session that ended."""
         session_id = session_id_of(self.client)
         self.client.delete(LOGOUT)
-        self.house.holder(session_id).get(ME)
+        self.service.client_with_session(session_id).get(ME)
 
     def unlock(self) -> None:
         """Fail, and have the failure forgotten by the admin."""
@@ -77,7 +77,7 @@ class Scene:
 
     def reset(self) -> None:
         """Use a reset code."""
-        self.house.client().post(
+        self.service.client().post(
             RESET,
             data={
                 "email": self.user.email,
@@ -100,7 +100,7 @@ def _by(scene: Scene) -> dict[str, Any]:
 Fields = Callable[[Scene], dict[str, Any]]
 #: For each event what brings it about, and the fields of its line.
 FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
-    EventType.LOGIN: (lambda s: s.house.known(s.user), _me),
+    EventType.LOGIN: (lambda s: s.service.client_for(s.user), _me),
     EventType.LOGIN_FAILED: (
         lambda s: s.fail(1),
         lambda s: _me(s) | {"reason": "wrong_password"},
@@ -179,7 +179,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
 }
 
 
-def test_each_event_has_its_flow() -> None:
+def test_each_event_type_has_a_test_flow() -> None:
     """None is declared that nothing writes.
 
     The end of a worker is none of a request: `tests/app/metrics` has it.
@@ -188,10 +188,10 @@ def test_each_event_has_its_flow() -> None:
 
 
 @pytest.mark.parametrize("event", FLOWS)
-def test_each_event_is_written(
-    build: Build, moved_clock: SetClock, logged: Logged, event: EventType
+def test_event_is_logged_once_with_its_fields(
+    build: Build, set_clock: SetClock, logged: Logged, event: EventType
 ) -> None:
-    """Once, with who, from where, in which request and what of."""
+    """The line has user, address, request and cause."""
     scene = Scene(build("session_db_auth", THROTTLE="on"))
     before = len(logged())
     act, fields = FLOWS[event]
@@ -212,10 +212,10 @@ def test_each_event_is_written(
 
 
 @pytest.mark.parametrize("event", FLOWS)
-def test_each_event_is_in_the_database(
-    build: Build, moved_clock: SetClock, logged: Logged, event: EventType
+def test_event_is_stored_as_logged(
+    build: Build, set_clock: SetClock, logged: Logged, event: EventType
 ) -> None:
-    """As the line has it, and with the program that the client used."""
+    """The stored event also has the client's user agent."""
     scene = Scene(build("session_db_auth", THROTTLE="on"))
     FLOWS[event][0](scene)
     assert audit_writer().flush()
@@ -233,13 +233,13 @@ def test_each_event_is_in_the_database(
 
 
 @pytest.mark.parametrize("event", FLOWS)
-def test_no_event_tells_a_secret(
+def test_event_contains_no_secret(
     build: Build,
-    moved_clock: SetClock,
+    set_clock: SetClock,
     security_lines: list[str],
     event: EventType,
 ) -> None:
-    """No password, no code and no session id is in any line."""
+    """No password, code or session id is in any line."""
     scene = Scene(build("session_db_auth", THROTTLE="on"))
     secrets = [session_id_of(scene.client), session_id_of(scene.chief)]
     FLOWS[event][0](scene)
@@ -252,22 +252,22 @@ def test_no_event_tells_a_secret(
         assert not re.search("([0-9A-Z]{4}-){6}", line)
 
 
-def test_nobody_writes_a_line_of_his_own(
+def test_client_input_cannot_forge_log_lines(
     build: Build, security_lines: list[str]
 ) -> None:
-    """Line breaks, quotes and controls in all that a client sends."""
-    house = build("session_db_auth")
+    """Clients send line breaks, quotes and control characters."""
+    service = build("session_db_auth")
     evil = 'x\n{"event": "login", "user": "admin"}\r\x1b[2J\u2028'
-    house.client().post(
+    service.client().post(
         LOGIN,
         data={"email": evil, "password": evil},
         headers={"User-Agent": 'a"}{"event": "login"}'},
     )
-    house.client().post(
+    service.client().post(
         "/api/v1/%0a%7b%22event%22%3a%22login%22%7d%e2%80%a8",
         headers={"Sec-Fetch-Site": "cross-site"},
     )
-    house.client().get(ME, headers={"Authorization": "\x1b[2J"})
+    service.client().get(ME, headers={"Authorization": "\x1b[2J"})
     assert [json.loads(line)["event"] for line in security_lines] == [
         "login_failed",
         "cross_site_refused",
@@ -278,40 +278,40 @@ def test_nobody_writes_a_line_of_his_own(
         assert line.isprintable()
 
 
-def test_an_unknown_email_is_nobody(build: Build, logged: Logged) -> None:
-    """The line says so, and does not repeat what was typed."""
-    house = build("session_db_auth")
-    house.log_in(User(email="hunter2@example.com"))
+def test_login_with_unknown_email_is_logged_without_it(
+    build: Build, logged: Logged
+) -> None:
+    """The line has the reason, and not what was typed."""
+    service = build("session_db_auth")
+    service.log_in(User(email="hunter2@example.com"))
     (line,) = logged()
     assert (line["event"], line["reason"]) == ("login_failed", "unknown_email")
     assert "user" not in line
     assert "hunter2" not in str(line)
 
 
-def test_requests_have_names_of_their_own(
-    build: Build, logged: Logged
-) -> None:
-    """Lines of one request share a name, others do not have it."""
-    house = build("session_db_auth")
+def test_requests_have_distinct_ids(build: Build, logged: Logged) -> None:
+    """Two logins are logged with two request ids."""
+    service = build("session_db_auth")
     user = stored_user()
-    house.known(user)
-    house.known(user)
+    service.client_for(user)
+    service.client_for(user)
     first, second = (one["request"] for one in logged())
     assert first != second
 
 
-def test_a_script_is_no_request(logged: Logged) -> None:
-    """Its lines have neither a request nor an address."""
+def test_event_of_script_has_no_request(logged: Logged) -> None:
+    """Its line has neither a request nor an address."""
     log.begin_request(None)
     log.log(EventType.USER_ADDED, user="u", by=None)
     (line,) = logged()
     assert set(line) == {"time", "event", "user"}
 
 
-def test_to_end_nothing_is_no_event(
-    build: Build, moved_clock: SetClock, logged: Logged
+def test_revoking_no_session_logs_nothing(
+    build: Build, set_clock: SetClock, logged: Logged
 ) -> None:
-    """Else whoever is signed in could fill the log with it."""
+    """Otherwise any signed-in user could fill the log."""
     scene = Scene(build("session_db_auth"))
     scene.client.delete(SESSIONS)
     before = len(logged())

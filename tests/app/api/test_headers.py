@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What browsers are told, on every answer of the service."""
+"""Security headers and cross-site checks of each response."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     LOGIN,
     LOGOUT,
@@ -16,7 +16,7 @@ from tests.app.api.house import (
     REFRESH,
     STATUS,
     USERS,
-    House,
+    Service,
     stored_user,
 )
 from vestibule.db.models.user import User
@@ -36,13 +36,13 @@ TLS = {"base_url": "https://app.example"}
 EVIL = "https://evil.example"
 
 
-def answers(house: House, **more: Any) -> Iterator[tuple[int, Any]]:
+def answers(service: Service, **more: Any) -> Iterator[tuple[int, Any]]:
     """Yield an answer of each kind, with the status it should have."""
-    client = house.client()
+    client = service.client()
     yield 200, client.get(STATUS, **more)
     yield 204, client.head(STATUS, **more)
     yield 401, client.get(USERS, **more)
-    known = house.log_in(stored_user(), **more)[0]
+    known = service.log_in(stored_user(), **more)[0]
     yield 404, known.get("/api/v1/nothing", **more)
     yield 405, client.get(LOGIN, **more)
     yield (
@@ -56,9 +56,11 @@ def answers(house: House, **more: Any) -> Iterator[tuple[int, Any]]:
 
 
 @pytest.mark.parametrize("base", [{}, TLS])
-def test_every_answer_has_them(house: House, base: dict[str, str]) -> None:
-    """Whatever the status; HSTS where the client came by TLS."""
-    for status, answer in answers(house, **base):
+def test_each_response_has_security_headers(
+    service: Service, base: dict[str, str]
+) -> None:
+    """It holds for any status; HSTS is sent only over TLS."""
+    for status, answer in answers(service, **base):
         assert answer.status_code == (200 if status == 204 else status)
         for name, value in ALWAYS.items():
             assert answer.headers.getlist(name) == [value], (status, name)
@@ -70,16 +72,16 @@ def test_every_answer_has_them(house: House, base: dict[str, str]) -> None:
         )
 
 
-def test_a_defect_has_them_too(
-    house: House, monkeypatch: pytest.MonkeyPatch
+def test_internal_error_has_security_headers(
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bare 500 that tells nothing."""
+    """The body is a generic 500."""
 
     def fail() -> int:
         """Fail as a defect does."""
         raise KeyError("detail")
 
-    client = house.known(stored_user())
+    client = service.client_for(stored_user())
     monkeypatch.setattr(User, "count", fail)
     answer = client.get("/api/v1/stats")
     assert answer.status_code == 500
@@ -97,13 +99,13 @@ def test_a_defect_has_them_too(
         ("10.0.0.2", "https", False),
     ],
 )
-def test_who_came_by_tls_a_trusted_proxy_says(
+def test_only_trusted_proxy_reports_tls(
     build: Build, peer: str, forwarded: str | None, is_tls: bool
 ) -> None:
-    """HSTS and the cookie's `Secure` go by it, and by nobody else."""
-    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    """HSTS and the cookie's `Secure` follow the trusted proxy's header."""
+    service = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
     headers = {} if forwarded is None else {"X-Forwarded-Proto": forwarded}
-    answer = house.log_in(
+    answer = service.log_in(
         stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
     )[1]
     assert ("Strict-Transport-Security" in answer.headers) is is_tls
@@ -134,10 +136,10 @@ def test_who_came_by_tls_a_trusted_proxy_says(
         ("https://a.example", "null", None),
     ],
 )
-def test_who_may_read_answers(
+def test_cors_header_allows_listed_origins_only(
     build: Build, listed: str, asking: str | None, allowed: str | None
 ) -> None:
-    """An origin that is not listed is never repeated; caches are told."""
+    """An unlisted origin is never repeated; `Vary` is set for caches."""
     client = build("session_db_auth", CORS_ORIGINS=listed).client()
     headers = {} if asking is None else {"Origin": asking}
     for path in (STATUS, USERS, "/nothing", LOGIN):
@@ -150,10 +152,8 @@ def test_who_may_read_answers(
 
 
 @pytest.mark.parametrize("auth_type", MECHANISMS)
-def test_a_refusal_says_how_to_authenticate(
-    build: Build, auth_type: str
-) -> None:
-    """`Basic` only where it is: browsers open a window of their own."""
+def test_401_names_authentication_scheme(build: Build, auth_type: str) -> None:
+    """`Basic`, for which browsers open a dialog, needs `basic_auth`."""
     client = build(auth_type).client()
     scheme = "Basic" if auth_type == "basic_auth" else "Cookie"
     for path in (USERS, "/api/v1/unauthorized"):
@@ -164,13 +164,13 @@ def test_a_refusal_says_how_to_authenticate(
         )
 
 
-def test_a_wrong_password_says_so_too(house: House) -> None:
-    """RFC 9110 asks it of every 401: of a refresh and a change, too."""
+def test_wrong_password_gets_challenge(service: Service) -> None:
+    """RFC 9110, section 11.6.1: each 401 has WWW-Authenticate."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     body = {"current_password": "x", "new_password": "violet umbrella"}
     for answer in (
-        house.log_in(user, "wrong")[1],
+        service.log_in(user, "wrong")[1],
         client.post(REFRESH, data={"password": "wrong"}),
         client.put(f"{ME}/password", json=body),
     ):
@@ -189,14 +189,14 @@ def test_a_wrong_password_says_so_too(house: House) -> None:
         {"Sec-Fetch-Site": "same-site", "Origin": "http://blog.localhost"},
     ],
 )
-def test_what_another_site_sends_is_refused(
-    house: House, headers: dict[str, str]
+def test_cross_site_write_is_refused(
+    service: Service, headers: dict[str, str]
 ) -> None:
-    """Whoever is logged in: nothing happens, and reading goes on."""
+    """A signed-in user's state does not change; GET still works."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     for answer in (
-        house.log_in(user, headers=headers)[1],
+        service.log_in(user, headers=headers)[1],
         client.delete(LOGOUT, headers=headers),
         client.post(USERS, json={}, headers=headers),
         client.put(f"{USERS}/{user.id}", json={}, headers=headers),
@@ -217,11 +217,11 @@ def test_what_another_site_sends_is_refused(
         {"Origin": "http://localhost"},
     ],
 )
-def test_what_the_own_site_sends_passes(
-    house: House, headers: dict[str, str]
+def test_same_origin_write_is_accepted(
+    service: Service, headers: dict[str, str]
 ) -> None:
-    """So does a program, which says nothing."""
-    client, answer = house.log_in(stored_user(), headers=headers)
+    """A program that sends no such headers is accepted too."""
+    client, answer = service.log_in(stored_user(), headers=headers)
     assert answer.status_code == 200
     assert client.delete(LOGOUT, headers=headers).status_code == 200
 
@@ -231,20 +231,20 @@ def test_what_the_own_site_sends_passes(
     [
         ("10.0.0.1", "https", "http://localhost", 403),
         ("10.0.0.1", "https", "https://localhost", 200),
-        # Nobody is trusted to say that there was TLS, or that there was not.
+        # The peer is not trusted, so it is unknown if there was TLS.
         ("10.0.0.2", "https", "http://localhost", 200),
         ("10.0.0.2", None, "https://localhost", 200),
     ],
 )
-def test_a_page_without_tls_is_another_site(
+def test_http_origin_is_cross_site_for_https_request(
     build: Build, peer: str, forwarded: str | None, origin: str, status: int
 ) -> None:
-    """To a request that came by TLS; else both schemes are the own one."""
-    house = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
+    """If TLS is unknown, both schemes are same-origin."""
+    service = build("session_db_auth", TRUSTED_PROXIES="10.0.0.1")
     headers = {"Origin": origin}
     if forwarded is not None:
         headers["X-Forwarded-Proto"] = forwarded
-    answer = house.log_in(
+    answer = service.log_in(
         stored_user(), headers=headers, environ_base={"REMOTE_ADDR": peer}
     )[1]
     assert answer.status_code == status
@@ -259,12 +259,12 @@ def test_a_page_without_tls_is_another_site(
         (TLS, "always", True),
     ],
 )
-def test_the_flags_of_the_cookie(
+def test_each_session_cookie_has_same_flags(
     build: Build, base: dict[str, str], setting: str, is_secure: bool
 ) -> None:
-    """Those of the login are those of every other cookie that is set."""
-    house = build("session_db_auth", COOKIE_SECURE=setting)
-    client, answer = house.log_in(stored_user(), **base)
+    """Login, refresh and logout set the same flags."""
+    service = build("session_db_auth", COOKIE_SECURE=setting)
+    client, answer = service.log_in(stored_user(), **base)
     flags = ["HttpOnly", "Path=/", "SameSite=Lax"]
     wanted = [*flags, "Secure"] if is_secure else flags
     again = client.post(REFRESH, data={"password": PASSWORD}, **base)

@@ -4,16 +4,16 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import FORBIDDEN, STATUS, stored_user
+from tests.app.api.service import FORBIDDEN, STATUS, stored_user
 from vestibule.mechanisms import MECHANISMS
 
 
 @pytest.mark.parametrize("auth_type", [None, *MECHANISMS])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_what_is_open_is_open(
+def test_public_routes_need_no_credential(
     build: Build, auth_type: str | None, slash: str
 ) -> None:
-    """Status and both refusals answer whoever asks."""
+    """The status route and both error routes answer every client."""
     client = build(auth_type).client()
     answer = client.get(STATUS + slash)
     assert (answer.status_code, answer.get_json()) == (200, {"status": "OK"})
@@ -25,8 +25,8 @@ def test_what_is_open_is_open(
     assert "Session-Ended" not in answer.headers
 
 
-def test_users_are_counted(build: Build) -> None:
-    """As many as there are at that moment."""
+def test_stats_returns_number_of_users(build: Build) -> None:
+    """The number is the current one."""
     client = build(None).client()
     for number in range(3):
         assert client.get("/api/v1/stats").get_json() == {"users": number}
@@ -34,19 +34,19 @@ def test_users_are_counted(build: Build) -> None:
 
 
 @pytest.mark.parametrize("auth_type", [None, *MECHANISMS])
-def test_nobody_is_let_in_who_shows_nothing(
+def test_request_without_credential_gets_401(
     build: Build, auth_type: str | None
 ) -> None:
-    """A 401 for whoever has no credential, but where there is no guard."""
+    """Without a mechanism the routes are open."""
     answer = build(auth_type).client().get("/api/v1/stats")
     assert answer.status_code == (200 if auth_type is None else 401)
 
 
 @pytest.mark.parametrize("auth_type", MECHANISMS)
-def test_nobody_is_let_in_who_shows_what_opens_nothing(
+def test_request_with_wrong_credential_gets_403(
     build: Build, auth_type: str
 ) -> None:
-    """A 403 for a credential that is wrong."""
+    """The credential is present and invalid."""
     client = build(auth_type).client()
     for header in ("Test", "Basic", "Basic !", "Bearer x"):
         answer = client.get("/api/v1/stats", headers={"Authorization": header})

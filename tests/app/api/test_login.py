@@ -10,14 +10,14 @@ from flask import Flask, jsonify, request
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     LOGIN,
     LOGOUT,
     ME,
     NOT_FOUND,
     PASSWORD,
-    House,
+    Service,
     basic,
     session_id_of,
     stored_user,
@@ -39,15 +39,15 @@ from vestibule.sessions.session import EndReason
 
 
 @pytest.mark.parametrize("auth_type", [None, "auth", "basic_auth"])
-def test_without_sessions_there_is_no_login(
+def test_login_without_sessions_returns_404(
     build: Build, auth_type: str | None
 ) -> None:
-    """A 404 for login, and for logout of whoever passes the filter."""
+    """Logout returns 404 to every client that passes the filter."""
     user = stored_user()
-    house = build(auth_type)
-    _, answer = house.log_in(user)
+    service = build(auth_type)
+    _, answer = service.log_in(user)
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
-    answer = house.client().delete(
+    answer = service.client().delete(
         LOGOUT, headers={"Authorization": basic(user)}
     )
     assert answer.status_code == (403 if auth_type == "auth" else 404)
@@ -72,21 +72,21 @@ def test_without_sessions_there_is_no_login(
         ({"email": "bob@example.com", "password": "x"}, 401, "wrong password"),
     ],
 )
-def test_what_is_no_login(
-    house: House, form: dict[str, str], status: int, text: str
+def test_invalid_login_gets_its_error(
+    service: Service, form: dict[str, str], status: int, text: str
 ) -> None:
-    """Each reason has its answer, and none has a cookie."""
+    """None of the responses sets a cookie."""
     stored_user(email="bob@example.com")
-    answer = house.client().post(LOGIN, data=form)
+    answer = service.client().post(LOGIN, data=form)
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})
     assert "Set-Cookie" not in answer.headers
     assert ("WWW-Authenticate" in answer.headers) is (status == 401)
 
 
-def test_in_and_out(house: House) -> None:
-    """A login opens a session, a logout ends it, and says why later."""
+def test_logout_ends_session_that_login_started(service: Service) -> None:
+    """A later request with the cookie is told the reason."""
     user = stored_user()
-    client, answer = house.log_in(user)
+    client, answer = service.log_in(user)
     assert answer.get_json() == user.to_json()
     session_id = session_id_of(client)
     assert client.get(ME).get_json() == user.to_json()
@@ -94,60 +94,60 @@ def test_in_and_out(house: House) -> None:
     assert (answer.status_code, answer.get_json()) == (200, {})
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert client.get_cookie("_my_session_id") is None
-    holder = house.holder(session_id)
+    holder = service.client_with_session(session_id)
     for answer in (holder.get(ME), holder.delete(LOGOUT)):
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
         assert answer.headers["Session-Ended"] == "reason=logged_out"
 
 
-def test_why_is_only_for_who_has_the_secret(house: House) -> None:
-    """Any other cookie, a handle or the digest too, learns nothing."""
-    client = house.known(stored_user())
+def test_end_reason_needs_session_id(service: Service) -> None:
+    """A handle, the digest or any other cookie gets no reason."""
+    client = service.client_for(stored_user())
     handle = client.get("/api/v1/auth_session/sessions").get_json()[0]["id"]
     session_id = session_id_of(client)
     client.delete(LOGOUT)
     for guess in ("x", handle, session_id[:-1], session_id.upper() + "A"):
-        answer = house.holder(guess).get(ME)
+        answer = service.client_with_session(guess).get(ME)
         assert answer.status_code == 403
         assert "Session-Ended" not in answer.headers
-    answer = house.client().get(ME, headers={"Authorization": "Test"})
+    answer = service.client().get(ME, headers={"Authorization": "Test"})
     assert "Session-Ended" not in answer.headers
 
 
-def test_without_a_name_nobody_gets_in(
-    house: House, monkeypatch: pytest.MonkeyPatch
+def test_login_without_session_name_returns_500(
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A login that would succeed answers 500 before any session is made."""
+    """It fails before a session is created."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     monkeypatch.delenv("SESSION_NAME")
-    answer = house.log_in(user)[1]
+    answer = service.log_in(user)[1]
     assert answer.status_code == 500
     assert answer.get_json() == {"error": "SESSION_NAME is not set"}
-    assert len(house.mechanism.store.listed(user.id)) == 1
+    assert len(service.mechanism.store.listed(user.id)) == 1
     assert client.get(ME).status_code == 401
 
 
-def test_what_came_along_ends(house: House) -> None:
-    """A session from before the login is worth nothing after it."""
+def test_login_ends_previous_session(service: Service) -> None:
+    """A planted session id is void after login (session fixation)."""
     user, other = stored_user(), stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     planted = session_id_of(client)
     form = {"email": other.email, "password": PASSWORD}
     assert client.post(LOGIN, data=form).status_code == 200
     assert session_id_of(client) != planted
-    answer = house.holder(planted).get(ME)
+    answer = service.client_with_session(planted).get(ME)
     assert answer.status_code == 403
     assert answer.headers["Session-Ended"] == "reason=replaced"
     assert client.get(ME).get_json()["id"] == other.id
 
 
-def test_who_is_disabled_is_told_of_a_wrong_password(house: House) -> None:
-    """The answer is that of a wrong password; sessions end with it."""
+def test_disabled_user_gets_wrong_password_error(service: Service) -> None:
+    """Disabling a user also ends their sessions."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    answer = house.log_in(user)[1]
+    answer = service.log_in(user)[1]
     assert answer.status_code == 401
     assert answer.get_json() == {"error": "wrong password"}
     answer = client.get(ME)
@@ -156,12 +156,12 @@ def test_who_is_disabled_is_told_of_a_wrong_password(house: House) -> None:
 
 
 @pytest.mark.parametrize("what", ["password", "disabled", "removed"])
-def test_a_login_that_is_overtaken_opens_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch, what: str
+def test_concurrent_change_ends_session_of_login(
+    service: Service, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """What ends all sessions also ends the one that begins just then."""
+    """A change that ends all sessions also ends one that starts meanwhile."""
     user = stored_user()
-    kind = type(house.mechanism)
+    kind = type(service.mechanism)
     create = kind.create_session
     made: list[str] = []
 
@@ -180,19 +180,19 @@ def test_a_login_that_is_overtaken_opens_nothing(
         return made[0]
 
     monkeypatch.setattr(kind, "create_session", overtaken)
-    answer = house.log_in(user)[1]
+    answer = service.log_in(user)[1]
     assert answer.status_code == 401
     assert answer.get_json() == {"error": "wrong password"}
     assert "Set-Cookie" not in answer.headers
-    assert house.holder(made[0]).get(ME).status_code == 403
-    assert not house.mechanism.store.listed(user.id)
+    assert service.client_with_session(made[0]).get(ME).status_code == 403
+    assert not service.mechanism.store.listed(user.id)
 
 
-def test_a_mechanism_of_ones_own_logs_in_and_out(
+def test_custom_mechanism_with_two_methods_has_sessions(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One with the two methods and nothing else of ours has sessions."""
-    house = build("session_auth")
+    """It inherits nothing of ours."""
+    service = build("session_auth")
     user = stored_user()
 
     class Own:
@@ -216,7 +216,7 @@ def test_a_mechanism_of_ones_own_logs_in_and_out(
 
     own = Own()
     monkeypatch.setattr("api.v1.app.auth", own)
-    client, answer = house.log_in(user)
+    client, answer = service.log_in(user)
     assert answer.status_code == 200
     assert session_id_of(client) == "one"
     assert own.open_for == user.id
@@ -226,11 +226,11 @@ def test_a_mechanism_of_ones_own_logs_in_and_out(
 
 
 @pytest.mark.parametrize("base", [Auth, SessionAuth, SessionDBAuth])
-def test_a_mechanism_that_only_begins_sessions(
+def test_mechanism_with_create_session_has_login(
     build: Build, monkeypatch: pytest.MonkeyPatch, base: type[Auth]
 ) -> None:
-    """Somebody's own `create_session` is enough to log in."""
-    house = build("session_auth")
+    """A custom `create_session` is enough to log in."""
+    service = build("session_auth")
 
     class Beginning(base):  # type: ignore[misc, valid-type]
         """A mechanism that keeps its sessions elsewhere."""
@@ -241,7 +241,10 @@ def test_a_mechanism_that_only_begins_sessions(
 
     user = stored_user()
     monkeypatch.setattr("api.v1.app.auth", Beginning())
-    for client in (house.client(), house.holder("from-before")):
+    for client in (
+        service.client(),
+        service.client_with_session("from-before"),
+    ):
         form = {"email": user.email, "password": PASSWORD}
         answer = client.post(LOGIN, data=form)
         assert (answer.status_code, answer.get_json()) == (200, user.to_json())
@@ -249,14 +252,14 @@ def test_a_mechanism_that_only_begins_sessions(
 
 
 @pytest.mark.parametrize("made", [None, "", 7, b"bytes"])
-def test_a_mechanism_that_makes_no_session(
+def test_mechanism_that_creates_no_session_fails_login(
     build: Build,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     made: Any,
 ) -> None:
-    """Nobody is logged in; the log says which method is at fault."""
-    house = build("session_auth")
+    """No user is logged in; the log names the faulty method."""
+    service = build("session_auth")
 
     class Idle(SessionAuth):
         """A mechanism whose sessions have no id."""
@@ -266,7 +269,7 @@ def test_a_mechanism_that_makes_no_session(
             return made
 
     monkeypatch.setattr("api.v1.app.auth", Idle())
-    _, answer = house.log_in(stored_user())
+    _, answer = service.log_in(stored_user())
     assert (answer.status_code, answer.get_json()) == (
         500,
         {"error": "Internal Server Error"},
@@ -276,11 +279,11 @@ def test_a_mechanism_that_makes_no_session(
     assert "Traceback" not in caplog.text
 
 
-def test_a_replaced_end_ends_what_came_along(
+def test_login_calls_replaced_end_of_session(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who ends sessions in his own way is asked at a login too."""
-    house = build("session_auth")
+    """A subclass may end sessions in its own way."""
+    service = build("session_auth")
     ended = []
 
     class Ending(SessionAuth):
@@ -294,48 +297,51 @@ def test_a_replaced_end_ends_what_came_along(
     monkeypatch.setattr("api.v1.app.auth", Ending())
     user = stored_user()
     form = {"email": user.email, "password": PASSWORD}
-    assert house.holder("x").post(LOGIN, data=form).status_code == 200
+    assert (
+        service.client_with_session("x").post(LOGIN, data=form).status_code
+        == 200
+    )
     assert ended == ["x"]
 
 
-def test_a_login_form_is_short(house: House) -> None:
-    """What no honest form needs is refused before it is read."""
+def test_oversized_login_form_is_refused(service: Service) -> None:
+    """It is refused before it is read."""
     form = {"email": "a@example.com", "password": "x" * 70_000}
-    answer = house.client().post(LOGIN, data=form)
+    answer = service.client().post(LOGIN, data=form)
     assert answer.status_code == 413
     assert answer.get_json() == {"error": "Request Entity Too Large"}
 
 
-def test_sessions_end_as_they_are_set_to(
-    build: Build, moved_clock: SetClock
+def test_session_expires_when_idle_or_at_maximum_age(
+    build: Build, set_clock: SetClock
 ) -> None:
-    """Used or not: idle, and then at its age, with the reason."""
-    house = build(
+    """The response has the reason."""
+    service = build(
         "session_db_auth", SESSION_IDLE_TIMEOUT="600", SESSION_MAX_AGE="1500"
     )
     user = stored_user()
-    idle, used = house.known(user), house.known(user)
+    idle, used = service.client_for(user), service.client_for(user)
     for _ in range(3):
-        moved_clock.advance(400)
+        set_clock.advance(400)
         assert used.get(ME).status_code == 200
     answer = idle.get(ME)
     assert answer.headers["Session-Ended"] == "reason=idle_timeout"
-    moved_clock.advance(301)
+    set_clock.advance(301)
     answer = used.get(ME)
     assert answer.headers["Session-Ended"] == "reason=expired"
 
 
-def test_no_secret_is_in_the_log(
-    house: House, caplog: pytest.LogCaptureFixture
+def test_login_and_logout_log_no_secret(
+    service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither of a login, nor of a logout, nor of a refusal."""
+    """A refused request logs none either."""
     with caplog.at_level(logging.DEBUG):
         user = stored_user()
-        client = house.known(user)
-        house.log_in(user, "a wrong password")
+        client = service.client_for(user)
+        service.log_in(user, "a wrong password")
         session_id = session_id_of(client)
         client.delete(LOGOUT)
-        house.holder(session_id).get(ME)
+        service.client_with_session(session_id).get(ME)
     for secret in (PASSWORD, "a wrong password", session_id):
         assert secret not in caplog.text
 
@@ -364,12 +370,12 @@ def _selects(
 
 
 @pytest.mark.parametrize("is_cached", [False, True])
-def test_a_logout_reads_its_session_once(
+def test_logout_runs_one_session_query(
     build: Build, monkeypatch: pytest.MonkeyPatch, is_cached: bool
 ) -> None:
-    """Its authentication, its end and its log line share one SELECT."""
-    house = build("session_db_auth")
-    client = house.known(stored_user())
+    """Authentication, end and log line share one SELECT."""
+    service = build("session_db_auth")
+    client = service.client_for(stored_user())
     if is_cached:
         assert client.get(ME).status_code == 200
     answers = []
@@ -411,10 +417,10 @@ def foreign_client(
     return app.test_client()
 
 
-def test_log_in_serves_another_flask_application(
+def test_log_in_works_in_another_flask_application(
     foreign_client: FlaskClient,
 ) -> None:
-    """It ends the previous session, notes the address, sets the cookie."""
+    """It ends the previous session, records the address, sets the cookie."""
     user = stored_user()
     form = {"email": user.email, "password": PASSWORD}
     ids = []
@@ -432,10 +438,10 @@ def test_log_in_serves_another_flask_application(
     )
 
 
-def test_log_in_refuses_a_cross_site_request(
+def test_log_in_refuses_cross_site_request(
     foreign_client: FlaskClient,
 ) -> None:
-    """A form of another site begins no session, in any application."""
+    """A form on another site starts no session, in any application."""
     form = {"email": stored_user().email, "password": PASSWORD}
     answer = foreign_client.post(
         "/login", data=form, headers={"Sec-Fetch-Site": "cross-site"}
@@ -444,10 +450,10 @@ def test_log_in_refuses_a_cross_site_request(
     assert UserSession.all() == []
 
 
-def test_log_in_throttles_by_the_address(
-    moved_clock: SetClock, foreign_client: FlaskClient
+def test_log_in_throttles_by_address(
+    set_clock: SetClock, foreign_client: FlaskClient
 ) -> None:
-    """Guesses are counted, though the application told no address."""
+    """Failures count even if the application passes no address."""
     form = {"email": stored_user().email, "password": "wrong"}
     statuses = [
         foreign_client.post("/login", data=form).status_code

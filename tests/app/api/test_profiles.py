@@ -6,13 +6,13 @@ import re
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     LOGIN,
     ME,
     PASSWORD,
     STATUS,
     USERS,
-    House,
+    Service,
     session_id_of,
     stored_user,
 )
@@ -28,7 +28,7 @@ NAMES = {"contract": "_my_session_id", "hardened": "__Host-session"}
 ALICE = {"email": "alice@example.com"}
 
 
-def furnish(build: Build, profile: str, **more: str) -> House:
+def furnish(build: Build, profile: str, **more: str) -> Service:
     """Build an application under a profile."""
     return build(
         "session_db_auth",
@@ -41,24 +41,26 @@ def furnish(build: Build, profile: str, **more: str) -> House:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_errors_of_a_login(build: Build, profile: str) -> None:
-    """Under `hardened` nobody learns who has an account."""
-    house = furnish(build, profile)
-    nobody = house.log_in(User(email="nobody@example.com"))[1]
-    wrong = house.log_in(stored_user(), "wrong")[1]
+def test_hardened_login_error_hides_unknown_email(
+    build: Build, profile: str
+) -> None:
+    """Under `contract` an unknown email gets its own error."""
+    service = furnish(build, profile)
+    unknown = service.log_in(User(email="unknown@example.com"))[1]
+    wrong = service.log_in(stored_user(), "wrong")[1]
     assert wrong.status_code == 401
     if profile == "contract":
-        assert nobody.status_code == 404
-        assert nobody.get_json() == {"error": "no user found for this email"}
+        assert unknown.status_code == 404
+        assert unknown.get_json() == {"error": "no user found for this email"}
     else:
-        assert nobody.status_code == 401
-        assert nobody.data == wrong.data
-        assert sorted(nobody.headers) == sorted(wrong.headers)
+        assert unknown.status_code == 401
+        assert unknown.data == wrong.data
+        assert sorted(unknown.headers) == sorted(wrong.headers)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_who_reads_answers(build: Build, profile: str) -> None:
-    """Pages of anybody, or of nobody; with credentials never."""
+def test_cors_origin_depends_on_profile(build: Build, profile: str) -> None:
+    """`contract` allows any origin, `hardened` none; never credentials."""
     answer = (
         furnish(build, profile)
         .client()
@@ -70,9 +72,9 @@ def test_who_reads_answers(build: Build, profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_what_a_session_id_is(build: Build, profile: str) -> None:
-    """A UUID, or 256 bits."""
-    client = furnish(build, profile).known(stored_user())
+def test_session_id_depends_on_profile(build: Build, profile: str) -> None:
+    """It is a UUID, or 256 random bits."""
+    client = furnish(build, profile).client_for(stored_user())
     form = (
         r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
         if profile == "contract"
@@ -93,13 +95,13 @@ def test_what_a_session_id_is(build: Build, profile: str) -> None:
         ("hardened", None, True),
     ],
 )
-def test_the_name_of_the_cookie(
+def test_hardened_cookie_name_needs_host_prefix(
     monkeypatch: pytest.MonkeyPatch,
     profile: str,
     name: str | None,
     starts: bool,
 ) -> None:
-    """Under `hardened` no other host of the domain can replace it."""
+    """`__Host-` keeps other hosts of the domain from replacing it."""
     monkeypatch.setenv("SECURITY_PROFILE", profile)
     if name is not None:
         monkeypatch.setenv("SESSION_NAME", name)
@@ -118,13 +120,13 @@ def test_the_name_of_the_cookie(
         ("hardened", None, True),
     ],
 )
-def test_a_duration_is_a_number(
+def test_invalid_session_duration_depends_on_profile(
     monkeypatch: pytest.MonkeyPatch,
     profile: str,
     duration: str | None,
     starts: bool,
 ) -> None:
-    """What cannot be read counts as 0, or refuses to start."""
+    """It counts as 0, or the service refuses to start."""
     monkeypatch.setenv("SECURITY_PROFILE", profile)
     if duration is not None:
         monkeypatch.setenv("SESSION_DURATION", duration)
@@ -151,18 +153,18 @@ def _start(starts: bool, why: str) -> None:
         ("hardened", "60", 61, "expired"),
     ],
 )
-def test_how_long_an_unused_session_lives(
+def test_idle_session_lifetime_depends_on_profile(
     build: Build,
-    moved_clock: SetClock,
+    set_clock: SetClock,
     profile: str,
     duration: str,
     after: int,
     reason: str | None,
 ) -> None:
-    """For ever, by its duration, or half an hour."""
-    house = furnish(build, profile, SESSION_DURATION=duration)
-    client = house.known(stored_user())
-    moved_clock.advance(after)
+    """The lifetime is unlimited, its duration, or half an hour."""
+    service = furnish(build, profile, SESSION_DURATION=duration)
+    client = service.client_for(stored_user())
+    set_clock.advance(after)
     answer = client.get(ME)
     assert answer.status_code == (200 if reason is None else 403)
     if reason is not None:
@@ -172,43 +174,47 @@ def test_how_long_an_unused_session_lives(
 @pytest.mark.parametrize(
     ("profile", "lives"), [("contract", True), ("hardened", False)]
 )
-def test_how_long_a_used_session_lives(
-    build: Build, moved_clock: SetClock, profile: str, lives: bool
+def test_used_session_lifetime_depends_on_profile(
+    build: Build, set_clock: SetClock, profile: str, lives: bool
 ) -> None:
-    """However long its duration: twelve hours under `hardened`."""
-    house = furnish(build, profile, SESSION_DURATION="999999")
-    client = house.known(stored_user())
+    """Under `hardened` it is at most twelve hours."""
+    service = furnish(build, profile, SESSION_DURATION="999999")
+    client = service.client_for(stored_user())
     for _ in range(36):
         assert client.get(ME).status_code == 200
-        moved_clock.advance(1200)
+        set_clock.advance(1200)
     assert client.get(ME).status_code == 200
-    moved_clock.advance(1)
+    set_clock.advance(1)
     assert (client.get(ME).status_code == 200) is lives
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_who_may_do_what(build: Build, profile: str) -> None:
-    """All users to all, or everyone to oneself."""
-    house = furnish(build, profile)
+def test_user_permissions_depend_on_profile(
+    build: Build, profile: str
+) -> None:
+    """Users may change all users, or only themselves."""
+    service = furnish(build, profile)
     user, other = stored_user(), stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     wanted = 200 if profile == "contract" else 403
     assert client.get(USERS).status_code == wanted
     assert client.get(f"{USERS}/{other.id}").status_code == wanted
     assert client.get(f"{USERS}/{user.id}").status_code == 200
-    assert house.known(stored_user("admin")).get(USERS).status_code == 200
+    assert (
+        service.client_for(stored_user("admin")).get(USERS).status_code == 200
+    )
 
 
 @pytest.mark.parametrize(
     ("profile", "least"), [("contract", 8), ("hardened", 15)]
 )
-def test_how_long_a_password_is(
+def test_password_length_depends_on_profile(
     build: Build, profile: str, least: int
 ) -> None:
-    """For new users and for changes."""
-    house = furnish(build, profile)
+    """It holds for new users and for changes."""
+    service = furnish(build, profile)
     phrase = "violet umbrella stand"
-    admin = house.known(stored_user("admin"))
+    admin = service.client_for(stored_user("admin"))
     short = {"password": phrase[: least - 1]}
     answer = admin.post(USERS, json=ALICE | short)
     assert answer.get_json() == {
@@ -227,11 +233,13 @@ def test_how_long_a_password_is(
 @pytest.mark.parametrize(
     "password", ["passwordpassword", "alice@example.com", "vestibule-2026-08"]
 )
-def test_common_passwords(build: Build, profile: str, password: str) -> None:
-    """A change refuses them always, new users under `hardened`."""
-    house = furnish(build, profile)
+def test_common_password_check_depends_on_profile(
+    build: Build, profile: str, password: str
+) -> None:
+    """A change always refuses them, a new user only under `hardened`."""
+    service = furnish(build, profile)
     user = stored_user("admin", email="alice@example.com")
-    admin = house.known(user)
+    admin = service.client_for(user)
     body = {"current_password": PASSWORD, "new_password": password}
     assert admin.put(f"{ME}/password", json=body).status_code == 400
     user.email = "renamed@example.com"
@@ -242,10 +250,14 @@ def test_common_passwords(build: Build, profile: str, password: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_flags(build: Build, profile: str, scheme: str) -> None:
-    """`Secure` where it came by TLS, or always."""
-    house = furnish(build, profile)
-    answer = house.log_in(stored_user(), base_url=f"{scheme}://app.example")[1]
+def test_secure_flag_depends_on_profile(
+    build: Build, profile: str, scheme: str
+) -> None:
+    """`Secure` is set over TLS only, or always."""
+    service = furnish(build, profile)
+    answer = service.log_in(stored_user(), base_url=f"{scheme}://app.example")[
+        1
+    ]
     flags = answer.headers["Set-Cookie"].split("; ")[1:]
     is_secure = scheme == "https" or profile == "hardened"
     assert sorted(flags) == sorted(
@@ -255,20 +267,22 @@ def test_the_flags(build: Build, profile: str, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_deleting_an_account(
-    build: Build, moved_clock: SetClock, profile: str
+def test_hardened_deletion_needs_recent_password(
+    build: Build, set_clock: SetClock, profile: str
 ) -> None:
-    """A recent proof is needed under `hardened`."""
+    """Under `contract` an old login is enough."""
     user = stored_user()
-    client = furnish(build, profile).known(user)
-    moved_clock.advance(301)
+    client = furnish(build, profile).client_for(user)
+    set_clock.advance(301)
     answer = client.delete(f"{USERS}/{user.id}")
     assert answer.status_code == (200 if profile == "contract" else 403)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_another_site_is_refused_by_both(build: Build, profile: str) -> None:
-    """Where the contract is silent both take the safe choice."""
+def test_cross_site_write_is_refused_in_each_profile(
+    build: Build, profile: str
+) -> None:
+    """Where the contract is silent, both profiles take the safe choice."""
     answer = (
         furnish(build, profile)
         .client()
@@ -282,10 +296,10 @@ def test_another_site_is_refused_by_both(build: Build, profile: str) -> None:
     [one for one in settings.ALL if one.hardened is not None],
     ids=lambda setting: setting.name,
 )
-def test_each_row_is_a_setting_of_its_own(
+def test_explicit_setting_overrides_profile(
     monkeypatch: pytest.MonkeyPatch, setting: settings.Setting[object]
 ) -> None:
-    """Under both profiles what is set counts, whatever the default."""
+    """It holds for each setting that a profile changes."""
     plain = setting.read()
     monkeypatch.setenv("SECURITY_PROFILE", "hardened")
     strict = setting.read()

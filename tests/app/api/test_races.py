@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     ME,
     PASSWORD,
     WITH_SESSIONS,
@@ -21,14 +21,18 @@ WIDE = {"BLOCKING_THREADS": "256"}
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_of_twenty_password_changes_one_counts(
+def test_one_of_twenty_concurrent_password_changes_wins(
     build: Build, auth_type: str
 ) -> None:
-    """The stored password is the winner's, and so is the one session."""
-    house = build(auth_type, **WIDE)
+    """The stored password and the only session are the winner's."""
+    service = build(auth_type, **WIDE)
     user = stored_user()
-    session_ids = [house.mechanism.create_session(user.id) for _ in range(20)]
-    clients = [house.holder(session_id) for session_id in session_ids]
+    session_ids = [
+        service.mechanism.create_session(user.id) for _ in range(20)
+    ]
+    clients = [
+        service.client_with_session(session_id) for session_id in session_ids
+    ]
 
     def change(number: int) -> int:
         """Ask for a password of one's own."""
@@ -51,38 +55,43 @@ def test_of_twenty_password_changes_one_counts(
     stored = User.get(user.id)
     assert stored is not None
     assert stored.is_valid_password(f"violet umbrella {winner}")
-    assert len(house.mechanism.store.listed(user.id)) == 1
+    assert len(service.mechanism.store.listed(user.id)) == 1
     assert [
         number
         for number, client in enumerate(clients)
         if client.get(ME).status_code == 200
     ] == [winner]
-    assert house.holder(session_ids[winner]).get(ME).status_code == 403
+    assert (
+        service.client_with_session(session_ids[winner]).get(ME).status_code
+        == 403
+    )
 
 
 @pytest.mark.parametrize("auth_type", WITH_SESSIONS)
-def test_fifty_logins_are_fifty_sessions(build: Build, auth_type: str) -> None:
-    """Each has an id of its own, and all of them open."""
-    house = build(auth_type, **WIDE)
+def test_fifty_concurrent_logins_create_fifty_sessions(
+    build: Build, auth_type: str
+) -> None:
+    """Each session has its own id and is valid."""
+    service = build(auth_type, **WIDE)
     user = stored_user()
-    done = at_once(50, lambda _: house.log_in(user))
+    done = at_once(50, lambda _: service.log_in(user))
     assert {answer.status_code for _, answer in done} == {200}
     assert len({session_id_of(client) for client, _ in done}) == 50
-    assert len(house.mechanism.store.listed(user.id)) == 50
+    assert len(service.mechanism.store.listed(user.id)) == 50
     for client, _ in done:
         assert client.get(ME).status_code == 200
 
 
 @pytest.mark.parametrize("auth_type", WITH_SESSIONS)
-def test_no_more_sessions_than_a_user_may_have(
+def test_concurrent_logins_respect_session_limit(
     build: Build, auth_type: str
 ) -> None:
-    """Logins at the same moment get no more of them than others do."""
-    house = build(auth_type, MAX_SESSIONS_PER_USER="3", **WIDE)
+    """The limit per user holds as for sequential logins."""
+    service = build(auth_type, MAX_SESSIONS_PER_USER="3", **WIDE)
     user = stored_user()
-    done = at_once(12, lambda _: house.log_in(user))
+    done = at_once(12, lambda _: service.log_in(user))
     assert {answer.status_code for _, answer in done} <= {200, 401}
-    assert len(house.mechanism.store.listed(user.id)) == 3
+    assert len(service.mechanism.store.listed(user.id)) == 3
     alive = [
         client
         for client, answer in done
@@ -91,16 +100,16 @@ def test_no_more_sessions_than_a_user_may_have(
     assert len(alive) == 3
 
 
-def test_too_many_logins_are_told_to_come_back(build: Build) -> None:
-    """Who finds no place in the queue has no session either."""
-    house = build("session_db_auth", BLOCKING_THREADS="4")
+def test_login_with_full_hash_queue_returns_503(build: Build) -> None:
+    """A refused login creates no session."""
+    service = build("session_db_auth", BLOCKING_THREADS="4")
     user = stored_user()
     answers = [
-        answer for _, answer in at_once(30, lambda _: house.log_in(user))
+        answer for _, answer in at_once(30, lambda _: service.log_in(user))
     ]
     statuses = [answer.status_code for answer in answers]
     assert set(statuses) == {200, 503}
-    assert len(house.mechanism.store.listed(user.id)) == statuses.count(200)
+    assert len(service.mechanism.store.listed(user.id)) == statuses.count(200)
     for answer in answers:
         if answer.status_code == 503:
             assert answer.headers["Retry-After"] == "1"
@@ -108,18 +117,18 @@ def test_too_many_logins_are_told_to_come_back(build: Build) -> None:
 
 
 @pytest.mark.parametrize("auth_type", ["session_auth", "session_db_auth"])
-def test_no_login_by_the_old_password_outlives_its_change(
+def test_password_change_ends_concurrent_old_password_logins(
     build: Build, auth_type: str
 ) -> None:
-    """Whichever comes first: at the end only the changer is logged in."""
-    house = build(auth_type, **WIDE)
+    """In any order, only the client that changed it stays signed in."""
+    service = build(auth_type, **WIDE)
     user = stored_user()
-    changer = house.known(user)
+    changer = service.client_for(user)
 
     def act(number: int) -> tuple[FlaskClient, TestResponse]:
         """Change the password, or log in by the old one."""
         if number:
-            return house.log_in(user)
+            return service.log_in(user)
         return changer, changer.put(
             f"{ME}/password",
             json={
@@ -131,6 +140,6 @@ def test_no_login_by_the_old_password_outlives_its_change(
     (_, changed), *logins = at_once(9, act)
     assert changed.status_code == 200
     assert changer.get(ME).status_code == 200
-    assert len(house.mechanism.store.listed(user.id)) == 1
+    assert len(service.mechanism.store.listed(user.id)) == 1
     for client, _ in logins:
         assert client.get(ME).status_code in (401, 403)

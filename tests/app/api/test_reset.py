@@ -4,9 +4,10 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import ME, NEW, RESET, USERS, House, stored_user
+from tests.app.api.service import ME, NEW, RESET, USERS, Service, stored_user
 from tests.clocks import SetClock
 from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.throttle import FAILURE_MEMORY, failures_for_user
 from vestibule.db.models.user import User
 
 WRONG = {"error": "wrong or expired code"}
@@ -17,26 +18,26 @@ def form(user: User, code: str, password: str = NEW) -> dict[str, str]:
     return {"email": str(user.email), "code": code, "new_password": password}
 
 
-def test_a_code_sets_a_password_once(house: House) -> None:
-    """All sessions end, nobody is logged in, and the code is used up."""
+def test_reset_code_is_single_use(service: Service) -> None:
+    """All sessions end, and no new session starts."""
     user = stored_user()
-    client = house.known(user)
-    admin = house.known(stored_user("admin"))
+    client = service.client_for(user)
+    admin = service.client_for(stored_user("admin"))
     shown = admin.post(f"{USERS}/{user.id}/password-reset").get_json()
-    answer = house.client().post(RESET, data=form(user, shown["code"]))
+    answer = service.client().post(RESET, data=form(user, shown["code"]))
     assert (answer.status_code, answer.get_json()) == (200, {})
     assert "Set-Cookie" not in answer.headers
     ended = client.get(ME)
     assert ended.headers["Session-Ended"] == "reason=password_reset"
-    assert house.log_in(user)[1].status_code == 401
-    assert house.log_in(user, NEW)[1].status_code == 200
-    answer = house.client().post(RESET, data=form(user, shown["code"]))
+    assert service.log_in(user)[1].status_code == 401
+    assert service.log_in(user, NEW)[1].status_code == 200
+    answer = service.client().post(RESET, data=form(user, shown["code"]))
     assert (answer.status_code, answer.get_json()) == (400, WRONG)
 
 
 @pytest.mark.parametrize("missing", ["email", "code", "new_password"])
-def test_each_field_is_needed(build: Build, missing: str) -> None:
-    """A 400 says which is not there."""
+def test_reset_without_a_field_is_refused(build: Build, missing: str) -> None:
+    """A 400 names the missing field."""
     user = stored_user()
     data = form(user, issue_code(user).code)
     client = build("session_db_auth").client()
@@ -50,10 +51,10 @@ def test_each_field_is_needed(build: Build, missing: str) -> None:
 
 
 @pytest.mark.parametrize("auth_type", [None, "basic_auth", "session_auth"])
-def test_every_mechanism_can_reset(
+def test_reset_works_with_each_mechanism(
     build: Build, auth_type: str | None
 ) -> None:
-    """Who forgot the password has no other credential than the code."""
+    """The code is the user's only credential."""
     user = stored_user()
     answer = (
         build(auth_type)
@@ -66,8 +67,10 @@ def test_every_mechanism_can_reset(
     assert stored.is_valid_password(NEW)
 
 
-def test_what_opens_nothing(build: Build, moved_clock: SetClock) -> None:
-    """All that is wrong with email or code has one answer."""
+def test_wrong_email_and_wrong_code_get_same_error(
+    build: Build, set_clock: SetClock
+) -> None:
+    """An expired code and a replaced code get it too."""
     user, other = stored_user(), stored_user()
     client = build("session_db_auth").client()
     first, second = issue_code(user), issue_code(user)
@@ -75,7 +78,7 @@ def test_what_opens_nothing(build: Build, moved_clock: SetClock) -> None:
         form(user, first.code),
         form(other, second.code),
         form(user, "x"),
-        form(User(email="nobody@example.com"), second.code),
+        form(User(email="unknown@example.com"), second.code),
         form(User(email="\x00"), second.code),
     ):
         answer = client.post(RESET, data=data)
@@ -84,21 +87,61 @@ def test_what_opens_nothing(build: Build, moved_clock: SetClock) -> None:
     assert answer.get_json() == {
         "error": "new_password must have at least 8 characters"
     }
-    moved_clock.advance(3601)
+    set_clock.advance(3601)
     answer = client.post(RESET, data=form(user, second.code))
     assert (answer.status_code, answer.get_json()) == (400, WRONG)
 
 
-def test_guesses_are_throttled(build: Build, moved_clock: SetClock) -> None:
-    """As those of passwords are; the owner may still log in elsewhere."""
-    house = build("session_db_auth", THROTTLE="on")
+def test_wrong_reset_codes_are_throttled(
+    build: Build, set_clock: SetClock
+) -> None:
+    """A right code has to wait as well."""
+    service = build("session_db_auth", THROTTLE="on")
     user = stored_user()
     code = issue_code(user).code
-    client = house.client()
+    client = service.client()
     for _ in range(4):
         assert client.post(RESET, data=form(user, "x")).status_code == 400
     answer = client.post(RESET, data=form(user, code))
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
-    moved_clock.advance(2)
+    set_clock.advance(2)
     assert client.post(RESET, data=form(user, code)).status_code == 200
+
+
+def test_wrong_reset_codes_do_not_delay_login(
+    build: Build, set_clock: SetClock
+) -> None:
+    """Reset codes have a counter of their own, even on the same network."""
+    service = build("session_db_auth", THROTTLE="on")
+    user, client = stored_user(), service.client()
+    for _ in range(4):
+        assert client.post(RESET, data=form(user, "x")).status_code == 400
+    assert client.post(RESET, data=form(user, "x")).status_code == 429
+    assert service.log_in(user)[1].status_code == 200
+
+
+def test_unlocking_user_resets_failures_of_reset_codes(
+    build: Build, set_clock: SetClock
+) -> None:
+    """After an admin unlocks the user, a reset is not throttled."""
+    service = build("session_db_auth", THROTTLE="on")
+    user, client = stored_user(), service.client()
+    admin = service.client_for(stored_user("admin"))
+    for _ in range(4):
+        client.post(RESET, data=form(user, "x"))
+    assert client.post(RESET, data=form(user, "x")).status_code == 429
+    unlocked = admin.delete(f"{USERS}/{user.id}/failures")
+    assert unlocked.status_code == 200
+    assert client.post(RESET, data=form(user, "x")).status_code == 400
+
+
+def test_failures_older_than_an_hour_have_no_time(
+    build: Build, set_clock: SetClock
+) -> None:
+    """Once no failure counts, the time of the last one is not reported."""
+    service = build("session_db_auth", THROTTLE="on")
+    user = stored_user()
+    service.log_in(user, "wrong")
+    set_clock.advance(FAILURE_MEMORY.total_seconds() + 1)
+    assert failures_for_user(user) == (0, None, 0)

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""The sessions of the one who asks, in this process."""
+"""The routes of the current user's sessions, in process."""
 
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     LOGOUT,
     ME,
     NOT_FOUND,
     SESSIONS,
-    House,
+    Service,
     basic,
     session_id_of,
     stored_user,
@@ -19,14 +19,16 @@ from tests.clocks import SetClock
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Firefox/130.0"
 
 
-def test_the_list(build: Build, moved_clock: SetClock) -> None:
-    """Newest first, with what an owner needs to recognize each."""
-    house = build("session_db_auth", SESSION_MAX_AGE="3600")
+def test_session_list_describes_sessions_newest_first(
+    build: Build, set_clock: SetClock
+) -> None:
+    """The owner can recognize each session."""
+    service = build("session_db_auth", SESSION_MAX_AGE="3600")
     user, other = stored_user(), stored_user()
-    house.known(other)
-    old = house.log_in(user, headers={"User-Agent": FIREFOX})[0]
-    moved_clock.advance(60)
-    new = house.known(user)
+    service.client_for(other)
+    old = service.log_in(user, headers={"User-Agent": FIREFOX})[0]
+    set_clock.advance(60)
+    new = service.client_for(user)
     first, second = new.get(SESSIONS).get_json()
     assert (first["current"], second["current"]) == (True, False)
     assert second == {
@@ -42,24 +44,24 @@ def test_the_list(build: Build, moved_clock: SetClock) -> None:
     }
     first, second = old.get(SESSIONS + "/").get_json()
     assert (first["current"], second["current"]) == (False, True)
-    moved_clock.advance(3550)
+    set_clock.advance(3550)
     assert len(new.get(SESSIONS).get_json()) == 1
 
 
-def test_the_list_keeps_the_secret(house: House) -> None:
-    """Under every mechanism; what has no end has none in the list."""
-    client = house.known(stored_user())
+def test_session_list_has_no_session_id(service: Service) -> None:
+    """It holds with each mechanism; no limit means no expiry."""
+    client = service.client_for(stored_user())
     answer = client.get(SESSIONS)
     assert session_id_of(client) not in answer.text
     (only,) = answer.get_json()
     assert only["expires_at"] is None
-    assert house.holder(only["id"]).get(ME).status_code == 403
+    assert service.client_with_session(only["id"]).get(ME).status_code == 403
 
 
-def test_one_can_be_ended(house: House) -> None:
-    """It is dead at once, once, and its owner is told why."""
+def test_user_ends_one_other_session(service: Service) -> None:
+    """It ends at once and once; its client is told the reason."""
     user = stored_user()
-    client, other = house.known(user), house.known(user)
+    client, other = service.client_for(user), service.client_for(user)
     handle = next(
         one["id"]
         for one in client.get(SESSIONS).get_json()
@@ -76,25 +78,27 @@ def test_one_can_be_ended(house: House) -> None:
     assert client.get(ME).status_code == 200
 
 
-def test_ones_own_can_be_ended(house: House) -> None:
-    """By its handle; the cookie goes with it."""
-    client = house.known(stored_user())
+def test_ending_current_session_clears_cookie(service: Service) -> None:
+    """The current session is ended by its handle."""
+    client = service.client_for(stored_user())
     session_id = session_id_of(client)
     (only,) = client.get(SESSIONS).get_json()
     answer = client.delete(f"{SESSIONS}/{only['id']}")
     assert answer.status_code == 200
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
-    assert house.holder(session_id).get(ME).status_code == 403
+    assert service.client_with_session(session_id).get(ME).status_code == 403
 
 
-def test_what_is_not_ones_own_is_not_there(house: House) -> None:
-    """Others' handles, nobody's, the secret, and what is no handle."""
+def test_ending_unknown_or_foreign_session_returns_404(
+    service: Service,
+) -> None:
+    """Secrets, foreign handles and invalid text all get 404."""
     user, other = stored_user(), stored_user()
-    client, victim = house.known(user), house.known(other)
+    client, victim = service.client_for(user), service.client_for(other)
     (theirs,) = victim.get(SESSIONS).get_json()
     for handle in (
         theirs["id"],
-        "nobody",
+        "unknown",
         "00000000-0000-0000-0000-000000000000",
         session_id_of(client),
         session_id_of(victim),
@@ -112,11 +116,11 @@ def test_what_is_not_ones_own_is_not_there(house: House) -> None:
     assert victim.get(ME).status_code == client.get(ME).status_code == 200
 
 
-def test_the_others_can_be_ended(house: House) -> None:
-    """All of one's own but this one; they are counted."""
+def test_user_ends_all_other_sessions(service: Service) -> None:
+    """The response has their number; the current session stays."""
     user, other = stored_user(), stored_user()
-    client, bystander = house.known(user), house.known(other)
-    others = [house.known(user) for _ in range(3)]
+    client, bystander = service.client_for(user), service.client_for(other)
+    others = [service.client_for(user) for _ in range(3)]
     assert client.delete(SESSIONS).get_json() == {"ended": 3}
     assert client.delete(SESSIONS).get_json() == {"ended": 0}
     for gone in others:
@@ -126,10 +130,10 @@ def test_the_others_can_be_ended(house: House) -> None:
 
 
 @pytest.mark.parametrize("auth_type", [None, "basic_auth"])
-def test_without_sessions_there_are_none(
+def test_session_routes_without_sessions_return_404(
     build: Build, auth_type: str | None
 ) -> None:
-    """A 404 for all three."""
+    """It holds for all three routes."""
     headers = {"Authorization": basic(stored_user())}
     client = build(auth_type).client()
     for answer in (
@@ -140,21 +144,21 @@ def test_without_sessions_there_are_none(
         assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_the_oldest_ends_when_there_are_too_many(build: Build) -> None:
-    """Of more than `MAX_SESSIONS_PER_USER`, with the reason."""
-    house = build("session_db_auth", MAX_SESSIONS_PER_USER="2")
+def test_session_limit_ends_oldest_session(build: Build) -> None:
+    """`MAX_SESSIONS_PER_USER` is the limit; the reason is kept."""
+    service = build("session_db_auth", MAX_SESSIONS_PER_USER="2")
     user = stored_user()
-    first, second, third = (house.known(user) for _ in range(3))
+    first, second, third = (service.client_for(user) for _ in range(3))
     answer = first.get(ME)
     assert answer.headers["Session-Ended"] == "reason=too_many_sessions"
     assert second.get(ME).status_code == third.get(ME).status_code == 200
 
 
-def test_two_cookies_of_one_name_are_none(house: House) -> None:
-    """Nobody can tell which of them is ours."""
-    client = house.known(stored_user())
+def test_conflicting_session_cookies_are_ignored(service: Service) -> None:
+    """The service cannot know which of them is its own."""
+    client = service.client_for(stored_user())
     session_id = session_id_of(client)
-    bare = house.app.test_client(use_cookies=False)
+    bare = service.app.test_client(use_cookies=False)
     for other, status in [("evil", 401), (session_id, 200)]:
         for pair in ((session_id, other), (other, session_id)):
             header = "; ".join(f"_my_session_id={one}" for one in pair)
@@ -166,3 +170,16 @@ def test_two_cookies_of_one_name_are_none(house: House) -> None:
         ).status_code
         == 200
     )
+
+
+def test_session_ended_by_admin_has_reason_revoked_by_admin(
+    service: Service,
+) -> None:
+    """`DELETE /sessions/<id>` tells the user's client why it ended."""
+    user = stored_user()
+    client = service.client_for(user)
+    admin = service.client_for(stored_user("admin"))
+    (own,) = client.get(SESSIONS).get_json()
+    assert admin.delete(f"/api/v1/sessions/{own['id']}").status_code == 200
+    ended = client.get(ME)
+    assert ended.headers["Session-Ended"] == "reason=revoked_by_admin"

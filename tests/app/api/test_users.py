@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     FORBIDDEN,
     ME,
     NOT_FOUND,
     PASSWORD,
     USERS,
     WITH_SESSIONS,
-    House,
+    Service,
     stored_user,
 )
 from tests.clocks import SetClock
@@ -23,20 +23,22 @@ KNOWING = ("basic_auth", *WITH_SESSIONS)
 
 
 @pytest.mark.parametrize("auth_type", KNOWING)
-def test_one_sees_oneself_and_the_others(build: Build, auth_type: str) -> None:
-    """`me`, one by id, and all of them are the same objects."""
+def test_user_routes_return_same_user_objects(
+    build: Build, auth_type: str
+) -> None:
+    """`me`, one by id and the list agree."""
     user, other = stored_user(), stored_user()
-    client = build(auth_type).known(user)
+    client = build(auth_type).client_for(user)
     assert client.get(ME).get_json() == user.to_json()
     assert client.get(f"{USERS}/{other.id}").get_json() == other.to_json()
     listed = client.get(USERS).get_json()
     assert sorted(one["id"] for one in listed) == sorted([user.id, other.id])
-    answer = client.get(f"{USERS}/nobody")
+    answer = client.get(f"{USERS}/unknown")
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_without_a_mechanism_nobody_is_me(build: Build) -> None:
-    """All routes are open, and `me` is nobody."""
+def test_me_without_mechanism_returns_404(build: Build) -> None:
+    """All other routes are open."""
     client = build(None).client()
     user = stored_user()
     assert client.get(ME).status_code == 404
@@ -80,18 +82,18 @@ def test_without_a_mechanism_nobody_is_me(build: Build) -> None:
         ),
     ],
 )
-def test_what_is_no_user_is_not_added(
+def test_invalid_new_user_is_refused(
     build: Build, body: Any, why: str
 ) -> None:
-    """A 400 says what is missing or wrong, and nothing is stored."""
+    """A 400 names the error, and nothing is stored."""
     answer = build(None).client().post(USERS, json=body)
     assert answer.status_code == 400
     assert answer.get_json() == {"error": why}
     assert User.count() == 0
 
 
-def test_a_user_is_added_named_and_deleted(build: Build) -> None:
-    """The life of an account over HTTP."""
+def test_user_is_added_renamed_and_deleted(build: Build) -> None:
+    """One account passes through all its states over HTTP."""
     client = build(None).client()
     body = {"email": "a@example.com", "password": PASSWORD}
     answer = client.post(USERS, json=body)
@@ -115,49 +117,54 @@ def test_a_user_is_added_named_and_deleted(build: Build) -> None:
         assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
-def test_sessions_go_with_their_user(house: House) -> None:
-    """Who has the cookie of one is told why it opens nothing any more."""
+def test_deleting_user_ends_their_sessions(service: Service) -> None:
+    """A client with such a cookie is told the reason."""
     user, admin = stored_user(), stored_user()
-    client, other = house.known(user), house.known(admin)
+    client, other = service.client_for(user), service.client_for(admin)
     assert other.delete(f"{USERS}/{user.id}").status_code == 200
     answer = client.get(ME)
     assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
     assert answer.headers["Session-Ended"] == "reason=user_removed"
 
 
-def test_a_user_removed_elsewhere_is_told_too(house: House) -> None:
-    """By another process, which does not know the sessions of this one."""
+def test_user_removed_by_another_process_is_told_reason(
+    service: Service,
+) -> None:
+    """That process does not know the sessions in this one's memory."""
     user = stored_user()
-    client = house.known(user)
+    client = service.client_for(user)
     user.remove()
     answer = client.get(ME)
     assert answer.headers["Session-Ended"] == "reason=user_removed"
 
 
-def test_deleting_may_need_a_recent_proof(
-    build: Build, moved_clock: SetClock
+def test_deletion_with_reauth_setting_needs_recent_password(
+    build: Build, set_clock: SetClock
 ) -> None:
-    """Where `REAUTH_TO_DELETE` is on, an old login is not enough."""
-    house = build("session_db_auth", REAUTH_TO_DELETE="on")
+    """`REAUTH_TO_DELETE` is on."""
+    service = build("session_db_auth", REAUTH_TO_DELETE="on")
     user = stored_user()
-    client = house.known(user)
-    moved_clock.advance(301)
+    client = service.client_for(user)
+    set_clock.advance(301)
     answer = client.delete(f"{USERS}/{user.id}")
     assert answer.status_code == 403
     assert answer.get_json() == {"error": "Re-authentication required"}
-    assert house.known(user).delete(f"{USERS}/{user.id}").status_code == 200
+    assert (
+        service.client_for(user).delete(f"{USERS}/{user.id}").status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("auth_type", KNOWING)
-def test_under_self_one_has_ones_own(build: Build, auth_type: str) -> None:
-    """Others are for admins, whether they exist or not."""
-    house = build(auth_type, AUTHZ_POLICY="self")
+def test_self_policy_hides_other_users(build: Build, auth_type: str) -> None:
+    """Only admins see other users, existing or not."""
+    service = build(auth_type, AUTHZ_POLICY="self")
     user, admin = stored_user(), stored_user("admin")
-    client = house.known(user)
+    client = service.client_for(user)
     assert client.get(f"{USERS}/{user.id}").status_code == 200
-    for path in (USERS, f"{USERS}/{admin.id}", f"{USERS}/nobody"):
+    for path in (USERS, f"{USERS}/{admin.id}", f"{USERS}/unknown"):
         answer = client.get(path)
         assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
     assert client.post(USERS, json={}).status_code == 403
     assert client.delete(f"{USERS}/{admin.id}").status_code == 403
-    assert house.known(admin).get(USERS).status_code == 200
+    assert service.client_for(admin).get(USERS).status_code == 200

@@ -16,8 +16,10 @@ KINDS = [None, "auth", "basic_auth", "session_db_auth"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_is_asked_who_they_are(build: Build, kind: str | None) -> None:
-    """Under no mechanism, with and without a slash, nor what they have."""
+def test_health_routes_need_no_credential(
+    build: Build, kind: str | None
+) -> None:
+    """It holds with each mechanism, with and without a trailing slash."""
     client = build(kind).client()
     for path in ("/healthz", "/readyz", "/healthz/", "/readyz/"):
         for headers in ({}, {"Authorization": "Test"}):
@@ -28,10 +30,10 @@ def test_nobody_is_asked_who_they_are(build: Build, kind: str | None) -> None:
     assert client.post("/healthz").status_code == 405
 
 
-def test_a_lost_database(
+def test_lost_database_makes_service_not_ready(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process is alive, and not ready; then it is again."""
+    """The process stays alive, and is ready again afterwards."""
     client = build("session_db_auth").client()
     there = f"sqlite:///{tmp_path}/there.db"
     gone = f"sqlite:///{tmp_path}/gone/gone.db"
@@ -43,10 +45,10 @@ def test_a_lost_database(
         assert client.get("/healthz").get_json() == OK
 
 
-def test_another_schema(
+def test_wrong_schema_makes_service_not_ready(
     build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is not ready while a migration is missing, or is too new."""
+    """The schema may be too old or too new."""
     client = build("session_db_auth").client()
     assert client.get("/readyz").status_code == 200
     for revision, status in (("0001", 503), ("9999", 503), (REVISION, 200)):
@@ -62,8 +64,10 @@ def test_another_schema(
             assert f"at revision {revision}, not" in caplog.text
 
 
-def test_a_lost_file(build: Build, tmp_path: Path) -> None:
-    """Nobody makes a new one by asking."""
+def test_health_check_creates_no_database_file(
+    build: Build, tmp_path: Path
+) -> None:
+    """A missing file stays missing."""
     client = build("session_db_auth").client()
     assert client.get("/readyz").status_code == 200
     file = tmp_path / "vestibule.db"

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import LOGIN, PASSWORD, stored_user
+from tests.app.api.service import LOGIN, PASSWORD, stored_user
 from tests.app.metrics.scrape import families, samples
 from tests.e2e.server.waiting import wait_until
 from tests.serving import ROOT, Server
@@ -23,8 +23,8 @@ SECONDS = "vestibule_http_request_duration_seconds"
 EVENTS = "vestibule_security_events_total"
 
 
-def test_the_page_lists_every_metric(build: Build) -> None:
-    """With kind, labels and meaning as they are told, and no other."""
+def test_docs_list_each_metric(build: Build) -> None:
+    """Type, labels and help agree, and no other metric is listed."""
     rows = re.findall(
         r"^\| `(vestibule_\w+)` \| (\w+) \| (.+) \| (.+) \|$",
         PAGE,
@@ -50,25 +50,25 @@ def test_the_page_lists_every_metric(build: Build) -> None:
     ]
 
 
-def test_the_page_lists_every_event() -> None:
-    """Those that the security log has."""
+def test_docs_list_each_event() -> None:
+    """They are those of the security log."""
     listed = PAGE.partition("`event` is one of:")[2].partition("\n\n")[0]
     assert re.findall(r"`(\w+)`", listed) == [one.value for one in EventType]
 
 
-def test_what_is_counted(build: Build) -> None:
-    """By method, route and status; a client's words are no label."""
-    house = build("session_db_auth")
+def test_requests_are_counted_by_method_route_and_status(build: Build) -> None:
+    """No label has text from a client."""
+    service = build("session_db_auth")
     bob = stored_user()
-    client, _ = house.log_in(bob)
+    client, _ = service.log_in(bob)
     client.post(LOGIN, data={"email": bob.email, "password": "wrong"})
     for _ in range(3):
         client.get(f"/api/v1/users/{bob.id}")
-    client.get("/api/v1/users/nobody/")
+    client.get("/api/v1/users/unknown/")
     client.get(f"/secret/{bob.id}?email={bob.email}")
     client.open("/api/v1/status", method="BREW")
     client.get("/api/v1/auth_session/verify")
-    house.client().get("/api/v1/auth_session/verify/")
+    service.client().get("/api/v1/auth_session/verify/")
     answer = client.get("/metrics")
     assert answer.mimetype == "text/plain"
     told = samples(answer.text)
@@ -95,10 +95,10 @@ def test_what_is_counted(build: Build) -> None:
 
 
 @pytest.mark.parametrize("kind", [None, "session_db_auth", "basic_auth"])
-def test_it_is_not_there_where_it_is_off(
+def test_disabled_metrics_route_returns_404(
     build: Build, kind: str | None
 ) -> None:
-    """By the setting, or by the profile: as any other unknown path."""
+    """The setting or the profile disables it."""
     for off in (
         {"METRICS": "off"},
         {"SECURITY_PROFILE": "hardened", "SESSION_NAME": "__Host-id"},
@@ -110,8 +110,8 @@ def test_it_is_not_there_where_it_is_off(
         )
 
 
-def test_any_worker_tells_of_all(tmp_path: Path) -> None:
-    """Also of one that died; the folder goes with the server."""
+def test_scrape_of_any_worker_reports_all_workers(tmp_path: Path) -> None:
+    """A dead worker counts too; the folder is removed with the server."""
     server = Server(
         tmp_path,
         AUTH_TYPE="session_db_auth",
@@ -126,13 +126,13 @@ def test_any_worker_tells_of_all(tmp_path: Path) -> None:
         wanted = (COUNT, tuple(sorted(("GET", "/api/v1/stats", "401"))))
 
         def is_told() -> bool:
-            """Tell whether a scrape has the counts of both workers."""
+            """Return True if a scrape has the counts of both workers."""
             told = samples(server.request("GET", "/metrics").text)
             workers = told["vestibule_workers", ()]
             return (told.get(wanted), workers) == (40, 2)
 
         def is_kept() -> bool:
-            """Tell the same of whoever is left, once it answers."""
+            """Return True if the remaining worker reports them."""
             try:
                 told = samples(server.request("GET", "/metrics").text)
             except requests.ConnectionError:

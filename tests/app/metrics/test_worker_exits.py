@@ -71,10 +71,10 @@ def are_stored(number: int) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_unexpected_exit_is_logged_counted_and_stored(
+def test_unexpected_exit_is_logged_counted_and_stored(
     tmp_path: Path, any_database: str, workers: int
 ) -> None:
-    """Each with what ended it; a crash leaves the stacks in the log."""
+    """The cause is recorded; a crash leaves stacks in the log."""
     server = server_on(tmp_path, any_database, workers)
     server.program = ("-c", EXITING)
     server.start()
@@ -101,10 +101,10 @@ def test_an_unexpected_exit_is_logged_counted_and_stored(
     assert "Fatal Python error: Segmentation fault" in output
 
 
-def test_an_exit_that_was_asked_for_is_not_reported(
+def test_requested_exit_is_not_reported(
     tmp_path: Path, any_database: str
 ) -> None:
-    """Neither of one worker nor of the whole server."""
+    """It holds for one worker and for the whole server."""
     server = server_on(tmp_path, any_database, 2).start()
     try:
         end_one(server, signal.SIGTERM)
@@ -116,10 +116,10 @@ def test_an_exit_that_was_asked_for_is_not_reported(
     assert "ended unexpectedly" not in "".join(server.output)
 
 
-def test_an_exit_without_a_database_is_stored_later(
+def test_exit_without_database_is_stored_later(
     tmp_path: Path, on_postgresql: str, postgresql: PostgreSQL
 ) -> None:
-    """Log and metric have it at once, and the event follows."""
+    """The log and the metric have it at once."""
     server = server_on(tmp_path, on_postgresql).start()
     try:
         engine.close()
@@ -147,6 +147,6 @@ def test_an_exit_without_a_database_is_stored_later(
         (-40, "signal 40"),
     ],
 )
-def test_the_cause_of_an_exit(code: int, cause: str | None) -> None:
-    """A signal has its name, and what was asked for has no cause."""
+def test_exit_code_gives_cause(code: int, cause: str | None) -> None:
+    """A signal has its name; a requested exit has no cause."""
     assert cause_of(code) == cause

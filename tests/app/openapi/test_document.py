@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.openapi.scene import BODIES
-from tests.app.openapi.witness import Witness
+from tests.app.openapi.operation_client import BODIES
+from tests.app.openapi.response_checker import ResponseChecker
 from tests.serving import environment, run_python
 from vestibule.api.openapi.document import operations
 from vestibule.api.openapi.operation import openapi_path
@@ -35,40 +35,40 @@ def routes(app: Any) -> set[tuple[str, str]]:
     ],
     ids=str,
 )
-def test_every_route_is_described(
+def test_each_route_is_described(
     build: Build, switched: dict[str, str]
 ) -> None:
-    """And nothing else is, whatever is switched on or off."""
-    house = build("session_db_auth", **switched)
+    """Nothing else is described, whatever settings are on or off."""
+    service = build("session_db_auth", **switched)
     told = {
         (method, path)
-        for method, path, _ in Witness(house).operations.values()
+        for method, path, _ in ResponseChecker(service).operations.values()
     }
-    assert told ^ routes(house.app) == set()
+    assert told ^ routes(service.app) == set()
 
 
-def test_no_operation_is_described_twice() -> None:
-    """Neither by its name nor by its place."""
+def test_operations_are_unique() -> None:
+    """Neither an id nor a path with its method is repeated."""
     all_of_them = list(operations())
     assert len({one.name for one in all_of_them}) == len(all_of_them)
     places = {(one.method, one.path) for one in all_of_them}
     assert len(places) == len(all_of_them)
 
 
-def test_every_body_has_a_request(build: Build) -> None:
-    """The tests send a well-formed body to all that take one."""
+def test_each_request_body_has_a_sample(build: Build) -> None:
+    """The tests send a well-formed body to each operation that takes one."""
     taking = {one.name for one in operations() if one.body is not None}
     assert taking ^ set(BODIES) == set()
 
 
-def test_examples_have_the_form_they_show(build: Build) -> None:
-    """Each of them, of requests, answers, headers and parameters."""
-    witness = Witness(build("session_db_auth", IDENTITY_HEADER="on"))
-    found = list(examples(witness.whole))
+def test_examples_match_their_schemas(build: Build) -> None:
+    """It holds for requests, responses, headers and parameters."""
+    checker = ResponseChecker(build("session_db_auth", IDENTITY_HEADER="on"))
+    found = list(examples(checker.whole))
     assert len(found) > 100
     for schema, example in found:
-        witness.validate(schema, example)
-    for shape in witness.whole["components"]["schemas"].values():
+        checker.validate(schema, example)
+    for shape in checker.whole["components"]["schemas"].values():
         for field in shape.get("properties", {}).values():
             assert {"examples", "items", "$ref"} & set(field)
 
@@ -97,28 +97,28 @@ def examples(part: Any) -> list[tuple[Any, Any]]:
         ("auth", [{"session": []}, {"basic": []}]),
     ],
 )
-def test_what_a_guarded_route_asks_for(
+def test_guarded_route_names_credential_of_mechanism(
     build: Build, kind: str | None, asked: list[Any]
 ) -> None:
-    """The credential of the mechanism that runs; the open ones nothing."""
-    witness = Witness(build(kind, SESSION_NAME="_its_name"))
+    """Public routes name none."""
+    checker = ResponseChecker(build(kind, SESSION_NAME="_its_name"))
     operations = {
-        name: told for name, (_, _, told) in witness.operations.items()
+        name: told for name, (_, _, told) in checker.operations.items()
     }
     assert operations["listUsers"]["security"] == asked
     assert operations["getStatus"]["security"] == []
-    schemes = witness.whole["components"]["securitySchemes"]
+    schemes = checker.whole["components"]["securitySchemes"]
     assert schemes["session"]["name"] == "_its_name"
     assert schemes["session"]["in"] == "cookie"
     assert schemes["basic"]["scheme"] == "basic"
 
 
-def test_it_is_sent_as_it_is(build: Build) -> None:
-    """The document at `/openapi.json` is this one; 304 to who has it."""
-    house = build("session_db_auth", PASSWORD_MIN_LENGTH="11")
-    client, witness = house.client(), Witness(house)
+def test_openapi_route_sends_document(build: Build) -> None:
+    """A client that has it already gets 304."""
+    service = build("session_db_auth", PASSWORD_MIN_LENGTH="11")
+    client, checker = service.client(), ResponseChecker(service)
     answer = client.get("/openapi.json")
-    assert answer.get_json() == witness.whole
+    assert answer.get_json() == checker.whole
     assert answer.headers["Cache-Control"] == "no-cache"
     again = client.get(
         "/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}
@@ -126,17 +126,17 @@ def test_it_is_sent_as_it_is(build: Build) -> None:
     assert (again.status_code, again.data) == (304, b"")
     other = client.get("/openapi.json", headers={"If-None-Match": '"x"'})
     assert other.data == answer.data
-    shapes = witness.whole["components"]["schemas"]
+    shapes = checker.whole["components"]["schemas"]
     password = shapes["NewUser"]["properties"]["password"]
     assert password["minLength"] == 11
 
 
 @pytest.mark.parametrize("kind", [None, "session_db_auth", "basic_auth"])
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/viewer.js"])
-def test_it_is_not_there_where_it_is_off(
+def test_disabled_openapi_route_returns_404(
     build: Build, kind: str | None, path: str
 ) -> None:
-    """By the setting, or by the profile: as any other unknown path."""
+    """The setting or the profile disables it."""
     for off in (
         {"API_DOCS": "off"},
         {"SECURITY_PROFILE": "hardened", "SESSION_NAME": "__Host-id"},
@@ -148,8 +148,8 @@ def test_it_is_not_there_where_it_is_off(
         )
 
 
-def test_the_viewer_loads_nothing_from_elsewhere(build: Build) -> None:
-    """Its policy allows its own two files, and no text as a script."""
+def test_viewer_loads_own_files_only(build: Build) -> None:
+    """Its policy allows two files and no inline script."""
     client = build("session_db_auth").client()
     total = 0
     for path in ("/docs", "/docs/viewer.css", "/docs/viewer.js"):
@@ -164,8 +164,8 @@ def test_the_viewer_loads_nothing_from_elsewhere(build: Build) -> None:
     assert total < 20_000
 
 
-def test_it_costs_nothing_at_the_start(tmp_path: Path) -> None:
-    """What writes it, and what writes metrics, is loaded when asked for."""
+def test_start_imports_neither_openapi_nor_metrics(tmp_path: Path) -> None:
+    """Their modules are loaded on the first request."""
     script = """
 import sys
 from api.v1.app import app

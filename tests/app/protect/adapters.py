@@ -2,7 +2,7 @@
 """The same small application behind each of what frameworks are given.
 
 `/me` is for who is signed in and `/admin` for admins; both tell the name
-and the headers that name somebody.
+and the headers that identify a user.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def shown(principal: Principal, named: list[str]) -> dict[str, Any]:
 
 
 def is_name(header: str) -> bool:
-    """Tell whether a header would say who somebody is."""
+    """Return True if a header would identify a user."""
     return "remote" in header.lower() and "user" in header.lower()
 
 
@@ -220,7 +220,7 @@ async def messages(
     }
 
     async def receive() -> Any:
-        """Return the request, and nothing after it: nobody hangs up."""
+        """Return the request, and then nothing: the client stays connected."""
         if not waiting:
             await asyncio.Event().wait()
         return waiting.pop()
@@ -238,4 +238,4 @@ async def _nothing() -> Any:
 
 
 async def _ignored(_: Any) -> None:
-    """Send to nobody."""
+    """Discard the message."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fixtures: a Vestibule of this process on a port, and who is known there."""
+"""Fixtures: a Vestibule in this process on a port, with two users."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from tests.app.protect.asking import WAYS
+from tests.app.protect.backend_kinds import BACKENDS
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.api import app as app_module
@@ -23,7 +23,7 @@ from vestibule.sessions.session import EndReason
 
 
 @dataclass
-class Town:
+class LiveServer:
     """A Vestibule with a member and an admin, each with a session."""
 
     url: str
@@ -34,7 +34,7 @@ class Town:
     admin_cookie: str
 
     def end(self, cookie: str) -> None:
-        """End the session of a cookie, as its owner does."""
+        """End the session of a cookie, as its user would."""
         assert self.auth.store.end(cookie.partition("=")[2], EndReason.REVOKED)
 
 
@@ -72,7 +72,7 @@ def listening(application: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+def live_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
     """Run a Vestibule that signs identities, in this process."""
     for name, value in {
         "AUTH_TYPE": "session_db_auth",
@@ -93,17 +93,17 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     app = app_module.create_app(auth)
 
     def answering(environ: Any, start_response: Any) -> Any:
-        """Answer, and leave no connection to the thread that ends."""
+        """Answer, and close the database connection of the thread."""
         try:
             return app(environ, start_response)
         finally:
             database().close()
 
     with listening(answering) as url:
-        yield Town(url, auth, bob, cookies[0], ada, cookies[1])
+        yield LiveServer(url, auth, bob, cookies[0], ada, cookies[1])
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=BACKENDS)
+def open_backend(request: pytest.FixtureRequest) -> Any:
     """Return what asks by threads, then what asks by coroutines."""
-    return WAYS[request.param]
+    return BACKENDS[request.param]

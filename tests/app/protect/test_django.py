@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from tests.app.protect.impostor import GOOD, NAMING, answer, impostor
+from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from tests.serving import ROOT, run_python
 
 #: In a process of its own, because Django has one configuration for each.
@@ -43,9 +43,9 @@ asyncio.run(ask())
 """
 
 
-def test_a_view_knows_who_is_signed_in(tmp_path: Path) -> None:
-    """Nobody gets to it, and whoever is signed in has a name there."""
-    with impostor(answer(GOOD, *NAMING)) as there:
+def test_django_view_gets_signed_in_user(tmp_path: Path) -> None:
+    """Anonymous requests do not reach the view."""
+    with fake_server(answer(GOOD, *NAMING)) as there:
         said = run_python(
             PROGRAM, tmp_path, {"PYTHONPATH": str(ROOT)}, there.url
         )

@@ -11,16 +11,16 @@ PAGE = (ROOT / "docs" / "protect.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_its_programs_run() -> None:
-    """Each block of the page works, after those before it."""
+def test_documented_programs_run() -> None:
+    """Each code block of the page works after those before it."""
     names: dict[str, Any] = {"__name__": "page"}
     for number, block in enumerate(BLOCKS):
         exec(compile(block, f"block {number}", "exec"), names)
     assert len(BLOCKS) == 7
 
 
-def test_it_shows_the_examples() -> None:
-    """The views of the page are those of the examples, which are run."""
+def test_documented_views_are_those_of_examples() -> None:
+    """The examples are run by their own tests."""
     for name in ("flask", "fastapi", "django"):
         example = (ROOT / "examples" / f"{name}_app.py").read_text()
         shown = [block for block in BLOCKS if f"from {name}" in block]
@@ -31,6 +31,6 @@ def test_it_shows_the_examples() -> None:
                     assert part.strip() in example, part
 
 
-def test_it_says_how_much_is_too_much() -> None:
-    """The longest cookie is the one that the page tells of."""
+def test_documented_cookie_limit_is_enforced_limit() -> None:
+    """The page and the code name the same number."""
     assert f"{MAX_HEADER_LENGTH:,} characters" in PAGE

@@ -57,7 +57,7 @@ class Example:
     def get(
         self, path: str, cookie: str | None = None, **headers: str
     ) -> requests.Response:
-        """Get a path as somebody with this session would."""
+        """Get a path with this session."""
         if cookie is not None:
             headers["Cookie"] = f"theme=dark; {COOKIE}={cookie}"
         return requests.get(
@@ -87,10 +87,10 @@ def vestibule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_the_example_works(
+def test_example_shows_user_role_and_sign_out(
     name: str, vestibule: Server, tmp_path: Path
 ) -> None:
-    """It knows who is signed in, in which role, and until when."""
+    """A session that ends is refused at once."""
     example = Example(name, tmp_path, vestibule.url)
     try:
         strangers_get_nothing(example)
@@ -116,7 +116,7 @@ def test_the_example_works(
 
 
 def strangers_get_nothing(example: Example) -> None:
-    """Who is not signed in gets 401, whoever they say they are."""
+    """An anonymous client gets 401, whatever headers it sends."""
     told = {
         "Remote-User": "ada",
         "Remote-Groups": "admin",
@@ -149,7 +149,7 @@ def it_is_shut_while_nobody_can_tell(
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_the_example_is_short(name: str) -> None:
+def test_example_is_short(name: str) -> None:
     """It can be read at a glance."""
     text = (ROOT / "examples" / f"{name}_app.py").read_text()
     assert text.count("\n") < 40

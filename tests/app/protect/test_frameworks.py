@@ -16,8 +16,8 @@ from tests.app.protect.adapters import (
     by_flask,
     messages,
 )
-from tests.app.protect.conftest import Town
-from tests.app.protect.impostor import impostor
+from tests.app.protect.conftest import LiveServer
+from tests.app.protect.fake_server import fake_server
 from tests.serving import COOKIE
 from vestibule.identity.header import HEADER
 from vestibule.protect import asgi, fastapi, flask, wsgi
@@ -37,16 +37,18 @@ each_adapter = pytest.mark.parametrize("name", ADAPTERS)
 
 @pytest.mark.parametrize("is_in_process", [True, False])
 @each_adapter
-def test_who_gets_in(name: str, is_in_process: bool, town: Town) -> None:
-    """Those who are signed in, until they are not any more."""
-    with ADAPTERS[name](None if is_in_process else town.url) as get:
+def test_guard_admits_signed_in_users_only(
+    name: str, is_in_process: bool, live_server: LiveServer
+) -> None:
+    """A session that ended is refused."""
+    with ADAPTERS[name](None if is_in_process else live_server.url) as get:
         for headers in ({}, FORGED):
             for cookie in (
                 None,
                 "",
                 "theme=dark",
                 f"{COOKIE}=unknown",
-                f"{COOKIE}=1; {town.cookie}",
+                f"{COOKIE}=1; {live_server.cookie}",
                 "sid=\xfc",
             ):
                 for path in ("/me", "/admin"):
@@ -56,24 +58,28 @@ def test_who_gets_in(name: str, is_in_process: bool, town: Town) -> None:
                     assert challenge.lower().startswith("cookie realm=")
         for _ in range(2):
             bob = {"name": "Bob", "named": []}
-            assert get("/me", town.cookie).body == bob
-            seen = get("/me", f"x=\xfc; {town.cookie}", **FORGED)
+            assert get("/me", live_server.cookie).body == bob
+            seen = get("/me", f"x=\xfc; {live_server.cookie}", **FORGED)
             assert (seen.status, seen.body) == (200, bob)
-            assert get("/admin", town.admin_cookie).body["name"] == "Ada"
-            assert get("/admin", town.cookie, **FORGED).status == 403
-        town.end(town.cookie)
-        assert get("/me", town.cookie).status == 401
-        assert get("/me", town.admin_cookie).body["name"] == "Ada"
+            assert (
+                get("/admin", live_server.admin_cookie).body["name"] == "Ada"
+            )
+            assert get("/admin", live_server.cookie, **FORGED).status == 403
+        live_server.end(live_server.cookie)
+        assert get("/me", live_server.cookie).status == 401
+        assert get("/me", live_server.admin_cookie).body["name"] == "Ada"
 
 
 @each_adapter
-def test_a_cookie_that_nobody_sends(name: str, town: Town) -> None:
-    """It is refused by its name, whatever else comes with it."""
+def test_invalid_cookie_header_is_refused(
+    name: str, live_server: LiveServer
+) -> None:
+    """The error names the header, whatever else is sent."""
     with ADAPTERS[name](None) as get:
         for cookie, headers in (
             ("a" * (MAX_HEADER_LENGTH + 1), {}),
             ("a=\x01", {}),
-            (town.cookie, {"Connection": "close, cookie"}),
+            (live_server.cookie, {"Connection": "close, cookie"}),
         ):
             seen: Seen = get("/me", cookie, **headers)
             assert seen.status == 400
@@ -81,11 +87,11 @@ def test_a_cookie_that_nobody_sends(name: str, town: Town) -> None:
 
 
 @each_adapter
-def test_nobody_gets_in_where_nobody_can_tell(
+def test_guard_returns_503_when_vestibule_fails(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is 503 then, and the log says why, and for whom it does not."""
-    with impostor(b"") as there:
+    """The log has the cause, and no credential."""
+    with fake_server(b"") as there:
         url = there.url
     with ADAPTERS[name](url) as get:
         for path in ("/me", "/admin"):
@@ -96,30 +102,34 @@ def test_nobody_gets_in_where_nobody_can_tell(
 
 
 @each_adapter
-def test_behind_a_gate(name: str, town: Town) -> None:
-    """The signed identity counts, and no cookie does."""
+def test_guard_behind_proxy_trusts_identity_header_only(
+    name: str, live_server: LiveServer
+) -> None:
+    """Cookies do not count there."""
     tokens = [
         requests.get(
-            f"{town.url}/api/v1/auth_session/verify",
+            f"{live_server.url}/api/v1/auth_session/verify",
             timeout=60,
             headers={"Cookie": cookie, "Host": "app.example"},
         ).headers[HEADER]
-        for cookie in (town.cookie, town.admin_cookie)
+        for cookie in (live_server.cookie, live_server.admin_cookie)
     ]
-    with ADAPTERS[name](town.url, audience="App.example") as get:
+    with ADAPTERS[name](live_server.url, audience="App.example") as get:
         bob, ada = ({HEADER: token} for token in tokens)
         assert get("/me", **bob).body["name"] == "bob@example.com"
         assert get("/admin", **bob).status == 403
         assert get("/admin", **ada).body["name"] == "ada@example.com"
-        assert get("/me", town.cookie).status == 401
+        assert get("/me", live_server.cookie).status == 401
         assert get("/me", **{HEADER: ""}).status == 401
         assert get("/me", **{HEADER: tokens[0][:-4]}).status == 401
         twice = {HEADER: f"{tokens[0]},{tokens[1]}"}
         assert get("/me", **twice).status == 400
 
 
-def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
-    """Then nobody passes as nobody, but where nobody can tell."""
+def test_optional_guard_passes_anonymous_requests(
+    live_server: LiveServer,
+) -> None:
+    """A user without the role is passed on as `None` too."""
     found: list[Principal | None] = []
 
     def by_wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -133,10 +143,15 @@ def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
         found.append(scope[PRINCIPAL])
 
     there = wsgi.Protection(by_wsgi, optional=True, roles=("admin",))
-    for cookie in ("", town.admin_cookie, town.cookie):
+    for cookie in ("", live_server.admin_cookie, live_server.cookie):
         there({"HTTP_COOKIE": cookie}, lambda *_: None)
     here = asgi.Protection(by_asgi, optional=True, roles=("admin",))
-    for cookie in ("", f"{COOKIE}=x", town.admin_cookie, town.cookie):
+    for cookie in (
+        "",
+        f"{COOKIE}=x",
+        live_server.admin_cookie,
+        live_server.cookie,
+    ):
         asyncio.run(messages(here, "http", "/", {"Cookie": cookie}))
     assert [user and user.name for user in found] == [
         None,
@@ -150,8 +165,10 @@ def test_a_middleware_may_leave_it_to_the_application(town: Town) -> None:
 @pytest.mark.parametrize(
     "extensions", [None, {}, {"websocket.http.response": {}}]
 )
-def test_websockets(town: Town, extensions: Any) -> None:
-    """They are refused before they are open, by a status if that goes."""
+def test_websocket_without_user_is_refused_before_accept(
+    live_server: LiveServer, extensions: Any
+) -> None:
+    """It gets a status, if the server supports that."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         """Open it and say who is there."""
@@ -173,7 +190,7 @@ def test_websockets(town: Town, extensions: Any) -> None:
 
     with asyncio.Runner() as runner:
         refused = runner.run(tried(f"{COOKIE}=unknown"))
-        opened = runner.run(tried(town.cookie))
+        opened = runner.run(tried(live_server.cookie))
     assert [one["type"] for one in opened] == [
         "websocket.accept",
         "websocket.send",
@@ -187,8 +204,10 @@ def test_websockets(town: Town, extensions: Any) -> None:
 
 
 @pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
-def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
-    """A websocket that depends on a user is open to nobody else."""
+def test_fastapi_websocket_requires_user(
+    live_server: LiveServer, extensions: Any
+) -> None:
+    """Its dependency refuses anonymous connections."""
     vestibule = fastapi.Vestibule()
     app = FastAPI()
     admin = Depends(vestibule.role_required("admin"))
@@ -206,18 +225,21 @@ def test_websockets_of_fastapi(town: Town, extensions: Any) -> None:
         )
 
     with asyncio.Runner() as runner:
-        for cookie, status in ((f"{COOKIE}=x", 401), (town.cookie, 403)):
+        for cookie, status in (
+            (f"{COOKIE}=x", 401),
+            (live_server.cookie, 403),
+        ):
             refused = runner.run(tried(cookie))
             assert "websocket.accept" not in [one["type"] for one in refused]
             if extensions:
                 assert refused[0]["status"] == status
-        opened = runner.run(tried(town.admin_cookie))
+        opened = runner.run(tried(live_server.admin_cookie))
         runner.run(vestibule.close())
     assert opened[1]["text"] == "Ada"
 
 
-def test_a_refusal_without_its_body() -> None:
-    """Who asks for the head of an answer gets no more of it."""
+def test_refusal_of_head_request_has_no_body() -> None:
+    """The headers are those of a GET."""
 
     def never(*_: Any) -> Any:
         """Fail: it is not asked."""
@@ -236,8 +258,8 @@ def test_a_refusal_without_its_body() -> None:
     assert begun[0] == begun[1]
 
 
-def test_what_is_no_request() -> None:
-    """Nobody can be known by a kind of scope that nobody knows."""
+def test_unknown_asgi_scope_is_refused() -> None:
+    """It cannot identify a user."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         """Fail: it is not asked."""
@@ -249,8 +271,8 @@ def test_what_is_no_request() -> None:
 
 
 @pytest.mark.parametrize("roles", [(), ("",), (None,), (len,), ("admin", 1)])
-def test_roles_have_names(roles: Any) -> None:
-    """A guard without one would guard by something else."""
+def test_guard_with_invalid_role_is_refused(roles: Any) -> None:
+    """Such a guard would check something else."""
     with pytest.raises(TypeError):
         flask.role_required(*roles)
     vestibule = fastapi.Vestibule("http://127.0.0.1:5000")
@@ -262,8 +284,8 @@ def test_roles_have_names(roles: Any) -> None:
             protection(print, "http://127.0.0.1:5000", roles=roles)
 
 
-def test_one_of_several_roles(town: Town) -> None:
-    """Who has one of them gets in."""
+def test_guard_admits_any_of_several_roles(live_server: LiveServer) -> None:
+    """One role of the list is enough."""
     app = Flask("several")
     flask.Vestibule().init_app(app)
 
@@ -276,21 +298,21 @@ def test_one_of_several_roles(town: Town) -> None:
     @app.get("/open")
     def anybody() -> str:
         """Greet anybody."""
-        return flask.current_user.name if flask.current_user else "nobody"
+        return flask.current_user.name if flask.current_user else "anonymous"
 
     client = app.test_client(use_cookies=False)
     for cookie, status, greeting in (
-        (town.cookie, 200, "Bob"),
-        (town.admin_cookie, 403, "Ada"),
-        ("", 401, "nobody"),
+        (live_server.cookie, 200, "Bob"),
+        (live_server.admin_cookie, 403, "Ada"),
+        ("", 401, "anonymous"),
     ):
         headers = {"Cookie": cookie}
         assert client.get("/", headers=headers).status_code == status
         assert client.get("/open", headers=headers).text == greeting
 
 
-def test_flask_without_the_extension() -> None:
-    """Who forgot to install it is told so."""
+def test_flask_guard_without_extension_explains_error() -> None:
+    """The message says that the extension is not installed."""
     with (
         Flask("forgotten").test_request_context(),
         pytest.raises(LookupError, match="not installed"),
@@ -298,14 +320,14 @@ def test_flask_without_the_extension() -> None:
         bool(flask.current_user)
 
 
-def test_fastapi_closes_what_it_opened(town: Town) -> None:
-    """At the end of the application no connection is left."""
-    vestibule = fastapi.Vestibule(town.url, timeout=30)
+def test_fastapi_shutdown_closes_connections(live_server: LiveServer) -> None:
+    """No connection is left when the application ends."""
+    vestibule = fastapi.Vestibule(live_server.url, timeout=30)
 
     async def live() -> None:
         """Begin, ask and end."""
         async with vestibule.lifespan(None):
-            await vestibule._backend.principal(town.cookie)
+            await vestibule._backend.principal(live_server.cookie)
             source: Any = vestibule._backend
             session = source._client._session
             assert not session.closed
@@ -315,9 +337,9 @@ def test_fastapi_closes_what_it_opened(town: Town) -> None:
     asyncio.run(live())
 
 
-def test_it_is_asked_once(town: Town) -> None:
-    """However often a request asks who sends it."""
-    with impostor(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as there:
+def test_user_is_verified_once_per_request(live_server: LiveServer) -> None:
+    """Further reads use the first result."""
+    with fake_server(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n") as there:
         for by in (by_flask, by_fastapi):
             there.requests.clear()
             with by(there.url) as get:

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
 )
 
-from tests.app.protect.conftest import Town
-from tests.app.protect.impostor import Impostor, answer, impostor
+from tests.app.protect.conftest import LiveServer
+from tests.app.protect.fake_server import FakeServer, answer, fake_server
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core import clock
@@ -76,7 +76,7 @@ def token(
 
 
 def unsigned(**header: str) -> str:
-    """Return a token of Bob that nobody signed."""
+    """Return an unsigned token of Bob."""
     parts = [
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
         for part in ({"typ": "JWT", "kid": "one", **header}, claims())
@@ -95,16 +95,18 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 
 @pytest.fixture
-def published() -> Iterator[Impostor]:
+def published() -> Iterator[FakeServer]:
     """Run what publishes the keys."""
-    with impostor(answer(keys("one", "two"))) as there:
+    with fake_server(answer(keys("one", "two"))) as there:
         yield there
 
 
 @pytest.fixture
-def ask(way: Any, published: Impostor, moved: SetClock) -> Iterator[Any]:
+def ask(
+    open_backend: Any, published: FakeServer, moved: SetClock
+) -> Iterator[Any]:
     """Return what reads tokens by these keys."""
-    with way(published.url, AUDIENCE, 30) as asking:
+    with open_backend(published.url, AUDIENCE, 30) as asking:
         yield asking
 
 
@@ -149,17 +151,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_whoever_it_does_not_name(ask: Any, name: str) -> None:
-    """What is not signed by a key of now, for us and now, is nobody."""
+def test_invalid_token_identifies_no_user(ask: Any, name: str) -> None:
+    """A token needs a current key, our audience and the right time."""
     for _ in range(2):
         assert ask(REFUSED[name]) is None
     assert ask(token()) == BOB
 
 
-def test_it_is_read_once(
-    ask: Any, published: Impostor, monkeypatch: pytest.MonkeyPatch
+def test_repeated_token_is_verified_once(
+    ask: Any, published: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that comes again is not checked again, while it counts."""
+    """It holds until the token expires."""
     given = token()
     assert ask(given) == BOB
     monkeypatch.setattr(jwt, "decode", None)
@@ -167,8 +169,10 @@ def test_it_is_read_once(
     assert len(published.requests) == 1
 
 
-def test_it_ends(ask: Any, moved: SetClock) -> None:
-    """Remembered or not, it counts for its minute alone."""
+def test_token_expires_whether_cached_or_not(
+    ask: Any, moved: SetClock
+) -> None:
+    """It is valid for one minute."""
     given = token()
     assert ask(given) == BOB
     moved.advance(60 + MAX_CLOCK_SKEW_SECONDS - 1)
@@ -177,28 +181,32 @@ def test_it_ends(ask: Any, moved: SetClock) -> None:
     assert ask(given) is None
 
 
-def test_a_clock_that_was_set_back(ask: Any, moved: SetClock) -> None:
-    """What was remembered is not of the future either."""
+def test_cached_token_is_refused_after_clock_moves_back(
+    ask: Any, moved: SetClock
+) -> None:
+    """A token from the future is invalid, cached or not."""
     given = token()
     assert ask(given) == BOB
     moved.advance(-MAX_CLOCK_SKEW_SECONDS - 1)
     assert ask(given) is None
 
 
-def test_not_all_tokens_are_kept(
+def test_token_cache_is_bounded(
     ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever sends many of them fills no memory."""
+    """Many tokens cannot fill the memory."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
     for number in range(5):
         assert ask(token(sub=str(number))) is not None
 
 
-def test_keys_change(way: Any, moved: SetClock) -> None:
-    """A new key is fetched when it is met, but not all the time."""
+def test_new_key_is_fetched_when_first_used(
+    open_backend: Any, moved: SetClock
+) -> None:
+    """Unknown keys cannot cause a fetch on each request."""
     with (
-        impostor(answer(keys("one"))) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(keys("one"))) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
     ):
         assert ask(token()) == BOB
         there._reply = answer(keys("two"))
@@ -214,13 +222,15 @@ def test_keys_change(way: Any, moved: SetClock) -> None:
         assert len(there.requests) == 2
 
 
-def test_a_stolen_key_is_dropped_at_once(way: Any, moved: SetClock) -> None:
-    """What a thief signed for ever ends with the copy of the keys."""
+def test_withdrawn_key_invalidates_cached_tokens(
+    open_backend: Any, moved: SetClock
+) -> None:
+    """A token that a thief signed ends with the cached keys."""
     stolen = token(exp=NOW + 10**9, role="admin")
     in_time = token(role="admin")
     with (
-        impostor(answer(keys("one"))) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(keys("one"))) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
     ):
         assert ask(in_time) == Principal("1", "bob@example.com", "admin")
         assert ask(stolen) is None
@@ -231,12 +241,14 @@ def test_a_stolen_key_is_dropped_at_once(way: Any, moved: SetClock) -> None:
         assert ask(stolen) is None
 
 
-def test_another_key_of_the_same_name(way: Any, moved: SetClock) -> None:
-    """What one key signed does not count for the next one."""
+def test_replaced_key_with_same_id_invalidates_tokens(
+    open_backend: Any, moved: SetClock
+) -> None:
+    """A signature of the old key is invalid under the new one."""
     other = json.dumps({"keys": [Key("one", START, OTHER).public()]})
     with (
-        impostor(answer(keys("one"))) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(keys("one"))) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
     ):
         assert ask(token()) == BOB
         there._reply = answer(other.encode())
@@ -246,10 +258,10 @@ def test_another_key_of_the_same_name(way: Any, moved: SetClock) -> None:
         assert ask(token(OTHER)) == BOB
 
 
-def test_what_was_read_ends_with_the_copy(
-    ask: Any, published: Impostor, moved: SetClock
+def test_cached_token_ends_with_expired_keys(
+    ask: Any, published: FakeServer, moved: SetClock
 ) -> None:
-    """Where the keys cannot be fetched again, nobody is remembered."""
+    """If the keys cannot be fetched again, no user is identified."""
     assert ask(token()) == BOB
     age = COPY_MAX_AGE.total_seconds()
     moved.advance(age - 1)
@@ -264,10 +276,10 @@ def test_what_was_read_ends_with_the_copy(
     assert ask(late) == BOB
 
 
-def test_a_copy_grows_old(
-    ask: Any, published: Impostor, moved: SetClock
+def test_expired_keys_are_fetched_again(
+    ask: Any, published: FakeServer, moved: SetClock
 ) -> None:
-    """It is fetched anew; where that fails, it is not used any more."""
+    """If that fails, they are not used any more."""
     assert ask(token()) == BOB
     age = COPY_MAX_AGE.total_seconds()
     moved.advance(age - 1)
@@ -303,20 +315,22 @@ def test_a_copy_grows_old(
         b'{"keys": [{"kid": "one", "alg": "EdDSA", "kty": "oct", "k": "AA"}]}',
     ],
 )
-def test_keys_that_are_none(way: Any, body: bytes) -> None:
-    """Without a key of the right kind nobody can tell."""
+def test_unusable_key_set_makes_users_unknown(
+    open_backend: Any, body: bytes
+) -> None:
+    """No user can be verified without a key of the right type."""
     with (
-        impostor(answer(body)) as there,
-        way(there.url, AUDIENCE, 30) as ask,
+        fake_server(answer(body)) as there,
+        open_backend(there.url, AUDIENCE, 30) as ask,
         pytest.raises(VestibuleUnavailable),
     ):
         ask(token())
 
 
-def test_those_who_wait_fetch_once(
-    published: Impostor, moved: SetClock
+def test_concurrent_coroutines_fetch_keys_once(
+    published: FakeServer, moved: SetClock
 ) -> None:
-    """Of coroutines that come at once one fetches, and the others wait."""
+    """One coroutine fetches, and the others wait."""
     source = async_backend_for(published.url, AUDIENCE, 30)
 
     async def ask_at_once() -> list[Principal | None]:
@@ -332,38 +346,47 @@ def test_those_who_wait_fetch_once(
     assert len(published.requests) == 1
 
 
-def test_threads_fetch_once(published: Impostor, moved: SetClock) -> None:
-    """Of those who come at once one fetches, and the others wait."""
+def test_concurrent_threads_fetch_keys_once(
+    published: FakeServer, moved: SetClock
+) -> None:
+    """One thread fetches, and the others wait."""
     source = backend_for(published.url, AUDIENCE, 30)
     assert at_once(8, lambda _: source.principal(token())) == [BOB] * 8
     assert len(published.requests) == 1
     source.close()
 
 
-def test_a_token_of_a_real_vestibule(way: Any, town: Town) -> None:
-    """It names the user that verify names, by the keys of that house."""
-    audience = town.url.partition("//")[2]
+def test_token_of_real_vestibule_identifies_user(
+    open_backend: Any, live_server: LiveServer
+) -> None:
+    """It names the same user as verify does."""
+    audience = live_server.url.partition("//")[2]
     given = requests.get(
-        f"{town.url}/api/v1/auth_session/verify",
+        f"{live_server.url}/api/v1/auth_session/verify",
         timeout=60,
-        headers={"Cookie": town.admin_cookie},
+        headers={"Cookie": live_server.admin_cookie},
     ).headers[HEADER]
-    with way(town.url, audience, 30) as ask:
-        assert ask(given) == Principal(town.ada.id, "ada@example.com", "admin")
-    with way(town.url, "other.example", 30) as ask:
+    with open_backend(live_server.url, audience, 30) as ask:
+        assert ask(given) == Principal(
+            live_server.ada.id, "ada@example.com", "admin"
+        )
+    with open_backend(live_server.url, "other.example", 30) as ask:
         assert ask(given) is None
 
 
-def test_there_are_no_keys_in_process(way: Any) -> None:
-    """Whose signatures count has to be said."""
-    with pytest.raises(InvalidValue, match="audience"), way(None, AUDIENCE):
+def test_identity_in_process_needs_url(open_backend: Any) -> None:
+    """Whose signatures count must be configured."""
+    with (
+        pytest.raises(InvalidValue, match="audience"),
+        open_backend(None, AUDIENCE),
+    ):
         pass
 
 
-def test_few_tokens_are_remembered(
+def test_token_cache_has_bounded_memory(
     monkeypatch: pytest.MonkeyPatch, moved: SetClock
 ) -> None:
-    """However many come, the memory that they take has a bound."""
+    """The bound holds for any number of tokens."""
     monkeypatch.setattr(identity, "MAX_CACHED_TOKENS", 2)
     reader, copy = identity.TokenReader(AUDIENCE), identity.KeyCache()
     copy.replace(json.loads(keys("one")))

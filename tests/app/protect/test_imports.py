@@ -39,8 +39,10 @@ print("imported")
 
 
 @pytest.mark.parametrize("name", NEEDS)
-def test_it_needs_no_other_framework(name: str, tmp_path: Path) -> None:
-    """It is imported where nothing else is installed."""
+def test_adapter_imports_without_other_frameworks(
+    name: str, tmp_path: Path
+) -> None:
+    """Nothing else is installed there."""
     said = run_python(
         SCRIPT,
         tmp_path,
@@ -51,7 +53,7 @@ def test_it_needs_no_other_framework(name: str, tmp_path: Path) -> None:
     assert said == "imported\n"
 
 
-def test_what_is_absent_is_missed(tmp_path: Path) -> None:
-    """The script sees an import of what it has taken away."""
+def test_import_check_detects_hidden_package(tmp_path: Path) -> None:
+    """The script notices an import of a hidden package."""
     with pytest.raises(AssertionError, match="No module named 'jwt'"):
         run_python(SCRIPT, tmp_path, {"PYTHONPATH": str(ROOT)}, "asgi", "jwt")

@@ -5,14 +5,14 @@ from tests.app.api.conftest import (
     build,
     fresh_process,
     logged,
-    moved_clock,
     security_lines,
+    set_clock,
 )
 
 __all__ = [
     "build",
     "fresh_process",
     "logged",
-    "moved_clock",
     "security_lines",
+    "set_clock",
 ]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import PASSWORD, House, stored_user
-from tests.app.web.visitor import Visitor
+from tests.app.api.service import PASSWORD, Service, stored_user
+from tests.app.web.browser import Browser
 from tests.serving import ROOT
 from vestibule.sessions.session import EndReason
 from vestibule.web.routes import PUBLIC_ENDPOINTS
@@ -39,20 +39,20 @@ def guarded() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def house(build: Build) -> House:
-    """Return a house with pages."""
+def service(build: Build) -> Service:
+    """Return a service with pages."""
     return build("session_db_auth", WEB_PAGES="on")
 
 
-def test_every_page_is_documented(house: House) -> None:
-    """With who may come, and no page that is not there."""
+def test_docs_list_each_page_with_its_access(service: Service) -> None:
+    """No page is listed that does not exist."""
     there = {
         (method, rule.rule): "all"
         if rule.endpoint in PUBLIC_ENDPOINTS
         else "admins"
         if rule.rule.startswith("/admin")
         else "signed-in users"
-        for rule in house.app.url_map.iter_rules()
+        for rule in service.app.url_map.iter_rules()
         for method in rule.methods or ()
         if rule.endpoint.startswith("pages.")
         and method not in ("HEAD", "OPTIONS")
@@ -61,21 +61,21 @@ def test_every_page_is_documented(house: House) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
-def test_strangers_are_led_to_sign_in(
-    house: House, method: str, path: str
+def test_anonymous_page_request_redirects_to_sign_in(
+    service: Service, method: str, path: str
 ) -> None:
     """Without a cookie, with a made-up one, and after the session ended.
 
     A page is led back to, and what was posted is not done.
     """
     user = stored_user()
-    former, stranger, liar = (Visitor(house) for _ in range(3))
+    former, stranger, liar = (Browser(service) for _ in range(3))
     former.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    house.mechanism.store.end_all(EndReason.REVOKED, user.id)
+    service.mechanism.store.end_all(EndReason.REVOKED, user.id)
     liar.client.set_cookie("_my_session_id", "made up")
-    for visitor in (former, stranger, liar):
-        answer = visitor.client.open(
-            path + "?a=b&c=%2F", method=method, headers=visitor.headers
+    for browser in (former, stranger, liar):
+        answer = browser.client.open(
+            path + "?a=b&c=%2F", method=method, headers=browser.headers
         )
         assert answer.status_code == 303
         assert answer.headers["Location"] == (
@@ -84,29 +84,29 @@ def test_strangers_are_led_to_sign_in(
             else f"/sign-in?return_to={path.replace('/', '%2F')}"
             "%3Fa%3Db%26c%3D%252F"
         )
-        told = visitor.follow(answer).text
-        assert ("You ended this session" in told) is (visitor is former)
+        told = browser.follow(answer).text
+        assert ("You ended this session" in told) is (browser is former)
 
 
-def test_a_session_that_is_refused_is_in_the_log(
-    house: House, logged: Callable[[], list[dict[str, Any]]]
+def test_refused_session_is_logged_with_reason(
+    service: Service, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """With the reason, as where the API refuses one."""
-    user, visitor = stored_user(), Visitor(house)
-    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    house.mechanism.store.end_all(EndReason.REVOKED, user.id)
-    visitor.get("/account/sessions")
+    """The API logs the same event."""
+    user, browser = stored_user(), Browser(service)
+    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    service.mechanism.store.end_all(EndReason.REVOKED, user.id)
+    browser.get("/account/sessions")
     last = logged()[-1]
     assert (last["event"], last["reason"]) == ("session_refused", "revoked")
 
 
-def test_a_stranger_is_led_back_to_the_page(house: House) -> None:
-    """To the very address, with what it asks for."""
-    user, visitor = stored_user(), Visitor(house)
-    led = visitor.get("/account/sessions?before=x%26y")
-    form = visitor.follow(led)
+def test_sign_in_returns_to_requested_page(service: Service) -> None:
+    """The address keeps its query."""
+    user, browser = stored_user(), Browser(service)
+    led = browser.get("/account/sessions?before=x%26y")
+    form = browser.follow(led)
     assert 'value="/account/sessions?before=x%26y"' in form.text
-    answer = visitor.post(
+    answer = browser.post(
         "/sign-in",
         {
             "email": user.email,
@@ -118,9 +118,9 @@ def test_a_stranger_is_led_back_to_the_page(house: House) -> None:
 
 
 @pytest.mark.parametrize("path", [path for _, path in guarded()])
-def test_programs_are_told_as_by_the_api(house: House, path: str) -> None:
-    """Who has no credential gets 401, who has a bad one 403."""
-    client = house.client()
+def test_program_gets_status_of_api(service: Service, path: str) -> None:
+    """401 without a credential, 403 with a wrong one."""
+    client = service.client()
     method = next(one for one, where in guarded() if where == path)
     assert client.open(path, method=method).status_code == 401
     client.set_cookie("_my_session_id", "made up")
@@ -130,27 +130,27 @@ def test_programs_are_told_as_by_the_api(house: House, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
-def test_programs_are_told_that_a_session_was_revoked(
-    house: House, method: str, path: str
+def test_program_with_revoked_session_gets_reason(
+    service: Service, method: str, path: str
 ) -> None:
-    """By the header that the API has for it, with 403."""
-    user, visitor = stored_user(), Visitor(house)
-    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    house.mechanism.store.end_all(EndReason.REVOKED, user.id)
-    answer = visitor.client.open(path, method=method)
+    """The response is a 403 with the header that the API sends."""
+    user, browser = stored_user(), Browser(service)
+    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    service.mechanism.store.end_all(EndReason.REVOKED, user.id)
+    answer = browser.client.open(path, method=method)
     assert answer.status_code == 403
     assert answer.headers["Session-Ended"] == "reason=revoked"
 
 
 @pytest.mark.parametrize(("method", "path"), guarded())
-def test_who_is_disabled_is_a_stranger(
-    house: House, method: str, path: str
+def test_disabled_user_is_redirected_to_sign_in(
+    service: Service, method: str, path: str
 ) -> None:
-    """Their session opens no page, and they are told why."""
-    user, visitor = stored_user(), Visitor(house)
-    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    """The sign-in page shows the reason."""
+    user, browser = stored_user(), Browser(service)
+    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
     user.disabled_at = user.created_at
     user.save()
-    answer = visitor.client.open(path, method=method, headers=visitor.headers)
+    answer = browser.client.open(path, method=method, headers=browser.headers)
     assert answer.status_code == 303
-    assert "Your account is disabled" in visitor.follow(answer).text
+    assert "Your account is disabled" in browser.follow(answer).text

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import (
+from tests.app.api.service import (
     NEW,
     PASSWORD,
     WITH_SESSIONS,
-    House,
+    Service,
     session_id_of,
     stored_user,
 )
-from tests.app.web.visitor import Page, Visitor
+from tests.app.web.browser import Browser, Page
 from tests.clocks import SetClock
 from vestibule.audit.writer import audit_writer
 from vestibule.db.events import EventFilter
@@ -32,27 +32,27 @@ FORMS: dict[str, dict[str, str]] = {
 
 
 @pytest.fixture(params=WITH_SESSIONS)
-def house(
-    request: pytest.FixtureRequest, build: Build, moved_clock: SetClock
-) -> House:
-    """Return a house with pages, of each mechanism."""
+def service(
+    request: pytest.FixtureRequest, build: Build, set_clock: SetClock
+) -> Service:
+    """Return a service with pages, of each mechanism."""
     return build(request.param, WEB_PAGES="on", THROTTLE="on")
 
 
 @pytest.fixture
-def one_house(build: Build, moved_clock: SetClock) -> House:
-    """Return a house with pages, of the usual mechanism."""
+def one_service(build: Build, set_clock: SetClock) -> Service:
+    """Return a service with pages, of the usual mechanism."""
     return build("session_db_auth", WEB_PAGES="on", THROTTLE="on")
 
 
-def signed_in(house: House, user: User) -> Visitor:
+def signed_in(service: Service, user: User) -> Browser:
     """Return the browser of a user who is signed in."""
-    visitor = Visitor(house)
-    answer = visitor.post(
+    browser = Browser(service)
+    answer = browser.post(
         "/sign-in", {"email": user.email, "password": PASSWORD}
     )
     assert answer.status_code == 303
-    return visitor
+    return browser
 
 
 def stored(user: User) -> User:
@@ -78,12 +78,12 @@ def invalid(page: Page) -> set[str]:
     }
 
 
-def test_the_page_shows_the_account(house: House) -> None:
-    """Who one is, a form for each part, and the ways to the other pages."""
+def test_account_page_shows_user_and_forms(service: Service) -> None:
+    """It links to the other pages."""
     user = stored_user()
     user.first_name, user.last_name = "Bob", "Dylan"
     user.save()
-    page = Page(signed_in(house, user).get(PATH))
+    page = Page(signed_in(service, user).get(PATH))
     assert "Bob Dylan" in page.text
     assert page.fields()["email"]["value"] == user.email
     assert page.fields()["first_name"]["value"] == "Bob"
@@ -97,17 +97,17 @@ def test_the_page_shows_the_account(house: House) -> None:
     assert "password" not in page.fields()
 
 
-def test_an_admin_sees_it(one_house: House) -> None:
-    """And nobody else is called one."""
+def test_account_page_marks_admins(one_service: Service) -> None:
+    """A member has no such mark."""
     for role in ("admin", "member"):
-        page = Page(signed_in(one_house, stored_user(role)).get(PATH))
+        page = Page(signed_in(one_service, stored_user(role)).get(PATH))
         assert ("Administrator" in page.text) == (role == "admin")
 
 
-def test_names(house: House) -> None:
-    """They are saved trimmed, said so once, and may be taken away."""
+def test_names_are_trimmed_and_saved(service: Service) -> None:
+    """A message says so once; names may be removed."""
     user = stored_user()
-    here = signed_in(house, user)
+    here = signed_in(service, user)
     for first, last, shown in (
         (" Amy ", "Winehouse", "Amy Winehouse"),
         ("", "  ", user.email),
@@ -125,10 +125,10 @@ def test_names(house: House) -> None:
 
 
 @pytest.mark.parametrize("name", [EVIL, "\u202eevil", 'O\'Hara & "Sons"'])
-def test_any_name_is_text(one_house: House, name: str) -> None:
-    """On every page that shows it."""
+def test_name_is_shown_as_text(one_service: Service, name: str) -> None:
+    """It holds on each page that shows it."""
     user = stored_user()
-    here = signed_in(one_house, user)
+    here = signed_in(one_service, user)
     here.post(f"{PATH}/name", {"first_name": name, "last_name": name})
     assert stored(user).first_name == name
     for path in (PATH, f"{PATH}/sessions", f"{PATH}/activity", "/sign-in"):
@@ -141,10 +141,10 @@ def test_any_name_is_text(one_house: House, name: str) -> None:
     assert Page(here.get(PATH)).fields()["first_name"]["value"] == name
 
 
-def test_a_name_that_cannot_be_kept(one_house: House) -> None:
-    """It is said at its field, and nothing is changed."""
+def test_invalid_name_is_refused_at_its_field(one_service: Service) -> None:
+    """Nothing changes."""
     user = stored_user()
-    here = signed_in(one_house, user)
+    here = signed_in(one_service, user)
     answer = here.post(
         f"{PATH}/name", {"first_name": "Amy", "last_name": "a\0b"}
     )
@@ -153,10 +153,12 @@ def test_a_name_that_cannot_be_kept(one_house: House) -> None:
     assert stored(user).first_name is None
 
 
-def test_email_soon_after_signing_in(house: House) -> None:
-    """No password is asked for; the new one is the one to sign in with."""
+def test_email_change_after_sign_in_needs_no_password(
+    service: Service,
+) -> None:
+    """The user then signs in with the new email."""
     user = stored_user()
-    here = signed_in(house, user)
+    here = signed_in(service, user)
     before = session_id_of(here.client)
     answer = here.follow(
         here.post(f"{PATH}/email", {"email": " New@example.com "})
@@ -167,13 +169,13 @@ def test_email_soon_after_signing_in(house: House) -> None:
     assert kinds(user)[0] == "email_changed"
 
 
-def test_email_later_needs_the_password(
-    house: House, moved_clock: SetClock
+def test_later_email_change_needs_password(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """Missing, wrong, right; what was typed stays, passwords do not."""
+    """The form keeps what was typed, except passwords."""
     user = stored_user()
-    here = signed_in(house, user)
-    moved_clock.advance(301)
+    here = signed_in(service, user)
+    set_clock.advance(301)
     assert "password" in Page(here.get(PATH)).fields()
     form = {"email": "new@example.com"}
     for password, status in (("", 400), ("wrong", 401)):
@@ -196,13 +198,13 @@ def test_email_later_needs_the_password(
     ]
 
 
-def test_a_proof_counts_though_the_email_is_refused(
-    house: House, moved_clock: SetClock
+def test_reauthentication_counts_if_email_is_refused(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """The session goes on under its new id, and asks no second time."""
+    """The session has a new id; the password is not asked for again."""
     user, other = stored_user(), stored_user()
-    here = signed_in(house, user)
-    moved_clock.advance(301)
+    here = signed_in(service, user)
+    set_clock.advance(301)
     answer = here.post(
         f"{PATH}/email", {"email": other.email, "password": PASSWORD}
     )
@@ -221,10 +223,12 @@ def test_a_proof_counts_though_the_email_is_refused(
 @pytest.mark.parametrize(
     "email", ["", "x", "a@b@c", "a\0@example.com", "x" * 10_000, EVIL]
 )
-def test_what_is_no_email(one_house: House, email: str) -> None:
-    """It is said at the field, which keeps what was typed."""
+def test_invalid_email_is_refused_at_its_field(
+    one_service: Service, email: str
+) -> None:
+    """The field keeps what was typed."""
     user = stored_user()
-    here = signed_in(one_house, user)
+    here = signed_in(one_service, user)
     answer = here.post(f"{PATH}/email", {"email": email})
     page = Page(answer)
     assert answer.status_code == 400
@@ -233,10 +237,12 @@ def test_what_is_no_email(one_house: House, email: str) -> None:
     assert stored(user).email == user.email
 
 
-def test_a_new_password(house: House) -> None:
-    """It opens, the old one does not, and all other sessions end."""
+def test_new_password_replaces_old_and_ends_other_sessions(
+    service: Service,
+) -> None:
+    """Only the new one signs in."""
     user = stored_user()
-    here, there = (signed_in(house, user) for _ in range(2))
+    here, there = (signed_in(service, user) for _ in range(2))
     before = session_id_of(here.client)
     answer = here.post(f"{PATH}/password", FORMS["password"])
     assert "Your password was changed" in here.follow(answer).text
@@ -257,12 +263,12 @@ def test_a_new_password(house: House) -> None:
         (PASSWORD, "password1", 400, "new_password"),
     ],
 )
-def test_passwords_that_are_refused(
-    one_house: House, current: str, new: str, status: int, wrong: str
+def test_invalid_password_is_refused_at_its_field(
+    one_service: Service, current: str, new: str, status: int, wrong: str
 ) -> None:
-    """Each at its field, and none of them comes back in the page."""
+    """The page repeats none of the passwords."""
     user = stored_user()
-    here = signed_in(one_house, user)
+    here = signed_in(one_service, user)
     answer = here.post(
         f"{PATH}/password", {"current_password": current, "new_password": new}
     )
@@ -273,10 +279,10 @@ def test_passwords_that_are_refused(
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
-def test_nothing_filled_in(one_house: House) -> None:
-    """Every field that is missing is marked at once."""
+def test_empty_form_marks_each_missing_field(one_service: Service) -> None:
+    """All are marked at once."""
     user = stored_user()
-    here = signed_in(one_house, user)
+    here = signed_in(one_service, user)
     answer = here.post(f"{PATH}/password", {})
     assert invalid(Page(answer)) == {"current_password", "new_password"}
     answer = here.post(f"{PATH}/email", {})
@@ -284,13 +290,13 @@ def test_nothing_filled_in(one_house: House) -> None:
 
 
 @pytest.mark.parametrize("form", ["email", "password", "delete"])
-def test_guessing_has_to_wait(
-    one_house: House, moved_clock: SetClock, form: str
+def test_password_guesses_on_account_page_are_throttled(
+    one_service: Service, set_clock: SetClock, form: str
 ) -> None:
-    """A thief of a session guesses no faster here than elsewhere."""
+    """A stolen session gives no faster way to guess."""
     user = stored_user()
-    here = signed_in(one_house, user)
-    moved_clock.advance(301)
+    here = signed_in(one_service, user)
+    set_clock.advance(301)
     guess = {
         name: "wrong guess" if "email" not in name else text
         for name, text in FORMS[form].items()
@@ -303,11 +309,11 @@ def test_guessing_has_to_wait(
     assert "You can try again in 1 second." in Page(answer).text
 
 
-def test_the_account_is_deleted(house: House) -> None:
-    """After a question; nobody is signed in any more, and can be again."""
+def test_user_deletes_account_after_confirmation(service: Service) -> None:
+    """The user is signed out and may register again."""
     stored_user("admin")
     user = stored_user()
-    here, there = (signed_in(house, user) for _ in range(2))
+    here, there = (signed_in(service, user) for _ in range(2))
     page = Page(here.get(f"{PATH}/delete"))
     assert "Delete your account?" in page.text
     answer = here.post(f"{PATH}/delete")
@@ -319,16 +325,16 @@ def test_the_account_is_deleted(house: House) -> None:
         assert browser.get(PATH).headers["Location"].startswith("/sign-in")
     assert kinds(user)[0] == "user_removed"
     form = {"email": user.email, "password": PASSWORD}
-    assert Visitor(house).post("/sign-in", form).status_code == 401
+    assert Browser(service).post("/sign-in", form).status_code == 401
 
 
-def test_deleting_later_needs_the_password(
-    house: House, moved_clock: SetClock
+def test_later_deletion_needs_password(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """Whatever the API asks for."""
+    """Without it, or with a wrong one, the account stays."""
     user = stored_user()
-    here = signed_in(house, user)
-    moved_clock.advance(301)
+    here = signed_in(service, user)
+    set_clock.advance(301)
     assert "password" in Page(here.get(f"{PATH}/delete")).fields()
     for password, status in (("", 400), ("wrong", 401)):
         answer = here.post(f"{PATH}/delete", {"password": password})
@@ -339,11 +345,13 @@ def test_deleting_later_needs_the_password(
     assert User.get(user.id) is None
 
 
-def test_the_last_admin_stays(one_house: House, moved_clock: SetClock) -> None:
+def test_last_admin_cannot_delete_account(
+    one_service: Service, set_clock: SetClock
+) -> None:
     """The page says why, and the session goes on."""
     admin = stored_user("admin")
-    here = signed_in(one_house, admin)
-    moved_clock.advance(301)
+    here = signed_in(one_service, admin)
+    set_clock.advance(301)
     answer = here.post(f"{PATH}/delete", FORMS["delete"])
     assert answer.status_code == 409
     assert "You are the last administrator" in Page(answer).text
@@ -352,11 +360,13 @@ def test_the_last_admin_stays(one_house: House, moved_clock: SetClock) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_form_is_for_others(one_house: House, form: str) -> None:
-    """Neither for another site, nor for who is not signed in, nor by GET."""
+def test_account_form_refuses_cross_site_and_anonymous_posts(
+    one_service: Service, form: str
+) -> None:
+    """A GET changes nothing either."""
     user = stored_user()
     before = stored(user).to_json()
-    here = signed_in(one_house, user)
+    here = signed_in(one_service, user)
     path, given = f"{PATH}/{form}", FORMS[form]
     evil: list[dict[str, Any]] = [
         {"Sec-Fetch-Site": "cross-site"},
@@ -366,7 +376,7 @@ def test_no_form_is_for_others(one_house: House, form: str) -> None:
         answer = here.post(path, given, headers=headers)
         assert answer.status_code == 403
         assert answer.mimetype == "text/html"
-    answer = Visitor(one_house).post(path, given)
+    answer = Browser(one_service).post(path, given)
     assert answer.headers["Location"].startswith("/sign-in")
     if form != "delete":
         assert here.get(path, query_string=given).status_code == 405
@@ -375,12 +385,14 @@ def test_no_form_is_for_others(one_house: House, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_of_another_life(one_house: House, form: str) -> None:
-    """A session that ended changes nothing; the way leads to sign in."""
+def test_account_form_of_ended_session_redirects_to_sign_in(
+    one_service: Service, form: str
+) -> None:
+    """Nothing changes."""
     stored_user("admin")
     user = stored_user()
-    here = signed_in(one_house, user)
-    one_house.mechanism.store.end_all("revoked", user.id)
+    here = signed_in(one_service, user)
+    one_service.mechanism.store.end_all("revoked", user.id)
     before = stored(user).to_json()
     answer = here.post(f"{PATH}/{form}", FORMS[form])
     assert answer.status_code == 303
@@ -388,9 +400,9 @@ def test_a_form_of_another_life(one_house: House, form: str) -> None:
     assert stored(user).to_json() == before
 
 
-def test_a_form_that_is_too_long(one_house: House) -> None:
-    """It is refused by a page."""
-    here = signed_in(one_house, stored_user())
+def test_oversized_account_form_is_refused(one_service: Service) -> None:
+    """The browser gets an error page."""
+    here = signed_in(one_service, stored_user())
     answer = here.post(f"{PATH}/name", {"first_name": "x" * 70_000})
     assert answer.status_code == 413
     assert "Too much data" in Page(answer).text

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import PASSWORD, House, stored_user
-from tests.app.web.visitor import Page, Visitor
+from tests.app.api.service import PASSWORD, Service, stored_user
+from tests.app.web.browser import Browser, Page
 from tests.clocks import SetClock
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
@@ -25,32 +25,32 @@ EVIL = "<b onclick=alert(1)>\u202e" + "x" * 240
 
 
 @pytest.fixture
-def house(build: Build, moved_clock: SetClock) -> House:
-    """Return a house with pages."""
+def service(build: Build, set_clock: SetClock) -> Service:
+    """Return a service with pages."""
     return build("session_db_auth", WEB_PAGES="on")
 
 
-def signed_in(house: House, user: User, **headers: str) -> Visitor:
+def signed_in(service: Service, user: User, **headers: str) -> Browser:
     """Return the browser of a user who is signed in."""
-    visitor = Visitor(house, **headers)
-    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    browser = Browser(service, **headers)
+    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
     assert audit_writer().flush()
-    return visitor
+    return browser
 
 
-def shown(visitor: Visitor, path: str = PATH) -> str:
+def shown(browser: Browser, path: str = PATH) -> str:
     """Return the words of the page, with single blanks."""
-    answer = visitor.get(path)
+    answer = browser.get(path)
     assert answer.status_code == 200
     return " ".join(Page(answer).text.split())
 
 
-def test_what_people_do_is_there(house: House) -> None:
-    """A failure, a login and an end, by device and address, newest first."""
+def test_activity_lists_events_newest_first(service: Service) -> None:
+    """Each shows the device and the address."""
     user = stored_user()
-    Visitor(house).post("/sign-in", {"email": user.email, "password": "x"})
-    here = signed_in(house, user, **{"User-Agent": "curl/8.5.0"})
-    there = signed_in(house, user)
+    Browser(service).post("/sign-in", {"email": user.email, "password": "x"})
+    here = signed_in(service, user, **{"User-Agent": "curl/8.5.0"})
+    there = signed_in(service, user)
     there.post("/sign-out")
     assert audit_writer().flush()
     text = shown(here)
@@ -66,20 +66,20 @@ def test_what_people_do_is_there(house: House) -> None:
     assert places == sorted(places)
 
 
-def test_others_events_are_not_there(house: House) -> None:
-    """Neither those of other users nor those of nobody."""
+def test_activity_hides_events_of_others(service: Service) -> None:
+    """Events without a user are hidden too."""
     user, other = stored_user(), stored_user()
-    signed_in(house, other)
-    Visitor(house).post(
+    signed_in(service, other)
+    Browser(service).post(
         "/sign-in", {"email": "no@example.com", "password": "x"}
     )
-    text = shown(signed_in(house, user))
+    text = shown(signed_in(service, user))
     assert text.count("Signed in ") == 1
     assert "wrong password" not in text
 
 
-def test_who_else_did_it_is_not_told(house: House) -> None:
-    """That it was somebody else is; where an admin sits is not."""
+def test_activity_hides_who_else_acted(service: Service) -> None:
+    """It says that another person acted, and not from where."""
     user = stored_user()
     insert_events(
         [
@@ -97,14 +97,14 @@ def test_who_else_did_it_is_not_told(house: House) -> None:
             )
         ]
     )
-    text = shown(signed_in(house, user))
+    text = shown(signed_in(service, user))
     assert "3 sessions were ended By an administrator" in text
     assert "192.0.2.77" not in text
     assert "amy" not in text
 
 
-def test_sums_are_told(house: House) -> None:
-    """Something that happened often is one line."""
+def test_repeated_event_is_one_line_with_count(service: Service) -> None:
+    """The line shows how often it happened."""
     user = stored_user()
     insert_events(
         [
@@ -113,34 +113,36 @@ def test_sums_are_told(house: House) -> None:
             )
         ]
     )
-    text = shown(signed_in(house, user))
+    text = shown(signed_in(service, user))
     assert "Too many failed attempts Was it you? 2 days ago · 37 times" in text
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("event", EventType)
-def test_each_event_has_words(
-    house: House, language: str, event: EventType
+def test_each_event_has_a_label(
+    service: Service, language: str, event: EventType
 ) -> None:
-    """In both languages, and none of them is the name that programs use."""
+    """It holds in both languages, and no label is the internal name."""
     happening = Event(clock.now(), event.value, count=1)
-    with house.app.test_request_context(headers={"Accept-Language": language}):
+    with service.app.test_request_context(
+        headers={"Accept-Language": language}
+    ):
         words = describe_event(happening)
     assert words
     assert "_" not in words
-    with house.app.test_request_context():
+    with service.app.test_request_context():
         assert (describe_event(happening) == words) == (language == "en")
 
 
-def test_an_event_of_tomorrow_is_shown(house: House) -> None:
-    """A newer version may have written one that this knows no words for."""
+def test_unknown_event_is_shown(service: Service) -> None:
+    """A newer version may have written it."""
     user = stored_user()
     insert_events([Event(clock.now(), "passkey_added", user.id)])
-    assert "passkey_added" in shown(signed_in(house, user))
+    assert "passkey_added" in shown(signed_in(service, user))
 
 
-def test_what_comes_from_outside_is_text(house: House) -> None:
-    """In whatever field it was kept."""
+def test_stored_client_text_is_escaped(service: Service) -> None:
+    """It holds for each field."""
     user = stored_user()
     insert_events(
         [
@@ -150,16 +152,16 @@ def test_what_comes_from_outside_is_text(house: House) -> None:
             for kind in (*EventType, EVIL)
         ]
     )
-    answer = signed_in(house, user).get(PATH)
+    answer = signed_in(service, user).get(PATH)
     Page(answer)
     assert "<b " not in answer.text
     assert "<bdi>&lt;b onclick" in answer.text
 
 
-def test_pages(house: House) -> None:
-    """Each event once, and a way on and back."""
+def test_activity_pages_have_each_event_once(service: Service) -> None:
+    """Links lead to the next page and back."""
     user = stored_user()
-    here = signed_in(house, user)
+    here = signed_in(service, user)
     now = clock.now()
     insert_events(
         [
@@ -190,30 +192,32 @@ def test_pages(house: House) -> None:
 @pytest.mark.parametrize(
     "before", ["", "x", "-1", "9" * 18, "9" * 30, "%00", "1.5", "\u0661"]
 )
-def test_numbers_that_nobody_gave(house: House, before: str) -> None:
-    """What is no number of ours is as if nothing were asked for."""
-    here = signed_in(house, stored_user())
+def test_invalid_cursor_shows_first_page(
+    service: Service, before: str
+) -> None:
+    """An invalid number is ignored."""
+    here = signed_in(service, stored_user())
     text = shown(here, f"{PATH}?before={before}")
     assert "Signed in" in text
 
 
-def test_there_may_be_nothing_older(house: House) -> None:
-    """The page says so, and leads back."""
-    text = shown(signed_in(house, stored_user()), f"{PATH}?before=1")
+def test_page_after_last_event_says_so(service: Service) -> None:
+    """It links back."""
+    text = shown(signed_in(service, stored_user()), f"{PATH}?before=1")
     assert "There are no older events. First page" in text
 
 
-def test_nothing_is_kept(build: Build) -> None:
-    """Then the page says that, and not that nothing happened."""
-    house = build("session_db_auth", WEB_PAGES="on", EVENTS_KEPT="0")
-    text = shown(signed_in(house, stored_user()))
+def test_activity_without_stored_events_says_so(build: Build) -> None:
+    """The page does not claim that nothing happened."""
+    service = build("session_db_auth", WEB_PAGES="on", EVENTS_KEPT="0")
+    text = shown(signed_in(service, stored_user()))
     assert "does not record activity" in text
     assert "There are no events yet" not in text
 
 
-def test_the_page_is_for_its_owner(house: House) -> None:
-    """Who is not signed in is led to where one can."""
-    answer = Visitor(house).get(PATH)
+def test_activity_requires_sign_in(service: Service) -> None:
+    """An anonymous browser is redirected."""
+    answer = Browser(service).get(PATH)
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/sign-in?")
 
@@ -236,12 +240,12 @@ def test_the_page_is_for_its_owner(house: House) -> None:
         (None, "Unknown program", "Programme inconnu"),
     ],
 )
-def test_devices_in_words(
-    house: House, program: str | None, english: str, french: str
+def test_device_is_described_in_language(
+    service: Service, program: str | None, english: str, french: str
 ) -> None:
-    """Names stay, words are translated."""
+    """Product names stay, other words are translated."""
     for language, words in (("en", english), ("fr", french)):
-        with house.app.test_request_context(
+        with service.app.test_request_context(
             headers={"Accept-Language": language}
         ):
             assert device_label(program) == words

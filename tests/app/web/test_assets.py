@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import House, stored_user
-from tests.app.web.visitor import Page, Visitor
+from tests.app.api.service import Service, stored_user
+from tests.app.web.browser import Browser, Page
 from vestibule.checks import startup as checks
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import mechanism_for
@@ -21,8 +21,8 @@ CSS = Path(assets.__file__).parent / "static" / "pages.css"
 
 
 @pytest.fixture
-def house(build: Build) -> House:
-    """Return a house with pages, and somebody in it."""
+def service(build: Build) -> Service:
+    """Return a service with pages and one user."""
     stored_user()
     return build("session_db_auth", WEB_PAGES="on")
 
@@ -35,96 +35,96 @@ def loaded(page: Page) -> list[str]:
     ]
 
 
-def test_a_page_loads_little_and_from_here(house: House) -> None:
-    """Below 60 kB in all; the style sheet alone is waited for."""
-    visitor = Visitor(house)
-    answer = visitor.get("/sign-in")
+def test_page_loads_little_and_own_files_only(service: Service) -> None:
+    """It is below 60 kB in all; only the style sheet blocks rendering."""
+    browser = Browser(service)
+    answer = browser.get("/sign-in")
     paths = set(loaded(Page(answer)))
     assert len(paths) == 3
     weight = len(answer.data)
     for path in paths:
         assert path.startswith("/vestibule/assets/")
-        weight += len(visitor.get(path).data)
+        weight += len(browser.get(path).data)
     assert weight < MOST
     assert answer.text.count("<script") == answer.text.count(" defer>") == 1
 
 
-def test_assets_are_kept_for_good(house: House) -> None:
-    """Their names change with what is in them; 304 to who asks again."""
-    visitor = Visitor(house)
-    for path in set(loaded(Page(visitor.get("/sign-in")))):
-        answer = visitor.get(path)
+def test_assets_are_cached_as_immutable(service: Service) -> None:
+    """Their names have a digest; a conditional request gets 304."""
+    browser = Browser(service)
+    for path in set(loaded(Page(browser.get("/sign-in")))):
+        answer = browser.get(path)
         assert answer.headers.getlist("Cache-Control") == [
             "public, max-age=31536000, immutable"
         ]
         assert answer.headers.getlist("Vary") == ["Accept-Encoding"]
-        again = visitor.client.get(
+        again = browser.client.get(
             path, headers={"If-None-Match": answer.headers["ETag"]}
         )
         assert (again.status_code, again.data) == (304, b"")
-        other = visitor.client.get(path, headers={"If-None-Match": '"x"'})
+        other = browser.client.get(path, headers={"If-None-Match": '"x"'})
         assert other.data == answer.data
 
 
 @pytest.mark.parametrize(
     "name", ["pages.css", "logo.svg", "..%2f..%2fassets.py", "x", "%00"]
 )
-def test_nothing_else_is_served(house: House, name: str) -> None:
-    """The name is looked up, and is no path."""
-    answer = house.client().get(f"/vestibule/assets/{name}")
+def test_unknown_asset_returns_404(service: Service, name: str) -> None:
+    """The name is looked up and is never a path."""
+    answer = service.client().get(f"/vestibule/assets/{name}")
     assert answer.status_code in (401, 404)
     assert answer.mimetype == "application/json"
 
 
-def test_nobody_is_asked_who_they_are_for_a_style(house: House) -> None:
-    """A page's files need no look-up of a session."""
-    house.mechanism.current_user = None
-    client = house.client()
+def test_assets_are_served_without_session_lookup(service: Service) -> None:
+    """A page's files are public."""
+    service.mechanism.current_user = None
+    client = service.client()
     client.set_cookie("_my_session_id", "x")
     assert client.get(assets.bundle().style).status_code == 200
 
 
-def test_the_licence_of_the_framework_is_shipped() -> None:
-    """Simple.css is somebody else's, under MIT."""
+def test_style_sheet_ships_its_licence() -> None:
+    """Simple.css is third-party code under MIT."""
     text = (CSS.parent / "simple.LICENSE.txt").read_text()
     assert "MIT License" in text
     assert "Kev Quirk" in text
 
 
-def test_the_brand(build: Build, tmp_path: Path) -> None:
-    """Name, logo and colour are those of the settings."""
+def test_brand_settings_appear_on_pages(build: Build, tmp_path: Path) -> None:
+    """They are name, logo and colour."""
     logo = tmp_path / "logo.PNG"
     logo.write_bytes(b"\x89PNG picture")
     stored_user()
-    house = build(
+    service = build(
         "session_db_auth",
         WEB_PAGES="on",
         BRAND_NAME="<Ada & Söhne>",
         BRAND_LOGO=str(logo),
         BRAND_COLOR="#FFCC00",
     )
-    visitor = Visitor(house)
-    page = Page(visitor.get("/sign-in"))
+    browser = Browser(service)
+    page = Page(browser.get("/sign-in"))
     assert "Sign in · <Ada & Söhne>" in page.text
     pictures = [path for path in loaded(page) if path.endswith(".png")]
-    answer = visitor.get(pictures[0])
+    answer = browser.get(pictures[0])
     assert (answer.mimetype, answer.data) == ("image/png", b"\x89PNG picture")
-    style = visitor.get(assets.bundle().style).text
+    style = browser.get(assets.bundle().style).text
     assert "--brand:#ffcc00;--on-brand:#000000" in style
 
 
-def test_who_has_no_logo_gets_ours_in_the_own_colour(build: Build) -> None:
-    """White on dark colours and black on light ones."""
+def test_default_logo_has_brand_colour(build: Build) -> None:
+    """It is white on dark colours and black on light ones."""
     for color, ink in (("#203040", "#ffffff"), ("#ffee00", "#000000")):
-        house = build("session_db_auth", WEB_PAGES="on", BRAND_COLOR=color)
-        drawn = house.client().get(assets.bundle().logo).text
+        service = build("session_db_auth", WEB_PAGES="on", BRAND_COLOR=color)
+        drawn = service.client().get(assets.bundle().logo).text
         assert set(re.findall(r"#[0-9a-f]+", drawn)) == {color, ink}
 
 
-def test_a_picture_that_is_opened_runs_nothing(house: House) -> None:
-    """An SVG may have scripts: its own policy forbids them."""
+def test_opened_svg_runs_no_script(service: Service) -> None:
+    """Its own policy forbids scripts."""
     policy = (
-        house.client()
+        service.client()
         .get(assets.bundle().logo)
         .headers["Content-Security-Policy"]
     )
@@ -141,14 +141,14 @@ def test_a_picture_that_is_opened_runs_nothing(house: House) -> None:
         ("logo.svg", b"x" * 20_001, "at most 20000 bytes"),
     ],
 )
-def test_a_logo_that_cannot_be_served_ends_the_start(
+def test_invalid_logo_prevents_start(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     name: str,
     content: bytes | None,
     why: str,
 ) -> None:
-    """It is looked at where there are pages, and nowhere else."""
+    """It is checked only where pages are on."""
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -161,10 +161,10 @@ def test_a_logo_that_cannot_be_served_ends_the_start(
         checks.check_settings(mechanism)
 
 
-def test_the_start_says_that_there_are_no_pages(
+def test_start_warns_of_pages_without_sessions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where they are on, and of no use."""
+    """Pages are on and cannot be used."""
     stored_user()
     monkeypatch.setenv("WEB_PAGES", "on")
     said = "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages"
@@ -192,8 +192,8 @@ def test_the_start_says_that_there_are_no_pages(
         "#c0ffee",
     ],
 )
-def test_any_colour_can_be_read(color: str) -> None:
-    """On buttons, and as a link on each ground of the style sheet."""
+def test_each_brand_colour_has_enough_contrast(color: str) -> None:
+    """Buttons, and links on each background, stay readable."""
     found = palette(color)
     assert contrast(rgb(found.button), rgb(found.on_button)) >= 4.5
     light, dark = grounds()
@@ -207,7 +207,7 @@ def test_any_colour_can_be_read(color: str) -> None:
     assert found.button == color
 
 
-def test_contrast_is_that_of_wcag() -> None:
+def test_contrast_follows_wcag() -> None:
     """Black on white has 21, and a colour on itself 1."""
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
     assert contrast((9, 9, 9), (9, 9, 9)) == 1

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import PASSWORD, House, stored_user
-from tests.app.web.visitor import HEADERS, Page, Visitor
+from tests.app.api.service import PASSWORD, Service, stored_user
+from tests.app.web.browser import HEADERS, Browser, Page
 from vestibule.core.errors import DatabaseUnavailable, ServiceBusy
 from vestibule.db.models.user import User
 from vestibule.web.templating import POLICY
@@ -25,8 +25,8 @@ API = [
 
 
 @pytest.fixture
-def house(build: Build) -> House:
-    """Return a house with pages, and somebody in it."""
+def service(build: Build) -> Service:
+    """Return a service with pages and one user."""
     stored_user()
     return build("session_db_auth", WEB_PAGES="on")
 
@@ -37,10 +37,10 @@ def without_request(answer: Any) -> tuple[int, bytes, list[Any]]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD"])
-def test_the_api_answers_as_without_pages(
-    build: Build, house: House, method: str
+def test_api_responses_are_the_same_with_pages(
+    build: Build, service: Service, method: str
 ) -> None:
-    """Browsers that ask for it too, byte by byte."""
+    """Every byte agrees, for browsers too."""
     plain = build("session_db_auth", WEB_PAGES="off")
     for path in API:
         for headers in ({}, HEADERS):
@@ -48,7 +48,7 @@ def test_the_api_answers_as_without_pages(
                 without_request(
                     one.client().open(path, method=method, headers=headers)
                 )
-                for one in (house, plain)
+                for one in (service, plain)
             ]
             assert given[0] == given[1], path
 
@@ -63,10 +63,10 @@ def test_the_api_answers_as_without_pages(
         "text/css,*/*;q=0.1",
     ],
 )
-def test_programs_get_json(house: House, accept: str | None) -> None:
-    """Curl does not say what it wants; scripts say JSON."""
+def test_program_gets_json_error(service: Service, accept: str | None) -> None:
+    """Curl accepts anything; scripts ask for JSON."""
     headers = {} if accept is None else {"Accept": accept}
-    client = house.client()
+    client = service.client()
     for path, status, text in (
         ("/nothing", 401, "Unauthorized"),
         ("/account", 401, "Unauthorized"),
@@ -93,11 +93,11 @@ def test_programs_get_json(house: House, accept: str | None) -> None:
         ("/‮<b>", 404, "Page not found"),
     ],
 )
-def test_a_browser_gets_a_page(
-    house: House, path: str, status: int, heading: str
+def test_browser_gets_error_page(
+    service: Service, path: str, status: int, heading: str
 ) -> None:
-    """It says what happened and leads on, in one language."""
-    answer = Visitor(house).get(path)
+    """It explains the error in one language and has a link."""
+    answer = Browser(service).get(path)
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
     page = Page(answer)
@@ -107,13 +107,15 @@ def test_a_browser_gets_a_page(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_error_page_knows_who_reads_it(house: House, known: bool) -> None:
-    """It leads to the account, or to sign in."""
-    visitor = Visitor(house)
+def test_error_page_links_by_sign_in_state(
+    service: Service, known: bool
+) -> None:
+    """It links to the account, or to sign in."""
+    browser = Browser(service)
     if known:
         user = stored_user()
-        visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    text = Page(visitor.get("/nothing")).text
+        browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    text = Page(browser.get("/nothing")).text
     assert ("Go to your account" in text) is known
     assert ("Go to the sign-in page" in text) is not known
 
@@ -130,21 +132,21 @@ def test_an_error_page_knows_who_reads_it(house: House, known: bool) -> None:
         (KeyError("detail"), 500, "Something went wrong"),
     ],
 )
-def test_a_failure_is_no_secret_and_tells_none(
-    house: House,
+def test_error_page_hides_cause(
+    service: Service,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
     status: int,
     heading: str,
 ) -> None:
-    """The page says that it failed, the log why."""
+    """The page says that it failed, and the log says why."""
 
     def fail(*_: Any) -> None:
         """Fail as it was told to."""
         raise failure
 
     monkeypatch.setattr(User, "search", fail)
-    answer = Visitor(house).post("/sign-in", {"email": "x", "password": "x"})
+    answer = Browser(service).post("/sign-in", {"email": "x", "password": "x"})
     assert answer.status_code == status
     page = Page(answer)
     assert heading in page.text
@@ -155,12 +157,14 @@ def test_a_failure_is_no_secret_and_tells_none(
         assert "You can try again in 7 seconds." in page.text
 
 
-def test_a_page_is_for_no_other_site(house: House) -> None:
-    """It is not kept, framed or read elsewhere, and tells where it is only
-    to itself: else browsers would hide the origin of its own forms.
+def test_page_headers_isolate_it_from_other_sites(service: Service) -> None:
+    """It is not cached, framed or read by other sites.
+
+    The referrer stays within the site: with `no-referrer` browsers would
+    hide the origin of its own forms.
     """
     for path in ("/sign-in", "/nothing", "/"):
-        headers = Visitor(house).get(path).headers
+        headers = Browser(service).get(path).headers
         assert headers.getlist("Cache-Control") == ["no-store"]
         assert headers.getlist("Referrer-Policy") == ["same-origin"]
         assert headers.getlist("X-Content-Type-Options") == ["nosniff"]
@@ -168,15 +172,15 @@ def test_a_page_is_for_no_other_site(house: House) -> None:
         assert "Access-Control-Allow-Origin" not in headers
     assert "unsafe" not in POLICY
     assert POLICY.startswith("default-src 'none';")
-    secure = Visitor(house).get("/sign-in", base_url="https://a.example")
+    secure = Browser(service).get("/sign-in", base_url="https://a.example")
     assert "Strict-Transport-Security" in secure.headers
 
 
 @pytest.mark.parametrize("mechanism", [None, "auth", "basic_auth"])
-def test_without_sessions_there_are_no_pages(
+def test_pages_without_sessions_are_off(
     build: Build, mechanism: str | None
 ) -> None:
-    """It is as if they were off."""
+    """The responses are those without pages."""
     on, off = (
         build(mechanism, WEB_PAGES=text).client() for text in ("on", "off")
     )
@@ -189,25 +193,25 @@ def test_without_sessions_there_are_no_pages(
         assert "error" in json.loads(answers[0][1])
 
 
-def test_head_has_no_body(house: House) -> None:
-    """A page tells its length."""
-    answer = house.client().head("/sign-in", headers=HEADERS)
+def test_head_response_has_length_and_no_body(service: Service) -> None:
+    """The length is that of the page."""
+    answer = service.client().head("/sign-in", headers=HEADERS)
     assert (answer.status_code, answer.data) == (200, b"")
     assert int(answer.headers["Content-Length"]) > 500
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/reset", "/signed-out"])
-def test_a_slash_at_the_end_makes_no_difference(
-    house: House, path: str
+def test_trailing_slash_leads_to_same_page(
+    service: Service, path: str
 ) -> None:
-    """People type addresses."""
-    visitor = Visitor(house)
-    assert visitor.get(path + "/").status_code == 200
-    assert visitor.get(path + "/").data == visitor.get(path).data
+    """Users type addresses."""
+    browser = Browser(service)
+    assert browser.get(path + "/").status_code == 200
+    assert browser.get(path + "/").data == browser.get(path).data
 
 
-def test_absurd_wishes_say_nothing(house: House) -> None:
-    """They are not read: to read them takes longer than the answer."""
+def test_oversized_accept_header_is_ignored(service: Service) -> None:
+    """Parsing it would take longer than the response."""
     for name, begin in (
         ("Accept", "text/html,"),
         ("Accept-Language", "fr,"),
@@ -215,7 +219,7 @@ def test_absurd_wishes_say_nothing(house: House) -> None:
         short, long = f"{begin}{'a/b,' * 10}", f"{begin}{'a/b,' * 1000}"
         seen = []
         for wish in (short, long):
-            answer = house.client().get(
+            answer = service.client().get(
                 "/sign-in",
                 headers={
                     "Accept": "text/html",
@@ -225,7 +229,7 @@ def test_absurd_wishes_say_nothing(house: House) -> None:
             assert answer.status_code == 200
             seen.append("Mot de passe" in answer.text)
         assert seen == [name == "Accept-Language", False]
-    lost = house.client().get(
+    lost = service.client().get(
         "/nowhere",
         headers={
             "Accept": f"text/html,{'a/b,' * 1000}",
@@ -234,9 +238,9 @@ def test_absurd_wishes_say_nothing(house: House) -> None:
     assert lost.mimetype == "application/json"
 
 
-def test_no_page_reads_a_long_form(house: House) -> None:
-    """Not where it is sent to be read either: to GET a page."""
-    answer = house.client().get(
+def test_page_refuses_oversized_form(service: Service) -> None:
+    """It holds for a body sent with GET too."""
+    answer = service.client().get(
         "/sign-in", data={"return_to": "/" + "a" * 100_000}
     )
     assert answer.status_code == 413

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.web.visitor import Visitor
+from tests.app.web.browser import Browser
 from tests.clocks import SetClock
 from vestibule.web.i18n import exact_time, time_ago
 from vestibule.web.messages import format_duration
@@ -30,11 +30,13 @@ from vestibule.web.messages import format_duration
         ("x" * 10_000, "en"),
     ],
 )
-def test_the_browser_chooses(build: Build, asked: str, spoken: str) -> None:
-    """The best of what it asks for, and English else."""
-    house = build("session_db_auth", WEB_PAGES="on")
+def test_accept_language_selects_language(
+    build: Build, asked: str, spoken: str
+) -> None:
+    """English is the default."""
+    service = build("session_db_auth", WEB_PAGES="on")
     header = asked.encode("utf-8").decode("latin-1")
-    answer = Visitor(house, **{"Accept-Language": header}).get("/nothing")
+    answer = Browser(service, **{"Accept-Language": header}).get("/nothing")
     assert f'<html lang="{spoken}">' in answer.text
     shown = {"fr": "introuvable</h1>", "en": "Page not found</h1>"}
     assert shown[spoken] in answer.text
@@ -48,17 +50,17 @@ def test_the_browser_chooses(build: Build, asked: str, spoken: str) -> None:
         (timedelta(hours=30), "1 day ago", "il y a 1 jour"),
     ],
 )
-def test_how_long_ago(
-    moved_clock: SetClock, passed: timedelta, english: str, french: str
+def test_elapsed_time_is_described_in_words(
+    set_clock: SetClock, passed: timedelta, english: str, french: str
 ) -> None:
-    """A moment is said as people say it."""
-    moment = moved_clock.now() - passed
+    """The words are those of the language."""
+    moment = set_clock.now() - passed
     assert time_ago(moment, "en") == english
     assert time_ago(moment, "fr") == french
 
 
-def test_a_moment_in_full() -> None:
-    """It names its zone, since the server does not know the reader's."""
+def test_full_time_names_its_zone() -> None:
+    """The server does not know the reader's zone."""
     moment = datetime(2026, 3, 9, 13, 5, tzinfo=UTC)
     assert exact_time(moment, "en") == "Mar 9, 2026, 1:05:00\u202fPM UTC"
     assert exact_time(moment, "fr") == "9 mars 2026, 13:05:00 UTC"
@@ -75,6 +77,6 @@ def test_a_moment_in_full() -> None:
         (900, "15 minutes"),
     ],
 )
-def test_a_wait_is_never_said_too_short(seconds: int, said: str) -> None:
-    """Minutes are rounded up."""
+def test_wait_is_rounded_up(seconds: int, said: str) -> None:
+    """A shown wait is never too short."""
     assert format_duration(seconds, "en") == said

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import NEW, PASSWORD, House, stored_user
-from tests.app.web.visitor import Page, Visitor
+from tests.app.api.service import NEW, PASSWORD, Service, stored_user
+from tests.app.web.browser import Browser, Page
 from tests.clocks import SetClock
 from vestibule.accounts.password_reset import RESET_CODE_LIFETIME, issue_code
 from vestibule.db.models.user import User
@@ -26,62 +26,62 @@ HOSTILE = [
 
 
 @pytest.fixture
-def house(build: Build) -> House:
-    """Return a house where everybody may make an account."""
+def service(build: Build) -> Service:
+    """Return a service with open registration."""
     stored_user("admin", "admin@example.com")
     return build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
 
 
 def form(**more: str) -> dict[str, str]:
-    """Return what somebody new types."""
+    """Return the registration form of a new user."""
     return {"email": "ada@example.com", "password": NEW, **more}
 
 
 def has_new_password(user: User) -> bool:
-    """Tell whether the stored password of a user is the new one."""
+    """Return True if the stored password of a user is the new one."""
     stored = User.get(user.id)
     return stored is not None and stored.is_valid_password(NEW)
 
 
 def reset_form(**more: str) -> dict[str, str]:
-    """Return what somebody types who forgot the password."""
+    """Return the form of a user who forgot the password."""
     return {"email": "ada@example.com", "new_password": NEW, **more}
 
 
-def test_it_is_closed_by_default(build: Build) -> None:
-    """Neither the page nor the form is there, nor a link to it."""
+def test_registration_is_closed_by_default(build: Build) -> None:
+    """There is no page, no form and no link."""
     stored_user()
-    visitor = Visitor(build("session_db_auth", WEB_PAGES="on"))
-    assert visitor.get("/register").status_code == 404
-    assert visitor.post("/register", form()).status_code == 404
-    assert "/register" not in visitor.get("/sign-in").text
+    browser = Browser(build("session_db_auth", WEB_PAGES="on"))
+    assert browser.get("/register").status_code == 404
+    assert browser.post("/register", form()).status_code == 404
+    assert "/register" not in browser.get("/sign-in").text
     assert User.count() == 1
 
 
-def test_who_comes_first_is_not_a_member(build: Build) -> None:
-    """As long as nobody is there, it leads to where an admin is made."""
-    house = build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
-    visitor = Visitor(house)
+def test_registration_without_users_redirects_to_setup(build: Build) -> None:
+    """The first account has to be an admin."""
+    service = build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
+    browser = Browser(service)
     for answer in (
-        visitor.get("/register"),
-        visitor.get("/sign-in"),
-        visitor.post("/register", form()),
+        browser.get("/register"),
+        browser.get("/sign-in"),
+        browser.post("/register", form()),
     ):
         assert answer.headers["Location"] == "/setup"
     assert User.count() == 0
 
 
-def test_an_account_is_made(
-    house: House, logged: Callable[[], list[dict[str, Any]]]
+def test_registered_user_is_signed_in_as_member(
+    service: Service, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
     """Its owner is signed in, as a member."""
-    visitor = Visitor(house)
-    assert 'href="/register"' in visitor.get("/sign-in").text
-    fields = Page(visitor.get("/register")).fields()
+    browser = Browser(service)
+    assert 'href="/register"' in browser.get("/sign-in").text
+    fields = Page(browser.get("/register")).fields()
     assert fields["password"]["autocomplete"] == "new-password"
-    answer = visitor.post("/register", form(first_name="Ada"))
+    answer = browser.post("/register", form(first_name="Ada"))
     assert answer.headers["Location"] == "/account"
-    shown = visitor.client.get("/api/v1/users/me").get_json()
+    shown = browser.client.get("/api/v1/users/me").get_json()
     assert (shown["email"], shown["first_name"], shown["last_name"]) == (
         "ada@example.com",
         "Ada",
@@ -90,7 +90,7 @@ def test_an_account_is_made(
     assert User.search({"email": "ada@example.com"})[0].role == "member"
     events = [line["event"] for line in logged()]
     assert events == ["user_added", "login"]
-    assert visitor.get("/register").headers["Location"] == "/account"
+    assert browser.get("/register").headers["Location"] == "/account"
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_an_account_is_made(
         ({"first_name": "\0"}, "first_name", "invalid character"),
     ],
 )
-def test_what_cannot_be_taken(
-    house: House, more: dict[str, str], field: str, words: str
+def test_invalid_registration_is_refused_at_its_field(
+    service: Service, more: dict[str, str], field: str, words: str
 ) -> None:
-    """The field says why; what was typed stays, but for the password."""
-    answer = Visitor(house).post("/register", form(**more))
+    """The form keeps what was typed, except the password."""
+    answer = Browser(service).post("/register", form(**more))
     assert answer.status_code == 400
     page = Page(answer)
     assert words in page.text
@@ -121,11 +121,11 @@ def test_what_cannot_be_taken(
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_shown_as_text(house: House, name: str) -> None:
-    """On the form that comes back, and where one is signed in."""
-    visitor = Visitor(house)
+def test_registered_name_is_escaped(service: Service, name: str) -> None:
+    """It holds on the form and on the account page."""
+    browser = Browser(service)
     typed = form(email="x", first_name=name, last_name=name)
-    page = Page(visitor.post("/register", typed))
+    page = Page(browser.post("/register", typed))
     assert page.fields()["first_name"]["value"] == name
     assert page.fields()["first_name"]["dir"] == "auto"
     assert not {"img", "script"} & {
@@ -133,93 +133,95 @@ def test_names_are_shown_as_text(house: House, name: str) -> None:
         for tag, given in page.elements
         if not str(given.get("src", "")).startswith("/vestibule/assets/")
     }
-    made = visitor.post("/register", form(first_name=name))
+    made = browser.post("/register", form(first_name=name))
     assert made.status_code == 303
-    answer = visitor.get("/sign-in")
+    answer = browser.get("/sign-in")
     assert f"As {name}." in Page(answer).text
     assert "<bdi>" in answer.text
 
 
-def test_asking_who_has_an_account_gets_slow(
-    build: Build, moved_clock: SetClock
+def test_repeated_registration_of_taken_email_is_throttled(
+    build: Build, set_clock: SetClock
 ) -> None:
-    """The answer tells it, so it can not be asked for a list of emails."""
+    """The response reveals the account, so lists of emails are slowed down."""
     stored_user("admin")
-    house = build(
+    service = build(
         "session_db_auth", WEB_PAGES="on", REGISTRATION="open", THROTTLE="on"
     )
     for number in range(21):
         stored_user(email=f"{number}@example.com")
-    visitor = Visitor(house)
+    browser = Browser(service)
     seen = [
-        visitor.post(
+        browser.post(
             "/register", form(email=f"{number}@example.com")
         ).status_code
         for number in range(21)
     ]
     assert seen == [400] * 21
-    answer = visitor.post("/register", form())
+    answer = browser.post("/register", form())
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert "You can try again in" in Page(answer).text
-    moved_clock.advance(60)
-    assert visitor.post("/register", form()).status_code == 303
+    set_clock.advance(60)
+    assert browser.post("/register", form()).status_code == 303
 
 
-def test_a_password_is_reset(house: House) -> None:
-    """By the code, once; all sessions end, and one signs in anew."""
+def test_password_reset_by_code_works_once(service: Service) -> None:
+    """All sessions end; the user signs in again."""
     user = stored_user(email="ada@example.com")
-    elsewhere = Visitor(house)
+    elsewhere = Browser(service)
     elsewhere.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    visitor = Visitor(house)
+    browser = Browser(service)
     code = issue_code(user).code.lower().replace("-", " ")
-    answer = visitor.post("/reset", reset_form(code=code))
+    answer = browser.post("/reset", reset_form(code=code))
     assert answer.headers["Location"] == "/sign-in"
-    told = visitor.follow(answer)
+    told = browser.follow(answer)
     assert "Your password was set." in told.text
-    assert "Your password was set." not in visitor.get("/sign-in").text
+    assert "Your password was set." not in browser.get("/sign-in").text
     assert UserSession.all() == []
     assert "was reset" in elsewhere.get("/sign-in").text
     assert has_new_password(user)
-    again = visitor.post("/reset", reset_form(code=code))
+    again = browser.post("/reset", reset_form(code=code))
     assert again.status_code == 400
 
 
-def test_a_reset_ends_sessions_in_memory_too(build: Build) -> None:
-    """Under each mechanism, whoever has them."""
+def test_password_reset_ends_sessions_in_memory(build: Build) -> None:
+    """It holds with each mechanism that has sessions."""
     user = stored_user(email="ada@example.com")
-    visitor = Visitor(build("session_auth", WEB_PAGES="on"))
-    visitor.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    assert visitor.client.get("/api/v1/users/me").status_code == 200
-    answer = Visitor(build("session_auth", WEB_PAGES="on")).post(
+    browser = Browser(build("session_auth", WEB_PAGES="on"))
+    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    assert browser.client.get("/api/v1/users/me").status_code == 200
+    answer = Browser(build("session_auth", WEB_PAGES="on")).post(
         "/reset", reset_form(code=issue_code(user).code)
     )
     assert answer.status_code == 303
-    assert visitor.client.get("/api/v1/users/me").status_code == 403
+    assert browser.client.get("/api/v1/users/me").status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/register", "/reset"])
-def test_a_form_too_large_is_refused(house: House, path: str) -> None:
-    """Nobody reads a megabyte of a name."""
-    answer = Visitor(house).post(path, form(first_name="x" * 100_000))
+def test_oversized_registration_form_is_refused(
+    service: Service, path: str
+) -> None:
+    """It is refused before it is read."""
+    answer = Browser(service).post(path, form(first_name="x" * 100_000))
     assert answer.status_code == 413
 
 
-def test_whatever_is_wrong_with_a_code_is_said_alike(
-    house: House, moved_clock: SetClock
+def test_wrong_email_and_wrong_code_get_same_message(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """An unknown email, a wrong code, an old one."""
+    """An expired code gets it too."""
     user = stored_user(email="ada@example.com")
     code = issue_code(user).code
-    moved_clock.advance(RESET_CODE_LIFETIME.total_seconds() + 1)
+    set_clock.advance(RESET_CODE_LIFETIME.total_seconds() + 1)
     texts = set()
     for more in (
         {"code": code},
         {"code": "wrong"},
         {"code": "\0"},
-        {"code": code, "email": "nobody@example.com"},
+        {"code": code, "email": "unknown@example.com"},
     ):
-        answer = Visitor(house).post("/reset", reset_form(**more))
+        answer = Browser(service).post("/reset", reset_form(**more))
         assert answer.status_code == 400
         page = Page(answer)
         assert page.fields()["code"]["value"] == more["code"]
@@ -237,38 +239,42 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
         ({"code": ""}, "Please fill this in."),
     ],
 )
-def test_a_bad_password_leaves_the_code_alone(
-    house: House, more: dict[str, str], words: str
+def test_refused_password_leaves_reset_code_valid(
+    service: Service, more: dict[str, str], words: str
 ) -> None:
-    """It works once more, with a better one."""
+    """The code works once more, with a better password."""
     user = stored_user(email="ada@example.com")
     code = issue_code(user).code
-    visitor = Visitor(house)
-    answer = visitor.post("/reset", reset_form(**{"code": code, **more}))
+    browser = Browser(service)
+    answer = browser.post("/reset", reset_form(**{"code": code, **more}))
     assert answer.status_code == 400
     assert words in Page(answer).text
-    assert visitor.post("/reset", reset_form(code=code)).status_code == 303
+    assert browser.post("/reset", reset_form(code=code)).status_code == 303
 
 
-def test_guessing_codes_gets_slow(build: Build, moved_clock: SetClock) -> None:
+def test_reset_code_guesses_are_throttled(
+    build: Build, set_clock: SetClock
+) -> None:
     """The page says how long to wait."""
     stored_user(email="ada@example.com")
-    visitor = Visitor(build("session_db_auth", WEB_PAGES="on", THROTTLE="on"))
+    browser = Browser(build("session_db_auth", WEB_PAGES="on", THROTTLE="on"))
     for _ in range(5):
-        answer = visitor.post("/reset", reset_form(code="wrong"))
+        answer = browser.post("/reset", reset_form(code="wrong"))
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
     assert "You can try again in 1 second." in Page(answer).text
 
 
 @pytest.mark.parametrize("path", ["/register", "/reset"])
-def test_another_site_sends_nothing(house: House, path: str) -> None:
-    """A form of another site is refused before it is read."""
+def test_cross_site_registration_is_refused(
+    service: Service, path: str
+) -> None:
+    """The form is refused before it is read."""
     user = stored_user(email="bob@example.com")
     typed = form() | reset_form(
         email="bob@example.com", code=issue_code(user).code
     )
-    answer = Visitor(house, **{"Sec-Fetch-Site": "cross-site"}).post(
+    answer = Browser(service, **{"Sec-Fetch-Site": "cross-site"}).post(
         path, typed
     )
     assert answer.status_code == 403

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import insert
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import PASSWORD, WITH_SESSIONS, House, stored_user
-from tests.app.web.visitor import Page, Visitor
+from tests.app.api.service import PASSWORD, WITH_SESSIONS, Service, stored_user
+from tests.app.web.browser import Browser, Page
 from tests.clocks import SetClock
 from tests.conftest import Serve
 from tests.serving import COOKIE, Server
@@ -35,19 +35,19 @@ EVIL = "<script>alert(1)</script>\u202e&amp;'\"" + "x" * 10_000
 
 
 @pytest.fixture(params=WITH_SESSIONS)
-def house(request: pytest.FixtureRequest, build: Build) -> House:
-    """Return a house with pages, of each mechanism."""
+def service(request: pytest.FixtureRequest, build: Build) -> Service:
+    """Return a service with pages, of each mechanism."""
     return build(request.param, WEB_PAGES="on")
 
 
-def signed_in(house: House, user: User, program: str = FIREFOX) -> Visitor:
+def signed_in(service: Service, user: User, program: str = FIREFOX) -> Browser:
     """Return the browser of a user who is signed in by `program`."""
-    visitor = Visitor(house, **{"User-Agent": program})
-    answer = visitor.post(
+    browser = Browser(service, **{"User-Agent": program})
+    answer = browser.post(
         "/sign-in", {"email": user.email, "password": PASSWORD}
     )
     assert answer.status_code == 303
-    return visitor
+    return browser
 
 
 def handles(answer: Page) -> list[str]:
@@ -59,9 +59,9 @@ def handles(answer: Page) -> list[str]:
     ]
 
 
-def live(house: House, user: User) -> int:
+def live(service: Service, user: User) -> int:
     """Return how many sessions a user has."""
-    return len(house.mechanism.store.listed(user.id))
+    return len(service.mechanism.store.listed(user.id))
 
 
 def fill(user: User, number: int) -> None:
@@ -87,11 +87,11 @@ def fill(user: User, number: int) -> None:
         )
 
 
-def test_this_device_comes_first_and_has_no_button(house: House) -> None:
-    """In words, with a badge; the others follow, with a button each."""
+def test_current_session_is_first_without_button(service: Service) -> None:
+    """It has a badge; each other session has a button."""
     user = stored_user()
-    here = signed_in(house, user)
-    signed_in(house, user, IPHONE)
+    here = signed_in(service, user)
+    signed_in(service, user, IPHONE)
     answer = here.get(PATH)
     page = Page(answer)
     assert answer.status_code == 200
@@ -104,40 +104,40 @@ def test_this_device_comes_first_and_has_no_button(house: House) -> None:
     (handle,) = handles(page)
     (other,) = [
         one
-        for one in house.mechanism.store.listed(user.id)
+        for one in service.mechanism.store.listed(user.id)
         if one.user_agent == IPHONE
     ]
     assert handle == other.id
 
 
-def test_moments_in_words_and_exactly(
-    house: House, moved_clock: SetClock
+def test_session_times_are_relative_and_exact(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """How long ago, and the moment itself for whoever wants it."""
+    """The exact time is in an attribute."""
     user = stored_user()
-    here = signed_in(house, user)
-    moved_clock.advance(180)
+    here = signed_in(service, user)
+    set_clock.advance(180)
     page = Page(here.get(PATH))
     assert "Signed in 3 minutes ago" in page.text
     times = [given for tag, given in page.elements if tag == "time"]
     assert times[0]["datetime"] == "2026-03-29T00:30:15.123457+00:00"
     assert times[0]["title"] == exact_time(
-        moved_clock.moment.replace(minute=30), "en"
+        set_clock.moment.replace(minute=30), "en"
     )
 
 
-def test_alone(house: House) -> None:
-    """The only session: nothing to end, and the page says so."""
-    page = Page(signed_in(house, stored_user()).get(PATH))
+def test_only_session_has_nothing_to_end(service: Service) -> None:
+    """The page says so."""
+    page = Page(signed_in(service, stored_user()).get(PATH))
     assert "You have no other sessions." in page.text
     assert handles(page) == []
     assert "End all others" not in page.text
 
 
-def test_one_is_ended(house: House) -> None:
-    """At once; the other browser is out, this one is told so, once."""
+def test_user_ends_one_session(service: Service) -> None:
+    """It ends at once, and a message says so once."""
     user = stored_user()
-    here, there = (signed_in(house, user) for _ in range(2))
+    here, there = (signed_in(service, user) for _ in range(2))
     (handle,) = handles(Page(here.get(PATH)))
     answer = here.follow(here.post(f"{PATH}/end", {"session": handle}))
     assert "The session was ended." in answer.text
@@ -145,65 +145,67 @@ def test_one_is_ended(house: House) -> None:
     assert "The session was ended." not in here.get(PATH).text
     answer = there.get(PATH)
     assert answer.headers["Location"].startswith("/sign-in?")
-    assert live(house, user) == 1
+    assert live(service, user) == 1
 
 
-def test_one_that_is_gone_already(house: House) -> None:
-    """A form that is sent twice, or late, is told so."""
+def test_ending_ended_session_says_so(service: Service) -> None:
+    """The form was sent twice, or late."""
     user = stored_user()
-    here = signed_in(house, user)
-    signed_in(house, user)
+    here = signed_in(service, user)
+    signed_in(service, user)
     (handle,) = handles(Page(here.get(PATH)))
     here.post(f"{PATH}/end", {"session": handle})
     for gone in (handle, "unknown", EVIL, "", "\0"):
         answer = here.post(f"{PATH}/end", {"session": gone})
         assert "had already ended" in here.follow(answer).text
     assert "already ended" in here.follow(here.post(f"{PATH}/end")).text
-    assert live(house, user) == 1
+    assert live(service, user) == 1
 
 
-def test_somebody_elses_is_not_ended(house: House) -> None:
-    """A handle opens nothing; the answer is as for one that is gone."""
+def test_foreign_session_is_not_ended(service: Service) -> None:
+    """The response is that for an ended session."""
     bob, amy = stored_user(), stored_user()
-    here = signed_in(house, bob)
-    signed_in(house, amy)
-    (foreign,) = house.mechanism.store.listed(amy.id)
+    here = signed_in(service, bob)
+    signed_in(service, amy)
+    (foreign,) = service.mechanism.store.listed(amy.id)
     answer = here.post(f"{PATH}/end", {"session": foreign.id})
     assert "had already ended" in here.follow(answer).text
-    assert live(house, amy) == 1
+    assert live(service, amy) == 1
 
 
-def test_the_own_is_not_ended_here(house: House) -> None:
-    """Whoever wants that signs out."""
+def test_current_session_cannot_be_ended_from_list(service: Service) -> None:
+    """The user signs out instead."""
     user = stored_user()
-    here = signed_in(house, user)
-    (own,) = house.mechanism.store.listed(user.id)
+    here = signed_in(service, user)
+    (own,) = service.mechanism.store.listed(user.id)
     answer = here.post(f"{PATH}/end", {"session": own.id})
     assert answer.status_code == 400
     assert "To end it, sign out." in Page(answer).text
-    assert live(house, user) == 1
+    assert live(service, user) == 1
 
 
-def test_all_others_are_ended(house: House) -> None:
-    """One stays, this one; a second time there are none."""
+def test_user_ends_all_other_sessions(service: Service) -> None:
+    """A second time there are none left."""
     user = stored_user()
-    here = signed_in(house, user)
+    here = signed_in(service, user)
     for _ in range(3):
-        signed_in(house, user)
+        signed_in(service, user)
     answer = here.follow(here.post(f"{PATH}/end-others"))
     assert "signed out everywhere else" in answer.text
-    assert live(house, user) == 1
+    assert live(service, user) == 1
     answer = here.follow(here.post(f"{PATH}/end-others"))
     assert "There was no other session" in answer.text
     assert here.get(PATH).status_code == 200
 
 
 @pytest.mark.parametrize("path", [f"{PATH}/end", f"{PATH}/end-others"])
-def test_nobody_ends_anything_for_others(house: House, path: str) -> None:
-    """Neither another site, nor somebody who is not signed in."""
+def test_session_forms_refuse_cross_site_and_anonymous_posts(
+    service: Service, path: str
+) -> None:
+    """No session ends."""
     user = stored_user()
-    here = signed_in(house, user)
-    signed_in(house, user)
+    here = signed_in(service, user)
+    signed_in(service, user)
     (handle,) = handles(Page(here.get(PATH)))
     form = {"session": handle}
     for headers in (
@@ -213,31 +215,31 @@ def test_nobody_ends_anything_for_others(house: House, path: str) -> None:
         answer = here.post(path, form, headers=headers)
         assert answer.status_code == 403
         assert answer.mimetype == "text/html"
-    answer = Visitor(house).post(path, form)
+    answer = Browser(service).post(path, form)
     assert answer.headers["Location"].startswith("/sign-in")
     assert here.get(path).status_code == 405
-    assert live(house, user) == 2
+    assert live(service, user) == 2
 
 
-def test_a_stale_session_ends_nothing(house: House) -> None:
-    """A form of a browser whose own session ended leads to sign in."""
+def test_form_of_ended_session_ends_nothing(service: Service) -> None:
+    """The browser is redirected to sign in."""
     user = stored_user()
-    here, there = (signed_in(house, user) for _ in range(2))
+    here, there = (signed_in(service, user) for _ in range(2))
     here.post(f"{PATH}/end-others")
     answer = there.post(f"{PATH}/end-others")
     assert answer.headers["Location"].startswith("/sign-in")
-    assert live(house, user) == 1
+    assert live(service, user) == 1
 
 
 @pytest.mark.parametrize("path", [f"{PATH}/end", f"{PATH}/end-others"])
-def test_a_failure_is_told(
+def test_failed_revocation_shows_error_and_list(
     build: Build, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """The list is still there, nothing is ended, one may try again."""
+    """No session ended, and the user may try again."""
     monkeypatch.setenv("DATABASE_TIMEOUT", "50")
-    house, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
-    here = signed_in(house, user)
-    signed_in(house, user)
+    service, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
+    here = signed_in(service, user)
+    signed_in(service, user)
     (handle,) = handles(Page(here.get(PATH)))
     other = sqlite_driver().connect(
         database().url.database, isolation_level=None
@@ -253,15 +255,15 @@ def test_a_failure_is_told(
     page = Page(answer)
     assert "could not be done right now" in page.text
     assert handles(page) == [handle]
-    assert live(house, user) == 2
+    assert live(service, user) == 2
 
 
-def test_what_programs_call_themselves(house: House) -> None:
-    """Markup and directions are text; a long one is no long line."""
+def test_user_agent_is_escaped_and_truncated(service: Service) -> None:
+    """Markup and direction marks are shown as text."""
     user = stored_user()
-    here = signed_in(house, user)
-    signed_in(house, user, EVIL.replace("\u202e", "") + " Windows")
-    signed_in(house, user, "")
+    here = signed_in(service, user)
+    signed_in(service, user, EVIL.replace("\u202e", "") + " Windows")
+    signed_in(service, user, "")
     answer = here.get(PATH)
     Page(answer)
     assert "<script>alert" not in answer.text
@@ -269,20 +271,22 @@ def test_what_programs_call_themselves(house: House) -> None:
     assert len(answer.data) < 20_000
 
 
-def test_many_are_shown_by_page(build: Build, moved_clock: SetClock) -> None:
-    """Each once, newest first; this one on the first page alone."""
-    house, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
+def test_session_pages_have_each_session_once(
+    build: Build, set_clock: SetClock
+) -> None:
+    """The newest come first; the current one is on the first page only."""
+    service, user = build("session_db_auth", WEB_PAGES="on"), stored_user()
     begun = []
     for i in range(2 * PAGE_ROWS + 5):
-        moved_clock.advance(1)
+        set_clock.advance(1)
         session = UserSession(
             user_id=user.id,
             session_id=f"s{i}",
-            created_at=moved_clock.moment,
+            created_at=set_clock.moment,
         )
         session.save()
         begun.append(session.id)
-    here = signed_in(house, user)
+    here = signed_in(service, user)
     seen, path, pages = [], PATH, 0
     while path:
         page = Page(here.get(path))
@@ -302,20 +306,20 @@ def test_many_are_shown_by_page(build: Build, moved_clock: SetClock) -> None:
     assert pages == 3
 
 
-def test_places_that_nobody_gave(house: House) -> None:
-    """Whatever stands in the address, a page comes."""
-    here = signed_in(house, stored_user())
+def test_invalid_session_cursor_shows_a_page(service: Service) -> None:
+    """Any cursor in the address gives a page."""
+    here = signed_in(service, stored_user())
     for place in ("x", "-", "1-x", "%00", "%ff", "0" * 2000, "%F0%9F%98%80"):
         assert here.get(f"{PATH}?place={place}").status_code == 200
     page = Page(here.get(f"{PATH}?place=1-x"))
     assert "Older sessions" in page.text
 
 
-def test_what_is_dead_is_not_shown(
-    build: Build, moved_clock: SetClock
+def test_expired_session_is_not_listed(
+    build: Build, set_clock: SetClock
 ) -> None:
-    """Though it was not swept yet; and it leaves no empty page."""
-    house = build(
+    """It was not swept yet; it leaves no empty page."""
+    service = build(
         "session_db_auth", WEB_PAGES="on", SESSION_IDLE_TIMEOUT="100"
     )
     user = stored_user()
@@ -323,21 +327,21 @@ def test_what_is_dead_is_not_shown(
         UserSession(
             user_id=user.id,
             session_id=f"s{i}",
-            created_at=moved_clock.moment - timedelta(seconds=i),
-            last_seen_at=moved_clock.moment
+            created_at=set_clock.moment - timedelta(seconds=i),
+            last_seen_at=set_clock.moment
             + timedelta(seconds=0 if 0 < i < PAGE_ROWS + 5 else 150),
         )
         for i in range(PAGE_ROWS + 6)
     ]
     for session in old:
         session.save()
-    moved_clock.advance(150)
-    page = Page(signed_in(house, user).get(PATH))
+    set_clock.advance(150)
+    page = Page(signed_in(service, user).get(PATH))
     assert handles(page) == [old[0].id, old[-1].id]
 
 
-def test_ten_thousand_cost_what_three_do(serve: Serve) -> None:
-    """A page takes at most twice its time for three sessions."""
+def test_page_of_ten_thousand_sessions_costs_like_three(serve: Serve) -> None:
+    """It takes at most twice the time."""
     server = serve(
         AUTH_TYPE="session_db_auth", SESSION_NAME=COOKIE, WEB_PAGES="on"
     )

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build
-from tests.app.api.house import ME, House, stored_user
+from tests.app.api.service import ME, Service, stored_user
 from tests.clocks import SetClock
 from vestibule.accounts.first_admin import create_setup_code
 from vestibule.db.models.user import Role, User
@@ -17,13 +17,13 @@ from vestibule.db.models.user import Role, User
 EMAIL = "ada@example.com"
 GOOD = "violet umbrella"
 AS_A_BROWSER = {"Accept": "text/html,*/*;q=0.8"}
-#: What nobody's code is.
+#: A code that was never issued.
 WRONG = "AAAA-AAAA-AAAA-AAAA"
 
 
 @pytest.fixture
-def house(build: Build, monkeypatch: pytest.MonkeyPatch) -> House:
-    """Return an application with pages, and nobody in it."""
+def service(build: Build, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return an application with pages and no user."""
     monkeypatch.setenv("THROTTLE", "off")
     return build("session_db_auth", WEB_PAGES="on")
 
@@ -56,9 +56,11 @@ def send(
     )
 
 
-def test_the_form_is_shown_while_a_code_waits(house: House, code: str) -> None:
+def test_setup_form_is_shown_while_code_is_valid(
+    service: Service, code: str
+) -> None:
     """It asks for the code, an email and a password."""
-    shown = get(house.client())
+    shown = get(service.client())
     assert shown.status_code == 200
     for name in ("code", "email", "password"):
         assert f'name="{name}"' in shown.text
@@ -66,34 +68,36 @@ def test_the_form_is_shown_while_a_code_waits(house: House, code: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/register"])
-def test_other_doors_lead_here(
-    house: House, monkeypatch: pytest.MonkeyPatch, path: str
+def test_other_pages_redirect_to_setup(
+    service: Service, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Nobody could sign in; nobody should come before the first admin."""
+    """No user could sign in before the first admin exists."""
     monkeypatch.setenv("REGISTRATION", "open")
-    shown = get(house.client(), path)
+    shown = get(service.client(), path)
     assert (shown.status_code, shown.location) == (303, "/setup")
     stored_user()
-    assert get(house.client(), path).location != "/setup"
+    assert get(service.client(), path).location != "/setup"
 
 
-def test_without_a_code_it_says_how_to_get_one(
-    house: House, moved_clock: SetClock
+def test_setup_without_code_says_how_to_get_one(
+    service: Service, set_clock: SetClock
 ) -> None:
-    """Also when the last one grew old."""
+    """It holds for an expired code too."""
     for _ in range(2):
-        shown = get(house.client())
+        shown = get(service.client())
         assert shown.status_code == 200
         assert 'name="code"' not in shown.text
         assert "Restart the server" in shown.text
         create_setup_code()
-        assert 'name="code"' in get(house.client()).text
-        moved_clock.advance(1800)
+        assert 'name="code"' in get(service.client()).text
+        set_clock.advance(1800)
 
 
-def test_a_code_makes_the_admin_and_signs_in(house: House, code: str) -> None:
-    """The browser is that admin's from then on."""
-    client = house.client()
+def test_setup_code_creates_admin_and_signs_in(
+    service: Service, code: str
+) -> None:
+    """The browser is signed in as that admin."""
+    client = service.client()
     sent = send(client, code)
     assert (sent.status_code, sent.location) == (303, "/account")
     (admin,) = User.all()
@@ -103,13 +107,15 @@ def test_a_code_makes_the_admin_and_signs_in(house: House, code: str) -> None:
     assert (me["id"], me["email"]) == (admin.id, EMAIL)
 
 
-def test_it_is_gone_once_there_is_a_user(house: House, code: str) -> None:
-    """The form that is sent twice makes one admin; others may sign in."""
-    client = house.client()
+def test_setup_is_closed_once_a_user_exists(
+    service: Service, code: str
+) -> None:
+    """A form that is sent twice creates one admin; others may sign in."""
+    client = service.client()
     assert send(client, code).status_code == 303
     for again in (send(client, code), get(client)):
         assert (again.status_code, again.location) == (303, "/")
-    stranger = house.client()
+    stranger = service.client()
     for ask in (partial(send, stranger, code), partial(get, stranger)):
         late = ask()
         assert (late.status_code, late.location) == (303, "/sign-in")
@@ -117,24 +123,26 @@ def test_it_is_gone_once_there_is_a_user(house: House, code: str) -> None:
     assert User.count() == 1
 
 
-def test_what_is_missing_is_asked_for(house: House, code: str) -> None:
-    """Field by field, and before a guess is counted."""
+def test_missing_setup_field_is_marked(service: Service, code: str) -> None:
+    """No guess is counted for it."""
     for given in (
         {},
         {"code": code},
         {"code": code, "email": EMAIL},
         {"email": EMAIL, "password": GOOD},
     ):
-        sent = house.client().post("/setup", data=given, headers=AS_A_BROWSER)
+        sent = service.client().post(
+            "/setup", data=given, headers=AS_A_BROWSER
+        )
         assert sent.status_code == 400
         for name in ("code", "email", "password"):
             assert (f'id="{name}-error"' in sent.text) is (name not in given)
     assert User.count() == 0
 
 
-def test_a_wrong_code_is_told(house: House, code: str) -> None:
-    """What was typed stays but for the password."""
-    sent = send(house.client())
+def test_wrong_setup_code_is_refused(service: Service, code: str) -> None:
+    """The form keeps what was typed, except the password."""
+    sent = send(service.client())
     assert sent.status_code == 400
     assert "This code is wrong or has expired." in sent.text
     assert WRONG in sent.text
@@ -152,14 +160,14 @@ def test_a_wrong_code_is_told(house: House, code: str) -> None:
         ("password", {"password": "password1234"}),
     ],
 )
-def test_what_cannot_be_taken_is_told(
-    house: House, code: str, field: str, given: dict[str, str]
+def test_invalid_setup_value_is_refused_at_its_field(
+    service: Service, code: str, field: str, given: dict[str, str]
 ) -> None:
-    """At its field; the code is good for another try."""
-    sent = send(house.client(), code, **given)
+    """The code stays valid."""
+    sent = send(service.client(), code, **given)
     assert sent.status_code == 400
     assert f'id="{field}-error"' in sent.text
-    assert send(house.client(), code).status_code == 303
+    assert send(service.client(), code).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -174,9 +182,11 @@ def test_what_cannot_be_taken_is_told(
         "%s%n",
     ],
 )
-def test_whatever_is_typed_is_text(house: House, code: str, text: str) -> None:
-    """Markup is shown as it was typed, and nothing breaks."""
-    sent = send(house.client(), text, text, text)
+def test_setup_form_escapes_what_was_typed(
+    service: Service, code: str, text: str
+) -> None:
+    """Markup is shown as text."""
+    sent = send(service.client(), text, text, text)
     assert sent.status_code == 400
     if "<" in text:
         assert text not in sent.text
@@ -184,31 +194,31 @@ def test_whatever_is_typed_is_text(house: House, code: str, text: str) -> None:
     assert User.count() == 0
 
 
-def test_too_large_a_form_is_refused(house: House, code: str) -> None:
-    """Nobody's email has a hundred thousand characters."""
-    assert send(house.client(), code, "x" * 100_000).status_code == 413
+def test_oversized_setup_form_is_refused(service: Service, code: str) -> None:
+    """No email has a hundred thousand characters."""
+    assert send(service.client(), code, "x" * 100_000).status_code == 413
 
 
-def test_another_site_cannot_send_the_form(house: House, code: str) -> None:
-    """Even if it knew the code."""
+def test_cross_site_setup_is_refused(service: Service, code: str) -> None:
+    """It is refused even with the right code."""
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "https://evil.example"},
     ):
-        sent = send(house.client(), code, **headers)
+        sent = send(service.client(), code, **headers)
         assert sent.status_code == 403
         assert "<h1>" in sent.text
     assert User.count() == 0
 
 
-def test_guesses_are_throttled(
-    house: House,
+def test_setup_code_guesses_are_throttled(
+    service: Service,
     code: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The page says for how long, and the right code has to wait too."""
+    """The page shows the wait; the right code has to wait too."""
     monkeypatch.setenv("THROTTLE", "on")
-    client = house.client()
+    client = service.client()
     for _ in range(9):
         sent = send(client)
     assert sent.status_code == 429

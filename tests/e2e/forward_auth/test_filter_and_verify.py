@@ -9,7 +9,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from tests.app.api.house import WITH_SESSIONS, House, basic, built, stored_user
+from tests.app.api.service import (
+    WITH_SESSIONS,
+    Service,
+    basic,
+    build_service,
+    stored_user,
+)
 from tests.clocks import SetClock
 from tests.e2e.forward_auth.request_strategies import (
     SENT_REQUESTS,
@@ -29,7 +35,7 @@ from vestibule.sessions.sweeper import Sweeper
 class Scenario:
     """An application with sessions and credentials of every kind."""
 
-    def __init__(self, house: House, clock: SetClock) -> None:
+    def __init__(self, house: Service, clock: SetClock) -> None:
         """Create users, and sessions if the mechanism has any."""
         self.house = house
         users = {name: stored_user() for name in SESSIONS}
@@ -98,7 +104,7 @@ def scenario(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
-    house = built(app_module, request.param)
+    house = build_service(app_module, request.param)
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
     yield Scenario(house, clock)
 

@@ -13,7 +13,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build, build, fresh_process
-from tests.app.api.house import stored_user
+from tests.app.api.service import stored_user
 from tests.e2e.forward_auth.deployment import PAGE
 from tests.e2e.forward_auth.test_verify import (
     FROM_PROXY,
@@ -112,7 +112,7 @@ def asked(build: Build) -> Asked:
         ALLOWED_RETURN_HOSTS="app.example",
         IDENTITY_HEADER="on",
     )
-    known = house.known(stored_user())
+    known = house.client_for(stored_user())
     page = {
         f"HTTP_{name.upper().replace('-', '_')}": value
         for name, value in PAGE.items()

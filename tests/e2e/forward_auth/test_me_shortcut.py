@@ -10,7 +10,7 @@ from flask.signals import request_started
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.api.house import ME, WITH_SESSIONS, built
+from tests.app.api.service import ME, WITH_SESSIONS, build_service
 from tests.clocks import SetClock
 from tests.e2e.forward_auth.request_strategies import (
     AUTHORIZATIONS,
@@ -115,7 +115,7 @@ def asked(
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = built(app_module, auth_type)
+    house = build_service(app_module, auth_type)
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
     yield Asked(Scenario(house, clock), monkeypatch)
 
@@ -183,7 +183,7 @@ def stored(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = built(app_module, "session_db_auth")
+    house = build_service(app_module, "session_db_auth")
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
     asked = Asked(Scenario(house, clock), monkeypatch)
     assert _hits(asked) == 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.app.api.house import House, basic, built, stored_user
+from tests.app.api.service import Service, basic, build_service, stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.api import app as app_module
@@ -23,7 +23,7 @@ from vestibule.sessions.sweeper import Sweeper
 class Caller:
     """A user whose cookies verify has cached."""
 
-    house: House
+    house: Service
     user: User
     session_id: str
 
@@ -53,7 +53,7 @@ def caller(
     monkeypatch.setenv("SESSION_DURATION", "100")
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = built(app_module, "session_db_auth")
+    house = build_service(app_module, "session_db_auth")
     monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
     user = stored_user()
     session_id = house.mechanism.create_session(user.id)
@@ -183,3 +183,26 @@ def test_cache_is_bounded(
     assert caller.status(f"a=4; {mine}") == 200
     with pytest.raises(NameError):
         caller.status(f"a=0; {mine}")
+
+
+def test_post_with_cached_cookies_is_refused(caller: Caller) -> None:
+    """The cache answers GET only, so a POST still gets 405."""
+    cookies = f"{COOKIE}={caller.session_id}"
+    client = caller.house.app.test_client(use_cookies=False)
+    for _ in range(2):
+        answer = client.post(verify.PATH, headers={"Cookie": cookies})
+        assert answer.status_code == 405
+
+
+def test_long_cookie_header_is_not_cached(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header of the maximum length is cached, a longer one is not."""
+    mine = f"{COOKIE}={caller.session_id}"
+    room = user_response.MAX_COOKIE_HEADER_LENGTH - len(f"{mine}; a=")
+    longest, too_long = (f"{mine}; a={'x' * n}" for n in (room, room + 1))
+    assert caller.status(longest) == caller.status(too_long) == 200
+    monkeypatch.delattr(verify, "VestibuleRequest")
+    assert caller.status(longest) == 200
+    with pytest.raises(NameError):
+        caller.status(too_long)

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -209,9 +210,9 @@ def test_forty_columns(
         for width in (40, 400)
     )
     assert max(map(cell_len, narrow.splitlines())) <= 40
-    for line in wide.splitlines():
-        for word in line.split():
-            assert word in "".join(narrow.split())
+    # A column that is too narrow folds its words.
+    folded, whole = ("".join(each.split()) for each in (narrow, wide))
+    assert Counter(folded) == Counter(whole)
     assert "\u2026" not in narrow
 
 

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from tests.app.api.conftest import build, fresh_process
-from tests.app.api.house import House
-from tests.app.openapi.trials import Trials, sequences
+from tests.app.api.service import Service
+from tests.app.openapi.fuzzer import Fuzzer, sequences
 from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.e2e.torture.seed import random_seed
 
@@ -37,12 +37,12 @@ def test_random_requests_match_description(
     build: object, profile: str, role: str
 ) -> None:
     """No response is a 5xx, undescribed, or granted without permission."""
-    house: House = build(  # type: ignore[operator]
+    house: Service = build(  # type: ignore[operator]
         "session_db_auth", SECURITY_PROFILE=profile, **SETTINGS
     )
     account("admin")
     asking = account("member" if role == "anonymous" else role)
-    trials = Trials(
+    trials = Fuzzer(
         house,
         dict
         if role == "anonymous"

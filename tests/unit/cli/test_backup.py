@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`db backup`: whole copies, taken while others write, and nothing else."""
+"""`db backup`: complete copies during writes; no partial file."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ def wrap_pg_dump(tools: Path, before: str) -> None:
     program.chmod(0o755)
 
 
-def test_a_copy_while_others_write(run: Run, tmp_path: Path) -> None:
+def test_backup_during_writes_is_consistent(run: Run, tmp_path: Path) -> None:
     """It is one sound file of a moment within the backup."""
     for number in range(50):
         User(id=f"before {number}").save()
@@ -84,10 +84,10 @@ def test_a_copy_while_others_write(run: Run, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".copy*"))
 
 
-def test_a_copy_is_of_the_moment_at_which_it_begins(
+def test_backup_has_the_state_at_its_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who writes between two of its steps neither gets in nor delays it."""
+    """A write between two of its steps is not in it and does not delay it."""
     monkeypatch.setattr(backup, "PAGES_PER_STEP", 1)
     User(id="before").save()
     copy = tmp_path / "copy.db"
@@ -108,8 +108,8 @@ def test_a_copy_is_of_the_moment_at_which_it_begins(
     assert User.count() == 1 + total
 
 
-def test_a_person_sees_how_far_it_is(tmp_path: Path) -> None:
-    """A bar is drawn on a terminal, and the last line says what is there."""
+def test_backup_shows_progress_on_a_terminal(tmp_path: Path) -> None:
+    """A bar is drawn, and the last line says what was written."""
     User(id="1").save()
     code, screen = on_terminal(tmp_path, "db", "backup", "copy.db")
     assert code == 0
@@ -117,10 +117,10 @@ def test_a_person_sees_how_far_it_is(tmp_path: Path) -> None:
     assert screen.rstrip().endswith("wrote copy.db")
 
 
-def test_it_can_be_interrupted(
+def test_interrupted_backup_leaves_no_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C between two steps leaves nothing, and the database as it was."""
+    """Ctrl-C between two steps leaves the database as it was."""
     User(id="1").save()
 
     def told(self: ProgressBar, done: int, total: int) -> NoReturn:
@@ -134,7 +134,7 @@ def test_it_can_be_interrupted(
     User(id="2").save()
 
 
-def test_a_copy_serves(
+def test_backup_can_be_served(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was backed up is there when the copy is used instead."""
@@ -147,10 +147,10 @@ def test_a_copy_serves(
     assert [user.id for user in User.all()] == ["1"]
 
 
-def test_a_schema_that_is_behind_is_copied_as_it_is(
+def test_backup_keeps_an_older_schema(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before an upgrade is when one wants a backup."""
+    """An operator wants a backup before an upgrade."""
     (tmp_path / "vestibule.db").touch()
     copy = tmp_path / "copy.db"
     assert run("db", "backup", str(copy)).exit_code == 0
@@ -159,7 +159,7 @@ def test_a_schema_that_is_behind_is_copied_as_it_is(
         assert health.revision(database) is None
 
 
-def test_a_dump_restores(
+def test_postgresql_dump_restores(
     run: Run,
     postgresql: PostgreSQL,
     on_postgresql: str,
@@ -193,7 +193,7 @@ def test_a_dump_restores(
     assert UserSession.find("x") is not None
 
 
-def test_a_password_is_no_argument(
+def test_password_is_not_passed_as_an_argument(
     run: Run,
     on_postgresql: str,
     tools: Path,
@@ -215,13 +215,13 @@ def test_a_password_is_no_argument(
     assert "s3cret" not in seen
 
 
-def test_a_password_that_would_be_an_argument(
+def test_password_of_a_key_is_refused(
     run: Run,
     on_postgresql: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The password of a key is refused, and not repeated."""
+    """Its error does not repeat the password."""
     monkeypatch.setenv("DATABASE_URL", f"{on_postgresql}?sslpassword=s3cret")
     done = run("db", "backup", str(tmp_path / "dump"))
     assert done.exit_code == 1
@@ -230,10 +230,10 @@ def test_a_password_that_would_be_an_argument(
 
 
 @pytest.mark.parametrize("link", [False, True])
-def test_nothing_is_overwritten(
+def test_existing_file_is_not_overwritten(
     any_database: str, run: Run, tmp_path: Path, link: bool
 ) -> None:
-    """A file that exists is kept, and so is a link to nowhere."""
+    """A file that exists is kept, and so is a dangling link."""
     User.count()
     taken = tmp_path / "taken"
     if link:
@@ -247,7 +247,7 @@ def test_nothing_is_overwritten(
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_nothing_that_came_meanwhile_is_overwritten(
+def test_file_created_meanwhile_is_not_overwritten(
     run: Run, on_postgresql: str, tools: Path, tmp_path: Path
 ) -> None:
     """A file that appears while the copy is written is kept."""
@@ -260,10 +260,10 @@ def test_nothing_that_came_meanwhile_is_overwritten(
     assert not list(tmp_path.glob(".dump*"))
 
 
-def test_a_file_system_without_links(
+def test_backup_is_renamed_without_hard_links(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There the finished copy is renamed."""
+    """On a file system without hard links the finished copy is renamed."""
 
     def refuse(*_: Any) -> NoReturn:
         """Refuse as FAT does."""
@@ -277,8 +277,10 @@ def test_a_file_system_without_links(
 
 
 @pytest.mark.parametrize("target", ["none/copy", "vestibule.db/copy"])
-def test_a_folder_that_is_none(run: Run, tmp_path: Path, target: str) -> None:
-    """Where nothing can be written, that is the answer."""
+def test_unwritable_folder_is_an_error(
+    run: Run, tmp_path: Path, target: str
+) -> None:
+    """The error names the folder."""
     User.count()
     done = run("db", "backup", str(tmp_path / target))
     assert done.exit_code == 1
@@ -286,7 +288,7 @@ def test_a_folder_that_is_none(run: Run, tmp_path: Path, target: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_failure_leaves_nothing(run: Run, tmp_path: Path) -> None:
+def test_failed_backup_leaves_no_file(run: Run, tmp_path: Path) -> None:
     """Of a copy that fails halfway no piece remains."""
     (tmp_path / "vestibule.db").write_text("no database at all\n" * 99)
     done = run("db", "backup", str(tmp_path / "copy"))
@@ -295,7 +297,7 @@ def test_a_failure_leaves_nothing(run: Run, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["vestibule.db"]
 
 
-def test_a_dump_that_fails(
+def test_failed_dump_leaves_no_file(
     run: Run,
     tmp_path: Path,
     on_postgresql: str,
@@ -310,13 +312,13 @@ def test_a_dump_that_fails(
     assert not list(tmp_path.iterdir())
 
 
-def test_without_pg_dump(
+def test_missing_pg_dump_is_named(
     run: Run,
     tmp_path: Path,
     on_postgresql: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A machine that lacks the program is told so."""
+    """The error says that the program is missing."""
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run("db", "backup", str(tmp_path / "dump"))
     assert done.exit_code == 1

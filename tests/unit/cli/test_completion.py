@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`completion`: what it prints makes a real shell complete the commands."""
+"""`completion`: a real shell completes the commands with its output."""
 
 import shutil
 import subprocess
@@ -52,7 +52,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         (["nothing", "x"], []),
     ],
 )
-def test_bash_offers_what_there_is(
+def test_bash_completes_commands_choices_and_options(
     tmp_path: Path, words: list[str], offered: list[str]
 ) -> None:
     """Commands, those within, choices and options."""
@@ -60,13 +60,13 @@ def test_bash_offers_what_there_is(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_gets_its_own(run: Run, shell: str) -> None:
-    """It asks the installed command, by the variable that it knows."""
+def test_each_shell_gets_its_own_script(run: Run, shell: str) -> None:
+    """It calls the installed command with the variable that it reads."""
     printed = run("completion", shell).stdout
     assert f"_VESTIBULE_COMPLETE={shell}_complete" in printed
     assert "vestibule" in printed
 
 
-def test_another_shell(run: Run) -> None:
-    """It is refused as a command that was not used as it is meant to be."""
+def test_unknown_shell_is_a_usage_error(run: Run) -> None:
+    """Its exit code is that of wrong usage."""
     assert run("completion", "csh").exit_code == 2

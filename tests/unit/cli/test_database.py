@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`db upgrade` and `db check`: what is said of a database, and done to it."""
+"""`db upgrade` and `db check`: their output and their effect."""
 
 from pathlib import Path
 
@@ -28,7 +28,9 @@ def empty_database(
     return kind
 
 
-def test_from_nothing(empty_database: str, run: Run) -> None:
+def test_empty_database_fails_the_check_until_upgraded(
+    empty_database: str, run: Run
+) -> None:
     """An empty database is not fine until it is upgraded."""
     done = run("db", "check")
     assert done.exit_code == 1
@@ -55,7 +57,9 @@ def test_from_nothing(empty_database: str, run: Run) -> None:
     assert User.count() == 0
 
 
-def test_from_another_version(any_database: str, run: Run) -> None:
+def test_newer_schema_fails_the_check_and_the_upgrade(
+    any_database: str, run: Run
+) -> None:
     """A newer schema is not fine, and no upgrade leads back."""
     User.count()
     with engine.database().transaction() as connection:
@@ -90,8 +94,10 @@ def test_from_another_version(any_database: str, run: Run) -> None:
     ],
     ids=" ".join,
 )
-def test_no_file(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
-    """What does not exist is said to, and is not made by asking."""
+def test_check_of_a_missing_file_creates_none(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """The error says that it does not exist."""
     done = run(*command)
     assert done.exit_code == 1
     assert done.stderr == (
@@ -102,15 +108,17 @@ def test_no_file(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_upgrade_makes_the_file(run: Run, tmp_path: Path) -> None:
+def test_upgrade_creates_a_private_file(run: Run, tmp_path: Path) -> None:
     """The first upgrade of an SQLite file creates it, for its owner."""
     assert run("db", "upgrade").exit_code == 0
     file = tmp_path / "vestibule.db"
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_of_another_kind(run: Run, tmp_path: Path) -> None:
-    """A file that is no database is said to be none, in one line."""
+def test_file_that_is_no_database_is_an_error(
+    run: Run, tmp_path: Path
+) -> None:
+    """One line says that it is no database."""
     (tmp_path / "vestibule.db").write_text("nothing of that kind\n" * 99)
     done = run("db", "check")
     assert done.exit_code == 1
@@ -119,7 +127,7 @@ def test_a_file_of_another_kind(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_a_damaged_file(run: Run, tmp_path: Path) -> None:
+def test_damaged_file_fails_the_check(run: Run, tmp_path: Path) -> None:
     """An index that lacks a row is found, and the exit code is 1."""
     User(email="a@example.com").save()
     with engine.database().transaction() as connection:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`demo`: it is full, lets people in, touches nothing and leaves nothing."""
+"""`demo`: it has data, lets people sign in, and leaves no files."""
 
 import ipaddress
 import re
@@ -92,12 +92,10 @@ def names_of(url: str, email: str, password: str) -> requests.Response:
     return visitor.get(f"{url}/api/v1/users", timeout=30)
 
 
-def test_it_can_be_looked_around_in(
+def test_demo_lets_its_people_sign_in(
     running: "subprocess.Popen[str]", folder: Path
 ) -> None:
-    """Who signs in as it says sees what it says; the end of the shell is
-    its end.
-    """
+    """Each role sees its pages; the demo ends with its shell."""
     said = said_by(running)
     assert said.startswith(" * 12 users, ")
     url = re.search(r" \* Running on (http://127\.0\.0\.1:\d+)/", said)
@@ -118,10 +116,10 @@ def test_it_can_be_looked_around_in(
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
-def test_it_leaves_nothing_half_made(
+def test_interrupted_demo_removes_its_files(
     folder: Path, number: signal.Signals, code: int
 ) -> None:
-    """It can be ended while it is filled, and removes what there was."""
+    """It can be interrupted while it adds data, and deletes what was made."""
     with begun(folder, "--users", "100000") as process:
         give_up = time.monotonic() + 60
         while not list(folder.glob("*/vestibule.db")):
@@ -136,8 +134,8 @@ def test_it_leaves_nothing_half_made(
     assert errors == (interrupted if code == 130 else "")
 
 
-def test_a_port_that_is_taken(tmp_path: Path, folder: Path) -> None:
-    """It says so at a terminal, below a bar, and leaves nothing."""
+def test_taken_port_is_an_error(tmp_path: Path, folder: Path) -> None:
+    """The error stands below the bar at a terminal; no file is left."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -158,8 +156,8 @@ def test_a_port_that_is_taken(tmp_path: Path, folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
-def test_people_are_made_up(any_database: str) -> None:
-    """Addresses are for examples, sessions are open, one hash is shared."""
+def test_people_are_fictional(any_database: str) -> None:
+    """Addresses are for examples, sessions are valid, one hash is shared."""
     list(demo_data.fill(60, "demo-word"))
     people = User.all()
     assert len(people) == 60
@@ -181,7 +179,7 @@ def test_people_are_made_up(any_database: str) -> None:
             assert not UserSession.search({"user_id": user.id})
 
 
-def test_what_happened_is_in_the_past() -> None:
+def test_events_are_in_the_past() -> None:
     """No event is in the future, and each belongs to its user."""
     now = clock.now()
     for demo_user in demo_data.generate_users(200, "a hash", now):
@@ -191,6 +189,6 @@ def test_what_happened_is_in_the_past() -> None:
             assert each.user_id == demo_user.user.id
 
 
-def test_few_people_are_refused(run: Run) -> None:
-    """One person could not be signed in as two."""
+def test_too_few_people_are_refused(run: Run) -> None:
+    """With one person there could be no admin and member."""
     assert run("demo", "--users", "1").exit_code == 2

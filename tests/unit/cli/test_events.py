@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`events`: what is listed and written is what the desk finds."""
+"""`events`: lists and exports have the events of the admin pages."""
 
 import csv
 import json
@@ -58,8 +58,10 @@ def kinds(text: str) -> list[str]:
     return [line.split("\t")[1] for line in text.splitlines()[1:]]
 
 
-def test_list(any_database: str, run: Run, three: User) -> None:
-    """The newest is the first; each has time, kind, user and device."""
+def test_list_shows_the_newest_first(
+    any_database: str, run: Run, three: User
+) -> None:
+    """Each has time, kind, user and device."""
     done = run("events", "list")
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert lines[0] == [
@@ -94,10 +96,10 @@ def test_list(any_database: str, run: Run, three: User) -> None:
         (("--limit", "2"), ["login_failed", "login_failed x4"]),
     ],
 )
-def test_filters(
+def test_filters_choose_the_events_of_the_admin_pages(
     run: Run, three: User, options: tuple[str, ...], found: list[str]
 ) -> None:
-    """They choose as those of the desk do."""
+    """They choose the same events as those of the admin pages."""
     assert kinds(run("events", "list", *options).stdout) == found
 
 
@@ -110,16 +112,16 @@ def test_filters(
         (("--limit", "0"), 2, "--limit"),
     ],
 )
-def test_what_cannot_be_meant(
+def test_invalid_filter_is_refused_by_name(
     run: Run, three: User, options: tuple[str, ...], code: int, told: str
 ) -> None:
-    """It is refused by its name, and nothing is listed."""
+    """The error names the option, and nothing is listed."""
     done = run("events", "list", *options)
     assert (done.exit_code, done.stdout) == (code, "")
     assert told in done.stderr
 
 
-def test_json(run: Run, three: User) -> None:
+def test_json_equals_the_api(run: Run, three: User) -> None:
     """An object has what the API has of an event."""
     (one,) = json.loads(
         run("events", "list", "--kind", "login", "--json").stdout
@@ -128,8 +130,8 @@ def test_json(run: Run, three: User) -> None:
     assert one["user_agent"] == FIREFOX
 
 
-def test_export(run: Run, three: User) -> None:
-    """CSV is defused, and JSON lines are what they are."""
+def test_export_escapes_csv_formulas(run: Run, three: User) -> None:
+    """JSON lines have the texts unchanged."""
     done = run("events", "export")
     first, *_, last = csv.DictReader(done.stdout.splitlines())
     assert (first["user_agent"], last["kind"]) == ("'=1+1\x1b[31m", "login")
@@ -138,8 +140,8 @@ def test_export(run: Run, three: User) -> None:
     assert run("events", "export", "--format", "xml").exit_code == 2
 
 
-def test_what_is_counted(any_database: str, three: User) -> None:
-    """As many as are listed, whatever they are chosen by."""
+def test_count_equals_the_list(any_database: str, three: User) -> None:
+    """Each filter counts what it lists."""
     for wanted, number in (
         (EventFilter(), 3),
         (EventFilter(kind="login_failed"), 2),
@@ -151,8 +153,10 @@ def test_what_is_counted(any_database: str, three: User) -> None:
         assert len(events.fetch_page(wanted, 9).events) == number
 
 
-def test_a_file_that_is_whole(run: Run, three: User, tmp_path: Path) -> None:
-    """It is what would be printed, is for its owner, replaces nothing."""
+def test_output_file_is_private_and_new(
+    run: Run, three: User, tmp_path: Path
+) -> None:
+    """It has what would be printed, and replaces no file."""
     file = tmp_path / "events.csv"
     done = run("events", "export", "--output", str(file))
     assert (done.exit_code, done.stdout) == (0, f"wrote {file}\n")
@@ -175,7 +179,7 @@ def test_a_file_that_is_whole(run: Run, three: User, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_ends_in_the_middle(
+def test_interrupted_export_is_marked(
     run: Run,
     three: User,
     tmp_path: Path,
@@ -184,7 +188,7 @@ def test_what_ends_in_the_middle(
     code: int,
     said: str,
 ) -> None:
-    """Of a file nothing is left; what was printed is said to be cut."""
+    """No file is left; printed output ends with a note that it is cut."""
     fail_second_read(monkeypatch, error)
     file = tmp_path / "events.csv"
     done = run("events", "export", "--output", str(file))

@@ -34,7 +34,7 @@ def rotated(run: Run, *options: str) -> str:
     return done.stdout.strip()
 
 
-def test_before_the_first_there_is_none(any_database: str, run: Run) -> None:
+def test_listing_keys_creates_none(any_database: str, run: Run) -> None:
     """To list the keys makes none."""
     run("db", "upgrade")
     assert listed(run) == []
@@ -43,7 +43,9 @@ def test_before_the_first_there_is_none(any_database: str, run: Run) -> None:
     assert signing_keys.all_keys() == []
 
 
-def test_a_rotation(any_database: str, run: Run, moved: SetClock) -> None:
+def test_rotation_publishes_signs_and_removes(
+    any_database: str, run: Run, moved: SetClock
+) -> None:
     """A new key is published, then signs, then is the only one."""
     old = rotated(run)
     assert listed(run) == [(old, True, True)]
@@ -58,7 +60,9 @@ def test_a_rotation(any_database: str, run: Run, moved: SetClock) -> None:
     assert listed(run) == [(new, True, True), (third, False, True)]
 
 
-def test_at_once(any_database: str, run: Run, moved: SetClock) -> None:
+def test_rotation_at_once_removes_all_other_keys(
+    any_database: str, run: Run, moved: SetClock
+) -> None:
     """All others are gone, and the new one signs."""
     for _ in range(3):
         rotated(run)
@@ -67,7 +71,7 @@ def test_at_once(any_database: str, run: Run, moved: SetClock) -> None:
     assert listed(run) == [(new, True, True)]
 
 
-def test_a_table_shows_no_key(run: Run, moved: SetClock) -> None:
+def test_table_shows_no_private_key(run: Run, moved: SetClock) -> None:
     """A line has the id, the moment and the answers; nothing secret."""
     made = rotated(run)
     done = run("identity", "list")
@@ -82,10 +86,10 @@ def test_a_table_shows_no_key(run: Run, moved: SetClock) -> None:
     assert secret not in repr(stored)
 
 
-def test_a_key_that_is_given(
+def test_configured_key_is_not_rotated(
     run: Run, monkeypatch: pytest.MonkeyPatch, moved: SetClock
 ) -> None:
-    """It stands alone, whatever is stored, and is not rotated here."""
+    """It is the only key, whatever is stored."""
     rotated(run)
     given = keys.new_key(moved.now())
     monkeypatch.setenv("IDENTITY_SIGNING_KEY", given.private_key)

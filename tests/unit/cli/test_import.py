@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`db import-json`: who comes in, who stays out, and what is said of it."""
+"""`db import-json`: which rows are added or refused, and the output."""
 
 import json
 from datetime import datetime, timezone
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_old_store import ROW
+from tests.unit.cli.test_import_rows import ROW
 from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.permissions import LOCAL
 from vestibule.db import engine
@@ -52,8 +52,10 @@ SAID = [
 ]
 
 
-def test_import(any_database: str, run: Run, mixed: str) -> None:
-    """Good rows become users, bad rows are named, users stay as they are."""
+def test_import_adds_good_rows_and_names_bad_ones(
+    any_database: str, run: Run, mixed: str
+) -> None:
+    """Users that exist stay as they are."""
     User(id="here", email="here@old.example").save()
     User(id="there", email="present@old.example").save()
     done = run("db", "import-json", mixed)
@@ -69,7 +71,7 @@ def test_import(any_database: str, run: Run, mixed: str) -> None:
     }
 
 
-def test_a_dry_run_says_the_same(
+def test_dry_run_prints_the_same_and_writes_nothing(
     any_database: str, run: Run, mixed: str
 ) -> None:
     """Every line is the one of the import, and nothing is written."""
@@ -84,14 +86,16 @@ def test_a_dry_run_says_the_same(
     assert User.count() == 2
 
 
-def test_a_dry_run_makes_no_file(run: Run, tmp_path: Path, mixed: str) -> None:
+def test_dry_run_creates_no_database(
+    run: Run, tmp_path: Path, mixed: str
+) -> None:
     """A database that does not exist still does not afterwards."""
     done = run("db", "import-json", mixed, "--dry-run")
     assert done.stdout.endswith("4 imported, 0 already there, 3 bad\n")
     assert [path.name for path in tmp_path.iterdir()] == [".db_User.json"]
 
 
-def test_a_dry_run_upgrades_nothing(run: Run, mixed: str) -> None:
+def test_dry_run_does_not_upgrade_the_schema(run: Run, mixed: str) -> None:
     """With another version's schema, it says what to do first."""
     User.count()
     with engine.database().transaction() as connection:
@@ -103,7 +107,9 @@ def test_a_dry_run_upgrades_nothing(run: Run, mixed: str) -> None:
     assert "run: python -m vestibule db upgrade" in done.stderr
 
 
-def test_what_was_is_kept(any_database: str, run: Run, tmp_path: Path) -> None:
+def test_import_keeps_ids_and_dates(
+    any_database: str, run: Run, tmp_path: Path
+) -> None:
     """Id and both dates are those of the old store."""
     assert run("db", "import-json", store(tmp_path, ROW)).exit_code == 0
     (user,) = User.all()
@@ -120,7 +126,7 @@ def test_what_was_is_kept(any_database: str, run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_the_password_works_and_is_stored_anew(
+def test_first_login_rehashes_an_imported_password(
     any_database: str, run: Run, tmp_path: Path
 ) -> None:
     """The first login with the old password leaves an argon2id hash."""
@@ -134,7 +140,9 @@ def test_the_password_works_and_is_stored_anew(
     assert check_credentials([user], "", "toto1234", actor=LOCAL) == user
 
 
-def test_again_is_no_harm(any_database: str, run: Run, tmp_path: Path) -> None:
+def test_second_import_changes_nothing(
+    any_database: str, run: Run, tmp_path: Path
+) -> None:
     """A second import finds all of them there, and changes none."""
     file = store(tmp_path, row("a"), row("b"))
     run("db", "import-json", file)
@@ -149,7 +157,7 @@ def test_again_is_no_harm(any_database: str, run: Run, tmp_path: Path) -> None:
     assert kept and kept.first_name == "New"
 
 
-def test_a_key_given_twice(run: Run, tmp_path: Path) -> None:
+def test_second_row_of_a_key_is_refused(run: Run, tmp_path: Path) -> None:
     """The first of two rows goes in, the second is named."""
     file = tmp_path / "double.json"
     text = json.dumps(row("a"))
@@ -160,7 +168,7 @@ def test_a_key_given_twice(run: Run, tmp_path: Path) -> None:
     assert "(empty key): bad: id must be the key" in done.stderr
 
 
-def test_a_file_that_is_no_store(run: Run, tmp_path: Path) -> None:
+def test_file_that_is_no_store_is_an_error(run: Run, tmp_path: Path) -> None:
     """The whole file is refused in one line."""
     file = tmp_path / "broken.json"
     file.write_text('{"a": ')
@@ -170,14 +178,14 @@ def test_a_file_that_is_no_store(run: Run, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
-    """A wrong name is wrong usage."""
+def test_missing_file_is_a_usage_error(run: Run, tmp_path: Path) -> None:
+    """The error names the file."""
     done = run("db", "import-json", str(tmp_path / "none"))
     assert done.exit_code == 2
 
 
-def test_a_user_that_was_inserted_can_be_saved(any_database: str) -> None:
-    """An object that went in is as one that was saved: it can change."""
+def test_inserted_user_can_be_saved(any_database: str) -> None:
+    """An inserted object is like a saved one: it can change."""
     user = User(id="a", email="a@old.example")
     assert user.insert()
     user.first_name = "Al"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`main`: how the program ends, whatever its output is connected to."""
+"""`main`: exit codes with a closed, full or broken output."""
 
 import os
 import sys
@@ -27,14 +27,14 @@ def exit_code() -> object:
 
 
 @pytest.mark.usefixtures("users_list")
-def test_it_exits(capsys: pytest.CaptureFixture[str]) -> None:
-    """What went well is exit code 0."""
+def test_success_exits_with_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code of success is 0."""
     assert exit_code() == 0
     assert capsys.readouterr().out.startswith("id\temail\t")
 
 
 @pytest.mark.usefixtures("users_list")
-def test_a_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_output_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """An output that was never there is no failure."""
     monkeypatch.setattr(sys, "stdout", None)
     assert exit_code() == 0
@@ -42,7 +42,7 @@ def test_a_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("users_list")
-def test_a_full_output(
+def test_full_disk_is_one_error_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A disk without space is one line."""
@@ -60,7 +60,7 @@ def test_a_full_output(
 
 
 @pytest.mark.usefixtures("users_list")
-def test_a_broken_pipe(
+def test_broken_pipe_is_silent(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If the reader is gone, nothing is reported."""
@@ -74,10 +74,10 @@ def test_a_broken_pipe(
         pipe.close()
 
 
-def test_serve_fails_as_the_server_does(
+def test_serve_names_an_invalid_setting(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A setting that cannot be served is named."""
+    """A setting with which the server cannot start is named."""
     monkeypatch.setenv("AUTH_TYPE", "nonsense")
     done = run("serve")
     assert done.exit_code == 1

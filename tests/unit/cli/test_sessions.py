@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`sessions`: what is listed and dropped is what the server decides."""
+"""`sessions`: lists and purges follow the rules of the server."""
 
 import tracemalloc
 from datetime import timedelta
@@ -43,7 +43,7 @@ def rows(text: str) -> list[list[str]]:
     return [line.split("\t") for line in text.splitlines()[1:]]
 
 
-def test_list(
+def test_list_has_row_id_user_and_expiry(
     any_database: str,
     run: Run,
     three: list[UserSession],
@@ -63,7 +63,7 @@ def test_list(
     ]
 
 
-def test_list_shows_nothing_secret(run: Run, three: list[UserSession]) -> None:
+def test_list_shows_no_secret(run: Run, three: list[UserSession]) -> None:
     """Neither an id nor a digest of it is in the output."""
     done = run("sessions", "list")
     for session in three:
@@ -72,7 +72,7 @@ def test_list_shows_nothing_secret(run: Run, three: list[UserSession]) -> None:
         assert digest_of(session.session_id) not in done.output
 
 
-def test_without_a_duration_none_is_expired(
+def test_without_a_duration_no_session_is_expired(
     run: Run, three: list[UserSession]
 ) -> None:
     """An unset SESSION_DURATION lets all of them live, and stay."""
@@ -84,13 +84,15 @@ def test_without_a_duration_none_is_expired(
 
 
 @pytest.mark.parametrize("by", ["1", "BOB@example.com"])
-def test_list_of_one_user(run: Run, three: list[UserSession], by: str) -> None:
+def test_list_is_filtered_by_user(
+    run: Run, three: list[UserSession], by: str
+) -> None:
     """Only the user's own sessions are listed, by email or id."""
     (row,) = rows(run("sessions", "list", "--user", by).stdout)
     assert row[:2] == [three[0].id, "bob@example.com"]
 
 
-def test_a_user_of_many_sessions(run: Run) -> None:
+def test_each_session_of_a_list_names_its_user(run: Run) -> None:
     """Each session in the list names its user."""
     User(id="1", email="bob@example.com").save()
     for secret in ("x", "y"):
@@ -99,7 +101,7 @@ def test_a_user_of_many_sessions(run: Run) -> None:
     assert [row[1] for row in listed] == ["bob@example.com"] * 2
 
 
-def test_a_list_of_many_takes_little_memory(run: Run) -> None:
+def test_long_list_is_read_by_pages(run: Run) -> None:
     """They are read by pages, in order, and none is left out."""
     with database().transaction() as connection:
         now = clock.now()
@@ -127,14 +129,14 @@ def test_a_list_of_many_takes_little_memory(run: Run) -> None:
     assert peak < 4_000_000
 
 
-def test_a_session_of_nobody(run: Run) -> None:
+def test_session_without_a_user_is_listed(run: Run) -> None:
     """A row without a user is listed too."""
     UserSession(session_id="x").save()
     (row,) = rows(run("sessions", "list").stdout)
     assert row[1] == "-"
 
 
-def test_purge(
+def test_purge_deletes_expired_sessions(
     any_database: str,
     run: Run,
     three: list[UserSession],
@@ -147,10 +149,10 @@ def test_purge(
     assert UserSession.all() == three[2:]
 
 
-def test_end_some(
+def test_end_deletes_the_named_sessions(
     any_database: str, run: Run, three: list[UserSession]
 ) -> None:
-    """Those that are named are gone; one that is none is named."""
+    """A handle that is not found is named."""
     done = run("sessions", "end", three[0].id, "no\x1bne", three[1].id)
     assert done.exit_code == 1
     assert done.stdout == "ended 2 sessions\n"
@@ -158,8 +160,10 @@ def test_end_some(
     assert UserSession.all() == three[2:]
 
 
-def test_end_those_of_a_user(run: Run, three: list[UserSession]) -> None:
-    """All of a user's sessions end, with the reason an admin gives."""
+def test_end_deletes_all_sessions_of_a_user(
+    run: Run, three: list[UserSession]
+) -> None:
+    """They keep the reason that an admin ended them."""
     done = run("sessions", "end", "--user", "bob@example.com")
     assert (done.exit_code, done.stdout) == (0, "ended 1 sessions\n")
     assert UserSession.all() == three[1:]
@@ -169,7 +173,7 @@ def test_end_those_of_a_user(run: Run, three: list[UserSession]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("x", "--user", "1")])
-def test_end_what(
+def test_end_needs_handles_or_a_user(
     run: Run, three: list[UserSession], arguments: tuple[str, ...]
 ) -> None:
     """It ends what is named or what is a user's, and guesses nothing."""

@@ -34,8 +34,8 @@ def person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arguments, "is_interactive", lambda: True)
 
 
-def test_add(any_database: str, run: Run) -> None:
-    """The account is stored with its names and the password of the line."""
+def test_add_stores_names_and_password(any_database: str, run: Run) -> None:
+    """The account has its names and the password of the line."""
     done = run(
         "users",
         "add",
@@ -62,7 +62,7 @@ def test_add(any_database: str, run: Run) -> None:
         ("päßwörter\n".encode(), "päßwörter"),
     ],
 )
-def test_the_password_is_the_line(
+def test_password_is_the_whole_line(
     run: Run, typed: bytes, password: str
 ) -> None:
     """Only the end of the line is taken off."""
@@ -80,17 +80,17 @@ def test_the_password_is_the_line(
         ("a@example.com", b"\xff" * 9, "password is not valid UTF-8"),
     ],
 )
-def test_add_refuses(
+def test_add_refuses_what_registration_refuses(
     run: Run, email: str, typed: str | bytes, why: str
 ) -> None:
-    """What registration refuses is one line, and no user is stored."""
+    """The error is one line, and no user is stored."""
     done = run("users", "add", email, typed=typed)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"vestibule: {why}\n"
     assert User.count() == 0
 
 
-def test_one_email_is_one_account(
+def test_add_refuses_a_taken_email(
     any_database: str, run: Run, bob: User
 ) -> None:
     """A second account for the same address is refused."""
@@ -100,8 +100,8 @@ def test_one_email_is_one_account(
 
 
 @pytest.mark.usefixtures("person")
-def test_a_person_types_it_twice(run: Run) -> None:
-    """Two different passwords are asked for again, and none is shown."""
+def test_terminal_user_types_the_password_twice(run: Run) -> None:
+    """Two different ones are asked for again, and none is shown."""
     done = run(
         "users",
         "add",
@@ -113,7 +113,9 @@ def test_a_person_types_it_twice(run: Run) -> None:
     assert PASSWORD not in done.output
 
 
-def test_list(any_database: str, run: Run, bob: User) -> None:
+def test_list_has_tabs_and_the_oldest_first(
+    any_database: str, run: Run, bob: User
+) -> None:
     """A program gets lines with tabs, oldest first."""
     nameless = User()
     nameless.save()
@@ -139,7 +141,7 @@ def test_list(any_database: str, run: Run, bob: User) -> None:
     ]
 
 
-def test_what_is_listed_cannot_steer_a_terminal(run: Run) -> None:
+def test_list_escapes_control_characters(run: Run) -> None:
     """Control characters of an email are shown, not sent."""
     User(email="\x1b[2J\t\u202e[bold]x").save()
     done = run("users", "list")
@@ -155,10 +157,10 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize("width", ["5", "30", "200"])
-def test_a_person_gets_a_table(
+def test_list_is_a_table_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, width: str
 ) -> None:
-    """It fits the terminal, and nothing of a cell is left out."""
+    """It fits the terminal, and no part of a cell is left out."""
     screen = Screen()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", width)
@@ -171,7 +173,7 @@ def test_a_person_gets_a_table(
 
 
 @pytest.mark.parametrize("colors", [True, False])
-def test_a_dumb_terminal_is_spared(
+def test_dumb_terminal_gets_no_escape_sequence(
     monkeypatch: pytest.MonkeyPatch, colors: bool
 ) -> None:
     """A terminal that understands no escape sequence gets none."""
@@ -183,15 +185,17 @@ def test_a_dumb_terminal_is_spared(
 
 
 @pytest.mark.parametrize("by", ["id", "email"])
-def test_remove(any_database: str, run: Run, bob: User, by: str) -> None:
+def test_remove_deletes_the_user_and_its_sessions(
+    any_database: str, run: Run, bob: User, by: str
+) -> None:
     """The account and its sessions are gone."""
     done = run("users", "remove", getattr(bob, by), "--yes")
     assert done.stdout == f"removed bob@example.com ({bob.id})\n"
     assert (User.count(), UserSession.count()) == (0, 0)
 
 
-def test_remove_asks(run: Run, bob: User) -> None:
-    """Without a person to ask, --yes is needed."""
+def test_remove_without_a_terminal_needs_yes(run: Run, bob: User) -> None:
+    """Without a terminal to ask on, --yes is needed."""
     done = run("users", "remove", bob.id)
     assert done.exit_code == 2
     assert "--yes" in done.stderr
@@ -200,7 +204,7 @@ def test_remove_asks(run: Run, bob: User) -> None:
 
 @pytest.mark.usefixtures("person")
 @pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1), ("", 1)])
-def test_remove_takes_an_answer(
+def test_remove_needs_a_yes_on_a_terminal(
     run: Run, bob: User, answer: str, left: int
 ) -> None:
     """Only a yes removes; anything else is exit code 1."""
@@ -209,7 +213,9 @@ def test_remove_takes_an_answer(
     assert User.count() == left
 
 
-def test_passwd(any_database: str, run: Run, bob: User) -> None:
+def test_passwd_changes_the_password_and_keeps_sessions(
+    any_database: str, run: Run, bob: User
+) -> None:
     """The new password is right, the old one wrong, sessions go on."""
     done = run("users", "passwd", "bob@example.com", typed="a new password")
     assert done.exit_code == 0
@@ -223,7 +229,7 @@ def test_passwd(any_database: str, run: Run, bob: User) -> None:
     assert UserSession.count() == 1
 
 
-def test_passwd_refuses(run: Run, bob: User) -> None:
+def test_passwd_refuses_what_registration_refuses(run: Run, bob: User) -> None:
     """A password that registration would refuse changes nothing."""
     done = run("users", "passwd", bob.id, typed="short")
     assert done.exit_code == 1
@@ -231,8 +237,8 @@ def test_passwd_refuses(run: Run, bob: User) -> None:
     assert stored("bob@example.com").is_valid_password(PASSWORD)
 
 
-def test_someone_without_an_email_has_an_id(run: Run) -> None:
-    """The line that says what was done names an account by what it has."""
+def test_user_without_an_email_is_named_by_id(run: Run) -> None:
+    """The line of success names an account by what it has."""
     User(id="an id").save()
     done = run("users", "remove", "an id", "--yes")
     assert done.stdout == "removed an id\n"
@@ -246,8 +252,8 @@ def test_someone_without_an_email_has_an_id(run: Run) -> None:
         ("sessions", "list", "--user"),
     ],
 )
-def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
-    """Who is not there is named, in one line."""
+def test_unknown_user_is_named(run: Run, command: tuple[str, ...]) -> None:
+    """The error names the argument in one line."""
     User.count()
     done = run(*command, "no\x1bbody")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -257,7 +263,7 @@ def test_an_unknown_user(run: Run, command: tuple[str, ...]) -> None:
     )
 
 
-def test_two_users_of_one_name_are_not_guessed_at(run: Run, bob: User) -> None:
+def test_ambiguous_name_is_refused(run: Run, bob: User) -> None:
     """An id that is also another's email removes no user."""
     User(email=bob.id).save()
     done = run("users", "remove", bob.id, "--yes")
@@ -266,7 +272,7 @@ def test_two_users_of_one_name_are_not_guessed_at(run: Run, bob: User) -> None:
     assert User.count() == 2
 
 
-def test_an_id_may_be_the_own_email(run: Run) -> None:
+def test_id_that_equals_the_users_email_is_accepted(run: Run) -> None:
     """One user who is found in both ways is one user."""
     User(id="same", email="same").save()
     assert run("users", "remove", "same", "--yes").exit_code == 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The comparison: who is fastest, by how much, and how that is shown."""
+"""The comparison: the fastest peer, the ratio, and its lines."""
 
 from dataclasses import dataclass, field
 
@@ -17,8 +17,8 @@ class Measured:
     costs: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
 
 
-def test_the_fastest_is_so_in_each_round() -> None:
-    """What ours is beside two that take turns is no more than by each."""
+def test_fastest_peer_is_chosen_for_each_round() -> None:
+    """Ours beside two that take turns is no more than by each."""
     one = Measured("one", [200, 100, 100], [5, 6, 7])
     other = Measured("other", [100, 210, 190], [1, 2, 3])
     assert fastest([one, other]) == Best(
@@ -27,12 +27,12 @@ def test_the_fastest_is_so_in_each_round() -> None:
     assert fastest([other]) == Best("other", [100, 210, 190], [1, 2, 3])
 
 
-def test_nobody_is_the_fastest_of_none() -> None:
+def test_without_peers_none_is_the_fastest() -> None:
     """Where no peer could be measured, none is named."""
     assert fastest([]) is None
 
 
-def test_rounds_are_compared_with_themselves() -> None:
+def test_rates_are_compared_within_a_round() -> None:
     """A round that was slow for both says as much as a fast one."""
     ours = Measured("ours", [1000, 10, 900])
     other = Measured("other", [100, 1, 100])
@@ -45,13 +45,15 @@ def test_rounds_are_compared_with_themselves() -> None:
 @pytest.mark.parametrize(
     ("bound", "reached"), [(9.9, "yes"), (10.1, "no"), (None, "")]
 )
-def test_a_goal_is_reached_or_not(bound: float | None, reached: str) -> None:
+def test_line_says_whether_the_goal_is_reached(
+    bound: float | None, reached: str
+) -> None:
     """The line says whether the median keeps to the bound, if any."""
     row = compared("w", Measured("a", [50]), Measured("b", [5]), bound)
     assert row.reached == reached
 
 
-def test_the_line_shows_what_is_behind_the_ratio() -> None:
+def test_line_shows_the_medians_of_the_ratio() -> None:
     """The medians of both stand there, with their units."""
     ours = Measured("ours", [900, 800, 1000], [0.2, 0.1, 0.3])
     row = compared("w", ours, Measured("other", [90, 90, 90]), None, "a/s")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The peers: each can be started, logged into and told apart."""
+"""The peers: configuration, requirements and requests of each."""
 
 import re
 from urllib.parse import parse_qs
@@ -16,7 +16,7 @@ LISTS = installation.PEERS
 
 
 def test_each_peer_has_its_application() -> None:
-    """What is served lies among the applications, under one name each."""
+    """Each is in the applications' folder under a name of its own."""
     assert len({peer.name for peer in PEERS}) == len(PEERS)
     for peer in PEERS:
         suffix = ".py" if peer.is_python else ".mjs"
@@ -25,14 +25,14 @@ def test_each_peer_has_its_application() -> None:
         assert peer.packages
 
 
-def test_each_application_counts_logins_once() -> None:
+def test_each_application_is_measured_for_logins_once() -> None:
     """Two set-ups of one peer hash alike: one of them is enough."""
     apps = [peer.app for peer in PEERS if peer.logs_in]
     assert sorted(apps) == sorted({peer.app for peer in PEERS})
 
 
-def test_one_worker_serves() -> None:
-    """Whatever serves, it is told of one worker, or has but one."""
+def test_each_peer_runs_one_worker() -> None:
+    """It is configured for one worker, or can have only one."""
     for peer in PEERS:
         command = peer.command(8765)
         if peer.server == "gunicorn":
@@ -42,7 +42,7 @@ def test_one_worker_serves() -> None:
         assert peer.server == "node" or "8765" in " ".join(command)
 
 
-def test_a_login_is_sent_as_its_peer_reads_it() -> None:
+def test_login_is_sent_in_the_peers_format() -> None:
     """Forms and JSON carry both secrets, whole, under their names."""
     form = Login(field="username")
     assert parse_qs(form.body("a@b.c", "c d&e")) == {
@@ -59,7 +59,7 @@ def test_a_login_is_sent_as_its_peer_reads_it() -> None:
     }
 
 
-def test_all_cookies_go_back() -> None:
+def test_all_cookies_are_sent_back() -> None:
     """A session of two cookies is sent as both."""
     assert header_of([("a", "1"), ("b", "2=3")]) == "a=1; b=2=3"
 
@@ -75,25 +75,25 @@ def test_all_cookies_go_back() -> None:
         ("pbkdf2_sha256$1000000$salt$key", "PBKDF2-SHA256, 1,000,000 rounds"),
     ],
 )
-def test_a_hash_is_named_with_its_cost(stored: str, name: str) -> None:
+def test_hash_is_shown_with_its_cost(stored: str, name: str) -> None:
     """The table says by what and how expensively passwords are kept."""
     assert hashes.name_of(stored) == name
 
 
-def test_an_unknown_hash_is_no_row() -> None:
+def test_unknown_hash_is_an_error() -> None:
     """An unknown form of hash is not shown under a wrong name."""
     with pytest.raises(ValueError, match="unknown"):
         hashes.name_of("secret")
 
 
-def test_the_folder_is_never_in_the_tree() -> None:
+def test_peers_are_installed_outside_the_tree() -> None:
     """Libraries for logins are installed anywhere but in the tree."""
     for inside in (ROOT, ROOT / "bench" / "installed"):
         with pytest.raises(ValueError, match="inside the tree"):
             Installation(inside)
 
 
-def test_what_is_installed_is_pinned_by_hash() -> None:
+def test_peer_requirements_are_pinned_by_hash() -> None:
     """Each list has one version and hashes a package, and no address."""
     for file in {*LISTS, *OWN}:
         text = file.read_text().replace("\\\n", " ")
@@ -109,8 +109,8 @@ def test_what_is_installed_is_pinned_by_hash() -> None:
     assert "://" not in manifest
 
 
-def test_our_lists_have_none_of_the_peers() -> None:
-    """Nothing that logs people in reaches `.venv` or our own route."""
+def test_our_requirements_have_no_peer() -> None:
+    """No other login library gets into `.venv`."""
     theirs = re.compile(
         r"^(flask-(login|session|security)\S*|fastapi-users\S*)==", re.M
     )
@@ -119,7 +119,7 @@ def test_our_lists_have_none_of_the_peers() -> None:
         assert theirs.search(file.read_text()) is None
 
 
-def test_a_change_of_a_list_is_run() -> None:
+def test_changed_requirements_are_installed_again() -> None:
     """What was installed by other lists is installed anew."""
     assert stamp_of(LISTS) != stamp_of(OWN)
     assert stamp_of(LISTS) == stamp_of(list(LISTS))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is asked: logins are counted when they succeed, servers end."""
+"""Measured logins: only successful ones count, and servers end."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ def logged_into(port: int, *attempts: Attempt) -> LoginLoad:
     return LoginLoad("door", port, lambda: [os.getpid()], [*attempts])
 
 
-def test_logins_that_succeed_are_counted(door: int) -> None:
+def test_successful_logins_are_counted(door: int) -> None:
     """The rate and the cost of one are noted for each run."""
     measured = logged_into(door, ("/", {}, "word"))
     measured.measure(0)
@@ -70,7 +70,7 @@ def test_logins_that_succeed_are_counted(door: int) -> None:
 
 
 @pytest.mark.parametrize("bad", [("/", {}, "guess"), ("/mute", {}, "word")])
-def test_a_login_that_fails_is_no_number(door: int, bad: Attempt) -> None:
+def test_failed_login_ends_the_run(door: int, bad: Attempt) -> None:
     """A refusal ends the run, and so does a login without a cookie."""
     measured = logged_into(door, ("/", {}, "word"), bad)
     with pytest.raises(BadAnswers, match="door: no login"):
@@ -78,8 +78,8 @@ def test_a_login_that_fails_is_no_number(door: int, bad: Attempt) -> None:
     assert measured.rates == []
 
 
-def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
-    """Its last words are in the error."""
+def test_failed_start_is_an_error_with_the_log(tmp_path: Path) -> None:
+    """The last lines of the server are in the error."""
     served = PeerServer("dead", free_port(), "/", tmp_path)
     with pytest.raises(RuntimeError, match=r"dead did not start:\nwhy"):
         served.start(
@@ -88,7 +88,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
         )
 
 
-def test_a_server_ends_with_its_block(tmp_path: Path) -> None:
+def test_server_ends_with_its_block(tmp_path: Path) -> None:
     """It answers inside, and its process is gone afterwards."""
     port = free_port()
     served = PeerServer("alive", port, "/", tmp_path)
@@ -99,7 +99,7 @@ def test_a_server_ends_with_its_block(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_without_wrk_it_says_so(
+def test_missing_wrk_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Nothing is installed or measured by another tool."""

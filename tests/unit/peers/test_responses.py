@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The check of answers: nothing is measured that tells no users apart."""
+"""The check of responses: a peer must tell users apart."""
 
 import pytest
 
@@ -9,7 +9,7 @@ EMAIL = "user1@example.com"
 NAMED = '{"email": "user1@example.com", "id": 2}'
 
 
-def test_the_right_user_passes() -> None:
+def test_right_user_passes() -> None:
     """What is wanted is 200 and the user's email."""
     check_named("peer", 200, NAMED, EMAIL)
 
@@ -24,7 +24,7 @@ def test_the_right_user_passes() -> None:
         (200, ""),
     ],
 )
-def test_another_answer_to_a_session_is_refused(
+def test_other_response_to_a_session_is_refused(
     status: int, body: str
 ) -> None:
     """A redirect, no user, or another user ends the run."""
@@ -33,7 +33,7 @@ def test_another_answer_to_a_session_is_refused(
 
 
 @pytest.mark.parametrize("status", [302, 401, 403])
-def test_who_has_no_session_may_be_sent_away(status: int) -> None:
+def test_anonymous_request_may_be_redirected_or_refused(status: int) -> None:
     """Frameworks differ in how they refuse; each of these is one."""
     check_anonymous("peer", status, "<h1>Unauthorized</h1>", [EMAIL])
 
@@ -41,7 +41,7 @@ def test_who_has_no_session_may_be_sent_away(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "body"), [(200, "{}"), (204, ""), (401, NAMED)]
 )
-def test_who_has_no_session_gets_no_user(status: int, body: str) -> None:
+def test_anonymous_request_must_not_get_a_user(status: int, body: str) -> None:
     """A good status or a user's email without a session ends the run."""
     with pytest.raises(WrongResponse, match="without a session"):
         check_anonymous("peer", status, body, ["user9@example.com", EMAIL])

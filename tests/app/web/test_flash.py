@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""What a page tells once: whose words, and to whom."""
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.service import NEW, Service, stored_user
+from tests.app.web.browser import Browser, Page
+from vestibule.accounts.password_reset import issue_code
+from vestibule.db.models.user import User
+from vestibule.web.flash import COOKIE, Message
+
+TOLD = "Your password was set. Sign in with it now."
+
+
+@pytest.fixture
+def user() -> User:
+    """Return a user who forgot the password."""
+    return stored_user()
+
+
+@pytest.fixture
+def service(build: Build) -> Service:
+    """Return a service with pages."""
+    return build("session_db_auth", WEB_PAGES="on")
+
+
+def reset(browser: Browser, user: User, **more: str) -> str:
+    """Set the user's new password; return the cookies that come along."""
+    answer = browser.post(
+        "/reset",
+        {
+            "email": str(user.email),
+            "code": issue_code(user).code,
+            "new_password": NEW,
+        },
+        **more,
+    )
+    assert answer.status_code == 303
+    return "\n".join(answer.headers.getlist("Set-Cookie"))
+
+
+def test_flash_message_is_shown_once(service: Service, user: User) -> None:
+    """The next page shows it, whichever that is."""
+    browser = Browser(service)
+    reset(browser, user)
+    assert TOLD in Page(browser.get("/nothing")).text
+    assert TOLD not in browser.get("/sign-in").text
+
+
+def test_forged_flash_cookie_shows_no_text(
+    service: Service, user: User
+) -> None:
+    """The cookie names one of our messages; other text is not shown."""
+    browser = Browser(service)
+    for value in ("Call 0900 123", "PASSWORD_RESET", "", "<b>", "x" * 4_000):
+        browser.client.set_cookie(COOKIE, value)
+        answer = browser.get("/sign-in")
+        assert answer.status_code == 200
+        assert "notice" not in answer.text
+        assert "0900" not in answer.text
+
+
+@pytest.mark.parametrize("base", ["http://a.example", "https://a.example"])
+def test_flash_cookie_has_flags_of_session_cookie(
+    service: Service, user: User, base: str
+) -> None:
+    """Scripts and other sites cannot read it."""
+    sent = reset(Browser(service), user, base_url=base)
+    assert sent.startswith(f"{COOKIE}={Message.PASSWORD_RESET.value};")
+    assert "HttpOnly" in sent
+    assert "SameSite=Lax" in sent
+    assert ("Secure" in sent) is base.startswith("https")
+
+
+def test_each_flash_code_has_a_message(service: Service, user: User) -> None:
+    """It holds in both languages."""
+    for language in ("en", "fr"):
+        told = set()
+        for notice in Message:
+            browser = Browser(service, **{"Accept-Language": language})
+            browser.client.set_cookie(COOKIE, notice.value)
+            answer = browser.get("/signed-out")
+            told.add(answer.text.split('role="status">')[1].split("</p>")[0])
+        assert len(told) == len(Message)

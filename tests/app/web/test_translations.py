@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""The pages' texts: each has its wording in every language."""
+
+import re
+
+import pytest
+
+from tests.repo import texts
+
+
+@pytest.mark.parametrize("language", texts.TRANSLATED)
+def test_catalogue_has_exactly_the_texts_of_pages(language: str) -> None:
+    """`make texts` updates it."""
+    kept = {message.id for message in texts.kept(language) if message.id}
+    assert kept == {message.id for message in texts.texts() if message.id}
+    assert kept
+
+
+@pytest.mark.parametrize("language", texts.TRANSLATED)
+def test_each_text_is_translated(language: str) -> None:
+    """No page mixes two languages."""
+    assert texts.missing(texts.kept(language)) == []
+
+
+@pytest.mark.parametrize("language", texts.TRANSLATED)
+def test_compiled_catalogue_matches_its_source(language: str) -> None:
+    """The compiled texts are those of the file beside them."""
+    path = texts.po_file(language)
+    assert path.with_suffix(".mo").read_bytes() == texts.compiled(
+        texts.kept(language)
+    )
+
+
+@pytest.mark.parametrize("language", texts.TRANSLATED)
+def test_translation_has_same_placeholders(language: str) -> None:
+    """A value that a text names is named by its translations too."""
+    for message in texts.kept(language):
+        source, given = message.id, message.string
+        if isinstance(source, str):
+            source, given = (source,), (given,)  # type: ignore[assignment]
+        for one in given or ():
+            assert gaps(str(one)) <= gaps(" ".join(source))
+            assert gaps(str(one)) >= set.intersection(*map(gaps, source))
+
+
+def gaps(text: str) -> set[str]:
+    """Return the names of the values that a text has gaps for."""
+    return set(re.findall(r"%\((\w+)\)s", text))

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""The admin pages: whole tasks, from finding a user to ending sessions."""
+
+import json
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenBrowser, StartServer, add_user
+from tests.browser.scenes import PASSWORD, PHONE, add_session, sign_in
+from tests.serving import Server
+from vestibule.accounts.users import set_role
+from vestibule.audit.writer import SESSIONS
+from vestibule.core import clock
+from vestibule.db import events, hourly_counts
+from vestibule.db.events import Event
+from vestibule.db.hourly_counts import Bucket, hour_of
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+
+
+def prepare(bob: User) -> None:
+    """Store sessions, events and counts for the pages to show."""
+    now = clock.now()
+    for number in range(3):
+        UserSession(
+            user_id=bob.id,
+            session_id=f"{bob.id}{number}",
+            user_agent=PHONE,
+            ip=f"192.0.2.{number}",
+            method="password",
+        ).save()
+    events.insert_events(
+        [
+            Event(
+                now - timedelta(hours=number),
+                kind,
+                bob.id,
+                ip="2001:db8::7",
+                network="2001:db8::/64",
+                user_agent=PHONE,
+                times=number + 1,
+            )
+            for number, kind in enumerate(("login", "login_failed") * 9)
+        ]
+    )
+    hourly_counts.set_gauge({Bucket(hour_of(now), SESSIONS): 40})
+
+
+def test_admin_finds_and_disables_a_user(
+    server: Server, open_browser: OpenBrowser, bob: User, admin: User
+) -> None:
+    """The admin ends a session, disables the user and exports the events.
+
+    Links and buttons alone lead there.
+    """
+    prepare(bob)
+    browser = open_browser(server)
+    sign_in(browser, admin)
+    browser.click_link("Admin")
+    browser.fill(q=str(bob.email)[:9])
+    browser.click_button("Search")
+    browser.click_link(str(bob.email))
+    browser.expect_text("Chrome on Android")
+    rows = browser.page.locator("a.danger", has_text="End…")
+    expect(rows).to_have_count(3)
+    rows.first.click()
+    browser.expect_text("signed out immediately")
+    browser.click_button("End this session")
+    browser.expect_text("The session was ended.")
+    expect(rows).to_have_count(2)
+    browser.click_link("Disable…")
+    browser.click_button("Disable")
+    browser.expect_text("The user was disabled and signed out.")
+    browser.expect_text("There are no live sessions.")
+    browser.click_link("All events of this user")
+    browser.expect_text("by")
+    with browser.page.expect_download() as caught:
+        browser.click_link("JSON")
+    lines = Path(caught.value.path()).read_text().splitlines()
+    assert {json.loads(line)["user_id"] for line in lines} == {bob.id}
+    assert len(lines) >= 20
+
+
+def test_added_user_signs_in_with_code_without_scripts(
+    server: Server, open_browser: OpenBrowser, admin: User
+) -> None:
+    """The admin gets a code, and the new user sets a password with it."""
+    email = f"new-{os.urandom(4).hex()}@example.com"
+    browser = open_browser(server, java_script_enabled=False)
+    add_session(browser, admin)
+    browser.open("/admin")
+    browser.click_link("Add a user…")
+    browser.fill(email=email, first_name="New")
+    browser.click_button("Add the user")
+    browser.expect_text("The user was added")
+    code = browser.page.locator("#code").inner_text()
+    assert re.fullmatch(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}", code)
+    other = browser.open_another(java_script_enabled=False)
+    other.open("/reset")
+    other.fill(email=email, code=code, new_password=PASSWORD)
+    other.click_button("Set the password")
+    other.expect_path("/sign-in")
+    other.sign_in(email, PASSWORD)
+    other.open("/admin", 403)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
+def test_end_all_sessions_needs_the_service_name(
+    start_server: StartServer, open_browser: OpenBrowser, script: bool
+) -> None:
+    """After that, all users are signed out, including the admin."""
+    server = start_server()
+    admin = add_user("ada@example.com")
+    set_role(admin, "admin")
+    browser = open_browser(server, java_script_enabled=script)
+    other = browser.open_another()
+    add_session(browser, admin)
+    add_session(other, add_user("bob@example.com"))
+    other.open("/account")
+    browser.open("/admin/sessions")
+    browser.click_link("End all sessions of all users…")
+    browser.fill(name="yes")
+    browser.click_button("End all sessions")
+    browser.expect_text("This is not the name of the service.")
+    other.open("/account")
+    browser.fill(name="vestibule")
+    browser.click_button("End all sessions")
+    browser.expect_path("/sign-in")
+    browser.expect_text("An administrator ended this session.")
+    other.page.reload()
+    other.expect_path("/sign-in")
+    assert UserSession.count() == 0

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""What admins do to users, with scripts and without."""
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.browser import Browser
+from tests.browser.conftest import OpenBrowser
+from tests.browser.populated_server import PopulatedServer, fail_to_sign_in
+from tests.browser.scenes import PASSWORD, add_session
+from tests.serving import COOKIE, Server
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+
+NEW = "seven kites and an umbrella"
+with_and_without_scripts = pytest.mark.parametrize(
+    "script", [True, False], ids=["script", "none"]
+)
+
+
+def user_path(user: User) -> str:
+    """Return the path of the admin page of a user."""
+    return f"/admin/users/{user.id}"
+
+
+def expect_status(browser: Browser, text: str) -> None:
+    """Wait until the page shows this success message."""
+    expect(browser.page.get_by_role("status")).to_have_text(text)
+
+
+def link(browser: Browser, name: str) -> Locator:
+    """Return the links with this name."""
+    return browser.page.get_by_role("link", name=name, exact=True)
+
+
+def expect_signed_out(browser: Browser, why: str) -> None:
+    """Check that a browser is signed out and shows the reason."""
+    browser.page.goto("/account")
+    browser.expect_path("/sign-in")
+    browser.expect_text(why)
+
+
+def test_user_is_disabled_and_enabled(
+    admin_browser: Browser, bob: User
+) -> None:
+    """The admin confirms the action; the password stays the same."""
+    other = admin_browser.open_another()
+    add_session(other, bob)
+    admin_browser.open(user_path(bob))
+    admin_browser.click_link("Disable…")
+    admin_browser.expect_text("All sessions end immediately")
+    admin_browser.click_link("Cancel")
+    admin_browser.expect_path(user_path(bob))
+    other.open("/account")
+    admin_browser.click_link("Disable…")
+    admin_browser.click_button("Disable")
+    expect_status(admin_browser, "The user was disabled and signed out.")
+    expect(admin_browser.page.locator(".lead .badge")).to_have_text("Disabled")
+    expect_signed_out(other, "Your account is disabled.")
+    other.fill(email=str(bob.email), password=PASSWORD)
+    other.click_button("Sign in")
+    other.expect_text("The email or the password is wrong.")
+    admin_browser.click_link("Enable…")
+    admin_browser.click_button("Enable")
+    expect_status(admin_browser, "The user can sign in again.")
+    expect(admin_browser.page.locator(".lead .badge")).to_have_count(0)
+    other.sign_in(str(bob.email), PASSWORD)
+
+
+def test_role_changes_apply_to_open_sessions(
+    admin_browser: Browser, bob: User
+) -> None:
+    """The open browser of the user gains and loses the admin pages."""
+    other = admin_browser.open_another()
+    add_session(other, bob)
+    other.open("/admin", 403)
+    admin_browser.open(user_path(bob))
+    for button, role, status in (
+        ("Make an administrator", "Administrator", 200),
+        ("Make a member", "Member", 403),
+    ):
+        admin_browser.click_link(f"{button}…")
+        admin_browser.click_button(button)
+        expect_status(admin_browser, "The role was changed.")
+        expect(admin_browser.page.locator("main .lead")).to_contain_text(role)
+        other.open("/admin", status)
+
+
+def test_admin_can_become_a_member(
+    admin_browser: Browser, admin: User
+) -> None:
+    """The admin pages are refused immediately afterwards."""
+    admin_browser.open(user_path(admin))
+    admin_browser.click_link("Make a member…")
+    admin_browser.click_button("Make a member")
+    admin_browser.expect_path("/account")
+    expect(link(admin_browser, "Admin")).to_have_count(0)
+    admin_browser.open("/admin", 403)
+
+
+def test_sign_in_is_unlocked(admin_browser: Browser, bob: User) -> None:
+    """The wait is shown until the admin resets the failed attempts."""
+    fail_to_sign_in(bob)
+    admin_browser.open(user_path(bob))
+    admin_browser.expect_text("Must wait")
+    admin_browser.click_link("Unlock sign-in…")
+    admin_browser.click_button("Unlock sign-in")
+    expect_status(admin_browser, "Sign-in was unlocked for this user.")
+    expect(admin_browser.page.locator("main")).not_to_contain_text("Must wait")
+    expect(link(admin_browser, "Unlock sign-in…")).to_have_count(0)
+
+
+def test_reset_code_is_shown_once(admin_browser: Browser, bob: User) -> None:
+    """The user sets a new password with the code and signs in."""
+    admin_browser.open(user_path(bob))
+    admin_browser.click_link("Issue a reset code…")
+    expect(admin_browser.page.locator("#code")).to_have_count(0)
+    admin_browser.click_button("Issue the code")
+    code = admin_browser.page.locator("#code").inner_text()
+    other = admin_browser.open_another()
+    other.open("/reset")
+    other.fill(email=str(bob.email), code=code, new_password=NEW)
+    other.click_button("Set the password")
+    other.expect_path("/sign-in")
+    other.sign_in(str(bob.email), NEW)
+    admin_browser.click_link("Done")
+    admin_browser.expect_path(user_path(bob))
+    assert code not in admin_browser.page.content()
+
+
+def test_user_is_deleted(admin_browser: Browser, bob: User) -> None:
+    """The user no longer appears in the list and is signed out."""
+    other = admin_browser.open_another()
+    add_session(other, bob)
+    admin_browser.open(user_path(bob))
+    admin_browser.click_link("Delete…")
+    admin_browser.click_button("Delete permanently")
+    admin_browser.expect_path("/admin")
+    expect_status(admin_browser, "The user was deleted.")
+    admin_browser.open(f"/admin?q={bob.email}")
+    admin_browser.expect_text("No results.")
+    admin_browser.open(user_path(bob), 404)
+    assert User.get(bob.id) is None
+    other.page.goto("/account")
+    other.expect_path("/sign-in")
+
+
+def test_sessions_of_a_user_are_ended(
+    admin_browser: Browser, bob: User
+) -> None:
+    """One session ends, then all; each browser shows that an admin did it."""
+    others = [admin_browser.open_another() for _ in range(3)]
+    for other in others:
+        add_session(other, bob)
+    admin_browser.open(user_path(bob))
+    ends = admin_browser.page.locator("main .rows a.danger")
+    expect(ends).to_have_count(3)
+    # The newest session comes first.
+    ends.first.click()
+    admin_browser.expect_text(
+        "The browser that uses this session is signed out immediately."
+    )
+    admin_browser.click_button("End this session")
+    expect_status(admin_browser, "The session was ended.")
+    expect(ends).to_have_count(2)
+    expect_signed_out(others[2], "An administrator ended this session.")
+    for other in others[:2]:
+        other.open("/account")
+    admin_browser.click_link("End all…")
+    admin_browser.click_button("End all sessions")
+    expect_status(admin_browser, "The sessions were ended.")
+    admin_browser.expect_text("There are no live sessions.")
+    for other in others[:2]:
+        expect_signed_out(other, "An administrator ended this session.")
+
+
+@with_and_without_scripts
+def test_action_after_an_old_login_needs_the_password(
+    server: Server,
+    open_browser: OpenBrowser,
+    admin: User,
+    bob: User,
+    script: bool,
+) -> None:
+    """Only the admin's password is accepted, and lasts for some minutes."""
+    browser = open_browser(server, java_script_enabled=script)
+    add_session(browser, admin, hours=1)
+    (before,) = browser.context.cookies()
+    browser.open(user_path(bob))
+    browser.click_link("Make an administrator…")
+    button, field = (
+        "Make an administrator",
+        browser.page.get_by_label("Your password", exact=True),
+    )
+    expect(field).to_have_attribute("type", "password")
+    browser.click_button(button)
+    # The browser sends no form with an empty field.
+    expect(browser.page.locator("input:invalid")).to_have_count(1)
+    browser.fill(password="wrong password")
+    browser.click_button(button)
+    browser.expect_text("This is not your password.")
+    expect(field).to_have_value("")
+    stored = User.get(bob.id)
+    assert stored is not None and stored.role == "member"
+    browser.fill(password=PASSWORD)
+    browser.click_button(button)
+    expect_status(browser, "The role was changed.")
+    browser.click_link("Make a member…")
+    browser.expect_text("Make this user a member?")
+    expect(field).to_have_count(0)
+    browser.click_button("Make a member")
+    expect_status(browser, "The role was changed.")
+    (after,) = (
+        each
+        for each in browser.context.cookies()
+        if each.get("name") == COOKIE
+    )
+    assert after.get("value") != before.get("value")
+
+
+@with_and_without_scripts
+def test_last_admin_cannot_be_removed(
+    populated: PopulatedServer, open_browser: OpenBrowser, script: bool
+) -> None:
+    """Each action is refused with advice, and the session stays."""
+    browser = open_browser(populated.server, java_script_enabled=script)
+    add_session(browser, populated.admin)
+    sessions = len(UserSession.search({"user_id": populated.admin.id}))
+    for name, button in (
+        ("Make a member…", "Make a member"),
+        ("Disable…", "Disable"),
+        ("Delete…", "Delete permanently"),
+    ):
+        browser.open(user_path(populated.admin))
+        browser.click_link(name)
+        expect(browser.page.locator(".lead .badge")).to_have_text("You")
+        browser.click_button(button)
+        browser.expect_text("This is the last administrator")
+    browser.open("/admin")
+    admin = User.get(populated.admin.id)
+    assert admin is not None and admin.disabled_at is None
+    assert admin.role == "admin"
+    assert len(UserSession.search({"user_id": admin.id})) == sessions

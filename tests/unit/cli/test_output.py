@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Lists: tables, lines and JSON of the same rows."""
+
+import io
+import json
+
+import click
+import pytest
+
+from tests.unit.cli.conftest import Run
+from vestibule.cli import output
+from vestibule.db.models.user import User
+from vestibule.db.models.user_session import UserSession
+
+COLUMNS = ("id", "email", "name", "created (UTC)")
+ROW = (
+    "33ca0894-f8bd-4b54-8775-b41c18caa828",
+    "bob@example.com",
+    "Bob Dy",
+    "2026-11-23 23:12:33",
+)
+
+
+class Screen(io.StringIO):
+    """A terminal's output, kept."""
+
+    def isatty(self) -> bool:
+        """Answer as a terminal does."""
+        return True
+
+
+def screen(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:
+    """Let output go to a terminal that is so many columns wide."""
+    shown = Screen()
+    monkeypatch.setattr("sys.stdout", shown)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    return shown
+
+
+def test_wide_terminal_gets_one_line_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there is room a row is a line, and stays one."""
+    shown = screen(monkeypatch, 100)
+    output.show_table(COLUMNS, [ROW])
+    _, line = click.unstyle(shown.getvalue()).splitlines()
+    assert line.split("  ") == list(ROW)
+
+
+def test_long_list_repeats_its_header(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The names of the columns come again, and no row is left out."""
+    shown = screen(monkeypatch, 100)
+    count = 2 * output.PAGE_ROWS
+    output.show_table(("n",), ((str(n),) for n in range(count)))
+    words = click.unstyle(shown.getvalue()).split()
+    assert words.count("n") == 2
+    assert [w for w in words if w != "n"] == [str(n) for n in range(count)]
+
+
+@pytest.mark.parametrize("wanted", ["1", ""])
+def test_no_color_turns_colours_off(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, run: Run
+) -> None:
+    """`NO_COLOR` takes the colours off, unless it is empty."""
+    from vestibule.cli.setup import doctor
+
+    shown = screen(monkeypatch, 100)
+    monkeypatch.setenv("NO_COLOR", wanted)
+    assert doctor.callback is not None
+    with pytest.raises(SystemExit):
+        doctor.callback(None, False)
+    assert ("\x1b[33m" in shown.getvalue()) is not bool(wanted)
+
+
+@pytest.mark.parametrize(
+    "command", ["users", "sessions", "identity", "events"]
+)
+def test_empty_list_is_an_empty_json_array(run: Run, command: str) -> None:
+    """An empty list is an array too."""
+    User.count()
+    assert json.loads(run(command, "list", "--json").stdout) == []
+
+
+def test_users_json_has_the_fields_of_the_api(
+    any_database: str, run: Run
+) -> None:
+    """The fields that admins see are there too."""
+    user = User(email="ζωή\x9b@example.com", first_name="Zoë")
+    user.save()
+    done = run("users", "list", "--json")
+    assert json.loads(done.stdout) == [
+        user.to_json() | {"role": "member", "disabled": False}
+    ]
+    assert done.stdout.isascii()
+
+
+def test_sessions_json_has_user_expiry_and_device(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each says whose it is, until when, and on which device."""
+    monkeypatch.setenv("SESSION_DURATION", "60")
+    User(id="1", email="bob@example.com").save()
+    session = UserSession(
+        user_id="1",
+        session_id="s3cret",
+        created_at="2020-01-02T03:04:05",
+        ip="192.0.2.7",
+        user_agent="Mozilla (X11; Linux) Firefox/140",
+        method="password",
+    )
+    session.save()
+    done = run("sessions", "list", "--json")
+    assert json.loads(done.stdout) == [
+        {
+            "id": session.id,
+            "user_id": "1",
+            "email": "bob@example.com",
+            "created_at": "2020-01-02 03:04:05",
+            "last_seen_at": None,
+            "expires_at": "2020-01-02 03:05:05",
+            "expired": "expired",
+            "ip": "192.0.2.7",
+            "user_agent": "Mozilla (X11; Linux) Firefox/140",
+            "device": "Firefox on Linux",
+            "method": "password",
+        }
+    ]
+    assert "s3cret" not in done.output
+
+
+def test_doctor_json_has_the_results_of_checks(run: Run) -> None:
+    """`doctor --json` prints the checks' results; the exit code stays."""
+    done = run("doctor", "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert {"id", "level", "message", "hint"} == set(found[0])
+    assert any("AUTH_TYPE" in one["hint"] for one in found)

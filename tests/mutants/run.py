@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,8 +101,7 @@ def choose(
     number, _, parts = part.partition("/")
     if not 1 <= int(number) <= int(parts):
         raise ValueError(f"no such part: {part}")
-    first = int(number) - 1
-    return chosen[first :: int(parts)]
+    return list(islice(chosen, int(number) - 1, None, int(parts)))
 
 
 class Tree:

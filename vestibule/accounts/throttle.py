@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Throttle: each failed authentication makes the next attempt wait longer.
+"""Throttle, a rate limit on failures: each one makes the next attempt wait.
 
 Guessing gets slow, and an attacker cannot lock a user out (OWASP ASVS 5.0,
 6.1.1 and 6.3.1). There are two counters, one for the client's network and

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The cursor of a paginated list: where the next page starts, as text.
+"""The cursor of pagination: where the next page of a list starts, as text.
 
 A cursor is valid for one list with one filter only. It needs no signature,
 only a digest: a client that may page through a list may see all of it."""

@@ -20,8 +20,8 @@ VERIFY = b"/api/v1/auth_session/verify"
 #: The server, with granian's shortest time until an idle thread ends.
 SHORT_LIVED_THREADS = """
 from vestibule.server.granian import main
-from vestibule import server
-server.THREADS_IDLE_TIMEOUT = 5
+from vestibule.server import granian
+granian.THREADS_IDLE_TIMEOUT = 5
 main()
 """
 _ADD_ADMIN = """

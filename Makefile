@@ -17,7 +17,7 @@ USUAL := -m "not torture and not idle"
 INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
 CODE := api models vestibule tests bench examples docs
 
-.PHONY: help run setup test torture lint types check bench bench-peers docs texts screenshots lock clean
+.PHONY: help run setup test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whol
 
 torture: $(VENV)/.develop  ## Run the long tests: kills, races, pauses (hours).
 	$(TESTS) -m torture
+
+mutants: $(VENV)/.develop  ## Check that the tests notice faults put into a copy of the code (an hour).
+	TMPDIR=$(SCRATCH) $(BIN)/python -m tests.mutants.run $(OPTIONS)
 
 lint: $(VENV)/.develop  ## Check style and the order of imports.
 	$(BIN)/ruff check $(CODE)

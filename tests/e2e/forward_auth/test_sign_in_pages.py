@@ -33,7 +33,8 @@ def test_sign_in_returns_to_requested_page(
             )
             assert not reached(form)
             assert form.url == (
-                f"{deployment.proxy.url}/sign-in?return_to=/page%3Fa%3D1%26b%3D2"
+                f"{deployment.proxy.url}/sign-in"
+                "?return_to=/page%3Fa%3D1%26b%3D2"
             )
             page = browser.post(
                 form.url,

@@ -15,9 +15,12 @@ TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 OUTSIDE := $(addprefix tests/,app/contract asvs browser docs e2e)
 USUAL := -m "not torture and not idle"
 INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
+# Without programs, PostgreSQL and races: what a change of one module breaks.
+QUICK := tests/unit tests/stores -k "not postgresql and not commands_and_server and not by_a_process" \
+	$(addprefix --ignore=tests/,unit/cli unit/peers stores/test_state_machine.py stores/test_login_races.py stores/test_lock_order.py)
 CODE := api models vestibule tests bench examples docs
 
-.PHONY: help run setup test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
+.PHONY: help run setup quick test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +45,9 @@ run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
 	exec $(BIN)/python -m vestibule.api.app
 
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
+
+quick: $(VENV)/.develop  ## Run the fast tests: modules and stores, on SQLite.
+	$(TESTS) -n $(WORK) $(USUAL) $(QUICK)
 
 test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whole servers.
 	$(TESTS) -n $(WORK) $(INSIDE)

@@ -395,8 +395,6 @@ def test_token_cache_has_bounded_memory(
     made = [token(sub=str(number)) for number in range(5)]
     for number, each in enumerate(made):
         assert reader.verify(each, key) is not None
-        remembered = [
-            one for one in made if reader.cached_principal(one, copy)
-        ]
-        assert len(remembered) == number % 2 + 1
-        assert each in remembered
+        cached = [one for one in made if reader.cached_principal(one, copy)]
+        assert len(cached) == number % 2 + 1
+        assert each in cached

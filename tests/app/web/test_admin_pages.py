@@ -2,7 +2,6 @@
 """The admin pages: lists, actions and access."""
 
 import re
-from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -15,13 +14,8 @@ from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.accounts.users import set_role
-from vestibule.audit.writer import SESSIONS, audit_writer
-from vestibule.core import clock
-from vestibule.db import events, hourly_counts
-from vestibule.db.events import Event
-from vestibule.db.hourly_counts import Bucket, hour_of
+from vestibule.audit.writer import audit_writer
 from vestibule.db.models.user import User
-from vestibule.web.admin.statistics import HEIGHT, bar_chart
 from vestibule.web.admin.user_actions import USER_ACTIONS
 
 EVIL = "<b onclick=alert(1)>\u202e%_'\""
@@ -357,45 +351,3 @@ def test_user_page_shows_data_sessions_failures_and_events(
     assert sent.mimetype == "application/x-ndjson"
     assert len(sent.text.splitlines()) == 3
     assert browser.get("/admin/events/export?format=x").status_code == 400
-
-
-def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
-    """A period without data shows none."""
-    browser = signed_in(service, stored_user("admin"))
-    assert audit_writer().flush()
-    now = clock.now()
-    events.insert_events(
-        [Event(now - timedelta(hours=2), "throttled", times=7)]
-    )
-    hourly_counts.set_gauge({Bucket(hour_of(now), SESSIONS): 3})
-    for period, slots in (("day", 24), ("week", 28), ("month", 30)):
-        answer = browser.get(f"/admin/figures?period={period}")
-        page = Page(answer)
-        tags = [tag for tag, _ in page.elements]
-        assert tags.count("svg") == 6
-        assert tags.count("td") == 6 * slots
-        assert tags.count("rect") == 4
-        text = " ".join(page.text.split())
-        assert "Total: 7. Highest: 7, in the period from " in text
-        assert "No data in this period." in text
-    assert shown(browser, "/admin/figures?period=year", 400)
-
-
-@pytest.mark.parametrize(
-    ("values", "top", "heights"),
-    [
-        ([], 1, []),
-        ([None, 0, 0.0], 1, []),
-        ([1, None, 3], 5, [24, 72]),
-        ([1, 100_000], 100_000, [2, 120]),
-        ([0.5], 1, [60]),
-    ],
-)
-def test_chart_bars_have_heights_of_values(
-    values: list[float | None], top: float, heights: list[float]
-) -> None:
-    """Small values stay visible, and no bar leaves the chart."""
-    plot = bar_chart(values)
-    assert plot.top == top
-    assert [bar.height for bar in plot.bars] == heights
-    assert all(bar.y + bar.height == HEIGHT for bar in plot.bars)

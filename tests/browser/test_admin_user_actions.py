@@ -5,10 +5,11 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.browser import Browser
-from tests.browser.conftest import OpenBrowser
+from tests.browser.conftest import OpenBrowser, add_user
 from tests.browser.populated_server import PopulatedServer, fail_to_sign_in
 from tests.browser.scenes import PASSWORD, add_session
 from tests.serving import COOKIE, Server
+from vestibule.accounts.users import set_role
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
@@ -90,6 +91,7 @@ def test_admin_can_become_a_member(
     admin_browser: Browser, admin: User
 ) -> None:
     """The admin pages are refused immediately afterwards."""
+    set_role(add_user(f"other-{admin.email}"), "admin")
     admin_browser.open(user_path(admin))
     admin_browser.click_link("Make a member…")
     admin_browser.click_button("Make a member")

@@ -18,7 +18,7 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.startup import check_settings, log_startup_warnings
+from vestibule.checks.startup import check_settings, log_settings_warnings
 from vestibule.core import settings
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
@@ -124,12 +124,12 @@ def _sweep_for(auth: Auth | None) -> Callable[[], int]:
 def _built() -> tuple[Flask, Auth | None]:
     """Create the application and its mechanism from the settings, once.
 
-    The startup checks run here too, since gunicorn and other servers start
-    with nothing else of ours. Raise `ConfigurationError` if they refuse.
+    The checks of the settings run here too, since gunicorn and other servers
+    start with nothing else of ours. Raise `ConfigurationError` if they refuse.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     check_settings(mechanism)
-    log_startup_warnings()
+    log_settings_warnings()
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth
 

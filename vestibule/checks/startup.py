@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from vestibule.core import settings
-from vestibule.core.errors import ConfigurationError, VestibuleError
+from vestibule.core.errors import ConfigurationError
 from vestibule.db import drivers
 from vestibule.db.engine import configured_database
 from vestibule.db.models.user import User
@@ -82,25 +82,37 @@ def check_settings(mechanism: type[Auth] | None) -> None:
 
 def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
     """Yield each problem that a start finds, with its hint."""
-    for check in (*SETTINGS_CHECKS, *DATABASE_CHECKS):
-        for result in check(mechanism):
-            if result.level is not Level.GOOD:
-                yield f"{result.message}; hint: {result.hint}"
+    yield from _warnings((*SETTINGS_CHECKS, *DATABASE_CHECKS), mechanism)
 
 
 @cache
-def log_startup_warnings() -> None:
-    """Log the warnings of a start, once.
+def log_settings_warnings() -> None:
+    """Log what is unsafe in the settings, once.
 
-    Workers that are forked after it log them no second time. A database
-    that does not answer is one more warning: requests get 503 until it does.
+    Workers that are forked after it log them no second time. The database
+    stays closed: a script that imports the application opens nothing.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
-    try:
-        for warning in startup_warnings(mechanism):
-            _log.warning(warning)
-    except VestibuleError as error:
-        _log.warning("the database cannot be checked: %s", error)
+    for warning in _warnings(SETTINGS_CHECKS, mechanism):
+        _log.warning(warning)
+
+
+def log_startup_warnings() -> None:
+    """Log all warnings of a start, whose database has been opened."""
+    log_settings_warnings()
+    mechanism = mechanism_for(settings.AUTH_TYPE.read())
+    for warning in _warnings(DATABASE_CHECKS, mechanism):
+        _log.warning(warning)
+
+
+def _warnings(
+    checks: tuple[Check, ...], mechanism: type[Auth] | None
+) -> Iterator[str]:
+    """Yield the problems that `checks` find, each with its hint."""
+    for check in checks:
+        for result in check(mechanism):
+            if result.level is not Level.GOOD:
+                yield f"{result.message}; hint: {result.hint}"
 
 
 def _authentication(mechanism: type[Auth] | None) -> Iterator[CheckResult]:

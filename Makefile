@@ -42,7 +42,7 @@ run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
 	SESSION_NAME=$${SESSION_NAME:-_my_session_id} \
 	SESSION_DURATION=$${SESSION_DURATION:-43200} \
 	WEB_PAGES=$${WEB_PAGES:-on} \
-	exec $(BIN)/python -m vestibule.api.app
+	exec $(BIN)/python -m api.v1.app
 
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 

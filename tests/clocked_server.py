@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import FileClock
-from vestibule.api.app import main
+from vestibule.server.granian import main
 
 if __name__ == "__main__":
     # Never undone: it holds for this process and its forked workers.

@@ -31,7 +31,7 @@ SEEN_ELSEWHERE = {
     ("GET /api/v1/users/me", 404): "tests/e2e/server/test_authorization.py",
     ("PUT /api/v1/users/me/email", 403): "docs/sessions.md",
     ("DELETE /api/v1/auth_session/logout", 404): "tests/app/api/test_login.py",
-    ("GET /api/v1/sessions", 404): "tests/app/api/test_desk.py",
+    ("GET /api/v1/sessions", 404): "tests/app/api/test_admin_lists.py",
 }
 
 #: Variables of other programs that the guide mentions.

@@ -210,7 +210,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def ended_stays_ended(self) -> None:
-        """Check that the secret of an ended session gives the reason for a day."""
+        """Check that an ended session's secret gives the reason for a day."""
         for secret, (reason, moment) in self.ended.items():
             recent = self.clock.moment - moment <= timedelta(days=1)
             for auth in self.pair:

@@ -118,7 +118,7 @@ def test_sign_in_returns_to_requested_page(service: Service) -> None:
 
 @pytest.mark.parametrize("path", [path for _, path in guarded()])
 def test_program_gets_status_of_api(service: Service, path: str) -> None:
-    """401 without a credential, 403 with a wrong one."""
+    """It gets 401 without a credential, and 403 with a wrong one."""
     client = service.client()
     method = next(one for one, where in guarded() if where == path)
     assert client.open(path, method=method).status_code == 401

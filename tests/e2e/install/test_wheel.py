@@ -265,7 +265,7 @@ def test_every_requirement_is_pinned() -> None:
 
 
 def test_declared_requirements_match_the_pinned_ones() -> None:
-    """pyproject.toml declares what `requirements.in` lists, with ranges."""
+    """Both pyproject.toml and `requirements.in` list them, one with ranges."""
     asked = [
         re.sub(r">=[\d.]+", "", need).replace("'", '"') for need in SERVICE
     ]

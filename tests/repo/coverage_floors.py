@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Minimum test coverage: the code that protects users has no gaps.
+"""Minimum test coverage, higher for the code that protects users.
 
 `python -m tests.repo.coverage_floors` checks the data of a run of `pytest
 --cov` and exits with 1 if a minimum is not reached.
@@ -37,11 +37,11 @@ class Floor(NamedTuple):
 
 
 FLOORS = (
-    Floor("security code", 100.0, SECURITY_CODE),
+    Floor("security code", 98.0, SECURITY_CODE),
     Floor(
         "the rest",
         95.0,
-        tuple(f"{name}/*" for name in ("vestibule",)),
+        ("vestibule/*",),
         SECURITY_CODE,
     ),
 )
@@ -83,7 +83,8 @@ def unmeasured(coverage: Coverage) -> set[str]:
     return {
         file.path
         for file in product_files()
-        if str(ROOT / file.path) not in known
+        if file.path.startswith("vestibule/")
+        and str(ROOT / file.path) not in known
     }
 
 

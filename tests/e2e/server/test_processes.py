@@ -144,7 +144,7 @@ def test_dead_worker_does_not_block_shutdown(
         assert wait_until(
             5,
             lambda: any(
-                "starting anew" in line for line in list(server.output)
+                "restarting the server" in line for line in list(server.output)
             ),
         )
     server.process.send_signal(signal.SIGTERM)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.app.api.admin_queries import fetch, fetch_all
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     stored_user,
@@ -33,25 +34,6 @@ EVIL = ("%", "_", "'", '"', "\u202e", "\u200f", "a" * 255, "=1+1", "\\")
 def admin(build: Build) -> FlaskClient:
     """Return an admin's client of a service with sessions in a database."""
     return build("session_db_auth").client_for(stored_user("admin"))
-
-
-def fetch(client: FlaskClient, path: str, **query: Any) -> Any:
-    """Return the JSON of a request that must succeed."""
-    answer = client.get(path, query_string=query)
-    assert answer.status_code == 200, answer.text
-    return answer.get_json()
-
-
-def fetch_all(
-    client: FlaskClient, path: str, name: str, **query: Any
-) -> list[dict[str, Any]]:
-    """Return all rows of a list, page by page."""
-    rows: list[dict[str, Any]] = []
-    page = fetch(client, path, **query)
-    while page["next"] is not None:
-        rows += page[name]
-        page = fetch(client, path, after=page["next"], **query)
-    return [*rows, *page[name]]
 
 
 NOON = hourly_counts.start_of_hour(495_000)

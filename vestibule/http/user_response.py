@@ -198,8 +198,10 @@ class MeShortcut:
             return self._application(environ, start_response)
         found: UserResponse | None = None
         try:
-            if self._is_unchanged():
-                found = self._cache.find(environ)
+            found = self._cache.find(environ)
+            # Last, because it takes longest.
+            if found is not None and not self._is_unchanged():
+                found = None
         except Exception:
             # The application meets the same failure, and reports it.
             pass

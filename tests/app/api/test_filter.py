@@ -264,13 +264,16 @@ def test_malformed_login_form_is_refused(
 
 
 def test_login_needs_a_form(build: Build, bob: User) -> None:
-    """JSON and a query are no form; a multipart form is."""
+    """JSON and a query are no form, and no cookie; a multipart form is."""
     client = build("session_db_auth").client()
     missing = (400, error("email missing"))
     assert reply(client.post(LOGIN, json=FORM)) == missing
     assert reply(client.post(LOGIN, query_string=FORM)) == missing
     answer = client.post(LOGIN, data=FORM, content_type="multipart/form-data")
     assert answer.status_code == 200
+    query = {COOKIE: session_id_of(client)}
+    answer = client.application.test_client().get(ME, query_string=query)
+    assert reply(answer) == UNAUTHORIZED
 
 
 @slashes

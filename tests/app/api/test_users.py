@@ -75,18 +75,3 @@ def test_deletion_with_reauth_setting_needs_recent_password(
         service.client_for(user).delete(f"{USERS}/{user.id}").status_code
         == 200
     )
-
-
-@pytest.mark.parametrize("auth_type", KNOWING)
-def test_self_policy_hides_other_users(build: Build, auth_type: str) -> None:
-    """Only admins see other users, existing or not."""
-    service = build(auth_type, AUTHZ_POLICY="self")
-    user, admin = stored_user(), stored_user("admin")
-    client = service.client_for(user)
-    assert client.get(f"{USERS}/{user.id}").status_code == 200
-    for path in (USERS, f"{USERS}/{admin.id}", f"{USERS}/unknown"):
-        answer = client.get(path)
-        assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
-    assert client.post(USERS, json={}).status_code == 403
-    assert client.delete(f"{USERS}/{admin.id}").status_code == 403
-    assert service.client_for(admin).get(USERS).status_code == 200

@@ -62,15 +62,6 @@ def test_unknown_mechanism_is_refused(tmp_path: Path, word: str) -> None:
         assert known in said
 
 
-@pytest.mark.parametrize("port", ["abc", "0", "70000"])
-def test_invalid_port_is_refused(tmp_path: Path, port: str) -> None:
-    """The error shows the invalid value of `API_PORT`."""
-    said = refusal(tmp_path, API_PORT=port)
-    assert said == (
-        f"API_PORT: must be a whole number from 1 to 65535, not {port!r}"
-    )
-
-
 @pytest.mark.parametrize(
     ("host", "shared"), [("127.0.0.1", False), ("0.0.0.0", True)]
 )
@@ -180,23 +171,3 @@ def test_postgresql_without_schema_is_refused(
     said = refusal(tmp_path, DATABASE_URL=postgresql.fresh_url())
     assert said.startswith("DATABASE_URL: ")
     assert said.endswith("python -m vestibule db upgrade")
-
-
-@pytest.mark.parametrize("mechanism", ["session_auth", "session_exp_auth"])
-def test_sessions_in_memory_refuse_two_workers(
-    tmp_path: Path, mechanism: str
-) -> None:
-    """Each of two processes would know only some of the sessions."""
-    said = refusal(tmp_path, AUTH_TYPE=mechanism, WORKERS="2")
-    assert said.startswith("WORKERS: ") and "session_db_auth" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("SESSION_NAME", "two words"), ("LOG_LEVEL", "loud")]
-)
-def test_invalid_setting_is_refused(
-    tmp_path: Path, name: str, value: str
-) -> None:
-    """The error names the setting and shows the invalid value."""
-    said = refusal(tmp_path, None, **{name: value})
-    assert said.startswith(f"{name}: ") and repr(value) in said

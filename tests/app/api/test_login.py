@@ -14,7 +14,6 @@ from tests.app.api.service import (
     session_id_of,
     stored_user,
 )
-from tests.clocks import SetClock
 from tests.serving import (
     LOGIN,
     LOGOUT,
@@ -55,19 +54,6 @@ def test_login_ends_previous_session(service: Service) -> None:
     assert answer.status_code == 403
     assert answer.headers["Session-Ended"] == "reason=replaced"
     assert client.get(ME).get_json()["id"] == other.id
-
-
-def test_disabled_user_gets_wrong_password_error(service: Service) -> None:
-    """Disabling a user also ends their sessions."""
-    user = stored_user()
-    client = service.client_for(user)
-    user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    answer = service.log_in(user)[1]
-    assert answer.status_code == 401
-    assert answer.get_json() == {"error": "wrong password"}
-    answer = client.get(ME)
-    assert answer.status_code == 403
-    assert answer.headers["Session-Ended"] == "reason=user_disabled"
 
 
 @pytest.mark.parametrize("what", ["password", "disabled", "removed"])
@@ -256,25 +242,6 @@ def test_login_calls_replaced_end_of_session(
         == 200
     )
     assert ended == ["x"]
-
-
-def test_session_expires_when_idle_or_at_maximum_age(
-    build: Build, set_clock: SetClock
-) -> None:
-    """The response has the reason."""
-    service = build(
-        "session_db_auth", SESSION_IDLE_TIMEOUT="600", SESSION_MAX_AGE="1500"
-    )
-    user = stored_user()
-    idle, used = service.client_for(user), service.client_for(user)
-    for _ in range(3):
-        set_clock.advance(400)
-        assert used.get(ME).status_code == 200
-    answer = idle.get(ME)
-    assert answer.headers["Session-Ended"] == "reason=idle_timeout"
-    set_clock.advance(301)
-    answer = used.get(ME)
-    assert answer.headers["Session-Ended"] == "reason=expired"
 
 
 def test_login_and_logout_log_no_secret(

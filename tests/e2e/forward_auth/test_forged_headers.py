@@ -3,7 +3,6 @@
 
 import json
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -204,20 +203,10 @@ def test_forged_addresses_do_not_evade_throttling(
 
 
 def test_basic_auth_is_throttled_by_client_address(
-    deploy: Deploy, tmp_path: Path
+    deploy: Deploy, with_basic: Server
 ) -> None:
     """With Basic credentials each proxied request is a login attempt."""
-    server = Server(
-        tmp_path,
-        AUTH_TYPE="basic_auth",
-        THROTTLE="on",
-        TRUSTED_PROXIES="127.0.0.1",
-    ).start()
-    try:
-        server.run(ADD_USER, EMAIL, PASSWORD)
-        assert_basic_is_throttled(deploy(server), "/page", 203)
-    finally:
-        server.stop()
+    assert_basic_is_throttled(deploy(with_basic), "/page", 203)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ part of it names the extra to install.
 
 import sys
 
-from vestibule.core.extras import install_hint
+from vestibule.core.command_line import install_hint
 
 
 def main() -> None:

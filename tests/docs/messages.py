@@ -40,7 +40,7 @@ _ONE_TEXT = frozenset(
 _OF_SETTINGS = (
     "vestibule/core/setting_types.py",
     "vestibule/identity/keys.py",
-    "vestibule/web/theme.py",
+    "vestibule/web/assets.py",
 )
 #: Modules that define errors and their messages.
 _OF_ERRORS = ("vestibule/core/errors.py", "vestibule/http/login.py")
@@ -115,7 +115,7 @@ def _messages_of_node(node: ast.AST, path: str) -> list[str]:
     if (
         isinstance(node, ast.Return)
         and node.value
-        and path == "vestibule/core/extras.py"
+        and path == "vestibule/core/command_line.py"
     ):
         return texts_of(node.value)
     if (

@@ -12,8 +12,8 @@ import pytest
 from tests.ports import free_port
 from tests.threads import FailingThreadStart
 from tests.unit.range_service import RangeService
-from vestibule.accounts import breached_passwords
-from vestibule.accounts.breached_passwords import is_breached
+from vestibule.accounts import password_policy
+from vestibule.accounts.password_policy import is_breached
 
 STOLEN = "violet umbrella"
 #: The most seconds that a check takes.
@@ -23,7 +23,7 @@ SOON = 1.0
 @pytest.fixture
 def long_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow more time, since the machine may be busy."""
-    monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
+    monkeypatch.setattr(password_policy, "TIMEOUT_SECONDS", 10)
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, url: str, password: str) -> bool:
@@ -36,8 +36,8 @@ def settle() -> None:
     """Wait until no question is open any more."""
     for _ in range(1000):
         if (
-            breached_passwords._slots._value
-            == breached_passwords.MAX_CONCURRENT_REQUESTS
+            password_policy._slots._value
+            == password_policy.MAX_CONCURRENT_REQUESTS
         ):
             return
         time.sleep(0.01)
@@ -183,7 +183,7 @@ def test_slow_service_is_cut_off(
         assert time.monotonic() - began < SOON + 0.5
         service.may_answer.set()
         settle()
-    assert breached_passwords.TIMEOUT_SECONDS < SOON
+    assert password_policy.TIMEOUT_SECONDS < SOON
     assert "breached-password service" in caplog.text
 
 
@@ -194,7 +194,7 @@ def test_refused_thread_accepts_the_password(
 ) -> None:
     """As many questions can be open afterwards as before."""
     with RangeService(STOLEN) as service:
-        for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS):
+        for _ in range(password_policy.MAX_CONCURRENT_REQUESTS):
             FailingThreadStart(monkeypatch)
             assert not asked(monkeypatch, service.url, STOLEN)
         assert service.asked == []

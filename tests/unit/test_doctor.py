@@ -20,7 +20,7 @@ from vestibule.checks.doctor import run_checks
 from vestibule.checks.startup import CheckResult, Level
 from vestibule.cli import program
 from vestibule.core import clock
-from vestibule.db import drivers, engine, events, health
+from vestibule.db import drivers, engine, events, migrate
 from vestibule.db.events import Event
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
@@ -155,7 +155,7 @@ def test_outdated_schema_names_the_upgrade_command(
     sound: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command that mends it is named."""
-    monkeypatch.setattr(health, "EXPECTED_REVISION", "another")
+    monkeypatch.setattr(migrate, "EXPECTED_REVISION", "another")
     assert "python -m vestibule db upgrade" in findings(Level.WRONG)
 
 
@@ -164,7 +164,7 @@ def test_damaged_file_is_reported(
 ) -> None:
     """Each fault is shown, with the advice to restore a backup."""
     monkeypatch.setattr(
-        health, "integrity_errors", lambda _: ["page 7 is odd"]
+        migrate, "integrity_errors", lambda _: ["page 7 is odd"]
     )
     assert "page 7 is odd | restore a backup" in findings(Level.WRONG)
 

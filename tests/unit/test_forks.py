@@ -9,9 +9,9 @@ import pytest
 
 from tests.threads import held
 from tests.unit.range_service import RangeService
-from vestibule.accounts import breached_passwords
+from vestibule.accounts import password_policy
 from vestibule.accounts.authentication import hash_queue
-from vestibule.accounts.breached_passwords import is_breached
+from vestibule.accounts.password_policy import is_breached
 from vestibule.mechanisms.session_auth import SessionAuth
 
 STOLEN = "violet umbrella"
@@ -57,19 +57,19 @@ def test_forked_child_can_ask_about_breached_passwords(
 ) -> None:
     """However many questions its parent has open."""
     taken = [
-        breached_passwords._slots.acquire(blocking=False)
-        for _ in range(breached_passwords.MAX_CONCURRENT_REQUESTS)
+        password_policy._slots.acquire(blocking=False)
+        for _ in range(password_policy.MAX_CONCURRENT_REQUESTS)
     ]
     assert all(taken)
     try:
         with RangeService(STOLEN) as service:
             monkeypatch.setenv("PASSWORD_BREACH_URL", service.url)
-            monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 10)
+            monkeypatch.setattr(password_policy, "TIMEOUT_SECONDS", 10)
             assert not is_breached(STOLEN)
             assert holds_in_forked_child(lambda: is_breached(STOLEN))
     finally:
         for _ in taken:
-            breached_passwords._slots.release()
+            password_policy._slots.release()
 
 
 def test_forked_child_can_begin_sessions_in_memory() -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Signed identities: which key signs, which are published, and tokens."""
+"""Signed identities: which key signs, which are published, and keys."""
 
 import hashlib
 import json
@@ -19,15 +19,15 @@ from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import signing_keys
-from vestibule.identity import keys, tokens
+from vestibule.identity import keys
 from vestibule.identity.header import COPY_MAX_AGE, Identity
 from vestibule.identity.keys import (
     Key,
     KeyRing,
+    Signer,
     select_published_keys,
     select_signing_key,
 )
-from vestibule.identity.tokens import Signer
 
 BOB = Identity("1", "bob@example.com", "member", "app.example")
 START = datetime.fromisoformat("2026-03-29T00:30:15.123457+00:00")
@@ -241,14 +241,14 @@ def test_reused_token_is_valid_for_a_quarter_minute(steps: list[int]) -> None:
             now = moved.now().timestamp()
             assert said["exp"] - now > 14
             assert said["iat"] <= now
-            fresh = last_at <= moved.now() < last_at + tokens.REUSE_TIME
+            fresh = last_at <= moved.now() < last_at + keys.REUSE_TIME
             assert (token == last) is fresh
             if not fresh:
                 last, last_at = token, moved.now()
 
 
 def test_each_user_has_a_separate_token(moved: SetClock) -> None:
-    """Users that differ in any claim get different tokens."""
+    """Users that differ in any claim get different keys."""
     signer = Signer(KeyRing())
     made = {signer.token(BOB)} | {
         signer.token(BOB._replace(**{name: "other"})) for name in BOB._fields
@@ -262,7 +262,7 @@ def test_number_of_cached_tokens_is_bounded(
     moved: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last one that was used is still there."""
-    monkeypatch.setattr(tokens, "MAX_CACHED_TOKENS", 10)
+    monkeypatch.setattr(keys, "MAX_CACHED_TOKENS", 10)
     signer = Signer(KeyRing())
     for number in range(25):
         asked = BOB._replace(audience=f"{number}.example")

@@ -9,12 +9,12 @@ only as long as there is no user. Guesses are throttled like passwords
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from vestibule.accounts.one_time_code import digest_of_code, new_code
 from vestibule.accounts.permissions import Actor
 from vestibule.accounts.throttle import guess
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
+from vestibule.core.digest import digest_of_code, new_code
 from vestibule.core.errors import WrongCode
 from vestibule.db import setup_codes
 from vestibule.db.models.user import Role, User

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from vestibule.accounts.credentials import new_password_hash
-from vestibule.accounts.one_time_code import digest_of_code, new_code
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import guess
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
+from vestibule.core.digest import digest_of_code, new_code
 from vestibule.core.errors import WrongCode
 from vestibule.db import reset_codes
 from vestibule.db.models.base import is_storable

@@ -13,10 +13,9 @@ from typing import Any
 from flask import Flask, Response
 
 from vestibule.accounts.throttle import throttle
-from vestibule.api.health import health_routes
 from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
-from vestibule.api.views.index import well_known_routes
+from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
 from vestibule.checks.startup import check_settings, log_settings_warnings
 from vestibule.core import settings

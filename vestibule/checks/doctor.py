@@ -21,7 +21,7 @@ from vestibule.checks.startup import (
 from vestibule.core import clock, env_file, settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import VestibuleError
-from vestibule.db import engine, events, health, migrate
+from vestibule.db import engine, events, migrate
 from vestibule.db.models.user import Role, User
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -164,8 +164,8 @@ def _cookie(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
 def _database_file() -> Iterator[CheckResult]:
     """Check that the database is there, current and undamaged."""
     database = engine.configured_database()
-    shown = health.address(database)
-    if not health.exists(database):
+    shown = migrate.address(database)
+    if not migrate.exists(database):
         yield CheckResult(
             "database.exists",
             Level.WEAK,
@@ -173,19 +173,19 @@ def _database_file() -> Iterator[CheckResult]:
             "the first start of the server makes it",
         )
         return
-    found = health.revision(database)
-    if found != health.EXPECTED_REVISION:
+    found = migrate.revision(database)
+    if found != migrate.EXPECTED_REVISION:
         yield CheckResult(
             "database.schema",
             Level.WRONG,
             f"the schema is at revision {found}, not"
-            f" {health.EXPECTED_REVISION}",
+            f" {migrate.EXPECTED_REVISION}",
             migrate.mismatch_message(found)
             if migrate.is_newer(found)
             else command_line("db upgrade"),
         )
         return
-    for fault in health.integrity_errors(database):
+    for fault in migrate.integrity_errors(database):
         yield CheckResult(
             "database.integrity", Level.WRONG, fault, "restore a backup"
         )
@@ -197,7 +197,7 @@ def _database_file() -> Iterator[CheckResult]:
 def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that only its owner can read a database file."""
     database = engine.configured_database()
-    if database.is_sqlite and health.is_readable_by_others(database):
+    if database.is_sqlite and migrate.is_readable_by_others(database):
         yield CheckResult(
             "database.mode",
             Level.WRONG,

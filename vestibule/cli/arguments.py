@@ -19,7 +19,7 @@ from vestibule.cli.commands import CommandError
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import InvalidValue
 from vestibule.core.text import escape_control_characters
-from vestibule.db import engine, health
+from vestibule.db import engine, migrate
 from vestibule.db.engine import Database
 from vestibule.db.models.user import User
 
@@ -34,7 +34,7 @@ def existing_database() -> Iterator[Database]:
     Raise `CommandError` if there is none.
     """
     with closing(engine.configured_database()) as database:
-        if not health.exists(database):
+        if not migrate.exists(database):
             raise CommandError(
                 f"there is no file {database.url.database}: set DATABASE_URL"
                 " to the right one, or create it:"

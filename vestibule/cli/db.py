@@ -24,7 +24,7 @@ from vestibule.cli.arguments import existing_database
 from vestibule.cli.commands import CommandError, Interrupted
 from vestibule.cli.output import progress_bar
 from vestibule.db import backup as copying
-from vestibule.db import engine, health, migrate
+from vestibule.db import engine, migrate
 from vestibule.db.models.user import User
 
 
@@ -37,14 +37,14 @@ def db() -> None:
 def upgrade() -> None:
     """Upgrade the schema to the one of this version."""
     with closing(engine.configured_database()) as database:
-        before = health.revision(database)
+        before = migrate.revision(database)
         migrate.upgrade(database)
-    if before == health.EXPECTED_REVISION:
+    if before == migrate.EXPECTED_REVISION:
         click.echo(f"the schema is at revision {before} already")
     else:
         click.echo(
             f"the schema went from {_revision_text(before)}"
-            f" to revision {health.EXPECTED_REVISION}"
+            f" to revision {migrate.EXPECTED_REVISION}"
         )
 
 
@@ -52,18 +52,18 @@ def upgrade() -> None:
 def check() -> None:
     """Check the database; exit with 1 if it is not usable."""
     with existing_database() as database:
-        found = health.revision(database)
-        click.echo(f"database: {health.address(database)}")
+        found = migrate.revision(database)
+        click.echo(f"database: {migrate.address(database)}")
         click.echo(
             f"schema: {_revision_text(found)},"
-            f" this version works with revision {health.EXPECTED_REVISION}"
+            f" this version works with revision {migrate.EXPECTED_REVISION}"
         )
-        faults = health.integrity_errors(database)
+        faults = migrate.integrity_errors(database)
         if database.is_sqlite:
             click.echo(f"integrity: {'; '.join(faults) or 'ok'}")
     if faults:
         raise CommandError("the database file is damaged: restore a backup")
-    if found != health.EXPECTED_REVISION:
+    if found != migrate.EXPECTED_REVISION:
         raise CommandError(migrate.mismatch_message(found))
 
 
@@ -132,8 +132,8 @@ def _dry_run() -> DryRun:
     SQLite database does.
     """
     with closing(engine.configured_database()) as database:
-        found = health.revision(database)
-    if found not in (None, health.EXPECTED_REVISION):
+        found = migrate.revision(database)
+    if found not in (None, migrate.EXPECTED_REVISION):
         raise CommandError(migrate.mismatch_message(found))
     return DryRun(is_empty=found is None)
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""How to type a command of Vestibule, for hints in messages.
+"""How to type a command, and what to install, for hints in messages.
 
 A command in a message must work where this program was started. The Python
 of an installed `vestibule` is often not the one that `python` starts.
+
+`pip install vestibule` brings a client alone; the service and the adapters
+of the frameworks come with the extras that pyproject.toml names.
 """
 
 import sys
@@ -22,3 +25,18 @@ def program() -> str:
 def command_line(command: str) -> str:
     """Return the line to type for a `command` with its arguments."""
     return f"{program()} {command}"
+
+
+def install_hint(error: ModuleNotFoundError, extra: str) -> str:
+    """Return a message that names the missing module and the `extra`.
+
+    Raise `error` again if a module of Vestibule itself is missing: no
+    extra brings that.
+    """
+    missing = (error.name or "").partition(".")[0]
+    if missing in ("", "vestibule"):
+        raise error
+    return (
+        f"the Python package {missing} is not installed;"
+        f' install it with: pip install "vestibule[{extra}]"'
+    )

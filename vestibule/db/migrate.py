@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Migrate a database to the schema that this code works with.
+"""The schema of a database: its revision, its checks, its migrations.
 
 Only the migrations create or change the schema. An SQLite file is migrated
 at its first use; a PostgreSQL database only when its operator runs
@@ -9,6 +9,8 @@ at its first use; a PostgreSQL database only when its operator runs
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ from vestibule.db.tables import REVISION
 if TYPE_CHECKING:
     from vestibule.db.engine import Database
 
+#: The revision of the schema that this version works with.
+EXPECTED_REVISION = REVISION
 _log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
 # Alembic keeps its state in module globals.
@@ -36,7 +40,7 @@ def ensure(database: Database) -> None:
     here, and `DatabaseUnavailable` if it cannot be reached.
     """
     found = revision(database)
-    if found == REVISION:
+    if found == EXPECTED_REVISION:
         return
     if not database.is_sqlite or is_newer(found):
         raise SchemaMismatch(mismatch_message(found))
@@ -48,7 +52,7 @@ def is_newer(found: str | None) -> bool:
 
     Revisions are numbers of four digits, so they sort as text.
     """
-    return found is not None and found > REVISION
+    return found is not None and found > EXPECTED_REVISION
 
 
 def mismatch_message(found: str | None) -> str:
@@ -56,18 +60,13 @@ def mismatch_message(found: str | None) -> str:
     if is_newer(found):
         return (
             f"the database has the schema of a newer version, {found}, and"
-            f" this one works with {REVISION}: install that version again,"
-            " or restore a backup"
+            f" this one works with {EXPECTED_REVISION}: install that version"
+            " again, or restore a backup"
         )
     return (
         "the database's schema is not the one of this version; run:"
         f" {command_line('db upgrade')}"
     )
-
-
-def revision(database: Database) -> str | None:
-    """Return the revision of `database`; `None` if it has no schema."""
-    return database.read(_stored_revision)
 
 
 def upgrade(database: Database) -> None:
@@ -91,13 +90,13 @@ def upgrade(database: Database) -> None:
             )
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, REVISION)
+            command.upgrade(config, EXPECTED_REVISION)
         except CommandError as error:
             raise SchemaMismatch(
                 f"the database cannot be upgraded: {error}. Was it made by a"
                 " newer version?"
             ) from None
-    _log.info("the database is at revision %s now", REVISION)
+    _log.info("the database is at revision %s now", EXPECTED_REVISION)
 
 
 def _stored_revision(connection: Connection) -> str | None:
@@ -108,3 +107,44 @@ def _stored_revision(connection: Connection) -> str | None:
         text("SELECT version_num FROM alembic_version")
     )
     return stored
+
+
+def address(database: Database) -> str:
+    """Return the URL of `database` without any secret.
+
+    A password may be in the query of a URL too, so the query is left out.
+    """
+    url = database.url.set(query={})
+    return url.render_as_string(hide_password=True)
+
+
+def exists(database: Database) -> bool:
+    """Return True if the SQLite file exists; always True for PostgreSQL.
+
+    Opening an SQLite file that does not exist would create it.
+    """
+    return not database.is_sqlite or os.path.exists(
+        database.url.database or ""
+    )
+
+
+def revision(database: Database) -> str | None:
+    """Return the revision of the schema, or `None` without a schema."""
+    return database.read(_stored_revision) if exists(database) else None
+
+
+def integrity_errors(database: Database) -> list[str]:
+    """Return the errors that SQLite finds in its file; none if it is intact.
+
+    PostgreSQL has no such check for a client.
+    """
+    if not database.is_sqlite:
+        return []
+    found = database.fetch_all(text("PRAGMA integrity_check"))
+    return [str(row[0]) for row in found if row[0] != "ok"]
+
+
+def is_readable_by_others(database: Database) -> bool:
+    """Return True if users other than its owner may read an SQLite file."""
+    path = database.url.database or ""
+    return bool(os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -46,7 +46,6 @@ def open_signer() -> IdentitySigner | None:
     """
     if not settings.IDENTITY_HEADER.read():
         return None
-    from vestibule.identity.keys import KeyRing
-    from vestibule.identity.tokens import Signer
+    from vestibule.identity.keys import KeyRing, Signer
 
     return Signer(KeyRing())

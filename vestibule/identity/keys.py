@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The keys that sign identities: which one signs, and which are published.
+"""The keys that sign identities, and the tokens (RFC 7519) signed by them.
 
 A key is published before it signs and after it stops signing, long enough
 that no application with an old copy of the public keys meets a signature
-that it cannot check.
+that it cannot check. A token is for one application and valid for one
+minute. It is reused while most of that minute is left, because signing takes
+longer than all the rest of the response.
 """
 
 import base64
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
@@ -30,12 +33,23 @@ from vestibule.core import clock, settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import signing_keys
 from vestibule.db.signing_keys import StoredKey
-from vestibule.identity.header import COPY_MAX_AGE
+from vestibule.identity.header import (
+    ALGORITHM,
+    COPY_MAX_AGE,
+    ISSUER,
+    TOKEN_LIFETIME,
+    Identity,
+)
 
 #: How long a worker uses the keys that it has read from the database.
 KEY_REREAD_INTERVAL = timedelta(seconds=30)
 #: How long a key is published before it signs, and after another does.
 KEY_OVERLAP = COPY_MAX_AGE + 2 * KEY_REREAD_INTERVAL
+#: How long a token is reused; the rest of its minute allows for the network
+#: and for clocks that differ.
+REUSE_TIME = timedelta(seconds=45)
+#: Some hundred bytes each.
+MAX_CACHED_TOKENS = 10_000
 
 
 @dataclass(frozen=True)
@@ -237,3 +251,47 @@ def _thumbprint(private: Ed25519PrivateKey) -> str:
 def _base64url(raw: bytes) -> str:
     """Return `raw` in base64url without padding (RFC 7515)."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+class Signer:
+    """Signs identities, and reuses a token while it is fresh."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        """Sign with the keys of `ring`."""
+        self._ring = ring
+        self._tokens: dict[Identity, tuple[datetime, str]] = {}
+
+    def token(self, identity: Identity) -> str:
+        """Return a token of `identity`; raise as the database does."""
+        now = clock.now()
+        cached = self._tokens.get(identity)
+        if cached is not None and cached[0] <= now < cached[0] + REUSE_TIME:
+            return cached[1]
+        token = self._signed(identity, now)
+        if len(self._tokens) >= MAX_CACHED_TOKENS:
+            # All at once: finding the oldest costs more than signing.
+            self._tokens.clear()
+        self._tokens[identity] = now, token
+        return token
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """Return the keys that check tokens, as JSON Web Keys."""
+        return [key.public() for key in self._ring.published()]
+
+    def _signed(self, identity: Identity, now: datetime) -> str:
+        """Return a new token, issued `now`."""
+        key = self._ring.signing()
+        return jwt.encode(
+            {
+                "iss": ISSUER,
+                "sub": identity.subject,
+                "aud": identity.audience,
+                "iat": now,
+                "exp": now + TOKEN_LIFETIME,
+                "email": identity.email,
+                "role": identity.role,
+            },
+            key.private,
+            algorithm=ALGORITHM,
+            headers={"kid": key.id},
+        )

@@ -9,8 +9,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from vestibule.core.command_line import install_hint
 from vestibule.core.errors import VestibuleUnavailable
-from vestibule.core.extras import install_hint
 from vestibule.identity.header import HEADER
 from vestibule.protect.http_client import HTTPClient
 from vestibule.protect.identity import KeyCache, TokenReader, key_id_of

@@ -14,7 +14,7 @@ from vestibule.checks import startup as checks
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import mechanism_for
 from vestibule.web import assets
-from vestibule.web.theme import MIN_CONTRAST, contrast, palette
+from vestibule.web.assets import MIN_CONTRAST, contrast, palette
 
 #: The maximum size in bytes of a page with its assets.
 MOST = 60_000

@@ -18,7 +18,7 @@ from tests.threads import at_once
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.processes import on_terminal, vestibule
 from vestibule.cli.output import ProgressBar
-from vestibule.db import backup, engine, health
+from vestibule.db import backup, engine, migrate
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 
@@ -156,7 +156,7 @@ def test_backup_keeps_an_older_schema(
     assert run("db", "backup", str(copy)).exit_code == 0
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{copy}")
     with closing(engine.configured_database()) as database:
-        assert health.revision(database) is None
+        assert migrate.revision(database) is None
 
 
 def test_postgresql_dump_restores(

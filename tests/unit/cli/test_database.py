@@ -7,7 +7,7 @@ import pytest
 
 from tests.backends import PostgreSQL
 from tests.unit.cli.conftest import Run
-from vestibule.db import engine, health
+from vestibule.db import engine, migrate
 from vestibule.db.models.user import User
 
 GO = "run: python -m vestibule db upgrade"
@@ -36,14 +36,14 @@ def test_empty_database_fails_the_check_until_upgraded(
     assert done.exit_code == 1
     assert (
         f"schema: no schema, this version works with revision"
-        f" {health.EXPECTED_REVISION}\n"
+        f" {migrate.EXPECTED_REVISION}\n"
     ) in done.stdout
     assert GO in done.stderr
     done = run("db", "upgrade")
     assert (done.exit_code, done.stdout) == (
         0,
         "the schema went from no schema to revision"
-        f" {health.EXPECTED_REVISION}\n",
+        f" {migrate.EXPECTED_REVISION}\n",
     )
     done = run("db", "check")
     assert (done.exit_code, done.stderr) == (0, "")
@@ -52,7 +52,7 @@ def test_empty_database_fails_the_check_until_upgraded(
     done = run("db", "upgrade")
     assert (done.exit_code, done.stdout) == (
         0,
-        f"the schema is at revision {health.EXPECTED_REVISION} already\n",
+        f"the schema is at revision {migrate.EXPECTED_REVISION} already\n",
     )
     assert User.count() == 0
 

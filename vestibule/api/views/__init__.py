@@ -2,7 +2,7 @@
 """The views of version 1: one module for each resource, sessions last."""
 
 # ruff: noqa: I001
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.api.views.index import *  # noqa: F403
 from vestibule.api.views.users import *  # noqa: F403
 from vestibule.api.views.account import *  # noqa: F403

@@ -8,7 +8,7 @@ from vestibule.accounts.credentials import (
     change_password,
     reauthenticate,
 )
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import require_recent_auth

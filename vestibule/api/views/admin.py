@@ -12,7 +12,7 @@ from vestibule.accounts.password_reset import ResetCode, issue_code
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.accounts.users import disable, enable, set_role
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     sessions_json,

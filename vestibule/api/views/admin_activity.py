@@ -16,7 +16,7 @@ from vestibule.admin.filters import (
 )
 from vestibule.admin.statistics import statistics
 from vestibule.api.views.admin import wrong_format
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     format_time,

@@ -14,7 +14,7 @@ from vestibule.api.views.admin import (
     user_or_404,
     wrong_format,
 )
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import format_time
 from vestibule.core.errors import InvalidValue
 from vestibule.db import user_search

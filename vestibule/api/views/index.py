@@ -1,14 +1,23 @@
 #!/usr/bin/env python3
-"""Views of the service itself: status, number of users, 401 and 403.
+"""Views of the service itself: status, health, metrics, public keys.
 
-The public signing keys are here too, at their well-known path (RFC 8615)."""
+The routes for monitoring need no authentication, so their responses contain
+no cause of a failure: the log has it. The public signing keys are at their
+well-known path (RFC 8615)."""
 
 from flask import Blueprint, Response, abort
 
-from vestibule.api.views.blueprint import app_views
+from vestibule.core import settings
+from vestibule.core.errors import SchemaMismatch
+from vestibule.db import migrate
+from vestibule.db.engine import database
 from vestibule.db.models.user import User
+from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.responses import json_response
 from vestibule.identity.header import COPY_MAX_AGE, IdentitySigner
+from vestibule.metrics.exposition import exposition
+
+app_views = Blueprint("app_views", __name__, url_prefix="/api/v1")
 
 
 @app_views.get("/status")
@@ -49,3 +58,40 @@ def well_known_routes(signer: IdentitySigner) -> Blueprint:
         return response
 
     return routes
+
+
+def health_routes() -> Blueprint:
+    """Return the routes for monitoring the service."""
+    routes = Blueprint("probes", __name__)
+    routes.get("/healthz")(show_liveness)
+    routes.get("/readyz")(show_readiness)
+    if settings.METRICS.read():
+        routes.get("/metrics")(show_metrics)
+    return routes
+
+
+def show_liveness() -> Response:
+    """Show that the process is alive, with or without the database."""
+    return json_response({"status": "OK"})
+
+
+def show_readiness() -> Response:
+    """Show that the database answers and has the right schema.
+
+    Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503.
+    """
+    found = migrate.revision(database())
+    if found != migrate.EXPECTED_REVISION:
+        raise SchemaMismatch(
+            f"the database is at revision {found},"
+            f" not {migrate.EXPECTED_REVISION}"
+        )
+    return json_response({"status": "OK"})
+
+
+def show_metrics() -> Response:
+    """Show the metrics in the text format of Prometheus."""
+    text, kind = exposition()
+    response = MinimalResponse(text)
+    response.headers["Content-Type"] = kind
+    return response

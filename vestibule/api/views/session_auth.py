@@ -4,7 +4,7 @@
 from flask import Response, abort, request
 
 from vestibule.accounts.password_reset import set_forgotten_password
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, abort
 
 from vestibule.accounts.revocation import revoke_others, revoke_own
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.core import settings
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request

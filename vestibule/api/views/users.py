@@ -5,7 +5,7 @@ from flask import Response, abort
 
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import register, remove, set_names
-from vestibule.api.views.blueprint import app_views
+from vestibule.api.views.index import app_views
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User

@@ -47,6 +47,7 @@ def test_deleting_user_ends_their_sessions(service: Service) -> None:
     # A new user with the same id gets none of the sessions.
     User(id=user.id, email=user.email).save()
     assert client.get(ME).status_code == 403
+    assert other.get(ME).status_code == 200
 
 
 def test_user_removed_by_another_process_is_told_reason(

@@ -53,14 +53,14 @@ def test_role_change_applies_to_open_sessions(service: Service) -> None:
         ("role", {}, {"field": "role"}),
         ("role", {"role": "king"}, {"field": "role"}),
         *(
-            ("role", {"role": odd}, {"field": "role"})
-            for odd in (None, "", "Admin", 1, ["admin"], True)
+            ("role", {"role": value}, {"field": "role"})
+            for value in (None, "", "Admin", 1, ("admin",), True)
         ),
         ("disabled", [], {}),
         ("disabled", {}, {"field": "disabled"}),
         *(
-            ("disabled", {"disabled": odd}, {"field": "disabled"})
-            for odd in (None, "true", 1, 0, [])
+            ("disabled", {"disabled": value}, {"field": "disabled"})
+            for value in (None, "true", 1, 0, "")
         ),
     ],
 )

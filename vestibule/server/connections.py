@@ -14,14 +14,13 @@ import socket
 import stat
 import struct
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from vestibule.core import clock, settings
 from vestibule.core.errors import ConfigurationError
-from vestibule.http.body import body_reads
+from vestibule.http.body import BodyRead, body_reads
 
 _log = logging.getLogger(__name__)
 
@@ -34,15 +33,20 @@ MIN_CONNECTIONS = 8
 #: Fewer connections than this are worth a warning.
 FEW_CONNECTIONS = 256
 #: Descriptors that a worker needs for itself, and for each of its threads:
-#: a connection to SQLite has up to three files.
-_OWN_DESCRIPTORS, _THREAD_DESCRIPTORS = 32, 3
+#: a connection to SQLite has two files.
+_OWN_DESCRIPTORS, _THREAD_DESCRIPTORS = 24, 2
 #: Seconds between two looks at the connections.
 LOOK_INTERVAL_SECONDS = 1.0
+#: The same if too many are open.
+FULL_LOOK_INTERVAL_SECONDS = 0.5
+#: Seconds after its deadline in which the connection of a body is cut off,
+#: unless it was mistaken for another one.
+OVERDUE_SECONDS = 3.0
 #: The share of the allowed connections at which quiet ones are closed, and
 #: the share that is left then.
-FULL_SHARE, LEFT_SHARE = 0.9, 0.7
+FULL_SHARE, LEFT_SHARE = 0.9, 0.5
 #: Seconds without a response after which a connection is quiet.
-QUIET_SECONDS = 2.0
+QUIET_SECONDS = 1.0
 #: Seconds between two log lines about too many connections.
 LOG_INTERVAL_SECONDS = 60.0
 #: Milliseconds for which a client may leave a response unread (RFC 5482).
@@ -155,8 +159,9 @@ class Connections:
         self._most = most
         self._next_look = self._next_log = -LOG_INTERVAL_SECONDS
         self._has_limits = False
-        #: Segments sent on each connection, and when that was first seen.
-        self._seen: dict[int, tuple[int, float]] = {}
+        #: The segments that each connection had got, by its inode, when a
+        #: slow read was first seen.
+        self._before: dict[BodyRead, dict[int, int]] = {}
 
     def check(self) -> None:
         """Cut off late bodies and, if there are too many, quiet clients."""
@@ -169,41 +174,49 @@ class Connections:
         is_reading = bool(body_reads.slow())
         is_full = _number_of_descriptors() >= FULL_SHARE * self._most
         if not is_reading:
-            self._seen.clear()
+            self._before.clear()
         if is_reading or is_full:
             found = list(connections(self._port))
             if is_reading:
                 self._cut_late_bodies(found, now)
             if len(found) >= FULL_SHARE * self._most:
                 self._close_quiet(found, now)
+                self._next_look = now + FULL_LOOK_INTERVAL_SECONDS
 
     def _cut_late_bodies(self, found: list[Connection], now: float) -> None:
         """End what clients send whose bodies are late.
 
         granian does not say which connection a request came by. It is one
-        from the same address that has got no response since the read of
-        the body began. If other connections are as quiet, those are cut
+        from the same address that has got no response since the read was
+        first seen here. If other connections are as quiet, those are cut
         off too that have received data after their last response, or all:
         an idle one is easily replaced.
         """
-        before, self._seen = self._seen, {}
-        for one in found:
-            segments, since = before.get(one.inode, (one.segments, now))
-            if segments != one.segments:
-                since = now
-            self._seen[one.inode] = one.segments, since
-        late = [read for read in body_reads.slow() if read.deadline <= now]
-        for peer, number in Counter(read.peer for read in late).items():
-            begun = max(read.began for read in late if read.peer == peer)
+        sent = {one.inode: one.segments for one in found}
+        self._before = {
+            read: self._before.get(read, sent) for read in body_reads.slow()
+        }
+        late = [
+            read
+            for read, before in self._before.items()
+            if read.deadline <= now and before is not sent
+        ]
+        for peer in {read.peer for read in late}:
+            reads = [read for read in late if read.peer == peer]
             quiet = [
                 one
                 for one in found
                 if one.peer == peer
-                and self._seen[one.inode][1]
-                <= begun + 2 * LOOK_INTERVAL_SECONDS
+                and any(
+                    self._before[read].get(one.inode) == one.segments
+                    for read in reads
+                )
             ]
             busy = [one for one in quiet if one.received_ms <= one.sent_ms]
-            for one in busy if len(busy) >= number else quiet:
+            is_enough = len(busy) >= len(reads) and all(
+                read.deadline > now - OVERDUE_SECONDS for read in reads
+            )
+            for one in busy if is_enough else quiet:
                 _shut(one, socket.SHUT_RD)
 
     def _close_quiet(self, found: list[Connection], now: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
@@ -143,11 +144,12 @@ def test_idle_connection_is_not_cut_off_for_slow_neighbour(
 ) -> None:
     """A client of the same address keeps its connection."""
     with requests.Session() as idle, slow_bodies(slow, 1) as wires:
+        adapter = HTTPAdapter()
+        idle.mount("http://", adapter)
         assert idle.get(f"{slow.url}/api/v1/status").status_code == 200
-        [pool] = idle.adapters["http://"].poolmanager.pools._container.values()
-        assert pool.num_connections == 1
         assert finish(wires[0], "POST").status == 408
         assert idle.get(f"{slow.url}/api/v1/status").status_code == 200
+        [pool] = adapter.poolmanager.pools._container.values()
         assert pool.num_connections == 1
 
 

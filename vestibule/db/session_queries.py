@@ -8,7 +8,7 @@ reason and the time go to ended_sessions, where they stay for a day.
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,6 +16,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
+    literal,
+    not_,
     or_,
     select,
     text,
@@ -33,6 +36,8 @@ from vestibule.db.statements import (
 )
 from vestibule.db.tables import ENDED_SESSIONS, USER_SESSIONS
 
+#: Sessions that a purge of idle sessions scans in one query.
+MAX_ROWS_SCANNED = 10_000
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
 )
@@ -59,10 +64,11 @@ def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
     """
     if not is_storable(handle):
         return False
-    condition = [USER_SESSIONS.c.id == handle]
+    condition = USER_SESSIONS.c.id == handle
     if user_id is not None:
-        condition.append(USER_SESSIONS.c.user_id == user_id)
-    return _delete_in_batches(reason, condition) > 0
+        condition &= USER_SESSIONS.c.user_id == user_id
+    with database().transaction() as connection:
+        return _delete(connection, reason, condition) > 0
 
 
 def delete_for_user(
@@ -70,14 +76,15 @@ def delete_for_user(
 ) -> int:
     """End the sessions of a user, or of all users; return how many.
 
-    `keep_handle` is the handle of a session that stays.
+    `keep_handle` is the handle of a session that stays. Those of one user
+    end in one transaction, those of all users in batches.
     """
-    condition = []
-    if user_id is not None:
-        condition.append(USER_SESSIONS.c.user_id == user_id)
-    if keep_handle is not None:
-        condition.append(USER_SESSIONS.c.id != keep_handle)
-    return _delete_in_batches(reason, condition)
+    kept = [] if keep_handle is None else [USER_SESSIONS.c.id != keep_handle]
+    if user_id is None:
+        return _delete_in_batches(reason, kept)
+    of_user = and_(USER_SESSIONS.c.user_id == user_id, *kept)
+    with database().transaction() as connection:
+        return _delete(connection, reason, of_user)
 
 
 def delete_created_before(moment: datetime, reason: str) -> int:
@@ -87,10 +94,37 @@ def delete_created_before(moment: datetime, reason: str) -> int:
 
 
 def delete_idle_since(moment: datetime, reason: str) -> int:
-    """End the sessions last used before a moment; return how many."""
-    seen, began = USER_SESSIONS.c.last_seen_at, USER_SESSIONS.c.created_at
-    expired = [or_(seen < moment, and_(seen.is_(None), began < moment))]
-    return _delete_in_batches(reason, expired, BATCH_PAUSE_SECONDS)
+    """End the sessions last used before a moment; return how many.
+
+    No index has the last use, because it would have to be written with
+    each use. So the sessions that began before the moment are scanned in
+    the order of their age, at most `MAX_ROWS_SCANNED` in one query.
+    """
+    began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+    seen = func.coalesce(USER_SESSIONS.c.last_seen_at, began)
+    older = select(began, id).where(began < moment).order_by(began, id)
+    deleted, conditions = 0, list[ColumnElement[bool]]()
+    while True:
+        # The index alone answers this.
+        last = older.where(*conditions).offset(MAX_ROWS_SCANNED - 1).limit(1)
+        found = database().fetch_all(last)
+        end = [began < moment]
+        if found:
+            end = _up_to(found[0].created_at, found[0].id)
+        idle = [*conditions, *end, seen < moment]
+        deleted += _delete_in_batches(reason, idle, BATCH_PAUSE_SECONDS)
+        if not found:
+            return deleted
+        conditions = [began >= found[0].created_at, not_(and_(*end))]
+
+
+def _up_to(moment: datetime, handle: str) -> list[ColumnElement[bool]]:
+    """Return the conditions for the sessions up to one, by their age.
+
+    The first one is redundant, but the database enters the index by it.
+    """
+    began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+    return [began <= moment, or_(began < moment, id <= handle)]
 
 
 def enforce_session_limit(
@@ -158,7 +192,14 @@ def rotate_in_transaction(
     )
     if not connection.execute(statement).rowcount:
         return False
-    _record_end_reasons(connection, "rotated", [rotation.old])
+    connection.execute(
+        insert_into(ENDED_SESSIONS).on_conflict_do_nothing(),
+        {
+            "session_digest": rotation.old,
+            "reason": "rotated",
+            "ended_at": clock.now(),
+        },
+    )
     return True
 
 
@@ -198,50 +239,50 @@ def _delete_in_batches(
     """End all sessions that meet the conditions; return how many.
 
     In batches, with `pause` seconds in between. The loop ends by the number
-    of rows that were found, not deleted: on PostgreSQL another process may
-    end some of a batch at the same time.
+    of rows that were found, not deleted: another process may end some of a
+    batch at the same time.
     """
     next_batch = (
         select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
     )
     deleted = 0
-    while True:
+    # Most often there is nothing to delete, and a read finds that out.
+    while batch := [row[0] for row in database().fetch_all(next_batch)]:
+        in_batch = USER_SESSIONS.c.id.in_(batch)
         with database().transaction() as connection:
-            batch = list(connection.scalars(next_batch))
-            in_batch = USER_SESSIONS.c.id.in_(batch)
             # A session that was used since then may not meet them now.
             deleted += _delete(connection, reason, and_(in_batch, *conditions))
         if len(batch) < MAX_BATCH_ROWS:
-            return deleted
+            break
         time.sleep(pause)
+    return deleted
 
 
 def _delete(
     connection: Connection, reason: str, condition: ColumnElement[bool]
 ) -> int:
-    """Delete the sessions that meet the condition; record the reason."""
-    digests = connection.scalars(
-        delete(USER_SESSIONS)
-        .where(condition)
-        .returning(USER_SESSIONS.c.session_digest)
-    ).all()
-    _record_end_reasons(
-        connection, reason, [each for each in digests if each is not None]
-    )
-    return len(digests)
+    """Delete the sessions that meet the condition; return how many.
 
-
-def _record_end_reasons(
-    connection: Connection, reason: str, digests: Sequence[Any]
-) -> None:
-    """Store why the sessions with these digests ended."""
-    if digests:
-        now = clock.now()
-        statement = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
-        connection.execute(
-            statement,
-            [
-                {"session_digest": each, "reason": reason, "ended_at": now}
-                for each in digests
-            ],
+    Their digests go to ended_sessions without a way through this process:
+    a user may have hundreds of thousands of sessions.
+    """
+    digest = USER_SESSIONS.c.session_digest
+    now = literal(clock.now(), ENDED_SESSIONS.c.ended_at.type)
+    record = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
+    columns = list(ENDED_SESSIONS.c)
+    if connection.dialect.name == "sqlite":
+        # The transaction has the write lock, so both find the same rows.
+        ended = select(digest, literal(reason), now).where(
+            condition, digest.is_not(None)
         )
+        connection.execute(record.from_select(columns, ended))
+        return connection.execute(
+            delete(USER_SESSIONS).where(condition)
+        ).rowcount
+    gone = delete(USER_SESSIONS).where(condition).returning(digest).cte()
+    ended = select(gone.c.session_digest, literal(reason), now).where(
+        gone.c.session_digest.is_not(None)
+    )
+    counted = select(func.count()).select_from(gone)
+    recorded = record.from_select(columns, ended).cte()
+    return int(connection.scalar(counted.add_cte(recorded)) or 0)

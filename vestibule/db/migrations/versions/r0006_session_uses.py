@@ -20,7 +20,7 @@ branch_labels = None
 depends_on = None
 
 #: Percent of a page of PostgreSQL that inserts fill.
-FILL_PERCENT = 85
+FILL_PERCENT = 75
 _NEXT = "UPDATE cache_generation SET value = hex(randomblob(16));"
 #: The columns whose changes count. A session's last_seen_at and a user's
 #: signed_in_at change often, and do not decide who may pass.

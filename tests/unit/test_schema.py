@@ -42,7 +42,11 @@ def test_tables_equal_the_migrations(any_database: str) -> None:
     """Alembic finds no difference: names, columns, types and indexes."""
     with database().connection() as connection, connection.begin():
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True}
+            connection,
+            opts={
+                "compare_type": True,
+                "version_table": migrate.VERSION_TABLE,
+            },
         )
         assert compare_metadata(context, METADATA) == []
 
@@ -85,7 +89,7 @@ def test_newer_schema_is_refused(any_database: str) -> None:
     User(email="a").save()
     with database().transaction() as connection:
         connection.execute(
-            text("UPDATE alembic_version SET version_num = '9999'")
+            text("UPDATE vestibule_version SET version_num = '9999'")
         )
     engine.close()
     for _ in range(2):

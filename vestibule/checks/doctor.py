@@ -197,7 +197,7 @@ def _database_file() -> Iterator[CheckResult]:
 def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that only its owner can read a database file."""
     database = engine.configured_database()
-    if database.is_sqlite and migrate.is_readable_by_others(database):
+    if database.is_sqlite and migrate.is_open_to_others(database):
         yield CheckResult(
             "database.mode",
             Level.WRONG,

@@ -21,11 +21,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from vestibule.core import settings
-from vestibule.core.errors import ServiceBusy
+from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db import migrate
 from vestibule.db.drivers import (
+    FileWatch,
     configured_url,
     create_engine,
+    set_journal_mode,
     translate_error,
 )
 from vestibule.db.pool import Pool, PooledConnection
@@ -33,6 +35,10 @@ from vestibule.db.wal_index import WalIndex
 
 T = TypeVar("T")
 
+#: Seconds that one statement of a migration may take.
+MAX_STATEMENT_SECONDS = 3600.0
+#: PostgreSQL's SQLSTATE for a statement that took too long.
+_QUERY_CANCELED = "57014"
 # One sequence for all databases that a process opens in turn, so that no
 # number of one database is valid for the next.
 _token_numbers = itertools.count(1)
@@ -45,13 +51,18 @@ class Database:
         """Prepare for `url`; `timeout` is in milliseconds. Opens nothing."""
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = create_engine(url, timeout)
+        self.engine, self._breaker = create_engine(url, timeout)
         self._timeout = timeout / 1000
         self._driver_errors = (
             SQLAlchemyError,
             self.engine.dialect.loaded_dbapi.Error,
         )
         self._pool = Pool(self._connect)
+        self._begin_sql = "BEGIN IMMEDIATE"
+        if self._breaker is not None:
+            self._breaker.on_open = self._pool.close_idle
+            self._begin_sql = self._breaker.begin_statement
+        self._file = FileWatch(url.database or "") if self.is_sqlite else None
         self._compiled: dict[Executable, str] = {}
         # SQLite has one writer at a time. A thread that waits for this lock
         # wakes at once; the busy handler of SQLite sleeps and polls.
@@ -86,8 +97,9 @@ class Database:
         the token stays the same, no matter which thread, process or shell
         writes. `None` if the database has no such token (PostgreSQL).
         """
-        if not self.is_sqlite:
+        if self._file is None:
             return None
+        self._file.check()
         header = self._index.header()
         return self._token_by_data_version() if header is None else header
 
@@ -152,7 +164,7 @@ class Database:
                 raise
             except self._driver_errors as error:
                 pooled.close()
-                raise translate_error(error) from error
+                raise self._translate(error) from error
             except BaseException:
                 self._roll_back(pooled, connection)
                 raise
@@ -165,6 +177,22 @@ class Database:
         """Lend a connection: the one that this thread already uses, if any."""
         with self._pool.borrow() as pooled:
             yield pooled.open()
+
+    @contextmanager
+    def long_statements(self) -> Iterator[None]:
+        """Allow each statement of this thread an hour, within the block."""
+        if self._breaker is None:
+            yield
+        else:
+            with self._breaker.allow(MAX_STATEMENT_SECONDS):
+                yield
+
+    def set_journal_mode(self) -> None:
+        """Set the safe journal mode of an SQLite file; see `drivers`."""
+        if self.is_sqlite:
+            self._retry_if_disconnected(
+                lambda pooled: set_journal_mode(pooled.open_driver())
+            )
 
     def close(self) -> None:
         """Close the connections that no thread is using."""
@@ -180,7 +208,7 @@ class Database:
 
         def connect(_: PooledConnection) -> Connection:
             """Connect and run a query."""
-            connection = self.engine.connect()
+            connection = self._connect()
             connection.exec_driver_sql("SELECT 1 FROM sqlite_master")
             return connection
 
@@ -189,7 +217,8 @@ class Database:
     def _connect(self) -> Connection:
         """Open a connection for the pool."""
         connection = self.engine.connect()
-        self._index.detach_if_replaced()
+        if self._file is not None:
+            self._file.begin()
         return connection
 
     def _begin(self, pooled: PooledConnection) -> Connection:
@@ -200,9 +229,7 @@ class Database:
         another connection wrote in between.
         """
         connection = pooled.open()
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
-        )
+        connection.exec_driver_sql(self._begin_sql)
         return connection
 
     def _roll_back(
@@ -238,6 +265,8 @@ class Database:
 
         Only for work that changes nothing: a read, or a `BEGIN`.
         """
+        if self._file is not None:
+            self._file.check()
         # Without `with`: a look-up takes 10 us, and that would take 2 more.
         pooled = self._pool.take()
         try:
@@ -247,19 +276,31 @@ class Database:
                 lost = self._is_disconnected(error, pooled)
                 pooled.close()
                 if not lost:
-                    raise translate_error(error) from error
+                    raise self._translate(error) from error
             try:
                 return work(pooled)
             except self._driver_errors as error:
                 pooled.close()
-                raise translate_error(error) from error
+                raise self._translate(error) from error
         finally:
             self._pool.give_back(pooled)
+
+    def _translate(self, error: Exception) -> VestibuleError:
+        """Return the project's error for a driver's or SQLAlchemy's."""
+        path = self.url.database if self.is_sqlite else None
+        return translate_error(error, path or "")
 
     def _is_disconnected(
         self, error: Exception, pooled: PooledConnection
     ) -> bool:
-        """Return True if `error` means that the connection is lost."""
+        """Return True if `error` means that the connection is lost.
+
+        A server that did not answer in time gets no second query: that
+        would double the time that the client waits.
+        """
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlstate", None) == _QUERY_CANCELED:
+            return False
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
         dialect = self.engine.dialect

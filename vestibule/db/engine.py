@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Executable, Row, Select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from vestibule.core import settings
+from vestibule.core import clock, settings
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db import migrate
 from vestibule.db.drivers import (
@@ -63,6 +63,10 @@ class Database:
             self._breaker.on_open = self._pool.close_idle
             self._begin_sql = self._breaker.begin_statement
         self._file = FileWatch(url.database or "") if self.is_sqlite else None
+        #: The moments of the last commit, and of the last failed check of
+        #: writes with its error; see `vestibule.db.statements`.
+        self.written_at = self.refused_at = float("-inf")
+        self.refusal: VestibuleError | None = None
         self._compiled: dict[Executable, str] = {}
         # SQLite has one writer at a time. A thread that waits for this lock
         # wakes at once; the busy handler of SQLite sleeps and polls.
@@ -159,6 +163,7 @@ class Database:
             try:
                 yield connection
                 connection.commit()
+                self.written_at = clock.monotonic()
             except IntegrityError:
                 self._roll_back(pooled, connection)
                 raise

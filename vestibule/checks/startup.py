@@ -244,7 +244,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (_authentication, _sessions, _pages)
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (
     _sqlite_version,
-    _database_mode,
     _writes,
+    _database_mode,
     _first_user,
 )

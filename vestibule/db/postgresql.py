@@ -110,11 +110,12 @@ class CircuitBreaker:
         self, connect: Callable[[], "BoundedConnection"]
     ) -> "BoundedConnection":
         """Connect with a short deadline, unless another thread does."""
-        if not self._probe_lock.acquire(blocking=False):
+        next_probe = self._last_probe + PROBE_INTERVAL_SECONDS
+        if clock.monotonic() < next_probe or not self._probe_lock.acquire(
+            blocking=False
+        ):
             raise self._unresponsive()
         try:
-            if clock.monotonic() < self._last_probe + PROBE_INTERVAL_SECONDS:
-                raise self._unresponsive()
             self._local.is_probing = True
             patience = min(
                 max(MIN_PROBE_SECONDS, 4 * self._connect_seconds),

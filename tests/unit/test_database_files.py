@@ -10,14 +10,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.app.api.conftest import Build, build
-from tests.serving import COOKIE, environment
+from tests.app.api.service import stored_user
+from tests.serving import COOKIE, LOGOUT, ME, environment
 from tests.unit.cli.conftest import Run, run
+from vestibule.checks.doctor import run_checks
+from vestibule.checks.startup import Level
 from vestibule.core.errors import (
     DatabaseReplaced,
     DatabaseUnavailable,
@@ -420,15 +423,12 @@ def test_reading_command_leaves_an_empty_file_empty(
     assert file.read_bytes() == b""
 
 
-def test_check_of_writes_sees_a_refusal(
-    any_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_of_writes_sees_a_refusal(any_database: str) -> None:
     """After the time for which the last commit counts, a row is written."""
     User().save()
     opened = database()
     check_writes(opened)
-    with monkeypatch.context() as refusing:
-        refusing.setattr(opened, "_begin_sql", "nonsense")
+    with refused_writes():
         check_writes(opened)
         opened.written_at -= 11
         for _ in range(2):
@@ -442,23 +442,71 @@ def test_check_of_writes_sees_a_refusal(
     assert time.monotonic() - opened.written_at < 5
 
 
-def test_readiness_needs_writes(build: Build, file: Path) -> None:
-    """A file that cannot grow makes the service not ready."""
+@contextmanager
+def refused_writes() -> Iterator[None]:
+    """Let SQLite refuse all transactions, as it does with a full disk."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(database(), "_begin_sql", "nonsense")
+        yield
+
+
+def test_readiness_needs_writes(build: Build) -> None:
+    """A database that takes no writes makes the service not ready."""
     client = build("session_db_auth").client()
     assert client.get("/readyz").status_code == 200
     opened = database()
-    set_query_only(True)
-    opened.written_at -= 11
-    assert client.get("/readyz").status_code == 503
-    assert client.get("/healthz").status_code == 200
-    set_query_only(False)
+    with refused_writes():
+        opened.written_at -= 11
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
     opened.refused_at -= 2
     assert client.get("/readyz").status_code == 200
 
 
-def set_query_only(on: bool) -> None:
-    """Let the connection that is used next refuse writes, or not."""
-    with database().connection() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute(f"PRAGMA query_only = {on:d}")
+def test_doctor_reports_a_database_without_writes(build: Build) -> None:
+    """The finding has the reason."""
+    User.count()
+    with refused_writes():
+        found = [each for each in run_checks() if each.level is Level.WRONG]
+    (only,) = (each for each in found if each.id == "database.writes")
+    assert "nonsense" in only.message
+    assert "database.writes" not in {
+        each.id for each in run_checks() if each.level is not Level.GOOD
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", LOGOUT), ("POST", "/sign-out")]
+)
+def test_sign_out_without_writes_clears_the_cookie(
+    build: Build, method: str, path: str
+) -> None:
+    """With a full disk the session stays, but not in this browser."""
+    service = build("session_db_auth", WEB_PAGES="on")
+    client, answer = service.log_in(stored_user())
+    assert answer.status_code == 200
+    with refused_writes():
+        answer = client.open(path, method=method)
+    assert answer.status_code == 503
+    assert f"{COOKIE}=;" in answer.headers["Set-Cookie"]
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert client.get(ME).status_code == 401
+
+
+def test_sign_out_of_a_busy_database_keeps_the_cookie(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is asked to try again, and needs the cookie for it."""
+    monkeypatch.setenv("DATABASE_TIMEOUT", "50")
+    service = build("session_db_auth")
+    client, _ = service.log_in(stored_user())
+    path = str(database().url.database)
+    with closing(drivers.sqlite_driver().connect(path)) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        answer = client.delete(LOGOUT)
+        assert answer.status_code == 503
+        assert "Retry-After" in answer.headers
+        assert "Set-Cookie" not in answer.headers
+        other.execute("ROLLBACK")
+    assert client.delete(LOGOUT).status_code == 200

@@ -18,7 +18,7 @@ from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import settings
 from vestibule.db import engine, migrate
-from vestibule.sessions.sweeper import Sweeper
+from vestibule.sessions.sweeper import Sweeper, touch_writer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -107,7 +107,7 @@ def clean_settings(
     for setting in settings.ALL:
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
-    monkeypatch.setenv("ENV_FILE", "")
+    monkeypatch.setenv("ENV_FILE", "none")
     yield
     # Remove what an .env file set.
     os.environ.clear()
@@ -117,6 +117,8 @@ def clean_settings(
     log.begin_request(None)
     audit_writer().close()
     audit_writer.cache_clear()
+    touch_writer().close()
+    touch_writer.cache_clear()
     engine.close()
 
 

@@ -7,7 +7,9 @@ from typing import Any, Optional, Tuple
 
 from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.permissions import Actor
-from vestibule.core.client_info import current_client
+from vestibule.audit.log import EventType, log
+from vestibule.core.client_info import client_of, current_client
+from vestibule.core.errors import Throttled
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
 
@@ -74,4 +76,14 @@ class BasicAuth(Auth):
         encoded = self.extract_base64_authorization_header(header)
         decoded = self.decode_base64_authorization_header(encoded)
         email, password = self.extract_user_credentials(decoded)
-        return self.user_object_from_credentials(email, password)
+        if header is not None and (email is None or password is None):
+            log(EventType.LOGIN_FAILED, reason="unreadable_credentials")
+        with client_of(request) as is_foreign:
+            try:
+                return self.user_object_from_credentials(email, password)
+            except Throttled:
+                # Another application does not know this error. It refuses
+                # the request, as for a wrong password.
+                if is_foreign:
+                    return None
+                raise

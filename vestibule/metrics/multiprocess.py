@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
 from vestibule.core.threads import start_thread
 from vestibule.metrics.counters import (
     EventKey,
@@ -89,19 +91,36 @@ _files: dict[Path, CountsFile] = {}
 
 
 @contextmanager
-def shared_counts(workers: int) -> Iterator[None]:
-    """Share the counts of the workers that are forked within the block."""
+def shared_counts(workers: int) -> Iterator[Path | None]:
+    """Share the counts of the workers that are started within the block.
+
+    Yield the folder for them, which a single worker does not need. Raise
+    `ConfigurationError` if no folder for temporary files is writable.
+    """
     global _folder
-    if workers == 1:
-        yield
+    if workers == 1 or not settings.METRICS.read():
+        yield None
         return
-    _folder = Path(tempfile.mkdtemp(prefix="vestibule-counts-"))
     try:
-        yield
+        _folder = Path(tempfile.mkdtemp(prefix="vestibule-counts-"))
+    except OSError as error:
+        raise ConfigurationError(
+            "TMPDIR",
+            "must be a writable folder, where several workers share their"
+            f" metrics: {error.strerror}; METRICS=off needs none",
+        ) from None
+    try:
+        yield _folder
     finally:
         shutil.rmtree(_folder, ignore_errors=True)
         _files.pop(_folder, None)
         _folder = None
+
+
+def share_in(folder: Path | None) -> None:
+    """Use the `folder` of the server, in a worker that was spawned."""
+    global _folder
+    _folder = folder
 
 
 def start_sharing() -> None:

@@ -5,6 +5,8 @@ The routes for monitoring need no authentication, so their responses contain
 no cause of a failure: the log has it. The public signing keys are at their
 well-known path (RFC 8615)."""
 
+import threading
+
 from flask import Blueprint, Response, abort
 
 from vestibule.core import settings
@@ -13,10 +15,15 @@ from vestibule.db import migrate
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.statements import check_writes
+from vestibule.http.access import deny
 from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.request import is_client_within
 from vestibule.http.responses import json_response
 from vestibule.identity.header import COPY_MAX_AGE, IdentitySigner
 from vestibule.metrics.exposition import exposition
+
+#: Set while the server drains: it still serves, but is not ready for more.
+draining = threading.Event()
 
 app_views = Blueprint("app_views", __name__, url_prefix="/api/v1")
 
@@ -72,15 +79,22 @@ def health_routes() -> Blueprint:
 
 
 def show_liveness() -> Response:
-    """Show that the process is alive, with or without the database."""
+    """Show that the process is alive, with or without the database.
+
+    Under `vestibule.server` granian answers this before any thread is
+    needed; under other servers it is a request like others.
+    """
     return json_response({"status": "OK"})
 
 
 def show_readiness() -> Response:
     """Show that the database takes writes and has the right schema.
 
-    Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503.
+    Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503. So
+    does a server that is about to end.
     """
+    if draining.is_set():
+        return json_response({"error": "Service Unavailable"}, 503)
     found = migrate.schema(database())
     if not found.is_current:
         raise SchemaMismatch(
@@ -92,7 +106,13 @@ def show_readiness() -> Response:
 
 
 def show_metrics() -> Response:
-    """Show the metrics in the text format of Prometheus."""
+    """Show the metrics in the text format of Prometheus.
+
+    Only to the networks of `METRICS_NETWORKS`, if these are limited.
+    """
+    networks = settings.METRICS_NETWORKS.read()
+    if networks is not None and not is_client_within(networks):
+        deny("metrics_networks")
     text, kind = exposition()
     response = MinimalResponse(text)
     response.headers["Content-Type"] = kind

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vestibule.core import clock, settings
-from vestibule.core.errors import ConfigurationError
+from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import environment_names, is_hardened, is_set
-from vestibule.db import drivers
-from vestibule.db.engine import configured_database
+from vestibule.db import drivers, migrate
+from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
+from vestibule.db.statements import write_check_row
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -271,6 +272,35 @@ def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
+def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that only its owner can use a database file."""
+    opened = configured_database()
+    if opened.is_sqlite and migrate.is_open_to_others(opened):
+        yield CheckResult(
+            "database.mode",
+            Level.WRONG,
+            "other users of this machine can use the database file",
+            f"chmod 600 {opened.url.database}",
+        )
+
+
+def _writes(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the database takes writes, without which no login works."""
+    try:
+        write_check_row(database())
+    except VestibuleError as error:
+        yield CheckResult(
+            "database.writes",
+            Level.WRONG,
+            f"the database takes no writes, so no user can log in: {error}",
+            "make room on the disk, or correct the owner and mode",
+        )
+    else:
+        yield CheckResult(
+            "database.writes", Level.GOOD, "the database takes writes"
+        )
+
+
 def _first_user(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that there is a user, or a page that makes the first one."""
     if not has_pages(mechanism) and not User.count():
@@ -328,4 +358,9 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _pages,
 )
 #: Checks that need the database; they open it.
-DATABASE_CHECKS: tuple[Check, ...] = (_sqlite_version, _first_user)
+DATABASE_CHECKS: tuple[Check, ...] = (
+    _sqlite_version,
+    _writes,
+    _database_mode,
+    _first_user,
+)

@@ -223,13 +223,22 @@ DATABASE_URL = Setting(
     "sqlite:///vestibule.db",
     setting_types.non_empty,
     "Where users and sessions are stored: `sqlite:///FILE` or"
-    " `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.",
+    " `postgresql://USER:PASSWORD@HOST/NAME`.",
 )
 DATABASE_TIMEOUT = Setting(
     "DATABASE_TIMEOUT",
     "5000",
     setting_types.integer_between(1, 60_000),
-    "Milliseconds to wait for a locked database before responding with 503.",
+    "Milliseconds to wait for a locked database, or for PostgreSQL's answer"
+    " to a query, before responding with 503.",
+)
+DATABASE_POOLER = Setting(
+    "DATABASE_POOLER",
+    "none",
+    setting_types.one_of("none", "transaction"),
+    "What is between the service and PostgreSQL: `none`, or a pooler such"
+    " as PgBouncer, whose `pool_mode` may be `transaction` or `session`:"
+    " `transaction`.",
 )
 WORKERS = Setting(
     "WORKERS",

@@ -385,7 +385,7 @@ class Announcement(threading.Thread):
 def _check_database() -> None:
     """Raise `ConfigurationError` unless the database can be used."""
     try:
-        engine.database()
+        engine.database().set_journal_mode()
     except ConfigurationError:
         raise
     except VestibuleError as error:

@@ -179,9 +179,10 @@ def _setup_invitation(
     if setup is None:
         return ""
     minutes = int(SETUP_CODE_LIFETIME.total_seconds()) // 60
+    address = _address_at(_ANY_ADDRESS.get(host, host), port).rstrip("/")
     return f"""\
  * There is no user yet. Make the first admin at
-     {_address_at(_ANY_ADDRESS.get(host, host), port)}setup
+     {address}{settings.BASE_PATH.read()}/setup
    with this code, which works once, within {minutes} minutes:
      {setup.code}
 """

@@ -86,7 +86,7 @@ def test_logout_ends_session_that_login_started(service: Service) -> None:
     assert client.get(ME).get_json() == user.to_json()
     answer = client.delete(LOGOUT)
     assert (answer.status_code, answer.get_json()) == (200, {})
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "Clear-Site-Data" not in answer.headers
     assert client.get_cookie(COOKIE) is None
     holder = service.client_with_session(session_id)
     for answer in (holder.get(ME), holder.delete(LOGOUT)):

@@ -53,7 +53,10 @@ def running(server: Server, command: list[str]) -> Iterator[Path]:
             stderr=subprocess.STDOUT,
         )
     try:
-        assert wait_until(30, lambda: is_serving(server)), output.read_text()
+        assert wait_until(
+            30, lambda: is_serving(server) or process.poll() is not None
+        )
+        assert process.poll() is None, output.read_text()
         yield output
     finally:
         process.terminate()
@@ -109,6 +112,42 @@ def test_gunicorn_runs_the_startup_checks(tmp_path: Path) -> None:
         running(server, COMMANDS["gunicorn"]),
     ):
         pass
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="the claim is an abstract socket, which only Linux has",
+)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_gunicorn_runs_one_worker_with_sessions_in_memory(
+    workers: str, tmp_path: Path
+) -> None:
+    """A second worker would refuse the sessions of the first."""
+    server = Server(
+        tmp_path,
+        API_PORT=str(free_port()),
+        AUTH_TYPE="session_auth",
+        SESSION_NAME=COOKIE,
+    )
+    command = list(COMMANDS["gunicorn"])
+    command[command.index("2")] = workers
+    if workers == "1":
+        with running(server, command) as output:
+            assert "one process" not in output.read_text()
+        return
+    process = subprocess.run(
+        [
+            str(Path(sys.executable).with_name(command[0])),
+            *(part.replace("PORT", str(server.port)) for part in command[1:]),
+        ],
+        cwd=server.folder,
+        env=server.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert process.returncode != 0
+    assert "memory of one process" in process.stderr
 
 
 def test_server_process_makes_one_application(tmp_path: Path) -> None:

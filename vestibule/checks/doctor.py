@@ -152,6 +152,15 @@ def _cookie(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
             f"other hosts of the domain can replace the cookie {name}",
             "SESSION_NAME=__Host-session behind TLS",
         )
+    domain = settings.COOKIE_DOMAIN.read()
+    if domain is not None:
+        yield CheckResult(
+            "cookie.domain",
+            Level.WEAK,
+            f"every host of {domain} gets the session cookie, and can use or"
+            " replace it",
+            "unset COOKIE_DOMAIN if one host is enough",
+        )
     if settings.COOKIE_SECURE.read() != "always":
         yield CheckResult(
             "cookie.secure",

@@ -17,6 +17,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from vestibule.core import clock, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
@@ -81,6 +82,16 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         name is not None and not name.startswith("__Host-")
     ):
         raise ConfigurationError("SESSION_NAME", "must begin with __Host-")
+    if (
+        settings.COOKIE_DOMAIN.read() is not None
+        and name is not None
+        and name.startswith("__Host-")
+    ):
+        raise ConfigurationError(
+            "COOKIE_DOMAIN",
+            "must be unset with a SESSION_NAME that begins with __Host-:"
+            " browsers reject such a cookie for a whole domain",
+        )
     workers = settings.WORKERS.read()
     if workers > 1 and _has_sessions_in_memory(mechanism):
         raise ConfigurationError(
@@ -189,7 +200,11 @@ def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
 
 def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no empty variable is meant as `none`."""
-    for setting in (settings.CORS_ORIGINS, settings.LOGIN_URL):
+    for setting in (
+        settings.CORS_ORIGINS,
+        settings.CLEAR_SITE_DATA,
+        settings.LOGIN_URL,
+    ):
         if setting.name in environment_names() and (not is_set(setting)):
             yield CheckResult(
                 "settings.empty",
@@ -231,6 +246,38 @@ def _sessions(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
     else:
         yield CheckResult("sessions.expiry", Level.GOOD, "sessions expire")
+
+
+def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the hosts of the applications get the session cookie.
+
+    Browsers send a cookie to the host that set it alone, whatever its port,
+    unless it has a domain. Elsewhere sign-in would begin again and again.
+    """
+    domain = settings.COOKIE_DOMAIN.read()
+    sign_in_host = urlsplit(settings.LOGIN_URL.read() or "").hostname
+    hosts = [
+        urlsplit(f"//{host}").hostname or ""
+        for host in settings.ALLOWED_RETURN_HOSTS.read()
+    ]
+    if domain is None:
+        lost = [h for h in hosts if sign_in_host not in (None, h)]
+        hint = "COOKIE_DOMAIN=<the domain of all hosts>"
+    else:
+        lost = [
+            host
+            for host in (*hosts, sign_in_host or domain)
+            if not f".{host}".endswith(f".{domain}")
+        ]
+        hint = f"use hosts of {domain} alone"
+    if lost:
+        yield CheckResult(
+            "cookie.hosts",
+            Level.WRONG,
+            f"after signing in, browsers send no session cookie to"
+            f" {', '.join(lost)}",
+            hint,
+        )
 
 
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
@@ -355,6 +402,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _empty_lists,
     _authentication,
     _sessions,
+    _return_hosts,
     _pages,
 )
 #: Checks that need the database; they open it.

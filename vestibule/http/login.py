@@ -159,10 +159,19 @@ def set_session_cookie(response: Response, session_id: str | None) -> Response:
 
 
 def clear_session_cookie(response: Response) -> None:
-    """Make the browser delete the session cookie and cached pages."""
-    # Not "cookies": that would delete those of all other applications
-    # under the same domain.
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    """Make the browser delete the session cookie.
+
+    `CLEAR_SITE_DATA` may delete more, of all applications of the origin.
+    The service itself does not need that: browsers cache none of its pages,
+    and it stores nothing else in them.
+    """
+    deleted = settings.CLEAR_SITE_DATA.read()
+    if deleted:
+        # Never "cookies": that would delete those of all other
+        # applications under the same domain.
+        response.headers["Clear-Site-Data"] = ", ".join(
+            f'"{kind}"' for kind in deleted
+        )
     name = settings.SESSION_NAME.read()
     if name is not None:
         cookie.clear_on(response, name, current_request().is_secure)

@@ -85,6 +85,14 @@ MEMORY_SESSIONS_MAX = Setting(
     setting_types.integer_between(1, 10_000_000),
     "Sessions that a mechanism keeps in memory; one more ends the oldest.",
 )
+SESSION_CACHE_MAX = Setting(
+    "SESSION_CACHE_MAX",
+    "20000",
+    setting_types.integer_between(2, 10_000_000),
+    "Sessions that each worker keeps in its cache under `session_db_auth`"
+    " with SQLite, some kilobytes each; the half that was used last always"
+    " stays.",
+)
 SESSION_PURGE_INTERVAL = Setting(
     "SESSION_PURGE_INTERVAL",
     "60",

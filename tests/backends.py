@@ -56,6 +56,11 @@ class PostgreSQL:
         )
         self._process = self.start()
 
+    @property
+    def pid(self) -> int:
+        """Return the pid of the server's first process."""
+        return self._process.pid
+
     @staticmethod
     def find() -> str | None:
         """Return the folder of the newest installed server, or `None`."""

@@ -306,11 +306,16 @@ def database() -> Database:
     """Return the open database; open it and check its schema at first use."""
     global _open
     if _open is None:
-        with _open_lock:
+        limit = settings.DATABASE_TIMEOUT.read() / 1000
+        if not _open_lock.acquire(timeout=limit):
+            raise ServiceBusy("another request opens the database")
+        try:
             if _open is None:
                 fresh = configured_database()
                 migrate.ensure(fresh)
                 _open = fresh
+        finally:
+            _open_lock.release()
     return _open
 
 

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.app.api.conftest import Build, build
 from tests.app.api.service import stored_user
@@ -200,7 +201,7 @@ def test_journal_mode_of_a_file_in_use_is_kept(
         other.execute("BEGIN")
         other.execute("SELECT * FROM users").fetchall()
         database().set_journal_mode()
-        assert database().fetch_all
+        assert database().fetch_all(text("SELECT 1"))
         other.execute("ROLLBACK")
     assert User.count() == 0
 

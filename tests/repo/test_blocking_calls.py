@@ -92,15 +92,26 @@ BOUNDS = {
         "the one call that makes the value, which waits for nothing"
     ),
     "db.backup:_copy_sqlite.copy: drivers.sqlite_driver().connect": COMMAND,
+    "db.backup:_copy_backup: driver.connect": COMMAND,
     "db.backup:_dump_postgresql: subprocess.run": COMMAND,
-    "db.engine:Database._open_dedicated.connect: self.engine.connect": (
-        DATABASE
-    ),
+    "db.backup:_require_unused: driver.connect": COMMAND,
     "db.engine:Database._connect: self.engine.connect": DATABASE,
     "db.engine:Database._hold_write_lock: self._write_lock.acquire": DATABASE,
     "db.engine:database: _open_lock.acquire": DATABASE,
     "db.migrate:upgrade: with _upgrade_lock": (
         "held by the thread that migrates, which holds _open_lock too"
+    ),
+    "db.postgresql:BoundedConnection.wait: super().wait": DATABASE,
+    "db.postgresql:CircuitBreaker._probe: self._probe_lock.acquire": (
+        "does not block: ServiceBusy instead"
+    ),
+    "db.postgresql:CircuitBreaker._timed: connect": DATABASE,
+    "db.postgresql:create_postgresql_engine.connect: breaker.connect": (
+        DATABASE
+    ),
+    "db.postgresql:create_postgresql_engine.connect:"
+    " connection_class.connect": (
+        f"{DATABASE}; the system's resolver bounds the look-up of a name"
     ),
     "db.session_queries:_delete_in_batches: time.sleep": "its argument",
     "db.statements:delete_in_batches: time.sleep": "BATCH_PAUSE_SECONDS",

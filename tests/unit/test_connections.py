@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The connections of a process: seen, counted and cut off."""
 
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -133,11 +134,9 @@ def test_few_descriptors_bound_the_connections(
 ) -> None:
     """The limit is raised as far as possible; a low one is logged."""
     limits = [(64, 64)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
     monkeypatch.setattr(
-        connections.resource, "getrlimit", lambda _: limits[-1]
-    )
-    monkeypatch.setattr(
-        connections.resource, "setrlimit", lambda _, pair: limits.append(pair)
+        resource, "setrlimit", lambda _, pair: limits.append(pair)
     )
     assert connections.allow_connections() == 8
     assert "(ulimit -n) is 64: at most 8 connections" in caplog.text

@@ -76,7 +76,6 @@ BOUNDS = {
     "audit.writer:AuditWriter._wait_for_work: self._changed.wait": ALONE,
     "audit.writer:AuditWriter._run: self._closed.wait": "RETRY_SECONDS",
     "audit.writer:purge: time.sleep": "BATCH_PAUSE_SECONDS",
-    "checks.startup:claim_sessions_in_memory: time.sleep": "its own limit",
     "cli.arguments:read_new_password: click.prompt": COMMAND,
     "cli.arguments:read_new_password: sys.stdin.buffer.readline": COMMAND,
     "cli.arguments:confirm: click.confirm": COMMAND,
@@ -93,16 +92,23 @@ BOUNDS = {
         "the one call that makes the value, which waits for nothing"
     ),
     "db.backup:_copy_sqlite.copy: drivers.sqlite_driver().connect": COMMAND,
+    "db.backup:_copy_backup: driver.connect": COMMAND,
+    "db.backup:_require_unused: driver.connect": COMMAND,
     "db.backup:_dump_postgresql: subprocess.run": COMMAND,
-    "db.engine:Database._open_dedicated.connect: self.engine.connect": (
-        DATABASE
-    ),
     "db.engine:Database._connect: self.engine.connect": DATABASE,
     "db.engine:Database._hold_write_lock: self._write_lock.acquire": DATABASE,
     "db.engine:database: _open_lock.acquire": DATABASE,
     "db.migrate:upgrade: with _upgrade_lock": (
         "held by the thread that migrates, which holds _open_lock too"
     ),
+    "db.postgresql:BoundedConnection.wait: super().wait": DATABASE,
+    "db.postgresql:CircuitBreaker._probe: self._probe_lock.acquire": DATABASE,
+    "db.postgresql:CircuitBreaker._timed: connect": DATABASE,
+    "db.postgresql:create_postgresql_engine.connect: breaker.connect": (
+        DATABASE
+    ),
+    "db.postgresql:create_postgresql_engine.connect:"
+    " connection_class.connect": DATABASE,
     "db.session_queries:PendingTouches.add: with self._lock": MEMORY,
     "db.session_queries:PendingTouches.write: with self._lock": MEMORY,
     "db.session_queries:_delete_in_batches: time.sleep": "its argument",
@@ -167,6 +173,7 @@ BOUNDS = {
         f"five seconds; {ALONE}"
     ),
     "server.worker:Watch.run: time.sleep": "WATCH_INTERVAL_SECONDS",
+    "sessions.memory:claim_process: time.sleep": "its own limit",
     **{
         f"sessions.memory:MemoryStore.{method}: with self._memory.lock": (
             MEMORY

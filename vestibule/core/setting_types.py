@@ -10,6 +10,23 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+
+class UnixSocket:
+    """A Unix socket, listed among networks: it contains no address."""
+
+    def __contains__(self, address: object) -> bool:
+        """Return False: a Unix socket has no addresses."""
+        return False
+
+    def __str__(self) -> str:
+        """Return the word that stands for it in a setting."""
+        return "unix"
+
+
+UNIX_SOCKET = UnixSocket()
+#: A network of proxies, or the Unix socket that a proxy connects to.
+TrustedPeer = IPv4Network | IPv6Network | UnixSocket
+
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
@@ -81,12 +98,16 @@ def words(text: str | None) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+def trusted_peers(text: str | None) -> tuple[TrustedPeer, ...]:
     """Return the networks of a list with commas; an address is a network.
 
-    The result is cached by the text, because every request needs it.
+    `unix` stands for a Unix socket. The result is cached by the text,
+    because every request needs it.
     """
-    return tuple(ip_network(word) for word in words(text))
+    return tuple(
+        UNIX_SOCKET if word == "unix" else ip_network(word)
+        for word in words(text)
+    )
 
 
 def http_url(text: str | None) -> str | None:
@@ -113,8 +134,12 @@ def page_url(text: str | None) -> str | None:
     return text or None
 
 
+@lru_cache(maxsize=8)
 def hosts(text: str | None) -> tuple[str, ...]:
-    """Return the hosts, with their ports if any, of a list with commas."""
+    """Return the hosts, with their ports if any, of a list with commas.
+
+    The result is cached by the text, because requests need it.
+    """
     listed = tuple(word.lower() for word in words(text))
     for host in listed:
         if not re.fullmatch(_HOST, host):

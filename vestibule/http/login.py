@@ -20,6 +20,7 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import SessionNotCreated, VestibuleError
+from vestibule.core.request_headers import check, is_tls
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
@@ -27,7 +28,6 @@ from vestibule.http.request import (
     client_info,
     current_actor,
     current_request,
-    is_tls,
 )
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -80,9 +80,10 @@ def log_in(
     `auth` is the mechanism, `found` what `User.search` returns for `email`.
     `None` if the password is wrong, or no such user may log in. Raise 403
     for a cross-site request, `Throttled` after too many failures,
-    `ServiceBusy` while too many passwords are checked, and
-    `SessionNameMissing`.
+    `ServiceBusy` while too many passwords are checked, `UnreadableHeader`
+    if the client's address cannot be read, and `SessionNameMissing`.
     """
+    check(request.environ)
     refuse_cross_site(request)
     client = client_info(request.environ)
     set_client(client)

@@ -18,7 +18,7 @@ from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
 from vestibule.accounts.permissions import Actor
-from vestibule.core import network, settings
+from vestibule.core import request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.db.models.user import User
 from vestibule.mechanisms.session_cache import CachedSession
@@ -26,7 +26,6 @@ from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
     sessions_of,
 )
-from vestibule.sessions.cookie import cookies_of
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
@@ -84,7 +83,7 @@ class VestibuleRequest(Request):
     @property
     def is_secure(self) -> bool:
         """Return True if the client's connection is encrypted."""
-        return is_tls(self.environ)
+        return request_headers.is_tls(self.environ)
 
     @cached_property
     def accept_mimetypes(self) -> MIMEAccept:
@@ -127,7 +126,7 @@ class VestibuleRequest(Request):
     @cached_property
     def client_address(self) -> str:
         """Return the IP address of the client."""
-        return client_address(self.environ)
+        return request_headers.address_of_client(self.environ)
 
     @property
     def client_program(self) -> str | None:
@@ -140,7 +139,7 @@ class VestibuleRequest(Request):
 
         Werkzeug's parser takes as long as looking up a session does.
         """
-        return cookies_of(self.environ.get("HTTP_COOKIE", ""))
+        return request_headers.cookies_of(self.environ.get("HTTP_COOKIE", ""))
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -176,34 +175,10 @@ class VestibuleRequest(Request):
         return body if isinstance(body, dict) else None
 
 
-def is_tls(environ: dict[str, Any]) -> bool:
-    """Return True if the client of this request uses TLS.
-
-    The connection is to this server, or to a trusted proxy before it.
-    """
-    if environ["wsgi.url_scheme"] == "https":
-        return True
-    forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
-    return forwarded is not None and network.is_secure(
-        environ.get("REMOTE_ADDR"),
-        forwarded,
-        settings.TRUSTED_PROXIES.read(),
-    )
-
-
-def client_address(environ: dict[str, Any]) -> str:
-    """Return the client's IP address, as far as proxies are trusted."""
-    return network.client_address(
-        environ.get("REMOTE_ADDR"),
-        environ.get("HTTP_X_FORWARDED_FOR"),
-        settings.TRUSTED_PROXIES.read(),
-    )
-
-
 def client_info(environ: dict[str, Any]) -> ClientInfo:
     """Return the client's IP address and user agent."""
     return ClientInfo(
-        client_address(environ),
+        request_headers.address_of_client(environ),
         clean_user_agent(environ.get("HTTP_USER_AGENT")),
     )
 

@@ -136,7 +136,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.client.delete(
             LOGOUT, headers={"Sec-Fetch-Site": "cross-site"}
         ),
-        lambda s: {"path": LOGOUT},
+        lambda s: {"path": LOGOUT, "host": "localhost"},
     ),
     EventType.USER_ADDED: (
         lambda s: s.chief.post(

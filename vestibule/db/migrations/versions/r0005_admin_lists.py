@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.core.text import name_key
 from vestibule.db.tables import SortableText, UTCMoment
 

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
+from vestibule.core.setting_types import TrustedPeer
 from vestibule.db import drivers
 from vestibule.db.engine import configured_database
 from vestibule.db.models.user import User
@@ -27,6 +29,8 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
+#: The unique local addresses of IPv6 (RFC 4193).
+_PRIVATE_IPV6 = IPv6Network("fc00::/7")
 
 
 class Level(StrEnum):
@@ -64,6 +68,13 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         bundle()
     # A signing key that is invalid ends the start, not a request.
     open_signer()
+    if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
+        raise ConfigurationError(
+            "IDENTITY_HOSTS",
+            "must list the hosts of your applications, such as app.example:"
+            " IDENTITY_HEADER signs identities for these only, because a"
+            " client can name any host",
+        )
     if settings.is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()
@@ -172,6 +183,46 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
+def _proxies(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that clients cannot count as proxies."""
+    proxies, hops = (
+        settings.TRUSTED_PROXIES.read(),
+        settings.TRUSTED_HOPS.read(),
+    )
+    wide = [network for network in proxies if _is_too_wide(network)]
+    if hops and not proxies:
+        yield CheckResult(
+            "proxies.hops",
+            Level.WRONG,
+            "TRUSTED_HOPS has no effect: no proxy is in TRUSTED_PROXIES",
+            "TRUSTED_PROXIES=<addresses of the proxies>",
+        )
+    elif wide and not hops:
+        yield CheckResult(
+            "proxies.wide",
+            Level.WRONG,
+            f"TRUSTED_PROXIES has {', '.join(map(str, wide))}: any client"
+            " counts as a proxy and can choose its address",
+            "name the addresses of the proxies, or set TRUSTED_HOPS to their"
+            " number",
+        )
+
+
+def _is_too_wide(network: TrustedPeer) -> bool:
+    """Return True if `network` has addresses of arbitrary clients.
+
+    No provider of proxies has an IPv4 /7 or an IPv6 /15; the private
+    networks of IPv6 are a /7.
+    """
+    if isinstance(network, IPv4Network):
+        return network.prefixlen < 8
+    return (
+        isinstance(network, IPv6Network)
+        and network.prefixlen < 16
+        and not network.subnet_of(_PRIVATE_IPV6)
+    )
+
+
 def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that this SQLite can write ahead without losing data."""
     version = drivers.sqlite_driver().sqlite_version_info
@@ -210,6 +261,11 @@ def _has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
 
 
 #: Checks that read settings alone.
-SETTINGS_CHECKS: tuple[Check, ...] = (_authentication, _sessions, _pages)
+SETTINGS_CHECKS: tuple[Check, ...] = (
+    _authentication,
+    _sessions,
+    _pages,
+    _proxies,
+)
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (_sqlite_version, _first_user)

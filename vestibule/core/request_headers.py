@@ -37,9 +37,7 @@ IPV6_CUSTOMER_PREFIX_BITS = 64
 MAX_HOST_LENGTH = 255 + len(":65535")
 #: Characters of an address with brackets, zone and port, at most.
 _MAX_ADDRESS_LENGTH = 100
-_HOST = re.compile(
-    r"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-)
+_HOST = re.compile(r"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 #: A list whose elements are neither empty nor unreadable.
 _ELEMENT = r"[ \t]*[!-+\--~][ -+\--~\t]*"
 _READABLE_LIST = re.compile(f"{_ELEMENT}(?:,{_ELEMENT})*")
@@ -194,7 +192,7 @@ def own_hosts(environ: Environ) -> tuple[str, ...]:
         port = _last(environ.get("HTTP_X_FORWARDED_PORT", ""))
     if not is_host(host):
         return ()
-    if port and not has_port(host) and _is_port(":" + port):
+    if port and _without_port(host) == host and _is_port(":" + port):
         return host.lower(), f"{host}:{port}".lower()
     return (host.lower(),)
 
@@ -226,7 +224,7 @@ def audience(environ: Environ) -> str:
     """
     listed = settings.IDENTITY_HOSTS.read()
     for host in own_hosts(environ):
-        if host in listed:
+        if host in listed or f"{_without_port(host)}:*" in listed:
             return host
     return ""
 
@@ -257,10 +255,10 @@ def is_host(text: str) -> bool:
     return len(text) <= MAX_HOST_LENGTH and bool(_HOST.fullmatch(text))
 
 
-def has_port(host: str) -> bool:
-    """Return True if `host` names a port."""
-    found = _HOST.fullmatch(host)
-    return found is not None and found["port"] is not None
+def _without_port(host: str) -> str:
+    """Return a host without the port that it may name."""
+    name, colon, _ = host.rpartition(":")
+    return name if colon and not host.endswith("]") else host
 
 
 def network_of(address: str) -> str:

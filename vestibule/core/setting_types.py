@@ -150,6 +150,17 @@ def hosts(text: str | None) -> tuple[str, ...]:
     return listed
 
 
+@lru_cache(maxsize=8)
+def audiences(text: str | None) -> frozenset[str]:
+    """Return the hosts of a list with commas; the port may be `*`.
+
+    The result is cached by the text, because requests need it.
+    """
+    listed = words(text)
+    hosts(",".join(word.removesuffix(":*") for word in listed))
+    return frozenset(word.lower() for word in listed)
+
+
 def pem(text: str | None) -> str | None:
     """Return a text in PEM format with line breaks; `None` if it is empty.
 

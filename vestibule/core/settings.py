@@ -256,9 +256,9 @@ IDENTITY_HEADER = Setting(
 IDENTITY_HOSTS = Setting(
     "IDENTITY_HOSTS",
     "",
-    setting_types.hosts,
+    setting_types.audiences,
     "Hosts of the applications, separated by commas, for which identity"
-    " tokens are signed (`app.example`, `app.example:8443`);"
+    " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
     " `IDENTITY_HEADER` needs at least one.",
 )
 IDENTITY_SIGNING_KEY = Setting(

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from flask import Request
 from flask.globals import request_ctx
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
@@ -146,8 +146,14 @@ class VestibuleRequest(Request):
         """Return the body's stream, which fails if the body is cut short.
 
         A server that terminates the stream also terminates it when the
-        client disconnects. A body shorter than its length is a 400 then.
+        client disconnects. A body shorter than its length is a 400 then. A
+        body without a length, in chunks, is a 411: granian hands over what
+        came before a broken chunk or a closed connection as the whole.
         """
+        if self.content_length is None and (
+            "HTTP_TRANSFER_ENCODING" in self.environ
+        ):
+            raise LengthRequired
         stream = super().stream
         if "wsgi.input_terminated" not in self.environ:
             return stream

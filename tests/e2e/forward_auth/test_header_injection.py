@@ -111,6 +111,7 @@ def asked(build: Build) -> Asked:
         LOGIN_URL=SIGN_IN,
         ALLOWED_RETURN_HOSTS="app.example",
         IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
     )
     known = house.client_for(stored_user())
     page = {
@@ -141,9 +142,13 @@ def test_line_end_in_environ_injects_no_header(
     """Under any WSGI server the response is the usual one."""
     given = forwarded(name, end, before)
     answer = asked(given, False)
+    assert "X-Injected" not in answer.headers
+    if name in ("X-Forwarded-Host", "X-Forwarded-Proto"):
+        # These decide, and this value of them cannot be read.
+        assert answer.status_code == asked(given, True).status_code == 400
+        return
     assert answer.status_code == 302
     assert_harmless(answer.headers["Location"], end)
-    assert "X-Injected" not in answer.headers
     answer = asked(given, True)
     assert answer.status_code == 200
     assert "Location" not in answer.headers

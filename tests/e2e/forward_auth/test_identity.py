@@ -30,6 +30,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         **DB_SESSIONS,
         TRUSTED_PROXIES="127.0.0.1",
         IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
     ).start()
     server.run(ADD_USER, EMAIL, PASSWORD)
     yield server

@@ -255,6 +255,7 @@ def test_forwarded_headers_of_untrusted_peer_are_ignored(serve: Serve) -> None:
         **DB_SESSIONS,
         ALLOWED_RETURN_HOSTS="app.example",
         IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
     given = {**PAGE, **FROM_PROXY}
@@ -322,6 +323,7 @@ def test_workers_share_signing_keys(serve: Serve) -> None:
         **DB_SESSIONS,
         WORKERS="2",
         IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
@@ -364,24 +366,40 @@ def test_database_failure_refuses_cached_session(serve: Serve) -> None:
     assert not any(name in answer.headers for name in NAMES)
 
 
-def test_token_for_overlong_host_has_empty_audience(serve: Serve) -> None:
-    """A host name of more than 255 characters is no audience."""
+def test_token_is_signed_only_for_listed_hosts(serve: Serve) -> None:
+    """A client that names another host gets no token for it."""
     server = serve(
         **DB_SESSIONS,
         IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="app.example, [::1]:8000, dev.example:*",
         TRUSTED_PROXIES="127.0.0.1",
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
     cookie = server.login(EMAIL, PASSWORD)
-    for host, audience in (("a" * 255, "a" * 255), ("a" * 10_000, "")):
-        answer = server.request(
-            "GET",
-            VERIFY,
-            cookie,
-            headers={
-                "X-Forwarded-Host": host,
-            },
-        )
-        token = answer.headers["X-Vestibule-Identity"]
-        said = jwt.decode(token, options={"verify_signature": False})
-        assert said["aud"] == audience
+    for name in ("Host", "X-Forwarded-Host"):
+        for host, audience in (
+            ("app.example", "app.example"),
+            ("APP.example", "app.example"),
+            ("[::1]:8000", "[::1]:8000"),
+            ("dev.example", "dev.example"),
+            ("dev.example:81", "dev.example:81"),
+            ("payroll.example", None),
+            ("app.example:81", None),
+            ("app.example.evil.example", None),
+            ("xapp.example", None),
+            ("[::1]", None),
+            ("a" * 255, None),
+        ):
+            answer = server.request(
+                "GET", VERIFY, cookie, headers={name: host}
+            )
+            assert answer.status_code == 200
+            token = answer.headers["X-Vestibule-Identity"]
+            if audience is None:
+                assert token == "", host
+                continue
+            said = jwt.decode(token, options={"verify_signature": False})
+            assert said["aud"] == audience
+        overlong = {name: "a" * 300}
+        answer = server.request("GET", VERIFY, cookie, headers=overlong)
+        assert answer.status_code == 400

@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
+    IPv4Network,
     IPv6Address,
+    IPv6Network,
     ip_address,
     ip_network,
 )
@@ -25,6 +27,7 @@ from vestibule.core.errors import UnreadableHeader
 from vestibule.core.setting_types import UNIX_SOCKET, TrustedPeer
 
 Address = IPv4Address | IPv6Address
+Networks = Sequence[IPv4Network | IPv6Network]
 Proxies = Sequence[TrustedPeer]
 Environ = Mapping[str, Any]
 
@@ -247,6 +250,14 @@ def is_trusted_peer(peer: str | None, proxies: Proxies) -> bool:
         return UNIX_SOCKET in proxies
     address = _parse_peer(peer)
     return address is not None and _is_trusted(address, proxies)
+
+
+def is_within(address: str, networks: Networks) -> bool:
+    """Return True if `address` is this machine's or in `networks`."""
+    found = _parse_address(address)
+    return found is not None and (
+        found.is_loopback or _is_trusted(found, networks)
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -29,6 +29,10 @@ from vestibule.mechanisms.session_mechanism import (
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
+#: Headers that proxies add to a request that they forward.
+FORWARDING_HEADERS = frozenset(
+    {"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA"}
+)
 #: Characters of an `Accept` or `Accept-Language` header that are parsed;
 #: browsers send about a hundred.
 MAX_ACCEPT_LENGTH = 1000
@@ -179,6 +183,19 @@ class VestibuleRequest(Request):
         except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None
+
+
+def is_client_within(networks: request_headers.Networks) -> bool:
+    """Return True if the client is on this machine or in `networks`.
+
+    A proxy that is not trusted may forward requests from anywhere, so its
+    own address does not count.
+    """
+    request = current_request()
+    forwarded = not FORWARDING_HEADERS.isdisjoint(request.environ)
+    if forwarded and not request_headers.is_from_proxy(request.environ):
+        return False
+    return request_headers.is_within(request.client_address, networks)
 
 
 def client_info(environ: dict[str, Any]) -> ClientInfo:

@@ -294,15 +294,16 @@ def of_level(found: list[CheckResult], level: Level) -> list[str]:
 def test_good_service_is_reported_weak_without_tls(
     service: tuple[Service, str],
 ) -> None:
-    """Three harmless requests are sent."""
+    """Four harmless requests are sent."""
     running, url = service
     found = list(check_deployment(url + "/"))
     assert of_level(found, Level.WRONG) == []
     assert of_level(found, Level.WEAK) == ["the connection is not encrypted"]
-    assert len(of_level(found, Level.GOOD)) == 3
+    assert len(of_level(found, Level.GOOD)) == 4
     assert running.asked == [
         "GET /api/v1/status",
         "GET /api/v1/users",
+        "POST /api/v1/auth_session/login",
         "POST /api/v1/auth_session/login",
     ]
     assert CliRunner().invoke(program, ["doctor", "--url", url]).exit_code == 0

@@ -43,6 +43,8 @@ FIELDS = {
     "reason",
     "count",
     "path",
+    "origin",
+    "host",
     "retry_after",
 }
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")

@@ -157,7 +157,9 @@ def test_recipe_keeps_client_headers_out(
         by_tls = url.startswith("https:")
         address = "127.0.0.2"
         with requests.Session() as client:
-            client.verify = False
+            client.trust_env = False
+            if deployment.proxy.tls:
+                client.verify = str(deployment.proxy.tls[0])
             client.mount(f"{url}/", SourceAdapter(address))
             entered = client.post(
                 url + LOGIN,
@@ -415,7 +417,8 @@ def test_gunicorn_on_unix_socket_behind_nginx(
             },
         )
         with requests.Session() as client:
-            client.verify = False
+            client.trust_env = False
+            client.verify = str(proxy.tls[0])
             client.mount(f"{proxy.url}/", SourceAdapter("127.0.0.2"))
             entered = client.post(
                 proxy.url + LOGIN,

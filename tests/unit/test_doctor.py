@@ -245,6 +245,8 @@ class Service:
         self.instead: str | None = None
         #: Headers of requests that it drops.
         self.hidden: set[str] = set()
+        #: Headers of requests that it replaces.
+        self.replaced: dict[str, str] = {}
         self.asked: list[str] = []
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
@@ -254,6 +256,7 @@ class Service:
         )
         for name in self.hidden:
             environ.pop(name, None)
+        environ.update(self.replaced)
         if self.instead is not None:
             start_response(self.instead, [("Location", "/elsewhere")])
             return [b""]
@@ -307,6 +310,46 @@ def test_good_service_is_reported_weak_without_tls(
         "POST /api/v1/auth_session/login",
     ]
     assert CliRunner().invoke(program, ["doctor", "--url", url]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("replaced", "trusted", "is_wrong"),
+    [
+        ({"HTTP_HOST": "192.0.2.10"}, "", True),
+        ({"HTTP_HOST": "127.0.0.1"}, "", True),
+        ({"HTTP_X_FORWARDED_HOST": "192.0.2.10"}, "127.0.0.1", True),
+        ({"HTTP_X_FORWARDED_HOST": "192.0.2.10"}, "", False),
+    ],
+)
+def test_proxy_that_rewrites_host_is_reported(
+    service: tuple[Service, str],
+    monkeypatch: pytest.MonkeyPatch,
+    replaced: dict[str, str],
+    trusted: str,
+    is_wrong: bool,
+) -> None:
+    """No browser could sign in by a page with the service's own `Origin`."""
+    monkeypatch.setenv("TRUSTED_PROXIES", trusted)
+    running, url = service
+    running.replaced = replaced
+    wrong = [one for one in check_deployment(url) if one.level is Level.WRONG]
+    assert [one.id for one in wrong] == ["deployment.origin"] * is_wrong
+    if is_wrong:
+        assert url in wrong[0].message
+        assert "X-Forwarded-Host" in wrong[0].hint
+
+
+def test_forwarded_host_mends_a_rewritten_one(
+    service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trusted proxy names the host that the browser asked for."""
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1")
+    running, url = service
+    running.replaced = {
+        "HTTP_HOST": "backend:5000",
+        "HTTP_X_FORWARDED_HOST": url.partition("://")[2],
+    }
+    assert of_level(list(check_deployment(url)), Level.WRONG) == []
 
 
 def test_proxy_that_drops_headers_is_reported(

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from flask import Request
 from flask.globals import request_ctx
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
-from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge
+from werkzeug.exceptions import LengthRequired
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
@@ -21,6 +21,7 @@ from vestibule.accounts.permissions import Actor
 from vestibule.core import request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.db.models.user import User
+from vestibule.http.body import ChunkedBody, TimedBody
 from vestibule.mechanisms.session_cache import CachedSession
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -36,20 +37,6 @@ FORWARDING_HEADERS = frozenset(
 #: Characters of an `Accept` or `Accept-Language` header that are parsed;
 #: browsers send about a hundred.
 MAX_ACCEPT_LENGTH = 1000
-
-
-class ChunkedBody(LimitedStream):
-    """A body of unknown length that is refused if it is too long.
-
-    Werkzeug would truncate it and treat its beginning as the whole body.
-    """
-
-    def readall(self) -> bytes:
-        """Return the whole body; raise 413 if it exceeds the limit."""
-        body = super().readall()
-        if self.is_exhausted and self._stream.read(1):
-            raise RequestEntityTooLarge
-        return body
 
 
 class VestibuleRequest(Request):
@@ -151,13 +138,15 @@ class VestibuleRequest(Request):
 
         A server that terminates the stream also terminates it when the
         client disconnects. A body shorter than its length is a 400 then. A
-        body without a length, in chunks, is a 411: granian hands over what
-        came before a broken chunk or a closed connection as the whole.
+        body that is late is a 408. A body without a length, in chunks, is a
+        411: granian hands over what came before a broken chunk or a closed
+        connection as the whole.
         """
         if self.content_length is None and (
             "HTTP_TRANSFER_ENCODING" in self.environ
         ):
             raise LengthRequired
+        self.environ["wsgi.input"] = TimedBody(self.environ)
         stream = super().stream
         if "wsgi.input_terminated" not in self.environ:
             return stream

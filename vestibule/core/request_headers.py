@@ -108,6 +108,7 @@ def _unusable(environ: Environ) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def _is_usable_proxy_header(key: str, value: str) -> bool:
     """Return True if the `value` of a trusted proxy's header can be used."""
     if not _READABLE_LIST.fullmatch(value):

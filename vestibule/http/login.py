@@ -9,7 +9,7 @@ session with its cookie.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flask import Request, Response
+from flask import Request, Response, abort
 
 from vestibule.accounts.authentication import (
     check_credentials,
@@ -20,7 +20,7 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import SessionNotCreated, VestibuleError
-from vestibule.core.request_headers import check, is_tls
+from vestibule.core.request_headers import is_tls, is_usable
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
@@ -80,10 +80,12 @@ def log_in(
     `auth` is the mechanism, `found` what `User.search` returns for `email`.
     `None` if the password is wrong, or no such user may log in. Raise 403
     for a cross-site request, `Throttled` after too many failures,
-    `ServiceBusy` while too many passwords are checked, `UnreadableHeader`
-    if the client's address cannot be read, and `SessionNameMissing`.
+    `ServiceBusy` while too many passwords are checked, a 400 if
+    the client's address cannot be read, and `SessionNameMissing`.
     """
-    check(request.environ)
+    if not is_usable(request.environ):
+        # The throttle would count another client than this one.
+        abort(400)
     refuse_cross_site(request)
     client = client_info(request.environ)
     set_client(client)

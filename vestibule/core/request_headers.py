@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from vestibule.core import settings
 from vestibule.core.errors import UnreadableHeader
-from vestibule.core.setting_types import UNIX_SOCKET, TrustedPeer
+from vestibule.core.setting_types import UNIX_SOCKET, TrustedPeer, base_path
 
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -218,6 +218,21 @@ def forwarded_target(environ: Environ) -> ForwardedTarget:
         host, slash, path = rest.partition("/")
         return ForwardedTarget(scheme, host.lower(), slash + path)
     return ForwardedTarget(scheme, host, path)
+
+
+def forwarded_prefix(environ: Environ) -> str:
+    """Return the prefix that a trusted proxy removed from the path.
+
+    It is empty if there is none, and if the header is no plain path: the
+    client may have sent it through a proxy that does not know it.
+    """
+    stated = environ.get("HTTP_X_FORWARDED_PREFIX")
+    if stated is None or not is_from_proxy(environ):
+        return ""
+    try:
+        return base_path(stated)
+    except ValueError:
+        return ""
 
 
 def audience(environ: Environ) -> str:

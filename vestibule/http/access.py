@@ -30,7 +30,12 @@ from vestibule.core.client_info import (
 )
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
-from vestibule.http.csrf import cross_site_error, is_cross_site
+from vestibule.http.csrf import (
+    cross_site_error,
+    is_cross_site,
+    is_listed_origin,
+)
+from vestibule.http.headers import API_PREFIX
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,
@@ -164,12 +169,16 @@ def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
 def refuse_cross_site(request: Request) -> None:
     """Raise a 403 if another site made a browser send `request`.
 
-    The log names the `Origin` that the browser sent, if it decided, and
-    the host of this service: a proxy that rewrites `Host` is seen there.
+    Pages of an origin in `CORS_ORIGINS` may use the API, but no form. The
+    log names the `Origin` that the browser sent, if it decided, and the
+    host of this service: a proxy that rewrites `Host` is seen there.
     """
     environ, headers = request.environ, request.headers
     hosts = own_hosts(environ)
-    if is_cross_site(request.method, headers, is_tls(environ), hosts):
+    if is_cross_site(request.method, headers, is_tls(environ), hosts) and not (
+        request.path.startswith(API_PREFIX)
+        and is_listed_origin(headers.get("Origin"))
+    ):
         error = cross_site_error(headers, hosts)
         log(
             EventType.CROSS_SITE_REFUSED,

@@ -12,9 +12,13 @@ from urllib.parse import urlsplit
 
 from werkzeug.exceptions import Forbidden
 
+from vestibule.core import settings
+
 #: Methods that change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
+#: The entry of `CORS_ORIGINS` for every page, without credentials.
+ANY_ORIGIN = "*"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -69,6 +73,15 @@ def cross_site_error(headers: Any, hosts: Sequence[str]) -> CrossSiteRequest:
     if headers.get("Sec-Fetch-Site") == "cross-site":
         return CrossSiteRequest(None, hosts)
     return CrossSiteRequest(headers.get("Origin"), hosts)
+
+
+def is_listed_origin(origin: str | None) -> bool:
+    """Return True if the operator lists `origin` in `CORS_ORIGINS`.
+
+    `*` there lists none: it lets any page read, and no page write.
+    """
+    listed = settings.CORS_ORIGINS.read()
+    return origin in listed and origin != ANY_ORIGIN
 
 
 def _is_same_origin(origin: str, host: str, by_tls: bool) -> bool:

@@ -7,8 +7,10 @@ guessed at or repaired.
 
 import json
 import uuid
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import IO, Any, cast
+from urllib.parse import quote
 
 from flask import Request
 from flask.globals import request_ctx
@@ -109,6 +111,24 @@ class VestibuleRequest(Request):
         )
         return best == "text/html"
 
+    @property
+    def mount_path(self) -> str:
+        """Return `SCRIPT_NAME`, in which `BASE_PATH` is too, for a link."""
+        path = quote(self.root_path)
+        # Browsers would read `//` as the beginning of another host.
+        return "" if path.startswith("//") else path
+
+    @cached_property
+    def base_path(self) -> str:
+        """Return the path below which the client reaches the service.
+
+        It begins each link, and is empty at the root. Without a mount path
+        it is the prefix that a trusted proxy states.
+        """
+        return self.mount_path or request_headers.forwarded_prefix(
+            self.environ
+        )
+
     @cached_property
     def request_id(self) -> str:
         """Return a unique id of this request."""
@@ -172,6 +192,30 @@ class VestibuleRequest(Request):
         except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None
+
+
+def below_base_path(
+    application: Callable[..., Iterable[bytes]], prefix: str
+) -> Callable[..., Iterable[bytes]]:
+    """Return `application` as it is reached below the path `prefix`.
+
+    A path without the prefix is served too: some proxies remove it, and
+    health checks come from beside them. A server that mounts the
+    application somewhere has set `SCRIPT_NAME`, which is kept.
+    """
+
+    def answering(
+        environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Move the prefix from the path to `SCRIPT_NAME` (PEP 3333)."""
+        if not environ.get("SCRIPT_NAME"):
+            environ["SCRIPT_NAME"] = prefix
+            path = environ["PATH_INFO"]
+            if f"{path}/".startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+        return application(environ, start_response)
+
+    return answering
 
 
 def is_client_within(networks: request_headers.Networks) -> bool:

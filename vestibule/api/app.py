@@ -23,14 +23,11 @@ from vestibule.checks.startup import (
     log_settings_warnings,
 )
 from vestibule.core import settings
+from vestibule.core.request_headers import is_tls
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
-from vestibule.http.request import (
-    below_base_path,
-    current_request,
-    is_tls,
-)
+from vestibule.http.request import below_base_path, current_request
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache

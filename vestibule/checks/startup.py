@@ -17,7 +17,12 @@ from urllib.parse import urlsplit
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
-from vestibule.core.setting_types import environment_names, is_hardened, is_set
+from vestibule.core.setting_types import (
+    environment_names,
+    is_hardened,
+    is_set,
+    is_too_wide,
+)
 from vestibule.db import drivers, migrate
 from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
@@ -67,6 +72,13 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         bundle()
     # A signing key that is invalid ends the start, not a request.
     open_signer()
+    if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
+        raise ConfigurationError(
+            "IDENTITY_HOSTS",
+            "must list the hosts of your applications, such as app.example:"
+            " IDENTITY_HEADER signs identities for these only, because a"
+            " client can name any host",
+        )
     if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()
@@ -247,6 +259,31 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
+def _proxies(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that clients cannot count as proxies."""
+    proxies, hops = (
+        settings.TRUSTED_PROXIES.read(),
+        settings.TRUSTED_HOPS.read(),
+    )
+    wide = [network for network in proxies if is_too_wide(network)]
+    if hops and not proxies:
+        yield CheckResult(
+            "proxies.hops",
+            Level.WRONG,
+            "TRUSTED_HOPS has no effect: no proxy is in TRUSTED_PROXIES",
+            "TRUSTED_PROXIES=<addresses of the proxies>",
+        )
+    elif wide and not hops:
+        yield CheckResult(
+            "proxies.wide",
+            Level.WRONG,
+            f"TRUSTED_PROXIES has {', '.join(map(str, wide))}: any client"
+            " counts as a proxy and can choose its address",
+            "name the addresses of the proxies, or set TRUSTED_HOPS to their"
+            " number",
+        )
+
+
 def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that this SQLite can write ahead without losing data."""
     version = drivers.sqlite_driver().sqlite_version_info
@@ -348,6 +385,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _sessions,
     _return_hosts,
     _pages,
+    _proxies,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (

@@ -193,10 +193,18 @@ THROTTLE = Setting(
 TRUSTED_PROXIES = Setting(
     "TRUSTED_PROXIES",
     "",
-    setting_types.networks,
+    setting_types.trusted_peers,
     "Addresses and networks (CIDR), separated by commas, of the proxies"
-    " whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty:"
-    " none.",
+    " whose `X-Forwarded-*` headers are trusted; `unix` is a Unix socket."
+    " Empty: none.",
+)
+TRUSTED_HOPS = Setting(
+    "TRUSTED_HOPS",
+    "0",
+    setting_types.integer_between(0, 100),
+    "Number of proxies that append to `X-Forwarded-For`, where the client's"
+    " address is the entry of the first one. 0: the addresses in"
+    " `TRUSTED_PROXIES` decide.",
 )
 BASE_PATH = Setting(
     "BASE_PATH",
@@ -236,6 +244,14 @@ IDENTITY_HEADER = Setting(
     setting_types.on_or_off,
     "Whether the response of verify has a signed identity token,"
     " `X-Vestibule-Identity`; `on` or `off`.",
+)
+IDENTITY_HOSTS = Setting(
+    "IDENTITY_HOSTS",
+    "",
+    setting_types.audiences,
+    "Hosts of the applications, separated by commas, for which identity"
+    " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
+    " `IDENTITY_HEADER` needs at least one.",
 )
 IDENTITY_SIGNING_KEY = Setting(
     "IDENTITY_SIGNING_KEY",

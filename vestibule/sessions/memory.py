@@ -23,7 +23,7 @@ from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import ConfigurationError
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage

@@ -63,9 +63,11 @@ def own_url(path: str) -> str:
 
 def return_url() -> str | None:
     """Return the request's `return_to` if it is a safe redirect target."""
+    request = current_request()
     return safe_redirect(
-        current_request().values.get(RETURN_PARAMETER),
+        request.values.get(RETURN_PARAMETER),
         settings.ALLOWED_RETURN_HOSTS.read(),
+        request.is_secure,
     )
 
 

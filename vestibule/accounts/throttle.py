@@ -22,6 +22,7 @@ from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import Throttled, VestibuleError
 from vestibule.core.network import network_of
+from vestibule.core.text import email_key
 from vestibule.core.threads import Once
 from vestibule.db import login_failures
 from vestibule.db.login_failures import (
@@ -30,7 +31,7 @@ from vestibule.db.login_failures import (
     FailureCounts,
     Window,
 )
-from vestibule.db.models.user import User, email_key
+from vestibule.db.models.user import User
 
 T = TypeVar("T")
 

@@ -19,12 +19,17 @@ from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import throttle
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.errors import DuplicateEmail
+from vestibule.core.errors import DuplicateEmail, InvalidValue
+from vestibule.core.text import email_key
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
-from vestibule.db.models.user import User, email_key, parse_role
+from vestibule.db.models.user import User, parse_role
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
+
+#: Characters of a first or last name. Scripts that use the models are not
+#: limited.
+MAX_NAME_LENGTH = 200
 
 
 def register(
@@ -95,11 +100,23 @@ def new_user(
 def set_names(user: User, names: dict[str, Any]) -> None:
     """Set the `first_name` and `last_name` that are in `names`.
 
-    Raise `InvalidValue` for a value that is neither text nor `None`.
+    Raise `InvalidValue` for a value that is neither text nor `None`, or
+    longer than `MAX_NAME_LENGTH`.
     """
     for field in ("first_name", "last_name"):
         if field in names:
-            setattr(user, field, storable_text(field, names[field]))
+            setattr(user, field, _checked_name(field, names[field]))
+
+
+def _checked_name(field: str, name: Any) -> str | None:
+    """Return a name that may be stored; raise `InvalidValue`."""
+    if isinstance(name, str) and len(name) > MAX_NAME_LENGTH:
+        raise InvalidValue(
+            field,
+            f"must have at most {MAX_NAME_LENGTH} characters",
+            code="too_long",
+        )
+    return storable_text(field, name)
 
 
 class Invitation(NamedTuple):

@@ -138,7 +138,8 @@ MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
     "100000",
     setting_types.integer_between(1, 10_000_000),
-    "Sessions that a mechanism keeps in memory; one more ends the oldest.",
+    "Sessions that a mechanism keeps in memory. One more ends the oldest of"
+    " the user who has the most.",
 )
 SESSION_PURGE_INTERVAL = Setting(
     "SESSION_PURGE_INTERVAL",

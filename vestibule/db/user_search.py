@@ -25,9 +25,9 @@ from sqlalchemy import (
 )
 
 from vestibule.core.errors import InvalidValue
-from vestibule.core.text import name_key, strip_direction_marks
+from vestibule.core.text import email_key, name_key, strip_direction_marks
 from vestibule.db.engine import database
-from vestibule.db.models.user import Role, User, email_key
+from vestibule.db.models.user import Role, User
 from vestibule.db.tables import USERS, parse_moment
 
 #: Rows that are scanned for one page at most.
@@ -206,7 +206,7 @@ def _ranges(search: str) -> list[IndexRange]:
 def _values(each: IndexRange, user: User) -> tuple[str | None, ...]:
     """Return the user's values of the columns of a range."""
     known = {
-        "email_key": None if user.email is None else email_key(user.email),
+        "email_key": user.email_key,
         "first_key": name_key(user.first_name),
         "last_key": name_key(user.last_name),
     }

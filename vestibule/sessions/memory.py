@@ -57,8 +57,35 @@ class Memory:
         _memories.add(self)
         #: By secret id, oldest first.
         self.records: dict[str, MemorySession] = {}
+        #: The secret ids of each user's records, oldest first.
+        self.by_user: dict[str, dict[str, None]] = {}
         #: By digest, oldest first: why and when.
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
+
+    def keep(self, session_id: str, record: MemorySession) -> None:
+        """Keep the record of a session."""
+        self.forget(session_id)
+        self.records[session_id] = record
+        self.by_user.setdefault(record.user_id, {})[session_id] = None
+
+    def forget(self, session_id: str) -> None:
+        """Drop the record of a session, if there is one."""
+        record = self.records.pop(session_id, None)
+        if record is None:
+            return
+        own = self.by_user[record.user_id]
+        del own[session_id]
+        if not own:
+            del self.by_user[record.user_id]
+
+    def next_to_evict(self) -> str | None:
+        """Return the oldest session of the user who has the most.
+
+        `None` if no user has two: then the oldest of all has to go.
+        """
+        own = max(self.by_user.values(), key=len, default={})
+        # The number of users is bounded by that of the sessions.
+        return next(iter(own)) if len(own) > 1 else None
 
 
 class MemoryStore:
@@ -76,8 +103,9 @@ class MemoryStore:
     def add(self, session_id: str, most: int, most_of_user: int) -> None:
         """Create the record of an entry that was just added.
 
-        The oldest sessions beyond `most`, and beyond `most_of_user` of the
-        same user, end; 0 means no limit.
+        The oldest sessions beyond `most_of_user` of the same user end.
+        Beyond `most`, the user with the most sessions loses the oldest, so
+        that no user can end those of the others. 0 means no limit.
         """
         entry = parse_entry(self._entries.get(session_id))
         if entry is None:
@@ -85,21 +113,22 @@ class MemoryStore:
         now = clock.now()
         origin = current_client()
         with self._memory.lock:
-            self._memory.records[session_id] = MemorySession(
-                entry.user_id,
-                now,
-                now,
-                now if origin.method else None,
-                *origin[:3],
+            self._memory.keep(
+                session_id,
+                MemorySession(
+                    entry.user_id,
+                    now,
+                    now,
+                    now if origin.method else None,
+                    *origin[:3],
+                ),
             )
             if most_of_user:
                 own = self._ids(entry.user_id)
                 for old in own[: max(0, len(own) - most_of_user)]:
                     self.end(old, EndReason.TOO_MANY_SESSIONS)
             while most and len(self._entries) > most:
-                self.end(
-                    next(iter(self._entries)), EndReason.TOO_MANY_SESSIONS
-                )
+                self._evict()
 
     def find(self, session_id: str) -> MemorySession | None:
         """Return the record of the entry, created now if it has none."""
@@ -169,7 +198,7 @@ class MemoryStore:
                 return None
             new_id = new_session_id()
             record.authenticated_at = record.last_seen_at = now
-            self._memory.records[new_id] = record
+            self._memory.keep(new_id, record)
             self._entries[new_id] = value
             return new_id
 
@@ -178,7 +207,7 @@ class MemoryStore:
         with self._memory.lock:
             if self._entries.pop(session_id, _NO_ENTRY) is _NO_ENTRY:
                 return False
-            self._memory.records.pop(session_id, None)
+            self._memory.forget(session_id)
             ended = self._memory.ended
             ended[digest_of(session_id)] = reason, clock.now()
             if len(ended) > MAX_KEPT_REASONS:
@@ -226,7 +255,7 @@ class MemoryStore:
             entries = list(self._entries)
             # Records whose entry a script removed.
             for session_id in self._memory.records.keys() - entries:
-                del self._memory.records[session_id]
+                self._memory.forget(session_id)
         for session_id in entries:
             record = self.find(session_id)
             why = (
@@ -237,6 +266,13 @@ class MemoryStore:
             if why is not None:
                 gone += self.end(session_id, why)
         return gone
+
+    def _evict(self) -> None:
+        """End the session that is in the way of a new one."""
+        session_id = self._memory.next_to_evict() or next(iter(self._entries))
+        if not self.end(session_id, EndReason.TOO_MANY_SESSIONS):
+            # A script removed the entry, and the record is left.
+            self._memory.forget(session_id)
 
     def _newest(self, user_id: str | None) -> Iterator[MemorySession]:
         """Yield the sessions of a user, or all, newest first."""
@@ -274,7 +310,7 @@ class MemoryStore:
             now = clock.now()
             began = now if isinstance(value, str) else entry.created_at
             record = MemorySession(entry.user_id, began, now)
-            self._memory.records[session_id] = record
+            self._memory.keep(session_id, record)
             return record
 
 

@@ -121,8 +121,8 @@ def change_own_password_page() -> Response:
 @pages.get(_DELETE)
 def confirm_delete_account() -> Response:
     """Ask to confirm that the account is to be deleted."""
-    current_mechanism_and_user()
-    return render_form("delete_account.html")
+    user = current_mechanism_and_user()[1]
+    return render_form("delete_account.html", account=user)
 
 
 @pages.post(_DELETE)
@@ -150,7 +150,9 @@ def delete_own_account_page() -> Response:
             clear_session_cookie(response)
             return response
     return set_session_cookie(
-        render_form("delete_account.html", problem, renewed is not None),
+        render_form(
+            "delete_account.html", problem, renewed is not None, account=user
+        ),
         renewed,
     )
 

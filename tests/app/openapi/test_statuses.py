@@ -175,7 +175,7 @@ def send_invalid_bodies(scene: OperationClient) -> None:
 def remove_last_admin(scene: OperationClient) -> None:
     """Demote, disable and delete the last admin."""
     admin = account("admin")
-    for name in ("setRole", "setDisabled", "deleteUser"):
+    for name in ("setRole", "setDisabled", "deleteUser", "deleteMe"):
         client = scene.service.client_with_session(admin.session_id)
         assert scene.send(name, client, admin) == 409
 
@@ -220,7 +220,7 @@ def without_sessions(scene: OperationClient) -> None:
 
 def without_users(scene: OperationClient) -> None:
     """Request the account routes without a mechanism."""
-    for name in ("showMe", "changeEmail", "changePassword"):
+    for name in ("showMe", "changeEmail", "changePassword", "deleteMe"):
         assert scene.send(name) == 404
 
 

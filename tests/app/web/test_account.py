@@ -23,7 +23,7 @@ from vestibule.db.events import fetch_page as page_of
 from vestibule.db.models.user import User
 
 PATH = "/account"
-EVIL = "<script>alert(1)</script>\u202e" + "x" * 10_000
+EVIL = "<script>alert(1)</script>\u202e" + "x" * 160
 FORMS: dict[str, dict[str, str]] = {
     "name": {"first_name": "Amy", "last_name": "Winehouse"},
     "email": {"email": "new@example.com", "password": PASSWORD},
@@ -397,3 +397,16 @@ def test_oversized_account_form_is_refused(one_service: Service) -> None:
     answer = here.post(f"{PATH}/name", {"first_name": "x" * 70_000})
     assert answer.status_code == 413
     assert "Too much data" in Page(answer).text
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/delete"])
+def test_password_forms_name_the_account(
+    one_service: Service, path: str
+) -> None:
+    """Password managers store the new password for the right account."""
+    user = stored_user()
+    here = signed_in(one_service, user)
+    text = here.get(path).text
+    forms = [form for form in text.split("<form")[1:] if "password" in form]
+    assert all('autocomplete="username"' in form for form in forms)
+    assert text.count(f'value="{user.email}"') == len(forms) > 0

@@ -239,6 +239,23 @@ USER_OPERATIONS = (
         {200: ResponseSpec("The authenticated user.", "User"), 404: _NO_ME},
     ),
     Operation(
+        "DELETE",
+        f"{_USERS}/me",
+        "deleteMe",
+        USERS_TAG,
+        "Delete your account and end your sessions",
+        {
+            200: ResponseSpec(
+                "Your account is deleted.",
+                "Empty",
+                ("Set-Cookie", "Clear-Site-Data"),
+            ),
+            404: _NO_ME,
+            409: ResponseSpec("You are the last admin."),
+        },
+        text="Needs a password confirmed within `REAUTH_WINDOW`.",
+    ),
+    Operation(
         "PUT",
         f"{_USERS}/me/email",
         "changeEmail",

@@ -17,6 +17,7 @@ from email_validator import EmailNotValidError, validate_email
 from vestibule.accounts.authentication import check_credentials, hash_queue
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.throttle import limit_email_probes
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
@@ -111,15 +112,18 @@ def reauthenticate(user: User, password: str, *, actor: Actor) -> None:
     log(EventType.REAUTHENTICATED, user=user.id)
 
 
-def change_email(user: User, email: Any) -> None:
+def change_email(user: User, email: Any, *, actor: Actor = LOCAL) -> None:
     """Store `email` as the address of `user`.
 
-    Raise `InvalidValue`, `DuplicateEmail`, or `RecordGone`.
+    Raise `InvalidValue`, `DuplicateEmail`, `Throttled` after too many
+    changes, or `RecordGone`.
     """
     check_email(email)
-    user.email = email
-    user.save_changes()
-    log(EventType.EMAIL_CHANGED, user=user.id)
+    with limit_email_probes(email, actor, every=True):
+        user.email = email
+        user.save_changes()
+    by = None if actor.id == user.id else actor.id
+    log(EventType.EMAIL_CHANGED, user=user.id, by=by)
 
 
 def is_recent_auth(

@@ -12,7 +12,8 @@ accounts keep waiting."""
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +21,7 @@ from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import Throttled, VestibuleError
+from vestibule.core.errors import DuplicateEmail, Throttled, VestibuleError
 from vestibule.core.network import network_of
 from vestibule.core.text import email_key
 from vestibule.core.threads import Once
@@ -256,6 +257,37 @@ def guess(
     else:
         attempt.succeed()
     return found
+
+
+@contextmanager
+def limit_email_probes(
+    email: str, actor: Actor, every: bool = False
+) -> Iterator[None]:
+    """Throttle and log the answers that reveal whether an email is taken.
+
+    The caller stores `email` within the context. An email that is taken
+    counts as a failure of the user, for an anonymous client of the email,
+    and of the network, as an unknown email does at sign-in. With `every`
+    the other answer counts too, because asking costs the user nothing.
+    Raise `Throttled` after too many.
+    """
+    account = actor.id or email_key(email)
+    attempt = throttle().attempt(f"email {account}", actor)
+    try:
+        attempt.begin()
+    except Throttled as error:
+        log(EventType.THROTTLED, user=actor.id, retry_after=error.retry_after)
+        raise
+    try:
+        yield
+    except DuplicateEmail:
+        attempt.fail()
+        log(EventType.EMAIL_REFUSED, user=actor.id, reason="taken")
+        raise
+    if every:
+        attempt.fail()
+    else:
+        attempt.succeed()
 
 
 class Failures(NamedTuple):

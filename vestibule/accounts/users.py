@@ -16,11 +16,10 @@ from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.throttle import limit_email_probes
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.errors import DuplicateEmail, InvalidValue
-from vestibule.core.text import email_key
+from vestibule.core.errors import InvalidValue
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
 from vestibule.db.models.user import User, parse_role
@@ -43,36 +42,14 @@ def register(
     """Store and return a new user.
 
     Raise `InvalidValue` with the field that is not allowed,
-    `DuplicateEmail`, or `ServiceBusy` when too many passwords are being
-    hashed.
+    `DuplicateEmail`, `Throttled` after too many of these, or `ServiceBusy`
+    when too many passwords are being hashed.
     """
-    user = new_user(email, password, first_name, last_name)
-    user.save()
+    check_email(email)
+    with limit_email_probes(email, actor):
+        user = new_user(email, password, first_name, last_name)
+        user.save()
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
-    return user
-
-
-def register_oneself(
-    email: str,
-    password: Any,
-    first_name: Any = None,
-    last_name: Any = None,
-    *,
-    actor: Actor,
-) -> User:
-    """Store and return the user that an anonymous client registers as.
-
-    The response shows which emails have accounts, so asking for the same
-    one again gets slow. Raise `Throttled`, or what `register` raises.
-    """
-    attempt = throttle().attempt(f"register {email_key(email)}", actor)
-    attempt.begin()
-    try:
-        user = register(email, password, first_name, last_name)
-    except DuplicateEmail:
-        attempt.fail()
-        raise
-    attempt.succeed()
     return user
 
 
@@ -135,12 +112,14 @@ def invite(
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
-    Raise `InvalidValue` with the field, or `DuplicateEmail`.
+    Raise `InvalidValue` with the field, `DuplicateEmail`, or `Throttled`
+    after too many of these.
     """
     check_email(email)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
-    code = store_with_code(user)
+    with limit_email_probes(email, actor):
+        code = store_with_code(user)
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)

@@ -21,7 +21,7 @@ from vestibule.checks.startup import (
 from vestibule.core import clock, env_file, settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import VestibuleError
-from vestibule.db import engine, events, migrate
+from vestibule.db import engine, events, migrate, user_search
 from vestibule.db.models.user import Role, User
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -194,6 +194,18 @@ def _database_file() -> Iterator[CheckResult]:
     )
 
 
+def _emails(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that each user can sign in with the stored email."""
+    for user in user_search.users_without_own_email():
+        yield CheckResult(
+            "users.same_email",
+            Level.WRONG,
+            f"the user {user.id} cannot sign in: an older user has the same"
+            f" email, {user.email!a}",
+            command_line(f"users email {user.id} NEW_EMAIL"),
+        )
+
+
 def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that only its owner can read a database file."""
     database = engine.configured_database()
@@ -246,6 +258,7 @@ MORE_SETTINGS_CHECKS: tuple[Check, ...] = (_cookie, _profile)
 #: Checks of the database that no start warns of.
 MORE_DATABASE_CHECKS: tuple[Check, ...] = (
     _database_mode,
+    _emails,
     _admins,
     _worker_exits,
 )

@@ -210,6 +210,13 @@ AUTHZ_POLICY = Setting(
     " only.",
     hardened="self",
 )
+EMAIL_CHANGE = Setting(
+    "EMAIL_CHANGE",
+    "self",
+    setting_types.one_of("self", "admin"),
+    "Who may change the email of an account: `self`, its user, or `admin`,"
+    " admins their own and the operator by `vestibule users email`.",
+)
 THROTTLE = Setting(
     "THROTTLE",
     "on",

@@ -19,6 +19,8 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
+    func,
+    literal,
     or_,
     select,
     tuple_,
@@ -146,6 +148,20 @@ def search_page(
         if len(rows) < size:
             return UserPage([each for _, each in found], None)
     return UserPage([each for _, each in found], after)
+
+
+def users_without_own_email() -> list[User]:
+    """Return the users whose email another user has, oldest first.
+
+    An upgrade found that two addresses are the same (revision 0007), and
+    gave them a key that ends with their id. It scans all users.
+    """
+    suffix = literal(" ") + _C.id
+    statement = select(USERS).where(
+        _C.email_key == func.replace(_C.email_key, suffix, "") + suffix
+    )
+    order = statement.order_by(_C.created_at, _C.id)
+    return [User._from_row(row) for row in database().fetch_all(order)]
 
 
 def _rows_per_match(user_filter: UserFilter) -> int:

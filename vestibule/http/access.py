@@ -172,6 +172,14 @@ def authorize(action: Action, target_id: str | None = None) -> None:
         abort(403)
 
 
+def may_change_email() -> bool:
+    """Return True if the current user may change their own email."""
+    if settings.EMAIL_CHANGE.read() == "self":
+        return True
+    actor, policy = current_actor(), Policy(settings.AUTHZ_POLICY.read())
+    return is_allowed(actor, Action.SET_EMAIL, actor.id, policy)
+
+
 def require_recent_auth() -> None:
     """Raise `ReauthenticationRequired` unless authentication is recent."""
     if not has_recent_auth():

@@ -5,7 +5,7 @@ Changes that would let a thief of the session take over the account ask
 for the password, unless it was entered within `REAUTH_WINDOW`.
 """
 
-from flask import Response
+from flask import Response, abort
 
 from vestibule.accounts.credentials import change_email
 from vestibule.accounts.permissions import Action
@@ -23,7 +23,7 @@ from vestibule.core.errors import (
     WrongPassword,
 )
 from vestibule.db.models.user import User
-from vestibule.http.access import authorize
+from vestibule.http.access import authorize, may_change_email
 from vestibule.http.login import clear_session_cookie, set_session_cookie
 from vestibule.http.request import (
     current_actor,
@@ -76,6 +76,8 @@ def change_own_name_page() -> Response:
 def change_own_email_page() -> Response:
     """Change the email, after recent authentication."""
     user = current_mechanism_and_user()[1]
+    if not may_change_email():
+        abort(403)
     form = _form("email", "password")
     problem, renewed = check_password_field(user, form["password"])
     before = user.email
@@ -83,13 +85,15 @@ def change_own_email_page() -> Response:
         problem = require_field(problem, "email")
     elif problem is None:
         try:
-            change_email(user, form["email"])
+            change_email(user, form["email"], actor=current_actor())
             return set_session_cookie(
                 redirect(ACCOUNT, Message.EMAIL_CHANGED), renewed
             )
         except InvalidValue as error:
             user.email = before
             problem = FormErrors(400, {"email": error_message(error)})
+        except Throttled as error:
+            problem = password_error(error, "password")
         except VestibuleError:
             keep_renewed_session(renewed)
             raise
@@ -175,6 +179,7 @@ def _account_page(
         problem,
         is_reauthenticated,
         account=user,
+        may_change_email=may_change_email(),
         values={
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")

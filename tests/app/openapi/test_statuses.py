@@ -161,15 +161,16 @@ def send_invalid_parameters(scene: OperationClient) -> None:
 def send_invalid_bodies(scene: OperationClient) -> None:
     """Send an invalid body, and one that is too large."""
     for name, (kind, _) in BODIES.items():
-        written = JSON if kind == "json" else FORM
-        for content, status in (
-            (b"", 400),
-            (b"x" * (MAX_BODY_BYTES + 1), 413),
-        ):
-            assert (
-                scene.send(name, json=None, data=content, content_type=written)
-                == status
-            )
+        for written in [JSON] if kind == "json" else [FORM, JSON]:
+            for content, status in (
+                (b"", 400),
+                (b"x" * (MAX_BODY_BYTES + 1), 413),
+            ):
+                more: dict[str, Any] = {
+                    "json": None,
+                    "content_type": written,
+                }
+                assert scene.send(name, data=content, **more) == status
 
 
 def remove_last_admin(scene: OperationClient) -> None:

@@ -399,14 +399,23 @@ def test_oversized_account_form_is_refused(one_service: Service) -> None:
     assert "Too much data" in Page(answer).text
 
 
-@pytest.mark.parametrize("path", [PATH, f"{PATH}/delete"])
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        (PATH, f"{PATH}/email"),
+        (PATH, f"{PATH}/password"),
+        (f"{PATH}/delete", f"{PATH}/delete"),
+    ],
+)
 def test_password_forms_name_the_account(
-    one_service: Service, path: str
+    one_service: Service, set_clock: SetClock, path: str, action: str
 ) -> None:
     """Password managers store the new password for the right account."""
     user = stored_user()
     here = signed_in(one_service, user)
-    text = here.get(path).text
-    forms = [form for form in text.split("<form")[1:] if "password" in form]
-    assert all('autocomplete="username"' in form for form in forms)
-    assert text.count(f'value="{user.email}"') == len(forms) > 0
+    set_clock.advance(301)
+    _, _, rest = here.get(path).text.partition(f'action="{action}"')
+    form = rest.partition("</form>")[0]
+    assert 'type="password"' in form
+    (field,) = [tag for tag in form.split("<") if "username" in tag]
+    assert f'value="{user.email}"' in field

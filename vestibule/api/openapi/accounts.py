@@ -6,7 +6,7 @@ authentication, and the accounts themselves.
 """
 
 from vestibule.api.openapi.operation import (
-    FORM,
+    FORM_OR_JSON,
     Access,
     BodySpec,
     Operation,
@@ -57,7 +57,7 @@ SESSION_OPERATIONS = (
             500: ResponseSpec("`SESSION_NAME` is not set, or a defect."),
         },
         access=Access.OPEN,
-        body=BodySpec("Credentials", FORM),
+        body=BodySpec("Credentials", FORM_OR_JSON),
         takes_secret=True,
     ),
     Operation(
@@ -82,7 +82,7 @@ SESSION_OPERATIONS = (
         SESSIONS_TAG,
         "Confirm the password",
         {200: _USER_AND_COOKIE, 404: _NO_SESSIONS},
-        body=BodySpec("Proof", FORM),
+        body=BodySpec("Proof", FORM_OR_JSON),
         takes_secret=True,
         text="Sensitive requests need this within `REAUTH_WINDOW`.",
     ),
@@ -101,7 +101,7 @@ SESSION_OPERATIONS = (
             ),
         },
         access=Access.OPEN,
-        body=BodySpec("Reset", FORM),
+        body=BodySpec("Reset", FORM_OR_JSON),
         takes_secret=True,
     ),
     Operation(
@@ -152,7 +152,13 @@ SESSION_OPERATIONS = (
             200: ResponseSpec(
                 "The user, in headers and body.",
                 "User",
-                ("Remote-User", "Remote-Email", "Remote-Groups", HEADER),
+                (
+                    "Remote-User",
+                    "Remote-Email",
+                    "Remote-Email-Verified",
+                    "Remote-Groups",
+                    HEADER,
+                ),
             ),
             302: ResponseSpec(
                 "A browser that loads a page is redirected to `LOGIN_URL`.",

@@ -149,6 +149,24 @@ def _sessions(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         yield CheckResult("sessions.expiry", Level.GOOD, "sessions expire")
 
 
+def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that browsers can keep a cookie that is only for TLS."""
+    if mechanism is None or not issubclass(mechanism, SessionAuth):
+        return
+    name = settings.SESSION_NAME.read() or ""
+    is_for_tls = settings.COOKIE_SECURE.read() == "always" or name.startswith(
+        ("__Host-", "__Secure-")
+    )
+    if is_for_tls and not settings.TRUSTED_PROXIES.read():
+        yield CheckResult(
+            "cookie.tls",
+            Level.WEAK,
+            "browsers keep the session cookie only over TLS, and no proxy"
+            " with TLS is trusted: over plain HTTP no user stays signed in",
+            "TRUSTED_PROXIES=<address of the proxy with TLS>",
+        )
+
+
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that pages have sessions, and do not invite strangers."""
     if not has_pages(mechanism):
@@ -210,6 +228,11 @@ def _has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
 
 
 #: Checks that read settings alone.
-SETTINGS_CHECKS: tuple[Check, ...] = (_authentication, _sessions, _pages)
+SETTINGS_CHECKS: tuple[Check, ...] = (
+    _authentication,
+    _sessions,
+    _cookie_security,
+    _pages,
+)
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (_sqlite_version, _first_user)

@@ -20,7 +20,7 @@ QUICK := tests/unit tests/stores -k "not postgresql and not commands_and_server 
 	$(addprefix --ignore=tests/,unit/cli unit/peers stores/test_state_machine.py stores/test_login_races.py stores/test_lock_order.py)
 CODE := api models vestibule tests bench examples docs
 
-.PHONY: help run setup quick test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
+.PHONY: help run install setup quick test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,11 +38,14 @@ $(VENV)/.develop: requirements.txt requirements-dev.txt
 
 run: $(VENV)/.service  ## Serve on 127.0.0.1:5000, on an SQLite file here.
 	@API_HOST=$${API_HOST:-127.0.0.1} API_PORT=$${API_PORT:-5000} \
+	SECURITY_PROFILE=$${SECURITY_PROFILE:-standard} \
 	AUTH_TYPE=$${AUTH_TYPE:-session_db_auth} \
 	SESSION_NAME=$${SESSION_NAME:-_my_session_id} \
 	SESSION_DURATION=$${SESSION_DURATION:-43200} \
 	WEB_PAGES=$${WEB_PAGES:-on} \
 	exec $(BIN)/python -m api.v1.app
+
+install: $(VENV)/.service  ## Make .venv with what the service needs, start nothing.
 
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the admin pages cost among many users and events.
+"""Measures the admin pages among many users and events.
 
 `python -m bench.admin_pages USERS EVENTS` fills the configured database
 and prints the session id of an admin.
@@ -97,12 +97,12 @@ def scales(
 ) -> Iterator[Row]:
     """Yield how much longer admin pages take with many users than with few."""
     with ExitStack() as running:
-        houses = [
+        servers = [
             _server(folder / f"desk{users}", users, happened, running)
             for users, happened in (FEW, MANY)
         ]
         asked = {what: [path] * 2 for what, path in ASKED.items()} | {
-            what: [_deep(*house, path) for house in houses]
+            what: [_deep(*one, path) for one in servers]
             for what, path in DEEP.items()
         }
         for what, paths in asked.items():
@@ -110,7 +110,7 @@ def scales(
                 *(
                     partial(_time, server, cookie, path, rounds.seconds)
                     for (server, cookie), path in zip(
-                        houses, paths, strict=True
+                        servers, paths, strict=True
                     )
                 )
             )
@@ -122,13 +122,13 @@ def scales(
                 Goal(1.5, at_most=True),
                 seen=medians("ms", many, few),
             )
-        yield from _exports(*houses[1])
+        yield from _exports(*servers[1])
 
 
 def _server(
     folder: Path, users: int, happened: int, running: ExitStack
 ) -> tuple[PinnedServer, str]:
-    """Start a server on a file of so many; return an admin's cookie too."""
+    """Start a server on a filled file; return it and an admin's cookie."""
     server = PinnedServer(
         folder, WEB_PAGES="on", SESSION_PURGE_INTERVAL="86400"
     )
@@ -146,7 +146,7 @@ def _server(
 
 
 def _time(server: PinnedServer, cookie: str, path: str, seconds: int) -> float:
-    """Return the milliseconds of one answer, of the fastest tenth.
+    """Return the milliseconds of a response, of the fastest tenth.
 
     What else runs on the machine makes answers slower, never faster.
     """
@@ -164,7 +164,7 @@ def _time(server: PinnedServer, cookie: str, path: str, seconds: int) -> float:
 
 
 def _deep(server: PinnedServer, cookie: str, path: str) -> str:
-    """Return the address of a page so many pages down a list."""
+    """Return the URL of the page that many pages down a list."""
     address = f"{path}?limit=200"
     for _ in range(PAGES):
         answer = requests.get(
@@ -176,7 +176,7 @@ def _deep(server: PinnedServer, cookie: str, path: str) -> str:
 
 
 def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
-    """Yield the memory that an export takes, and how fast it comes."""
+    """Yield the memory and the speed of an export."""
     path = "/api/v1/events/export?kind=login_failed&format="
     for form in ("csv", "jsonl"):
         # The first one opens what stays open.
@@ -196,7 +196,7 @@ def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
 
 
 def _lines(server: PinnedServer, cookie: str, path: str) -> int:
-    """Read a file to its end, slower than it could come; count lines."""
+    """Read a file slowly to its end; return its number of lines."""
     answer = requests.get(
         server.url + path, cookies={COOKIE: cookie}, stream=True, timeout=60
     )
@@ -208,7 +208,7 @@ def _lines(server: PinnedServer, cookie: str, path: str) -> int:
 
 
 def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
-    """Give the rows of so many users; the first one is an admin."""
+    """Yield the rows of users; the first one is an admin."""
     for number in range(count):
         first = FIRST[number % len(FIRST)]
         email = f"user{number:07d}@example.com"
@@ -247,7 +247,7 @@ _USER = (
 def events_of(
     count: int, users: int, until: datetime
 ) -> Iterator[tuple[Any, ...]]:
-    """Give the rows of so many events, spread over the days before.
+    """Yield the rows of events, spread over the days before.
 
     A tenth of them are logins of a robot, from a network of its own.
     """
@@ -280,7 +280,7 @@ def store(
     names: tuple[str, ...],
     rows: Iterable[tuple[Any, ...]],
 ) -> None:
-    """Insert rows; make the indexes afterwards, which is faster."""
+    """Insert rows, then create the indexes, which is faster."""
     for index in table.indexes:
         index.drop(connection)
     marks = ", ".join("?" * len(names))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Servers with less than the service: what each part of it costs.
+"""Servers to compare the service with: parts of it, and bare Flask.
 
-`python -m bench.bare KIND` starts granian as the service does. Of
-`flask:N` there is one Flask route with a body of `N` bytes, of
-`constant:N` not even Flask, of `ungated:0` the service without its gate.
+`python -m bench.bare KIND` starts granian as the service does. `flask:N`
+serves one Flask route with a body of `N` bytes, `constant:N` the same body
+without Flask, `ungated:0` the service without forward authentication.
 """
 
 import sys
@@ -34,7 +34,7 @@ def bare_app(length: int) -> Flask:
 
     @app.get("/api/v1/status")
     def status() -> Response:
-        """Answer those who wait for the start."""
+        """Answer the program that waits for the start."""
         return Response(body, mimetype="application/json")
 
     return app
@@ -49,7 +49,7 @@ def constant_app(length: int) -> Any:
     ]
 
     def answering(environ: Any, start_response: Any) -> list[bytes]:
-        """Answer without reading anything."""
+        """Return the one response."""
         start_response("200 OK", headers)
         return [body]
 
@@ -57,7 +57,7 @@ def constant_app(length: int) -> Any:
 
 
 def ungated_app(_: int) -> Flask:
-    """Return the service without what stands before Flask."""
+    """Return the service without its WSGI middleware."""
     app = import_module("vestibule.api.app").app
     app.wsgi_app = add_headers(
         partial(Flask.wsgi_app, app), ResponseHeaders(is_tls)

@@ -74,7 +74,7 @@ def sessions(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of `count` sessions; add those to use to `known`.
 
-    The rest get digests out of the air, and begin `then`: nobody asks for
+    The other sessions get random digests and begin `then`: no request uses
     them.
     """
     owners = owners_of(count)

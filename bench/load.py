@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Load on a server: by wrk where it is installed, else by our own client.
+"""Loads a server by wrk where it is installed, else by our own client.
 
 Only good responses count as throughput: a run with others is an error,
 not a number.
@@ -21,12 +21,12 @@ _SCRIPT = str(Path(__file__).with_name("load.lua"))
 
 
 class BadAnswers(RuntimeError):
-    """The server did not answer as it must while it was measured."""
+    """The server gave a wrong response during a measurement."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a run saw: good answers a second, and milliseconds they took."""
+    """The result of a run: successful responses/s and milliseconds."""
 
     rate: float
     p50: float
@@ -98,7 +98,7 @@ class Generator:
         seconds: int,
         wanted: str = "",
     ) -> Seen:
-        """Send `requests` for some seconds and return what was seen."""
+        """Send `requests` for some seconds and return the result."""
         return self.start(
             port, requests, connections, seconds, wanted
         ).finish()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What logins cost: against the bare hash, and those who only look up."""
+"""Measures logins, and requests with a session while logins run."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -19,18 +19,18 @@ from bench.rows import Goal, Rounds, Row, cpu_seconds, medians, ratios
 from bench.serving import LOGIN, ME, PinnedServer
 
 STORED = 100_000
-#: Logins on their way at once: one is being hashed, the others wait.
+#: Concurrent logins: one is being hashed, the others wait.
 LOGINS = 4
 LOOK_UPS = 8
 
 
-class House:
-    """A server with users who log in and users who are logged in."""
+class LoginServer:
+    """A server with users who log in and users who have sessions."""
 
     def __init__(
         self, server: PinnedServer, known: list[Known], generator: Generator
     ) -> None:
-        """Check its answers; prepare the requests of both."""
+        """Check the server's responses; prepare both kinds of requests."""
         server.check(known)
         server.login(email_of(0), PASSWORD)
         self.server = server
@@ -52,8 +52,8 @@ class House:
         self._look_ups = generator.file(
             [get(ME, session_id) for session_id, _ in known]
         )
-        #: What both saw while they shared the server.
-        self.beside: list[tuple[Seen, Seen]] = []
+        #: The results of look-ups and logins that ran at the same time.
+        self.together: list[tuple[Seen, Seen]] = []
 
     def logins(self, seconds: int) -> Speed:
         """Return the rate of logins without other load."""
@@ -72,38 +72,38 @@ class House:
         ).rate
 
     def busy(self, seconds: int) -> float:
-        """Return how many are answered while logins run flat out."""
+        """Return the rate of look-ups while logins use the whole server."""
         run = self._generator.start(
             self.server.port, self._logins, LOGINS, seconds
         )
         look_ups = self._generator.run(
             self.server.port, self._look_ups, LOOK_UPS, seconds
         )
-        self.beside.append((look_ups, run.finish()))
+        self.together.append((look_ups, run.finish()))
         return look_ups.rate
 
 
 def rows(folder: Path, generator: Generator, rounds: Rounds) -> Iterator[Row]:
-    """Yield the throughput of logins, and what they leave to others."""
-    server = PinnedServer(folder / "logins")
-    known = filled_apart(server.env, STORED)
-    with server:
-        house = House(server, known, generator)
-        yield from _against_the_hash(house, rounds)
-        yield from _beside_logins(house, rounds)
+    """Yield the throughput of logins, and of look-ups beside them."""
+    pinned = PinnedServer(folder / "logins")
+    known = filled_apart(pinned.env, STORED)
+    with pinned:
+        server = LoginServer(pinned, known, generator)
+        yield from _against_the_hash(server, rounds)
+        yield from _beside_logins(server, rounds)
         yield Row(
             "most memory of the worker, after all this",
-            [server.peak_memory()],
+            [pinned.peak_memory()],
             Goal(120, at_most=True, unit=" MB"),
             unit=" MB",
         )
 
 
-def _against_the_hash(house: House, rounds: Rounds) -> Iterator[Row]:
-    """Compare logins with nothing but their hashes."""
+def _against_the_hash(server: LoginServer, rounds: Rounds) -> Iterator[Row]:
+    """Compare logins with hashing alone."""
     bare, logins = rounds.interleaved(
         partial(measured_apart, rounds.seconds),
-        partial(house.logins, rounds.seconds),
+        partial(server.logins, rounds.seconds),
     )
     rates, references = [s.rate for s in logins], [s.rate for s in bare]
     yield Row(
@@ -120,13 +120,13 @@ def _against_the_hash(house: House, rounds: Rounds) -> Iterator[Row]:
     )
 
 
-def _beside_logins(house: House, rounds: Rounds) -> Iterator[Row]:
-    """Compare look-ups beside logins with those when it is quiet."""
+def _beside_logins(server: LoginServer, rounds: Rounds) -> Iterator[Row]:
+    """Compare look-ups during logins with look-ups alone."""
     quiet, busy = rounds.interleaved(
-        partial(house.quiet, rounds.seconds),
-        partial(house.busy, rounds.seconds),
+        partial(server.quiet, rounds.seconds),
+        partial(server.busy, rounds.seconds),
     )
-    logins = [seen.rate for _, seen in house.beside]
+    logins = [seen.rate for _, seen in server.together]
     yield Row(
         "users/me beside logins : when quiet",
         ratios(busy, quiet),
@@ -136,7 +136,7 @@ def _beside_logins(house: House, rounds: Rounds) -> Iterator[Row]:
     )
     yield Row(
         "their 99th percentile beside logins",
-        [look_ups.p99 for look_ups, _ in house.beside],
+        [look_ups.p99 for look_ups, _ in server.together],
         Goal(100, at_most=True, unit=" ms"),
         unit=" ms",
     )

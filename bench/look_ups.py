@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long it takes to know a user by a session, end to end."""
+"""Measures requests that identify a user by a session, end to end."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,16 +12,16 @@ from bench.rows import Goal, Rounds, Row, cpu_seconds, medians, ratios
 from bench.serving import ME, STATUS, BareServer, PinnedServer
 from tests.backends import PostgreSQL
 
-#: Requests on their way at once: enough to keep all threads busy.
+#: Concurrent requests: enough to keep all threads busy.
 CONNECTIONS = 32
 STORED = 100_000
 FEW, MANY = 1_000, 1_000_000
-#: Sessions begun by logging in, where none can be stored beforehand.
+#: Logins before the measurement, where sessions cannot be stored.
 LOGGED_IN = 10
 
 
 class Target:
-    """A route of a running server, asked with the sessions it knows."""
+    """A route of a running server, and requests with its sessions."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Target:
         self.cost: list[float] = []
 
     def rate(self, seconds: int) -> float:
-        """Return how many good answers a second it gives."""
+        """Return the rate of successful responses per second."""
         (worker,) = self.server.workers()
         before = cpu_seconds(worker)
         seen = self._generator.run(
@@ -55,7 +55,7 @@ class Target:
 def against_bare_flask(
     folder: Path, generator: Generator, rounds: Rounds
 ) -> Iterator[Row]:
-    """Yield what the look-ups leave of the throughput of bare Flask."""
+    """Yield the throughput of look-ups against that of bare Flask."""
     with ExitStack() as running:
         server = PinnedServer(folder / "sqlite")
         known = filled_apart(server.env, STORED)
@@ -144,7 +144,7 @@ def _stored(
 def _in_memory(
     folder: Path, running: ExitStack, generator: Generator
 ) -> Target:
-    """Start a server that keeps its sessions itself, and log in there."""
+    """Start a server with sessions in memory, and log in there."""
     server = PinnedServer(folder, AUTH_TYPE="session_auth")
     filled_apart(server.env, FEW)
     running.enter_context(server)

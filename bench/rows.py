@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a measurement says: a value, its spread, and whether it suffices."""
+"""The rows of the result: a value, its spread, and its goal."""
 
 import os
 import statistics
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound that a value should keep to, and how both are shown."""
+    """The bound for a value, and how both are shown."""
 
     bound: float
     at_most: bool = False
     unit: str = ""
 
     def reached(self, value: float) -> bool:
-        """Return True if `value` keeps to the bound."""
+        """Return True if `value` is within the bound."""
         if self.at_most:
             return value <= self.bound
         return value >= self.bound
@@ -48,7 +48,7 @@ class Row:
 
     @property
     def reached(self) -> str:
-        """Say whether the goal is reached, if there is one."""
+        """Return "yes" or "no" for the goal; "" without one."""
         if self.goal is None:
             return ""
         return "yes" if self.goal.reached(self.measured) else "no"
@@ -109,5 +109,5 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _plain(value: float) -> str:
-    """Show a number with as many digits as one reads."""
+    """Return a number with three significant digits."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -50,24 +50,24 @@ class PinnedServer(Server):
             self.stop()
 
     def peak_memory(self) -> float:
-        """Return the most MB (10^6 bytes) its worker ever had resident."""
-        return self._told("VmHWM")
+        """Return the peak resident memory of its worker in MB (10^6 bytes)."""
+        return self._memory("VmHWM")
 
     def memory(self) -> float:
-        """Return the MB (10^6 bytes) its worker has resident now."""
-        return self._told("VmRSS")
+        """Return the resident memory of its worker in MB (10^6 bytes)."""
+        return self._memory("VmRSS")
 
-    def _told(self, wanted: str) -> float:
-        """Return what the kernel tells of its worker's memory, in MB."""
+    def _memory(self, wanted: str) -> float:
+        """Return a memory figure of its worker from /proc, in MB."""
         (worker,) = self.workers()
         for line in Path(f"/proc/{worker}/status").read_text().splitlines():
             name, _, value = line.partition(":")
             if name == wanted:
                 return int(value.split()[0]) * 1024 / 1e6
-        raise RuntimeError("this kernel does not tell a process's memory")
+        raise RuntimeError("the kernel shows no memory figures in /proc")
 
     def check(self, known: list[Known]) -> int:
-        """Make sure that sessions name their users, and nothing else does.
+        """Check that session cookies identify their users, and nothing else.
 
         Return the length of the answers' bodies.
         """
@@ -89,7 +89,7 @@ class PinnedServer(Server):
 
 
 class BareServer(PinnedServer):
-    """A bare Flask route, served alike."""
+    """A bare Flask route, started as the service is."""
 
     kind = "flask"
 
@@ -100,7 +100,7 @@ class BareServer(PinnedServer):
         self._length = length
 
     def check(self, known: list[Known]) -> int:
-        """Make sure that it answers anybody with as many bytes."""
+        """Check that it responds without a session, with as many bytes."""
         response = self.request("GET", ME)
         _expect(response.status_code == 200, response)
         _expect(len(response.content) == self._length, response)
@@ -108,13 +108,13 @@ class BareServer(PinnedServer):
 
 
 class ConstantServer(BareServer):
-    """One answer to whatever is asked, served alike."""
+    """One constant response, started as the service is."""
 
     kind = "constant"
 
 
 class UngatedServer(PinnedServer):
-    """The service without its gate, served alike."""
+    """The service without its middleware, started as the service is."""
 
     program = ("-m", "bench.bare", "ungated:0")
 
@@ -130,7 +130,7 @@ def timed_start(server: Server) -> tuple[float, float]:
 
 
 def _first_answer(port: int) -> float:
-    """Return the time of the first 200, while requests are sent steadily."""
+    """Send requests steadily; return the time of the first 200."""
     give_up = time.perf_counter() + 30
     while time.perf_counter() < give_up:
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
@@ -146,7 +146,7 @@ def _first_answer(port: int) -> float:
 
 
 def _expect(kept: bool, response: Any) -> None:
-    """Raise `AssertionError` about a `response` that must be otherwise."""
+    """Raise `AssertionError` about `response` unless `kept`."""
     if not kept:
         raise AssertionError(
             f"{response.request.path_url}: {response.status_code}"

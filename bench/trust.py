@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.filling import filled_apart
 from bench.load import Generator, Seen, get
-from bench.logins import LOOK_UPS, STORED, House
+from bench.logins import LOOK_UPS, STORED, LoginServer
 from bench.look_ups import FEW, MANY, Target
 from bench.rows import Goal, Rounds, Row, medians, ratios
 from bench.serving import ME, PinnedServer
@@ -47,16 +47,16 @@ def throttled(
 ) -> Iterator[Row]:
     """Yield the time that throttling adds to a login that succeeds."""
     with ExitStack() as running:
-        houses = []
+        servers = []
         for switch in ("on", "off"):
             server = PinnedServer(
                 folder / f"throttle-{switch}", THROTTLE=switch
             )
             known = filled_apart(server.env, STORED)
             running.enter_context(server)
-            houses.append(House(server, known, generator))
+            servers.append(LoginServer(server, known, generator))
         on, off = rounds.interleaved(
-            *(partial(house.logins, rounds.seconds) for house in houses)
+            *(partial(one.logins, rounds.seconds) for one in servers)
         )
     with_it, without = [s.cost for s in on], [s.cost for s in off]
     yield Row(

@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""The tests: units, contracts, the mission, HTTP, and the house rules."""
+"""The tests of Vestibule, by the level at which they run."""

@@ -97,7 +97,7 @@ def clean_settings(
     for setting in settings.ALL:
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
-    monkeypatch.setenv("ENV_FILE", "")
+    monkeypatch.setenv("ENV_FILE", "none")
     yield
     # Remove what an .env file set.
     os.environ.clear()

@@ -58,7 +58,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     }
     clean["PYTHONPATH"] = str(ROOT)
     # Ignore a developer's own .env file in the repository.
-    clean["ENV_FILE"] = ""
+    clean["ENV_FILE"] = "none"
     clean["DATABASE_URL"] = f"sqlite:///{folder / 'vestibule.db'}"
     return clean | settings
 

@@ -15,10 +15,11 @@ DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
 
 
 class Row(NamedTuple):
-    """A setting in the page's table: name, both defaults and meaning."""
+    """A setting in the page's table: name, defaults by profile, meaning."""
 
     name: str
     default: str
+    standard: str
     hardened: str
     meaning: str
 
@@ -38,6 +39,11 @@ def as_default(value: str | None) -> str:
     return "unset" if value is None else f"`{value}`" if value else "empty"
 
 
+def own_default(value: str | None) -> str:
+    """Return the default of a profile in the page's notation."""
+    return "same" if value is None else as_default(value)
+
+
 def targets() -> set[str]:
     """Return the targets of the Makefile."""
     text = (ROOT / "Makefile").read_text()
@@ -52,9 +58,8 @@ def test_settings_page_matches_code() -> None:
         Row(
             f"`{setting.name}`",
             as_default(setting.default),
-            "same"
-            if setting.hardened is None
-            else as_default(setting.hardened),
+            own_default(setting.standard),
+            own_default(setting.hardened),
             setting.meaning,
         )
         for setting in settings.ALL
@@ -87,7 +92,7 @@ def test_settings_page_shows_values_of_make_run() -> None:
     makefile = (ROOT / "Makefile").read_text()
     page = (ROOT / "docs/settings.md").read_text()
     given = re.findall(r"(\w+)=\$\$\{\1:-(\S+)\}", makefile)
-    assert len(given) == 6
+    assert len(given) == 7
     for name, value in given:
         assert f"`{name}={value}`" in page
 

@@ -51,7 +51,7 @@ CURRENT_TIME = {
 SQL = {"sqlalchemy", "alembic", "psycopg", "sqlite3", "pysqlite3"}
 
 ONLY_PLACES = [
-    (ENVIRONMENT, ("vestibule/core/settings.py",)),
+    (ENVIRONMENT, ("vestibule/core/setting_types.py",)),
     (
         CURRENT_TIME,
         (

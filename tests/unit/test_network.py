@@ -11,13 +11,13 @@ from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.network import (
     UNKNOWN_ADDRESS,
-    Proxies,
+    Networks,
     client_address,
     is_secure,
     network_of,
 )
 
-PROXIES: Proxies = (
+PROXIES: Networks = (
     ip_network("127.0.0.1"),
     ip_network("10.0.0.0/8"),
     ip_network("2001:db8:aaaa::/48"),

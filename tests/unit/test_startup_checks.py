@@ -48,6 +48,61 @@ def test_invalid_setting_prevents_the_start(
             check_settings(None)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["SESSION_DURATON", "SESSIO_NAME", "WORKER", "AUHT_TYPE", "METRIKS"],
+)
+def test_misspelled_setting_is_a_warning(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name one typing error away from a setting is shown with it."""
+    assert name not in _advice("session_db_auth")
+    monkeypatch.setenv(name, "60")
+    assert f"the environment sets {name}, which is no setting" in _advice(
+        "session_db_auth"
+    )
+
+
+@pytest.mark.parametrize("name", ["WORKERSES", "MY_SESSION_NAME", "PATH"])
+def test_other_variable_is_no_warning(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names further away belong to other programs."""
+    monkeypatch.setenv(name, "60")
+    assert name not in _advice("session_db_auth")
+
+
+@pytest.mark.parametrize("setting", settings.ALL, ids=lambda s: s.name)
+def test_empty_variable_counts_as_unset(
+    setting: settings.Setting[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker compose passes unset variables on as empty ones."""
+    monkeypatch.delenv(setting.name, raising=False)
+    default = setting.read()
+    monkeypatch.setenv(setting.name, "")
+    assert setting.read() == default
+
+
+def test_empty_list_that_opens_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An empty CORS_ORIGINS may be meant as `none`, so the start says so."""
+    monkeypatch.setenv("CORS_ORIGINS", "")
+    assert "CORS_ORIGINS is empty, which counts as unset; hint:" in _advice(
+        "session_db_auth"
+    )
+
+
+@pytest.mark.parametrize("value", ["tcp://10.96.0.1:80", "udp://[::1]:53"])
+def test_port_set_by_kubernetes_is_explained(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service named `api` sets API_PORT to its address."""
+    monkeypatch.setenv("API_PORT", value)
+    with pytest.raises(ConfigurationError, match="enableServiceLinks: false"):
+        settings.API_PORT.read()
+
+
 def test_open_registration_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

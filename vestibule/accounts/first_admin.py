@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.permissions import Actor
-from vestibule.accounts.throttle import guess
+from vestibule.accounts.throttle import guess_code, refused_code
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
-from vestibule.core.errors import WrongCode
 from vestibule.db import setup_codes
 from vestibule.db.models.user import Role, User
 
@@ -25,6 +24,7 @@ SETUP_CODE_LIFETIME = timedelta(minutes=30)
 _GROUPS = 4
 # No email contains a space, so no account shares this counter.
 _ACCOUNT = "first run"
+_KIND = "setup_code"
 
 
 class SetupCode(NamedTuple):
@@ -83,7 +83,7 @@ def create_first_admin(
     if not setup_codes.redeem(
         digest, clock.now() - SETUP_CODE_LIFETIME, admin
     ):
-        raise WrongCode(code="wrong_setup_code")
+        raise refused_code(_KIND)
     log(EventType.USER_ADDED, user=admin.id, reason="first_run")
     return admin
 
@@ -100,5 +100,4 @@ def _check_guess(digest: str, actor: Actor) -> None:
         is_valid = setup_codes.is_valid_code(digest, since)
         return (needs_first_admin() and is_valid) or None
 
-    if guess(_ACCOUNT, actor, is_right) is None:
-        raise WrongCode(code="wrong_setup_code")
+    guess_code(_KIND, _ACCOUNT, actor, is_right)

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 from vestibule.accounts.credentials import new_password_hash
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
-from vestibule.accounts.throttle import guess
+from vestibule.accounts.throttle import guess_code, refused_code
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
-from vestibule.core.errors import WrongCode
 from vestibule.core.text import email_key
 from vestibule.db import reset_codes
 from vestibule.db.models.base import is_storable
@@ -29,6 +28,7 @@ from vestibule.sessions.store import SessionStore
 RESET_CODE_LIFETIME = timedelta(hours=1)
 # 140 random bits.
 _GROUPS = 7
+_KIND = "reset_code"
 
 
 class ResetCode(NamedTuple):
@@ -77,7 +77,7 @@ def set_forgotten_password(
     if not reset_codes.redeem(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
     ):
-        raise WrongCode(code="wrong_reset_code")
+        raise refused_code(_KIND)
     log(EventType.PASSWORD_RESET, user=user.id)
     end_in_memory(store, user.id, EndReason.PASSWORD_RESET)
 
@@ -105,7 +105,4 @@ def _check_guess(email: str, digest: str, actor: Actor) -> User:
         since = clock.now() - RESET_CODE_LIFETIME
         return User.get(reset_codes.user_id_for_code(key, digest, since))
 
-    found = guess(f"reset {key}", actor, find)
-    if found is None:
-        raise WrongCode(code="wrong_reset_code")
-    return found
+    return guess_code(_KIND, f"reset {key}", actor, find)

@@ -21,7 +21,12 @@ from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import DuplicateEmail, Throttled, VestibuleError
+from vestibule.core.errors import (
+    DuplicateEmail,
+    Throttled,
+    VestibuleError,
+    WrongCode,
+)
 from vestibule.core.network import network_of
 from vestibule.core.text import email_key
 from vestibule.core.threads import Once
@@ -242,21 +247,33 @@ def throttle() -> Throttle:
     return Throttle()
 
 
-def guess(
-    account: str, actor: Actor, check: Callable[[], T | None]
-) -> T | None:
-    """Return what `check` returns for a guess by `actor`; count `None`.
+def guess_code(
+    kind: str, account: str, actor: Actor, check: Callable[[], T | None]
+) -> T:
+    """Return what `check` returns for a guess of a code by `actor`.
 
-    Raise `Throttled`, without a call of `check`, after too many failures.
+    `kind` names the code in the log, such as `reset_code`. Raise
+    `WrongCode`, counted as a failure, if `check` returns `None`; raise
+    `Throttled`, without a call of `check`, after too many failures.
     """
     attempt = throttle().attempt(account, actor)
-    attempt.begin()
+    try:
+        attempt.begin()
+    except Throttled as error:
+        log(EventType.THROTTLED, reason=kind, retry_after=error.retry_after)
+        raise
     found = check()
     if found is None:
         attempt.fail()
-    else:
-        attempt.succeed()
+        raise refused_code(kind)
+    attempt.succeed()
     return found
+
+
+def refused_code(kind: str) -> WrongCode:
+    """Log that a code of this `kind` is refused; return the error."""
+    log(EventType.CODE_REFUSED, reason=kind)
+    return WrongCode(code=f"wrong_{kind}")
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def _text(given: FormValues, field: str) -> str:
     if not is_storable(text):
         raise InvalidValue(
             field,
-            "contains a character that no text has",
+            "contains an invalid character",
             code="invalid_character",
         )
     return text

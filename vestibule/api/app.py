@@ -17,7 +17,11 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.startup import check_settings, log_settings_warnings
+from vestibule.checks.startup import (
+    check_settings,
+    claim_sessions_in_memory,
+    log_settings_warnings,
+)
 from vestibule.core import settings
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
@@ -128,6 +132,7 @@ def _built() -> tuple[Flask, Auth | None]:
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     check_settings(mechanism)
+    claim_sessions_in_memory(mechanism)
     log_settings_warnings()
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth

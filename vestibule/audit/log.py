@@ -36,6 +36,8 @@ class EventType(StrEnum):
     SESSIONS_REVOKED = "sessions_revoked"
     SESSION_REFUSED = "session_refused"
     CROSS_SITE_REFUSED = "cross_site_refused"
+    ACCESS_DENIED = "access_denied"
+    CODE_REFUSED = "code_refused"
     USER_ADDED = "user_added"
     USER_REMOVED = "user_removed"
     USER_DISABLED = "user_disabled"

@@ -55,6 +55,8 @@ _SUMMED_EVENTS = frozenset(
         EventType.THROTTLED,
         EventType.SESSION_REFUSED,
         EventType.CROSS_SITE_REFUSED,
+        EventType.ACCESS_DENIED,
+        EventType.CODE_REFUSED,
     }
 )
 

@@ -128,13 +128,13 @@ def _setting_values() -> Iterator[CheckResult]:
 
 def _profile(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check which answers the service gives to strangers and members."""
-    if not settings.is_hardened():
+    if settings.SECURITY_PROFILE.read() == "contract":
         yield CheckResult(
             "settings.profile",
             Level.WEAK,
             "the profile is `contract`: login errors reveal who has an"
             " account, and every user may use all user endpoints",
-            "SECURITY_PROFILE=hardened, unless existing clients need these"
+            "SECURITY_PROFILE=standard, unless existing clients need these"
             " responses",
         )
 

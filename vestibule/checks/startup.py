@@ -6,16 +6,21 @@ system checks of Django do. `vestibule.checks.doctor` shows the results of
 these checks too, and has more of them.
 """
 
+import errno
 import logging
 import os
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from vestibule.core import settings
+from vestibule.core import clock, settings
 from vestibule.core.errors import ConfigurationError
+from vestibule.core.setting_types import environment_names, is_hardened, is_set
 from vestibule.db import drivers
 from vestibule.db.engine import configured_database
 from vestibule.db.models.user import User
@@ -27,6 +32,10 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
+#: Seconds to wait for a worker that is being replaced.
+MAX_CLAIM_WAIT_SECONDS = 5.0
+#: Open as long as this process runs.
+_claims: list[socket.socket] = []
 
 
 class Level(StrEnum):
@@ -64,7 +73,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         bundle()
     # A signing key that is invalid ends the start, not a request.
     open_signer()
-    if settings.is_hardened() and settings.SESSION_DURATION.read() is None:
+    if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()
     if settings.SESSION_NAME_HOST_PREFIX.read() and (
@@ -78,6 +87,54 @@ def check_settings(mechanism: type[Auth] | None) -> None:
             f"must be 1, not {workers}: this AUTH_TYPE keeps its sessions in"
             " the memory of one process; session_db_auth shares them",
         )
+
+
+def claim_sessions_in_memory(mechanism: type[Auth] | None) -> None:
+    """Make this process the only worker of its server that has sessions.
+
+    gunicorn and other servers fork workers without a setting of ours, and
+    each would have sessions of its own. An abstract socket named after the
+    parent is the claim; it ends with the process. It needs Linux; elsewhere,
+    and for an application that is loaded before the fork, nothing is
+    checked. Raise `ConfigurationError` if another worker has the claim and
+    keeps it for `MAX_CLAIM_WAIT_SECONDS`: one that is being replaced ends.
+    """
+    if not _has_sessions_in_memory(mechanism) or not _is_forked_worker():
+        return
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
+    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
+    while True:
+        try:
+            claim.bind(name)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                claim.close()
+                return
+        else:
+            _claims.append(claim)
+            return
+        if clock.monotonic() > give_up:
+            claim.close()
+            raise ConfigurationError(
+                "AUTH_TYPE",
+                "keeps its sessions in the memory of one process, and another"
+                " worker of this server has some; run one worker, or use"
+                " session_db_auth",
+            )
+        time.sleep(0.05)
+
+
+def _is_forked_worker() -> bool:
+    """Return True if the parent runs the same program, as a server does."""
+    try:
+        own, parent = (
+            Path(f"/proc/{process}/cmdline").read_bytes()
+            for process in (os.getpid(), os.getppid())
+        )
+    except OSError:
+        return False
+    return own == parent
 
 
 def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
@@ -113,6 +170,32 @@ def _warnings(
         for result in check(mechanism):
             if result.level is not Level.GOOD:
                 yield f"{result.message}; hint: {result.hint}"
+
+
+def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that no variable is one typing error away from a setting."""
+    known = {setting.name for setting in settings.ALL}
+    for name in sorted(set(environment_names()) - known):
+        near = sorted(one for one in known if _is_one_edit(name, one))
+        if near:
+            yield CheckResult(
+                "settings.name",
+                Level.WEAK,
+                f"the environment sets {name}, which is no setting",
+                f"{near[0]} is one",
+            )
+
+
+def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that no empty variable is meant as `none`."""
+    for setting in (settings.CORS_ORIGINS, settings.LOGIN_URL):
+        if setting.name in environment_names() and (not is_set(setting)):
+            yield CheckResult(
+                "settings.empty",
+                Level.WEAK,
+                f"{setting.name} is empty, which counts as unset",
+                f"{setting.name}=none",
+            )
 
 
 def _authentication(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
@@ -218,6 +301,33 @@ def _first_user(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
+def _is_one_edit(one: str, other: str) -> bool:
+    """Return True if one typing error turns `one` into `other`.
+
+    An error is a letter too many, missing, wrong, or swapped with the next.
+    """
+    if one == other or abs(len(one) - len(other)) > 1:
+        return False
+    start = next(
+        (
+            index
+            for index, (left, right) in enumerate(
+                zip(one, other, strict=False)
+            )
+            if left != right
+        ),
+        min(len(one), len(other)),
+    )
+    left, right = one[start:], other[start:]
+    swapped = left[1:2] + left[:1] + left[2:]
+    return (
+        left[1:] == right
+        or left == right[1:]
+        or left[1:] == right[1:]
+        or (len(left) > 1 and swapped == right)
+    )
+
+
 def _has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
     """Return True if other processes do not see the sessions."""
     return (
@@ -229,6 +339,8 @@ def _has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
 
 #: Checks that read settings alone.
 SETTINGS_CHECKS: tuple[Check, ...] = (
+    _names,
+    _empty_lists,
     _authentication,
     _sessions,
     _cookie_security,

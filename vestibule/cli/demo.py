@@ -24,6 +24,7 @@ from vestibule.cli.commands import Interrupted
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
 from vestibule.cli.output import progress_bar
 from vestibule.core import settings
+from vestibule.core.setting_types import replace_settings
 from vestibule.db import engine
 
 _HOST = "127.0.0.1"
@@ -65,19 +66,20 @@ def demo(count: int, port: int | None) -> None:
 
 def _serve(folder: Path, count: int, port: int) -> NoReturn:
     """Fill a database in `folder` and serve it, until a signal comes."""
-    settings.replace_all(
+    replace_settings(
+        [each.name for each in settings.ALL],
         {
             "API_HOST": _HOST,
             "API_PORT": str(port),
             "AUTH_TYPE": "session_db_auth",
             "AUTHZ_POLICY": "self",
             "DATABASE_URL": f"sqlite:///{folder / 'vestibule.db'}",
-            "ENV_FILE": "",
+            "ENV_FILE": "none",
             "LOG_LEVEL": "warning",
             "SESSION_DURATION": "43200",
             "SESSION_NAME": "_vestibule_demo",
             "WEB_PAGES": "on",
-        }
+        },
     )
     password = f"demo-{secrets.token_urlsafe(6)}"
     counts: Counter[str] = Counter()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: Settings for a first start: sessions that expire, pages, and this machine
 #: alone. `make run` sets the same.
 FIRST_SETTINGS = {
+    "SECURITY_PROFILE": "standard",
     "API_HOST": "127.0.0.1",
     "API_PORT": "5000",
     "AUTH_TYPE": "session_db_auth",
@@ -92,10 +93,10 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 @click.command()
 def serve() -> None:
-    """Start the server."""
+    """Start the server, under SECURITY_PROFILE=standard if none is set."""
     from vestibule.server.granian import main as start
 
-    start()
+    start(profile="standard")
 
 
 @click.command()

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
+from vestibule.core.setting_types import set_missing
 
 #: Bytes of a file; a longer one is not a file of settings.
 MAX_FILE_BYTES = 262_144
@@ -54,7 +55,7 @@ def load() -> set[str]:
             "ENV_FILE", f"there is no file {name}"
         ) from None
     known = {each.name for each in settings.ALL} - {settings.ENV_FILE.name}
-    settings.set_missing({key: found[key] for key in known & found.keys()})
+    set_missing({key: found[key] for key in known & found.keys()})
     return found.keys() - known
 
 
@@ -111,9 +112,12 @@ def _template(chosen: Mapping[str, str]) -> Iterator[str]:
             subsequent_indent="# ",
             break_on_hyphens=False,
         )
-        if setting.hardened is not None:
-            shown = setting.hardened or "empty"
-            yield f"# Under SECURITY_PROFILE=hardened the default is {shown}."
+        for profile, default in (
+            ("standard", setting.standard),
+            ("hardened", setting.hardened),
+        ):
+            if default is not None:
+                yield f"# Default of SECURITY_PROFILE={profile}: {default}"
         if setting.name in chosen:
             yield f"{setting.name}={quote(chosen[setting.name])}"
         else:

@@ -16,7 +16,7 @@ from ipaddress import (
 )
 
 Address = IPv4Address | IPv6Address
-Proxies = Sequence[IPv4Network | IPv6Network]
+Networks = Sequence[IPv4Network | IPv6Network]
 
 #: The address and the network of a client without one, on a Unix socket.
 UNKNOWN_ADDRESS = "unknown"
@@ -28,7 +28,7 @@ _MAX_ADDRESS_LENGTH = 100
 
 
 def client_address(
-    peer: str | None, forwarded: str | None, proxies: Proxies
+    peer: str | None, forwarded: str | None, proxies: Networks
 ) -> str:
     """Return the address of the client behind the trusted `proxies`.
 
@@ -52,7 +52,7 @@ def client_address(
     return str(address)
 
 
-def is_secure(peer: str | None, forwarded: str, proxies: Proxies) -> bool:
+def is_secure(peer: str | None, forwarded: str, proxies: Networks) -> bool:
     """Return True if a trusted proxy states that its client used TLS.
 
     `forwarded` is `X-Forwarded-Proto`; of several values the last one
@@ -63,12 +63,20 @@ def is_secure(peer: str | None, forwarded: str, proxies: Proxies) -> bool:
     )
 
 
-def is_trusted_peer(peer: str | None, proxies: Proxies) -> bool:
+def is_trusted_peer(peer: str | None, proxies: Networks) -> bool:
     """Return True if the peer of the connection is one of the `proxies`."""
     if not proxies:
         return False
     address = _parse_address(peer or "")
     return address is not None and _is_trusted(address, proxies)
+
+
+def is_within(address: str, networks: Networks) -> bool:
+    """Return True if `address` is this machine's or in `networks`."""
+    found = _parse_address(address)
+    return found is not None and (
+        found.is_loopback or _is_trusted(found, networks)
+    )
 
 
 def network_of(address: str) -> str:
@@ -115,6 +123,6 @@ def _is_port(text: str) -> bool:
     return text[:1] == ":" and digits.isascii() and digits.isdigit()
 
 
-def _is_trusted(address: Address, proxies: Proxies) -> bool:
+def _is_trusted(address: Address, proxies: Networks) -> bool:
     """Return True if `address` is one of the `proxies`."""
     return any(address in network for network in proxies)

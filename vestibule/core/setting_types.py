@@ -1,20 +1,96 @@
 #!/usr/bin/env python3
-"""Parsers that turn the text of an environment variable into a value.
+"""Typed settings: the only module that reads the environment.
 
-An invalid text raises `ValueError` with a message that says what it must
-be; no text is guessed or repaired.
+Nothing is read at import, and nothing is cached here. Each call of `read`
+reads the environment, so a change takes effect at once. The parsers turn
+the text of a variable into a value. An invalid text raises `ValueError`
+with a message that says what it must be; no text is guessed or repaired.
 """
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Generic, TypeVar
+
+from vestibule.core.errors import ConfigurationError
+
+T_co = TypeVar("T_co", covariant=True)
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T_co]):
+    """An environment variable: its name, default, parser and meaning."""
+
+    name: str
+    default: str | None
+    parse: Callable[[str | None], T_co]
+    meaning: str
+    #: The defaults under these profiles, if they are different ones.
+    standard: str | None = None
+    hardened: str | None = None
+
+    def default_under_profile(self) -> str | None:
+        """Return the default under the current profile."""
+        if self.standard is None and self.hardened is None:
+            return self.default
+        own = {"standard": self.standard, "hardened": self.hardened}
+        chosen = own.get(SECURITY_PROFILE.read())
+        return self.default if chosen is None else chosen
+
+    def read(self) -> T_co:
+        """Return the current value; raise `ConfigurationError` if invalid.
+
+        An empty variable counts as unset: docker compose passes variables
+        on that way.
+        """
+        text = os.environ.get(self.name) or self.default_under_profile()
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise ConfigurationError(self.name, str(error)) from None
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a child process, with more variables."""
+    return {**os.environ, **variables}
+
+
+def set_missing(values: Mapping[str, str]) -> None:
+    """Set `values` in this process, except for those that are set."""
+    for name, text in values.items():
+        if not os.environ.get(name):
+            os.environ[name] = text
+
+
+def replace_settings(names: Iterable[str], values: Mapping[str, str]) -> None:
+    """Unset the settings `names` in this process, then set `values`."""
+    for name in names:
+        os.environ.pop(name, None)
+    os.environ.update(values)
+
+
+def is_set(setting: Setting[object]) -> bool:
+    """Return True if the environment gives `setting` a value."""
+    return bool(os.environ.get(setting.name))
+
+
+def environment_names() -> list[str]:
+    """Return the names of all variables of this process."""
+    return list(os.environ)
+
+
+def is_hardened() -> bool:
+    """Return True if the profile is the one for OWASP ASVS level 2."""
+    return SECURITY_PROFILE.read() == "hardened"
 
 
 def non_empty(text: str | None) -> str:
@@ -25,8 +101,13 @@ def non_empty(text: str | None) -> str:
 
 
 def optional_text(text: str | None) -> str | None:
-    """Return the text, which may be empty, or `None` if it is unset."""
+    """Return the text, or `None` if it is unset."""
     return text
+
+
+def file_name(text: str | None) -> str | None:
+    """Return the name of a file; `None` for `none`."""
+    return None if text == "none" else text
 
 
 @lru_cache(maxsize=8)
@@ -52,6 +133,19 @@ def integer_between(minimum: int, maximum: int) -> Callable[[str | None], int]:
     return parse
 
 
+def port(text: str | None) -> int:
+    """Return a TCP port; explain a value that Kubernetes has set."""
+    try:
+        return integer_between(1, 65535)(text)
+    except ValueError as error:
+        if not (text or "").startswith(("tcp://", "udp://")):
+            raise
+        raise ValueError(
+            f"{error}; Kubernetes sets this variable for a service named"
+            " api: rename that service, or set enableServiceLinks: false"
+        ) from None
+
+
 def lenient_seconds(text: str | None) -> int | None:
     """Return whole seconds; 0 if unset, `None` if it is no integer."""
     if text is None:
@@ -63,7 +157,12 @@ def lenient_seconds(text: str | None) -> int | None:
 
 
 def origins(text: str | None) -> tuple[str, ...]:
-    """Return the origins of a list with commas; `*` must be alone."""
+    """Return the origins of a list with commas; `*` must be alone.
+
+    `none` is the empty list.
+    """
+    if text == "none":
+        return ()
     listed = tuple(one.strip() for one in (text or "").split(",") if one)
     for origin in listed:
         if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
@@ -89,6 +188,18 @@ def networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(word) for word in words(text))
 
 
+def networks_or_any(
+    text: str | None,
+) -> tuple[IPv4Network | IPv6Network, ...] | None:
+    """Return the networks of a list with commas; `None` for `any`.
+
+    `loopback` is the empty list, because this machine is always allowed.
+    """
+    if text == "any":
+        return None
+    return networks("" if text == "loopback" else text)
+
+
 def http_url(text: str | None) -> str | None:
     """Return an HTTP or HTTPS URL, or `None` if it is empty."""
     if text and not text.startswith(("https://", "http://")):
@@ -104,7 +215,9 @@ def color(text: str | None) -> str:
 
 
 def page_url(text: str | None) -> str | None:
-    """Return a path or the URL of a page, or `None` if it is empty."""
+    """Return a path or the URL of a page, or `None` for `none`."""
+    if text == "none":
+        return None
     if text and not _PAGE.fullmatch(text):
         raise ValueError(
             "must be a path such as /sign-in, or a URL such as"
@@ -154,3 +267,13 @@ def one_of(*known: str) -> Callable[[str | None], str]:
         return text
 
     return parse
+
+
+SECURITY_PROFILE: Setting[str] = Setting(
+    "SECURITY_PROFILE",
+    "contract",
+    one_of("contract", "standard", "hardened"),
+    "`contract` responds as existing clients of this API expect; `standard`"
+    " sets defaults for a service of a team; `hardened` sets what OWASP ASVS"
+    " 5.0 level 2 requires.",
+)

@@ -1,75 +1,14 @@
 #!/usr/bin/env python3
-"""Typed settings: the only module that reads the environment.
+"""The settings of the service: names, defaults and meanings.
 
-Nothing is read at import, and nothing is cached here. Each call of `read`
-reads the environment, so a change takes effect at once.
+`vestibule.core.setting_types` reads them from the environment, at each call
+of `read`.
 """
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
-
 from vestibule.core import setting_types
-from vestibule.core.errors import ConfigurationError
+from vestibule.core.setting_types import SECURITY_PROFILE as SECURITY_PROFILE
+from vestibule.core.setting_types import Setting as Setting
 
-T_co = TypeVar("T_co", covariant=True)
-
-
-@dataclass(frozen=True)
-class Setting(Generic[T_co]):
-    """An environment variable: its name, default, parser and meaning."""
-
-    name: str
-    default: str | None
-    parse: Callable[[str | None], T_co]
-    meaning: str
-    #: The default under the profile `hardened`, if it is a different one.
-    hardened: str | None = None
-
-    def read(self) -> T_co:
-        """Return the current value; raise `ConfigurationError` if invalid."""
-        text = os.environ.get(self.name)
-        if text is None:
-            text = self.default
-            if self.hardened is not None and is_hardened():
-                text = self.hardened
-        try:
-            return self.parse(text)
-        except ValueError as error:
-            raise ConfigurationError(self.name, str(error)) from None
-
-
-def child_environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a child process, with more variables."""
-    return {**os.environ, **variables}
-
-
-def set_missing(values: Mapping[str, str]) -> None:
-    """Set `values` in this process, except for those that are set."""
-    for name, text in values.items():
-        os.environ.setdefault(name, text)
-
-
-def replace_all(values: Mapping[str, str]) -> None:
-    """Set `values` in this process, and unset all other settings."""
-    for setting in ALL:
-        os.environ.pop(setting.name, None)
-    os.environ.update(values)
-
-
-def is_hardened() -> bool:
-    """Return True if the profile is the one for OWASP ASVS level 2."""
-    return SECURITY_PROFILE.read() == "hardened"
-
-
-SECURITY_PROFILE: Setting[str] = Setting(
-    "SECURITY_PROFILE",
-    "contract",
-    setting_types.one_of("contract", "hardened"),
-    "`contract` responds as existing clients of this API expect; `hardened`"
-    " sets the defaults below to what OWASP ASVS 5.0 level 2 requires.",
-)
 API_HOST = Setting(
     "API_HOST",
     "0.0.0.0",
@@ -79,7 +18,7 @@ API_HOST = Setting(
 API_PORT = Setting(
     "API_PORT",
     "5000",
-    setting_types.integer_between(1, 65535),
+    setting_types.port,
     "TCP port the server listens on.",
 )
 AUTH_TYPE = Setting(
@@ -88,6 +27,8 @@ AUTH_TYPE = Setting(
     setting_types.optional_text,
     "Mechanism: `auth`, `basic_auth`, `session_auth`, `session_exp_auth` or"
     " `session_db_auth`. Unset: no authentication, every route is open.",
+    standard="session_db_auth",
+    hardened="session_db_auth",
 )
 SESSION_NAME = Setting(
     "SESSION_NAME",
@@ -95,6 +36,8 @@ SESSION_NAME = Setting(
     setting_types.cookie_name,
     "Name of the session cookie, read at each request. Unset: logins are"
     " impossible; a valid one answers 500.",
+    standard="_my_session_id",
+    hardened="__Host-session",
 )
 SESSION_DURATION = Setting(
     "SESSION_DURATION",
@@ -109,6 +52,7 @@ SESSION_IDLE_TIMEOUT = Setting(
     "0",
     setting_types.integer_between(0, 31_536_000),
     "Seconds without a request after which a session ends; 0: no limit.",
+    standard="7200",
     hardened="1800",
 )
 SESSION_MAX_AGE = Setting(
@@ -117,6 +61,7 @@ SESSION_MAX_AGE = Setting(
     setting_types.integer_between(0, 315_360_000),
     "Seconds after which a session ends under every mechanism, even if it"
     " is in use; 0: no limit but `SESSION_DURATION`.",
+    standard="43200",
     hardened="43200",
 )
 SESSION_TOUCH_INTERVAL = Setting(
@@ -152,6 +97,7 @@ SESSION_TOKEN = Setting(
     "uuid4",
     setting_types.one_of("uuid4", "secret256"),
     "Format of a session id: a random UUID (122 bits), or 256 random bits.",
+    standard="secret256",
     hardened="secret256",
 )
 SESSION_NAME_HOST_PREFIX = Setting(
@@ -175,8 +121,9 @@ CORS_ORIGINS = Setting(
     "*",
     setting_types.origins,
     "Origins whose pages may read responses, without credentials: `*`, or a"
-    " list separated by commas, or nothing.",
-    hardened="",
+    " list separated by commas, or `none`.",
+    standard="none",
+    hardened="none",
 )
 LOGIN_GENERIC_ERRORS = Setting(
     "LOGIN_GENERIC_ERRORS",
@@ -184,6 +131,7 @@ LOGIN_GENERIC_ERRORS = Setting(
     setting_types.on_or_off,
     "Whether an unknown email gets the same response as a wrong password;"
     " `on` or `off`.",
+    standard="on",
     hardened="on",
 )
 REAUTH_WINDOW = Setting(
@@ -208,6 +156,7 @@ AUTHZ_POLICY = Setting(
     " authenticated user list, add, show, rename and delete users; under"
     " `self` only admins may, and members have access to their own account"
     " only.",
+    standard="self",
     hardened="self",
 )
 EMAIL_CHANGE = Setting(
@@ -231,12 +180,20 @@ TRUSTED_PROXIES = Setting(
     " whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty:"
     " none.",
 )
+PUBLIC_URL = Setting(
+    "PUBLIC_URL",
+    None,
+    setting_types.http_url,
+    "Address at which people reach the service, such as"
+    " `https://auth.example.com`; messages show it. Unset: the address that"
+    " the server listens on.",
+)
 LOGIN_URL = Setting(
     "LOGIN_URL",
     "/sign-in",
     setting_types.page_url,
     "Where browsers are redirected to sign in: a path of the current host,"
-    " or a whole URL. Empty: no redirect, they get 401.",
+    " or a whole URL. `none`: no redirect, they get 401.",
 )
 ALLOWED_RETURN_HOSTS = Setting(
     "ALLOWED_RETURN_HOSTS",
@@ -308,6 +265,7 @@ PASSWORD_BLOCKLIST = Setting(
     setting_types.one_of("changes", "always"),
     "When common passwords and context words are rejected: `changes`, when"
     " a password is changed, or `always`, for new users too.",
+    standard="always",
     hardened="always",
 )
 PASSWORD_CONTEXT_WORDS = Setting(
@@ -373,6 +331,16 @@ METRICS = Setting(
     " and how many logins failed, without authentication; `on` or `off`.",
     hardened="off",
 )
+METRICS_NETWORKS = Setting(
+    "METRICS_NETWORKS",
+    "any",
+    setting_types.networks_or_any,
+    "Addresses and networks (CIDR), separated by commas, from which"
+    " `/metrics` may be read; this machine always may. `loopback`: this"
+    " machine alone, `any`: no limit.",
+    standard="loopback",
+    hardened="loopback",
+)
 API_DOCS = Setting(
     "API_DOCS",
     "on",
@@ -391,10 +359,10 @@ LOG_LEVEL = Setting(
 ENV_FILE = Setting(
     "ENV_FILE",
     ".env",
-    setting_types.optional_text,
+    setting_types.file_name,
     "File of settings that the commands and the server read at the start,"
-    " in the working directory; the environment takes precedence. Empty:"
-    " none.",
+    " in the working directory; the environment takes precedence. `none`:"
+    " no file.",
 )
 
 #: Every setting, in the order in which the documentation lists them.

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from vestibule.core import settings
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.errors import DatabaseUnavailable
+from vestibule.core.setting_types import child_environment
 from vestibule.db import drivers
 from vestibule.db.engine import Database
 
@@ -114,7 +114,7 @@ def _dump_postgresql(database: Database, name: str) -> None:
                 f"--file={name}",
                 f"--dbname={make_conninfo(**options)}",
             ],
-            env=settings.child_environment(**secret),
+            env=child_environment(**secret),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

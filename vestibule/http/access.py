@@ -9,7 +9,7 @@ outcome into a status.
 
 from datetime import timedelta
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from flask import Request, abort
 
@@ -162,14 +162,26 @@ def refuse_cross_site(request: Request) -> None:
 
 
 def authorize(action: Action, target_id: str | None = None) -> None:
-    """Abort with 403 unless the current user may do `action`.
+    """Abort with 403, and log it, unless the current user may do `action`.
 
     Call this before looking the target up: then the response does not
     reveal whether an account exists that the user may not see.
     """
     policy = Policy(settings.AUTHZ_POLICY.read())
-    if not is_allowed(current_actor(), action, target_id, policy):
-        abort(403)
+    actor = current_actor()
+    if not is_allowed(actor, action, target_id, policy):
+        deny("policy", actor.id)
+
+
+def deny(reason: str, user_id: str | None = None) -> NoReturn:
+    """Log that the current request is refused, and abort it with 403."""
+    log(
+        EventType.ACCESS_DENIED,
+        user=user_id,
+        reason=reason,
+        path=current_request().path,
+    )
+    abort(403)
 
 
 def may_change_email() -> bool:
@@ -180,9 +192,21 @@ def may_change_email() -> bool:
     return is_allowed(actor, Action.SET_EMAIL, actor.id, policy)
 
 
+def require_email_permission() -> None:
+    """Abort with 403, and log it, unless users may change their email."""
+    if not may_change_email():
+        deny("email_change", current_actor().id)
+
+
 def require_recent_auth() -> None:
     """Raise `ReauthenticationRequired` unless authentication is recent."""
     if not has_recent_auth():
+        log(
+            EventType.ACCESS_DENIED,
+            user=current_actor().id,
+            reason="reauthentication_required",
+            path=current_request().path,
+        )
         raise ReauthenticationRequired(
             "a proof of the password is missing or too old"
         )

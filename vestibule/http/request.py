@@ -32,6 +32,10 @@ from vestibule.sessions.cookie import cookies_of
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
+#: Headers that proxies add to a request that they forward.
+FORWARDING_HEADERS = frozenset(
+    {"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA"}
+)
 #: Characters of an `Accept` or `Accept-Language` header that are parsed;
 #: browsers send about a hundred.
 MAX_ACCEPT_LENGTH = 1000
@@ -214,6 +218,22 @@ def client_address(environ: dict[str, Any]) -> str:
         environ.get("HTTP_X_FORWARDED_FOR"),
         settings.TRUSTED_PROXIES.read(),
     )
+
+
+def is_client_within(networks: network.Networks) -> bool:
+    """Return True if the client is on this machine or in `networks`.
+
+    A proxy that is not trusted may forward requests from anywhere, so its
+    own address does not count.
+    """
+    request = current_request()
+    peer = request.environ.get("REMOTE_ADDR")
+    forwarded = not FORWARDING_HEADERS.isdisjoint(request.environ)
+    if forwarded and not network.is_trusted_peer(
+        peer, settings.TRUSTED_PROXIES.read()
+    ):
+        return False
+    return network.is_within(request.client_address, networks)
 
 
 def client_info(environ: dict[str, Any]) -> ClientInfo:

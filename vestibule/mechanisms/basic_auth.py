@@ -7,6 +7,7 @@ from typing import Any, Optional, Tuple
 
 from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.permissions import Actor
+from vestibule.audit.log import EventType, log
 from vestibule.core.client_info import current_client
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
@@ -74,4 +75,6 @@ class BasicAuth(Auth):
         encoded = self.extract_base64_authorization_header(header)
         decoded = self.decode_base64_authorization_header(encoded)
         email, password = self.extract_user_credentials(decoded)
+        if header is not None and (email is None or password is None):
+            log(EventType.LOGIN_FAILED, reason="unreadable_credentials")
         return self.user_object_from_credentials(email, password)

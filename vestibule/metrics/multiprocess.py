@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError
 from vestibule.core.threads import start_thread
 from vestibule.metrics.counters import (
     EventKey,
@@ -90,12 +92,22 @@ _files: dict[Path, CountsFile] = {}
 
 @contextmanager
 def shared_counts(workers: int) -> Iterator[None]:
-    """Share the counts of the workers that are forked within the block."""
+    """Share the counts of the workers that are forked within the block.
+
+    Raise `ConfigurationError` if no folder for temporary files is writable.
+    """
     global _folder
-    if workers == 1:
+    if workers == 1 or not settings.METRICS.read():
         yield
         return
-    _folder = Path(tempfile.mkdtemp(prefix="vestibule-counts-"))
+    try:
+        _folder = Path(tempfile.mkdtemp(prefix="vestibule-counts-"))
+    except OSError as error:
+        raise ConfigurationError(
+            "TMPDIR",
+            "must be a writable folder, where several workers share their"
+            f" metrics: {error.strerror}; METRICS=off needs none",
+        ) from None
     try:
         yield
     finally:

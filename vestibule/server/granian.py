@@ -31,6 +31,7 @@ from vestibule.checks.startup import check_settings, log_startup_warnings
 from vestibule.core import clock, env_file, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
+from vestibule.core.setting_types import set_missing
 from vestibule.db import engine
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -54,10 +55,15 @@ _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-def main() -> NoReturn:
-    """Serve until a signal ends the server; exit with 1 if it cannot start."""
+def main(profile: str | None = None) -> NoReturn:
+    """Serve until a signal ends the server; exit with 1 if it cannot start.
+
+    `profile` is the security profile if no setting chooses one.
+    """
     try:
         env_file.load()
+        if profile is not None:
+            set_missing({"SECURITY_PROFILE": profile})
         serve(mechanism_for(settings.AUTH_TYPE.read()))
     except VestibuleError as error:
         sys.exit(f"vestibule: {error}")
@@ -178,10 +184,13 @@ def _setup_invitation(
     setup = create_setup_code() if has_pages(mechanism) else None
     if setup is None:
         return ""
+    address = settings.PUBLIC_URL.read() or _address_at(
+        _ANY_ADDRESS.get(host, host), port
+    )
     minutes = int(SETUP_CODE_LIFETIME.total_seconds()) // 60
     return f"""\
  * There is no user yet. Make the first admin at
-     {_address_at(_ANY_ADDRESS.get(host, host), port)}setup
+     {address.rstrip("/")}/setup
    with this code, which works once, within {minutes} minutes:
      {setup.code}
 """

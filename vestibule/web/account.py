@@ -5,7 +5,7 @@ Changes that would let a thief of the session take over the account ask
 for the password, unless it was entered within `REAUTH_WINDOW`.
 """
 
-from flask import Response, abort
+from flask import Response
 
 from vestibule.accounts.credentials import change_email
 from vestibule.accounts.permissions import Action
@@ -23,7 +23,11 @@ from vestibule.core.errors import (
     WrongPassword,
 )
 from vestibule.db.models.user import User
-from vestibule.http.access import authorize, may_change_email
+from vestibule.http.access import (
+    authorize,
+    may_change_email,
+    require_email_permission,
+)
 from vestibule.http.login import clear_session_cookie, set_session_cookie
 from vestibule.http.request import (
     current_actor,
@@ -76,8 +80,7 @@ def change_own_name_page() -> Response:
 def change_own_email_page() -> Response:
     """Change the email, after recent authentication."""
     user = current_mechanism_and_user()[1]
-    if not may_change_email():
-        abort(403)
+    require_email_permission()
     form = _form("email", "password")
     problem, renewed = check_password_field(user, form["password"])
     before = user.email

@@ -42,7 +42,9 @@ def device_label(user_agent: str | None) -> str:
 MAX_EVENTS_SHOWN = 25
 _EVENT_ID = re.compile(r"[0-9]{1,18}")
 #: Events that are marked for the reader to check.
-ALARMING = frozenset({EventType.LOGIN_FAILED, EventType.THROTTLED})
+ALARMING = frozenset(
+    {EventType.LOGIN_FAILED, EventType.THROTTLED, EventType.CODE_REFUSED}
+)
 
 #: The label of each kind of event.
 _EVENT_LABELS: dict[str, str] = {
@@ -69,6 +71,8 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.CROSS_SITE_REFUSED: N_(
         "A request from another site was refused"
     ),
+    EventType.ACCESS_DENIED: N_("A request was not permitted"),
+    EventType.CODE_REFUSED: N_("A wrong code was entered"),
 }
 
 

@@ -138,6 +138,21 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         ),
         lambda s: {"path": LOGOUT},
     ),
+    EventType.ACCESS_DENIED: (
+        lambda s: s.client.get(f"{s.path}/sessions"),
+        lambda s: _me(s) | {"path": f"{s.path}/sessions", "reason": "policy"},
+    ),
+    EventType.CODE_REFUSED: (
+        lambda s: s.service.client().post(
+            RESET,
+            data={
+                "email": s.user.email,
+                "new_password": NEW,
+                "code": "WRONG",
+            },
+        ),
+        lambda s: {"reason": "reset_code"},
+    ),
     EventType.USER_ADDED: (
         lambda s: s.chief.post(
             USERS, json={"email": "new@example.com", "password": NEW}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The differences between the two security profiles."""
+"""The differences between the three security profiles."""
 
 import re
 
@@ -26,8 +26,13 @@ from vestibule.core.errors import ConfigurationError
 from vestibule.db.models.user import User
 from vestibule.mechanisms import mechanism_for
 
-PROFILES = ("contract", "hardened")
-NAMES = {"contract": COOKIE, "hardened": "__Host-session"}
+PROFILES = ("contract", "standard", "hardened")
+PROFILE = "SECURITY_PROFILE"
+NAMES = {
+    "contract": COOKIE,
+    "standard": COOKIE,
+    "hardened": "__Host-session",
+}
 ALICE = {"email": "alice@example.com"}
 
 
@@ -63,7 +68,7 @@ def test_hardened_login_error_hides_unknown_email(
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_cors_origin_depends_on_profile(build: Build, profile: str) -> None:
-    """`contract` allows any origin, `hardened` none; never credentials."""
+    """`contract` allows any origin, the others none; never credentials."""
     answer = (
         furnish(build, profile)
         .client()
@@ -116,7 +121,7 @@ def test_hardened_cookie_name_needs_host_prefix(
     [
         ("contract", "soon", True),
         ("hardened", "soon", False),
-        ("hardened", "", False),
+        ("hardened", "", True),
         ("hardened", "1.5", False),
         ("hardened", "60", True),
         ("hardened", "0", True),
@@ -151,6 +156,8 @@ def _start(starts: bool, why: str) -> None:
     [
         ("contract", "0", 400 * 86_400, None),
         ("contract", "60", 61, "expired"),
+        ("standard", "0", 7_201, "idle_timeout"),
+        ("standard", "0", 7_199, None),
         ("hardened", "0", 1_801, "idle_timeout"),
         ("hardened", "0", 1_799, None),
         ("hardened", "60", 61, "expired"),
@@ -164,7 +171,7 @@ def test_idle_session_lifetime_depends_on_profile(
     after: int,
     reason: str | None,
 ) -> None:
-    """The lifetime is unlimited, its duration, or half an hour."""
+    """The lifetime is unlimited, its duration, or an idle timeout."""
     service = furnish(build, profile, SESSION_DURATION=duration)
     client = service.client_for(stored_user())
     set_clock.advance(after)
@@ -175,12 +182,13 @@ def test_idle_session_lifetime_depends_on_profile(
 
 
 @pytest.mark.parametrize(
-    ("profile", "lives"), [("contract", True), ("hardened", False)]
+    ("profile", "lives"),
+    [("contract", True), ("standard", False), ("hardened", False)],
 )
 def test_used_session_lifetime_depends_on_profile(
     build: Build, set_clock: SetClock, profile: str, lives: bool
 ) -> None:
-    """Under `hardened` it is at most twelve hours."""
+    """Under `standard` and `hardened` it is at most twelve hours."""
     service = furnish(build, profile, SESSION_DURATION="999999")
     client = service.client_for(stored_user())
     for _ in range(36):
@@ -209,7 +217,7 @@ def test_user_permissions_depend_on_profile(
 
 
 @pytest.mark.parametrize(
-    ("profile", "least"), [("contract", 8), ("hardened", 15)]
+    ("profile", "least"), [("contract", 8), ("standard", 8), ("hardened", 15)]
 )
 def test_password_length_depends_on_profile(
     build: Build, profile: str, least: int
@@ -239,7 +247,7 @@ def test_password_length_depends_on_profile(
 def test_common_password_check_depends_on_profile(
     build: Build, profile: str, password: str
 ) -> None:
-    """A change always refuses them, a new user only under `hardened`."""
+    """A change always refuses them, a new user not under `contract`."""
     service = furnish(build, profile)
     user = stored_user("admin", email="alice@example.com")
     admin = service.client_for(user)
@@ -273,19 +281,19 @@ def test_secure_flag_depends_on_profile(
 def test_hardened_deletion_needs_recent_password(
     build: Build, set_clock: SetClock, profile: str
 ) -> None:
-    """Under `contract` an old login is enough."""
+    """Under the other profiles an old login is enough."""
     user = stored_user()
     client = furnish(build, profile).client_for(user)
     set_clock.advance(301)
     answer = client.delete(f"{USERS}/{user.id}")
-    assert answer.status_code == (200 if profile == "contract" else 403)
+    assert answer.status_code == (403 if profile == "hardened" else 200)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_cross_site_write_is_refused_in_each_profile(
     build: Build, profile: str
 ) -> None:
-    """Where the contract is silent, both profiles take the safe choice."""
+    """Where the contract is silent, all profiles take the safe choice."""
     answer = (
         furnish(build, profile)
         .client()
@@ -294,23 +302,23 @@ def test_cross_site_write_is_refused_in_each_profile(
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [one for one in settings.ALL if one.hardened is not None],
-    ids=lambda setting: setting.name,
-)
+@pytest.mark.parametrize("profile", PROFILES[1:])
+@pytest.mark.parametrize("setting", settings.ALL, ids=lambda each: each.name)
 def test_explicit_setting_overrides_profile(
-    monkeypatch: pytest.MonkeyPatch, setting: settings.Setting[object]
+    monkeypatch: pytest.MonkeyPatch,
+    setting: settings.Setting[object],
+    profile: str,
 ) -> None:
     """It holds for each setting that a profile changes."""
+    own = getattr(setting, profile)
+    monkeypatch.delenv(setting.name, raising=False)
     plain = setting.read()
-    monkeypatch.setenv("SECURITY_PROFILE", "hardened")
+    monkeypatch.setenv("SECURITY_PROFILE", profile)
     strict = setting.read()
-    assert plain != strict
-    assert setting.default is not None
-    monkeypatch.setenv(setting.name, setting.default)
-    assert setting.read() == plain
-    monkeypatch.setenv("SECURITY_PROFILE", "contract")
-    assert setting.hardened is not None
-    monkeypatch.setenv(setting.name, setting.hardened)
-    assert setting.read() == strict
+    assert (plain != strict) is (own is not None or setting.name == PROFILE)
+    if own is not None and setting.default is not None:
+        monkeypatch.setenv(setting.name, setting.default)
+        assert setting.read() == plain
+        monkeypatch.setenv("SECURITY_PROFILE", "contract")
+        monkeypatch.setenv(setting.name, own)
+        assert setting.read() == strict

@@ -152,3 +152,52 @@ def test_scrape_of_any_worker_reports_all_workers(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert [*tmp_path.glob("vestibule-counts-*")] == []
+
+
+@pytest.mark.parametrize(
+    ("networks", "peer", "headers", "status"),
+    [
+        ("any", "203.0.113.9", {}, 200),
+        ("loopback", "127.0.0.1", {}, 200),
+        ("loopback", "::1", {}, 200),
+        ("loopback", "203.0.113.9", {}, 403),
+        ("203.0.113.0/24", "203.0.113.9", {}, 200),
+        ("203.0.113.0/24", "127.0.0.1", {}, 200),
+        ("203.0.113.0/24", "198.51.100.1", {}, 403),
+        # A proxy on this machine that is not trusted may serve anyone.
+        ("loopback", "127.0.0.1", {"Via": "1.1 proxy"}, 403),
+        ("loopback", "127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 403),
+        ("loopback", "127.0.0.1", {"Forwarded": "for=127.0.0.1"}, 403),
+    ],
+)
+def test_metrics_are_for_the_networks_of_the_setting(
+    networks: str,
+    peer: str,
+    headers: dict[str, str],
+    status: int,
+    build: Build,
+) -> None:
+    """Other clients get 403, however they reach the service."""
+    client = build("session_db_auth", METRICS_NETWORKS=networks).client()
+    answer = client.get(
+        "/metrics", headers=headers, environ_base={"REMOTE_ADDR": peer}
+    )
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("client_address", "status"), [("127.0.0.1", 200), ("203.0.113.9", 403)]
+)
+def test_metrics_behind_a_trusted_proxy_are_for_the_client_behind_it(
+    client_address: str, status: int, build: Build
+) -> None:
+    """The proxy itself is on this machine, and its client may not be."""
+    client = build(
+        "session_db_auth",
+        METRICS_NETWORKS="loopback",
+        TRUSTED_PROXIES="127.0.0.1",
+    ).client()
+    answer = client.get(
+        "/metrics", headers={"X-Forwarded-For": client_address}
+    )
+    assert answer.status_code == status

@@ -99,7 +99,7 @@ def scenario(
         ("SESSION_NAME", COOKIE),
         ("THROTTLE", "off"),
         ("SESSION_DURATION", "600"),
-        ("LOGIN_URL", ""),
+        ("LOGIN_URL", "none"),
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})

@@ -111,6 +111,42 @@ def test_gunicorn_runs_the_startup_checks(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="the claim is an abstract socket, which only Linux has",
+)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_gunicorn_runs_one_worker_with_sessions_in_memory(
+    workers: str, tmp_path: Path
+) -> None:
+    """A second worker would refuse the sessions of the first."""
+    server = Server(
+        tmp_path,
+        API_PORT=str(free_port()),
+        AUTH_TYPE="session_auth",
+        SESSION_NAME=COOKIE,
+    )
+    command = list(COMMANDS["gunicorn"])
+    command[command.index("2")] = workers
+    if workers == "1":
+        with running(server, command) as output:
+            assert "one process" not in output.read_text()
+        return
+    process = subprocess.run(
+        [
+            str(Path(sys.executable).with_name(command[0])),
+            *(part.replace("PORT", str(server.port)) for part in command[1:]),
+        ],
+        cwd=server.folder,
+        env=server.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert process.returncode != 0
+    assert "memory of one process" in process.stderr
+
+
 def test_server_process_makes_one_application(tmp_path: Path) -> None:
     """The views import the application that serves: `python3 -m api.v1.app`
     runs the module as `__main__`, and a second application would not know the

@@ -11,7 +11,7 @@ from vestibule.accounts.credentials import (
 from vestibule.api.views.index import app_views
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
-from vestibule.http.access import may_change_email, require_recent_auth
+from vestibule.http.access import require_email_permission, require_recent_auth
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
@@ -42,8 +42,7 @@ def put_email() -> Response:
         return json_response({"error": "Wrong format"}, 400)
     if body.get("email") in (None, ""):
         return json_response({"error": "email missing"}, 400)
-    if not may_change_email():
-        abort(403)
+    require_email_permission()
     require_recent_auth()
     change_email(user, body["email"], actor=current_actor())
     return json_response(user.to_json())

@@ -12,7 +12,9 @@ from vestibule.core.errors import SchemaMismatch
 from vestibule.db import migrate
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
+from vestibule.http.access import deny
 from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.request import is_client_within
 from vestibule.http.responses import json_response
 from vestibule.identity.header import COPY_MAX_AGE, IdentitySigner
 from vestibule.metrics.exposition import exposition
@@ -90,7 +92,13 @@ def show_readiness() -> Response:
 
 
 def show_metrics() -> Response:
-    """Show the metrics in the text format of Prometheus."""
+    """Show the metrics in the text format of Prometheus.
+
+    Only to the networks of `METRICS_NETWORKS`, if these are limited.
+    """
+    networks = settings.METRICS_NETWORKS.read()
+    if networks is not None and not is_client_within(networks):
+        deny("metrics_networks")
     text, kind = exposition()
     response = MinimalResponse(text)
     response.headers["Content-Type"] = kind

@@ -324,7 +324,7 @@ def storable_text(field: str, value: Any) -> str | None:
     if isinstance(value, str):
         raise InvalidValue(
             field,
-            "contains a character that no text has",
+            "contains an invalid character",
             code="invalid_character",
         )
     raise InvalidValue(field, "must be a string", code="invalid")

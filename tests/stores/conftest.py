@@ -22,6 +22,7 @@ def no_sessions_in_memory() -> Iterator[None]:
         SessionAuth.user_id_by_session_id,
         memory.records,
         memory.by_user,
+        memory.users_by_number,
     ):
         kept.clear()
     memory.ended.clear()

@@ -59,6 +59,8 @@ class Memory:
         self.records: dict[str, MemorySession] = {}
         #: The secret ids of each user's records, oldest first.
         self.by_user: dict[str, dict[str, None]] = {}
+        #: The users with so many records; the number is the key.
+        self.users_by_number: dict[int, dict[str, None]] = {}
         #: By digest, oldest first: why and when.
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
 
@@ -66,7 +68,9 @@ class Memory:
         """Keep the record of a session."""
         self.forget(session_id)
         self.records[session_id] = record
-        self.by_user.setdefault(record.user_id, {})[session_id] = None
+        own = self.by_user.setdefault(record.user_id, {})
+        own[session_id] = None
+        self._recount(record.user_id, len(own) - 1, len(own))
 
     def forget(self, session_id: str) -> None:
         """Drop the record of a session, if there is one."""
@@ -75,6 +79,7 @@ class Memory:
             return
         own = self.by_user[record.user_id]
         del own[session_id]
+        self._recount(record.user_id, len(own) + 1, len(own))
         if not own:
             del self.by_user[record.user_id]
 
@@ -83,9 +88,21 @@ class Memory:
 
         `None` if no user has two: then the oldest of all has to go.
         """
-        own = max(self.by_user.values(), key=len, default={})
-        # The number of users is bounded by that of the sessions.
-        return next(iter(own)) if len(own) > 1 else None
+        # Of 100,000 sessions there are at most 446 different numbers.
+        most = max(self.users_by_number, default=0)
+        if most < 2:
+            return None
+        user_id = next(iter(self.users_by_number[most]))
+        return next(iter(self.by_user[user_id]))
+
+    def _recount(self, user_id: str, before: int, after: int) -> None:
+        """Note that a user has another number of records now."""
+        if before:
+            del self.users_by_number[before][user_id]
+            if not self.users_by_number[before]:
+                del self.users_by_number[before]
+        if after:
+            self.users_by_number.setdefault(after, {})[user_id] = None
 
 
 class MemoryStore:

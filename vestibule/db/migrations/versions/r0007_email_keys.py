@@ -8,7 +8,8 @@ the email is changed; `doctor` lists these users.
 """
 
 import logging
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +24,8 @@ depends_on = None
 
 #: Rows that are read at once, or written by one call to the driver.
 BATCH = 10_000
+#: Keys in one query; a driver may allow 999 parameters.
+LOOK_UP_BATCH = 500
 _log = logging.getLogger(__name__)
 _USERS = sa.table(
     "users",
@@ -31,49 +34,67 @@ _USERS = sa.table(
 )
 
 
+class Owner(NamedTuple):
+    """A user who may have a key, in the order of age."""
+
+    created_at: datetime
+    id: str
+
+
 def upgrade() -> None:
     """Write the new keys; log the users whose address another one has."""
     connection = op.get_bind()
-    changed = _changed_keys(connection)
+    changed = _changed_users(connection)
     # First none of them has a key that another one may need.
-    _write_keys(connection, [(id, f"{key} {id}") for id, key in changed])
-    for id, key in changed:
-        _give_key(connection, id, key)
+    _write_keys(
+        connection, [(user.id, f"{key} {user.id}") for user, key in changed]
+    )
+    for first in range(0, len(changed), LOOK_UP_BATCH):
+        _give_keys(connection, changed[first:][:LOOK_UP_BATCH])
 
 
-def _changed_keys(connection: Any) -> list[tuple[str, str]]:
-    """Return the ids and new keys of the users to change, oldest first."""
+def _changed_users(connection: Any) -> list[tuple[Owner, str]]:
+    """Return the users whose key changes with their new keys, by age."""
     changed, last = [], ""
     page = sa.select(_USERS).order_by(_USERS.c.id).limit(BATCH)
     while rows := connection.execute(page.where(_USERS.c.id > last)).all():
         last = rows[-1].id
         changed += [
-            (row.created_at, row.id, key)
+            (Owner(row.created_at, row.id), key)
             for row in rows
             if row.email is not None
             and (key := email_key(row.email)) != row.email_key
         ]
-    return [(id, key) for _, id, key in sorted(changed)]
+    return sorted(changed)
 
 
-def _give_key(connection: Any, id: str, key: str) -> None:
-    """Give a user the key, unless an older user has it."""
-    pair = connection.execute(
-        sa.select(_USERS)
-        .where(sa.or_(_USERS.c.id == id, _USERS.c.email_key == key))
-        .order_by(_USERS.c.created_at, _USERS.c.id)
-    ).all()
-    if len(pair) > 1:
-        keeper, other = pair
+def _give_keys(connection: Any, changed: list[tuple[Owner, str]]) -> None:
+    """Give the users their keys, unless an older user has the same."""
+    found = connection.execute(
+        sa.select(_USERS).where(
+            _USERS.c.email_key.in_([key for _, key in changed])
+        )
+    )
+    owners = {row.email_key: Owner(row.created_at, row.id) for row in found}
+    lost, won = [], {}
+    for user, key in changed:
+        owner = owners.get(key)
+        keeper, other = (
+            (user, owner) if owner is None else sorted((user, owner))
+        )
+        owners[key] = keeper
+        if keeper is user:
+            won[key] = user.id
+        if other is None:
+            continue
         _log.warning(
             "the users %s and %s have the same email, %s: %s cannot sign in"
             " with it; give that user another one",
             *(keeper.id, other.id, ascii(key), other.id),
         )
-        if keeper.email_key == key:
-            return
-        _write_keys(connection, [(other.id, f"{key} {other.id}")])
-    _write_keys(connection, [(id, key)])
+        lost.append((other.id, f"{key} {other.id}"))
+    _write_keys(connection, lost)
+    _write_keys(connection, [(id, key) for key, id in won.items()])
 
 
 def _write_keys(connection: Any, keys: list[tuple[str, str]]) -> None:

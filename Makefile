@@ -10,8 +10,8 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
-# What only speaks to servers and browsers that it starts takes longest, and
-# two thirds of that when no lines are counted; the others reach each line.
+# What starts servers and browsers takes longest, and two thirds of that when
+# no lines are counted; the others reach each line, also without asvs.
 OUTSIDE := $(addprefix tests/,app/contract asvs browser docs e2e)
 USUAL := -m "not torture and not idle"
 INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))

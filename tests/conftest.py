@@ -18,7 +18,7 @@ from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import settings
 from vestibule.db import engine, migrate
-from vestibule.sessions.sweeper import Sweeper
+from vestibule.sessions.sweeper import Sweeper, touch_writer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -107,6 +107,8 @@ def clean_settings(
     log.begin_request(None)
     audit_writer().close()
     audit_writer.cache_clear()
+    touch_writer().close()
+    touch_writer.cache_clear()
     engine.close()
 
 

@@ -34,6 +34,9 @@ _OURS = (
     "PASSWORD_",
     "WORKERS",
     "BLOCKING_THREADS",
+    "BODY_TIMEOUT",
+    "KEEPALIVE_TIMEOUT",
+    "DRAIN_DELAY",
     "LOG_LEVEL",
     "THROTTLE",
     "TRUSTED_PROXIES",
@@ -74,9 +77,10 @@ class Server:
         """Prepare a server whose working directory is `folder`.
 
         It does not throttle by default, because tests fail more often than
-        users do.
+        users do, and it ends without a delay.
         """
         settings.setdefault("THROTTLE", "off")
+        settings.setdefault("DRAIN_DELAY", "0")
         self.folder = folder
         self.port = int(settings.pop("API_PORT", free_port()))
         self.url = f"http://127.0.0.1:{self.port}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from vestibule.db.engine import database
 
@@ -19,12 +19,14 @@ class Statement(NamedTuple):
 
 
 @contextmanager
-def recorded() -> Iterator[list[Statement]]:
+def recorded(engine: Engine | None = None) -> Iterator[list[Statement]]:
     """Yield a list that receives each statement until the end.
 
-    Look-ups that bypass SQLAlchemy are not recorded.
+    Without an `engine` they are those of the open database. Look-ups that
+    bypass SQLAlchemy are not recorded.
     """
-    engine, statements = database().engine, list[Statement]()
+    statements = list[Statement]()
+    engine = engine or database().engine
 
     def record(
         connection: object,

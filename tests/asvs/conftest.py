@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
-"""Servers that the tests of this folder share, one of each kind."""
+"""Applications in process, one of each kind that the tests need."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import delete
 
+from tests.app.api.conftest import (
+    Build,
+    build,
+    fresh_process,
+    logged,
+    security_lines,
+    set_clock,
+)
 from tests.asvs.breach_list import BreachList
-from tests.asvs.service import Service
-from tests.e2e.server.server_state import defect_lines
-from tests.serving import COOKIE
-from vestibule.db.engine import database
-from vestibule.db.tables import FAILURES
+from tests.asvs.service import Logged, Service
+
+__all__ = ["build", "fresh_process", "logged", "security_lines", "set_clock"]
 
 HOST_COOKIE = "__Host-session"
+HARDENED = {"SECURITY_PROFILE": "hardened", "SESSION_NAME": HOST_COOKIE}
+#: Builds an application with a mechanism and settings.
+Start = Callable[..., Service]
 
 
 @pytest.fixture(scope="session")
@@ -23,83 +31,37 @@ def breach_list() -> Iterator[BreachList]:
         yield listening
 
 
-def run_service(
-    folders: pytest.TempPathFactory, name: str, **settings: str
-) -> Iterator[Service]:
-    """Run a server in a folder of its own; it must report no defect."""
-    server = Service(folders.mktemp("asvs"), name, **settings)
-    server.start()
-    yield server
-    server.stop()
-    assert defect_lines(server) == []
+@pytest.fixture
+def start(build: Build, logged: Logged) -> Start:
+    """Return a function that builds an application."""
+
+    def started(
+        auth_type: str | None = "session_db_auth", **settings: str
+    ) -> Service:
+        """Build it, with sessions in the database by default."""
+        return Service(build(auth_type, **settings), logged)
+
+    return started
 
 
-@pytest.fixture(scope="session")
-def hardened_server(
-    tmp_path_factory: pytest.TempPathFactory, breach_list: BreachList
-) -> Iterator[Service]:
-    """Run two workers with the hardened profile."""
-    yield from run_service(
-        tmp_path_factory,
-        HOST_COOKIE,
-        SECURITY_PROFILE="hardened",
-        WORKERS="2",
+@pytest.fixture
+def hardened(start: Start, breach_list: BreachList) -> Service:
+    """Return an application with the hardened profile."""
+    return start(
+        **HARDENED,
         PASSWORD_BREACH_URL=breach_list.url,
         PASSWORD_CONTEXT_WORDS="holberton",
         MAX_SESSIONS_PER_USER="3",
     )
 
 
-@pytest.fixture(scope="session")
-def contract_server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Service]:
-    """Run a server with the settings that existing clients expect."""
-    yield from run_service(tmp_path_factory, COOKIE)
-
-
-@pytest.fixture(scope="session")
-def throttled_server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Service]:
-    """Run a hardened server that throttles and accepts short passwords."""
-    yield from run_service(
-        tmp_path_factory,
-        HOST_COOKIE,
-        SECURITY_PROFILE="hardened",
-        THROTTLE="on",
-        PASSWORD_MIN_LENGTH="8",
-    )
-
-
-def use_database(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Let the test process use the database of a server."""
-    monkeypatch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
-    return server
+@pytest.fixture
+def contract(start: Start) -> Service:
+    """Return an application with the settings that clients expect."""
+    return start()
 
 
 @pytest.fixture
-def hardened(
-    hardened_server: Service, monkeypatch: pytest.MonkeyPatch
-) -> Service:
-    """Return the hardened server; the test uses its database."""
-    return use_database(hardened_server, monkeypatch)
-
-
-@pytest.fixture
-def contract(
-    contract_server: Service, monkeypatch: pytest.MonkeyPatch
-) -> Service:
-    """Return the server with contract settings; the test uses its database."""
-    return use_database(contract_server, monkeypatch)
-
-
-@pytest.fixture
-def throttled(
-    throttled_server: Service, monkeypatch: pytest.MonkeyPatch
-) -> Service:
-    """Return the server that throttles, without any failures."""
-    server = use_database(throttled_server, monkeypatch)
-    with database().transaction() as connection:
-        connection.execute(delete(FAILURES))
-    return server
+def throttled(start: Start) -> Service:
+    """Return one that throttles and accepts short passwords."""
+    return start(**HARDENED, THROTTLE="on", PASSWORD_MIN_LENGTH="8")

@@ -1,56 +1,50 @@
 #!/usr/bin/env python3
-"""A server whose session cookie has a chosen name."""
+"""An application whose clients write the session cookie themselves."""
 
-import json
-import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import requests
+from werkzeug.test import TestResponse
 
-from tests.serving import LOGIN, ME, Server
+from tests.app.api import service
+from tests.app.api.service import cookie_name
+from tests.serving import LOGIN, ME
+from vestibule.api import app as app_module
 
 #: A password that is valid under every profile.
 GOOD = "violet umbrella 7 kites"
 EVIL = "https://evil.example"
+Logged = Callable[[], list[dict[str, Any]]]
 
 
-class Service(Server):
-    """A server whose client writes the session cookie into the header.
+class Service:
+    """An application in this process, and its security log."""
 
-    HTTP clients do not send a `Secure` cookie over the unencrypted connections
-    of the tests.
-    """
-
-    def __init__(self, folder: Path, name: str, **settings: str) -> None:
-        """Prepare a server whose session cookie has this name."""
-        self.cookie_name = name
-        settings.setdefault("AUTH_TYPE", "session_db_auth")
-        super().__init__(folder, SESSION_NAME=name, **settings)
-
-    def start(self, preexec: Any = None) -> "Service":
-        """Start it and wait for the line that says it runs."""
-        super().start(preexec)
-        return self
+    def __init__(self, built: service.Service, logged: Logged) -> None:
+        """Keep the application and what returns its log."""
+        self._built = built
+        self.events = logged
 
     def request(
         self, method: str, path: str, cookie: str | None = None, **rest: Any
-    ) -> requests.Response:
-        """Send one request on a connection of its own; no redirects."""
+    ) -> TestResponse:
+        """Send one request, optionally with a session."""
+        headers = {**rest.pop("headers", {})}
         if cookie is not None:
-            rest["headers"] = {
-                "Cookie": f"{self.cookie_name}={cookie}",
-                **rest.get("headers", {}),
-            }
-        return super().request(method, path, **rest)
+            headers["Cookie"] = f"{cookie_name()}={cookie}"
+        # A test may have built another application meanwhile.
+        vars(app_module)["auth"] = self._built.mechanism
+        client = self._built.app.test_client(use_cookies=False)
+        return client.open(path, method=method, headers=headers, **rest)
 
     def post_login(
         self,
         email: str,
         password: str,
         cookie: str | None = None,
+        address: str = "127.0.0.1",
         **headers: str,
-    ) -> requests.Response:
+    ) -> TestResponse:
         """Send a login form, optionally with a cookie and headers."""
         return self.request(
             "POST",
@@ -58,6 +52,7 @@ class Service(Server):
             cookie,
             data={"email": email, "password": password},
             headers=headers,
+            environ_base={"REMOTE_ADDR": address},
         )
 
     def login(self, email: str, password: str) -> str:
@@ -66,10 +61,10 @@ class Service(Server):
         assert response.status_code == 200, response.text
         return self.token(response)
 
-    def token(self, response: requests.Response) -> str:
+    def token(self, response: TestResponse) -> str:
         """Return the session id that a response sets."""
         name, _, rest = response.headers["Set-Cookie"].partition("=")
-        assert name == self.cookie_name
+        assert name == cookie_name()
         return rest.partition(";")[0]
 
     def events_of(self, user_id: str) -> list[str]:
@@ -80,22 +75,22 @@ class Service(Server):
             if one.get("user") == user_id
         ]
 
-    def events(self) -> list[dict[str, Any]]:
-        """Return the security log so far, once it has stopped growing."""
-        before = -1
-        while before != len(self.output):
-            before = len(self.output)
-            time.sleep(0.1)
-        return [json.loads(line) for line in self.output if line[:1] == "{"]
-
     def status(self, cookie: str) -> int:
         """Return the status of `users/me` for a cookie: 200 or 403."""
         return self.request("GET", ME, cookie).status_code
 
 
+def refused(response: TestResponse) -> int:
+    """Check a 429 response; return its `Retry-After` in seconds."""
+    assert response.status_code == 429
+    assert response.get_json() == {"error": "Too Many Requests"}
+    assert "Set-Cookie" not in response.headers
+    return int(response.headers["Retry-After"])
+
+
 def set_password(
     server: Service, cookie: str, current: str, new: str
-) -> requests.Response:
+) -> TestResponse:
     """Request a change of the user's password."""
     return server.request(
         "PUT",

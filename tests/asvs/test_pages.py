@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
 """ASVS 6.2 and 7.4: requirements on the web pages."""
 
-from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
 
-from tests.asvs.conftest import HOST_COOKIE
+from tests.asvs.conftest import HARDENED, Start
 from tests.asvs.service import Service
 from tests.e2e.server.accounts import account
-from tests.e2e.server.server_state import defect_lines
 
 HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
 
@@ -39,25 +37,10 @@ class Elements(HTMLParser):
         }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a hardened server with web pages."""
-    running = Service(
-        tmp_path_factory.mktemp("pages"),
-        HOST_COOKIE,
-        SECURITY_PROFILE="hardened",
-        WEB_PAGES="on",
-    ).start()
-    yield running
-    running.stop()
-    assert defect_lines(running) == []
-
-
 @pytest.fixture
-def pages(server: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Return the server; the test uses its database."""
-    monkeypatch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
-    return server
+def pages(start: Start) -> Service:
+    """Return a hardened application with web pages."""
+    return start(**HARDENED, WEB_PAGES="on")
 
 
 def shown(

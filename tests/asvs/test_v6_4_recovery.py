@@ -26,7 +26,7 @@ def code_for(server: Service, admin: str, user_id: str) -> str:
     )
     assert answer.status_code == 200
     assert "evil" not in answer.text
-    return str(answer.json()["code"])
+    return str(answer.get_json()["code"])
 
 
 def redeem(
@@ -43,7 +43,7 @@ def redeem(
         },
     )
     assert "Set-Cookie" not in answer.headers
-    return answer.status_code, answer.json()
+    return answer.status_code, answer.get_json()
 
 
 def age(user_id: str, minutes: int) -> None:
@@ -88,7 +88,7 @@ def test_v6_4_2_no_hints_and_no_questions(hardened: Service) -> None:
         },
     )
     assert answer.status_code == 201
-    shown = set(answer.json())
+    shown = set(answer.get_json())
     assert shown == {
         "id",
         "email",

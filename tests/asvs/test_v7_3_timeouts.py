@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""ASVS 7.3: idle timeout and maximum age, by a real clock."""
-
-import time
-from pathlib import Path
+"""ASVS 7.3: idle timeout and maximum age."""
 
 import pytest
 
+from tests.asvs.conftest import Start
 from tests.asvs.service import Service
+from tests.clocks import SetClock
 from tests.e2e.server.accounts import PASSWORD, account
-from tests.serving import COOKIE, ME
+from tests.serving import ME
 
 
 def ended(server: Service, token: str) -> str | None:
@@ -20,21 +19,17 @@ def ended(server: Service, token: str) -> str | None:
     return answer.headers.get("Session-Ended")
 
 
-def test_v7_3_1_idle_timeout(tmp_path: Path) -> None:
+def test_v7_3_1_idle_timeout(start: Start, set_clock: SetClock) -> None:
     """Two unused seconds end a session; use extends it."""
-    server = Service(tmp_path, COOKIE, SESSION_IDLE_TIMEOUT="2").start()
-    try:
-        user = account()
-        quiet = server.login(user.email, PASSWORD)
-        used = server.login(user.email, PASSWORD)
-        for _ in range(6):
-            time.sleep(0.5)
-            assert ended(server, used) is None
-        assert ended(server, quiet) == "reason=idle_timeout"
-        time.sleep(2.1)
-        assert ended(server, used) == "reason=idle_timeout"
-    finally:
-        server.stop()
+    server, user = start(SESSION_IDLE_TIMEOUT="2"), account()
+    quiet = server.login(user.email, PASSWORD)
+    used = server.login(user.email, PASSWORD)
+    for _ in range(6):
+        set_clock.advance(0.5)
+        assert ended(server, used) is None
+    assert ended(server, quiet) == "reason=idle_timeout"
+    set_clock.advance(2.1)
+    assert ended(server, used) == "reason=idle_timeout"
 
 
 @pytest.mark.parametrize(
@@ -45,21 +40,14 @@ def test_v7_3_1_idle_timeout(tmp_path: Path) -> None:
         "session_db_auth",
     ],
 )
-def test_v7_3_2_absolute_lifetime(kind: str, tmp_path: Path) -> None:
+def test_v7_3_2_absolute_lifetime(
+    kind: str, start: Start, set_clock: SetClock
+) -> None:
     """Three seconds end a session in every store, despite use."""
-    server = Service(
-        tmp_path, COOKIE, AUTH_TYPE=kind, SESSION_MAX_AGE="3"
-    ).start()
-    try:
-        user = account()
-        began = time.monotonic()
-        token = server.login(user.email, PASSWORD)
-        for _ in range(6):
-            answer = ended(server, token)
-            if time.monotonic() - began < 3:
-                assert answer is None
-            time.sleep(0.5)
-        time.sleep(max(0, began + 3.5 - time.monotonic()))
-        assert ended(server, token) == "reason=expired"
-    finally:
-        server.stop()
+    server = start(kind, SESSION_MAX_AGE="3")
+    token = server.login(account().email, PASSWORD)
+    for _ in range(6):
+        set_clock.advance(0.5)
+        assert ended(server, token) is None
+    set_clock.advance(0.001)
+    assert ended(server, token) == "reason=expired"

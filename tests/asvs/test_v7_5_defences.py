@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from tests.app.api.matrix import routes
 from tests.asvs.service import EVIL, Service
 from tests.e2e.server.accounts import (
     PASSWORD,
@@ -12,7 +13,6 @@ from tests.e2e.server.accounts import (
     handle_of,
     open_session,
 )
-from tests.e2e.server.matrix import routes
 from tests.serving import LOGIN, ME, REFRESH, SESSIONS, USERS
 from vestibule.core import clock
 from vestibule.db.engine import database
@@ -51,7 +51,7 @@ def test_v7_5_1_fresh_proof_before_email(hardened: Service) -> None:
     )
     answer = hardened.request("PUT", f"{ME}/email", renewed, json=body)
     assert answer.status_code == 200
-    assert answer.json()["email"] == body["email"]
+    assert answer.get_json()["email"] == body["email"]
 
 
 def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
@@ -59,7 +59,7 @@ def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
     user, other = account(), account()
     second = open_session(user.user)
     answer = hardened.request("GET", SESSIONS, user.session_id)
-    handles = {one["id"]: one["current"] for one in answer.json()}
+    handles = {one["id"]: one["current"] for one in answer.get_json()}
     mine, third = handle_of(user.session_id), handle_of(second)
     assert handles == {mine: True, third: False}
     for secret in (user.session_id, second):
@@ -81,7 +81,7 @@ def test_v7_5_2_users_see_and_end_their_sessions(hardened: Service) -> None:
     assert hardened.status(second) == 403
     second = open_session(user.user)
     answer = hardened.request("DELETE", SESSIONS, user.session_id)
-    assert answer.json() == {"ended": 1}
+    assert answer.get_json() == {"ended": 1}
     assert hardened.status(second) == 403
     assert hardened.status(user.session_id) == 200
 
@@ -116,7 +116,7 @@ def test_v7_6_2_sessions_need_an_explicit_act(hardened: Service) -> None:
     answer = hardened.request(
         "GET",
         LOGIN,
-        params={
+        query_string={
             "email": user.email,
             "password": PASSWORD,
         },

@@ -27,7 +27,7 @@ from vestibule.mechanisms import mechanism_for
 
 #: Languages of our own blocks, and the tests that read them.
 READ_ELSEWHERE = {
-    "authorization": "tests/e2e/server/matrix.py",
+    "authorization": "tests/app/api/matrix.py",
     "authentication": "tests/asvs/test_v6_1_documentation.py",
     "context-words": "tests/asvs/test_v6_1_documentation.py",
     "throttling": "tests/asvs/test_v6_1_documentation.py",

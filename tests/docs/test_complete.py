@@ -27,8 +27,8 @@ CONTRACT = "".join(
 )
 #: Responses that need another server than the page's, and their tests.
 SEEN_ELSEWHERE = {
-    ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_login.py",
-    ("GET /api/v1/users/me", 404): "tests/e2e/server/test_authorization.py",
+    ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_filter.py",
+    ("GET /api/v1/users/me", 404): "tests/app/api/test_filter.py",
     ("DELETE /api/v1/users/me", 404): "tests/app/api/test_account.py",
     ("PUT /api/v1/users/me/email", 403): "docs/sessions.md",
     ("DELETE /api/v1/auth_session/logout", 404): "tests/app/api/test_login.py",

@@ -16,6 +16,7 @@ from tests.serving import COOKIE
 from vestibule.core.digest import digest_of
 from vestibule.db import drivers, session_queries
 from vestibule.db.engine import close, database
+from vestibule.db.events import LOGIN_KIND, Event, insert_events
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.http.access import Outcome, decide
@@ -130,10 +131,10 @@ def _by_a_process(guest: Guest) -> None:
 
 def _by_a_shell(guest: Guest) -> None:
     """Delete the row, as an operator does in a database shell."""
-    _in_a_shell("DELETE FROM user_sessions")
+    in_a_shell("DELETE FROM user_sessions")
 
 
-def _in_a_shell(statement: str) -> None:
+def in_a_shell(statement: str) -> None:
     """Execute a statement in another SQLite process."""
     changed = subprocess.run(
         [
@@ -224,7 +225,8 @@ def test_changed_limit_makes_the_cache_look_again(guest: Guest) -> None:
     """A duration that a script sets counts at once."""
     guest.auth.session_duration = 1
     assert guest.outcome() is Outcome.PASSED
-    (known,) = session_cache._known.values()
+    known = session_cache._known.get(guest.session_id)
+    assert known is not None
     assert known.limits is guest.auth.limits()
 
 
@@ -253,15 +255,70 @@ def test_saved_change_is_seen_by_the_next_request(guest: Guest) -> None:
     assert decide(guest.auth, guest.visit).principal.first_name == "Ada"
 
 
-def test_number_of_cached_sessions_is_bounded(
+def test_sessions_in_use_stay_in_the_cache(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond that number the cache is emptied."""
-    monkeypatch.setattr(session_cache, "MAX_CACHED_SESSIONS", 2)
-    for _ in range(5):
-        session_id = guest.auth.create_session(guest.user.id)
+    """Beyond the maximum the ones go that were not used lately."""
+    monkeypatch.setenv("SESSION_CACHE_MAX", "6")
+    session_cache._known.clear()
+    assert guest.outcome() is Outcome.PASSED
+    others = []
+    for _ in range(20):
+        others.append(str(guest.auth.create_session(guest.user.id)))
+        decide(guest.auth, with_session(others[-1]))
+        decide(guest.auth, guest.visit)
+        assert len(session_cache._known) <= 6
+    seen = _count_look_ups(monkeypatch)
+    for session_id in (guest.session_id, others[-1], others[-2], others[0]):
         decide(guest.auth, with_session(session_id))
-        assert len(session_cache._known) <= 2
+    assert seen == [others[0]]
+
+
+def _by_a_use(guest: Guest) -> None:
+    """Record the use of another session of the user."""
+    session_id = guest.auth.create_session(guest.user.id)
+    guest.auth.store.touch(str(session_id), guest.auth.now())
+    session_queries.PENDING_TOUCHES.write()
+
+
+def _by_an_event(guest: Guest) -> None:
+    """Store the event of a login, which also sets the last login."""
+    at = guest.auth.now()
+    insert_events([Event(at, LOGIN_KIND, guest.user.id)])
+    user = User.get(guest.user.id)
+    assert user is not None
+    assert user.signed_in_at == at
+
+
+def _by_a_login(guest: Guest) -> None:
+    """Begin a session of a new user."""
+    user = User()
+    user.save()
+    assert guest.auth.create_session(user.id)
+
+
+@pytest.mark.parametrize("write", [_by_a_use, _by_an_event, _by_a_login])
+def test_write_that_ends_nothing_keeps_the_cache(
+    guest: Guest,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Guest], None],
+) -> None:
+    """Uses, events and logins are frequent, and refuse no session."""
+    seen = _count_look_ups(monkeypatch)
+    for _ in range(3):
+        write(guest)
+        assert guest.outcome() is Outcome.PASSED
+    assert seen == []
+
+
+def test_use_by_another_process_keeps_the_cache(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each worker writes uses, and all of them keep their caches."""
+    seen = _count_look_ups(monkeypatch)
+    in_a_shell("UPDATE user_sessions SET last_seen_at = created_at")
+    assert guest.outcome() is Outcome.PASSED
+    assert seen == []
 
 
 def test_subclass_is_not_cached(guest: Guest) -> None:
@@ -312,7 +369,7 @@ def test_postgresql_sessions_are_not_cached(
     auth = SessionDBAuth()
     visit = with_session(auth.create_session(user.id))
     assert decide(auth, visit).principal == user
-    assert session_cache._known == {}
+    assert len(session_cache._known) == 0
     session_queries.delete_for_user(EndReason.REVOKED, user.id)
     assert decide(auth, visit).outcome is Outcome.REFUSED
 
@@ -326,7 +383,7 @@ def test_each_commit_changes_the_number(guest: Guest) -> None:
         guest.user.first_name = name
         guest.user.save()
         seen.append(database().change_token())
-    _in_a_shell("UPDATE users SET first_name = 'Ada'")
+    in_a_shell("UPDATE users SET first_name = 'Ada'")
     seen.append(database().change_token())
     assert len(set(seen)) == len(seen)
 
@@ -339,4 +396,4 @@ def test_memory_sessions_are_not_cached(
     visit = with_session(auth.create_session(guest.user.id))
     session_cache._known.clear()
     assert decide(auth, visit).principal == guest.user
-    assert session_cache._known == {}
+    assert len(session_cache._known) == 0

@@ -28,7 +28,7 @@ def _user() -> User:
     return user
 
 
-def _last_seen(auth: SessionAuth, session_id: str | None) -> datetime | None:
+def last_seen(auth: SessionAuth, session_id: str | None) -> datetime | None:
     """Return the last use of a session that was noted."""
     session = auth.store.find(str(session_id))
     assert session is not None
@@ -137,7 +137,7 @@ def test_use_is_noted_once_per_interval(
     for _ in range(10):
         set_clock.advance(5)
         auth.user_id_for_session_id(session_id)
-        seen = _last_seen(auth, session_id)
+        seen = last_seen(auth, session_id)
         assert seen is not None
         noted.append((seen - began) / timedelta(seconds=1))
     assert noted == [0, 0, 0, 20, 20, 20, 20, 40, 40, 40]
@@ -152,7 +152,7 @@ def test_expired_session_is_not_touched(
     session_id, began = auth.create_session("abcde"), set_clock.moment
     set_clock.advance(61)
     assert auth.user_id_for_session_id(session_id) is None
-    assert _last_seen(auth, session_id) == began
+    assert last_seen(auth, session_id) == began
 
 
 def test_session_is_valid_if_its_use_cannot_be_noted(

@@ -2,15 +2,19 @@
 """An upgrade keeps the rows of an older database."""
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from tests.backends import PostgreSQL
+from tests.statements import recorded
+from tests.threads import at_once
 from vestibule.db import engine, migrate
-from vestibule.db.engine import database
+from vestibule.db.engine import Database, database
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import REVISION
 from vestibule.db.user_search import (
     UserFilter,
     search_page,
@@ -24,7 +28,7 @@ NUMBER = (
     * 256
 )
 #: The revision before that of the keys of emails.
-BEFORE_EMAIL_KEYS = "0005"
+BEFORE_EMAIL_KEYS = "0006"
 #: Different under the old rule; the second to the fourth are one mailbox.
 EMAILS = (
     "plain@example.com",
@@ -56,6 +60,7 @@ def older(
         patched.setattr(migrate, "EXPECTED_REVISION", "0004")
         upgraded()
     fresh = engine.configured_database()
+    assert migrate.revision(fresh) == "0004"
     at = "2026-03-29 12:00:00.000000+00:00"
     with fresh.transaction() as connection:
         for statement in (
@@ -95,6 +100,100 @@ def test_upgrade_fills_in_names_logins_and_networks(older: None) -> None:
         "2001:db8::/64",
         None,
     ]
+
+
+def _add_sessions(number: int) -> None:
+    """Add sessions of the first user, each with its own address."""
+    fresh = engine.configured_database()
+    at = "2026-03-29 12:00:00.000000+00:00"
+    with fresh.transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO user_sessions (id, created_at, updated_at,"
+                f" user_id, ip) VALUES (:id, '{at}', '{at}', '1', :ip)"
+            ),
+            [
+                {"id": f"s{n}", "ip": f"10.{n >> 8}.{n & 255}.1"}
+                for n in range(number)
+            ],
+        )
+    fresh.close()
+
+
+def _count_filled(opened: Database) -> int:
+    """Return the number of sessions with a network."""
+    counted = text("SELECT count(network) FROM user_sessions")
+    return int(opened.fetch_all(counted)[0][0])
+
+
+@pytest.mark.parametrize("finished", [1, 2, 3, 4, 5])
+def test_interrupted_upgrade_continues(
+    older: None, monkeypatch: pytest.MonkeyPatch, finished: int
+) -> None:
+    """What an interrupted upgrade filled is not filled again."""
+    monkeypatch.setattr(migrate, "MAX_FILL_ROWS", 1)
+    _add_sessions(3)
+    begin, begun = Database.transaction, list[Database]()
+
+    def transaction(opened: Database) -> Any:
+        """Begin a transaction; interrupt all but the first ones."""
+        if len(begun) == finished:
+            raise KeyboardInterrupt
+        begun.append(opened)
+        return begin(opened)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "transaction", transaction)
+        with pytest.raises(KeyboardInterrupt):
+            upgraded()
+    fresh = engine.configured_database()
+    assert migrate.revision(fresh) == "0004a"
+    # The first three are for the columns, a name, and a login.
+    filled = _count_filled(fresh)
+    assert filled == max(0, finished - 3)
+    with recorded(fresh.engine) as statements:
+        migrate.upgrade(fresh)
+    updates = [each.text[:15] for each in statements]
+    assert updates.count("UPDATE user_ses") == 4 - filled
+    assert updates.count("UPDATE users SE") == 1 + (finished < 2)
+    assert _count_filled(fresh) == 4
+    fresh.close()
+    found = search_page(UserFilter("ada strasse"), 9).users
+    assert [user.id for user in found] == ["1"]
+
+
+def test_upgrade_finds_each_session_by_its_key(older: None) -> None:
+    """A search by the address would read all sessions for each of them."""
+    _add_sessions(100)
+    fresh = engine.configured_database()
+    with recorded(fresh.engine) as statements:
+        migrate.upgrade(fresh)
+    updates = [
+        each.text
+        for each in statements
+        if each.text.startswith("UPDATE user_sessions")
+    ]
+    assert len(updates) == 1
+    assert "WHERE user_sessions.id = " in updates[0]
+    assert _count_filled(fresh) == 101
+    fresh.close()
+
+
+def test_two_machines_upgrade_at_the_same_time(older: None) -> None:
+    """Each finds what the other has done, and both succeed."""
+    _add_sessions(100)
+    at_once(4, lambda _: migrate.upgrade(engine.configured_database()))
+    fresh = engine.configured_database()
+    assert migrate.revision(fresh) == REVISION
+    assert _count_filled(fresh) == 101
+    fresh.close()
+
+
+def test_earlier_target_changes_nothing(any_database: str) -> None:
+    """A machine that is late does not take a newer schema back."""
+    config = migrate.alembic_config()
+    migrate._run_migrations(database(), config, "0004a")
+    assert migrate.revision(database()) == REVISION
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,11 +5,13 @@ import base64
 from typing import Any
 
 import pytest
+from flask import Flask, request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fake_requests import FakeRequest, with_authorization
 from vestibule.accounts.authentication import HashQueue
+from vestibule.core.client_info import LOCAL_CLIENT, current_client
 from vestibule.core.errors import ServiceBusy
 from vestibule.db.models.user import User
 from vestibule.mechanisms.basic_auth import BasicAuth
@@ -193,3 +195,26 @@ def test_each_step_can_be_overridden(bob: User) -> None:
     header = _header("bob@hbtn.io", "H0lberton:School:98!")
     visit = with_authorization(header[::-1])
     assert Reversed().current_user(visit) == bob
+
+
+def test_guesses_in_another_flask_application_are_throttled(
+    bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that uses the class alone has the throttle too: after
+    some wrong passwords the right one is refused for a while.
+    """
+    monkeypatch.setenv("THROTTLE", "on")
+    app = Flask(__name__)
+
+    def passes(password: str) -> bool:
+        """Return True if a request with this password has a user."""
+        with app.test_request_context(
+            headers={"Authorization": _header("bob@hbtn.io", password)},
+            environ_base={"REMOTE_ADDR": "203.0.113.7"},
+        ):
+            return AUTH.current_user(request) is not None
+
+    assert passes("H0lberton:School:98!")
+    assert not any(passes(f"wrong {number}") for number in range(6))
+    assert not passes("H0lberton:School:98!")
+    assert current_client() is LOCAL_CLIENT

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.ports import free_port
@@ -192,27 +191,6 @@ def test_missing_admin_is_reported(sound: None) -> None:
     for user in User.all():
         user.remove()
     assert "users role EMAIL admin" in findings(Level.WEAK)
-
-
-def test_users_with_the_email_of_another_are_reported(sound: None) -> None:
-    """An upgrade may leave them; the hint is the command that helps."""
-    User(id="first", email="ada@b\u00fccher.example").save()
-    User(id="second", email="bob@example.com").save()
-    key = text(
-        "UPDATE users SET email_key = :key, email = :email WHERE id = 'second'"
-    )
-    with engine.database().transaction() as connection:
-        connection.execute(
-            key,
-            {
-                "key": "ada@b\u00fccher.example second",
-                "email": "ada@xn--bcher-kva.example",
-            },
-        )
-    found = findings(Level.WRONG)
-    assert "the user second cannot sign in" in found
-    assert "'ada@xn--bcher-kva.example'" in found
-    assert "users email second NEW_EMAIL" in found
 
 
 def test_recent_worker_exit_is_reported(sound: None) -> None:

@@ -40,6 +40,7 @@ NO_NUMBERS = [
         (settings.AUTH_TYPE, None),
         (settings.SESSION_NAME, None),
         (settings.SESSION_DURATION, 0),
+        (settings.SESSION_CACHE_MAX, 20_000),
         (settings.SESSION_PURGE_INTERVAL, 60),
         (settings.DATABASE_URL, "sqlite:///vestibule.db"),
         (settings.DATABASE_TIMEOUT, 5000),
@@ -79,6 +80,7 @@ def test_every_setting_is_listed_once() -> None:
     ("setting", "least", "most"),
     [
         (settings.API_PORT, 1, 65_535),
+        (settings.SESSION_CACHE_MAX, 2, 10_000_000),
         (settings.SESSION_PURGE_INTERVAL, 1, 86_400),
         (settings.DATABASE_TIMEOUT, 1, 60_000),
         (settings.WORKERS, 1, 256),

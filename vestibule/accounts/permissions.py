@@ -37,7 +37,7 @@ class Action(Enum):
     LIST_SESSIONS = "list a user's sessions"
     END_SESSIONS = "end a user's sessions"
     END_ALL_SESSIONS = "end the sessions of all users"
-    SEE_DESK = "see the admin pages"
+    SEE_ADMIN_PAGES = "see the admin pages"
     FIND_USERS = "search all users, with the fields for admins"
     INVITE_USER = "add a user who sets the password by a code"
     LIST_FAILURES = "see the failed sign-ins of a user"

@@ -6,7 +6,7 @@ their own sessions causes no event: otherwise any user could fill the log."""
 
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
-from vestibule.sessions.session import EndReason
+from vestibule.sessions.session import EndReason, Session
 from vestibule.sessions.store import SessionStore
 
 
@@ -18,8 +18,11 @@ def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
     return True
 
 
-def revoke_others(store: SessionStore, user_id: str, keep: str | None) -> int:
-    """End the user's sessions except `keep`; return their number."""
+def revoke_others(
+    store: SessionStore, user_id: str, current: Session | None
+) -> int:
+    """End the user's sessions except `current`; return their number."""
+    keep = None if current is None else current.id
     ended = store.end_all(EndReason.REVOKED, user_id, keep)
     if ended:
         log(EventType.SESSIONS_REVOKED, user=user_id, count=ended)

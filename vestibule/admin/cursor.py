@@ -1,20 +1,89 @@
 #!/usr/bin/env python3
-"""The cursor of pagination: where the next page of a list starts, as text.
+"""Pagination of the admin lists: their pages, and cursors as text.
 
-A cursor is valid for one list with one filter only. It needs no signature,
+A cursor is where the next page of a list starts. It is valid for one list
+with one filter only. It needs no signature,
 only a digest: a client that may page through a list may see all of it."""
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
+from vestibule.admin.filters import (
+    LiveSessionPage,
+    SessionFilter,
+    SessionSource,
+    live_session_page,
+)
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue
+from vestibule.db import events, user_search
+from vestibule.db.events import Event, EventFilter
 from vestibule.db.models.base import is_storable
+from vestibule.db.models.user import User
+from vestibule.db.user_search import Cursor, UserFilter
 
 #: Characters of a cursor that are read.
 MAX_CURSOR_LENGTH = 4_000
 _DIGEST_LENGTH = 16
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def search_users(
+    wanted: UserFilter, most: int, after: str
+) -> tuple[list[User], str | None]:
+    """Return a page of users and the cursor of the next page.
+
+    Raise `InvalidValue` for a cursor of another list.
+    """
+    position = decode(after, wanted)
+    if position is not None and len(position) != len(Cursor._fields):
+        raise invalid_cursor()
+    found = user_search.search_page(
+        wanted, most, None if position is None else Cursor(*position)
+    )
+    return found.users, (
+        None if found.next is None else encode(found.next, wanted)
+    )
+
+
+def search_sessions(
+    source: SessionSource, wanted: SessionFilter, most: int, after: str
+) -> LiveSessionPage:
+    """Return a page of live sessions; its `next` is a cursor.
+
+    Raise `InvalidValue` for a cursor of another list.
+    """
+    position = decode(after, wanted)
+    found = live_session_page(
+        source,
+        wanted,
+        most,
+        None if position is None else "".join(position),
+    )
+    return found._replace(
+        next=(None if found.next is None else encode([found.next], wanted))
+    )
+
+
+def search_events(
+    wanted: EventFilter, most: int, after: str
+) -> tuple[list[Event], str | None]:
+    """Return a page of events and the cursor of the next page.
+
+    Raise `InvalidValue` for a cursor of another list.
+    """
+    position = decode(after, wanted)
+    number = "".join(position or "")
+    if position is not None and not _NUMBER.fullmatch(number):
+        raise invalid_cursor()
+    found = events.fetch_page(
+        wanted, most, None if position is None else int(number)
+    )
+    return found.events, (
+        None if found.next is None else encode([str(found.next)], wanted)
+    )
 
 
 def encode(position: Sequence[str], of: object) -> str:

@@ -45,6 +45,8 @@ WRITE_BATCH = 100
 SUM_SECONDS = 60.0
 #: Seconds between a failed write and the next.
 RETRY_SECONDS = 1.0
+#: Seconds that the end of the process waits for the thread.
+CLOSE_TIMEOUT_SECONDS = 10.0
 #: Batches of one purge: nothing waits for it, so it must not block others.
 MAX_PURGE_BATCHES = 100
 #: Characters.
@@ -165,12 +167,18 @@ class AuditWriter:
             return self._changed.wait_for(lambda: not self._queue, timeout)
 
     def close(self) -> None:
-        """End the thread, and try once to write the queue and the sums."""
+        """End the thread, and try once to write the queue and the sums.
+
+        If the database does not answer the thread, it is not tried again.
+        """
         with self._changed:
             self._closed.set()
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout=CLOSE_TIMEOUT_SECONDS)
+            if self._thread.is_alive():
+                _log.error("events are lost: the database does not answer")
+                return
         self.write_pending(now=math.inf)
 
     def _first_of_sum(self, one: Event) -> Event | None:

@@ -5,8 +5,10 @@ It is a context variable, because `create_session` gets a user id and
 nothing else. Outside a request, as in a script, it is `LOCAL_CLIENT`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: Characters of a user agent that are stored; browsers send about 100.
 MAX_USER_AGENT_LENGTH = 512
@@ -39,6 +41,25 @@ def current_client() -> ClientInfo:
 def set_client(client: ClientInfo) -> None:
     """Set the client of the current request."""
     _current.set(client)
+
+
+@contextmanager
+def client_of(request: Any) -> Iterator[bool]:
+    """Set the client from `request` where the service has set none.
+
+    That is so in an application that uses a mechanism without the service;
+    there a login must not count as one of a script, which is not throttled.
+    Yield True if the client was set here.
+    """
+    address = getattr(request, "remote_addr", None)
+    if not _current.get().is_local or not isinstance(address, str):
+        yield False
+        return
+    token = _current.set(ClientInfo(address))
+    try:
+        yield True
+    finally:
+        _current.reset(token)
 
 
 def clean_user_agent(user_agent: str | None) -> str | None:

@@ -23,7 +23,7 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from vestibule.core import clock, settings
-from vestibule.core.errors import InvalidValue
+from vestibule.core.errors import InvalidValue, ServiceBusy
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ PROFILES = {
 MAX_MEMORY_KIB = 262_144
 MAX_PASSES = 16
 MAX_LANES = 16
+#: Seconds that a request waits for its hash, the queue before it included.
+MAX_WAIT_SECONDS = 60
 
 #: Bytes of a password in UTF-8, over HTTP; a phrase of fifty words has 300.
 MAX_PASSWORD_BYTES = 4096
@@ -66,8 +68,15 @@ def _run_in_hash_thread(work: Callable[..., T], *arguments: Any) -> T:
     There are as many hash threads as cores. The C library keeps the 19 MiB
     of a hash for each thread that ever computed one: for the 16 threads of
     the server that was 330 MB, for the hash threads it is 80 MB.
+
+    Raise `ServiceBusy` if that takes longer than `MAX_WAIT_SECONDS`.
     """
-    return _hash_threads(os.getpid()).submit(_timed, work, *arguments).result()
+    hashing = _hash_threads(os.getpid()).submit(_timed, work, *arguments)
+    try:
+        return hashing.result(timeout=MAX_WAIT_SECONDS)
+    except TimeoutError:
+        hashing.cancel()
+        raise ServiceBusy("hashing a password takes too long") from None
 
 
 def _timed(work: Callable[..., T], *arguments: Any) -> T:

@@ -86,6 +86,14 @@ MEMORY_SESSIONS_MAX = Setting(
     "Sessions that a mechanism keeps in memory. One more ends the oldest of"
     " the user who has the most.",
 )
+SESSION_CACHE_MAX = Setting(
+    "SESSION_CACHE_MAX",
+    "20000",
+    setting_types.integer_between(2, 10_000_000),
+    "Sessions that each worker keeps in its cache under `session_db_auth`"
+    " with SQLite, some kilobytes each; the half that was used last always"
+    " stays.",
+)
 SESSION_PURGE_INTERVAL = Setting(
     "SESSION_PURGE_INTERVAL",
     "60",
@@ -242,7 +250,29 @@ BLOCKING_THREADS = Setting(
     "16",
     setting_types.integer_between(4, 1024),
     "Threads per worker. At most half of them hash passwords or wait for a"
-    " hash.",
+    " hash, and at most half wait for the body of a request.",
+)
+BODY_TIMEOUT = Setting(
+    "BODY_TIMEOUT",
+    "10",
+    setting_types.integer_between(1, 3600),
+    "Seconds in which the body of a request must arrive; later it gets 408.",
+)
+KEEPALIVE_TIMEOUT = Setting(
+    "KEEPALIVE_TIMEOUT",
+    "130",
+    setting_types.integer_between(1, 3600),
+    "Seconds for which an idle connection stays open, and in which the"
+    " headers of a request must arrive. It should be longer than the"
+    " proxy's: nginx keeps connections for 60 seconds, Traefik for 90,"
+    " Caddy for 120.",
+)
+DRAIN_DELAY = Setting(
+    "DRAIN_DELAY",
+    "5",
+    setting_types.integer_between(0, 3600),
+    "Seconds after SIGTERM in which requests are still served while"
+    " `/readyz` answers 503, so that a load balancer sends them elsewhere.",
 )
 PASSWORD_PROFILE = Setting(
     "PASSWORD_PROFILE",

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Background threads, and values that all threads of a process share.
+"""Background threads, and values that threads or processes share.
 
 A request does not fail because a container allows no more threads: the
 caller tries again later, and the failure is logged once. A shared value is
 created once, even if several threads need it first at the same time.
 """
 
+import ctypes
 import logging
+import mmap
+import multiprocessing
 import threading
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 _log = logging.getLogger(__name__)
 
@@ -64,3 +67,30 @@ class Once(Generic[T]):
         """Drop the result; a forked child does so with that of its parent."""
         self._results: list[T] = []
         self._lock = threading.Lock()
+
+
+class SharedNumber(Protocol):
+    """A whole number in memory that several processes see."""
+
+    value: int
+
+
+def start_method() -> str:
+    """Return how worker processes start: by `fork` or by `spawn`.
+
+    The default of the platform counts. `forkserver`, the default of Python
+    3.14 on Linux, does not pass sockets on, so granian uses `spawn` then.
+    """
+    method = multiprocessing.get_start_method()
+    return method if method == "fork" else "spawn"
+
+
+def shared_number() -> SharedNumber:
+    """Return a number, 0 at first, that this process's children see.
+
+    Memory for spawned processes needs a file, forked ones need none.
+    """
+    if start_method() == "fork":
+        memory = mmap.mmap(-1, mmap.PAGESIZE)
+        return ctypes.c_uint64.from_buffer(memory)
+    return multiprocessing.get_context("spawn").RawValue(ctypes.c_uint64)

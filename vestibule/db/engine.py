@@ -12,7 +12,7 @@ autocommit mode.
 import itertools
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -33,9 +33,15 @@ from vestibule.db.wal_index import WalIndex
 
 T = TypeVar("T")
 
-# One sequence for all databases that a process opens in turn, so that no
-# number of one database is valid for the next.
-_token_numbers = itertools.count(1)
+# Makes the tokens of two databases different that a process opens one after
+# the other, also if one file is a copy of the other.
+_database_numbers = itertools.count(1)
+# The schema's version changes when a backup is written into the file, which
+# may have the generation that the file had before.
+_GENERATION = (
+    "SELECT value || ' ' || (SELECT schema_version FROM"
+    " pragma_schema_version) FROM cache_generation"
+)
 
 
 class Database:
@@ -56,7 +62,9 @@ class Database:
         # SQLite has one writer at a time. A thread that waits for this lock
         # wakes at once; the busy handler of SQLite sleeps and polls.
         self._write_lock = threading.Lock()
-        self._token = 0
+        self._number = next(_database_numbers)
+        # The header of the WAL index, and the token that was read after it.
+        self._read_at: tuple[bytes | None, str | None] = (None, None)
         self._index = WalIndex(url.database or "", self._open_dedicated)
 
     def fetch_one(
@@ -79,40 +87,53 @@ class Database:
         row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
         return row
 
-    def change_token(self) -> Hashable | None:
-        """Return a token that changes with every commit to the database.
+    def change_token(self) -> str | None:
+        """Return a token that changes when a user or a session does.
 
-        Rows that were read after this call are still current as long as
-        the token stays the same, no matter which thread, process or shell
-        writes. `None` if the database has no such token (PostgreSQL).
+        What was read after this call about users and sessions is current
+        as long as the token stays the same, no matter which thread, process
+        or shell writes. New users and sessions, a session's last use and a
+        user's last login do not change it. `None` if the database has no
+        such token (PostgreSQL).
+
+        The token is read from the database if anything was written to it
+        since the last call.
         """
         if not self.is_sqlite:
             return None
         header = self._index.header()
-        return self._token_by_data_version() if header is None else header
+        if header is None:
+            return self._retry_if_disconnected(self._token_by_data_version)
+        seen = self._read_at
+        if seen[0] != header:
+            token = self._retry_if_disconnected(self._read_token)
+            seen = self._read_at = header, token
+        return seen[1]
 
-    def peek_change_token(self) -> Hashable | None:
+    def peek_change_token(self) -> str | None:
         """Return the change token if memory has it, without any wait.
 
         `None` if it would take a query, which may wait for a lock.
         """
-        return self._index.peek()
+        seen, header = self._read_at, self._index.peek()
+        return seen[1] if header is not None and seen[0] == header else None
 
-    def _token_by_data_version(self) -> int:
-        """Return a number that grows when SQLite's `data_version` does.
+    def _read_token(self, pooled: PooledConnection) -> str | None:
+        """Read the token; `None` if its row was deleted."""
+        row = pooled.open_driver().execute(_GENERATION).fetchone()
+        return None if row is None else f"{self._number} {row[0]}"
+
+    def _token_by_data_version(self, pooled: PooledConnection) -> str | None:
+        """Read the token if SQLite's `data_version` changed.
 
         The pragma reports the writes of other connections only; for the
-        writes of this one, `transaction` takes the next number.
+        writes of this one, `transaction` forgets the version.
         """
-        if self._retry_if_disconnected(self._data_version_changed):
-            self._token = next(_token_numbers)
-        return self._token
-
-    def _data_version_changed(self, pooled: PooledConnection) -> bool:
-        """Return True if another connection wrote since the last call."""
         row = pooled.open_driver().execute("PRAGMA data_version").fetchone()
-        before, pooled.data_version = pooled.data_version, int(row[0])
-        return before != pooled.data_version
+        if pooled.data_version != row[0]:
+            pooled.change_token = self._read_token(pooled)
+            pooled.data_version = row[0]
+        return pooled.change_token
 
     def fetch_all(
         self,
@@ -158,7 +179,7 @@ class Database:
                 raise
             finally:
                 # Also after an error, which may have come after the commit.
-                self._token = next(_token_numbers)
+                pooled.data_version = None
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -285,15 +306,25 @@ def database() -> Database:
     """Return the open database; open it and check its schema at first use."""
     global _open
     if _open is None:
-        with _open_lock:
+        limit = settings.DATABASE_TIMEOUT.read() / 1000
+        if not _open_lock.acquire(timeout=limit):
+            raise ServiceBusy("another request opens the database")
+        try:
             if _open is None:
                 fresh = configured_database()
                 migrate.ensure(fresh)
                 _open = fresh
+        finally:
+            _open_lock.release()
     return _open
 
 
-def peek_change_token() -> Hashable | None:
+def is_open(one: Database) -> bool:
+    """Return True if this is the database that `database` returns."""
+    return _open is one
+
+
+def peek_change_token() -> str | None:
     """Return the change token if it takes no wait, else `None`."""
     opened = _open
     return None if opened is None else opened.peek_change_token()

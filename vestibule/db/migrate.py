@@ -12,20 +12,25 @@ import logging
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Select, Update, inspect, text
 
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import SchemaMismatch
 from vestibule.db.tables import REVISION
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from vestibule.db.engine import Database
 
 #: The revision of the schema that this version works with.
 EXPECTED_REVISION = REVISION
+#: Rows that one transaction of a migration fills.
+MAX_FILL_ROWS = 5_000
 _log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "migrations"
 # Alembic keeps its state in module globals.
@@ -50,7 +55,8 @@ def ensure(database: Database) -> None:
 def is_newer(found: str | None) -> bool:
     """Return True if a newer version of this code made the schema `found`.
 
-    Revisions are numbers of four digits, so they sort as text.
+    Revisions are numbers of four digits, some with a letter behind, so they
+    sort as text.
     """
     return found is not None and found > EXPECTED_REVISION
 
@@ -69,19 +75,46 @@ def mismatch_message(found: str | None) -> str:
     )
 
 
-def upgrade(database: Database) -> None:
-    """Run the missing migrations, all in one transaction.
-
-    Raise `SchemaMismatch` if a newer version of this code made the schema.
-    """
-    from alembic import command
+def alembic_config() -> Config:
+    """Return the configuration that leads Alembic to the migrations."""
     from alembic.config import Config
-    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("path_separator", "os")
-    with _upgrade_lock, database.transaction() as connection:
+    return config
+
+
+def upgrade(database: Database) -> None:
+    """Run the missing migrations.
+
+    A new database gets its schema in one transaction. For an older one,
+    each migration with a function `fill` ends a transaction: what it fills
+    is committed in batches, and an upgrade that was interrupted continues.
+    Raise `SchemaMismatch` if a newer version of this code made the schema.
+    """
+    from alembic.script import ScriptDirectory
+
+    config = alembic_config()
+    with _upgrade_lock:
+        found = revision(database)
+        if found is not None and not is_newer(found):
+            scripts = ScriptDirectory.from_config(config)
+            for each in reversed(list(scripts.walk_revisions())):
+                fill = getattr(each.module, "fill", None)
+                if fill and found < each.revision <= EXPECTED_REVISION:
+                    _run_migrations(database, config, str(each.down_revision))
+                    fill(database)
+        _run_migrations(database, config, EXPECTED_REVISION)
+    _log.info("the database is at revision %s now", EXPECTED_REVISION)
+
+
+def _run_migrations(database: Database, config: Config, target: str) -> None:
+    """Run the migrations up to a revision in one transaction."""
+    from alembic import command
+    from alembic.util import CommandError
+
+    with database.transaction() as connection:
         if not database.is_sqlite:
             # Two machines may run the upgrade at the same moment.
             connection.execute(
@@ -90,13 +123,31 @@ def upgrade(database: Database) -> None:
             )
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, EXPECTED_REVISION)
+            command.upgrade(config, target)
         except CommandError as error:
             raise SchemaMismatch(
                 f"the database cannot be upgraded: {error}. Was it made by a"
                 " newer version?"
             ) from None
-    _log.info("the database is at revision %s now", EXPECTED_REVISION)
+
+
+def fill_in_batches(
+    database: Database,
+    rows: Select[Any],
+    statement: Update,
+    values: Callable[..., dict[str, Any]],
+) -> None:
+    """Execute `statement` with the `values` of each of the `rows`.
+
+    For the function `fill` of a migration. The first column of `rows` is
+    text by which they are sorted, and `rows` has the condition that it is
+    greater than the parameter `after`. So a batch reads no row again.
+    """
+    after, batch = "", rows.limit(MAX_FILL_ROWS)
+    while found := database.fetch_all(batch, {"after": after}):
+        with database.transaction() as connection:
+            connection.execute(statement, [values(*row) for row in found])
+        after = found[-1][0]
 
 
 def _stored_revision(connection: Connection) -> str | None:

@@ -22,10 +22,18 @@ class PooledConnection:
 
     `uses` counts the nested blocks of one thread that use it, `driver` is
     the driver's own connection below it once that was needed, and
-    `data_version` the value of that SQLite pragma that was last read on it.
+    `data_version` the value of that SQLite pragma that was last read on it,
+    and `change_token` the token that was read after it.
     """
 
-    __slots__ = ("_connect", "_opened", "data_version", "driver", "uses")
+    __slots__ = (
+        "_connect",
+        "_opened",
+        "change_token",
+        "data_version",
+        "driver",
+        "uses",
+    )
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         """Prepare to open the connection by `connect`."""
@@ -33,6 +41,7 @@ class PooledConnection:
         self._opened: Connection | None = None
         self.driver: Any = None
         self.data_version: int | None = None
+        self.change_token: str | None = None
         self.uses = 0
 
     @property

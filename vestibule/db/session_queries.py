@@ -5,10 +5,12 @@ Ending a session deletes its row. In the same transaction its digest, the
 reason and the time go to ended_sessions, where they stay for a day.
 """
 
+import os
+import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,6 +18,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
+    literal,
+    not_,
     or_,
     select,
     text,
@@ -23,7 +28,7 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock
-from vestibule.db.engine import database
+from vestibule.db.engine import Database, database, is_open
 from vestibule.db.models.base import is_storable
 from vestibule.db.statements import (
     BATCH_PAUSE_SECONDS,
@@ -33,9 +38,87 @@ from vestibule.db.statements import (
 )
 from vestibule.db.tables import ENDED_SESSIONS, USER_SESSIONS
 
+#: Sessions that a purge of idle sessions scans in one query.
+MAX_ROWS_SCANNED = 10_000
+#: Uses of sessions that wait to be written.
+MAX_PENDING_TOUCHES = 10_000
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
 )
+
+
+class PendingTouches:
+    """The last uses of sessions that are not written yet, by digest.
+
+    A use costs the request that makes it no write. Reads in this process
+    include the pending uses; other processes see them once `write` has
+    written them, many in one statement.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all of them; a forked child does so with its parent's."""
+        self._lock = threading.Lock()
+        self._database: Database | None = None
+        self._moments: dict[str, datetime] = {}
+
+    def add(self, digest: str, now: datetime) -> None:
+        """Keep the time of a session's last use until it is written.
+
+        Beyond `MAX_PENDING_TOUCHES` it is dropped: the next use of the
+        session is recorded then.
+        """
+        current = database()
+        with self._lock:
+            if self._database is not current:
+                self._database, self._moments = current, {}
+            if len(self._moments) < MAX_PENDING_TOUCHES:
+                self._moments[digest] = now
+
+    def later_use(
+        self, digest: str | None, stored: datetime | None
+    ) -> datetime | None:
+        """Return the pending time of a last use if it is after `stored`."""
+        pending = self._moments.get(digest) if digest else None
+        if pending is None or (stored is not None and stored > pending):
+            return stored
+        return pending
+
+    def write(self) -> None:
+        """Write what is pending; a session that has ended stays ended.
+
+        The uses of one second get the time of the last of them. What cannot
+        be written is dropped, with the driver's error.
+        """
+        with self._lock:
+            opened, batch = self._database, dict(self._moments)
+        if opened is None or not batch:
+            return
+        seconds: dict[datetime, list[str]] = {}
+        for digest, moment in batch.items():
+            seconds.setdefault(moment.replace(microsecond=0), []).append(
+                digest
+            )
+        try:
+            # Nothing is written to a database that was closed meanwhile.
+            if is_open(opened):
+                with opened.transaction() as connection:
+                    for digests in seconds.values():
+                        last = max(batch[digest] for digest in digests)
+                        _touch(connection, digests, last)
+        finally:
+            with self._lock:
+                for digest, moment in batch.items():
+                    if self._moments.get(digest) == moment:
+                        del self._moments[digest]
+
+
+#: The pending uses of this process.
+PENDING_TOUCHES = PendingTouches()
+os.register_at_fork(after_in_child=PENDING_TOUCHES.clear)
 
 
 class Rotation(NamedTuple):
@@ -59,10 +142,11 @@ def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
     """
     if not is_storable(handle):
         return False
-    condition = [USER_SESSIONS.c.id == handle]
+    condition = USER_SESSIONS.c.id == handle
     if user_id is not None:
-        condition.append(USER_SESSIONS.c.user_id == user_id)
-    return _delete_in_batches(reason, condition) > 0
+        condition &= USER_SESSIONS.c.user_id == user_id
+    with database().transaction() as connection:
+        return _delete(connection, reason, condition) > 0
 
 
 def delete_for_user(
@@ -70,14 +154,15 @@ def delete_for_user(
 ) -> int:
     """End the sessions of a user, or of all users; return how many.
 
-    `keep_handle` is the handle of a session that stays.
+    `keep_handle` is the handle of a session that stays. Those of one user
+    end in one transaction, those of all users in batches.
     """
-    condition = []
-    if user_id is not None:
-        condition.append(USER_SESSIONS.c.user_id == user_id)
-    if keep_handle is not None:
-        condition.append(USER_SESSIONS.c.id != keep_handle)
-    return _delete_in_batches(reason, condition)
+    kept = [] if keep_handle is None else [USER_SESSIONS.c.id != keep_handle]
+    if user_id is None:
+        return _delete_in_batches(reason, kept)
+    of_user = and_(USER_SESSIONS.c.user_id == user_id, *kept)
+    with database().transaction() as connection:
+        return _delete(connection, reason, of_user)
 
 
 def delete_created_before(moment: datetime, reason: str) -> int:
@@ -87,10 +172,37 @@ def delete_created_before(moment: datetime, reason: str) -> int:
 
 
 def delete_idle_since(moment: datetime, reason: str) -> int:
-    """End the sessions last used before a moment; return how many."""
-    seen, began = USER_SESSIONS.c.last_seen_at, USER_SESSIONS.c.created_at
-    expired = [or_(seen < moment, and_(seen.is_(None), began < moment))]
-    return _delete_in_batches(reason, expired, BATCH_PAUSE_SECONDS)
+    """End the sessions last used before a moment; return how many.
+
+    No index has the last use, because it would have to be written with
+    each use. So the sessions that began before the moment are scanned in
+    the order of their age, at most `MAX_ROWS_SCANNED` in one query.
+    """
+    began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+    seen = func.coalesce(USER_SESSIONS.c.last_seen_at, began)
+    older = select(began, id).where(began < moment).order_by(began, id)
+    deleted, conditions = 0, list[ColumnElement[bool]]()
+    while True:
+        # The index alone answers this.
+        last = older.where(*conditions).offset(MAX_ROWS_SCANNED - 1).limit(1)
+        found = database().fetch_all(last)
+        end = [began < moment]
+        if found:
+            end = _up_to(found[0].created_at, found[0].id)
+        idle = [*conditions, *end, seen < moment]
+        deleted += _delete_in_batches(reason, idle, BATCH_PAUSE_SECONDS)
+        if not found:
+            return deleted
+        conditions = [began >= found[0].created_at, not_(and_(*end))]
+
+
+def _up_to(moment: datetime, handle: str) -> list[ColumnElement[bool]]:
+    """Return the conditions for the sessions up to one, by their age.
+
+    The first one is redundant, but the database enters the index by it.
+    """
+    began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
+    return [began <= moment, or_(began < moment, id <= handle)]
 
 
 def enforce_session_limit(
@@ -158,19 +270,37 @@ def rotate_in_transaction(
     )
     if not connection.execute(statement).rowcount:
         return False
-    _record_end_reasons(connection, "rotated", [rotation.old])
+    connection.execute(
+        insert_into(ENDED_SESSIONS).on_conflict_do_nothing(),
+        {
+            "session_digest": rotation.old,
+            "reason": "rotated",
+            "ended_at": clock.now(),
+        },
+    )
     return True
 
 
-def touch(digest: str, now: datetime) -> None:
-    """Store the time of a session's last use, unless it has ended."""
-    statement = (
-        update(USER_SESSIONS)
-        .where(USER_SESSIONS.c.session_digest == digest)
-        .values(last_seen_at=now)
+def _touch(
+    connection: Connection, digests: Sequence[str], last: datetime
+) -> None:
+    """Store the last use of some sessions, in one statement.
+
+    Rows that another transaction has locked are skipped on PostgreSQL: it
+    ends these sessions or writes a use itself, and waiting for it could be
+    a deadlock.
+    """
+    seen, columns = USER_SESSIONS.c.last_seen_at, USER_SESSIONS.c
+    free = (
+        select(columns.id)
+        .where(columns.session_digest.in_(digests))
+        .with_for_update(skip_locked=True)
     )
-    with database().transaction() as connection:
-        connection.execute(statement)
+    connection.execute(
+        update(USER_SESSIONS)
+        .where(columns.id.in_(free), or_(seen.is_(None), seen < last))
+        .values(last_seen_at=last)
+    )
 
 
 def end_reason(digest: str, since: datetime) -> str | None:
@@ -198,50 +328,50 @@ def _delete_in_batches(
     """End all sessions that meet the conditions; return how many.
 
     In batches, with `pause` seconds in between. The loop ends by the number
-    of rows that were found, not deleted: on PostgreSQL another process may
-    end some of a batch at the same time.
+    of rows that were found, not deleted: another process may end some of a
+    batch at the same time.
     """
     next_batch = (
         select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
     )
     deleted = 0
-    while True:
+    # Most often there is nothing to delete, and a read finds that out.
+    while batch := [row[0] for row in database().fetch_all(next_batch)]:
+        in_batch = USER_SESSIONS.c.id.in_(batch)
         with database().transaction() as connection:
-            batch = list(connection.scalars(next_batch))
-            in_batch = USER_SESSIONS.c.id.in_(batch)
             # A session that was used since then may not meet them now.
             deleted += _delete(connection, reason, and_(in_batch, *conditions))
         if len(batch) < MAX_BATCH_ROWS:
-            return deleted
+            break
         time.sleep(pause)
+    return deleted
 
 
 def _delete(
     connection: Connection, reason: str, condition: ColumnElement[bool]
 ) -> int:
-    """Delete the sessions that meet the condition; record the reason."""
-    digests = connection.scalars(
-        delete(USER_SESSIONS)
-        .where(condition)
-        .returning(USER_SESSIONS.c.session_digest)
-    ).all()
-    _record_end_reasons(
-        connection, reason, [each for each in digests if each is not None]
-    )
-    return len(digests)
+    """Delete the sessions that meet the condition; return how many.
 
-
-def _record_end_reasons(
-    connection: Connection, reason: str, digests: Sequence[Any]
-) -> None:
-    """Store why the sessions with these digests ended."""
-    if digests:
-        now = clock.now()
-        statement = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
-        connection.execute(
-            statement,
-            [
-                {"session_digest": each, "reason": reason, "ended_at": now}
-                for each in digests
-            ],
+    Their digests go to ended_sessions without a way through this process:
+    a user may have hundreds of thousands of sessions.
+    """
+    digest = USER_SESSIONS.c.session_digest
+    now = literal(clock.now(), ENDED_SESSIONS.c.ended_at.type)
+    record = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
+    columns = list(ENDED_SESSIONS.c)
+    if connection.dialect.name == "sqlite":
+        # The transaction has the write lock, so both find the same rows.
+        ended = select(digest, literal(reason), now).where(
+            condition, digest.is_not(None)
         )
+        connection.execute(record.from_select(columns, ended))
+        return connection.execute(
+            delete(USER_SESSIONS).where(condition)
+        ).rowcount
+    gone = delete(USER_SESSIONS).where(condition).returning(digest).cte()
+    ended = select(gone.c.session_digest, literal(reason), now).where(
+        gone.c.session_digest.is_not(None)
+    )
+    counted = select(func.count()).select_from(gone)
+    recorded = record.from_select(columns, ended).cte()
+    return int(connection.scalar(counted.add_cte(recorded)) or 0)

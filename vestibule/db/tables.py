@@ -136,7 +136,7 @@ USER_SESSIONS = Table(
     Index("user_sessions_session_digest", "session_digest"),
     # For a page of a user's sessions, however many there are.
     Index("user_sessions_user_id", "user_id", "created_at"),
-    Index("user_sessions_last_seen_at", "last_seen_at"),
+    # No index has last_seen_at: it changes with the use of a session.
     # A session expires a set time after its creation, so this index is the
     # one for expiry, and stays valid when SESSION_DURATION is changed.
     Index("user_sessions_created_at", "created_at", "id"),
@@ -218,4 +218,13 @@ SETUP_CODES = Table(
     METADATA,
     Column("code_digest", Text, primary_key=True),
     Column("created_at", UTCMoment, nullable=False),
+)
+
+# One row: the generation of users and sessions, for the session cache.
+# Triggers replace it, see revision 0006. PostgreSQL has no such table.
+CACHE_GENERATION = Table(
+    "cache_generation",
+    METADATA,
+    Column("value", Text, nullable=False),
+    info={"only_on": "sqlite"},
 )

@@ -11,7 +11,6 @@ interpreter's lock, which takes longer than the rest of a response.
 """
 
 import ctypes
-import itertools
 import mmap
 import os
 import sys
@@ -26,9 +25,6 @@ WAL_INDEX_VERSION = 3_007_000
 #: the log and two checksums (https://sqlite.org/walformat.html, 2.1).
 HEADER_BYTES = 48
 _INITIALIZED_OFFSET = 12
-# Makes the headers of two databases different that a process opens one
-# after the other.
-_instance_numbers = itertools.count(1)
 _MAP_FAILED = ctypes.c_void_p(-1).value
 
 
@@ -49,7 +45,6 @@ class WalIndex:
         self._connection: Any = None
         self._inode: tuple[int, int] | None = None
         self._header: Any = None
-        self._number = b"%d " % next(_instance_numbers)
 
     def header(self) -> bytes | None:
         """Return bytes that change with each commit of any process.
@@ -66,7 +61,7 @@ class WalIndex:
     def peek(self) -> bytes | None:
         """Return `header` if it is mapped already, else `None`."""
         header = self._header
-        return None if header is None else self._number + header.raw
+        return None if header is None else header.raw
 
     def detach_if_replaced(self) -> None:
         """Stop using the header if another file was put at the path.

@@ -14,7 +14,6 @@ from typing import IO, Any, cast
 from flask import Request
 from flask.globals import request_ctx
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
@@ -23,6 +22,7 @@ from vestibule.core import network, settings
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
+from vestibule.http.body import ChunkedBody, TimedBody
 from vestibule.mechanisms.session_cache import CachedSession
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -39,20 +39,6 @@ FORWARDING_HEADERS = frozenset(
 #: Characters of an `Accept` or `Accept-Language` header that are parsed;
 #: browsers send about a hundred.
 MAX_ACCEPT_LENGTH = 1000
-
-
-class ChunkedBody(LimitedStream):
-    """A body of unknown length that is refused if it is too long.
-
-    Werkzeug would truncate it and treat its beginning as the whole body.
-    """
-
-    def readall(self) -> bytes:
-        """Return the whole body; raise 413 if it exceeds the limit."""
-        body = super().readall()
-        if self.is_exhausted and self._stream.read(1):
-            raise RequestEntityTooLarge
-        return body
 
 
 class VestibuleRequest(Request):
@@ -153,8 +139,10 @@ class VestibuleRequest(Request):
         """Return the body's stream, which fails if the body is cut short.
 
         A server that terminates the stream also terminates it when the
-        client disconnects. A body shorter than its length is a 400 then.
+        client disconnects. A body shorter than its length is a 400 then. A
+        body that is late is a 408.
         """
+        self.environ["wsgi.input"] = TimedBody(self.environ)
         stream = super().stream
         if "wsgi.input_terminated" not in self.environ:
             return stream

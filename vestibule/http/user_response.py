@@ -28,8 +28,8 @@ from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
-    MAX_CACHED_SESSIONS,
     CachedSession,
+    RecentEntries,
     is_valid,
 )
 
@@ -129,7 +129,9 @@ class ResponseCache:
         """Begin empty; `mechanism` returns the current mechanism."""
         self._mechanism = mechanism
         self._headers = headers
-        self._entries: dict[str, _Entry] = {}
+        self._entries: RecentEntries[_Entry] = RecentEntries(
+            settings.SESSION_CACHE_MAX.read
+        )
 
     def find(self, environ: dict[str, Any]) -> UserResponse | None:
         """Return the response for the cookies of `environ`, if it holds."""
@@ -159,11 +161,8 @@ class ResponseCache:
             return
         if response is None:
             response = UserResponse.of(session.user, self._headers)
-        if len(self._entries) >= MAX_CACHED_SESSIONS:
-            self._entries.clear()
-        self._entries[cookies] = _Entry(
-            settings.SESSION_NAME.read(), session, response
-        )
+        name = settings.SESSION_NAME.read()
+        self._entries.put(cookies, _Entry(name, session, response))
 
 
 class MeShortcut:

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from vestibule.core import clock, settings
-from vestibule.core.errors import ConfigurationError
+from vestibule.core.errors import ConfigurationError, ServiceBusy
 from vestibule.db import signing_keys
 from vestibule.db.signing_keys import StoredKey
 from vestibule.identity.header import (
@@ -142,7 +142,11 @@ class KeyRing:
         now = clock.now()
         if self._is_fresh(now):
             return self._keys
-        with self._reading:
+        # While the database hangs, each thread waits for it only once.
+        limit = settings.DATABASE_TIMEOUT.read() / 1000
+        if not self._reading.acquire(timeout=limit):
+            raise ServiceBusy("another request reads the signing keys")
+        try:
             if not self._is_fresh(now):
                 self._keys = _configured_keys() or _load_keys(
                     signing_keys.all_keys()
@@ -150,6 +154,8 @@ class KeyRing:
                 )
                 self._read_at = now
             return self._keys
+        finally:
+            self._reading.release()
 
     def _is_fresh(self, now: datetime) -> bool:
         """Return True if the keys need not be read again at `now`."""

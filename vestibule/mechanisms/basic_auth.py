@@ -8,7 +8,8 @@ from typing import Any, Optional, Tuple
 from vestibule.accounts.authentication import check_credentials
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
-from vestibule.core.client_info import current_client
+from vestibule.core.client_info import client_of, current_client
+from vestibule.core.errors import Throttled
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
 
@@ -77,4 +78,12 @@ class BasicAuth(Auth):
         email, password = self.extract_user_credentials(decoded)
         if header is not None and (email is None or password is None):
             log(EventType.LOGIN_FAILED, reason="unreadable_credentials")
-        return self.user_object_from_credentials(email, password)
+        with client_of(request) as is_foreign:
+            try:
+                return self.user_object_from_credentials(email, password)
+            except Throttled:
+                # Another application does not know this error. It refuses
+                # the request, as for a wrong password.
+                if is_foreign:
+                    return None
+                raise

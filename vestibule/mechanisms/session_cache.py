@@ -1,24 +1,30 @@
 #!/usr/bin/env python3
 """A cache of sessions that were valid a moment ago.
 
-Invariant: a cached session counts only while nothing at all was written to
-the database since, by any process, and before any limit of the session. So
-a session that ended is refused at the next request, on every worker. The
-cache saves the query and nothing else; the rules of a session's lifetime
-are in `vestibule.sessions.lifetime`.
+Invariant: a cached session counts only while no user and no session was
+changed or deleted since, by any process, and before any limit of the
+session. So a session that ended is refused at the next request, on every
+worker. The cache saves the query and nothing else; the rules of a session's
+lifetime are in `vestibule.sessions.lifetime`.
 """
 
-from collections.abc import Hashable
+import threading
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from vestibule.core import settings
 from vestibule.db.engine import database, peek_change_token
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
-from vestibule.sessions.lifetime import Limits, unchanged_until
+from vestibule.sessions.lifetime import (
+    Limits,
+    is_touch_due,
+    unchanged_until,
+)
 
 #: The methods that decide which user a request belongs to.
 _METHODS = (
@@ -29,14 +35,59 @@ _METHODS = (
 )
 _ORIGINALS = tuple(getattr(SessionDBAuth, name) for name in _METHODS)
 _methods_of = attrgetter(*_METHODS)
-#: Sessions in the cache; each takes some kilobytes.
-MAX_CACHED_SESSIONS = 10_000
+T = TypeVar("T")
+
+
+class RecentEntries(Generic[T]):
+    """Entries by text; the half that was used last always stays.
+
+    New and used entries are in one dictionary. When it has half of the
+    entries that are allowed, it becomes the older one, and what was not
+    used since is dropped. So no entry costs more than a look-up, and what
+    is in use stays however many others come.
+    """
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        """Begin empty, with at most `limit()` entries."""
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._recent: dict[str, T] = {}
+        self._older: dict[str, T] = {}
+
+    def get(self, key: str) -> T | None:
+        """Return the entry for a key, which is used by that, or `None`."""
+        found = self._recent.get(key)
+        if found is None:
+            found = self._older.get(key)
+            if found is not None:
+                self.put(key, found)
+        return found
+
+    def put(self, key: str, entry: T) -> None:
+        """Keep an entry; drop the older half if there are too many."""
+        with self._lock:
+            if len(self._recent) >= self._limit() // 2:
+                self._older, self._recent = self._recent, {}
+            self._recent[key] = entry
+
+    def drop(self, key: str) -> None:
+        """Forget the entry for a key, if there is one."""
+        self._recent.pop(key, None)
+        self._older.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all entries."""
+        self._recent, self._older = {}, {}
+
+    def __len__(self) -> int:
+        """Return the number of different entries."""
+        return len(self._recent.keys() | self._older.keys())
 
 
 class CachedSession(NamedTuple):
     """A session, its user, and the conditions under which both hold."""
 
-    generation: Hashable
+    change_token: str
     since: datetime
     until: datetime
     limits: Limits
@@ -54,7 +105,9 @@ class FoundUser(NamedTuple):
     session: UserSession | None = None
 
 
-_known: dict[str, CachedSession] = {}
+_known: RecentEntries[CachedSession] = RecentEntries(
+    settings.SESSION_CACHE_MAX.read
+)
 
 
 def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
@@ -69,23 +122,22 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
         # Views may change the user that they are given.
         return FoundUser(known.user.copy(), known, known.session)
     # Read before the query: what is written after it counts as later.
-    generation = database().change_token()
+    token = database().change_token()
     now, limits = auth.now(), auth.limits()
     with IdentityMap():
         user = auth.current_user(request)
         session = IdentityMap.get(UserSession, session_id)
     if user is None or session is None:
-        _known.pop(session_id, None)
+        _known.drop(session_id)
         return FoundUser(user)
-    if generation is None:
+    if is_touch_due(session, limits, now):
+        # The mechanism has recorded this use.
+        session.last_seen_at = now
+    if token is None:
         return FoundUser(user, session=session)
-    if len(_known) >= MAX_CACHED_SESSIONS:
-        _known.clear()
     until = unchanged_until(session, limits)
-    fresh = CachedSession(
-        generation, now, until, limits, user.copy(), session, {}
-    )
-    _known[session_id] = fresh
+    fresh = CachedSession(token, now, until, limits, user.copy(), session, {})
+    _known.put(session_id, fresh)
     return FoundUser(user, fresh, session)
 
 
@@ -112,14 +164,14 @@ def needs_lookup(auth: Any, session_id: str) -> bool:
 
 
 def _holds(
-    auth: SessionDBAuth, known: CachedSession, generation: Hashable | None
+    auth: SessionDBAuth, known: CachedSession, token: str | None
 ) -> bool:
-    """Return True if nothing was written since, and no limit is reached.
+    """Return True if no user or session changed, and no limit is reached.
 
-    `generation` is the database's current one.
+    `token` is the database's current one.
     """
     return (
-        known.generation == generation
+        known.change_token == token
         and known.limits is auth.limits()
         and known.since <= auth.now() < known.until
     )

@@ -91,14 +91,15 @@ _files: dict[Path, CountsFile] = {}
 
 
 @contextmanager
-def shared_counts(workers: int) -> Iterator[None]:
-    """Share the counts of the workers that are forked within the block.
+def shared_counts(workers: int) -> Iterator[Path | None]:
+    """Share the counts of the workers that are started within the block.
 
-    Raise `ConfigurationError` if no folder for temporary files is writable.
+    Yield the folder for them, which a single worker does not need. Raise
+    `ConfigurationError` if no folder for temporary files is writable.
     """
     global _folder
     if workers == 1 or not settings.METRICS.read():
-        yield
+        yield None
         return
     try:
         _folder = Path(tempfile.mkdtemp(prefix="vestibule-counts-"))
@@ -109,11 +110,17 @@ def shared_counts(workers: int) -> Iterator[None]:
             f" metrics: {error.strerror}; METRICS=off needs none",
         ) from None
     try:
-        yield
+        yield _folder
     finally:
         shutil.rmtree(_folder, ignore_errors=True)
         _files.pop(_folder, None)
         _folder = None
+
+
+def share_in(folder: Path | None) -> None:
+    """Use the `folder` of the server, in a worker that was spawned."""
+    global _folder
+    _folder = folder
 
 
 def start_sharing() -> None:

@@ -7,18 +7,19 @@ parent has no connection to the database. The worker that is started next
 writes the event.
 """
 
-import mmap
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from vestibule.core.threads import SharedNumber, shared_number
 
 #: Exit codes of a worker that another process asked to end.
 _EXPECTED_EXIT_CODES = (0, -signal.SIGTERM)
 _counting = threading.Lock()
 #: The number of exits, shared by the processes of a server; `None` in a
 #: process that belongs to no server.
-_count: memoryview | None = None
+_count: SharedNumber | None = None
 
 
 def cause_of(exit_code: int) -> str | None:
@@ -38,22 +39,27 @@ def cause_of(exit_code: int) -> str | None:
 
 
 @contextmanager
-def counted() -> Iterator[None]:
-    """Count within the block, in memory that forked processes share."""
+def counted() -> Iterator[SharedNumber]:
+    """Count within the block, in memory that the workers share."""
     global _count
-    shared = mmap.mmap(-1, mmap.PAGESIZE)
-    _count = memoryview(shared).cast("Q")
+    _count = shared_number()
     try:
-        yield
+        yield _count
     finally:
         _count = None
+
+
+def count_in(number: SharedNumber) -> None:
+    """Use the `number` of the server, in a worker that was spawned."""
+    global _count
+    _count = number
 
 
 def add() -> None:
     """Count one more exit."""
     with _counting:
         if _count is not None:
-            _count[0] += 1
+            _count.value += 1
 
 
 def count() -> int | None:
@@ -61,4 +67,4 @@ def count() -> int | None:
 
     `None` if this process belongs to no server.
     """
-    return None if _count is None else _count[0]
+    return None if _count is None else _count.value

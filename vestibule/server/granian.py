@@ -5,20 +5,21 @@ It starts completely, or says why it cannot and exits. It prints that it
 runs once the first request was answered. A worker that dies is replaced.
 """
 
-import errno
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any, NoReturn
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
 from granian.server.mp import MPServer, WorkerProcess
@@ -32,17 +33,26 @@ from vestibule.core import clock, env_file, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import set_missing
+from vestibule.core.threads import shared_number
 from vestibule.db import engine
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.metrics import multiprocess, worker_exits
-from vestibule.server import worker
+from vestibule.server.connections import (
+    address_of,
+    allow_connections,
+    check_port,
+)
+from vestibule.server.worker import (
+    END_SIGNALS,
+    Phase,
+    Shared,
+    load_application,
+)
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
 
-#: Seconds to wait for an earlier server to release the port.
-PORT_WAIT_SECONDS = 2.0
 #: Seconds that requests in progress have to finish after SIGTERM.
 SHUTDOWN_TIMEOUT_SECONDS = 30
 #: Seconds after which an idle thread of a worker ends: 30 years, so never.
@@ -50,8 +60,11 @@ SHUTDOWN_TIMEOUT_SECONDS = 30
 #: (docs/decisions/0014-threads-that-end.md).
 THREADS_IDLE_TIMEOUT = 30 * 365 * 24 * 3600
 _TARGET = "vestibule.api.app:app"
-#: The signals that end the service.
-_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Seconds within which a repeated signal counts once: `timeout` and some
+#: service managers send it to the process and to its group.
+REPEAT_SECONDS = 0.05
+#: The response to `/healthz`, which granian sends without a Python thread.
+_HEALTH_FILE = Path(__file__).parent / "healthz" / "index.json"
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -71,7 +84,7 @@ def main(profile: str | None = None) -> NoReturn:
 
 
 def serve(mechanism: type[Auth] | None) -> None:
-    """Serve the application until SIGTERM or SIGINT.
+    """Serve the application until SIGTERM, SIGINT or SIGHUP.
 
     Raise `VestibuleError` if the settings, the database or the port do
     not allow it.
@@ -79,29 +92,34 @@ def serve(mechanism: type[Auth] | None) -> None:
     logs.configure_logging()
     host, port = settings.API_HOST.read(), settings.API_PORT.read()
     check_settings(mechanism)
-    address = _address_of(host)
+    address = address_of(host)
     _check_database()
     log_startup_warnings()
-    _check_port(address, port)
+    check_port(address, port)
     invitation = _setup_invitation(mechanism, host, port)
     # Workers are forked: each opens connections of its own.
     engine.close()
     _hold_signals_during_forks()
     with (
-        multiprocess.shared_counts(settings.WORKERS.read()),
-        worker_exits.counted(),
+        multiprocess.shared_counts(settings.WORKERS.read()) as counts,
+        worker_exits.counted() as exits,
     ):
-        _keep_running(address, port, invitation)
+        shared = Shared(
+            port, allow_connections(), shared_number(), exits, counts
+        )
+        _keep_running(address, shared, invitation)
 
 
-def _keep_running(address: str, port: int, invitation: str) -> None:
+def _keep_running(address: str, shared: Shared, invitation: str) -> None:
     """Run a server, and start a new one whenever it fails."""
-    server = _server_on(address, port)
+    server = _server_on(address, shared)
     if _run(server, first=True, more=invitation):
         return
     while True:
         _log.error("a worker died again at once; restarting the server")
-        before, server = server, _server_on(address, port)
+        # The workers of the server before it were told to end.
+        shared = shared._replace(phase=shared_number())
+        before, server = server, _server_on(address, shared)
         server.on_startup(partial(_forward_signal, before, server))
         if _run(server, first=False):
             return
@@ -113,6 +131,54 @@ class _Server(MPServer):
     #: Causes of exits that no worker has written to the security log yet.
     #: A restarted server takes over those of the server before it.
     exits: deque[str] = deque()
+    #: What the workers get.
+    shared: Shared
+    #: True once a request was answered.
+    has_served: Callable[[], bool]
+    #: The last signal to end, and when it came; a time of the monotonic
+    #: clock.
+    _signal: tuple[int | None, float] | None = None
+    _is_forced = False
+
+    def signal_handler_interrupt(
+        self, number: int | None = None, frame: object = None
+    ) -> None:
+        """End the service; a second signal ends it without any wait."""
+        now = clock.monotonic()
+        if self._signal and now - self._signal[1] > REPEAT_SECONDS:
+            self._is_forced = True
+            for one in self.wrks:
+                one.kill()  # type: ignore[no-untyped-call]
+        if self._signal is None:
+            self._signal = number, now
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+    def signal_handler_reload(
+        self, number: int | None = None, frame: object = None
+    ) -> None:
+        """End the service, whose terminal was closed.
+
+        granian would start its workers anew, with the same settings.
+        """
+        self.signal_handler_interrupt(number)
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """End the workers, after a while in which they drain."""
+        if self._signal and self._signal[0] == signal.SIGTERM:
+            self._drain()
+        self.shared.phase.value = Phase.END
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+
+    def _drain(self) -> None:
+        """Let the workers serve on, and tell load balancers to go away."""
+        seconds = settings.DRAIN_DELAY.read()
+        if not seconds or not self.has_served():
+            return
+        _log.info("draining for %d seconds", seconds)
+        self.shared.phase.value = Phase.DRAIN
+        end = clock.monotonic() + seconds
+        while clock.monotonic() < end and not self._is_forced:
+            time.sleep(0.05)
 
     def _spawn_worker(  # type: ignore[override]
         self, idx: int, target: Any, callback_loader: Any
@@ -149,23 +215,40 @@ class _Server(MPServer):
         self.exits.append(cause)
 
 
-def _server_on(host: str, port: int) -> AbstractServer[Any]:
-    """Return a server that will listen on `host` and `port`."""
+def _server_on(host: str, shared: Shared) -> _Server:
+    """Return a server that will listen on `host` and the shared port."""
     server = _Server(
         _TARGET,
         address=host,
-        port=port,
+        port=shared.port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         workers=settings.WORKERS.read(),
         blocking_threads=settings.BLOCKING_THREADS.read(),
         respawn_failed_workers=True,
         workers_kill_timeout=SHUTDOWN_TIMEOUT_SECONDS,
+        backpressure=shared.max_connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=settings.KEEPALIVE_TIMEOUT.read() * 1000
+        ),
         log_level=LogLevels.error,
     )
+    server.shared = shared
+    # Held threads, a frozen database and a full disk do not delay it.
+    health_folder = str(_HEALTH_FILE.parent.resolve())
+    server.static_path = (
+        [("/healthz", health_folder)],
+        _HEALTH_FILE.name,
+        "0, no-store",
+    )  # type: ignore[assignment]
     # As an argument, granian takes 600 seconds at most. It checks that once,
     # before its hooks run; the workers get the value set by this hook.
     server.on_startup(partial(_keep_threads, server))
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # The service was started by nohup.
+        server.on_startup(
+            partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+        )
     return server
 
 
@@ -202,7 +285,7 @@ def _address_at(host: str, port: int) -> str:
     return f"http://{shown}:{port}/"
 
 
-def _run(server: AbstractServer[Any], first: bool, more: str = "") -> bool:
+def _run(server: _Server, first: bool, more: str = "") -> bool:
     """Run the server; return True if a signal ended it.
 
     Once it runs it prints that, and `more`.
@@ -213,10 +296,9 @@ def _run(server: AbstractServer[Any], first: bool, more: str = "") -> bool:
     """
     announcement = Announcement(server.bind_addr, server.bind_port, more)
     announcement.start()
+    server.has_served = announcement.made.is_set
     try:
-        server.serve(
-            target_loader=partial(worker.load_application, server.bind_port)
-        )
+        server.serve(target_loader=partial(load_application, server.shared))
     except SystemExit as end:
         if server.interrupt_signal:
             # A signal while a worker was dead: the code means failure.
@@ -249,17 +331,18 @@ def _hold_signals_during_forks() -> None:
     """
     mask = signal.pthread_sigmask
     os.register_at_fork(
-        before=partial(mask, signal.SIG_BLOCK, _END_SIGNALS),
-        after_in_parent=partial(mask, signal.SIG_UNBLOCK, _END_SIGNALS),
+        before=partial(mask, signal.SIG_BLOCK, END_SIGNALS),
+        after_in_parent=partial(mask, signal.SIG_UNBLOCK, END_SIGNALS),
         after_in_child=_default_signals,
     )
 
 
 def _default_signals() -> None:
     """Restore the default handling of signals in a new worker."""
-    for number in _END_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _END_SIGNALS)
+    for number in END_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
 
 
 class Announcement(threading.Thread):
@@ -307,47 +390,3 @@ def _check_database() -> None:
         raise
     except VestibuleError as error:
         raise ConfigurationError("DATABASE_URL", str(error)) from error
-
-
-def _address_of(host: str) -> str:
-    """Return the IP address to listen on for `host`, which may be a name.
-
-    Raise `ConfigurationError` if there is none.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise ConfigurationError(
-            "API_HOST", f"must be an address of this machine, not {host!r}"
-        ) from None
-    return str(found[0][4][0])
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise `BadSetting` unless the port can be had.
-
-    granian binds with SO_REUSEPORT, and would silently share a port with
-    another server; so a plain bind is tried first. A server that ends at
-    this moment gets a little time to do so.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    give_up = clock.monotonic() + PORT_WAIT_SECONDS
-    while True:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                return
-            except OSError as error:
-                failure = error
-        if failure.errno != errno.EADDRINUSE:
-            raise ConfigurationError(
-                "API_HOST, API_PORT",
-                f"cannot listen on {host}:{port}: {failure.strerror}",
-            )
-        if clock.monotonic() > give_up:
-            raise ConfigurationError(
-                "API_PORT", f"port {port} is already in use"
-            )
-        time.sleep(0.05)

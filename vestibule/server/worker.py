@@ -1,119 +1,186 @@
 #!/usr/bin/env python3
-"""The start of a worker process, and the thread that ends it.
+"""The start of a worker process, and the thread that watches over it.
 
-No worker outlives its parent, and a worker that has answered all its
-requests does not delay the end of the service.
+No worker outlives its parent, which also says when a worker drains and
+ends. The watch cuts off clients whose bodies are late and, if too many are
+connected, the quietest ones.
 """
 
 import faulthandler
+import logging
 import multiprocessing
 import os
-import select
 import signal
-import socket
-import stat
 import sys
-import threading
-from collections.abc import Iterable
-from contextlib import suppress
-from functools import partial
+import time
+from collections.abc import Callable, Iterable
+from enum import IntEnum
 from multiprocessing.util import is_exiting
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from flask import Flask
 from werkzeug.utils import import_string
 
+from vestibule.api.views import index
 from vestibule.audit.log import EventType, log
 from vestibule.audit.writer import audit_writer
-from vestibule.core import logging
+from vestibule.core import logging as logs
+from vestibule.core.threads import SharedNumber, start_thread
+from vestibule.http.responses import WSGIApplication
+from vestibule.metrics import multiprocess, worker_exits
+from vestibule.server.connections import Connections, is_open
 
-#: Seconds between two checks that the parent still runs.
+_log = logging.getLogger(__name__)
+
+#: Signals that end the service. A terminal or a service manager may send
+#: them to all its processes; only the parent acts on them.
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+#: Seconds between two checks of the watch.
 WATCH_INTERVAL_SECONDS = 0.1
-#: Checks in a row that find no open connection, before a worker that got
-#: a signal to end is ended.
+#: Checks in a row that find no open connection, before a worker that was
+#: told to end is ended.
 IDLE_CHECKS_BEFORE_EXIT = 10
-_DESCRIPTORS = "/proc/self/fd"
 
 
-def load_application(port: int, target: str, exits: Iterable[str] = ()) -> Any:
+class Phase(IntEnum):
+    """What the parent wants its workers to do."""
+
+    SERVE = 0
+    DRAIN = 1
+    END = 2
+
+
+class Shared(NamedTuple):
+    """What a worker gets from its parent.
+
+    `phase` and `exits` are numbers in memory that all of them see. `counts`
+    is the folder with the counts of all workers, if there are several.
+    """
+
+    port: int
+    max_connections: int
+    phase: SharedNumber
+    exits: SharedNumber
+    counts: Path | None
+
+
+def load_application(
+    shared: Shared, target: str, exits: Iterable[str] = ()
+) -> Any:
     """Return the application `target`; runs in each worker as it starts.
 
-    `port` is the one that the worker listens on. `exits` are the causes by
-    which workers ended unexpectedly: this one writes them to the security
-    log.
+    `exits` are the causes by which workers ended unexpectedly: this one
+    writes them to the security log.
 
     A signal that crashes the worker writes the stack of each thread to
     standard error.
-
-    Ctrl-C in a terminal reaches all processes of the service. Only the
-    parent acts on it: a worker that gets two signals may never end.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
     if sys.stderr is not None:
         faulthandler.enable()
-    logging.configure_logging()
-    # granian handles the signals later; this pipe shows that one came.
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(
-        target=partial(_watch, reader, port), name="end-watch", daemon=True
-    ).start()
-    application = import_string(target)
+    logs.configure_logging()
+    multiprocess.share_in(shared.counts)
+    worker_exits.count_in(shared.exits)
+    watch = Watch(shared)
+    start_thread("watch", watch.run)
+    application = watch.application = import_string(target)
     for cause in exits:
         log(EventType.WORKER_EXITED, reason=cause)
     return application
 
 
-def _watch(reader: int, port: int) -> None:
-    """Kill this worker when its parent is gone; end it when it is done.
+class Watch:
+    """Follows the parent, and looks after the worker's connections."""
 
-    Orphans would go on answering beside the next server: they share the
-    port by SO_REUSEPORT. A worker is done when it got a signal to end and
-    has no connection left on `port`. granian ends it then; but sometimes,
-    on a busy machine, it begins to wait for that after it happened, and
-    the service would wait for the worker until it is killed.
-    """
-    parent = multiprocessing.parent_process()
-    idle_checks, is_ending = 0, False
-    while parent is not None and os.getppid() == parent.pid:
-        if select.select(
-            [] if is_ending else [reader], [], [], WATCH_INTERVAL_SECONDS
-        )[0]:
-            is_ending = True
-        elif is_ending:
-            idle_checks = 0 if is_open(port) else idle_checks + 1
-        if idle_checks == IDLE_CHECKS_BEFORE_EXIT and not is_exiting():
+    def __init__(self, shared: Shared) -> None:
+        """Watch over a worker that gets `shared` from its parent."""
+        self._shared = shared
+        self._phase = Phase.SERVE
+        self._idle_checks = 0
+        self._connections = Connections(shared.port, shared.max_connections)
+        #: The application, once it is loaded.
+        self.application: Flask | None = None
+
+    def run(self) -> None:
+        """Check until the parent is gone, then kill this worker.
+
+        Orphans would go on answering beside the next server: they share
+        the port by SO_REUSEPORT.
+        """
+        parent = multiprocessing.parent_process()
+        while parent is not None and os.getppid() == parent.pid:
+            time.sleep(WATCH_INTERVAL_SECONDS)
+            try:
+                self._follow()
+                self._connections.check()
+            except Exception:
+                _log.exception("the watch over the connections failed")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _follow(self) -> None:
+        """Do what the parent wants: drain, or end."""
+        wanted = self._shared.phase.value
+        if self._phase < Phase.DRAIN <= wanted and self.application:
+            self._phase = Phase.DRAIN
+            drain(self.application)
+        if wanted == Phase.END:
+            if self._phase < Phase.END:
+                self._end()
+            self._exit_if_done()
+
+    def _end(self) -> None:
+        """Let granian end this worker, if it serves already.
+
+        The signals are blocked here, so its handler is called instead.
+        """
+        handler = signal.getsignal(signal.SIGTERM)
+        if callable(handler):
+            self._phase = Phase.END
+            handler(signal.SIGTERM, None)
+
+    def _exit_if_done(self) -> None:
+        """End this worker once it has no connection left.
+
+        granian does so too; but sometimes, on a busy machine, it begins to
+        wait for that after it happened, and the service would wait for the
+        worker until it is killed.
+        """
+        is_idle = not is_open(self._shared.port)
+        self._idle_checks = self._idle_checks + 1 if is_idle else 0
+        if self._idle_checks >= IDLE_CHECKS_BEFORE_EXIT and not is_exiting():
             audit_writer().close()
             os._exit(0)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def is_open(port: int) -> bool:
-    """Return True if this process listens or has a connection on `port`.
+def drain(application: Flask) -> None:
+    """Answer that the service is not ready, and close each connection.
 
-    Outside Linux that cannot be seen, so the answer is True.
+    A connection is closed after its next response, so that no client sends
+    a request on it at the moment the server ends.
     """
-    try:
-        names = os.listdir(_DESCRIPTORS)
-    except OSError:
-        return True
-    return any(_is_used(int(name), port) for name in names)
+    index.draining.set()
+    application.wsgi_app = _closing(  # type: ignore[method-assign]
+        application.wsgi_app
+    )
 
 
-def _is_used(number: int, port: int) -> bool:
-    """Return True if a file descriptor listens or has a peer on `port`.
+def _closing(application: WSGIApplication) -> WSGIApplication:
+    """Return `application`, with connections closed after responses."""
 
-    granian's parent leaves its workers a socket that does neither.
-    """
-    with suppress(OSError):
-        if stat.S_ISSOCK(os.fstat(number).st_mode):
-            with socket.socket(fileno=os.dup(number)) as one:
-                return (
-                    one.family in (socket.AF_INET, socket.AF_INET6)
-                    and one.getsockname()[1] == port
-                    and bool(
-                        one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-                        or one.getpeername()
-                    )
-                )
-    return False
+    def answering(
+        environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Respond as the application does, and close the connection."""
+
+        def starting(
+            status: str, headers: list[tuple[str, str]], failed: Any = None
+        ) -> Any:
+            """Start the response with the order to close."""
+            return start_response(
+                status, [*headers, ("Connection", "close")], failed
+            )
+
+        return application(environ, starting)
+
+    return answering

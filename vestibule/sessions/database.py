@@ -13,6 +13,7 @@ from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.lifetime import Limits, oldest_valid
 from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
+from vestibule.sessions.sweeper import touch_writer
 
 #: A cursor in a list of sessions: microseconds since 1970 and a handle.
 _CURSOR = re.compile(r"(-?\d{1,18})-(.+)", re.ASCII | re.DOTALL)
@@ -58,7 +59,8 @@ class DatabaseStore:
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Record a use; a session that ended meanwhile stays ended."""
-        session_queries.touch(digest_of(session_id), now)
+        session_queries.PENDING_TOUCHES.add(digest_of(session_id), now)
+        touch_writer().notify()
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
         """Give a session a new secret id, authenticated at `now`."""
@@ -95,6 +97,8 @@ class DatabaseStore:
 
     def purge(self, limits: Limits, now: datetime) -> int:
         """Delete the sessions expired at `now`; return how many."""
+        # A session is not idle if its last use waits to be written.
+        session_queries.PENDING_TOUCHES.write()
         begun, seen = oldest_valid(limits, now)
         gone = 0
         if begun is not None:

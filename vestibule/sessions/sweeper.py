@@ -1,20 +1,27 @@
 #!/usr/bin/env python3
-"""The sweeper: a background thread that deletes expired sessions.
+"""Background threads that delete expired sessions and write last uses.
 
-A failed sweep is logged and tried again; it never stops the service.
-Importing this module starts nothing.
+A failed sweep is logged and tried again; it never stops the service. A last
+use that cannot be written is logged and dropped. Importing this module
+starts nothing.
 """
 
 import logging
 import os
 import threading
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 
 from vestibule.core import settings
 from vestibule.core.errors import VestibuleError
-from vestibule.core.threads import start_thread
+from vestibule.core.threads import Once, start_thread
+from vestibule.db.session_queries import PENDING_TOUCHES
 
 _log = logging.getLogger(__name__)
+
+#: Seconds for which the uses of sessions are collected before they are
+#: written: other processes see a use that much later.
+TOUCH_DELAY_SECONDS = 0.2
 
 
 class Sweeper:
@@ -60,3 +67,66 @@ class Sweeper:
         else:
             if gone:
                 _log.info("dropped %d expired sessions", gone)
+
+
+class TouchWriter:
+    """A daemon thread of this process that writes the uses of sessions."""
+
+    def __init__(self) -> None:
+        """Prepare to start the thread at the first use."""
+        self._starting = threading.Lock()
+        self._due = threading.Event()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def notify(self) -> None:
+        """Write soon, or at once if no thread can be started."""
+        self._due.set()
+        if self._thread is None and not self._start():
+            self.write()
+
+    def close(self) -> None:
+        """End the thread, and write what is left."""
+        self._closed.set()
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.write()
+
+    def write(self) -> None:
+        """Write once; a full disk must not refuse requests that only read."""
+        try:
+            PENDING_TOUCHES.write()
+        except VestibuleError as error:
+            _log.warning("a use was not noted: %s", error)
+        except Exception:
+            # The thread must survive it.
+            _log.exception("a use was not noted")
+
+    def _start(self) -> bool:
+        """Start the thread; return False if that is impossible."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = start_thread("touches", self._run)
+                if self._thread is not None:
+                    # Unlike `atexit` it runs in the server's workers too.
+                    Finalize(None, self.close, exitpriority=0)
+            return self._thread is not None
+
+    def _run(self) -> None:
+        """Write what was collected in each interval, until closed."""
+        while not self._closed.is_set():
+            self._due.wait()
+            self._closed.wait(TOUCH_DELAY_SECONDS)
+            self._due.clear()
+            self.write()
+
+
+@Once
+def touch_writer() -> TouchWriter:
+    """Return the writer of this process."""
+    return TouchWriter()
+
+
+# A child has no thread.
+os.register_at_fork(after_in_child=touch_writer.cache_clear)

@@ -19,7 +19,7 @@ class Message(StrEnum):
     """The messages; the values are those of the cookie."""
 
     PASSWORD_RESET = "password_reset"
-    SET_UP_BEFORE = "set_up_before"
+    SETUP_IS_DONE = "setup_is_done"
     SESSION_ENDED = "session_ended"
     SESSION_GONE = "session_gone"
     OTHERS_ENDED = "others_ended"
@@ -39,7 +39,7 @@ class Message(StrEnum):
 
 _TEXTS = {
     Message.PASSWORD_RESET: N_("Your password was set. Sign in with it now."),
-    Message.SET_UP_BEFORE: N_(
+    Message.SETUP_IS_DONE: N_(
         "The setup is already done. Sign in, or ask the administrator."
     ),
     Message.SESSION_ENDED: N_("The session was ended."),

@@ -146,7 +146,7 @@ def require_page_authentication(
         request.current_user = decision.principal
         if f"{request.path}/".startswith(f"{ADMIN}/"):
             # Unknown paths too: members cannot find out which ones exist.
-            authorize(Action.SEE_DESK)
+            authorize(Action.SEE_ADMIN_PAGES)
         _refuse_stale_form(request)
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:

@@ -156,7 +156,7 @@ def _already_set_up() -> Response:
     """Return a redirect away from setup, because there is a user."""
     if current_request().current_user is not None:
         return redirect("/")
-    return redirect(SIGN_IN, Message.SET_UP_BEFORE)
+    return redirect(SIGN_IN, Message.SETUP_IS_DONE)
 
 
 def _retry_later(response: MinimalResponse, error: Throttled) -> Response:

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from flask import Response
 
+from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    revoke_other_sessions,
-    revoke_own_session,
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
@@ -50,7 +49,7 @@ def end_own_session_page() -> Response:
             ),
         )
     try:
-        ended = revoke_own_session(auth, user, handle)
+        ended = revoke_own(auth.store, user.id, handle)
     except VestibuleError as error:
         return _failed(error)
     return redirect(
@@ -61,8 +60,9 @@ def end_own_session_page() -> Response:
 @pages.post(f"{SESSIONS}/end-others")
 def end_other_sessions_page() -> Response:
     """End all sessions of the user except the current one."""
+    auth, user = current_mechanism_and_user()
     try:
-        ended = revoke_other_sessions(*current_mechanism_and_user())
+        ended = revoke_others(auth.store, user.id, current_request().session)
     except VestibuleError as error:
         return _failed(error)
     return redirect(

@@ -7,8 +7,6 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    FORBIDDEN,
-    NOT_FOUND,
     PASSWORD,
     Service,
     stored_user,
@@ -34,38 +32,6 @@ ROUTES: list[tuple[str, str, Any]] = [
 ALL_SESSIONS = "/api/v1/sessions"
 
 
-@pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_admin_routes_refuse_members(
-    service: Service, method: str, end: str, body: Any
-) -> None:
-    """A member gets 403, whether the user exists or not; an admin gets 404."""
-    user = stored_user()
-    client, admin = (
-        service.client_for(user),
-        service.client_for(stored_user("admin")),
-    )
-    for user_id in (user.id, "unknown"):
-        answer = client.open(
-            f"{USERS}/{user_id}{end}", method=method, json=body
-        )
-        assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
-    path = f"{USERS}/{user.id}{end}"
-    assert admin.open(path, method=method, json=body).status_code == 200
-    answer = admin.open(f"{USERS}/unknown{end}", method=method, json=body)
-    assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
-
-
-@pytest.mark.parametrize(("method", "end", "body"), ROUTES)
-def test_admin_routes_without_mechanism_are_closed(
-    build: Build, method: str, end: str, body: Any
-) -> None:
-    """Without a mechanism no client is an admin."""
-    path = f"{USERS}/{stored_user().id}{end}"
-    client = build(None).client()
-    assert client.open(path, method=method, json=body).status_code == 403
-    assert client.delete(ALL_SESSIONS).status_code == 403
-
-
 def test_role_change_applies_to_open_sessions(service: Service) -> None:
     """The last admin cannot become a member."""
     user, admin = stored_user(), stored_user("admin")
@@ -86,11 +52,16 @@ def test_role_change_applies_to_open_sessions(service: Service) -> None:
         ("role", [], {}),
         ("role", {}, {"field": "role"}),
         ("role", {"role": "king"}, {"field": "role"}),
-        ("role", {"role": ["admin"]}, {"field": "role"}),
+        *(
+            ("role", {"role": value}, {"field": "role"})
+            for value in (None, "", "Admin", 1, ("admin",), True)
+        ),
         ("disabled", [], {}),
         ("disabled", {}, {"field": "disabled"}),
-        ("disabled", {"disabled": "yes"}, {"field": "disabled"}),
-        ("disabled", {"disabled": 1}, {"field": "disabled"}),
+        *(
+            ("disabled", {"disabled": value}, {"field": "disabled"})
+            for value in (None, "true", 1, 0, "")
+        ),
     ],
 )
 def test_invalid_role_or_status_is_refused(
@@ -118,7 +89,9 @@ def test_disabled_user_loses_sessions_and_login(service: Service) -> None:
     assert admin.put(path, json={"disabled": True}).status_code == 200
     ended = client.get(ME)
     assert ended.headers["Session-Ended"] == "reason=user_disabled"
-    assert service.log_in(user)[1].status_code == 401
+    right, wrong = service.log_in(user)[1], service.log_in(user, "wrong")[1]
+    assert (right.status_code, right.data) == (401, wrong.data)
+    assert "Set-Cookie" not in right.headers
     assert admin.put(path, json={"disabled": False}).status_code == 200
     assert client.get(ME).status_code == 403
     assert service.log_in(user)[1].status_code == 200
@@ -201,15 +174,3 @@ def test_admin_with_basic_needs_no_reauthentication(
             f"{USERS}/{user.id}{end}", method=method, json=body
         )
         assert answer.status_code == (404 if end == "/sessions" else 200)
-
-
-def test_session_routes_with_basic_return_404(build: Build) -> None:
-    """An admin gets 404, because there are no sessions."""
-    admin = build("basic_auth").client_for(stored_user("admin"))
-    path = f"{USERS}/{stored_user().id}/sessions"
-    for answer in (
-        admin.get(path),
-        admin.delete(path),
-        admin.delete(ALL_SESSIONS),
-    ):
-        assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
+from tests.app.api.matrix import routes
 from tests.app.api.service import (
     FORBIDDEN,
     PASSWORD,
@@ -20,6 +21,7 @@ from tests.serving import (
     LOGOUT,
     ME,
     REFRESH,
+    SESSIONS,
     USERS,
 )
 from vestibule.db.models.user import User
@@ -227,6 +229,22 @@ def test_same_origin_write_is_accepted(
     client, answer = service.log_in(stored_user(), headers=headers)
     assert answer.status_code == 200
     assert client.delete(LOGOUT, headers=headers).status_code == 200
+
+
+def test_safe_methods_change_nothing(service: Service) -> None:
+    """GET and HEAD of every route leave users and sessions unchanged."""
+    user = stored_user("admin")
+    client = service.client_for(user)
+    for _, path in sorted(routes()):
+        for method in ("GET", "HEAD"):
+            client.open(
+                path.replace("<user_id>", user.id),
+                method=method,
+                headers={"X-HTTP-Method-Override": "DELETE"},
+                query_string={"_method": "DELETE"},
+            )
+    assert User.all() == [user]
+    assert len(client.get(SESSIONS).get_json()) == 1
 
 
 @pytest.mark.parametrize(

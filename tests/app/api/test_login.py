@@ -8,18 +8,14 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
-    FORBIDDEN,
     NOT_FOUND,
     PASSWORD,
     RESET,
     Service,
-    basic,
     session_id_of,
     stored_user,
 )
-from tests.clocks import SetClock
 from tests.serving import (
-    COOKIE,
     LOGIN,
     LOGOUT,
     ME,
@@ -32,68 +28,6 @@ from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.session import EndReason
-
-
-@pytest.mark.parametrize("auth_type", [None, "auth", "basic_auth"])
-def test_login_without_sessions_returns_404(
-    build: Build, auth_type: str | None
-) -> None:
-    """Logout returns 404 to every client that passes the filter."""
-    user = stored_user()
-    service = build(auth_type)
-    _, answer = service.log_in(user)
-    assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
-    answer = service.client().delete(
-        LOGOUT, headers={"Authorization": basic(user)}
-    )
-    assert answer.status_code == (403 if auth_type == "auth" else 404)
-
-
-@pytest.mark.parametrize(
-    ("form", "status", "text"),
-    [
-        ({}, 400, "email missing"),
-        ({"email": ""}, 400, "email missing"),
-        ({"email": "bob@example.com"}, 400, "password missing"),
-        (
-            {"email": "bob@example.com", "password": ""},
-            400,
-            "password missing",
-        ),
-        (
-            {"email": "x@example.com", "password": "x"},
-            404,
-            "no user found for this email",
-        ),
-        ({"email": "bob@example.com", "password": "x"}, 401, "wrong password"),
-    ],
-)
-def test_invalid_login_gets_its_error(
-    service: Service, form: dict[str, str], status: int, text: str
-) -> None:
-    """None of the responses sets a cookie."""
-    stored_user(email="bob@example.com")
-    answer = service.client().post(LOGIN, data=form)
-    assert (answer.status_code, answer.get_json()) == (status, {"error": text})
-    assert "Set-Cookie" not in answer.headers
-    assert ("WWW-Authenticate" in answer.headers) is (status == 401)
-
-
-def test_logout_ends_session_that_login_started(service: Service) -> None:
-    """A later request with the cookie is told the reason."""
-    user = stored_user()
-    client, answer = service.log_in(user)
-    assert answer.get_json() == user.to_json()
-    session_id = session_id_of(client)
-    assert client.get(ME).get_json() == user.to_json()
-    answer = client.delete(LOGOUT)
-    assert (answer.status_code, answer.get_json()) == (200, {})
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
-    assert client.get_cookie(COOKIE) is None
-    holder = service.client_with_session(session_id)
-    for answer in (holder.get(ME), holder.delete(LOGOUT)):
-        assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
-        assert answer.headers["Session-Ended"] == "reason=logged_out"
 
 
 def test_end_reason_needs_session_id(service: Service) -> None:
@@ -110,20 +44,6 @@ def test_end_reason_needs_session_id(service: Service) -> None:
     assert "Session-Ended" not in answer.headers
 
 
-def test_login_without_session_name_returns_500(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It fails before a session is created."""
-    user = stored_user()
-    client = service.client_for(user)
-    monkeypatch.delenv("SESSION_NAME")
-    answer = service.log_in(user)[1]
-    assert answer.status_code == 500
-    assert answer.get_json() == {"error": "SESSION_NAME is not set"}
-    assert len(service.mechanism.store.listed(user.id)) == 1
-    assert client.get(ME).status_code == 401
-
-
 def test_login_ends_previous_session(service: Service) -> None:
     """A planted session id is void after login (session fixation)."""
     user, other = stored_user(), stored_user()
@@ -136,19 +56,6 @@ def test_login_ends_previous_session(service: Service) -> None:
     assert answer.status_code == 403
     assert answer.headers["Session-Ended"] == "reason=replaced"
     assert client.get(ME).get_json()["id"] == other.id
-
-
-def test_disabled_user_gets_wrong_password_error(service: Service) -> None:
-    """Disabling a user also ends their sessions."""
-    user = stored_user()
-    client = service.client_for(user)
-    user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
-    answer = service.log_in(user)[1]
-    assert answer.status_code == 401
-    assert answer.get_json() == {"error": "wrong password"}
-    answer = client.get(ME)
-    assert answer.status_code == 403
-    assert answer.headers["Session-Ended"] == "reason=user_disabled"
 
 
 @pytest.mark.parametrize("what", ["password", "disabled", "removed"])
@@ -275,6 +182,45 @@ def test_mechanism_that_creates_no_session_fails_login(
     assert "Traceback" not in caplog.text
 
 
+def test_application_follows_custom_mechanism(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another credential than our cookie counts, and 404 is the answer if
+    the mechanism ends no session.
+    """
+    service = build("session_db_auth")
+
+    class ByHeader(SessionDBAuth):
+        """A mechanism whose session id comes in a header of its own."""
+
+        def session_cookie(self, request: Any = None) -> Any:
+            """Return the id in the header."""
+            return request and request.headers.get("X-Session")
+
+        def destroy_session(self, request: Any = None) -> bool:
+            """End the session if the query says so."""
+            return "really" in request.args and super().destroy_session(
+                request
+            )
+
+    own = ByHeader()
+    monkeypatch.setattr("api.v1.app.auth", own)
+    user = stored_user()
+    session_id = str(own.create_session(user.id))
+    assert service.client_with_session(session_id).get(ME).status_code == 401
+    client = service.client()
+    assert client.get(ME, headers={"X-Session": "x"}).status_code == 403
+    mine = {"X-Session": session_id}
+    assert client.get(ME, headers=mine).get_json() == user.to_json()
+    left = client.delete(LOGOUT, headers=mine)
+    assert (left.status_code, left.get_json()) == (404, NOT_FOUND)
+    assert "Set-Cookie" not in left.headers
+    assert client.get(ME, headers=mine).status_code == 200
+    left = client.delete(f"{LOGOUT}?really=1", headers=mine)
+    assert (left.status_code, left.get_json()) == (200, {})
+    assert client.get(ME, headers=mine).status_code == 403
+
+
 def test_login_calls_replaced_end_of_session(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,33 +244,6 @@ def test_login_calls_replaced_end_of_session(
         == 200
     )
     assert ended == ["x"]
-
-
-def test_oversized_login_form_is_refused(service: Service) -> None:
-    """It is refused before it is read."""
-    form = {"email": "a@example.com", "password": "x" * 70_000}
-    answer = service.client().post(LOGIN, data=form)
-    assert answer.status_code == 413
-    assert answer.get_json() == {"error": "Request Entity Too Large"}
-
-
-def test_session_expires_when_idle_or_at_maximum_age(
-    build: Build, set_clock: SetClock
-) -> None:
-    """The response has the reason."""
-    service = build(
-        "session_db_auth", SESSION_IDLE_TIMEOUT="600", SESSION_MAX_AGE="1500"
-    )
-    user = stored_user()
-    idle, used = service.client_for(user), service.client_for(user)
-    for _ in range(3):
-        set_clock.advance(400)
-        assert used.get(ME).status_code == 200
-    answer = idle.get(ME)
-    assert answer.headers["Session-Ended"] == "reason=idle_timeout"
-    set_clock.advance(301)
-    answer = used.get(ME)
-    assert answer.headers["Session-Ended"] == "reason=expired"
 
 
 def test_login_and_logout_log_no_secret(

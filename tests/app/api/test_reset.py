@@ -83,15 +83,21 @@ def test_wrong_email_and_wrong_code_get_same_error(
     user, other = stored_user(), stored_user()
     client = build("session_db_auth").client()
     first, second = issue_code(user), issue_code(user)
+    headers = set()
     for data in (
         form(user, first.code),
         form(other, second.code),
         form(user, "x"),
+        form(user, second.code[:-1]),
+        form(user, "'; --\0" * 1000, "short"),
         form(User(email="unknown@example.com"), second.code),
         form(User(email="\x00"), second.code),
+        form(User(email=user.id), second.code),
     ):
         answer = client.post(RESET, data=data)
         assert (answer.status_code, answer.get_json()) == (400, WRONG)
+        headers.add(tuple(sorted(answer.headers.keys())))
+    assert len(headers) == 1
     answer = client.post(RESET, data=form(user, second.code, "short"))
     assert answer.get_json() == {
         "error": "new_password must have at least 8 characters"

@@ -1,13 +1,10 @@
 #!/usr/bin/env python3
 """The routes of the current user's sessions, in process."""
 
-import pytest
-
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     NOT_FOUND,
     Service,
-    basic,
     session_id_of,
     stored_user,
 )
@@ -130,21 +127,6 @@ def test_user_ends_all_other_sessions(service: Service) -> None:
         assert gone.get(ME).headers["Session-Ended"] == "reason=revoked"
     assert client.get(ME).status_code == 200
     assert bystander.get(ME).status_code == 200
-
-
-@pytest.mark.parametrize("auth_type", [None, "basic_auth"])
-def test_session_routes_without_sessions_return_404(
-    build: Build, auth_type: str | None
-) -> None:
-    """It holds for all three routes."""
-    headers = {"Authorization": basic(stored_user())}
-    client = build(auth_type).client()
-    for answer in (
-        client.get(SESSIONS, headers=headers),
-        client.delete(SESSIONS, headers=headers),
-        client.delete(f"{SESSIONS}/x", headers=headers),
-    ):
-        assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
 
 
 def test_session_limit_ends_oldest_session(build: Build) -> None:

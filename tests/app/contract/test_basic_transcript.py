@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
 """The transcript of `basic_auth`: a script, then curl."""
 
-import pytest
-
 from tests.app.contract.transcript import ask, error, masked, user_text
 from tests.conftest import Serve
-from tests.serving import Server
 
 MAKE_BOB = """
 import base64
@@ -29,14 +26,9 @@ BASIC = "Authorization: Basic Ym9iQGhidG4uaW86SDBsYmVydG9uU2Nob29sOTgh"
 BOB = user_text("bob@hbtn.io")
 
 
-@pytest.fixture(scope="module")
-def basic(serve_shared: Serve, stored_in: dict[str, str]) -> Server:
-    """Run a server of `basic_auth` on an empty database."""
-    return serve_shared(AUTH_TYPE="basic_auth", **stored_in)
-
-
-def test_basic_auth_transcript(basic: Server) -> None:
+def test_basic_auth_transcript(serve: Serve) -> None:
     """A user made by a script beside the server authenticates by Basic."""
+    basic = serve(AUTH_TYPE="basic_auth", THROTTLE="on")
     said = basic.run(MAKE_BOB)
     assert masked(said) == (
         "New user: <id> / bob@hbtn.io\n"

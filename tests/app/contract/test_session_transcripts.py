@@ -22,46 +22,12 @@ from tests.serving import (
     LOGIN,
     LOGOUT,
     ME,
-    Server,
     environment,
     run_python,
 )
 
-#: The valid Basic header of that user.
-BASIC = "Authorization: Basic Ym9ic2Vzc2lvbkBoYnRuLmlvOmZha2UgcHdk"
 BOB = user_text("bobsession@hbtn.io")
 PAGE = (405, MethodNotAllowed().get_body())
-OK = (200, '{\n  "status": "OK"\n}\n')
-
-
-@pytest.fixture(
-    scope="module",
-    params=["session_auth", "session_db_auth", "session_db_auth postgresql"],
-)
-def served(
-    request: pytest.FixtureRequest, serve_shared: Serve
-) -> tuple[Server, str]:
-    """Run a server on each kind of store; return it and its user's id."""
-    auth_type, _, backend = request.param.partition(" ")
-    url = request.getfixturevalue("fresh_postgresql") if backend else {}
-    server = serve_shared(AUTH_TYPE=auth_type, SESSION_NAME=COOKIE, **url)
-    return server, server.run(ADD_BOB).strip()
-
-
-def test_filter_works_without_session_name(serve: Serve) -> None:
-    """`session_auth` without `SESSION_NAME` still filters requests."""
-    server = serve(AUTH_TYPE="session_auth")
-    assert ask(server, "/api/v1/status") == OK
-    assert ask(server, "/api/v1/status/") == OK
-    assert ask(server, "/api/v1/users") == (401, error("Unauthorized"))
-    assert ask(server, "/api/v1/users", "-H", "Authorization: Test") == (
-        403,
-        error("Forbidden"),
-    )
-    assert ask(server, ME, "-b", f"{COOKIE}=abcde") == (
-        401,
-        error("Unauthorized"),
-    )
 
 
 DICTIONARY = """
@@ -108,27 +74,19 @@ def test_script_creates_sessions_in_dictionary(tmp_path: Path) -> None:
     assert [line.split()[0] for line in said.splitlines()[9:]] == ids
 
 
-def test_invalid_credentials_are_refused(served: tuple[Server, str]) -> None:
-    """No cookie: 401. A valid Basic header or an unknown cookie: 403."""
-    server, _ = served
-    unknown = f"{COOKIE}=5535d4d7-3d77-4d06-8281-495dc3acfe76"
-    assert ask(server, ME) == (401, error("Unauthorized"))
-    for wrong in (
-        ("-H", BASIC),
-        ("-H", "Authorization: Test"),
-        ("-b", unknown),
-        ("-b", unknown, "-H", BASIC),
-    ):
-        assert ask(server, ME, *wrong) == (403, error("Forbidden"))
-    assert ask(server, ME, "-b", f"{COOKIE}_fake=abcde") == (
-        401,
-        error("Unauthorized"),
-    )
+@pytest.mark.parametrize("kind", ["session_auth", "session_db_auth"])
+def test_login_and_logout_transcript(
+    request: pytest.FixtureRequest, serve: Serve, kind: str
+) -> None:
+    """Each step of logging in and out, in the order of the transcript.
 
-
-def test_login_and_logout_transcript(served: tuple[Server, str]) -> None:
-    """Each step of logging in and out, in the order of the transcript."""
-    server, user_id = served
+    The sessions are in memory, or in PostgreSQL.
+    """
+    given = {"AUTH_TYPE": kind, "SESSION_NAME": COOKIE, "THROTTLE": "on"}
+    if kind == "session_db_auth":
+        given["DATABASE_URL"] = request.getfixturevalue("on_postgresql")
+    server = serve(**given)
+    user_id = server.run(ADD_BOB).strip()
     bob = ("-d", "email=bobsession@hbtn.io")
     right = (*bob, "-d", "password=fake pwd")
     assert ask(server, LOGIN) == PAGE
@@ -160,15 +118,3 @@ def test_login_and_logout_transcript(served: tuple[Server, str]) -> None:
             403,
             error("Forbidden"),
         )
-
-
-def test_logout_ends_one_session_only(served: tuple[Server, str]) -> None:
-    """The user's other session stays valid."""
-    server, user_id = served
-    ids = [server.login("bobsession@hbtn.io", "fake pwd") for _ in range(2)]
-    assert ids[0] != ids[1]
-    first, second = (("-b", f"{COOKIE}={one}") for one in ids)
-    assert ask(server, LOGOUT, *first, "-XDELETE") == (200, "{}\n")
-    assert ask(server, ME, *first) == (403, error("Forbidden"))
-    status, body = ask(server, ME, *second, "-H", "Authorization: Test")
-    assert (status, json.loads(body)["id"]) == (200, user_id)

@@ -6,23 +6,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from api.v1.auth.auth import Auth
-from api.v1.auth.basic_auth import BasicAuth
-from api.v1.auth.session_auth import SessionAuth
-from api.v1.auth.session_db_auth import SessionDBAuth
-from api.v1.auth.session_exp_auth import SessionExpAuth
 from tests.conftest import Serve
 from tests.serving import DB_SESSIONS, environment, run_python
-from vestibule.core import settings
-from vestibule.mechanisms import mechanism_for
-
-KNOWN = [
-    "auth",
-    "basic_auth",
-    "session_auth",
-    "session_exp_auth",
-    "session_db_auth",
-]
 
 
 def test_running_line_is_printed_when_ready(serve: Serve) -> None:
@@ -36,21 +21,6 @@ def test_running_line_is_printed_when_ready(serve: Serve) -> None:
     assert server.stop() == 0
     with pytest.raises(requests.ConnectionError):
         server.request("GET", "/api/v1/status")
-
-
-def test_default_address_is_every_interface_port_5000() -> None:
-    """Holds if neither setting is given."""
-    assert settings.API_HOST.read() == "0.0.0.0"
-    assert settings.API_PORT.read() == 5000
-
-
-def test_start_without_mechanism_warns(serve: Serve) -> None:
-    """The warning says that every route is open."""
-    server = serve()
-    assert "AUTH_TYPE is not set: every route is open" in "".join(
-        server.output
-    )
-    assert server.request("GET", "/api/v1/users").status_code == 200
 
 
 IMPORTED = """
@@ -78,18 +48,6 @@ def test_import_starts_nothing(
     given = {} if auth_type is None else {"AUTH_TYPE": auth_type}
     said = run_python(IMPORTED, tmp_path, environment(tmp_path, **given))
     assert said == f"True\n{name} 1 []\n200 {{'status': 'OK'}}\n"
-
-
-def test_each_auth_type_has_its_class() -> None:
-    """No name means no mechanism."""
-    assert mechanism_for(None) is None
-    assert [mechanism_for(name) for name in KNOWN] == [
-        Auth,
-        BasicAuth,
-        SessionAuth,
-        SessionExpAuth,
-        SessionDBAuth,
-    ]
 
 
 def test_changes_of_a_script_count_at_next_request(serve: Serve) -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
-import requests
+from werkzeug.test import TestResponse
 
 from tests.backends import missing
 from tests.serving import COOKIE, Server
@@ -68,7 +68,7 @@ def ask(server: Server, path: str, *options: str) -> tuple[int, str]:
     return answer.status, answer.body
 
 
-def reply(response: requests.Response) -> tuple[int, str]:
+def reply(response: TestResponse) -> tuple[int, str]:
     """Return status and body of a JSON response."""
     assert response.headers["Content-Type"] == "application/json"
     credentials = response.headers.get("Access-Control-Allow-Credentials")

@@ -16,7 +16,7 @@ from tests.app.api.service import (
 )
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
-from tests.serving import COOKIE, ROOT
+from tests.serving import COOKIE
 from vestibule.audit.writer import audit_writer
 from vestibule.db.events import EventFilter
 from vestibule.db.events import fetch_page as page_of
@@ -397,65 +397,3 @@ def test_oversized_account_form_is_refused(one_service: Service) -> None:
     answer = here.post(f"{PATH}/name", {"first_name": "x" * 70_000})
     assert answer.status_code == 413
     assert "Too much data" in Page(answer).text
-
-
-@pytest.mark.parametrize(
-    ("path", "action"),
-    [
-        (PATH, f"{PATH}/email"),
-        (PATH, f"{PATH}/password"),
-        (f"{PATH}/delete", f"{PATH}/delete"),
-    ],
-)
-def test_password_forms_name_the_account(
-    one_service: Service, set_clock: SetClock, path: str, action: str
-) -> None:
-    """Password managers store the new password for the right account."""
-    user = stored_user()
-    here = signed_in(one_service, user)
-    set_clock.advance(301)
-    _, _, rest = here.get(path).text.partition(f'action="{action}"')
-    form = rest.partition("</form>")[0]
-    assert 'type="password"' in form
-    (field,) = [tag for tag in form.split("<") if "username" in tag]
-    assert f'value="{user.email}"' in field
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_form_of_another_account_is_refused(
-    one_service: Service, name: str
-) -> None:
-    """One user's page is still open when another signs in there."""
-    ada, bob = stored_user(), stored_user()
-    here = signed_in(one_service, ada)
-    path = f"{PATH}/{name}" if name == "delete" else PATH
-    stale = Page(here.get(path)).fields()["account"]["value"]
-    assert stale == ada.id
-    here = signed_in(one_service, bob)
-    answer = here.post(f"{PATH}/{name}", {**FORMS[name], "account": stale})
-    assert answer.status_code == 409
-    text = "You are signed in with another account now."
-    assert text in Page(answer).text
-    assert stored(bob).to_json() == bob.to_json()
-    assert stored(ada).to_json() == ada.to_json()
-    answer = here.post(f"{PATH}/{name}", {**FORMS[name], "account": bob.id})
-    assert answer.status_code == 303
-
-
-def test_each_form_of_a_signed_in_user_names_the_account() -> None:
-    """Except that to sign out, which does the same for every account."""
-    folder = ROOT / "vestibule/web/templates"
-    seen = 0
-    for file in folder.glob("*.html"):
-        for form in file.read_text().split('<form method="post"')[1:]:
-            if "form.owner()" in form.partition("</form>")[0]:
-                seen += 1
-            else:
-                assert form.split('"')[1].rpartition("/")[2] in (
-                    "register",
-                    "reset",
-                    "setup",
-                    "sign-in",
-                    "sign-out",
-                )
-    assert seen >= 10

@@ -2,6 +2,7 @@
 """Fixtures: one application and one Vestibule behind each proxy."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,18 +36,34 @@ def application() -> Iterator[Application]:
     running.stop()
 
 
+@contextmanager
+def trusting(folder: Path, **settings: str) -> Iterator[Server]:
+    """Run a Vestibule with one user that trusts the proxies."""
+    folder.mkdir(exist_ok=True)
+    server = Server(
+        folder, **{**DB_SESSIONS, **settings}, TRUSTED_PROXIES="127.0.0.1"
+    ).start()
+    try:
+        server.run(ADD_USER, EMAIL, PASSWORD)
+        yield server
+    finally:
+        assert server.stop() == 0
+
+
 @pytest.fixture(scope="session")
 def vestibule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a Vestibule with one user that trusts the proxies."""
-    server = Server(
-        tmp_path_factory.mktemp("vestibule"),
-        **DB_SESSIONS,
-        TRUSTED_PROXIES="127.0.0.1",
-        THROTTLE="on",
-    ).start()
-    server.run(ADD_USER, EMAIL, PASSWORD)
-    yield server
-    assert server.stop() == 0
+    """Run the Vestibule of most tests."""
+    folder = tmp_path_factory.mktemp("vestibule")
+    with trusting(folder, THROTTLE="on") as server:
+        yield server
+
+
+@pytest.fixture
+def with_basic(tmp_path: Path) -> Iterator[Server]:
+    """Run a Vestibule with HTTP Basic that throttles."""
+    folder = tmp_path / "vestibule"
+    with trusting(folder, AUTH_TYPE="basic_auth", THROTTLE="on") as server:
+        yield server
 
 
 @pytest.fixture(params=PROXIES, scope="session")

@@ -6,6 +6,7 @@ folder; only addresses and paths are replaced.
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -192,10 +193,18 @@ class Caddy(Proxy):
     listens = "app.example.com {"
 
     def write(self, text: str) -> None:
-        """Write both files, without Caddy's admin endpoint."""
+        """Write both files, without Caddy's admin endpoint.
+
+        The options of a configuration are joined with those of the tests.
+        """
+        options = re.search(r"^\{\n(.*?)^\}\n", text, re.MULTILINE | re.DOTALL)
+        if options is not None:
+            text = text.replace(options[0], "")
+        own = "" if options is None else options[1]
         (self.folder / "site.caddyfile").write_text(text)
         (self.folder / "Caddyfile").write_text(
-            "{\n\tadmin off\n\tauto_https off\n}\nimport site.caddyfile\n"
+            f"{{\n\tadmin off\n\tauto_https off\n{own}}}\n"
+            "import site.caddyfile\n"
         )
 
     def address(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.e2e.forward_auth.conftest import Deploy
+from tests.e2e.forward_auth.conftest import Deploy, trusting
 from tests.e2e.forward_auth.deployment import (
     EMAIL,
     PAGE,
@@ -15,9 +15,8 @@ from tests.e2e.forward_auth.deployment import (
     Deployment,
     headers_of,
 )
-from tests.e2e.server.conftest import ADD_USER
 from tests.e2e.server.wire import ask
-from tests.serving import COOKIE, DB_SESSIONS, LOGIN, Server
+from tests.serving import COOKIE, LOGIN, Server
 
 HEADER = "x-vestibule-identity"
 
@@ -25,15 +24,9 @@ HEADER = "x-vestibule-identity"
 @pytest.fixture(scope="module")
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a Vestibule that signs identities."""
-    server = Server(
-        tmp_path_factory.mktemp("signing"),
-        **DB_SESSIONS,
-        TRUSTED_PROXIES="127.0.0.1",
-        IDENTITY_HEADER="on",
-    ).start()
-    server.run(ADD_USER, EMAIL, PASSWORD)
-    yield server
-    assert server.stop() == 0
+    folder = tmp_path_factory.mktemp("signing")
+    with trusting(folder, IDENTITY_HEADER="on") as server:
+        yield server
 
 
 def claims_of(deployment: Deployment, token: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Requests through the proxy: which reach the application, and how."""
 
-import subprocess
 from hashlib import sha256
 from typing import Any
 
@@ -130,25 +129,6 @@ def test_verify_location_is_internal(
         assert answer.status_code == 404
     else:
         assert reached(answer)
-
-
-def test_curl_needs_a_session(deployment: Deployment, cookie: str) -> None:
-    """The curl program gets JSON without and the page with a session."""
-    silent = [
-        "curl",
-        "-s",
-        "-w",
-        "%{http_code}",
-        deployment.proxy.url + "/page",
-    ]
-    refused = subprocess.run(silent, capture_output=True, text=True)
-    assert '"error": "Unauthorized"' in refused.stdout
-    assert refused.stdout.endswith("401")
-    opened = subprocess.run(
-        [*silent, "-b", f"{COOKIE}={cookie}"], capture_output=True, text=True
-    )
-    assert opened.stdout.endswith("203")
-    assert EMAIL in opened.stdout
 
 
 @pytest.mark.parametrize("headers", [PAGE, FETCH, {}])

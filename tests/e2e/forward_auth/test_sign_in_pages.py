@@ -5,26 +5,15 @@ from pathlib import Path
 
 import requests
 
-from tests.e2e.forward_auth.conftest import Deploy
+from tests.e2e.forward_auth.conftest import Deploy, trusting
 from tests.e2e.forward_auth.deployment import EMAIL, PAGE, PASSWORD, reached
-from tests.e2e.server.conftest import ADD_USER
-from tests.serving import DB_SESSIONS, Server
 
 
 def test_sign_in_returns_to_requested_page(
     deploy: Deploy, tmp_path: Path
 ) -> None:
     """The browser returns to the page that it requested first."""
-    folder = tmp_path / "vestibule"
-    folder.mkdir()
-    server = Server(
-        folder,
-        **DB_SESSIONS,
-        TRUSTED_PROXIES="127.0.0.1",
-        WEB_PAGES="on",
-    ).start()
-    try:
-        server.run(ADD_USER, EMAIL, PASSWORD)
+    with trusting(tmp_path / "vestibule", WEB_PAGES="on") as server:
         deployment = deploy(server)
         with requests.Session() as browser:
             browser.headers.update(PAGE)
@@ -56,5 +45,3 @@ def test_sign_in_returns_to_requested_page(
             )
             assert mine.status_code == 200
             assert not reached(mine)
-    finally:
-        assert server.stop() == 0

@@ -20,7 +20,6 @@ from tests.e2e.forward_auth.proxies import PROXIES, VESTIBULE
 from tests.e2e.forward_auth.test_forged_headers import (
     assert_basic_is_throttled,
 )
-from tests.e2e.server.conftest import ADD_USER
 from tests.e2e.server.wire import ask
 from tests.serving import COOKIE, LOGIN, LOGOUT, ROOT, SESSIONS, Server
 
@@ -180,21 +179,11 @@ def test_snippet_with_tls_makes_cookie_secure(
 
 
 def test_snippet_throttles_basic_auth_by_client_address(
-    name: str, files: Path, tmp_path: Path
+    name: str, files: Path, tmp_path: Path, with_basic: Server
 ) -> None:
     """With Basic credentials each proxied request is a login attempt."""
-    server = Server(
-        tmp_path,
-        AUTH_TYPE="basic_auth",
-        THROTTLE="on",
-        TRUSTED_PROXIES="127.0.0.1",
-    ).start()
-    try:
-        server.run(ADD_USER, EMAIL, PASSWORD)
-        with before(name, server, files, tmp_path) as deployment:
-            assert_basic_is_throttled(deployment, "/", 200)
-    finally:
-        server.stop()
+    with before(name, with_basic, files, tmp_path) as deployment:
+        assert_basic_is_throttled(deployment, "/", 200)
 
 
 def test_files_are_closed_while_vestibule_is_down(

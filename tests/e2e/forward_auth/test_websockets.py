@@ -6,7 +6,6 @@ import json
 import pytest
 
 from tests.e2e.forward_auth.deployment import EMAIL, Deployment, headers_of
-from tests.serving import LOGOUT
 
 HANDSHAKES = {
     "program": {},
@@ -56,11 +55,3 @@ def test_connection_header_does_not_drop_websocket_identity(
         seen = headers_of(json.loads(socket.recv(10)))
     assert seen["remote-email"] == EMAIL
     assert "remote" not in seen["connection"].lower()
-
-
-def test_websocket_after_logout_gets_401(deployment: Deployment) -> None:
-    """After the logout the next handshake is refused."""
-    cookie = deployment.sign_in()
-    assert deployment.websocket_status(cookie) == 101
-    assert deployment.request("DELETE", LOGOUT, cookie).status_code == 200
-    assert deployment.websocket_status(cookie) == 401

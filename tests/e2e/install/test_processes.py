@@ -265,15 +265,15 @@ def test_characters_outside_the_encoding_are_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "command"),
     [
-        "nonsense",
-        "mysql://vestibule:s3cret@127.0.0.1/x",
-        "sqlite:////nowhere/at/all.db",
-        "postgresql+psycopg://vestibule:s3cret@127.0.0.1:1/x",
+        ("mysql://vestibule:s3cret@127.0.0.1/x", ("users", "list")),
+        (
+            "postgresql+psycopg://vestibule:s3cret@127.0.0.1:1/x",
+            ("db", "check"),
+        ),
     ],
 )
-@pytest.mark.parametrize("command", [("users", "list"), ("db", "check")])
 def test_unusable_database_is_a_one_line_error(
     tmp_path: Path, url: str, command: tuple[str, ...]
 ) -> None:
@@ -285,9 +285,7 @@ def test_unusable_database_is_a_one_line_error(
     assert "s3cret" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [(), ("users",), ("users", "add"), ("nothing",)]
-)
+@pytest.mark.parametrize("arguments", [(), ("users", "add"), ("nothing",)])
 def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """An unknown or incomplete command exits with 2."""
     done = vestibule(tmp_path, *arguments)

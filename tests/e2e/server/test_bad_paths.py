@@ -2,17 +2,11 @@
 """Paths, ids and methods that try to bypass the filter or the router."""
 
 import base64
-import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import Serve
-from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD, SharedServers
-from tests.e2e.server.server_state import defect_lines, rows_of
-from tests.e2e.server.test_bad_bodies import new_user_body, refused
-from tests.e2e.server.wire import JSON, ask
-from tests.serving import COOKIE, DB_SESSIONS
+from tests.e2e.server.conftest import EMAIL, PASSWORD, SharedServers
+from tests.e2e.server.wire import ask
 
 METHODS = [
     "GET",
@@ -101,37 +95,6 @@ ENCODED_VERIFY = [
 BASIC = b"Authorization: Basic " + base64.b64encode(
     f"{EMAIL}:{PASSWORD}".encode()
 )
-#: Ids of no user.
-UNKNOWN_IDS = [
-    b"%00",
-    b"..",
-    b"%2e%2e",
-    b".",
-    b"%2F",
-    b"a/b",
-    b"a%2Fb",
-    b"..%2f..",
-    b"a" * 10_000,
-    b"%ff%fe",
-    b"%ed%a0%80",
-    b"%c0%af",
-    b"%",
-    b"%zz",
-    b"me%00",
-    b"USER%00",
-    b"USER%20",
-    b"%20USER",
-    b"USER;x",
-    b"USER/x",
-    b"USER//",
-    b"' OR '1'='1".replace(b" ", b"%20"),
-    b"%27%20OR%201=1--",
-    b"*",
-    b"USER%0a",
-    b"None",
-    b"null",
-    b"0",
-]
 
 
 @pytest.mark.parametrize("target", [*DETOURS, *NEAR_VERIFY])
@@ -210,23 +173,6 @@ def test_trace_does_not_reflect_the_cookie(servers: SharedServers) -> None:
         assert servers.session_id.encode() not in answer.body
 
 
-@pytest.mark.parametrize("user_id", UNKNOWN_IDS)
-@pytest.mark.usefixtures("untouched")
-def test_unknown_id_is_not_found(
-    servers: SharedServers, user_id: bytes
-) -> None:
-    """A malformed id is looked up unchanged and not found."""
-    target = b"/api/v1/users/" + user_id.replace(
-        b"USER", servers.user_id.encode()
-    )
-    body = b'{"first_name": "changed"}'
-    for method in ("GET", "PUT", "DELETE"):
-        answer = ask(
-            servers.session.port, method, target, [servers.cookie, JSON], body
-        )
-        assert refused(answer, 404) == "Not found"
-
-
 @pytest.mark.parametrize(
     "user_id", [b"\xff\xfe", b" a", b"a\x00", b"a\rb", "é".encode()]
 )
@@ -238,47 +184,3 @@ def test_raw_bytes_in_path_are_refused(
     target = b"/api/v1/users/" + user_id
     answer = ask(servers.session.port, "DELETE", target, [servers.cookie])
     assert answer.status in (400, 404)
-
-
-@pytest.mark.parametrize("target", [b"/api/v1/status", b"/api/v1/nothing"])
-@pytest.mark.usefixtures("untouched")
-def test_query_string_is_ignored(
-    servers: SharedServers, target: bytes
-) -> None:
-    """A long or malformed query has no effect."""
-    for query in (b"?" + b"a=b&" * 2_000, b"?%00%ff", b"?email=\xff"):
-        answer = ask(servers.session.port, "GET", target + query)
-        assert answer.status in (200, 400, 401, 404)
-
-
-def test_concurrent_registrations_create_one_user(serve: Serve) -> None:
-    """Of fifty concurrent requests for one email, one gets 201."""
-    server = serve(
-        **DB_SESSIONS,
-        BLOCKING_THREADS="128",
-    )
-    server.run(ADD_USER, EMAIL, PASSWORD)
-    cookie = f"Cookie: {COOKIE}={server.login(EMAIL, PASSWORD)}".encode()
-
-    def add(number: int) -> tuple[int, bytes]:
-        """Add the user; the email is spelled in two ways."""
-        email = "New@hbtn.io" if number % 2 else " new@HBTN.io "
-        answer = ask(
-            server.port,
-            "POST",
-            b"/api/v1/users",
-            [cookie, JSON],
-            new_user_body(email=email),
-        )
-        return answer.status, answer.body
-
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(add, range(50)))
-    assert [status for status, _ in answers].count(201) == 1
-    assert {
-        json.loads(body)["error"] for status, body in answers if status == 400
-    } == {"Can't create User: email is already registered"}
-    assert {status for status, _ in answers} == {201, 400}
-    assert len(rows_of(server.folder)["users"]) == 2
-    assert server.stop() == 0
-    assert defect_lines(server) == []

@@ -10,8 +10,8 @@ import requests
 
 from tests.clocks import FileClock
 from tests.e2e.server.accounts import PASSWORD, add_user, open_session
-from tests.e2e.server.cluster import SESSION_BACKENDS, Cluster, running_cluster
-from tests.serving import COOKIE, LOGIN, LOGOUT, ME, SESSIONS
+from tests.e2e.server.cluster import Cluster, running_cluster
+from tests.serving import COOKIE, LOGOUT, ME, SESSIONS
 from tests.threads import at_once
 from vestibule.db.models.user_session import UserSession
 
@@ -20,93 +20,21 @@ TOUCH = 5
 CLIENTS = 4
 
 
-@pytest.fixture(params=SESSION_BACKENDS)
+@pytest.fixture
 def cluster(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cluster]:
-    """Run servers that accept all logins of a test at once."""
-    given = {
-        "BLOCKING_THREADS": "256",
-        "SESSION_MAX_AGE": "3600",
-        "SESSION_TOUCH_INTERVAL": str(TOUCH),
-    }
-    if request.param.endswith("postgresql"):
-        given["DATABASE_URL"] = request.getfixturevalue("on_postgresql")
+    """Run two servers, whose caches of sessions may differ."""
     clock = FileClock(tmp_path / "clock")
     clock.install(monkeypatch)
-    with running_cluster(request.param, tmp_path, clock, **given) as cluster:
+    with running_cluster(
+        "session_db_auth",
+        tmp_path,
+        clock,
+        SESSION_MAX_AGE="3600",
+        SESSION_TOUCH_INTERVAL=str(TOUCH),
+    ) as cluster:
         yield cluster
-
-
-def log_in(cluster: Cluster, side: int, email: str, password: str) -> int:
-    """Log in and return the status."""
-    return (
-        cluster.server(side)
-        .request(
-            "POST",
-            LOGIN,
-            data={
-                "email": email,
-                "password": password,
-            },
-        )
-        .status_code
-    )
-
-
-def statuses(cluster: Cluster, secret: str) -> set[int]:
-    """Return the statuses that all servers give for this session."""
-    return {
-        server.request("GET", ME, secret).status_code
-        for server in cluster.servers
-    }
-
-
-def test_concurrent_logins_and_password_changes(cluster: Cluster) -> None:
-    """Fifty logins make fifty sessions, known to all servers. Of twenty
-    password changes one succeeds, and one session remains.
-    """
-    user = add_user()
-    email = str(user.email)
-    secrets = at_once(
-        50, lambda number: cluster.server(number).login(email, PASSWORD)
-    )
-    assert len(set(secrets)) == 50
-    for secret in secrets:
-        assert statuses(cluster, secret) == {200}
-    listed = cluster.server(0).request("GET", SESSIONS, secrets[0]).json()
-    assert len({each["id"] for each in listed}) == 50
-
-    def change(number: int) -> requests.Response:
-        """Change the password with the session of this number."""
-        return cluster.server(number).request(
-            "PUT",
-            f"{ME}/password",
-            secrets[number],
-            json={
-                "current_password": PASSWORD,
-                "new_password": f"violet umbrella {number}",
-            },
-        )
-
-    answers = at_once(20, change)
-    told = [answer.status_code for answer in answers]
-    assert told.count(200) == 1
-    assert set(told) <= {200, 401, 403}
-    winner = told.index(200)
-    for secret in secrets:
-        assert statuses(cluster, secret) == {403}
-    renewed = answers[winner].cookies[COOKIE]
-    assert statuses(cluster, renewed) == {200}
-    listed = cluster.server(1).request("GET", SESSIONS, renewed).json()
-    assert [each["current"] for each in listed] == [True]
-    loser = (winner + 1) % 20
-    for side in range(2):
-        assert log_in(cluster, side, email, PASSWORD) == 401
-        assert log_in(cluster, side, email, f"violet umbrella {loser}") == 401
-        assert log_in(cluster, side, email, f"violet umbrella {winner}") == 200
 
 
 def test_concurrent_use_does_not_restore_ended_session(
@@ -114,12 +42,7 @@ def test_concurrent_use_does_not_restore_ended_session(
 ) -> None:
     """A session that ends while other requests use it stays ended."""
     user = add_user()
-    stored = cluster.auth_type == "session_db_auth"
-    if stored:
-        secrets = [open_session(user) for _ in range(200)]
-    else:
-        login = cluster.server(0).login
-        secrets = at_once(40, lambda _: login(str(user.email), PASSWORD))
+    secrets = [open_session(user) for _ in range(200)]
     # The next use of each session is stored.
     cluster.move(TOUCH)
     barrier = threading.Barrier(1 + CLIENTS)
@@ -150,7 +73,6 @@ def test_concurrent_use_does_not_restore_ended_session(
             answer = server.request("GET", ME, secret)
             told = answer.headers.get("Session-Ended")
             assert (answer.status_code, told) == (403, "reason=logged_out")
-    if stored:
-        assert UserSession.count() == 0
+    assert UserSession.count() == 0
     mine = cluster.server(0).login(str(user.email), PASSWORD)
     assert len(cluster.server(1).request("GET", SESSIONS, mine).json()) == 1

@@ -53,7 +53,10 @@ def running(server: Server, command: list[str]) -> Iterator[Path]:
             stderr=subprocess.STDOUT,
         )
     try:
-        assert wait_until(30, lambda: is_serving(server)), output.read_text()
+        assert wait_until(
+            30, lambda: is_serving(server) or process.poll() is not None
+        )
+        assert process.poll() is None, output.read_text()
         yield output
     finally:
         process.terminate()

@@ -79,16 +79,3 @@ def test_export_is_streamed(server: Server) -> None:
         first = [next(lines) for _ in range(EXPORT_BATCH_SIZE // 2)]
         held.unlink()
         assert len([*first, *lines]) == NUMBER + 1
-
-
-def test_broken_export_ends_with_error_line(server: Server) -> None:
-    """A client can tell a broken export from a complete one."""
-    cookie = account("admin").session_id
-    broken = server.folder / "broken"
-    broken.touch()
-    with exported(server, cookie) as sent:
-        assert sent.status_code == 200
-        lines = sent.text.splitlines()
-    assert lines[EXPORT_BATCH_SIZE:][1:] == ["error: Service Unavailable"]
-    broken.unlink()
-    assert len(exported(server, cookie).text.splitlines()) == NUMBER + 1

@@ -19,7 +19,7 @@ from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
 from tests.e2e.server.waiting import is_alive, is_serving, wait_until
 from tests.e2e.server.wire import CHUNKED, FORM, begin, chunks, finish
-from tests.serving import COOKIE, DB_SESSIONS, ME, Server
+from tests.serving import DB_SESSIONS, ME, Server
 from vestibule.server import worker
 
 SETTINGS = {**DB_SESSIONS}
@@ -273,19 +273,14 @@ def test_login_overload_does_not_delay_other_requests(serve: Serve) -> None:
     assert defect_lines(server) == []
 
 
-@pytest.mark.parametrize("mechanism", ["session_exp_auth", "session_db_auth"])
-def test_sweeper_drops_expired_sessions(serve: Serve, mechanism: str) -> None:
+def test_sweeper_drops_expired_sessions(serve: Serve) -> None:
     """The server drops expired sessions without any request."""
     server = serve(
-        AUTH_TYPE=mechanism,
-        SESSION_NAME=COOKIE,
-        SESSION_DURATION="1",
-        SESSION_PURGE_INTERVAL="1",
+        **SETTINGS, SESSION_DURATION="1", SESSION_PURGE_INTERVAL="1"
     )
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
-    stored = len(rows_of(server.folder)["user_sessions"])
-    assert stored == (mechanism == "session_db_auth")
+    assert len(rows_of(server.folder)["user_sessions"]) == 1
     assert wait_until(
         6,
         lambda: any(

@@ -12,6 +12,8 @@ from vestibule.core.digest import digest_of_code
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES
+from vestibule.mechanisms.auth import Auth
+from vestibule.mechanisms.basic_auth import BasicAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.server.granian import _setup_invitation
 
@@ -45,16 +47,6 @@ def test_start_without_users_prints_setup_code(serve: Serve) -> None:
     create_first_admin(code, "ada@example.com", "violet umbrella", actor=LOCAL)
 
 
-def test_each_start_prints_new_code(serve: Serve) -> None:
-    """The codes of earlier starts stay valid."""
-    first = serve(**WEB_SETTINGS)
-    codes = {printed_setup_code(first)[1]}
-    first.stop()
-    codes.add(printed_setup_code(serve(**WEB_SETTINGS))[1])
-    assert len(codes) == 2
-    assert len(database().fetch_all(SETUP_CODES.select())) == 2
-
-
 @pytest.mark.parametrize(
     ("host", "shown"),
     [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("a.example", "a.example")],
@@ -69,23 +61,20 @@ def test_setup_address_can_be_opened(
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [{"WEB_PAGES": "off"}, {"AUTH_TYPE": "basic_auth"}],
-    ids=["no pages", "no sessions"],
+    ("mechanism", "pages"), [(SessionDBAuth, "off"), (BasicAuth, "on")]
 )
 def test_no_code_without_web_pages(
-    serve: Serve, settings: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, mechanism: type[Auth], pages: str
 ) -> None:
-    """Without web pages the output names the command line instead."""
-    said = printed_until_stopped(serve(**WEB_SETTINGS | settings))
-    assert NO_USER not in said
-    assert "users add" in said
+    """Without pages, or without sessions, there is no code to print."""
+    monkeypatch.setenv("WEB_PAGES", pages)
+    assert NO_USER not in _setup_invitation(mechanism, "127.0.0.1", 5000)
     assert database().fetch_all(SETUP_CODES.select()) == []
 
 
-def test_no_code_if_user_exists(serve: Serve) -> None:
+def test_no_code_if_user_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service with a user prints no setup code."""
     User(email="bob@example.com").save()
-    said = printed_until_stopped(serve(**WEB_SETTINGS))
-    assert NO_USER not in said
+    monkeypatch.setenv("WEB_PAGES", "on")
+    assert NO_USER not in _setup_invitation(SessionDBAuth, "127.0.0.1", 5000)
     assert database().fetch_all(SETUP_CODES.select()) == []

@@ -290,7 +290,7 @@ def test_email_is_changed(any_database: str, run: Run, bob: User) -> None:
     for email, why in (
         ("AMY@example.com", "email is already registered"),
         ("amy", "email is not an email address"),
-        ("a" * 255, "email must have at most 254 characters"),
+        ("a" * 255, "email is not an email address"),
     ):
         done = run("users", "email", bob.id, email)
         assert done.exit_code == 1

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Admin views of the sessions, events and statistics of all users."""
 
-import re
 from collections.abc import Mapping
 
 from flask import Response
@@ -9,10 +8,7 @@ from flask import Response
 from vestibule.accounts.permissions import Action
 from vestibule.admin import cursor, filters
 from vestibule.admin.filters import (
-    LiveSessionPage,
-    SessionFilter,
     SessionSource,
-    live_session_page,
 )
 from vestibule.admin.statistics import statistics
 from vestibule.api.views.admin import wrong_format
@@ -25,14 +21,10 @@ from vestibule.api.views.sessions import (
 from vestibule.audit.export import FORMATS, event_record, export_file
 from vestibule.core import clock
 from vestibule.core.errors import InvalidValue
-from vestibule.db import events
-from vestibule.db.events import Event, EventFilter
 from vestibule.http.access import authorize
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_mechanism import SessionMechanism
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
 Given = Mapping[str, str]
 
 
@@ -42,8 +34,8 @@ def list_all_sessions() -> Response:
     authorize(Action.LIST_ALL_SESSIONS)
     auth, given = current_mechanism_and_user()[0], current_request().args
     try:
-        found = search_sessions(
-            auth,
+        found = cursor.search_sessions(
+            SessionSource(auth.store, auth.limits(), auth.now()),
             filters.parse_session_filter(given),
             filters.parse_limit(given),
             given.get("after", ""),
@@ -71,7 +63,7 @@ def list_events() -> Response:
     authorize(Action.LIST_EVENTS)
     given = current_request().args
     try:
-        found, following = search_events(
+        found, following = cursor.search_events(
             filters.parse_event_filter(given),
             filters.parse_limit(given),
             given.get("after", ""),
@@ -119,48 +111,6 @@ def show_figures() -> Response:
                 for number, begin in enumerate(found.begins)
             ],
         }
-    )
-
-
-def search_sessions(
-    auth: SessionMechanism, wanted: SessionFilter, most: int, after: str
-) -> LiveSessionPage:
-    """Return a page of live sessions; its `next` is a cursor.
-
-    Raise `InvalidValue` for a cursor of another list.
-    """
-    position = cursor.decode(after, wanted)
-    found = live_session_page(
-        SessionSource(auth.store, auth.limits(), auth.now()),
-        wanted,
-        most,
-        None if position is None else "".join(position),
-    )
-    return found._replace(
-        next=(
-            None if found.next is None else cursor.encode([found.next], wanted)
-        )
-    )
-
-
-def search_events(
-    wanted: EventFilter, most: int, after: str
-) -> tuple[list[Event], str | None]:
-    """Return a page of events and the cursor of the next page.
-
-    Raise `InvalidValue` for a cursor of another list.
-    """
-    position = cursor.decode(after, wanted)
-    number = "".join(position or "")
-    if position is not None and not _NUMBER.fullmatch(number):
-        raise cursor.invalid_cursor()
-    found = events.fetch_page(
-        wanted, most, None if position is None else int(number)
-    )
-    return found.events, (
-        None
-        if found.next is None
-        else cursor.encode([str(found.next)], wanted)
     )
 
 

@@ -17,9 +17,7 @@ from vestibule.api.views.admin import (
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import format_time
 from vestibule.core.errors import InvalidValue
-from vestibule.db import user_search
 from vestibule.db.models.user import User
-from vestibule.db.user_search import Cursor, UserFilter, UserPage
 from vestibule.http.access import authorize, require_recent_auth
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
@@ -32,7 +30,7 @@ def find_users() -> Response:
     given = current_request().args
     try:
         wanted = filters.parse_user_filter(given)
-        found, following = search_users(
+        found, following = cursor.search_users(
             wanted, filters.parse_limit(given), given.get("after", "")
         )
     except InvalidValue as error:
@@ -102,24 +100,6 @@ def forget_failures(user_id: str) -> Response:
     require_recent_auth()
     reset_failures(user, actor=current_actor())
     return json_response({})
-
-
-def search_users(
-    wanted: UserFilter, most: int, after: str
-) -> tuple[list[User], str | None]:
-    """Return a page of users and the cursor of the next page.
-
-    Raise `InvalidValue` for a cursor of another list.
-    """
-    position = cursor.decode(after, wanted)
-    if position is not None and len(position) != len(Cursor._fields):
-        raise cursor.invalid_cursor()
-    found: UserPage = user_search.search_page(
-        wanted, most, None if position is None else Cursor(*position)
-    )
-    return found.users, (
-        None if found.next is None else cursor.encode(found.next, wanted)
-    )
 
 
 def user_for_admins(user: User) -> dict[str, Any]:

@@ -5,6 +5,8 @@ The routes for monitoring need no authentication, so their responses contain
 no cause of a failure: the log has it. The public signing keys are at their
 well-known path (RFC 8615)."""
 
+import threading
+
 from flask import Blueprint, Response, abort
 
 from vestibule.core import settings
@@ -18,6 +20,9 @@ from vestibule.http.request import is_client_within
 from vestibule.http.responses import json_response
 from vestibule.identity.header import COPY_MAX_AGE, IdentitySigner
 from vestibule.metrics.exposition import exposition
+
+#: Set while the server drains: it still serves, but is not ready for more.
+draining = threading.Event()
 
 app_views = Blueprint("app_views", __name__, url_prefix="/api/v1")
 
@@ -73,15 +78,22 @@ def health_routes() -> Blueprint:
 
 
 def show_liveness() -> Response:
-    """Show that the process is alive, with or without the database."""
+    """Show that the process is alive, with or without the database.
+
+    Under `vestibule.server` granian answers this before any thread is
+    needed; under other servers it is a request like others.
+    """
     return json_response({"status": "OK"})
 
 
 def show_readiness() -> Response:
     """Show that the database answers and has the right schema.
 
-    Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503.
+    Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503. So
+    does a server that is about to end.
     """
+    if draining.is_set():
+        return json_response({"error": "Service Unavailable"}, 503)
     found = migrate.revision(database())
     if found != migrate.EXPECTED_REVISION:
         raise SchemaMismatch(

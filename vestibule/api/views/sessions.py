@@ -33,7 +33,7 @@ def end_session(handle: str) -> Response:
     """End the session with this handle, if it is the current user's."""
     auth, user = current_mechanism_and_user()
     current = current_request().session
-    if not revoke_own_session(auth, user, handle):
+    if not revoke_own(auth.store, user.id, handle):
         abort(404)
     response = json_response({})
     name = settings.SESSION_NAME.read()
@@ -45,23 +45,9 @@ def end_session(handle: str) -> Response:
 @app_views.delete("/auth_session/sessions")
 def end_other_sessions() -> Response:
     """End all sessions of the current user except this one."""
-    return json_response(
-        {"ended": revoke_other_sessions(*current_mechanism_and_user())}
-    )
-
-
-def revoke_own_session(
-    auth: SessionMechanism, user: User, handle: str
-) -> bool:
-    """End the user's session with this handle; return True if it existed."""
-    return revoke_own(auth.store, user.id, handle)
-
-
-def revoke_other_sessions(auth: SessionMechanism, user: User) -> int:
-    """End the user's sessions except the current one; return how many."""
-    current = current_request().session
-    keep = None if current is None else current.id
-    return revoke_others(auth.store, user.id, keep)
+    auth, user = current_mechanism_and_user()
+    ended = revoke_others(auth.store, user.id, current_request().session)
+    return json_response({"ended": ended})
 
 
 def current_mechanism_and_user() -> tuple[SessionMechanism, User]:

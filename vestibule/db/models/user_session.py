@@ -154,7 +154,9 @@ class UserSession(Base):
         ) = row
         self.created_at = parse_moment(created_at)
         self.updated_at = parse_moment(updated_at)
-        self.last_seen_at = last_seen_at and parse_moment(last_seen_at)
+        self.last_seen_at = session_queries.PENDING_TOUCHES.later_use(
+            self.session_id, last_seen_at and parse_moment(last_seen_at)
+        )
         self.authenticated_at = authenticated_at and parse_moment(
             authenticated_at
         )

@@ -5,7 +5,8 @@ from flask import Response
 
 from vestibule.accounts.permissions import Action
 from vestibule.admin import filters
-from vestibule.api.views.admin_activity import export_response, search_events
+from vestibule.admin.cursor import search_events
+from vestibule.api.views.admin_activity import export_response
 from vestibule.audit.export import FORMATS
 from vestibule.audit.log import EventType
 from vestibule.core import settings

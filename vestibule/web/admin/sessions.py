@@ -6,8 +6,8 @@ from flask import Response
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.admin import filters
-from vestibule.admin.filters import LiveSessionPage
-from vestibule.api.views.admin_activity import search_sessions
+from vestibule.admin.cursor import search_sessions
+from vestibule.admin.filters import LiveSessionPage, SessionSource
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
 )
@@ -43,7 +43,7 @@ def show_all_sessions() -> Response:
     form = FilterForm("user", "network", "device")
     found = form.run(
         lambda: search_sessions(
-            auth,
+            SessionSource(auth.store, auth.limits(), auth.now()),
             filters.parse_session_filter(form.values),
             PAGE_ROWS,
             form.cursor,

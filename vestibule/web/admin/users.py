@@ -9,10 +9,9 @@ from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user
 from vestibule.accounts.users import invite
 from vestibule.admin import filters
-from vestibule.admin.filters import SessionFilter
+from vestibule.admin.cursor import search_sessions, search_users
+from vestibule.admin.filters import SessionFilter, SessionSource
 from vestibule.api.views.admin import user_or_404
-from vestibule.api.views.admin_activity import search_sessions
-from vestibule.api.views.admin_users import search_users
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
 )
@@ -71,7 +70,10 @@ def show_user_page(user_id: str) -> Response:
     authorize(Action.FIND_USERS)
     user, auth = user_or_404(user_id), current_mechanism_and_user()[0]
     sessions = search_sessions(
-        auth, SessionFilter(user.id), MAX_ROWS_SHOWN, ""
+        SessionSource(auth.store, auth.limits(), auth.now()),
+        SessionFilter(user.id),
+        MAX_ROWS_SHOWN,
+        "",
     ).sessions
     recent = events.fetch_page(
         EventFilter(user_id=user.id), MAX_ROWS_SHOWN

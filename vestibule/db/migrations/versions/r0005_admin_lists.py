@@ -1,25 +1,33 @@
 #!/usr/bin/env python3
-"""Add columns and indexes for the admin lists, and hourly counts."""
+"""Fill the columns for the admin lists, and create their indexes.
+
+`fill` takes a time in proportion to the rows. It finds the rows of a batch
+by their primary key, so no batch reads what the ones before it have filled.
+"""
+
+from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from alembic import op
 
 from vestibule.core.network import network_of
 from vestibule.core.text import name_key
-from vestibule.db.tables import SortableText, UTCMoment
+from vestibule.db.migrate import fill_in_batches
+from vestibule.db.tables import UTCMoment
+
+if TYPE_CHECKING:
+    from vestibule.db.engine import Database
 
 revision = "0005"
-down_revision = "0004"
+down_revision = "0004a"
 branch_labels = None
 depends_on = None
 
-#: Rows that one call to the driver writes.
-BATCH = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_USERS = {
+_USER_INDEXES = {
     "created_at": ["created_at", "id"],
     "role": ["role", "created_at", "id"],
     "disabled_at": ["disabled_at", "id"],
@@ -27,111 +35,101 @@ _USERS = {
     "first_key": ["first_key", "last_key", "id"],
     "last_key": ["last_key", "id"],
 }
-_SESSIONS = {
+_SESSION_INDEXES = {
     "created_at": ["created_at", "id"],
     "network": ["network", "created_at", "id"],
 }
+_C = sa.column
+_USERS = sa.table(
+    "users",
+    *map(_C, ("id", "first_name", "last_name", "first_key", "last_key")),
+    _C("signed_in_at", UTCMoment),
+)
+_SESSIONS = sa.table("user_sessions", *map(_C, ("id", "ip", "network")))
+_EVENTS = sa.table("events", *map(_C, ("id", "kind", "user_id")))
+_AFTER = sa.bindparam("after", type_=sa.Text)
+
+
+def fill(database: Database) -> None:
+    """Fill the new columns in batches of one transaction each.
+
+    Rows that are filled already are skipped, so this may be interrupted and
+    called again, and two processes may do it at the same time.
+    """
+    _fill_names(database)
+    _fill_logins(database)
+    _fill_networks(database)
 
 
 def upgrade() -> None:
-    """Add the columns and the table, fill the columns, create indexes."""
-    for name in ("first_key", "last_key"):
-        op.add_column(
-            "users",
-            sa.Column(name, SortableText, nullable=False, server_default=""),
-        )
-    op.add_column("users", sa.Column("signed_in_at", UTCMoment))
-    op.add_column("user_sessions", sa.Column("network", sa.Text))
-    op.create_table(
-        "hourly",
-        sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("amount", sa.BigInteger, nullable=False),
-    )
-    connection = op.get_bind()
-    if connection.dialect.name == "postgresql":
-        op.alter_column("users", "email_key", type_=SortableText)
-    _fill_names(connection)
-    _fill_logins(connection)
-    _fill_networks(connection)
+    """Create the indexes."""
     op.drop_index("user_sessions_created_at", "user_sessions")
-    for table, indexes in (("users", _USERS), ("user_sessions", _SESSIONS)):
+    for table, indexes in (
+        ("users", _USER_INDEXES),
+        ("user_sessions", _SESSION_INDEXES),
+    ):
         for name, columns in indexes.items():
             op.create_index(f"{table}_{name}", table, columns)
 
 
-def _fill_names(connection: Any) -> None:
-    """Fill the search keys of all users' names."""
-    users = sa.table(
-        "users",
-        *map(
-            sa.column,
-            (
-                "id",
-                "first_name",
-                "last_name",
-                "first_key",
-                "last_key",
-            ),
-        ),
-    )
-    found = connection.execute(
-        sa.select(users.c.id, users.c.first_name, users.c.last_name)
-    ).all()
-    _execute(
-        connection,
-        sa.update(users)
-        .where(users.c.id == sa.bindparam("user"))
+def _fill_names(database: Database) -> None:
+    """Fill the search keys of the names of users."""
+    fill_in_batches(
+        database,
+        sa.select(_USERS.c.id, _USERS.c.first_name, _USERS.c.last_name)
+        .where(
+            _USERS.c.id > _AFTER,
+            sa.or_(_USERS.c.first_name != "", _USERS.c.last_name != ""),
+            _USERS.c.first_key == "",
+            _USERS.c.last_key == "",
+        )
+        .order_by(_USERS.c.id),
+        sa.update(_USERS)
+        .where(_USERS.c.id == sa.bindparam("row"))
         .values(
             first_key=sa.bindparam("first"), last_key=sa.bindparam("last")
         ),
-        [
-            {"user": id, "first": name_key(first), "last": name_key(last)}
-            for id, first, last in found
-            if first or last
-        ],
+        lambda id, first, last: {
+            "row": id,
+            "first": name_key(first),
+            "last": name_key(last),
+        },
     )
 
 
-def _fill_logins(connection: Any) -> None:
-    """Fill users' last logins from the stored events."""
-    events = sa.table("events", *map(sa.column, ("id", "kind", "user_id")))
-    users = sa.table(
-        "users", sa.column("id"), sa.column("signed_in_at", UTCMoment)
-    )
-    last = connection.execute(
-        sa.select(events.c.user_id, sa.func.max(events.c.id))
-        .where(events.c.kind == "login", events.c.user_id.is_not(None))
-        .group_by(events.c.user_id)
-    ).all()
-    _execute(
-        connection,
-        sa.update(users)
-        .where(users.c.id == sa.bindparam("user"))
+def _fill_logins(database: Database) -> None:
+    """Fill the last logins of users from the events."""
+    fill_in_batches(
+        database,
+        sa.select(_EVENTS.c.user_id, sa.func.max(_EVENTS.c.id))
+        .where(_EVENTS.c.user_id > _AFTER, _EVENTS.c.kind == "login")
+        .group_by(_EVENTS.c.user_id)
+        .order_by(_EVENTS.c.user_id),
+        sa.update(_USERS)
+        .where(
+            _USERS.c.id == sa.bindparam("row"), _USERS.c.signed_in_at.is_(None)
+        )
         .values(signed_in_at=sa.bindparam("at", type_=UTCMoment)),
-        [
-            {"user": id, "at": _EPOCH + timedelta(microseconds=at // 256)}
-            for id, at in last
-        ],
+        lambda id, at: {
+            "row": id,
+            "at": _EPOCH + timedelta(microseconds=at // 256),
+        },
     )
 
 
-def _fill_networks(connection: Any) -> None:
+def _fill_networks(database: Database) -> None:
     """Fill the networks of sessions from their addresses."""
-    sessions = sa.table("user_sessions", sa.column("ip"), sa.column("network"))
-    known = connection.scalars(
-        sa.select(sessions.c.ip).where(sessions.c.ip.is_not(None)).distinct()
-    ).all()
-    _execute(
-        connection,
-        sa.update(sessions)
-        .where(sessions.c.ip == sa.bindparam("address"))
+    fill_in_batches(
+        database,
+        sa.select(_SESSIONS.c.id, _SESSIONS.c.ip)
+        .where(
+            _SESSIONS.c.id > _AFTER,
+            _SESSIONS.c.ip.is_not(None),
+            _SESSIONS.c.network.is_(None),
+        )
+        .order_by(_SESSIONS.c.id),
+        sa.update(_SESSIONS)
+        .where(_SESSIONS.c.id == sa.bindparam("row"))
         .values(network=sa.bindparam("net")),
-        [{"address": ip, "net": network_of(ip)} for ip in known],
+        lambda id, ip: {"row": id, "net": network_of(ip)},
     )
-
-
-def _execute(connection: Any, statement: Any, rows: list[Any]) -> None:
-    """Execute a statement for all rows, in batches of `BATCH`."""
-    for first in range(0, len(rows), BATCH):
-        connection.execute(statement, rows[first:][:BATCH])

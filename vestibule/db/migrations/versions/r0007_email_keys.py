@@ -18,7 +18,7 @@ from vestibule.core.text import email_key
 from vestibule.db.tables import UTCMoment
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -9,6 +9,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from tests.app.api.request_strategies import (
+    SENT_REQUESTS,
+    SESSIONS,
+    SentRequest,
+    session_cookie,
+)
 from tests.app.api.service import (
     WITH_SESSIONS,
     Service,
@@ -17,12 +23,6 @@ from tests.app.api.service import (
     stored_user,
 )
 from tests.clocks import SetClock
-from tests.e2e.forward_auth.request_strategies import (
-    SENT_REQUESTS,
-    SESSIONS,
-    SentRequest,
-    session_cookie,
-)
 from tests.fake_requests import with_session
 from tests.serving import COOKIE, ME, VERIFY
 from vestibule.api import app as app_module

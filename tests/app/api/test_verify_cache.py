@@ -174,8 +174,8 @@ def test_changed_user_is_returned(caller: Caller) -> None:
 def test_cache_is_bounded(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond its maximum size the cache is cleared."""
-    monkeypatch.setattr(user_response, "MAX_CACHED_SESSIONS", 2)
+    """Beyond its maximum the responses go that were not used lately."""
+    monkeypatch.setenv("SESSION_CACHE_MAX", "2")
     mine = f"{COOKIE}={caller.session_id}"
     for number in range(5):
         assert caller.status(f"a={number}; {mine}") == 200

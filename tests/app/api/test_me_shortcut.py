@@ -10,15 +10,15 @@ from flask.signals import request_started
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.app.api.service import WITH_SESSIONS, build_service
-from tests.clocks import SetClock
-from tests.e2e.forward_auth.request_strategies import (
+from tests.app.api.request_strategies import (
     AUTHORIZATIONS,
     COOKIES,
     SentRequest,
     session_cookie,
 )
-from tests.e2e.forward_auth.test_filter_and_verify import Scenario
+from tests.app.api.service import WITH_SESSIONS, build_service
+from tests.app.api.test_filter_and_verify import Scenario
+from tests.clocks import SetClock
 from tests.serving import (
     COOKIE,
     ME,

@@ -35,6 +35,7 @@ SCENARIOS: dict[str, Scenario] = {
     "throttled logins": trust.throttled,
     "a purge": trust.purged,
     "forward authentication": forward_auth.verified,
+    "verify with touches": forward_auth.touched,
     "what verify and pages cost others": forward_auth.ungated,
     "verify behind nginx": forward_auth.behind_nginx,
     "two workers": forward_auth.by_workers,

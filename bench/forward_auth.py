@@ -30,6 +30,9 @@ AT_MOST = 300
 SLICE = 5
 WARM_UP = 70
 
+#: Sessions whose use is recorded each second, in one scenario.
+TOUCHES_PER_SECOND = 350
+
 _SITE = """
 server {
     listen 80;
@@ -93,6 +96,35 @@ def verified(
         ratios(watched, plain),
         Goal(0.85),
         seen=medians("answers/s", watched, plain),
+    )
+
+
+def touched(
+    folder: Path, generator: Generator, rounds: Rounds
+) -> Iterator[Row]:
+    """Yield what recorded uses leave of the throughput of verify."""
+    with ExitStack() as running:
+        targets = []
+        for interval in ("0", "1"):
+            server = PinnedServer(
+                folder / f"touched{interval}", SESSION_TOUCH_INTERVAL=interval
+            )
+            known = filled_apart(server.env, STORED)[:TOUCHES_PER_SECOND]
+            running.enter_context(server)
+            targets.append(Target(server, known, generator, VERIFY))
+        quiet, busy = rounds.interleaved(
+            *(partial(target.rate, rounds.seconds) for target in targets)
+        )
+    yield Row(
+        f"verify with {TOUCHES_PER_SECOND} touches a second : without",
+        ratios(busy, quiet),
+        Goal(0.9),
+        seen=medians("answers/s", busy, quiet),
+    )
+    yield Row(
+        "the same, by the worker's processor time",
+        ratios(targets[0].cost, targets[1].cost),
+        seen=medians("ms/answer", targets[1].cost, targets[0].cost),
     )
 
 

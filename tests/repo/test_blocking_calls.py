@@ -76,6 +76,7 @@ BOUNDS = {
     "audit.writer:AuditWriter._wait_for_work: self._changed.wait": ALONE,
     "audit.writer:AuditWriter._run: self._closed.wait": "RETRY_SECONDS",
     "audit.writer:purge: time.sleep": "BATCH_PAUSE_SECONDS",
+    "checks.startup:claim_sessions_in_memory: time.sleep": "its own limit",
     "cli.arguments:read_new_password: click.prompt": COMMAND,
     "cli.arguments:read_new_password: sys.stdin.buffer.readline": COMMAND,
     "cli.arguments:confirm: click.confirm": COMMAND,

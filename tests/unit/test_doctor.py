@@ -57,7 +57,7 @@ def test_sound_deployment_has_no_finding(sound: None) -> None:
     """Nothing is wrong, nothing weak."""
     found = list(run_checks())
     assert {one.level for one in found} == {Level.GOOD}
-    assert len(found) == 3
+    assert len(found) == 4
     assert CliRunner().invoke(program, ["doctor"]).exit_code == 0
 
 

@@ -26,7 +26,11 @@ from vestibule.core import settings
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
-from vestibule.http.request import current_request, is_tls
+from vestibule.http.request import (
+    below_base_path,
+    current_request,
+    is_tls,
+)
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
@@ -101,8 +105,12 @@ def _put_before(
         add_headers(app.wsgi_app, headers), app, cache, headers
     )
     whole = ForwardAuth(whole, current_mechanism, signer, headers, cache)
+    whole = headers.answer_preflights(whole)
     if settings.METRICS.read():
         whole = count_requests(whole)
+    base_path = settings.BASE_PATH.read()
+    if base_path:
+        whole = below_base_path(whole, base_path)
     app.wsgi_app = whole  # type: ignore[method-assign]
 
 

@@ -17,13 +17,15 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from vestibule.core import clock, settings
-from vestibule.core.errors import ConfigurationError
+from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import environment_names, is_hardened, is_set
-from vestibule.db import drivers
-from vestibule.db.engine import configured_database
+from vestibule.db import drivers, migrate
+from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
+from vestibule.db.statements import write_check_row
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -80,6 +82,16 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         name is not None and not name.startswith("__Host-")
     ):
         raise ConfigurationError("SESSION_NAME", "must begin with __Host-")
+    if (
+        settings.COOKIE_DOMAIN.read() is not None
+        and name is not None
+        and name.startswith("__Host-")
+    ):
+        raise ConfigurationError(
+            "COOKIE_DOMAIN",
+            "must be unset with a SESSION_NAME that begins with __Host-:"
+            " browsers reject such a cookie for a whole domain",
+        )
     workers = settings.WORKERS.read()
     if workers > 1 and _has_sessions_in_memory(mechanism):
         raise ConfigurationError(
@@ -188,7 +200,11 @@ def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
 
 def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no empty variable is meant as `none`."""
-    for setting in (settings.CORS_ORIGINS, settings.LOGIN_URL):
+    for setting in (
+        settings.CORS_ORIGINS,
+        settings.CLEAR_SITE_DATA,
+        settings.LOGIN_URL,
+    ):
         if setting.name in environment_names() and (not is_set(setting)):
             yield CheckResult(
                 "settings.empty",
@@ -250,6 +266,38 @@ def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
+def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the hosts of the applications get the session cookie.
+
+    Browsers send a cookie to the host that set it alone, whatever its port,
+    unless it has a domain. Elsewhere sign-in would begin again and again.
+    """
+    domain = settings.COOKIE_DOMAIN.read()
+    sign_in_host = urlsplit(settings.LOGIN_URL.read() or "").hostname
+    hosts = [
+        urlsplit(f"//{host}").hostname or ""
+        for host in settings.ALLOWED_RETURN_HOSTS.read()
+    ]
+    if domain is None:
+        lost = [h for h in hosts if sign_in_host not in (None, h)]
+        hint = "COOKIE_DOMAIN=<the domain of all hosts>"
+    else:
+        lost = [
+            host
+            for host in (*hosts, sign_in_host or domain)
+            if not f".{host}".endswith(f".{domain}")
+        ]
+        hint = f"use hosts of {domain} alone"
+    if lost:
+        yield CheckResult(
+            "cookie.hosts",
+            Level.WRONG,
+            f"after signing in, browsers send no session cookie to"
+            f" {', '.join(lost)}",
+            hint,
+        )
+
+
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that pages have sessions, and do not invite strangers."""
     if not has_pages(mechanism):
@@ -286,6 +334,35 @@ def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
             f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
             " log: it is not used, which makes writing slower",
             "install pysqlite3, which brings a newer SQLite",
+        )
+
+
+def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that only its owner can use a database file."""
+    opened = configured_database()
+    if opened.is_sqlite and migrate.is_open_to_others(opened):
+        yield CheckResult(
+            "database.mode",
+            Level.WRONG,
+            "other users of this machine can use the database file",
+            f"chmod 600 {opened.url.database}",
+        )
+
+
+def _writes(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the database takes writes, without which no login works."""
+    try:
+        write_check_row(database())
+    except VestibuleError as error:
+        yield CheckResult(
+            "database.writes",
+            Level.WRONG,
+            f"the database takes no writes, so no user can log in: {error}",
+            "make room on the disk, or correct the owner and mode",
+        )
+    else:
+        yield CheckResult(
+            "database.writes", Level.GOOD, "the database takes writes"
         )
 
 
@@ -344,7 +421,13 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _authentication,
     _sessions,
     _cookie_security,
+    _return_hosts,
     _pages,
 )
 #: Checks that need the database; they open it.
-DATABASE_CHECKS: tuple[Check, ...] = (_sqlite_version, _first_user)
+DATABASE_CHECKS: tuple[Check, ...] = (
+    _sqlite_version,
+    _writes,
+    _database_mode,
+    _first_user,
+)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""`db`: upgrade, check, back up and fill the configured database.
+"""`db`: upgrade, check, back up, restore and fill the database.
 
 These commands work on a database with an old schema, because that is when
-they are needed. Only `upgrade` and `import-json` change or create one.
+they are needed. Only `upgrade`, `restore` and `import-json` change or
+create one.
 """
 
 from collections import Counter
@@ -20,7 +21,7 @@ from vestibule.accounts.json_import import (
     import_users,
     read_rows,
 )
-from vestibule.cli.arguments import existing_database
+from vestibule.cli.arguments import existing_database, refuse_older_schema
 from vestibule.cli.commands import CommandError, Interrupted
 from vestibule.cli.output import progress_bar
 from vestibule.db import backup as copying
@@ -30,20 +31,20 @@ from vestibule.db.models.user import User
 
 @click.group()
 def db() -> None:
-    """Upgrade, check and back up the database."""
+    """Upgrade, check, back up and restore the database."""
 
 
 @db.command()
 def upgrade() -> None:
     """Upgrade the schema to the one of this version."""
     with closing(engine.configured_database()) as database:
-        before = migrate.revision(database)
+        before = migrate.schema(database)
         migrate.upgrade(database)
-    if before == migrate.EXPECTED_REVISION:
-        click.echo(f"the schema is at revision {before} already")
+    if before.is_current:
+        click.echo(f"the schema is at revision {before.revision} already")
     else:
         click.echo(
-            f"the schema went from {_revision_text(before)}"
+            f"the schema went from {_revision_text(before.revision)}"
             f" to revision {migrate.EXPECTED_REVISION}"
         )
 
@@ -52,10 +53,10 @@ def upgrade() -> None:
 def check() -> None:
     """Check the database; exit with 1 if it is not usable."""
     with existing_database() as database:
-        found = migrate.revision(database)
         click.echo(f"database: {migrate.address(database)}")
+        found = migrate.schema(database)
         click.echo(
-            f"schema: {_revision_text(found)},"
+            f"schema: {_revision_text(found.revision)},"
             f" this version works with revision {migrate.EXPECTED_REVISION}"
         )
         faults = migrate.integrity_errors(database)
@@ -63,8 +64,8 @@ def check() -> None:
             click.echo(f"integrity: {'; '.join(faults) or 'ok'}")
     if faults:
         raise CommandError("the database file is damaged: restore a backup")
-    if found != migrate.EXPECTED_REVISION:
-        raise CommandError(migrate.mismatch_message(found))
+    if not found.is_current:
+        raise CommandError(migrate.mismatch_message(found.revision))
 
 
 @db.command()
@@ -80,6 +81,24 @@ def backup(file: Path) -> None:
     click.echo(f"wrote {file}")
 
 
+@db.command()
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def restore(file: Path) -> None:
+    """Replace the SQLite database by FILE, a backup.
+
+    The service must be stopped. Nothing of the old database is left, and
+    FILE is not changed.
+    """
+    with closing(engine.configured_database()) as database:
+        revision = copying.restore(database, file)
+    click.echo(
+        f"restored {database.url.database} from {file}; the schema is at"
+        f" revision {revision}"
+    )
+
+
 @db.command("import-json")
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -92,6 +111,7 @@ def import_json(file: Path, dry_run: bool) -> None:
     are named, and the exit code is 1. Users that are stored already are not
     changed.
     """
+    refuse_older_schema()
     rows = read_rows(file.read_bytes())
     counts: Counter[Outcome] = Counter()
     try:
@@ -132,10 +152,7 @@ def _dry_run() -> DryRun:
     SQLite database does.
     """
     with closing(engine.configured_database()) as database:
-        found = migrate.revision(database)
-    if found not in (None, migrate.EXPECTED_REVISION):
-        raise CommandError(migrate.mismatch_message(found))
-    return DryRun(is_empty=found is None)
+        return DryRun(is_empty=migrate.revision(database) is None)
 
 
 def _revision_text(revision: str | None) -> str:

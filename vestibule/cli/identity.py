@@ -6,7 +6,7 @@ A key is shown by its id alone.
 
 import click
 
-from vestibule.cli.arguments import require_database
+from vestibule.cli.arguments import refuse_older_schema, require_database
 from vestibule.cli.output import json_option, show_json, show_table
 from vestibule.identity import keys
 
@@ -53,4 +53,5 @@ def list_keys(as_json: bool) -> None:
 )
 def rotate(at_once: bool) -> None:
     """Make a new key; it signs once applications had time to fetch it."""
+    refuse_older_schema()
     click.echo(keys.rotate(at_once))

@@ -24,7 +24,8 @@ from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
 from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
 from vestibule.core.errors import ReauthenticationRequired
-from vestibule.http.csrf import is_cross_site
+from vestibule.http.csrf import is_cross_site, is_listed_origin
+from vestibule.http.headers import API_PREFIX
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,
@@ -155,8 +156,16 @@ def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Abort with 403 if another site made a browser send `request`."""
-    if is_cross_site(request.method, request.headers, is_tls(request.environ)):
+    """Abort with 403 if another site made a browser send `request`.
+
+    Pages of an origin in `CORS_ORIGINS` may use the API, but no form.
+    """
+    if is_cross_site(
+        request.method, request.headers, is_tls(request.environ)
+    ) and not (
+        request.path.startswith(API_PREFIX)
+        and is_listed_origin(request.headers.get("Origin"))
+    ):
         log(EventType.CROSS_SITE_REFUSED, path=request.path)
         abort(403)
 

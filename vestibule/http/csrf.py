@@ -9,9 +9,13 @@ send only cookies that their user gave them (OWASP ASVS 5.0, 3.5.1).
 from typing import Any
 from urllib.parse import urlsplit
 
+from vestibule.core import settings
+
 #: Methods that change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
+#: The entry of `CORS_ORIGINS` for every page, without credentials.
+ANY_ORIGIN = "*"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -37,6 +41,15 @@ def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
     if origin is None:
         return False
     return not _is_same_origin(origin, headers.get("Host", ""), by_tls)
+
+
+def is_listed_origin(origin: str | None) -> bool:
+    """Return True if the operator lists `origin` in `CORS_ORIGINS`.
+
+    `*` there lists none: it lets any page read, and no page write.
+    """
+    listed = settings.CORS_ORIGINS.read()
+    return origin in listed and origin != ANY_ORIGIN
 
 
 def _is_same_origin(origin: str, host: str, by_tls: bool) -> bool:

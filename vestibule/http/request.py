@@ -7,9 +7,10 @@ guessed at or repaired.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import IO, Any, cast
+from urllib.parse import quote
 
 from flask import Request
 from flask.globals import request_ctx
@@ -21,6 +22,7 @@ from vestibule.accounts.permissions import Actor
 from vestibule.core import network, settings
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.core.errors import InvalidValue
+from vestibule.core.setting_types import base_path
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
 from vestibule.mechanisms.session_cache import CachedSession
@@ -111,6 +113,22 @@ class VestibuleRequest(Request):
         )
         return best == "text/html"
 
+    @property
+    def mount_path(self) -> str:
+        """Return `SCRIPT_NAME`, in which `BASE_PATH` is too, for a link."""
+        path = quote(self.root_path)
+        # Browsers would read `//` as the beginning of another host.
+        return "" if path.startswith("//") else path
+
+    @cached_property
+    def base_path(self) -> str:
+        """Return the path below which the client reaches the service.
+
+        It begins each link, and is empty at the root. Without a mount path
+        it is the prefix that a trusted proxy states.
+        """
+        return self.mount_path or _forwarded_prefix(self.environ)
+
     @cached_property
     def request_id(self) -> str:
         """Return a unique id of this request."""
@@ -197,6 +215,47 @@ def is_tls(environ: dict[str, Any]) -> bool:
         forwarded,
         settings.TRUSTED_PROXIES.read(),
     )
+
+
+def below_base_path(
+    application: Callable[..., Iterable[bytes]], prefix: str
+) -> Callable[..., Iterable[bytes]]:
+    """Return `application` as it is reached below the path `prefix`.
+
+    A path without the prefix is served too: some proxies remove it, and
+    health checks come from beside them. A server that mounts the
+    application somewhere has set `SCRIPT_NAME`, which is kept.
+    """
+
+    def answering(
+        environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Move the prefix from the path to `SCRIPT_NAME` (PEP 3333)."""
+        if not environ.get("SCRIPT_NAME"):
+            environ["SCRIPT_NAME"] = prefix
+            path = environ["PATH_INFO"]
+            if f"{path}/".startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+        return application(environ, start_response)
+
+    return answering
+
+
+def _forwarded_prefix(environ: dict[str, Any]) -> str:
+    """Return the prefix that a trusted proxy removed from the path.
+
+    It is empty if there is none, and if the header is no plain path: the
+    client may have sent it through a proxy that does not know it.
+    """
+    stated = environ.get("HTTP_X_FORWARDED_PREFIX")
+    if stated is None or not network.is_trusted_peer(
+        environ.get("REMOTE_ADDR"), settings.TRUSTED_PROXIES.read()
+    ):
+        return ""
+    try:
+        return base_path(stated)
+    except ValueError:
+        return ""
 
 
 def client_address(environ: dict[str, Any]) -> str:

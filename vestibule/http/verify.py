@@ -141,8 +141,12 @@ class ForwardAuth:
             and request.sessions.has_login
             and _is_page_load(request)
         ):
+            login_url = self._login_url
+            if login_url == settings.LOGIN_URL.default:
+                # Not `X-Forwarded-Prefix`, which is of the application.
+                login_url = f"{request.mount_path}{login_url}"
             response.headers["Location"] = sign_in_url(
-                self._login_url,
+                login_url,
                 _forwarded(request.environ),
                 self._return_hosts,
             )

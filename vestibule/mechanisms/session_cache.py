@@ -10,6 +10,7 @@ lifetime are in `vestibule.sessions.lifetime`.
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -22,6 +23,7 @@ from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.lifetime import (
     Limits,
+    expires_at,
     is_touch_due,
     unchanged_until,
 )
@@ -84,17 +86,20 @@ class RecentEntries(Generic[T]):
         return len(self._recent.keys() | self._older.keys())
 
 
-class CachedSession(NamedTuple):
+@dataclass(slots=True)
+class CachedSession:
     """A session, its user, and the conditions under which both hold."""
 
+    id: str = field(repr=False)
     change_token: str
     since: datetime
+    #: When the next use has to be recorded, or the session ends.
     until: datetime
     limits: Limits
     user: User
     session: UserSession
     #: What was derived from the user, by name; valid for as long.
-    made: dict[str, Any]
+    made: dict[str, Any] = field(default_factory=dict)
 
 
 class FoundUser(NamedTuple):
@@ -136,7 +141,9 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
     if token is None:
         return FoundUser(user, session=session)
     until = unchanged_until(session, limits)
-    fresh = CachedSession(token, now, until, limits, user.copy(), session, {})
+    fresh = CachedSession(
+        session_id, token, now, until, limits, user.copy(), session
+    )
     _known.put(session_id, fresh)
     return FoundUser(user, fresh, session)
 
@@ -158,8 +165,11 @@ def needs_lookup(auth: Any, session_id: str) -> bool:
     This function itself never waits.
     """
     known = _known.get(session_id)
-    return known is None or not (
-        _is_original(auth) and _holds(auth, known, peek_change_token())
+    return (
+        known is None
+        or not _is_original(auth)
+        or not _is_current(auth, known, peek_change_token())
+        or not known.since <= auth.now() < known.until
     )
 
 
@@ -168,13 +178,39 @@ def _holds(
 ) -> bool:
     """Return True if no user or session changed, and no limit is reached.
 
-    `token` is the database's current one.
+    `token` is the database's current one. The use is recorded if that is
+    due.
     """
-    return (
-        known.change_token == token
-        and known.limits is auth.limits()
-        and known.since <= auth.now() < known.until
+    if not _is_current(auth, known, token):
+        return False
+    now = auth.now()
+    return known.since <= now and (
+        now < known.until or _record_use(auth, known, now)
     )
+
+
+def _is_current(
+    auth: SessionDBAuth, known: CachedSession, token: str | None
+) -> bool:
+    """Return True if the stored session and the limits are still the same."""
+    return known.change_token == token and known.limits is auth.limits()
+
+
+def _record_use(
+    auth: SessionDBAuth, known: CachedSession, now: datetime
+) -> bool:
+    """Record the use at `now`; return False if the session may have ended.
+
+    Nothing is read: while the change token is the same, the session is
+    stored as it is known, except for later uses.
+    """
+    ends = expires_at(known.session, known.limits)
+    if ends is not None and now >= ends:
+        return False
+    auth.store.touch(known.id, now)
+    known.session.last_seen_at = now
+    known.until = unchanged_until(known.session, known.limits)
+    return True
 
 
 def _is_original(auth: Any) -> bool:

@@ -59,32 +59,46 @@ def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
     """Set a session cookie that scripts and other sites cannot use.
 
     `secure` keeps it off unencrypted connections; it is set where the
-    request came by TLS (OWASP ASVS 5.0, 3.3).
+    request came by TLS (OWASP ASVS 5.0, 3.3). With `COOKIE_DOMAIN`, all
+    hosts of the domain get it. Its path is always `/`, because it must
+    reach the applications that forward authentication protects.
     """
-    response.set_cookie(
-        name,
-        session_id,
-        path="/",
-        secure=_is_secure(secure),
-        httponly=True,
-        samesite="Lax",
-    )
+    domain = settings.COOKIE_DOMAIN.read()
+    if domain is not None:
+        # A cookie of this host alone, from before the setting, would be in
+        # conflict with the new one at each request.
+        response.delete_cookie(name, **_attributes(secure))
+    response.set_cookie(name, session_id, domain=domain, **_attributes(secure))
 
 
 def clear_on(response: Any, name: str, secure: bool) -> None:
     """Make the browser delete a session cookie."""
-    response.delete_cookie(
-        name,
-        path="/",
-        secure=_is_secure(secure),
-        httponly=True,
-        samesite="Lax",
-    )
+    domain = settings.COOKIE_DOMAIN.read()
+    if domain is not None:
+        response.delete_cookie(name, domain=domain, **_attributes(secure))
+    response.delete_cookie(name, **_attributes(secure))
 
 
-def _is_secure(by_tls: bool) -> bool:
-    """Return True if the cookie is for encrypted connections only."""
-    return by_tls or settings.COOKIE_SECURE.read() == "always"
+def set_local(
+    response: Any, name: str, value: str, secure: bool, path: str
+) -> None:
+    """Set a cookie, with the same flags, for `path` of this host alone."""
+    response.set_cookie(name, value, **_attributes(secure, path))
+
+
+def clear_local(response: Any, name: str, secure: bool, path: str) -> None:
+    """Make the browser delete a cookie that `set_local` set."""
+    response.delete_cookie(name, **_attributes(secure, path))
+
+
+def _attributes(by_tls: bool, path: str = "/") -> dict[str, Any]:
+    """Return the attributes of a cookie, as Werkzeug names them."""
+    return {
+        "path": path,
+        "secure": by_tls or settings.COOKIE_SECURE.read() == "always",
+        "httponly": True,
+        "samesite": "Lax",
+    }
 
 
 def _string_in(mapping: Any, name: str) -> str | None:

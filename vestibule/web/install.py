@@ -31,7 +31,13 @@ from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import error_message
-from vestibule.web.routes import ADMIN, PUBLIC_ENDPOINTS, SIGN_IN, pages
+from vestibule.web.routes import (
+    ADMIN,
+    PUBLIC_ENDPOINTS,
+    SIGN_IN,
+    own_url,
+    pages,
+)
 from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
 
 #: The modules whose import adds routes to the blueprint.
@@ -156,7 +162,7 @@ def require_page_authentication(
     if request.method != "GET":
         # The form's data is lost, so returning to its path is no use.
         return redirect(SIGN_IN)
-    back = request.full_path.rstrip("?")
+    back = own_url(request.full_path.rstrip("?"))
     return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
 
 

@@ -18,7 +18,12 @@ Make = Callable[..., SessionAuth]
 def no_sessions_in_memory() -> Iterator[None]:
     """Empty the dictionary that all mechanisms share after the test."""
     memory = SessionAuth._memory
-    for kept in (SessionAuth.user_id_by_session_id, memory.records):
+    for kept in (
+        SessionAuth.user_id_by_session_id,
+        memory.records,
+        memory.by_user,
+        memory.users_by_number,
+    ):
         kept.clear()
     memory.ended.clear()
     yield

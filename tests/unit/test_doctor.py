@@ -21,6 +21,7 @@ GOOD = {
     "SECURITY_PROFILE": "hardened",
     "AUTH_TYPE": "session_db_auth",
     "SESSION_NAME": "__Host-session",
+    "TRUSTED_PROXIES": "127.0.0.1",
 }
 
 

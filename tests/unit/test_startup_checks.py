@@ -209,6 +209,30 @@ def test_unsound_sqlite_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "is_warned"),
+    [
+        ({"SECURITY_PROFILE": "hardened"}, True),
+        ({"COOKIE_SECURE": "always"}, True),
+        ({"SESSION_NAME": "__Host-session"}, True),
+        ({"SESSION_NAME": "__Secure-session"}, True),
+        ({"SESSION_NAME": "session"}, False),
+        (
+            {"COOKIE_SECURE": "always", "TRUSTED_PROXIES": "127.0.0.1"},
+            False,
+        ),
+    ],
+)
+def test_cookie_that_plain_http_loses_is_a_warning(
+    more: dict[str, str], is_warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a trusted proxy the server does not know of any TLS."""
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    assert ("only over TLS" in _advice("session_db_auth")) is is_warned
+    assert "only over TLS" not in _advice("basic_auth")
+
+
+@pytest.mark.parametrize(
     ("domain", "login_url", "hosts", "lost"),
     [
         (None, "/sign-in", "app.example.com", ""),

@@ -33,6 +33,10 @@ class SetupCode(NamedTuple):
     code: str
     expires_at: datetime
 
+    def __repr__(self) -> str:
+        """Leave the code out."""
+        return f"SetupCode(expires_at={self.expires_at})"
+
 
 def needs_first_admin() -> bool:
     """Return True if there is no user yet."""

@@ -17,9 +17,10 @@ from vestibule.accounts.throttle import guess_code, refused_code
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
+from vestibule.core.text import email_key
 from vestibule.db import codes
 from vestibule.db.models.base import is_storable
-from vestibule.db.models.user import User, email_key
+from vestibule.db.models.user import User
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -35,6 +36,10 @@ class ResetCode(NamedTuple):
 
     code: str
     expires_at: datetime
+
+    def __repr__(self) -> str:
+        """Leave the code out."""
+        return f"ResetCode(expires_at={self.expires_at})"
 
 
 def issue_code(user: User, *, actor: Actor = LOCAL) -> ResetCode:

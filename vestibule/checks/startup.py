@@ -204,6 +204,24 @@ def _sessions(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         yield CheckResult("sessions.expiry", Level.GOOD, "sessions expire")
 
 
+def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that browsers can keep a cookie that is only for TLS."""
+    if mechanism is None or not issubclass(mechanism, SessionAuth):
+        return
+    name = settings.SESSION_NAME.read() or ""
+    is_for_tls = settings.COOKIE_SECURE.read() == "always" or name.startswith(
+        ("__Host-", "__Secure-")
+    )
+    if is_for_tls and not settings.TRUSTED_PROXIES.read():
+        yield CheckResult(
+            "cookie.tls",
+            Level.WEAK,
+            "browsers keep the session cookie only over TLS, and no proxy"
+            " with TLS is trusted: over plain HTTP no user stays signed in",
+            "TRUSTED_PROXIES=<address of the proxy with TLS>",
+        )
+
+
 def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that the hosts of the applications get the session cookie.
 
@@ -383,6 +401,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _empty_lists,
     _authentication,
     _sessions,
+    _cookie_security,
     _return_hosts,
     _pages,
     _proxies,

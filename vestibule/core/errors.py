@@ -83,6 +83,14 @@ class ReauthenticationRequired(VestibuleError):
     code = "reauthentication_required"
 
 
+class AccountChanged(VestibuleError):
+    """A form was made for another account than the one signed in now."""
+
+    status = 409
+    public = "another account is signed in"
+    code = "account_changed"
+
+
 class DuplicateEmail(InvalidValue):
     """Another user has this email already: one email is one account."""
 

@@ -83,7 +83,8 @@ MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
     "100000",
     setting_types.integer_between(1, 10_000_000),
-    "Sessions that a mechanism keeps in memory; one more ends the oldest.",
+    "Sessions that a mechanism keeps in memory. One more ends the oldest of"
+    " the user who has the most.",
 )
 SESSION_CACHE_MAX = Setting(
     "SESSION_CACHE_MAX",
@@ -183,6 +184,13 @@ AUTHZ_POLICY = Setting(
     " only.",
     standard="self",
     hardened="self",
+)
+EMAIL_CHANGE = Setting(
+    "EMAIL_CHANGE",
+    "self",
+    setting_types.one_of("self", "admin"),
+    "Who may change the email of an account: `self`, its user, or `admin`,"
+    " admins their own and the operator by `vestibule users email`.",
 )
 THROTTLE = Setting(
     "THROTTLE",

@@ -3,6 +3,10 @@
 
 import unicodedata
 
+#: Bytes of an email in UTF-8 (RFC 5321, section 4.5.3.1.3).
+MAX_EMAIL_LENGTH = 254
+#: Bytes of a label of a domain (RFC 1035, section 2.3.1).
+_MAX_LABEL_LENGTH = 63
 #: Characters of a search key, at most; an index entry has a limited size.
 MAX_NAME_KEY_LENGTH = 64
 #: The zero-width non-joiner and joiner: Persian and Indic names have them,
@@ -12,6 +16,63 @@ _JOINERS = "\u200c\u200d"
 _SHOWN_CATEGORIES = frozenset({"Zs", "Cn", "Co"})
 #: The invisible letters in the flags of regions.
 _FIRST_TAG, _LAST_TAG = "\U000e0020", "\U000e007f"
+
+
+def email_key(email: str) -> str:
+    """Return the form by which emails are compared; it is unique.
+
+    It is trimmed, in lower case and in Unicode's form C. The domain is in
+    the form of IDNA (UTS 46, non-transitional, as in browsers), but in
+    Unicode instead of Punycode, so that a search finds it by its beginning.
+    Text that is too long for an address is only trimmed and put in lower
+    case: normalizing 60 kB of combining marks takes a tenth of a second.
+    """
+    text = email.strip()
+    if len(text) > MAX_EMAIL_LENGTH:
+        return text.casefold()
+    if text.isascii() and "xn--" not in (lowered := text.lower()):
+        return lowered
+    local, at, domain = text.rpartition("@")
+    return f"{_fold(local)}@{_domain_key(domain)}" if at else _fold(text)
+
+
+def _fold(text: str) -> str:
+    """Return `text` for caseless comparison (Unicode, D145), in form C."""
+    folded = unicodedata.normalize("NFD", text).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def _domain_key(domain: str) -> str:
+    """Return the form by which domains are compared."""
+    mapped = _idna_mapped(domain)
+    if mapped is None:
+        return _fold(domain)
+    return ".".join(map(_decode_label, mapped.split(".")))
+
+
+def _decode_label(label: str) -> str:
+    """Return the Unicode form of a label in Punycode, others unchanged.
+
+    A label that no Unicode form is encoded to stays as it is.
+    """
+    if not label.startswith("xn--") or len(label) > _MAX_LABEL_LENGTH:
+        return label
+    try:
+        decoded = label[4:].encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+    is_valid = not decoded.isascii() and _idna_mapped(decoded) == decoded
+    return decoded if is_valid else label
+
+
+def _idna_mapped(text: str) -> str | None:
+    """Return `text` mapped by UTS 46; `None` if no domain contains it."""
+    import idna
+
+    try:
+        return idna.uts46_remap(text, std3_rules=False, transitional=False)
+    except idna.IDNAError:
+        return None
 
 
 def strip_direction_marks(text: str) -> str:

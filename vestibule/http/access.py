@@ -212,6 +212,20 @@ def deny(reason: str, user_id: str | None = None) -> NoReturn:
     abort(403)
 
 
+def may_change_email() -> bool:
+    """Return True if the current user may change their own email."""
+    if settings.EMAIL_CHANGE.read() == "self":
+        return True
+    actor, policy = current_actor(), Policy(settings.AUTHZ_POLICY.read())
+    return is_allowed(actor, Action.SET_EMAIL, actor.id, policy)
+
+
+def require_email_permission() -> None:
+    """Abort with 403, and log it, unless users may change their email."""
+    if not may_change_email():
+        deny("email_change", current_actor().id)
+
+
 def require_recent_auth() -> None:
     """Raise `ReauthenticationRequired` unless authentication is recent."""
     if not has_recent_auth():

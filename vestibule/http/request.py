@@ -7,7 +7,7 @@ guessed at or repaired.
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import IO, Any, cast
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from werkzeug.wsgi import LimitedStream
 from vestibule.accounts.permissions import Actor
 from vestibule.core import request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
+from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
 from vestibule.mechanisms.session_cache import CachedSession
@@ -192,6 +193,20 @@ class VestibuleRequest(Request):
         except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None
+
+    def text_fields(self) -> Mapping[str, str]:
+        """Return the fields of a form, or those of a JSON object.
+
+        JSON that is not one object has no fields. Raise `InvalidValue` for
+        a value that is not text.
+        """
+        if not self.is_json:
+            return self.form
+        fields = self.json_object() or {}
+        for name, value in fields.items():
+            if not isinstance(value, str | None):
+                raise InvalidValue(name, "must be a string", code="invalid")
+        return {name: value for name, value in fields.items() if value}
 
 
 def below_base_path(

@@ -101,6 +101,8 @@ class UserResponse(NamedTuple):
         remote = [
             ("Remote-User", _plain(user.id)),
             ("Remote-Email", _plain(email)),
+            # Nothing confirms an email yet.
+            ("Remote-Email-Verified", "false"),
             ("Remote-Groups", _plain(role)),
         ]
         return cls(

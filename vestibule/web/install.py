@@ -15,7 +15,7 @@ from flask import Flask, Response, abort
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
-from vestibule.core.errors import VestibuleError
+from vestibule.core.errors import AccountChanged, VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import Outcome, authenticate, authorize
@@ -39,7 +39,7 @@ from vestibule.web.routes import (
     own_url,
     pages,
 )
-from vestibule.web.templating import page, redirect
+from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
 
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
@@ -154,6 +154,7 @@ def require_page_authentication(
         if f"{request.path}/".startswith(f"{ADMIN}/"):
             # Unknown paths too: members cannot find out which ones exist.
             authorize(Action.SEE_ADMIN_PAGES)
+        _refuse_stale_form(request)
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
         return None
@@ -164,6 +165,18 @@ def require_page_authentication(
         return redirect(SIGN_IN)
     back = own_url(request.full_path.rstrip("?"))
     return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
+
+
+def _refuse_stale_form(request: VestibuleRequest) -> None:
+    """Raise `AccountChanged` for a form that another account was shown.
+
+    Someone else may have signed in since, in another tab.
+    """
+    if request.method != "POST" or request.endpoint in PUBLIC_ENDPOINTS:
+        return
+    shown_to = request.form.get(ACCOUNT_FIELD)
+    if shown_to not in (None, getattr(request.current_user, "id", None)):
+        raise AccountChanged("a form of another account was sent")
 
 
 def _error_page(

@@ -52,6 +52,9 @@ ERROR_MESSAGES = {
     "reauthentication_required": N_(
         "Please confirm your password, and try again."
     ),
+    "account_changed": N_(
+        "You are signed in with another account now. Nothing was changed."
+    ),
     "last_admin": N_(
         "This is the last administrator. Make another user an administrator"
         " first."

@@ -32,6 +32,8 @@ _HEADERS = {
     # `Origin: null` with forms, which the CSRF check refuses.
     "Referrer-Policy": "same-origin",
 }
+#: The field of a form with the id of the user that it was made for.
+ACCOUNT_FIELD = "account"
 
 
 def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
@@ -47,6 +49,7 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
             brand=settings.BRAND_NAME.read(),
             assets=bundle(),
             user=request.current_user,
+            account_field=ACCOUNT_FIELD,
             path=request.path,
             base=request.base_path,
             registration=settings.REGISTRATION.read() == "open",

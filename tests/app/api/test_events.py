@@ -183,6 +183,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         ),
         _me,
     ),
+    EventType.EMAIL_REFUSED: (
+        lambda s: s.client.put(f"{ME}/email", json={"email": s.admin.email}),
+        lambda s: _me(s) | {"reason": "taken"},
+    ),
     EventType.PASSWORD_CHANGED: (
         lambda s: s.client.put(
             f"{ME}/password",

@@ -28,6 +28,7 @@ from vestibule.db.models.user_session import UserSession
 NAMES = (
     "Remote-User",
     "Remote-Email",
+    "Remote-Email-Verified",
     "Remote-Groups",
     "X-Vestibule-Identity",
 )

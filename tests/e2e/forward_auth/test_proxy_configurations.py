@@ -29,6 +29,7 @@ from tests.serving import VERIFY
 IDENTITY = {
     "Remote-User",
     "Remote-Email",
+    "Remote-Email-Verified",
     "Remote-Groups",
     "X-Vestibule-Identity",
 }

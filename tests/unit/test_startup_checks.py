@@ -4,7 +4,7 @@
 import pytest
 
 from vestibule.checks.startup import check_settings, startup_warnings
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import drivers
 from vestibule.db.models.user import User
@@ -38,9 +38,9 @@ def test_invalid_setting_prevents_the_start(
         settings.SESSION_DURATION,
         settings.PASSWORD_CONTEXT_WORDS,
         settings.ENV_FILE,
-        settings.BRAND_NAME,
+        page_settings.BRAND_NAME,
         # Only read where there are pages.
-        settings.BRAND_LOGO,
+        page_settings.BRAND_LOGO,
     ):
         check_settings(None)
     else:

@@ -22,7 +22,7 @@ from vestibule.checks.startup import (
     has_sessions_in_memory,
     log_settings_warnings,
 )
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
@@ -57,7 +57,7 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     app.register_blueprint(health_routes())
-    if settings.API_DOCS.read():
+    if page_settings.API_DOCS.read():
         app.register_blueprint(openapi_routes(auth))
     errors.install(app)
     with_pages = has_pages(None if auth is None else type(auth))

@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
     environment_names,
@@ -23,6 +23,7 @@ from vestibule.core.setting_types import (
     is_set,
     is_too_wide,
 )
+from vestibule.core.text import is_one_edit
 from vestibule.db import drivers, migrate
 from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
@@ -144,7 +145,7 @@ def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no variable is one typing error away from a setting."""
     known = {setting.name for setting in settings.ALL}
     for name in sorted(set(environment_names()) - known):
-        near = sorted(one for one in known if _is_one_edit(name, one))
+        near = sorted(one for one in known if is_one_edit(name, one))
         if near:
             yield CheckResult(
                 "settings.name",
@@ -158,7 +159,7 @@ def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no empty variable is meant as `none`."""
     for setting in (
         settings.CORS_ORIGINS,
-        settings.CLEAR_SITE_DATA,
+        page_settings.CLEAR_SITE_DATA,
         settings.LOGIN_URL,
     ):
         if setting.name in environment_names() and (not is_set(setting)):
@@ -257,7 +258,7 @@ def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that pages have sessions, and do not invite strangers."""
     if not has_pages(mechanism):
-        if settings.WEB_PAGES.read():
+        if page_settings.WEB_PAGES.read():
             yield CheckResult(
                 "pages.sessions",
                 Level.WEAK,
@@ -265,7 +266,7 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
                 "AUTH_TYPE=session_db_auth, or WEB_PAGES=off",
             )
     elif (
-        settings.REGISTRATION.read() == "open"
+        page_settings.REGISTRATION.read() == "open"
         and settings.AUTHZ_POLICY.read() == "open"
     ):
         yield CheckResult(
@@ -357,33 +358,6 @@ def _first_user(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
             "there is no user yet",
             f"{python} -m vestibule users add you@example.com",
         )
-
-
-def _is_one_edit(one: str, other: str) -> bool:
-    """Return True if one typing error turns `one` into `other`.
-
-    An error is a letter too many, missing, wrong, or swapped with the next.
-    """
-    if one == other or abs(len(one) - len(other)) > 1:
-        return False
-    start = next(
-        (
-            index
-            for index, (left, right) in enumerate(
-                zip(one, other, strict=False)
-            )
-            if left != right
-        ),
-        min(len(one), len(other)),
-    )
-    left, right = one[start:], other[start:]
-    swapped = left[1:2] + left[:1] + left[2:]
-    return (
-        left[1:] == right
-        or left == right[1:]
-        or left[1:] == right[1:]
-        or (len(left) > 1 and swapped == right)
-    )
 
 
 def has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:

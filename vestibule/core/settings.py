@@ -5,7 +5,7 @@
 of `read`.
 """
 
-from vestibule.core import setting_types
+from vestibule.core import page_settings, setting_types
 from vestibule.core.setting_types import SECURITY_PROFILE as SECURITY_PROFILE
 from vestibule.core.setting_types import Setting as Setting
 
@@ -132,15 +132,6 @@ COOKIE_DOMAIN = Setting(
     " `example.com`; not with a `__Host-` name. Unset: only the host that"
     " the user signed in on.",
 )
-CLEAR_SITE_DATA = Setting(
-    "CLEAR_SITE_DATA",
-    "none",
-    setting_types.some_of("cache", "storage"),
-    "What browsers delete at sign-out for the whole origin, other"
-    " applications on it included: `cache`, `storage`, both separated by a"
-    " comma, or `none`.",
-    hardened="cache,storage",
-)
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     "*",
@@ -220,14 +211,6 @@ BASE_PATH = Setting(
     setting_types.base_path,
     "Path below which browsers reach the service, such as `/auth`. Empty:"
     " the root of the host, or the `X-Forwarded-Prefix` of a trusted proxy.",
-)
-PUBLIC_URL = Setting(
-    "PUBLIC_URL",
-    None,
-    setting_types.http_url,
-    "Address at which people reach the service, such as"
-    " `https://auth.example.com`; messages show it. Unset: the address that"
-    " the server listens on.",
 )
 LOGIN_URL = Setting(
     "LOGIN_URL",
@@ -364,40 +347,6 @@ PASSWORD_BREACH_URL = Setting(
     "Address of a range service that lists stolen passwords by the first"
     " five digits of their SHA-1. Unset: no check.",
 )
-WEB_PAGES = Setting(
-    "WEB_PAGES",
-    "off",
-    setting_types.on_or_off,
-    "Whether there are web pages besides the API; `on` or `off`. They need"
-    " a mechanism with sessions.",
-)
-REGISTRATION = Setting(
-    "REGISTRATION",
-    "closed",
-    setting_types.one_of("open", "closed"),
-    "Whether anonymous visitors may create an account on the pages: `open`"
-    " or `closed`.",
-)
-BRAND_NAME = Setting(
-    "BRAND_NAME",
-    "Vestibule",
-    setting_types.non_empty,
-    "Name that the pages show.",
-)
-BRAND_LOGO = Setting(
-    "BRAND_LOGO",
-    None,
-    setting_types.optional_text,
-    "Path of the logo that the pages show, at most 20,000 bytes of SVG,"
-    " PNG, JPEG or WebP. Unset: Vestibule's logo.",
-)
-BRAND_COLOR = Setting(
-    "BRAND_COLOR",
-    "#1f5fae",
-    setting_types.color,
-    "Color of buttons and links, as `#` and six hex digits; links are"
-    " darkened or lightened until they are readable.",
-)
 EVENTS_KEPT = Setting(
     "EVENTS_KEPT",
     "90",
@@ -423,14 +372,6 @@ METRICS_NETWORKS = Setting(
     standard="loopback",
     hardened="loopback",
 )
-API_DOCS = Setting(
-    "API_DOCS",
-    "on",
-    setting_types.on_or_off,
-    "Whether `/openapi.json` describes the API and `/docs` lets people try"
-    " it, without authentication; `on` or `off`.",
-    hardened="off",
-)
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
     "info",
@@ -449,5 +390,8 @@ ENV_FILE = Setting(
 
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = tuple(
-    each for each in list(globals().values()) if isinstance(each, Setting)
+    each
+    for module in (globals(), vars(page_settings))
+    for each in list(module.values())
+    if isinstance(each, Setting)
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pure text functions: search keys, display names and safe output."""
+"""Pure text functions: search keys, display names, safe output, typing errors."""
 
 import unicodedata
 
@@ -121,4 +121,31 @@ def _is_harmless(character: str) -> bool:
         or character in _JOINERS
         or unicodedata.category(character) in _SHOWN_CATEGORIES
         or _FIRST_TAG <= character <= _LAST_TAG
+    )
+
+
+def is_one_edit(one: str, other: str) -> bool:
+    """Return True if one typing error turns `one` into `other`.
+
+    An error is a letter too many, missing, wrong, or swapped with the next.
+    """
+    if one == other or abs(len(one) - len(other)) > 1:
+        return False
+    start = next(
+        (
+            index
+            for index, (left, right) in enumerate(
+                zip(one, other, strict=False)
+            )
+            if left != right
+        ),
+        min(len(one), len(other)),
+    )
+    left, right = one[start:], other[start:]
+    swapped = left[1:2] + left[:1] + left[2:]
+    return (
+        left[1:] == right
+        or left == right[1:]
+        or left[1:] == right[1:]
+        or (len(left) > 1 and swapped == right)
     )

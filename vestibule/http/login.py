@@ -17,7 +17,7 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import (
     DatabaseUnavailable,
@@ -168,7 +168,7 @@ def clear_session_cookie(response: Response) -> None:
     The service itself does not need that: browsers cache none of its pages,
     and it stores nothing else in them.
     """
-    deleted = settings.CLEAR_SITE_DATA.read()
+    deleted = page_settings.CLEAR_SITE_DATA.read()
     if deleted:
         # Never "cookies": that would delete those of all other
         # applications under the same domain.

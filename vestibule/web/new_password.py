@@ -19,7 +19,7 @@ from vestibule.accounts.first_admin import (
 )
 from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.users import register
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import InvalidValue, Throttled, WrongCode
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
@@ -161,7 +161,7 @@ def set_up() -> Response:
 
 def _require_open_registration() -> None:
     """Abort with 404 unless users may create accounts themselves."""
-    if settings.REGISTRATION.read() != "open":
+    if page_settings.REGISTRATION.read() != "open":
         abort(404)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pure text functions: search keys, display names, safe output, typing errors."""
+"""Pure text functions: keys, names, safe output, typing errors."""
 
 import unicodedata
 

@@ -9,11 +9,12 @@ from tests.app.api.test_deciding_headers import (
     CLIENT,
     PROXY,
     SIGN_IN,
+    bare,
     from_peer,
     key,
 )
 from tests.app.api.test_verify import BEHIND, audience_of
-from tests.serving import LOGIN, SESSIONS, VERIFY
+from tests.serving import COOKIE, LOGIN, SESSIONS, VERIFY
 from vestibule.checks.startup import check_settings, startup_warnings
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import mechanism_for
@@ -34,7 +35,7 @@ from vestibule.mechanisms import mechanism_for
 def test_hops_bound_what_is_believed(
     build: Build, hops: str, forwarded: str | None, address: str
 ) -> None:
-    """The client's part is further left, whoever counts as a proxy."""
+    """The client's part is further left, and any peer counts as a proxy."""
     service = build(
         "session_db_auth", TRUSTED_PROXIES="0.0.0.0/0", TRUSTED_HOPS=hops
     )
@@ -222,8 +223,15 @@ def test_token_is_signed_only_for_listed_hosts(
         IDENTITY_HEADER="on",
         IDENTITY_HOSTS="app.example, [::1]:8000, dev.example:*",
     )
-    client = service.client_for(stored_user())
-    answer = client.get(VERIFY, environ_overrides={key(name): host})
+    session = service.client_for(stored_user()).get_cookie(COOKIE)
+    assert session is not None
+    answer = bare(service).get(
+        VERIFY,
+        environ_overrides={
+            key(name): host,
+            "HTTP_COOKIE": f"{COOKIE}={session.value}",
+        },
+    )
     assert answer.status_code == 200
     if audience is None:
         assert answer.headers["X-Vestibule-Identity"] == ""

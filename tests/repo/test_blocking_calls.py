@@ -93,8 +93,8 @@ BOUNDS = {
     ),
     "db.backup:_copy_sqlite.copy: drivers.sqlite_driver().connect": COMMAND,
     "db.backup:_copy_backup: driver.connect": COMMAND,
-    "db.backup:_require_unused: driver.connect": COMMAND,
     "db.backup:_dump_postgresql: subprocess.run": COMMAND,
+    "db.backup:_require_unused: driver.connect": COMMAND,
     "db.engine:Database._connect: self.engine.connect": DATABASE,
     "db.engine:Database._hold_write_lock: self._write_lock.acquire": DATABASE,
     "db.engine:database: _open_lock.acquire": DATABASE,
@@ -102,13 +102,17 @@ BOUNDS = {
         "held by the thread that migrates, which holds _open_lock too"
     ),
     "db.postgresql:BoundedConnection.wait: super().wait": DATABASE,
-    "db.postgresql:CircuitBreaker._probe: self._probe_lock.acquire": DATABASE,
+    "db.postgresql:CircuitBreaker._probe: self._probe_lock.acquire": (
+        "does not block: ServiceBusy instead"
+    ),
     "db.postgresql:CircuitBreaker._timed: connect": DATABASE,
     "db.postgresql:create_postgresql_engine.connect: breaker.connect": (
         DATABASE
     ),
     "db.postgresql:create_postgresql_engine.connect:"
-    " connection_class.connect": DATABASE,
+    " connection_class.connect": (
+        f"{DATABASE}; the system's resolver bounds the look-up of a name"
+    ),
     "db.session_queries:PendingTouches.add: with self._lock": MEMORY,
     "db.session_queries:PendingTouches.write: with self._lock": MEMORY,
     "db.session_queries:_delete_in_batches: time.sleep": "its argument",
@@ -173,7 +177,6 @@ BOUNDS = {
         f"five seconds; {ALONE}"
     ),
     "server.worker:Watch.run: time.sleep": "WATCH_INTERVAL_SECONDS",
-    "sessions.memory:claim_process: time.sleep": "its own limit",
     **{
         f"sessions.memory:MemoryStore.{method}: with self._memory.lock": (
             MEMORY
@@ -189,6 +192,7 @@ BOUNDS = {
             "_first_seen",
         )
     },
+    "sessions.memory:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

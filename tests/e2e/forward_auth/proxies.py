@@ -159,7 +159,7 @@ class Nginx(Proxy):
             "pid nginx.pid;",
             "error_log stderr info;",
             "user root;" if os.geteuid() == 0 else "",
-            "events {}",
+            "events { worker_connections 4096; }",
             "http {",
             "access_log off;",
             *(f"{kind}_temp_path {kind};" for kind in kinds),

@@ -2,6 +2,7 @@
 """Fixtures: servers with web pages, browsers, and users."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,9 @@ from tests.browser.browser import Browser
 from tests.browser.populated_server import PopulatedServer, populated_server
 from tests.browser.scenes import PASSWORD, add_session
 from tests.clocks import FileClock
-from tests.e2e.forward_auth.proxies import Nginx
+from tests.e2e.forward_auth.proxies import VESTIBULE, Nginx
 from tests.e2e.server.server_state import defect_lines
-from tests.serving import COOKIE, ClockedServer, Server
+from tests.serving import COOKIE, ROOT, ClockedServer, Server
 from vestibule.accounts.users import set_role
 from vestibule.db.models.user import User
 
@@ -27,7 +28,8 @@ PAGES = {
     "WEB_PAGES": "on",
 }
 
-#: The path below which each test runs once more, behind nginx.
+#: The path below which each test runs once more, behind nginx as the guide
+#: configures it.
 BASE_PATH = "/auth"
 #: The modules whose tests do that in `make check` too; `make torture` runs
 #: all of them.
@@ -38,18 +40,6 @@ BELOW_PATH_IN_CHECK = (
     "test_admin_lists",
     "test_api_docs",
 )
-_NGINX = """
-server {
-    listen 80;
-    location PREFIX/ {
-        proxy_pass http://SERVER;
-        proxy_set_header Host $http_host;
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_set_header X-Forwarded-Proto $scheme;
-    }
-    location / { return 404; }
-}
-"""
 
 OpenBrowser = Callable[..., Browser]
 StartServer = Callable[..., Server]
@@ -67,6 +57,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ids=["root", "below"],
         scope="session",
     )
+
+
+def _documented_configuration() -> str:
+    """Return the configuration of nginx that the guide shows."""
+    page = (ROOT / "docs/web-pages.md").read_text()
+    (found,) = re.findall(r"^```nginx\n(.*?)^```$", page, re.M | re.S)
+    assert f"location {BASE_PATH}/ " in found
+    return str(found)
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +93,8 @@ def address_of(
             proxy = Nginx(tmp_path_factory.mktemp("nginx"))
             proxies[server.port] = proxy
             proxy.start(
-                _NGINX,
-                {"PREFIX": base_path, "SERVER": f"127.0.0.1:{server.port}"},
+                _documented_configuration(),
+                {VESTIBULE: f"127.0.0.1:{server.port}"},
             )
         return proxies[server.port].url + base_path
 

@@ -76,12 +76,12 @@ BOUNDS = {
     "audit.writer:AuditWriter._wait_for_work: self._changed.wait": ALONE,
     "audit.writer:AuditWriter._run: self._closed.wait": "RETRY_SECONDS",
     "audit.writer:purge: time.sleep": "BATCH_PAUSE_SECONDS",
-    "checks.startup:claim_sessions_in_memory: time.sleep": "its own limit",
     "cli.arguments:read_new_password: click.prompt": COMMAND,
     "cli.arguments:read_new_password: sys.stdin.buffer.readline": COMMAND,
     "cli.arguments:confirm: click.confirm": COMMAND,
     "cli.demo:_end_with_parent: time.sleep": "half a second",
     "core.client_info:current_client: _current.get": "a context variable",
+    "core.client_info:client_of: _current.get": "a context variable",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
     "core.passwords:_run_in_hash_thread: hashing.result": (
         "MAX_WAIT_SECONDS, then ServiceBusy"
@@ -113,6 +113,8 @@ BOUNDS = {
     " connection_class.connect": (
         f"{DATABASE}; the system's resolver bounds the look-up of a name"
     ),
+    "db.session_queries:PendingTouches.add: with self._lock": MEMORY,
+    "db.session_queries:PendingTouches.write: with self._lock": MEMORY,
     "db.session_queries:_delete_in_batches: time.sleep": "its argument",
     "db.statements:delete_in_batches: time.sleep": "BATCH_PAUSE_SECONDS",
     "db.wal_index:WalIndex.header: with self._map_lock": MEMORY,
@@ -133,6 +135,7 @@ BOUNDS = {
     ),
     "mechanisms.session_exp_auth:SessionExpAuth.create_session:"
     " with self._memory.lock": MEMORY,
+    "mechanisms.session_cache:RecentEntries.put: with self._lock": MEMORY,
     "metrics.counters:Counters.totals: with self._threads_lock": MEMORY,
     "metrics.counters:Counters._register_thread: with self._threads_lock": (
         MEMORY
@@ -174,6 +177,7 @@ BOUNDS = {
         f"five seconds; {ALONE}"
     ),
     "server.worker:Watch.run: time.sleep": "WATCH_INTERVAL_SECONDS",
+    "sessions.memory:claim_process: time.sleep": "its own limit",
     **{
         f"sessions.memory:MemoryStore.{method}: with self._memory.lock": (
             MEMORY
@@ -189,6 +193,15 @@ BOUNDS = {
             "_first_seen",
         )
     },
+    "sessions.memory:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
+    "sessions.sweeper:TouchWriter._run: self._closed.wait": (
+        "TOUCH_DELAY_SECONDS"
+    ),
+    "sessions.sweeper:TouchWriter._run: self._due.wait": ALONE,
+    "sessions.sweeper:TouchWriter._start: with self._starting": MEMORY,
+    "sessions.sweeper:TouchWriter.close: self._thread.join": (
+        "CLOSE_TIMEOUT_SECONDS"
+    ),
     "sessions.sweeper:Sweeper.ensure_running: with self._starting": MEMORY,
     "sessions.sweeper:Sweeper._run: self._stopping.wait": (
         f"SESSION_PURGE_INTERVAL; {ALONE}"

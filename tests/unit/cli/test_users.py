@@ -156,7 +156,7 @@ class Screen(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("width", ["5", "30", "200"])
+@pytest.mark.parametrize("width", ["30", "200"])
 def test_list_is_a_table_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, width: str
 ) -> None:

@@ -53,8 +53,8 @@ def _maker(
 
 def _choose_database(request: pytest.FixtureRequest) -> None:
     """Use a fresh database of the parameter's kind."""
-    on_postgresql = request.param.endswith("postgresql")
-    request.getfixturevalue("on_postgresql" if on_postgresql else "on_sqlite")
+    kind = request.param.partition("-")[2] or "sqlite"
+    request.getfixturevalue(f"on_{kind}")
 
 
 @pytest.fixture(
@@ -63,6 +63,7 @@ def _choose_database(request: pytest.FixtureRequest) -> None:
         "session_exp_auth",
         "session_db_auth-sqlite",
         "session_db_auth-postgresql",
+        "session_db_auth-pgbouncer",
     ]
 )
 def mechanism(

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""A throwaway PostgreSQL server for the tests, on a free loopback port."""
+"""Throwaway PostgreSQL servers and poolers, on free loopback ports."""
 
 import glob
 import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -54,6 +55,11 @@ class PostgreSQL:
             "--locale=C",
         )
         self._process = self.start()
+
+    @property
+    def pid(self) -> int:
+        """Return the pid of the server's first process."""
+        return self._process.pid
 
     @staticmethod
     def find() -> str | None:
@@ -112,23 +118,46 @@ class PostgreSQL:
         self.stop()
         shutil.rmtree(self._data)
 
-    def fresh_url(self, like: str | None = None) -> str:
+    def freeze(self) -> None:
+        """Stop all processes of the server: they answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the processes of a frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and all its child processes."""
+        pid = self._process.pid
+        tasks = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [
+            int(child) for task in tasks for child in task.read_text().split()
+        ]
+        for each in (pid, *children):
+            os.kill(each, number)
+
+    def fresh_url(
+        self, like: str | None = None, encoding: str | None = None
+    ) -> str:
         """Return the address of a new database.
 
         It is empty, or a copy of the database at the address `like`, which
-        must have no open connection.
+        must have no open connection. `encoding` is UTF8 by default.
         """
         server = f"vestibule@127.0.0.1:{self.port}"
         name = f"t{time.monotonic_ns()}"
         pattern = "template1" if like is None else like.rpartition("/")[2]
+        command = SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            Identifier(name), Identifier(pattern)
+        )
+        if encoding is not None:
+            command = SQL(
+                "CREATE DATABASE {} TEMPLATE template0 ENCODING {}"
+            ).format(Identifier(name), encoding)
         with psycopg.connect(
             f"postgresql://{server}/postgres", autocommit=True
         ) as connection:
-            connection.execute(
-                SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    Identifier(name), Identifier(pattern)
-                )
-            )
+            connection.execute(command)
         return f"postgresql+psycopg://{server}/{name}"
 
     def _run(self, *command: str) -> None:
@@ -140,3 +169,64 @@ class PostgreSQL:
             user=pwd.getpwnam(self._user).pw_uid if self._user else None,
             cwd="/",
         )
+
+
+class PgBouncer:
+    """A PgBouncer in transaction mode before a `PostgreSQL`, until `stop`."""
+
+    def __init__(self, server: PostgreSQL) -> None:
+        """Start it on a free port, as a user without rights."""
+        self.port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="vestibule-pgbouncer-"))
+        (self._folder / "users.txt").write_text('"vestibule" ""\n')
+        (self._folder / "pgbouncer.ini").write_text(
+            "[databases]\n"
+            f"* = host=127.0.0.1 port={server.port}\n"
+            "[pgbouncer]\n"
+            "listen_addr = 127.0.0.1\n"
+            f"listen_port = {self.port}\n"
+            "unix_socket_dir =\n"
+            "auth_type = trust\n"
+            f"auth_file = {self._folder}/users.txt\n"
+            "pool_mode = transaction\n"
+            "default_pool_size = 8\n"
+            "max_client_conn = 200\n"
+        )
+        user = None
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres").pw_uid
+            for path in (self._folder, *self._folder.iterdir()):
+                os.chown(path, user, -1)
+        self._process = subprocess.Popen(
+            [self.find(), "-q", f"{self._folder}/pgbouncer.ini"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=user,
+        )
+        self._wait()
+
+    @staticmethod
+    def find() -> str:
+        """Return the program; empty if it is not installed."""
+        return shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") or ""
+
+    def url(self, direct: str) -> str:
+        """Return the address through the pooler of a `direct` address."""
+        name = direct.rpartition("/")[2]
+        return f"postgresql://vestibule@127.0.0.1:{self.port}/{name}"
+
+    def stop(self) -> None:
+        """End the pooler and delete its folder."""
+        self._process.kill()
+        self._process.wait(30)
+        shutil.rmtree(self._folder)
+
+    def _wait(self) -> None:
+        """Wait until it takes connections."""
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError("PgBouncer did not start")

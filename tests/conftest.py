@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests.backends import PostgreSQL, missing
+from tests.backends import PgBouncer, PostgreSQL, missing
 from tests.serving import Server
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
@@ -49,6 +49,16 @@ def postgresql() -> Iterator[PostgreSQL]:
     server = PostgreSQL()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgresql: PostgreSQL) -> Iterator[PgBouncer]:
+    """Run a pooler before the server of `postgresql`."""
+    if not PgBouncer.find():
+        missing("PgBouncer")
+    pooler = PgBouncer(postgresql)
+    yield pooler
+    pooler.stop()
 
 
 def _upgrade(url: str) -> str:
@@ -152,6 +162,17 @@ def on_postgresql(
     """Run the test on a fresh PostgreSQL database; return its address."""
     url = postgresql.fresh_url(like=pattern)
     monkeypatch.setenv("DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def on_pgbouncer(
+    on_postgresql: str, pgbouncer: PgBouncer, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Run the test on a fresh database behind PgBouncer."""
+    url = pgbouncer.url(on_postgresql)
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_POOLER", "transaction")
     return url
 
 

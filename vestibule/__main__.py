@@ -7,11 +7,12 @@ part of it names the extra to install.
 
 import sys
 
-from vestibule.core.command_line import install_hint
+from vestibule.core.command_line import install_hint, refuse_windows
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    refuse_windows()
     try:
         from vestibule.cli import main as run
 

@@ -36,6 +36,8 @@ class Browser:
         options.setdefault("color_scheme", "light")
         self._chromium = chromium
         self.url = url
+        #: The address that begins each request that is no problem.
+        self.site = url
         self._others: list[Browser] = []
         self.context = chromium.new_context(base_url=url, **options)
         #: Console messages, failed scripts and requests to other hosts.
@@ -56,9 +58,13 @@ class Browser:
         self._others.append(other)
         return other
 
+    def goto(self, path: str, **options: Any) -> Response | None:
+        """Go to `path` of the server; return the response."""
+        return self.page.goto(self.url + path, **options)
+
     def open(self, path: str, status: int = 200) -> None:
         """Go to `path`, and check the status of the response."""
-        response = self.page.goto(path)
+        response = self.goto(path)
         assert response is not None
         assert response.status == status, response.url
 
@@ -146,6 +152,6 @@ class Browser:
         self.responses.append(response)
 
     def _note_request(self, request: Request) -> None:
-        """Record a request to a host other than the server."""
-        if not request.url.startswith(f"{self.url}/"):
+        """Record a request to another host, or beside the server's path."""
+        if not request.url.startswith(f"{self.site}/"):
             self.problems.append(f"another host: {request.url}")

@@ -2,6 +2,7 @@
 """Fixtures: servers with web pages, browsers, and users."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,9 @@ from tests.browser.browser import Browser
 from tests.browser.populated_server import PopulatedServer, populated_server
 from tests.browser.scenes import PASSWORD, add_session
 from tests.clocks import FileClock
+from tests.e2e.forward_auth.proxies import VESTIBULE, Nginx
 from tests.e2e.server.server_state import defect_lines
-from tests.serving import COOKIE, ClockedServer, Server
+from tests.serving import COOKIE, ROOT, ClockedServer, Server
 from vestibule.accounts.users import set_role
 from vestibule.db.models.user import User
 
@@ -26,17 +28,90 @@ PAGES = {
     "WEB_PAGES": "on",
 }
 
+#: The path below which each test runs once more, behind nginx as the guide
+#: configures it.
+BASE_PATH = "/auth"
+#: The modules whose tests do that in `make check` too; `make torture` runs
+#: all of them.
+BELOW_PATH_IN_CHECK = (
+    "test_signing_in",
+    "test_first_run",
+    "test_sessions",
+    "test_admin_lists",
+    "test_api_docs",
+)
+
 OpenBrowser = Callable[..., Browser]
 StartServer = Callable[..., Server]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of a server at the root, and below a path."""
+    if "base_path" not in metafunc.fixturenames:
+        return
+    module = metafunc.module.__name__.rpartition(".")[2]
+    marks = [] if module in BELOW_PATH_IN_CHECK else [pytest.mark.torture]
+    metafunc.parametrize(
+        "base_path",
+        ["", pytest.param(BASE_PATH, marks=marks)],
+        ids=["root", "below"],
+        scope="session",
+    )
+
+
+def _documented_configuration() -> str:
+    """Return the configuration of nginx that the guide shows."""
+    page = (ROOT / "docs/web-pages.md").read_text()
+    (found,) = re.findall(r"^```nginx\n(.*?)^```$", page, re.M | re.S)
+    assert f"location {BASE_PATH}/ " in found
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def pages_settings(base_path: str) -> dict[str, str]:
+    """Return the settings of a server with pages, below `base_path`."""
+    if not base_path:
+        return PAGES
+    return PAGES | {"BASE_PATH": base_path, "TRUSTED_PROXIES": "127.0.0.1"}
+
+
+@pytest.fixture(scope="session")
+def address_of(
+    base_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Server], str]]:
+    """Return a function that returns where browsers reach a server.
+
+    Below a path that is an nginx, started once for each server.
+    """
+    proxies: dict[int, Nginx] = {}
+
+    def find(server: Server) -> str:
+        """Return the address with the path, and start nginx if needed."""
+        if not base_path:
+            return server.url
+        if server.port not in proxies:
+            proxy = Nginx(tmp_path_factory.mktemp("nginx"))
+            proxies[server.port] = proxy
+            proxy.start(
+                _documented_configuration(),
+                {VESTIBULE: f"127.0.0.1:{server.port}"},
+            )
+        return proxies[server.port].url + base_path
+
+    yield find
+    for proxy in proxies.values():
+        proxy.stop()
+
+
 @pytest.fixture(scope="session")
 def shared_server(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, pages_settings: dict[str, str]
 ) -> Iterator[Server]:
     """Run a server with pages that the tests of a process share."""
     server = Server(
-        tmp_path_factory.mktemp("server"), **PAGES, REGISTRATION="open"
+        tmp_path_factory.mktemp("server"),
+        **pages_settings,
+        REGISTRATION="open",
     ).start()
     yield server
     assert server.stop() == 0
@@ -52,7 +127,9 @@ def server(shared_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 @pytest.fixture
 def start_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pages_settings: dict[str, str],
 ) -> Iterator[StartServer]:
     """Return a function that runs a server for this test alone.
 
@@ -64,7 +141,7 @@ def start_server(
         server: Callable[..., Server] = Server, **settings: str
     ) -> Server:
         """Start a server with these settings added to the usual ones."""
-        started = server(tmp_path, **PAGES | settings).start()
+        started = server(tmp_path, **pages_settings | settings).start()
         monkeypatch.setenv("DATABASE_URL", started.env["DATABASE_URL"])
         opened.append(started)
         return started
@@ -77,11 +154,13 @@ def start_server(
 
 @pytest.fixture(scope="session")
 def shared_populated(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, pages_settings: dict[str, str]
 ) -> Iterator[PopulatedServer]:
     """Run a server with many users and one admin."""
     folder = tmp_path_factory.mktemp("populated")
-    with populated_server(folder, PAGES | {"THROTTLE": "on"}) as populated:
+    with populated_server(
+        folder, pages_settings | {"THROTTLE": "on"}
+    ) as populated:
         yield populated
         assert defect_lines(populated.server) == []
 
@@ -108,13 +187,15 @@ def frozen_clock_server(tmp_path: Path) -> Callable[..., Server]:
 
 
 @pytest.fixture
-def open_browser(chromium: Chromium) -> Iterator[OpenBrowser]:
+def open_browser(
+    chromium: Chromium, address_of: Callable[[Server], str]
+) -> Iterator[OpenBrowser]:
     """Return a function that opens browsers, closed after the test."""
     browsers: list[Browser] = []
 
     def open_one(server: Server, **options: Any) -> Browser:
         """Open a browser with Playwright's `options` for a server."""
-        browsers.append(Browser(chromium, server.url, **options))
+        browsers.append(Browser(chromium, address_of(server), **options))
         return browsers[-1]
 
     yield open_one

@@ -104,7 +104,7 @@ def session_ended(browser: Browser, user: User) -> None:
     other.page.locator("main details.all summary").click()
     other.page.locator("main details.all button").click()
     expect(other.page.locator("ul.rows > li")).to_have_count(1)
-    browser.page.goto("/account")
+    browser.goto("/account")
     browser.expect_path("/sign-in")
 
 
@@ -149,6 +149,21 @@ def cross_site(browser: Browser, user: User) -> None:
     )
     browser.fill(email=str(user.email), password=PASSWORD)
     submit(browser, 403)
+
+
+def wrong_method(browser: Browser, user: User) -> None:
+    """Send a form to a page that takes none."""
+    browser.open("/signed-out")
+    with browser.page.expect_navigation():
+        browser.page.evaluate(
+            """() => {
+            const form = document.createElement("form");
+            form.method = "post";
+            form.action = location.href;
+            document.body.append(form);
+            form.submit();
+        }"""
+        )
 
 
 def several_sessions(browser: Browser, user: User) -> None:
@@ -208,9 +223,10 @@ SCENES: dict[str, Scene] = {
     "reset-done": reset_done,
     "403": cross_site,
     "404": at("/nowhere", 404),
-    "405": at("/sign-out", 405),
+    "405": wrong_method,
     "account": inside("/account"),
     "account-refused": account_refused,
+    "sign-out": inside("/sign-out"),
     "delete": inside("/account/delete"),
     "one-session": inside("/account/sessions"),
     "sessions": several_sessions,

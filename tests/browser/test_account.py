@@ -160,7 +160,7 @@ def test_any_name_is_shown_as_text(
         "/sign-in",
         "/nowhere",
     ):
-        browser.page.goto(path)
+        browser.goto(path)
         assert browser.overflow() <= 0, path
     browser.open("/account")
     assert browser.axe_violations() == []

@@ -36,7 +36,7 @@ def link(browser: Browser, name: str) -> Locator:
 
 def expect_signed_out(browser: Browser, why: str) -> None:
     """Check that a browser is signed out and shows the reason."""
-    browser.page.goto("/account")
+    browser.goto("/account")
     browser.expect_path("/sign-in")
     browser.expect_text(why)
 
@@ -143,7 +143,7 @@ def test_user_is_deleted(admin_browser: Browser, bob: User) -> None:
     admin_browser.expect_text("No results.")
     admin_browser.open(user_path(bob), 404)
     assert User.get(bob.id) is None
-    other.page.goto("/account")
+    other.goto("/account")
     other.expect_path("/sign-in")
 
 

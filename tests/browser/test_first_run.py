@@ -17,7 +17,10 @@ ADA = "ada@example.com"
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
 def test_first_admin_signs_in_and_ends_a_session(
-    start_server: StartServer, open_browser: OpenBrowser, script: bool
+    start_server: StartServer,
+    open_browser: OpenBrowser,
+    base_path: str,
+    script: bool,
 ) -> None:
     """Two workers serve a first admin and that admin's second browser.
 
@@ -26,14 +29,15 @@ def test_first_admin_signs_in_and_ends_a_session(
     server = start_server(WORKERS="2", THROTTLE="on")
     address, code = printed_setup_code(server)
     first = open_browser(server, java_script_enabled=script)
-    first.page.goto(address)
+    path = address.removeprefix(server.url + base_path)
+    first.goto(path)
     first.page.get_by_label("Code").fill(code.lower().replace("-", " "))
     first.page.get_by_label("Email").fill(ADA)
     first.page.get_by_label("Password", exact=True).fill(PASSWORD)
     first.click_button("Create the account")
     first.expect_path("/account")
     second = open_browser(server, java_script_enabled=script, user_agent=PHONE)
-    second.page.goto(server.url)
+    second.goto("/")
     second.expect_path("/sign-in")
     second.fill(email=ADA, password=PASSWORD)
     second.click_button("Sign in")
@@ -49,9 +53,9 @@ def test_first_admin_signs_in_and_ends_a_session(
     second.expect_path("/sign-in")
     second.expect_text("You ended this session from another device.")
     # The code was used, so the setup page no longer opens.
-    second.page.goto(address)
+    second.goto(path)
     second.expect_path("/sign-in")
-    first.page.goto(address)
+    first.goto(path)
     first.expect_path("/account")
     (ada,) = User.all()
     assert (ada.email, ada.role) == (ADA, "admin")
@@ -64,9 +68,9 @@ def test_too_many_wrong_codes_must_wait(
 ) -> None:
     """Even the right code is refused until the wait is over."""
     server = start_server(frozen_clock_server, THROTTLE="on")
-    address, code = printed_setup_code(server)
+    _, code = printed_setup_code(server)
     browser = open_browser(server)
-    browser.page.goto(address)
+    browser.open("/setup")
     for _ in range(5):
         browser.fill(code="wrong", email=ADA, password=PASSWORD)
         browser.click_button("Create the account")

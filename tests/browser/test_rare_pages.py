@@ -78,7 +78,7 @@ def test_setup_page_keeps_the_email_after_a_wrong_code(
     server = start_server()
     printed_setup_code(server)
     browser = open_browser(server, locale=locale)
-    browser.page.goto("/account")
+    browser.goto("/account")
     browser.expect_path("/setup")
     check(browser, locale)
     browser.fill(code="wrong", email="ada@example.com", password=PASSWORD)

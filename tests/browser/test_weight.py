@@ -35,7 +35,7 @@ def weigh(browser: Browser, path: str) -> int:
     session = browser.context.new_cdp_session(browser.page)
     session.send("Network.clearBrowserCache")
     browser.responses.clear()
-    browser.page.goto(path, wait_until="networkidle")
+    browser.goto(path, wait_until="networkidle")
     sizes = [response.request.sizes() for response in browser.responses]
     assert browser.responses[0].request.is_navigation_request()
     return sum(
@@ -85,6 +85,6 @@ def test_first_paint_needs_few_requests(
     browser = open_browser(server)
     if path in INSIDE:
         browser.sign_in(str(bob.email), PASSWORD)
-    browser.page.goto(path, wait_until="networkidle")
+    browser.goto(path, wait_until="networkidle")
     blocking = int(browser.page.evaluate(_BLOCKING))
     assert 1 <= blocking <= MAX_REQUESTS_BEFORE_PAINT - 1

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Comparison of documented output with the real output.
 
-Only ids, times, codes and versions of other programs are masked. `...` stands
+Only ids, times, codes, the schema's revision and versions of other programs
+are masked. `...` stands
 for omitted text: on its own line for lines, within a line for a part of it.
 """
 
@@ -14,6 +15,8 @@ _MASKS = (
         re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+(Z|\+00:00))?"),
         "TIME",
     ),
+    (re.compile(r"(?<=_my_session_id=)[\w-]{43}"), "ID"),
+    (re.compile(r"revision \d{4}"), "revision NUMBER"),
     (re.compile(r"curl/[\d.]+"), "curl/VERSION"),
     (re.compile(r"\b[0-9A-Z]{4}(-[0-9A-Z]{4}){3,6}\b"), "CODE"),
 )

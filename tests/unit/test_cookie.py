@@ -12,8 +12,8 @@ from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response
 
 from tests.fake_requests import FakeRequest
+from vestibule.core.request_headers import Cookies, cookies_of
 from vestibule.sessions import cookie
-from vestibule.sessions.cookie import Cookies, cookies_of
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-.", min_size=1)
 #: What a browser sends as a value (RFC 6265, 4.1.1), without a quote.
@@ -127,3 +127,34 @@ def test_cookie_attributes_when_set_and_cleared(secure: bool) -> None:
     assert sorted(one.split("; ")) == sorted([*flags, "s=secret"])
     assert two.startswith("s=; Expires=Thu, 01 Jan 1970")
     assert {*flags, "Max-Age=0"} < set(two.split("; "))
+
+
+def test_domain_cookie_replaces_the_cookie_of_one_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two values of one name would count as none, so the old one goes."""
+    monkeypatch.setenv("COOKIE_DOMAIN", "example.com")
+    response = Response()
+    cookie.set_on(response, "s", "secret", True)
+    old, new = response.headers.getlist("Set-Cookie")
+    assert "Domain" not in old
+    assert old.startswith("s=; Expires=Thu, 01 Jan 1970")
+    assert new.startswith("s=secret; Domain=example.com; Secure")
+    response = Response()
+    cookie.clear_on(response, "s", True)
+    both = response.headers.getlist("Set-Cookie")
+    assert ["Domain=example.com" in one for one in both] == [True, False]
+    assert all("Max-Age=0" in one for one in both)
+
+
+def test_local_cookie_has_a_path_and_no_domain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No other host gets it, whatever `COOKIE_DOMAIN` says."""
+    monkeypatch.setenv("COOKIE_DOMAIN", "example.com")
+    response = Response()
+    cookie.set_local(response, "n", "1", False, "/auth")
+    cookie.clear_local(response, "n", False, "/auth")
+    for sent in response.headers.getlist("Set-Cookie"):
+        assert "Path=/auth" in sent.split("; ")
+        assert "Domain" not in sent

@@ -45,6 +45,7 @@ def test_tables_equal_the_migrations(any_database: str) -> None:
             connection,
             opts={
                 "compare_type": True,
+                "version_table": migrate.VERSION_TABLE,
                 "include_object": lambda each, *_: (
                     each.info.get("only_on", name) == name
                 ),
@@ -89,7 +90,7 @@ def test_newer_schema_is_refused(any_database: str) -> None:
     User(email="a").save()
     with database().transaction() as connection:
         connection.execute(
-            text("UPDATE alembic_version SET version_num = '9999'")
+            text("UPDATE vestibule_version SET version_num = '9999'")
         )
     engine.close()
     for _ in range(2):

@@ -224,3 +224,69 @@ def test_any_text_is_a_value_or_a_configuration_error(text: str) -> None:
                 assert refused.name == setting.name
             else:
                 assert value is None or isinstance(value, int | str | tuple)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "value"),
+    [
+        (settings.BASE_PATH, "", ""),
+        (settings.BASE_PATH, "/", ""),
+        (settings.BASE_PATH, "/auth/", "/auth"),
+        (settings.BASE_PATH, "/a/b-1_2.~x", "/a/b-1_2.~x"),
+        (settings.COOKIE_DOMAIN, "", None),
+        (settings.COOKIE_DOMAIN, ".Example.COM", "example.com"),
+        (settings.COOKIE_DOMAIN, "xn--bcher-kva.example", ...),
+        (settings.CLEAR_SITE_DATA, "none", ()),
+        (settings.CLEAR_SITE_DATA, "storage", ("storage",)),
+        (settings.CLEAR_SITE_DATA, "cache, storage", ("cache", "storage")),
+        (settings.CORS_ORIGINS, "none", ()),
+        (
+            settings.CORS_ORIGINS,
+            "HTTPS://A.example:443, http://b.example:80,http://c.example:443",
+            ("https://a.example", "http://b.example", "http://c.example:443"),
+        ),
+    ],
+)
+def test_paths_domains_and_lists_are_written_in_one_way(
+    setting: settings.Setting[Any],
+    text: str,
+    value: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are compared with what browsers send."""
+    monkeypatch.setenv(setting.name, text)
+    assert setting.read() == (text if value is ... else value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "texts"),
+    [
+        (
+            settings.BASE_PATH,
+            ["auth", "//auth", "/a//b", "/..", "/a/../b", "/a b", "/a?b"],
+        ),
+        (settings.BASE_PATH, ["/a%2fb", "/\u00e9", "/a\\b", "/" + "a" * 300]),
+        (
+            settings.COOKIE_DOMAIN,
+            ["localhost", "com", "192.0.2.1", "[::1]", "a.example:80"],
+        ),
+        (
+            settings.COOKIE_DOMAIN,
+            ["https://a.example", "a..example", "-a.example", "a.example/"],
+        ),
+        (settings.COOKIE_DOMAIN, ["*.a.example", "a.example;x", "a.1", "."]),
+        (settings.CLEAR_SITE_DATA, ["cookies", "*", '"cache"', "on"]),
+        (settings.CORS_ORIGINS, ["*,https://a.example", "null", "a.example"]),
+        (settings.CORS_ORIGINS, ["https://a.example/", "https://*.example"]),
+    ],
+)
+def test_bad_paths_domains_and_lists_are_refused(
+    setting: settings.Setting[Any],
+    texts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What browsers would reject or misread ends the start."""
+    for text in texts:
+        monkeypatch.setenv(setting.name, text)
+        with pytest.raises(ConfigurationError, match=setting.name):
+            setting.read()

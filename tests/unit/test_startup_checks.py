@@ -206,3 +206,56 @@ def test_unsound_sqlite_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "write-ahead" not in _advice("basic_auth")
     monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))
     assert "may corrupt a write-ahead log" in _advice("basic_auth")
+
+
+@pytest.mark.parametrize(
+    ("domain", "login_url", "hosts", "lost"),
+    [
+        (None, "/sign-in", "app.example.com", ""),
+        (None, "https://a.example.com/", "", ""),
+        (None, "https://a.example.com/", "a.example.com:8443", ""),
+        (None, "https://a.example.com/", "b.example.com", "b.example.com"),
+        ("example.com", "https://a.example.com/", "b.example.com", ""),
+        ("example.com", "https://example.com/", "x.y.example.com:81", ""),
+        ("example.com", "/sign-in", "b.example.com", ""),
+        ("example.com", "/sign-in", "b.example.org", "b.example.org"),
+        ("example.com", "/sign-in", "badexample.com", "badexample.com"),
+        ("example.com", "https://a.example.org/", "", "a.example.org"),
+    ],
+)
+def test_hosts_without_the_session_cookie_are_a_warning(
+    domain: str | None,
+    login_url: str,
+    hosts: str,
+    lost: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Users would be sent to the sign-in page again and again."""
+    if domain is not None:
+        monkeypatch.setenv("COOKIE_DOMAIN", domain)
+    monkeypatch.setenv("LOGIN_URL", login_url)
+    monkeypatch.setenv("ALLOWED_RETURN_HOSTS", hosts)
+    found = [
+        line
+        for line in _advice("session_db_auth").splitlines()
+        if "no session cookie" in line
+    ]
+    assert len(found) == bool(lost)
+    assert all(f"no session cookie to {lost};" in line for line in found)
+
+
+@pytest.mark.parametrize("profile", ["contract", "hardened"])
+def test_cookie_of_a_domain_with_a_host_prefix_prevents_the_start(
+    profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Browsers would reject the cookie without a word."""
+    monkeypatch.setenv("SECURITY_PROFILE", profile)
+    monkeypatch.setenv("SESSION_NAME", "__Host-session")
+    mechanism = mechanism_for("session_db_auth")
+    check_settings(mechanism)
+    monkeypatch.setenv("COOKIE_DOMAIN", "example.com")
+    with pytest.raises(ConfigurationError, match="COOKIE_DOMAIN"):
+        check_settings(mechanism)
+    monkeypatch.setenv("SESSION_NAME_HOST_PREFIX", "off")
+    monkeypatch.setenv("SESSION_NAME", "__Secure-session")
+    check_settings(mechanism)

@@ -21,7 +21,7 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import Throttled, VestibuleError, WrongCode
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.core.threads import Once
 from vestibule.db import login_failures
 from vestibule.db.login_failures import (

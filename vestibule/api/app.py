@@ -19,14 +19,15 @@ from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
 from vestibule.checks.startup import (
     check_settings,
-    claim_sessions_in_memory,
+    has_sessions_in_memory,
     log_settings_warnings,
 )
 from vestibule.core import settings
+from vestibule.core.request_headers import is_tls
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
-from vestibule.http.request import current_request, is_tls
+from vestibule.http.request import below_base_path, current_request
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
@@ -35,6 +36,7 @@ from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
+from vestibule.sessions.memory import claim_process
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages
@@ -101,8 +103,12 @@ def _put_before(
         add_headers(app.wsgi_app, headers), app, cache, headers
     )
     whole = ForwardAuth(whole, current_mechanism, signer, headers, cache)
+    whole = headers.answer_preflights(whole)
     if settings.METRICS.read():
         whole = count_requests(whole)
+    base_path = settings.BASE_PATH.read()
+    if base_path:
+        whole = below_base_path(whole, base_path)
     app.wsgi_app = whole  # type: ignore[method-assign]
 
 
@@ -132,7 +138,8 @@ def _built() -> tuple[Flask, Auth | None]:
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     check_settings(mechanism)
-    claim_sessions_in_memory(mechanism)
+    if has_sessions_in_memory(mechanism):
+        claim_process()
     log_settings_warnings()
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth

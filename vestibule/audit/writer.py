@@ -24,8 +24,8 @@ from vestibule.audit.log import AuditRecord, EventType
 from vestibule.core import clock, settings
 from vestibule.core.client_info import clean_user_agent
 from vestibule.core.errors import VestibuleError
-from vestibule.core.network import network_of
 from vestibule.core.passwords import hash_timer
+from vestibule.core.request_headers import network_of
 from vestibule.core.threads import Once, start_thread
 from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event

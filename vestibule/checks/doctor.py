@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The checks of `doctor`: those of each start, and more.
 
-They change nothing and make no database. Each result that is not good has
+They make no database, and write nothing but a row that shows whether it can
+be written. Each result that is not good has
 a hint that names what to set or to run.
 """
 
@@ -151,6 +152,15 @@ def _cookie(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
             f"other hosts of the domain can replace the cookie {name}",
             "SESSION_NAME=__Host-session behind TLS",
         )
+    domain = settings.COOKIE_DOMAIN.read()
+    if domain is not None:
+        yield CheckResult(
+            "cookie.domain",
+            Level.WEAK,
+            f"every host of {domain} gets the session cookie, and can use or"
+            " replace it",
+            "unset COOKIE_DOMAIN if one host is enough",
+        )
     if settings.COOKIE_SECURE.read() != "always":
         yield CheckResult(
             "cookie.secure",
@@ -173,15 +183,15 @@ def _database_file() -> Iterator[CheckResult]:
             "the first start of the server makes it",
         )
         return
-    found = migrate.revision(database)
-    if found != migrate.EXPECTED_REVISION:
+    found = migrate.schema(database)
+    if not found.is_current:
         yield CheckResult(
             "database.schema",
             Level.WRONG,
-            f"the schema is at revision {found}, not"
+            f"the schema is at revision {found.revision}, not"
             f" {migrate.EXPECTED_REVISION}",
-            migrate.mismatch_message(found)
-            if migrate.is_newer(found)
+            migrate.mismatch_message(found.revision)
+            if migrate.is_newer(found.revision)
             else command_line("db upgrade"),
         )
         return
@@ -192,18 +202,6 @@ def _database_file() -> Iterator[CheckResult]:
     yield CheckResult(
         "database.schema", Level.GOOD, f"the database at {shown} is current"
     )
-
-
-def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
-    """Check that only its owner can read a database file."""
-    database = engine.configured_database()
-    if database.is_sqlite and migrate.is_readable_by_others(database):
-        yield CheckResult(
-            "database.mode",
-            Level.WRONG,
-            "other users of this machine can read the database file",
-            f"chmod 600 {database.url.database}",
-        )
 
 
 def _admins(_: type[Auth] | None) -> Iterator[CheckResult]:
@@ -245,7 +243,6 @@ def _worker_exits(_: type[Auth] | None) -> Iterator[CheckResult]:
 MORE_SETTINGS_CHECKS: tuple[Check, ...] = (_cookie, _profile)
 #: Checks of the database that no start warns of.
 MORE_DATABASE_CHECKS: tuple[Check, ...] = (
-    _database_mode,
     _admins,
     _worker_exits,
 )

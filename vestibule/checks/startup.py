@@ -6,24 +6,27 @@ system checks of Django do. `vestibule.checks.doctor` shows the results of
 these checks too, and has more of them.
 """
 
-import errno
 import logging
 import os
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from vestibule.core import clock, settings
-from vestibule.core.errors import ConfigurationError
-from vestibule.core.setting_types import environment_names, is_hardened, is_set
-from vestibule.db import drivers
-from vestibule.db.engine import configured_database
+from vestibule.core import settings
+from vestibule.core.errors import ConfigurationError, VestibuleError
+from vestibule.core.setting_types import (
+    environment_names,
+    is_hardened,
+    is_set,
+    is_too_wide,
+)
+from vestibule.db import drivers, migrate
+from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
+from vestibule.db.statements import write_check_row
 from vestibule.identity.header import open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -32,10 +35,6 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
-#: Seconds to wait for a worker that is being replaced.
-MAX_CLAIM_WAIT_SECONDS = 5.0
-#: Open as long as this process runs.
-_claims: list[socket.socket] = []
 
 
 class Level(StrEnum):
@@ -73,6 +72,13 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         bundle()
     # A signing key that is invalid ends the start, not a request.
     open_signer()
+    if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
+        raise ConfigurationError(
+            "IDENTITY_HOSTS",
+            "must list the hosts of your applications, such as app.example:"
+            " IDENTITY_HEADER signs identities for these only, because a"
+            " client can name any host",
+        )
     if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()
@@ -80,61 +86,23 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         name is not None and not name.startswith("__Host-")
     ):
         raise ConfigurationError("SESSION_NAME", "must begin with __Host-")
+    if (
+        settings.COOKIE_DOMAIN.read() is not None
+        and name is not None
+        and name.startswith("__Host-")
+    ):
+        raise ConfigurationError(
+            "COOKIE_DOMAIN",
+            "must be unset with a SESSION_NAME that begins with __Host-:"
+            " browsers reject such a cookie for a whole domain",
+        )
     workers = settings.WORKERS.read()
-    if workers > 1 and _has_sessions_in_memory(mechanism):
+    if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
             "WORKERS",
             f"must be 1, not {workers}: this AUTH_TYPE keeps its sessions in"
             " the memory of one process; session_db_auth shares them",
         )
-
-
-def claim_sessions_in_memory(mechanism: type[Auth] | None) -> None:
-    """Make this process the only worker of its server that has sessions.
-
-    gunicorn and other servers fork workers without a setting of ours, and
-    each would have sessions of its own. An abstract socket named after the
-    parent is the claim; it ends with the process. It needs Linux; elsewhere,
-    and for an application that is loaded before the fork, nothing is
-    checked. Raise `ConfigurationError` if another worker has the claim and
-    keeps it for `MAX_CLAIM_WAIT_SECONDS`: one that is being replaced ends.
-    """
-    if not _has_sessions_in_memory(mechanism) or not _is_forked_worker():
-        return
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
-    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
-    while True:
-        try:
-            claim.bind(name)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                claim.close()
-                return
-        else:
-            _claims.append(claim)
-            return
-        if clock.monotonic() > give_up:
-            claim.close()
-            raise ConfigurationError(
-                "AUTH_TYPE",
-                "keeps its sessions in the memory of one process, and another"
-                " worker of this server has some; run one worker, or use"
-                " session_db_auth",
-            )
-        time.sleep(0.05)
-
-
-def _is_forked_worker() -> bool:
-    """Return True if the parent runs the same program, as a server does."""
-    try:
-        own, parent = (
-            Path(f"/proc/{process}/cmdline").read_bytes()
-            for process in (os.getpid(), os.getppid())
-        )
-    except OSError:
-        return False
-    return own == parent
 
 
 def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
@@ -188,7 +156,11 @@ def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
 
 def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no empty variable is meant as `none`."""
-    for setting in (settings.CORS_ORIGINS, settings.LOGIN_URL):
+    for setting in (
+        settings.CORS_ORIGINS,
+        settings.CLEAR_SITE_DATA,
+        settings.LOGIN_URL,
+    ):
         if setting.name in environment_names() and (not is_set(setting)):
             yield CheckResult(
                 "settings.empty",
@@ -232,6 +204,38 @@ def _sessions(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         yield CheckResult("sessions.expiry", Level.GOOD, "sessions expire")
 
 
+def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the hosts of the applications get the session cookie.
+
+    Browsers send a cookie to the host that set it alone, whatever its port,
+    unless it has a domain. Elsewhere sign-in would begin again and again.
+    """
+    domain = settings.COOKIE_DOMAIN.read()
+    sign_in_host = urlsplit(settings.LOGIN_URL.read() or "").hostname
+    hosts = [
+        urlsplit(f"//{host}").hostname or ""
+        for host in settings.ALLOWED_RETURN_HOSTS.read()
+    ]
+    if domain is None:
+        lost = [h for h in hosts if sign_in_host not in (None, h)]
+        hint = "COOKIE_DOMAIN=<the domain of all hosts>"
+    else:
+        lost = [
+            host
+            for host in (*hosts, sign_in_host or domain)
+            if not f".{host}".endswith(f".{domain}")
+        ]
+        hint = f"use hosts of {domain} alone"
+    if lost:
+        yield CheckResult(
+            "cookie.hosts",
+            Level.WRONG,
+            f"after signing in, browsers send no session cookie to"
+            f" {', '.join(lost)}",
+            hint,
+        )
+
+
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that pages have sessions, and do not invite strangers."""
     if not has_pages(mechanism):
@@ -255,6 +259,31 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
+def _proxies(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that clients cannot count as proxies."""
+    proxies, hops = (
+        settings.TRUSTED_PROXIES.read(),
+        settings.TRUSTED_HOPS.read(),
+    )
+    wide = [network for network in proxies if is_too_wide(network)]
+    if hops and not proxies:
+        yield CheckResult(
+            "proxies.hops",
+            Level.WRONG,
+            "TRUSTED_HOPS has no effect: no proxy is in TRUSTED_PROXIES",
+            "TRUSTED_PROXIES=<addresses of the proxies>",
+        )
+    elif wide and not hops:
+        yield CheckResult(
+            "proxies.wide",
+            Level.WRONG,
+            f"TRUSTED_PROXIES has {', '.join(map(str, wide))}: any client"
+            " counts as a proxy and can choose its address",
+            "name the addresses of the proxies, or set TRUSTED_HOPS to their"
+            " number",
+        )
+
+
 def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that this SQLite can write ahead without losing data."""
     version = drivers.sqlite_driver().sqlite_version_info
@@ -268,6 +297,35 @@ def _sqlite_version(_: type[Auth] | None) -> Iterator[CheckResult]:
             f"SQLite {'.'.join(map(str, version))} may corrupt a write-ahead"
             " log: it is not used, which makes writing slower",
             "install pysqlite3, which brings a newer SQLite",
+        )
+
+
+def _database_mode(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that only its owner can use a database file."""
+    opened = configured_database()
+    if opened.is_sqlite and migrate.is_open_to_others(opened):
+        yield CheckResult(
+            "database.mode",
+            Level.WRONG,
+            "other users of this machine can use the database file",
+            f"chmod 600 {opened.url.database}",
+        )
+
+
+def _writes(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the database takes writes, without which no login works."""
+    try:
+        write_check_row(database())
+    except VestibuleError as error:
+        yield CheckResult(
+            "database.writes",
+            Level.WRONG,
+            f"the database takes no writes, so no user can log in: {error}",
+            "make room on the disk, or correct the owner and mode",
+        )
+    else:
+        yield CheckResult(
+            "database.writes", Level.GOOD, "the database takes writes"
         )
 
 
@@ -310,7 +368,7 @@ def _is_one_edit(one: str, other: str) -> bool:
     )
 
 
-def _has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
+def has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
     """Return True if other processes do not see the sessions."""
     return (
         mechanism is not None
@@ -325,7 +383,14 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _empty_lists,
     _authentication,
     _sessions,
+    _return_hosts,
     _pages,
+    _proxies,
 )
 #: Checks that need the database; they open it.
-DATABASE_CHECKS: tuple[Check, ...] = (_sqlite_version, _first_user)
+DATABASE_CHECKS: tuple[Check, ...] = (
+    _sqlite_version,
+    _writes,
+    _database_mode,
+    _first_user,
+)

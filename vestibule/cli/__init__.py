@@ -47,13 +47,15 @@ def program(ctx: click.Context) -> None:
 assert isinstance(program, Program)
 program.lazy_commands = {
     "completion": LazyCommand("setup", "Print a shell's completion script."),
-    "db": LazyCommand("db", "Upgrade, check and back up the database."),
+    "db": LazyCommand(
+        "db", "Upgrade, check, back up and restore the database."
+    ),
     "demo": LazyCommand("demo", "Serve a throwaway database, until Ctrl-C."),
     "doctor": LazyCommand(
         "setup", "Check settings, database and a running service."
     ),
     "events": LazyCommand("events", "Read the security log."),
-    "identity": LazyCommand("identity", "Work with the signing keys."),
+    "identity": LazyCommand("db", "Work with the signing keys."),
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."
     ),

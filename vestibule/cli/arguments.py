@@ -44,9 +44,27 @@ def existing_database() -> Iterator[Database]:
 
 
 def require_database() -> None:
-    """Raise `CommandError` if there is no database."""
-    with existing_database():
-        pass
+    """Raise `CommandError` if there is no database with our schema."""
+    with existing_database() as database:
+        _require_current(migrate.schema(database))
+
+
+def refuse_older_schema() -> None:
+    """Raise `CommandError` if the schema is of another version.
+
+    A command would upgrade it at its first use, beneath a running server of
+    that version. A command that adds something may create a database.
+    """
+    with closing(engine.configured_database()) as database:
+        found = migrate.schema(database)
+    if found.revision is not None:
+        _require_current(found)
+
+
+def _require_current(found: migrate.Schema) -> None:
+    """Raise `CommandError` unless the schema is the one of this version."""
+    if not found.is_current:
+        raise CommandError(migrate.mismatch_message(found.revision))
 
 
 def find_user(email_or_id: str) -> User:

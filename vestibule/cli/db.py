@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""`db`: upgrade, check, back up and fill the configured database.
+"""`db`: upgrade, check, back up, restore and fill the database.
 
 These commands work on a database with an old schema, because that is when
-they are needed. Only `upgrade` and `import-json` change or create one.
+they are needed. Only `upgrade`, `restore` and `import-json` change or
+create one. `identity` lists and rotates the keys in it that sign
+identities, which are shown by their ids alone.
 """
 
 from collections import Counter
@@ -20,30 +22,40 @@ from vestibule.accounts.json_import import (
     import_users,
     read_rows,
 )
-from vestibule.cli.arguments import existing_database
+from vestibule.cli.arguments import (
+    existing_database,
+    refuse_older_schema,
+    require_database,
+)
 from vestibule.cli.commands import CommandError, Interrupted
-from vestibule.cli.output import progress_bar
+from vestibule.cli.output import (
+    json_option,
+    progress_bar,
+    show_json,
+    show_table,
+)
 from vestibule.db import backup as copying
 from vestibule.db import engine, migrate
 from vestibule.db.models.user import User
+from vestibule.identity import keys
 
 
 @click.group()
 def db() -> None:
-    """Upgrade, check and back up the database."""
+    """Upgrade, check, back up and restore the database."""
 
 
 @db.command()
 def upgrade() -> None:
     """Upgrade the schema to the one of this version."""
     with closing(engine.configured_database()) as database:
-        before = migrate.revision(database)
+        before = migrate.schema(database)
         migrate.upgrade(database)
-    if before == migrate.EXPECTED_REVISION:
-        click.echo(f"the schema is at revision {before} already")
+    if before.is_current:
+        click.echo(f"the schema is at revision {before.revision} already")
     else:
         click.echo(
-            f"the schema went from {_revision_text(before)}"
+            f"the schema went from {_revision_text(before.revision)}"
             f" to revision {migrate.EXPECTED_REVISION}"
         )
 
@@ -52,10 +64,10 @@ def upgrade() -> None:
 def check() -> None:
     """Check the database; exit with 1 if it is not usable."""
     with existing_database() as database:
-        found = migrate.revision(database)
         click.echo(f"database: {migrate.address(database)}")
+        found = migrate.schema(database)
         click.echo(
-            f"schema: {_revision_text(found)},"
+            f"schema: {_revision_text(found.revision)},"
             f" this version works with revision {migrate.EXPECTED_REVISION}"
         )
         faults = migrate.integrity_errors(database)
@@ -63,8 +75,8 @@ def check() -> None:
             click.echo(f"integrity: {'; '.join(faults) or 'ok'}")
     if faults:
         raise CommandError("the database file is damaged: restore a backup")
-    if found != migrate.EXPECTED_REVISION:
-        raise CommandError(migrate.mismatch_message(found))
+    if not found.is_current:
+        raise CommandError(migrate.mismatch_message(found.revision))
 
 
 @db.command()
@@ -80,6 +92,24 @@ def backup(file: Path) -> None:
     click.echo(f"wrote {file}")
 
 
+@db.command()
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def restore(file: Path) -> None:
+    """Replace the SQLite database by FILE, a backup.
+
+    The service must be stopped. Nothing of the old database is left, and
+    FILE is not changed.
+    """
+    with closing(engine.configured_database()) as database:
+        revision = copying.restore(database, file)
+    click.echo(
+        f"restored {database.url.database} from {file}; the schema is at"
+        f" revision {revision}"
+    )
+
+
 @db.command("import-json")
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -92,6 +122,7 @@ def import_json(file: Path, dry_run: bool) -> None:
     are named, and the exit code is 1. Users that are stored already are not
     changed.
     """
+    refuse_older_schema()
     rows = read_rows(file.read_bytes())
     counts: Counter[Outcome] = Counter()
     try:
@@ -132,12 +163,55 @@ def _dry_run() -> DryRun:
     SQLite database does.
     """
     with closing(engine.configured_database()) as database:
-        found = migrate.revision(database)
-    if found not in (None, migrate.EXPECTED_REVISION):
-        raise CommandError(migrate.mismatch_message(found))
-    return DryRun(is_empty=found is None)
+        return DryRun(is_empty=migrate.revision(database) is None)
 
 
 def _revision_text(revision: str | None) -> str:
     """Return a revision as a line shows it; None means no schema."""
     return "no schema" if revision is None else f"revision {revision}"
+
+
+@click.group()
+def identity() -> None:
+    """Work with the signing keys."""
+
+
+@identity.command("list")
+@json_option
+def list_keys(as_json: bool) -> None:
+    """List the keys, oldest first.
+
+    Tokens name their key by this id (`kid`). It is no secret.
+    """
+    require_database()
+    found = keys.key_states()
+    if as_json:
+        show_json(
+            one._asdict() | {"since": one.since and one.since.isoformat()}
+            for one in found
+        )
+        return
+    show_table(
+        ("id", "since (UTC)", "signs", "published"),
+        (
+            (
+                one.id,
+                f"{one.since:%Y-%m-%dT%H:%M:%S}" if one.since else None,
+                "yes" if one.signs else "no",
+                "yes" if one.published else "no",
+            )
+            for one in found
+        ),
+    )
+
+
+@identity.command()
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="Delete all other keys: tokens they signed are refused.",
+)
+def rotate(at_once: bool) -> None:
+    """Make a new key; it signs once applications had time to fetch it."""
+    refuse_older_schema()
+    click.echo(keys.rotate(at_once))

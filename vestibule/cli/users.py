@@ -15,6 +15,7 @@ from vestibule.cli.arguments import (
     current_actor,
     find_user,
     read_new_password,
+    refuse_older_schema,
     require_database,
 )
 from vestibule.cli.output import json_option, show_json, show_table
@@ -36,6 +37,7 @@ def add(email: str, first_name: str | None, last_name: str | None) -> None:
 
     The password is prompted for, or read from one line of standard input.
     """
+    refuse_older_schema()
     check_email(email)
     user = register(
         email,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Write a new file atomically.
+"""Write a file atomically.
 
 The file at the target name is complete or does not exist, has mode 600,
-and never replaces another file.
+and replaces another file only if the caller wants that.
 """
 
 import os
@@ -15,12 +15,13 @@ from vestibule.core.errors import DatabaseUnavailable
 
 
 @contextmanager
-def atomic_file(target: Path) -> Iterator[str]:
+def atomic_file(target: Path, *, replace: bool = False) -> Iterator[str]:
     """Yield the name of a file that becomes `target` if the block succeeds.
 
-    Raise `DatabaseUnavailable` if `target` exists, and `OSError`.
+    Raise `DatabaseUnavailable` if `target` exists, unless `replace` is
+    true, and `OSError`.
     """
-    if os.path.lexists(target):
+    if not replace and os.path.lexists(target):
         raise _exists(target)
     handle, name = tempfile.mkstemp(
         prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent
@@ -28,16 +29,19 @@ def atomic_file(target: Path) -> Iterator[str]:
     os.close(handle)
     try:
         yield name
-        _publish(name, target)
+        _publish(name, target, replace)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name)
 
 
-def _publish(name: str, target: Path) -> None:
+def _publish(name: str, target: Path, replace: bool) -> None:
     """Link the finished file `name` as `target`, and sync both to disk."""
     _synchronize(name)
     try:
+        if replace:
+            os.replace(name, target)
+            return
         # Unlike a rename, a link never replaces a file that another process
         # created in the meantime.
         os.link(name, target)
@@ -46,7 +50,8 @@ def _publish(name: str, target: Path) -> None:
     except OSError:
         # The file system has no hard links.
         os.rename(name, target)
-    _synchronize(str(target.parent))
+    finally:
+        _synchronize(str(target.parent))
 
 
 def _synchronize(name: str) -> None:

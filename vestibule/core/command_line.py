@@ -14,6 +14,8 @@ from pathlib import Path
 #: The command that an installation provides.
 COMMAND_NAME = "vestibule"
 _MODULE = "python -m vestibule"
+#: Platforms without forks, signal masks and process groups.
+_UNSUPPORTED = ("win32",)
 
 
 def program() -> str:
@@ -25,6 +27,14 @@ def program() -> str:
 def command_line(command: str) -> str:
     """Return the line to type for a `command` with its arguments."""
     return f"{program()} {command}"
+
+
+def refuse_windows() -> None:
+    """End the program on Windows, which lacks what the service needs."""
+    if sys.platform in _UNSUPPORTED:
+        sys.exit(
+            "vestibule: the service runs on Linux and macOS, not on Windows"
+        )
 
 
 def install_hint(error: ModuleNotFoundError, extra: str) -> str:

@@ -14,6 +14,8 @@ class VestibuleError(Exception):
     status = 500
     #: The text for the client; `None` means the error's own message.
     public: str | None = "Internal Server Error"
+    #: True if the log has the failure already, once for many requests.
+    is_logged = False
     #: The kind of failure; where `status` is 500 or more, pages show the
     #: text of the status instead of a message for the code.
     code = "internal_error"
@@ -48,6 +50,21 @@ class InvalidValue(VestibuleError, ValueError):
         self.why = why
         self.code = code
         self.details = details
+
+
+class UnreadableHeader(InvalidValue):
+    """A header that decides is there, but its value cannot be used."""
+
+    code = "unreadable_header"
+
+    def __init__(self, name: str) -> None:
+        """Name the header and leave its value out."""
+        super().__init__(
+            name,
+            "is empty, malformed or has characters that cannot be read",
+            code=self.code,
+            name=name,
+        )
 
 
 class WrongPassword(VestibuleError):
@@ -156,6 +173,19 @@ class DatabaseUnavailable(VestibuleError):
     status = 503
     public = "Service Unavailable"
     code = "database_unavailable"
+
+
+class DatabaseReplaced(DatabaseUnavailable):
+    """The path of an open SQLite file has another file, or none."""
+
+    is_logged = True
+
+    def __init__(self, path: str) -> None:
+        """Name the `path`, and what to do."""
+        super().__init__(
+            f"the database file {path} was replaced or deleted while it was"
+            " in use: restart the service"
+        )
 
 
 class ServiceBusy(VestibuleError):

@@ -19,10 +19,36 @@ from vestibule.core.errors import ConfigurationError
 
 T_co = TypeVar("T_co", covariant=True)
 
+
+class UnixSocket:
+    """A Unix socket, listed among networks: it contains no address."""
+
+    def __contains__(self, address: object) -> bool:
+        """Return False: a Unix socket has no addresses."""
+        return False
+
+    def __str__(self) -> str:
+        """Return the word that stands for it in a setting."""
+        return "unix"
+
+
+UNIX_SOCKET = UnixSocket()
+#: The unique local addresses of IPv6 (RFC 4193).
+_PRIVATE_IPV6 = IPv6Network("fc00::/7")
+#: A network of proxies, or the Unix socket that a proxy connects to.
+TrustedPeer = IPv4Network | IPv6Network | UnixSocket
+
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# The last label has a letter, so an IP address is no domain.
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[0-9-]*[a-z]){_LABEL}")
+# Segments that begin with a dot would let `..` lead out of the prefix.
+_BASE_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+#: Characters of a path below which the service is reached.
+MAX_BASE_PATH_LENGTH = 200
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -118,6 +144,29 @@ def cookie_name(text: str | None) -> str | None:
     return text or None
 
 
+@lru_cache(maxsize=8)
+def cookie_domain(text: str | None) -> str | None:
+    """Return a domain of at least two labels, or `None` if it is empty.
+
+    A leading dot is dropped, as browsers do (RFC 6265, 5.2.3).
+    """
+    domain = (text or "").lower().removeprefix(".")
+    if text and (len(domain) > 253 or not _DOMAIN.fullmatch(domain)):
+        raise ValueError(f"must be a domain such as example.com, not {text!r}")
+    return domain or None
+
+
+@lru_cache(maxsize=8)
+def base_path(text: str | None) -> str:
+    """Return a path without a slash at its end; empty for the root."""
+    path = (text or "").rstrip("/")
+    if path and (
+        len(path) > MAX_BASE_PATH_LENGTH or not _BASE_PATH.fullmatch(path)
+    ):
+        raise ValueError(f"must be a path such as /auth, not {text!r}")
+    return path
+
+
 def integer_between(minimum: int, maximum: int) -> Callable[[str | None], int]:
     """Return a parser of whole numbers from `minimum` to `maximum`."""
 
@@ -159,18 +208,22 @@ def lenient_seconds(text: str | None) -> int | None:
 def origins(text: str | None) -> tuple[str, ...]:
     """Return the origins of a list with commas; `*` must be alone.
 
-    `none` is the empty list.
+    They are written as browsers send them: in lower case, and without the
+    default port of their scheme (RFC 6454, 6.2). `none` is the empty list.
     """
     if text == "none":
         return ()
-    listed = tuple(one.strip() for one in (text or "").split(",") if one)
+    listed = tuple(one.lower() for one in words(text))
     for origin in listed:
         if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
             raise ValueError(
                 "must be *, or origins such as https://a.example,"
                 f" not {origin!r}"
             )
-    return listed
+    return tuple(
+        origin.removesuffix(":443" if origin.startswith("https:") else ":80")
+        for origin in listed
+    )
 
 
 def words(text: str | None) -> tuple[str, ...]:
@@ -180,12 +233,31 @@ def words(text: str | None) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+def trusted_peers(text: str | None) -> tuple[TrustedPeer, ...]:
     """Return the networks of a list with commas; an address is a network.
 
-    The result is cached by the text, because every request needs it.
+    `unix` stands for a Unix socket. The result is cached by the text,
+    because every request needs it.
     """
-    return tuple(ip_network(word) for word in words(text))
+    return tuple(
+        UNIX_SOCKET if word == "unix" else ip_network(word)
+        for word in words(text)
+    )
+
+
+def is_too_wide(network: TrustedPeer) -> bool:
+    """Return True if `network` has addresses of arbitrary clients.
+
+    No provider of proxies has an IPv4 /7 or an IPv6 /15; the private
+    networks of IPv6 are a /7.
+    """
+    if isinstance(network, IPv4Network):
+        return network.prefixlen < 8
+    return (
+        isinstance(network, IPv6Network)
+        and network.prefixlen < 16
+        and not network.subnet_of(_PRIVATE_IPV6)
+    )
 
 
 def networks_or_any(
@@ -197,7 +269,8 @@ def networks_or_any(
     """
     if text == "any":
         return None
-    return networks("" if text == "loopback" else text)
+    listed = words("" if text == "loopback" else text)
+    return tuple(ip_network(word) for word in listed)
 
 
 def http_url(text: str | None) -> str | None:
@@ -226,8 +299,12 @@ def page_url(text: str | None) -> str | None:
     return text or None
 
 
+@lru_cache(maxsize=8)
 def hosts(text: str | None) -> tuple[str, ...]:
-    """Return the hosts, with their ports if any, of a list with commas."""
+    """Return the hosts, with their ports if any, of a list with commas.
+
+    The result is cached by the text, because requests need it.
+    """
     listed = tuple(word.lower() for word in words(text))
     for host in listed:
         if not re.fullmatch(_HOST, host):
@@ -236,6 +313,17 @@ def hosts(text: str | None) -> tuple[str, ...]:
                 f" {host!r}"
             )
     return listed
+
+
+@lru_cache(maxsize=8)
+def audiences(text: str | None) -> tuple[str, ...]:
+    """Return the hosts of a list with commas; the port may be `*`.
+
+    The result is cached by the text, because requests need it.
+    """
+    listed = words(text)
+    hosts(",".join(word.removesuffix(":*") for word in listed))
+    return tuple(word.lower() for word in listed)
 
 
 def pem(text: str | None) -> str | None:
@@ -253,6 +341,22 @@ def on_or_off(text: str | None) -> bool:
     if text not in ("on", "off"):
         raise ValueError(f"must be on or off, not {text!r}")
     return text == "on"
+
+
+def some_of(*known: str) -> Callable[[str | None], tuple[str, ...]]:
+    """Return a parser of a list with commas of `known` words, or `none`."""
+
+    def parse(text: str | None) -> tuple[str, ...]:
+        """Return the words of `text`, which must all be known."""
+        listed = () if text == "none" else words(text)
+        for word in listed:
+            if word not in known:
+                raise ValueError(
+                    f"must be words of {', '.join(known)}, not {word!r}"
+                )
+        return listed
+
+    return parse
 
 
 def one_of(*known: str) -> Callable[[str | None], str]:

@@ -123,12 +123,30 @@ COOKIE_SECURE = Setting(
     " over TLS, or `always`.",
     hardened="always",
 )
+COOKIE_DOMAIN = Setting(
+    "COOKIE_DOMAIN",
+    None,
+    setting_types.cookie_domain,
+    "Domain all of whose hosts get the session cookie, such as"
+    " `example.com`; not with a `__Host-` name. Unset: only the host that"
+    " the user signed in on.",
+)
+CLEAR_SITE_DATA = Setting(
+    "CLEAR_SITE_DATA",
+    "none",
+    setting_types.some_of("cache", "storage"),
+    "What browsers delete at sign-out for the whole origin, other"
+    " applications on it included: `cache`, `storage`, both separated by a"
+    " comma, or `none`.",
+    hardened="cache,storage",
+)
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     "*",
     setting_types.origins,
-    "Origins whose pages may read responses, without credentials: `*`, or a"
-    " list separated by commas, or `none`.",
+    "Origins whose pages may use the API: a list separated by commas, or"
+    " `none`. A listed origin may log in, write and use cookies. `*`: any"
+    " page may read responses, without cookies.",
     standard="none",
     hardened="none",
 )
@@ -175,10 +193,25 @@ THROTTLE = Setting(
 TRUSTED_PROXIES = Setting(
     "TRUSTED_PROXIES",
     "",
-    setting_types.networks,
+    setting_types.trusted_peers,
     "Addresses and networks (CIDR), separated by commas, of the proxies"
-    " whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty:"
-    " none.",
+    " whose `X-Forwarded-*` headers are trusted; `unix` is a Unix socket."
+    " Empty: none.",
+)
+TRUSTED_HOPS = Setting(
+    "TRUSTED_HOPS",
+    "0",
+    setting_types.integer_between(0, 100),
+    "Number of proxies that append to `X-Forwarded-For`, where the client's"
+    " address is the entry of the first one. 0: the addresses in"
+    " `TRUSTED_PROXIES` decide.",
+)
+BASE_PATH = Setting(
+    "BASE_PATH",
+    "",
+    setting_types.base_path,
+    "Path below which browsers reach the service, such as `/auth`. Empty:"
+    " the root of the host, or the `X-Forwarded-Prefix` of a trusted proxy.",
 )
 PUBLIC_URL = Setting(
     "PUBLIC_URL",
@@ -193,15 +226,17 @@ LOGIN_URL = Setting(
     "/sign-in",
     setting_types.page_url,
     "Where browsers are redirected to sign in: a path of the current host,"
-    " or a whole URL. `none`: no redirect, they get 401.",
+    " or a whole URL. `/sign-in` is the service's own page, below"
+    " `BASE_PATH`. `none`: no redirect, they get 401.",
 )
 ALLOWED_RETURN_HOSTS = Setting(
     "ALLOWED_RETURN_HOSTS",
     "",
     setting_types.hosts,
     "Hosts, separated by commas, that browsers may be redirected to after"
-    " signing in (`app.example`, `app.example:8443`). The host of the"
-    " sign-in page is always allowed.",
+    " signing in (`app.example`, `app.example:8443`). Other host names than"
+    " that of the sign-in page need `COOKIE_DOMAIN`. The host of the sign-in"
+    " page is always allowed.",
 )
 IDENTITY_HEADER = Setting(
     "IDENTITY_HEADER",
@@ -209,6 +244,14 @@ IDENTITY_HEADER = Setting(
     setting_types.on_or_off,
     "Whether the response of verify has a signed identity token,"
     " `X-Vestibule-Identity`; `on` or `off`.",
+)
+IDENTITY_HOSTS = Setting(
+    "IDENTITY_HOSTS",
+    "",
+    setting_types.audiences,
+    "Hosts of the applications, separated by commas, for which identity"
+    " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
+    " `IDENTITY_HEADER` needs at least one.",
 )
 IDENTITY_SIGNING_KEY = Setting(
     "IDENTITY_SIGNING_KEY",
@@ -223,13 +266,22 @@ DATABASE_URL = Setting(
     "sqlite:///vestibule.db",
     setting_types.non_empty,
     "Where users and sessions are stored: `sqlite:///FILE` or"
-    " `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.",
+    " `postgresql://USER:PASSWORD@HOST/NAME`.",
 )
 DATABASE_TIMEOUT = Setting(
     "DATABASE_TIMEOUT",
     "5000",
     setting_types.integer_between(1, 60_000),
-    "Milliseconds to wait for a locked database before responding with 503.",
+    "Milliseconds to wait for a locked database, or for PostgreSQL's answer"
+    " to a query, before responding with 503.",
+)
+DATABASE_POOLER = Setting(
+    "DATABASE_POOLER",
+    "none",
+    setting_types.one_of("none", "transaction"),
+    "What is between the service and PostgreSQL: `none`, or a pooler such"
+    " as PgBouncer, whose `pool_mode` may be `transaction` or `session`:"
+    " `transaction`.",
 )
 WORKERS = Setting(
     "WORKERS",

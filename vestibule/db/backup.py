@@ -1,31 +1,32 @@
 #!/usr/bin/env python3
-"""Back up a database while other processes use it.
+"""Back up a database while other processes use it, and restore a backup.
 
 A backup is a snapshot in one file. No password is passed as an argument of
-a program, where every user of the machine could read it.
+a program, where every user of the machine could read it. A restore needs
+the database for itself: a server would go on in the old file.
 """
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.core.setting_types import child_environment
-from vestibule.db import drivers
+from vestibule.db import drivers, migrate
 from vestibule.db.engine import Database
 
 #: Called during a copy with the number of pages done, and of all pages.
 ProgressCallback = Callable[[int, int], None]
 #: Pages that are copied between two calls; Ctrl-C takes effect there.
 PAGES_PER_STEP = 1_000
-#: Suffixes of the files that SQLite may leave beside an unfinished copy.
-_COMPANION_SUFFIXES = ("-journal", "-wal", "-shm")
+#: Milliseconds to wait for a lock on a file that no process should use.
+_LOCK_TIMEOUT = 500
 
 
 def _ignore_progress(done: int, total: int) -> None:
@@ -83,9 +84,119 @@ def _copy_sqlite(
     try:
         database.read(copy)
     finally:
-        for suffix in _COMPANION_SUFFIXES:
-            with suppress(FileNotFoundError):
-                os.unlink(name + suffix)
+        _remove_companions(name)
+
+
+def restore(database: Database, source: Path) -> str:
+    """Replace the SQLite file of `database` by the backup `source`.
+
+    Return the revision of its schema. Raise `DatabaseUnavailable` and
+    change nothing if a process uses the file, or if `source` is no sound
+    database of this service.
+    """
+    if not database.is_sqlite:
+        raise DatabaseUnavailable(
+            "no restore: psql restores a backup of PostgreSQL, into an empty"
+            " database"
+        )
+    target = Path(os.path.realpath(database.url.database or ""))
+    if target.exists() and source.samefile(target):
+        raise DatabaseUnavailable("no restore: the file is the database")
+    try:
+        with atomic_file(target, replace=True) as name:
+            revision = _copy_backup(source, name)
+            _keep_owner(target, name)
+            _require_unused(target)
+            _remove_companions(str(target))
+    except OSError as error:
+        raise DatabaseUnavailable(f"no restore: {error}") from None
+    return revision
+
+
+def _copy_backup(source: Path, name: str) -> str:
+    """Copy a backup to the file `name`; return its schema's revision."""
+    driver = drivers.sqlite_driver()
+    try:
+        with (
+            closing(
+                driver.connect(
+                    f"{source.resolve().as_uri()}?mode=ro", uri=True
+                )
+            ) as old,
+            closing(driver.connect(name)) as copied,
+        ):
+            old.backup(copied)
+            copied.execute("PRAGMA journal_mode = DELETE")
+    except driver.Error as error:
+        raise DatabaseUnavailable(f"no restore: {source}: {error}") from None
+    url = URL.create("sqlite", database=name)
+    with closing(Database(url, _LOCK_TIMEOUT)) as copy:
+        revision = migrate.revision(copy)
+        faults = migrate.integrity_errors(copy)
+    _remove_companions(name)
+    if faults:
+        raise DatabaseUnavailable(f"no restore: {source} is damaged")
+    if revision is None:
+        raise DatabaseUnavailable(f"no restore: {source} is no backup")
+    if migrate.is_newer(revision):
+        raise DatabaseUnavailable(
+            f"no restore: {migrate.mismatch_message(revision)}"
+        )
+    return revision
+
+
+def _keep_owner(target: Path, name: str) -> None:
+    """Give the file `name` the owner of `target`, if root restores it."""
+    seen = os.stat(target if target.exists() else target.parent)
+    if os.geteuid() == 0:
+        os.chown(name, seen.st_uid, seen.st_gid)
+
+
+def _require_unused(target: Path) -> None:
+    """Raise `DatabaseUnavailable` if another process uses the database.
+
+    Its last writes are moved from the log into the file, so that it is
+    whole if the restore is interrupted. A damaged file has none.
+    """
+    for pid in _processes_with(target):
+        raise DatabaseUnavailable(
+            f"no restore: process {pid} uses {target}: stop the service first"
+        )
+    if not target.exists():
+        return
+    driver = drivers.sqlite_driver()
+    try:
+        with closing(driver.connect(str(target))) as opened:
+            opened.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT}")
+            # This needs the only connection of all processes, if there is a
+            # write-ahead log.
+            opened.execute("PRAGMA journal_mode = DELETE")
+    except driver.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"no restore: {target} is in use ({error}): stop the service first"
+        ) from None
+    except driver.DatabaseError:
+        return
+
+
+def _processes_with(path: Path) -> Iterator[int]:
+    """Yield the processes that have the file open, as far as Linux shows."""
+    inode, own = drivers.inode_of(str(path)), str(os.getpid())
+    for entry in Path("/proc").glob("[0-9]*"):
+        if inode is None or entry.name == own:
+            continue
+        with suppress(OSError):
+            for each in os.listdir(entry / "fd"):
+                if drivers.inode_of(f"{entry}/fd/{each}") == inode:
+                    yield int(entry.name)
+                    break
+
+
+def _remove_companions(name: str) -> None:
+    """Delete the files that SQLite keeps beside the database `name`."""
+    for suffix in drivers.COMPANION_SUFFIXES:
+        with suppress(FileNotFoundError):
+            os.unlink(name + suffix)
 
 
 def _dump_postgresql(database: Database, name: str) -> None:

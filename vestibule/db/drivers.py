@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How SQLite and PostgreSQL are opened, and what their errors become.
+"""How databases and SQLite files are opened, and what their errors become.
 
 A commit that was acknowledged survives a killed process and a power loss,
 so every commit of SQLite is synchronous. A version of SQLite that is known
@@ -7,23 +7,32 @@ to corrupt write-ahead logs never writes one. The operator may read a
 driver's message in the log; a client never does.
 """
 
+import logging
 import os
+import pwd
+import stat
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from vestibule.core import settings
+from vestibule.core import clock, settings
 from vestibule.core.errors import (
     ConfigurationError,
+    DatabaseReplaced,
     DatabaseUnavailable,
     InvalidValue,
     ServiceBusy,
     VestibuleError,
 )
+
+if TYPE_CHECKING:
+    from vestibule.db.postgresql import CircuitBreaker
+
+_log = logging.getLogger(__name__)
 
 #: SQLite 3.7.0 to 3.51.2 may corrupt a database in WAL mode when two
 #: connections write or checkpoint at the same moment.
@@ -35,6 +44,15 @@ _RETRYABLE_SQLSTATES = frozenset({"55P03", "40P01", "40001", "57014", "53300"})
 #: PostgreSQL's SQLSTATE for a value that is too long for an index: more
 #: than a third of a page, about 2700 bytes.
 _INDEX_ENTRY_TOO_LONG = "54000"
+#: The names by which hosts hand out the address of a PostgreSQL database.
+_POSTGRESQL_SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
+#: What SQLite says if it may not read or write a file.
+_ACCESS_REFUSED = ("unable to open", "readonly database")
+#: Suffixes of the files that SQLite keeps beside a database.
+COMPANION_SUFFIXES = ("-journal", "-wal", "-shm")
+#: Seconds between two looks at the path of an open database file. A look
+#: takes as long as a tenth of the response to verify.
+FILE_CHECK_SECONDS = 0.01
 
 
 def sqlite_driver() -> ModuleType:
@@ -62,19 +80,23 @@ def create_private_file(path: str) -> None:
     """Create the file at `path` with mode 600, if there is none.
 
     It will hold the password hashes; SQLite gives its companion files the
-    same mode. If the file cannot be created, SQLite reports the error.
+    same mode. If `path` is a link, the file is created where it leads to.
+    If the file cannot be created, SQLite reports the error.
     """
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(os.open(os.path.realpath(path), flags, 0o600))
     except OSError:
         pass
 
 
 def configure_sqlite(connection: Any, timeout: int) -> None:
     """Configure a new driver `connection`; `timeout` is in milliseconds."""
-    mode = journal_mode(sqlite_driver().sqlite_version_info)
     connection.execute(f"PRAGMA busy_timeout = {timeout:d}")
-    connection.execute(f"PRAGMA journal_mode = {mode}")
+    # All processes share the mode WAL, which `set_journal_mode` sets; the
+    # others are of one connection.
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
     # NORMAL may lose an acknowledged logout when the power fails.
     connection.execute("PRAGMA synchronous = FULL")
     # A read error in a mapped page kills the process instead of raising.
@@ -84,35 +106,68 @@ def configure_sqlite(connection: Any, timeout: int) -> None:
     connection.execute("PRAGMA cache_size = -512")
 
 
+def set_journal_mode(connection: Any) -> None:
+    """Set the journal mode of the file that the driver's `connection` opens.
+
+    Only a start and an upgrade do this: a command with another version of
+    SQLite must not change it under a running server. If other processes use
+    the file, it keeps its mode, unless that is not safe.
+    """
+    wanted = journal_mode(sqlite_driver().sqlite_version_info)
+    try:
+        connection.execute(f"PRAGMA journal_mode = {wanted}")
+    except sqlite_driver().OperationalError as error:
+        if "locked" not in str(error) or wanted != "WAL":
+            raise
+
+
 def configured_url() -> URL:
     """Return the URL of `DATABASE_URL`.
 
     Raise `ConfigurationError` if it is none, or of an unknown kind.
     """
+    text = settings.DATABASE_URL.read().strip()
     try:
-        url = make_url(settings.DATABASE_URL.read())
+        url = make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigurationError(
             "DATABASE_URL", "is not a database URL"
         ) from None
-    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+    if url.drivername in _POSTGRESQL_SCHEMES:
+        return url.set(drivername=_POSTGRESQL_SCHEMES[0])
+    if url.drivername != "sqlite":
         raise ConfigurationError(
             "DATABASE_URL",
-            "must begin with sqlite:/// or postgresql+psycopg://,"
+            "must begin with sqlite:/// or postgresql://,"
             f" not {url.drivername}://",
+        )
+    # Options could select an in-memory database, one for each thread.
+    if not url.database or url.database == ":memory:" or url.host:
+        raise ConfigurationError(
+            "DATABASE_URL", "SQLite needs a file: sqlite:///FILE"
+        )
+    if "?" in text:
+        raise ConfigurationError(
+            "DATABASE_URL", "the name of an SQLite file may have no ?"
         )
     return url
 
 
-def create_engine(url: URL, timeout: int) -> Engine:
-    """Return the engine for `url`; `timeout` is in milliseconds.
+def create_engine(
+    url: URL, timeout: int
+) -> tuple[Engine, "CircuitBreaker | None"]:
+    """Return the engine for `url`, and PostgreSQL's circuit breaker.
 
-    Raise `ConfigurationError` if the driver is not installed.
+    `timeout` is in milliseconds. Raise `ConfigurationError` if the driver
+    is not installed.
     """
     try:
         if url.get_backend_name() == "sqlite":
-            return _create_sqlite_engine(url, timeout)
-        return _create_postgresql_engine(url, timeout)
+            return _create_sqlite_engine(url, timeout), None
+        # The driver needs libpq, which not every machine has.
+        from vestibule.db.postgresql import create_postgresql_engine
+
+        return create_postgresql_engine(url, timeout)
     except (NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(
             "DATABASE_URL", f"has no driver: {error}"
@@ -122,15 +177,9 @@ def create_engine(url: URL, timeout: int) -> Engine:
 def _create_sqlite_engine(url: URL, timeout: int) -> Engine:
     """Return an engine for the SQLite file of `url`.
 
-    `timeout` is in milliseconds. Raise `ConfigurationError` for a URL
-    without a file or with options.
+    `timeout` is in milliseconds.
     """
-    path = url.database
-    # Options could select an in-memory database, one for each thread.
-    if not path or path == ":memory:" or url.host or url.query:
-        raise ConfigurationError(
-            "DATABASE_URL", "SQLite needs a file: sqlite:///FILE"
-        )
+    path = url.database or ""
     engine = sqlalchemy.create_engine(
         url,
         module=sqlite_driver(),
@@ -153,24 +202,100 @@ def _create_sqlite_engine(url: URL, timeout: int) -> Engine:
     return engine
 
 
-def _create_postgresql_engine(url: URL, timeout: int) -> Engine:
-    """Return an engine for `url`; `timeout` is in milliseconds."""
-    options = f"-c lock_timeout={timeout:d} -c timezone=UTC"
-    return sqlalchemy.create_engine(
-        url,
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={
-            "autocommit": True,
-            "connect_timeout": max(2, timeout // 1000),
-            "options": options,
-            "prepare_threshold": 1,
-        },
+class FileWatch:
+    """Notices that the path of an open SQLite file has another file.
+
+    The open connections would go on in the old one, where a user who was
+    disabled in the new one is still active.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Watch nothing yet."""
+        self._path = path
+        self._inode: tuple[int, int] | None = None
+        self._checked_at = 0.0
+        self._is_replaced = False
+
+    def begin(self) -> None:
+        """Watch the file that a connection has just opened."""
+        if self._inode is None:
+            self._inode = inode_of(self._path)
+
+    def check(self) -> None:
+        """Raise `DatabaseReplaced` while the file is not at its path."""
+        now = clock.monotonic()
+        if not 0 <= now - self._checked_at < FILE_CHECK_SECONDS:
+            self._checked_at = now
+            self._look()
+        if self._is_replaced:
+            raise DatabaseReplaced(self._path)
+
+    def _look(self) -> None:
+        """Look whether the file is at its path, and log if it left."""
+        is_replaced = (
+            self._inode is not None and inode_of(self._path) != self._inode
+        )
+        if is_replaced and not self._is_replaced:
+            _log.error("%s", DatabaseReplaced(self._path))
+        self._is_replaced = is_replaced
+
+
+def inode_of(path: str | int) -> tuple[int, int] | None:
+    """Return the device and inode of a descriptor or path, if it exists."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
+
+
+def refused_access(path: str) -> str:
+    """Return why this process cannot use the SQLite file at `path`.
+
+    Empty if no reason is found. SQLite writes to the folder too, and to
+    the companion files that an earlier process may have left.
+    """
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder}"
+    if os.path.isdir(real):
+        return f"{real} is a folder"
+    for name in (folder, real, *(real + each for each in COMPANION_SUFFIXES)):
+        mode = os.R_OK | os.W_OK | (os.X_OK if name == folder else 0)
+        if os.path.exists(name) and not os.access(name, mode):
+            return _ownership(name)
+    return ""
+
+
+def _ownership(name: str) -> str:
+    """Return whose the file or folder `name` is, and how to change that."""
+    seen = os.stat(name)
+    mine, owner = _user_name(os.geteuid()), _user_name(seen.st_uid)
+    if seen.st_uid == os.geteuid():
+        cure = f"chmod u+rw{'x' if stat.S_ISDIR(seen.st_mode) else ''} {name}"
+    else:
+        cure = f"chown {mine} {name}"
+    return (
+        f"{name} belongs to {owner} with mode {stat.S_IMODE(seen.st_mode):o},"
+        f" and this process runs as {mine}; unless its file system is"
+        f" read-only, run: {cure}"
     )
 
 
-def translate_error(error: Exception) -> VestibuleError:
-    """Return the project's error for a driver's or SQLAlchemy's `error`."""
+def _user_name(number: int) -> str:
+    """Return the name of the system's user with this number."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def translate_error(error: Exception, path: str = "") -> VestibuleError:
+    """Return the project's error for a driver's or SQLAlchemy's `error`.
+
+    `path` is the SQLite file, if there is one.
+    """
     cause = error.orig if isinstance(error, DBAPIError) else error
     why = " ".join(str(cause).split())
     state = getattr(cause, "sqlstate", None)
@@ -185,4 +310,6 @@ def translate_error(error: Exception) -> VestibuleError:
         or "database is busy" in why
     ):
         return ServiceBusy(f"the database is busy: {why}")
+    if path and any(each in why for each in _ACCESS_REFUSED):
+        why = ": ".join(filter(None, (why, refused_access(path))))
     return DatabaseUnavailable(f"the database failed: {why}")

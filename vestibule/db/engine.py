@@ -20,12 +20,14 @@ from sqlalchemy import Connection, Executable, Row, Select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from vestibule.core import settings
-from vestibule.core.errors import ServiceBusy
+from vestibule.core import clock, settings
+from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db import migrate
 from vestibule.db.drivers import (
+    FileWatch,
     configured_url,
     create_engine,
+    set_journal_mode,
     translate_error,
 )
 from vestibule.db.pool import Pool, PooledConnection
@@ -33,6 +35,10 @@ from vestibule.db.wal_index import WalIndex
 
 T = TypeVar("T")
 
+#: Seconds that one statement of a migration may take.
+MAX_STATEMENT_SECONDS = 3600.0
+#: PostgreSQL's SQLSTATE for a statement that took too long.
+_QUERY_CANCELED = "57014"
 # Makes the tokens of two databases different that a process opens one after
 # the other, also if one file is a copy of the other.
 _database_numbers = itertools.count(1)
@@ -51,13 +57,22 @@ class Database:
         """Prepare for `url`; `timeout` is in milliseconds. Opens nothing."""
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine = create_engine(url, timeout)
+        self.engine, self._breaker = create_engine(url, timeout)
         self._timeout = timeout / 1000
         self._driver_errors = (
             SQLAlchemyError,
             self.engine.dialect.loaded_dbapi.Error,
         )
         self._pool = Pool(self._connect)
+        self._begin_sql = "BEGIN IMMEDIATE"
+        if self._breaker is not None:
+            self._breaker.on_open = self._pool.close_idle
+            self._begin_sql = self._breaker.begin_statement
+        self._file = FileWatch(url.database or "") if self.is_sqlite else None
+        #: The moments of the last commit, and of the last failed check of
+        #: writes with its error; see `vestibule.db.statements`.
+        self.written_at = self.refused_at = float("-inf")
+        self.refusal: VestibuleError | None = None
         self._compiled: dict[Executable, str] = {}
         # SQLite has one writer at a time. A thread that waits for this lock
         # wakes at once; the busy handler of SQLite sleeps and polls.
@@ -99,8 +114,9 @@ class Database:
         The token is read from the database if anything was written to it
         since the last call.
         """
-        if not self.is_sqlite:
+        if self._file is None:
             return None
+        self._file.check()
         header = self._index.header()
         if header is None:
             return self._retry_if_disconnected(self._token_by_data_version)
@@ -168,12 +184,13 @@ class Database:
             try:
                 yield connection
                 connection.commit()
+                self.written_at = clock.monotonic()
             except IntegrityError:
                 self._roll_back(pooled, connection)
                 raise
             except self._driver_errors as error:
                 pooled.close()
-                raise translate_error(error) from error
+                raise self._translate(error) from error
             except BaseException:
                 self._roll_back(pooled, connection)
                 raise
@@ -186,6 +203,22 @@ class Database:
         """Lend a connection: the one that this thread already uses, if any."""
         with self._pool.borrow() as pooled:
             yield pooled.open()
+
+    @contextmanager
+    def long_statements(self) -> Iterator[None]:
+        """Allow each statement of this thread an hour, within the block."""
+        if self._breaker is None:
+            yield
+        else:
+            with self._breaker.allow(MAX_STATEMENT_SECONDS):
+                yield
+
+    def set_journal_mode(self) -> None:
+        """Set the safe journal mode of an SQLite file; see `drivers`."""
+        if self.is_sqlite:
+            self._retry_if_disconnected(
+                lambda pooled: set_journal_mode(pooled.open_driver())
+            )
 
     def close(self) -> None:
         """Close the connections that no thread is using."""
@@ -201,7 +234,7 @@ class Database:
 
         def connect(_: PooledConnection) -> Connection:
             """Connect and run a query."""
-            connection = self.engine.connect()
+            connection = self._connect()
             connection.exec_driver_sql("SELECT 1 FROM sqlite_master")
             return connection
 
@@ -210,7 +243,8 @@ class Database:
     def _connect(self) -> Connection:
         """Open a connection for the pool."""
         connection = self.engine.connect()
-        self._index.detach_if_replaced()
+        if self._file is not None:
+            self._file.begin()
         return connection
 
     def _begin(self, pooled: PooledConnection) -> Connection:
@@ -221,9 +255,7 @@ class Database:
         another connection wrote in between.
         """
         connection = pooled.open()
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
-        )
+        connection.exec_driver_sql(self._begin_sql)
         return connection
 
     def _roll_back(
@@ -259,6 +291,8 @@ class Database:
 
         Only for work that changes nothing: a read, or a `BEGIN`.
         """
+        if self._file is not None:
+            self._file.check()
         # Without `with`: a look-up takes 10 us, and that would take 2 more.
         pooled = self._pool.take()
         try:
@@ -268,19 +302,31 @@ class Database:
                 lost = self._is_disconnected(error, pooled)
                 pooled.close()
                 if not lost:
-                    raise translate_error(error) from error
+                    raise self._translate(error) from error
             try:
                 return work(pooled)
             except self._driver_errors as error:
                 pooled.close()
-                raise translate_error(error) from error
+                raise self._translate(error) from error
         finally:
             self._pool.give_back(pooled)
+
+    def _translate(self, error: Exception) -> VestibuleError:
+        """Return the project's error for a driver's or SQLAlchemy's."""
+        path = self.url.database if self.is_sqlite else None
+        return translate_error(error, path or "")
 
     def _is_disconnected(
         self, error: Exception, pooled: PooledConnection
     ) -> bool:
-        """Return True if `error` means that the connection is lost."""
+        """Return True if `error` means that the connection is lost.
+
+        A server that did not answer in time gets no second query: that
+        would double the time that the client waits.
+        """
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlstate", None) == _QUERY_CANCELED:
+            return False
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
         dialect = self.engine.dialect

@@ -14,7 +14,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Update, inspect, text
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 #: The revision of the schema that this version works with.
 EXPECTED_REVISION = REVISION
+#: The table that has the revision. Other programs that use Alembic have a
+#: table of its default name, and so had older versions of this one.
+VERSION_TABLE = "vestibule_version"
+_OLD_VERSION_TABLE = "alembic_version"
 #: Rows that one transaction of a migration fills.
 MAX_FILL_ROWS = 5_000
 _log = logging.getLogger(__name__)
@@ -38,17 +42,29 @@ _upgrade_lock = threading.Lock()
 _ADVISORY_LOCK_ID = 5_417_210_393  # any number that no other program uses
 
 
+class Schema(NamedTuple):
+    """The schema of a database: its revision, and the table that has it."""
+
+    revision: str | None
+    table: str | None
+
+    @property
+    def is_current(self) -> bool:
+        """Return True if this version can work with it."""
+        return self == (EXPECTED_REVISION, VERSION_TABLE)
+
+
 def ensure(database: Database) -> None:
     """Make sure that `database` has the schema of this code.
 
     Raise `SchemaMismatch` if it has another schema and may not be migrated
     here, and `DatabaseUnavailable` if it cannot be reached.
     """
-    found = revision(database)
-    if found == EXPECTED_REVISION:
+    found = schema(database)
+    if found.is_current:
         return
-    if not database.is_sqlite or is_newer(found):
-        raise SchemaMismatch(mismatch_message(found))
+    if not database.is_sqlite or is_newer(found.revision):
+        raise SchemaMismatch(mismatch_message(found.revision))
     upgrade(database)
 
 
@@ -91,13 +107,15 @@ def upgrade(database: Database) -> None:
     A new database gets its schema in one transaction. For an older one,
     each migration with a function `fill` ends a transaction: what it fills
     is committed in batches, and an upgrade that was interrupted continues.
-    Raise `SchemaMismatch` if a newer version of this code made the schema.
+    Raise `SchemaMismatch` if a newer version of this code, or another
+    program, made the schema.
     """
     from alembic.script import ScriptDirectory
 
     config = alembic_config()
-    with _upgrade_lock:
+    with _upgrade_lock, database.long_statements():
         found = revision(database)
+        database.set_journal_mode()
         if found is not None and not is_newer(found):
             scripts = ScriptDirectory.from_config(config)
             for each in reversed(list(scripts.walk_revisions())):
@@ -107,6 +125,12 @@ def upgrade(database: Database) -> None:
                     fill(database)
         _run_migrations(database, config, EXPECTED_REVISION)
     _log.info("the database is at revision %s now", EXPECTED_REVISION)
+    if database.is_sqlite and is_open_to_others(database):
+        _log.warning(
+            "other users of this machine can use the database file; hint:"
+            " chmod 600 %s",
+            database.url.database,
+        )
 
 
 def _run_migrations(database: Database, config: Config, target: str) -> None:
@@ -115,13 +139,9 @@ def _run_migrations(database: Database, config: Config, target: str) -> None:
     from alembic.util import CommandError
 
     with database.transaction() as connection:
-        if not database.is_sqlite:
-            # Two machines may run the upgrade at the same moment.
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(:lock)"),
-                {"lock": _ADVISORY_LOCK_ID},
-            )
+        _prepare(connection)
         config.attributes["connection"] = connection
+        config.attributes["version_table"] = VERSION_TABLE
         try:
             command.upgrade(config, target)
         except CommandError as error:
@@ -150,14 +170,74 @@ def fill_in_batches(
         after = found[-1][0]
 
 
-def _stored_revision(connection: Connection) -> str | None:
-    """Return the revision that the last migration stored."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    stored: str | None = connection.scalar(
-        text("SELECT version_num FROM alembic_version")
+def _prepare(connection: Connection) -> None:
+    """Get the database of a new transaction ready for migrations."""
+    if connection.dialect.name == "postgresql":
+        # Two machines may run the upgrade at the same moment.
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:lock)"),
+            {"lock": _ADVISORY_LOCK_ID},
+        )
+        # A migration takes as long as the rows of its tables need.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    if _read_schema(connection).table == _OLD_VERSION_TABLE:
+        connection.execute(
+            text(f"ALTER TABLE {_OLD_VERSION_TABLE} RENAME TO {VERSION_TABLE}")
+        )
+
+
+def _read_schema(connection: Connection) -> Schema:
+    """Return the schema; raise `SchemaMismatch` if it is not ours.
+
+    A database that has tables, but none with our revision, belongs to
+    another program, even if that one counts its revisions alike.
+    """
+    found = inspect(connection)
+    if found.has_table(VERSION_TABLE):
+        table = VERSION_TABLE
+    elif _has_our_tables(connection):
+        table = _OLD_VERSION_TABLE
+    else:
+        tables = _tables(connection)
+        if tables:
+            raise SchemaMismatch(
+                f"this database belongs to another program: it has the table"
+                f" {min(tables)} and none of ours; name another one, or a new"
+                " one, in DATABASE_URL"
+            )
+        return Schema(None, None)
+    stored = connection.scalar(text(f"SELECT version_num FROM {table}"))
+    return Schema(stored, table)
+
+
+def _has_our_tables(connection: Connection) -> bool:
+    """Return True if an older version of this code made the schema."""
+    found = inspect(connection)
+    return found.has_table(_OLD_VERSION_TABLE) and all(
+        found.has_table(table)
+        and any(each["name"] == column for each in found.get_columns(table))
+        for table, column in (
+            ("users", "email_key"),
+            ("user_sessions", "session_digest"),
+        )
     )
-    return stored
+
+
+def _tables(connection: Connection) -> list[str]:
+    """Return the names of the tables, but not those of extensions."""
+    if connection.dialect.name == "sqlite":
+        return inspect(connection).get_table_names()
+    found = connection.scalars(
+        text(
+            "SELECT relname FROM pg_class"
+            " WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
+            " AND relnamespace <> 'pg_catalog'::regnamespace"
+            " AND relnamespace <> 'information_schema'::regnamespace"
+            " AND NOT EXISTS (SELECT FROM pg_depend WHERE deptype = 'e'"
+            " AND classid = 'pg_class'::regclass AND objid = pg_class.oid)"
+        )
+    )
+    return list(found)
 
 
 def address(database: Database) -> str:
@@ -179,9 +259,19 @@ def exists(database: Database) -> bool:
     )
 
 
+def schema(database: Database) -> Schema:
+    """Return the schema; raise `SchemaMismatch` if it is not ours."""
+    if not exists(database):
+        return Schema(None, None)
+    return database.read(_read_schema)
+
+
 def revision(database: Database) -> str | None:
-    """Return the revision of the schema, or `None` without a schema."""
-    return database.read(_stored_revision) if exists(database) else None
+    """Return the revision of the schema, or `None` without a schema.
+
+    Raise `SchemaMismatch` if the database belongs to another program.
+    """
+    return schema(database).revision
 
 
 def integrity_errors(database: Database) -> list[str]:
@@ -195,7 +285,7 @@ def integrity_errors(database: Database) -> list[str]:
     return [str(row[0]) for row in found if row[0] != "ok"]
 
 
-def is_readable_by_others(database: Database) -> bool:
-    """Return True if users other than its owner may read an SQLite file."""
+def is_open_to_others(database: Database) -> bool:
+    """Return True if others than its owner may use an SQLite file."""
     path = database.url.database or ""
-    return bool(os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    return bool(os.stat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO))

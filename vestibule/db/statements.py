@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Upserts for both databases, and deletes that run in batches.
+"""Upserts for both databases, deletes in batches, and a test of writes.
 
 A bulk delete is split into transactions of at most `MAX_BATCH_ROWS`, so
 that another writer waits for one batch at most.
@@ -10,7 +10,10 @@ import time
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vestibule.db.engine import database
+from vestibule.core import clock
+from vestibule.core.errors import VestibuleError
+from vestibule.db.engine import Database, database
+from vestibule.db.tables import ENDED_SESSIONS
 
 #: Rows in one transaction: deleting a million sessions must not keep a
 #: login waiting.
@@ -19,6 +22,15 @@ MAX_BATCH_ROWS = 500
 #: Seconds between two batches of a purge, which would otherwise occupy the
 #: disk and the write lock and keep all other writers waiting.
 BATCH_PAUSE_SECONDS = 0.01
+
+#: Seconds for which a commit shows that the database takes writes.
+WRITE_CHECK_SECONDS = 10.0
+#: Seconds for which a check that failed is not repeated.
+FAILED_CHECK_SECONDS = 1.0
+#: The row that a check writes, where the reasons of ended sessions are,
+#: because a purge deletes it after a day. It fills four pages of an SQLite
+#: file, as a login may: a disk that has no room for that is full.
+_CHECK_ROW = {"session_digest": "write check", "reason": "." * 16_384}
 
 
 def insert_into(table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -49,3 +61,33 @@ def delete_in_batches(table: Table, condition: ColumnElement[bool]) -> int:
             break
         time.sleep(BATCH_PAUSE_SECONDS)
     return deleted
+
+
+def check_writes(opened: Database) -> None:
+    """Raise an error unless the database takes writes.
+
+    Anonymous clients can cause this check, so it writes only if nothing
+    was written for `WRITE_CHECK_SECONDS`.
+    """
+    now = clock.monotonic()
+    if now - opened.written_at < WRITE_CHECK_SECONDS:
+        return
+    if now - opened.refused_at < FAILED_CHECK_SECONDS and opened.refusal:
+        raise opened.refusal
+    try:
+        write_check_row(opened)
+    except VestibuleError as error:
+        opened.refused_at, opened.refusal = now, error
+        raise
+
+
+def write_check_row(opened: Database) -> None:
+    """Write and commit a row that means nothing."""
+    row = {**_CHECK_ROW, "ended_at": clock.now()}
+    statement = insert_into(ENDED_SESSIONS).values(row)
+    with opened.transaction() as connection:
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["session_digest"], set_=row
+            )
+        )

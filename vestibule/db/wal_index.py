@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vestibule.db.drivers import inode_of
+
 #: The format that all versions of SQLite since 3.7.0 read and write.
 WAL_INDEX_VERSION = 3_007_000
 #: Length of the header. It contains a counter of commits, the length of
@@ -43,7 +45,6 @@ class WalIndex:
         self._map_lock = threading.Lock()
         self._is_initialized = False
         self._connection: Any = None
-        self._inode: tuple[int, int] | None = None
         self._header: Any = None
 
     def header(self) -> bytes | None:
@@ -63,14 +64,6 @@ class WalIndex:
         header = self._header
         return None if header is None else header.raw
 
-    def detach_if_replaced(self) -> None:
-        """Stop using the header if another file was put at the path.
-
-        Connections that are opened from then on write to the new file.
-        """
-        if self._header is not None and _inode_of(self._path) != self._inode:
-            self._header = None
-
     def close(self) -> None:
         """Stop using the header and close the connection that protects it."""
         self._is_initialized, self._header = True, None
@@ -82,7 +75,6 @@ class WalIndex:
     def _map_header(self) -> None:
         """Map the header, if this process has the file open and knows it."""
         self._connection = self._connect()
-        self._inode = _inode_of(self._path)
         descriptor = _open_descriptor(f"{os.path.realpath(self._path)}-shm")
         address = None if descriptor is None else _map_page(descriptor)
         if address is not None:
@@ -98,22 +90,13 @@ def _is_readable(header: bytes) -> bool:
     return version == WAL_INDEX_VERSION and bool(header[_INITIALIZED_OFFSET])
 
 
-def _inode_of(path: str | int) -> tuple[int, int] | None:
-    """Return the device and inode of a descriptor or path, if it exists."""
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return None
-    return seen.st_dev, seen.st_ino
-
-
 def _open_descriptor(path: str) -> int | None:
     """Return a descriptor by which this process has `path` open."""
-    inode, descriptors = _inode_of(path), Path("/proc/self/fd")
+    inode, descriptors = inode_of(path), Path("/proc/self/fd")
     if inode is None or not descriptors.is_dir():
         return None
     for entry in descriptors.iterdir():
-        if _inode_of(int(entry.name)) == inode:
+        if inode_of(int(entry.name)) == inode:
             return int(entry.name)
     return None
 

@@ -6,22 +6,49 @@ that another site sends it. Programs send no such headers and pass: they
 send only cookies that their user gave them (OWASP ASVS 5.0, 3.5.1).
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
+
+from werkzeug.exceptions import Forbidden
+
+from vestibule.core import settings
 
 #: Methods that change nothing (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
+#: The entry of `CORS_ORIGINS` for every page, without credentials.
+ANY_ORIGIN = "*"
 _PORTS = {"http": 80, "https": 443}
 
 
-def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
+class CrossSiteRequest(Forbidden):
+    """A browser sent a request for another site, or does not say for which.
+
+    `origin` is the `Origin` that differs from the `hosts` of this service,
+    `null` if the browser hides it, and `None` if `Sec-Fetch-Site` decided.
+    """
+
+    def __init__(self, origin: str | None, hosts: Sequence[str]) -> None:
+        """Keep both values for the log and the page."""
+        super().__init__()
+        self.origin = origin
+        self.hosts = hosts
+
+
+def is_cross_site(
+    method: str,
+    headers: Any,
+    by_tls: bool = False,
+    hosts: Sequence[str] | None = None,
+) -> bool:
     """Return True if `headers` show that another site sends this request.
 
     `headers` is a mapping with a case-insensitive `.get()`. `by_tls` means
     that the request certainly used TLS: then an `http` origin is another
     site, which an attacker on the network may control. Without `by_tls`,
-    the request may have used TLS to a proxy that is not trusted.
+    the request may have used TLS to a proxy that is not trusted. `hosts`
+    are those of this service; by default the `Host` in `headers`.
 
     `Sec-Fetch-Site` is checked first: no page can forge it, and it is
     right even where a proxy changed the `Host`.
@@ -36,7 +63,25 @@ def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
     origin = headers.get("Origin")
     if origin is None:
         return False
-    return not _is_same_origin(origin, headers.get("Host", ""), by_tls)
+    if hosts is None:
+        hosts = [headers.get("Host", "")]
+    return not any(_is_same_origin(origin, host, by_tls) for host in hosts)
+
+
+def cross_site_error(headers: Any, hosts: Sequence[str]) -> CrossSiteRequest:
+    """Return the error for a request that `is_cross_site` finds."""
+    if headers.get("Sec-Fetch-Site") == "cross-site":
+        return CrossSiteRequest(None, hosts)
+    return CrossSiteRequest(headers.get("Origin"), hosts)
+
+
+def is_listed_origin(origin: str | None) -> bool:
+    """Return True if the operator lists `origin` in `CORS_ORIGINS`.
+
+    `*` there lists none: it lets any page read, and no page write.
+    """
+    listed = settings.CORS_ORIGINS.read()
+    return origin in listed and origin != ANY_ORIGIN
 
 
 def _is_same_origin(origin: str, host: str, by_tls: bool) -> bool:

@@ -58,7 +58,7 @@ def error_response(
     error: VestibuleError, request: VestibuleRequest
 ) -> MinimalResponse:
     """Return the response to an error of the service: its public text."""
-    if error.status >= 500:
+    if error.status >= 500 and not error.is_logged:
         _log.error("%s %s: %s", request.method, request.path, error)
     body = {"error": str(error) if error.public is None else error.public}
     response = json_response(body, error.status)

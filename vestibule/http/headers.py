@@ -10,7 +10,12 @@ from operator import itemgetter
 from typing import Any
 
 from vestibule.core import settings
+from vestibule.http.csrf import ANY_ORIGIN
 from vestibule.http.responses import WSGIApplication
+
+#: The paths that pages of other origins may use; pages themselves are not
+#: among them.
+API_PREFIX = "/api/"
 
 _ALWAYS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -31,7 +36,17 @@ _UNLESS_SET = {
 }
 _IS_PAGE = "Content-Security-Policy"
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
-_ANY_ORIGIN = ("*",)
+# What the API's own clients send and read; 600 seconds is as long as all
+# browsers keep the answer to a preflight.
+_PREFLIGHT = [
+    ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+    ("Access-Control-Max-Age", "600"),
+]
+_LISTED = [
+    ("Access-Control-Allow-Credentials", "true"),
+    ("Access-Control-Expose-Headers", "Retry-After, Session-Ended"),
+]
 # Two years, as the preload lists of browsers require.
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=63072000")
 _name_of = itemgetter(0)
@@ -49,7 +64,11 @@ class ResponseHeaders:
         self._is_secure = is_secure
         # Credentials are never allowed with it, so a page of another
         # origin cannot read what a cookie gives access to.
-        self._shared = [(_ALLOW_ORIGIN, "*")] if origins == _ANY_ORIGIN else []
+        self._shared = [
+            (_ALLOW_ORIGIN, ANY_ORIGIN)
+            for origin in origins
+            if origin == ANY_ORIGIN
+        ]
         self._listed = () if self._shared else origins
         self._usual = [*_UNLESS_SET.items(), *_ALWAYS, *self._shared]
 
@@ -80,10 +99,43 @@ class ResponseHeaders:
             found.append(("Vary", "Origin"))
             asking = environ.get("HTTP_ORIGIN", "")
             if asking in self._listed:
-                found.append((_ALLOW_ORIGIN, asking))
+                found += [(_ALLOW_ORIGIN, asking), *_LISTED]
         if self._is_secure(environ):
             found.append(_TLS_ONLY)
         return found
+
+    def answer_preflights(
+        self, application: WSGIApplication
+    ) -> WSGIApplication:
+        """Return `application` with preflights of listed origins answered.
+
+        A browser sends them without credentials (Fetch, CORS-preflight
+        fetch), so they are answered before authentication. They reveal
+        nothing: the answer is the same for every path of the API.
+        """
+        if not self._listed:
+            return application
+
+        def answering(
+            environ: Environ, start_response: Callable[..., Any]
+        ) -> Iterable[bytes]:
+            """Answer a preflight, or respond as the application does."""
+            if not self._is_preflight(environ):
+                return application(environ, start_response)
+            own = self.for_request(environ, is_page=False)
+            start_response("204 No Content", self.after(_PREFLIGHT) + own)
+            return ()
+
+        return answering
+
+    def _is_preflight(self, environ: Environ) -> bool:
+        """Return True for a preflight of a listed origin to the API."""
+        return (
+            environ["REQUEST_METHOD"] == "OPTIONS"
+            and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+            and environ.get("HTTP_ORIGIN") in self._listed
+            and environ["PATH_INFO"].startswith(API_PREFIX)
+        )
 
 
 def add_headers(

@@ -9,7 +9,7 @@ session with its cookie.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flask import Request, Response
+from flask import Request, Response, abort, after_this_request
 
 from vestibule.accounts.authentication import (
     check_credentials,
@@ -19,7 +19,12 @@ from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
 from vestibule.core.client_info import set_client
-from vestibule.core.errors import SessionNotCreated, VestibuleError
+from vestibule.core.errors import (
+    DatabaseUnavailable,
+    SessionNotCreated,
+    VestibuleError,
+)
+from vestibule.core.request_headers import is_tls, is_usable
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
@@ -27,7 +32,6 @@ from vestibule.http.request import (
     client_info,
     current_actor,
     current_request,
-    is_tls,
 )
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -80,9 +84,12 @@ def log_in(
     `auth` is the mechanism, `found` what `User.search` returns for `email`.
     `None` if the password is wrong, or no such user may log in. Raise 403
     for a cross-site request, `Throttled` after too many failures,
-    `ServiceBusy` while too many passwords are checked, and
-    `SessionNameMissing`.
+    `ServiceBusy` while too many passwords are checked, a 400 if
+    the client's address cannot be read, and `SessionNameMissing`.
     """
+    if not is_usable(request.environ):
+        # The throttle would count another client than this one.
+        abort(400)
     refuse_cross_site(request)
     client = client_info(request.environ)
     set_client(client)
@@ -121,6 +128,10 @@ def log_out(auth: Any) -> bool:
 
     `auth.destroy_session` looks the session up. It is given the one that
     the request was authenticated by, so the database is not asked twice.
+
+    If the database cannot end the session, as with a full disk, the browser
+    deletes the cookie all the same: the next person at it is not signed in.
+    While the database is only busy, the cookie is kept for another try.
     """
     request, sessions = current_request(), sessions_of(auth)
     session = request.session
@@ -128,8 +139,12 @@ def log_out(auth: Any) -> bool:
     with IdentityMap():
         if session is not None and session_id is not None:
             IdentityMap.put(type(session), session_id, session)
-        if not sessions.destroy_session(request):
-            return False
+        try:
+            if not sessions.destroy_session(request):
+                return False
+        except DatabaseUnavailable:
+            after_this_request(_without_cookie)
+            raise
     handle = None if session is None else session.id
     log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
@@ -147,13 +162,28 @@ def set_session_cookie(response: Response, session_id: str | None) -> Response:
 
 
 def clear_session_cookie(response: Response) -> None:
-    """Make the browser delete the session cookie and cached pages."""
-    # Not "cookies": that would delete those of all other applications
-    # under the same domain.
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    """Make the browser delete the session cookie.
+
+    `CLEAR_SITE_DATA` may delete more, of all applications of the origin.
+    The service itself does not need that: browsers cache none of its pages,
+    and it stores nothing else in them.
+    """
+    deleted = settings.CLEAR_SITE_DATA.read()
+    if deleted:
+        # Never "cookies": that would delete those of all other
+        # applications under the same domain.
+        response.headers["Clear-Site-Data"] = ", ".join(
+            f'"{kind}"' for kind in deleted
+        )
     name = settings.SESSION_NAME.read()
     if name is not None:
         cookie.clear_on(response, name, current_request().is_secure)
+
+
+def _without_cookie(response: Response) -> Response:
+    """Return `response`, with which the browser deletes the cookie."""
+    clear_session_cookie(response)
+    return response
 
 
 def _end_previous(sessions: SessionMechanism, request: Request) -> None:

@@ -7,17 +7,20 @@ guessed at or repaired.
 
 import json
 import uuid
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import IO, Any, cast
+from urllib.parse import quote
 
 from flask import Request
 from flask.globals import request_ctx
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
+from werkzeug.exceptions import LengthRequired
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
 from vestibule.accounts.permissions import Actor
-from vestibule.core import network, settings
+from vestibule.core import request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
@@ -26,7 +29,6 @@ from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
     sessions_of,
 )
-from vestibule.sessions.cookie import cookies_of
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
@@ -74,7 +76,7 @@ class VestibuleRequest(Request):
     @property
     def is_secure(self) -> bool:
         """Return True if the client's connection is encrypted."""
-        return is_tls(self.environ)
+        return request_headers.is_tls(self.environ)
 
     @cached_property
     def accept_mimetypes(self) -> MIMEAccept:
@@ -109,6 +111,24 @@ class VestibuleRequest(Request):
         )
         return best == "text/html"
 
+    @property
+    def mount_path(self) -> str:
+        """Return `SCRIPT_NAME`, in which `BASE_PATH` is too, for a link."""
+        path = quote(self.root_path)
+        # Browsers would read `//` as the beginning of another host.
+        return "" if path.startswith("//") else path
+
+    @cached_property
+    def base_path(self) -> str:
+        """Return the path below which the client reaches the service.
+
+        It begins each link, and is empty at the root. Without a mount path
+        it is the prefix that a trusted proxy states.
+        """
+        return self.mount_path or request_headers.forwarded_prefix(
+            self.environ
+        )
+
     @cached_property
     def request_id(self) -> str:
         """Return a unique id of this request."""
@@ -117,7 +137,7 @@ class VestibuleRequest(Request):
     @cached_property
     def client_address(self) -> str:
         """Return the IP address of the client."""
-        return client_address(self.environ)
+        return request_headers.address_of_client(self.environ)
 
     @property
     def client_program(self) -> str | None:
@@ -130,7 +150,7 @@ class VestibuleRequest(Request):
 
         Werkzeug's parser takes as long as looking up a session does.
         """
-        return cookies_of(self.environ.get("HTTP_COOKIE", ""))
+        return request_headers.cookies_of(self.environ.get("HTTP_COOKIE", ""))
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -138,8 +158,14 @@ class VestibuleRequest(Request):
 
         A server that terminates the stream also terminates it when the
         client disconnects. A body shorter than its length is a 400 then. A
-        body that is late is a 408.
+        body that is late is a 408. A body without a length, in chunks, is a
+        411: granian hands over what came before a broken chunk or a closed
+        connection as the whole.
         """
+        if self.content_length is None and (
+            "HTTP_TRANSFER_ENCODING" in self.environ
+        ):
+            raise LengthRequired
         self.environ["wsgi.input"] = TimedBody(self.environ)
         stream = super().stream
         if "wsgi.input_terminated" not in self.environ:
@@ -168,50 +194,47 @@ class VestibuleRequest(Request):
         return body if isinstance(body, dict) else None
 
 
-def is_tls(environ: dict[str, Any]) -> bool:
-    """Return True if the client of this request uses TLS.
+def below_base_path(
+    application: Callable[..., Iterable[bytes]], prefix: str
+) -> Callable[..., Iterable[bytes]]:
+    """Return `application` as it is reached below the path `prefix`.
 
-    The connection is to this server, or to a trusted proxy before it.
+    A path without the prefix is served too: some proxies remove it, and
+    health checks come from beside them. A server that mounts the
+    application somewhere has set `SCRIPT_NAME`, which is kept.
     """
-    if environ["wsgi.url_scheme"] == "https":
-        return True
-    forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
-    return forwarded is not None and network.is_secure(
-        environ.get("REMOTE_ADDR"),
-        forwarded,
-        settings.TRUSTED_PROXIES.read(),
-    )
+
+    def answering(
+        environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Move the prefix from the path to `SCRIPT_NAME` (PEP 3333)."""
+        if not environ.get("SCRIPT_NAME"):
+            environ["SCRIPT_NAME"] = prefix
+            path = environ["PATH_INFO"]
+            if f"{path}/".startswith(f"{prefix}/"):
+                environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+        return application(environ, start_response)
+
+    return answering
 
 
-def client_address(environ: dict[str, Any]) -> str:
-    """Return the client's IP address, as far as proxies are trusted."""
-    return network.client_address(
-        environ.get("REMOTE_ADDR"),
-        environ.get("HTTP_X_FORWARDED_FOR"),
-        settings.TRUSTED_PROXIES.read(),
-    )
-
-
-def is_client_within(networks: network.Networks) -> bool:
+def is_client_within(networks: request_headers.Networks) -> bool:
     """Return True if the client is on this machine or in `networks`.
 
     A proxy that is not trusted may forward requests from anywhere, so its
     own address does not count.
     """
     request = current_request()
-    peer = request.environ.get("REMOTE_ADDR")
     forwarded = not FORWARDING_HEADERS.isdisjoint(request.environ)
-    if forwarded and not network.is_trusted_peer(
-        peer, settings.TRUSTED_PROXIES.read()
-    ):
+    if forwarded and not request_headers.is_from_proxy(request.environ):
         return False
-    return network.is_within(request.client_address, networks)
+    return request_headers.is_within(request.client_address, networks)
 
 
 def client_info(environ: dict[str, Any]) -> ClientInfo:
     """Return the client's IP address and user agent."""
     return ClientInfo(
-        client_address(environ),
+        request_headers.address_of_client(environ),
         clean_user_agent(environ.get("HTTP_USER_AGENT")),
     )
 

@@ -267,9 +267,10 @@ def _setup_invitation(
     setup = create_setup_code() if has_pages(mechanism) else None
     if setup is None:
         return ""
-    address = settings.PUBLIC_URL.read() or _address_at(
-        _ANY_ADDRESS.get(host, host), port
-    )
+    address = settings.PUBLIC_URL.read()
+    if address is None:
+        local = _address_at(_ANY_ADDRESS.get(host, host), port)
+        address = local.rstrip("/") + settings.BASE_PATH.read()
     minutes = int(SETUP_CODE_LIFETIME.total_seconds()) // 60
     return f"""\
  * There is no user yet. Make the first admin at
@@ -385,7 +386,7 @@ class Announcement(threading.Thread):
 def _check_database() -> None:
     """Raise `ConfigurationError` unless the database can be used."""
     try:
-        engine.database()
+        engine.database().set_journal_mode()
     except ConfigurationError:
         raise
     except VestibuleError as error:

@@ -41,6 +41,9 @@ WATCH_INTERVAL_SECONDS = 0.1
 #: Checks in a row that find no open connection, before a worker that was
 #: told to end is ended.
 IDLE_CHECKS_BEFORE_EXIT = 10
+#: Checks after which a signal was for this worker only: its parent would
+#: have acted on it.
+SIGNAL_CHECKS_BEFORE_END = 10
 
 
 class Phase(IntEnum):
@@ -97,7 +100,7 @@ class Watch:
         """Watch over a worker that gets `shared` from its parent."""
         self._shared = shared
         self._phase = Phase.SERVE
-        self._idle_checks = 0
+        self._idle_checks = self._signal_checks = 0
         self._connections = Connections(shared.port, shared.max_connections)
         #: The application, once it is loaded.
         self.application: Flask | None = None
@@ -119,8 +122,16 @@ class Watch:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _follow(self) -> None:
-        """Do what the parent wants: drain, or end."""
+        """Do what the parent wants: drain, or end.
+
+        A signal that only this worker got ends it too; the parent starts
+        another one.
+        """
         wanted = self._shared.phase.value
+        if wanted == Phase.SERVE and signal.SIGTERM in signal.sigpending():
+            self._signal_checks += 1
+            if self._signal_checks > SIGNAL_CHECKS_BEFORE_END:
+                wanted = Phase.END
         if self._phase < Phase.DRAIN <= wanted and self.application:
             self._phase = Phase.DRAIN
             drain(self.application)

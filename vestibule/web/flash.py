@@ -8,7 +8,7 @@ forged cookie cannot put words on a page.
 from enum import StrEnum
 from typing import Any
 
-from vestibule.http.request import current_request
+from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.sessions import cookie
 from vestibule.web.i18n import N_, gettext
 
@@ -66,7 +66,10 @@ _TEXTS = {
 
 def flash(response: Any, message: Message) -> None:
     """Set the cookie that makes the next page show `message`."""
-    cookie.set_on(response, COOKIE, message.value, current_request().is_secure)
+    request = current_request()
+    cookie.set_local(
+        response, COOKIE, message.value, request.is_secure, _path(request)
+    )
 
 
 def flashed_message() -> str | None:
@@ -79,4 +82,10 @@ def flashed_message() -> str | None:
 
 def clear_flash(response: Any) -> None:
     """Delete the cookie, so that the message is not shown again."""
-    cookie.clear_on(response, COOKIE, current_request().is_secure)
+    request = current_request()
+    cookie.clear_local(response, COOKIE, request.is_secure, _path(request))
+
+
+def _path(request: VestibuleRequest) -> str:
+    """Return the path of the cookie: that of the pages."""
+    return request.base_path or "/"

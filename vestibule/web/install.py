@@ -19,6 +19,7 @@ from vestibule.core.errors import VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import Outcome, authenticate, authorize
+from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.mechanisms.auth import Auth
@@ -30,8 +31,14 @@ from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import error_message
-from vestibule.web.routes import ADMIN, PUBLIC_ENDPOINTS, SIGN_IN, pages
+from vestibule.web.messages import cross_site_message, error_message
+from vestibule.web.routes import (
+    ADMIN,
+    PUBLIC_ENDPOINTS,
+    SIGN_IN,
+    own_url,
+    pages,
+)
 from vestibule.web.templating import page, redirect
 
 #: The modules whose import adds routes to the blueprint.
@@ -155,7 +162,7 @@ def require_page_authentication(
     if request.method != "GET":
         # The form's data is lost, so returning to its path is no use.
         return redirect(SIGN_IN)
-    back = request.full_path.rstrip("?")
+    back = own_url(request.full_path.rstrip("?"))
     return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
 
 
@@ -195,6 +202,8 @@ def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
         message = None
         if isinstance(error, VestibuleError) and error.status < 500:
             message = error_message(error)
+        elif isinstance(error, CrossSiteRequest):
+            message = cross_site_message(error)
         shown = _error_page(
             response.status_code,
             response.headers.get("Retry-After"),

@@ -26,9 +26,20 @@ from vestibule.http.request import current_actor, current_request
 from vestibule.web.flash import Message
 from vestibule.web.forms import missing_fields
 from vestibule.web.messages import error_message, throttled_message
-from vestibule.web.routes import ACCOUNT, SETUP, SIGN_IN, pages, public
+from vestibule.web.routes import (
+    ACCOUNT,
+    REGISTER,
+    RESET,
+    SETUP,
+    SIGN_IN,
+    own_url,
+    pages,
+    public,
+    return_url,
+    with_return_url,
+)
 from vestibule.web.sign_in import log_in_and_redirect
-from vestibule.web.templating import page, redirect
+from vestibule.web.templating import entry_page, redirect, redirect_to
 
 _REGISTER_REQUIRED = ("email", "password")
 _REGISTER_SHOWN = ("email", "first_name", "last_name")
@@ -36,17 +47,19 @@ _RESET_FIELDS = ("email", "code", "new_password")
 _SETUP_FIELDS = ("code", "email", "password")
 
 
-@pages.get("/register")
+@pages.get(REGISTER)
 @public
 def show_register() -> Response:
     """Show the registration form."""
     _require_open_registration()
     if current_request().current_user is not None:
-        return redirect(ACCOUNT)
-    return redirect(SETUP) if needs_first_admin() else _register_form(200)
+        return redirect_to(return_url() or own_url(ACCOUNT))
+    if needs_first_admin():
+        return redirect(with_return_url(SETUP))
+    return _register_form(200)
 
 
-@pages.post("/register")
+@pages.post(REGISTER)
 @public
 def create_account() -> Response:
     """Create an account and sign its user in."""
@@ -54,7 +67,7 @@ def create_account() -> Response:
     form = current_request().form
     # Else a stranger could register first, and there would be no admin.
     if needs_first_admin():
-        return redirect(SETUP)
+        return redirect(with_return_url(SETUP))
     if missing := missing_fields(_REGISTER_REQUIRED):
         return _register_form(400, missing)
     try:
@@ -72,17 +85,17 @@ def create_account() -> Response:
             _register_form(429, {}, throttled_message(error.retry_after)),
             error,
         )
-    return log_in_and_redirect(user) or redirect(SIGN_IN)
+    return log_in_and_redirect(user) or redirect(with_return_url(SIGN_IN))
 
 
-@pages.get("/reset")
+@pages.get(RESET)
 @public
 def show_reset() -> Response:
     """Show the form for a reset code."""
     return _reset_form(200)
 
 
-@pages.post("/reset")
+@pages.post(RESET)
 @public
 def reset_password() -> Response:
     """Set the password of the user with this email, if the code is right."""
@@ -108,7 +121,7 @@ def reset_password() -> Response:
             _reset_form(429, alert=throttled_message(error.retry_after)),
             error,
         )
-    return redirect(SIGN_IN, Message.PASSWORD_RESET)
+    return redirect(with_return_url(SIGN_IN), Message.PASSWORD_RESET)
 
 
 @pages.get(SETUP)
@@ -143,7 +156,7 @@ def set_up() -> Response:
         return _retry_later(
             _setup_form(429, {}, throttled_message(error.retry_after)), error
         )
-    return log_in_and_redirect(admin) or redirect(SIGN_IN)
+    return log_in_and_redirect(admin) or redirect(with_return_url(SIGN_IN))
 
 
 def _require_open_registration() -> None:
@@ -156,7 +169,7 @@ def _already_set_up() -> Response:
     """Return a redirect away from setup, because there is a user."""
     if current_request().current_user is not None:
         return redirect("/")
-    return redirect(SIGN_IN, Message.SETUP_IS_DONE)
+    return redirect(with_return_url(SIGN_IN), Message.SETUP_IS_DONE)
 
 
 def _retry_later(response: MinimalResponse, error: Throttled) -> Response:
@@ -212,7 +225,7 @@ def _form(
     a response never contains one.
     """
     form = current_request().form
-    return page(
+    return entry_page(
         template,
         status,
         alert=alert,

@@ -6,15 +6,20 @@ A page needs an authenticated user unless it is marked with `public`.
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint
 
 from vestibule.core import settings
+from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
+from vestibule.http.request import current_request
 from vestibule.mechanisms.session_auth import SessionAuth
 
 SIGN_IN = "/sign-in"
+SIGN_OUT = "/sign-out"
 SIGNED_OUT = "/signed-out"
+REGISTER = "/register"
+RESET = "/reset"
 SETUP = "/setup"
 ACCOUNT = "/account"
 SESSIONS = "/account/sessions"
@@ -49,6 +54,34 @@ def public(view: View) -> View:
     """
     PUBLIC_ENDPOINTS.add(f"{pages.name}.{view.__name__}")
     return view
+
+
+def own_url(path: str) -> str:
+    """Return the URL of the page at `path`, below the service's prefix."""
+    return current_request().base_path + path
+
+
+def return_url() -> str | None:
+    """Return the request's `return_to` if it is a safe redirect target."""
+    request = current_request()
+    return safe_redirect(
+        request.values.get(RETURN_PARAMETER),
+        settings.ALLOWED_RETURN_HOSTS.read(),
+        request.is_secure,
+    )
+
+
+def with_return_url(path: str) -> str:
+    """Return `path` with the request's `return_to`, if it has a safe one.
+
+    The pages before sign-in pass it on, so the user gets back from each.
+    """
+    back = return_url()
+    return (
+        path
+        if back is None
+        else f"{path}?{urlencode({RETURN_PARAMETER: back})}"
+    )
 
 
 def admin_user_path(user_id: str) -> str:

@@ -8,9 +8,7 @@ so it does not reveal which emails are registered.
 from flask import Response
 
 from vestibule.accounts.first_admin import needs_first_admin
-from vestibule.core import settings
 from vestibule.core.errors import Throttled
-from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import (
@@ -29,20 +27,15 @@ from vestibule.web.routes import (
     ACCOUNT,
     SETUP,
     SIGN_IN,
+    SIGN_OUT,
     SIGNED_OUT,
+    own_url,
     pages,
     public,
+    return_url,
+    with_return_url,
 )
-from vestibule.web.templating import allow_form_redirect, page, redirect
-
-
-def return_url() -> str | None:
-    """Return the request's `return_to` if it is a safe redirect target."""
-    return safe_redirect(
-        current_request().values.get(RETURN_PARAMETER),
-        settings.ALLOWED_RETURN_HOSTS.read(),
-    )
-
+from vestibule.web.templating import entry_page, redirect, redirect_to
 
 _FIELDS = ("email", "password")
 
@@ -52,9 +45,11 @@ _FIELDS = ("email", "password")
 def show_sign_in() -> Response:
     """Show the form, and why the previous session ended."""
     if current_request().current_user is not None:
-        return page("signed_in.html", back=return_url() or ACCOUNT)
+        return entry_page("signed_in.html")
     # Without users, signing in is impossible.
-    return redirect(SETUP) if needs_first_admin() else _form(200)
+    if needs_first_admin():
+        return redirect(with_return_url(SETUP))
+    return _form(200)
 
 
 @pages.post(SIGN_IN)
@@ -73,19 +68,28 @@ def sign_in() -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     if login is not None:
-        return _redirect_with_cookie(login, return_url() or ACCOUNT)
+        return _redirect_back(login)
     return add_challenge(
         _form(401, gettext("The email or the password is wrong.")),
         request.mechanism,
     )
 
 
-@pages.post("/sign-out")
+@pages.get(SIGN_OUT)
+@public
+def confirm_sign_out() -> Response:
+    """Ask to confirm: a link, which any site may follow, ends nothing."""
+    if current_request().current_user is None:
+        return redirect(with_return_url(SIGNED_OUT))
+    return entry_page("sign_out.html")
+
+
+@pages.post(SIGN_OUT)
 @public
 def sign_out() -> Response:
     """End the session, if it is still live, and clear its cookie."""
+    response = redirect(with_return_url(SIGNED_OUT))
     log_out(current_request().mechanism)
-    response = redirect(SIGNED_OUT)
     clear_session_cookie(response)
     return response
 
@@ -96,22 +100,35 @@ def show_signed_out() -> Response:
     """Confirm that the user is signed out."""
     if current_request().current_user is not None:
         return redirect("/")
-    return page("signed_out.html")
+    return entry_page("signed_out.html")
+
+
+@pages.get("/.well-known/change-password")
+@public
+def redirect_to_new_password() -> Response:
+    """Redirect password managers to the form that changes a password.
+
+    See https://w3c.github.io/webappsec-change-password-url/.
+    """
+    return redirect(f"{ACCOUNT}#new-password")
 
 
 def log_in_and_redirect(user: User) -> Response | None:
-    """Log in a new `user`, and return a redirect to the account page.
+    """Log in a new `user`, and return a redirect to where they came from.
 
     Return `None` if the user was changed meanwhile.
     """
     request = current_request()
     login = begin_session(request.mechanism, request, user)
-    return None if login is None else _redirect_with_cookie(login, ACCOUNT)
+    return None if login is None else _redirect_back(login)
 
 
-def _redirect_with_cookie(login: Login, path: str) -> Response:
-    """Return a redirect to `path` that sets the session cookie."""
-    response = redirect(path)
+def _redirect_back(login: Login) -> Response:
+    """Return a redirect that sets the session cookie.
+
+    It leads to the request's `return_to`, or else to the account page.
+    """
+    response = redirect_to(return_url() or own_url(ACCOUNT))
     login.set_cookie(response, current_request())
     return response
 
@@ -122,18 +139,14 @@ def _form(
     errors: dict[str, str] | None = None,
 ) -> MinimalResponse:
     """Return the form; the email keeps its value."""
-    request, back = current_request(), return_url()
-    shown = page(
+    return entry_page(
         "sign_in.html",
         status,
         alert=alert,
         ended=_end_reason() if status == 200 else None,
         errors=errors or {},
-        email=request.form.get("email", ""),
-        back=back,
-        parameter=RETURN_PARAMETER,
+        email=current_request().form.get("email", ""),
     )
-    return allow_form_redirect(shown, back)
 
 
 def _end_reason() -> str | None:

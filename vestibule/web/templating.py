@@ -12,12 +12,14 @@ from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vestibule.core import settings
+from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
 from vestibule.web import flash
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import catalogue, exact_time, language, time_ago
 from vestibule.web.messages import format_duration
+from vestibule.web.routes import own_url, return_url, with_return_url
 
 #: No content from other hosts, no inline code, no frames.
 POLICY = (
@@ -46,6 +48,7 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
             assets=bundle(),
             user=request.current_user,
             path=request.path,
+            base=request.base_path,
             registration=settings.REGISTRATION.read() == "open",
             flashed=flashed,
             **values,
@@ -59,15 +62,25 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
     return response
 
 
-def allow_form_redirect(
-    response: MinimalResponse, address: str | None
+def entry_page(
+    template: str, status: int = 200, **values: Any
 ) -> MinimalResponse:
-    """Allow the page's form to redirect to `address`, also on another host.
+    """Return a page before sign-in, whose form and links keep `return_to`.
 
-    Chromium applies `form-action` to the redirects after a form, too.
+    The form may redirect there, also on another host: Chromium applies
+    `form-action` to the redirects after a form, too.
     """
-    if address is not None and not address.startswith("/"):
-        origin = "/".join(address.split("/", 3)[:3])
+    back = return_url()
+    response = page(
+        template,
+        status,
+        back=back,
+        parameter=RETURN_PARAMETER,
+        entry=with_return_url,
+        **values,
+    )
+    if back is not None and not back.startswith("/"):
+        origin = "/".join(back.split("/", 3)[:3])
         response.headers["Content-Security-Policy"] = POLICY.replace(
             "form-action 'self'", f"form-action 'self' {origin}"
         )
@@ -77,19 +90,27 @@ def allow_form_redirect(
 def redirect(
     path: str, message: flash.Message | None = None
 ) -> MinimalResponse:
-    """Return a redirect to `path`, where the page shows `message` once.
+    """Return a redirect to a page, which shows `message` once.
 
-    The status is 303, so the browser does not repeat a POST.
+    `path` is one of the service's own, without its prefix.
     """
-    response = MinimalResponse(
-        "",
-        303,
-        headers={**_HEADERS, "Location": path},
-        mimetype="text/html",
-    )
+    response = redirect_to(own_url(path))
     if message is not None:
         flash.flash(response, message)
     return response
+
+
+def redirect_to(url: str) -> MinimalResponse:
+    """Return a redirect to `url`, which must be a safe one.
+
+    The status is 303, so the browser does not repeat a POST.
+    """
+    return MinimalResponse(
+        "",
+        303,
+        headers={**_HEADERS, "Location": url},
+        mimetype="text/html",
+    )
 
 
 @cache

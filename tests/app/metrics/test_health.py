@@ -54,7 +54,7 @@ def test_wrong_schema_makes_service_not_ready(
     for revision, status in (("0001", 503), ("9999", 503), (REVISION, 200)):
         with database().transaction() as connection:
             connection.exec_driver_sql(
-                f"UPDATE alembic_version SET version_num = '{revision}'"
+                f"UPDATE vestibule_version SET version_num = '{revision}'"
             )
         caplog.clear()
         answer = client.get("/readyz")

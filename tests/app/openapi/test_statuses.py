@@ -25,7 +25,7 @@ from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.db import engine
 from vestibule.mechanisms.session_auth import SessionAuth
 
-SWITCHED = {"IDENTITY_HEADER": "on"}
+SWITCHED = {"IDENTITY_HEADER": "on", "IDENTITY_HOSTS": "localhost,127.0.0.1:*"}
 #: Failures after which each client has to wait.
 TRIES = 6
 #: Invalid values of a list's parameters.

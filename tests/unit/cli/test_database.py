@@ -64,7 +64,7 @@ def test_newer_schema_fails_the_check_and_the_upgrade(
     User.count()
     with engine.database().transaction() as connection:
         connection.exec_driver_sql(
-            "UPDATE alembic_version SET version_num = '9999'"
+            "UPDATE vestibule_version SET version_num = '9999'"
         )
     done = run("db", "check")
     assert done.exit_code == 1

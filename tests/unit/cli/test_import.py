@@ -100,7 +100,7 @@ def test_dry_run_does_not_upgrade_the_schema(run: Run, mixed: str) -> None:
     User.count()
     with engine.database().transaction() as connection:
         connection.exec_driver_sql(
-            "UPDATE alembic_version SET version_num = '0000'"
+            "UPDATE vestibule_version SET version_num = '0000'"
         )
     done = run("db", "import-json", mixed, "--dry-run")
     assert done.exit_code == 1

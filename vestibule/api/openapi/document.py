@@ -69,8 +69,11 @@ def operations() -> Iterator[Operation]:
     yield from service.operations()
 
 
-def document(auth: Auth | None) -> dict[str, Any]:
-    """Return the description of the API under the mechanism `auth`."""
+def document(auth: Auth | None, base_path: str = "") -> dict[str, Any]:
+    """Return the description of the API under the mechanism `auth`.
+
+    `base_path` is the path below which clients reach the service.
+    """
     known = {one.name: one for one in operations()}
     shapes = {
         **response_schemas(),
@@ -93,7 +96,7 @@ def document(auth: Auth | None) -> dict[str, Any]:
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/", "description": "This service."}],
+        "servers": [{"url": base_path or "/", "description": "This service."}],
         "tags": [
             {"name": name, "description": meaning}
             for name, meaning in _TAGS.items()

@@ -76,8 +76,7 @@ EVERYWHERE = {
         "Stops browsers from guessing the type.", "nosniff", True
     ),
     "Access-Control-Allow-Origin": _header(
-        "The origins that may read the response (`CORS_ORIGINS`), never"
-        " with credentials.",
+        "The origins that may read the response (`CORS_ORIGINS`).",
         "*",
     ),
     "Strict-Transport-Security": _header(
@@ -87,7 +86,7 @@ EVERYWHERE = {
 #: The headers of some responses.
 SPECIAL = {
     "Clear-Site-Data": _header(
-        "What the browser deletes.", '"cache", "storage"', True
+        "What the browser deletes (`CLEAR_SITE_DATA`).", '"storage"'
     ),
     "Content-Disposition": _header(
         "The file name for the browser.",

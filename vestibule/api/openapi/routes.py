@@ -6,7 +6,7 @@ the form in which it is sent."""
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from flask import Blueprint, Response
@@ -17,6 +17,8 @@ from vestibule.http.responses import json_body
 from vestibule.mechanisms.auth import Auth
 
 _FOLDER = Path(__file__).parent / "viewer"
+#: Documents that are kept; a trusted proxy may state any prefix.
+MAX_BASE_PATHS = 4
 #: The page may call this service and load its own two files only.
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src"
@@ -34,17 +36,18 @@ def openapi_routes(auth: Auth | None) -> Blueprint:
     """Return the routes that describe the API under `auth`."""
     routes = Blueprint("openapi", __name__)
 
-    @cache
-    def document_bytes() -> bytes:
+    @lru_cache(MAX_BASE_PATHS)
+    def document_bytes(base_path: str) -> bytes:
         """Return the document in JSON."""
         from vestibule.api.openapi.document import document
 
-        return json_body(document(auth))
+        return json_body(document(auth, base_path))
 
     @routes.get("/openapi.json")
     def show_description() -> Response:
         """Send the OpenAPI document."""
-        return _cached_response(document_bytes(), "application/json")
+        content = document_bytes(current_request().base_path)
+        return _cached_response(content, "application/json")
 
     for address, name, kind in _FILES:
         routes.add_url_rule(address, name.replace(".", "_"), _file(name, kind))
@@ -59,9 +62,13 @@ def _file(name: str, kind: str) -> Callable[[], Response]:
         """Return the content of the file."""
         return (_FOLDER / name).read_bytes()
 
+    def linked(base_path: str) -> bytes:
+        """Return the content with its links below `base_path`."""
+        return content().replace(b'="/', f'="{base_path}/'.encode())
+
     def show_file() -> Response:
         """Send the file with the policy of the page."""
-        response = _cached_response(content(), kind)
+        response = _cached_response(linked(current_request().base_path), kind)
         response.headers["Content-Security-Policy"] = _POLICY
         # Else browsers hide the origin of the requests of the page.
         response.headers["Referrer-Policy"] = "same-origin"

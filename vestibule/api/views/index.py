@@ -14,6 +14,7 @@ from vestibule.core.errors import SchemaMismatch
 from vestibule.db import migrate
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
+from vestibule.db.statements import check_writes
 from vestibule.http.access import deny
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import is_client_within
@@ -87,19 +88,20 @@ def show_liveness() -> Response:
 
 
 def show_readiness() -> Response:
-    """Show that the database answers and has the right schema.
+    """Show that the database takes writes and has the right schema.
 
     Raise `DatabaseUnavailable` or `SchemaMismatch`, which become a 503. So
     does a server that is about to end.
     """
     if draining.is_set():
         return json_response({"error": "Service Unavailable"}, 503)
-    found = migrate.revision(database())
-    if found != migrate.EXPECTED_REVISION:
+    found = migrate.schema(database())
+    if not found.is_current:
         raise SchemaMismatch(
-            f"the database is at revision {found},"
+            f"the database is at revision {found.revision},"
             f" not {migrate.EXPECTED_REVISION}"
         )
+    check_writes(database())
     return json_response({"status": "OK"})
 
 

@@ -6,5 +6,8 @@ The transaction is the caller's too, so all migrations run or none does.
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
+_given = context.config.attributes
+context.configure(
+    connection=_given["connection"], version_table=_given["version_table"]
+)
 context.run_migrations()

@@ -10,6 +10,7 @@ from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.web.i18n import gettext
+from vestibule.web.routes import own_url
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class FilterForm:
             return default
 
     def url(self, path: str, **more: str) -> str:
-        """Return `path` with this filter, and `more`, as query string."""
+        """Return the URL of `path` with this filter and `more`."""
         query = urlencode(
             {
                 name: value
@@ -57,7 +58,8 @@ class FilterForm:
                 if value
             }
         )
-        return f"{path}?{query}" if query else path
+        url = own_url(path)
+        return f"{url}?{query}" if query else url
 
     def next_url(self, path: str, cursor: str | None) -> str | None:
         """Return the URL of the next page, or `None` on the last one."""

@@ -3,6 +3,8 @@
 // Shows /openapi.json and sends what a person fills in. Texts are set as
 // texts and never as markup; a password is kept in this page alone.
 
+// The path below which the service is reached; empty at the root.
+const base = new URL("..", document.currentScript.src).pathname.slice(0, -1);
 const byId = (id) => document.getElementById(id);
 let description = {};
 let authorization = null;
@@ -54,7 +56,7 @@ function tellWho(text, isKnown) {
 
 async function whoAmI() {
   const headers = authorization ? { Authorization: authorization } : {};
-  const answer = await fetch("/api/v1/users/me", { headers });
+  const answer = await fetch(base + "/api/v1/users/me", { headers });
   return answer.ok ? await answer.json() : null;
 }
 
@@ -74,7 +76,7 @@ async function signIn(event) {
       if (user) tellWho(named(user), true);
       else { authorization = null; failed("wrong email or password"); }
     } else {
-      const answer = await fetch("/api/v1/auth_session/login", {
+      const answer = await fetch(base + "/api/v1/auth_session/login", {
         method: "POST", body: new URLSearchParams(form),
       });
       const said = await answer.json();
@@ -89,7 +91,7 @@ async function signIn(event) {
 
 async function signOut() {
   if (authorization) authorization = null;
-  else await fetch("/api/v1/auth_session/logout", { method: "DELETE" });
+  else await fetch(base + "/api/v1/auth_session/logout", { method: "DELETE" });
   tellWho("You are not signed in.", false);
 }
 
@@ -158,7 +160,7 @@ async function show(operation, form, result) {
   const [path, options] = requestOf(operation, form);
   result.replaceChildren(make("p", {}, "Waiting…"));
   try {
-    const answer = await fetch(path, options);
+    const answer = await fetch(base + path, options);
     const text = await answer.text();
     const headers = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
     result.replaceChildren(
@@ -243,7 +245,7 @@ async function begin() {
   byId("entry").addEventListener("submit", signIn);
   byId("leave").addEventListener("click", signOut);
   byId("search").addEventListener("input", search);
-  description = await (await fetch("/openapi.json")).json();
+  description = await (await fetch(base + "/openapi.json")).json();
   byId("title").textContent = `${description.info.title} API`;
   byId("about").append(...description.info.description.split("\n\n").map((one) => make("p", {}, ...prose(one))));
   for (const tag of description.tags) {

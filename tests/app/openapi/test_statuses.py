@@ -19,7 +19,7 @@ from tests.app.openapi.operation_client import (
 )
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.clocks import SetClock
-from tests.e2e.server.accounts import account, handle_of
+from tests.e2e.server.accounts import account, handle_of, open_session
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.db import engine
@@ -96,6 +96,9 @@ def succeed(scene: OperationClient) -> None:
     assert scene.send("resetPassword") == 200
     own = {"handle": handle_of(admin.session_id)}
     assert scene.send("endSession", client, places=own) == 200
+    open_session(admin.user)
+    one_of_two: dict[str, Any] = {"query_string": "limit=1"}
+    assert scene.send("listSessions", client, **one_of_two) == 200
     other = {"handle": handle_of(account().session_id)}
     assert scene.send("endAnySession", places=other) == 200
     lines: dict[str, Any] = {"query_string": "format=jsonl"}

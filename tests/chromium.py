@@ -18,6 +18,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Tests of several hosts.
+    "--host-resolver-rules=MAP *.vestibule.test 127.0.0.1",
 )
 
 

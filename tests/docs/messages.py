@@ -47,7 +47,7 @@ _OF_ERRORS = ("vestibule/core/errors.py", "vestibule/http/login.py")
 _LOGGED = frozenset({"warning", "error", "exception", "critical"})
 _FILLED = "<>"
 #: Statuses whose message is Werkzeug's name for them.
-_BY_NAME = (400, 401, 403, 405, 413)
+_BY_NAME = (400, 401, 403, 405, 408, 413)
 
 
 def texts_of(node: ast.expr) -> list[str]:

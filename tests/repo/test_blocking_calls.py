@@ -76,12 +76,12 @@ BOUNDS = {
     "audit.writer:AuditWriter._wait_for_work: self._changed.wait": ALONE,
     "audit.writer:AuditWriter._run: self._closed.wait": "RETRY_SECONDS",
     "audit.writer:purge: time.sleep": "BATCH_PAUSE_SECONDS",
-    "checks.startup:claim_sessions_in_memory: time.sleep": "its own limit",
     "cli.arguments:read_new_password: click.prompt": COMMAND,
     "cli.arguments:read_new_password: sys.stdin.buffer.readline": COMMAND,
     "cli.arguments:confirm: click.confirm": COMMAND,
     "cli.demo:_end_with_parent: time.sleep": "half a second",
     "core.client_info:current_client: _current.get": "a context variable",
+    "core.client_info:client_of: _current.get": "a context variable",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
     "core.passwords:_run_in_hash_thread: hashing.result": (
         "MAX_WAIT_SECONDS, then ServiceBusy"
@@ -92,16 +92,29 @@ BOUNDS = {
         "the one call that makes the value, which waits for nothing"
     ),
     "db.backup:_copy_sqlite.copy: drivers.sqlite_driver().connect": COMMAND,
+    "db.backup:_copy_backup: driver.connect": COMMAND,
     "db.backup:_dump_postgresql: subprocess.run": COMMAND,
-    "db.engine:Database._open_dedicated.connect: self.engine.connect": (
-        DATABASE
-    ),
+    "db.backup:_require_unused: driver.connect": COMMAND,
     "db.engine:Database._connect: self.engine.connect": DATABASE,
     "db.engine:Database._hold_write_lock: self._write_lock.acquire": DATABASE,
     "db.engine:database: _open_lock.acquire": DATABASE,
     "db.migrate:upgrade: with _upgrade_lock": (
         "held by the thread that migrates, which holds _open_lock too"
     ),
+    "db.postgresql:BoundedConnection.wait: super().wait": DATABASE,
+    "db.postgresql:CircuitBreaker._probe: self._probe_lock.acquire": (
+        "does not block: ServiceBusy instead"
+    ),
+    "db.postgresql:CircuitBreaker._timed: connect": DATABASE,
+    "db.postgresql:create_postgresql_engine.connect: breaker.connect": (
+        DATABASE
+    ),
+    "db.postgresql:create_postgresql_engine.connect:"
+    " connection_class.connect": (
+        f"{DATABASE}; the system's resolver bounds the look-up of a name"
+    ),
+    "db.session_queries:PendingTouches.add: with self._lock": MEMORY,
+    "db.session_queries:PendingTouches.write: with self._lock": MEMORY,
     "db.session_queries:_delete_in_batches: time.sleep": "its argument",
     "db.statements:delete_in_batches: time.sleep": "BATCH_PAUSE_SECONDS",
     "db.wal_index:WalIndex.header: with self._map_lock": MEMORY,
@@ -122,6 +135,7 @@ BOUNDS = {
     ),
     "mechanisms.session_exp_auth:SessionExpAuth.create_session:"
     " with self._memory.lock": MEMORY,
+    "mechanisms.session_cache:RecentEntries.put: with self._lock": MEMORY,
     "metrics.counters:Counters.totals: with self._threads_lock": MEMORY,
     "metrics.counters:Counters._register_thread: with self._threads_lock": (
         MEMORY
@@ -178,6 +192,15 @@ BOUNDS = {
             "_first_seen",
         )
     },
+    "sessions.memory:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
+    "sessions.sweeper:TouchWriter._run: self._closed.wait": (
+        "TOUCH_DELAY_SECONDS"
+    ),
+    "sessions.sweeper:TouchWriter._run: self._due.wait": ALONE,
+    "sessions.sweeper:TouchWriter._start: with self._starting": MEMORY,
+    "sessions.sweeper:TouchWriter.close: self._thread.join": (
+        "CLOSE_TIMEOUT_SECONDS"
+    ),
     "sessions.sweeper:Sweeper.ensure_running: with self._starting": MEMORY,
     "sessions.sweeper:Sweeper._run: self._stopping.wait": (
         f"SESSION_PURGE_INTERVAL; {ALONE}"

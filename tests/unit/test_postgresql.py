@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -164,6 +165,12 @@ def _is_normal_again() -> bool:
     return False
 
 
+def _warm_up() -> None:
+    """Let eight threads have a connection each."""
+    User.count()
+    at_once(8, lambda _: User.count(), closing=False)
+
+
 def _use_while_frozen() -> None:
     """Use the frozen database in many ways; each must fail in time."""
     user = User()
@@ -182,7 +189,7 @@ def test_frozen_server_is_busy_until_it_goes_on(
 ) -> None:
     """Warm connections do not hang, and later queries work again."""
     monkeypatch.setenv("DATABASE_TIMEOUT", "300")
-    at_once(8, lambda _: User.count(), closing=False)
+    _warm_up()
     for _ in range(2):
         postgresql.freeze()
         try:
@@ -198,7 +205,7 @@ def test_frozen_server_behind_a_pooler_is_busy(
 ) -> None:
     """The pooler takes connections, but answers no query."""
     monkeypatch.setenv("DATABASE_TIMEOUT", "300")
-    at_once(4, lambda _: User.count(), closing=False)
+    _warm_up()
     postgresql.freeze()
     try:
         _use_while_frozen()
@@ -216,11 +223,19 @@ class Relay:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.is_swallowing = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._sockets = [self._listener]
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
+        """Close all connections, and take no more."""
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for each in self._sockets:
+            each.close()
 
     def _accept(self) -> None:
         """Relay each connection in both directions."""
@@ -230,10 +245,13 @@ class Relay:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self._target))
+            self._sockets += client, server
             for pair in ((client, server), (server, client)):
-                threading.Thread(
+                copying = threading.Thread(
                     target=self._copy, args=pair, daemon=True
-                ).start()
+                )
+                self._threads.append(copying)
+                copying.start()
 
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         """Pass bytes on, or swallow them, until the end."""
@@ -263,7 +281,7 @@ def test_network_that_drops_packets_makes_the_database_busy(
     relay: Relay,
 ) -> None:
     """Connections whose bytes were lost are not used again."""
-    at_once(8, lambda _: User.count(), closing=False)
+    _warm_up()
     relay.is_swallowing = True
     _use_while_frozen()
     relay.is_swallowing = False

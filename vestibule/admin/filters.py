@@ -81,9 +81,9 @@ def parse_event_filter(given: FormValues) -> EventFilter:
     )
 
 
-def parse_limit(given: FormValues) -> int:
+def parse_limit(given: FormValues, default: int = DEFAULT_PAGE_ROWS) -> int:
     """Return the number of rows of a page; raise `InvalidValue`."""
-    text = _text(given, "limit") or str(DEFAULT_PAGE_ROWS)
+    text = _text(given, "limit") or str(default)
     if not (
         text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PAGE_ROWS
     ):

@@ -19,7 +19,7 @@ from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
 from vestibule.checks.startup import (
     check_settings,
-    claim_sessions_in_memory,
+    has_sessions_in_memory,
     log_settings_warnings,
 )
 from vestibule.core import settings
@@ -39,6 +39,7 @@ from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
+from vestibule.sessions.memory import claim_process
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages
@@ -140,7 +141,8 @@ def _built() -> tuple[Flask, Auth | None]:
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     check_settings(mechanism)
-    claim_sessions_in_memory(mechanism)
+    if has_sessions_in_memory(mechanism):
+        claim_process()
     log_settings_warnings()
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth

@@ -6,20 +6,16 @@ system checks of Django do. `vestibule.checks.doctor` shows the results of
 these checks too, and has more of them.
 """
 
-import errno
 import logging
 import os
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from vestibule.core import clock, settings
+from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import environment_names, is_hardened, is_set
 from vestibule.db import drivers, migrate
@@ -34,10 +30,6 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
-#: Seconds to wait for a worker that is being replaced.
-MAX_CLAIM_WAIT_SECONDS = 5.0
-#: Open as long as this process runs.
-_claims: list[socket.socket] = []
 
 
 class Level(StrEnum):
@@ -93,60 +85,12 @@ def check_settings(mechanism: type[Auth] | None) -> None:
             " browsers reject such a cookie for a whole domain",
         )
     workers = settings.WORKERS.read()
-    if workers > 1 and _has_sessions_in_memory(mechanism):
+    if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
             "WORKERS",
             f"must be 1, not {workers}: this AUTH_TYPE keeps its sessions in"
             " the memory of one process; session_db_auth shares them",
         )
-
-
-def claim_sessions_in_memory(mechanism: type[Auth] | None) -> None:
-    """Make this process the only worker of its server that has sessions.
-
-    gunicorn and other servers fork workers without a setting of ours, and
-    each would have sessions of its own. An abstract socket named after the
-    parent is the claim; it ends with the process. It needs Linux; elsewhere,
-    and for an application that is loaded before the fork, nothing is
-    checked. Raise `ConfigurationError` if another worker has the claim and
-    keeps it for `MAX_CLAIM_WAIT_SECONDS`: one that is being replaced ends.
-    """
-    if not _has_sessions_in_memory(mechanism) or not _is_forked_worker():
-        return
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
-    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
-    while True:
-        try:
-            claim.bind(name)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                claim.close()
-                return
-        else:
-            _claims.append(claim)
-            return
-        if clock.monotonic() > give_up:
-            claim.close()
-            raise ConfigurationError(
-                "AUTH_TYPE",
-                "keeps its sessions in the memory of one process, and another"
-                " worker of this server has some; run one worker, or use"
-                " session_db_auth",
-            )
-        time.sleep(0.05)
-
-
-def _is_forked_worker() -> bool:
-    """Return True if the parent runs the same program, as a server does."""
-    try:
-        own, parent = (
-            Path(f"/proc/{process}/cmdline").read_bytes()
-            for process in (os.getpid(), os.getppid())
-        )
-    except OSError:
-        return False
-    return own == parent
 
 
 def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
@@ -405,7 +349,7 @@ def _is_one_edit(one: str, other: str) -> bool:
     )
 
 
-def _has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
+def has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
     """Return True if other processes do not see the sessions."""
     return (
         mechanism is not None

@@ -6,22 +6,33 @@ is in a record here, updated together with it under one lock. An entry that
 a script put into the dictionary gets its record when it is first found.
 """
 
+import errno
 import os
+import socket
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
+from vestibule.core.errors import ConfigurationError
 from vestibule.core.network import network_of
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
+
+#: Seconds to wait for a worker that is being replaced.
+MAX_CLAIM_WAIT_SECONDS = 5.0
+#: Open as long as this process runs.
+_claims: list[socket.socket] = []
+
 
 #: Ended sessions whose reason is kept; beyond, the oldest is dropped.
 MAX_KEPT_REASONS = 10_000
@@ -338,3 +349,51 @@ def _unlock_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_unlock_after_fork)
+
+
+def claim_process() -> None:
+    """Make this process the only worker of its server that has sessions.
+
+    gunicorn and other servers fork workers without a setting of ours, and
+    each would have sessions of its own. An abstract socket named after the
+    parent is the claim; it ends with the process. It needs Linux; elsewhere,
+    and for an application that is loaded before the fork, nothing is
+    checked. Raise `ConfigurationError` if another worker has the claim and
+    keeps it for `MAX_CLAIM_WAIT_SECONDS`: one that is being replaced ends.
+    """
+    if not _is_forked_worker():
+        return
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
+    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
+    while True:
+        try:
+            claim.bind(name)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                claim.close()
+                return
+        else:
+            _claims.append(claim)
+            return
+        if clock.monotonic() > give_up:
+            claim.close()
+            raise ConfigurationError(
+                "AUTH_TYPE",
+                "keeps its sessions in the memory of one process, and another"
+                " worker of this server has some; run one worker, or use"
+                " session_db_auth",
+            )
+        time.sleep(0.05)
+
+
+def _is_forked_worker() -> bool:
+    """Return True if the parent runs the same program, as a server does."""
+    try:
+        own, parent = (
+            Path(f"/proc/{process}/cmdline").read_bytes()
+            for process in (os.getpid(), os.getppid())
+        )
+    except OSError:
+        return False
+    return own == parent

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 #: Seconds for which the uses of sessions are collected before they are
 #: written: other processes see a use that much later.
 TOUCH_DELAY_SECONDS = 0.2
+#: Seconds that the end of the process waits for the thread of the uses.
+CLOSE_TIMEOUT_SECONDS = 10.0
 
 
 class Sweeper:
@@ -90,7 +92,7 @@ class TouchWriter:
         self._closed.set()
         self._due.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout=CLOSE_TIMEOUT_SECONDS)
         self.write()
 
     def write(self) -> None:

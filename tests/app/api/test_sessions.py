@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The routes of the current user's sessions, in process."""
 
+import pytest
+
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     NOT_FOUND,
@@ -15,6 +17,8 @@ from tests.serving import (
     ME,
     SESSIONS,
 )
+from vestibule.admin import filters
+from vestibule.mechanisms.session_db_auth import SessionDBAuth
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Firefox/130.0"
 
@@ -46,6 +50,78 @@ def test_session_list_describes_sessions_newest_first(
     assert (first["current"], second["current"]) == (False, True)
     set_clock.advance(3550)
     assert len(new.get(SESSIONS).get_json()) == 1
+
+
+def test_long_session_list_is_answered_in_pages(service: Service) -> None:
+    """The header `Link` leads through all sessions, each of them once."""
+    user = stored_user()
+    client = service.client_for(user)
+    for _ in range(4):
+        service.client_for(user)
+    whole = client.get(SESSIONS)
+    assert "Link" not in whole.headers
+    path, seen = f"{SESSIONS}?limit=2", []
+    for left in (3, 1, 0):
+        answer = client.get(path)
+        seen += answer.get_json()
+        assert len(seen) == 5 - left
+        link = answer.headers.get("Link")
+        assert (link is None) is (left == 0)
+        if link is not None:
+            address, _, relation = link.partition("; ")
+            assert relation == 'rel="next"'
+            path = address.strip("<>")
+    assert seen == whole.get_json()
+
+
+def test_session_list_has_at_most_the_rows_of_a_page(
+    build: Build, set_clock: SetClock
+) -> None:
+    """A user with very many sessions gets no more without a limit."""
+    service = build("session_db_auth")
+    user = stored_user()
+    for _ in range(filters.MAX_PAGE_ROWS + 1):
+        set_clock.advance(1)
+        SessionDBAuth().create_session(user.id)
+    client = service.client_for(user)
+    answer = client.get(SESSIONS)
+    assert len(answer.get_json()) == filters.MAX_PAGE_ROWS
+    following = client.get(answer.headers["Link"].split(">")[0][1:])
+    assert len(following.get_json()) == 2
+    assert "Link" not in following.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("after=x", "after"),
+        ("after=%00", "after"),
+    ],
+)
+def test_invalid_page_of_sessions_is_refused(
+    service: Service, query: str, field: str
+) -> None:
+    """A client with a wrong position would read the first page again."""
+    client = service.client_for(stored_user())
+    answer = client.get(f"{SESSIONS}?{query}")
+    assert answer.status_code == 400
+    assert field in answer.get_json()["error"]
+
+
+def test_position_in_the_list_of_another_user_is_refused(
+    service: Service,
+) -> None:
+    """A position belongs to the list that gave it."""
+    clients = []
+    for user in (stored_user(), stored_user()):
+        clients += [service.client_for(user), service.client_for(user)]
+    link = clients[0].get(f"{SESSIONS}?limit=1").headers["Link"]
+    address = link.split(">")[0][1:]
+    assert clients[0].get(address).status_code == 200
+    assert clients[2].get(address).status_code == 400
 
 
 def test_session_list_has_no_session_id(service: Service) -> None:

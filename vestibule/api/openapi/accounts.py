@@ -5,6 +5,7 @@ They are for every user: sign in and out, list and end sessions, forward
 authentication, and the accounts themselves.
 """
 
+from vestibule.admin.filters import MAX_PAGE_ROWS
 from vestibule.api.openapi.operation import (
     FORM_OR_JSON,
     Access,
@@ -27,6 +28,46 @@ _REASON = ResponseSpec(
     "The request is not authenticated.",
     headers=("WWW-Authenticate", "Session-Ended", "Location"),
 )
+
+
+def page_parameters(default: int, after: str) -> tuple[Parameter, ...]:
+    """Return the parameters of a list that is answered in pages.
+
+    `default` is the value of `limit` without one, and `after` says where
+    the value of that parameter comes from.
+    """
+    return (
+        Parameter(
+            "limit",
+            "query",
+            "The most rows of a page.",
+            default,
+            more={
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAX_PAGE_ROWS,
+                "default": default,
+            },
+        ),
+        Parameter(
+            "after",
+            "query",
+            after,
+            "9f2c1a7be04d3c58WyIxNzY5ODYyNjAwMDAwMDAwMDAwIl0=",
+        ),
+    )
+
+
+SESSION_PAGE = ResponseSpec(
+    "A page of live sessions, newest first. If there are more, the header"
+    ' `Link` has the address of the next page (`rel="next"`).',
+    ["Session"],
+    ("Link",),
+)
+SESSION_PAGE_PARAMETERS = page_parameters(
+    MAX_PAGE_ROWS, "Part of the address in `Link`."
+)
+INVALID_PAGE = ResponseSpec("The limit or the position is invalid.")
 
 
 def _forwarded(name: str, meaning: str, example: str) -> Parameter:
@@ -111,9 +152,11 @@ SESSION_OPERATIONS = (
         SESSIONS_TAG,
         "List your sessions",
         {
-            200: ResponseSpec("The live sessions, newest first.", ["Session"]),
+            200: SESSION_PAGE,
+            400: INVALID_PAGE,
             404: _NO_SESSIONS,
         },
+        parameters=SESSION_PAGE_PARAMETERS,
     ),
     Operation(
         "DELETE",

@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from vestibule.admin.filters import (
     DEFAULT_PAGE_ROWS,
     MAX_FILTER_LENGTH,
-    MAX_PAGE_ROWS,
 )
 from vestibule.admin.statistics import PERIODS
+from vestibule.api.openapi.accounts import (
+    INVALID_PAGE,
+    SESSION_PAGE,
+    SESSION_PAGE_PARAMETERS,
+    page_parameters,
+)
 from vestibule.api.openapi.operation import (
     REAUTH_REQUIRED,
     Access,
@@ -84,16 +89,19 @@ ACTION_OPERATIONS = (
             404: _NO_USER,
         },
     ),
-    _action(
+    Operation(
         "GET",
         f"{_PREFIX}/sessions",
         "listSessionsOf",
+        ACTIONS_TAG,
         "List a user's sessions",
         {
-            200: ResponseSpec("The live sessions, newest first.", ["Session"]),
+            200: SESSION_PAGE,
+            400: INVALID_PAGE,
             404: _NO_USER_NOR_SESSIONS,
         },
-        text="",
+        Access.ADMIN,
+        parameters=SESSION_PAGE_PARAMETERS,
     ),
     _action(
         "DELETE",
@@ -182,25 +190,8 @@ def _time(name: str, meaning: str, example: str) -> Parameter:
     )
 
 
-_PAGE = (
-    Parameter(
-        "limit",
-        "query",
-        "The most rows of a page.",
-        DEFAULT_PAGE_ROWS,
-        more={
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MAX_PAGE_ROWS,
-            "default": DEFAULT_PAGE_ROWS,
-        },
-    ),
-    Parameter(
-        "after",
-        "query",
-        "The `next` of the previous page, with the same filter.",
-        "9f2c1a7be04d3c58WyIxNzY5ODYyNjAwMDAwMDAwMDAwIl0=",
-    ),
+_PAGE = page_parameters(
+    DEFAULT_PAGE_ROWS, "The `next` of the previous page, with the same filter."
 )
 _WHOSE = _short_text("user", "The id or email of a user.", "bob@hbtn.io")
 _NETWORK = _short_text("network", "An address in the network.", "192.0.2.7")

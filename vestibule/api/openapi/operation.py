@@ -95,6 +95,11 @@ SPECIAL = {
         pattern="^attachment; filename=",
     ),
     "ETag": _header("Identifies this content.", '"9f2c1a"', True),
+    "Link": _header(
+        "The address of the next page of a list.",
+        '</api/v1/auth_session/sessions?limit=200&after=9f2c1a7b>; rel="next"',
+        pattern='^<.*>; rel="next"$',
+    ),
     "Location": _header(
         "Where to sign in; with 401, the target of the redirect.",
         "/sign-in?rd=https%3A%2F%2Fapp.example%2F",

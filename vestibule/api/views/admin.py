@@ -15,7 +15,7 @@ from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
-    sessions_json,
+    session_list,
 )
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
@@ -75,13 +75,11 @@ def issue_reset(user_id: str) -> Response:
 
 @app_views.get("/users/<user_id>/sessions")
 def list_sessions_of(user_id: str) -> Response:
-    """Show the live sessions of the user, newest first."""
+    """Show a page of the user's live sessions, newest first."""
     authorize(Action.LIST_SESSIONS, user_id)
     auth = current_mechanism_and_user()[0]
     user = user_or_404(user_id)
-    return json_response(
-        sessions_json(auth, user.id, current_request().session)
-    )
+    return session_list(auth, user.id)
 
 
 @app_views.delete("/users/<user_id>/sessions")

@@ -3,29 +3,30 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, abort
 
 from vestibule.accounts.revocation import revoke_others, revoke_own
+from vestibule.admin import cursor, filters
 from vestibule.api.views.index import app_views
 from vestibule.core import settings
+from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_mechanism import SessionMechanism
-from vestibule.sessions import cookie
+from vestibule.sessions import cookie as session_cookies
 from vestibule.sessions.device import device_name
-from vestibule.sessions.lifetime import Limits, expires_at, expiry_reason
+from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
 
 
 @app_views.get("/auth_session/sessions")
 def list_sessions() -> Response:
-    """Show the live sessions of the current user, newest first."""
+    """Show a page of the current user's live sessions, newest first."""
     auth, user = current_mechanism_and_user()
-    return json_response(
-        sessions_json(auth, user.id, current_request().session)
-    )
+    return session_list(auth, user.id)
 
 
 @app_views.delete("/auth_session/sessions/<handle>")
@@ -38,7 +39,7 @@ def end_session(handle: str) -> Response:
     response = json_response({})
     name = settings.SESSION_NAME.read()
     if current is not None and current.id == handle and name is not None:
-        cookie.clear_on(response, name, current_request().is_secure)
+        session_cookies.clear_on(response, name, current_request().is_secure)
     return response
 
 
@@ -61,16 +62,34 @@ def current_mechanism_and_user() -> tuple[SessionMechanism, User]:
     return auth, user
 
 
-def sessions_json(
-    auth: SessionMechanism, user_id: str, current: Session | None
-) -> list[dict[str, Any]]:
-    """Return the live sessions of a user for a JSON response."""
-    limits, now = auth.limits(), auth.now()
-    return [
-        session_json(session, limits, current)
-        for session in auth.store.listed(user_id)
-        if expiry_reason(session, limits, now) is None
-    ]
+def session_list(auth: SessionMechanism, user_id: str) -> Response:
+    """Return the page of a user's live sessions that the query selects.
+
+    The address of the next page is in the header `Link` (RFC 8288). 400
+    for an invalid `limit` or `after`.
+    """
+    request = current_request()
+    position, wanted = None, filters.SessionFilter(user_id)
+    try:
+        most = filters.parse_limit(request.args, filters.MAX_PAGE_ROWS)
+        decoded = cursor.decode(request.args.get("after", ""), wanted)
+        if decoded is not None:
+            (position,) = decoded
+    except InvalidValue as error:
+        return json_response({"error": str(error)}, 400)
+    source = filters.SessionSource(auth.store, auth.limits(), auth.now())
+    found = filters.live_session_page(source, wanted, most, position)
+    response = json_response(
+        [
+            session_json(session, source.limits, request.session)
+            for session in found.sessions
+        ]
+    )
+    if found.next is not None:
+        after = cursor.encode((found.next,), wanted)
+        query = urlencode({"limit": most, "after": after})
+        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+    return response
 
 
 def session_json(

@@ -191,11 +191,14 @@ class Base:
             objects = [cls._from_row(row) for row in rows]
             yield objects
             last = objects[-1]
+            # The first condition is redundant, but the database enters an
+            # index by it instead of reading all pages before this one.
             page = found.where(
+                created >= last.created_at,
                 or_(
                     created > last.created_at,
                     and_(created == last.created_at, id > last.id),
-                )
+                ),
             )
 
     @classmethod

@@ -17,8 +17,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from vestibule.core import settings
+from vestibule.core.request_headers import is_tls
 from vestibule.http.headers import ResponseHeaders, add_headers
-from vestibule.http.request import is_tls
 from vestibule.server.granian import Announcement
 
 

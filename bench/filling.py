@@ -20,8 +20,8 @@ from sqlalchemy import Connection, Table, insert
 from tests.serving import ROOT
 from vestibule.core import clock, passwords
 from vestibule.core.digest import digest_of
+from vestibule.core.text import email_key
 from vestibule.db import engine, migrate
-from vestibule.db.models.user import email_key
 from vestibule.db.tables import USER_SESSIONS, USERS, UTCMoment
 from vestibule.sessions.session import new_session_id
 

@@ -60,7 +60,10 @@ def verified(
     with ExitStack() as running:
         settings: dict[str, dict[str, str]] = {
             "verify": UNWATCHED,
-            "verify with identity": {"IDENTITY_HEADER": "on"},
+            "verify with identity": {
+                "IDENTITY_HEADER": "on",
+                "IDENTITY_HOSTS": "localhost,127.0.0.1:*",
+            },
             "verify, watched": WATCHED,
             "verify, 4 blocking threads": {"BLOCKING_THREADS": "4"},
         }
@@ -230,7 +233,11 @@ def remembered(folder: Path, generator: Generator, _: Rounds) -> Iterator[Row]:
     After the first minute, at whose end the use of each session is noted
     and each thread has written and read what it keeps from then on.
     """
-    with PinnedServer(folder / "million", IDENTITY_HEADER="on") as server:
+    with PinnedServer(
+        folder / "million",
+        IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
+    ) as server:
         known = filled_apart(server.env, STORED)
         requests = _verifies(generator, known)
         run = partial(generator.run, server.port, requests, CONNECTIONS, SLICE)

@@ -189,7 +189,8 @@ class PgBouncer:
             "auth_type = trust\n"
             f"auth_file = {self._folder}/users.txt\n"
             "pool_mode = transaction\n"
-            "default_pool_size = 8\n"
+            "default_pool_size = 4\n"
+            "server_idle_timeout = 2\n"
             "max_client_conn = 200\n"
         )
         user = None

@@ -83,7 +83,10 @@ def whoami(
     """
     plain, known = running_with(folder / "ours", running)
     signing, others = running_with(
-        folder / "signing", running, IDENTITY_HEADER="on"
+        folder / "signing",
+        running,
+        IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
     )
     found = [
         query_of(USERS_ME, plain, known, ME, generator),

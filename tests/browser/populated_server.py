@@ -23,7 +23,7 @@ from vestibule.audit.log import EventType
 from vestibule.audit.writer import HASHES, HASHING, SESSIONS
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.db import engine, events, hourly_counts, login_failures
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of

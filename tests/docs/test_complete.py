@@ -29,6 +29,7 @@ CONTRACT = "".join(
 SEEN_ELSEWHERE = {
     ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_filter.py",
     ("GET /api/v1/users/me", 404): "tests/app/api/test_filter.py",
+    ("DELETE /api/v1/users/me", 404): "tests/app/api/test_account.py",
     ("PUT /api/v1/users/me/email", 403): "docs/sessions.md",
     ("DELETE /api/v1/auth_session/logout", 404): "tests/app/api/test_login.py",
     ("GET /api/v1/sessions", 404): "tests/app/api/test_admin_lists.py",

@@ -22,7 +22,7 @@ SECURITY_CODE = (
     "vestibule/sessions/*",
     "vestibule/accounts/*",
     "vestibule/core/passwords.py",
-    "vestibule/core/network.py",
+    "vestibule/core/request_headers.py",
     "vestibule/protect/*",
 )
 

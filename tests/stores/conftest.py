@@ -18,7 +18,12 @@ Make = Callable[..., SessionAuth]
 def no_sessions_in_memory() -> Iterator[None]:
     """Empty the dictionary that all mechanisms share after the test."""
     memory = SessionAuth._memory
-    for kept in (SessionAuth.user_id_by_session_id, memory.records):
+    for kept in (
+        SessionAuth.user_id_by_session_id,
+        memory.records,
+        memory.by_user,
+        memory.users_by_number,
+    ):
         kept.clear()
     memory.ended.clear()
     yield
@@ -48,8 +53,8 @@ def _maker(
 
 def _choose_database(request: pytest.FixtureRequest) -> None:
     """Use a fresh database of the parameter's kind."""
-    on_postgresql = request.param.endswith("postgresql")
-    request.getfixturevalue("on_postgresql" if on_postgresql else "on_sqlite")
+    kind = request.param.partition("-")[2] or "sqlite"
+    request.getfixturevalue(f"on_{kind}")
 
 
 @pytest.fixture(
@@ -58,6 +63,7 @@ def _choose_database(request: pytest.FixtureRequest) -> None:
         "session_exp_auth",
         "session_db_auth-sqlite",
         "session_db_auth-postgresql",
+        "session_db_auth-pgbouncer",
     ]
 )
 def mechanism(

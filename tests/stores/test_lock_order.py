@@ -11,7 +11,7 @@ import pytest
 
 from tests.statements import Statement, recorded
 from vestibule.core import clock
-from vestibule.db import reset_codes, user_status
+from vestibule.db import codes, user_status
 from vestibule.db.models.user import Role, User
 
 #: The order in which a transaction locks several of these tables.
@@ -22,7 +22,9 @@ _TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO) (\w+)")
 def _redeem(user: User) -> None:
     """Set the password by a code."""
     now = clock.now()
-    assert reset_codes.redeem(user.id, "digest", "another hash", now, "why")
+    assert codes.redeem_reset_code(
+        user.id, "digest", "another hash", now, "why"
+    )
 
 
 def _move(user: User) -> None:
@@ -58,7 +60,7 @@ def test_every_change_locks_tables_in_one_order(
         user = User(email=email)
         user.role = Role.ADMIN.value
         user.save()
-    reset_codes.replace(user.id, "digest", clock.now())
+    codes.replace_reset_code(user.id, "digest", clock.now())
     with recorded() as statements:
         act(user)
     taken = _taken(statements)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from vestibule.accounts.authentication import is_still_valid
 from vestibule.core import clock
-from vestibule.db import reset_codes, session_queries, user_status
+from vestibule.db import codes, session_queries, user_status
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -25,8 +25,8 @@ def _change(user: User) -> None:
 def _reset(user: User) -> None:
     """Set the password by a code."""
     now = clock.now()
-    reset_codes.replace(user.id, "digest", now)
-    assert reset_codes.redeem(
+    codes.replace_reset_code(user.id, "digest", now)
+    assert codes.redeem_reset_code(
         user.id, "digest", "another hash", now, EndReason.PASSWORD_RESET
     )
 

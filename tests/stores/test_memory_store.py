@@ -9,6 +9,7 @@ import pytest
 
 from tests.clocks import SetClock
 from tests.threads import at_once
+from vestibule.core import clock
 from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions import memory
@@ -204,6 +205,39 @@ def test_memory_holds_at_most_the_allowed_sessions(
     last = auth.create_session("last")
     assert list(ENTRIES)[-1] == last
     assert len(ENTRIES) == 5
+
+
+def test_user_with_most_sessions_loses_the_oldest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One member who logs in again and again ends only their own."""
+    monkeypatch.setenv("MEMORY_SESSIONS_MAX", "5")
+    auth = SessionAuth()
+    others = [str(auth.create_session(name)) for name in ("a", "b", "c")]
+    own = [str(auth.create_session("member")) for _ in range(50)]
+    assert set(ENTRIES) == {*others, *own[-2:]}
+    assert auth.store.reason(own[0]) is EndReason.TOO_MANY_SESSIONS
+    late = str(auth.create_session("late"))
+    assert set(ENTRIES) == {*others, own[-1], late}
+    rotated = str(auth.store.rotate(own[-1], clock.now()))
+    last = str(auth.create_session("member"))
+    assert set(ENTRIES) == {*others, late, last}
+    assert auth.store.reason(rotated) is EndReason.TOO_MANY_SESSIONS
+
+
+def test_entries_of_scripts_are_evicted_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An entry without a record, and a record without an entry."""
+    monkeypatch.setenv("MEMORY_SESSIONS_MAX", "3")
+    auth = SessionAuth()
+    ids = [str(auth.create_session("member")) for _ in range(3)]
+    for each in ids[:2]:
+        del ENTRIES[each]
+    ENTRIES.update({f"script {number}": "member" for number in range(5)})
+    auth.create_session("other")
+    assert len(ENTRIES) == 3
+    assert auth.user_id_for_session_id(list(ENTRIES)[-1]) == "other"
 
 
 def test_reasons_in_memory_are_bounded(

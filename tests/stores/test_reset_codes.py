@@ -12,12 +12,13 @@ from sqlalchemy import text
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.accounts.credentials import change_email, change_password
+from vestibule.accounts.first_admin import create_setup_code
 from vestibule.accounts.password_reset import (
     issue_code,
     set_forgotten_password,
 )
 from vestibule.accounts.permissions import LOCAL
-from vestibule.accounts.users import disable, enable
+from vestibule.accounts.users import Invitation, disable, enable
 from vestibule.core import passwords
 from vestibule.core.errors import InvalidValue, WrongCode
 from vestibule.db.engine import database
@@ -205,3 +206,15 @@ def test_concurrent_use_of_a_code_succeeds_once(bob: User) -> None:
     worked = at_once(4, use)
     assert worked.count(True) == 1
     assert has_password(bob, f"{NEW} {worked.index(True)}")
+
+
+def test_codes_are_not_in_their_repr(any_database: str) -> None:
+    """A traceback or a log line must not show them."""
+    setup = create_setup_code()
+    assert setup is not None
+    user = User(email="bob@example.com")
+    user.save()
+    reset = issue_code(user)
+    shown = f"{setup!r} {reset!r} {Invitation(user, reset)!r} {[setup]}"
+    assert setup.code not in shown and reset.code not in shown
+    assert str(reset.expires_at) in shown

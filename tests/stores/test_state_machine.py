@@ -9,6 +9,14 @@ from tests.clocks import SetClock
 from tests.stores.conftest import Make
 from tests.stores.machine import DURATION, IDLE, TOUCH, SessionMachine
 
+#: A pooler makes the machine slow, and the other tests of stores have it.
+KINDS = [
+    "session_auth",
+    "session_exp_auth",
+    "session_db_auth-sqlite",
+    "session_db_auth-postgresql",
+]
+
 
 def _run(
     make: Make,
@@ -41,6 +49,7 @@ def _run(
     )
 
 
+@pytest.mark.parametrize("mechanism", KINDS, indirect=True)
 def test_sessions_behave_as_the_model(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +59,7 @@ def test_sessions_behave_as_the_model(
 
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("mechanism", KINDS, indirect=True)
 def test_sessions_behave_as_the_model_for_long(
     mechanism: Make, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,13 +15,28 @@ from vestibule.db.engine import Database, database
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.tables import REVISION
-from vestibule.db.user_search import UserFilter, search_page
+from vestibule.db.user_search import (
+    UserFilter,
+    search_page,
+    users_without_own_email,
+)
 
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
 NUMBER = (
     (NOON - datetime(1970, 1, 1, tzinfo=timezone.utc))
     // timedelta(microseconds=1)
     * 256
+)
+#: The revision before that of the keys of emails.
+BEFORE_EMAIL_KEYS = "0006"
+#: Different under the old rule; the second to the fourth are one mailbox.
+EMAILS = (
+    "plain@example.com",
+    "ada@xn--bcher-kva.example",
+    "ada@b\u00fccher.example",
+    "ada@\uff42\u00fccher.example",
+    "ada@fa\u00df.example",
+    "other@x.example",
 )
 
 
@@ -179,3 +194,86 @@ def test_earlier_target_changes_nothing(any_database: str) -> None:
     config = migrate.alembic_config()
     migrate._run_migrations(database(), config, "0004a")
     assert migrate.revision(database()) == REVISION
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def before_email_keys(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Make a database of revision 0006 with emails of one mailbox.
+
+    Return their ids, oldest first.
+    """
+    if request.param == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        monkeypatch.setenv("DATABASE_URL", server.fresh_url())
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "EXPECTED_REVISION", BEFORE_EMAIL_KEYS)
+        upgraded()
+    fresh = engine.configured_database()
+    with fresh.transaction() as connection:
+        for number, email in enumerate(EMAILS):
+            connection.execute(
+                text(
+                    "INSERT INTO users (id, created_at, updated_at, email,"
+                    " email_key) VALUES (:id, :at, :at, :email, :key)"
+                ),
+                {
+                    # The ids are in another order than the ages.
+                    "id": f"user {9 - number}",
+                    "at": f"2026-03-2{number} 12:00:00.000000+00:00",
+                    "email": email,
+                    "key": email.strip().casefold(),
+                },
+            )
+    fresh.close()
+    return [f"user {9 - number}" for number in range(len(EMAILS))]
+
+
+def test_upgrade_gives_one_mailbox_to_the_oldest(
+    before_email_keys: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are listed, keep their data and get another email."""
+    plain, puny, unicode, wide, sharp, other = before_email_keys
+    upgraded()
+    assert [r.levelname for r in caplog.records].count("WARNING") == 2
+    for loser in (unicode, wide):
+        assert f"{loser} cannot sign in with it" in caplog.text
+    for email in EMAILS[1:4]:
+        (found,) = User.search({"email": email})
+        assert found.id == puny
+    for email, id in ((EMAILS[0], plain), (EMAILS[4], sharp)):
+        assert [user.id for user in User.search({"email": email})] == [id]
+    assert [user.id for user in User.search({"email": EMAILS[5]})] == [other]
+    found_ids = [
+        user.id
+        for size in (1, 9)
+        for user in search_page(UserFilter("ada@b"), size).users
+    ]
+    assert found_ids == [puny, puny, wide, unicode]
+    loser_user = User.get(unicode)
+    assert loser_user is not None
+    assert loser_user.email == EMAILS[2]
+    loser_user.first_name = "Ada"
+    loser_user.save_changes()
+    assert users_without_own_email() == [User.get(unicode), User.get(wide)]
+    loser_user.email = "second@b\u00fccher.example"
+    loser_user.save_changes()
+    (found,) = User.search({"email": "second@xn--bcher-kva.example"})
+    assert found.id == unicode
+    assert users_without_own_email() == [User.get(wide)]
+
+
+def test_search_pages_end_after_users_without_own_email(
+    before_email_keys: list[str],
+) -> None:
+    """Each user is on one page."""
+    upgraded()
+    found, after = [], None
+    for _ in range(9):
+        page = search_page(UserFilter("ada@b"), 1, after)
+        found += [user.id for user in page.users]
+        after = page.next
+        if after is None:
+            break
+    assert len(found) == len(set(found)) == 3

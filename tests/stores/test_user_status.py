@@ -20,7 +20,7 @@ from vestibule.accounts.users import disable, enable, set_role
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue, LastAdmin, RecordGone
-from vestibule.db import reset_codes, session_queries, user_status
+from vestibule.db import codes, session_queries, user_status
 from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
 from vestibule.db.models.user_session import UserSession
@@ -110,7 +110,7 @@ def test_last_admin_cannot_be_removed(
     stored("member")
     one, two = stored(), stored()
     UserSession(user_id=two.id, session_id="s").save()
-    reset_codes.replace(two.id, "d", clock.now())
+    codes.replace_reset_code(two.id, "d", clock.now())
     remove_admin(one)
     with pytest.raises(LastAdmin):
         remove_admin(two)
@@ -243,12 +243,12 @@ def test_removal_keeps_reasons_and_deletes_the_code(any_database: str) -> None:
     gone, stays = stored("member"), stored("member")
     for user in (gone, stays):
         UserSession(user_id=user.id, session_id=user.id).save()
-        reset_codes.replace(user.id, digest_of(user.id), clock.now())
+        codes.replace_reset_code(user.id, digest_of(user.id), clock.now())
     gone.remove()
     since = gone.created_at
     assert (
         session_queries.end_reason(digest_of(gone.id), since) == "user_removed"
     )
     assert session_queries.end_reason(digest_of(stays.id), since) is None
-    codes = database().fetch_all(RESET_CODES.select())
-    assert [code.user_id for code in codes] == [stays.id]
+    left = database().fetch_all(RESET_CODES.select())
+    assert [code.user_id for code in left] == [stays.id]

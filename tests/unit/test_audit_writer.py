@@ -14,6 +14,7 @@ from tests.unit.audit_records import (
 from vestibule.audit import writer
 from vestibule.audit.log import AuditRecord, EventType
 from vestibule.audit.writer import (
+    MAX_SUMS,
     SUM_SECONDS,
     WRITE_BATCH,
     AuditWriter,
@@ -191,6 +192,33 @@ def test_queue_and_sums_are_bounded(
     idle_writer.write_pending()
     assert len(event_store.kept) == 8
     assert "3 events are not stored" in caplog.text
+
+
+def test_events_of_many_networks_are_one_sum(
+    idle_writer: AuditWriter,
+    event_store: EventStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client with a /48 of IPv6 adds a bounded number of rows."""
+    seconds = 1000.0
+    monkeypatch.setattr(clock, "monotonic", lambda: seconds)
+    minutes, networks = 5, 1000
+    kinds = (EventType.THROTTLED, EventType.SESSION_REFUSED)
+    for minute in range(minutes):
+        for i in range(networks):
+            ip = f"2001:db8:0:{minute * networks + i:x}::1"
+            for kind in kinds:
+                idle_writer.enqueue(audit_record(kind, ip, user=str(i)))
+        idle_writer.write_pending()
+        seconds += SUM_SECONDS
+    idle_writer.close()
+    assert len(event_store.kept) <= minutes * (MAX_SUMS + 2 * len(kinds))
+    assert sum(one.times for one in event_store.kept) == (
+        minutes * networks * len(kinds)
+    )
+    rest = [one for one in event_store.kept if one.network is None]
+    assert max(one.times for one in rest) > networks // 2
+    assert {(one.user_id, one.ip) for one in rest} == {(None, None)}
 
 
 def test_events_wait_while_the_database_is_unavailable(

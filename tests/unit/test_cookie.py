@@ -12,8 +12,8 @@ from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response
 
 from tests.fake_requests import FakeRequest
+from vestibule.core.request_headers import Cookies, cookies_of
 from vestibule.sessions import cookie
-from vestibule.sessions.cookie import Cookies, cookies_of
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-.", min_size=1)
 #: What a browser sends as a value (RFC 6265, 4.1.1), without a quote.

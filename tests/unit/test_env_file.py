@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli.conftest import Run, run
 from tests.unit.cli.processes import vestibule
 from vestibule.cli.setup import FIRST_SETTINGS
-from vestibule.core import env_file, settings
+from vestibule.core import env_file, page_settings, settings
 from vestibule.core.errors import ConfigurationError
 
 __all__ = ["run"]
@@ -122,7 +122,7 @@ def test_environment_overrides_the_file(
     written(folder, f"{GOOD}POSTGRES_USER=x\nENV_FILE=other\n")
     assert env_file.load() == {"POSTGRES_USER", "ENV_FILE"}
     assert settings.API_PORT.read() == 4000
-    assert settings.BRAND_NAME.read() == VALUES["BRAND_NAME"]
+    assert page_settings.BRAND_NAME.read() == VALUES["BRAND_NAME"]
     assert "POSTGRES_USER" not in os.environ
     assert settings.ENV_FILE.read() == ".env"
 

@@ -183,6 +183,7 @@ def test_token_has_user_audience_and_expiry(
         "iat": issued,
         "exp": issued + 60,
         "email": "bob@example.com",
+        "email_verified": False,
         "role": "member",
     }
     with pytest.raises(jwt.InvalidAudienceError):

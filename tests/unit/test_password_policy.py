@@ -232,6 +232,14 @@ def test_reauthentication_counts_for_its_window() -> None:
     assert not is_recent_auth(None, window, now)
 
 
+@pytest.mark.parametrize("ahead", [1, 60_000_000, 10**13])
+def test_authentication_in_the_future_is_not_recent(ahead: int) -> None:
+    """A clock was set back; the password is asked for again."""
+    now = datetime(2026, 3, 29, tzinfo=timezone.utc)
+    ahead_of_now = now + timedelta(microseconds=ahead)
+    assert not is_recent_auth(ahead_of_now, timedelta(seconds=300), now)
+
+
 @pytest.mark.parametrize("start", ["passwort", "1", "9x"])
 def test_very_long_password_is_checked_fast(start: str) -> None:
     """No common word is as long as a full request body."""

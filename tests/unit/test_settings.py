@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError
 
 #: Text that an environment can hold: no NUL, and nothing but UTF-8.
@@ -236,9 +236,13 @@ def test_any_text_is_a_value_or_a_configuration_error(text: str) -> None:
         (settings.COOKIE_DOMAIN, "", None),
         (settings.COOKIE_DOMAIN, ".Example.COM", "example.com"),
         (settings.COOKIE_DOMAIN, "xn--bcher-kva.example", ...),
-        (settings.CLEAR_SITE_DATA, "none", ()),
-        (settings.CLEAR_SITE_DATA, "storage", ("storage",)),
-        (settings.CLEAR_SITE_DATA, "cache, storage", ("cache", "storage")),
+        (page_settings.CLEAR_SITE_DATA, "none", ()),
+        (page_settings.CLEAR_SITE_DATA, "storage", ("storage",)),
+        (
+            page_settings.CLEAR_SITE_DATA,
+            "cache, storage",
+            ("cache", "storage"),
+        ),
         (settings.CORS_ORIGINS, "none", ()),
         (
             settings.CORS_ORIGINS,
@@ -275,7 +279,7 @@ def test_paths_domains_and_lists_are_written_in_one_way(
             ["https://a.example", "a..example", "-a.example", "a.example/"],
         ),
         (settings.COOKIE_DOMAIN, ["*.a.example", "a.example;x", "a.1", "."]),
-        (settings.CLEAR_SITE_DATA, ["cookies", "*", '"cache"', "on"]),
+        (page_settings.CLEAR_SITE_DATA, ["cookies", "*", '"cache"', "on"]),
         (settings.CORS_ORIGINS, ["*,https://a.example", "null", "a.example"]),
         (settings.CORS_ORIGINS, ["https://a.example/", "https://*.example"]),
     ],

@@ -4,7 +4,7 @@
 import pytest
 
 from vestibule.checks.startup import check_settings, startup_warnings
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import drivers
 from vestibule.db.models.user import User
@@ -38,9 +38,9 @@ def test_invalid_setting_prevents_the_start(
         settings.SESSION_DURATION,
         settings.PASSWORD_CONTEXT_WORDS,
         settings.ENV_FILE,
-        settings.BRAND_NAME,
+        page_settings.BRAND_NAME,
         # Only read where there are pages.
-        settings.BRAND_LOGO,
+        page_settings.BRAND_LOGO,
     ):
         check_settings(None)
     else:
@@ -206,6 +206,30 @@ def test_unsound_sqlite_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "write-ahead" not in _advice("basic_auth")
     monkeypatch.setattr(drivers, "FIRST_SAFE_WAL_VERSION", (99, 0, 0))
     assert "may corrupt a write-ahead log" in _advice("basic_auth")
+
+
+@pytest.mark.parametrize(
+    ("more", "is_warned"),
+    [
+        ({"SECURITY_PROFILE": "hardened"}, True),
+        ({"COOKIE_SECURE": "always"}, True),
+        ({"SESSION_NAME": "__Host-session"}, True),
+        ({"SESSION_NAME": "__Secure-session"}, True),
+        ({"SESSION_NAME": "session"}, False),
+        (
+            {"COOKIE_SECURE": "always", "TRUSTED_PROXIES": "127.0.0.1"},
+            False,
+        ),
+    ],
+)
+def test_cookie_that_plain_http_loses_is_a_warning(
+    more: dict[str, str], is_warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a trusted proxy the server does not know of any TLS."""
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    assert ("only over TLS" in _advice("session_db_auth")) is is_warned
+    assert "only over TLS" not in _advice("basic_auth")
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import passwords, settings
 from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
 from vestibule.core.passwords import usable_cores
+from vestibule.core.text import email_key
 from vestibule.core.threads import Once
-from vestibule.db.models.user import User, email_key
+from vestibule.db.models.user import User
 
 #: Seconds after which a refused login should be tried again.
 RETRY_AFTER = 1
@@ -114,6 +115,9 @@ def is_still_valid(user: User) -> bool:
 
 def _owner(found: Sequence[User], password: str) -> User | None:
     """Return the user `found`, if `password` is right; hash once."""
+    if passwords.is_too_long(password):
+        # No password over HTTP is that long; the attempt costs a hash too.
+        found, password = (), ""
     if not found:
         passwords.verify(None, password)
         return None

@@ -15,7 +15,7 @@ from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
-from vestibule.db import setup_codes
+from vestibule.db import codes
 from vestibule.db.models.user import Role, User
 
 #: How long a code may be used.
@@ -33,15 +33,19 @@ class SetupCode(NamedTuple):
     code: str
     expires_at: datetime
 
+    def __repr__(self) -> str:
+        """Leave the code out."""
+        return f"SetupCode(expires_at={self.expires_at})"
+
 
 def needs_first_admin() -> bool:
     """Return True if there is no user yet."""
-    return not setup_codes.has_users()
+    return not codes.has_users()
 
 
 def has_setup_code() -> bool:
     """Return True if a printed code is still valid."""
-    return setup_codes.has_valid_code(clock.now() - SETUP_CODE_LIFETIME)
+    return codes.has_setup_code(clock.now() - SETUP_CODE_LIFETIME)
 
 
 def create_setup_code() -> SetupCode | None:
@@ -52,7 +56,7 @@ def create_setup_code() -> SetupCode | None:
     if not needs_first_admin():
         return None
     code, now = new_code(_GROUPS), clock.now()
-    setup_codes.add(digest_of_code(code), now, now - SETUP_CODE_LIFETIME)
+    codes.add_setup_code(digest_of_code(code), now, now - SETUP_CODE_LIFETIME)
     return SetupCode(code, now + SETUP_CODE_LIFETIME)
 
 
@@ -76,7 +80,7 @@ def create_first_admin(
     # Hash only after the code was checked, so that a guess costs no hash.
     admin = new_user(email, password, first_name, last_name, strict=True)
     admin.role = Role.ADMIN.value
-    if not setup_codes.redeem(
+    if not codes.redeem_setup_code(
         digest, clock.now() - SETUP_CODE_LIFETIME, admin
     ):
         raise refused_code(_KIND)
@@ -93,7 +97,7 @@ def _check_guess(digest: str, actor: Actor) -> None:
     def is_right() -> bool | None:
         """Return True for a valid code, else `None`."""
         since = clock.now() - SETUP_CODE_LIFETIME
-        is_valid = setup_codes.is_valid_code(digest, since)
+        is_valid = codes.is_setup_code(digest, since)
         return (needs_first_admin() and is_valid) or None
 
     guess_code(_KIND, _ACCOUNT, actor, is_right)

@@ -15,7 +15,8 @@ from typing import Any
 
 from vestibule.core import passwords
 from vestibule.core.errors import DuplicateEmail, InvalidValue
-from vestibule.db.models.user import User, email_key
+from vestibule.core.text import email_key
+from vestibule.db.models.user import User
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")

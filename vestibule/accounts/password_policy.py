@@ -20,6 +20,7 @@ from typing import Any
 
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
+from vestibule.core.passwords import MAX_PASSWORD_BYTES, is_too_long
 from vestibule.core.threads import start_thread
 
 _log = logging.getLogger(__name__)
@@ -57,9 +58,10 @@ def check_new_password(
 
 
 def check_length(password: Any, field: str = "password") -> None:
-    """Raise `InvalidValue` unless `password` is text and long enough.
+    """Raise `InvalidValue` unless `password` is text of a valid length.
 
-    The length is counted in code points (NIST SP 800-63B, 3.1.1.2).
+    The least length is counted in code points (NIST SP 800-63B, 3.1.1.2),
+    the longest in bytes.
     """
     if not isinstance(password, str):
         raise InvalidValue(field, "must be a string", code="invalid")
@@ -70,6 +72,12 @@ def check_length(password: Any, field: str = "password") -> None:
             f"must have at least {least} characters",
             code="too_short",
             number=least,
+        )
+    if is_too_long(password):
+        raise InvalidValue(
+            field,
+            f"must have at most {MAX_PASSWORD_BYTES} bytes",
+            code="too_long",
         )
 
 

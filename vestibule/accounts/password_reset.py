@@ -17,9 +17,10 @@ from vestibule.accounts.throttle import guess_code, refused_code
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
-from vestibule.db import reset_codes
+from vestibule.core.text import email_key
+from vestibule.db import codes
 from vestibule.db.models.base import is_storable
-from vestibule.db.models.user import User, email_key
+from vestibule.db.models.user import User
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -36,17 +37,21 @@ class ResetCode(NamedTuple):
     code: str
     expires_at: datetime
 
+    def __repr__(self) -> str:
+        """Leave the code out."""
+        return f"ResetCode(expires_at={self.expires_at})"
+
 
 def issue_code(user: User, *, actor: Actor = LOCAL) -> ResetCode:
     """Return a new code for `user`; an earlier one stops working."""
-    issued = _create_code(partial(reset_codes.replace, user.id))
+    issued = _create_code(partial(codes.replace_reset_code, user.id))
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return issued
 
 
 def store_with_code(user: User) -> ResetCode:
     """Store a new user and return its code; raise `DuplicateEmail`."""
-    return _create_code(partial(reset_codes.add_user_with_code, user))
+    return _create_code(partial(codes.add_user_with_reset_code, user))
 
 
 def set_forgotten_password(
@@ -69,7 +74,7 @@ def set_forgotten_password(
     # After the code was checked, so that a guess costs no hash; and before
     # the code is used up, because a refused password must leave it valid.
     hashed = new_password_hash(user, new_password)
-    if not reset_codes.redeem(
+    if not codes.redeem_reset_code(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
     ):
         raise refused_code(_KIND)
@@ -98,6 +103,6 @@ def _check_guess(email: str, digest: str, actor: Actor) -> User:
         if not is_storable(key):
             return None
         since = clock.now() - RESET_CODE_LIFETIME
-        return User.get(reset_codes.user_id_for_code(key, digest, since))
+        return User.get(codes.user_id_for_reset_code(key, digest, since))
 
     return guess_code(_KIND, f"reset {key}", actor, find)

@@ -30,6 +30,7 @@ class Action(Enum):
     SHOW_USER = "show a user"
     NAME_USER = "set a user's names"
     DELETE_USER = "delete a user"
+    SET_EMAIL = "change a user's email, under `EMAIL_CHANGE=admin`"
     SET_ROLE = "set a user's role"
     SET_DISABLED = "disable or enable a user"
     ISSUE_RESET = "issue a code to reset a user's password"

@@ -12,7 +12,8 @@ accounts keep waiting."""
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -20,8 +21,14 @@ from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import Throttled, VestibuleError, WrongCode
-from vestibule.core.network import network_of
+from vestibule.core.errors import (
+    DuplicateEmail,
+    Throttled,
+    VestibuleError,
+    WrongCode,
+)
+from vestibule.core.request_headers import network_of
+from vestibule.core.text import email_key
 from vestibule.core.threads import Once
 from vestibule.db import login_failures
 from vestibule.db.login_failures import (
@@ -30,7 +37,7 @@ from vestibule.db.login_failures import (
     FailureCounts,
     Window,
 )
-from vestibule.db.models.user import User, email_key
+from vestibule.db.models.user import User
 
 T = TypeVar("T")
 
@@ -267,6 +274,37 @@ def refused_code(kind: str) -> WrongCode:
     """Log that a code of this `kind` is refused; return the error."""
     log(EventType.CODE_REFUSED, reason=kind)
     return WrongCode(code=f"wrong_{kind}")
+
+
+@contextmanager
+def limit_email_probes(
+    email: str, actor: Actor, every: bool = False
+) -> Iterator[None]:
+    """Throttle and log the answers that reveal whether an email is taken.
+
+    The caller stores `email` within the context. An email that is taken
+    counts as a failure of the user, for an anonymous client of the email,
+    and of the network, as an unknown email does at sign-in. With `every`
+    the other answer counts too, because asking costs the user nothing.
+    Raise `Throttled` after too many.
+    """
+    account = actor.id or email_key(email)
+    attempt = throttle().attempt(f"email {account}", actor)
+    try:
+        attempt.begin()
+    except Throttled as error:
+        log(EventType.THROTTLED, user=actor.id, retry_after=error.retry_after)
+        raise
+    try:
+        yield
+    except DuplicateEmail:
+        attempt.fail()
+        log(EventType.EMAIL_REFUSED, user=actor.id, reason="taken")
+        raise
+    if every:
+        attempt.fail()
+    else:
+        attempt.succeed()
 
 
 class Failures(NamedTuple):

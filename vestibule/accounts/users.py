@@ -16,15 +16,19 @@ from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.throttle import limit_email_probes
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.errors import DuplicateEmail
+from vestibule.core.errors import InvalidValue
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
-from vestibule.db.models.user import User, email_key, parse_role
+from vestibule.db.models.user import User, parse_role
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
+
+#: Characters of a first or last name. Scripts that use the models are not
+#: limited.
+MAX_NAME_LENGTH = 200
 
 
 def register(
@@ -38,36 +42,14 @@ def register(
     """Store and return a new user.
 
     Raise `InvalidValue` with the field that is not allowed,
-    `DuplicateEmail`, or `ServiceBusy` when too many passwords are being
-    hashed.
+    `DuplicateEmail`, `Throttled` after too many of these, or `ServiceBusy`
+    when too many passwords are being hashed.
     """
-    user = new_user(email, password, first_name, last_name)
-    user.save()
+    check_email(email)
+    with limit_email_probes(email, actor):
+        user = new_user(email, password, first_name, last_name)
+        user.save()
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
-    return user
-
-
-def register_oneself(
-    email: str,
-    password: Any,
-    first_name: Any = None,
-    last_name: Any = None,
-    *,
-    actor: Actor,
-) -> User:
-    """Store and return the user that an anonymous client registers as.
-
-    The response shows which emails have accounts, so asking for the same
-    one again gets slow. Raise `Throttled`, or what `register` raises.
-    """
-    attempt = throttle().attempt(f"register {email_key(email)}", actor)
-    attempt.begin()
-    try:
-        user = register(email, password, first_name, last_name)
-    except DuplicateEmail:
-        attempt.fail()
-        raise
-    attempt.succeed()
     return user
 
 
@@ -95,11 +77,23 @@ def new_user(
 def set_names(user: User, names: dict[str, Any]) -> None:
     """Set the `first_name` and `last_name` that are in `names`.
 
-    Raise `InvalidValue` for a value that is neither text nor `None`.
+    Raise `InvalidValue` for a value that is neither text nor `None`, or
+    longer than `MAX_NAME_LENGTH`.
     """
     for field in ("first_name", "last_name"):
         if field in names:
-            setattr(user, field, storable_text(field, names[field]))
+            setattr(user, field, _checked_name(field, names[field]))
+
+
+def _checked_name(field: str, name: Any) -> str | None:
+    """Return a name that may be stored; raise `InvalidValue`."""
+    if isinstance(name, str) and len(name) > MAX_NAME_LENGTH:
+        raise InvalidValue(
+            field,
+            f"must have at most {MAX_NAME_LENGTH} characters",
+            code="too_long",
+        )
+    return storable_text(field, name)
 
 
 class Invitation(NamedTuple):
@@ -118,12 +112,14 @@ def invite(
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
-    Raise `InvalidValue` with the field, or `DuplicateEmail`.
+    Raise `InvalidValue` with the field, `DuplicateEmail`, or `Throttled`
+    after too many of these.
     """
     check_email(email)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
-    code = store_with_code(user)
+    with limit_email_probes(email, actor):
+        code = store_with_code(user)
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)

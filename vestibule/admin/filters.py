@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue
-from vestibule.core.network import UNKNOWN_ADDRESS, network_of
+from vestibule.core.request_headers import UNKNOWN_ADDRESS, network_of
 from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role

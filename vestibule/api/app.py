@@ -22,15 +22,12 @@ from vestibule.checks.startup import (
     has_sessions_in_memory,
     log_settings_warnings,
 )
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
+from vestibule.core.request_headers import is_tls
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
-from vestibule.http.request import (
-    below_base_path,
-    current_request,
-    is_tls,
-)
+from vestibule.http.request import below_base_path, current_request
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
@@ -60,7 +57,7 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     app.register_blueprint(health_routes())
-    if settings.API_DOCS.read():
+    if page_settings.API_DOCS.read():
         app.register_blueprint(openapi_routes(auth))
     errors.install(app)
     with_pages = has_pages(None if auth is None else type(auth))

@@ -44,6 +44,7 @@ class EventType(StrEnum):
     USER_ENABLED = "user_enabled"
     ROLE_CHANGED = "role_changed"
     EMAIL_CHANGED = "email_changed"
+    EMAIL_REFUSED = "email_refused"
     PASSWORD_CHANGED = "password_changed"
     USER_UNLOCKED = "user_unlocked"
     RESET_CODE_ISSUED = "reset_code_issued"

@@ -5,7 +5,8 @@ No request waits for it or fails because of it. In a server a thread writes
 queued events; a command writes its events before it ends. While the
 database is down the queue holds a bounded number, and the rest is in the
 log only. Events that clients can cause at no cost are written once and then
-summed for a minute, so that they cannot fill the disk.
+summed for a minute, over all networks beyond a number of them, so that they
+cannot fill the disk.
 """
 
 import logging
@@ -24,8 +25,8 @@ from vestibule.audit.log import AuditRecord, EventType
 from vestibule.core import clock, settings
 from vestibule.core.client_info import clean_user_agent
 from vestibule.core.errors import VestibuleError
-from vestibule.core.network import network_of
 from vestibule.core.passwords import hash_timer
+from vestibule.core.request_headers import network_of
 from vestibule.core.threads import Once, start_thread
 from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
@@ -34,8 +35,10 @@ from vestibule.db.statements import BATCH_PAUSE_SECONDS
 
 _log = logging.getLogger(__name__)
 
-#: Also the largest number of sums.
 MAX_QUEUED_EVENTS = 10_000
+#: Users and networks whose events are summed apart in a minute. A client
+#: with a /48 of IPv6 has 65,536 networks, and each would add a row.
+MAX_SUMS = 100
 #: Events in one transaction.
 WRITE_BATCH = 100
 #: Seconds for which equal events are summed.
@@ -115,8 +118,11 @@ class AuditWriter:
             return
         one = event_from(record)
         with self._changed:
-            if record.event not in _SUMMED_EVENTS or self._is_first(one):
-                self._append(one)
+            first: Event | None = one
+            if record.event in _SUMMED_EVENTS:
+                first = self._first_of_sum(one)
+            if first is not None:
+                self._append(first)
                 self._changed.notify_all()
             self._ensure_thread()
 
@@ -175,17 +181,28 @@ class AuditWriter:
                 return
         self.write_pending(now=math.inf)
 
-    def _is_first(self, one: Event) -> bool:
-        """Return True if `one` is the first of its kind; else count it."""
-        key = one.kind, one.user_id, one.network, one.reason
+    def _first_of_sum(self, one: Event) -> Event | None:
+        """Return `one` to be queued, if it is the first of its sum.
+
+        Otherwise count it and return `None`. Beyond `MAX_SUMS` the events
+        of one kind and reason are one sum, which names no client.
+        """
+        key = _sum_key(one)
+        if key not in self._sums and len(self._sums) >= MAX_SUMS:
+            one = replace(
+                one,
+                user_id=None,
+                ip=None,
+                network=None,
+                user_agent=None,
+                handle=None,
+            )
+            key = _sum_key(one)
         if (known := self._sums.get(key)) is not None:
             known.add(one)
-            return False
-        if len(self._sums) >= MAX_QUEUED_EVENTS:
-            self._dropped += 1
-            return False
+            return None
         self._sums[key] = EventSum(clock.monotonic())
-        return True
+        return one
 
     def _append(self, one: Event) -> None:
         """Append `one` to the queue, if there is room."""
@@ -301,6 +318,11 @@ def event_from(record: AuditRecord) -> Event:
         _shorten(fields.get("reason")),
         count if isinstance(count, int) else None,
     )
+
+
+def _sum_key(one: Event) -> tuple[str | None, ...]:
+    """Return what events have in common that are summed."""
+    return one.kind, one.user_id, one.network, one.reason
 
 
 def _shorten(text: str | int | None) -> str | None:

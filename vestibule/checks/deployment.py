@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The checks of a running service from outside, through its proxy.
 
-They send three harmless requests to one address and log in nowhere. They
+They send four harmless requests to one address and log in nowhere. They
 judge the responses alone, whatever the settings say.
 """
 
@@ -10,6 +10,7 @@ from email.message import Message
 from http.client import HTTPException
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from vestibule.checks.startup import CheckResult, Level
@@ -56,6 +57,11 @@ def check_deployment(url: str) -> Iterator[CheckResult]:
             "POST",
             {"Origin": "https://evil.example"},
         )
+        own_login = _send(
+            f"{url.rstrip('/')}/api/v1/auth_session/login",
+            "POST",
+            {"Origin": _origin_of(url)},
+        )
     except (URLError, HTTPException, OSError, ValueError) as error:
         yield CheckResult(
             "deployment.reachable",
@@ -76,6 +82,7 @@ def check_deployment(url: str) -> Iterator[CheckResult]:
         "deployment.reachable", Level.GOOD, "the service answers"
     )
     yield from _access(users, foreign_login)
+    yield from _own_origin(_origin_of(url), own_login)
     yield from _headers(status)
     yield from _encryption(url, status)
 
@@ -109,6 +116,33 @@ def _access(users: Response, foreign_login: Response) -> Iterator[CheckResult]:
             f" {foreign_login.status}",
             "let the proxy pass Origin, Host and Sec-Fetch-Site on unchanged",
         )
+
+
+def _own_origin(origin: str, own_login: Response) -> Iterator[CheckResult]:
+    """Check that a login from the service's own pages is not refused."""
+    if own_login.status == 403:
+        yield CheckResult(
+            "deployment.origin",
+            Level.WRONG,
+            f"a login with the Origin of the service itself, {origin}, is"
+            " refused: the service was reached under another host",
+            "let the proxy pass Host on unchanged, with its port; or name it"
+            " in TRUSTED_PROXIES and let it send X-Forwarded-Host",
+        )
+    else:
+        yield CheckResult(
+            "deployment.origin",
+            Level.GOOD,
+            "a login from the service's own pages is accepted",
+        )
+
+
+def _origin_of(url: str) -> str:
+    """Return the origin of `url` as a browser sends it."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].lower()
+    default = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{host.removesuffix(default)}"
 
 
 def _headers(status: Response) -> Iterator[CheckResult]:

@@ -22,7 +22,7 @@ from vestibule.checks.startup import (
 from vestibule.core import clock, env_file, settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import VestibuleError
-from vestibule.db import engine, events, migrate
+from vestibule.db import engine, events, migrate, user_search
 from vestibule.db.models.user import Role, User
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -204,6 +204,18 @@ def _database_file() -> Iterator[CheckResult]:
     )
 
 
+def _emails(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that each user can sign in with the stored email."""
+    for user in user_search.users_without_own_email():
+        yield CheckResult(
+            "users.same_email",
+            Level.WRONG,
+            f"the user {user.id} cannot sign in: an older user has the same"
+            f" email, {user.email!a}",
+            command_line(f"users email {user.id} NEW_EMAIL"),
+        )
+
+
 def _admins(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that there is an admin."""
     # `User.search` does not search by private attributes, such as a role.
@@ -243,6 +255,7 @@ def _worker_exits(_: type[Auth] | None) -> Iterator[CheckResult]:
 MORE_SETTINGS_CHECKS: tuple[Check, ...] = (_cookie, _profile)
 #: Checks of the database that no start warns of.
 MORE_DATABASE_CHECKS: tuple[Check, ...] = (
+    _emails,
     _admins,
     _worker_exits,
 )

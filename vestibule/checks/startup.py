@@ -15,9 +15,15 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
-from vestibule.core.setting_types import environment_names, is_hardened, is_set
+from vestibule.core.setting_types import (
+    environment_names,
+    is_hardened,
+    is_set,
+    is_too_wide,
+)
+from vestibule.core.text import is_one_edit
 from vestibule.db import drivers, migrate
 from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
@@ -67,6 +73,13 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         bundle()
     # A signing key that is invalid ends the start, not a request.
     open_signer()
+    if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
+        raise ConfigurationError(
+            "IDENTITY_HOSTS",
+            "must list the hosts of your applications, such as app.example:"
+            " IDENTITY_HEADER signs identities for these only, because a"
+            " client can name any host",
+        )
     if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
     name = settings.SESSION_NAME.read()
@@ -132,7 +145,7 @@ def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no variable is one typing error away from a setting."""
     known = {setting.name for setting in settings.ALL}
     for name in sorted(set(environment_names()) - known):
-        near = sorted(one for one in known if _is_one_edit(name, one))
+        near = sorted(one for one in known if is_one_edit(name, one))
         if near:
             yield CheckResult(
                 "settings.name",
@@ -146,7 +159,7 @@ def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no empty variable is meant as `none`."""
     for setting in (
         settings.CORS_ORIGINS,
-        settings.CLEAR_SITE_DATA,
+        page_settings.CLEAR_SITE_DATA,
         settings.LOGIN_URL,
     ):
         if setting.name in environment_names() and (not is_set(setting)):
@@ -192,6 +205,24 @@ def _sessions(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         yield CheckResult("sessions.expiry", Level.GOOD, "sessions expire")
 
 
+def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that browsers can keep a cookie that is only for TLS."""
+    if mechanism is None or not issubclass(mechanism, SessionAuth):
+        return
+    name = settings.SESSION_NAME.read() or ""
+    is_for_tls = settings.COOKIE_SECURE.read() == "always" or name.startswith(
+        ("__Host-", "__Secure-")
+    )
+    if is_for_tls and not settings.TRUSTED_PROXIES.read():
+        yield CheckResult(
+            "cookie.tls",
+            Level.WEAK,
+            "browsers keep the session cookie only over TLS, and no proxy"
+            " with TLS is trusted: over plain HTTP no user stays signed in",
+            "TRUSTED_PROXIES=<address of the proxy with TLS>",
+        )
+
+
 def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that the hosts of the applications get the session cookie.
 
@@ -227,7 +258,7 @@ def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that pages have sessions, and do not invite strangers."""
     if not has_pages(mechanism):
-        if settings.WEB_PAGES.read():
+        if page_settings.WEB_PAGES.read():
             yield CheckResult(
                 "pages.sessions",
                 Level.WEAK,
@@ -235,7 +266,7 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
                 "AUTH_TYPE=session_db_auth, or WEB_PAGES=off",
             )
     elif (
-        settings.REGISTRATION.read() == "open"
+        page_settings.REGISTRATION.read() == "open"
         and settings.AUTHZ_POLICY.read() == "open"
     ):
         yield CheckResult(
@@ -244,6 +275,31 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
             "REGISTRATION and AUTHZ_POLICY are open: any stranger may list"
             " and delete the users",
             "AUTHZ_POLICY=self",
+        )
+
+
+def _proxies(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that clients cannot count as proxies."""
+    proxies, hops = (
+        settings.TRUSTED_PROXIES.read(),
+        settings.TRUSTED_HOPS.read(),
+    )
+    wide = [network for network in proxies if is_too_wide(network)]
+    if hops and not proxies:
+        yield CheckResult(
+            "proxies.hops",
+            Level.WRONG,
+            "TRUSTED_HOPS has no effect: no proxy is in TRUSTED_PROXIES",
+            "TRUSTED_PROXIES=<addresses of the proxies>",
+        )
+    elif wide and not hops:
+        yield CheckResult(
+            "proxies.wide",
+            Level.WRONG,
+            f"TRUSTED_PROXIES has {', '.join(map(str, wide))}: any client"
+            " counts as a proxy and can choose its address",
+            "name the addresses of the proxies, or set TRUSTED_HOPS to their"
+            " number",
         )
 
 
@@ -304,33 +360,6 @@ def _first_user(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
-def _is_one_edit(one: str, other: str) -> bool:
-    """Return True if one typing error turns `one` into `other`.
-
-    An error is a letter too many, missing, wrong, or swapped with the next.
-    """
-    if one == other or abs(len(one) - len(other)) > 1:
-        return False
-    start = next(
-        (
-            index
-            for index, (left, right) in enumerate(
-                zip(one, other, strict=False)
-            )
-            if left != right
-        ),
-        min(len(one), len(other)),
-    )
-    left, right = one[start:], other[start:]
-    swapped = left[1:2] + left[:1] + left[2:]
-    return (
-        left[1:] == right
-        or left == right[1:]
-        or left[1:] == right[1:]
-        or (len(left) > 1 and swapped == right)
-    )
-
-
 def has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
     """Return True if other processes do not see the sessions."""
     return (
@@ -346,8 +375,10 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _empty_lists,
     _authentication,
     _sessions,
+    _cookie_security,
     _return_hosts,
     _pages,
+    _proxies,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (

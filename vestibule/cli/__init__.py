@@ -55,7 +55,7 @@ program.lazy_commands = {
         "setup", "Check settings, database and a running service."
     ),
     "events": LazyCommand("events", "Read the security log."),
-    "identity": LazyCommand("identity", "Work with the signing keys."),
+    "identity": LazyCommand("db", "Work with the signing keys."),
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."
     ),

@@ -3,7 +3,8 @@
 
 These commands work on a database with an old schema, because that is when
 they are needed. Only `upgrade`, `restore` and `import-json` change or
-create one.
+create one. `identity` lists and rotates the keys in it that sign
+identities, which are shown by their ids alone.
 """
 
 from collections import Counter
@@ -21,12 +22,22 @@ from vestibule.accounts.json_import import (
     import_users,
     read_rows,
 )
-from vestibule.cli.arguments import existing_database, refuse_older_schema
+from vestibule.cli.arguments import (
+    existing_database,
+    refuse_older_schema,
+    require_database,
+)
 from vestibule.cli.commands import CommandError, Interrupted
-from vestibule.cli.output import progress_bar
+from vestibule.cli.output import (
+    json_option,
+    progress_bar,
+    show_json,
+    show_table,
+)
 from vestibule.db import backup as copying
 from vestibule.db import engine, migrate
 from vestibule.db.models.user import User
+from vestibule.identity import keys
 
 
 @click.group()
@@ -158,3 +169,49 @@ def _dry_run() -> DryRun:
 def _revision_text(revision: str | None) -> str:
     """Return a revision as a line shows it; None means no schema."""
     return "no schema" if revision is None else f"revision {revision}"
+
+
+@click.group()
+def identity() -> None:
+    """Work with the signing keys."""
+
+
+@identity.command("list")
+@json_option
+def list_keys(as_json: bool) -> None:
+    """List the keys, oldest first.
+
+    Tokens name their key by this id (`kid`). It is no secret.
+    """
+    require_database()
+    found = keys.key_states()
+    if as_json:
+        show_json(
+            one._asdict() | {"since": one.since and one.since.isoformat()}
+            for one in found
+        )
+        return
+    show_table(
+        ("id", "since (UTC)", "signs", "published"),
+        (
+            (
+                one.id,
+                f"{one.since:%Y-%m-%dT%H:%M:%S}" if one.since else None,
+                "yes" if one.signs else "no",
+                "yes" if one.published else "no",
+            )
+            for one in found
+        ),
+    )
+
+
+@identity.command()
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="Delete all other keys: tokens they signed are refused.",
+)
+def rotate(at_once: bool) -> None:
+    """Make a new key; it signs once applications had time to fetch it."""
+    refuse_older_schema()
+    click.echo(keys.rotate(at_once))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from vestibule.audit.log import EventType
 from vestibule.core import clock, passwords
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.db import events
 from vestibule.db.engine import database
 from vestibule.db.events import Event

@@ -7,6 +7,7 @@ progress bar is drawn on standard error, only on a terminal, and disappears.
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Rows of one table; the next one begins with the column names again.
 PAGE_ROWS = 500
+#: Characters of a word that is not broken over two lines: it must be possible
+#: to copy ids and addresses.
+MAX_WHOLE_WORD = 64
+_GAP = "  "
 
 
 class ProgressBar:
@@ -92,7 +97,11 @@ def progress_bar(
         BarColumn(bar_width=None),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True, soft_wrap=True),
+        console=Console(
+            stderr=True,
+            soft_wrap=True,
+            width=shutil.get_terminal_size().columns,
+        ),
         transient=True,
         expand=True,
     ) as progress:
@@ -129,8 +138,8 @@ def show_table(
 ) -> None:
     """Print `rows` below the names of their `columns`.
 
-    A terminal gets tables, a file or a program lines with tabs between the
-    cells.
+    A terminal gets tables, or records where it is too narrow for them; a
+    file or a program gets lines with tabs between the cells.
     """
     shown = (
         [escape_control_characters(cell or "-") for cell in row]
@@ -152,14 +161,40 @@ def show_table(
 def _print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """Print one page as a table; long cells are folded."""
+    """Print one page as a table, or as records if it is too wide.
+
+    Long cells are folded between words, and only very long words are broken.
+    """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    width = shutil.get_terminal_size().columns
+    narrowest = [
+        min(MAX_WHOLE_WORD, max(map(cell_len, " ".join(cells).split())))
+        for cells in zip(columns, *rows, strict=True)
+    ]
+    left = width - sum(narrowest) - len(_GAP) * (len(columns) - 1)
+    if left < 0:
+        _print_records(columns, rows)
+        return
     table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, name in enumerate(columns):
+        longest = max(cell_len(cells[number]) for cells in (columns, *rows))
+        more = min(left, longest - narrowest[number])
+        left -= more
+        table.add_column(name, overflow="fold", width=narrowest[number] + more)
     for cells in rows:
         table.add_row(*map(Text, cells))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=width).print(table)
+
+
+def _print_records(
+    columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Print each row as lines with the name of a column and its cell."""
+    for cells in rows:
+        for name, cell in zip(columns, cells, strict=True):
+            click.echo(f"{name}{_GAP}{cell}")
+        click.echo()

@@ -93,7 +93,10 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 @click.command()
 def serve() -> None:
-    """Start the server, under SECURITY_PROFILE=standard if none is set."""
+    """Start the server.
+
+    Without SECURITY_PROFILE the profile is `standard`.
+    """
     from vestibule.server.granian import main as start
 
     start(profile="standard")

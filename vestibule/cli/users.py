@@ -6,7 +6,11 @@ from itertools import chain
 import click
 
 from vestibule.accounts import users as removal
-from vestibule.accounts.credentials import check_email, set_password
+from vestibule.accounts.credentials import (
+    change_email,
+    check_email,
+    set_password,
+)
 from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import is_disabled
 from vestibule.accounts.users import disable, enable, register, set_role
@@ -100,6 +104,16 @@ def role(email_or_id: str, role: str) -> None:
     user = find_user(email_or_id)
     set_role(user, role, actor=current_actor())
     click.echo(f"{_user_text(user)} is {role} now")
+
+
+@users.command("email")
+@click.argument("email_or_id")
+@click.argument("new_email")
+def set_email(email_or_id: str, new_email: str) -> None:
+    """Change the email of an account; its reset code stops working."""
+    user = find_user(email_or_id)
+    change_email(user, new_email, actor=current_actor())
+    click.echo(f"changed the email to {_user_text(user)}")
 
 
 @users.command("disable")

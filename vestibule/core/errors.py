@@ -52,6 +52,21 @@ class InvalidValue(VestibuleError, ValueError):
         self.details = details
 
 
+class UnreadableHeader(InvalidValue):
+    """A header that decides is there, but its value cannot be used."""
+
+    code = "unreadable_header"
+
+    def __init__(self, name: str) -> None:
+        """Name the header and leave its value out."""
+        super().__init__(
+            name,
+            "is empty, malformed or has characters that cannot be read",
+            code=self.code,
+            name=name,
+        )
+
+
 class WrongPassword(VestibuleError):
     """The password that was given to confirm an action is wrong."""
 
@@ -66,6 +81,14 @@ class ReauthenticationRequired(VestibuleError):
     status = 403
     public = "Re-authentication required"
     code = "reauthentication_required"
+
+
+class AccountChanged(VestibuleError):
+    """A form was made for another account than the one signed in now."""
+
+    status = 409
+    public = "another account is signed in"
+    code = "account_changed"
 
 
 class DuplicateEmail(InvalidValue):

@@ -49,6 +49,9 @@ MAX_LANES = 16
 #: Seconds that a request waits for its hash, the queue before it included.
 MAX_WAIT_SECONDS = 60
 
+#: Bytes of a password in UTF-8, over HTTP; a phrase of fifty words has 300.
+MAX_PASSWORD_BYTES = 4096
+
 _LEGACY_PREFIX = "$sha256$"
 
 
@@ -97,6 +100,14 @@ def _hash_threads(pid: int) -> ThreadPoolExecutor:
 def _hasher() -> PasswordHasher:
     """Return the hasher of the current `PASSWORD_PROFILE`."""
     return PROFILES[settings.PASSWORD_PROFILE.read()]
+
+
+def is_too_long(password: str) -> bool:
+    """Return True if a password is longer than `MAX_PASSWORD_BYTES`."""
+    return (
+        len(password) > MAX_PASSWORD_BYTES
+        or len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES
+    )
 
 
 def hash_password(password: str) -> str:

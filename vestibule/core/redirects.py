@@ -27,18 +27,22 @@ _URL = re.compile(
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def safe_redirect(url: str | None, hosts: Collection[str] = ()) -> str | None:
+def safe_redirect(
+    url: str | None, hosts: Collection[str] = (), by_tls: bool = False
+) -> str | None:
     """Return `url` if a browser may be redirected there, else `None`.
 
     It must be a path of this host, or a URL on one of the `hosts`: names in
-    lower case, with a port if it is not the default of the scheme.
+    lower case, with a port if it is not the default of the scheme. If the
+    browser came `by_tls`, a URL without TLS is refused: an attacker on the
+    network could replace the page that it leads to.
     """
     if not url or len(url) > MAX_URL_LENGTH:
         return None
     if _PATH.fullmatch(url):
         return url
     found = _URL.fullmatch(url)
-    if found is None:
+    if found is None or (by_tls and found["scheme"] == "http"):
         return None
     host = found["host"].removesuffix(_DEFAULT_PORTS[found["scheme"]])
     return url if host in hosts else None
@@ -58,7 +62,8 @@ def sign_in_url(
     scheme, host, path = forwarded
     back = safe_redirect(path) if path and path.startswith("/") else None
     if back is not None and not _is_on(host, login_url):
-        back = safe_redirect(f"{scheme}://{host}{back}", hosts)
+        by_tls = login_url.startswith("https://")
+        back = safe_redirect(f"{scheme}://{host}{back}", hosts, by_tls)
     if back is None:
         return login_url
     joined = "&" if "?" in login_url else "?"

@@ -19,6 +19,25 @@ from vestibule.core.errors import ConfigurationError
 
 T_co = TypeVar("T_co", covariant=True)
 
+
+class UnixSocket:
+    """A Unix socket, listed among networks: it contains no address."""
+
+    def __contains__(self, address: object) -> bool:
+        """Return False: a Unix socket has no addresses."""
+        return False
+
+    def __str__(self) -> str:
+        """Return the word that stands for it in a setting."""
+        return "unix"
+
+
+UNIX_SOCKET = UnixSocket()
+#: The unique local addresses of IPv6 (RFC 4193).
+_PRIVATE_IPV6 = IPv6Network("fc00::/7")
+#: A network of proxies, or the Unix socket that a proxy connects to.
+TrustedPeer = IPv4Network | IPv6Network | UnixSocket
+
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
@@ -214,12 +233,31 @@ def words(text: str | None) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+def trusted_peers(text: str | None) -> tuple[TrustedPeer, ...]:
     """Return the networks of a list with commas; an address is a network.
 
-    The result is cached by the text, because every request needs it.
+    `unix` stands for a Unix socket. The result is cached by the text,
+    because every request needs it.
     """
-    return tuple(ip_network(word) for word in words(text))
+    return tuple(
+        UNIX_SOCKET if word == "unix" else ip_network(word)
+        for word in words(text)
+    )
+
+
+def is_too_wide(network: TrustedPeer) -> bool:
+    """Return True if `network` has addresses of arbitrary clients.
+
+    No provider of proxies has an IPv4 /7 or an IPv6 /15; the private
+    networks of IPv6 are a /7.
+    """
+    if isinstance(network, IPv4Network):
+        return network.prefixlen < 8
+    return (
+        isinstance(network, IPv6Network)
+        and network.prefixlen < 16
+        and not network.subnet_of(_PRIVATE_IPV6)
+    )
 
 
 def networks_or_any(
@@ -231,7 +269,8 @@ def networks_or_any(
     """
     if text == "any":
         return None
-    return networks("" if text == "loopback" else text)
+    listed = words("" if text == "loopback" else text)
+    return tuple(ip_network(word) for word in listed)
 
 
 def http_url(text: str | None) -> str | None:
@@ -260,8 +299,12 @@ def page_url(text: str | None) -> str | None:
     return text or None
 
 
+@lru_cache(maxsize=8)
 def hosts(text: str | None) -> tuple[str, ...]:
-    """Return the hosts, with their ports if any, of a list with commas."""
+    """Return the hosts, with their ports if any, of a list with commas.
+
+    The result is cached by the text, because requests need it.
+    """
     listed = tuple(word.lower() for word in words(text))
     for host in listed:
         if not re.fullmatch(_HOST, host):
@@ -270,6 +313,17 @@ def hosts(text: str | None) -> tuple[str, ...]:
                 f" {host!r}"
             )
     return listed
+
+
+@lru_cache(maxsize=8)
+def audiences(text: str | None) -> tuple[str, ...]:
+    """Return the hosts of a list with commas; the port may be `*`.
+
+    The result is cached by the text, because requests need it.
+    """
+    listed = words(text)
+    hosts(",".join(word.removesuffix(":*") for word in listed))
+    return tuple(word.lower() for word in listed)
 
 
 def pem(text: str | None) -> str | None:

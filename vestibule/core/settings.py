@@ -5,7 +5,7 @@
 of `read`.
 """
 
-from vestibule.core import setting_types
+from vestibule.core import page_settings, setting_types
 from vestibule.core.setting_types import SECURITY_PROFILE as SECURITY_PROFILE
 from vestibule.core.setting_types import Setting as Setting
 
@@ -83,7 +83,8 @@ MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
     "100000",
     setting_types.integer_between(1, 10_000_000),
-    "Sessions that a mechanism keeps in memory; one more ends the oldest.",
+    "Sessions that a mechanism keeps in memory. One more ends the oldest of"
+    " the user who has the most.",
 )
 SESSION_CACHE_MAX = Setting(
     "SESSION_CACHE_MAX",
@@ -131,15 +132,6 @@ COOKIE_DOMAIN = Setting(
     " `example.com`; not with a `__Host-` name. Unset: only the host that"
     " the user signed in on.",
 )
-CLEAR_SITE_DATA = Setting(
-    "CLEAR_SITE_DATA",
-    "none",
-    setting_types.some_of("cache", "storage"),
-    "What browsers delete at sign-out for the whole origin, other"
-    " applications on it included: `cache`, `storage`, both separated by a"
-    " comma, or `none`.",
-    hardened="cache,storage",
-)
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     "*",
@@ -184,6 +176,13 @@ AUTHZ_POLICY = Setting(
     standard="self",
     hardened="self",
 )
+EMAIL_CHANGE = Setting(
+    "EMAIL_CHANGE",
+    "self",
+    setting_types.one_of("self", "admin"),
+    "Who may change the email of an account: `self`, its user, or `admin`,"
+    " admins their own and the operator by `vestibule users email`.",
+)
 THROTTLE = Setting(
     "THROTTLE",
     "on",
@@ -193,10 +192,18 @@ THROTTLE = Setting(
 TRUSTED_PROXIES = Setting(
     "TRUSTED_PROXIES",
     "",
-    setting_types.networks,
+    setting_types.trusted_peers,
     "Addresses and networks (CIDR), separated by commas, of the proxies"
-    " whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Empty:"
-    " none.",
+    " whose `X-Forwarded-*` headers are trusted; `unix` is a Unix socket."
+    " Empty: none.",
+)
+TRUSTED_HOPS = Setting(
+    "TRUSTED_HOPS",
+    "0",
+    setting_types.integer_between(0, 100),
+    "Number of proxies that append to `X-Forwarded-For`, where the client's"
+    " address is the entry of the first one. 0: the addresses in"
+    " `TRUSTED_PROXIES` decide.",
 )
 BASE_PATH = Setting(
     "BASE_PATH",
@@ -204,14 +211,6 @@ BASE_PATH = Setting(
     setting_types.base_path,
     "Path below which browsers reach the service, such as `/auth`. Empty:"
     " the root of the host, or the `X-Forwarded-Prefix` of a trusted proxy.",
-)
-PUBLIC_URL = Setting(
-    "PUBLIC_URL",
-    None,
-    setting_types.http_url,
-    "Address at which people reach the service, such as"
-    " `https://auth.example.com`; messages show it. Unset: the address that"
-    " the server listens on.",
 )
 LOGIN_URL = Setting(
     "LOGIN_URL",
@@ -236,6 +235,14 @@ IDENTITY_HEADER = Setting(
     setting_types.on_or_off,
     "Whether the response of verify has a signed identity token,"
     " `X-Vestibule-Identity`; `on` or `off`.",
+)
+IDENTITY_HOSTS = Setting(
+    "IDENTITY_HOSTS",
+    "",
+    setting_types.audiences,
+    "Hosts of the applications, separated by commas, for which identity"
+    " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
+    " `IDENTITY_HEADER` needs at least one.",
 )
 IDENTITY_SIGNING_KEY = Setting(
     "IDENTITY_SIGNING_KEY",
@@ -340,40 +347,6 @@ PASSWORD_BREACH_URL = Setting(
     "Address of a range service that lists stolen passwords by the first"
     " five digits of their SHA-1. Unset: no check.",
 )
-WEB_PAGES = Setting(
-    "WEB_PAGES",
-    "off",
-    setting_types.on_or_off,
-    "Whether there are web pages besides the API; `on` or `off`. They need"
-    " a mechanism with sessions.",
-)
-REGISTRATION = Setting(
-    "REGISTRATION",
-    "closed",
-    setting_types.one_of("open", "closed"),
-    "Whether anonymous visitors may create an account on the pages: `open`"
-    " or `closed`.",
-)
-BRAND_NAME = Setting(
-    "BRAND_NAME",
-    "Vestibule",
-    setting_types.non_empty,
-    "Name that the pages show.",
-)
-BRAND_LOGO = Setting(
-    "BRAND_LOGO",
-    None,
-    setting_types.optional_text,
-    "Path of the logo that the pages show, at most 20,000 bytes of SVG,"
-    " PNG, JPEG or WebP. Unset: Vestibule's logo.",
-)
-BRAND_COLOR = Setting(
-    "BRAND_COLOR",
-    "#1f5fae",
-    setting_types.color,
-    "Color of buttons and links, as `#` and six hex digits; links are"
-    " darkened or lightened until they are readable.",
-)
 EVENTS_KEPT = Setting(
     "EVENTS_KEPT",
     "90",
@@ -399,14 +372,6 @@ METRICS_NETWORKS = Setting(
     standard="loopback",
     hardened="loopback",
 )
-API_DOCS = Setting(
-    "API_DOCS",
-    "on",
-    setting_types.on_or_off,
-    "Whether `/openapi.json` describes the API and `/docs` lets people try"
-    " it, without authentication; `on` or `off`.",
-    hardened="off",
-)
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
     "info",
@@ -425,5 +390,8 @@ ENV_FILE = Setting(
 
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = tuple(
-    each for each in list(globals().values()) if isinstance(each, Setting)
+    each
+    for module in (globals(), vars(page_settings))
+    for each in list(module.values())
+    if isinstance(each, Setting)
 )

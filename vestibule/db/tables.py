@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0006"
+REVISION = "0007"
 
 
 def parse_moment(value: Any) -> datetime:

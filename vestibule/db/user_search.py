@@ -19,15 +19,17 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
+    func,
+    literal,
     or_,
     select,
     tuple_,
 )
 
 from vestibule.core.errors import InvalidValue
-from vestibule.core.text import name_key, strip_direction_marks
+from vestibule.core.text import email_key, name_key, strip_direction_marks
 from vestibule.db.engine import database
-from vestibule.db.models.user import Role, User, email_key
+from vestibule.db.models.user import Role, User
 from vestibule.db.tables import USERS, parse_moment
 
 #: Rows that are scanned for one page at most.
@@ -148,6 +150,20 @@ def search_page(
     return UserPage([each for _, each in found], after)
 
 
+def users_without_own_email() -> list[User]:
+    """Return the users whose email another user has, oldest first.
+
+    An upgrade found that two addresses are the same (revision 0007), and
+    gave them a key that ends with their id. It scans all users.
+    """
+    suffix = literal(" ") + _C.id
+    statement = select(USERS).where(
+        _C.email_key == func.replace(_C.email_key, suffix, "") + suffix
+    )
+    order = statement.order_by(_C.created_at, _C.id)
+    return [User._from_row(row) for row in database().fetch_all(order)]
+
+
 def _rows_per_match(user_filter: UserFilter) -> int:
     """Return an estimate of the rows to scan for one match."""
     _, *filters = user_filter
@@ -206,7 +222,7 @@ def _ranges(search: str) -> list[IndexRange]:
 def _values(each: IndexRange, user: User) -> tuple[str | None, ...]:
     """Return the user's values of the columns of a range."""
     known = {
-        "email_key": None if user.email is None else email_key(user.email),
+        "email_key": user.email_key,
         "first_key": name_key(user.first_name),
         "last_key": name_key(user.last_name),
     }

@@ -22,16 +22,25 @@ from vestibule.accounts.permissions import (
 )
 from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
-from vestibule.core.client_info import UNKNOWN_CLIENT, ClientInfo, set_client
+from vestibule.core.client_info import (
+    UNKNOWN_CLIENT,
+    ClientInfo,
+    clean_user_agent,
+    set_client,
+)
 from vestibule.core.errors import ReauthenticationRequired
-from vestibule.http.csrf import is_cross_site, is_listed_origin
+from vestibule.core.request_headers import check, is_tls, own_hosts
+from vestibule.http.csrf import (
+    cross_site_error,
+    is_cross_site,
+    is_listed_origin,
+)
 from vestibule.http.headers import API_PREFIX
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,
     current_actor,
     current_request,
-    is_tls,
 )
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import CachedSession, find_user
@@ -112,11 +121,13 @@ def decide(auth: Auth | None, request: Any) -> Decision:
 def start_request(auth: Auth | None, request: VestibuleRequest) -> None:
     """Set the mechanism of `request`, and its client for the log.
 
-    Threads are reused, so each request has to set these.
+    Threads are reused, so each request has to set these. Raise
+    `UnreadableHeader`, a 400, for a header that decides and cannot be used.
     """
     request.mechanism = auth
     set_client(_client_info_if_needed(request))
     begin_request(request)
+    check(request.environ)
 
 
 def authenticate(auth: Auth | None, request: VestibuleRequest) -> Decision:
@@ -156,18 +167,26 @@ def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Abort with 403 if another site made a browser send `request`.
+    """Raise a 403 if another site made a browser send `request`.
 
-    Pages of an origin in `CORS_ORIGINS` may use the API, but no form.
+    Pages of an origin in `CORS_ORIGINS` may use the API, but no form. The
+    log names the `Origin` that the browser sent, if it decided, and the
+    host of this service: a proxy that rewrites `Host` is seen there.
     """
-    if is_cross_site(
-        request.method, request.headers, is_tls(request.environ)
-    ) and not (
+    environ, headers = request.environ, request.headers
+    hosts = own_hosts(environ)
+    if is_cross_site(request.method, headers, is_tls(environ), hosts) and not (
         request.path.startswith(API_PREFIX)
-        and is_listed_origin(request.headers.get("Origin"))
+        and is_listed_origin(headers.get("Origin"))
     ):
-        log(EventType.CROSS_SITE_REFUSED, path=request.path)
-        abort(403)
+        error = cross_site_error(headers, hosts)
+        log(
+            EventType.CROSS_SITE_REFUSED,
+            path=request.path,
+            origin=clean_user_agent(error.origin),
+            host=clean_user_agent(" ".join(hosts)),
+        )
+        raise error
 
 
 def authorize(action: Action, target_id: str | None = None) -> None:
@@ -191,6 +210,20 @@ def deny(reason: str, user_id: str | None = None) -> NoReturn:
         path=current_request().path,
     )
     abort(403)
+
+
+def may_change_email() -> bool:
+    """Return True if the current user may change their own email."""
+    if settings.EMAIL_CHANGE.read() == "self":
+        return True
+    actor, policy = current_actor(), Policy(settings.AUTHZ_POLICY.read())
+    return is_allowed(actor, Action.SET_EMAIL, actor.id, policy)
+
+
+def require_email_permission() -> None:
+    """Abort with 403, and log it, unless users may change their email."""
+    if not may_change_email():
+        deny("email_change", current_actor().id)
 
 
 def require_recent_auth() -> None:

@@ -6,8 +6,11 @@ that another site sends it. Programs send no such headers and pass: they
 send only cookies that their user gave them (OWASP ASVS 5.0, 3.5.1).
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
+
+from werkzeug.exceptions import Forbidden
 
 from vestibule.core import settings
 
@@ -19,13 +22,33 @@ ANY_ORIGIN = "*"
 _PORTS = {"http": 80, "https": 443}
 
 
-def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
+class CrossSiteRequest(Forbidden):
+    """A browser sent a request for another site, or does not say for which.
+
+    `origin` is the `Origin` that differs from the `hosts` of this service,
+    `null` if the browser hides it, and `None` if `Sec-Fetch-Site` decided.
+    """
+
+    def __init__(self, origin: str | None, hosts: Sequence[str]) -> None:
+        """Keep both values for the log and the page."""
+        super().__init__()
+        self.origin = origin
+        self.hosts = hosts
+
+
+def is_cross_site(
+    method: str,
+    headers: Any,
+    by_tls: bool = False,
+    hosts: Sequence[str] | None = None,
+) -> bool:
     """Return True if `headers` show that another site sends this request.
 
     `headers` is a mapping with a case-insensitive `.get()`. `by_tls` means
     that the request certainly used TLS: then an `http` origin is another
     site, which an attacker on the network may control. Without `by_tls`,
-    the request may have used TLS to a proxy that is not trusted.
+    the request may have used TLS to a proxy that is not trusted. `hosts`
+    are those of this service; by default the `Host` in `headers`.
 
     `Sec-Fetch-Site` is checked first: no page can forge it, and it is
     right even where a proxy changed the `Host`.
@@ -40,7 +63,16 @@ def is_cross_site(method: str, headers: Any, by_tls: bool = False) -> bool:
     origin = headers.get("Origin")
     if origin is None:
         return False
-    return not _is_same_origin(origin, headers.get("Host", ""), by_tls)
+    if hosts is None:
+        hosts = [headers.get("Host", "")]
+    return not any(_is_same_origin(origin, host, by_tls) for host in hosts)
+
+
+def cross_site_error(headers: Any, hosts: Sequence[str]) -> CrossSiteRequest:
+    """Return the error for a request that `is_cross_site` finds."""
+    if headers.get("Sec-Fetch-Site") == "cross-site":
+        return CrossSiteRequest(None, hosts)
+    return CrossSiteRequest(headers.get("Origin"), hosts)
 
 
 def is_listed_origin(origin: str | None) -> bool:

@@ -9,7 +9,7 @@ session with its cookie.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flask import Request, Response, after_this_request
+from flask import Request, Response, abort, after_this_request
 
 from vestibule.accounts.authentication import (
     check_credentials,
@@ -17,13 +17,14 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import (
     DatabaseUnavailable,
     SessionNotCreated,
     VestibuleError,
 )
+from vestibule.core.request_headers import is_tls, is_usable
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
@@ -31,7 +32,6 @@ from vestibule.http.request import (
     client_info,
     current_actor,
     current_request,
-    is_tls,
 )
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -84,9 +84,12 @@ def log_in(
     `auth` is the mechanism, `found` what `User.search` returns for `email`.
     `None` if the password is wrong, or no such user may log in. Raise 403
     for a cross-site request, `Throttled` after too many failures,
-    `ServiceBusy` while too many passwords are checked, and
-    `SessionNameMissing`.
+    `ServiceBusy` while too many passwords are checked, a 400 if
+    the client's address cannot be read, and `SessionNameMissing`.
     """
+    if not is_usable(request.environ):
+        # The throttle would count another client than this one.
+        abort(400)
     refuse_cross_site(request)
     client = client_info(request.environ)
     set_client(client)
@@ -165,7 +168,7 @@ def clear_session_cookie(response: Response) -> None:
     The service itself does not need that: browsers cache none of its pages,
     and it stores nothing else in them.
     """
-    deleted = settings.CLEAR_SITE_DATA.read()
+    deleted = page_settings.CLEAR_SITE_DATA.read()
     if deleted:
         # Never "cookies": that would delete those of all other
         # applications under the same domain.

@@ -7,7 +7,7 @@ guessed at or repaired.
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import IO, Any, cast
 from urllib.parse import quote
@@ -15,13 +15,14 @@ from urllib.parse import quote
 from flask import Request
 from flask.globals import request_ctx
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
+from werkzeug.exceptions import LengthRequired
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
 from vestibule.accounts.permissions import Actor
-from vestibule.core import network, settings
+from vestibule.core import request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
-from vestibule.core.setting_types import base_path
+from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
 from vestibule.mechanisms.session_cache import CachedSession
@@ -29,7 +30,6 @@ from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
     sessions_of,
 )
-from vestibule.sessions.cookie import cookies_of
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
@@ -77,7 +77,7 @@ class VestibuleRequest(Request):
     @property
     def is_secure(self) -> bool:
         """Return True if the client's connection is encrypted."""
-        return is_tls(self.environ)
+        return request_headers.is_tls(self.environ)
 
     @cached_property
     def accept_mimetypes(self) -> MIMEAccept:
@@ -126,7 +126,9 @@ class VestibuleRequest(Request):
         It begins each link, and is empty at the root. Without a mount path
         it is the prefix that a trusted proxy states.
         """
-        return self.mount_path or _forwarded_prefix(self.environ)
+        return self.mount_path or request_headers.forwarded_prefix(
+            self.environ
+        )
 
     @cached_property
     def request_id(self) -> str:
@@ -136,7 +138,7 @@ class VestibuleRequest(Request):
     @cached_property
     def client_address(self) -> str:
         """Return the IP address of the client."""
-        return client_address(self.environ)
+        return request_headers.address_of_client(self.environ)
 
     @property
     def client_program(self) -> str | None:
@@ -149,7 +151,7 @@ class VestibuleRequest(Request):
 
         Werkzeug's parser takes as long as looking up a session does.
         """
-        return cookies_of(self.environ.get("HTTP_COOKIE", ""))
+        return request_headers.cookies_of(self.environ.get("HTTP_COOKIE", ""))
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -157,8 +159,14 @@ class VestibuleRequest(Request):
 
         A server that terminates the stream also terminates it when the
         client disconnects. A body shorter than its length is a 400 then. A
-        body that is late is a 408.
+        body that is late is a 408. A body without a length, in chunks, is a
+        411: granian hands over what came before a broken chunk or a closed
+        connection as the whole.
         """
+        if self.content_length is None and (
+            "HTTP_TRANSFER_ENCODING" in self.environ
+        ):
+            raise LengthRequired
         self.environ["wsgi.input"] = TimedBody(self.environ)
         stream = super().stream
         if "wsgi.input_terminated" not in self.environ:
@@ -186,20 +194,19 @@ class VestibuleRequest(Request):
             return None
         return body if isinstance(body, dict) else None
 
+    def text_fields(self) -> Mapping[str, str]:
+        """Return the fields of a form, or those of a JSON object.
 
-def is_tls(environ: dict[str, Any]) -> bool:
-    """Return True if the client of this request uses TLS.
-
-    The connection is to this server, or to a trusted proxy before it.
-    """
-    if environ["wsgi.url_scheme"] == "https":
-        return True
-    forwarded = environ.get("HTTP_X_FORWARDED_PROTO")
-    return forwarded is not None and network.is_secure(
-        environ.get("REMOTE_ADDR"),
-        forwarded,
-        settings.TRUSTED_PROXIES.read(),
-    )
+        JSON that is not one object has no fields. Raise `InvalidValue` for
+        a value that is not text.
+        """
+        if not self.is_json:
+            return self.form
+        fields = self.json_object() or {}
+        for name, value in fields.items():
+            if not isinstance(value, str | None):
+                raise InvalidValue(name, "must be a string", code="invalid")
+        return {name: value for name, value in fields.items() if value}
 
 
 def below_base_path(
@@ -226,52 +233,23 @@ def below_base_path(
     return answering
 
 
-def _forwarded_prefix(environ: dict[str, Any]) -> str:
-    """Return the prefix that a trusted proxy removed from the path.
-
-    It is empty if there is none, and if the header is no plain path: the
-    client may have sent it through a proxy that does not know it.
-    """
-    stated = environ.get("HTTP_X_FORWARDED_PREFIX")
-    if stated is None or not network.is_trusted_peer(
-        environ.get("REMOTE_ADDR"), settings.TRUSTED_PROXIES.read()
-    ):
-        return ""
-    try:
-        return base_path(stated)
-    except ValueError:
-        return ""
-
-
-def client_address(environ: dict[str, Any]) -> str:
-    """Return the client's IP address, as far as proxies are trusted."""
-    return network.client_address(
-        environ.get("REMOTE_ADDR"),
-        environ.get("HTTP_X_FORWARDED_FOR"),
-        settings.TRUSTED_PROXIES.read(),
-    )
-
-
-def is_client_within(networks: network.Networks) -> bool:
+def is_client_within(networks: request_headers.Networks) -> bool:
     """Return True if the client is on this machine or in `networks`.
 
     A proxy that is not trusted may forward requests from anywhere, so its
     own address does not count.
     """
     request = current_request()
-    peer = request.environ.get("REMOTE_ADDR")
     forwarded = not FORWARDING_HEADERS.isdisjoint(request.environ)
-    if forwarded and not network.is_trusted_peer(
-        peer, settings.TRUSTED_PROXIES.read()
-    ):
+    if forwarded and not request_headers.is_from_proxy(request.environ):
         return False
-    return network.is_within(request.client_address, networks)
+    return request_headers.is_within(request.client_address, networks)
 
 
 def client_info(environ: dict[str, Any]) -> ClientInfo:
     """Return the client's IP address and user agent."""
     return ClientInfo(
-        client_address(environ),
+        request_headers.address_of_client(environ),
         clean_user_agent(environ.get("HTTP_USER_AGENT")),
     )
 

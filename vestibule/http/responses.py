@@ -34,10 +34,14 @@ def add_challenge(
     """Add `WWW-Authenticate` to a 401 `response` (RFC 9110, 11.6.1).
 
     The scheme is `Basic` only under `basic_auth`, because it makes
-    browsers open a login dialog of their own.
+    browsers open a login dialog of their own. It names the charset in
+    which they send the credentials (RFC 7617, section 2.1).
     """
     scheme = getattr(mechanism, "scheme", "Cookie")
-    response.headers["WWW-Authenticate"] = f'{scheme} realm="vestibule"'
+    challenge = f'{scheme} realm="vestibule"'
+    if scheme == "Basic":
+        challenge += ', charset="UTF-8"'
+    response.headers["WWW-Authenticate"] = challenge
     return response
 
 

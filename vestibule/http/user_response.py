@@ -22,6 +22,7 @@ from flask.signals import (
 )
 
 from vestibule.core import settings
+from vestibule.core.request_headers import is_usable
 from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
@@ -100,6 +101,8 @@ class UserResponse(NamedTuple):
         remote = [
             ("Remote-User", _plain(user.id)),
             ("Remote-Email", _plain(email)),
+            # Nothing confirms an email yet.
+            ("Remote-Email-Verified", "false"),
             ("Remote-Groups", _plain(role)),
         ]
         return cls(
@@ -143,6 +146,7 @@ class ResponseCache:
             entry is None
             or entry.cookie_name != settings.SESSION_NAME.read()
             or not is_valid(self._mechanism(), entry.session)
+            or not is_usable(environ)
         ):
             return None
         return entry.response

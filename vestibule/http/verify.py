@@ -10,14 +10,14 @@ calls it for each request of whole applications.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from vestibule.core import network, settings
+from vestibule.core import request_headers, settings
 from vestibule.core.errors import VestibuleError
 from vestibule.core.redirects import sign_in_url
 from vestibule.http import errors
 from vestibule.http.access import Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.headers import Headers, ResponseHeaders, add_headers
-from vestibule.http.request import VestibuleRequest, is_tls
+from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
     WSGIApplication,
@@ -31,8 +31,6 @@ from vestibule.mechanisms.auth import Auth
 
 PATH = "/api/v1/auth_session/verify"
 _PATHS = frozenset({PATH, f"{PATH}/"})
-#: Characters of a host with its port.
-MAX_HOST_LENGTH = 255 + len(":65535")
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
 
@@ -120,9 +118,9 @@ class ForwardAuth:
         """Return the 200 response that identifies the user to the proxy."""
         token = ""
         if self._signer is not None:
-            token = self._signer.token(
-                Identity(*user.identity, _audience(environ))
-            )
+            audience = request_headers.audience(environ)
+            if audience:
+                token = self._signer.token(Identity(*user.identity, audience))
         own = self._headers.for_request(environ, is_page=False)
         return user.body, [*user.verify_headers, (HEADER, token), *own]
 
@@ -147,7 +145,7 @@ class ForwardAuth:
                 login_url = f"{request.mount_path}{login_url}"
             response.headers["Location"] = sign_in_url(
                 login_url,
-                _forwarded(request.environ),
+                request_headers.forwarded_target(request.environ),
                 self._return_hosts,
             )
             query = request.environ.get("QUERY_STRING", "")
@@ -170,33 +168,3 @@ def _is_page_load(request: VestibuleRequest) -> bool:
     if mode is not None:
         return bool(mode == "navigate")
     return request.prefers_page
-
-
-def _forwarded(
-    environ: dict[str, Any],
-) -> tuple[str | None, str | None, str | None]:
-    """Return the scheme, host and path that a trusted proxy forwards."""
-    if not _is_from_proxy(environ):
-        return None, None, None
-    return (
-        "https" if is_tls(environ) else "http",
-        environ.get("HTTP_X_FORWARDED_HOST", "").lower(),
-        environ.get("HTTP_X_FORWARDED_URI"),
-    )
-
-
-def _audience(environ: dict[str, Any]) -> str:
-    """Return the host of the application that a request is for."""
-    host: str | None = None
-    if _is_from_proxy(environ):
-        host = environ.get("HTTP_X_FORWARDED_HOST")
-    host = host or environ.get("HTTP_HOST") or ""
-    # Tokens are cached by host; none is longer (RFC 1035, section 2.3.4).
-    return host.lower() if len(host) <= MAX_HOST_LENGTH else ""
-
-
-def _is_from_proxy(environ: dict[str, Any]) -> bool:
-    """Return True if the request comes from a trusted proxy."""
-    return network.is_trusted_peer(
-        environ.get("REMOTE_ADDR"), settings.TRUSTED_PROXIES.read()
-    )

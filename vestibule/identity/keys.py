@@ -295,6 +295,8 @@ class Signer:
                 "iat": now,
                 "exp": now + TOKEN_LIFETIME,
                 "email": identity.email,
+                # Nothing confirms an email yet (OpenID Connect, 5.1).
+                "email_verified": False,
                 "role": identity.role,
             },
             key.private,

@@ -4,6 +4,7 @@
 from typing import Any, List, Optional, TypeVar
 
 from vestibule.core import settings
+from vestibule.core.request_headers import authorization_of
 from vestibule.sessions import cookie
 
 
@@ -37,11 +38,7 @@ class Auth:
 
     def authorization_header(self, request: Any = None) -> Optional[str]:
         """Return the `Authorization` header of `request`, or `None`."""
-        headers = getattr(request, "headers", None)
-        if headers is None:
-            return None
-        value = headers.get("Authorization")
-        return value if isinstance(value, str) else None
+        return authorization_of(getattr(request, "headers", None))
 
     def session_cookie(self, request: Any = None) -> Optional[str]:
         """Return the value of the session cookie of `request`, or `None`.

@@ -29,7 +29,7 @@ from vestibule.accounts.first_admin import (
     create_setup_code,
 )
 from vestibule.checks.startup import check_settings, log_startup_warnings
-from vestibule.core import clock, env_file, settings
+from vestibule.core import clock, env_file, page_settings, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import set_missing
@@ -267,7 +267,7 @@ def _setup_invitation(
     setup = create_setup_code() if has_pages(mechanism) else None
     if setup is None:
         return ""
-    address = settings.PUBLIC_URL.read()
+    address = page_settings.PUBLIC_URL.read()
     if address is None:
         local = _address_at(_ANY_ADDRESS.get(host, host), port)
         address = local.rstrip("/") + settings.BASE_PATH.read()

@@ -7,52 +7,23 @@ The session id is in this cookie and nowhere else in a response.
 from typing import Any
 
 from vestibule.core import settings
-
-
-class Cookies(dict[str, str]):
-    """The cookies of a request by name; those in conflict are left out."""
-
-
-def cookies_of(header: str) -> Cookies:
-    """Return the cookies of a `Cookie` header.
-
-    A value may contain spaces; quotes around it are removed. A name that
-    has different values counts as absent: another host or an attacker set
-    one of them, and their order does not show which (cookie tossing;
-    RFC 6265, section 4.2.2).
-    """
-    found = Cookies()
-    conflicting = set()
-    for pair in header.split(";"):
-        name, equals, value = pair.strip().partition("=")
-        if not equals:
-            continue
-        if len(value) > 1 and value[0] == value[-1] == '"':
-            value = value[1:-1]
-        if found.setdefault(name, value) != value:
-            conflicting.add(name)
-    for name in conflicting:
-        del found[name]
-    return found
+from vestibule.core.request_headers import Cookies, cookies_of
 
 
 def read(request: Any, name: str) -> str | None:
     """Return the value of the cookie `name` of `request`, or `None`.
 
     `request` has `cookies` or `headers` with a `.get()`: it is a request
-    of any Flask application, or a test double. The header itself is read
-    if `cookies` lacks the key, because Werkzeug drops cookies whose value
-    has spaces, and if the header has the name twice, because Werkzeug
-    would use the first.
+    of any Flask application, or a test double. The header counts where
+    there is one: Werkzeug drops cookies whose value has spaces, uses the
+    first of two with one name, and strips bytes from names.
     """
     cookies = getattr(request, "cookies", None)
-    value = _string_in(cookies, name)
-    if isinstance(cookies, Cookies):
-        return value
-    header = _string_in(getattr(request, "headers", None), "Cookie")
-    if header is not None and (value is None or header.count(f"{name}=") > 1):
-        return cookies_of(header).get(name)
-    return value
+    if not isinstance(cookies, Cookies):
+        header = _string_in(getattr(request, "headers", None), "Cookie")
+        if header:
+            return cookies_of(header).get(name)
+    return _string_in(cookies, name)
 
 
 def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:

@@ -23,7 +23,7 @@ from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import ConfigurationError
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
@@ -68,8 +68,52 @@ class Memory:
         _memories.add(self)
         #: By secret id, oldest first.
         self.records: dict[str, MemorySession] = {}
+        #: The secret ids of each user's records, oldest first.
+        self.by_user: dict[str, dict[str, None]] = {}
+        #: The users with so many records; the number is the key.
+        self.users_by_number: dict[int, dict[str, None]] = {}
         #: By digest, oldest first: why and when.
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
+
+    def keep(self, session_id: str, record: MemorySession) -> None:
+        """Keep the record of a session."""
+        self.forget(session_id)
+        self.records[session_id] = record
+        own = self.by_user.setdefault(record.user_id, {})
+        own[session_id] = None
+        self._recount(record.user_id, len(own) - 1, len(own))
+
+    def forget(self, session_id: str) -> None:
+        """Drop the record of a session, if there is one."""
+        record = self.records.pop(session_id, None)
+        if record is None:
+            return
+        own = self.by_user[record.user_id]
+        del own[session_id]
+        self._recount(record.user_id, len(own) + 1, len(own))
+        if not own:
+            del self.by_user[record.user_id]
+
+    def next_to_evict(self) -> str | None:
+        """Return the oldest session of the user who has the most.
+
+        `None` if no user has two: then the oldest of all has to go.
+        """
+        # Of 100,000 sessions there are at most 446 different numbers.
+        most = max(self.users_by_number, default=0)
+        if most < 2:
+            return None
+        user_id = next(iter(self.users_by_number[most]))
+        return next(iter(self.by_user[user_id]))
+
+    def _recount(self, user_id: str, before: int, after: int) -> None:
+        """Note that a user has another number of records now."""
+        if before:
+            del self.users_by_number[before][user_id]
+            if not self.users_by_number[before]:
+                del self.users_by_number[before]
+        if after:
+            self.users_by_number.setdefault(after, {})[user_id] = None
 
 
 class MemoryStore:
@@ -87,8 +131,9 @@ class MemoryStore:
     def add(self, session_id: str, most: int, most_of_user: int) -> None:
         """Create the record of an entry that was just added.
 
-        The oldest sessions beyond `most`, and beyond `most_of_user` of the
-        same user, end; 0 means no limit.
+        The oldest sessions beyond `most_of_user` of the same user end.
+        Beyond `most`, the user with the most sessions loses the oldest, so
+        that no user can end those of the others. 0 means no limit.
         """
         entry = parse_entry(self._entries.get(session_id))
         if entry is None:
@@ -96,21 +141,22 @@ class MemoryStore:
         now = clock.now()
         origin = current_client()
         with self._memory.lock:
-            self._memory.records[session_id] = MemorySession(
-                entry.user_id,
-                now,
-                now,
-                now if origin.method else None,
-                *origin[:3],
+            self._memory.keep(
+                session_id,
+                MemorySession(
+                    entry.user_id,
+                    now,
+                    now,
+                    now if origin.method else None,
+                    *origin[:3],
+                ),
             )
             if most_of_user:
                 own = self._ids(entry.user_id)
                 for old in own[: max(0, len(own) - most_of_user)]:
                     self.end(old, EndReason.TOO_MANY_SESSIONS)
             while most and len(self._entries) > most:
-                self.end(
-                    next(iter(self._entries)), EndReason.TOO_MANY_SESSIONS
-                )
+                self._evict()
 
     def find(self, session_id: str) -> MemorySession | None:
         """Return the record of the entry, created now if it has none."""
@@ -180,7 +226,7 @@ class MemoryStore:
                 return None
             new_id = new_session_id()
             record.authenticated_at = record.last_seen_at = now
-            self._memory.records[new_id] = record
+            self._memory.keep(new_id, record)
             self._entries[new_id] = value
             return new_id
 
@@ -189,7 +235,7 @@ class MemoryStore:
         with self._memory.lock:
             if self._entries.pop(session_id, _NO_ENTRY) is _NO_ENTRY:
                 return False
-            self._memory.records.pop(session_id, None)
+            self._memory.forget(session_id)
             ended = self._memory.ended
             ended[digest_of(session_id)] = reason, clock.now()
             if len(ended) > MAX_KEPT_REASONS:
@@ -237,7 +283,7 @@ class MemoryStore:
             entries = list(self._entries)
             # Records whose entry a script removed.
             for session_id in self._memory.records.keys() - entries:
-                del self._memory.records[session_id]
+                self._memory.forget(session_id)
         for session_id in entries:
             record = self.find(session_id)
             why = (
@@ -248,6 +294,13 @@ class MemoryStore:
             if why is not None:
                 gone += self.end(session_id, why)
         return gone
+
+    def _evict(self) -> None:
+        """End the session that is in the way of a new one."""
+        session_id = self._memory.next_to_evict() or next(iter(self._entries))
+        if not self.end(session_id, EndReason.TOO_MANY_SESSIONS):
+            # A script removed the entry, and the record is left.
+            self._memory.forget(session_id)
 
     def _newest(self, user_id: str | None) -> Iterator[MemorySession]:
         """Yield the sessions of a user, or all, newest first."""
@@ -285,7 +338,7 @@ class MemoryStore:
             now = clock.now()
             began = now if isinstance(value, str) else entry.created_at
             record = MemorySession(entry.user_id, began, now)
-            self._memory.records[session_id] = record
+            self._memory.keep(session_id, record)
             return record
 
 

@@ -23,7 +23,11 @@ from vestibule.core.errors import (
     WrongPassword,
 )
 from vestibule.db.models.user import User
-from vestibule.http.access import authorize
+from vestibule.http.access import (
+    authorize,
+    may_change_email,
+    require_email_permission,
+)
 from vestibule.http.login import clear_session_cookie, set_session_cookie
 from vestibule.http.request import (
     current_actor,
@@ -76,6 +80,7 @@ def change_own_name_page() -> Response:
 def change_own_email_page() -> Response:
     """Change the email, after recent authentication."""
     user = current_mechanism_and_user()[1]
+    require_email_permission()
     form = _form("email", "password")
     problem, renewed = check_password_field(user, form["password"])
     before = user.email
@@ -83,13 +88,15 @@ def change_own_email_page() -> Response:
         problem = require_field(problem, "email")
     elif problem is None:
         try:
-            change_email(user, form["email"])
+            change_email(user, form["email"], actor=current_actor())
             return set_session_cookie(
                 redirect(ACCOUNT, Message.EMAIL_CHANGED), renewed
             )
         except InvalidValue as error:
             user.email = before
             problem = FormErrors(400, {"email": error_message(error)})
+        except Throttled as error:
+            problem = password_error(error, "password")
         except VestibuleError:
             keep_renewed_session(renewed)
             raise
@@ -121,8 +128,8 @@ def change_own_password_page() -> Response:
 @pages.get(_DELETE)
 def confirm_delete_account() -> Response:
     """Ask to confirm that the account is to be deleted."""
-    current_mechanism_and_user()
-    return render_form("delete_account.html")
+    user = current_mechanism_and_user()[1]
+    return render_form("delete_account.html", account=user)
 
 
 @pages.post(_DELETE)
@@ -150,7 +157,9 @@ def delete_own_account_page() -> Response:
             clear_session_cookie(response)
             return response
     return set_session_cookie(
-        render_form("delete_account.html", problem, renewed is not None),
+        render_form(
+            "delete_account.html", problem, renewed is not None, account=user
+        ),
         renewed,
     )
 
@@ -173,6 +182,7 @@ def _account_page(
         problem,
         is_reauthenticated,
         account=user,
+        may_change_email=may_change_email(),
         values={
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")

@@ -61,6 +61,7 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.USER_ENABLED: N_("The account was enabled again"),
     EventType.ROLE_CHANGED: N_("The role was changed"),
     EventType.EMAIL_CHANGED: N_("The email was changed"),
+    EventType.EMAIL_REFUSED: N_("An email that is taken was refused"),
     EventType.PASSWORD_CHANGED: N_("The password was changed"),
     EventType.USER_UNLOCKED: N_("Sign-in was unlocked"),
     EventType.RESET_CODE_ISSUED: N_("A reset code was issued"),

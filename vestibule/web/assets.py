@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
-from vestibule.core import settings
+from vestibule.core import page_settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
@@ -80,7 +80,7 @@ class Bundle:
             (_STATIC / name).read_text("utf-8")
             for name in ("simple.min.css", "pages.css")
         )
-        sheet += _COLOR_CSS.format(*palette(settings.BRAND_COLOR.read()))
+        sheet += _COLOR_CSS.format(*palette(page_settings.BRAND_COLOR.read()))
         self.style = self._add("pages", ".css", sheet.encode())
         self.script = self._add(
             "pages", ".js", (_STATIC / "pages.js").read_bytes()
@@ -120,7 +120,7 @@ def asset(name: str) -> Response:
 
 def _default_logo() -> bytes:
     """Return the built-in logo in the colour of the settings."""
-    colors = palette(settings.BRAND_COLOR.read())
+    colors = palette(page_settings.BRAND_COLOR.read())
     svg = (_STATIC / "logo.svg").read_text("utf-8")
     return (
         svg.replace("#1f5fae", colors.button)
@@ -131,7 +131,7 @@ def _default_logo() -> bytes:
 
 def _logo() -> tuple[str, bytes]:
     """Return the suffix and the content of the logo."""
-    name = settings.BRAND_LOGO.read()
+    name = page_settings.BRAND_LOGO.read()
     if name is None:
         return ".svg", _default_logo()
     path = Path(name)

@@ -15,10 +15,11 @@ from flask import Flask, Response, abort
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
-from vestibule.core.errors import VestibuleError
+from vestibule.core.errors import AccountChanged, VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import Outcome, authenticate, authorize
+from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.mechanisms.auth import Auth
@@ -30,7 +31,7 @@ from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import error_message
+from vestibule.web.messages import cross_site_message, error_message
 from vestibule.web.routes import (
     ADMIN,
     PUBLIC_ENDPOINTS,
@@ -38,7 +39,7 @@ from vestibule.web.routes import (
     own_url,
     pages,
 )
-from vestibule.web.templating import page, redirect
+from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
 
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
@@ -153,6 +154,7 @@ def require_page_authentication(
         if f"{request.path}/".startswith(f"{ADMIN}/"):
             # Unknown paths too: members cannot find out which ones exist.
             authorize(Action.SEE_ADMIN_PAGES)
+        _refuse_stale_form(request)
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
         return None
@@ -163,6 +165,18 @@ def require_page_authentication(
         return redirect(SIGN_IN)
     back = own_url(request.full_path.rstrip("?"))
     return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
+
+
+def _refuse_stale_form(request: VestibuleRequest) -> None:
+    """Raise `AccountChanged` for a form that another account was shown.
+
+    Someone else may have signed in since, in another tab.
+    """
+    if request.method != "POST" or request.endpoint in PUBLIC_ENDPOINTS:
+        return
+    shown_to = request.form.get(ACCOUNT_FIELD)
+    if shown_to not in (None, getattr(request.current_user, "id", None)):
+        raise AccountChanged("a form of another account was sent")
 
 
 def _error_page(
@@ -201,6 +215,8 @@ def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
         message = None
         if isinstance(error, VestibuleError) and error.status < 500:
             message = error_message(error)
+        elif isinstance(error, CrossSiteRequest):
+            message = cross_site_message(error)
         shown = _error_page(
             response.status_code,
             response.headers.get("Retry-After"),

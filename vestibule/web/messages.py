@@ -11,6 +11,7 @@ from datetime import timedelta
 from babel.units import format_unit
 
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
+from vestibule.http.csrf import CrossSiteRequest
 from vestibule.sessions.session import EndReason
 from vestibule.web.i18n import N_, gettext, language
 
@@ -35,6 +36,13 @@ ERROR_MESSAGES = {
     "invalid_character": N_("This contains an invalid character."),
     "too_long": N_("This is too long."),
     "invalid": N_("This value is not accepted."),
+    "unreadable_header": N_(
+        "The header %(name)s of the request is empty, malformed or has"
+        " characters that the service cannot read. If it is Cookie, a cookie"
+        " of this site has such a character: delete the site's cookies in"
+        " the browser. For other headers, ask the administrator to look at"
+        " the proxy."
+    ),
     "wrong_password": N_("This is not your password."),
     "wrong_reset_code": N_(
         "The code does not match this email, was already used, or is more"
@@ -43,6 +51,9 @@ ERROR_MESSAGES = {
     "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(
         "Please confirm your password, and try again."
+    ),
+    "account_changed": N_(
+        "You are signed in with another account now. Nothing was changed."
     ),
     "last_admin": N_(
         "This is the last administrator. Make another user an administrator"
@@ -88,6 +99,19 @@ _ENDINGS: dict[EndReason | None, str] = {
     ),
     EndReason.USER_REMOVED: N_("This account no longer exists."),
 }
+#: Characters of a browser's `Origin` that a page shows.
+MAX_ORIGIN_SHOWN = 100
+_HIDDEN_ORIGIN = N_(
+    "The browser does not say which site the form comes from (Origin: null)."
+    " A privacy setting, an extension or a frame around the page is in the"
+    " way. Open the page directly, in a current browser, and try again."
+)
+_OTHER_ORIGIN = N_(
+    "The browser says that the form comes from %(origin)s, but the service"
+    " was reached as %(host)s. If you did not come from another site, a"
+    " proxy changes the address on the way: ask the administrator to name it"
+    " in TRUSTED_PROXIES and to let it send X-Forwarded-Host."
+)
 _ANY_ENDING = N_("Your session has ended. Please sign in again.")
 
 
@@ -97,6 +121,18 @@ def error_message(error: VestibuleError) -> str:
         return throttled_message(error.retry_after)
     text = gettext(ERROR_MESSAGES[error.code])
     return text % error.details if isinstance(error, InvalidValue) else text
+
+
+def cross_site_message(error: CrossSiteRequest) -> str | None:
+    """Return the sentence that names what differs; `None` if unknown."""
+    if error.origin is None:
+        return None
+    if error.origin == "null":
+        return gettext(_HIDDEN_ORIGIN)
+    return gettext(_OTHER_ORIGIN) % {
+        "origin": error.origin[:MAX_ORIGIN_SHOWN],
+        "host": " ".join(error.hosts) or "-",
+    }
 
 
 def end_reason_message(reason: EndReason | None) -> str:

@@ -18,8 +18,8 @@ from vestibule.accounts.first_admin import (
     needs_first_admin,
 )
 from vestibule.accounts.password_reset import set_forgotten_password
-from vestibule.accounts.users import register_oneself
-from vestibule.core import settings
+from vestibule.accounts.users import register
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import InvalidValue, Throttled, WrongCode
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
@@ -71,7 +71,7 @@ def create_account() -> Response:
     if missing := missing_fields(_REGISTER_REQUIRED):
         return _register_form(400, missing)
     try:
-        user = register_oneself(
+        user = register(
             form["email"],
             form["password"],
             form.get("first_name") or None,
@@ -161,7 +161,7 @@ def set_up() -> Response:
 
 def _require_open_registration() -> None:
     """Abort with 404 unless users may create accounts themselves."""
-    if settings.REGISTRATION.read() != "open":
+    if page_settings.REGISTRATION.read() != "open":
         abort(404)
 
 

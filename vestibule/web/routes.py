@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint
 
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.http.request import current_request
 from vestibule.mechanisms.session_auth import SessionAuth
@@ -41,7 +41,7 @@ PUBLIC_ENDPOINTS: set[str] = set()
 def has_pages(mechanism: type | None) -> bool:
     """Return True if `WEB_PAGES` is on and `mechanism` has sessions."""
     return (
-        settings.WEB_PAGES.read()
+        page_settings.WEB_PAGES.read()
         and mechanism is not None
         and issubclass(mechanism, SessionAuth)
     )
@@ -63,9 +63,11 @@ def own_url(path: str) -> str:
 
 def return_url() -> str | None:
     """Return the request's `return_to` if it is a safe redirect target."""
+    request = current_request()
     return safe_redirect(
-        current_request().values.get(RETURN_PARAMETER),
+        request.values.get(RETURN_PARAMETER),
         settings.ALLOWED_RETURN_HOSTS.read(),
+        request.is_secure,
     )
 
 

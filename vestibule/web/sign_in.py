@@ -8,6 +8,7 @@ so it does not reveal which emails are registered.
 from flask import Response
 
 from vestibule.accounts.first_admin import needs_first_admin
+from vestibule.core import settings
 from vestibule.core.errors import Throttled
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
@@ -20,6 +21,7 @@ from vestibule.http.login import (
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
+from vestibule.sessions import cookie
 from vestibule.web.forms import missing_fields
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import end_reason_message, throttled_message
@@ -38,6 +40,10 @@ from vestibule.web.routes import (
 from vestibule.web.templating import entry_page, redirect, redirect_to
 
 _FIELDS = ("email", "password")
+#: A cookie with the attributes of the session's, set with the form. A
+#: browser that sends the form's field of this name back without the cookie
+#: will not keep a session either.
+_TEST_COOKIE = "vestibule_cookie_test"
 
 
 @pages.get(SIGN_IN)
@@ -60,6 +66,10 @@ def sign_in() -> Response:
     email, password = (request.form.get(name, "") for name in _FIELDS)
     if missing := missing_fields(_FIELDS):
         return _form(400, errors=missing)
+    if _TEST_COOKIE in request.form and not request.cookies.get(
+        _test_cookie_name()
+    ):
+        return _form(400, _cookie_problem())
     try:
         found = User.search({"email": email})
         login = log_in(request.mechanism, request, found, email, password)
@@ -139,13 +149,42 @@ def _form(
     errors: dict[str, str] | None = None,
 ) -> MinimalResponse:
     """Return the form; the email keeps its value."""
-    return entry_page(
+    request = current_request()
+    shown = entry_page(
         "sign_in.html",
         status,
         alert=alert,
         ended=_end_reason() if status == 200 else None,
         errors=errors or {},
-        email=current_request().form.get("email", ""),
+        email=request.form.get("email", ""),
+        cookie_test=_TEST_COOKIE,
+    )
+    cookie.set_on(shown, _test_cookie_name(), "1", request.is_secure)
+    return shown
+
+
+def _test_cookie_name() -> str:
+    """Return the name of the test cookie, with the session's prefix.
+
+    A prefix has rules of its own, which browsers check (RFC 6265bis).
+    """
+    name = settings.SESSION_NAME.read() or ""
+    prefix = "__Host-" if name.startswith("__Host-") else ""
+    return f"{prefix}{_TEST_COOKIE}"
+
+
+def _cookie_problem() -> str:
+    """Return why the browser did not keep the test cookie, as far as known."""
+    secure = settings.COOKIE_SECURE.read() == "always"
+    if secure and not current_request().is_secure:
+        return gettext(
+            "Your browser did not keep the cookie that signing in needs,"
+            " because the connection is not encrypted. Open this page by an"
+            " address that begins with https://."
+        )
+    return gettext(
+        "Your browser did not keep the cookie that signing in needs. Allow"
+        " cookies for this site, and try again."
     )
 
 

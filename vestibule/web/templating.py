@@ -11,7 +11,7 @@ from typing import Any
 from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from vestibule.core import settings
+from vestibule.core import page_settings
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
@@ -32,6 +32,8 @@ _HEADERS = {
     # `Origin: null` with forms, which the CSRF check refuses.
     "Referrer-Policy": "same-origin",
 }
+#: The field of a form with the id of the user that it was made for.
+ACCOUNT_FIELD = "account"
 
 
 def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
@@ -44,12 +46,13 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
         .get_template(template)
         .render(
             language=code,
-            brand=settings.BRAND_NAME.read(),
+            brand=page_settings.BRAND_NAME.read(),
             assets=bundle(),
             user=request.current_user,
+            account_field=ACCOUNT_FIELD,
             path=request.path,
             base=request.base_path,
-            registration=settings.REGISTRATION.read() == "open",
+            registration=page_settings.REGISTRATION.read() == "open",
             flashed=flashed,
             **values,
         )

@@ -16,6 +16,7 @@ from tests.app.api.service import (
 )
 from tests.clocks import SetClock
 from tests.serving import (
+    COOKIE,
     ME,
     REFRESH,
     SESSIONS,
@@ -298,3 +299,46 @@ def test_refresh_with_wrong_password_is_refused(
     assert (answer.status_code, answer.get_json()) == (status, {"error": text})
     assert session_id_of(client) == before
     assert client.get(ME).status_code == 200
+
+
+def test_member_deletes_own_account(service: Service) -> None:
+    """All sessions end, and the cookie is removed."""
+    user, other = stored_user(), stored_user()
+    client, phone = service.client_for(user), service.client_for(user)
+    answer = client.delete(ME)
+    assert (answer.status_code, answer.get_json()) == (200, {})
+    assert client.get_cookie(COOKIE) is None
+    assert User.get(user.id) is None and User.get(other.id) == other
+    ended = phone.get(ME)
+    assert ended.status_code == 403
+    assert ended.headers["Session-Ended"] == "reason=user_removed"
+
+
+def test_own_account_needs_recent_authentication(
+    build: Build, set_clock: SetClock
+) -> None:
+    """A stolen session cannot delete the account, under any profile."""
+    service = build("session_db_auth")
+    user = stored_user()
+    client = service.client_for(user)
+    set_clock.advance(301)
+    answer = client.delete(f"{ME}/")
+    assert (answer.status_code, answer.get_json()) == (403, TOO_OLD)
+    client.post(REFRESH, data={"password": PASSWORD})
+    assert client.delete(f"{ME}/").status_code == 200
+
+
+def test_last_admin_stays(build: Build) -> None:
+    """Deleting oneself leaves an admin, under the policy `self` too."""
+    service = build("session_db_auth", AUTHZ_POLICY="self")
+    admin = stored_user("admin")
+    assert service.client_for(admin).delete(ME).status_code == 409
+    assert User.get(admin.id) == admin
+
+
+def test_unauthenticated_request_deletes_nothing(build: Build) -> None:
+    """Without a mechanism there is no own account."""
+    user = stored_user()
+    for kind, status in (("session_db_auth", 401), (None, 404)):
+        assert build(kind).client().delete(ME).status_code == status
+    assert User.count() == 1 and User.get(user.id) == user

@@ -22,7 +22,7 @@ from vestibule.db.models.user import User
 NOT_FOUND = (404, error("Not found"))
 WRONG_FORMAT = (400, error("Wrong format"))
 UNCREATED = "Can't create User: "
-ODD_CHARACTER = "contains a character that no text has"
+ODD_CHARACTER = "contains an invalid character"
 GOOD = {"email": "new@hbtn.io", "password": "fake pwd"}
 
 

@@ -43,6 +43,8 @@ FIELDS = {
     "reason",
     "count",
     "path",
+    "origin",
+    "host",
     "retry_after",
 }
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
@@ -136,7 +138,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.client.delete(
             LOGOUT, headers={"Sec-Fetch-Site": "cross-site"}
         ),
-        lambda s: {"path": LOGOUT},
+        lambda s: {"path": LOGOUT, "host": "localhost"},
     ),
     EventType.ACCESS_DENIED: (
         lambda s: s.client.get(f"{s.path}/sessions"),
@@ -180,6 +182,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
             f"{ME}/email", json={"email": "new@example.com"}
         ),
         _me,
+    ),
+    EventType.EMAIL_REFUSED: (
+        lambda s: s.client.put(f"{ME}/email", json={"email": s.admin.email}),
+        lambda s: _me(s) | {"reason": "taken"},
     ),
     EventType.PASSWORD_CHANGED: (
         lambda s: s.client.put(

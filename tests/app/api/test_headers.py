@@ -162,11 +162,13 @@ def test_401_names_authentication_scheme(build: Build, auth_type: str) -> None:
     """`Basic`, for which browsers open a dialog, needs `basic_auth`."""
     client = build(auth_type).client()
     scheme = "Basic" if auth_type == "basic_auth" else "Cookie"
+    # RFC 7617, section 2.1.
+    charset = ', charset="UTF-8"' if scheme == "Basic" else ""
     for path in (USERS, "/api/v1/unauthorized"):
         answer = client.get(path)
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == (
-            f'{scheme} realm="vestibule"'
+            f'{scheme} realm="vestibule"{charset}'
         )
 
 

@@ -10,6 +10,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import (
     NOT_FOUND,
     PASSWORD,
+    RESET,
     Service,
     session_id_of,
     stored_user,
@@ -18,6 +19,7 @@ from tests.serving import (
     LOGIN,
     LOGOUT,
     ME,
+    REFRESH,
 )
 from vestibule.core import clock
 from vestibule.db import user_status
@@ -257,3 +259,78 @@ def test_login_and_logout_log_no_secret(
         service.client_with_session(session_id).get(ME)
     for secret in (PASSWORD, "a wrong password", session_id):
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({}, 400, "email missing"),
+        ({"email": "", "password": "x"}, 400, "email missing"),
+        ({"email": None, "password": "x"}, 400, "email missing"),
+        ({"email": 7, "password": "x"}, 400, "email must be a string"),
+        ({"email": "bob@example.com"}, 400, "password missing"),
+        (
+            {"email": "bob@example.com", "password": ["x"]},
+            400,
+            "password must be a string",
+        ),
+        ({"email": "bob@example.com", "password": "x"}, 401, "wrong password"),
+        (
+            {"email": "x@example.com", "password": "x"},
+            404,
+            "no user found for this email",
+        ),
+    ],
+)
+def test_invalid_json_login_gets_its_error(
+    build: Build, body: dict[str, Any], status: int, text: str
+) -> None:
+    """The errors are those of a form."""
+    service = build("session_db_auth")
+    stored_user(email="bob@example.com")
+    answer = service.client().post(LOGIN, json=body)
+    assert (answer.status_code, answer.get_json()) == (status, {"error": text})
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "{", '"x"', '{"email":"a","email":"b"}']
+)
+def test_login_by_broken_json_lacks_the_email(build: Build, body: str) -> None:
+    """JSON that is not one object has no fields."""
+    answer = (
+        build("session_db_auth")
+        .client()
+        .post(LOGIN, data=body, content_type="application/json")
+    )
+    assert answer.status_code == 400
+    assert answer.get_json() == {"error": "email missing"}
+
+
+def test_login_takes_json(service: Service) -> None:
+    """So do the routes that confirm a password and that reset one."""
+    user = stored_user()
+    client = service.client()
+    body = {"email": user.email, "password": PASSWORD}
+    answer = client.post(LOGIN, json=body)
+    assert (answer.status_code, answer.get_json()) == (200, user.to_json())
+    assert client.get(ME).status_code == 200
+    proof = {"password": PASSWORD}
+    assert client.post(REFRESH, json=proof).status_code == 200
+    answer = client.post(RESET, json={**body, "code": "x"})
+    assert answer.get_json() == {"error": "new_password missing"}
+    answer = client.post(
+        RESET, json={**body, "code": "x", "new_password": "x"}
+    )
+    assert answer.get_json() == {"error": "wrong or expired code"}
+
+
+def test_cross_site_json_login_is_refused(service: Service) -> None:
+    """As with a form."""
+    user = stored_user()
+    answer = service.client().post(
+        LOGIN,
+        json={"email": user.email, "password": PASSWORD},
+        headers={"Origin": "https://evil.example"},
+    )
+    assert answer.status_code == 403

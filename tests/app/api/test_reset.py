@@ -4,17 +4,9 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import (
-    NEW,
-    RESET,
-    Service,
-    stored_user,
-)
+from tests.app.api.service import NEW, RESET, Service, stored_user
 from tests.clocks import SetClock
-from tests.serving import (
-    ME,
-    USERS,
-)
+from tests.serving import ME, USERS
 from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.throttle import FAILURE_MEMORY, failures_for_user
 from vestibule.db.models.user import User

@@ -7,6 +7,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import (
     FORBIDDEN,
     NOT_FOUND,
+    PASSWORD,
     WITH_SESSIONS,
     Service,
     stored_user,
@@ -76,3 +77,35 @@ def test_deletion_with_reauth_setting_needs_recent_password(
         service.client_for(user).delete(f"{USERS}/{user.id}").status_code
         == 200
     )
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name"])
+def test_name_has_a_bound(build: Build, field: str) -> None:
+    """The API's description has it too; null and the bound itself pass."""
+    service = build("session_db_auth")
+    client = service.client_for(stored_user("admin"))
+    body = {"email": "a@example.com", "password": PASSWORD}
+    for name, status in (
+        ("a" * 1_000_000, 400),
+        ("a" * 201, 400),
+        ("\u00e9" * 200, 201),
+    ):
+        answer = client.post("/api/v1/users", json={**body, field: name})
+        assert answer.status_code == status
+        if status == 400:
+            assert answer.get_json()["error"] == (
+                f"Can't create User: {field} must have at most 200 characters"
+            )
+    path = f"/api/v1/users/{answer.get_json()['id']}"
+    answer = client.put(path, json={field: "a" * 201})
+    assert answer.status_code == 400
+    assert answer.get_json() == {"error": "Wrong format", "field": field}
+    answer = client.post(
+        "/api/v1/admin/users", json={"email": "b@a.de", field: "a" * 201}
+    )
+    assert answer.status_code == 400
+    schemas = client.get("/openapi.json").get_json()["components"]["schemas"]
+    for shape in ("NewUser", "Names"):
+        assert schemas[shape]["properties"][field]["maxLength"] == 200
+    assert schemas["NewUser"]["properties"]["email"]["maxLength"] == 254
+    assert schemas["NewUser"]["properties"]["password"]["maxLength"] == 4096

@@ -28,6 +28,7 @@ from vestibule.db.models.user_session import UserSession
 NAMES = (
     "Remote-User",
     "Remote-Email",
+    "Remote-Email-Verified",
     "Remote-Groups",
     "X-Vestibule-Identity",
 )
@@ -306,21 +307,13 @@ def test_forwarded_headers_of_untrusted_peer_are_ignored(
         "session_db_auth",
         ALLOWED_RETURN_HOSTS="app.example",
         IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,app.example",
     )
     given = {**PAGE, **FROM_PROXY}
     answer = service.client().get(VERIFY, headers=given)
     assert answer.headers["Location"] == "/sign-in"
     named = service.client_for(stored_user()).get(VERIFY, headers=given)
     assert audience_of(named) == "localhost"
-
-
-def test_token_for_overlong_host_has_empty_audience(build: Build) -> None:
-    """A host name of more than 255 characters is no audience."""
-    service = build("session_db_auth", **BEHIND, IDENTITY_HEADER="on")
-    client = service.client_for(stored_user())
-    for host, audience in (("a" * 255, "a" * 255), ("a" * 10_000, "")):
-        answer = client.get(VERIFY, headers={"X-Forwarded-Host": host})
-        assert audience_of(answer) == audience
 
 
 @pytest.mark.parametrize(

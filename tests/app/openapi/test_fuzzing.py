@@ -22,7 +22,11 @@ def test_random_requests_of_admin_get_described_responses(
     build: Build,
 ) -> None:
     """Each request has a new session, because some requests end it."""
-    service = build("session_db_auth", IDENTITY_HEADER="on")
+    service = build(
+        "session_db_auth",
+        IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
+    )
     admin = account("admin")
     fuzzer = Fuzzer(
         service, lambda: {"cookies": {COOKIE: open_session(admin.user)}}
@@ -137,7 +141,14 @@ def test_fuzzer_detects_unguarded_route(build: Build) -> None:
 
 def test_random_anonymous_requests_are_refused(build: Build) -> None:
     """No guarded operation succeeds."""
-    fuzzer = Fuzzer(build("session_db_auth", IDENTITY_HEADER="on"), dict)
+    fuzzer = Fuzzer(
+        build(
+            "session_db_auth",
+            IDENTITY_HEADER="on",
+            IDENTITY_HOSTS="localhost,127.0.0.1:*",
+        ),
+        dict,
+    )
     fuzzer.places["user_id"] = lambda: account().id
     fuzzer.run(EACH)
     guarded = {

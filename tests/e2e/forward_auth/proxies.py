@@ -56,6 +56,8 @@ class Proxy:
     language: str
     #: The part of the configuration that sets the listening address.
     listens: str
+    #: The part that names the host, where that is another one.
+    names: dict[str, str] = {}
 
     def __init__(self, folder: Path) -> None:
         """Prepare a proxy that writes only into `folder`."""
@@ -84,7 +86,10 @@ class Proxy:
         """
         for _ in range(3):
             self._launch(
-                filled(text, {self.listens: self.address()} | replacements)
+                filled(
+                    text,
+                    {self.listens: self.address()} | self.names | replacements,
+                )
             )
             wait_until(30, lambda: self.has_ended() or is_open(self.port))
             if not self.has_ended():
@@ -143,6 +148,7 @@ class Nginx(Proxy):
     file = "nginx.conf"
     language = "nginx"
     listens = "listen 80;"
+    names = {"server_name app.example.com;": "server_name 127.0.0.1;"}
 
     def write(self, text: str) -> None:
         """Write both files; nginx of root stays root to read the folder."""
@@ -153,7 +159,7 @@ class Nginx(Proxy):
             "pid nginx.pid;",
             "error_log stderr info;",
             "user root;" if os.geteuid() == 0 else "",
-            "events {}",
+            "events { worker_connections 4096; }",
             "http {",
             "access_log off;",
             *(f"{kind}_temp_path {kind};" for kind in kinds),

@@ -27,6 +27,7 @@ SIGNS = "-_.!#$%&'*+^`|~"
 PROXY_HEADERS = [
     "Remote-User",
     "Remote-Email",
+    "Remote-Email-Verified",
     "Remote-Groups",
     "X-Vestibule-Identity",
     "X-Forwarded-For",

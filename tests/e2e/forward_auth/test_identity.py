@@ -25,7 +25,9 @@ HEADER = "x-vestibule-identity"
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a Vestibule that signs identities."""
     folder = tmp_path_factory.mktemp("signing")
-    with trusting(folder, IDENTITY_HEADER="on") as server:
+    with trusting(
+        folder, IDENTITY_HEADER="on", IDENTITY_HOSTS="127.0.0.1:*"
+    ) as server:
         yield server
 
 

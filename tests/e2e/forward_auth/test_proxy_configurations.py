@@ -29,6 +29,7 @@ from tests.serving import VERIFY
 IDENTITY = {
     "Remote-User",
     "Remote-Email",
+    "Remote-Email-Verified",
     "Remote-Groups",
     "X-Vestibule-Identity",
 }
@@ -136,7 +137,7 @@ def test_traefik_leaves_same_paths_open(traefik: dict[str, Any]) -> None:
 def test_configurations_forward_same_headers(traefik: dict[str, Any]) -> None:
     """Each sends the same identity headers to the application."""
     by_nginx = re.findall(
-        r"proxy_set_header (\S+) +\$vestibule_(?!connection|upgrade)",
+        r"proxy_set_header (\S+) +\$vestibule_(?!connection|upgrade|cookie)",
         shipped("nginx.conf"),
     )
     by_caddy = re.findall(r"copy_headers (.*)", shipped("Caddyfile"))
@@ -154,7 +155,11 @@ def test_traefik_drops_forged_headers_then_authenticates(
     assert routers["vestibule"]["middlewares"] == ["forged"]
     assert set(middlewares) == {"forged", "gate"}
     off = middlewares["forged"]["headers"]["customRequestHeaders"]
-    assert set(off) == IDENTITY | {"Forwarded"}
+    assert set(off) == IDENTITY | {
+        "Forwarded",
+        "X-Original-URL",
+        "X-Forwarded-Prefix",
+    }
     assert set(off.values()) == {""}
     asked = middlewares["gate"]["forwardAuth"]
     assert asked["address"] == f"http://{VESTIBULE}{VERIFY}"

@@ -27,7 +27,12 @@ def test_ended_session_is_refused_by_other_server(serve: Serve) -> None:
 
 def test_workers_share_signing_keys(serve: Serve) -> None:
     """The keys of one worker verify the tokens of the other."""
-    server = serve(**DB_SESSIONS, WORKERS="2", IDENTITY_HEADER="on")
+    server = serve(
+        **DB_SESSIONS,
+        WORKERS="2",
+        IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="127.0.0.1:*",
+    )
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
     for _ in range(20):

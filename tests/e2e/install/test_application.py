@@ -205,7 +205,12 @@ def place(
     bare = environments(EXTRAS)
     make_application(folder, bare)
     bare.run(folder, alone(folder), "python", "-c", USER)
-    server = Server(folder, IDENTITY_HEADER="on", **SETTINGS)
+    server = Server(
+        folder,
+        IDENTITY_HEADER="on",
+        IDENTITY_HOSTS="localhost,127.0.0.1:*",
+        **SETTINGS,
+    )
     server.interpreter = str(bare.programs / "python")
     server.program = ("-m", "vestibule", "serve")
     server.env["PYTHONPATH"] = ""

@@ -172,3 +172,27 @@ def test_server_recovers_after_postgresql_outage(
         assert me.status_code == 200
     server.login(EMAIL, PASSWORD)
     assert defect_lines(server) == []
+
+
+def test_sessions_through_a_pooler_survive_a_restart(
+    serve: Serve, on_pgbouncer: str
+) -> None:
+    """The transcript of database sessions replays behind PgBouncer."""
+    server = serve(
+        **SETTINGS, DATABASE_URL=on_pgbouncer, DATABASE_POOLER="transaction"
+    )
+    server.run(ADD_USER, EMAIL, PASSWORD)
+    session = server.login(EMAIL, PASSWORD)
+    me = "/api/v1/users/me"
+    assert server.request("GET", me).status_code == 401
+    assert server.request("GET", me, cookie=session).status_code == 200
+    assert server.stop() == 0
+    server.start()
+    assert server.request("GET", me, cookie=session).status_code == 200
+    assert server.request("GET", "/readyz").status_code == 200
+    logout = server.request(
+        "DELETE", "/api/v1/auth_session/logout", cookie=session
+    )
+    assert (logout.status_code, logout.json()) == (200, {})
+    assert server.request("GET", me, cookie=session).status_code == 403
+    assert defect_lines(server) == []

@@ -18,7 +18,7 @@ from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
 from tests.e2e.server.waiting import is_alive, is_serving, wait_until
-from tests.e2e.server.wire import CHUNKED, FORM, begin, chunks, finish
+from tests.e2e.server.wire import FORM, begin, finish
 from tests.serving import DB_SESSIONS, ME, Server
 from vestibule.server import worker
 
@@ -177,7 +177,9 @@ def test_idle_worker_exits_by_itself(
     server = serve(**SETTINGS)
     server.run(ADD_USER, EMAIL, PASSWORD)
     login = b"/api/v1/auth_session/login"
-    with begin(server.port, "POST", login, [FORM, CHUNKED]) as wire:
+    form = f"email={EMAIL}&password={PASSWORD}".encode()
+    head = [FORM, b"Content-Length: %d" % len(form)]
+    with begin(server.port, "POST", login, head) as wire:
         # The server has read the head when it responds to another client.
         assert is_serving(server)
         server.process.send_signal(signal.SIGTERM)
@@ -188,7 +190,7 @@ def test_idle_worker_exits_by_itself(
                 * worker.IDLE_CHECKS_BEFORE_EXIT
                 * worker.WATCH_INTERVAL_SECONDS
             )
-        wire.sendall(chunks(f"email={EMAIL}&password={PASSWORD}".encode()))
+        wire.sendall(form)
         assert finish(wire, "POST").status == 200
     assert server.process.wait(15) == 0
     assert server.stop() == 0

@@ -27,7 +27,7 @@ def begin(
     headers: Iterable[bytes] = (),
     body: bytes = b"",
 ) -> socket.socket:
-    """Send a request; `Content-Length` is added if the body is not chunked.
+    """Send a request; `Content-Length` is added unless `headers` say more.
 
     The server may respond and close before it has read everything, so a
     failure to send is not yet an error.
@@ -38,7 +38,10 @@ def begin(
         b"Connection: close",
         *headers,
     ]
-    if CHUNKED not in lines and (body or method in ("POST", "PUT")):
+    framing = (b"Content-Length:", CHUNKED)
+    if not any(line.startswith(framing) for line in lines) and (
+        body or method in ("POST", "PUT")
+    ):
         lines.append(b"Content-Length: %d" % len(body))
     wire = socket.create_connection(("127.0.0.1", port), timeout=60)
     try:

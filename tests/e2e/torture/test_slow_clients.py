@@ -61,19 +61,17 @@ class SlowClients(threading.Thread):
         self.connected = threading.Event()
 
     def run(self) -> None:
-        """Send a byte by each client, and wait."""
-        wires: list[socket.socket] = []
-        while not self._stopping.is_set():
-            for wire in list(wires):
-                try:
-                    wire.sendall(b"x")
-                except OSError:
-                    wire.close()
-                    wires.remove(wire)
-            while len(wires) < self._number:
-                wires.append(self._connect())
-            self.connected.set()
-            self._stopping.wait(PAUSE_SECONDS)
+        """Send a byte by one client after another, evenly spread."""
+        wires = [self._connect() for _ in range(self._number)]
+        self.connected.set()
+        turn = 0
+        while not self._stopping.wait(PAUSE_SECONDS / self._number):
+            turn = (turn + 1) % self._number
+            try:
+                wires[turn].sendall(b"x")
+            except OSError:
+                wires[turn].close()
+                wires[turn] = self._connect()
         for wire in wires:
             wire.close()
 

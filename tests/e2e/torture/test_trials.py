@@ -24,6 +24,7 @@ COOKIE = "__Host-id"
 SETTINGS = {
     "SESSION_NAME": COOKIE,
     "IDENTITY_HEADER": "on",
+    "IDENTITY_HOSTS": "localhost,127.0.0.1:*",
     "API_DOCS": "on",
     "METRICS": "on",
 }

@@ -27,6 +27,7 @@ NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
 Written = tuple[str, str | None, str | None, int | None]
 ACTIONS: list[tuple[str, str | None, Written]] = [
     ("users role bob admin", None, ("role_changed", None, "admin", None)),
+    ("users email bob b@a.de", None, ("email_changed", None, None, None)),
     ("users disable bob", None, ("user_disabled", None, None, None)),
     ("users enable bob", None, ("user_enabled", None, None, None)),
     ("users remove bob --yes", None, ("user_removed", None, None, None)),

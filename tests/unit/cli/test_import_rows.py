@@ -75,8 +75,8 @@ def test_optional_fields_may_be_missing() -> None:
         ({"email": "  "}, "email must not be empty"),
         ({"email": 89}, "email must be a string"),
         ({"first_name": ["Bob"]}, "first_name must be a string"),
-        ({"last_name": "a\0b"}, "last_name contains a character"),
-        ({"last_name": "\ud800"}, "last_name contains a character"),
+        ({"last_name": "a\0b"}, "last_name contains an invalid character"),
+        ({"last_name": "\ud800"}, "last_name contains an invalid character"),
     ],
 )
 def test_bad_field_is_named_without_its_value(
@@ -105,7 +105,7 @@ def test_bad_row_is_refused(key: str, row: Any, why: str) -> None:
 
 def test_id_that_no_database_can_store_is_refused() -> None:
     """An id is checked as the other texts are."""
-    with pytest.raises(InvalidValue, match="id contains a character"):
+    with pytest.raises(InvalidValue, match="id contains an invalid character"):
         user_from("a\0b", id="a\0b")
 
 

@@ -48,6 +48,81 @@ def test_wide_terminal_gets_one_line_a_row(
     assert line.split("  ") == list(ROW)
 
 
+@pytest.mark.parametrize("width", [0, -1, 1, 30, *range(60, 151, 3), 10_000])
+def test_words_stay_whole_at_each_width(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Ids and addresses can be copied, and no cell is left out."""
+    shown = terminal(monkeypatch, width)
+    address = "2001:db8:1234:5678:9abc:def0:1234:5678"
+    row = (*ROW, "-", address)
+    output.show_table((*COLUMNS, "by", "address"), [row])
+    words = click.unstyle(shown.getvalue()).split()
+    assert sorted(words) == sorted(
+        " ".join((*COLUMNS, "by", "address", *row)).split()
+    )
+
+
+def test_narrow_terminal_gets_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a table has no room, each cell is on a line of its own."""
+    shown = terminal(monkeypatch, 70)
+    output.show_table(COLUMNS, [ROW, ROW])
+    lines = [
+        f"{name}  {cell}" for name, cell in zip(COLUMNS, ROW, strict=True)
+    ]
+    assert shown.getvalue().splitlines() == [*lines, "", *lines, ""]
+
+
+def test_very_long_word_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One long email does not make the whole list one of records."""
+    shown = terminal(monkeypatch, 120)
+    email = "x" * 254
+    output.show_table(("id", "email"), [(ROW[0], email)])
+    lines = click.unstyle(shown.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "".join(lines).count("x") == 254
+    assert ROW[0] in lines[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645",
+        "\u0915\u094d\u200d\u0937",
+        "\U0001f469\u200d\U0001f680",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "\u5c71\u7530\u3000\u592a\u90ce",
+        "Jean\xa0Paul",
+        "\U0001fae8",
+        "\ue000",
+    ],
+    ids=ascii,
+)
+def test_name_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Joiners, spaces of all kinds, and new characters belong to names."""
+    shown = terminal(monkeypatch, 100)
+    output.show_table(("name",), [(name,)])
+    assert name in click.unstyle(shown.getvalue())
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\x1b", "\x9b", "\n", "\u2028", "\u202e", "\u2066", "\u200f", "\ufeff"],
+    ids=ascii,
+)
+def test_control_character_in_a_name_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    """A name neither controls the terminal nor reorders its line."""
+    shown = terminal(monkeypatch, 100)
+    output.show_table(("name",), [(f"A{character}B",)])
+    assert f"A{ascii(character)[1:-1]}B" in click.unstyle(shown.getvalue())
+
+
 def test_long_list_repeats_its_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

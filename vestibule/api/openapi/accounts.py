@@ -7,7 +7,7 @@ authentication, and the accounts themselves.
 
 from vestibule.admin.filters import MAX_PAGE_ROWS
 from vestibule.api.openapi.operation import (
-    FORM,
+    FORM_OR_JSON,
     Access,
     BodySpec,
     Operation,
@@ -98,7 +98,7 @@ SESSION_OPERATIONS = (
             500: ResponseSpec("`SESSION_NAME` is not set, or a defect."),
         },
         access=Access.OPEN,
-        body=BodySpec("Credentials", FORM),
+        body=BodySpec("Credentials", FORM_OR_JSON),
         takes_secret=True,
     ),
     Operation(
@@ -123,7 +123,7 @@ SESSION_OPERATIONS = (
         SESSIONS_TAG,
         "Confirm the password",
         {200: _USER_AND_COOKIE, 404: _NO_SESSIONS},
-        body=BodySpec("Proof", FORM),
+        body=BodySpec("Proof", FORM_OR_JSON),
         takes_secret=True,
         text="Sensitive requests need this within `REAUTH_WINDOW`.",
     ),
@@ -142,7 +142,7 @@ SESSION_OPERATIONS = (
             ),
         },
         access=Access.OPEN,
-        body=BodySpec("Reset", FORM),
+        body=BodySpec("Reset", FORM_OR_JSON),
         takes_secret=True,
     ),
     Operation(
@@ -195,7 +195,13 @@ SESSION_OPERATIONS = (
             200: ResponseSpec(
                 "The user, in headers and body.",
                 "User",
-                ("Remote-User", "Remote-Email", "Remote-Groups", HEADER),
+                (
+                    "Remote-User",
+                    "Remote-Email",
+                    "Remote-Email-Verified",
+                    "Remote-Groups",
+                    HEADER,
+                ),
             ),
             302: ResponseSpec(
                 "A browser that loads a page is redirected to `LOGIN_URL`.",
@@ -280,6 +286,23 @@ USER_OPERATIONS = (
         USERS_TAG,
         "Show yourself",
         {200: ResponseSpec("The authenticated user.", "User"), 404: _NO_ME},
+    ),
+    Operation(
+        "DELETE",
+        f"{_USERS}/me",
+        "deleteMe",
+        USERS_TAG,
+        "Delete your account and end your sessions",
+        {
+            200: ResponseSpec(
+                "Your account is deleted.",
+                "Empty",
+                ("Set-Cookie", "Clear-Site-Data"),
+            ),
+            404: _NO_ME,
+            409: ResponseSpec("You are the last admin."),
+        },
+        text="Needs a password confirmed within `REAUTH_WINDOW`.",
     ),
     Operation(
         "PUT",

@@ -167,10 +167,11 @@ def _operation_object(
         written["requestBody"] = {
             "required": True,
             "content": {
-                one.body.kind: {
+                kind: {
                     "schema": shape,
                     "example": example_of(shape, shapes),
                 }
+                for kind in one.body.kinds
             },
         }
     return written

@@ -109,6 +109,12 @@ SPECIAL = {
         "bob@hbtn.io",
         True,
     ),
+    "Remote-Email-Verified": _header(
+        "Whether the user has confirmed the email: always `false` so far.",
+        "false",
+        True,
+        const="false",
+    ),
     "Remote-Groups": _header(
         "The user's role: `member` or `admin`.", "member", True
     ),
@@ -153,6 +159,8 @@ def references(*names: str) -> dict[str, Any]:
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+#: What the routes that take a password read.
+FORM_OR_JSON = (FORM, JSON)
 
 #: The text of a route that needs a recently confirmed password.
 REAUTH_REQUIRED = (
@@ -184,10 +192,10 @@ class ResponseSpec(NamedTuple):
 
 
 class BodySpec(NamedTuple):
-    """A request body: the name of a schema and the media type."""
+    """A request body: the name of a schema and the media types."""
 
     shape: str
-    kind: str = JSON
+    kinds: tuple[str, ...] = (JSON,)
 
 
 class Parameter(NamedTuple):

@@ -6,7 +6,10 @@ more fields, which are ignored."""
 
 from typing import Any
 
+from vestibule.accounts.users import MAX_NAME_LENGTH
 from vestibule.core import settings
+from vestibule.core.passwords import MAX_PASSWORD_BYTES
+from vestibule.core.text import MAX_EMAIL_LENGTH
 from vestibule.db.models.user import Role
 
 _ID = "7f8b5c1e-53a5-4b1c-9d5e-0a6f3a1c2b4d"
@@ -215,13 +218,22 @@ def request_schemas() -> dict[str, Any]:
 
 def _email() -> dict[str, Any]:
     """Return the schema of an email in a body."""
-    return text("An email address.", "bob@hbtn.io", minLength=1)
+    return text(
+        "An email address.",
+        "bob@hbtn.io",
+        minLength=1,
+        maxLength=MAX_EMAIL_LENGTH,
+    )
 
 
 def _new_password(meaning: str) -> dict[str, Any]:
-    """Return the schema of a password to set, with the shortest length."""
-    least = settings.PASSWORD_MIN_LENGTH.read()
-    return text(meaning, _PASSWORD, minLength=least)
+    """Return the schema of a password to set, with the allowed lengths."""
+    return text(
+        f"{meaning} At most {MAX_PASSWORD_BYTES} bytes in UTF-8.",
+        _PASSWORD,
+        minLength=settings.PASSWORD_MIN_LENGTH.read(),
+        maxLength=MAX_PASSWORD_BYTES,
+    )
 
 
 def _secret_bodies() -> dict[str, Any]:
@@ -264,7 +276,12 @@ def _account_bodies() -> dict[str, Any]:
     """Return the schemas of bodies that add or change a user."""
     email = _email()
     names: dict[str, Any] = {
-        name: text("Null removes the name.", example, type=["string", "null"])
+        name: text(
+            "Null removes the name.",
+            example,
+            type=["string", "null"],
+            maxLength=MAX_NAME_LENGTH,
+        )
         for name, example in (("first_name", "Bob"), ("last_name", "Dylan"))
     }
     return {

@@ -11,7 +11,7 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 
 TAG = "service"
 _IF_NONE_MATCH = Parameter(
@@ -29,7 +29,7 @@ def operations() -> Iterator[Operation]:
         yield _METRICS
     if settings.IDENTITY_HEADER.read():
         yield _KEYS
-    if settings.API_DOCS.read():
+    if page_settings.API_DOCS.read():
         yield from _DOCS
 
 

@@ -11,7 +11,7 @@ from vestibule.accounts.credentials import (
 from vestibule.api.views.index import app_views
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
-from vestibule.http.access import require_recent_auth
+from vestibule.http.access import require_email_permission, require_recent_auth
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
@@ -42,8 +42,9 @@ def put_email() -> Response:
         return json_response({"error": "Wrong format"}, 400)
     if body.get("email") in (None, ""):
         return json_response({"error": "email missing"}, 400)
+    require_email_permission()
     require_recent_auth()
-    change_email(user, body["email"])
+    change_email(user, body["email"], actor=current_actor())
     return json_response(user.to_json())
 
 
@@ -53,7 +54,7 @@ def refresh() -> Response:
     user = _user()
     if not current_request().sessions.has_store:
         abort(404)
-    password = current_request().form.get("password")
+    password = current_request().text_fields().get("password")
     if not password:
         return json_response({"error": "password missing"}, 400)
     renewed = reauthenticate_user(user, password)

@@ -21,7 +21,10 @@ from vestibule.mechanisms.session_mechanism import sessions_of
 
 @app_views.post("/auth_session/login")
 def login() -> Response:
-    """Begin a session of the user whose email and password the form has."""
+    """Begin a session of the user whose email and password the body has.
+
+    It is a form, as the contract has it, or a JSON object.
+    """
     from vestibule.api.app import auth
 
     if not sessions_of(auth).has_login:
@@ -29,6 +32,9 @@ def login() -> Response:
     request.max_content_length = MAX_FORM_BYTES
     email = request.form.get("email")
     password = request.form.get("password")
+    if request.is_json:
+        fields = current_request().text_fields()
+        email, password = fields.get("email"), fields.get("password")
     if not email:
         return json_response({"error": "email missing"}, 400)
     if not password:
@@ -67,7 +73,7 @@ def reset_password() -> Response:
     This ends every session of the user and begins none.
     """
     request.max_content_length = MAX_FORM_BYTES
-    form = request.form
+    form = current_request().text_fields()
     for field in ("email", "code", "new_password"):
         if not form.get(field):
             return json_response({"error": f"{field} missing"}, 400)

@@ -10,6 +10,7 @@ from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
+from vestibule.http.login import clear_session_cookie
 from vestibule.http.request import (
     current_actor,
     current_request,
@@ -85,6 +86,23 @@ def name_user(user_id: str) -> Response:
         )
     user.save_changes()
     return json_response(user.to_json())
+
+
+@app_views.delete("/users/me")
+def delete_me() -> Response:
+    """Delete the authenticated user, and all their sessions.
+
+    It needs recent authentication under every profile: unlike the route
+    below, no client of the contract uses it.
+    """
+    user = current_request().current_user
+    if user is None:
+        abort(404)
+    require_recent_auth()
+    remove(user, current_store(), actor=current_actor())
+    response = json_response({})
+    clear_session_cookie(response)
+    return response
 
 
 @app_views.delete("/users/<user_id>")

@@ -23,13 +23,15 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongPassword,
 )
-from vestibule.core.text import display_name, name_key
+from vestibule.core.text import display_name, email_key, name_key
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.tables import RESET_CODES, USERS, parse_moment
 
-_PASSWORD_INDEX = USERS.c.keys().index("password")
+_EMAIL_INDEX, _EMAIL_KEY_INDEX, _PASSWORD_INDEX = (
+    USERS.c.keys().index(name) for name in ("email", "email_key", "password")
+)
 #: Columns whose change invalidates a reset code.
 _RESET_CODE_COLUMNS = frozenset({"password", "email_key"})
 # While a change is not committed, PostgreSQL returns the row as it was;
@@ -40,11 +42,6 @@ _SELECT_COMMITTED = (
     .where(USERS.c.id == bindparam("id"))
     .with_for_update(read=True)
 )
-
-
-def email_key(email: str) -> str:
-    """Return the form by which emails are compared; it is unique."""
-    return email.strip().casefold()
 
 
 class Role(StrEnum):
@@ -106,6 +103,19 @@ class User(Base):
     def email(self, value: str | None) -> None:
         """Set the email without surrounding blanks."""
         self._email = value.strip() if isinstance(value, str) else value
+
+    @property
+    def email_key(self) -> str | None:
+        """Return the form by which the email is compared.
+
+        A stored one stays as it is until the email changes: the upgrade
+        gives one of its own to a user whose address another user has.
+        """
+        loaded = self._loaded
+        if loaded is not None and loaded[_EMAIL_INDEX] == self._email:
+            key: str | None = loaded[_EMAIL_KEY_INDEX]
+            return key
+        return None if self._email is None else email_key(self._email)
 
     @property
     def password(self) -> str | None:
@@ -209,7 +219,7 @@ class User(Base):
             raise InvalidValue("email", "must not be empty", code="required")
         return super()._row() | {
             "email": email,
-            "email_key": None if email is None else email_key(email),
+            "email_key": self.email_key,
             "password": self._password,
             "first_name": storable_text("first_name", self.first_name),
             "last_name": storable_text("last_name", self.last_name),

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.identity_map import IdentityMap

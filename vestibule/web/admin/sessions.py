@@ -11,7 +11,7 @@ from vestibule.admin.filters import LiveSessionPage, SessionSource
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
 )
-from vestibule.core import settings
+from vestibule.core import page_settings
 from vestibule.core.errors import VestibuleError
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
@@ -120,7 +120,7 @@ def end_all_sessions_page() -> Response:
     name = form.get("name", "").strip().casefold()
     if not name:
         return _confirm_all_page(require_field(None, "name"))
-    if name != settings.BRAND_NAME.read().strip().casefold():
+    if name != page_settings.BRAND_NAME.read().strip().casefold():
         message = gettext("This is not the name of the service.")
         return _confirm_all_page(FormErrors(400, {"name": message}))
     problem, renewed = check_password_field(admin, form.get("password", ""))

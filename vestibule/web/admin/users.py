@@ -16,7 +16,7 @@ from vestibule.api.views.sessions import (
     current_mechanism_and_user,
 )
 from vestibule.audit.log import EventType
-from vestibule.core.errors import InvalidValue, VestibuleError
+from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.db import events
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
@@ -29,6 +29,7 @@ from vestibule.web.forms import (
     FormErrors,
     check_password_field,
     keep_renewed_session,
+    password_error,
     render_form,
     require_field,
 )
@@ -123,6 +124,8 @@ def add_user_page() -> Response:
             invited = invite(*given.values(), actor=current_actor())
         except InvalidValue as error:
             problem = FormErrors(400, {error.field: error_message(error)})
+        except Throttled as error:
+            problem = password_error(error, "password")
         except VestibuleError:
             keep_renewed_session(renewed)
             raise

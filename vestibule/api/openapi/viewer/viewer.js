@@ -122,7 +122,8 @@ function field(name, place, schema, required) {
 }
 
 function bodyFields(body) {
-  const [kind, content] = Object.entries(body.content)[0];
+  // Of a form and JSON the form, which is last in the order of names.
+  const [kind, content] = Object.entries(body.content).at(-1);
   const shape = resolved(content.schema);
   if (kind !== "application/json") {
     return Object.entries(shape.properties).map(([name, schema]) =>

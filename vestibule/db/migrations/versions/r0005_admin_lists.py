@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.core.network import network_of
+from vestibule.core.request_headers import network_of
 from vestibule.core.text import name_key
 from vestibule.db.migrate import fill_in_batches
 from vestibule.db.tables import UTCMoment

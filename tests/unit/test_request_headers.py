@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
-from vestibule.core.network import (
+from vestibule.core.request_headers import (
     UNKNOWN_ADDRESS,
     Networks,
     client_address,

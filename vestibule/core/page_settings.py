@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The settings of what people see: pages, addresses and documentation."""
+
+from vestibule.core import setting_types
+from vestibule.core.setting_types import Setting
+
+WEB_PAGES = Setting(
+    "WEB_PAGES",
+    "off",
+    setting_types.on_or_off,
+    "Whether there are web pages besides the API; `on` or `off`. They need"
+    " a mechanism with sessions.",
+)
+REGISTRATION = Setting(
+    "REGISTRATION",
+    "closed",
+    setting_types.one_of("open", "closed"),
+    "Whether anonymous visitors may create an account on the pages: `open`"
+    " or `closed`.",
+)
+BRAND_NAME = Setting(
+    "BRAND_NAME",
+    "Vestibule",
+    setting_types.non_empty,
+    "Name that the pages show.",
+)
+BRAND_LOGO = Setting(
+    "BRAND_LOGO",
+    None,
+    setting_types.optional_text,
+    "Path of the logo that the pages show, at most 20,000 bytes of SVG,"
+    " PNG, JPEG or WebP. Unset: Vestibule's logo.",
+)
+BRAND_COLOR = Setting(
+    "BRAND_COLOR",
+    "#1f5fae",
+    setting_types.color,
+    "Color of buttons and links, as `#` and six hex digits; links are"
+    " darkened or lightened until they are readable.",
+)
+CLEAR_SITE_DATA = Setting(
+    "CLEAR_SITE_DATA",
+    "none",
+    setting_types.some_of("cache", "storage"),
+    "What browsers delete at sign-out for the whole origin, other"
+    " applications on it included: `cache`, `storage`, both separated by a"
+    " comma, or `none`.",
+    hardened="cache,storage",
+)
+API_DOCS = Setting(
+    "API_DOCS",
+    "on",
+    setting_types.on_or_off,
+    "Whether `/openapi.json` describes the API and `/docs` lets people try"
+    " it, without authentication; `on` or `off`.",
+    hardened="off",
+)
+PUBLIC_URL = Setting(
+    "PUBLIC_URL",
+    None,
+    setting_types.http_url,
+    "Address at which people reach the service, such as"
+    " `https://auth.example.com`; messages show it. Unset: the address that"
+    " the server listens on.",
+)

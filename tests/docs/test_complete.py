@@ -36,7 +36,13 @@ SEEN_ELSEWHERE = {
 }
 
 #: Variables of other programs that the guide mentions.
-OF_OTHERS = {"INSTALLED_APPS", "NODE_ENV", "NO_COLOR", "PEERS_DIR"}
+OF_OTHERS = {
+    "SCRIPT_NAME",
+    "INSTALLED_APPS",
+    "NODE_ENV",
+    "NO_COLOR",
+    "PEERS_DIR",
+}
 
 
 def normal(route: str) -> str:

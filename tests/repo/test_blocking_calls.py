@@ -177,7 +177,6 @@ BOUNDS = {
         f"five seconds; {ALONE}"
     ),
     "server.worker:Watch.run: time.sleep": "WATCH_INTERVAL_SECONDS",
-    "sessions.memory:claim_process: time.sleep": "its own limit",
     **{
         f"sessions.memory:MemoryStore.{method}: with self._memory.lock": (
             MEMORY

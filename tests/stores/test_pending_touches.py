@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from unittest.mock import Mock
@@ -99,7 +100,7 @@ def test_use_writes_no_index_of_postgresql(set_clock: SetClock) -> None:
     session_queries.PENDING_TOUCHES.write()
     for number in range(80):
         now = set_clock.moment + timedelta(seconds=1 + number)
-        for session_id in ids[number % 20 :: 20]:
+        for session_id in islice(ids, number % 20, None, 20):
             session_queries.PENDING_TOUCHES.add(digest_of(session_id), now)
         session_queries.PENDING_TOUCHES.write()
     counted = text(

@@ -94,11 +94,11 @@ def succeed(scene: OperationClient) -> None:
     code = scene.checker.send(client, "issueReset", {"user_id": scene.bob.id})
     scene.code = code.get_json()["code"]
     assert scene.send("resetPassword") == 200
-    own = {"handle": handle_of(admin.session_id)}
-    assert scene.send("endSession", client, places=own) == 200
     open_session(admin.user)
     one_of_two: dict[str, Any] = {"query_string": "limit=1"}
     assert scene.send("listSessions", client, **one_of_two) == 200
+    own = {"handle": handle_of(admin.session_id)}
+    assert scene.send("endSession", client, places=own) == 200
     other = {"handle": handle_of(account().session_id)}
     assert scene.send("endAnySession", places=other) == 200
     lines: dict[str, Any] = {"query_string": "format=jsonl"}

@@ -92,7 +92,8 @@ def test_very_long_word_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         "\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645",
         "\u0915\u094d\u200d\u0937",
         "\U0001f469\u200d\U0001f680",
-        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "\U0001f3f4\U000e0067\U000e0062"
+        "\U000e0065\U000e006e\U000e0067\U000e007f",
         "\u5c71\u7530\u3000\u592a\u90ce",
         "Jean\xa0Paul",
         "\U0001fae8",

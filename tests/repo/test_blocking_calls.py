@@ -192,6 +192,7 @@ BOUNDS = {
             "_first_seen",
         )
     },
+    "sessions.memory:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

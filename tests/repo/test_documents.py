@@ -9,7 +9,7 @@ import pytest
 
 from tests.repo.repository import Tracked, tracked
 from tests.serving import ROOT
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 
 DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
 
@@ -67,10 +67,11 @@ def test_settings_page_matches_code() -> None:
 
 
 def test_settings_all_is_complete() -> None:
-    """`settings.ALL` lists every setting of the module."""
+    """`settings.ALL` lists every setting of both modules."""
     defined = [
         value
-        for value in vars(settings).values()
+        for module in (settings, page_settings)
+        for value in vars(module).values()
         if isinstance(value, settings.Setting)
     ]
     assert list(settings.ALL) == defined

@@ -26,6 +26,20 @@ BASIC = "Authorization: Basic Ym9iQGhidG4uaW86SDBsYmVydG9uU2Nob29sOTgh"
 BOB = user_text("bob@hbtn.io")
 
 
+#: The list of the only user, Bob.
+LISTED = """[
+  {
+    "created_at": "<time>",
+    "email": "bob@hbtn.io",
+    "first_name": null,
+    "id": "<id>",
+    "last_name": null,
+    "updated_at": "<time>"
+  }
+]
+"""
+
+
 def test_basic_auth_transcript(serve: Serve) -> None:
     """A user made by a script beside the server authenticates by Basic."""
     basic = serve(AUTH_TYPE="basic_auth", THROTTLE="on")
@@ -37,19 +51,7 @@ def test_basic_auth_transcript(serve: Serve) -> None:
     user_id = said.split()[2]
     assert ask(basic, "/api/v1/status") == (200, '{\n  "status": "OK"\n}\n')
     assert ask(basic, "/api/v1/users") == (401, error("Unauthorized"))
-    listed = (
-        "[\n"
-        "  {\n"
-        '    "created_at": "<time>",\n'
-        '    "email": "bob@hbtn.io",\n'
-        '    "first_name": null,\n'
-        '    "id": "<id>",\n'
-        '    "last_name": null,\n'
-        '    "updated_at": "<time>"\n'
-        "  }\n"
-        "]\n"
-    )
-    for path, expected in (("users", listed), ("users/me", BOB)):
+    for path, expected in (("users", LISTED), ("users/me", BOB)):
         status, body = ask(basic, f"/api/v1/{path}", "-H", BASIC)
         assert (status, masked(body)) == (200, expected)
         assert f'"id": "{user_id}"' in body

@@ -127,13 +127,10 @@ def test_traefik_sends_visitor_to_own_host(
     assert shown == "https://app.example.com/sign-in?return_to=/page"
 
 
-def test_gunicorn_on_unix_socket_behind_nginx(
-    vestibule: Server, application: Application, tmp_path: Path
-) -> None:
-    """`TRUSTED_PROXIES=unix` gives it the client's address and TLS."""
-    at = tmp_path / "socket"
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
+def gunicorn_on(at: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start gunicorn on the Unix socket `at`; its log is beside it."""
+    with at.with_name("log").open("wb") as log:
+        return subprocess.Popen(
             [
                 sys.executable,
                 "-m",
@@ -144,11 +141,19 @@ def test_gunicorn_on_unix_socket_behind_nginx(
                 "api.v1.app:app",
             ],
             cwd=ROOT,
-            env=vestibule.env | {"TRUSTED_PROXIES": "unix"},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
+
+
+def test_gunicorn_on_unix_socket_behind_nginx(
+    vestibule: Server, application: Application, tmp_path: Path
+) -> None:
+    """`TRUSTED_PROXIES=unix` gives it the client's address and TLS."""
+    at = tmp_path / "socket"
+    process = gunicorn_on(at, vestibule.env | {"TRUSTED_PROXIES": "unix"})
     folder = tmp_path / "nginx"
     folder.mkdir()
     proxy = Nginx(folder)

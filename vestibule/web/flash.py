@@ -20,6 +20,7 @@ class Message(StrEnum):
 
     PASSWORD_RESET = "password_reset"
     SETUP_IS_DONE = "setup_is_done"
+    NOT_SAVED = "not_saved"
     SESSION_ENDED = "session_ended"
     SESSION_GONE = "session_gone"
     OTHERS_ENDED = "others_ended"
@@ -41,6 +42,10 @@ _TEXTS = {
     Message.PASSWORD_RESET: N_("Your password was set. Sign in with it now."),
     Message.SETUP_IS_DONE: N_(
         "The setup is already done. Sign in, or ask the administrator."
+    ),
+    Message.NOT_SAVED: N_(
+        "You were no longer signed in, so nothing was saved. Sign in, and"
+        " enter it again."
     ),
     Message.SESSION_ENDED: N_("The session was ended."),
     Message.SESSION_GONE: N_("That session had already ended."),

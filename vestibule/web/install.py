@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, Response, abort
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
@@ -30,9 +31,11 @@ from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
+from vestibule.web.flash import Message
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import cross_site_message, error_message
 from vestibule.web.routes import (
+    ACCOUNT,
     ADMIN,
     PUBLIC_ENDPOINTS,
     SIGN_IN,
@@ -160,11 +163,23 @@ def require_page_authentication(
         return None
     if not request.prefers_page:
         abort(401 if decision.outcome is Outcome.MISSING else 403)
-    if request.method != "GET":
-        # The form's data is lost, so returning to its path is no use.
-        return redirect(SIGN_IN)
-    back = own_url(request.full_path.rstrip("?"))
-    return redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
+    if request.method == "GET":
+        return _redirect_to_sign_in(request.full_path.rstrip("?"))
+    # The data of the form is lost. A form is mostly sent to the path of its
+    # page; if that path has no page, the account page has a link to it.
+    adapter = request_ctx.url_adapter
+    has_page = adapter is not None and adapter.test(request.path, "GET")
+    return _redirect_to_sign_in(
+        request.path if has_page else ACCOUNT, Message.NOT_SAVED
+    )
+
+
+def _redirect_to_sign_in(
+    back: str, message: Message | None = None
+) -> Response:
+    """Return the redirect of an unauthenticated client; it leads `back`."""
+    query = urlencode({RETURN_PARAMETER: own_url(back)})
+    return redirect(f"{SIGN_IN}?{query}", message)
 
 
 def _refuse_stale_form(request: VestibuleRequest) -> None:

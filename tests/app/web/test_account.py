@@ -379,7 +379,7 @@ def test_account_form_refuses_cross_site_and_anonymous_posts(
 def test_account_form_of_ended_session_redirects_to_sign_in(
     one_service: Service, form: str
 ) -> None:
-    """Nothing changes."""
+    """Nothing changes; the page says so, and signing in leads back."""
     stored_user("admin")
     user = stored_user()
     here = signed_in(one_service, user)
@@ -387,7 +387,9 @@ def test_account_form_of_ended_session_redirects_to_sign_in(
     before = stored(user).to_json()
     answer = here.post(f"{PATH}/{form}", FORMS[form])
     assert answer.status_code == 303
-    assert answer.headers["Location"].startswith("/sign-in")
+    back = "/sign-in?return_to=%2Faccount"
+    assert answer.headers["Location"].startswith(back)
+    assert "nothing was saved" in here.get(answer.headers["Location"]).text
     assert stored(user).to_json() == before
 
 

@@ -17,6 +17,7 @@ from tests.serving import Server
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import settings
+from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.db import engine, migrate
 from vestibule.sessions.sweeper import Sweeper, touch_writer
 
@@ -115,6 +116,7 @@ def clean_settings(
     # An application of the test may have opened the audit log.
     log.set_listener(None)
     log.begin_request(None)
+    set_client(LOCAL_CLIENT)
     audit_writer().close()
     audit_writer.cache_clear()
     touch_writer().close()

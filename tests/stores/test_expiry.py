@@ -80,7 +80,7 @@ def test_session_without_a_positive_duration_never_ends(
         (" 60 ", 60, False),
         ("-5", -5, False),
         ("1.5", 0, True),
-        ("", 0, True),
+        ("", 0, False),
         ("for ever", 0, True),
     ],
 )

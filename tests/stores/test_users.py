@@ -70,10 +70,12 @@ def test_spaces_inside_and_accents_make_another_email(
     any_database: str,
 ) -> None:
     """Blanks inside and accents make another address."""
-    for email in ["a b", "ab", "a  b", "\u00e1b", "a\u0301b", "a@b", "%", "_"]:
+    for email in ["a b", "ab", "a  b", "\u00e1b", "a@b", "%", "_"]:
         User(email=email).save()
         assert len(User.search({"email": email})) == 1
-    assert User.count() == 8
+    assert User.count() == 7
+    # The same character in two parts is the same address.
+    assert len(User.search({"email": "a\u0301b"})) == 1
 
 
 def test_changed_email_is_free_again(any_database: str) -> None:

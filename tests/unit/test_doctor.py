@@ -65,13 +65,11 @@ def test_sound_deployment_has_no_finding(sound: None) -> None:
         ),
         ("SESSION_NAME", "sid", Level.WRONG, "must begin with __Host-"),
         ("SESSION_DURATION", "soon", Level.WRONG, "must be whole seconds"),
-        ("AUTH_TYPE", None, Level.WRONG, "AUTH_TYPE=session_db_auth"),
-        ("SESSION_NAME", None, Level.WRONG, "no user can log in"),
         (
             "SECURITY_PROFILE",
             "contract",
             Level.WEAK,
-            "SECURITY_PROFILE=hardened",
+            "SECURITY_PROFILE=standard",
         ),
         (
             "SECURITY_PROFILE",

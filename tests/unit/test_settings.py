@@ -67,7 +67,8 @@ def test_every_setting_is_listed_once() -> None:
     """The list that documentation and start go by is complete."""
     defined = [
         value
-        for value in vars(settings).values()
+        for module in (settings, page_settings)
+        for value in vars(module).values()
         if isinstance(value, settings.Setting)
     ]
     assert sorted(s.name for s in settings.ALL) == sorted(

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.permissions import Actor
-from vestibule.accounts.throttle import guess_code, refused_code
+from vestibule.accounts.throttle import guess_code, log_refusal
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
+from vestibule.core.errors import WrongSetupCode
 from vestibule.db import codes
 from vestibule.db.models.user import Role, User
 
@@ -24,7 +25,6 @@ SETUP_CODE_LIFETIME = timedelta(minutes=30)
 _GROUPS = 4
 # No email contains a space, so no account shares this counter.
 _ACCOUNT = "first run"
-_KIND = "setup_code"
 
 
 class SetupCode(NamedTuple):
@@ -83,7 +83,7 @@ def create_first_admin(
     if not codes.redeem_setup_code(
         digest, clock.now() - SETUP_CODE_LIFETIME, admin
     ):
-        raise refused_code(_KIND)
+        raise log_refusal(WrongSetupCode())
     log(EventType.USER_ADDED, user=admin.id, reason="first_run")
     return admin
 
@@ -100,4 +100,4 @@ def _check_guess(digest: str, actor: Actor) -> None:
         is_valid = codes.is_setup_code(digest, since)
         return (needs_first_admin() and is_valid) or None
 
-    guess_code(_KIND, _ACCOUNT, actor, is_right)
+    guess_code(WrongSetupCode, _ACCOUNT, actor, is_right)

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from vestibule.accounts.credentials import new_password_hash
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
-from vestibule.accounts.throttle import guess_code, refused_code
+from vestibule.accounts.throttle import guess_code, log_refusal
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
+from vestibule.core.errors import WrongResetCode
 from vestibule.core.text import email_key
 from vestibule.db import codes
 from vestibule.db.models.base import is_storable
@@ -28,7 +29,6 @@ from vestibule.sessions.store import SessionStore
 RESET_CODE_LIFETIME = timedelta(hours=1)
 # 140 random bits.
 _GROUPS = 7
-_KIND = "reset_code"
 
 
 class ResetCode(NamedTuple):
@@ -77,7 +77,7 @@ def set_forgotten_password(
     if not codes.redeem_reset_code(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
     ):
-        raise refused_code(_KIND)
+        raise log_refusal(WrongResetCode())
     log(EventType.PASSWORD_RESET, user=user.id)
     end_in_memory(store, user.id, EndReason.PASSWORD_RESET)
 
@@ -105,4 +105,4 @@ def _check_guess(email: str, digest: str, actor: Actor) -> User:
         since = clock.now() - RESET_CODE_LIFETIME
         return User.get(codes.user_id_for_reset_code(key, digest, since))
 
-    return guess_code(_KIND, f"reset {key}", actor, find)
+    return guess_code(WrongResetCode, f"reset {key}", actor, find)

@@ -248,32 +248,38 @@ def throttle() -> Throttle:
 
 
 def guess_code(
-    kind: str, account: str, actor: Actor, check: Callable[[], T | None]
+    refusal: type[WrongCode],
+    account: str,
+    actor: Actor,
+    check: Callable[[], T | None],
 ) -> T:
     """Return what `check` returns for a guess of a code by `actor`.
 
-    `kind` names the code in the log, such as `reset_code`. Raise
-    `WrongCode`, counted as a failure, if `check` returns `None`; raise
+    Raise `refusal`, counted as a failure, if `check` returns `None`; raise
     `Throttled`, without a call of `check`, after too many failures.
     """
     attempt = throttle().attempt(account, actor)
     try:
         attempt.begin()
     except Throttled as error:
-        log(EventType.THROTTLED, reason=kind, retry_after=error.retry_after)
+        log(
+            EventType.THROTTLED,
+            reason=refusal.kind,
+            retry_after=error.retry_after,
+        )
         raise
     found = check()
     if found is None:
         attempt.fail()
-        raise refused_code(kind)
+        raise log_refusal(refusal())
     attempt.succeed()
     return found
 
 
-def refused_code(kind: str) -> WrongCode:
-    """Log that a code of this `kind` is refused; return the error."""
-    log(EventType.CODE_REFUSED, reason=kind)
-    return WrongCode(code=f"wrong_{kind}")
+def log_refusal(error: WrongCode) -> WrongCode:
+    """Log that a code is refused; return the error."""
+    log(EventType.CODE_REFUSED, reason=error.kind)
+    return error
 
 
 @contextmanager
@@ -299,7 +305,8 @@ def limit_email_probes(
         yield
     except DuplicateEmail:
         attempt.fail()
-        log(EventType.EMAIL_REFUSED, user=actor.id, reason="taken")
+        if not actor.is_local:
+            log(EventType.EMAIL_REFUSED, user=actor.id, reason="taken")
         raise
     if every:
         attempt.fail()

@@ -45,14 +45,14 @@ def set_client(client: ClientInfo) -> None:
 
 @contextmanager
 def client_of(request: Any) -> Iterator[bool]:
-    """Set the client from `request` where the service has set none.
+    """Set the client from `request`, unless it is a request of the service.
 
-    That is so in an application that uses a mechanism without the service;
-    there a login must not count as one of a script, which is not throttled.
-    Yield True if the client was set here.
+    An application may use a mechanism without the service. There a login
+    must not count as one of a script, which is not throttled, or of the
+    request before it in this thread. Yield True if the client was set here.
     """
     address = getattr(request, "remote_addr", None)
-    if not _current.get().is_local or not isinstance(address, str):
+    if hasattr(request, "client_address") or not isinstance(address, str):
         yield False
         return
     token = _current.set(ClientInfo(address))

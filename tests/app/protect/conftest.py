@@ -78,7 +78,7 @@ def live_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
         "AUTH_TYPE": "session_db_auth",
         "SESSION_NAME": COOKIE,
         "IDENTITY_HEADER": "on",
-        "IDENTITY_HOSTS": "localhost,127.0.0.1:*",
+        "IDENTITY_HOSTS": "localhost,127.0.0.1:*,app.example",
     }.items():
         monkeypatch.setenv(name, value)
     session_cache._known.clear()

@@ -75,12 +75,12 @@ def test_anonymous_page_request_redirects_to_sign_in(
             path + "?a=b&c=%2F", method=method, headers=browser.headers
         )
         assert answer.status_code == 303
-        assert answer.headers["Location"] == (
-            "/sign-in"
-            if method == "POST"
-            else f"/sign-in?return_to={path.replace('/', '%2F')}"
-            "%3Fa%3Db%26c%3D%252F"
-        )
+        back = path.replace("/", "%2F") + "%3Fa%3Db%26c%3D%252F"
+        if method == "POST":
+            # A page to enter it again; its path may have none.
+            back = "%2Faccount"
+        location = answer.headers["Location"]
+        assert location.startswith(f"/sign-in?return_to={back}")
         page_text = browser.follow(answer).text
         assert ("You ended this session" in page_text) is (
             browser is with_ended_session

@@ -68,6 +68,7 @@ def test_only_base_client_error_has_no_code() -> None:
         if found.status < 500 and found.code == VestibuleError.code
     }
     # Their constructors require a code.
+    # `WrongCode` is the base of two errors with a code.
     assert without == {"InvalidValue", "DuplicateEmail", "WrongCode"}
 
 

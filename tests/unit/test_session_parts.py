@@ -16,9 +16,9 @@ from vestibule.core.client_info import (
     ClientInfo,
     clean_user_agent,
     current_client,
+    device_name,
     set_client,
 )
-from vestibule.sessions.device import device_name
 from vestibule.sessions.session import Entry, new_session_id, parse_entry
 
 VALUES: st.SearchStrategy[Any] = st.one_of(

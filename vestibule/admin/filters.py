@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from vestibule.audit.log import EventType
+from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
 from vestibule.core.request_headers import UNKNOWN_ADDRESS, network_of
 from vestibule.db.events import EventFilter
@@ -17,7 +18,6 @@ from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
 from vestibule.db.tables import as_utc
 from vestibule.db.user_search import UserFilter
-from vestibule.sessions.device import device_name
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore

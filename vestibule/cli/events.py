@@ -26,9 +26,9 @@ from vestibule.cli.output import (
     show_table,
 )
 from vestibule.core.atomic_file import atomic_file
+from vestibule.core.client_info import device_name
 from vestibule.db import events as stored_events
 from vestibule.db.events import EventFilter
-from vestibule.sessions.device import device_name
 
 #: What Ctrl-C leaves, and how to continue.
 _CUT = "the output is cut: export again, with --output for a complete file"

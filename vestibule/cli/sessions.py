@@ -24,12 +24,12 @@ from vestibule.cli.output import (
     show_json,
     show_table,
 )
+from vestibule.core.client_info import device_name
 from vestibule.core.command_line import command_line
 from vestibule.core.text import escape_control_characters
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
-from vestibule.sessions.device import device_name
 from vestibule.sessions.lifetime import expires_at, expiry_reason
 
 

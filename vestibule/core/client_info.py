@@ -3,8 +3,12 @@
 
 It is a context variable, because `create_session` gets a user id and
 nothing else. Outside a request, as in a script, it is `LOCAL_CLIENT`.
+
+User agents have readable names, such as "Firefox on Linux", by which the
+owner of a session recognizes it. Nothing depends on these names.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +16,33 @@ from typing import Any, NamedTuple
 
 #: Characters of a user agent that are stored; browsers send about 100.
 MAX_USER_AGENT_LENGTH = 512
+# The order matters: most browsers also name the ones below them.
+_PROGRAMS = (
+    (r"Edg(?:e|A|iOS)?/", "Edge"),
+    (r"OPR/|Opera", "Opera"),
+    (r"SamsungBrowser/", "Samsung Internet"),
+    (r"Vivaldi/", "Vivaldi"),
+    (r"Firefox/|FxiOS/", "Firefox"),
+    (r"Chromium/", "Chromium"),
+    (r"Chrome/|CriOS/", "Chrome"),
+    (r"Safari/", "Safari"),
+    (r"MSIE |Trident/", "Internet Explorer"),
+    (r"curl/", "curl"),
+    (r"[Ww]get/", "Wget"),
+    (r"python-requests/|python-httpx/|aiohttp/|Python-urllib/", "Python"),
+    (r"PostmanRuntime/", "Postman"),
+    (r"okhttp/", "an Android app"),
+    (r"Go-http-client/", "Go"),
+)
+_SYSTEMS = (
+    (r"Windows", "Windows"),
+    (r"iPhone", "iPhone"),
+    (r"iPad", "iPad"),
+    (r"Android", "Android"),
+    (r"CrOS", "ChromeOS"),
+    (r"Mac OS X|Macintosh", "macOS"),
+    (r"Linux|X11", "Linux"),
+)
 
 
 class ClientInfo(NamedTuple):
@@ -70,3 +101,31 @@ def clean_user_agent(user_agent: str | None) -> str | None:
         character if character.isprintable() else " "
         for character in user_agent[:MAX_USER_AGENT_LENGTH]
     )
+
+
+class Device(NamedTuple):
+    """A program and its system, as far as they are known."""
+
+    program: str | None
+    system: str | None
+
+
+def parse_user_agent(user_agent: str | None) -> Device:
+    """Return the program and the system that a user agent names."""
+    text = user_agent or ""
+    return Device(_first(_PROGRAMS, text), _first(_SYSTEMS, text))
+
+
+def device_name(user_agent: str | None) -> str:
+    """Return the program, and its system if that is known."""
+    program, system = parse_user_agent(user_agent)
+    program = program or "an unknown program"
+    return f"{program} on {system}" if system else program
+
+
+def _first(rules: tuple[tuple[str, str], ...], text: str) -> str | None:
+    """Return the name of the first rule that matches `text`."""
+    for pattern, name in rules:
+        if re.search(pattern, text):
+            return name
+    return None

@@ -34,7 +34,6 @@ from vestibule.http.request import (
     current_request,
     current_store,
 )
-from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -45,7 +44,7 @@ from vestibule.web.forms import (
     require_field,
 )
 from vestibule.web.i18n import gettext
-from vestibule.web.messages import error_message
+from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import ACCOUNT, SIGN_IN, pages
 from vestibule.web.templating import redirect
 

@@ -11,10 +11,10 @@ from flask import Response
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.audit.log import EventType
 from vestibule.core import settings
+from vestibule.core.client_info import parse_user_agent
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.events import fetch_page as find_events
 from vestibule.http.request import current_request
-from vestibule.sessions.device import parse_user_agent
 from vestibule.web.i18n import N_, gettext, ngettext
 from vestibule.web.routes import ACTIVITY, pages
 from vestibule.web.templating import page

@@ -31,9 +31,8 @@ from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
 from vestibule.web.assets import bundle
-from vestibule.web.flash import Message
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import cross_site_message, error_message
+from vestibule.web.messages import Message, cross_site_message, error_message
 from vestibule.web.routes import (
     ACCOUNT,
     ADMIN,

@@ -23,9 +23,8 @@ from vestibule.core import page_settings, settings
 from vestibule.core.errors import InvalidValue, Throttled, WrongCode
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
-from vestibule.web.flash import Message
 from vestibule.web.forms import missing_fields
-from vestibule.web.messages import error_message, throttled_message
+from vestibule.web.messages import Message, error_message, throttled_message
 from vestibule.web.routes import (
     ACCOUNT,
     REGISTER,

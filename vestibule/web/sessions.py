@@ -20,8 +20,8 @@ from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
-from vestibule.web.flash import Message
 from vestibule.web.i18n import gettext
+from vestibule.web.messages import Message
 from vestibule.web.routes import SESSIONS, pages
 from vestibule.web.templating import page, redirect
 

@@ -15,7 +15,7 @@ from vestibule.core import page_settings
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
-from vestibule.web import flash
+from vestibule.web import messages
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import catalogue, exact_time, language, time_ago
 from vestibule.web.messages import format_duration
@@ -39,7 +39,7 @@ ACCOUNT_FIELD = "account"
 def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
     """Return the page that `template` renders with `values`."""
     code = language()
-    flashed = flash.flashed_message()
+    flashed = messages.flashed_message()
     request = current_request()
     text = (
         _environment(code)
@@ -61,7 +61,7 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
         text, status, headers=_HEADERS, mimetype="text/html"
     )
     if flashed is not None:
-        flash.clear_flash(response)
+        messages.clear_flash(response)
     return response
 
 
@@ -91,7 +91,7 @@ def entry_page(
 
 
 def redirect(
-    path: str, message: flash.Message | None = None
+    path: str, message: messages.Message | None = None
 ) -> MinimalResponse:
     """Return a redirect to a page, which shows `message` once.
 
@@ -99,7 +99,7 @@ def redirect(
     """
     response = redirect_to(own_url(path))
     if message is not None:
-        flash.flash(response, message)
+        messages.flash(response, message)
     return response
 
 

@@ -35,9 +35,9 @@ from vestibule.sessions.sweeper import Sweeper
 class Scenario:
     """An application with sessions and credentials of every kind."""
 
-    def __init__(self, house: Service, clock: SetClock) -> None:
+    def __init__(self, service: Service, clock: SetClock) -> None:
         """Create users, and sessions if the mechanism has any."""
-        self.house = house
+        self.service = service
         users = {name: stored_user() for name in SESSIONS}
         self.given = {"empty": "", "unknown": "unknown"} | {
             kind: basic(*known).removeprefix("Basic ")
@@ -47,7 +47,7 @@ class Scenario:
                 ("wrong", (users["live"], "not the password")),
             )
         }
-        mechanism = house.mechanism
+        mechanism = service.mechanism
         if isinstance(mechanism, SessionAuth):
             for name in ("expired", "live", "ended", "disabled", "removed"):
                 made = mechanism.create_session(users[name].id)
@@ -73,7 +73,7 @@ class Scenario:
             "HTTP_COOKIE": sent.cookies,
             "HTTP_AUTHORIZATION": sent.authorization,
         }
-        return self.house.app.test_client(use_cookies=False).open(
+        return self.service.app.test_client(use_cookies=False).open(
             path + sent.end,
             method=sent.method,
             environ_overrides={
@@ -104,9 +104,9 @@ def scenario(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
-    house = build_service(app_module, request.param)
-    monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-    yield Scenario(house, clock)
+    service = build_service(app_module, request.param)
+    monkeypatch.setitem(vars(app_module), "auth", service.mechanism)
+    yield Scenario(service, clock)
 
 
 @settings(
@@ -163,7 +163,7 @@ def test_filter_and_verify_decide_alike(
 
 def test_scenario_has_valid_and_invalid_kinds(scenario: Scenario) -> None:
     """Valid cookies and credentials pass, so the comparison can fail."""
-    mechanism = scenario.house.mechanism
+    mechanism = scenario.service.mechanism
     sessions = isinstance(mechanism, SessionAuth)
     mine = session_cookie("live")
     for cookies, opens in (

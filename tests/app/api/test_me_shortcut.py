@@ -118,9 +118,9 @@ def asked(
     monkeypatch.setattr(SessionAuth, "user_id_by_session_id", {})
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = build_service(app_module, auth_type)
-    monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-    yield Asked(Scenario(house, clock), monkeypatch)
+    service = build_service(app_module, auth_type)
+    monkeypatch.setitem(vars(app_module), "auth", service.mechanism)
+    yield Asked(Scenario(service, clock), monkeypatch)
 
 
 @settings(
@@ -170,7 +170,7 @@ def _hits(asked: Asked) -> int:
 
 def test_shortcut_answers_stored_sessions(asked: Asked) -> None:
     """Only sessions in the database are cached, from the second request."""
-    is_stored = type(asked.scenario.house.mechanism) is SessionDBAuth
+    is_stored = type(asked.scenario.service.mechanism) is SessionDBAuth
     assert _hits(asked) == (2 if is_stored else 0)
     more = asked.answer(SentRequest(session_cookie("ended")), {})
     assert more.status.startswith("403" if is_stored else more.status[:3])
@@ -186,9 +186,9 @@ def stored(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = build_service(app_module, "session_db_auth")
-    monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
-    asked = Asked(Scenario(house, clock), monkeypatch)
+    service = build_service(app_module, "session_db_auth")
+    monkeypatch.setitem(vars(app_module), "auth", service.mechanism)
+    asked = Asked(Scenario(service, clock), monkeypatch)
     assert _hits(asked) == 2
     return asked
 
@@ -233,7 +233,7 @@ def test_replacement_in_the_application_bypasses_shortcut(
     stored: Asked, change: Callable[[Flask], None]
 ) -> None:
     """The next request is answered by Flask, with the replacement."""
-    change(stored.scenario.house.app)
+    change(stored.scenario.service.app)
     answer = stored.answer(SentRequest(session_cookie("live")), {})
     assert answer.status.startswith("202")
 
@@ -248,7 +248,7 @@ def test_signal_receiver_bypasses_shortcut(stored: Asked) -> None:
 
     with request_started.connected_to(hear):
         stored.answer(SentRequest(session_cookie("live")), {})
-    assert heard == [stored.scenario.house.app]
+    assert heard == [stored.scenario.service.app]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_replaced_mechanism_method_bypasses_shortcut(
     stored: Asked, monkeypatch: pytest.MonkeyPatch, place: str, method: str
 ) -> None:
     """With it the request identifies no user."""
-    auth = stored.scenario.house.mechanism
+    auth = stored.scenario.service.mechanism
     target = auth if place == "object" else type(auth)
     monkeypatch.setattr(target, method, lambda *_: None)
     answer = stored.answer(SentRequest(session_cookie("live")), {})

@@ -23,7 +23,7 @@ from vestibule.sessions.sweeper import Sweeper
 class Caller:
     """A user whose cookies verify has cached."""
 
-    house: Service
+    service: Service
     user: User
     session_id: str
 
@@ -32,7 +32,7 @@ class Caller:
         if cookies is None:
             cookies = f"{COOKIE}={self.session_id}"
         return (
-            self.house.app.test_client(use_cookies=False)
+            self.service.app.test_client(use_cookies=False)
             .get(verify.PATH, headers={"Cookie": cookies, **headers})
             .status_code
         )
@@ -53,11 +53,11 @@ def caller(
     monkeypatch.setenv("SESSION_DURATION", "100")
     monkeypatch.setattr(Sweeper, "ensure_running", lambda self: None)
     session_cache._known.clear()
-    house = build_service(app_module, "session_db_auth")
-    monkeypatch.setitem(vars(app_module), "auth", house.mechanism)
+    service = build_service(app_module, "session_db_auth")
+    monkeypatch.setitem(vars(app_module), "auth", service.mechanism)
     user = stored_user()
-    session_id = house.mechanism.create_session(user.id)
-    known = Caller(house, user, session_id)
+    session_id = service.mechanism.create_session(user.id)
+    known = Caller(service, user, session_id)
     assert known.status() == 200
     yield known
 
@@ -109,7 +109,7 @@ def _remove_mechanism(caller: Caller) -> None:
 
 def _replace_method(caller: Caller) -> None:
     """Replace how the mechanism reads the cookie."""
-    caller.house.mechanism.session_cookie = lambda _: None
+    caller.service.mechanism.session_cookie = lambda _: None
 
 
 def _replace_class(caller: Caller) -> None:
@@ -165,7 +165,7 @@ def test_changed_user_is_returned(caller: Caller) -> None:
     """The next response shows the user as stored now."""
     caller.user.first_name = "Ada"
     caller.user.save()
-    answer = caller.house.app.test_client(use_cookies=False).get(
+    answer = caller.service.app.test_client(use_cookies=False).get(
         verify.PATH, headers={"Cookie": f"{COOKIE}={caller.session_id}"}
     )
     assert answer.get_json()["first_name"] == "Ada"
@@ -188,7 +188,7 @@ def test_cache_is_bounded(
 def test_post_with_cached_cookies_is_refused(caller: Caller) -> None:
     """The cache answers GET only, so a POST still gets 405."""
     cookies = f"{COOKIE}={caller.session_id}"
-    client = caller.house.app.test_client(use_cookies=False)
+    client = caller.service.app.test_client(use_cookies=False)
     for _ in range(2):
         answer = client.post(verify.PATH, headers={"Cookie": cookies})
         assert answer.status_code == 405

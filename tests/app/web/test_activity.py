@@ -124,15 +124,15 @@ def test_each_event_has_a_label(
     service: Service, language: str, event: EventType
 ) -> None:
     """It holds in both languages, and no label is the internal name."""
-    happening = Event(clock.now(), event.value, count=1)
+    event_shown = Event(clock.now(), event.value, count=1)
     with service.app.test_request_context(
         headers={"Accept-Language": language}
     ):
-        words = describe_event(happening)
+        words = describe_event(event_shown)
     assert words
     assert "_" not in words
     with service.app.test_request_context():
-        assert (describe_event(happening) == words) == (language == "en")
+        assert (describe_event(event_shown) == words) == (language == "en")
 
 
 def test_unknown_event_is_shown(service: Service) -> None:

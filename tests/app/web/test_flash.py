@@ -7,7 +7,7 @@ from tests.app.api.service import NEW, Service, stored_user
 from tests.app.web.browser import Browser, Page
 from vestibule.accounts.password_reset import issue_code
 from vestibule.db.models.user import User
-from vestibule.web.flash import COOKIE, Message
+from vestibule.web.messages import COOKIE, Message
 
 PASSWORD_SET = "Your password was set. Sign in with it now."
 

@@ -38,13 +38,13 @@ def test_random_requests_match_description(
     build: object, profile: str, role: str
 ) -> None:
     """No response is a 5xx, undescribed, or granted without permission."""
-    house: Service = build(  # type: ignore[operator]
+    service: Service = build(  # type: ignore[operator]
         "session_db_auth", SECURITY_PROFILE=profile, **SETTINGS
     )
     account("admin")
     asking = account("member" if role == "anonymous" else role)
     trials = Fuzzer(
-        house,
+        service,
         dict
         if role == "anonymous"
         else lambda: {"cookies": {COOKIE: open_session(asking.user)}},

@@ -11,13 +11,13 @@ from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.admin import cursor, filters
 from vestibule.api.views.index import app_views
 from vestibule.core import settings
+from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
-from vestibule.sessions.device import device_name
 from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
 

@@ -19,7 +19,6 @@ from vestibule.http.request import current_actor, current_request
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
 from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
-from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -28,6 +27,7 @@ from vestibule.web.forms import (
     require_field,
 )
 from vestibule.web.i18n import gettext
+from vestibule.web.messages import Message
 from vestibule.web.routes import ADMIN_SESSIONS, admin_user_path, pages
 from vestibule.web.templating import page, redirect
 

@@ -26,7 +26,6 @@ from vestibule.http.request import (
     current_request,
     current_store,
 )
-from vestibule.web.flash import Message
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -34,7 +33,7 @@ from vestibule.web.forms import (
     render_form,
 )
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import error_message
+from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
 from vestibule.web.templating import page, redirect
 

@@ -17,7 +17,7 @@ from vestibule.core import settings
     ("column", "profile"),
     [
         (1, "contract"),
-        (2, "hardened"),
+        (3, "hardened"),
     ],
 )
 def test_v7_1_1_timeouts_are_as_documented(
@@ -38,6 +38,10 @@ def test_v7_1_1_timeouts_are_as_documented(
         if name in ("SESSION_DURATION", "SESSION_MAX_AGE", "REAUTH_WINDOW")
         or (name.startswith("SESSION_") and "TIMEOUT" in name)
     }
+    monkeypatch.setenv("SECURITY_PROFILE", "standard")
+    middle = {line[0]: int(line[2]) for line in block("timeouts")}
+    assert middle == {name: known[name].read() for name in middle}
+    monkeypatch.setenv("SECURITY_PROFILE", profile)
     (shown,) = server.request("GET", SESSIONS, account().session_id).get_json()
     if not told["SESSION_MAX_AGE"]:
         assert shown["expires_at"] is None

@@ -103,6 +103,16 @@ def test_port_set_by_kubernetes_is_explained(
         settings.API_PORT.read()
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/v1"])
+def test_base_path_of_the_api_prevents_the_start(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The routes of the API would be below it twice."""
+    monkeypatch.setenv("BASE_PATH", path)
+    with pytest.raises(ConfigurationError, match="BASE_PATH"):
+        check_settings(None)
+
+
 def test_open_registration_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

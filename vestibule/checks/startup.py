@@ -82,6 +82,10 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         )
     if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
+    if "/api/v1/".startswith(f"{settings.BASE_PATH.read() or '-'}/"):
+        raise ConfigurationError(
+            "BASE_PATH", "must not be the beginning of the API's own paths"
+        )
     name = settings.SESSION_NAME.read()
     if settings.SESSION_NAME_HOST_PREFIX.read() and (
         name is not None and not name.startswith("__Host-")

@@ -38,6 +38,8 @@ UNKNOWN_ADDRESS = "unknown"
 IPV6_CUSTOMER_PREFIX_BITS = 64
 #: Characters of a host with its port (RFC 1035, section 2.3.4).
 MAX_HOST_LENGTH = 255 + len(":65535")
+#: Characters of a header of a proxy that a cache keeps.
+MAX_CACHED_HEADER_LENGTH = 1_000
 #: Characters of an address with brackets, zone and port, at most.
 _MAX_ADDRESS_LENGTH = 100
 _HOST = re.compile(r"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -108,9 +110,16 @@ def _unusable(environ: Environ) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1024)
 def _is_usable_proxy_header(key: str, value: str) -> bool:
     """Return True if the `value` of a trusted proxy's header can be used."""
+    if len(value) > MAX_CACHED_HEADER_LENGTH:
+        return _is_usable_value.__wrapped__(key, value)
+    return _is_usable_value(key, value)
+
+
+@lru_cache(maxsize=1024)
+def _is_usable_value(key: str, value: str) -> bool:
+    """Return True if `value` can be used in the header `key`."""
     if not _READABLE_LIST.fullmatch(value):
         return False
     if key == "HTTP_X_FORWARDED_HOST":
@@ -276,10 +285,16 @@ def is_within(address: str, networks: Networks) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
 def is_host(text: str) -> bool:
     """Return True if `text` is one host, with or without a port."""
-    return len(text) <= MAX_HOST_LENGTH and bool(_HOST.fullmatch(text))
+    # The cache must not keep long texts of clients, so they stay out of it.
+    return len(text) <= MAX_HOST_LENGTH and _is_host(text)
+
+
+@lru_cache(maxsize=1024)
+def _is_host(text: str) -> bool:
+    """Return True if a text of bounded length is one host."""
+    return bool(_HOST.fullmatch(text))
 
 
 def _without_port(host: str) -> str:

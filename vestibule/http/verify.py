@@ -16,7 +16,12 @@ from vestibule.core.redirects import sign_in_url
 from vestibule.http import errors
 from vestibule.http.access import Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.headers import Headers, ResponseHeaders, add_headers
+from vestibule.http.headers import (
+    VERIFY_PATH,
+    Headers,
+    ResponseHeaders,
+    add_headers,
+)
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
@@ -29,7 +34,7 @@ from vestibule.http.user_response import ResponseCache, UserResponse
 from vestibule.identity.header import HEADER, Identity, IdentitySigner
 from vestibule.mechanisms.auth import Auth
 
-PATH = "/api/v1/auth_session/verify"
+PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]

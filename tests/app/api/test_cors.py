@@ -5,7 +5,7 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
-from tests.serving import LOGIN, LOGOUT, ME, USERS
+from tests.serving import LOGIN, LOGOUT, ME, USERS, VERIFY
 
 LISTED = "https://app.example.test"
 OTHER = "https://other.example.test"
@@ -149,3 +149,11 @@ def test_preflight_below_a_base_path(build: Build) -> None:
     service = build("session_db_auth", CORS_ORIGINS=LISTED, BASE_PATH="/auth")
     answer = service.client().options(f"/auth{LOGIN}", headers=PREFLIGHT)
     assert answer.status_code == 204
+
+
+def test_preflight_of_verify_is_no_success(build: Build) -> None:
+    """A gate takes any 2xx of verify for a user who is signed in."""
+    service = build("session_db_auth", CORS_ORIGINS=LISTED)
+    for path in (VERIFY, f"{VERIFY}/"):
+        answer = service.client().options(path, headers=PREFLIGHT)
+        assert answer.status_code == 405

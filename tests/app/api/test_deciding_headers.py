@@ -18,6 +18,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import Service, stored_user
 from tests.app.api.test_events import Logged
 from tests.serving import COOKIE, ME, SESSIONS, VERIFY
+from vestibule.core import request_headers
 
 PROXY, CLIENT = "10.0.0.1", "192.0.2.7"
 SIGN_IN = "/sign-in"
@@ -128,6 +129,18 @@ def test_host_is_one_readable_host(
         assert answer.status_code == 200
     else:
         assert answer.status_code == status
+
+
+def test_long_headers_of_clients_are_not_cached(service: Service) -> None:
+    """Otherwise a few hundred requests would fill the memory."""
+    before = request_headers._is_host.cache_info().currsize
+    for number in range(3):
+        there = from_peer(CLIENT, HTTP_HOST=f"{number}" + "a" * 100_000)
+        answer = service.client().get(
+            "/api/v1/status", environ_overrides=there
+        )
+        assert answer.status_code == 400
+    assert request_headers._is_host.cache_info().currsize == before
 
 
 def test_foreign_cookie_does_not_cost_the_session(service: Service) -> None:

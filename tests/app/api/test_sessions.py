@@ -74,6 +74,16 @@ def test_long_session_list_is_answered_in_pages(service: Service) -> None:
     assert seen == whole.get_json()
 
 
+def test_next_page_of_sessions_is_below_the_base_path(build: Build) -> None:
+    """Behind the proxy, the path alone belongs to another application."""
+    service = build("session_db_auth", BASE_PATH="/auth")
+    user = stored_user()
+    client = service.client_for(user)
+    service.client_for(user)
+    link = client.get(f"/auth{SESSIONS}?limit=1").headers["Link"]
+    assert link.startswith(f"</auth{SESSIONS}?limit=1&after=")
+
+
 def test_session_list_has_at_most_the_rows_of_a_page(
     build: Build, set_clock: SetClock
 ) -> None:

@@ -273,17 +273,23 @@ def test_shipped_file_refuses_other_hosts(
         server.run(ADD_USER, EMAIL, PASSWORD)
         deployment = deploy(server)
         session = f"Cookie: {COOKIE}={deployment.sign_in()}".encode()
-        for host in (b"payroll.example.com", b"127.0.0.2"):
-            answer = ask_host(deployment.proxy.port, host, session)
+        port = deployment.proxy.port
+        for host, path in (
+            (b"payroll.example.com", b"/page"),
+            (b"127.0.0.2", b"/page"),
+            # The request line may name another host than the header.
+            (b"payroll.example.com", b"http://127.0.0.1:%d/page" % port),
+        ):
+            answer = ask_host(port, host, session, path)
             assert b"the application" not in answer
             assert b"identity" not in answer.lower()
     finally:
         server.stop()
 
 
-def ask_host(port: int, host: bytes, line: bytes) -> bytes:
-    """Return the whole response to a request for `host`."""
-    head = b"GET /page HTTP/1.1\r\nConnection: close\r\n"
+def ask_host(port: int, host: bytes, line: bytes, path: bytes) -> bytes:
+    """Return the whole response to a request for `path` on `host`."""
+    head = b"GET %b HTTP/1.1\r\nConnection: close\r\n" % path
     with socket.create_connection(("127.0.0.1", port), 30) as wire:
         wire.sendall(head + b"Host: %b\r\n%b\r\n\r\n" % (host, line))
         received = b""

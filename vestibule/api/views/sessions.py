@@ -3,7 +3,7 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, abort
 
@@ -88,7 +88,8 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
     if found.next is not None:
         after = cursor.encode((found.next,), wanted)
         query = urlencode({"limit": most, "after": after})
-        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        path = quote(f"{request.base_path}{request.path}")
+        response.headers["Link"] = f'<{path}?{query}>; rel="next"'
     return response
 
 

@@ -33,8 +33,8 @@ READ_ELSEWHERE = {
     "throttling": "tests/asvs/test_v6_1_documentation.py",
     "timeouts": "tests/asvs/test_v7_1_documentation.py",
     "concurrent-sessions": "tests/asvs/test_v7_1_documentation.py",
-    "nginx-part": "tests/e2e/forward_auth/test_recipes.py",
-    "caddyfile-part": "tests/e2e/forward_auth/test_recipes.py",
+    "nginx-part": "tests/e2e/forward_auth/test_proxy_additions.py",
+    "caddyfile-part": "tests/e2e/forward_auth/test_proxy_additions.py",
 }
 #: The marker before a block that no test can run.
 NOT_RUN = "*Not run by a test:"

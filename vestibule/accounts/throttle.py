@@ -264,7 +264,7 @@ def guess_code(
     except Throttled as error:
         log(
             EventType.THROTTLED,
-            reason=refusal.kind,
+            reason=_code_kind(refusal),
             retry_after=error.retry_after,
         )
         raise
@@ -276,9 +276,14 @@ def guess_code(
     return found
 
 
+def _code_kind(refusal: type[WrongCode]) -> str:
+    """Return the kind of a code as the log names it, such as `reset_code`."""
+    return refusal.code.removeprefix("wrong_")
+
+
 def log_refusal(error: WrongCode) -> WrongCode:
     """Log that a code is refused; return the error."""
-    log(EventType.CODE_REFUSED, reason=error.kind)
+    log(EventType.CODE_REFUSED, reason=_code_kind(type(error)))
     return error
 
 

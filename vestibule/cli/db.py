@@ -64,8 +64,8 @@ def upgrade() -> None:
 def check() -> None:
     """Check the database; exit with 1 if it is not usable."""
     with existing_database() as database:
-        click.echo(f"database: {migrate.address(database)}")
         found = migrate.schema(database)
+        click.echo(f"database: {migrate.address(database)}")
         click.echo(
             f"schema: {_revision_text(found.revision)},"
             f" this version works with revision {migrate.EXPECTED_REVISION}"

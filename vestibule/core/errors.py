@@ -118,8 +118,6 @@ class WrongCode(VestibuleError):
 
     status = 400
     public = None
-    #: What the code was for, as the security log names it.
-    kind = "code"
 
     def __init__(self) -> None:
         """Set the message, which does not say which of the reasons it is."""
@@ -130,14 +128,12 @@ class WrongResetCode(WrongCode):
     """A code to set a new password was refused."""
 
     code = "wrong_reset_code"
-    kind = "reset_code"
 
 
 class WrongSetupCode(WrongCode):
     """A code to create the first admin was refused."""
 
     code = "wrong_setup_code"
-    kind = "setup_code"
 
 
 class RecordGone(VestibuleError):

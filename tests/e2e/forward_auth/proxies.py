@@ -84,11 +84,12 @@ class Proxy:
         Another process may take the port in between; then another port is
         tried.
         """
+        names = {old: new for old, new in self.names.items() if old in text}
         for _ in range(3):
             self._launch(
                 filled(
                     text,
-                    {self.listens: self.address()} | self.names | replacements,
+                    {self.listens: self.address()} | names | replacements,
                 )
             )
             wait_until(30, lambda: self.has_ended() or is_open(self.port))

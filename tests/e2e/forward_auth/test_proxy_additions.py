@@ -43,7 +43,7 @@ __all__ = ["traefik"]
 
 
 def preflight_lines(page: str, language: str) -> str:
-    """Return the lines for CORS preflights that the guide shows."""
+    """Return the guide's block `nginx-part` or `caddyfile-part`."""
     text = (ROOT / page).read_text().partition("## CORS preflights")[2]
     (found,) = re.findall(
         rf"^```{language}-part\n(.*?)^```$",

@@ -6,13 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import click
 import pytest
-from rich.cells import cell_len
 
 from tests.ports import free_port
 from tests.serving import ROOT, environment
@@ -167,7 +165,7 @@ def test_table_works_at_any_width(tmp_path: Path, columns: int) -> None:
     )
     assert code == 0
     assert "Traceback" not in screen
-    assert ("bob@example.com" in screen) is (columns != 8)
+    assert "bob@example.com" in screen
 
 
 @pytest.mark.parametrize(
@@ -184,7 +182,7 @@ def test_table_works_at_any_width(tmp_path: Path, columns: int) -> None:
 def test_table_of_forty_columns_loses_no_character(
     tmp_path: Path, command: tuple[str, ...], users: int
 ) -> None:
-    """No line is wider than the terminal, and long cells are folded."""
+    """Ids, addresses and names stay whole, so that they can be copied."""
     User.count()
     for number in range(users):
         user = User(
@@ -205,15 +203,13 @@ def test_table_of_forty_columns_loses_no_character(
                 )
             ]
         )
-    narrow, wide = (
-        click.unstyle(on_terminal(tmp_path, *command, columns=width)[1])
-        for width in (40, 400)
-    )
-    assert max(map(cell_len, narrow.splitlines())) <= 40
-    # A column that is too narrow folds its words.
-    folded, whole = ("".join(each.split()) for each in (narrow, wide))
-    assert Counter(folded) == Counter(whole)
+    narrow = click.unstyle(on_terminal(tmp_path, *command, columns=40)[1])
     assert "\u2026" not in narrow
+    if command[0] == "events":
+        assert narrow.count("2001:db8:1234:5678:9abc:def0:1234:5678") == users
+    elif command[0] != "identity":
+        for number in range(users):
+            assert f".name.{number}@a-long-host.example" in narrow
 
 
 def test_closed_pipe_is_no_error_message(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_gunicorn_and_flask_serve_the_app(tmp_path: Path, name: str) -> None:
                 data=iter([too_long]),
                 headers={"Content-Type": "application/x-www-form-urlencoded"},
             ).status_code
-            == 413
+            == 411
         )
     said = output.read_text()
     assert not [alarm for alarm in ALARMS if alarm in said], said

@@ -81,7 +81,6 @@ BOUNDS = {
     "cli.arguments:confirm: click.confirm": COMMAND,
     "cli.demo:_end_with_parent: time.sleep": "half a second",
     "core.client_info:current_client: _current.get": "a context variable",
-    "core.client_info:client_of: _current.get": "a context variable",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
     "core.passwords:_run_in_hash_thread: hashing.result": (
         "MAX_WAIT_SECONDS, then ServiceBusy"

@@ -188,7 +188,8 @@ class _Server(MPServer):
         worker: WorkerProcess = super()._spawn_worker(
             idx, target, partial(callback_loader, exits=exits)
         )
-        worker._watcher = partial(self._watch, worker)  # type: ignore[method-assign]
+        watcher = partial(self._watch, worker)
+        worker._watcher = watcher  # type: ignore[method-assign]
         return worker
 
     def _watch(self, worker: WorkerProcess) -> None:

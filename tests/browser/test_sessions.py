@@ -141,7 +141,8 @@ def test_form_without_a_session_changes_nothing(
         "<script>alert(1)</script>",
         '"><img src=/x onerror=alert(1)>',
         "\u202egnp.exe".encode().decode("latin-1"),
-        "x" * 10_000,
+        # nginx refuses header lines above 8 KiB.
+        "x" * 7_000,
         "{{ 7*7 }}",
     ],
 )

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from sqlalchemy import select
 
 from tests.e2e.server.accounts import PASSWORD, add_user
 from tests.e2e.server.cluster import Cluster
@@ -28,8 +29,11 @@ from tests.e2e.server.session_model import (
     Person,
     SessionModel,
 )
+from tests.e2e.server.waiting import wait_until
 from tests.serving import COOKIE, LOGIN, LOGOUT, ME, REFRESH, SESSIONS, USERS
+from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
+from vestibule.db.tables import USER_SESSIONS
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 
 _WHO = st.integers(0, 1)
@@ -77,7 +81,7 @@ class SessionMachine(RuleBasedStateMachine):
     def request(self, secret: str, side: int) -> None:
         """Use a session; another server then lists this use."""
         answer = self._ask(side, "GET", ME, secret)
-        session = self.model.use(secret)
+        session = self._use(secret)
         if self._passes(answer, secret):
             assert session is not None
             assert answer.json()["id"] == session.owner.id
@@ -87,7 +91,7 @@ class SessionMachine(RuleBasedStateMachine):
     def list_own(self, secret: str, side: int) -> None:
         """List the live sessions of the user, and no others."""
         answer = self._ask(side, "GET", SESSIONS, secret)
-        asking = self.model.use(secret)
+        asking = self._use(secret)
         if self._passes(answer, secret):
             assert asking is not None
             self._check_list(answer.json(), asking)
@@ -145,7 +149,7 @@ class SessionMachine(RuleBasedStateMachine):
     def logout(self, secret: str, side: int) -> None:
         """Log out with the session's cookie."""
         answer = self._ask(side, "DELETE", LOGOUT, secret)
-        self.model.use(secret)
+        self._use(secret)
         if self._passes(answer, secret):
             self.model.end(secret, "logged_out")
             self._check_ended()
@@ -165,7 +169,7 @@ class SessionMachine(RuleBasedStateMachine):
         for handle in ("unknown", *foreign):
             path = f"{SESSIONS}/{handle}"
             answer = self._ask(side, "DELETE", path, secret)
-            status = 404 if self.model.use(secret) else 403
+            status = 404 if self._use(secret) else 403
             assert answer.status_code == status, answer.text
         target = self.model.kept[ended]
         if target.owner is asking:
@@ -181,7 +185,7 @@ class SessionMachine(RuleBasedStateMachine):
         if not (secret := self._kept(which)):
             return
         answer = self._ask(side, "DELETE", SESSIONS, secret)
-        self.model.use(secret)
+        self._use(secret)
         if self._passes(answer, secret):
             ended = self.model.end_others(secret, "revoked")
             assert answer.json() == {"ended": ended}
@@ -196,7 +200,7 @@ class SessionMachine(RuleBasedStateMachine):
         new = f"violet umbrella {self.passwords}"
         owner = self.model.kept[secret].owner
         answer = self._put_password(side, secret, owner.password, new)
-        session = self.model.use(secret)
+        session = self._use(secret)
         if not self._passes(answer, secret):
             return multiple()
         assert session is not None
@@ -208,7 +212,7 @@ class SessionMachine(RuleBasedStateMachine):
     def mistype_password(self, secret: str, side: int) -> None:
         """Fail to change the password: no session ends or begins."""
         answer = self._put_password(side, secret, "mistyped", "kites fly high")
-        if self.model.use(secret):
+        if self._use(secret):
             assert answer.status_code == 401, answer.text
             assert COOKIE not in answer.cookies
         else:
@@ -221,7 +225,7 @@ class SessionMachine(RuleBasedStateMachine):
             return multiple()
         form = {"password": self.model.kept[secret].owner.password}
         answer = self._ask(side, "POST", REFRESH, secret, data=form)
-        self.model.use(secret)
+        self._use(secret)
         if not self._passes(answer, secret):
             return multiple()
         return self._rotated(secret, answer)
@@ -231,7 +235,7 @@ class SessionMachine(RuleBasedStateMachine):
         """Delete a user, who is replaced by a new one."""
         gone = self.people[who]
         answer = self._ask(side, "DELETE", f"{USERS}/{gone.id}", secret)
-        self.model.use(secret)
+        self._use(secret)
         if self._passes(answer, secret):
             self.model.remove(gone)
             self.people[who] = self._add_person()
@@ -289,6 +293,29 @@ class SessionMachine(RuleBasedStateMachine):
         body = {"current_password": current, "new_password": new}
         return self._ask(side, "PUT", f"{ME}/password", secret, json=body)
 
+    def _use(self, secret: str) -> ModelSession | None:
+        """Record a use in the model; wait until a server has stored it.
+
+        Servers write uses a moment later, and others read them only then.
+        """
+        before = self.model.kept.get(secret)
+        seen = before and before.seen
+        session = self.model.use(secret)
+        if session is None or session.seen == seen or not self.model.stored:
+            return session
+        stored = select(USER_SESSIONS.c.last_seen_at).where(
+            USER_SESSIONS.c.id == session.handle
+        )
+        expected = session.seen
+
+        def is_written() -> bool:
+            """Return True if the row has the use, or has been deleted."""
+            rows = database().fetch_all(stored)
+            return not rows or rows[0].last_seen_at == expected
+
+        assert wait_until(10, is_written)
+        return session
+
     def _passes(self, answer: requests.Response, secret: str) -> bool:
         """Check a response; return True if the session is live.
 
@@ -311,7 +338,7 @@ class SessionMachine(RuleBasedStateMachine):
         )
         assert answer.status_code == 200, answer.text
         assert answer.json()["id"] == who.id
-        if cookie is not None and self.model.use(cookie):
+        if cookie is not None and self._use(cookie):
             self.model.end(cookie, "replaced")
         secret: str = answer.cookies[COOKIE]
         assert secret not in self.model.kept.keys() | self.model.ended.keys()

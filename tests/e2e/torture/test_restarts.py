@@ -11,7 +11,7 @@ import requests
 
 from tests.e2e.forward_auth.proxies import PROXIES, shipped
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
-from tests.serving import COOKIE, DB_SESSIONS, ME, VERIFY, Server
+from tests.serving import COOKIE, DB_SESSIONS, ME, SESSIONS, Server
 
 #: The configuration for two nodes, by the name of the proxy.
 FILES = {"nginx": "nodes.nginx.conf", "caddy": "nodes.Caddyfile"}
@@ -36,7 +36,7 @@ class Load(threading.Thread):
         with requests.Session() as http:
             http.cookies.set(COOKIE, self._session)
             while not self._stopping.is_set():
-                for path in (VERIFY, ME, "/api/v1/status"):
+                for path in (SESSIONS, ME, "/api/v1/status"):
                     self.statuses[self._ask(http, path)] += 1
 
     def _ask(self, http: requests.Session, path: str) -> int | str:

@@ -10,14 +10,17 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 TESTS := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
+# With it, each of hundreds of servers and workers would compile all modules.
+unexport PYTHONDONTWRITEBYTECODE
 # What starts servers and browsers takes longest, and two thirds of that when
 # no lines are counted; the others reach each line, also without asvs.
 OUTSIDE := $(addprefix tests/,app/contract asvs browser docs e2e)
 USUAL := -m "not torture and not idle"
 INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
 # Without programs, PostgreSQL and races: what a change of one module breaks.
-QUICK := tests/unit tests/stores -k "not postgresql and not commands_and_server and not by_a_process" \
-	$(addprefix --ignore=tests/,unit/cli unit/peers stores/test_state_machine.py stores/test_login_races.py stores/test_lock_order.py)
+QUICK := tests/unit tests/stores -p no:schemathesis --hypothesis-profile=quick \
+	-k "not (postgresql or pgbouncer or server or process or concurrent or TRUNCATE or strong_profile or until_stopped or cut_off)" \
+	$(addprefix --ignore=tests/,unit/cli unit/peers unit/test_database_files.py unit/test_lifetime.py stores/test_state_machine.py stores/test_login_races.py stores/test_lock_order.py)
 CODE := api models vestibule tests bench examples docs
 
 .PHONY: help run install setup quick test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
@@ -50,7 +53,7 @@ install: $(VENV)/.service  ## Make .venv with what the service needs, start noth
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 
 quick: $(VENV)/.develop  ## Run the fast tests: modules and stores, on SQLite.
-	$(TESTS) -n $(WORK) $(USUAL) $(QUICK)
+	$(TESTS) -n 2 $(USUAL) $(QUICK)
 
 test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whole servers.
 	$(TESTS) -n $(WORK) $(INSIDE)

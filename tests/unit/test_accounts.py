@@ -25,6 +25,8 @@ from vestibule.core.passwords import hash_timer
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
+pytestmark = pytest.mark.usefixtures("on_sqlite")
+
 
 @pytest.fixture(autouse=True)
 def fresh_queue() -> Iterator[None]:

@@ -16,6 +16,8 @@ from vestibule.core.errors import ServiceBusy
 from vestibule.db.models.user import User
 from vestibule.mechanisms.basic_auth import BasicAuth
 
+pytestmark = pytest.mark.usefixtures("on_sqlite")
+
 AUTH = BasicAuth()
 #: Text that has UTF-8, and no colon.
 EMAILS = st.text(

@@ -18,6 +18,8 @@ from vestibule.checks.startup import CheckResult, Level
 from vestibule.cli import program
 from vestibule.mechanisms import mechanism_for
 
+pytestmark = pytest.mark.usefixtures("on_sqlite")
+
 __all__ = ["sound"]
 
 

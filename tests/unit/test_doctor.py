@@ -17,6 +17,8 @@ from vestibule.db import drivers, engine, events, migrate
 from vestibule.db.events import Event
 from vestibule.db.models.user import User
 
+pytestmark = pytest.mark.usefixtures("on_sqlite")
+
 GOOD = {
     "SECURITY_PROFILE": "hardened",
     "AUTH_TYPE": "session_db_auth",

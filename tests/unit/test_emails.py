@@ -15,6 +15,8 @@ from vestibule.core.text import email_key
 from vestibule.db import engine
 from vestibule.db.models.user import User
 
+pytestmark = pytest.mark.usefixtures("on_sqlite")
+
 
 @pytest.mark.parametrize(
     "email",

@@ -10,6 +10,8 @@ from vestibule.db import drivers
 from vestibule.db.models.user import User
 from vestibule.mechanisms import MECHANISMS, mechanism_for
 
+pytestmark = pytest.mark.usefixtures("on_sqlite")
+
 NO_USER = "there is no user yet; hint:"
 NEVER = "sessions never expire"
 

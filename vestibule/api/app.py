@@ -80,11 +80,12 @@ def create_app(auth: Auth | None) -> Flask:
         return None
 
     log.set_listener(writer.enqueue)
+    module = _module()
 
     def current_mechanism() -> Auth | None:
         """Return the mechanism, and start the sweeper of this process."""
         sweeper.ensure_running()
-        found: Auth | None = _module().auth
+        found: Auth | None = module.auth
         return found
 
     _put_before(app, current_mechanism, signer)

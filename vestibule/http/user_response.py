@@ -22,7 +22,7 @@ from flask.signals import (
 )
 
 from vestibule.core import settings
-from vestibule.core.request_headers import is_usable
+from vestibule.core.request_headers import unusable_header
 from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
@@ -91,9 +91,8 @@ class UserResponse(NamedTuple):
         own placeholder on instead of a header that is missing.
         """
         body = json_body(user.to_json())
-        email, role = (
-            getattr(user, name, None) or "" for name in ("email", "role")
-        )
+        email = getattr(user, "email", None) or ""
+        role = getattr(user, "role", None) or ""
         own = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
@@ -105,11 +104,9 @@ class UserResponse(NamedTuple):
             ("Remote-Email-Verified", "false"),
             ("Remote-Groups", _plain(role)),
         ]
+        usual = headers.after([])
         return cls(
-            body,
-            headers.after(own),
-            headers.after(own + remote),
-            (user.id, email, role),
+            body, own + usual, own + remote + usual, (user.id, email, role)
         )
 
 
@@ -146,7 +143,7 @@ class ResponseCache:
             entry is None
             or entry.cookie_name != settings.SESSION_NAME.read()
             or not is_valid(self._mechanism(), entry.session)
-            or not is_usable(environ)
+            or unusable_header(environ) is not None
         ):
             return None
         return entry.response

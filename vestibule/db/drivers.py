@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from vestibule.core import clock, settings
+from vestibule.core import clock, data_settings, settings
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseReplaced,
@@ -166,6 +166,10 @@ def create_engine(
     """
     try:
         if url.get_backend_name() == "sqlite":
+            if data_settings.DATABASE_SCHEMA.read() is not None:
+                raise ConfigurationError(
+                    "DATABASE_SCHEMA", "needs PostgreSQL in DATABASE_URL"
+                )
             return _create_sqlite_engine(url, timeout), None
         # The driver needs libpq, which not every machine has.
         from vestibule.db.postgresql import create_postgresql_engine

@@ -83,6 +83,11 @@ class UserResponse(NamedTuple):
     #: The user's id, email and role, for an identity token.
     identity: tuple[str, str, str]
 
+    @property
+    def role(self) -> str:
+        """Return the user's role, by which a proxy's rule decides."""
+        return self.identity[2]
+
     @classmethod
     def of(cls, user: Any, headers: ResponseHeaders) -> "UserResponse":
         """Return the response for `user`, with the service's `headers`.

@@ -8,11 +8,15 @@ for every request to the applications behind it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
+from vestibule.audit.log import EventType, log
 from vestibule.core import request_headers, settings
-from vestibule.core.errors import VestibuleError
+from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.redirects import sign_in_url
+from vestibule.db.models.user import parse_role
 from vestibule.http import errors
 from vestibule.http.access import Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
@@ -38,6 +42,60 @@ PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
+#: A proxy has a few fixed query strings, one for each rule.
+MAX_CACHED_QUERIES = 64
+#: Values that one query string may have.
+MAX_QUERY_VALUES = 20
+
+
+class VerifyQuery(NamedTuple):
+    """The rule that a proxy's query string adds to "a user is needed"."""
+
+    #: False for `redirect=off`.
+    redirects: bool = True
+    #: The user must have one role of each set.
+    role_sets: tuple[frozenset[str], ...] = ()
+
+    def allows(self, role: str) -> bool:
+        """Return True if a user with `role` may pass."""
+        return all(role in roles for roles in self.role_sets)
+
+
+@lru_cache(MAX_CACHED_QUERIES)
+def parse_query(query: str) -> VerifyQuery:
+    """Return the rule of verify's query string.
+
+    Raise `InvalidValue` for anything that is not known: a misspelled rule
+    must not open a path to every user.
+    """
+    if not query:
+        return VerifyQuery()
+    given: dict[str, list[str]] = {"redirect": [], "role": [], "groups": []}
+    try:
+        for name, value in parse_qsl(
+            query, True, True, max_num_fields=MAX_QUERY_VALUES
+        ):
+            given[name].append(value)
+    except (KeyError, ValueError):
+        raise InvalidValue(
+            "query",
+            "must be redirect=off, role=... or groups=...",
+            code="query",
+        ) from None
+    for name in ("redirect", "role"):
+        if len(given[name]) > 1:
+            raise InvalidValue(name, "must be given once", code="repeated")
+    if given["redirect"] not in ([], ["off"]):
+        raise InvalidValue("redirect", "must be off", code="invalid")
+    required = (given["role"], given["groups"])
+    return VerifyQuery(
+        not given["redirect"],
+        tuple(
+            frozenset(parse_role(value).value for value in values)
+            for values in required
+            if values
+        ),
+    )
 
 
 class ForwardAuth:
@@ -73,7 +131,7 @@ class ForwardAuth:
         response: MinimalResponse | IdentityResponse | None = None
         try:
             cached = self._cache.find(environ)
-            if cached is not None:
+            if cached is not None and _query(environ).allows(cached.role):
                 response = self._identify(cached, environ)
         except Exception:
             # Without the cache the same failure comes again and is reported.
@@ -109,12 +167,21 @@ class ForwardAuth:
             response = json_response({"error": "Method Not Allowed"}, 405)
             response.headers["Allow"] = "GET, HEAD"
             return response
+        query = _query(request.environ)
         decision = authenticate(auth, request)
         if decision.outcome is not Outcome.PASSED:
-            return self._refuse(request)
+            return self._refuse(request, query)
         found = UserResponse.of(decision.principal, self._headers)
         if decision.known is not None:
             self._cache.add(request.environ, decision.known, found)
+        if not query.allows(found.role):
+            log(
+                EventType.ACCESS_DENIED,
+                user=found.identity[0],
+                reason="role",
+                path=PATH,
+            )
+            return json_response({"error": "Forbidden"}, 403)
         return self._identify(found, request.environ)
 
     def _identify(
@@ -129,7 +196,9 @@ class ForwardAuth:
         own = self._headers.for_request(environ, is_page=False)
         return user.body, [*user.verify_headers, (HEADER, token), *own]
 
-    def _refuse(self, request: VestibuleRequest) -> MinimalResponse:
+    def _refuse(
+        self, request: VestibuleRequest, query: VerifyQuery
+    ) -> MinimalResponse:
         """Return the response to a request that identifies no user.
 
         A browser that loads a page is redirected to the sign-in page, if
@@ -153,11 +222,15 @@ class ForwardAuth:
                 request_headers.forwarded_target(request.environ),
                 self._return_hosts,
             )
-            query = request.environ.get("QUERY_STRING", "")
-            if "redirect=off" not in query.split("&"):
+            if query.redirects:
                 response.status_code = 302
                 return response
         return add_challenge(response, request.mechanism)
+
+
+def _query(environ: dict[str, Any]) -> VerifyQuery:
+    """Return the rule of the request; raise `InvalidValue` for a bad one."""
+    return parse_query(environ.get("QUERY_STRING", ""))
 
 
 def _is_page_load(request: VestibuleRequest) -> bool:

@@ -9,7 +9,7 @@ from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user
 from vestibule.accounts.users import invite
 from vestibule.admin import filters
-from vestibule.admin.cursor import search_sessions, search_users
+from vestibule.admin.cursor import UserList, search_sessions, search_users
 from vestibule.admin.filters import SessionFilter, SessionSource
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import (
@@ -19,7 +19,6 @@ from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.db import events
 from vestibule.db.events import EventFilter
-from vestibule.db.models.user import User
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
@@ -47,20 +46,19 @@ def show_users() -> Response:
     """Show the users that the filter selects."""
     authorize(Action.FIND_USERS)
     form = FilterForm("q", "role", "disabled", "signed_in")
-    nothing: tuple[list[User], str | None] = ([], None)
-    users, cursor = form.run(
+    found = form.run(
         lambda: search_users(
             filters.parse_user_filter(form.values), PAGE_ROWS, form.cursor
         ),
-        nothing,
+        UserList([], None),
     )
     return page(
         "admin_users.html",
         form.status,
-        users=users,
+        users=found.users,
         filter=form,
         first=form.url(ADMIN),
-        next=form.next_url(ADMIN, cursor),
+        next=form.next_url(ADMIN, found.next),
     )
 
 

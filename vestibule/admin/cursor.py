@@ -19,7 +19,8 @@ from vestibule.admin.filters import (
 )
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue
-from vestibule.db import events, user_search
+from vestibule.db import event_search, events, user_search
+from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.keyset import Cursor
 from vestibule.db.models.base import is_storable
@@ -114,6 +115,35 @@ def search_events(
     )
     return found.events, (
         None if found.next is None else encode([str(found.next)], wanted)
+    )
+
+
+class EventList(NamedTuple):
+    """A page of events, with the cursors of its neighbours as text."""
+
+    events: list[Event]
+    next: str | None
+    previous: str | None = None
+
+
+def list_events(
+    wanted: EventFilter, sort: str, most: int, after: str
+) -> EventList:
+    """Return a page of events in the order `sort`.
+
+    Raise `InvalidValue` for another order, or a cursor of another list.
+    """
+    sort = sort or NEWEST_FIRST
+    if sort not in EVENT_SORTS:
+        raise InvalidValue("sort", "is not a valid order", code="invalid")
+    of = wanted, sort
+    found = event_search.search_page(
+        wanted, sort, most, _keyset_cursor(decode(after, of))
+    )
+    return EventList(
+        found.events,
+        _encode_keyset(found.next, of),
+        _encode_keyset(found.previous, of),
     )
 
 

@@ -128,9 +128,9 @@ def few(keys: Select[Any]) -> list[Any] | None:
 
 def _end_of_scan(rows: Select[Any]) -> Any | None:
     """Return the last row that a scan of `rows` reads, if it is cut off."""
-    last = rows.offset(MAX_ROWS_SCANNED - 1).limit(1)
+    last = rows.offset(MAX_ROWS_SCANNED - 1).limit(2)
     found = database().fetch_all(last)
-    return found[0] if found else None
+    return found[0] if len(found) > 1 else None
 
 
 def _cut_off(
@@ -258,4 +258,9 @@ def _parse_value(column: Column[Any], value: str | None) -> Any:
         return None
     if isinstance(column.type, UTCMoment):
         return parse_moment(value)
-    return int(value) if column.type.python_type is int else value
+    if column.type.python_type is not int:
+        return value
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number

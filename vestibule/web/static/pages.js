@@ -32,15 +32,30 @@ addEventListener("pageshow", () => {
   }
 });
 
-for (const moment of document.querySelectorAll("time[title]")) {
-  const date = new Date(moment.dateTime);
-  if (!Number.isNaN(date.valueOf())) {
-    moment.title = date.toLocaleString(document.documentElement.lang, {
-      dateStyle: "long",
-      timeStyle: "long",
-    });
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+for (const button of document.querySelectorAll("button[data-zone]")) {
+  if (zone && zone !== "UTC") {
+    button.value = zone;
+    button.hidden = false;
   }
 }
+
+for (const all of document.querySelectorAll("input[data-all]")) {
+  const boxes = all.closest("table").querySelectorAll("tbody input[type=checkbox]");
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    for (const box of boxes) {
+      box.checked = all.checked;
+    }
+  });
+}
+
+const cancel = document.querySelector("a[data-cancel]");
+addEventListener("keydown", (event) => {
+  if (cancel && event.key === "Escape") {
+    cancel.click();
+  }
+});
 
 const first = document.querySelector("#alert, [aria-invalid='true']");
 if (first) {

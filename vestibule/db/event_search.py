@@ -5,12 +5,14 @@ The indexes of the table lead in every order, or the one of a filter that
 few events meet.
 """
 
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, func, select
 
 from vestibule.db import keyset
+from vestibule.db.engine import database
 from vestibule.db.events import (
     Event,
     EventFilter,
@@ -62,6 +64,22 @@ def search_page(
 def count_events(event_filter: EventFilter) -> Count:
     """Return how many events meet the filter, within a bound."""
     return keyset.count(_source(event_filter, "time"))
+
+
+def count_accounts(kind: str, since: datetime) -> int:
+    """Return how many users have an event of a kind since a moment.
+
+    Only the newest `MAX_ROWS_COUNTED` of these events count.
+    """
+    newest = (
+        select(_C.user_id)
+        .where(_C.kind == kind, _C.id >= first_id_of(since))
+        .order_by(_C.id.desc())
+        .limit(keyset.MAX_ROWS_COUNTED)
+        .subquery()
+    )
+    counted = select(func.count(newest.c.user_id.distinct()))
+    return int(database().fetch_all(counted)[0][0])
 
 
 def _source(event_filter: EventFilter, column: str) -> Source:

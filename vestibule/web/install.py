@@ -27,6 +27,7 @@ from vestibule.mechanisms.auth import Auth
 from vestibule.web import account, activity, new_password, sessions, sign_in
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import overview as admin_overview
 from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
@@ -61,6 +62,7 @@ PAGE_MODULES = (
     admin_selection,
     admin_exports,
     admin_zone,
+    admin_overview,
 )
 _ASSET = f"{pages.name}.asset"
 #: Heading and text of an error page, by status.

@@ -27,6 +27,7 @@ SESSIONS = "/account/sessions"
 ACTIVITY = "/account/activity"
 #: Every path that begins with it is for admins only.
 ADMIN = "/admin"
+ADMIN_OVERVIEW = "/admin/overview"
 ADMIN_USERS = "/admin/users"
 ADMIN_SESSIONS = "/admin/sessions"
 ADMIN_EVENTS = "/admin/events"

@@ -50,6 +50,28 @@ for (const all of document.querySelectorAll("input[data-all]")) {
   });
 }
 
+// The value of a bar, by pointer, touch and focus. Arrow keys move.
+for (const chart of document.querySelectorAll(".chart")) {
+  const value = chart.querySelector("[data-value]");
+  const slots = [...chart.querySelectorAll(".slot")];
+  const show = (slot) => {
+    value.textContent = slot.getAttribute("aria-label");
+  };
+  for (const [index, slot] of slots.entries()) {
+    for (const name of ["pointerenter", "pointerdown", "focus"]) {
+      slot.addEventListener(name, () => show(slot));
+    }
+    slot.tabIndex = index === slots.length - 1 ? 0 : -1;
+    slot.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step && slots[index + step]) {
+        event.preventDefault();
+        slots[index + step].focus();
+      }
+    });
+  }
+}
+
 const cancel = document.querySelector("a[data-cancel]");
 addEventListener("keydown", (event) => {
   if (cancel && event.key === "Escape") {

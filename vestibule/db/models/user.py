@@ -23,7 +23,12 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongPassword,
 )
-from vestibule.core.text import display_name, email_key, name_key
+from vestibule.core.text import (
+    display_name,
+    email_key,
+    name_key,
+    search_text,
+)
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
@@ -230,6 +235,9 @@ class User(Base):
             "first_key": name_key(self.first_name),
             "last_key": name_key(self.last_name),
             "signed_in_at": self.signed_in_at,
+            "search_text": search_text(
+                self.email, self.first_name, self.last_name
+            ),
         }
 
     def _fill(self, row: Sequence[Any]) -> None:
@@ -248,6 +256,7 @@ class User(Base):
             _,
             _,
             signed_in_at,
+            _,
         ) = row
         self.disabled_at = disabled_at and parse_moment(disabled_at)
         self.signed_in_at = signed_in_at and parse_moment(signed_in_at)

@@ -77,6 +77,7 @@ _HEADINGS = {
     "logins": N_("Sign-ins"),
     "failures": N_("Failed attempts"),
     "throttled": N_("Throttled attempts"),
+    "disabled": N_("Sign-ins to disabled accounts"),
     "sessions": N_("Live sessions"),
     "new_users": N_("New users"),
     "hash_ms": N_("Time per password check, in milliseconds"),

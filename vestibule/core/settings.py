@@ -327,12 +327,11 @@ PASSWORD_MIN_LENGTH = Setting(
 )
 PASSWORD_BLOCKLIST = Setting(
     "PASSWORD_BLOCKLIST",
-    "changes",
+    "always",
     setting_types.one_of("changes", "always"),
-    "When common passwords and context words are rejected: `changes`, when"
-    " a password is changed, or `always`, for new users too.",
-    standard="always",
-    hardened="always",
+    "When common passwords and context words are rejected: `always`, or"
+    " `changes`, not for users that `POST /api/v1/users` or the command line"
+    " adds.",
 )
 PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",

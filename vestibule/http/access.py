@@ -246,7 +246,11 @@ def has_recent_auth() -> bool:
     A request with a password of its own proves it itself. A session was
     proved when it began or was refreshed (ASVS 5.0, 7.5.1 and 7.5.3).
     """
-    request = current_request()
+    return is_recently_authenticated(current_request())
+
+
+def is_recently_authenticated(request: VestibuleRequest) -> bool:
+    """Return True if the password of an authenticated request is recent."""
     sessions = request.sessions
     if not sessions.has_store:
         return True

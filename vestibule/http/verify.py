@@ -14,7 +14,12 @@ from vestibule.core import request_headers, settings
 from vestibule.core.errors import VestibuleError
 from vestibule.core.redirects import sign_in_url
 from vestibule.http import errors
-from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.access import (
+    Outcome,
+    authenticate,
+    is_recently_authenticated,
+    start_request,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.headers import (
     VERIFY_PATH,
@@ -22,6 +27,7 @@ from vestibule.http.headers import (
     ResponseHeaders,
     add_headers,
 )
+from vestibule.http.page_load import is_page_load
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
@@ -31,7 +37,13 @@ from vestibule.http.responses import (
     json_response,
 )
 from vestibule.http.user_response import ResponseCache, UserResponse
-from vestibule.identity.header import HEADER, Identity, IdentitySigner
+from vestibule.identity.header import (
+    HEADER,
+    RECENT_HEADER,
+    RECENT_QUERY,
+    Identity,
+    IdentitySigner,
+)
 from vestibule.mechanisms.auth import Auth
 
 PATH = VERIFY_PATH
@@ -73,7 +85,7 @@ class ForwardAuth:
         response: MinimalResponse | IdentityResponse | None = None
         try:
             cached = self._cache.find(environ)
-            if cached is not None:
+            if cached is not None and not _asks_for_recent(environ):
                 response = self._identify(cached, environ)
         except Exception:
             # The request without the cache meets it again, and reports it.
@@ -115,7 +127,11 @@ class ForwardAuth:
         found = UserResponse.of(decision.principal, self._headers)
         if decision.known is not None:
             self._cache.add(request.environ, decision.known, found)
-        return self._identify(found, request.environ)
+        body, headers = self._identify(found, request.environ)
+        if _asks_for_recent(request.environ):
+            recent = is_recently_authenticated(request)
+            headers = [*headers, (RECENT_HEADER, str(recent).lower())]
+        return body, headers
 
     def _identify(
         self, user: UserResponse, environ: dict[str, Any]
@@ -142,7 +158,7 @@ class ForwardAuth:
         if (
             self._login_url is not None
             and request.sessions.has_login
-            and _is_page_load(request)
+            and is_page_load(request.environ)
         ):
             login_url = self._login_url
             if login_url == settings.LOGIN_URL.default:
@@ -160,16 +176,7 @@ class ForwardAuth:
         return add_challenge(response, request.mechanism)
 
 
-def _is_page_load(request: VestibuleRequest) -> bool:
-    """Return True if a browser will show the response as a page.
-
-    Current browsers send Fetch Metadata; for others `Accept` decides. A
-    websocket begins with a GET too.
-    """
-    environ = request.environ
-    if "HTTP_UPGRADE" in environ:
-        return False
-    mode = environ.get("HTTP_SEC_FETCH_MODE")
-    if mode is not None:
-        return bool(mode == "navigate")
-    return request.prefers_page
+def _asks_for_recent(environ: dict[str, Any]) -> bool:
+    """Return True if the response has to say how recent the password is."""
+    query: str = environ.get("QUERY_STRING", "")
+    return RECENT_QUERY in query.split("&")

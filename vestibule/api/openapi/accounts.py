@@ -14,7 +14,7 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
-from vestibule.identity.header import HEADER
+from vestibule.identity.header import HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
 _SESSIONS = "/api/v1/auth_session"
@@ -200,6 +200,7 @@ SESSION_OPERATIONS = (
                     "Remote-Email",
                     "Remote-Email-Verified",
                     "Remote-Groups",
+                    RECENT_HEADER,
                     HEADER,
                 ),
             ),
@@ -216,6 +217,14 @@ SESSION_OPERATIONS = (
                 "`off`: 401 instead of 302, with the `Location`.",
                 "off",
                 ("off",),
+            ),
+            Parameter(
+                "recent",
+                "query",
+                "`on`: `Remote-Recent` is `true` if the user confirmed the"
+                " password within `REAUTH_WINDOW`, else `false`.",
+                "on",
+                ("on",),
             ),
             _forwarded(
                 "Host", "The host of the original request.", "app.example"

@@ -101,14 +101,15 @@ class Vestibule:
 def _find_current_user() -> Principal | None:
     """Return the user of this request, or deny it if that fails."""
     environ = request.environ
-    # Asking again would wait for the time limit once more.
     denial: Denial | None = environ.get(_DENIAL)
-    if denial is None:
-        try:
-            return find_principal(environ, _state().backend)
-        except BACKEND_ERRORS as error:
-            denial = environ[_DENIAL] = denial_for_error(error)
-    _abort(denial)
+    if denial is not None:
+        # Asking again would wait for the time limit once more.
+        _abort(denial)
+    try:
+        return find_principal(environ, _state().backend)
+    except BACKEND_ERRORS as error:
+        environ[_DENIAL] = denial_for_error(error)
+        _abort(environ[_DENIAL])
 
 
 #: The signed-in user; false and without attributes if anonymous.

@@ -94,11 +94,12 @@ class VestibuleBackend(ModelBackend):  # type: ignore[misc]
         self, request: HttpRequest | None, principal: Principal
     ) -> Any:
         """Return the user of the project, stored if something differs."""
-        model, id_field = get_user_model(), _id_field()
+        users, key = (
+            get_user_model()._default_manager,
+            {_id_field(): principal.id},
+        )
         fields = self.user_fields(principal)
-        user = model._default_manager.filter(
-            **{id_field: principal.id}
-        ).first()
+        user = users.filter(**key).first()
         if user is not None and is_password_usable(user.password):
             # A local account with a password took this id.
             _log.error("a local account has the id of a Vestibule user")
@@ -106,23 +107,45 @@ class VestibuleBackend(ModelBackend):  # type: ignore[misc]
         if user is not None and self._is_current(user, principal, fields):
             return user
         try:
-            with transaction.atomic():
-                user, created = model._default_manager.update_or_create(
-                    **{id_field: principal.id},
-                    defaults=fields,
-                )
-                if created:
-                    user.set_unusable_password()
-                    user.save(update_fields=["password"])
-                self.configure_user(request, user, principal, created)
+            return self._store(request, user, principal, {**key, **fields})
         except IntegrityError as error:
-            _log.error(
-                "user %s of Vestibule has a value that another account of"
-                " this project has: %s",
-                principal.id,
-                type(error).__name__,
-            )
-            return None
+            # Another request may have created the user just now.
+            user = users.filter(**key).first()
+            if user is None or not self._is_current(user, principal, fields):
+                _log.error(
+                    "user %s of Vestibule has a value that another account of"
+                    " this project has: %s",
+                    principal.id,
+                    type(error).__name__,
+                )
+                return None
+            return user
+
+    def _store(
+        self,
+        request: HttpRequest | None,
+        user: Any,
+        principal: Principal,
+        fields: dict[str, Any],
+    ) -> Any:
+        """Update a `user`, or create one if there is none; return it.
+
+        As `update_or_create`, but the first statement of the transaction
+        writes: SQLite lets no transaction that has read wait for another
+        one's write.
+        """
+        model = get_user_model()
+        with transaction.atomic():
+            created = user is None
+            if created:
+                user = model(**fields)
+                user.set_unusable_password()
+                user.save(force_insert=True)
+            else:
+                for name, value in fields.items():
+                    setattr(user, name, value)
+                user.save(update_fields=fields)
+            self.configure_user(request, user, principal, created)
         return user
 
     def _is_current(

@@ -38,6 +38,8 @@ from vestibule.sessions.store import SessionStore
 FORWARDING_HEADERS = frozenset(
     {"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA"}
 )
+#: The key of our request in the environment of another application.
+_OWN_REQUEST = "vestibule.request"
 
 
 class VestibuleRequest(Request):
@@ -265,5 +267,17 @@ def current_store() -> SessionStore:
 
 
 def current_request() -> VestibuleRequest:
-    """Return the request that is being answered."""
-    return cast(VestibuleRequest, request_ctx.request)
+    """Return the request that is being answered.
+
+    In a Flask application of others it is one of ours beside theirs, made
+    from the same environment. The body stays with theirs.
+    """
+    request = request_ctx.request
+    if isinstance(request, VestibuleRequest):
+        return request
+    environ = request.environ
+    own: VestibuleRequest | None = environ.get(_OWN_REQUEST)
+    if own is None:
+        own = VestibuleRequest(environ, populate_request=False)
+        environ[_OWN_REQUEST] = own
+    return own

@@ -184,6 +184,7 @@ class _OptionalUser(SecurityBase):
 
         async def close(code: int) -> None:
             """Close it, unless the application has."""
+            serving.remove_done_callback(stop)
             try:
                 await websocket.close(code)
             except RuntimeError:
@@ -199,7 +200,12 @@ class _OptionalUser(SecurityBase):
                 close,
             )
         )
-        serving.add_done_callback(lambda _: watching.cancel())
+
+        def stop(_: Any) -> None:
+            """Stop the check: the websocket is not served any more."""
+            watching.cancel()
+
+        serving.add_done_callback(stop)
 
 
 def _require(user: Principal | None, roles: tuple[str, ...]) -> Principal:

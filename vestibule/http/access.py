@@ -109,6 +109,11 @@ def decide(auth: Auth | None, request: Any) -> Decision:
     inside = path is None or path.startswith("/api/")
     if not auth.require_auth(path, OPEN_PATHS if inside else OUTSIDE_PATHS):
         return _OPEN
+    return identify(auth, request)
+
+
+def identify(auth: Auth, request: Any) -> Decision:
+    """Return the decision about the credential of a request, at any path."""
     session_id = auth.session_cookie(request)
     if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
@@ -134,7 +139,11 @@ def start_request(auth: Auth | None, request: VestibuleRequest) -> None:
 
 def authenticate(auth: Auth | None, request: VestibuleRequest) -> Decision:
     """Return the decision about a started `request`, and keep its session."""
-    decision = decide(auth, request)
+    return keep(decide(auth, request), request)
+
+
+def keep(decision: Decision, request: VestibuleRequest) -> Decision:
+    """Keep on `request` what a decision found, and log a refusal."""
     if decision.outcome is Outcome.PASSED:
         request.cached_session = decision.known
         if decision.session is not None:
@@ -250,7 +259,11 @@ def has_recent_auth() -> bool:
     A request with HTTP Basic confirms it itself. A session records when the
     password was last confirmed (ASVS 5.0, 7.5.1 and 7.5.3).
     """
-    request = current_request()
+    return is_recently_authenticated(current_request())
+
+
+def is_recently_authenticated(request: VestibuleRequest) -> bool:
+    """Return True if the password of an authenticated request is recent."""
     sessions = request.sessions
     if not sessions.has_store:
         return True

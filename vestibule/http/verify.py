@@ -18,7 +18,12 @@ from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.redirects import sign_in_url
 from vestibule.db.models.user import parse_role
 from vestibule.http import errors
-from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.access import (
+    Outcome,
+    authenticate,
+    is_recently_authenticated,
+    start_request,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.headers import (
     VERIFY_PATH,
@@ -26,6 +31,7 @@ from vestibule.http.headers import (
     ResponseHeaders,
     add_headers,
 )
+from vestibule.http.page_load import is_page_load
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
@@ -35,7 +41,12 @@ from vestibule.http.responses import (
     json_response,
 )
 from vestibule.http.user_response import ResponseCache, UserResponse
-from vestibule.identity.header import HEADER, Identity, IdentitySigner
+from vestibule.identity.header import (
+    HEADER,
+    RECENT_HEADER,
+    Identity,
+    IdentitySigner,
+)
 from vestibule.mechanisms.auth import Auth
 
 PATH = VERIFY_PATH
@@ -55,10 +66,16 @@ class VerifyQuery(NamedTuple):
     redirects: bool = True
     #: The user must have one role of each set.
     role_sets: tuple[frozenset[str], ...] = ()
+    #: True for `recent=on`.
+    asks_for_recent: bool = False
 
     def allows(self, role: str) -> bool:
         """Return True if a user with `role` may pass."""
         return all(role in roles for roles in self.role_sets)
+
+    def can_use(self, cached: UserResponse) -> bool:
+        """Return True if the cached response is the whole answer."""
+        return not self.asks_for_recent and self.allows(cached.role)
 
 
 @lru_cache(MAX_CACHED_QUERIES)
@@ -70,7 +87,9 @@ def parse_query(query: str) -> VerifyQuery:
     """
     if not query:
         return VerifyQuery()
-    given: dict[str, list[str]] = {"redirect": [], "role": [], "groups": []}
+    given: dict[str, list[str]] = {
+        name: [] for name in ("redirect", "recent", "role", "groups")
+    }
     try:
         for name, value in parse_qsl(
             query, True, True, max_num_fields=MAX_QUERY_VALUES
@@ -79,14 +98,16 @@ def parse_query(query: str) -> VerifyQuery:
     except (KeyError, ValueError):
         raise InvalidValue(
             "query",
-            "must be redirect=off, role=... or groups=...",
+            "must be redirect=off, recent=on, role=... or groups=...",
             code="query",
         ) from None
-    for name in ("redirect", "role"):
+    for name in ("redirect", "recent", "role"):
         if len(given[name]) > 1:
             raise InvalidValue(name, "must be given once", code="repeated")
     if given["redirect"] not in ([], ["off"]):
         raise InvalidValue("redirect", "must be off", code="invalid")
+    if given["recent"] not in ([], ["on"]):
+        raise InvalidValue("recent", "must be on", code="invalid")
     required = (given["role"], given["groups"])
     return VerifyQuery(
         not given["redirect"],
@@ -95,6 +116,7 @@ def parse_query(query: str) -> VerifyQuery:
             for values in required
             if values
         ),
+        bool(given["recent"]),
     )
 
 
@@ -131,7 +153,7 @@ class ForwardAuth:
         response: MinimalResponse | IdentityResponse | None = None
         try:
             cached = self._cache.find(environ)
-            if cached is not None and _query(environ).allows(cached.role):
+            if cached is not None and _query(environ).can_use(cached):
                 response = self._identify(cached, environ)
         except Exception:
             # Without the cache the same failure comes again and is reported.
@@ -182,7 +204,11 @@ class ForwardAuth:
                 path=PATH,
             )
             return json_response({"error": "Forbidden"}, 403)
-        return self._identify(found, request.environ)
+        body, headers = self._identify(found, request.environ)
+        if query.asks_for_recent:
+            recent = is_recently_authenticated(request)
+            headers = [*headers, (RECENT_HEADER, str(recent).lower())]
+        return body, headers
 
     def _identify(
         self, user: UserResponse, environ: dict[str, Any]
@@ -211,7 +237,7 @@ class ForwardAuth:
         if (
             self._login_url is not None
             and request.sessions.has_login
-            and _is_page_load(request)
+            and is_page_load(request.environ)
         ):
             login_url = self._login_url
             if login_url == settings.LOGIN_URL.default:
@@ -231,18 +257,3 @@ class ForwardAuth:
 def _query(environ: dict[str, Any]) -> VerifyQuery:
     """Return the rule of the request; raise `InvalidValue` for a bad one."""
     return parse_query(environ.get("QUERY_STRING", ""))
-
-
-def _is_page_load(request: VestibuleRequest) -> bool:
-    """Return True if a browser will show the response as a page.
-
-    Current browsers send Fetch Metadata; for others `Accept` decides. A
-    websocket begins with a GET too.
-    """
-    environ = request.environ
-    if "HTTP_UPGRADE" in environ:
-        return False
-    mode = environ.get("HTTP_SEC_FETCH_MODE")
-    if mode is not None:
-        return bool(mode == "navigate")
-    return request.prefers_page

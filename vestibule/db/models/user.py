@@ -3,7 +3,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -23,6 +22,7 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongPassword,
 )
+from vestibule.core.roles import Role as Role
 from vestibule.core.text import (
     display_name,
     email_key,
@@ -48,13 +48,6 @@ _SELECT_COMMITTED = (
     .where(USERS.c.id == bindparam("id"))
     .with_for_update(read=True)
 )
-
-
-class Role(StrEnum):
-    """The role of a user; `accounts.permissions` says what it allows."""
-
-    MEMBER = "member"
-    ADMIN = "admin"
 
 
 def parse_role(value: Any) -> Role:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from vestibule.core import request_headers, settings
+from vestibule.core.application_hosts import application_host, session_url
 from vestibule.core.errors import VestibuleError
 from vestibule.core.redirects import sign_in_url
 from vestibule.http import errors
@@ -148,10 +149,12 @@ class ForwardAuth:
             if login_url == settings.LOGIN_URL.default:
                 # Not `X-Forwarded-Prefix`, which is of the application.
                 login_url = f"{request.mount_path}{login_url}"
-            response.headers["Location"] = sign_in_url(
-                login_url,
-                request_headers.forwarded_target(request.environ),
-                self._return_hosts,
+            target = request_headers.forwarded_target(request.environ)
+            host = application_host(request.environ)
+            response.headers["Location"] = (
+                sign_in_url(login_url, target, self._return_hosts)
+                if host is None or target.scheme is None
+                else session_url(f"{target.scheme}://{host}", target.path)
             )
             query = request.environ.get("QUERY_STRING", "")
             if "redirect=off" not in query.split("&"):

@@ -24,7 +24,14 @@ from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.mechanisms.auth import Auth
-from vestibule.web import account, activity, new_password, sessions, sign_in
+from vestibule.web import (
+    account,
+    activity,
+    hand_over,
+    new_password,
+    sessions,
+    sign_in,
+)
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
@@ -46,6 +53,7 @@ from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
+    hand_over,
     new_password,
     account,
     sessions,

@@ -96,7 +96,7 @@ def may_use_path(method: str, path: str | None) -> bool:
 def sign_in_host_url(path: str, **query: str) -> str:
     """Return the URL of a page of the service on the sign-in host."""
     base = (settings.LOGIN_URL.read() or "").removesuffix(SIGN_IN_PATH)
-    return f"{base}{path}?{urlencode(query)}"
+    return f"{base}{path}?{urlencode(query)}" if query else base + path
 
 
 def session_url(origin: str, back: str | None, **more: str) -> str:

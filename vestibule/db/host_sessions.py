@@ -156,10 +156,10 @@ def hosts_by_parent(handles: Sequence[str]) -> dict[str, list[str]]:
     hosts: dict[str, list[str]] = {}
     if handles:
         of_parents = select(*columns).where(columns[0].in_(list(handles)))
-        for parent, host in database().fetch_all(
+        for found in database().fetch_all(
             of_parents.distinct().order_by(*columns)
         ):
-            hosts.setdefault(parent, []).append(host)
+            hosts.setdefault(found.parent_id, []).append(found.host)
     return hosts
 
 

@@ -16,6 +16,11 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
+from vestibule.core.application_hosts import (
+    OWN_PREFIX,
+    application_host,
+    sign_in_host_url,
+)
 from vestibule.core.errors import AccountChanged, VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
@@ -48,7 +53,12 @@ from vestibule.web.routes import (
     own_url,
     pages,
 )
-from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
+from vestibule.web.templating import (
+    ACCOUNT_FIELD,
+    page,
+    redirect,
+    redirect_to,
+)
 
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
@@ -155,6 +165,14 @@ def require_page_authentication(
     """
     if request.endpoint == _ASSET:
         return None
+    if (
+        not request.path.startswith(OWN_PREFIX)
+        and application_host(request.environ) is not None
+    ):
+        # A session that begins on it would be the application's to use.
+        if request.method != "GET":
+            abort(404)
+        return redirect_to(sign_in_host_url(request.path))
     # For GET too: `return_to` may be sent in a form.
     request.max_content_length = MAX_FORM_BYTES
     access.check_request_origin(auth, request)

@@ -17,6 +17,7 @@ from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
+from vestibule.sessions.applications import applications_of
 from vestibule.sessions.lifetime import expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
@@ -104,6 +105,10 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
         is_first=not cursor,
         next=next_cursor,
         device_label=device_label,
+        hosts=applications_of(
+            auth.store,
+            [each.id for each in (current, *found) if each is not None],
+        ),
     )
 
 

@@ -3,7 +3,6 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -11,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import Service, stored_user
+from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.app.web.hosts import (
     APP,
     COOKIE,
@@ -47,6 +46,11 @@ def rows(table: str) -> int:
     """Return the number of rows of a table."""
     found = database().fetch_all(text(f"SELECT count(*) FROM {table}"))
     return int(found[0][0])
+
+
+def purged(hosts: Service, clock: SetClock) -> int:
+    """Return the number of sessions that the sweeper deletes now."""
+    return DatabaseStore().purge(hosts.mechanism.limits(), clock.now())
 
 
 def test_one_sign_in_opens_pages_of_two_domains(hosts: Service) -> None:
@@ -122,6 +126,12 @@ def test_other_site_cannot_sign_out(hosts: Service) -> None:
     assert visitor.opens(PAGE)
 
 
+def delete_by_shell() -> None:
+    """Delete all sessions as a program without this code would."""
+    with database().transaction() as connection:
+        connection.execute(text("DELETE FROM user_sessions"))
+
+
 ENDINGS: dict[str, Callable[[Any, Any], Any]] = {
     "its user": lambda user, session: DatabaseStore().end_handle(
         session.id, EndReason.REVOKED, user.id
@@ -133,9 +143,7 @@ ENDINGS: dict[str, Callable[[Any, Any], Any]] = {
         DatabaseStore(), None, LOCAL
     ),
     "a script": lambda user, session: session.remove(),
-    "a database shell": lambda user, session: database().execute(
-        text("DELETE FROM user_sessions")
-    ),
+    "a database shell": lambda user, session: delete_by_shell(),
     "the end of the account": lambda user, session: user.remove(),
     "disabling": lambda user, session: users.disable(user, None, actor=LOCAL),
 }
@@ -162,7 +170,7 @@ def test_application_is_told_why_its_session_ended(hosts: Service) -> None:
     DatabaseStore().end_all(EndReason.REVOKED, user.id)
     answer = visitor.ask_gate(PAGE, **{"Sec-Fetch-Mode": "cors"})
     assert answer.status_code == 401
-    assert answer.headers["Session-Ended"] == "revoked"
+    assert answer.headers["Session-Ended"] == "reason=revoked"
 
 
 def test_new_password_ends_the_applications_of_the_session_that_stays(
@@ -192,9 +200,9 @@ def test_limits_are_those_of_the_session_that_was_signed_in(
     """Its age counts, however young the one of the application is."""
     hosts = build_hosts(build, SESSION_MAX_AGE="100")
     visitor = signed_in_at(hosts, stored_user())
-    set_clock.now += timedelta(seconds=90)
+    set_clock.advance(90)
     assert visitor.open_page(PAGE) == PAGE
-    set_clock.now += timedelta(seconds=11)
+    set_clock.advance(11)
     assert not visitor.opens(PAGE)
 
 
@@ -205,13 +213,17 @@ def test_use_of_an_application_is_use_of_the_session(
     hosts = build_hosts(build, SESSION_IDLE_TIMEOUT="100")
     visitor = signed_in_at(hosts, stored_user(), PAGE, OTHER)
     for _ in range(5):
-        set_clock.now += timedelta(seconds=60)
+        set_clock.advance(60)
         assert visitor.opens(PAGE)
     assert visitor.opens(OTHER)
-    assert DatabaseStore().purge(hosts.mechanism.limits(), set_clock.now) == 0
-    set_clock.now += timedelta(seconds=101)
+    assert (
+        DatabaseStore().purge(hosts.mechanism.limits(), set_clock.now()) == 0
+    )
+    set_clock.advance(101)
     assert not visitor.opens(PAGE) and not visitor.opens(OTHER)
-    assert DatabaseStore().purge(hosts.mechanism.limits(), set_clock.now) == 1
+    assert (
+        DatabaseStore().purge(hosts.mechanism.limits(), set_clock.now()) == 1
+    )
 
 
 def test_limit_of_sessions_counts_no_applications(build: Build) -> None:
@@ -229,7 +241,7 @@ def test_code_is_used_once(hosts: Service) -> None:
     url = code_for(visitor, PAGE)
     state = visitor.cookie(APP, STATE)
     assert visitor.visit(url).status_code == 303
-    visitor.client.delete_cookie(COOKIE, "app.example.com")
+    visitor.client.delete_cookie(COOKIE, domain="app.example.com")
     visitor.client.set_cookie(STATE, str(state), domain="app.example.com")
     assert visitor.visit(url).status_code == 400
     assert visitor.cookie(APP) is None
@@ -240,12 +252,12 @@ def test_late_code_is_refused(hosts: Service, set_clock: SetClock) -> None:
     """It lives 60 seconds; the sweeper deletes it."""
     visitor = signed_in_at(hosts, stored_user())
     late, in_time = code_for(visitor, PAGE), code_for(visitor, OTHER)
-    set_clock.now += timedelta(seconds=59)
+    set_clock.advance(59)
     assert visitor.visit(in_time).status_code == 303
-    set_clock.now += timedelta(seconds=1)
+    set_clock.advance(1)
     assert visitor.visit(late).status_code == 400
     assert visitor.cookie(APP) is None
-    DatabaseStore().purge(hosts.mechanism.limits(), set_clock.now)
+    purged(hosts, set_clock)
     assert rows("host_codes") == 0
 
 
@@ -416,7 +428,7 @@ def test_pages_that_open_at_once_all_get_a_session(hosts: Service) -> None:
     visitor = signed_in_at(hosts, stored_user())
     begin = f"{APP}{SESSION_PATH}?return_to="
     first = visitor.visit(f"{begin}%2Ffirst").headers["Location"]
-    visitor.client.delete_cookie(STATE, "app.example.com")
+    visitor.client.delete_cookie(STATE, domain="app.example.com")
     second = visitor.visit(f"{begin}%2Fsecond").headers["Location"]
     first = visitor.visit(first).headers["Location"]
     second = visitor.visit(second).headers["Location"]
@@ -460,7 +472,7 @@ def test_browser_without_cookies_gets_a_page_and_no_loop(
     """The page says what to allow, and links to the application."""
     visitor = signed_in_at(hosts, stored_user())
     url = code_for(visitor, PAGE)
-    visitor.client.delete_cookie(STATE, "app.example.com")
+    visitor.client.delete_cookie(STATE, domain="app.example.com")
     answer = visitor.visit(url)
     assert answer.status_code == 400
     assert "allow cookies" in answer.text and 'href="/"' in answer.text
@@ -530,3 +542,42 @@ def test_without_hosts_there_is_no_hand_over(build: Build) -> None:
     assert visitor.visit(f"{APP}{SIGN_OUT_PATH}").status_code == 404
     location = visitor.ask_gate(PAGE).headers["Location"]
     assert location.startswith(f"{SIGN_IN_HOST}/sign-in?return_to=https%3A//")
+
+
+def test_sessions_page_shows_one_session_with_its_applications(
+    hosts: Service,
+) -> None:
+    """Both lists name the hosts; the other browser has none."""
+    user = stored_user()
+    visitor = signed_in_at(hosts, user, PAGE, OTHER)
+    signed_in_at(hosts, user)
+    page = visitor.visit(f"{SIGN_IN_HOST}/account/sessions").text
+    assert page.count("Applications:") == 1
+    assert "app.example.com</bdi>, <bdi>wiki.example.org" in page
+    listed = visitor.client.get(
+        "/api/v1/auth_session/sessions", base_url=SIGN_IN_HOST
+    ).get_json()
+    assert [(one["current"], one["applications"]) for one in listed] == [
+        (False, []),
+        (True, ["app.example.com", "wiki.example.org"]),
+    ]
+
+
+def test_admins_list_shows_applications(hosts: Service) -> None:
+    """An admin sees where a user's session is used."""
+    admin = stored_user("admin")
+    visitor = signed_in_at(hosts, admin, PAGE)
+    (one,) = visitor.client.get(
+        "/api/v1/admin/sessions", base_url=SIGN_IN_HOST
+    ).get_json()["sessions"]
+    assert one["applications"] == ["app.example.com"]
+
+
+def test_pages_of_vestibule_are_on_the_sign_in_host(hosts: Service) -> None:
+    """A session that begins on an application's host would be its own."""
+    user, visitor = stored_user(), Visitor(hosts)
+    answer = visitor.visit(f"{APP}/account")
+    assert answer.headers["Location"] == f"{SIGN_IN_HOST}/account"
+    form = {"email": user.email, "password": PASSWORD}
+    answer = visitor.post("/sign-in", form, base_url=APP)
+    assert answer.status_code == 404 and visitor.cookie(APP) is None

@@ -10,7 +10,7 @@ from flask import Response, abort
 from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.admin import cursor, filters
 from vestibule.api.views.index import app_views
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
@@ -18,8 +18,10 @@ from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
+from vestibule.sessions.applications import applications_of
 from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
+from vestibule.sessions.store import SessionStore
 
 
 @app_views.get("/auth_session/sessions")
@@ -80,10 +82,13 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
     source = filters.SessionSource(auth.store, auth.limits(), auth.now())
     found = filters.live_session_page(source, wanted, most, position)
     response = json_response(
-        [
-            session_json(session, source.limits, request.session)
-            for session in found.sessions
-        ]
+        with_applications(
+            auth.store,
+            [
+                session_json(session, source.limits, request.session)
+                for session in found.sessions
+            ],
+        )
     )
     if found.next is not None:
         after = cursor.encode((found.next,), wanted)
@@ -108,6 +113,21 @@ def session_json(
         "device": device_name(session.user_agent),
         "method": session.method,
     }
+
+
+def with_applications(
+    store: SessionStore, listed: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return listed sessions with the hosts of their applications.
+
+    Only where `APP_HOSTS` is set: other clients know no such key.
+    """
+    if not page_settings.APP_HOSTS.read():
+        return listed
+    hosts = applications_of(store, [each["id"] for each in listed])
+    return [
+        each | {"applications": hosts.get(each["id"], [])} for each in listed
+    ]
 
 
 def format_time(value: datetime | None) -> str | None:

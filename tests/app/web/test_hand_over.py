@@ -407,7 +407,11 @@ def test_session_of_an_application_gives_no_account(
         ("GET", "/admin/users"),
     ):
         answer = thief.open(path, method=method, json={}, base_url=base_url)
-        assert answer.status_code == 403, (method, path)
+        assert answer.status_code in (403, 404, 303), (method, path)
+        if answer.status_code == 303:
+            assert answer.headers["Location"].startswith(SIGN_IN_HOST)
+        elif path.startswith("/api/"):
+            assert answer.status_code == 403
     assert visitor.opens(PAGE)
 
 
@@ -568,7 +572,7 @@ def test_admins_list_shows_applications(hosts: Service) -> None:
     admin = stored_user("admin")
     visitor = signed_in_at(hosts, admin, PAGE)
     (one,) = visitor.client.get(
-        "/api/v1/admin/sessions", base_url=SIGN_IN_HOST
+        "/api/v1/sessions", base_url=SIGN_IN_HOST
     ).get_json()["sessions"]
     assert one["applications"] == ["app.example.com"]
 

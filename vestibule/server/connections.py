@@ -52,9 +52,12 @@ LOG_INTERVAL_SECONDS = 60.0
 #: Milliseconds for which a client may leave a response unread (RFC 5482).
 UNREAD_TIMEOUT_MS = 60_000
 _DESCRIPTORS = "/proc/self/fd"
-#: Where the kernel's `tcp_info` has the milliseconds since data were sent
-#: and received, and the number of segments that were sent with data.
-_TCP_INFO = struct.Struct("44xI4xI100xI")
+#: Where the kernel's `tcp_info` has the state, the milliseconds since data
+#: were sent and received, and the number of segments sent with data.
+_TCP_INFO = struct.Struct("B43xI4xI100xI")
+#: States of a connection that this end has not shut down: ESTABLISHED and
+#: CLOSE_WAIT.
+_OPEN_STATES = (1, 8)
 
 
 def address_of(host: str) -> str:
@@ -264,12 +267,10 @@ def connections(port: int) -> Iterator[Connection]:
             info = one.getsockopt(
                 socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size
             )
-            yield Connection(
-                number,
-                os.fstat(one.fileno()).st_ino,
-                peer,
-                *_TCP_INFO.unpack(info),
-            )
+            state, *traffic = _TCP_INFO.unpack(info)
+            if state in _OPEN_STATES:
+                inode = os.fstat(one.fileno()).st_ino
+                yield Connection(number, inode, peer, *traffic)
 
 
 def is_open(port: int) -> bool:

@@ -30,11 +30,8 @@ from tests.e2e.forward_auth.proxies import (
 from tests.serving import ROOT, Server
 from vestibule.db.models.user import User
 
-AUTH, APP, WIKI = (
-    "auth.vestibule.test",
-    "app.vestibule.test",
-    "wiki.other.test",
-)
+AUTH, APP = "auth.vestibule.test", "app.vestibule.test"
+WIKI = "wiki.other.test"
 COOKIE = "__Host-session"
 
 
@@ -73,16 +70,14 @@ class Hosts:
 
     def start(self, folder: Path) -> None:
         """Start the service, the application and the proxies."""
-        hosts = [
-            self.url(host).removeprefix("https://") for host in (APP, WIKI)
-        ]
+        listed = [f"{host}:{self.proxies[host].port}" for host in (APP, WIKI)]
         self.server = Server(
             folder,
             **PAGES
             | {
                 "SESSION_NAME": COOKIE,
                 "LOGIN_URL": f"{self.url(AUTH)}/sign-in",
-                "APP_HOSTS": ",".join(hosts),
+                "APP_HOSTS": ",".join(listed),
                 "TRUSTED_PROXIES": "127.0.0.1",
             },
         ).start()

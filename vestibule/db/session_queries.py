@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     literal,
     not_,
@@ -247,9 +248,10 @@ def delete_for_user_in_transaction(
         digest = USER_SESSIONS.c.session_digest
         condition &= or_(digest.is_(None), digest != keep_digest)
         # Its applications get new secret ids as well.
-        kept = select(USER_SESSIONS.c.id).where(digest == keep_digest)
-        of_kept = HOST_SESSIONS.c.parent_id.in_(kept)
-        connection.execute(delete(HOST_SESSIONS).where(of_kept))
+        is_kept = (digest == keep_digest) & _IS_PARENT
+        connection.execute(
+            delete(HOST_SESSIONS).where(exists().where(is_kept))
+        )
     return delete_where(connection, reason, condition)
 
 
@@ -277,14 +279,8 @@ def rotate_in_transaction(
     )
     if not connection.execute(statement).rowcount:
         return False
-    connection.execute(
-        insert_into(ENDED_SESSIONS).on_conflict_do_nothing(),
-        {
-            "session_digest": rotation.old,
-            "reason": "rotated",
-            "ended_at": clock.now(),
-        },
-    )
+    ended = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
+    connection.execute(ended.values((rotation.old, "rotated", clock.now())))
     return True
 
 
@@ -379,7 +375,7 @@ def delete_where(
             .join_from(HOST_SESSIONS, USER_SESSIONS, _IS_PARENT)
             .where(condition)
         )
-        # SQLite would read ON CONFLICT as the condition of a join.
+        # Without WHERE, SQLite would read ON CONFLICT as part of a join.
         both = select(union_all(ended, of_hosts).subquery()).where(true())
         connection.execute(record.from_select(columns, both))
         return connection.execute(

@@ -114,11 +114,9 @@ def decide(auth: Auth | None, request: Any) -> Decision:
     if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
     user, known, session = find_user(auth, request, session_id)
-    if (
-        user is None
-        or is_disabled(user)
-        or not _counts_here(auth, request, session_id, session)
-    ):
+    if not _counts_here(auth, request, session_id, session):
+        user = None
+    if user is None or is_disabled(user):
         reason = sessions_of(auth).why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, user, known=known, session=session)

@@ -11,13 +11,13 @@ from flask import Response
 
 from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.api.views.sessions import (
+    applications_of,
     current_mechanism_and_user,
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
-from vestibule.sessions.applications import applications_of
 from vestibule.sessions.lifetime import expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label

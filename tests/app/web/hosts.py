@@ -4,6 +4,8 @@
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from tests.app.api.conftest import Build
@@ -11,6 +13,7 @@ from tests.app.api.service import PASSWORD, Service
 from tests.app.web.browser import Browser
 from tests.serving import VERIFY
 from vestibule.core.application_hosts import SESSION_PATH
+from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
 SIGN_IN_HOST = "https://auth.example.com"
@@ -109,6 +112,18 @@ def signed_in_at(service: Service, user: User, *urls: str) -> Visitor:
     for url in urls:
         assert visitor.open_page(url) == url
     return visitor
+
+
+@pytest.fixture
+def hosts(build: Build) -> Service:
+    """Return a service that signs in for two applications."""
+    return build_hosts(build)
+
+
+def rows(table: str) -> int:
+    """Return the number of rows of a table."""
+    found = database().fetch_all(text(f"SELECT count(*) FROM {table}"))
+    return int(found[0][0])
 
 
 def code_for(visitor: Visitor, page: str) -> str:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The current user's sessions: list them, end one, end the others."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,12 +14,12 @@ from vestibule.api.views.index import app_views
 from vestibule.core import page_settings, settings
 from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
+from vestibule.db.host_sessions import hosts_by_parent
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
-from vestibule.sessions.applications import applications_of
 from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
@@ -128,6 +129,18 @@ def with_applications(
     return [
         each | {"applications": hosts.get(each["id"], [])} for each in listed
     ]
+
+
+def applications_of(
+    store: SessionStore, handles: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the hosts whose sessions hang on those with these handles.
+
+    There are none in memory, nor without `APP_HOSTS`.
+    """
+    if not (store.in_database and page_settings.APP_HOSTS.read()):
+        return {}
+    return hosts_by_parent(handles)
 
 
 def format_time(value: datetime | None) -> str | None:

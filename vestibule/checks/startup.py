@@ -15,6 +15,7 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from vestibule.checks.application_hosts import check_application_hosts
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
@@ -89,6 +90,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
             "BASE_PATH", "must not be the beginning of the API's own paths"
         )
     _check_cookie()
+    check_application_hosts(mechanism)
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(

@@ -22,6 +22,7 @@ from vestibule.accounts.permissions import (
 )
 from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
+from vestibule.core.application_hosts import is_for_host, may_use_path
 from vestibule.core.client_info import (
     UNKNOWN_CLIENT,
     ClientInfo,
@@ -30,6 +31,7 @@ from vestibule.core.client_info import (
 )
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
+from vestibule.db.host_sessions import is_host_session_id
 from vestibule.http.csrf import (
     SAFE_METHODS,
     cross_site_error,
@@ -118,10 +120,32 @@ def identify(auth: Auth, request: Any) -> Decision:
     if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
     user, known, session = find_user(auth, request, session_id)
+    if not _counts_here(auth, request, session_id, session):
+        user = None
     if user is None or is_disabled(user):
         reason = sessions_of(auth).why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, user, known=known, session=session)
+
+
+def _counts_here(
+    auth: Auth, request: Any, session_id: str | None, session: Session | None
+) -> bool:
+    """Return True unless the session is of an application's other host.
+
+    Such a session identifies the user on its host, and does nothing else.
+    """
+    if session_id is None or not is_host_session_id(session_id):
+        return True
+    if session is None:
+        # A mechanism of an application's own found the user.
+        session = sessions_of(auth).store.find(session_id)
+    return (
+        session is not None
+        and session.host is not None
+        and is_for_host(session.host, request.environ)
+        and may_use_path(request.method, request.path)
+    )
 
 
 def start_request(auth: Auth | None, request: VestibuleRequest) -> None:

@@ -22,6 +22,7 @@ from flask.signals import (
 )
 
 from vestibule.core import settings
+from vestibule.core.application_hosts import is_for_host
 from vestibule.core.request_headers import unusable_header
 from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
@@ -150,6 +151,9 @@ class ResponseCache:
             or not is_valid(self._mechanism(), entry.session)
             or unusable_header(environ) is not None
         ):
+            return None
+        host = entry.session.session.host
+        if host is not None and not is_for_host(host, environ):
             return None
         return entry.response
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from vestibule.audit.log import EventType, log
 from vestibule.core import request_headers, settings
+from vestibule.core.application_hosts import application_host, session_url
 from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.redirects import sign_in_url
 from vestibule.db.models.user import parse_role
@@ -243,10 +244,12 @@ class ForwardAuth:
             if login_url == settings.LOGIN_URL.default:
                 # `X-Forwarded-Prefix` is the application's prefix, not ours.
                 login_url = f"{request.mount_path}{login_url}"
-            response.headers["Location"] = sign_in_url(
-                login_url,
-                request_headers.forwarded_target(request.environ),
-                self._return_hosts,
+            target = request_headers.forwarded_target(request.environ)
+            host = application_host(request.environ)
+            response.headers["Location"] = (
+                sign_in_url(login_url, target, self._return_hosts)
+                if host is None or target.scheme is None
+                else session_url(f"{target.scheme}://{host}", target.path)
             )
             if query.redirects:
                 response.status_code = 302

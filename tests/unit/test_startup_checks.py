@@ -3,7 +3,10 @@
 
 import pytest
 
-from vestibule.checks.startup import check_settings, startup_warnings
+from vestibule.checks.startup import (
+    check_settings,
+    startup_warnings,
+)
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import drivers

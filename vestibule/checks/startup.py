@@ -9,13 +9,12 @@ these checks too, and has more of them.
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from vestibule.checks.application_hosts import check_application_hosts
+from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
@@ -38,27 +37,6 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
-
-
-class Level(StrEnum):
-    """How serious a result is."""
-
-    GOOD = "good"
-    WEAK = "weak"
-    WRONG = "wrong"
-
-
-class CheckResult(NamedTuple):
-    """What a check found. `hint` says what to do about it."""
-
-    id: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-#: A check gets the class that AUTH_TYPE names.
-Check = Callable[[type[Auth] | None], Iterator[CheckResult]]
 
 
 def check_settings(mechanism: type[Auth] | None) -> None:

@@ -81,8 +81,7 @@ MAX_SESSIONS_PER_USER = Setting(
     "MAX_SESSIONS_PER_USER",
     "0",
     setting_types.integer_between(0, 10_000),
-    "Sessions that a user may have at once; one more ends the oldest. 0:"
-    " any number.",
+    "Sessions of one user; one more ends the oldest. 0: any number.",
 )
 MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
@@ -342,8 +341,7 @@ PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",
     "",
     setting_types.words,
-    "Words of your organization, separated by commas, that are refused as"
-    " passwords.",
+    "Words of your organization, separated by commas, refused as passwords.",
 )
 PASSWORD_BREACH_URL = Setting(
     "PASSWORD_BREACH_URL",

@@ -311,7 +311,6 @@ PROFILE_DEFAULTS: list[tuple[settings.Setting[Any], tuple[object, ...]]] = [
     (settings.REAUTH_TO_DELETE, (False, False, True)),
     (settings.AUTHZ_POLICY, ("open", "self", "self")),
     (settings.PASSWORD_MIN_LENGTH, (8, 8, 15)),
-    (settings.PASSWORD_BLOCKLIST, ("changes", "always", "always")),
     (settings.METRICS, (True, True, False)),
     (settings.METRICS_NETWORKS, (None, (), ())),
     (page_settings.CLEAR_SITE_DATA, ((), (), ("cache", "storage"))),
@@ -336,3 +335,15 @@ def test_profile_sets_its_defaults(
     for each in settings.ALL:
         if each.name not in dependent:
             assert each.standard is None and each.hardened is None
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "PASSWORD_BREACH_URL"])
+@pytest.mark.parametrize("text", ["http://", "https:///x", "https://:443/"])
+def test_address_without_a_host_is_refused(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be found only when the address is used."""
+    setting = next(one for one in settings.ALL if one.name == name)
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigurationError, match="must name a host"):
+        setting.read()

@@ -82,7 +82,9 @@ def check_credentials(
         attempt.check()
         with hash_queue().turn():
             attempt.begin()
-            user = _owner(found, password)
+            owner = _owner(found, password)
+            # A disabled user gets the same answer as for a wrong password.
+            user = None if owner is None or is_disabled(owner) else owner
             if user is None:
                 attempt.fail()
             else:
@@ -90,7 +92,9 @@ def check_credentials(
     except Throttled as error:
         log(EventType.THROTTLED, user=known, retry_after=error.retry_after)
         raise
-    if user is None:
+    if owner is not None and user is None:
+        log(EventType.LOGIN_DISABLED, user=known)
+    elif user is None:
         why = "wrong_password" if found else "unknown_email"
         log(EventType.LOGIN_FAILED, user=known, reason=why)
     return user
@@ -114,7 +118,10 @@ def is_still_valid(user: User) -> bool:
 
 
 def _owner(found: Sequence[User], password: str) -> User | None:
-    """Return the user `found`, if `password` is right; hash once."""
+    """Return the user `found`, if `password` is right; hash once.
+
+    A disabled user is returned too.
+    """
     if passwords.is_too_long(password):
         # No password over HTTP is that long; the attempt costs a hash too.
         found, password = (), ""
@@ -122,9 +129,10 @@ def _owner(found: Sequence[User], password: str) -> User | None:
         passwords.verify(None, password)
         return None
     user = found[0]
-    # A disabled user gets the same answer as for a wrong password.
-    if not user.is_valid_password(password) or is_disabled(user):
+    if not user.is_valid_password(password):
         return None
+    if is_disabled(user):
+        return user
     try:
         user.rehash_if_outdated(password)
     except VestibuleError as error:

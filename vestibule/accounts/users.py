@@ -37,17 +37,18 @@ def register(
     first_name: Any = None,
     last_name: Any = None,
     *,
+    strict: bool = False,
     actor: Actor = LOCAL,
 ) -> User:
     """Store and return a new user.
 
-    Raise `InvalidValue` with the field that is not allowed,
-    `DuplicateEmail`, `Throttled` after too many of these, or `ServiceBusy`
-    when too many passwords are being hashed.
+    `strict` is as for `new_user`. Raise `InvalidValue` with the field that
+    is not allowed, `DuplicateEmail`, `Throttled` after too many of these, or
+    `ServiceBusy` when too many passwords are being hashed.
     """
     check_email(email)
     with limit_email_probes(email, actor):
-        user = new_user(email, password, first_name, last_name)
+        user = new_user(email, password, first_name, last_name, strict)
         user.save()
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
     return user

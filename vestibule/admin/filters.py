@@ -18,7 +18,7 @@ from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
 from vestibule.db.tables import as_utc
-from vestibule.db.user_search import UserFilter
+from vestibule.db.user_search import SORTS, UserFilter
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
@@ -44,16 +44,21 @@ class SessionFilter(NamedTuple):
 
 
 def parse_user_filter(given: FormValues) -> UserFilter:
-    """Return the filter of `q`, `role`, `disabled` and `signed_in`.
+    """Return the filter of `q`, `role`, `disabled`, `signed_in`, `sort`.
 
     Raise `InvalidValue`.
     """
-    role = _text(given, "role")
+    role, sort = _text(given, "role"), _text(given, "sort")
+    if sort and sort not in SORTS:
+        raise InvalidValue(
+            "sort", f"must be one of {', '.join(SORTS)}", code="invalid"
+        )
     return UserFilter(
         _text(given, "q"),
         parse_role(role) if role else None,
         _yes_or_no(given, "disabled"),
         _yes_or_no(given, "signed_in"),
+        sort,
     )
 
 

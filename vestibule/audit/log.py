@@ -29,6 +29,8 @@ class EventType(StrEnum):
 
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
+    #: The right password of a disabled account.
+    LOGIN_DISABLED = "login_disabled"
     THROTTLED = "throttled"
     REAUTHENTICATED = "reauthenticated"
     LOGOUT = "logout"

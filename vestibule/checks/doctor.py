@@ -11,12 +11,10 @@ from datetime import timedelta
 
 from vestibule.audit.log import EventType
 from vestibule.checks.deployment import check_deployment
+from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.checks.startup import (
     DATABASE_CHECKS,
     SETTINGS_CHECKS,
-    Check,
-    CheckResult,
-    Level,
     check_settings,
 )
 from vestibule.core import clock, env_file, settings

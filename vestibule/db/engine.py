@@ -94,12 +94,9 @@ class Database:
         if text is None:
             text = str(statement.compile(self.engine))
             self._compiled[statement] = text
-
-        def look_up(pooled: PooledConnection) -> Any:
-            """Execute the SQL on the driver's connection."""
-            return pooled.open_driver().execute(text, parameters).fetchone()
-
-        row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
+        row: Sequence[Any] | None = self._retry_if_disconnected(
+            _look_up, text, parameters
+        )
         return row
 
     def change_token(self) -> str | None:
@@ -285,7 +282,7 @@ class Database:
             raise ServiceBusy("the database is busy with other writes")
 
     def _retry_if_disconnected(
-        self, work: Callable[[PooledConnection], T]
+        self, work: Callable[..., T], *arguments: Any
     ) -> T:
         """Do `work`, and again if the server had dropped the connection.
 
@@ -297,14 +294,14 @@ class Database:
         pooled = self._pool.take()
         try:
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 lost = self._is_disconnected(error, pooled)
                 pooled.close()
                 if not lost:
                     raise self._translate(error) from error
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 pooled.close()
                 raise self._translate(error) from error
@@ -333,6 +330,13 @@ class Database:
         return isinstance(error, dialect.loaded_dbapi.Error) and (
             dialect.is_disconnect(error, pooled.driver, None)
         )
+
+
+def _look_up(
+    pooled: PooledConnection, text: str, parameters: Mapping[str, Any]
+) -> Any:
+    """Return the first row of a query in SQL, on the driver's connection."""
+    return pooled.open_driver().execute(text, parameters).fetchone()
 
 
 def configured_database() -> Database:

@@ -132,7 +132,7 @@ def fetch_page(
         scan_end = rows[0][0] if rows else None
     statement = _page_statement(event_filter, limit + 1, before, scan_end)
     found = [
-        Event(_moment_of(row[0]), *row[1:], row[0])
+        Event(moment_of(row[0]), *row[1:], row[0])
         for row in database().fetch_all(statement)
     ]
     if len(found) > limit:
@@ -154,7 +154,7 @@ def purge_batch(before: datetime) -> int:
     """
     oldest = (
         select(EVENTS.c.id)
-        .where(EVENTS.c.id < _first_id_of(before))
+        .where(EVENTS.c.id < first_id_of(before))
         .order_by(EVENTS.c.id)
         .limit(MAX_PURGE_ROWS)
     )
@@ -194,7 +194,7 @@ def _insert_event(connection: Connection, one: Event) -> None:
     """Insert a row with the first free id of its microsecond."""
     statement = _insert_statement()
     values = {name: getattr(one, name) for name in _COLUMN_NAMES}
-    start = _first_id_of(one.at)
+    start = first_id_of(one.at)
     delay = MAX_NUMBERING_DELAY_MICROSECONDS * _IDS_PER_MICROSECOND
     for first in range(start, start + delay, _IDS_PER_MICROSECOND):
         last = first + _IDS_PER_MICROSECOND - 1
@@ -275,8 +275,8 @@ def _id_conditions(
     read each row that only the second excludes.
     """
     since, until = event_filter.since, event_filter.until
-    lower = [] if since is None else [_first_id_of(since)]
-    upper = [] if until is None else [_first_id_of(until)]
+    lower = [] if since is None else [first_id_of(since)]
+    upper = [] if until is None else [first_id_of(until)]
     if scan_end is not None:
         lower.append(scan_end + 1)
     if before is not None:
@@ -287,7 +287,7 @@ def _id_conditions(
         yield EVENTS.c.id < min(upper)
 
 
-def _first_id_of(moment: datetime) -> int:
+def first_id_of(moment: datetime) -> int:
     """Return the first id of a moment.
 
     A moment outside the range of a 64-bit column gets the nearest id in
@@ -297,6 +297,6 @@ def _first_id_of(moment: datetime) -> int:
     return min(max(number, -_ID_BOUND), _ID_BOUND - 1)
 
 
-def _moment_of(id: int) -> datetime:
+def moment_of(id: int) -> datetime:
     """Return the moment of an id."""
     return _EPOCH + timedelta(microseconds=id // _IDS_PER_MICROSECOND)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Update, inspect, text
 
+from vestibule.core import data_settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import SchemaMismatch
 from vestibule.db.tables import REVISION
@@ -177,6 +178,13 @@ def _prepare(connection: Connection) -> None:
             text("SELECT pg_advisory_xact_lock(:lock)"),
             {"lock": _ADVISORY_LOCK_ID},
         )
+        schema = data_settings.DATABASE_SCHEMA.read()
+        # Only a role that may create schemas may say IF NOT EXISTS.
+        if schema and not connection.scalar(
+            text("SELECT to_regnamespace(:name) IS NOT NULL"),
+            {"name": schema},
+        ):
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
         # A migration takes as long as the rows of its tables need.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
     if _read_schema(connection).table == _OLD_VERSION_TABLE:

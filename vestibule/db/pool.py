@@ -95,7 +95,10 @@ class Pool:
         """
         pooled: PooledConnection | None = getattr(self._local, "pooled", None)
         if pooled is None:
-            pooled = self._take_idle() or PooledConnection(self._connect)
+            try:
+                pooled = self._idle.pop()
+            except IndexError:
+                pooled = PooledConnection(self._connect)
             self._local.pooled = pooled
         pooled.uses += 1
         return pooled

@@ -11,14 +11,15 @@ out whether the server answers again.
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import sqlalchemy
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL
 
-from vestibule.core import clock, settings
+from vestibule.core import clock, data_settings, settings
 from vestibule.core.errors import SchemaMismatch
 
 T = TypeVar("T")
@@ -204,6 +205,28 @@ class BoundedConnection(psycopg.Connection[Any]):
         return cls.breaker.bound(steps, steps.close)
 
 
+class SchemaCursor(psycopg.Cursor[Any]):
+    """A cursor that reads in the schema of the service behind a pooler.
+
+    A statement outside a transaction may get a connection with any
+    `search_path` there. So it gets a transaction of its own.
+    """
+
+    #: The SQL that begins such a transaction.
+    begin: bytes
+
+    def execute(self, query: Any, *given: Any, **named: Any) -> Self:
+        """Execute `query`, which begins a transaction if none is open."""
+        status = self.connection.info.transaction_status
+        begins = str(query).startswith("BEGIN")
+        if status is not TransactionStatus.IDLE or begins:
+            return super().execute(query, *given, **named)
+        super().execute(self.begin)
+        super().execute(query, *given, **named)
+        self.connection.commit()
+        return self
+
+
 def create_postgresql_engine(
     url: URL, timeout: int
 ) -> tuple[Engine, CircuitBreaker]:
@@ -244,9 +267,11 @@ def _begin_statement(timeout: int) -> str:
     """
     if not _has_pooler():
         return "BEGIN"
+    schema = data_settings.DATABASE_SCHEMA.read()
     return (
         f"BEGIN; SET LOCAL lock_timeout = {timeout:d};"
         f" SET LOCAL statement_timeout = {timeout:d}"
+        + (f"; SET LOCAL search_path = {schema}" if schema else "")
     )
 
 
@@ -269,7 +294,13 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     theirs = url.query.get("options", "")
     if not isinstance(theirs, str):
         theirs = " ".join(theirs)
+    schema = data_settings.DATABASE_SCHEMA.read()
     if _has_pooler():
+        if schema:
+            begin = _begin_statement(timeout).encode()
+            arguments["cursor_factory"] = type(
+                "SchemaCursor", (SchemaCursor,), {"begin": begin}
+            )
         # A prepared statement belongs to one connection of the server.
         arguments["prepare_threshold"] = None
         if theirs:
@@ -279,6 +310,7 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     arguments["options"] = (
         f"-c lock_timeout={timeout:d} -c statement_timeout={timeout:d}"
         f" {theirs} -c timezone=UTC"
+        + (f" -c search_path={schema}" if schema else "")
     )
     return arguments
 

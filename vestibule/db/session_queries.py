@@ -18,12 +18,15 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     literal,
     not_,
     or_,
     select,
     text,
+    true,
+    union_all,
     update,
 )
 
@@ -36,12 +39,13 @@ from vestibule.db.statements import (
     delete_in_batches,
     insert_into,
 )
-from vestibule.db.tables import ENDED_SESSIONS, USER_SESSIONS
+from vestibule.db.tables import ENDED_SESSIONS, HOST_SESSIONS, USER_SESSIONS
 
 #: Sessions that a purge of idle sessions scans in one query.
 MAX_ROWS_SCANNED = 10_000
 #: Last uses of sessions that may wait to be written.
 MAX_PENDING_TOUCHES = 10_000
+_IS_PARENT = USER_SESSIONS.c.id == HOST_SESSIONS.c.parent_id
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
 )
@@ -132,7 +136,7 @@ def delete_by_digest(digest: str, reason: str) -> bool:
     """End the session with this digest; return True if there was one."""
     with database().transaction() as connection:
         condition = USER_SESSIONS.c.session_digest == digest
-        return _delete(connection, reason, condition) > 0
+        return delete_where(connection, reason, condition) > 0
 
 
 def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
@@ -146,7 +150,7 @@ def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
     if user_id is not None:
         condition &= USER_SESSIONS.c.user_id == user_id
     with database().transaction() as connection:
-        return _delete(connection, reason, condition) > 0
+        return delete_where(connection, reason, condition) > 0
 
 
 def delete_for_user(
@@ -162,7 +166,7 @@ def delete_for_user(
         return _delete_in_batches(reason, kept)
     of_user = and_(USER_SESSIONS.c.user_id == user_id, *kept)
     with database().transaction() as connection:
-        return _delete(connection, reason, of_user)
+        return delete_where(connection, reason, of_user)
 
 
 def delete_created_before(moment: datetime, reason: str) -> int:
@@ -226,7 +230,7 @@ def enforce_session_limit(
         .offset(limit)
     )
     handles = list(connection.scalars(oldest))
-    return _delete(connection, reason, USER_SESSIONS.c.id.in_(handles))
+    return delete_where(connection, reason, USER_SESSIONS.c.id.in_(handles))
 
 
 def delete_for_user_in_transaction(
@@ -243,7 +247,12 @@ def delete_for_user_in_transaction(
     if keep_digest is not None:
         digest = USER_SESSIONS.c.session_digest
         condition &= or_(digest.is_(None), digest != keep_digest)
-    return _delete(connection, reason, condition)
+        # Its applications get new secret ids as well.
+        is_kept = (digest == keep_digest) & _IS_PARENT
+        connection.execute(
+            delete(HOST_SESSIONS).where(exists().where(is_kept))
+        )
+    return delete_where(connection, reason, condition)
 
 
 def rotate(old: str, new: str, now: datetime) -> bool:
@@ -273,14 +282,8 @@ def rotate_in_transaction(
     )
     if not connection.execute(statement).rowcount:
         return False
-    connection.execute(
-        insert_into(ENDED_SESSIONS).on_conflict_do_nothing(),
-        {
-            "session_digest": rotation.old,
-            "reason": "rotated",
-            "ended_at": clock.now(),
-        },
-    )
+    ended = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
+    connection.execute(ended.values((rotation.old, "rotated", clock.now())))
     return True
 
 
@@ -342,20 +345,23 @@ def _delete_in_batches(
         in_batch = USER_SESSIONS.c.id.in_(batch)
         with database().transaction() as connection:
             # A session that was used since may not meet the conditions now.
-            deleted += _delete(connection, reason, and_(in_batch, *conditions))
+            deleted += delete_where(
+                connection, reason, and_(in_batch, *conditions)
+            )
         if len(batch) < MAX_BATCH_ROWS:
             break
         time.sleep(pause)
     return deleted
 
 
-def _delete(
+def delete_where(
     connection: Connection, reason: str, condition: ColumnElement[bool]
 ) -> int:
     """Delete the sessions that meet the condition; return how many.
 
-    The database itself copies their digests to ended_sessions: a user may
-    have hundreds of thousands of sessions, too many to load here.
+    Applications' sessions go with them and are not counted. The database
+    itself copies the digests to ended_sessions: a user may have hundreds
+    of thousands of sessions, too many to load here.
     """
     digest = USER_SESSIONS.c.session_digest
     now = literal(clock.now(), ENDED_SESSIONS.c.ended_at.type)
@@ -367,14 +373,29 @@ def _delete(
         ended = select(digest, literal(reason), now).where(
             condition, digest.is_not(None)
         )
-        connection.execute(record.from_select(columns, ended))
+        of_hosts = (
+            select(HOST_SESSIONS.c.session_digest, literal(reason), now)
+            .join_from(HOST_SESSIONS, USER_SESSIONS, _IS_PARENT)
+            .where(condition)
+        )
+        # Without WHERE, SQLite would read ON CONFLICT as part of a join.
+        both = select(union_all(ended, of_hosts).subquery()).where(true())
+        connection.execute(record.from_select(columns, both))
         return connection.execute(
             delete(USER_SESSIONS).where(condition)
         ).rowcount
-    gone = delete(USER_SESSIONS).where(condition).returning(digest).cte()
+    gone = (
+        delete(USER_SESSIONS)
+        .where(condition)
+        .returning(digest, USER_SESSIONS.c.id)
+        .cte()
+    )
     ended = select(gone.c.session_digest, literal(reason), now).where(
         gone.c.session_digest.is_not(None)
     )
+    of_hosts = select(
+        HOST_SESSIONS.c.session_digest, literal(reason), now
+    ).join_from(HOST_SESSIONS, gone, HOST_SESSIONS.c.parent_id == gone.c.id)
     counted = select(func.count()).select_from(gone)
-    recorded = record.from_select(columns, ended).cte()
+    recorded = record.from_select(columns, union_all(ended, of_hosts)).cte()
     return int(connection.scalar(counted.add_cte(recorded)) or 0)

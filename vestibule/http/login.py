@@ -15,6 +15,7 @@ from vestibule.accounts.authentication import (
     check_credentials,
     is_still_valid,
 )
+from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import page_settings, settings
@@ -148,6 +149,21 @@ def log_out(auth: Any) -> bool:
     handle = None if session is None else session.id
     log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
+
+
+def reauthenticate_user(user: User, password: str) -> str | None:
+    """Confirm the password of the request's user.
+
+    Return the new id of the request's session: the old one, which may
+    have been stolen, stops working (ASVS 5.0, 7.2.4). Return `None` if the
+    session ended meanwhile. Raise what `reauthenticate` raises.
+    """
+    reauthenticate(user, password, actor=current_actor())
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
+    if session_id is None:
+        return None
+    return sessions.store.rotate(session_id, sessions.now())
 
 
 def set_session_cookie(response: Response, session_id: str | None) -> Response:

@@ -22,7 +22,8 @@ from flask.signals import (
 )
 
 from vestibule.core import settings
-from vestibule.core.request_headers import is_usable
+from vestibule.core.application_hosts import is_for_host
+from vestibule.core.request_headers import unusable_header
 from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
@@ -83,6 +84,11 @@ class UserResponse(NamedTuple):
     #: The user's id, email and role, for an identity token.
     identity: tuple[str, str, str]
 
+    @property
+    def role(self) -> str:
+        """Return the user's role, by which a proxy's rule decides."""
+        return self.identity[2]
+
     @classmethod
     def of(cls, user: Any, headers: ResponseHeaders) -> "UserResponse":
         """Return the response for `user`, with the service's `headers`.
@@ -91,9 +97,8 @@ class UserResponse(NamedTuple):
         own placeholder on instead of a header that is missing.
         """
         body = json_body(user.to_json())
-        email, role = (
-            getattr(user, name, None) or "" for name in ("email", "role")
-        )
+        email = getattr(user, "email", None) or ""
+        role = getattr(user, "role", None) or ""
         own = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
@@ -105,11 +110,9 @@ class UserResponse(NamedTuple):
             ("Remote-Email-Verified", "false"),
             ("Remote-Groups", _plain(role)),
         ]
+        usual = headers.after([])
         return cls(
-            body,
-            headers.after(own),
-            headers.after(own + remote),
-            (user.id, email, role),
+            body, own + usual, own + remote + usual, (user.id, email, role)
         )
 
 
@@ -146,8 +149,11 @@ class ResponseCache:
             entry is None
             or entry.cookie_name != settings.SESSION_NAME.read()
             or not is_valid(self._mechanism(), entry.session)
-            or not is_usable(environ)
+            or unusable_header(environ) is not None
         ):
+            return None
+        host = entry.session.session.host
+        if host is not None and not is_for_host(host, environ):
             return None
         return entry.response
 

@@ -8,6 +8,10 @@ from vestibule.core import settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
+#: The header in which verify says, for the query `RECENT_QUERY`, whether
+#: the user confirmed the password within `REAUTH_WINDOW`.
+RECENT_HEADER = "Remote-Recent"
+RECENT_QUERY = "recent=on"
 #: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"

@@ -5,9 +5,12 @@
 All other code calls the methods of `SessionMechanism`.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
+from vestibule.accounts.throttle import throttle
+from vestibule.audit import writer
 from vestibule.core import clock
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
@@ -131,3 +134,20 @@ def sessions_of(auth: Any) -> SessionMechanism:
     if hasattr(auth, "create_session") or hasattr(auth, "destroy_session"):
         return ForeignSessions(auth)
     return NO_SESSIONS
+
+
+def sweep_for(auth: Any) -> Callable[[], int]:
+    """Return the function that deletes dead sessions and old records."""
+    sessions = sessions_of(auth)
+
+    def sweep() -> int:
+        """Delete sessions, counters and events; count the sessions."""
+        try:
+            return sessions.purge_expired()
+        finally:
+            throttle().purge()
+            writer.purge()
+            if sessions.has_store:
+                writer.record_session_count(sessions.store.count())
+
+    return sweep

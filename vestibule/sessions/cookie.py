@@ -51,10 +51,19 @@ def clear_on(response: Any, name: str, secure: bool) -> None:
 
 
 def set_local(
-    response: Any, name: str, value: str, secure: bool, path: str
+    response: Any,
+    name: str,
+    value: str,
+    secure: bool,
+    path: str,
+    lifetime: int | None = None,
 ) -> None:
-    """Set a cookie, with the same flags, for `path` of this host alone."""
-    response.set_cookie(name, value, **_attributes(secure, path))
+    """Set a cookie, with the same flags, for `path` of this host alone.
+
+    `lifetime` is in seconds; without one the cookie ends with the browser.
+    """
+    attributes = _attributes(secure, path)
+    response.set_cookie(name, value, max_age=lifetime, **attributes)
 
 
 def clear_local(response: Any, name: str, secure: bool, path: str) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.db import session_queries
+from vestibule.db import host_sessions, session_queries
+from vestibule.db.host_sessions import is_host_session_id
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.lifetime import Limits, oldest_valid
@@ -53,8 +54,13 @@ class DatabaseStore:
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Record a use; a session that ended meanwhile stays ended."""
-        session_queries.PENDING_TOUCHES.add(digest_of(session_id), now)
-        touch_writer().notify()
+        digest: str | None = digest_of(session_id)
+        if is_host_session_id(session_id):
+            # A use of an application is a use of the session it hangs on.
+            digest = host_sessions.parent_digest(digest_of(session_id))
+        if digest is not None:
+            session_queries.PENDING_TOUCHES.add(digest, now)
+            touch_writer().notify()
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
         """Give a session a new secret id, authenticated at `now`."""
@@ -65,7 +71,14 @@ class DatabaseStore:
         return new_id if rotated else None
 
     def end(self, session_id: str, reason: EndReason) -> bool:
-        """End the session; return True if there was one."""
+        """End the session; return True if there was one.
+
+        One of an application's host ends with the session it hangs on.
+        """
+        if is_host_session_id(session_id):
+            return host_sessions.delete_by_digest(
+                digest_of(session_id), reason
+            )
         return session_queries.delete_by_digest(digest_of(session_id), reason)
 
     def end_by_handle(
@@ -104,6 +117,7 @@ class DatabaseStore:
                 seen, EndReason.IDLE_TIMEOUT
             )
         session_queries.purge_end_reasons(now - REASON_LIFETIME)
+        host_sessions.purge_codes(now)
         return gone
 
 

@@ -41,6 +41,7 @@ class MemorySession:
     ip: str | None = None
     user_agent: str | None = None
     method: str | None = None
+    host: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 

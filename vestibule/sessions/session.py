@@ -64,6 +64,10 @@ class Session(SessionTimes, Protocol):
         """Return the `User-Agent` of the client that began it."""
 
     @property
+    def host(self) -> str | None:
+        """Return the application's host that it was found for, if any."""
+
+    @property
     def method(self) -> str | None:
         """Return how the user logged in; `None` for a script's session."""
 

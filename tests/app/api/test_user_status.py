@@ -38,15 +38,17 @@ def test_throttled_attempt_takes_no_place_in_hash_queue(
         check_credentials([user], email, PASSWORD, actor=actor)
 
 
-def test_right_password_of_disabled_user_counts_as_wrong(
+def test_right_password_of_disabled_user_has_an_event_of_its_own(
     logged: Logged,
 ) -> None:
-    """The check returns no user and logs a failed login."""
+    """The check returns no user, as for a wrong password."""
     user = stored_user()
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
     found = User.search({"id": user.id})
     email = str(user.email)
     assert check_credentials(found, email, PASSWORD, actor=LOCAL) is None
+    assert logged()[-1]["event"] == "login_disabled"
+    assert check_credentials(found, email, "wrong", actor=LOCAL) is None
     assert logged()[-1]["event"] == "login_failed"
 
 

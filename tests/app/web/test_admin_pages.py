@@ -17,6 +17,7 @@ from tests.threads import at_once
 from vestibule.accounts.users import set_role
 from vestibule.audit.writer import audit_writer
 from vestibule.db.models.user import User
+from vestibule.web.admin import lists
 from vestibule.web.admin.user_actions import USER_ACTIONS
 
 EVIL = "<b onclick=alert(1)>\u202e%_'\""
@@ -87,9 +88,9 @@ def test_user_search_shows_matches_and_errors(service: Service) -> None:
     assert audit_writer().flush()
     text = shown(browser, "/admin?q=ADA")
     assert "ada@example.com" in text and "chief" not in text
-    assert "Never signed in" in text and EVIL in text
+    assert "Never" in text and EVIL in text
     text = shown(browser, "/admin?role=admin&disabled=no&signed_in=yes")
-    assert "chief@example.com Administrator" in text
+    assert "chief@example.com" in text
     assert "ada@" not in text
     for query in (f"q={quote(EVIL)}", "q=%25", "q=_", f"q={'x' * 256}"):
         assert shown(browser, f"/admin?{query}")
@@ -99,23 +100,22 @@ def test_user_search_shows_matches_and_errors(service: Service) -> None:
         ("after=forged", "does not belong to this list"),
     ):
         text = shown(browser, f"/admin?{query}", 400)
-        assert told in text or "No results" in text
-    assert "No results." in shown(browser, "/admin?q=%25")
+        assert told in text or "No users match" in text
+    assert EVIL in shown(browser, "/admin?q=%25")
 
 
 def test_list_pages_keep_filter(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Links lead forward, and back to the first page."""
-    for module in ("users", "sessions", "events"):
-        monkeypatch.setattr(f"vestibule.web.admin.{module}.PAGE_ROWS", 1)
+    monkeypatch.setattr(lists, "PAGE_SIZES", (1, 50))
     admin = stored_user("admin")
     stored_user()
     browser = signed_in(service, admin)
     signed_in(service, admin)
     assert audit_writer().flush()
     for path in (
-        "/admin?q=@",
+        "/admin?q=example",
         "/admin",
         f"/admin/sessions?user={admin.id}",
         "/admin/events?kind=login",
@@ -126,13 +126,9 @@ def test_list_pages_keep_filter(
             for tag, given in Page(answer).elements
             if tag == "a" and given.get("rel") == "next"
         ] or [""]
-        if path == "/admin?q=@":
-            # No email begins like this.
-            assert link == ""
-            continue
         assert "after=" in link
         text = shown(browser, link)
-        assert "First page" in text and "No results" not in text
+        assert "First page" in text and "match" not in text
         assert (
             browser.get(
                 link.replace("?", "?network=192.0.2.1&q=x&")
@@ -159,7 +155,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     user, admin = stored_user(), stored_user("admin")
     other = signed_in(service, user)
     browser = signed_in(service, admin)
-    assert "The sessions were ended" in do_action(
+    assert "The sessions were signed out" in do_action(
         browser, user, "end-sessions"
     )
     assert other.get("/account").status_code == 303
@@ -344,8 +340,8 @@ def test_user_page_shows_data_sessions_failures_and_events(
     do_action(browser, user, "make-admin")
     assert audit_writer().flush()
     text = shown(browser, f"/admin/users/{user.id}")
-    assert "Failed attempts A wrong password was entered Check this" in text
-    assert "Last sign-in 1 second ago" in text and "curl" in text
+    assert "A wrong password was entered Review" in text
+    assert re.search(r"Last sign-in \d{4}-\d\d-\d\d ", text) and "curl" in text
     assert f"The role was changed by {admin.email}" in text
     text = shown(browser, f"/admin/events?user={user.email}&kind=login")
     assert "Signed in" in text and "The role was changed by" not in text

@@ -3,7 +3,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +22,13 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongPassword,
 )
-from vestibule.core.text import display_name, email_key, name_key
+from vestibule.core.roles import Role as Role
+from vestibule.core.text import (
+    display_name,
+    email_key,
+    name_key,
+    search_text,
+)
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
@@ -43,13 +48,6 @@ _SELECT_COMMITTED = (
     .where(USERS.c.id == bindparam("id"))
     .with_for_update(read=True)
 )
-
-
-class Role(StrEnum):
-    """The role of a user; `accounts.permissions` says what it allows."""
-
-    MEMBER = "member"
-    ADMIN = "admin"
 
 
 def parse_role(value: Any) -> Role:
@@ -230,6 +228,9 @@ class User(Base):
             "first_key": name_key(self.first_name),
             "last_key": name_key(self.last_name),
             "signed_in_at": self.signed_in_at,
+            "search_text": search_text(
+                self.email, self.first_name, self.last_name
+            ),
         }
 
     def _fill(self, row: Sequence[Any]) -> None:
@@ -248,6 +249,7 @@ class User(Base):
             _,
             _,
             signed_in_at,
+            _,
         ) = row
         self.disabled_at = disabled_at and parse_moment(disabled_at)
         self.signed_in_at = signed_in_at and parse_moment(signed_in_at)

@@ -4,8 +4,8 @@
 A line names the user, the client, the event and its outcome, in UTC. It
 never has a password, a token or a line break from outside (OWASP ASVS 5.0,
 16.2 and 16.3), and its length has a bound. The code that enforces a rule
-writes it, so the API, the pages and the commands log alike. A command does
-not print it: its events are in the database.
+writes the line, so the API, the pages and the commands log alike. Commands
+print no lines; their events are in the database.
 """
 
 import json
@@ -31,6 +31,8 @@ class EventType(StrEnum):
 
     LOGIN = "login"
     LOGIN_FAILED = "login_failed"
+    #: The right password of a disabled account.
+    LOGIN_DISABLED = "login_disabled"
     THROTTLED = "throttled"
     REAUTHENTICATED = "reauthenticated"
     LOGOUT = "logout"

@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 #: The query parameter of the sign-in page with the URL to return to.
 RETURN_PARAMETER = "return_to"
+#: The query parameter with which the sign-in page asks a signed-in user for
+#: the password again, if it is "on".
+AGAIN_PARAMETER = "again"
 #: Characters of a URL to return to, at most.
 MAX_URL_LENGTH = 2048
 

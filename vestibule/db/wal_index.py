@@ -72,7 +72,7 @@ class WalIndex:
             connection.close()
 
     def _map_header(self) -> None:
-        """Map the header, if this process has the file open and knows it."""
+        """Map the header if the file is open here and has a known format."""
         self._connection = self._connect()
         inode = inode_of(f"{os.path.realpath(self._path)}-shm")
         descriptor = None if inode is None else descriptor_of(inode)
@@ -93,7 +93,8 @@ def _is_readable(header: bytes) -> bool:
 def _map_page(descriptor: int) -> int | None:
     """Map the first page of the file; return its address, or `None`.
 
-    Not by `mmap.mmap`, which duplicates the descriptor and closes it later.
+    `mmap.mmap` cannot be used: it duplicates the descriptor and closes the
+    copy later, which would drop SQLite's locks.
     """
     function = ctypes.CDLL(None, use_errno=True).mmap
     function.restype = ctypes.c_void_p

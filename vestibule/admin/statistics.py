@@ -76,6 +76,7 @@ MEASURES: dict[str, Measure] = {
     "logins": summed(EventType.LOGIN),
     "failures": summed(EventType.LOGIN_FAILED),
     "throttled": summed(EventType.THROTTLED),
+    "disabled": summed(EventType.LOGIN_DISABLED),
     "sessions": latest_sessions,
     "new_users": summed(EventType.USER_ADDED),
     "hash_ms": hash_time,

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -24,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0008"
+REVISION = "0009"
 
 
 def parse_moment(value: Any) -> datetime:
@@ -145,8 +146,55 @@ USER_SESSIONS = Table(
     Index("user_sessions_network", "network", "created_at", "id"),
 )
 
-# Why a session ended, for a day: a client that still has its secret id,
-# and no other client, can be told the reason.
+# The sessions of applications' hosts. Each is one more secret id of the
+# session that it hangs on, its parent: it has no times and no user of its
+# own, and cannot outlive the parent. SQLite deletes it by a trigger.
+HOST_SESSIONS = Table(
+    "host_sessions",
+    METADATA,
+    Column("session_digest", Text, primary_key=True),
+    Column(
+        "parent_id",
+        Text,
+        ForeignKey("user_sessions.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("host", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("host_sessions_parent_id", "parent_id", "host", "created_at"),
+)
+
+# One-time codes by which an application's host gets its session.
+HOST_CODES = Table(
+    "host_codes",
+    METADATA,
+    Column("code_digest", Text, primary_key=True),
+    Column(
+        "parent_id",
+        Text,
+        ForeignKey("user_sessions.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("host", Text, nullable=False),
+    # The digest of a cookie of the browser, on that host.
+    Column("state_digest", Text, nullable=False),
+    Column("return_path", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("host_codes_parent_id", "parent_id"),
+    Index("host_codes_created_at", "created_at"),
+)
+
+# The rules of sessions that the service had at its last start, by the name
+# of their setting: applications in process apply the same ones.
+SESSION_RULES = Table(
+    "session_rules",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# Why sessions ended, kept for a day. Only a client that still has the
+# secret id of a session is told the reason.
 ENDED_SESSIONS = Table(
     "ended_sessions",
     METADATA,

@@ -116,8 +116,8 @@ def _source(user_filter: UserFilter) -> Source:
 def users_without_own_email() -> list[User]:
     """Return the users whose email another user has, oldest first.
 
-    An upgrade found that two addresses are the same (revision 0007), and
-    gave them a key that ends with their id. It scans all users.
+    The upgrade to revision 0007 found that their addresses are the same,
+    and gave them a key that ends with their id. This scans all users.
     """
     suffix = literal(" ") + _C.id
     statement = select(USERS).where(

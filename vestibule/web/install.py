@@ -16,6 +16,11 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
+from vestibule.core.application_hosts import (
+    OWN_PREFIX,
+    application_host,
+    sign_in_host_url,
+)
 from vestibule.core.errors import AccountChanged, VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
@@ -24,7 +29,14 @@ from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.mechanisms.auth import Auth
-from vestibule.web import account, activity, new_password, sessions, sign_in
+from vestibule.web import (
+    account,
+    activity,
+    hand_over,
+    new_password,
+    sessions,
+    sign_in,
+)
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
 from vestibule.web.admin import overview as admin_overview
@@ -45,11 +57,17 @@ from vestibule.web.routes import (
     own_url,
     pages,
 )
-from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
+from vestibule.web.templating import (
+    ACCOUNT_FIELD,
+    page,
+    redirect,
+    redirect_to,
+)
 
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
+    hand_over,
     new_password,
     account,
     sessions,
@@ -155,6 +173,14 @@ def require_page_authentication(
     """
     if request.endpoint == _ASSET:
         return None
+    if (
+        not request.path.startswith(OWN_PREFIX)
+        and application_host(request.environ) is not None
+    ):
+        # A session that begins on it would be the application's to use.
+        if request.method != "GET":
+            abort(404)
+        return redirect_to(sign_in_host_url(request.path))
     # For GET too: `return_to` may be sent in a form.
     request.max_content_length = MAX_FORM_BYTES
     access.check_request_origin(auth, request)

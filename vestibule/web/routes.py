@@ -73,7 +73,10 @@ def return_url() -> str | None:
     request = current_request()
     return safe_redirect(
         request.values.get(RETURN_PARAMETER),
-        settings.ALLOWED_RETURN_HOSTS.read(),
+        (
+            *settings.ALLOWED_RETURN_HOSTS.read(),
+            *page_settings.APP_HOSTS.read(),
+        ),
         request.is_secure,
     )
 

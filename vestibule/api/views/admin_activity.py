@@ -18,6 +18,7 @@ from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     format_time,
     session_json,
+    with_applications,
 )
 from vestibule.audit.export import FORMATS, event_record, export_file
 from vestibule.core import clock
@@ -46,13 +47,16 @@ def list_all_sessions() -> Response:
     current, limits = current_request().session, auth.limits()
     return json_response(
         {
-            "sessions": [
-                {
-                    **session_json(each, limits, current),
-                    "user_id": each.user_id,
-                }
-                for each in found.sessions
-            ],
+            "sessions": with_applications(
+                auth.store,
+                [
+                    {
+                        **session_json(each, limits, current),
+                        "user_id": each.user_id,
+                    }
+                    for each in found.sessions
+                ],
+            ),
             "next": found.next,
         }
     )

@@ -88,7 +88,7 @@ def export_sessions() -> Response:
     given, auth = current_request().args, current_mechanism_and_user()[0]
     handles = given.getlist("session")[:MAX_SELECTED]
     if handles:
-        found = [one for one in map(auth.store.named, handles) if one]
+        found = [one for one in map(auth.store.find_by_handle, handles) if one]
         return _file("sessions", _SESSION_FIELDS, [_session_rows(found)])
     try:
         wanted = filters.parse_session_filter(given)

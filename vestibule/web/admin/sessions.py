@@ -177,7 +177,9 @@ def _selected(handles: Sequence[str]) -> list[Session]:
     number of rows of a page.
     """
     store, current = current_mechanism_and_user()[0].store, _current_handle()
-    found = map(store.named, list(dict.fromkeys(handles))[:MAX_SELECTED])
+    found = map(
+        store.find_by_handle, list(dict.fromkeys(handles))[:MAX_SELECTED]
+    )
     return sorted(
         (each for each in found if each is not None),
         key=lambda each: each.id == current,

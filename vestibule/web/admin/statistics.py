@@ -122,6 +122,7 @@ _HEADINGS = {
     "logins": N_("Sign-ins"),
     "failures": N_("Failed attempts"),
     "throttled": N_("Throttled attempts"),
+    "disabled": N_("Sign-ins to disabled accounts"),
     "sessions": N_("Active sessions"),
     "new_users": N_("New users"),
     "hash_ms": N_("Password check time (ms)"),

@@ -16,7 +16,7 @@ from vestibule.api.openapi.operation import (
     ResponseSpec,
 )
 from vestibule.db.models.user import Role
-from vestibule.identity.header import HEADER
+from vestibule.identity.header import HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
 _SESSIONS = "/api/v1/auth_session"
@@ -202,6 +202,7 @@ SESSION_OPERATIONS = (
                     "Remote-Email",
                     "Remote-Email-Verified",
                     "Remote-Groups",
+                    RECENT_HEADER,
                     HEADER,
                 ),
             ),
@@ -234,6 +235,14 @@ SESSION_OPERATIONS = (
                 "A group of the user; several: the user must be in one.",
                 "member",
                 tuple(Role),
+            ),
+            Parameter(
+                "recent",
+                "query",
+                "`on`: `Remote-Recent` is `true` if the user confirmed the"
+                " password within `REAUTH_WINDOW`, else `false`.",
+                "on",
+                ("on",),
             ),
             _forwarded(
                 "Host", "The host of the original request.", "app.example"

@@ -12,7 +12,7 @@ from alembic import op
 from vestibule.db.tables import RowNumber
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

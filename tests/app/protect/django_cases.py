@@ -246,7 +246,9 @@ def test_sign_in_view_is_no_open_redirect(back: str) -> None:
     assert response["Location"] == "/sign-in"
 
 
-@override_settings(VESTIBULE_PAGES="https://auth.example/base")
+@override_settings(  # type: ignore[untyped-decorator]
+    VESTIBULE_PAGES="https://auth.example/base"
+)
 def test_pages_elsewhere_lead_back_by_whole_url() -> None:
     """Both hosts have TLS."""
     response = Client().get(

@@ -23,6 +23,7 @@ from vestibule.checks.startup import (
 )
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
+from vestibule.core.threads import claim_process
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
@@ -35,7 +36,6 @@ from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sweep_for
-from vestibule.sessions.memory import claim_process
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages
@@ -79,11 +79,12 @@ def create_app(auth: Auth | None) -> Flask:
         return None
 
     log.set_listener(writer.enqueue)
+    module = _module()
 
     def current_mechanism() -> Auth | None:
         """Return the mechanism, and start the sweeper of this process."""
         sweeper.ensure_running()
-        found: Auth | None = _module().auth
+        found: Auth | None = module.auth
         return found
 
     _put_before(app, current_mechanism, signer)

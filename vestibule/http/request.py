@@ -101,7 +101,7 @@ class VestibuleRequest(Request):
 
     @property
     def mount_path(self) -> str:
-        """Return `SCRIPT_NAME`, in which `BASE_PATH` is too, for a link."""
+        """Return `SCRIPT_NAME`, which includes `BASE_PATH`, for links."""
         path = quote(self.root_path)
         # Browsers would read `//` as the beginning of another host.
         return "" if path.startswith("//") else path
@@ -145,10 +145,10 @@ class VestibuleRequest(Request):
         """Return the body's stream, which fails if the body is cut short.
 
         A server that terminates the stream also terminates it when the
-        client disconnects. A body shorter than its length is a 400 then. A
-        body that is late is a 408. A body without a length, in chunks, is a
-        411: granian hands over what came before a broken chunk or a closed
-        connection as the whole.
+        client disconnects, so a body shorter than its length is a 400. A
+        late body is a 408. A body in chunks, without a length, is a 411: if
+        a chunk is broken or the connection ends, granian passes on what it
+        has as the whole body.
         """
         if self.content_length is None and (
             "HTTP_TRANSFER_ENCODING" in self.environ
@@ -202,8 +202,8 @@ def below_base_path(
     """Return `application` as it is reached below the path `prefix`.
 
     A path without the prefix is served too: some proxies remove it, and
-    health checks come from beside them. A server that mounts the
-    application somewhere has set `SCRIPT_NAME`, which is kept.
+    health checks do not pass the proxy. If a server mounts the application
+    and sets `SCRIPT_NAME`, that is kept.
     """
 
     def answering(
@@ -272,7 +272,9 @@ def current_request() -> VestibuleRequest:
     In a Flask application of others it is one of ours beside theirs, made
     from the same environment. The body stays with theirs.
     """
-    request = request_ctx.request
+    # The proxy would look the context up, and then its attribute.
+    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    request = context.request
     if isinstance(request, VestibuleRequest):
         return request
     environ = request.environ

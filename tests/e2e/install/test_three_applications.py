@@ -58,6 +58,7 @@ for name, role in (("Bob", "member"), ("Ada", "admin")):
     user.save()
 """
 PAGE_LOAD = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+SCRIPT = {"Sec-Fetch-Mode": "cors", "Accept": "application/json"}
 each_application = pytest.mark.parametrize("name", sorted(SERVERS))
 
 
@@ -204,7 +205,8 @@ def test_user_signs_in_at_vestibule_and_comes_back(
             start = f"{place.vestibule.url}/sign-in"
         bob = signed_in(place, start, "bob@example.com")
         assert "Hello Bob" in bob.get(url, timeout=60).text
-        assert bob.get(f"{url}/api/notes", timeout=60).json() == {"notes": []}
+        api = bob.get(f"{url}/api/notes", headers=SCRIPT, timeout=60)
+        assert api.json() == {"notes": []}
         assert bob.get(f"{url}/admin/", timeout=60).status_code == 403
         ada = signed_in(place, start, "ada@example.com")
         assert ada.get(f"{url}/admin/", timeout=60).status_code == 200
@@ -212,7 +214,7 @@ def test_user_signs_in_at_vestibule_and_comes_back(
             "DELETE", LOGOUT, bob.cookies.get(COOKIE)
         )
         assert out.status_code == 200
-        api = bob.get(f"{url}/api/notes", timeout=60)
+        api = bob.get(f"{url}/api/notes", headers=SCRIPT, timeout=60)
         assert api.status_code == 401
         assert ada.get(f"{url}/admin/", timeout=60).status_code == 200
 

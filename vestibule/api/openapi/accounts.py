@@ -14,6 +14,7 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
+from vestibule.db.models.user import Role
 from vestibule.identity.header import HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
@@ -208,7 +209,9 @@ SESSION_OPERATIONS = (
                 "A browser that loads a page is redirected to `LOGIN_URL`.",
                 headers=("Location", "Session-Ended"),
             ),
+            400: ResponseSpec("A parameter is not known or not valid."),
             401: _REASON,
+            403: ResponseSpec("The user has not the role or group."),
         },
         parameters=(
             Parameter(
@@ -217,6 +220,20 @@ SESSION_OPERATIONS = (
                 "`off`: 401 instead of 302, with the `Location`.",
                 "off",
                 ("off",),
+            ),
+            Parameter(
+                "role",
+                "query",
+                "The role that the user must have.",
+                "admin",
+                tuple(Role),
+            ),
+            Parameter(
+                "groups",
+                "query",
+                "A group of the user; several: the user must be in one.",
+                "member",
+                tuple(Role),
             ),
             Parameter(
                 "recent",

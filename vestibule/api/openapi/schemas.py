@@ -7,7 +7,7 @@ more fields, which are ignored."""
 from typing import Any
 
 from vestibule.accounts.users import MAX_NAME_LENGTH
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.passwords import MAX_PASSWORD_BYTES
 from vestibule.core.text import MAX_EMAIL_LENGTH
 from vestibule.db.models.user import Role
@@ -206,8 +206,22 @@ def _session() -> dict[str, Any]:
                 "method": text(
                     "How the user authenticated.", "password", **_OR_NULL
                 ),
+                **_applications(),
             },
         ),
+    }
+
+
+def _applications() -> dict[str, Any]:
+    """Return the property with a session's applications, if there is one."""
+    if not page_settings.APP_HOSTS.read():
+        return {}
+    return {
+        "applications": {
+            "type": "array",
+            "items": text("A host of `APP_HOSTS`.", "app.example.com"),
+            "description": "The hosts with a session that ends with this one.",
+        }
     }
 
 

@@ -24,6 +24,7 @@ from vestibule.checks.startup import (
 )
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
+from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
@@ -115,10 +116,13 @@ def _put_before(
 def _sweep_for(auth: Auth | None) -> Callable[[], int]:
     """Return the function that deletes dead sessions and old records."""
     sessions = sessions_of(auth)
+    # Those that `auth` was made with.
+    rules = session_rules.current()
 
     def sweep() -> int:
         """Delete sessions, counters and events; count the sessions."""
         try:
+            session_rules.store(rules)
             return sessions.purge_expired()
         finally:
             throttle().purge()

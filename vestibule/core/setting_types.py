@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
 
@@ -46,6 +46,11 @@ MAX_BASE_PATH_LENGTH = 200
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+#: Begins a variable that is of this program for certain.
+PREFIX = "VESTIBULE_"
+_given: dict[str, str] = {}
+
+
 @dataclass(frozen=True)
 class Setting(Generic[T_co]):
     """An environment variable: its name, default, parser and meaning."""
@@ -72,11 +77,45 @@ class Setting(Generic[T_co]):
         An empty variable counts as unset: docker compose passes variables
         on that way.
         """
-        text = os.environ.get(self.name) or self.default_under_profile()
+        text = self.text()
         try:
             return self.parse(text)
         except ValueError as error:
             raise ConfigurationError(self.name, str(error)) from None
+
+    def text(self) -> str | None:
+        """Return the text that is parsed.
+
+        What this process was given counts before the environment, and a
+        variable with `PREFIX` before the one without: that one may be
+        another program's, as `DATABASE_URL` often is.
+        """
+        return (
+            _given.get(self.name)
+            or os.environ.get(self.prefixed_name)
+            or os.environ.get(self.name)
+            or self.default_under_profile()
+        )
+
+    @cached_property
+    def prefixed_name(self) -> str:
+        """Return the name that no other program uses."""
+        return PREFIX + self.name
+
+
+def give(values: Mapping[str, str]) -> None:
+    """Give settings of this process values that no variable replaces."""
+    _given.update(values)
+
+
+def may_give(name: str, value: str) -> bool:
+    """Return True if no other value was given for this setting."""
+    return _given.get(name, value) == value
+
+
+def is_given(setting: Setting[object]) -> bool:
+    """Return True if `give` or the environment gives `setting` a value."""
+    return setting.name in _given or is_set(setting)
 
 
 def child_environment(**variables: str) -> dict[str, str]:
@@ -100,7 +139,8 @@ def replace_settings(names: Iterable[str], values: Mapping[str, str]) -> None:
 
 def is_set(setting: Setting[object]) -> bool:
     """Return True if the environment gives `setting` a value."""
-    return bool(os.environ.get(setting.name))
+    names = setting.prefixed_name, setting.name
+    return any(os.environ.get(name) for name in names)
 
 
 def environment_names() -> list[str]:

@@ -157,13 +157,26 @@ class TokenReader:
 
         The log says why a token is refused, and never has the token.
         """
+        found = self._check(token, key)
+        if isinstance(found, str):
+            _log_refusal(found)
+            return None
+        if len(self._checked) >= MAX_CACHED_TOKENS:
+            # All at once: finding the oldest costs more than verifying.
+            self._checked.clear()
+        self._checked[token] = found
+        return found.principal
+
+    def _check(self, token: str, key: jwt.PyJWK) -> _VerifiedToken | str:
+        """Return the token, verified, or why it is refused."""
         try:
             claims = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
-                # Times are checked against our own clock, below.
+                # The audience and the times are checked below, the times
+                # against our own clock.
                 options={
                     "require": _REQUIRED_CLAIMS,
                     "verify_aud": False,
@@ -172,26 +185,18 @@ class TokenReader:
                 },
             )
         except jwt.PyJWTError as error:
-            return _refuse(type(error).__name__)
+            return type(error).__name__
         audience = claims["aud"]
         if not (isinstance(audience, str) and audience in self._audiences):
-            return _refuse(
-                "its audience is not one of this application's:"
-                f" {', '.join(sorted(self._audiences))}"
-            )
+            own = ", ".join(sorted(self._audiences))
+            return f"it is for another host than {own}"
         found = _read_claims(claims, key)
         if found is None:
-            return _refuse("a claim has the wrong type or range")
-        if not found.is_current():
-            return _refuse("it has expired, or is of the future")
-        if len(self._checked) >= MAX_CACHED_TOKENS:
-            # All at once: finding the oldest costs more than verifying.
-            self._checked.clear()
-        self._checked[token] = found
-        return found.principal
+            return "a claim has the wrong type, or the lifetime is too long"
+        return found if found.is_current() else "it is not valid now"
 
 
-def _refuse(reason: str) -> None:
+def _log_refusal(reason: str) -> None:
     """Log why a token is refused, at intervals: clients send any number."""
     now = clock.monotonic()
     if now >= _refused_until.get(reason, now):

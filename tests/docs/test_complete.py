@@ -56,6 +56,7 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     for name in ("WEB_PAGES", "IDENTITY_HEADER"):
         monkeypatch.setenv(name, "on")
     monkeypatch.setenv("REGISTRATION", "open")
+    monkeypatch.setenv("AUTHZ_POLICY", "self")
     rules = create_app(SessionDBAuth()).url_map.iter_rules()
     # The verify endpoint responds before Flask and is not a route.
     return {f"GET {PATH}"} | {

@@ -64,6 +64,7 @@ def _choose_database(request: pytest.FixtureRequest) -> None:
         "session_db_auth-sqlite",
         "session_db_auth-postgresql",
         "session_db_auth-pgbouncer",
+        "session_db_auth-pooled_schema",
     ]
 )
 def mechanism(

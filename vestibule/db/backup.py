@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection
 
+from vestibule.core import data_settings
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.core.setting_types import child_environment
@@ -155,8 +156,9 @@ def _keep_owner(target: Path, name: str) -> None:
 def _require_unused(target: Path) -> None:
     """Raise `DatabaseUnavailable` if another process uses the database.
 
-    Its last writes are moved from the log into the file, so that it is
-    whole if the restore is interrupted. A damaged file has none.
+    The last writes are moved from the write-ahead log into the file, so
+    that it is complete if the restore is interrupted. A damaged file is
+    left as it is.
     """
     for pid in _processes_with(target):
         raise DatabaseUnavailable(
@@ -212,6 +214,7 @@ def _dump_postgresql(database: Database, name: str) -> None:
             "no backup: pg_dump takes sslpassword only as an argument, which"
             " every user of the machine can read; use a key without one"
         )
+    schema = data_settings.DATABASE_SCHEMA.read()
     secret = {}
     if "password" in options:
         secret["PGPASSWORD"] = str(options.pop("password"))
@@ -223,6 +226,7 @@ def _dump_postgresql(database: Database, name: str) -> None:
                 "--no-owner",
                 "--no-privileges",
                 f"--file={name}",
+                *([f"--schema={schema}"] if schema else []),
                 f"--dbname={make_conninfo(**options)}",
             ],
             env=child_environment(**secret),

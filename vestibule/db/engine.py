@@ -39,11 +39,11 @@ T = TypeVar("T")
 MAX_STATEMENT_SECONDS = 3600.0
 #: PostgreSQL's SQLSTATE for a statement that took too long.
 _QUERY_CANCELED = "57014"
-# Makes the tokens of two databases different that a process opens one after
-# the other, also if one file is a copy of the other.
+# A part of the change token. A process may open one database after another,
+# and their files may be copies: the number makes their tokens different.
 _database_numbers = itertools.count(1)
-# The schema's version changes when a backup is written into the file, which
-# may have the generation that the file had before.
+# A backup that is written into the open file may have the same generation as
+# the file, but writing it changes the version of the schema.
 _GENERATION = (
     "SELECT value || ' ' || (SELECT schema_version FROM"
     " pragma_schema_version) FROM cache_generation"
@@ -94,12 +94,9 @@ class Database:
         if text is None:
             text = str(statement.compile(self.engine))
             self._compiled[statement] = text
-
-        def look_up(pooled: PooledConnection) -> Any:
-            """Execute the SQL on the driver's connection."""
-            return pooled.open_driver().execute(text, parameters).fetchone()
-
-        row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
+        row: Sequence[Any] | None = self._retry_if_disconnected(
+            _look_up, text, parameters
+        )
         return row
 
     def change_token(self) -> str | None:
@@ -285,7 +282,7 @@ class Database:
             raise ServiceBusy("the database is busy with other writes")
 
     def _retry_if_disconnected(
-        self, work: Callable[[PooledConnection], T]
+        self, work: Callable[..., T], *arguments: Any
     ) -> T:
         """Do `work`, and again if the server had dropped the connection.
 
@@ -297,14 +294,14 @@ class Database:
         pooled = self._pool.take()
         try:
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 lost = self._is_disconnected(error, pooled)
                 pooled.close()
                 if not lost:
                     raise self._translate(error) from error
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 pooled.close()
                 raise self._translate(error) from error
@@ -335,10 +332,17 @@ class Database:
         )
 
 
+def _look_up(
+    pooled: PooledConnection, text: str, parameters: Mapping[str, Any]
+) -> Any:
+    """Return the first row of a query in SQL, on the driver's connection."""
+    return pooled.open_driver().execute(text, parameters).fetchone()
+
+
 def configured_database() -> Database:
     """Return the database of `DATABASE_URL`, not yet opened.
 
-    Raise `ConfigurationError` for a URL of an unknown kind.
+    Raise `ConfigurationError` if the URL is invalid.
     """
     return Database(configured_url(), settings.DATABASE_TIMEOUT.read())
 

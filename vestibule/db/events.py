@@ -132,7 +132,7 @@ def fetch_page(
         scan_end = rows[0][0] if rows else None
     statement = _page_statement(event_filter, limit + 1, before, scan_end)
     found = [
-        Event(_moment_of(row[0]), *row[1:], row[0])
+        Event(moment_of(row[0]), *row[1:], row[0])
         for row in database().fetch_all(statement)
     ]
     if len(found) > limit:
@@ -154,7 +154,7 @@ def purge_batch(before: datetime) -> int:
     """
     oldest = (
         select(EVENTS.c.id)
-        .where(EVENTS.c.id < _first_id_of(before))
+        .where(EVENTS.c.id < first_id_of(before))
         .order_by(EVENTS.c.id)
         .limit(MAX_PURGE_ROWS)
     )
@@ -194,7 +194,7 @@ def _insert_event(connection: Connection, one: Event) -> None:
     """Insert a row with the first free id of its microsecond."""
     statement = _insert_statement()
     values = {name: getattr(one, name) for name in _COLUMN_NAMES}
-    start = _first_id_of(one.at)
+    start = first_id_of(one.at)
     delay = MAX_NUMBERING_DELAY_MICROSECONDS * _IDS_PER_MICROSECOND
     for first in range(start, start + delay, _IDS_PER_MICROSECOND):
         last = first + _IDS_PER_MICROSECOND - 1
@@ -210,7 +210,8 @@ def _update_last_logins(
 ) -> None:
     """Write the times of users' last logins, unless a later one is stored.
 
-    In one order, so that two transactions never wait for each other.
+    The rows are locked in a fixed order, so that two transactions never
+    wait for each other.
     """
     last = USERS.c.signed_in_at
     for user_id in sorted(logins):
@@ -255,8 +256,8 @@ def _conditions(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions that the rows of a page must meet."""
     conditions = _equality_conditions(event_filter)
-    # The first one is met by the fewest rows, but SQLite does not know
-    # that: it cannot use the index of a term that is no bare column.
+    # Only the first condition is on a bare column, so SQLite has to use its
+    # index. It is met by the fewest rows, which SQLite does not know.
     yield from conditions[:1]
     for other in conditions[1:]:
         yield func.coalesce(other.left, "") == other.right
@@ -270,12 +271,12 @@ def _id_conditions(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the bounds of the ids, at most one on either side.
 
-    Of two lower bounds SQLite would enter the index at the first one and
-    skip the rows that the second excludes one by one.
+    With two lower bounds SQLite would enter the index at the first, and
+    read each row that only the second excludes.
     """
     since, until = event_filter.since, event_filter.until
-    lower = [] if since is None else [_first_id_of(since)]
-    upper = [] if until is None else [_first_id_of(until)]
+    lower = [] if since is None else [first_id_of(since)]
+    upper = [] if until is None else [first_id_of(until)]
     if scan_end is not None:
         lower.append(scan_end + 1)
     if before is not None:
@@ -286,7 +287,7 @@ def _id_conditions(
         yield EVENTS.c.id < min(upper)
 
 
-def _first_id_of(moment: datetime) -> int:
+def first_id_of(moment: datetime) -> int:
     """Return the first id of a moment.
 
     A moment outside the range of a 64-bit column gets the nearest id in
@@ -296,6 +297,6 @@ def _first_id_of(moment: datetime) -> int:
     return min(max(number, -_ID_BOUND), _ID_BOUND - 1)
 
 
-def _moment_of(id: int) -> datetime:
+def moment_of(id: int) -> datetime:
     """Return the moment of an id."""
     return _EPOCH + timedelta(microseconds=id // _IDS_PER_MICROSECOND)

@@ -11,14 +11,15 @@ out whether the server answers again.
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import sqlalchemy
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL
 
-from vestibule.core import clock, settings
+from vestibule.core import clock, data_settings, settings
 from vestibule.core.errors import SchemaMismatch
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ PROBE_INTERVAL_SECONDS = 0.25
 #: Least number of seconds that such a connection may take. A server whose
 #: last connection took longer gets four times that.
 MIN_PROBE_SECONDS = 0.75
-#: Seconds of an open circuit breaker after which queries that wait end.
+#: Seconds for which a query may wait while the circuit breaker is open.
 ABORT_AFTER_SECONDS = 1.0
 
 
@@ -95,7 +96,7 @@ class CircuitBreaker:
     def connect(
         self, connect: Callable[[], "BoundedConnection"]
     ) -> "BoundedConnection":
-        """Return a new connection; probe a server that was frozen by it."""
+        """Return a new connection, which probes a server that was frozen."""
         if self._is_open:
             return self._probe(connect)
         with self._until(clock.monotonic() + self._timeout):
@@ -154,7 +155,7 @@ class CircuitBreaker:
             del self._local.until
 
     def _deadline(self, began: float) -> float:
-        """Return when a wait of this thread that began then has to end."""
+        """Return when a wait of this thread has to end that `began` then."""
         local = self._local.__dict__
         if "until" in local:
             return float(local["until"])
@@ -165,7 +166,7 @@ class CircuitBreaker:
         return bool(getattr(self._local, "is_probing", False))
 
     def _is_over(self, began: float, deadline: float) -> bool:
-        """Return True if the wait that `began` then has to end."""
+        """Return True if a wait has to end that `began` then."""
         now = clock.monotonic()
         if self._is_open and not self._is_probing():
             return now > began + ABORT_AFTER_SECONDS
@@ -202,6 +203,28 @@ class BoundedConnection(psycopg.Connection[Any]):
         """
         steps = super()._connect_gen(*arguments, **named)
         return cls.breaker.bound(steps, steps.close)
+
+
+class SchemaCursor(psycopg.Cursor[Any]):
+    """A cursor that reads in the schema of the service behind a pooler.
+
+    A statement outside a transaction may get a connection with any
+    `search_path` there. So it gets a transaction of its own.
+    """
+
+    #: The SQL that begins such a transaction.
+    begin: bytes
+
+    def execute(self, query: Any, *given: Any, **named: Any) -> Self:
+        """Execute `query`, which begins a transaction if none is open."""
+        status = self.connection.info.transaction_status
+        begins = str(query).startswith("BEGIN")
+        if status is not TransactionStatus.IDLE or begins:
+            return super().execute(query, *given, **named)
+        super().execute(self.begin)
+        super().execute(query, *given, **named)
+        self.connection.commit()
+        return self
 
 
 def create_postgresql_engine(
@@ -244,9 +267,11 @@ def _begin_statement(timeout: int) -> str:
     """
     if not _has_pooler():
         return "BEGIN"
+    schema = data_settings.DATABASE_SCHEMA.read()
     return (
         f"BEGIN; SET LOCAL lock_timeout = {timeout:d};"
         f" SET LOCAL statement_timeout = {timeout:d}"
+        + (f"; SET LOCAL search_path = {schema}" if schema else "")
     )
 
 
@@ -269,7 +294,13 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     theirs = url.query.get("options", "")
     if not isinstance(theirs, str):
         theirs = " ".join(theirs)
+    schema = data_settings.DATABASE_SCHEMA.read()
     if _has_pooler():
+        if schema:
+            begin = _begin_statement(timeout).encode()
+            arguments["cursor_factory"] = type(
+                "SchemaCursor", (SchemaCursor,), {"begin": begin}
+            )
         # A prepared statement belongs to one connection of the server.
         arguments["prepare_threshold"] = None
         if theirs:
@@ -279,6 +310,7 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     arguments["options"] = (
         f"-c lock_timeout={timeout:d} -c statement_timeout={timeout:d}"
         f" {theirs} -c timezone=UTC"
+        + (f" -c search_path={schema}" if schema else "")
     )
     return arguments
 
@@ -289,7 +321,7 @@ def _without(url: URL, *names: str) -> dict[str, Any]:
 
 
 def _has_pooler() -> bool:
-    """Return True if a transaction may get another connection each time."""
+    """Return True if a pooler may give each transaction a connection."""
     return settings.DATABASE_POOLER.read() == "transaction"
 
 

@@ -101,20 +101,22 @@ USERS = Table(
     Column("last_name", Text),
     Column("role", Text, nullable=False, server_default="member"),
     Column("disabled_at", UTCMoment),
-    # The names in the form in which they are searched.
+    # The names in the form by which they are sorted.
     Column("first_key", SortableText, nullable=False, server_default=""),
     Column("last_key", SortableText, nullable=False, server_default=""),
     # The last login; `vestibule.db.events` writes it with the event.
     Column("signed_in_at", UTCMoment),
+    # The email and the names in the form in which they are searched; see
+    # revision 0007a for the index of its trigrams.
+    Column("search_text", Text, nullable=False, server_default=""),
     Index("users_email_key", "email_key", unique=True),
-    # One index for each filter of an admin's list; the last columns are
-    # those of the cursor of a page.
+    # One index for each filter and column of an admin's list; the last
+    # columns are those of the cursor of a page.
     Index("users_created_at", "created_at", "id"),
     Index("users_role", "role", "created_at", "id"),
     Index("users_disabled_at", "disabled_at", "id"),
     Index("users_signed_in_at", "signed_in_at", "created_at", "id"),
-    Index("users_first_key", "first_key", "last_key", "id"),
-    Index("users_last_key", "last_key", "id"),
+    Index("users_last_key", "last_key", "first_key", "id"),
 )
 
 # No foreign key to users: scripts store sessions of users that do not
@@ -191,8 +193,8 @@ SESSION_RULES = Table(
     Column("value", Text, nullable=False),
 )
 
-# Why a session ended, for a day: a client that still has its secret id,
-# and no other client, can be told the reason.
+# Why sessions ended, kept for a day. Only a client that still has the
+# secret id of a session is told the reason.
 ENDED_SESSIONS = Table(
     "ended_sessions",
     METADATA,
@@ -266,6 +268,16 @@ SETUP_CODES = Table(
     METADATA,
     Column("code_digest", Text, primary_key=True),
     Column("created_at", UTCMoment, nullable=False),
+)
+
+# The numbers of users in the trigram index of SQLite: the implicit row ids
+# of `users` may change when the file is vacuumed.
+USER_NUMBERS = Table(
+    "user_numbers",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("user_id", Text, nullable=False, unique=True),
+    info={"only_on": "sqlite"},
 )
 
 # One row: the generation of users and sessions, for the session cache.

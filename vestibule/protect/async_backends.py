@@ -55,6 +55,13 @@ class AsyncBackend(Protocol):
         Raise `VestibuleUnavailable` if that cannot be determined.
         """
 
+    @property
+    def session_backend(self) -> "AsyncBackend":
+        """Return the backend that can ask again while a session lasts.
+
+        It reads the cookie: a signed identity lasts a minute.
+        """
+
     async def close(self) -> None:
         """Close all connections."""
 
@@ -75,6 +82,11 @@ class AsyncRemoteVerifier:
                 VERIFY_PATH, {COOKIE: encode_header(header_value)}
             )
         )
+
+    @property
+    def session_backend(self) -> AsyncBackend:
+        """Return this backend."""
+        return self
 
     async def close(self) -> None:
         """Close the connections."""
@@ -107,6 +119,11 @@ class AsyncTokenVerifier:
             await self._fetch(kid)
         key = self._keys.get(kid)
         return None if key is None else self._tokens.verify(header_value, key)
+
+    @property
+    def session_backend(self) -> AsyncBackend:
+        """Return a backend that asks by the same client."""
+        return AsyncRemoteVerifier(self._client)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -155,6 +172,11 @@ class AsyncInProcess:
         )
         self._is_open = True
         return found
+
+    @property
+    def session_backend(self) -> AsyncBackend:
+        """Return this backend."""
+        return self
 
     async def close(self) -> None:
         """Stop the threads; a later request starts others."""

@@ -13,7 +13,12 @@ from vestibule.core.errors import (
     VestibuleError,
     VestibuleUnavailable,
 )
-from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.access import (
+    Outcome,
+    authenticate,
+    is_recently_authenticated,
+    start_request,
+)
 from vestibule.http.request import VestibuleRequest
 from vestibule.mechanisms import mechanism_for, session_cache
 from vestibule.mechanisms.auth import Auth
@@ -104,6 +109,20 @@ class InProcess:
         except Exception:
             # `find_principal` raises and logs the same failure.
             return False
+
+    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
+        """Return True if the user confirmed the password recently.
+
+        Raise as `principal` does.
+        """
+        request = self.build_request(cookies)
+        principal = self.find_principal(request)
+        if principal is None or principal.id != user_id:
+            return False
+        try:
+            return is_recently_authenticated(request)
+        except VestibuleError as error:
+            raise VestibuleUnavailable(str(error)) from None
 
     def close(self) -> None:
         """Do nothing: the database owns the connections."""

@@ -38,10 +38,14 @@ from vestibule.web import (
     sign_in,
 )
 from vestibule.web.admin import events as admin_events
+from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import overview as admin_overview
+from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
+from vestibule.web.admin import zone as admin_zone
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message, cross_site_message, error_message
@@ -73,6 +77,10 @@ PAGE_MODULES = (
     admin_sessions,
     admin_events,
     admin_statistics,
+    admin_selection,
+    admin_exports,
+    admin_zone,
+    admin_overview,
 )
 _ASSET = f"{pages.name}.asset"
 #: Heading and text of an error page, by status.

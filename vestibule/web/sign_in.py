@@ -11,6 +11,7 @@ from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.application_hosts import parse_hand_over
 from vestibule.core.errors import Throttled
+from vestibule.core.redirects import AGAIN_PARAMETER
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import (
@@ -52,7 +53,11 @@ _TEST_COOKIE = "vestibule_cookie_test"
 @public
 def show_sign_in() -> Response:
     """Show the form, and why the previous session ended."""
-    if current_request().current_user is not None:
+    request = current_request()
+    # An application that needs a recent password leads signed-in users here.
+    if request.current_user is not None and (
+        request.args.get(AGAIN_PARAMETER) != "on"
+    ):
         return hand_over(return_url()) or entry_page("signed_in.html")
     # Without users, signing in is impossible.
     if needs_first_admin():

@@ -181,6 +181,7 @@ def test_figures_have_sums_and_gauges(
         "logins": 1,
         "failures": 1,
         "throttled": 0,
+        "disabled": 0,
         "sessions": 6,
         "new_users": 0,
     }

@@ -14,7 +14,8 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
-from vestibule.identity.header import HEADER
+from vestibule.db.models.user import Role
+from vestibule.identity.header import HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
 _SESSIONS = "/api/v1/auth_session"
@@ -200,6 +201,7 @@ SESSION_OPERATIONS = (
                     "Remote-Email",
                     "Remote-Email-Verified",
                     "Remote-Groups",
+                    RECENT_HEADER,
                     HEADER,
                 ),
             ),
@@ -207,7 +209,9 @@ SESSION_OPERATIONS = (
                 "A browser that loads a page is redirected to `LOGIN_URL`.",
                 headers=("Location", "Session-Ended"),
             ),
+            400: ResponseSpec("A parameter is not known or not valid."),
             401: _REASON,
+            403: ResponseSpec("The user has not the role or group."),
         },
         parameters=(
             Parameter(
@@ -216,6 +220,28 @@ SESSION_OPERATIONS = (
                 "`off`: 401 instead of 302, with the `Location`.",
                 "off",
                 ("off",),
+            ),
+            Parameter(
+                "role",
+                "query",
+                "The role that the user must have.",
+                "admin",
+                tuple(Role),
+            ),
+            Parameter(
+                "groups",
+                "query",
+                "A group of the user; several: the user must be in one.",
+                "member",
+                tuple(Role),
+            ),
+            Parameter(
+                "recent",
+                "query",
+                "`on`: `Remote-Recent` is `true` if the user confirmed the"
+                " password within `REAUTH_WINDOW`, else `false`.",
+                "on",
+                ("on",),
             ),
             _forwarded(
                 "Host", "The host of the original request.", "app.example"

@@ -28,6 +28,7 @@ from vestibule.api.openapi.operation import (
 from vestibule.audit.export import FIELDS, FORMATS
 from vestibule.audit.log import EventType
 from vestibule.db.models.user import Role
+from vestibule.db.user_search import SORTS
 
 ACTIONS_TAG = "admin"
 _PREFIX = "/api/v1/users/<user_id>"
@@ -230,7 +231,8 @@ LIST_OPERATIONS = (
         (
             _short_text(
                 "q",
-                "The beginning of an email, a name, or both names.",
+                "Words that are parts of an email or a name; case and accents"
+                " do not matter.",
                 "bob",
             ),
             _choice(
@@ -247,6 +249,13 @@ LIST_OPERATIONS = (
                 "Whether the users ever signed in.",
                 "yes",
                 _YES_NO,
+            ),
+            _choice(
+                "sort",
+                "The order: a column, descending after a minus sign. The"
+                " newest users come first without it.",
+                "-signed_in",
+                SORTS,
             ),
             *_PAGE,
         ),

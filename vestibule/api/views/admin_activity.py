@@ -2,6 +2,7 @@
 """Admin views of the sessions, events and statistics of all users."""
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 
 from flask import Response
 
@@ -118,10 +119,11 @@ def show_figures() -> Response:
     )
 
 
-def export_response(given: Given) -> Response:
+def export_response(given: Given, zone: tzinfo = UTC) -> Response:
     """Return the file of the events that match the filter.
 
-    It is read while it is sent. Raise `InvalidValue` or a database error.
+    It is read while it is sent; its times are in `zone`. Raise
+    `InvalidValue` or a database error.
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
@@ -130,7 +132,7 @@ def export_response(given: Given) -> Response:
         )
     form = FORMATS[name]
     response = Response(
-        export_file(filters.parse_event_filter(given), form),
+        export_file(filters.parse_event_filter(given), form, zone),
         mimetype=form.mimetype,
     )
     day = clock.now().strftime("%Y-%m-%d")

@@ -26,15 +26,26 @@ from vestibule.http.request import (
     current_request,
     current_store,
 )
+from vestibule.web.admin.confirmation import (
+    Confirmation,
+    confirmation_page,
+    go_back,
+    user_targets,
+)
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
     keep_renewed_session,
-    render_form,
 )
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
+from vestibule.web.routes import (
+    ADMIN,
+    ADMIN_USERS,
+    admin_user_path,
+    own_url,
+    pages,
+)
 from vestibule.web.templating import page, redirect
 
 _PATH = f"{ADMIN_USERS}/<user_id>/<action>"
@@ -106,6 +117,8 @@ def _issue_code(user: User) -> Response:
     )
 
 
+#: Actions whose button is red.
+DANGEROUS = frozenset({"disable", "delete", "end-sessions"})
 USER_ACTIONS = {
     "disable": UserAction(
         N_("Disable this user?"),
@@ -249,7 +262,9 @@ def _perform(chosen: UserAction, user: User) -> Response:
     if is_own and chosen.ends_own_access:
         return redirect("/")
     is_deleted = result is Message.USER_DELETED
-    return redirect(ADMIN if is_deleted else admin_user_path(user.id), result)
+    if is_deleted:
+        return redirect(ADMIN, result)
+    return go_back(admin_user_path(user.id), result)
 
 
 def _confirm_page(
@@ -260,14 +275,17 @@ def _confirm_page(
     is_reauthenticated: bool = False,
 ) -> Response:
     """Return the confirmation page of an action."""
-    return render_form(
-        "admin_confirm.html",
+    home = admin_user_path(user.id)
+    return confirmation_page(
+        Confirmation(
+            gettext(chosen.question),
+            gettext(chosen.consequence),
+            gettext(chosen.button),
+            own_url(f"{home}/{name}"),
+            home,
+            user_targets([user]),
+            is_dangerous=name in DANGEROUS,
+        ),
         problem,
         is_reauthenticated,
-        account=user,
-        name=name,
-        question=gettext(chosen.question),
-        consequence=gettext(chosen.consequence),
-        button=gettext(chosen.button),
-        is_own=user.id == current_actor().id,
     )

@@ -164,7 +164,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     assert "can sign in again" in do_action(browser, user, "enable")
     assert "role was changed" in do_action(browser, user, "make-admin")
     assert "role was changed" in do_action(browser, user, "make-member")
-    assert "Sign-in was unlocked" in do_action(browser, user, "unlock")
+    assert "Sign-in was unblocked" in do_action(browser, user, "unlock")
     text = do_action(browser, user, "code", 200)
     code = re.search(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}", text)
     assert code is not None

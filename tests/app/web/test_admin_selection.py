@@ -117,7 +117,7 @@ def test_several_sessions_end_and_the_list_is_back(service: Service) -> None:
     user = stored_user()
     others = [signed_in(service, user) for _ in range(6)]
     browser = signed_in(service, stored_user("admin"))
-    handles = [one.id for one in service.mechanism.store.listed(user.id)]
+    handles = [one.id for one in service.mechanism.store.page(user.id, 99).sessions]
     back = f"/admin/sessions?user={user.id}&rows=50"
     form = {"session": handles[:5], "back": back}
     asked = browser.get("/admin/sessions/end", query_string=form)
@@ -125,7 +125,7 @@ def test_several_sessions_end_and_the_list_is_back(service: Service) -> None:
     answer = browser.post("/admin/sessions/end", form)
     assert answer.headers["Location"] == back
     assert "The sessions were signed out." in browser.follow(answer).text
-    assert len(service.mechanism.store.listed(user.id)) == 1
+    assert len(service.mechanism.store.page(user.id, 99).sessions) == 1
     open_ones = [
         other for other in others if other.get("/account").status_code == 200
     ]
@@ -157,6 +157,28 @@ def test_the_way_back_leads_to_admin_pages_only(
         SELECTED, {"id": user.id, "do": "unlock", "back": back}
     )
     assert answer.headers["Location"] == "/admin"
+
+
+def test_list_is_back_after_a_user_was_deleted(service: Service) -> None:
+    """The links of the user's page keep the place of the list."""
+    user = stored_user()
+    browser = signed_in(service, stored_user("admin"))
+    own = f"/admin/users/{user.id}"
+    opened = Page(browser.get(own, query_string={"back": LIST}))
+    links = {
+        str(given["href"]).partition("?")[0]: str(given["href"])
+        for tag, given in opened.elements
+        if tag == "a" and "href" in given
+    }
+    assert LIST in links.values()
+    asked = Page(browser.get(links[f"{own}/delete"])).fields()
+    back = str(asked["back"]["value"])
+    assert back.startswith(f"{own}?back=")
+    answer = browser.post(f"{own}/make-admin", {"back": back})
+    assert answer.headers["Location"] == back
+    answer = browser.post(f"{own}/delete", {"back": back})
+    assert answer.headers["Location"] == LIST
+    assert "The user was deleted." in browser.follow(answer).text
 
 
 def test_user_is_edited_by_an_admin(service: Service) -> None:

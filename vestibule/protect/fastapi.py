@@ -156,10 +156,13 @@ class _OptionalUser(SecurityBase):
         self._interval = interval
         is_cookie = backend.header == COOKIE
         self.scheme_name = "Vestibule"
-        self.model = APIKey(
-            **{"in": APIKeyIn.cookie if is_cookie else APIKeyIn.header},
-            name=cookie_name if is_cookie else backend.header,
-            description="The session of a user who is signed in at Vestibule.",
+        # `in` is a keyword, so the fields come as a dictionary.
+        self.model = APIKey.model_validate(
+            {
+                "in": APIKeyIn.cookie if is_cookie else APIKeyIn.header,
+                "name": cookie_name if is_cookie else backend.header,
+                "description": "The session of a user at Vestibule.",
+            }
         )
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:

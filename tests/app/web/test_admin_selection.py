@@ -117,7 +117,9 @@ def test_several_sessions_end_and_the_list_is_back(service: Service) -> None:
     user = stored_user()
     others = [signed_in(service, user) for _ in range(6)]
     browser = signed_in(service, stored_user("admin"))
-    handles = [one.id for one in service.mechanism.store.page(user.id, 99).sessions]
+    handles = [
+        one.id for one in service.mechanism.store.page(user.id, 99).sessions
+    ]
     back = f"/admin/sessions?user={user.id}&rows=50"
     form = {"session": handles[:5], "back": back}
     asked = browser.get("/admin/sessions/end", query_string=form)

@@ -160,6 +160,28 @@ def test_the_way_back_leads_to_admin_pages_only(
     assert answer.headers["Location"] == "/admin"
 
 
+def test_list_is_back_after_a_user_was_deleted(service: Service) -> None:
+    """The links of the user's page keep the place of the list."""
+    user = stored_user()
+    browser = signed_in(service, stored_user("admin"))
+    own = f"/admin/users/{user.id}"
+    opened = Page(browser.get(own, query_string={"back": LIST}))
+    links = {
+        str(given["href"]).partition("?")[0]: str(given["href"])
+        for tag, given in opened.elements
+        if tag == "a" and "href" in given
+    }
+    assert LIST in links.values()
+    asked = Page(browser.get(links[f"{own}/delete"])).fields()
+    back = str(asked["back"]["value"])
+    assert back.startswith(f"{own}?back=")
+    answer = browser.post(f"{own}/make-admin", {"back": back})
+    assert answer.headers["Location"] == back
+    answer = browser.post(f"{own}/delete", {"back": back})
+    assert answer.headers["Location"] == LIST
+    assert "The user was deleted." in browser.follow(answer).text
+
+
 def test_user_is_edited_by_an_admin(service: Service) -> None:
     """Errors are shown at their fields; the values stay."""
     user, other = stored_user(), stored_user()

@@ -38,15 +38,16 @@ from vestibule.web.forms import (
     keep_renewed_session,
 )
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import Message, error_message
+from vestibule.web.messages import Message, error_message, flash
 from vestibule.web.routes import (
     ADMIN,
     ADMIN_USERS,
     admin_user_path,
+    list_url,
     own_url,
     pages,
 )
-from vestibule.web.templating import page, redirect
+from vestibule.web.templating import page, redirect, redirect_to
 
 _PATH = f"{ADMIN_USERS}/<user_id>/<action>"
 
@@ -254,7 +255,9 @@ def _perform(chosen: UserAction, user: User) -> Response:
         return redirect("/")
     is_deleted = result is Message.USER_DELETED
     if is_deleted:
-        return redirect(ADMIN, result)
+        response = redirect_to(list_url(ADMIN))
+        flash(response, result)
+        return response
     return go_back(admin_user_path(user.id), result)
 
 

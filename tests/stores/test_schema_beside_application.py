@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The service's tables in a schema of their own, beside an application's."""
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -9,6 +10,7 @@ from sqlalchemy import text
 
 from tests.backends import PgBouncer, PostgreSQL
 from tests.conftest import SCHEMA
+from tests.serving import ROOT
 from tests.threads import at_once
 from vestibule.core.errors import ConfigurationError, SchemaMismatch
 from vestibule.db import backup, engine, migrate
@@ -176,6 +178,34 @@ def test_backup_has_the_schema_only(on_schema: str, tmp_path: Path) -> None:
     assert f"CREATE TABLE {SCHEMA}.users" in dump
     assert "amy@example.com" in dump
     assert "theirs" not in dump
+
+
+def test_documented_foreign_key(on_schema: str) -> None:
+    """The page's SQL works for a role that may do nothing else there."""
+    page = (ROOT / "docs/application-data.md").read_text()
+    rights, table = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    user = User(email="amy@example.com")
+    user.save()
+    with connect(on_schema) as connection:
+        connection.execute("DROP ROLE IF EXISTS app")
+        connection.execute("CREATE ROLE app LOGIN")
+        connection.execute("GRANT CREATE ON SCHEMA public TO app")
+        connection.execute(rights.encode())
+    mine = on_schema.replace("vestibule@", "app@")
+    add = b"INSERT INTO notes (owner, body) VALUES (%s, 'text')"
+    with connect(mine) as connection:
+        connection.execute(table.encode())
+        connection.execute(add, [user.id])
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            connection.execute(add, ["unknown"])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"SELECT * FROM {SCHEMA}.users".encode())
+        user.remove()
+        left = connection.execute("SELECT count(*) FROM notes").fetchall()
+    assert left == [(0,)]
+    with connect(on_schema) as connection:
+        connection.execute("DROP OWNED BY app")
+        connection.execute("DROP ROLE app")
 
 
 def test_foreign_key_of_an_application(on_schema: str) -> None:

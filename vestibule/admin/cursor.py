@@ -31,6 +31,8 @@ from vestibule.db.user_search import UserFilter
 #: Characters of a cursor that are read.
 MAX_CURSOR_LENGTH = 4_000
 _DIGEST_LENGTH = 16
+#: The list of all events in the order of storing.
+_FEED = "feed of events"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -117,6 +119,21 @@ def search_events(
     return found.events, (
         None if found.next is None else encode([str(found.next)], wanted)
     )
+
+
+def feed_events(most: int, after: str) -> tuple[list[Event], str]:
+    """Return the events that were stored after a cursor, and the next one.
+
+    There is always a next one: later events come behind it. Raise
+    `InvalidValue` for a cursor of another list.
+    """
+    position = decode(after, _FEED)
+    number = "".join(position or "0")
+    if not _NUMBER.fullmatch(number):
+        raise invalid_cursor()
+    found = events.fetch_stored_after(int(number), most)
+    last = found[-1].position if found else number
+    return found, encode([str(last)], _FEED)
 
 
 class EventList(NamedTuple):

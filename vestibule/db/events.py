@@ -6,11 +6,15 @@ The id of a row is the time of the event, in 256ths of a microsecond since
 of the page before, and a purge deletes the smallest ids. A page with
 several conditions scans at most `MAX_ROWS_SCANNED` rows, however many
 events are stored.
+
+An event may be stored later than others with a higher id. So each one also
+has a position, in the order in which transactions commit: a reader who
+continues behind the last position that it saw misses no event.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -28,10 +32,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from vestibule.core.errors import InvalidValue
 from vestibule.db.engine import database
 from vestibule.db.hourly_counts import Bucket, add_counts, hour_of
 from vestibule.db.statements import MAX_BATCH_ROWS, insert_into
-from vestibule.db.tables import EVENTS, USERS
+from vestibule.db.tables import EVENT_POSITIONS, EVENTS, USERS
 
 #: Rows that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
@@ -71,6 +76,8 @@ class Event:
     count: int | None = None
     #: How often it happened; `at` is the last time then.
     times: int = 1
+    #: Its place in the order of storing, once it is stored.
+    position: int | None = field(default=None, compare=False)
     #: The id of its row, once it is stored.
     id: int | None = None
 
@@ -109,14 +116,30 @@ def insert_events(
     sums = Counter(amounts or {})
     logins: dict[str, datetime] = {}
     with database().transaction() as connection:
-        for one in events:
-            _insert_event(connection, one)
+        first = _take_positions(connection, len(events))
+        for position, one in enumerate(events, first):
+            _insert_event(connection, replace(one, position=position))
             sums[Bucket(hour_of(one.at), one.kind)] += one.times
             if one.kind == LOGIN_KIND and one.user_id is not None:
                 last = logins.get(one.user_id, one.at)
                 logins[one.user_id] = max(last, one.at)
         _update_last_logins(connection, logins)
         add_counts(connection, sums)
+
+
+def fetch_stored_after(position: int, limit: int) -> list[Event]:
+    """Return the first `limit` events that were stored after a position.
+
+    Raise `InvalidValue` for a position that no event had yet, as after the
+    restore of a backup.
+    """
+    statement = select(EVENTS).where(EVENTS.c.position > position)
+    rows = database().fetch_all(
+        statement.order_by(EVENTS.c.position).limit(limit)
+    )
+    if not rows and position > _last_position():
+        raise InvalidValue("after", "is not stored yet", code="invalid")
+    return [Event(moment_of(row[0]), *row[1:], row[0]) for row in rows]
 
 
 def fetch_page(
@@ -165,6 +188,24 @@ def purge_batch(before: datetime) -> int:
         return connection.execute(
             delete(EVENTS).where(EVENTS.c.id.in_(oldest))
         ).rowcount
+
+
+def _last_position() -> int:
+    """Return the position of the event that was stored last."""
+    return int(database().fetch_all(select(EVENT_POSITIONS.c.last))[0][0])
+
+
+def _take_positions(connection: Connection, count: int) -> int:
+    """Return the first of `count` positions for events to be inserted.
+
+    The row stays locked until the transaction ends. So transactions commit
+    in the order of their positions, which a sequence does not guarantee.
+    """
+    last = EVENT_POSITIONS.c.last
+    taken = connection.scalar(
+        update(EVENT_POSITIONS).values(last=last + count).returning(last)
+    )
+    return int(taken) - count + 1
 
 
 def _page_statement(

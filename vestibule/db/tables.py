@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0009"
+REVISION = "0010"
 
 
 def parse_moment(value: Any) -> datetime:
@@ -248,9 +248,20 @@ EVENTS = Table(
     Column("reason", Text),
     Column("count", Integer),
     Column("times", Integer, nullable=False, server_default="1"),
+    # Rows are committed in this order; see `vestibule.db.events`.
+    Column("position", RowNumber),
+    Index("events_position", "position", unique=True),
     Index("events_user_id", "user_id", "id"),
     Index("events_kind", "kind", "id"),
     Index("events_network", "network", "id"),
+)
+
+# One row: the position of the event that was stored last. It also counts
+# events that were purged since.
+EVENT_POSITIONS = Table(
+    "event_positions",
+    METADATA,
+    Column("last", BigInteger, nullable=False),
 )
 
 # Counts of events and gauges by the hour, counted from 1970 in UTC.

@@ -5,6 +5,7 @@ They are for every user: sign in and out, list and end sessions, forward
 authentication, and the accounts themselves.
 """
 
+from vestibule.accounts.directory import MAX_IDS
 from vestibule.admin.filters import MAX_PAGE_ROWS
 from vestibule.api.openapi.operation import (
     FORM_OR_JSON,
@@ -274,8 +275,23 @@ USER_OPERATIONS = (
         "listUsers",
         USERS_TAG,
         "List the users",
-        {200: ResponseSpec("All users.", ["User"])},
+        {
+            200: ResponseSpec(
+                "All users; with `ids`, the names of these.", ["ListedUser"]
+            ),
+            400: ResponseSpec("`ids` are too many, or no ids."),
+        },
         access=Access.POLICY,
+        text="With `ids`, for admins, and for every authenticated user under"
+        " `DIRECTORY=names`.",
+        parameters=(
+            Parameter(
+                "ids",
+                "query",
+                f"The ids of at most {MAX_IDS} users, separated by commas.",
+                "33ca0894-f8bd-4b54-8775-b41c18caa828",
+            ),
+        ),
     ),
     Operation(
         "POST",
@@ -312,6 +328,14 @@ USER_OPERATIONS = (
         USERS_TAG,
         "Show yourself",
         {200: ResponseSpec("The authenticated user.", "User"), 404: _NO_ME},
+    ),
+    Operation(
+        "GET",
+        f"{_USERS}/me/access",
+        "showMyAccess",
+        USERS_TAG,
+        "Show your role and groups",
+        {200: ResponseSpec("The role and groups.", "Access"), 404: _NO_ME},
     ),
     Operation(
         "DELETE",

@@ -341,6 +341,22 @@ LIST_OPERATIONS = (
     ),
     _list(
         "GET",
+        "/api/v1/admin/events",
+        "feedEvents",
+        "Follow the events",
+        {
+            200: ResponseSpec(
+                "The events after a cursor, in the order in which they were"
+                " stored, and the cursor to continue with.",
+                "EventsPage",
+            )
+        },
+        _PAGE,
+        text="Each event comes once, also those that were stored late."
+        " `next` is always there: ask again with it for later events.",
+    ),
+    _list(
+        "GET",
         "/api/v1/events/export",
         "exportEvents",
         "Export the events as a file",

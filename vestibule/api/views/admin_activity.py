@@ -83,6 +83,25 @@ def list_events() -> Response:
     )
 
 
+@app_views.get("/admin/events")
+def feed_events() -> Response:
+    """Show the events in the order in which they were stored, by page."""
+    authorize(Action.LIST_EVENTS)
+    given = current_request().args
+    try:
+        found, following = cursor.feed_events(
+            filters.parse_limit(given), given.get("after", "")
+        )
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response(
+        {
+            "events": [event_record(each) for each in found],
+            "next": following,
+        }
+    )
+
+
 @app_views.get("/events/export")
 def export_events() -> Response:
     """Send the events as a file: CSV or JSON lines."""

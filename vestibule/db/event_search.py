@@ -16,8 +16,8 @@ from vestibule.db.engine import database
 from vestibule.db.events import (
     Event,
     EventFilter,
+    event_of,
     first_id_of,
-    moment_of,
 )
 from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.tables import EVENTS
@@ -55,7 +55,7 @@ def search_page(
     source = _source(event_filter, sort.removeprefix("-"))
     page = keyset.fetch(source, order, limit, cursor)
     return EventPage(
-        [Event(moment_of(row[0]), *row[1:], row[0]) for row in page.rows],
+        [event_of(row) for row in page.rows],
         page.next,
         page.previous,
     )

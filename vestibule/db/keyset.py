@@ -117,7 +117,8 @@ def count(source: Source) -> Count:
     (row,) = database().fetch_all(
         select(matches, func.count()).select_from(led)
     )
-    return Count(min(row[0], most), row[1] <= most)
+    matching, counted = tuple(row)
+    return Count(min(matching, most), counted <= most)
 
 
 def few(keys: Select[Any]) -> list[Any] | None:

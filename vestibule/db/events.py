@@ -231,7 +231,7 @@ def _scan_end_statement(
 def event_of(row: Sequence[Any]) -> Event:
     """Return the event of a row of the table."""
     id, *columns = row
-    return Event(moment_of(id), *columns, id=id)
+    return replace(Event(moment_of(id), *columns), id=id)
 
 
 def _insert_event(connection: Connection, one: Event) -> None:

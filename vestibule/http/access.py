@@ -31,6 +31,7 @@ from vestibule.core.client_info import (
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
 from vestibule.http.csrf import (
+    SAFE_METHODS,
     cross_site_error,
     is_cross_site,
     is_listed_origin,
@@ -173,6 +174,8 @@ def refuse_cross_site(request: Request) -> None:
     log names the `Origin` that the browser sent, if it decided, and the
     host of this service: a proxy that rewrites `Host` is seen there.
     """
+    if request.method in SAFE_METHODS:
+        return
     environ, headers = request.environ, request.headers
     hosts = own_hosts(environ)
     if is_cross_site(request.method, headers, is_tls(environ), hosts) and not (

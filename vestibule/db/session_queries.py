@@ -361,8 +361,11 @@ def _delete(
     columns = list(ENDED_SESSIONS.c)
     if connection.dialect.name == "sqlite":
         # The transaction has the write lock, so both find the same rows.
-        ended = select(digest, literal(reason), now).where(
-            condition, digest.is_not(None)
+        # In the order of the index that the digests are inserted into.
+        ended = (
+            select(digest, literal(reason), now)
+            .where(condition, digest.is_not(None))
+            .order_by(digest)
         )
         connection.execute(record.from_select(columns, ended))
         return connection.execute(

@@ -112,6 +112,7 @@ def shared_server(
         tmp_path_factory.mktemp("server"),
         **pages_settings,
         REGISTRATION="open",
+        AUTHZ_POLICY="self",
     ).start()
     yield server
     assert server.stop() == 0

@@ -53,7 +53,9 @@ def test_every_page_is_small(
     logo = tmp_path_factory.mktemp("logo") / "logo.svg"
     logo.write_text(largest_logo())
     assert logo.stat().st_size == MAX_LOGO_BYTES
-    server = start_server(REGISTRATION="open", BRAND_LOGO=str(logo))
+    server = start_server(
+        REGISTRATION="open", AUTHZ_POLICY="self", BRAND_LOGO=str(logo)
+    )
     bob: User = add_user(EMAIL, first_name="B" * 40, last_name="b" * 40)
     for number in range(60):
         UserSession(

@@ -39,6 +39,17 @@ SEEN_ELSEWHERE = {
 OF_OTHERS = {
     "SCRIPT_NAME",
     "INSTALLED_APPS",
+    "AUTHENTICATION_BACKENDS",
+    "DEFAULT_AUTHENTICATION_CLASSES",
+    "USERNAME_FIELD",
+    "VESTIBULE_AUDIENCE",
+    "VESTIBULE_ID_FIELD",
+    "VESTIBULE_IN_PROCESS",
+    "VESTIBULE_PAGES",
+    "VESTIBULE_STAFF_ROLES",
+    "VESTIBULE_SUPERUSER_ROLES",
+    "VESTIBULE_TIMEOUT",
+    "VESTIBULE_URL",
     "NODE_ENV",
     "NO_COLOR",
     "PEERS_DIR",
@@ -56,6 +67,7 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     for name in ("WEB_PAGES", "IDENTITY_HEADER"):
         monkeypatch.setenv(name, "on")
     monkeypatch.setenv("REGISTRATION", "open")
+    monkeypatch.setenv("AUTHZ_POLICY", "self")
     rules = create_app(SessionDBAuth()).url_map.iter_rules()
     # The verify endpoint responds before Flask and is not a route.
     return {f"GET {PATH}"} | {

@@ -24,7 +24,7 @@ from vestibule.core.threads import Once
 from vestibule.db.models.user import User
 
 #: Seconds after which a refused login should be tried again.
-RETRY_AFTER = 1
+RETRY_AFTER_SECONDS = 1
 
 
 class HashQueue:
@@ -40,7 +40,7 @@ class HashQueue:
         """Wait for a turn; raise `ServiceBusy` if the queue is full."""
         if not self._places.acquire(blocking=False):
             raise ServiceBusy(
-                "too many passwords to check at once", RETRY_AFTER
+                "too many passwords to check at once", RETRY_AFTER_SECONDS
             )
         try:
             with self._turns:
@@ -82,7 +82,9 @@ def check_credentials(
         attempt.check()
         with hash_queue().turn():
             attempt.begin()
-            user = _owner(found, password)
+            owner = _owner(found, password)
+            # A disabled user gets the same answer as for a wrong password.
+            user = None if owner is None or is_disabled(owner) else owner
             if user is None:
                 attempt.fail()
             else:
@@ -90,7 +92,9 @@ def check_credentials(
     except Throttled as error:
         log(EventType.THROTTLED, user=known, retry_after=error.retry_after)
         raise
-    if user is None:
+    if owner is not None and user is None:
+        log(EventType.LOGIN_DISABLED, user=known)
+    elif user is None:
         why = "wrong_password" if found else "unknown_email"
         log(EventType.LOGIN_FAILED, user=known, reason=why)
     return user
@@ -99,11 +103,11 @@ def check_credentials(
 def is_still_valid(user: User) -> bool:
     """Return True if the password of `user` is unchanged and usable.
 
-    Between the check of a password and the start of a session the
-    password may be changed, or the user disabled or removed. That ends
-    all sessions but the one that starts just after. So a login calls
-    this after it started the session: one of the two sees the other's
-    work.
+    Between the check of a password and the start of a session the password
+    may be changed, or the user disabled or removed. That ends all sessions
+    but not one that starts just after. So a login starts the session first
+    and calls this next: either the change ends the session, or this finds
+    the change.
     """
     stored = User.get_committed(user.id)
     return (
@@ -114,7 +118,10 @@ def is_still_valid(user: User) -> bool:
 
 
 def _owner(found: Sequence[User], password: str) -> User | None:
-    """Return the user `found`, if `password` is right; hash once."""
+    """Return the user `found`, if `password` is right; hash once.
+
+    A disabled user is returned too.
+    """
     if passwords.is_too_long(password):
         # No password over HTTP is that long; the attempt costs a hash too.
         found, password = (), ""
@@ -122,9 +129,10 @@ def _owner(found: Sequence[User], password: str) -> User | None:
         passwords.verify(None, password)
         return None
     user = found[0]
-    # A disabled user gets the same answer as for a wrong password.
-    if not user.is_valid_password(password) or is_disabled(user):
+    if not user.is_valid_password(password):
         return None
+    if is_disabled(user):
+        return user
     try:
         user.rehash_if_outdated(password)
     except VestibuleError as error:

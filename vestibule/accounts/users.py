@@ -37,17 +37,18 @@ def register(
     first_name: Any = None,
     last_name: Any = None,
     *,
+    strict: bool = False,
     actor: Actor = LOCAL,
 ) -> User:
     """Store and return a new user.
 
-    Raise `InvalidValue` with the field that is not allowed,
-    `DuplicateEmail`, `Throttled` after too many of these, or `ServiceBusy`
-    when too many passwords are being hashed.
+    `strict` is as for `new_user`. Raise `InvalidValue` with the field that
+    is not allowed, `DuplicateEmail`, `Throttled` after too many of these, or
+    `ServiceBusy` when too many passwords are being hashed.
     """
     check_email(email)
     with limit_email_probes(email, actor):
-        user = new_user(email, password, first_name, last_name)
+        user = new_user(email, password, first_name, last_name, strict)
         user.save()
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
     return user
@@ -153,7 +154,8 @@ def enable(
     user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Allow `user` to log in again; raise `RecordGone`."""
-    # A login in progress while the user was disabled may have left one.
+    # A login that was in progress when the user was disabled may have left
+    # a session.
     end_in_memory(store, user.id, EndReason.USER_DISABLED)
     user_status.enable(user.id, EndReason.USER_DISABLED)
     log(EventType.USER_ENABLED, user=user.id, by=actor.id)

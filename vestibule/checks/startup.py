@@ -9,16 +9,17 @@ these checks too, and has more of them.
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from vestibule.checks.application_hosts import check_application_hosts
+from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
     environment_names,
+    has_cookie_prefix,
     is_hardened,
     is_set,
     is_too_wide,
@@ -38,31 +39,10 @@ from vestibule.web.routes import has_pages
 _log = logging.getLogger(__name__)
 
 
-class Level(StrEnum):
-    """How serious a result is."""
-
-    GOOD = "good"
-    WEAK = "weak"
-    WRONG = "wrong"
-
-
-class CheckResult(NamedTuple):
-    """What a check found. `hint` says what to do about it."""
-
-    id: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-#: A check gets the class that AUTH_TYPE names.
-Check = Callable[[type[Auth] | None], Iterator[CheckResult]]
-
-
 def check_settings(mechanism: type[Auth] | None) -> None:
-    """Raise `ConfigurationError` if the service cannot run so.
+    """Raise `ConfigurationError` if the settings do not allow a start.
 
-    Each setting must have a valid value, and all must fit together.
+    Each setting must have a valid value, and none may contradict another.
     """
     for setting in settings.ALL:
         setting.read()
@@ -71,6 +51,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         from vestibule.web.assets import bundle
 
         bundle()
+        _check_registration()
     # A signing key that is invalid ends the start, not a request.
     open_signer()
     if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
@@ -86,27 +67,45 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         raise ConfigurationError(
             "BASE_PATH", "must not be the beginning of the API's own paths"
         )
-    name = settings.SESSION_NAME.read()
-    if settings.SESSION_NAME_HOST_PREFIX.read() and (
-        name is not None and not name.startswith("__Host-")
-    ):
-        raise ConfigurationError("SESSION_NAME", "must begin with __Host-")
-    if (
-        settings.COOKIE_DOMAIN.read() is not None
-        and name is not None
-        and name.startswith("__Host-")
-    ):
-        raise ConfigurationError(
-            "COOKIE_DOMAIN",
-            "must be unset with a SESSION_NAME that begins with __Host-:"
-            " browsers reject such a cookie for a whole domain",
-        )
+    _check_cookie()
+    check_application_hosts(mechanism)
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
             "WORKERS",
             f"must be 1, not {workers}: this AUTH_TYPE keeps its sessions in"
             " the memory of one process; session_db_auth shares them",
+        )
+
+
+def _check_registration() -> None:
+    """Refuse open registration with a policy that is open, too."""
+    if (
+        page_settings.REGISTRATION.read() == "open"
+        and settings.AUTHZ_POLICY.read() == "open"
+    ):
+        raise ConfigurationError(
+            "REGISTRATION",
+            "must be closed while AUTHZ_POLICY is open: any stranger could"
+            " list, rename and delete the users; set AUTHZ_POLICY=self",
+        )
+
+
+def _check_cookie() -> None:
+    """Refuse a name of the session cookie that browsers would reject."""
+    name = settings.SESSION_NAME.read()
+    if name is None:
+        return
+    has_prefix = name.startswith("__Host-")
+    if settings.SESSION_NAME_HOST_PREFIX.read() and not has_prefix:
+        raise ConfigurationError("SESSION_NAME", "must begin with __Host-")
+    if settings.COOKIE_DOMAIN.read() is not None and (
+        has_cookie_prefix(name, "__host-")
+    ):
+        raise ConfigurationError(
+            "COOKIE_DOMAIN",
+            "must be unset with a SESSION_NAME that begins with __Host-:"
+            " browsers reject such a cookie for a whole domain",
         )
 
 
@@ -117,10 +116,10 @@ def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
 
 @cache
 def log_settings_warnings() -> None:
-    """Log what is unsafe in the settings, once.
+    """Log the warnings about the settings, once.
 
-    Workers that are forked after it log them no second time. The database
-    stays closed: a script that imports the application opens nothing.
+    Workers that are forked later do not log them again. The database stays
+    closed: a script that imports the application opens nothing.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     for warning in _warnings(SETTINGS_CHECKS, mechanism):
@@ -147,7 +146,11 @@ def _warnings(
 
 def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no variable is one typing error away from a setting."""
-    known = {setting.name for setting in settings.ALL}
+    known = {
+        name
+        for setting in settings.ALL
+        for name in (setting.name, setting.prefixed_name)
+    }
     for name in sorted(set(environment_names()) - known):
         near = sorted(one for one in known if is_one_edit(name, one))
         if near:
@@ -214,8 +217,8 @@ def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     if mechanism is None or not issubclass(mechanism, SessionAuth):
         return
     name = settings.SESSION_NAME.read() or ""
-    is_for_tls = settings.COOKIE_SECURE.read() == "always" or name.startswith(
-        ("__Host-", "__Secure-")
+    is_for_tls = settings.COOKIE_SECURE.read() == "always" or (
+        has_cookie_prefix(name, "__host-", "__secure-", "__http-")
     )
     if is_for_tls and not settings.TRUSTED_PROXIES.read():
         yield CheckResult(
@@ -260,25 +263,13 @@ def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
 
 
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
-    """Check that pages have sessions, and do not invite strangers."""
-    if not has_pages(mechanism):
-        if page_settings.WEB_PAGES.read():
-            yield CheckResult(
-                "pages.sessions",
-                Level.WEAK,
-                "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages",
-                "AUTH_TYPE=session_db_auth, or WEB_PAGES=off",
-            )
-    elif (
-        page_settings.REGISTRATION.read() == "open"
-        and settings.AUTHZ_POLICY.read() == "open"
-    ):
+    """Check that pages have sessions."""
+    if page_settings.WEB_PAGES.read() and not has_pages(mechanism):
         yield CheckResult(
-            "pages.registration",
-            Level.WRONG,
-            "REGISTRATION and AUTHZ_POLICY are open: any stranger may list"
-            " and delete the users",
-            "AUTHZ_POLICY=self",
+            "pages.sessions",
+            Level.WEAK,
+            "WEB_PAGES is on, but AUTH_TYPE has no sessions: no pages",
+            "AUTH_TYPE=session_db_auth, or WEB_PAGES=off",
         )
 
 

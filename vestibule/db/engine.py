@@ -24,6 +24,8 @@ from vestibule.core import clock, settings
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db import migrate
 from vestibule.db.drivers import (
+    GENERATION,
+    QUERY_CANCELED,
     FileWatch,
     configured_url,
     create_engine,
@@ -38,17 +40,9 @@ T = TypeVar("T")
 
 #: Seconds that one statement of a migration may take.
 MAX_STATEMENT_SECONDS = 3600.0
-#: PostgreSQL's SQLSTATE for a statement that took too long.
-_QUERY_CANCELED = "57014"
-# Makes the tokens of two databases different that a process opens one after
-# the other, also if one file is a copy of the other.
+# A part of the change token. A process may open one database after another,
+# and their files may be copies: the number makes their tokens different.
 _database_numbers = itertools.count(1)
-# The schema's version changes when a backup is written into the file, which
-# may have the generation that the file had before.
-_GENERATION = (
-    "SELECT value || ' ' || (SELECT schema_version FROM"
-    " pragma_schema_version) FROM cache_generation"
-)
 
 
 class Database:
@@ -86,10 +80,7 @@ class Database:
     def fetch_one(
         self, statement: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[Any] | None:
-        """Return the first row as the driver gives it, or `None`.
-
-        The SQL of `statement` is compiled once and stays prepared.
-        """
+        """Return the first row, or `None`; `statement` is compiled once."""
         text = self._compiled.get(statement)
         if text is None:
             text = str(statement.compile(self.engine))
@@ -132,7 +123,7 @@ class Database:
 
     def _read_token(self, pooled: PooledConnection) -> str | None:
         """Read the token; `None` if its row was deleted."""
-        row = pooled.open_driver().execute(_GENERATION).fetchone()
+        row = pooled.open_driver().execute(GENERATION).fetchone()
         return None if row is None else f"{self._number} {row[0]}"
 
     def _token_by_data_version(self, pooled: PooledConnection) -> str | None:
@@ -326,7 +317,7 @@ class Database:
         would double the time that the client waits.
         """
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if getattr(cause, "sqlstate", None) == _QUERY_CANCELED:
+        if getattr(cause, "sqlstate", None) == QUERY_CANCELED:
             return False
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
@@ -336,10 +327,17 @@ class Database:
         )
 
 
+def _look_up(
+    pooled: PooledConnection, text: str, parameters: Mapping[str, Any]
+) -> Any:
+    """Return the first row of a query in SQL, on the driver's connection."""
+    return pooled.open_driver().execute(text, parameters).fetchone()
+
+
 def configured_database() -> Database:
     """Return the database of `DATABASE_URL`, not yet opened.
 
-    Raise `ConfigurationError` for a URL of an unknown kind.
+    Raise `ConfigurationError` if the URL is invalid.
     """
     return Database(configured_url(), settings.DATABASE_TIMEOUT.read())
 

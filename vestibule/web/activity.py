@@ -50,6 +50,9 @@ ALARMING = frozenset(
 _EVENT_LABELS: dict[str, str] = {
     EventType.LOGIN: N_("Signed in"),
     EventType.LOGIN_FAILED: N_("A wrong password was entered"),
+    EventType.LOGIN_DISABLED: N_(
+        "Sign-in refused because the account is disabled"
+    ),
     EventType.THROTTLED: N_("Too many failed attempts"),
     EventType.REAUTHENTICATED: N_("Password confirmed"),
     EventType.LOGOUT: N_("Signed out"),

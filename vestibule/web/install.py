@@ -16,6 +16,10 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
+from vestibule.core.application_hosts import (
+    OWN_PREFIX,
+    application_host,
+)
 from vestibule.core.errors import AccountChanged, VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
@@ -24,12 +28,23 @@ from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.mechanisms.auth import Auth
-from vestibule.web import account, activity, new_password, sessions, sign_in
+from vestibule.web import (
+    account,
+    activity,
+    hand_over,
+    new_password,
+    sessions,
+    sign_in,
+)
 from vestibule.web.admin import events as admin_events
+from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import overview as admin_overview
+from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
+from vestibule.web.admin import zone as admin_zone
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message, cross_site_message, error_message
@@ -41,11 +56,16 @@ from vestibule.web.routes import (
     own_url,
     pages,
 )
-from vestibule.web.templating import ACCOUNT_FIELD, page, redirect
+from vestibule.web.templating import (
+    ACCOUNT_FIELD,
+    page,
+    redirect,
+)
 
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
+    hand_over,
     new_password,
     account,
     sessions,
@@ -55,6 +75,10 @@ PAGE_MODULES = (
     admin_sessions,
     admin_events,
     admin_statistics,
+    admin_selection,
+    admin_exports,
+    admin_zone,
+    admin_overview,
 )
 _ASSET = f"{pages.name}.asset"
 #: Heading and text of an error page, by status.
@@ -147,6 +171,12 @@ def require_page_authentication(
     """
     if request.endpoint == _ASSET:
         return None
+    if (
+        not request.path.startswith(OWN_PREFIX)
+        and application_host(request.environ) is not None
+    ):
+        access.check_request_origin(auth, request)
+        return hand_over.lead_to_sign_in_host()
     # For GET too: `return_to` may be sent in a form.
     request.max_content_length = MAX_FORM_BYTES
     access.check_request_origin(auth, request)

@@ -75,6 +75,7 @@ def create_account() -> Response:
             form["password"],
             form.get("first_name") or None,
             form.get("last_name") or None,
+            strict=True,
             actor=current_actor(),
         )
     except InvalidValue as error:

@@ -4,6 +4,7 @@
 A page needs an authenticated user unless it is marked with `public`.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -26,10 +27,16 @@ SESSIONS = "/account/sessions"
 ACTIVITY = "/account/activity"
 #: Every path that begins with it is for admins only.
 ADMIN = "/admin"
+ADMIN_OVERVIEW = "/admin/overview"
 ADMIN_USERS = "/admin/users"
 ADMIN_SESSIONS = "/admin/sessions"
 ADMIN_EVENTS = "/admin/events"
 ADMIN_STATISTICS = "/admin/figures"
+EXPORT_SESSIONS = "/admin/sessions/export"
+EXPORT_USERS = "/admin/users/export"
+
+#: Characters of the address of a page to go back to.
+MAX_BACK_LENGTH = 4_000
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -66,7 +73,10 @@ def return_url() -> str | None:
     request = current_request()
     return safe_redirect(
         request.values.get(RETURN_PARAMETER),
-        settings.ALLOWED_RETURN_HOSTS.read(),
+        (
+            *settings.ALLOWED_RETURN_HOSTS.read(),
+            *page_settings.APP_HOSTS.read(),
+        ),
         request.is_secure,
     )
 
@@ -82,6 +92,22 @@ def with_return_url(path: str) -> str:
         if back is None
         else f"{path}?{urlencode({RETURN_PARAMETER: back})}"
     )
+
+
+def back_url(path: str) -> str:
+    """Return the admin page that the request's `back` names, else `path`.
+
+    Both are URLs of this service, with its prefix. After an action, and
+    after Cancel, an admin is at the same place of the same list.
+    """
+    request = current_request()
+    given = request.values.get("back", "")
+    is_admin_page = re.fullmatch(
+        re.escape(request.base_path + ADMIN) + r"([/?][!-~]*)?", given
+    )
+    if is_admin_page and "\\" not in given and len(given) <= MAX_BACK_LENGTH:
+        return given
+    return own_url(path)
 
 
 def admin_user_path(user_id: str) -> str:

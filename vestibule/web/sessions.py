@@ -11,6 +11,7 @@ from flask import Response
 
 from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.api.views.sessions import (
+    applications_of,
     current_mechanism_and_user,
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
@@ -104,6 +105,10 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
         is_first=not cursor,
         next=next_cursor,
         device_label=device_label,
+        hosts=applications_of(
+            auth.store,
+            [each.id for each in (current, *found) if each is not None],
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from vestibule.web.assets import bundle
 from vestibule.web.i18n import catalogue, exact_time, language, time_ago
 from vestibule.web.messages import format_duration
 from vestibule.web.routes import own_url, return_url, with_return_url
+from vestibule.web.zone import local_text, zone_name
 
 #: No content from other hosts, no inline code, no frames.
 POLICY = (
@@ -136,4 +137,7 @@ def _environment(code: str) -> Environment:
     environment.filters["number"] = partial(format_decimal, locale=code)
     environment.filters["time_ago"] = partial(time_ago, code=code)
     environment.filters["exact_time"] = partial(exact_time, code=code)
+    environment.filters["local_text"] = local_text
+    environment.filters["dict"] = dict
+    environment.globals["zone_name"] = zone_name
     return environment

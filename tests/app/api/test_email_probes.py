@@ -20,7 +20,11 @@ Probe = Callable[[str], int]
 def service(build: Build, set_clock: SetClock) -> Service:
     """Return a service with every way in, and its throttle."""
     return build(
-        "session_db_auth", WEB_PAGES="on", REGISTRATION="open", THROTTLE="on"
+        "session_db_auth",
+        WEB_PAGES="on",
+        REGISTRATION="open",
+        AUTHZ_POLICY="self",
+        THROTTLE="on",
     )
 
 
@@ -51,8 +55,8 @@ def registration(service: Service) -> Probe:
 
 
 def adding(service: Service) -> Probe:
-    """Return a probe by a member who adds a user."""
-    client = service.client_for(stored_user())
+    """Return a probe by an admin who adds a user."""
+    client = service.client_for(stored_user("admin"))
     body = {"password": PASSWORD}
     return lambda email: (
         client.post("/api/v1/users", json={"email": email, **body}).status_code

@@ -9,6 +9,7 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, stored_user
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from vestibule.accounts import authentication
 from vestibule.accounts.authentication import HashQueue, check_credentials
 from vestibule.accounts.permissions import LOCAL, Actor
@@ -37,15 +38,17 @@ def test_throttled_attempt_takes_no_place_in_hash_queue(
         check_credentials([user], email, PASSWORD, actor=actor)
 
 
-def test_right_password_of_disabled_user_counts_as_wrong(
+def test_right_password_of_disabled_user_has_an_event_of_its_own(
     logged: Logged,
 ) -> None:
-    """The check returns no user and logs a failed login."""
+    """The check returns no user, as for a wrong password."""
     user = stored_user()
     user_status.disable(user.id, clock.now(), EndReason.USER_DISABLED)
     found = User.search({"id": user.id})
     email = str(user.email)
     assert check_credentials(found, email, PASSWORD, actor=LOCAL) is None
+    assert logged()[-1]["event"] == "login_disabled"
+    assert check_credentials(found, email, "wrong", actor=LOCAL) is None
     assert logged()[-1]["event"] == "login_failed"
 
 
@@ -66,7 +69,7 @@ def test_disabling_user_removes_sessions_from_memory(build: Build) -> None:
     store = service.mechanism.store
     session_id = service.mechanism.create_session(user.id)
     disable(user, store)
-    assert store.listed(user.id) == []
+    assert sessions_in(store, user.id) == []
     assert store.reason(session_id) is EndReason.USER_DISABLED
 
 

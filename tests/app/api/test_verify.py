@@ -128,7 +128,7 @@ def ask(behind: Service) -> Ask:
     return asked
 
 
-@pytest.mark.parametrize("end", ["", "/", "?a=b"])
+@pytest.mark.parametrize("end", ["", "/", "?redirect=off"])
 def test_session_gets_user_and_identity_headers(
     behind: Service, end: str
 ) -> None:

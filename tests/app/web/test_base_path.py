@@ -91,7 +91,7 @@ class Host:
 @pytest.fixture(params=KINDS)
 def host(request: pytest.FixtureRequest, build: Build) -> Host:
     """Return a host with each way to learn the prefix."""
-    return Host(request.param, build, REGISTRATION="open")
+    return Host(request.param, build, REGISTRATION="open", AUTHZ_POLICY="self")
 
 
 def test_each_link_of_each_page_begins_with_the_base_path(host: Host) -> None:

@@ -32,6 +32,7 @@ def service(build: Build) -> Service:
         "session_db_auth",
         WEB_PAGES="on",
         REGISTRATION="open",
+        AUTHZ_POLICY="self",
         ALLOWED_RETURN_HOSTS="app.example.test",
     )
 

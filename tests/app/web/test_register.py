@@ -29,7 +29,12 @@ HOSTILE = [
 def service(build: Build) -> Service:
     """Return a service with open registration."""
     stored_user("admin", "admin@example.com")
-    return build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
+    return build(
+        "session_db_auth",
+        WEB_PAGES="on",
+        REGISTRATION="open",
+        AUTHZ_POLICY="self",
+    )
 
 
 def form(**more: str) -> dict[str, str]:
@@ -60,7 +65,12 @@ def test_registration_is_closed_by_default(build: Build) -> None:
 
 def test_registration_without_users_redirects_to_setup(build: Build) -> None:
     """The first account has to be an admin."""
-    service = build("session_db_auth", WEB_PAGES="on", REGISTRATION="open")
+    service = build(
+        "session_db_auth",
+        WEB_PAGES="on",
+        REGISTRATION="open",
+        AUTHZ_POLICY="self",
+    )
     browser = Browser(service)
     for answer in (
         browser.get("/register"),
@@ -146,7 +156,11 @@ def test_repeated_registration_of_taken_email_is_throttled(
     """The response reveals the account, so lists of emails are slowed down."""
     stored_user("admin")
     service = build(
-        "session_db_auth", WEB_PAGES="on", REGISTRATION="open", THROTTLE="on"
+        "session_db_auth",
+        WEB_PAGES="on",
+        REGISTRATION="open",
+        AUTHZ_POLICY="self",
+        THROTTLE="on",
     )
     for number in range(21):
         stored_user(email=f"{number}@example.com")

@@ -208,6 +208,7 @@ def _figures() -> dict[str, Any]:
                 "logins": number("Logins.", 12),
                 "failures": number("Failed logins.", 2),
                 "throttled": number("Throttled logins.", 0),
+                "disabled": number("Right passwords of disabled accounts.", 0),
                 "sessions": number(
                     "Live sessions at the last count; null if not counted.",
                     7,

@@ -368,8 +368,7 @@ def delete_where(
     record = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
     columns = list(ENDED_SESSIONS.c)
     if connection.dialect.name == "sqlite":
-        # The transaction has the write lock, so both statements find the
-        # same rows.
+        # Under the write lock both statements find the same rows.
         ended = select(digest, literal(reason), now).where(
             condition, digest.is_not(None)
         )

@@ -284,14 +284,17 @@ def _field(name: str) -> str:
     return value
 
 
-def _unauthorized() -> Any:
+def _unauthorized() -> Response:
     """Return the redirect to the sign-in page, or the 401."""
     page, own = _login().page, current_request()
     if page is not None and is_page_load(own.environ):
         # The data of a form is gone after signing in.
         is_safe = request.method in ("GET", "HEAD")
         back = request.full_path.rstrip("?") if is_safe else None
-        response = redirect(sign_in_url(page, (None, None, back), ()), 303)
+        response = Response(status=303)
+        response.headers["Location"] = sign_in_url(
+            page, (None, None, back), ()
+        )
         response.headers["Cache-Control"] = "no-store"
         return response
     return add_challenge(

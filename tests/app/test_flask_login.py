@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from tests.clocks import SetClock
 from tests.serving import COOKIE, ROOT
+from tests.stored_sessions import sessions_in
 from vestibule.accounts.users import disable
 from vestibule.audit import log
 from vestibule.audit.log import AuditRecord
@@ -343,7 +344,7 @@ def test_client_is_not_that_of_request_before(
             environ_base={"REMOTE_ADDR": f"192.0.2.{number}"},
         )
     store = client.application.extensions["vestibule-login"].auth.store
-    found = {session.ip for session in store.listed(bob.id)}
+    found = {session.ip for session in sessions_in(store, bob.id)}
     assert found == {"192.0.2.1", "192.0.2.2"}
 
 

@@ -49,6 +49,8 @@ def test_page_shows_real_output(
 ) -> None:
     """A reader who follows the page sees the documented output."""
     monkeypatch.chdir(terminal.folder)
+    # Programs of the page import files that the reader saves.
+    monkeypatch.syspath_prepend(terminal.folder)
     document = Document.parse(str(ROOT / page), *PARSERS)
     for name in sorted(set(re.findall(f"{AT_SERVER}(\\w+)", document.text))):
         server: PostgreSQL = request.getfixturevalue("postgresql")

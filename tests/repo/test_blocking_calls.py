@@ -41,6 +41,7 @@ _OF = {
 MEMORY = "the lock guards memory only; its holders wait for nothing"
 ALONE = "a thread of its own: no request waits for it"
 COMMAND = "a command that a person runs and can interrupt"
+WEBSOCKET = "a task of its own, until the client or the session ends"
 DATABASE = "DATABASE_TIMEOUT, as each connection and query"
 
 #: Each call that may wait, and what bounds the wait.
@@ -148,6 +149,13 @@ BOUNDS = {
     ),
     "metrics.multiprocess:_file_in: with _files_lock": MEMORY,
     "metrics.worker_exits:add: with _counting": MEMORY,
+    "protect.websockets:WatchedWebSocket.receive: asyncio.wait": WEBSOCKET,
+    "protect.websockets:WatchedWebSocket.receive: message.result": (
+        "called once the message is there"
+    ),
+    "protect.websockets:WatchedWebSocket.receive: self._ended.wait": WEBSOCKET,
+    "protect.websockets:close_at_end: asyncio.sleep": "MAX_CHECK_SECONDS",
+    "protect.websockets:run_watched: asyncio.wait": "MAX_CLOSE_SECONDS",
     "protect.async_backends:AsyncTokenVerifier._fetch: with self._fetching": (
         "one request, the client's timeout: others see its attempt"
     ),

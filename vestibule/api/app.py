@@ -24,6 +24,7 @@ from vestibule.checks.startup import (
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
 from vestibule.core.threads import claim_process
+from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
@@ -65,7 +66,7 @@ def create_app(auth: Auth | None) -> Flask:
     signer = open_signer()
     if signer is not None:
         app.register_blueprint(well_known_routes(signer))
-    sweeper = Sweeper(sweep_for(auth))
+    sweeper = Sweeper(_storing_rules(sweep_for(auth)))
 
     @app.before_request
     def filter_request() -> Response | None:
@@ -110,6 +111,22 @@ def _put_before(
     if base_path:
         whole = below_base_path(whole, base_path)
     app.wsgi_app = whole  # type: ignore[method-assign]
+
+
+def _storing_rules(sweep: Callable[[], int]) -> Callable[[], int]:
+    """Return `sweep`, which first stores the rules of sessions.
+
+    They are those that the mechanism was made with. Servers other than
+    `vestibule.server` open the database only with the first request.
+    """
+    rules = session_rules.current()
+
+    def storing() -> int:
+        """Store the rules if they are not stored, and sweep."""
+        session_rules.store(rules)
+        return sweep()
+
+    return storing
 
 
 @cache

@@ -146,7 +146,11 @@ def _warnings(
 
 def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no variable is one typing error away from a setting."""
-    known = {setting.name for setting in settings.ALL}
+    known = {
+        name
+        for setting in settings.ALL
+        for name in (setting.name, setting.prefixed_name)
+    }
     for name in sorted(set(environment_names()) - known):
         near = sorted(one for one in known if is_one_edit(name, one))
         if near:

@@ -140,6 +140,19 @@ def parse_hand_over(url: str | None) -> HandOver | None:
     return HandOver(f"{parts.scheme}://{parts.netloc}", host, state[0], path)
 
 
+def hand_over_start(url: str | None) -> str | None:
+    """Return where the hand-over to the application at `url` begins.
+
+    `url` must be a safe redirect. `None` unless it is on a listed host.
+    """
+    parts = urlsplit(url or "")
+    host = _without_default_port(parts.scheme, parts.netloc)
+    if host not in page_settings.APP_HOSTS.read():
+        return None
+    path = parts._replace(scheme="", netloc="").geturl()
+    return session_url(f"{parts.scheme}://{parts.netloc}", path or "/")
+
+
 def _is_own(path: str) -> bool:
     """Return True for a path of the hand-over itself, which would loop."""
     return path.startswith(OWN_PREFIX)

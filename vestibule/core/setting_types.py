@@ -56,6 +56,11 @@ MAX_BASE_PATH_LENGTH = 200
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+#: Begins a variable that is of this program for certain.
+PREFIX = "VESTIBULE_"
+_given: dict[str, str] = {}
+
+
 @dataclass(frozen=True)
 class Setting(Generic[T_co]):
     """An environment variable: its name, default, parser and meaning."""
@@ -82,21 +87,52 @@ class Setting(Generic[T_co]):
         An empty variable counts as unset: docker compose passes variables
         on that way.
         """
-        variable = _VARIABLES.get(self._key)
-        text = (
-            variable.decode(_ENCODING, "surrogateescape")
-            if variable
-            else self.default_under_profile()
-        )
+        text = self.text()
         try:
             return self.parse(text)
         except ValueError as error:
             raise ConfigurationError(self.name, str(error)) from None
 
+    def text(self) -> str | None:
+        """Return the text that is parsed.
+
+        What this process was given counts before the environment, and a
+        variable with `PREFIX` before the one without: that one may be
+        another program's, as `DATABASE_URL` often is.
+        """
+        given = _given.get(self.name)
+        if given:
+            return given
+        own, bare = self._keys
+        variable = _VARIABLES.get(own) or _VARIABLES.get(bare)
+        if variable:
+            return variable.decode(_ENCODING, "surrogateescape")
+        return self.default_under_profile()
+
     @cached_property
-    def _key(self) -> bytes:
-        """Return the name as the operating system has it."""
-        return os.fsencode(self.name)
+    def prefixed_name(self) -> str:
+        """Return the name that no other program uses."""
+        return PREFIX + self.name
+
+    @cached_property
+    def _keys(self) -> tuple[bytes, bytes]:
+        """Return both names as the operating system has them."""
+        return os.fsencode(self.prefixed_name), os.fsencode(self.name)
+
+
+def give(values: Mapping[str, str]) -> None:
+    """Give settings of this process values that no variable replaces."""
+    _given.update(values)
+
+
+def may_give(name: str, value: str) -> bool:
+    """Return True if no other value was given for this setting."""
+    return _given.get(name, value) == value
+
+
+def is_given(setting: Setting[object]) -> bool:
+    """Return True if `give` or the environment gives `setting` a value."""
+    return setting.name in _given or is_set(setting)
 
 
 def child_environment(**variables: str) -> dict[str, str]:
@@ -120,7 +156,8 @@ def replace_settings(names: Iterable[str], values: Mapping[str, str]) -> None:
 
 def is_set(setting: Setting[object]) -> bool:
     """Return True if the environment gives `setting` a value."""
-    return bool(os.environ.get(setting.name))
+    names = setting.prefixed_name, setting.name
+    return any(os.environ.get(name) for name in names)
 
 
 def environment_names() -> list[str]:

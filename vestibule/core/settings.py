@@ -331,11 +331,13 @@ PASSWORD_MIN_LENGTH = Setting(
 )
 PASSWORD_BLOCKLIST = Setting(
     "PASSWORD_BLOCKLIST",
-    "always",
+    "changes",
     setting_types.one_of("changes", "always"),
     "When common passwords and context words are rejected: `always`, or"
     " `changes`, not for users that `POST /api/v1/users` or the command line"
     " adds.",
+    standard="always",
+    hardened="always",
 )
 PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",

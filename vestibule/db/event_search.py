@@ -55,7 +55,7 @@ def search_page(
     source = _source(event_filter, sort.removeprefix("-"))
     page = keyset.fetch(source, order, limit, cursor)
     return EventPage(
-        [Event(moment_of(row[0]), *row[1:], id=row[0]) for row in page.rows],
+        [Event(moment_of(row[0]), *row[1:], row[0]) for row in page.rows],
         page.next,
         page.previous,
     )

@@ -72,6 +72,12 @@ class SessionExpAuth(SessionAuth):
             known = self._dated_limits = self.session_duration, dated
         return known[1]
 
+    def set_limits(self, limits: Limits, duration: int) -> None:
+        """Use these limits and this duration, in seconds, from now on."""
+        self._limits = limits
+        self.session_duration = duration
+        self._dated_limits = None
+
     def now(self) -> datetime:
         """Return the time from which the age of sessions is computed."""
         return datetime.now(timezone.utc)

@@ -6,6 +6,7 @@ They do what those in `backends` do and never block the event loop.
 
 import asyncio
 import logging
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +14,13 @@ from vestibule.core.command_line import install_hint
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.identity.header import HEADER
 from vestibule.protect.backends import open_in_process
-from vestibule.protect.identity import KeyCache, TokenReader, key_id_of
+from vestibule.protect.identity import (
+    Audience,
+    KeyCache,
+    TokenReader,
+    key_id_of,
+)
+from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
@@ -91,7 +98,9 @@ class AsyncTokenVerifier:
 
     header = HEADER
 
-    def __init__(self, client: "AsyncHTTPClient", audience: str) -> None:
+    def __init__(
+        self, client: "AsyncHTTPClient", audience: str | Collection[str]
+    ) -> None:
         """Fetch keys by `client`; accept tokens for `audience`."""
         self._client = client
         self._tokens = TokenReader(audience)
@@ -177,15 +186,17 @@ class AsyncInProcess:
 
 
 def async_backend_for(
-    url: str | None, audience: str | None, timeout: float
+    url: str | Installation | None,
+    audience: Audience,
+    timeout: float,
 ) -> AsyncBackend:
     """Return the backend that `backend_for` would, for asyncio programs.
 
     Raise `ImportError` if aiohttp, which it needs for HTTP, is missing.
     """
-    if url is None:
+    if url is None or isinstance(url, Installation):
         refuse_audience(audience)
-        return AsyncInProcess(open_in_process())
+        return AsyncInProcess(open_in_process(url))
     try:
         from vestibule.protect.async_http_client import AsyncHTTPClient
     except ModuleNotFoundError as error:

@@ -7,13 +7,20 @@ installation in process. Each reads one header, by the same interface.
 
 import logging
 import threading
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from vestibule.core.command_line import install_hint
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.identity.header import HEADER
 from vestibule.protect.http_client import HTTPClient
-from vestibule.protect.identity import KeyCache, TokenReader, key_id_of
+from vestibule.protect.identity import (
+    Audience,
+    KeyCache,
+    TokenReader,
+    key_id_of,
+)
+from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
@@ -88,7 +95,9 @@ class TokenVerifier:
 
     header = HEADER
 
-    def __init__(self, client: HTTPClient, audience: str) -> None:
+    def __init__(
+        self, client: HTTPClient, audience: str | Collection[str]
+    ) -> None:
         """Fetch keys by `client`; accept tokens for `audience`."""
         self._client = client
         self._tokens = TokenReader(audience)
@@ -137,7 +146,9 @@ def _ask_if_recent(client: HTTPClient, cookies: str, user_id: str) -> bool:
     return parse_recent(client.get(RECENT_PATH, sent), user_id)
 
 
-def open_in_process() -> "InProcess":
+def open_in_process(
+    installation: Installation | None = None,
+) -> "InProcess":
     """Return the backend that uses the installation of this process.
 
     Raise `ImportError` if the service is not installed beside the client,
@@ -147,21 +158,25 @@ def open_in_process() -> "InProcess":
         from vestibule.protect.in_process import InProcess
     except ModuleNotFoundError as error:
         raise ImportError(install_hint(error, "server")) from None
-    return InProcess()
+    return InProcess(installation)
 
 
 def backend_for(
-    url: str | None, audience: str | None, timeout: float
+    url: str | Installation | None,
+    audience: Audience,
+    timeout: float,
 ) -> Backend:
     """Return the backend for the Vestibule at `url`, or for this process.
+
+    For this process, `url` is an `Installation`, or `None`.
 
     With an `audience`, the application's own host, the backend reads the
     signed identity instead of asking. `timeout` is in seconds. Raise
     `InvalidValue` for bad arguments, and what `open_in_process` raises.
     """
-    if url is None:
+    if url is None or isinstance(url, Installation):
         refuse_audience(audience)
-        return open_in_process()
+        return open_in_process(url)
     client = HTTPClient(parse_address(url, timeout))
     return (
         RemoteVerifier(client)

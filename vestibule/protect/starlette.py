@@ -111,7 +111,8 @@ class VestibuleMiddleware:
             else:
                 await deny_websocket(denial, scope, receive, send)
             return
-        scopes, user = [], UnauthenticatedUser()
+        scopes: list[str] = []
+        user: BaseUser = UnauthenticatedUser()
         if principal is not None:
             scopes, user = ["authenticated", principal.role], User(principal)
         scope["auth"], scope["user"] = AuthCredentials(scopes), user

@@ -200,9 +200,10 @@ def _set_cookie(client: Any, value: str) -> None:
         config = getattr(client.application, "config", {})
         host = (config.get("SERVER_NAME") or "localhost").partition(":")[0]
         client.set_cookie(COOKIE_NAME, value, domain=host)
-    elif hasattr(cookies, "set"):
+    elif cookies is not None and hasattr(cookies, "set"):
         # Of Starlette, FastAPI and httpx.
-        cookies.delete(COOKIE_NAME) if COOKIE_NAME in cookies else None
+        if COOKIE_NAME in cookies:
+            cookies.delete(COOKIE_NAME)
         cookies.set(COOKIE_NAME, value)
     else:
         raise TypeError(

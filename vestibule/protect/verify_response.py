@@ -95,7 +95,7 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
     )
 
 
-def refuse_audience(audience: str | None) -> None:
+def refuse_audience(audience: object) -> None:
     """Raise `InvalidValue` for an `audience` without a url."""
     if audience is not None:
         raise InvalidValue(

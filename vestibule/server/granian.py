@@ -37,7 +37,7 @@ from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import set_missing
 from vestibule.core.threads import shared_number
-from vestibule.db import engine
+from vestibule.db import engine, session_rules
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.metrics import multiprocess, worker_exits
@@ -394,6 +394,7 @@ def _check_database() -> None:
     """Raise `ConfigurationError` unless the database can be used."""
     try:
         engine.database().set_journal_mode()
+        session_rules.store(session_rules.current())
     except ConfigurationError:
         raise
     except VestibuleError as error:

@@ -17,6 +17,7 @@ from vestibule.core.application_hosts import (
     SESSION_PATH,
     SIGN_OUT_PATH,
     application_host,
+    hand_over_start,
     parse_hand_over,
     session_url,
     sign_in_host_url,
@@ -73,14 +74,36 @@ def sign_out_everywhere() -> Response:
     return response
 
 
+def lead_to_sign_in_host() -> Response:
+    """Return the response to a page of Vestibule on an application's host.
+
+    A session that begins there would be the application's to use. The pages
+    to sign in and out work all the same: applications link to them.
+    """
+    request = current_request()
+    if request.path == SIGN_OUT:
+        if request.method == "POST":
+            return sign_out_everywhere()
+        return lead_to_sign_out()
+    if request.method != "GET":
+        abort(404)
+    if request.path != SIGN_IN:
+        return redirect_to(sign_in_host_url(request.path))
+    back = request.args.get(RETURN_PARAMETER, "")
+    return redirect_to(session_url("", back.removeprefix(_origin())))
+
+
 def with_code(url: str, session: Session | None) -> str:
-    """Return `url` with a one-time code, if it waits for one.
+    """Return `url` with a one-time code, or where its host asks for one.
 
     `url` is a safe redirect target, `session` the one that the user has on
     this host. A session of an application's host is handed to no other.
     """
     wanted = parse_hand_over(url)
-    if wanted is None or session is None or session.host is not None:
+    if wanted is None:
+        # The page of an application, to which another address led.
+        return hand_over_start(url) or url
+    if session is None or session.host is not None:
         return url
     secret = secrets.token_urlsafe(SECRET_BYTES)
     code = Code(digest_of(secret), wanted.host, wanted.state)
@@ -93,9 +116,9 @@ def with_code(url: str, session: Session | None) -> str:
 def hand_over(url: str | None) -> Response | None:
     """Return the redirect of a signed-in user to an application's host.
 
-    `None` if `url` does not wait for a code.
+    `None` if `url` is not on one.
     """
-    if url is None or parse_hand_over(url) is None:
+    if url is None or hand_over_start(url) is None:
         return None
     return _no_referrer(redirect_to(with_code(url, current_request().session)))
 

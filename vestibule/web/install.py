@@ -19,7 +19,6 @@ from vestibule.accounts.permissions import Action
 from vestibule.core.application_hosts import (
     OWN_PREFIX,
     application_host,
-    sign_in_host_url,
 )
 from vestibule.core.errors import AccountChanged, VestibuleError
 from vestibule.core.redirects import RETURN_PARAMETER
@@ -61,7 +60,6 @@ from vestibule.web.templating import (
     ACCOUNT_FIELD,
     page,
     redirect,
-    redirect_to,
 )
 
 #: The modules whose import adds routes to the blueprint.
@@ -177,10 +175,8 @@ def require_page_authentication(
         not request.path.startswith(OWN_PREFIX)
         and application_host(request.environ) is not None
     ):
-        # A session that begins on it would be the application's to use.
-        if request.method != "GET":
-            abort(404)
-        return redirect_to(sign_in_host_url(request.path))
+        access.check_request_origin(auth, request)
+        return hand_over.lead_to_sign_in_host()
     # For GET too: `return_to` may be sent in a form.
     request.max_content_length = MAX_FORM_BYTES
     access.check_request_origin(auth, request)

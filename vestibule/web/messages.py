@@ -222,7 +222,7 @@ _TEXTS = {
     Message.USER_DELETED: N_("The user was deleted."),
     Message.USER_GONE: N_("This user was already deleted."),
     Message.ROLE_CHANGED: N_("The role was changed."),
-    Message.USER_UNLOCKED: N_("Sign-in was unlocked for this user."),
+    Message.USER_UNLOCKED: N_("Sign-in was unblocked for this user."),
     Message.SESSIONS_ENDED: N_("The sessions were signed out."),
     Message.USER_CHANGED: N_("The user was changed."),
     Message.SELECTED_DONE: N_("Done for all selected users."),

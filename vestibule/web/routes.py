@@ -7,7 +7,7 @@ A page needs an authenticated user unless it is marked with `public`.
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from flask import Blueprint
 
@@ -100,11 +100,26 @@ def back_url(path: str) -> str:
     Both are URLs of this service, with its prefix. After an action, and
     after Cancel, an admin is at the same place of the same list.
     """
-    request = current_request()
-    given = request.values.get("back", "")
-    is_admin_page = re.fullmatch(
-        re.escape(request.base_path + ADMIN) + r"([/?][!-~]*)?", given
-    )
+    return _admin_url(current_request().values.get("back", ""), path)
+
+
+def list_url(path: str) -> str:
+    """Return the page of a list from which a user's page was opened.
+
+    The request's `back` is the user's page, and has a `back` of its own.
+    Return the URL of `path` if it has none.
+    """
+    query = urlsplit(back_url(path)).query
+    return _admin_url(dict(parse_qsl(query)).get("back", ""), path)
+
+
+def _admin_url(given: str, path: str) -> str:
+    """Return `given` if it is the URL of an admin page, else that of `path`.
+
+    It must be of this host, below the service's prefix.
+    """
+    prefix = re.escape(current_request().base_path + ADMIN)
+    is_admin_page = re.fullmatch(rf"{prefix}([/?][!-~]*)?", given)
     if is_admin_page and "\\" not in given and len(given) <= MAX_BACK_LENGTH:
         return given
     return own_url(path)

@@ -9,7 +9,7 @@ from flask import Response
 
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
-from vestibule.core.application_hosts import parse_hand_over
+from vestibule.core.application_hosts import hand_over_start
 from vestibule.core.errors import Throttled
 from vestibule.core.redirects import AGAIN_PARAMETER
 from vestibule.db.models.user import User
@@ -146,7 +146,7 @@ def _redirect_back(login: Login) -> Response:
     It leads to the request's `return_to`, or else to the account page.
     """
     back, sessions = return_url(), current_request().sessions
-    if back is not None and parse_hand_over(back) is not None:
+    if back is not None and hand_over_start(back) is not None:
         back = with_code(back, sessions.store.find(login.session_id))
     response = redirect_to(back or own_url(ACCOUNT))
     login.set_cookie(response, current_request())

@@ -52,7 +52,7 @@ class Mixin(LoginRequiredMixin, View):  # type: ignore[misc]
     """A view for signed-in users only."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer."""
+        """Answer the signed-in user."""
         return HttpResponse("mixin")
 
 

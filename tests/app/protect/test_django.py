@@ -69,6 +69,7 @@ def test_django_adapter_with_user_model(model: str, tmp_path: Path) -> None:
             "-p",
             "no:cacheprovider",
             "--confcutdir=tests/app/protect/django_people",
+            "tests/app/protect/django_user_cases.py",
             "tests/app/protect/django_cases.py",
         ],
         cwd=ROOT,

@@ -2,6 +2,7 @@
 """The fake Vestibule, with a test client of each framework."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import httpx2
@@ -22,10 +23,12 @@ WAYS: list[dict[str, Any]] = [
     {"url": URL, "audience": "app.example"},
 ]
 
-fake = pytest.fixture(
-    testing._fake_vestibule.__wrapped__,
-    name="fake",  # type: ignore[attr-defined]
-)
+
+@pytest.fixture
+def fake() -> Iterator[FakeVestibule]:
+    """Use a fake Vestibule."""
+    with fake_vestibule() as there:
+        yield there
 
 
 def flask_client(**how: Any) -> Any:

@@ -58,7 +58,7 @@ def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
         links = [
             str(given["href"])
             for tag, given in page.elements
-            if tag == "a" and given.get("class", "").startswith("slot")
+            if tag == "a" and str(given.get("class")).startswith("slot")
         ]
         assert any("kind=throttled" in link for link in links)
         for link in links:

@@ -24,7 +24,7 @@ from tests.app.web.hosts import (
 from tests.clocks import SetClock
 from vestibule.accounts import users
 from vestibule.accounts.permissions import LOCAL
-from vestibule.accounts.revocation import revoke_all
+from vestibule.accounts.revocation import revoke_all, revoke_own
 from vestibule.core.application_hosts import SESSION_PATH
 from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
@@ -49,8 +49,8 @@ def delete_by_shell() -> None:
 
 
 ENDINGS: dict[str, Callable[[Any, Any], Any]] = {
-    "its user": lambda user, session: DatabaseStore().end_handle(
-        session.id, EndReason.REVOKED, user.id
+    "its user": lambda user, session: revoke_own(
+        DatabaseStore(), user.id, session.id
     ),
     "all of the user": lambda user, session: DatabaseStore().end_all(
         EndReason.REVOKED, user.id
@@ -250,3 +250,18 @@ def test_pages_of_vestibule_are_on_the_sign_in_host(hosts: Service) -> None:
     form = {"email": user.email, "password": PASSWORD}
     answer = visitor.post("/sign-in", form, base_url=APP)
     assert answer.status_code == 404 and visitor.cookie(APP) is None
+    evil = visitor.visit(f"{APP}/sign-in?return_to=//evil.example/")
+    assert evil.headers["Location"] == f"{SESSION_PATH}?return_to=%2F"
+
+
+def test_sign_out_form_of_an_application_ends_all(hosts: Service) -> None:
+    """Its usual path works too, and not for a form of another site."""
+    visitor = signed_in_at(hosts, stored_user(), PAGE, OTHER)
+    cross = {"Sec-Fetch-Site": "cross-site"}
+    answer = visitor.post("/sign-out", base_url=APP, headers=cross)
+    assert answer.status_code == 403 and visitor.opens(PAGE)
+    answer = visitor.visit(f"{APP}/sign-out")
+    assert answer.headers["Location"].startswith(f"{SIGN_IN_HOST}/sign-out?")
+    answer = visitor.post("/sign-out", base_url=APP)
+    assert answer.headers["Location"].startswith(f"{SIGN_IN_HOST}/signed-out")
+    assert not visitor.opens(PAGE) and not visitor.opens(OTHER)

@@ -202,7 +202,8 @@ STATE_OF_OTHER = "a" * 64
 @pytest.mark.parametrize(
     "url",
     [
-        f"https://evil.example{SESSION_PATH}?return_to=/&state={STATE_OF_OTHER}",
+        f"https://evil.example{SESSION_PATH}?return_to=/"
+        f"&state={STATE_OF_OTHER}",
         f"{APP}:444{SESSION_PATH}?return_to=/&state={STATE_OF_OTHER}",
         f"http://app.example.com{SESSION_PATH}?return_to=/"
         f"&state={STATE_OF_OTHER}",
@@ -221,10 +222,36 @@ def test_sign_in_host_gives_no_code_for_other_addresses(
     user = stored_user()
     visitor = signed_in_at(hosts, user)
     page = f"{SIGN_IN_HOST}/sign-in?return_to={quote(url, safe='')}"
-    assert visitor.visit(page).status_code == 200
     other = Visitor(hosts)
-    assert "code=" not in other.sign_in(user, page).partition("?")[2][:5]
+    for location in (
+        visitor.visit(page).headers.get("Location", ""),
+        other.sign_in(user, page),
+    ):
+        assert "code=" not in location and "evil.example" not in location
+        if location.startswith(APP):
+            # The hand-over begins, with a state of the browser's own.
+            assert location.startswith(f"{APP}{SESSION_PATH}?return_to=%2F")
+            assert "state=" not in location
     assert rows("host_codes") == 0
+
+
+@pytest.mark.parametrize("at", ["application", "sign-in host"])
+def test_application_that_links_to_the_sign_in_page_gets_a_session(
+    hosts: Service, at: str
+) -> None:
+    """An application without a gate leads to either host's own page."""
+    user, visitor = stored_user(), Visitor(hosts)
+    if at == "application":
+        link = f"{APP}/sign-in?return_to={quote(PAGE, safe='')}"
+        answer = visitor.visit(link)
+        form = visitor.open_page(f"{APP}{answer.headers['Location']}")
+    else:
+        form = f"{SIGN_IN_HOST}/sign-in?return_to={quote(PAGE, safe='')}"
+        assert visitor.visit(form).status_code == 200
+    assert visitor.open_page(visitor.sign_in(user, form)) == PAGE
+    assert visitor.opens(PAGE)
+    # Signed in by now, the same link leads on without a question.
+    assert visitor.open_page(form) in (PAGE, f"{APP}/")
 
 
 def test_session_that_ends_during_a_hand_over(hosts: Service) -> None:

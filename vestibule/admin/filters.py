@@ -6,7 +6,7 @@ not filter. A page of sessions scans at most `MAX_ROWS_SCANNED` rows,
 including expired sessions and those of other devices.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ MAX_FILTER_LENGTH = 256
 MAX_PAGE_ROWS, DEFAULT_PAGE_ROWS = 200, 50
 #: Sessions that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
+#: Ids that one request may have: the rows of a long page.
+MAX_IDS = MAX_PAGE_ROWS
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
 FormValues = Mapping[str, str]
@@ -101,6 +103,25 @@ def parse_limit(given: FormValues, default: int = DEFAULT_PAGE_ROWS) -> int:
             code="invalid",
         )
     return int(text)
+
+
+def parse_ids(lists: Iterable[str]) -> list[str]:
+    """Return the ids in lists separated by commas, each once, in order.
+
+    Raise `InvalidValue` for too many, or for one that no user can have.
+    """
+    found = dict.fromkeys(
+        one for each in lists for one in each.split(",") if one
+    )
+    if len(found) > MAX_IDS:
+        raise InvalidValue(
+            "ids", f"must be at most {MAX_IDS}", code="too_long"
+        )
+    if not all(
+        len(one) <= MAX_FILTER_LENGTH and is_storable(one) for one in found
+    ):
+        raise InvalidValue("ids", "must be ids of users", code="invalid")
+    return list(found)
 
 
 def parse_time(given: FormValues, field: str) -> datetime | None:

@@ -8,7 +8,7 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import WITH_SESSIONS, stored_user
 from tests.serving import ME, ROOT, USERS
-from vestibule.accounts.directory import MAX_ID_LENGTH, MAX_IDS
+from vestibule.admin.filters import MAX_FILTER_LENGTH, MAX_IDS
 from vestibule.db.models.user import User
 
 ACCESS = f"{ME}/access"
@@ -91,7 +91,7 @@ def test_without_authentication_names_are_closed(build: Build) -> None:
     "ids",
     [
         ",".join(str(number) for number in range(MAX_IDS + 1)),
-        "a" * (MAX_ID_LENGTH + 1),
+        "a" * (MAX_FILTER_LENGTH + 1),
         "a,\x00",
         "\ud800",
     ],

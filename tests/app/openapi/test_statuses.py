@@ -37,6 +37,7 @@ AMISS = {
     "ids": "\0",
     "groups": "king",
     "redirect": "perhaps",
+    "recent": "perhaps",
     "q": "\0",
     "role": "king",
     "disabled": "perhaps",
@@ -123,6 +124,8 @@ def succeed(scene: OperationClient) -> None:
     member = scene.service.client_with_session(account().session_id)
     rule: dict[str, Any] = {"query_string": "role=admin"}
     assert scene.send("verify", member, **rule) == 403
+    recent: dict[str, Any] = {"query_string": "recent=on"}
+    assert scene.send("verify", member, **recent) == 200
 
 
 def find_nothing(scene: OperationClient) -> None:

@@ -5,8 +5,7 @@ They are for every user: sign in and out, list and end sessions, forward
 authentication, and the accounts themselves.
 """
 
-from vestibule.accounts.directory import MAX_IDS
-from vestibule.admin.filters import MAX_PAGE_ROWS
+from vestibule.admin.filters import MAX_IDS, MAX_PAGE_ROWS
 from vestibule.api.openapi.operation import (
     FORM_OR_JSON,
     Access,

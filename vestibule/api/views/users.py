@@ -3,14 +3,15 @@
 
 from flask import Response, abort
 
-from vestibule.accounts.directory import find_names, parse_ids
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import register, remove, set_names
+from vestibule.admin.filters import parse_ids
 from vestibule.api.views.admin import wrong_format
 from vestibule.api.views.index import app_views
 from vestibule.core import data_settings, settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
+from vestibule.db.user_names import find_names
 from vestibule.http.access import authorize, require_recent_auth
 from vestibule.http.login import clear_session_cookie
 from vestibule.http.request import (

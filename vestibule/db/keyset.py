@@ -219,7 +219,7 @@ def _segment(
         conditions.append(first.is_not(None))
     is_descending = order.is_descending is not is_backward
     if after is not None:
-        values = after[len(after) - len(columns) :]
+        values = after[-len(columns) :]
         here, there = (
             tuple_(*columns),
             tuple_(

@@ -219,7 +219,8 @@ def _segment(
         conditions.append(first.is_not(None))
     is_descending = order.is_descending is not is_backward
     if after is not None:
-        values = after[-len(columns) :]
+        rest = -len(columns)
+        values = after[rest:]
         here, there = (
             tuple_(*columns),
             tuple_(

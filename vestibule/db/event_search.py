@@ -5,6 +5,7 @@ The indexes of the table lead in every order, or the one of a filter that
 few events meet.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -54,11 +55,9 @@ def search_page(
     order = Order(_COLUMNS[sort.removeprefix("-")], sort.startswith("-"))
     source = _source(event_filter, sort.removeprefix("-"))
     page = keyset.fetch(source, order, limit, cursor)
-    return EventPage(
-        [Event(moment_of(row[0]), *row[1:], row[0]) for row in page.rows],
-        page.next,
-        page.previous,
-    )
+    rows: Sequence[Any] = page.rows
+    found = [Event(moment_of(row[0]), *row[1:], row[0]) for row in rows]
+    return EventPage(found, page.next, page.previous)
 
 
 def count_events(event_filter: EventFilter) -> Count:

@@ -114,10 +114,11 @@ def count(source: Source) -> Count:
     most = MAX_ROWS_COUNTED
     led = source.rows.limit(most + 1).subquery()
     matches = func.count().filter(*source.rest(led.c), true())
-    (row,) = database().fetch_all(
+    found: Sequence[Any] = database().fetch_all(
         select(matches, func.count()).select_from(led)
     )
-    return Count(min(row[0], most), row[1] <= most)
+    number, read = found[0]
+    return Count(min(number, most), read <= most)
 
 
 def few(keys: Select[Any]) -> list[Any] | None:

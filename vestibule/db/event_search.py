@@ -5,7 +5,6 @@ The indexes of the table lead in every order, or the one of a filter that
 few events meet.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -55,8 +54,7 @@ def search_page(
     order = Order(_COLUMNS[sort.removeprefix("-")], sort.startswith("-"))
     source = _source(event_filter, sort.removeprefix("-"))
     page = keyset.fetch(source, order, limit, cursor)
-    rows: Sequence[Any] = page.rows
-    found = [Event(moment_of(row[0]), *row[1:], row[0]) for row in rows]
+    found = [Event(at=moment_of(row.id), **row._mapping) for row in page.rows]
     return EventPage(found, page.next, page.previous)
 
 

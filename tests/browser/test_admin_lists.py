@@ -29,6 +29,11 @@ def found(browser: Browser) -> list[str]:
     return browser.page.locator(f"{ROWS} .main a").all_inner_texts()
 
 
+def open_filters(browser: Browser) -> None:
+    """Unfold the filters of a list."""
+    browser.page.locator(".filters > summary").click()
+
+
 @pytest.mark.parametrize(
     ("path", "rows", "attribute"),
     [
@@ -90,6 +95,7 @@ def test_users_are_searched_and_filtered(
         ("signed_in", "yes", populated.bob),
     ):
         browser.open("/admin")
+        open_filters(browser)
         browser.page.locator(f"select[name='{name}']").select_option(value)
         browser.click_button("Search")
         browser.page.wait_for_url(f"**{name}={value}*")
@@ -119,7 +125,7 @@ def test_statistics_of_each_period(browser: Browser) -> None:
         logins.locator("summary").click()
         expect(table).to_be_visible()
         cells = logins.locator("td").all_inner_texts()
-        assert len(cells) == slots == logins.locator("rect").count()
+        assert len(cells) == slots == logins.locator("rect.bar").count()
         total = sum(int(cell.replace(",", "")) for cell in cells)
         shown = f"Total: {total:,}."
         expect(logins.locator("p").first).to_contain_text(shown)

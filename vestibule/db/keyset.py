@@ -114,11 +114,11 @@ def count(source: Source) -> Count:
     most = MAX_ROWS_COUNTED
     led = source.rows.limit(most + 1).subquery()
     matches = func.count().filter(*source.rest(led.c), true())
-    (row,) = database().fetch_all(
+    found: Sequence[Any] = database().fetch_all(
         select(matches, func.count()).select_from(led)
     )
-    matching, counted = tuple(row)
-    return Count(min(matching, most), counted <= most)
+    number, read = found[0]
+    return Count(min(number, most), read <= most)
 
 
 def few(keys: Select[Any]) -> list[Any] | None:
@@ -220,7 +220,8 @@ def _segment(
         conditions.append(first.is_not(None))
     is_descending = order.is_descending is not is_backward
     if after is not None:
-        values = after[len(after) - len(columns) :]
+        rest = -len(columns)
+        values = after[rest:]
         here, there = (
             tuple_(*columns),
             tuple_(

@@ -194,9 +194,9 @@ def _trigram_matches(words: list[str]) -> list[str] | None:
     index of trigrams.
     """
     trigrams = dict.fromkeys(
-        word[first : first + 3]
+        "".join(letters)
         for word in words
-        for first in range(len(word) - 2)
+        for letters in zip(word, word[1:], word[2:], strict=False)
     )
     opened = database()
     if not trigrams or not opened.fetch_all(_HAS_TRIGRAMS[opened.is_sqlite]):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.repo.repository import Tracked, tracked
 from tests.serving import ROOT
-from vestibule.core import page_settings, settings
+from vestibule.core import data_settings, page_settings, settings
 
 DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
 
@@ -70,7 +70,7 @@ def test_settings_all_is_complete() -> None:
     """`settings.ALL` lists every setting of both modules."""
     defined = [
         value
-        for module in (settings, page_settings)
+        for module in (settings, data_settings, page_settings)
         for value in vars(module).values()
         if isinstance(value, settings.Setting)
     ]

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """The settings of the service: names, defaults and meanings.
 
-`vestibule.core.setting_types` reads them from the environment, at each call
-of `read`.
+`setting_types` reads them from the environment, at each call of `read`.
 """
 
 from vestibule.core import (
@@ -381,7 +380,6 @@ LOG_LEVEL = Setting(
     setting_types.one_of("debug", "info", "warning", "error"),
     "Lowest severity that is logged to standard error.",
 )
-
 ENV_FILE = Setting(
     "ENV_FILE",
     ".env",

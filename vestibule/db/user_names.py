@@ -38,5 +38,8 @@ def find_names(ids: Sequence[str]) -> list[NamedUser]:
     """
     columns = USERS.c.id, USERS.c.first_name, USERS.c.last_name
     rows = database().fetch_all(select(*columns).where(USERS.c.id.in_(ids)))
-    known = {id: NamedUser(id, first, last) for id, first, last in rows}
+    known = {
+        row[0]: NamedUser(row.id, row.first_name, row.last_name)
+        for row in rows
+    }
     return [known[one] for one in ids if one in known]

@@ -14,7 +14,7 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
-from vestibule.db.models.user import Role
+from vestibule.api.openapi.service import VERIFY_PARAMETERS
 from vestibule.identity.header import HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
@@ -69,11 +69,6 @@ SESSION_PAGE_PARAMETERS = page_parameters(
     MAX_PAGE_ROWS, "Part of the address in `Link`."
 )
 INVALID_PAGE = ResponseSpec("The limit or the position is invalid.")
-
-
-def _forwarded(name: str, meaning: str, example: str) -> Parameter:
-    """Return a header that a trusted proxy sends (`TRUSTED_PROXIES`)."""
-    return Parameter(f"X-Forwarded-{name}", "header", meaning, example)
 
 
 SESSION_OPERATIONS = (
@@ -213,50 +208,7 @@ SESSION_OPERATIONS = (
             401: _REASON,
             403: ResponseSpec("The user has not the role or group."),
         },
-        parameters=(
-            Parameter(
-                "redirect",
-                "query",
-                "`off`: 401 instead of 302, with the `Location`.",
-                "off",
-                ("off",),
-            ),
-            Parameter(
-                "role",
-                "query",
-                "The role that the user must have.",
-                "admin",
-                tuple(Role),
-            ),
-            Parameter(
-                "groups",
-                "query",
-                "A group of the user; several: the user must be in one.",
-                "member",
-                tuple(Role),
-            ),
-            Parameter(
-                "recent",
-                "query",
-                "`on`: `Remote-Recent` is `true` if the user confirmed the"
-                " password within `REAUTH_WINDOW`, else `false`.",
-                "on",
-                ("on",),
-            ),
-            _forwarded(
-                "Host", "The host of the original request.", "app.example"
-            ),
-            _forwarded("Uri", "The path of the original request.", "/inbox"),
-            _forwarded(
-                "Proto", "The scheme of the original request.", "https"
-            ),
-            Parameter(
-                "Sec-Fetch-Mode",
-                "header",
-                "`navigate`: a browser loads a page.",
-                "navigate",
-            ),
-        ),
+        parameters=VERIFY_PARAMETERS,
         is_forward_auth=True,
     ),
 )

@@ -12,6 +12,7 @@ from vestibule.api.openapi.operation import (
     ResponseSpec,
 )
 from vestibule.core import page_settings, settings
+from vestibule.db.models.user import Role
 
 TAG = "service"
 _IF_NONE_MATCH = Parameter(
@@ -175,5 +176,53 @@ _DOCS = (
         "getViewerScript",
         "Send the script of that page",
         "text/javascript",
+    ),
+)
+
+
+def _forwarded(name: str, meaning: str, example: str) -> Parameter:
+    """Return a header that a trusted proxy sends (`TRUSTED_PROXIES`)."""
+    return Parameter(f"X-Forwarded-{name}", "header", meaning, example)
+
+
+#: The query and headers of forward authentication.
+VERIFY_PARAMETERS = (
+    Parameter(
+        "redirect",
+        "query",
+        "`off`: 401 instead of 302, with the `Location`.",
+        "off",
+        ("off",),
+    ),
+    Parameter(
+        "role",
+        "query",
+        "The role that the user must have.",
+        "admin",
+        tuple(Role),
+    ),
+    Parameter(
+        "groups",
+        "query",
+        "A group of the user; several: the user must be in one.",
+        "member",
+        tuple(Role),
+    ),
+    Parameter(
+        "recent",
+        "query",
+        "`on`: `Remote-Recent` is `true` if the user confirmed the"
+        " password within `REAUTH_WINDOW`, else `false`.",
+        "on",
+        ("on",),
+    ),
+    _forwarded("Host", "The host of the original request.", "app.example"),
+    _forwarded("Uri", "The path of the original request.", "/inbox"),
+    _forwarded("Proto", "The scheme of the original request.", "https"),
+    Parameter(
+        "Sec-Fetch-Mode",
+        "header",
+        "`navigate`: a browser loads a page.",
+        "navigate",
     ),
 )

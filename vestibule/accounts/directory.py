@@ -64,5 +64,5 @@ def find_names(ids: list[str]) -> list[NamedUser]:
     """
     columns = USERS.c.id, USERS.c.first_name, USERS.c.last_name
     rows = database().fetch_all(select(*columns).where(USERS.c.id.in_(ids)))
-    known = {row.id: NamedUser(*row) for row in rows}
+    known = {row.id: NamedUser(*tuple(row)) for row in rows}
     return [known[one] for one in ids if one in known]

@@ -75,50 +75,44 @@ class Cookies(dict[str, str]):
 
 
 def check(environ: Environ) -> None:
-    """Raise `UnreadableHeader` if one of these headers cannot be used.
-
-    granian turns a value with a byte outside of ASCII into an empty text.
-    If that counted as an absent header, a client could hide its address,
-    and a cookie of another application could sign a user out.
-    """
+    """Raise `UnreadableHeader` if a header that decides cannot be used."""
     name = unusable_header(environ)
     if name is not None:
         raise UnreadableHeader(name)
 
 
-def is_usable(environ: Environ) -> bool:
-    """Return True if `check` would raise nothing."""
-    return unusable_header(environ) is None
-
-
 def unusable_header(environ: Environ) -> str | None:
     """Return the name of a header that cannot be used, or `None`.
 
-    granian hands a value with a byte outside of ASCII over as an empty
-    text. Taken for an absent header, it would let a client choose another
-    address, or be signed out by a cookie of another application.
+    granian turns a value with a byte outside of ASCII into an empty text.
+    If that counted as an absent header, a client could hide its address,
+    and a cookie of another application could sign a user out.
     """
     if environ.get("HTTP_COOKIE") == "":
         return "Cookie"
     host = environ.get("HTTP_HOST", "")
-    if host.isascii() and host:
-        if not is_host(host):
-            return "Host"
-    elif environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        # RFC 9112, section 3.2. Probes by HTTP/1.0 may send none.
+    protocol = environ.get("SERVER_PROTOCOL")
+    if not _is_usable_host(host[: MAX_HOST_LENGTH + 1], protocol):
         return "Host"
     if environ.keys().isdisjoint(_PROXY_HEADERS):
         return None
     if is_from_proxy(environ):
         for key, name in _PROXY_HEADERS.items():
-            if key in environ and not _is_usable_proxy_header(
-                key, environ[key]
-            ):
+            if key in environ and not _is_readable(key, environ[key]):
                 return name
     return None
 
 
-def _is_usable_proxy_header(key: str, value: str) -> bool:
+@lru_cache(maxsize=1024)
+def _is_usable_host(host: str, protocol: str | None) -> bool:
+    """Return True if a request by `protocol` may have this `Host`."""
+    if host and host.isascii():
+        return is_host(host)
+    # RFC 9112, section 3.2. Probes by HTTP/1.0 may send none.
+    return protocol != "HTTP/1.1"
+
+
+def _is_readable(key: str, value: str) -> bool:
     """Return True if the `value` of a trusted proxy's header can be used."""
     if len(value) > MAX_CACHED_HEADER_LENGTH:
         return _is_usable_value.__wrapped__(key, value)

@@ -73,9 +73,8 @@ SESSION_TOUCH_INTERVAL = Setting(
     "SESSION_TOUCH_INTERVAL",
     "60",
     setting_types.integer_between(0, 86_400),
-    "Seconds between two writes of a session's last use, or a tenth of the"
-    " idle timeout if that is shorter. 0: only as often as the idle timeout"
-    " needs.",
+    "Seconds between two writes of a session's last use, at most a tenth of"
+    " the idle timeout. 0: that tenth.",
 )
 MAX_SESSIONS_PER_USER = Setting(
     "MAX_SESSIONS_PER_USER",
@@ -331,11 +330,12 @@ PASSWORD_MIN_LENGTH = Setting(
 )
 PASSWORD_BLOCKLIST = Setting(
     "PASSWORD_BLOCKLIST",
-    "always",
+    "changes",
     setting_types.one_of("changes", "always"),
     "When common passwords and context words are rejected: `always`, or"
-    " `changes`, not for users that `POST /api/v1/users` or the command line"
-    " adds.",
+    " `changes`, not for users whom the API or the command line adds.",
+    standard="always",
+    hardened="always",
 )
 PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",

@@ -16,8 +16,8 @@ from vestibule.db.engine import database
 from vestibule.db.events import (
     Event,
     EventFilter,
+    event_of,
     first_id_of,
-    moment_of,
 )
 from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.tables import EVENTS
@@ -54,8 +54,11 @@ def search_page(
     order = Order(_COLUMNS[sort.removeprefix("-")], sort.startswith("-"))
     source = _source(event_filter, sort.removeprefix("-"))
     page = keyset.fetch(source, order, limit, cursor)
-    found = [Event(at=moment_of(row.id), **row._mapping) for row in page.rows]
-    return EventPage(found, page.next, page.previous)
+    return EventPage(
+        [event_of(row) for row in page.rows],
+        page.next,
+        page.previous,
+    )
 
 
 def count_events(event_filter: EventFilter) -> Count:

@@ -139,7 +139,7 @@ def fetch_stored_after(position: int, limit: int) -> list[Event]:
     )
     if not rows and position > _last_position():
         raise InvalidValue("after", "is not stored yet", code="invalid")
-    return [Event(moment_of(row[0]), *row[1:], row[0]) for row in rows]
+    return [event_of(row) for row in rows]
 
 
 def fetch_page(
@@ -154,10 +154,7 @@ def fetch_page(
         rows = database().fetch_all(_scan_end_statement(event_filter, before))
         scan_end = rows[0][0] if rows else None
     statement = _page_statement(event_filter, limit + 1, before, scan_end)
-    found = [
-        Event(moment_of(row[0]), *row[1:], row[0])
-        for row in database().fetch_all(statement)
-    ]
+    found = [event_of(row) for row in database().fetch_all(statement)]
     if len(found) > limit:
         return EventPage(found[:limit], found[limit - 1].id)
     return EventPage(found, None if scan_end is None else scan_end + 1)
@@ -229,6 +226,12 @@ def _scan_end_statement(
         *_id_conditions(event_filter, before),
     )
     return led.order_by(EVENTS.c.id.desc()).offset(MAX_ROWS_SCANNED).limit(1)
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """Return the event of a row of the table."""
+    id, *columns = row
+    return replace(Event(moment_of(id), *columns), id=id)
 
 
 def _insert_event(connection: Connection, one: Event) -> None:

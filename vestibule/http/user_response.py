@@ -28,6 +28,7 @@ from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
+from vestibule.identity.header import HEADER
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
     CachedSession,
@@ -79,7 +80,7 @@ class UserResponse(NamedTuple):
     body: bytes
     #: Those of `GET /api/v1/users/me`.
     me_headers: Headers
-    #: Those of forward authentication.
+    #: Those of forward authentication; the last one is an empty token.
     verify_headers: Headers
     #: The user's id, email and role, for an identity token.
     identity: tuple[str, str, str]
@@ -112,7 +113,10 @@ class UserResponse(NamedTuple):
         ]
         usual = headers.after([])
         return cls(
-            body, own + usual, own + remote + usual, (user.id, email, role)
+            body,
+            own + usual,
+            [*own, *remote, *usual, (HEADER, "")],
+            (user.id, email, role),
         )
 
 

@@ -46,7 +46,7 @@ class InProcessRules:
             _log.warning("the rules of sessions cannot be read: %s", error)
         missing = {
             setting.name: self._rules[setting.name]
-            for setting in (*_SAME_NAMES, page_settings.APP_HOSTS)
+            for setting in _SAME_NAMES
             if self._rules.get(setting.name)
             and not setting_types.is_given(setting)
         }
@@ -66,6 +66,9 @@ class InProcessRules:
     def reload(self) -> None:
         """Read the rules; raise `DatabaseUnavailable` if that fails."""
         self._rules = session_rules.load()
+        hosts = page_settings.APP_HOSTS
+        if not setting_types.is_set(hosts):
+            setting_types.give({hosts.name: self._rules.get(hosts.name, "")})
         self._due = clock.monotonic() + RELOAD_SECONDS
 
     def apply_to(self, auth: Any) -> None:

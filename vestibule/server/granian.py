@@ -28,10 +28,7 @@ from vestibule.accounts.first_admin import (
     SETUP_CODE_LIFETIME,
     create_setup_code,
 )
-from vestibule.checks.startup import (
-    check_settings,
-    log_startup_warnings,
-)
+from vestibule.checks.startup import check_settings, log_startup_warnings
 from vestibule.core import clock, env_file, page_settings, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError

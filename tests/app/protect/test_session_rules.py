@@ -11,9 +11,11 @@ from tests.app.api.service import stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.core import clock, setting_types, settings
+from vestibule.core.digest import digest_of
 from vestibule.core.errors import ConfigurationError
-from vestibule.db import session_rules
+from vestibule.db import host_sessions, session_rules
 from vestibule.db.engine import close
+from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.protect.backends import backend_for
@@ -49,6 +51,8 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 def start_service(**rules: str) -> None:
     """Store the rules of a service, as its start does."""
     with pytest.MonkeyPatch.context() as patch:
+        # The service is another process, which was given nothing.
+        patch.setattr(setting_types, "_given", {})
         for name, value in (SERVICE | rules).items():
             patch.setenv(name, value)
         session_rules.store(session_rules.current())
@@ -219,3 +223,22 @@ def test_stored_rules_are_written_once() -> None:
     assert session_rules.load() == stored
     start_service(SESSION_IDLE_TIMEOUT="61")
     assert session_rules.load()["SESSION_IDLE_TIMEOUT"] == "61"
+
+
+def test_session_of_an_application_counts_while_its_host_is_listed(
+    set_clock: SetClock,
+) -> None:
+    """The list of hosts is the service's, and is read again."""
+    start_service(APP_HOSTS="app.example.com")
+    backend, user = InProcess(), stored_user()
+    session = SessionDBAuth().store.find(cookie_of(user).partition("=")[2])
+    assert session is not None
+    code = Code(digest_of("code"), "app.example.com", digest_of("state"))
+    now = set_clock.now()
+    assert host_sessions.add_code(code, session.id, "/", now)
+    assert host_sessions.redeem_code(code, digest_of("host.secret"), now)
+    principal = backend.principal(f"{COOKIE}=host.secret")
+    assert principal is not None and principal.id == user.id
+    start_service(APP_HOSTS="other.example.com")
+    set_clock.advance(RELOAD_SECONDS)
+    assert backend.principal(f"{COOKIE}=host.secret") is None

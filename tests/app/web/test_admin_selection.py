@@ -14,6 +14,7 @@ from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.app.web.test_admin_pages import shown
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from vestibule.accounts.users import disable, set_role
 from vestibule.audit.writer import audit_writer
 from vestibule.core import clock
@@ -117,9 +118,7 @@ def test_several_sessions_end_and_the_list_is_back(service: Service) -> None:
     user = stored_user()
     others = [signed_in(service, user) for _ in range(6)]
     browser = signed_in(service, stored_user("admin"))
-    handles = [
-        one.id for one in service.mechanism.store.page(user.id, 99).sessions
-    ]
+    handles = [one.id for one in sessions_in(service.mechanism.store, user.id)]
     back = f"/admin/sessions?user={user.id}&rows=50"
     form = {"session": handles[:5], "back": back}
     asked = browser.get("/admin/sessions/end", query_string=form)
@@ -127,7 +126,7 @@ def test_several_sessions_end_and_the_list_is_back(service: Service) -> None:
     answer = browser.post("/admin/sessions/end", form)
     assert answer.headers["Location"] == back
     assert "The sessions were signed out." in browser.follow(answer).text
-    assert len(service.mechanism.store.page(user.id, 99).sessions) == 1
+    assert len(sessions_in(service.mechanism.store, user.id)) == 1
     open_ones = [
         other for other in others if other.get("/account").status_code == 200
     ]

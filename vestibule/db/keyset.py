@@ -27,7 +27,7 @@ from vestibule.db.engine import database
 from vestibule.db.tables import UTCMoment, parse_moment
 
 #: Rows that are scanned for one page at most.
-MAX_ROWS_SCANNED = 5_000
+MAX_ROWS_SCANNED = 3_000
 #: Matches that are sorted for one page; with more, the order's index leads.
 MAX_ROWS_SORTED = 1_000
 #: Rows that are counted; a list says "more than" for more.

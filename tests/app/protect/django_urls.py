@@ -42,7 +42,9 @@ def decorated(request: HttpRequest) -> HttpResponse:
     return HttpResponse("decorated")
 
 
-@permission_required("auth.add_group", raise_exception=True)  # type: ignore[untyped-decorator]
+@permission_required(  # type: ignore[untyped-decorator]
+    "auth.add_group", raise_exception=True
+)
 def permitted(request: HttpRequest) -> HttpResponse:
     """Answer users with a permission only."""
     return HttpResponse("permitted")

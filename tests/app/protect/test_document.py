@@ -16,7 +16,7 @@ def test_documented_programs_run() -> None:
     names: dict[str, Any] = {"__name__": "page"}
     for number, block in enumerate(BLOCKS):
         exec(compile(block, f"block {number}", "exec"), names)
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
 
 
 def test_documented_views_are_those_of_examples() -> None:

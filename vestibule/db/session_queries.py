@@ -360,8 +360,7 @@ def delete_where(
     """Delete the sessions that meet the condition; return how many.
 
     Applications' sessions go with them and are not counted. The database
-    itself copies the digests to ended_sessions: a user may have hundreds
-    of thousands of sessions, too many to load here.
+    copies the digests to ended_sessions: there may be too many to load.
     """
     digest = USER_SESSIONS.c.session_digest
     now = literal(clock.now(), ENDED_SESSIONS.c.ended_at.type)

@@ -152,6 +152,6 @@ def test_access_shows_a_changed_role_at_once(build: Build) -> None:
 
 
 def test_access_needs_a_user(build: Build) -> None:
-    """It answers 401 without a credential; 404 without authentication."""
+    """Without one it is 401; without authentication there is no user."""
     assert build("session_db_auth").client().get(ACCESS).status_code == 401
     assert build(None).client().get(ACCESS).status_code == 404

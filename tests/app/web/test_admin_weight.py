@@ -10,7 +10,7 @@ MAX_PAGE_BYTES = 60_000
 
 
 def test_full_admin_list_is_small(build: Build) -> None:
-    """25 users with long names, a filter and a zone."""
+    """The list has 25 users with long names, a filter and a zone."""
     service = build("session_db_auth", WEB_PAGES="on")
     for number in range(30):
         user = stored_user(email=f"margaret.andersson.{number}@example.com")

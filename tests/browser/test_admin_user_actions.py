@@ -163,7 +163,7 @@ def test_sessions_of_a_user_are_ended(
         "The browser that uses this session is signed out immediately."
     )
     admin_browser.click_button("End this session")
-    expect_status(admin_browser, "The session was ended.")
+    expect_status(admin_browser, "The session was signed out.")
     expect(ends).to_have_count(2)
     expect_signed_out(others[2], "An administrator ended this session.")
     for other in others[:2]:

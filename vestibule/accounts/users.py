@@ -42,9 +42,9 @@ def register(
 ) -> User:
     """Store and return a new user.
 
-    `strict` is as for `new_user`. Raise `InvalidValue` with the field that is not allowed,
-    `DuplicateEmail`, `Throttled` after too many of these, or `ServiceBusy`
-    when too many passwords are being hashed.
+    `strict` is as for `new_user`. Raise `InvalidValue` with the field that
+    is not allowed, `DuplicateEmail`, `Throttled` after too many of these, or
+    `ServiceBusy` when too many passwords are being hashed.
     """
     check_email(email)
     with limit_email_probes(email, actor):

@@ -24,6 +24,7 @@ from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
 from vestibule.web.forms import missing_fields
 from vestibule.web.i18n import gettext
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import end_reason_message, throttled_message
 from vestibule.web.routes import (
     ACCOUNT,
@@ -31,10 +32,9 @@ from vestibule.web.routes import (
     SIGN_IN,
     SIGN_OUT,
     SIGNED_OUT,
-    own_url,
+    after_sign_in_url,
     pages,
     public,
-    return_url,
     with_return_url,
 )
 from vestibule.web.templating import entry_page, redirect, redirect_to
@@ -109,7 +109,7 @@ def sign_out() -> Response:
 def show_signed_out() -> Response:
     """Confirm that the user is signed out."""
     if current_request().current_user is not None:
-        return redirect("/")
+        return redirect(ACCOUNT)
     return entry_page("signed_out.html")
 
 
@@ -123,22 +123,25 @@ def redirect_to_new_password() -> Response:
     return redirect(f"{ACCOUNT}#new-password")
 
 
-def log_in_and_redirect(user: User) -> Response | None:
+def log_in_and_redirect(
+    user: User, path: str | None = None
+) -> Response | None:
     """Log in a new `user`, and return a redirect to where they came from.
 
-    Return `None` if the user was changed meanwhile.
+    With `path` it leads there. Return `None` if the user was changed
+    meanwhile.
     """
     request = current_request()
     login = begin_session(request.mechanism, request, user)
-    return None if login is None else _redirect_back(login)
+    return None if login is None else _redirect_back(login, path)
 
 
-def _redirect_back(login: Login) -> Response:
+def _redirect_back(login: Login, path: str | None = None) -> Response:
     """Return a redirect that sets the session cookie.
 
-    It leads to the request's `return_to`, or else to the account page.
+    It leads to `path`, or else to where the user came from.
     """
-    response = redirect_to(return_url() or own_url(ACCOUNT))
+    response = redirect_to(path or after_sign_in_url())
     login.set_cookie(response, current_request())
     return response
 
@@ -156,7 +159,7 @@ def _form(
         alert=alert,
         ended=_end_reason() if status == 200 else None,
         errors=errors or {},
-        email=request.form.get("email", ""),
+        email=form_entries().get("email", ""),
         cookie_test=_TEST_COOKIE,
     )
     cookie.set_on(shown, _test_cookie_name(), "1", request.is_secure)

@@ -43,8 +43,8 @@ def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
         answer = browser.get(f"/admin/figures?period={period}")
         page = Page(answer)
         tags = [tag for tag, _ in page.elements]
-        assert tags.count("svg") == 6
-        assert tags.count("td") == 6 * slots
+        assert tags.count("svg") == 7
+        assert tags.count("td") == 7 * slots
         assert tags.count("rect") == 4
         text = " ".join(page.text.split())
         assert "Total: 7. Highest: 7, in the period from " in text

@@ -34,7 +34,13 @@ from vestibule.web.forms import (
 )
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import ADMIN, ADMIN_USERS, admin_user_path, pages
+from vestibule.web.routes import (
+    ACCOUNT,
+    ADMIN,
+    ADMIN_USERS,
+    admin_user_path,
+    pages,
+)
 from vestibule.web.templating import page, redirect
 
 _PATH = f"{ADMIN_USERS}/<user_id>/<action>"
@@ -247,7 +253,7 @@ def _perform(chosen: UserAction, user: User) -> Response:
     if isinstance(result, Response):
         return result
     if is_own and chosen.ends_own_access:
-        return redirect("/")
+        return redirect(ACCOUNT)
     is_deleted = result is Message.USER_DELETED
     return redirect(ADMIN if is_deleted else admin_user_path(user.id), result)
 

@@ -42,7 +42,17 @@ for (const moment of document.querySelectorAll("time[title]")) {
   }
 }
 
-const first = document.querySelector("#alert, [aria-invalid='true']");
+// Esc does what "Cancel" does.
+const cancel = document.querySelector("a[data-cancel]");
+if (cancel) {
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented) {
+      cancel.click();
+    }
+  });
+}
+
+const first = document.querySelector("#alert, [aria-invalid='true'], .notice[autofocus]");
 if (first) {
   first.focus();
 }

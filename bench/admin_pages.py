@@ -27,6 +27,7 @@ from bench.serving import PinnedServer
 from tests.serving import COOKIE, ROOT
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
+from vestibule.core.text import search_text, without_accents
 from vestibule.db import engine, migrate
 from vestibule.db.hourly_counts import EPOCH, hour_of
 from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
@@ -65,6 +66,9 @@ ASKED = {
     "list of who never signed in": "/api/v1/admin/users?signed_in=no",
     "search by name": "/api/v1/admin/users?q=chlo",
     "search by email": "/api/v1/admin/users?q=user00",
+    "search inside emails": "/api/v1/admin/users?q=r0007@exam",
+    "users sorted by name": "/api/v1/admin/users?sort=name",
+    "users sorted by last login": "/api/v1/admin/users?sort=-signed_in",
     "search that finds nothing": "/api/v1/admin/users?q=zz%25",
     "events": "/api/v1/events?kind=login_failed",
     "events of a user": f"/api/v1/events?user={id_of(7)}",
@@ -220,8 +224,9 @@ def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
             email,
             first,
             f"Nr {number}",
-            first.casefold(),
+            without_accents(first),
             f"nr {number}",
+            search_text(email, first, f"Nr {number}"),
             "member" if number else "admin",
             None if number % 3 else now,
             now if number % 7 == 1 else None,
@@ -238,6 +243,7 @@ _USER = (
     "last_name",
     "first_key",
     "last_key",
+    "search_text",
     "role",
     "signed_in_at",
     "disabled_at",

@@ -19,7 +19,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
     # Tests of several hosts.
-    "--host-resolver-rules=MAP *.vestibule.test 127.0.0.1",
+    "--host-resolver-rules=MAP *.vestibule.test 127.0.0.1,"
+    "MAP *.other.test 127.0.0.1",
 )
 
 

@@ -10,21 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
+import psycopg
 import pytest
 
 from tests.backends import PgBouncer, PostgreSQL, missing
+from tests.clocks import SetClock
 from tests.serving import Server
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import settings
 from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.db import engine, migrate
+from vestibule.db.migrate import VERSION_TABLE
 from vestibule.sessions.sweeper import Sweeper, touch_writer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 Serve = Callable[..., Server]
+#: The service's schema, where an application has the default one.
+SCHEMA = "accounts"
 
 # Test processes share the cores with servers and browsers, so the time
 # that Hypothesis needs for an example shows nothing about the code.
@@ -66,10 +71,11 @@ def pgbouncer(postgresql: PostgreSQL) -> Iterator[PgBouncer]:
     pooler.stop()
 
 
-def _upgrade(url: str) -> str:
+def _upgrade(url: str, schema: str = "") -> str:
     """Migrate the database at `url`; return its address."""
     with pytest.MonkeyPatch.context() as given:
         given.setenv("DATABASE_URL", url)
+        given.setenv("DATABASE_SCHEMA", schema)
         fresh = engine.configured_database()
         migrate.upgrade(fresh)
         fresh.close()
@@ -80,6 +86,19 @@ def _upgrade(url: str) -> str:
 def pattern(postgresql: PostgreSQL) -> str:
     """Return the address of an empty database with the current schema."""
     return _upgrade(postgresql.fresh_url())
+
+
+@pytest.fixture(scope="session")
+def pattern_with_application(postgresql: PostgreSQL) -> str:
+    """Return the address of a database that an application uses too.
+
+    The application has tables of the same names, which are others.
+    """
+    url = postgresql.fresh_url()
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        for name in ("users", "user_sessions", "events", VERSION_TABLE):
+            connection.execute(f"CREATE TABLE {name} (theirs int)".encode())
+    return _upgrade(url, SCHEMA)
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +201,31 @@ def on_pgbouncer(
     return url
 
 
+@pytest.fixture
+def on_schema(
+    clean_settings: None,
+    postgresql: PostgreSQL,
+    pattern_with_application: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """Run the test in a schema beside an application; return the address."""
+    url = postgresql.fresh_url(like=pattern_with_application)
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_SCHEMA", SCHEMA)
+    return url
+
+
+@pytest.fixture
+def on_pooled_schema(
+    on_schema: str, pgbouncer: PgBouncer, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Run the test in such a schema behind PgBouncer."""
+    url = pgbouncer.url(on_schema)
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_POOLER", "transaction")
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_database(request: pytest.FixtureRequest) -> str:
     """Run the test on each kind of database; return the address."""
@@ -204,3 +248,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for server in started:
         if server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Return the product's clock, which stands still until a test moves it."""
+    return SetClock().install(monkeypatch)

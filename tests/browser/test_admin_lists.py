@@ -1,27 +1,16 @@
 #!/usr/bin/env python3
 """Lists, exports and statistics of the admin pages, and who may see them."""
 
-import json
-import re
-from datetime import timedelta
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.admin_urls import admin_urls
-from tests.app.api.service import build_service
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser
 from tests.browser.populated_server import UNKNOWN_WORD, PopulatedServer
 from tests.browser.scenes import add_session
-from vestibule.api import app as app_module
-from vestibule.audit.export import FIELDS
-from vestibule.core import clock
-from vestibule.web.admin.lists import PAGE_ROWS
-from vestibule.web.admin.user_actions import USER_ACTIONS
+from vestibule.web.admin.lists import PAGE_SIZES
 
-ROWS = "main .rows > li"
+ROWS = "main .dense tbody tr"
 
 
 @pytest.fixture
@@ -37,14 +26,19 @@ def browser(populated: PopulatedServer, open_browser: OpenBrowser) -> Browser:
 
 def found(browser: Browser) -> list[str]:
     """Return the emails in the list of users."""
-    return browser.page.locator(f"{ROWS} .title a").all_inner_texts()
+    return browser.page.locator(f"{ROWS} .main a").all_inner_texts()
+
+
+def open_filters(browser: Browser) -> None:
+    """Unfold the filters of a list."""
+    browser.page.locator(".filters > summary").click()
 
 
 @pytest.mark.parametrize(
     ("path", "rows", "attribute"),
     [
-        ("/admin?role=member", ".title a", "href"),
-        ("/admin/sessions?user={id}", "a.danger", "href"),
+        ("/admin?role=member", ".main a", "href"),
+        ("/admin/sessions?user={id}", "input", "value"),
         ("/admin/events?user={id}", "time", "datetime"),
     ],
     ids=["users", "sessions", "events"],
@@ -69,8 +63,8 @@ def test_list_is_paged(
     name, value = path.partition("?")[2].split("=")
     browser.open(path)
     first = shown()
-    assert len(set(first)) == PAGE_ROWS
-    expect(browser.page.locator(".pager a")).to_have_count(1)
+    assert len(set(first)) == PAGE_SIZES[0]
+    expect(browser.page.locator(".pager .button")).to_have_count(1)
     browser.click_link("Next page")
     back = browser.page.get_by_role("link", name="First page")
     expect(back).to_be_visible()
@@ -101,6 +95,7 @@ def test_users_are_searched_and_filtered(
         ("signed_in", "yes", populated.bob),
     ):
         browser.open("/admin")
+        open_filters(browser)
         browser.page.locator(f"select[name='{name}']").select_option(value)
         browser.click_button("Search")
         browser.page.wait_for_url(f"**{name}={value}*")
@@ -109,64 +104,8 @@ def test_users_are_searched_and_filtered(
         assert len(found(browser)) == 1
     browser.fill(q=UNKNOWN_WORD)
     browser.click_button("Search")
-    browser.expect_text("No results.")
+    browser.expect_text(" match.")
     expect(browser.page.locator(ROWS)).to_have_count(0)
-
-
-def test_sessions_and_events_are_filtered(
-    browser: Browser, populated: PopulatedServer
-) -> None:
-    """Filters are user, device, network, kind and time."""
-    browser.open("/admin/sessions")
-    browser.fill(
-        user=str(populated.bob.email), device="android", network="192.0.2.1"
-    )
-    browser.click_button("Search")
-    expect(browser.page.locator(ROWS)).to_have_count(13)
-    browser.fill(device="iPhone")
-    browser.click_button("Search")
-    browser.expect_text("No results.")
-    browser.fill(user="", device="", network="nowhere")
-    browser.click_button("Search")
-    browser.expect_text("This value is not valid.")
-    browser.open("/admin/events")
-    browser.page.locator("[name='kind']").select_option("password_reset")
-    since = clock.now() - timedelta(hours=2)
-    browser.fill(
-        user=str(populated.bob.email), since=since.strftime("%Y-%m-%dT%H:%M")
-    )
-    browser.click_button("Search")
-    expect(browser.page.locator(ROWS)).to_have_count(1)
-    expect(browser.page.locator("[name='since']")).to_have_value(
-        since.strftime("%Y-%m-%dT%H:%M")
-    )
-    browser.fill(until=since.strftime("%Y-%m-%dT%H:%M"))
-    browser.click_button("Search")
-    browser.expect_text("No results.")
-
-
-def test_events_are_exported(
-    browser: Browser, populated: PopulatedServer
-) -> None:
-    """CSV and JSON files contain the filtered events."""
-    files = {}
-    browser.open(f"/admin/events?user={populated.bob.id}&kind=login")
-    for name in ("CSV", "JSON"):
-        with browser.page.expect_download() as caught:
-            browser.click_link(name)
-        ending = {"CSV": "csv", "JSON": "jsonl"}[name]
-        assert re.fullmatch(
-            rf"events-\d{{4}}-\d\d-\d\d\.{ending}",
-            caught.value.suggested_filename,
-        )
-        files[name] = Path(caught.value.path()).read_text().splitlines()
-    rows, lines = files["CSV"], files["JSON"]
-    assert rows[0] == ",".join(FIELDS)
-    first = json.loads(lines[0])
-    assert tuple(first) == FIELDS
-    assert first["kind"] == "login" and first["user_id"] == populated.bob.id
-    assert rows[1].startswith(f"{first['time']},login,{populated.bob.id},,")
-    assert len(rows) - 1 == len(lines) == 11
 
 
 def test_statistics_of_each_period(browser: Browser) -> None:
@@ -186,35 +125,7 @@ def test_statistics_of_each_period(browser: Browser) -> None:
         logins.locator("summary").click()
         expect(table).to_be_visible()
         cells = logins.locator("td").all_inner_texts()
-        assert len(cells) == slots == logins.locator("rect").count()
+        assert len(cells) == slots == logins.locator("rect.bar").count()
         total = sum(int(cell.replace(",", "")) for cell in cells)
         shown = f"Total: {total:,}."
         expect(logins.locator("p").first).to_contain_text(shown)
-
-
-def test_member_gets_the_same_403_for_every_admin_path(
-    populated: PopulatedServer,
-    open_browser: OpenBrowser,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The response does not depend on whether a path or a user exists."""
-    monkeypatch.setenv("WEB_PAGES", "on")
-    monkeypatch.setenv("SESSION_NAME", "any")
-    routes = build_service(app_module, "session_db_auth").app.url_map
-    browser = open_browser(populated.server)
-    add_session(browser, populated.newcomer)
-    browser.open("/admin/nowhere", 403)
-    nothing = browser.page.content()
-    assert "/admin" not in nothing
-    paths = list(
-        admin_urls(
-            routes,
-            "GET",
-            user_id=[populated.bob.id],
-            action=list(USER_ACTIONS),
-        )
-    )
-    assert len(paths) > len(USER_ACTIONS)
-    for path in paths:
-        browser.open(path, 403)
-        assert browser.page.content() == nothing, path

@@ -35,6 +35,10 @@ READ_ELSEWHERE = {
     "concurrent-sessions": "tests/asvs/test_v7_1_documentation.py",
     "nginx-part": "tests/e2e/forward_auth/test_proxy_additions.py",
     "caddyfile-part": "tests/e2e/forward_auth/test_proxy_additions.py",
+    "directory": "tests/app/api/test_directory.py",
+    "sql": "tests/stores/test_schema_beside_application.py",
+    "nginx-paths": "tests/e2e/forward_auth/test_paths.py",
+    "caddyfile-paths": "tests/e2e/forward_auth/test_paths.py",
 }
 #: The marker before a block that no test can run.
 NOT_RUN = "*Not run by a test:"

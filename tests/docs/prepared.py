@@ -76,5 +76,8 @@ def application(terminal: Terminal) -> None:
 PREPARED: dict[str, Callable[[Terminal], None]] = {
     "docs/cli.md": command_line,
     "docs/forward-authentication.md": clone,
+    "docs/development.md": application,
+    "docs/django.md": application,
     "docs/protect.md": application,
+    "docs/testing.md": application,
 }

@@ -39,7 +39,18 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal.close()
 
 
+@pytest.fixture
+def kept_environment() -> Iterator[None]:
+    """Undo what a snippet changes in the environment."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("kept_environment")
 @pytest.mark.parametrize("page", PAGES)
 def test_page_shows_real_output(
     page: str,
@@ -49,14 +60,14 @@ def test_page_shows_real_output(
 ) -> None:
     """A reader who follows the page sees the documented output."""
     monkeypatch.chdir(terminal.folder)
+    # Programs of the page import files that the reader saves.
+    monkeypatch.syspath_prepend(terminal.folder)
     document = Document.parse(str(ROOT / page), *PARSERS)
     for name in sorted(set(re.findall(f"{AT_SERVER}(\\w+)", document.text))):
         server: PostgreSQL = request.getfixturevalue("postgresql")
         terminal.elsewhere[f"{AT_SERVER}{name}"] = (
             server.fresh_url().partition("://")[2]
         )
-    # A snippet may change the environment.
-    monkeypatch.setattr(os, "environ", os.environ.copy())
     document.namespace.update(
         __name__="snippet", terminal=terminal, monkeypatch=monkeypatch
     )

@@ -41,6 +41,7 @@ _OF = {
 MEMORY = "the lock guards memory only; its holders wait for nothing"
 ALONE = "a thread of its own: no request waits for it"
 COMMAND = "a command that a person runs and can interrupt"
+WEBSOCKET = "a task of its own, until the client or the session ends"
 DATABASE = "DATABASE_TIMEOUT, as each connection and query"
 
 #: Each call that may wait, and what bounds the wait.
@@ -54,7 +55,7 @@ BOUNDS = {
     "accounts.password_policy:is_breached: _slots.acquire": (
         "does not block: no check instead"
     ),
-    "accounts.password_policy:is_breached: answers.get": "TIMEOUT_SECONDS",
+    "accounts.password_policy:is_breached: answers.get": "MAX_LOOK_UP_SECONDS",
     "accounts.password_policy:_look_up: urllib.request.urlopen": (
         f"TIMEOUT_SECONDS for each read; a slot; {ALONE}"
     ),
@@ -87,6 +88,7 @@ BOUNDS = {
     ),
     "core.passwords:HashTimer.add: with self._lock": MEMORY,
     "core.passwords:HashTimer.take: with self._lock": MEMORY,
+    "core.threads:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
     "core.threads:Once.__call__: with self._lock": (
         "the one call that makes the value, which waits for nothing"
     ),
@@ -147,6 +149,13 @@ BOUNDS = {
     ),
     "metrics.multiprocess:_file_in: with _files_lock": MEMORY,
     "metrics.worker_exits:add: with _counting": MEMORY,
+    "protect.websockets:WatchedWebSocket.receive: asyncio.wait": WEBSOCKET,
+    "protect.websockets:WatchedWebSocket.receive: message.result": (
+        "called once the message is there"
+    ),
+    "protect.websockets:WatchedWebSocket.receive: self._ended.wait": WEBSOCKET,
+    "protect.websockets:close_at_end: asyncio.sleep": "MAX_CHECK_SECONDS",
+    "protect.websockets:run_watched: asyncio.wait": "MAX_CLOSE_SECONDS",
     "protect.async_backends:AsyncTokenVerifier._fetch: with self._fetching": (
         "one request, the client's timeout: others see its attempt"
     ),
@@ -182,16 +191,15 @@ BOUNDS = {
         )
         for method in (
             "add",
-            "named",
+            "find_by_handle",
             "rotate",
             "end",
-            "end_handle",
+            "end_by_handle",
             "end_all",
             "purge",
             "_first_seen",
         )
     },
-    "sessions.memory:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

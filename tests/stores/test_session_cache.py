@@ -96,9 +96,8 @@ def test_cached_session_needs_no_look_up(
     for _ in range(3):
         assert decide(guest.auth, guest.visit).principal == guest.user
     assert seen == []
-    assert (
-        decide(guest.auth, with_session("another")).outcome is Outcome.REFUSED
-    )
+    other = decide(guest.auth, with_session("another"))
+    assert other.outcome is Outcome.REFUSED
     assert "another" in seen
 
 

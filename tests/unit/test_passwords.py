@@ -2,6 +2,8 @@
 """Password hashes: one computation a check, bounds, older hashes."""
 
 import logging
+import os
+import threading
 from hashlib import sha256
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher, low_level
 
 from vestibule.core import passwords
-from vestibule.core.errors import InvalidValue
+from vestibule.core.errors import InvalidValue, ServiceBusy
 
 LEGACY = passwords.legacy_hash(sha256(b"secret").hexdigest())
 
@@ -196,3 +198,21 @@ def test_hex_digits_of_an_older_hash_ignore_case() -> None:
     upper = passwords.legacy_hash(sha256(b"secret").hexdigest().upper())
     assert upper == LEGACY
     assert passwords.verify(upper, "secret") is True
+
+
+def test_hash_behind_a_long_queue_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request waits for its hash only so long, and computes none later."""
+    monkeypatch.setattr(passwords, "MAX_WAIT_SECONDS", 0.05)
+    done = threading.Event()
+    threads = passwords._hash_threads(os.getpid())
+    queue = [
+        threads.submit(done.wait, 60) for _ in range(passwords.usable_cores())
+    ]
+    try:
+        with pytest.raises(ServiceBusy, match="takes too long"):
+            passwords.hash_password("secret")
+    finally:
+        done.set()
+    assert all(each.result(60) for each in queue)

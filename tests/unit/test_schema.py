@@ -46,8 +46,12 @@ def test_tables_equal_the_migrations(any_database: str) -> None:
             opts={
                 "compare_type": True,
                 "version_table": migrate.VERSION_TABLE,
-                "include_object": lambda each, *_: (
+                # The indexes of trigrams: the tables of FTS5, and one that
+                # PostgreSQL has only with an extension.
+                "include_object": lambda each, called, *_: (
                     each.info.get("only_on", name) == name
+                    and not str(called).startswith("user_search")
+                    and called != "users_search_text"
                 ),
             },
         )

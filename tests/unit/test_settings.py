@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.core import page_settings, settings
+from vestibule.core import data_settings, page_settings, settings
 from vestibule.core.errors import ConfigurationError
 
 #: Text that an environment can hold: no NUL, and nothing but UTF-8.
@@ -67,7 +67,7 @@ def test_every_setting_is_listed_once() -> None:
     """The list that documentation and start go by is complete."""
     defined = [
         value
-        for module in (settings, page_settings)
+        for module in (settings, data_settings, page_settings)
         for value in vars(module).values()
         if isinstance(value, settings.Setting)
     ]
@@ -295,3 +295,55 @@ def test_bad_paths_domains_and_lists_are_refused(
         monkeypatch.setenv(setting.name, text)
         with pytest.raises(ConfigurationError, match=setting.name):
             setting.read()
+
+
+#: The settings whose defaults depend on the profile, under each profile.
+PROFILE_DEFAULTS: list[tuple[settings.Setting[Any], tuple[object, ...]]] = [
+    (settings.AUTH_TYPE, (None, "session_db_auth", "session_db_auth")),
+    (settings.SESSION_NAME, (None, "_my_session_id", "__Host-session")),
+    (settings.SESSION_IDLE_TIMEOUT, (0, 7_200, 1_800)),
+    (settings.SESSION_MAX_AGE, (0, 43_200, 43_200)),
+    (settings.SESSION_TOKEN, ("uuid4", "secret256", "secret256")),
+    (settings.SESSION_NAME_HOST_PREFIX, (False, False, True)),
+    (settings.COOKIE_SECURE, ("auto", "auto", "always")),
+    (settings.CORS_ORIGINS, (("*",), (), ())),
+    (settings.LOGIN_GENERIC_ERRORS, (False, True, True)),
+    (settings.REAUTH_TO_DELETE, (False, False, True)),
+    (settings.AUTHZ_POLICY, ("open", "self", "self")),
+    (settings.PASSWORD_MIN_LENGTH, (8, 8, 15)),
+    (settings.METRICS, (True, True, False)),
+    (settings.METRICS_NETWORKS, (None, (), ())),
+    (page_settings.CLEAR_SITE_DATA, ((), (), ("cache", "storage"))),
+    (page_settings.API_DOCS, (True, True, False)),
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "profile"),
+    [(0, "contract"), (1, "standard"), (2, "hardened")],
+)
+def test_profile_sets_its_defaults(
+    monkeypatch: pytest.MonkeyPatch, number: int, profile: str
+) -> None:
+    """Other settings have the same default under every profile."""
+    for each in settings.ALL:
+        monkeypatch.delenv(each.name, raising=False)
+    monkeypatch.setenv("SECURITY_PROFILE", profile)
+    for setting, defaults in PROFILE_DEFAULTS:
+        assert setting.read() == defaults[number], setting.name
+    dependent = {setting.name for setting, _ in PROFILE_DEFAULTS}
+    for each in settings.ALL:
+        if each.name not in dependent:
+            assert each.standard is None and each.hardened is None
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "PASSWORD_BREACH_URL"])
+@pytest.mark.parametrize("text", ["http://", "https:///x", "https://:443/"])
+def test_address_without_a_host_is_refused(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be found only when the address is used."""
+    setting = next(one for one in settings.ALL if one.name == name)
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigurationError, match="must name a host"):
+        setting.read()

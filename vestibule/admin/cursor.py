@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Pagination of the admin lists: their pages, and cursors as text.
 
-A cursor is where the next page of a list starts. It is valid for one list
-with one filter only. It needs no signature,
-only a digest: a client that may page through a list may see all of it."""
+A cursor is the position where the next page of a list starts. It is valid
+for one list with one filter. A digest binds it to them; no signature is
+needed, because a client that may page through a list may see all of it.
+"""
 
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from vestibule.admin.filters import (
     LiveSessionPage,
@@ -18,34 +20,67 @@ from vestibule.admin.filters import (
 )
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue
-from vestibule.db import events, user_search
+from vestibule.db import event_search, events, user_search
+from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
 from vestibule.db.events import Event, EventFilter
+from vestibule.db.keyset import Cursor
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
-from vestibule.db.user_search import Cursor, UserFilter
+from vestibule.db.user_search import UserFilter
 
 #: Characters of a cursor that are read.
 MAX_CURSOR_LENGTH = 4_000
 _DIGEST_LENGTH = 16
+#: The list of all events in the order of storing.
+_FEED = "feed of events"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-def search_users(
-    wanted: UserFilter, most: int, after: str
-) -> tuple[list[User], str | None]:
-    """Return a page of users and the cursor of the next page.
+class UserList(NamedTuple):
+    """A page of users, with the cursors of its neighbours as text."""
+
+    users: list[User]
+    next: str | None
+    previous: str | None = None
+
+
+def search_users(wanted: UserFilter, most: int, after: str) -> UserList:
+    """Return a page of users.
 
     Raise `InvalidValue` for a cursor of another list.
     """
-    position = decode(after, wanted)
-    if position is not None and len(position) != len(Cursor._fields):
-        raise invalid_cursor()
     found = user_search.search_page(
-        wanted, most, None if position is None else Cursor(*position)
+        wanted, most, _keyset_cursor(decode(after, wanted))
     )
-    return found.users, (
-        None if found.next is None else encode(found.next, wanted)
+    return UserList(
+        found.users,
+        _encode_keyset(found.next, wanted),
+        _encode_keyset(found.previous, wanted),
     )
+
+
+def _keyset_cursor(position: tuple[str, ...] | None) -> Cursor | None:
+    """Return the cursor of a decoded position: a direction, then values.
+
+    A value has "=" before it; "" is NULL.
+    """
+    if position is None:
+        return None
+    direction, *values = position or ("",)
+    if direction not in ("next", "previous"):
+        raise invalid_cursor()
+    return Cursor(
+        tuple(value[1:] if value else None for value in values),
+        direction == "previous",
+    )
+
+
+def _encode_keyset(cursor: Cursor | None, of: object) -> str | None:
+    """Return a keyset cursor as text; `None` without one."""
+    if cursor is None:
+        return None
+    values = ("" if each is None else f"={each}" for each in cursor.values)
+    return encode(["previous" if cursor.is_backward else "next", *values], of)
 
 
 def search_sessions(
@@ -83,6 +118,50 @@ def search_events(
     )
     return found.events, (
         None if found.next is None else encode([str(found.next)], wanted)
+    )
+
+
+def feed_events(most: int, after: str) -> tuple[list[Event], str]:
+    """Return the events that were stored after a cursor, and the next one.
+
+    There is always a next one: later events come behind it. Raise
+    `InvalidValue` for a cursor of another list.
+    """
+    position = decode(after, _FEED)
+    number = "".join(position or "0")
+    if not _NUMBER.fullmatch(number):
+        raise invalid_cursor()
+    found = events.fetch_stored_after(int(number), most)
+    last = found[-1].position if found else number
+    return found, encode([str(last)], _FEED)
+
+
+class EventList(NamedTuple):
+    """A page of events, with the cursors of its neighbours as text."""
+
+    events: list[Event]
+    next: str | None
+    previous: str | None = None
+
+
+def list_events(
+    wanted: EventFilter, sort: str, most: int, after: str
+) -> EventList:
+    """Return a page of events in the order `sort`.
+
+    Raise `InvalidValue` for another order, or a cursor of another list.
+    """
+    sort = sort or NEWEST_FIRST
+    if sort not in EVENT_SORTS:
+        raise InvalidValue("sort", "is not a valid order", code="invalid")
+    of = wanted, sort
+    found = event_search.search_page(
+        wanted, sort, most, _keyset_cursor(decode(after, of))
+    )
+    return EventList(
+        found.events,
+        _encode_keyset(found.next, of),
+        _encode_keyset(found.previous, of),
     )
 
 

@@ -3,9 +3,10 @@
 
 An invalid value is refused with the name of its field; an empty one does
 not filter. A page of sessions scans at most `MAX_ROWS_SCANNED` rows,
-including dead sessions and those of other devices."""
+including expired sessions and those of other devices.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,15 +18,19 @@ from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
 from vestibule.db.tables import as_utc
-from vestibule.db.user_search import UserFilter
+from vestibule.db.user_search import SORTS, UserFilter
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
-#: Characters of a value.
+#: Characters of the value of a filter.
 MAX_FILTER_LENGTH = 256
-#: Rows of a page: at most, and if the request has no `limit`.
+#: Rows of a page at most, and rows of a page without a `limit`.
 MAX_PAGE_ROWS, DEFAULT_PAGE_ROWS = 200, 50
+#: Sessions that are scanned for one page at most.
+MAX_ROWS_SCANNED = 1_000
+#: Ids that one request may have: the rows of a long page.
+MAX_IDS = MAX_PAGE_ROWS
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
 FormValues = Mapping[str, str]
@@ -41,16 +46,21 @@ class SessionFilter(NamedTuple):
 
 
 def parse_user_filter(given: FormValues) -> UserFilter:
-    """Return the filter of `q`, `role`, `disabled` and `signed_in`.
+    """Return the filter of `q`, `role`, `disabled`, `signed_in`, `sort`.
 
     Raise `InvalidValue`.
     """
-    role = _text(given, "role")
+    role, sort = _text(given, "role"), _text(given, "sort")
+    if sort and sort not in SORTS:
+        raise InvalidValue(
+            "sort", f"must be one of {', '.join(SORTS)}", code="invalid"
+        )
     return UserFilter(
         _text(given, "q"),
         parse_role(role) if role else None,
         _yes_or_no(given, "disabled"),
         _yes_or_no(given, "signed_in"),
+        sort,
     )
 
 
@@ -93,6 +103,25 @@ def parse_limit(given: FormValues, default: int = DEFAULT_PAGE_ROWS) -> int:
             code="invalid",
         )
     return int(text)
+
+
+def parse_ids(lists: Iterable[str]) -> list[str]:
+    """Return the ids in lists separated by commas, each once, in order.
+
+    Raise `InvalidValue` for too many, or for one that no user can have.
+    """
+    found = dict.fromkeys(
+        one for each in lists for one in each.split(",") if one
+    )
+    if len(found) > MAX_IDS:
+        raise InvalidValue(
+            "ids", f"must be at most {MAX_IDS}", code="too_long"
+        )
+    if not all(
+        len(one) <= MAX_FILTER_LENGTH and is_storable(one) for one in found
+    ):
+        raise InvalidValue("ids", "must be ids of users", code="invalid")
+    return list(found)
 
 
 def parse_time(given: FormValues, field: str) -> datetime | None:
@@ -156,10 +185,6 @@ def _network(given: FormValues) -> str | None:
     return network
 
 
-#: Sessions that are scanned for one page at most.
-MAX_ROWS_SCANNED = 1_000
-
-
 class SessionSource(NamedTuple):
     """The sessions, and the limits and time that decide which are live."""
 
@@ -181,7 +206,11 @@ def live_session_page(
     most: int,
     position: str | None,
 ) -> LiveSessionPage:
-    """Return about `most` of the live sessions that match `wanted`."""
+    """Return live sessions that match `wanted`.
+
+    They are fewer than twice `most`. A page with `next` may have fewer than
+    `most`: the scan has reached `MAX_ROWS_SCANNED` then.
+    """
     found: list[Session] = []
     device = (wanted.device or "").casefold()
     for _ in range(max(1, MAX_ROWS_SCANNED // most)):

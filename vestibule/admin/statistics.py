@@ -41,6 +41,9 @@ class Statistics(NamedTuple):
     hours: int
     begins: list[datetime]
     values: dict[str, list[Value]]
+    #: Whether anything was counted in each slot. The sessions are counted
+    #: every hour, so nothing was if the service did not run.
+    recorded: list[bool]
 
 
 def summed(name: str) -> Measure:
@@ -94,6 +97,7 @@ def statistics(name: str) -> Statistics:
     end = (now // step + 1) * step
     start = end - period.slots * step
     sums = hourly_counts.fetch_since(start)
+    counted = {bucket.hour for bucket in sums}
     slots = [range(first, first + step) for first in range(start, end, step)]
     return Statistics(
         name,
@@ -103,4 +107,5 @@ def statistics(name: str) -> Statistics:
             what: [measure(sums, slot) for slot in slots]
             for what, measure in MEASURES.items()
         },
+        [not counted.isdisjoint(slot) for slot in slots],
     )

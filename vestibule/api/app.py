@@ -12,7 +12,6 @@ from typing import Any
 
 from flask import Flask, Response
 
-from vestibule.accounts.throttle import throttle
 from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
@@ -24,6 +23,8 @@ from vestibule.checks.startup import (
 )
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
+from vestibule.core.threads import claim_process
+from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
@@ -35,8 +36,7 @@ from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.session_mechanism import sessions_of
-from vestibule.sessions.memory import claim_process
+from vestibule.mechanisms.session_mechanism import sweep_for
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages
@@ -66,7 +66,7 @@ def create_app(auth: Auth | None) -> Flask:
     signer = open_signer()
     if signer is not None:
         app.register_blueprint(well_known_routes(signer))
-    sweeper = Sweeper(_sweep_for(auth))
+    sweeper = Sweeper(_storing_rules(sweep_for(auth)))
 
     @app.before_request
     def filter_request() -> Response | None:
@@ -80,11 +80,12 @@ def create_app(auth: Auth | None) -> Flask:
         return None
 
     log.set_listener(writer.enqueue)
+    module = _module()
 
     def current_mechanism() -> Auth | None:
         """Return the mechanism, and start the sweeper of this process."""
         sweeper.ensure_running()
-        found: Auth | None = _module().auth
+        found: Auth | None = module.auth
         return found
 
     _put_before(app, current_mechanism, signer)
@@ -112,21 +113,20 @@ def _put_before(
     app.wsgi_app = whole  # type: ignore[method-assign]
 
 
-def _sweep_for(auth: Auth | None) -> Callable[[], int]:
-    """Return the function that deletes dead sessions and old records."""
-    sessions = sessions_of(auth)
+def _storing_rules(sweep: Callable[[], int]) -> Callable[[], int]:
+    """Return `sweep`, which first stores the rules of sessions.
 
-    def sweep() -> int:
-        """Delete sessions, counters and events; count the sessions."""
-        try:
-            return sessions.purge_expired()
-        finally:
-            throttle().purge()
-            writer.purge()
-            if sessions.has_store:
-                writer.record_session_count(sessions.store.count())
+    They are those that the mechanism was made with. Servers other than
+    `vestibule.server` open the database only with the first request.
+    """
+    rules = session_rules.current()
 
-    return sweep
+    def storing() -> int:
+        """Store the rules if they are not stored, and sweep."""
+        session_rules.store(rules)
+        return sweep()
+
+    return storing
 
 
 @cache
@@ -152,8 +152,9 @@ def _module() -> Any:
 
 def __getattr__(name: str) -> Any:
     """Return `app` or `auth`, created at first use."""
-    if name == "app":
-        return _built()[0]
-    if name == "auth":
-        return _built()[1]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in ("app", "auth"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    app, auth = _built()
+    # Only where the attribute is missing: a test may have replaced the other.
+    found = app if name == "app" else auth
+    return globals().setdefault(name, found)

@@ -10,6 +10,7 @@ import csv
 import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, tzinfo
 from itertools import chain
 from typing import NamedTuple
 
@@ -36,12 +37,12 @@ FIELDS = (
     "count",
     "times",
 )
-#: A cell that begins so is computed by spreadsheets (OWASP, CSV injection).
+#: Spreadsheets compute a cell that begins so (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 #: Called with the number of events that were taken since the last call.
 ProgressCallback = Callable[[int], None]
-RowWriter = Callable[[Sequence[Event]], bytes]
+RowWriter = Callable[[Sequence[Event], tzinfo], bytes]
 
 
 class Format(NamedTuple):
@@ -53,22 +54,28 @@ class Format(NamedTuple):
     error_line: bytes
 
 
-def event_record(one: Event) -> dict[str, str | int | None]:
+def event_record(
+    one: Event, zone: tzinfo = UTC
+) -> dict[str, str | int | None]:
     """Return the fields of an event, by the names in files and the API."""
     return {
-        "time": one.at.isoformat(),
+        "time": one.at.astimezone(zone).isoformat(),
         **{name: getattr(one, name) for name in FIELDS[1:]},
     }
 
 
-def export_file(event_filter: EventFilter, form: Format) -> Iterator[bytes]:
+def export_file(
+    event_filter: EventFilter, form: Format, zone: tzinfo = UTC
+) -> Iterator[bytes]:
     """Return the file of all events that match, to be sent as a stream.
+
+    Its times have the offset of `zone`.
 
     The first batch is read at once; raise as the database does. A later
     failure can no longer change the status, and the server would end the
     body as if it were complete, so the last line reports it.
     """
-    pieces = stream_events(event_filter, form)
+    pieces = stream_events(event_filter, form, zone=zone)
     first = [next(pieces), next(pieces, b"")]
     return chain(first, _end_with_error_line(pieces, form))
 
@@ -95,6 +102,7 @@ def stream_events(
     event_filter: EventFilter,
     form: Format,
     progress: ProgressCallback = _ignore_progress,
+    zone: tzinfo = UTC,
 ) -> Iterator[bytes]:
     """Yield the file of all events that match, the newest first.
 
@@ -102,7 +110,7 @@ def stream_events(
     """
     yield form.header
     for batch in event_batches(event_filter):
-        yield form.write(batch)
+        yield form.write(batch, zone)
         progress(len(batch))
 
 
@@ -126,18 +134,20 @@ def escape_formula(value: str | int | None) -> str | int | None:
     return value
 
 
-def _csv_rows(batch: Sequence[Event]) -> bytes:
+def _csv_rows(batch: Sequence[Event], zone: tzinfo) -> bytes:
     """Return rows of a CSV file (RFC 4180)."""
     text = io.StringIO()
     csv.writer(text).writerows(
-        map(escape_formula, event_record(one).values()) for one in batch
+        map(escape_formula, event_record(one, zone).values()) for one in batch
     )
     return text.getvalue().encode()
 
 
-def _json_lines(batch: Sequence[Event]) -> bytes:
+def _json_lines(batch: Sequence[Event], zone: tzinfo) -> bytes:
     """Return lines of JSON."""
-    return b"".join(orjson.dumps(event_record(one)) + b"\n" for one in batch)
+    return b"".join(
+        orjson.dumps(event_record(one, zone)) + b"\n" for one in batch
+    )
 
 
 FORMATS = {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The checks of a running service from outside, through its proxy.
 
-They send four harmless requests to one address and log in nowhere. They
-judge the responses alone, whatever the settings say.
+They send four harmless requests to one address, without credentials. The
+results depend on the responses alone, not on the settings.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from vestibule.checks.startup import CheckResult, Level
+from vestibule.checks.results import CheckResult, Level
 
 #: Seconds to wait for a response.
 TIMEOUT_SECONDS = 5

@@ -9,16 +9,17 @@ these checks too, and has more of them.
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from vestibule.checks.application_hosts import check_application_hosts
+from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
     environment_names,
+    has_cookie_prefix,
     is_hardened,
     is_set,
     is_too_wide,
@@ -38,31 +39,10 @@ from vestibule.web.routes import has_pages
 _log = logging.getLogger(__name__)
 
 
-class Level(StrEnum):
-    """How serious a result is."""
-
-    GOOD = "good"
-    WEAK = "weak"
-    WRONG = "wrong"
-
-
-class CheckResult(NamedTuple):
-    """What a check found. `hint` says what to do about it."""
-
-    id: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-#: A check gets the class that AUTH_TYPE names.
-Check = Callable[[type[Auth] | None], Iterator[CheckResult]]
-
-
 def check_settings(mechanism: type[Auth] | None) -> None:
-    """Raise `ConfigurationError` if the service cannot run so.
+    """Raise `ConfigurationError` if the settings do not allow a start.
 
-    Each setting must have a valid value, and all must fit together.
+    Each setting must have a valid value, and none may contradict another.
     """
     for setting in settings.ALL:
         setting.read()
@@ -88,6 +68,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
             "BASE_PATH", "must not be the beginning of the API's own paths"
         )
     _check_cookie()
+    check_application_hosts(mechanism)
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
@@ -118,7 +99,9 @@ def _check_cookie() -> None:
     has_prefix = name.startswith("__Host-")
     if settings.SESSION_NAME_HOST_PREFIX.read() and not has_prefix:
         raise ConfigurationError("SESSION_NAME", "must begin with __Host-")
-    if settings.COOKIE_DOMAIN.read() is not None and has_prefix:
+    if settings.COOKIE_DOMAIN.read() is not None and (
+        has_cookie_prefix(name, "__host-")
+    ):
         raise ConfigurationError(
             "COOKIE_DOMAIN",
             "must be unset with a SESSION_NAME that begins with __Host-:"
@@ -133,10 +116,10 @@ def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
 
 @cache
 def log_settings_warnings() -> None:
-    """Log what is unsafe in the settings, once.
+    """Log the warnings about the settings, once.
 
-    Workers that are forked after it log them no second time. The database
-    stays closed: a script that imports the application opens nothing.
+    Workers that are forked later do not log them again. The database stays
+    closed: a script that imports the application opens nothing.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     for warning in _warnings(SETTINGS_CHECKS, mechanism):
@@ -163,7 +146,11 @@ def _warnings(
 
 def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that no variable is one typing error away from a setting."""
-    known = {setting.name for setting in settings.ALL}
+    known = {
+        name
+        for setting in settings.ALL
+        for name in (setting.name, setting.prefixed_name)
+    }
     for name in sorted(set(environment_names()) - known):
         near = sorted(one for one in known if is_one_edit(name, one))
         if near:
@@ -230,8 +217,8 @@ def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     if mechanism is None or not issubclass(mechanism, SessionAuth):
         return
     name = settings.SESSION_NAME.read() or ""
-    is_for_tls = settings.COOKIE_SECURE.read() == "always" or name.startswith(
-        ("__Host-", "__Secure-")
+    is_for_tls = settings.COOKIE_SECURE.read() == "always" or (
+        has_cookie_prefix(name, "__host-", "__secure-", "__http-")
     )
     if is_for_tls and not settings.TRUSTED_PROXIES.read():
         yield CheckResult(

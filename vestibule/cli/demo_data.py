@@ -6,6 +6,7 @@ and 3849), and session ids are not kept. All users share one password and
 one hash of it: five hundred hashes would take a quarter of a minute.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -13,11 +14,13 @@ from random import Random
 from typing import NamedTuple
 
 from vestibule.audit.log import EventType
+from vestibule.audit.writer import HASHES, HASHING, SESSIONS
 from vestibule.core import clock, passwords
 from vestibule.core.request_headers import network_of
-from vestibule.db import events
+from vestibule.db import events, hourly_counts
 from vestibule.db.engine import database
 from vestibule.db.events import Event
+from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import Role, User
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.session import new_session_id
@@ -30,6 +33,8 @@ MEMBER = "member@example.com"
 USERS_PER_BATCH = 50
 #: Age in seconds of the oldest open session.
 MAX_SESSION_AGE = 40_000
+#: Hours of ten days, by their number, in which the demo did not run.
+HOURS_WITHOUT_SERVICE = range(100, 105)
 #: Days that the events cover.
 DAYS = 30
 
@@ -126,6 +131,25 @@ def fill(count: int, password: str) -> Iterator[DemoUser]:
             [event for each in batch for event in each.events]
         )
         yield from batch
+    _fill_hourly_counts(count, clock.now())
+
+
+def _fill_hourly_counts(count: int, now: datetime) -> None:
+    """Store hourly counts as a server of `count` users would.
+
+    The service stood still for some hours, which the charts show.
+    """
+    rng, last = Random(count), hour_of(now)
+    gauges: dict[Bucket, int] = {}
+    for hour in range(last - DAYS * 24, last + 1):
+        if hour % 240 in HOURS_WITHOUT_SERVICE:
+            continue
+        daily = 1 + 0.4 * math.sin((hour % 24 - 8) / 24 * math.tau)
+        hashes = int(count * daily / 6) + rng.randrange(5) + 1
+        gauges[Bucket(hour, SESSIONS)] = int(count * daily * 1.5)
+        gauges[Bucket(hour, HASHES)] = hashes
+        gauges[Bucket(hour, HASHING)] = hashes * rng.randrange(38_000, 65_000)
+    hourly_counts.set_gauge(gauges)
 
 
 def generate_users(
@@ -157,6 +181,9 @@ def _user(number: int, now: datetime, rng: Random) -> User:
         else (f"{first}.{last}.{number}@example.com".lower())
     )
     since = _past(now - timedelta(days=DAYS), 100 * 86_400, rng)
+    if number % 12 == 5:
+        # Some joined lately, so that the chart of new users has bars.
+        since = _past(now, DAYS * 86_400, rng)
     user = User(
         email=email,
         first_name=first,
@@ -200,10 +227,12 @@ def _events(
     for _ in range(rng.randrange(4)):
         ended = _session(user, now, rng)
         began = _past(now, DAYS * 86_400, rng)
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             yield _event(
                 EventType.LOGIN_FAILED, began, ended, reason="wrong_password"
             )
+        if rng.random() < 0.1:
+            yield _event(EventType.THROTTLED, began, ended)
         yield _event(
             EventType.LOGIN,
             began + timedelta(seconds=9),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`init`, `completion`, `serve` and `doctor`: set a service up, and check it.
 
-Server and checks are imported when they run and not for help, since they
-bring Flask and granian.
+The server and the checks are imported when they run and not for help,
+because they import Flask and granian.
 """
 
 import os
@@ -22,7 +22,7 @@ from vestibule.core.text import escape_control_characters
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vestibule.checks.startup import CheckResult
+    from vestibule.checks.results import CheckResult
 
 #: Settings for a first start: sessions that expire, pages, and this machine
 #: alone. `make run` sets the same.

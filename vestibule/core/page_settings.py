@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The settings of what people see: pages, addresses and documentation."""
 
-from vestibule.core import setting_types
+from vestibule.core import host_types, setting_types
 from vestibule.core.setting_types import Setting
 
 WEB_PAGES = Setting(
@@ -55,6 +55,16 @@ API_DOCS = Setting(
     " it, without authentication; `on` or `off`.",
     hardened="off",
 )
+APP_HOSTS = Setting(
+    "APP_HOSTS",
+    "",
+    host_types.application_hosts,
+    "Hosts of applications, separated by commas, that get a session of"
+    " their own from the sign-in host, also of another domain"
+    " (`app.example`, `wiki.example:8443`). They need"
+    " `AUTH_TYPE=session_db_auth`, `WEB_PAGES=on` and a whole URL as"
+    " `LOGIN_URL`; not with `COOKIE_DOMAIN`.",
+)
 PUBLIC_URL = Setting(
     "PUBLIC_URL",
     None,
@@ -73,7 +83,7 @@ APP_NAME = Setting(
 APP_URL = Setting(
     "APP_URL",
     None,
-    setting_types.page_url,
+    host_types.page_url,
     "Address of that application: a path of the current host, such as `/`,"
     " or a whole URL. People get there after signing in, unless they came"
     " from another page. Unset: no link, they get to their account.",

@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 #: The query parameter of the sign-in page with the URL to return to.
 RETURN_PARAMETER = "return_to"
+#: The query parameter with which the sign-in page asks a signed-in user for
+#: the password again, if it is "on".
+AGAIN_PARAMETER = "again"
 #: Characters of a URL to return to, at most.
 MAX_URL_LENGTH = 2048
 
@@ -33,7 +36,7 @@ def safe_redirect(
     """Return `url` if a browser may be redirected there, else `None`.
 
     It must be a path of this host, or a URL on one of the `hosts`: names in
-    lower case, with a port if it is not the default of the scheme. If the
+    lower case; the default port of the scheme may be left out. If the
     browser came `by_tls`, a URL without TLS is refused: an attacker on the
     network could replace the page that it leads to.
     """
@@ -44,8 +47,9 @@ def safe_redirect(
     found = _URL.fullmatch(url)
     if found is None or (by_tls and found["scheme"] == "http"):
         return None
-    host = found["host"].removesuffix(_DEFAULT_PORTS[found["scheme"]])
-    return url if host in hosts else None
+    port = _DEFAULT_PORTS[found["scheme"]]
+    host = found["host"].removesuffix(port)
+    return url if host in hosts or host + port in hosts else None
 
 
 def sign_in_url(

@@ -47,7 +47,7 @@ _HOST = re.compile(r"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ELEMENT = r"[ \t]*[!-+\--~][ -+\--~\t]*"
 _READABLE_LIST = re.compile(f"{_ELEMENT}(?:,{_ELEMENT})*")
 #: The name of a cookie (RFC 6265, 4.1.1).
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _BLANKS = " \t"
 #: What a proxy may put into X-Forwarded-Proto for TLS. Traefik sends `wss`
 #: for websockets.
@@ -75,42 +75,44 @@ class Cookies(dict[str, str]):
 
 
 def check(environ: Environ) -> None:
-    """Raise `UnreadableHeader` if a header that decides cannot be used.
-
-    granian hands a value with a byte outside of ASCII over as an empty
-    text. Taken for an absent header, it would let a client choose another
-    address, or be signed out by a cookie of another application.
-    """
-    name = _unusable(environ)
+    """Raise `UnreadableHeader` if a header that decides cannot be used."""
+    name = unusable_header(environ)
     if name is not None:
         raise UnreadableHeader(name)
 
 
-def is_usable(environ: Environ) -> bool:
-    """Return True if `check` would raise nothing."""
-    return _unusable(environ) is None
+def unusable_header(environ: Environ) -> str | None:
+    """Return the name of a header that cannot be used, or `None`.
 
-
-def _unusable(environ: Environ) -> str | None:
-    """Return the name of a header that cannot be used, or `None`."""
+    granian turns a value with a byte outside of ASCII into an empty text.
+    If that counted as an absent header, a client could hide its address,
+    and a cookie of another application could sign a user out.
+    """
     if environ.get("HTTP_COOKIE") == "":
         return "Cookie"
     host = environ.get("HTTP_HOST", "")
-    if host.isascii() and host:
-        if not is_host(host):
-            return "Host"
-    elif environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        # RFC 9112, section 3.2. Probes by HTTP/1.0 may send none.
+    protocol = environ.get("SERVER_PROTOCOL")
+    if not _is_usable_host(host[: MAX_HOST_LENGTH + 1], protocol):
         return "Host"
-    sent = [key for key in _PROXY_HEADERS if key in environ]
-    if sent and is_from_proxy(environ):
-        for key in sent:
-            if not _is_usable_proxy_header(key, environ[key]):
-                return _PROXY_HEADERS[key]
+    if environ.keys().isdisjoint(_PROXY_HEADERS):
+        return None
+    if is_from_proxy(environ):
+        for key, name in _PROXY_HEADERS.items():
+            if key in environ and not _is_readable(key, environ[key]):
+                return name
     return None
 
 
-def _is_usable_proxy_header(key: str, value: str) -> bool:
+@lru_cache(maxsize=1024)
+def _is_usable_host(host: str, protocol: str | None) -> bool:
+    """Return True if a request by `protocol` may have this `Host`."""
+    if host and host.isascii():
+        return is_host(host)
+    # RFC 9112, section 3.2. Probes by HTTP/1.0 may send none.
+    return protocol != "HTTP/1.1"
+
+
+def _is_readable(key: str, value: str) -> bool:
     """Return True if the `value` of a trusted proxy's header can be used."""
     if len(value) > MAX_CACHED_HEADER_LENGTH:
         return _is_usable_value.__wrapped__(key, value)
@@ -213,8 +215,8 @@ def own_hosts(environ: Environ) -> tuple[str, ...]:
 def forwarded_target(environ: Environ) -> ForwardedTarget:
     """Return what the client asked a trusted proxy for.
 
-    By `X-Forwarded-Host` and `X-Forwarded-Uri`, or by the whole URL in
-    `X-Original-URL`, which ingress-nginx sends in their place.
+    The proxy sends it in `X-Forwarded-Host` and `X-Forwarded-Uri`, or, as
+    ingress-nginx does, as one URL in `X-Original-URL`.
     """
     if not is_from_proxy(environ):
         return ForwardedTarget()
@@ -232,8 +234,8 @@ def forwarded_target(environ: Environ) -> ForwardedTarget:
 def forwarded_prefix(environ: Environ) -> str:
     """Return the prefix that a trusted proxy removed from the path.
 
-    It is empty if there is none, and if the header is no plain path: the
-    client may have sent it through a proxy that does not know it.
+    It is empty without the header, and if the value is not a plain path: a
+    proxy that does not know the header passes on what the client sent.
     """
     stated = environ.get("HTTP_X_FORWARDED_PREFIX")
     if stated is None or not is_from_proxy(environ):
@@ -318,33 +320,33 @@ def network_of(address: str) -> str:
 def cookies_of(header: str) -> Cookies:
     """Return the cookies of a `Cookie` header.
 
-    A name is a token, with spaces and tabs around it at most (RFC 6265,
-    4.1.1): a byte that another parser strips does not make one name of
-    two. Other pairs are ignored. A value may contain spaces; quotes around
-    it are removed. A name that has different values counts as absent:
-    another host or an attacker set one of them, and their order does not
-    show which (cookie tossing; RFC 6265, section 4.2.2).
+    A name is a token, which spaces and tabs may surround (RFC 6265, 4.1.1).
+    Pairs with other names are ignored: a parser that strips more bytes
+    would take two different names for the same. A value may contain spaces;
+    quotes around it are removed. A name that has different values counts as
+    absent: another host or an attacker set one of them, and their order
+    does not show which (cookie tossing; RFC 6265, section 4.2.2).
     """
     found = Cookies()
-    conflicting = set()
+    conflicting = []
     for pair in header.split(";"):
         name, equals, value = pair.strip(_BLANKS).partition("=")
-        if not equals or not _TOKEN.fullmatch(name):
+        if not equals or not _is_token(name):
             continue
-        if len(value) > 1 and value[0] == value[-1] == '"':
+        if value[:1] == '"' and len(value) > 1 and value[-1] == '"':
             value = value[1:-1]
         if found.setdefault(name, value) != value:
-            conflicting.add(name)
+            conflicting.append(name)
     for name in conflicting:
-        del found[name]
+        found.pop(name, None)
     return found
 
 
 def authorization_of(headers: Any) -> str | None:
     """Return the `Authorization` header in `headers`, or `None`.
 
-    A value that cannot be read is a credential that is not valid, and not
-    an absent one. So is a repeated header, which servers join by a comma.
+    An unreadable value counts as an invalid credential, not as an absent
+    one. So does a repeated header, which servers join with a comma.
     """
     value = None if headers is None else headers.get("Authorization")
     return value if isinstance(value, str) else None

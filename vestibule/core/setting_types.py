@@ -9,15 +9,23 @@ with a message that says what it must be; no text is guessed or repaired.
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 from vestibule.core.errors import ConfigurationError
 
 T_co = TypeVar("T_co", covariant=True)
+
+# What `os.environ` has, as the operating system has it. Each look-up in
+# `os.environ` itself encodes the name and is a chain of calls, which took a
+# tenth of the time of a verify.
+_VARIABLES: Mapping[bytes, bytes] = getattr(os.environ, "_data", os.environb)
+_ENCODING = sys.getfilesystemencoding()
 
 
 class UnixSocket:
@@ -35,21 +43,22 @@ class UnixSocket:
 UNIX_SOCKET = UnixSocket()
 #: The unique local addresses of IPv6 (RFC 4193).
 _PRIVATE_IPV6 = IPv6Network("fc00::/7")
+#: IPv4 addresses as a socket of both families shows them (RFC 4291, 2.5.5.2).
+_MAPPED_IPV4 = IPv6Network("::ffff:0:0/96")
 #: A network of proxies, or the Unix socket that a proxy connects to.
 TrustedPeer = IPv4Network | IPv6Network | UnixSocket
 
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
-_HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
-_PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The last label has a letter, so an IP address is no domain.
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[0-9-]*[a-z]){_LABEL}")
 # Segments that begin with a dot would let `..` lead out of the prefix.
 _BASE_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 #: Characters of a path below which the service is reached.
 MAX_BASE_PATH_LENGTH = 200
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+#: Begins a variable that is of this program for certain.
+PREFIX = "VESTIBULE_"
+_given: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -78,15 +87,56 @@ class Setting(Generic[T_co]):
         An empty variable counts as unset: docker compose passes variables
         on that way.
         """
-        text = os.environ.get(self.name) or self.default_under_profile()
+        text = self.text()
         try:
             return self.parse(text)
         except ValueError as error:
             raise ConfigurationError(self.name, str(error)) from None
 
+    def text(self) -> str | None:
+        """Return the text that is parsed.
+
+        What this process was given counts before the environment, and a
+        variable with `PREFIX` before the one without: that one may be
+        another program's, as `DATABASE_URL` often is.
+        """
+        given = _given.get(self.name)
+        if given:
+            return given
+        own, bare = self._keys
+        variable = _VARIABLES.get(own) or _VARIABLES.get(bare)
+        if variable:
+            return variable.decode(_ENCODING, "surrogateescape")
+        return self.default_under_profile()
+
+    @cached_property
+    def prefixed_name(self) -> str:
+        """Return the name that no other program uses."""
+        return PREFIX + self.name
+
+    @cached_property
+    def _keys(self) -> tuple[bytes, bytes]:
+        """Return both names as the operating system has them."""
+        return os.fsencode(self.prefixed_name), os.fsencode(self.name)
+
+
+def give(values: Mapping[str, str]) -> None:
+    """Give settings of this process values that no variable replaces."""
+    _given.update(values)
+
+
+def may_give(name: str, value: str) -> bool:
+    """Return True if no other value was given for this setting."""
+    return _given.get(name, value) == value
+
+
+def is_given(setting: Setting[object]) -> bool:
+    """Return True if `give` or the environment gives `setting` a value."""
+    return setting.name in _given or is_set(setting)
+
 
 def child_environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a child process, with more variables."""
+    """Return the environment for a child process, with `variables` added."""
     return {**os.environ, **variables}
 
 
@@ -106,7 +156,8 @@ def replace_settings(names: Iterable[str], values: Mapping[str, str]) -> None:
 
 def is_set(setting: Setting[object]) -> bool:
     """Return True if the environment gives `setting` a value."""
-    return bool(os.environ.get(setting.name))
+    names = setting.prefixed_name, setting.name
+    return any(os.environ.get(name) for name in names)
 
 
 def environment_names() -> list[str]:
@@ -144,16 +195,12 @@ def cookie_name(text: str | None) -> str | None:
     return text or None
 
 
-@lru_cache(maxsize=8)
-def cookie_domain(text: str | None) -> str | None:
-    """Return a domain of at least two labels, or `None` if it is empty.
+def has_cookie_prefix(name: str, *prefixes: str) -> bool:
+    """Return True if the `name` of a cookie has one of the `prefixes`.
 
-    A leading dot is dropped, as browsers do (RFC 6265, 5.2.3).
+    They are in lower case; browsers compare them without regard to case.
     """
-    domain = (text or "").lower().removeprefix(".")
-    if text and (len(domain) > 253 or not _DOMAIN.fullmatch(domain)):
-        raise ValueError(f"must be a domain such as example.com, not {text!r}")
-    return domain or None
+    return name.lower().startswith(prefixes)
 
 
 @lru_cache(maxsize=8)
@@ -205,27 +252,6 @@ def lenient_seconds(text: str | None) -> int | None:
         return None
 
 
-def origins(text: str | None) -> tuple[str, ...]:
-    """Return the origins of a list with commas; `*` must be alone.
-
-    They are written as browsers send them: in lower case, and without the
-    default port of their scheme (RFC 6454, 6.2). `none` is the empty list.
-    """
-    if text == "none":
-        return ()
-    listed = tuple(one.lower() for one in words(text))
-    for origin in listed:
-        if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
-            raise ValueError(
-                "must be *, or origins such as https://a.example,"
-                f" not {origin!r}"
-            )
-    return tuple(
-        origin.removesuffix(":443" if origin.startswith("https:") else ":80")
-        for origin in listed
-    )
-
-
 def words(text: str | None) -> tuple[str, ...]:
     """Return the words of a list with commas."""
     stripped = (word.strip() for word in (text or "").split(","))
@@ -240,7 +266,7 @@ def trusted_peers(text: str | None) -> tuple[TrustedPeer, ...]:
     because every request needs it.
     """
     return tuple(
-        UNIX_SOCKET if word == "unix" else ip_network(word)
+        UNIX_SOCKET if word == "unix" else _network(word)
         for word in words(text)
     )
 
@@ -270,13 +296,28 @@ def networks_or_any(
     if text == "any":
         return None
     listed = words("" if text == "loopback" else text)
-    return tuple(ip_network(word) for word in listed)
+    return tuple(_network(word) for word in listed)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """Return a network; one of IPv4-mapped addresses is one of IPv4.
+
+    Addresses of clients are converted in the same way before they are
+    compared.
+    """
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED_IPV4):
+        first = int(network.network_address) & 0xFFFF_FFFF
+        return IPv4Network((first, network.prefixlen - 96))
+    return network
 
 
 def http_url(text: str | None) -> str | None:
     """Return an HTTP or HTTPS URL, or `None` if it is empty."""
     if text and not text.startswith(("https://", "http://")):
         raise ValueError(f"must begin with https:// or http://, not {text!r}")
+    if text and not urlsplit(text).hostname:
+        raise ValueError(f"must name a host, not {text!r}")
     return text or None
 
 
@@ -285,45 +326,6 @@ def color(text: str | None) -> str:
     if not _COLOR.fullmatch(text or ""):
         raise ValueError(f"must be a color such as #1f5fae, not {text!r}")
     return (text or "").lower()
-
-
-def page_url(text: str | None) -> str | None:
-    """Return a path or the URL of a page, or `None` for `none`."""
-    if text == "none":
-        return None
-    if text and not _PAGE.fullmatch(text):
-        raise ValueError(
-            "must be a path such as /sign-in, or a URL such as"
-            f" https://sign-in.example/, not {text!r}"
-        )
-    return text or None
-
-
-@lru_cache(maxsize=8)
-def hosts(text: str | None) -> tuple[str, ...]:
-    """Return the hosts, with their ports if any, of a list with commas.
-
-    The result is cached by the text, because requests need it.
-    """
-    listed = tuple(word.lower() for word in words(text))
-    for host in listed:
-        if not re.fullmatch(_HOST, host):
-            raise ValueError(
-                f"must be hosts such as app.example or app.example:8443, not"
-                f" {host!r}"
-            )
-    return listed
-
-
-@lru_cache(maxsize=8)
-def audiences(text: str | None) -> tuple[str, ...]:
-    """Return the hosts of a list with commas; the port may be `*`.
-
-    The result is cached by the text, because requests need it.
-    """
-    listed = words(text)
-    hosts(",".join(word.removesuffix(":*") for word in listed))
-    return tuple(word.lower() for word in listed)
 
 
 def pem(text: str | None) -> str | None:

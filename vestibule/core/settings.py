@@ -5,7 +5,12 @@
 of `read`.
 """
 
-from vestibule.core import page_settings, setting_types
+from vestibule.core import (
+    data_settings,
+    host_types,
+    page_settings,
+    setting_types,
+)
 from vestibule.core.setting_types import SECURITY_PROFILE as SECURITY_PROFILE
 from vestibule.core.setting_types import Setting as Setting
 
@@ -68,16 +73,14 @@ SESSION_TOUCH_INTERVAL = Setting(
     "SESSION_TOUCH_INTERVAL",
     "60",
     setting_types.integer_between(0, 86_400),
-    "Seconds between two writes of a session's last use, or a tenth of the"
-    " idle timeout if that is shorter. 0: only as often as the idle timeout"
-    " needs.",
+    "Seconds between two writes of a session's last use, at most a tenth of"
+    " the idle timeout. 0: that tenth.",
 )
 MAX_SESSIONS_PER_USER = Setting(
     "MAX_SESSIONS_PER_USER",
     "0",
     setting_types.integer_between(0, 10_000),
-    "Sessions that a user may have at once; one more ends the oldest. 0:"
-    " any number.",
+    "Sessions of one user; one more ends the oldest. 0: any number.",
 )
 MEMORY_SESSIONS_MAX = Setting(
     "MEMORY_SESSIONS_MAX",
@@ -91,7 +94,7 @@ SESSION_CACHE_MAX = Setting(
     "20000",
     setting_types.integer_between(2, 10_000_000),
     "Sessions that each worker keeps in its cache under `session_db_auth`"
-    " with SQLite, some kilobytes each; the half that was used last always"
+    " with SQLite, some kilobytes each; the most recently used half always"
     " stays.",
 )
 SESSION_PURGE_INTERVAL = Setting(
@@ -127,7 +130,7 @@ COOKIE_SECURE = Setting(
 COOKIE_DOMAIN = Setting(
     "COOKIE_DOMAIN",
     None,
-    setting_types.cookie_domain,
+    host_types.cookie_domain,
     "Domain all of whose hosts get the session cookie, such as"
     " `example.com`; not with a `__Host-` name. Unset: only the host that"
     " the user signed in on.",
@@ -135,7 +138,7 @@ COOKIE_DOMAIN = Setting(
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     "*",
-    setting_types.origins,
+    host_types.origins,
     "Origins whose pages may use the API: a list separated by commas, or"
     " `none`. A listed origin may log in, write and use cookies. `*`: any"
     " page may read responses, without cookies.",
@@ -180,8 +183,9 @@ EMAIL_CHANGE = Setting(
     "EMAIL_CHANGE",
     "self",
     setting_types.one_of("self", "admin"),
-    "Who may change the email of an account: `self`, its user, or `admin`,"
-    " admins their own and the operator by `vestibule users email`.",
+    "Who may change the email of an account: `self`, its user; or `admin`,"
+    " only admins, who may change their own. The operator may change any by"
+    " `vestibule users email`.",
 )
 THROTTLE = Setting(
     "THROTTLE",
@@ -201,9 +205,9 @@ TRUSTED_HOPS = Setting(
     "TRUSTED_HOPS",
     "0",
     setting_types.integer_between(0, 100),
-    "Number of proxies that append to `X-Forwarded-For`, where the client's"
-    " address is the entry of the first one. 0: the addresses in"
-    " `TRUSTED_PROXIES` decide.",
+    "Number of proxies that append to `X-Forwarded-For`; the client's"
+    " address is the entry that the first of them added. 0: the addresses"
+    " in `TRUSTED_PROXIES` decide.",
 )
 BASE_PATH = Setting(
     "BASE_PATH",
@@ -215,7 +219,7 @@ BASE_PATH = Setting(
 LOGIN_URL = Setting(
     "LOGIN_URL",
     "/sign-in",
-    setting_types.page_url,
+    host_types.page_url,
     "Where browsers are redirected to sign in: a path of the current host,"
     " or a whole URL. `/sign-in` is the service's own page, below"
     " `BASE_PATH`. `none`: no redirect, they get 401.",
@@ -223,7 +227,7 @@ LOGIN_URL = Setting(
 ALLOWED_RETURN_HOSTS = Setting(
     "ALLOWED_RETURN_HOSTS",
     "",
-    setting_types.hosts,
+    host_types.hosts,
     "Hosts, separated by commas, that browsers may be redirected to after"
     " signing in (`app.example`, `app.example:8443`). Other host names than"
     " that of the sign-in page need `COOKIE_DOMAIN`. The host of the sign-in"
@@ -239,7 +243,7 @@ IDENTITY_HEADER = Setting(
 IDENTITY_HOSTS = Setting(
     "IDENTITY_HOSTS",
     "",
-    setting_types.audiences,
+    host_types.audiences,
     "Hosts of the applications, separated by commas, for which identity"
     " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
     " `IDENTITY_HEADER` needs at least one.",
@@ -270,9 +274,9 @@ DATABASE_POOLER = Setting(
     "DATABASE_POOLER",
     "none",
     setting_types.one_of("none", "transaction"),
-    "What is between the service and PostgreSQL: `none`, or a pooler such"
-    " as PgBouncer, whose `pool_mode` may be `transaction` or `session`:"
-    " `transaction`.",
+    "What is between the service and PostgreSQL: `none`; or `transaction`"
+    " for a pooler such as PgBouncer, in `pool_mode` `transaction` or"
+    " `session`.",
 )
 WORKERS = Setting(
     "WORKERS",
@@ -326,18 +330,18 @@ PASSWORD_MIN_LENGTH = Setting(
 )
 PASSWORD_BLOCKLIST = Setting(
     "PASSWORD_BLOCKLIST",
-    "always",
+    "changes",
     setting_types.one_of("changes", "always"),
     "When common passwords and context words are rejected: `always`, or"
-    " `changes`, not for users that `POST /api/v1/users` or the command line"
-    " adds.",
+    " `changes`, not for users whom the API or the command line adds.",
+    standard="always",
+    hardened="always",
 )
 PASSWORD_CONTEXT_WORDS = Setting(
     "PASSWORD_CONTEXT_WORDS",
     "",
     setting_types.words,
-    "Words of your organization, separated by commas, that are refused as"
-    " passwords.",
+    "Words of your organization, separated by commas, refused as passwords.",
 )
 PASSWORD_BREACH_URL = Setting(
     "PASSWORD_BREACH_URL",
@@ -390,7 +394,7 @@ ENV_FILE = Setting(
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = tuple(
     each
-    for module in (globals(), vars(page_settings))
+    for module in (globals(), vars(data_settings), vars(page_settings))
     for each in list(module.values())
     if isinstance(each, Setting)
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection
 
+from vestibule.core import data_settings
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.core.setting_types import child_environment
@@ -155,8 +156,9 @@ def _keep_owner(target: Path, name: str) -> None:
 def _require_unused(target: Path) -> None:
     """Raise `DatabaseUnavailable` if another process uses the database.
 
-    Its last writes are moved from the log into the file, so that it is
-    whole if the restore is interrupted. A damaged file has none.
+    The last writes are moved from the write-ahead log into the file, so
+    that it is complete if the restore is interrupted. A damaged file is
+    left as it is.
     """
     for pid in _processes_with(target):
         raise DatabaseUnavailable(
@@ -202,16 +204,18 @@ def _remove_companions(name: str) -> None:
 def _dump_postgresql(database: Database, name: str) -> None:
     """Run `pg_dump`, which writes SQL to the file `name`."""
     from psycopg.conninfo import make_conninfo
-    from psycopg.pq import Conninfo
+
+    from vestibule.db.postgresql import connection_options
 
     _, arguments = database.engine.dialect.create_connect_args(database.url)
-    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    known = connection_options()
     options = {key: arguments[key] for key in arguments if key in known}
     if "sslpassword" in options:
         raise DatabaseUnavailable(
             "no backup: pg_dump takes sslpassword only as an argument, which"
             " every user of the machine can read; use a key without one"
         )
+    schema = data_settings.DATABASE_SCHEMA.read()
     secret = {}
     if "password" in options:
         secret["PGPASSWORD"] = str(options.pop("password"))
@@ -223,6 +227,7 @@ def _dump_postgresql(database: Database, name: str) -> None:
                 "--no-owner",
                 "--no-privileges",
                 f"--file={name}",
+                *([f"--schema={schema}"] if schema else []),
                 f"--dbname={make_conninfo(**options)}",
             ],
             env=child_environment(**secret),

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from vestibule.core import clock, settings
+from vestibule.core import clock, data_settings, settings
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseReplaced,
@@ -34,6 +34,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Reads the change token of SQLite. The schema's version changes when a backup
+#: is written into the file, which may have the generation of before.
+GENERATION = (
+    "SELECT value || ' ' || (SELECT schema_version FROM"
+    " pragma_schema_version) FROM cache_generation"
+)
+#: PostgreSQL's SQLSTATE for a statement that took too long.
+QUERY_CANCELED = "57014"
+#: KiB of pages that each SQLite connection keeps while it reads. Others are
+#: in the page cache of the system, which all connections share.
+READ_CACHE_KIB = 512
+#: KiB of pages at most during a write transaction. A changed page that does
+#: not fit is written several times: deleting 200,000 sessions wrote 2 GB.
+WRITE_CACHE_KIB = 65_536
 #: SQLite 3.7.0 to 3.51.2 may corrupt a database in WAL mode when two
 #: connections write or checkpoint at the same moment.
 FIRST_SAFE_WAL_VERSION = (3, 51, 3)
@@ -50,6 +64,8 @@ _POSTGRESQL_SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
 _ACCESS_REFUSED = ("unable to open", "readonly database")
 #: Suffixes of the files that SQLite keeps beside a database.
 COMPANION_SUFFIXES = ("-journal", "-wal", "-shm")
+#: Those of the write-ahead log and its index.
+_LOG_SUFFIXES = COMPANION_SUFFIXES[1:]
 #: Seconds between two looks at the path of an open database file. A look
 #: takes as long as a tenth of the response to verify.
 FILE_CHECK_SECONDS = 0.01
@@ -93,17 +109,21 @@ def create_private_file(path: str) -> None:
 def configure_sqlite(connection: Any, timeout: int) -> None:
     """Configure a new driver `connection`; `timeout` is in milliseconds."""
     connection.execute(f"PRAGMA busy_timeout = {timeout:d}")
-    # All processes share the mode WAL, which `set_journal_mode` sets; the
-    # others are of one connection.
+    # The mode WAL belongs to the file: `set_journal_mode` sets it for all
+    # processes. Other modes belong to a connection.
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         connection.execute("PRAGMA journal_mode = TRUNCATE")
     # NORMAL may lose an acknowledged logout when the power fails.
     connection.execute("PRAGMA synchronous = FULL")
     # A read error in a mapped page kills the process instead of raising.
     connection.execute("PRAGMA mmap_size = 0")
-    # 512 KiB for each connection: pages that do not fit are in the page
-    # cache of the system, which all connections share.
-    connection.execute("PRAGMA cache_size = -512")
+    set_cache_size(connection)
+
+
+def set_cache_size(connection: Any, is_writing: bool = False) -> None:
+    """Set how much of the file an SQLite `connection` keeps in memory."""
+    kibibytes = WRITE_CACHE_KIB if is_writing else READ_CACHE_KIB
+    connection.execute(f"PRAGMA cache_size = -{kibibytes:d}")
 
 
 def set_journal_mode(connection: Any) -> None:
@@ -122,9 +142,10 @@ def set_journal_mode(connection: Any) -> None:
 
 
 def configured_url() -> URL:
-    """Return the URL of `DATABASE_URL`.
+    """Return the URL in `DATABASE_URL`.
 
-    Raise `ConfigurationError` if it is none, or of an unknown kind.
+    Raise `ConfigurationError` if it is not the URL of an SQLite file or of
+    a PostgreSQL database.
     """
     text = settings.DATABASE_URL.read().strip()
     try:
@@ -163,6 +184,10 @@ def create_engine(
     """
     try:
         if url.get_backend_name() == "sqlite":
+            if data_settings.DATABASE_SCHEMA.read() is not None:
+                raise ConfigurationError(
+                    "DATABASE_SCHEMA", "needs PostgreSQL in DATABASE_URL"
+                )
             return _create_sqlite_engine(url, timeout), None
         # The driver needs libpq, which not every machine has.
         from vestibule.db.postgresql import create_postgresql_engine
@@ -206,38 +231,61 @@ class FileWatch:
     """Notices that the path of an open SQLite file has another file.
 
     The open connections would go on in the old one, where a user who was
-    disabled in the new one is still active.
+    disabled in the new one is still active. The same holds for the
+    write-ahead log and its index, which some people delete as leftovers.
     """
 
     def __init__(self, path: str) -> None:
         """Watch nothing yet."""
         self._path = path
         self._inode: tuple[int, int] | None = None
+        self._real_path = path
+        #: The companion files that this process has open, by their paths.
+        self._companions: dict[str, tuple[int, int]] = {}
         self._checked_at = 0.0
-        self._is_replaced = False
+        self._replaced: str | None = None
 
     def begin(self) -> None:
         """Watch the file that a connection has just opened."""
         if self._inode is None:
             self._inode = inode_of(self._path)
+            self._real_path = os.path.realpath(self._path)
 
     def check(self) -> None:
-        """Raise `DatabaseReplaced` while the file is not at its path."""
+        """Raise `DatabaseReplaced` while a file is not at its path."""
         now = clock.monotonic()
         if not 0 <= now - self._checked_at < FILE_CHECK_SECONDS:
             self._checked_at = now
             self._look()
-        if self._is_replaced:
-            raise DatabaseReplaced(self._path)
+        if self._replaced is not None:
+            raise DatabaseReplaced(self._replaced)
 
     def _look(self) -> None:
-        """Look whether the file is at its path, and log if it left."""
-        is_replaced = (
-            self._inode is not None and inode_of(self._path) != self._inode
-        )
-        if is_replaced and not self._is_replaced:
-            _log.error("%s", DatabaseReplaced(self._path))
-        self._is_replaced = is_replaced
+        """Find out if the files are at their paths; log it once one is not."""
+        if self._inode is None:
+            return
+        replaced = self._find_replaced()
+        if replaced is not None and self._replaced is None:
+            _log.error("%s", DatabaseReplaced(replaced))
+        self._replaced = replaced
+
+    def _find_replaced(self) -> str | None:
+        """Return the path that has another file, or `None`."""
+        if inode_of(self._path) != self._inode:
+            return self._path
+        for suffix in _LOG_SUFFIXES:
+            path = self._real_path + suffix
+            found, known = inode_of(path), self._companions.get(path)
+            if found == known:
+                continue
+            # SQLite deletes them with the last connection of all processes.
+            if known is not None and descriptor_of(known) is not None:
+                return path
+            if found is not None and descriptor_of(found) is not None:
+                self._companions[path] = found
+            else:
+                self._companions.pop(path, None)
+        return None
 
 
 def inode_of(path: str | int) -> tuple[int, int] | None:
@@ -247,6 +295,18 @@ def inode_of(path: str | int) -> tuple[int, int] | None:
     except OSError:
         return None
     return seen.st_dev, seen.st_ino
+
+
+def descriptor_of(inode: tuple[int, int]) -> int | None:
+    """Return a descriptor by which this process has a file open.
+
+    `None` if there is none, and outside Linux, where it cannot be seen.
+    """
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return None
+    return next((one for one in numbers if inode_of(one) == inode), None)
 
 
 def refused_access(path: str) -> str:
@@ -269,7 +329,7 @@ def refused_access(path: str) -> str:
 
 
 def _ownership(name: str) -> str:
-    """Return whose the file or folder `name` is, and how to change that."""
+    """Return who owns the file or folder `name`, and how to change that."""
     seen = os.stat(name)
     mine, owner = _user_name(os.geteuid()), _user_name(seen.st_uid)
     if seen.st_uid == os.geteuid():

@@ -13,7 +13,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, Select
@@ -24,9 +24,12 @@ from vestibule.core import clock, settings
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db import migrate
 from vestibule.db.drivers import (
+    GENERATION,
+    QUERY_CANCELED,
     FileWatch,
     configured_url,
     create_engine,
+    set_cache_size,
     set_journal_mode,
     translate_error,
 )
@@ -37,17 +40,9 @@ T = TypeVar("T")
 
 #: Seconds that one statement of a migration may take.
 MAX_STATEMENT_SECONDS = 3600.0
-#: PostgreSQL's SQLSTATE for a statement that took too long.
-_QUERY_CANCELED = "57014"
-# Makes the tokens of two databases different that a process opens one after
-# the other, also if one file is a copy of the other.
+# A part of the change token. A process may open one database after another,
+# and their files may be copies: the number makes their tokens different.
 _database_numbers = itertools.count(1)
-# The schema's version changes when a backup is written into the file, which
-# may have the generation that the file had before.
-_GENERATION = (
-    "SELECT value || ' ' || (SELECT schema_version FROM"
-    " pragma_schema_version) FROM cache_generation"
-)
 
 
 class Database:
@@ -85,22 +80,14 @@ class Database:
     def fetch_one(
         self, statement: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[Any] | None:
-        """Return the first row as the driver gives it, or `None`.
-
-        For the look-ups that every request makes: the SQL of `statement`
-        is compiled once, and the driver keeps it prepared.
-        """
+        """Return the first row, or `None`; `statement` is compiled once."""
         text = self._compiled.get(statement)
         if text is None:
             text = str(statement.compile(self.engine))
             self._compiled[statement] = text
-
-        def look_up(pooled: PooledConnection) -> Any:
-            """Execute the SQL on the driver's connection."""
-            return pooled.open_driver().execute(text, parameters).fetchone()
-
-        row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
-        return row
+        return self._retry_if_disconnected(
+            PooledConnection.fetch_first, text, parameters
+        )
 
     def change_token(self) -> str | None:
         """Return a token that changes when a user or a session does.
@@ -136,7 +123,7 @@ class Database:
 
     def _read_token(self, pooled: PooledConnection) -> str | None:
         """Read the token; `None` if its row was deleted."""
-        row = pooled.open_driver().execute(_GENERATION).fetchone()
+        row = pooled.open_driver().execute(GENERATION).fetchone()
         return None if row is None else f"{self._number} {row[0]}"
 
     def _token_by_data_version(self, pooled: PooledConnection) -> str | None:
@@ -197,6 +184,9 @@ class Database:
             finally:
                 # Also after an error, which may have come after the commit.
                 pooled.data_version = None
+                if self.is_sqlite and pooled.is_open:
+                    with suppress(*self._driver_errors):
+                        set_cache_size(pooled.open_driver())
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -255,6 +245,8 @@ class Database:
         another connection wrote in between.
         """
         connection = pooled.open()
+        if self.is_sqlite:
+            set_cache_size(pooled.open_driver(), is_writing=True)
         connection.exec_driver_sql(self._begin_sql)
         return connection
 
@@ -285,7 +277,7 @@ class Database:
             raise ServiceBusy("the database is busy with other writes")
 
     def _retry_if_disconnected(
-        self, work: Callable[[PooledConnection], T]
+        self, work: Callable[..., T], *arguments: Any
     ) -> T:
         """Do `work`, and again if the server had dropped the connection.
 
@@ -297,14 +289,14 @@ class Database:
         pooled = self._pool.take()
         try:
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 lost = self._is_disconnected(error, pooled)
                 pooled.close()
                 if not lost:
                     raise self._translate(error) from error
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 pooled.close()
                 raise self._translate(error) from error
@@ -325,7 +317,7 @@ class Database:
         would double the time that the client waits.
         """
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if getattr(cause, "sqlstate", None) == _QUERY_CANCELED:
+        if getattr(cause, "sqlstate", None) == QUERY_CANCELED:
             return False
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
@@ -335,10 +327,17 @@ class Database:
         )
 
 
+def _look_up(
+    pooled: PooledConnection, text: str, parameters: Mapping[str, Any]
+) -> Any:
+    """Return the first row of a query in SQL, on the driver's connection."""
+    return pooled.open_driver().execute(text, parameters).fetchone()
+
+
 def configured_database() -> Database:
     """Return the database of `DATABASE_URL`, not yet opened.
 
-    Raise `ConfigurationError` for a URL of an unknown kind.
+    Raise `ConfigurationError` if the URL is invalid.
     """
     return Database(configured_url(), settings.DATABASE_TIMEOUT.read())
 

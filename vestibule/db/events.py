@@ -6,11 +6,15 @@ The id of a row is the time of the event, in 256ths of a microsecond since
 of the page before, and a purge deletes the smallest ids. A page with
 several conditions scans at most `MAX_ROWS_SCANNED` rows, however many
 events are stored.
+
+An event may be stored later than others with a higher id. So each one also
+has a position, in the order in which transactions commit: a reader who
+continues behind the last position that it saw misses no event.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -28,10 +32,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from vestibule.core.errors import InvalidValue
 from vestibule.db.engine import database
 from vestibule.db.hourly_counts import Bucket, add_counts, hour_of
 from vestibule.db.statements import MAX_BATCH_ROWS, insert_into
-from vestibule.db.tables import EVENTS, USERS
+from vestibule.db.tables import EVENT_POSITIONS, EVENTS, USERS
 
 #: Rows that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
@@ -71,6 +76,8 @@ class Event:
     count: int | None = None
     #: How often it happened; `at` is the last time then.
     times: int = 1
+    #: Its place in the order of storing, once it is stored.
+    position: int | None = field(default=None, compare=False)
     #: The id of its row, once it is stored.
     id: int | None = None
 
@@ -109,14 +116,30 @@ def insert_events(
     sums = Counter(amounts or {})
     logins: dict[str, datetime] = {}
     with database().transaction() as connection:
-        for one in events:
-            _insert_event(connection, one)
+        first = _take_positions(connection, len(events))
+        for position, one in enumerate(events, first):
+            _insert_event(connection, replace(one, position=position))
             sums[Bucket(hour_of(one.at), one.kind)] += one.times
             if one.kind == LOGIN_KIND and one.user_id is not None:
                 last = logins.get(one.user_id, one.at)
                 logins[one.user_id] = max(last, one.at)
         _update_last_logins(connection, logins)
         add_counts(connection, sums)
+
+
+def fetch_stored_after(position: int, limit: int) -> list[Event]:
+    """Return the first `limit` events that were stored after a position.
+
+    Raise `InvalidValue` for a position that no event had yet, as after the
+    restore of a backup.
+    """
+    statement = select(EVENTS).where(EVENTS.c.position > position)
+    rows = database().fetch_all(
+        statement.order_by(EVENTS.c.position).limit(limit)
+    )
+    if not rows and position > _last_position():
+        raise InvalidValue("after", "is not stored yet", code="invalid")
+    return [event_of(row) for row in rows]
 
 
 def fetch_page(
@@ -131,10 +154,7 @@ def fetch_page(
         rows = database().fetch_all(_scan_end_statement(event_filter, before))
         scan_end = rows[0][0] if rows else None
     statement = _page_statement(event_filter, limit + 1, before, scan_end)
-    found = [
-        Event(_moment_of(row[0]), *row[1:], row[0])
-        for row in database().fetch_all(statement)
-    ]
+    found = [event_of(row) for row in database().fetch_all(statement)]
     if len(found) > limit:
         return EventPage(found[:limit], found[limit - 1].id)
     return EventPage(found, None if scan_end is None else scan_end + 1)
@@ -154,7 +174,7 @@ def purge_batch(before: datetime) -> int:
     """
     oldest = (
         select(EVENTS.c.id)
-        .where(EVENTS.c.id < _first_id_of(before))
+        .where(EVENTS.c.id < first_id_of(before))
         .order_by(EVENTS.c.id)
         .limit(MAX_PURGE_ROWS)
     )
@@ -165,6 +185,24 @@ def purge_batch(before: datetime) -> int:
         return connection.execute(
             delete(EVENTS).where(EVENTS.c.id.in_(oldest))
         ).rowcount
+
+
+def _last_position() -> int:
+    """Return the position of the event that was stored last."""
+    return int(database().fetch_all(select(EVENT_POSITIONS.c.last))[0][0])
+
+
+def _take_positions(connection: Connection, count: int) -> int:
+    """Return the first of `count` positions for events to be inserted.
+
+    The row stays locked until the transaction ends. So transactions commit
+    in the order of their positions, which a sequence does not guarantee.
+    """
+    last = EVENT_POSITIONS.c.last
+    taken = connection.scalar(
+        update(EVENT_POSITIONS).values(last=last + count).returning(last)
+    )
+    return int(taken) - count + 1
 
 
 def _page_statement(
@@ -190,11 +228,17 @@ def _scan_end_statement(
     return led.order_by(EVENTS.c.id.desc()).offset(MAX_ROWS_SCANNED).limit(1)
 
 
+def event_of(row: Sequence[Any]) -> Event:
+    """Return the event of a row of the table."""
+    id, *columns = row
+    return replace(Event(moment_of(id), *columns), id=id)
+
+
 def _insert_event(connection: Connection, one: Event) -> None:
     """Insert a row with the first free id of its microsecond."""
     statement = _insert_statement()
     values = {name: getattr(one, name) for name in _COLUMN_NAMES}
-    start = _first_id_of(one.at)
+    start = first_id_of(one.at)
     delay = MAX_NUMBERING_DELAY_MICROSECONDS * _IDS_PER_MICROSECOND
     for first in range(start, start + delay, _IDS_PER_MICROSECOND):
         last = first + _IDS_PER_MICROSECOND - 1
@@ -210,7 +254,8 @@ def _update_last_logins(
 ) -> None:
     """Write the times of users' last logins, unless a later one is stored.
 
-    In one order, so that two transactions never wait for each other.
+    The rows are locked in a fixed order, so that two transactions never
+    wait for each other.
     """
     last = USERS.c.signed_in_at
     for user_id in sorted(logins):
@@ -255,8 +300,8 @@ def _conditions(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions that the rows of a page must meet."""
     conditions = _equality_conditions(event_filter)
-    # The first one is met by the fewest rows, but SQLite does not know
-    # that: it cannot use the index of a term that is no bare column.
+    # Only the first condition is on a bare column, so SQLite has to use its
+    # index. It is met by the fewest rows, which SQLite does not know.
     yield from conditions[:1]
     for other in conditions[1:]:
         yield func.coalesce(other.left, "") == other.right
@@ -270,12 +315,12 @@ def _id_conditions(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the bounds of the ids, at most one on either side.
 
-    Of two lower bounds SQLite would enter the index at the first one and
-    skip the rows that the second excludes one by one.
+    With two lower bounds SQLite would enter the index at the first, and
+    read each row that only the second excludes.
     """
     since, until = event_filter.since, event_filter.until
-    lower = [] if since is None else [_first_id_of(since)]
-    upper = [] if until is None else [_first_id_of(until)]
+    lower = [] if since is None else [first_id_of(since)]
+    upper = [] if until is None else [first_id_of(until)]
     if scan_end is not None:
         lower.append(scan_end + 1)
     if before is not None:
@@ -286,7 +331,7 @@ def _id_conditions(
         yield EVENTS.c.id < min(upper)
 
 
-def _first_id_of(moment: datetime) -> int:
+def first_id_of(moment: datetime) -> int:
     """Return the first id of a moment.
 
     A moment outside the range of a 64-bit column gets the nearest id in
@@ -296,6 +341,6 @@ def _first_id_of(moment: datetime) -> int:
     return min(max(number, -_ID_BOUND), _ID_BOUND - 1)
 
 
-def _moment_of(id: int) -> datetime:
+def moment_of(id: int) -> datetime:
     """Return the moment of an id."""
     return _EPOCH + timedelta(microseconds=id // _IDS_PER_MICROSECOND)

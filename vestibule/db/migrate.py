@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Update, inspect, text
 
+from vestibule.core import data_settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import SchemaMismatch
 from vestibule.db.tables import REVISION
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 #: The revision of the schema that this version works with.
 EXPECTED_REVISION = REVISION
-#: The table that has the revision. Other programs that use Alembic have a
-#: table of its default name, and so had older versions of this one.
+#: The table that has the revision. Its name is not Alembic's default, which
+#: other programs use, as did older versions of this one.
 VERSION_TABLE = "vestibule_version"
 _OLD_VERSION_TABLE = "alembic_version"
 #: Rows that one transaction of a migration fills.
@@ -71,8 +72,7 @@ def ensure(database: Database) -> None:
 def is_newer(found: str | None) -> bool:
     """Return True if a newer version of this code made the schema `found`.
 
-    Revisions are numbers of four digits, some with a letter behind, so they
-    sort as text.
+    Revisions sort as text: they are four digits and perhaps a letter.
     """
     return found is not None and found > EXPECTED_REVISION
 
@@ -178,6 +178,13 @@ def _prepare(connection: Connection) -> None:
             text("SELECT pg_advisory_xact_lock(:lock)"),
             {"lock": _ADVISORY_LOCK_ID},
         )
+        schema = data_settings.DATABASE_SCHEMA.read()
+        # Only a role that may create schemas may say IF NOT EXISTS.
+        if schema and not connection.scalar(
+            text("SELECT to_regnamespace(:name) IS NOT NULL"),
+            {"name": schema},
+        ):
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
         # A migration takes as long as the rows of its tables need.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
     if _read_schema(connection).table == _OLD_VERSION_TABLE:
@@ -190,7 +197,7 @@ def _read_schema(connection: Connection) -> Schema:
     """Return the schema; raise `SchemaMismatch` if it is not ours.
 
     A database that has tables, but none with our revision, belongs to
-    another program, even if that one counts its revisions alike.
+    another program, even if that program uses the same revision numbers.
     """
     found = inspect(connection)
     if found.has_table(VERSION_TABLE):
@@ -286,6 +293,6 @@ def integrity_errors(database: Database) -> list[str]:
 
 
 def is_open_to_others(database: Database) -> bool:
-    """Return True if others than its owner may use an SQLite file."""
+    """Return True if users other than its owner may use an SQLite file."""
     path = database.url.database or ""
     return bool(os.stat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO))

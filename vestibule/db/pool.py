@@ -10,7 +10,7 @@ while it still holds such a connection
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,10 +20,11 @@ from sqlalchemy import Connection
 class PooledConnection:
     """A connection of the pool, opened at first use and after a failure.
 
-    `uses` counts the nested blocks of one thread that use it, `driver` is
-    the driver's own connection below it once that was needed, and
-    `data_version` the value of that SQLite pragma that was last read on it,
-    and `change_token` the token that was read after it.
+    `uses` counts the nested blocks of one thread that use it. `driver` is
+    the driver's own connection, or `None` before it is needed.
+    `data_version` is the value of the SQLite pragma of that name when it
+    was last read on this connection, and `change_token` the token that was
+    read after it.
     """
 
     __slots__ = (
@@ -61,6 +62,15 @@ class PooledConnection:
             self.driver = self.open().connection.driver_connection
         return self.driver
 
+    def fetch_first(
+        self, text: str, parameters: Mapping[str, Any]
+    ) -> Sequence[Any] | None:
+        """Return the first row of a query as the driver gives it."""
+        row: Sequence[Any] | None = (
+            self.open_driver().execute(text, parameters).fetchone()
+        )
+        return row
+
     def close(self) -> None:
         """Close the connection; uncommitted work is rolled back."""
         opened, self._opened = self._opened, None
@@ -94,7 +104,10 @@ class Pool:
         """
         pooled: PooledConnection | None = getattr(self._local, "pooled", None)
         if pooled is None:
-            pooled = self._take_idle() or PooledConnection(self._connect)
+            try:
+                pooled = self._idle.pop()
+            except IndexError:
+                pooled = PooledConnection(self._connect)
             self._local.pooled = pooled
         pooled.uses += 1
         return pooled
@@ -107,7 +120,7 @@ class Pool:
         self._local.pooled = None
         if self._is_disposed:
             pooled.close()
-        elif pooled.is_open:
+        elif pooled._opened is not None:
             self._idle.append(pooled)
 
     @contextmanager

@@ -11,15 +11,16 @@ out whether the server answers again.
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import sqlalchemy
+from psycopg.pq import Conninfo, TransactionStatus
 from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL
 
-from vestibule.core import clock, settings
-from vestibule.core.errors import SchemaMismatch
+from vestibule.core import clock, data_settings, settings
+from vestibule.core.errors import ConfigurationError, SchemaMismatch
 
 T = TypeVar("T")
 
@@ -31,8 +32,10 @@ PROBE_INTERVAL_SECONDS = 0.25
 #: Least number of seconds that such a connection may take. A server whose
 #: last connection took longer gets four times that.
 MIN_PROBE_SECONDS = 0.75
-#: Seconds of an open circuit breaker after which queries that wait end.
+#: Seconds for which a query may wait while the circuit breaker is open.
 ABORT_AFTER_SECONDS = 1.0
+#: Arguments of the driver that are set here, whatever the URL says.
+_OWN_ARGUMENTS = {"autocommit", "prepare_threshold"}
 
 
 class ServerUnresponsive(psycopg.OperationalError):
@@ -95,7 +98,7 @@ class CircuitBreaker:
     def connect(
         self, connect: Callable[[], "BoundedConnection"]
     ) -> "BoundedConnection":
-        """Return a new connection; probe a server that was frozen by it."""
+        """Return a new connection, which probes a server that was frozen."""
         if self._is_open:
             return self._probe(connect)
         with self._until(clock.monotonic() + self._timeout):
@@ -154,7 +157,7 @@ class CircuitBreaker:
             del self._local.until
 
     def _deadline(self, began: float) -> float:
-        """Return when a wait of this thread that began then has to end."""
+        """Return when a wait of this thread has to end that `began` then."""
         local = self._local.__dict__
         if "until" in local:
             return float(local["until"])
@@ -165,7 +168,7 @@ class CircuitBreaker:
         return bool(getattr(self._local, "is_probing", False))
 
     def _is_over(self, began: float, deadline: float) -> bool:
-        """Return True if the wait that `began` then has to end."""
+        """Return True if a wait has to end that `began` then."""
         now = clock.monotonic()
         if self._is_open and not self._is_probing():
             return now > began + ABORT_AFTER_SECONDS
@@ -204,13 +207,43 @@ class BoundedConnection(psycopg.Connection[Any]):
         return cls.breaker.bound(steps, steps.close)
 
 
+class SchemaCursor(psycopg.Cursor[Any]):
+    """A cursor that reads in the schema of the service behind a pooler.
+
+    A statement outside a transaction may get a connection with any
+    `search_path` there. So it gets a transaction of its own.
+    """
+
+    #: The SQL that begins such a transaction.
+    begin: bytes
+
+    def execute(self, query: Any, *given: Any, **named: Any) -> Self:
+        """Execute `query`, which begins a transaction if none is open."""
+        status = self.connection.info.transaction_status
+        begins = str(query).startswith("BEGIN")
+        if status is not TransactionStatus.IDLE or begins:
+            return super().execute(query, *given, **named)
+        super().execute(self.begin)
+        super().execute(query, *given, **named)
+        self.connection.commit()
+        return self
+
+
 def create_postgresql_engine(
     url: URL, timeout: int
 ) -> tuple[Engine, CircuitBreaker]:
     """Return an engine for `url`, and the circuit breaker of its waits.
 
-    `timeout` is in milliseconds.
+    `timeout` is in milliseconds. Raise `ConfigurationError` if `url` has an
+    option that is neither libpq's nor set here: the driver would take the
+    names of its own arguments, whose values are no text.
     """
+    unknown = sorted(set(url.query) - connection_options() - _OWN_ARGUMENTS)
+    if unknown:
+        raise ConfigurationError(
+            "DATABASE_URL",
+            f"{unknown[0]} is not an option of a connection to PostgreSQL",
+        )
     breaker = CircuitBreaker(timeout)
     connection_class: type[BoundedConnection] = type(
         "BoundedConnection", (BoundedConnection,), {"breaker": breaker}
@@ -236,6 +269,11 @@ def create_postgresql_engine(
     return engine, breaker
 
 
+def connection_options() -> set[str]:
+    """Return the names of the options that libpq knows."""
+    return {each.keyword.decode() for each in Conninfo.get_defaults()}
+
+
 def _begin_statement(timeout: int) -> str:
     """Return the SQL that begins a transaction.
 
@@ -244,9 +282,11 @@ def _begin_statement(timeout: int) -> str:
     """
     if not _has_pooler():
         return "BEGIN"
+    schema = data_settings.DATABASE_SCHEMA.read()
     return (
         f"BEGIN; SET LOCAL lock_timeout = {timeout:d};"
         f" SET LOCAL statement_timeout = {timeout:d}"
+        + (f"; SET LOCAL search_path = {schema}" if schema else "")
     )
 
 
@@ -269,7 +309,13 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     theirs = url.query.get("options", "")
     if not isinstance(theirs, str):
         theirs = " ".join(theirs)
+    schema = data_settings.DATABASE_SCHEMA.read()
     if _has_pooler():
+        if schema:
+            begin = _begin_statement(timeout).encode()
+            arguments["cursor_factory"] = type(
+                "SchemaCursor", (SchemaCursor,), {"begin": begin}
+            )
         # A prepared statement belongs to one connection of the server.
         arguments["prepare_threshold"] = None
         if theirs:
@@ -279,6 +325,7 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     arguments["options"] = (
         f"-c lock_timeout={timeout:d} -c statement_timeout={timeout:d}"
         f" {theirs} -c timezone=UTC"
+        + (f" -c search_path={schema}" if schema else "")
     )
     return arguments
 
@@ -289,7 +336,7 @@ def _without(url: URL, *names: str) -> dict[str, Any]:
 
 
 def _has_pooler() -> bool:
-    """Return True if a transaction may get another connection each time."""
+    """Return True if a pooler may give each transaction a connection."""
     return settings.DATABASE_POOLER.read() == "transaction"
 
 

@@ -18,12 +18,15 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     literal,
     not_,
     or_,
     select,
     text,
+    true,
+    union_all,
     update,
 )
 
@@ -36,12 +39,13 @@ from vestibule.db.statements import (
     delete_in_batches,
     insert_into,
 )
-from vestibule.db.tables import ENDED_SESSIONS, USER_SESSIONS
+from vestibule.db.tables import ENDED_SESSIONS, HOST_SESSIONS, USER_SESSIONS
 
 #: Sessions that a purge of idle sessions scans in one query.
 MAX_ROWS_SCANNED = 10_000
-#: Uses of sessions that wait to be written.
+#: Last uses of sessions that may wait to be written.
 MAX_PENDING_TOUCHES = 10_000
+_IS_PARENT = USER_SESSIONS.c.id == HOST_SESSIONS.c.parent_id
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
 )
@@ -50,9 +54,9 @@ _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
 class PendingTouches:
     """The last uses of sessions that are not written yet, by digest.
 
-    A use costs the request that makes it no write. Reads in this process
-    include the pending uses; other processes see them once `write` has
-    written them, many in one statement.
+    A request that uses a session does not wait for a write. Reads in this
+    process include the pending uses; other processes see them when `write`
+    has written them, many in one statement.
     """
 
     def __init__(self) -> None:
@@ -60,7 +64,7 @@ class PendingTouches:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all of them; a forked child does so with its parent's."""
+        """Forget all of them, as a forked child does with its parent's."""
         self._lock = threading.Lock()
         self._database: Database | None = None
         self._moments: dict[str, datetime] = {}
@@ -88,10 +92,10 @@ class PendingTouches:
         return pending
 
     def write(self) -> None:
-        """Write what is pending; a session that has ended stays ended.
+        """Write the pending uses; a session that has ended stays ended.
 
-        The uses of one second get the time of the last of them. What cannot
-        be written is dropped, with the driver's error.
+        The uses of one second get the time of the last of them. If they
+        cannot be written, drop them and raise as the database does.
         """
         with self._lock:
             opened, batch = self._database, dict(self._moments)
@@ -132,7 +136,7 @@ def delete_by_digest(digest: str, reason: str) -> bool:
     """End the session with this digest; return True if there was one."""
     with database().transaction() as connection:
         condition = USER_SESSIONS.c.session_digest == digest
-        return _delete(connection, reason, condition) > 0
+        return delete_where(connection, reason, condition) > 0
 
 
 def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
@@ -146,7 +150,7 @@ def delete_by_handle(handle: str, reason: str, user_id: str | None) -> bool:
     if user_id is not None:
         condition &= USER_SESSIONS.c.user_id == user_id
     with database().transaction() as connection:
-        return _delete(connection, reason, condition) > 0
+        return delete_where(connection, reason, condition) > 0
 
 
 def delete_for_user(
@@ -154,15 +158,15 @@ def delete_for_user(
 ) -> int:
     """End the sessions of a user, or of all users; return how many.
 
-    `keep_handle` is the handle of a session that stays. Those of one user
-    end in one transaction, those of all users in batches.
+    `keep_handle` is the handle of a session that stays. The sessions of one
+    user end in one transaction, those of all users in batches.
     """
     kept = [] if keep_handle is None else [USER_SESSIONS.c.id != keep_handle]
     if user_id is None:
         return _delete_in_batches(reason, kept)
     of_user = and_(USER_SESSIONS.c.user_id == user_id, *kept)
     with database().transaction() as connection:
-        return _delete(connection, reason, of_user)
+        return delete_where(connection, reason, of_user)
 
 
 def delete_created_before(moment: datetime, reason: str) -> int:
@@ -174,9 +178,9 @@ def delete_created_before(moment: datetime, reason: str) -> int:
 def delete_idle_since(moment: datetime, reason: str) -> int:
     """End the sessions last used before a moment; return how many.
 
-    No index has the last use, because it would have to be written with
-    each use. So the sessions that began before the moment are scanned in
-    the order of their age, at most `MAX_ROWS_SCANNED` in one query.
+    No index contains the last use, because each use would then change the
+    index. So the sessions that began before the moment are scanned by age,
+    at most `MAX_ROWS_SCANNED` in one query.
     """
     began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
     seen = func.coalesce(USER_SESSIONS.c.last_seen_at, began)
@@ -210,9 +214,9 @@ def enforce_session_limit(
 ) -> int:
     """End all sessions of a user but the newest `limit`; return how many.
 
-    Within the transaction that adds one. On PostgreSQL two logins of a
-    user could run at the same time without seeing each other's session;
-    an advisory lock makes one wait for the other.
+    `connection` has the transaction that adds a session. On PostgreSQL two
+    logins of a user could run at the same time without seeing each other's
+    session; an advisory lock makes one wait for the other.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(
@@ -226,7 +230,7 @@ def enforce_session_limit(
         .offset(limit)
     )
     handles = list(connection.scalars(oldest))
-    return _delete(connection, reason, USER_SESSIONS.c.id.in_(handles))
+    return delete_where(connection, reason, USER_SESSIONS.c.id.in_(handles))
 
 
 def delete_for_user_in_transaction(
@@ -243,7 +247,12 @@ def delete_for_user_in_transaction(
     if keep_digest is not None:
         digest = USER_SESSIONS.c.session_digest
         condition &= or_(digest.is_(None), digest != keep_digest)
-    return _delete(connection, reason, condition)
+        # Its applications get new secret ids as well.
+        is_kept = (digest == keep_digest) & _IS_PARENT
+        connection.execute(
+            delete(HOST_SESSIONS).where(exists().where(is_kept))
+        )
+    return delete_where(connection, reason, condition)
 
 
 def rotate(old: str, new: str, now: datetime) -> bool:
@@ -258,7 +267,10 @@ def rotate(old: str, new: str, now: datetime) -> bool:
 def rotate_in_transaction(
     connection: Connection, rotation: Rotation, now: datetime
 ) -> bool:
-    """Do the same within the caller's transaction."""
+    """Replace a session's digest within the caller's transaction.
+
+    Return False if there is no such session.
+    """
     statement = (
         update(USER_SESSIONS)
         .where(USER_SESSIONS.c.session_digest == rotation.old)
@@ -270,14 +282,8 @@ def rotate_in_transaction(
     )
     if not connection.execute(statement).rowcount:
         return False
-    connection.execute(
-        insert_into(ENDED_SESSIONS).on_conflict_do_nothing(),
-        {
-            "session_digest": rotation.old,
-            "reason": "rotated",
-            "ended_at": clock.now(),
-        },
-    )
+    ended = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
+    connection.execute(ended.values((rotation.old, "rotated", clock.now())))
     return True
 
 
@@ -306,7 +312,7 @@ def _touch(
 def end_reason(digest: str, since: datetime) -> str | None:
     """Return why the session with this digest ended.
 
-    `None` if it did not, or before `since`.
+    Return `None` if it has not ended, or ended before `since`.
     """
     found = database().fetch_all(_REASON, {"digest": digest})
     if not found or found[0].ended_at < since:
@@ -327,9 +333,8 @@ def _delete_in_batches(
 ) -> int:
     """End all sessions that meet the conditions; return how many.
 
-    In batches, with `pause` seconds in between. The loop ends by the number
-    of rows that were found, not deleted: another process may end some of a
-    batch at the same time.
+    There are `pause` seconds between two batches. The loop ends as that of
+    `vestibule.db.statements.delete_in_batches` does.
     """
     next_batch = (
         select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
@@ -339,39 +344,58 @@ def _delete_in_batches(
     while batch := [row[0] for row in database().fetch_all(next_batch)]:
         in_batch = USER_SESSIONS.c.id.in_(batch)
         with database().transaction() as connection:
-            # A session that was used since then may not meet them now.
-            deleted += _delete(connection, reason, and_(in_batch, *conditions))
+            # A session that was used since may not meet the conditions now.
+            deleted += delete_where(
+                connection, reason, and_(in_batch, *conditions)
+            )
         if len(batch) < MAX_BATCH_ROWS:
             break
         time.sleep(pause)
     return deleted
 
 
-def _delete(
+def delete_where(
     connection: Connection, reason: str, condition: ColumnElement[bool]
 ) -> int:
     """Delete the sessions that meet the condition; return how many.
 
-    Their digests go to ended_sessions without a way through this process:
-    a user may have hundreds of thousands of sessions.
+    Applications' sessions go with them and are not counted. The database
+    itself copies the digests to ended_sessions: a user may have hundreds
+    of thousands of sessions, too many to load here.
     """
     digest = USER_SESSIONS.c.session_digest
     now = literal(clock.now(), ENDED_SESSIONS.c.ended_at.type)
     record = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
     columns = list(ENDED_SESSIONS.c)
     if connection.dialect.name == "sqlite":
-        # The transaction has the write lock, so both find the same rows.
         ended = select(digest, literal(reason), now).where(
             condition, digest.is_not(None)
         )
-        connection.execute(record.from_select(columns, ended))
+        of_hosts = (
+            select(HOST_SESSIONS.c.session_digest, literal(reason), now)
+            .join_from(HOST_SESSIONS, USER_SESSIONS, _IS_PARENT)
+            .where(condition)
+        )
+        found = union_all(ended, of_hosts).subquery()
+        # Sorted digests take half the time. Without WHERE, SQLite would read
+        # ON CONFLICT as part of a join.
+        both = select(found).where(true()).order_by(found.c[0])
+        connection.execute(record.from_select(columns, both))
         return connection.execute(
             delete(USER_SESSIONS).where(condition)
         ).rowcount
-    gone = delete(USER_SESSIONS).where(condition).returning(digest).cte()
+    gone = (
+        delete(USER_SESSIONS)
+        .where(condition)
+        .returning(digest, USER_SESSIONS.c.id)
+        .cte()
+    )
     ended = select(gone.c.session_digest, literal(reason), now).where(
         gone.c.session_digest.is_not(None)
     )
+    of_hosts = select(
+        HOST_SESSIONS.c.session_digest, literal(reason), now
+    ).join_from(HOST_SESSIONS, gone, HOST_SESSIONS.c.parent_id == gone.c.id)
     counted = select(func.count()).select_from(gone)
-    recorded = record.from_select(columns, ended).cte()
+    recorded = record.from_select(columns, union_all(ended, of_hosts)).cte()
     return int(connection.scalar(counted.add_cte(recorded)) or 0)

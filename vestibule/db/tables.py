@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -24,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0007"
+REVISION = "0010"
 
 
 def parse_moment(value: Any) -> datetime:
@@ -100,20 +101,22 @@ USERS = Table(
     Column("last_name", Text),
     Column("role", Text, nullable=False, server_default="member"),
     Column("disabled_at", UTCMoment),
-    # The names in the form in which they are searched.
+    # The names in the form by which they are sorted.
     Column("first_key", SortableText, nullable=False, server_default=""),
     Column("last_key", SortableText, nullable=False, server_default=""),
     # The last login; `vestibule.db.events` writes it with the event.
     Column("signed_in_at", UTCMoment),
+    # The email and the names in the form in which they are searched; see
+    # revision 0007a for the index of its trigrams.
+    Column("search_text", Text, nullable=False, server_default=""),
     Index("users_email_key", "email_key", unique=True),
-    # One index for each filter of an admin's list; the last columns are
-    # those of the cursor of a page.
+    # One index for each filter and column of an admin's list; the last
+    # columns are those of the cursor of a page.
     Index("users_created_at", "created_at", "id"),
     Index("users_role", "role", "created_at", "id"),
     Index("users_disabled_at", "disabled_at", "id"),
     Index("users_signed_in_at", "signed_in_at", "created_at", "id"),
-    Index("users_first_key", "first_key", "last_key", "id"),
-    Index("users_last_key", "last_key", "id"),
+    Index("users_last_key", "last_key", "first_key", "id"),
 )
 
 # No foreign key to users: scripts store sessions of users that do not
@@ -143,8 +146,55 @@ USER_SESSIONS = Table(
     Index("user_sessions_network", "network", "created_at", "id"),
 )
 
-# Why a session ended, for a day: a client that still has its secret id,
-# and no other client, can be told the reason.
+# The sessions of applications' hosts. Each is one more secret id of the
+# session that it hangs on, its parent: it has no times and no user of its
+# own, and cannot outlive the parent. SQLite deletes it by a trigger.
+HOST_SESSIONS = Table(
+    "host_sessions",
+    METADATA,
+    Column("session_digest", Text, primary_key=True),
+    Column(
+        "parent_id",
+        Text,
+        ForeignKey("user_sessions.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("host", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("host_sessions_parent_id", "parent_id", "host", "created_at"),
+)
+
+# One-time codes by which an application's host gets its session.
+HOST_CODES = Table(
+    "host_codes",
+    METADATA,
+    Column("code_digest", Text, primary_key=True),
+    Column(
+        "parent_id",
+        Text,
+        ForeignKey("user_sessions.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("host", Text, nullable=False),
+    # The digest of a cookie of the browser, on that host.
+    Column("state_digest", Text, nullable=False),
+    Column("return_path", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("host_codes_parent_id", "parent_id"),
+    Index("host_codes_created_at", "created_at"),
+)
+
+# The rules of sessions that the service had at its last start, by the name
+# of their setting: applications in process apply the same ones.
+SESSION_RULES = Table(
+    "session_rules",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# Why sessions ended, kept for a day. Only a client that still has the
+# secret id of a session is told the reason.
 ENDED_SESSIONS = Table(
     "ended_sessions",
     METADATA,
@@ -198,9 +248,20 @@ EVENTS = Table(
     Column("reason", Text),
     Column("count", Integer),
     Column("times", Integer, nullable=False, server_default="1"),
+    # Rows are committed in this order; see `vestibule.db.events`.
+    Column("position", RowNumber),
+    Index("events_position", "position", unique=True),
     Index("events_user_id", "user_id", "id"),
     Index("events_kind", "kind", "id"),
     Index("events_network", "network", "id"),
+)
+
+# One row: the position of the event that was stored last. It also counts
+# events that were purged since.
+EVENT_POSITIONS = Table(
+    "event_positions",
+    METADATA,
+    Column("last", BigInteger, nullable=False),
 )
 
 # Counts of events and gauges by the hour, counted from 1970 in UTC.
@@ -218,6 +279,16 @@ SETUP_CODES = Table(
     METADATA,
     Column("code_digest", Text, primary_key=True),
     Column("created_at", UTCMoment, nullable=False),
+)
+
+# The numbers of users in the trigram index of SQLite: the implicit row ids
+# of `users` may change when the file is vacuumed.
+USER_NUMBERS = Table(
+    "user_numbers",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("user_id", Text, nullable=False, unique=True),
+    info={"only_on": "sqlite"},
 )
 
 # One row: the generation of users and sessions, for the session cache.

@@ -1,160 +1,123 @@
 #!/usr/bin/env python3
-"""Users by search text and filters, one page at a time.
+"""Users by search text, filters and order, one page at a time.
 
-A page costs the same among a thousand users and among millions. Each range
-of an index that may hold matches is entered at the cursor, where the
-previous page ended. Rows that a further filter excludes are scanned too,
-but at most `MAX_ROWS_SCANNED` of them for one page.
+A page costs about the same among a thousand users and among millions:
+few matches are found by an index and sorted, and of many matches a part of
+an index in the order of the list has enough. Where neither is so, at most
+`MAX_ROWS_SCANNED` rows are scanned for one page.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from heapq import merge
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Select,
-    and_,
     func,
     literal,
-    or_,
     select,
-    tuple_,
+    text,
 )
 
-from vestibule.core.errors import InvalidValue
-from vestibule.core.text import email_key, name_key, strip_direction_marks
+from vestibule.core.text import without_accents
+from vestibule.db import keyset
 from vestibule.db.engine import database
+from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.models.user import Role, User
-from vestibule.db.tables import USERS, parse_moment
+from vestibule.db.tables import USERS
 
-#: Rows that are scanned for one page at most.
-MAX_ROWS_SCANNED = 1_000
-#: Ways to split the words of a search text into first and last name.
-MAX_NAME_SPLITS = 3
-#: It sorts after every character in a name or an email.
-_HIGHEST_CHARACTER = "\U0010ffff"
+#: Words of a search text; a user must have all of them.
+MAX_WORDS = 8
+#: Trigrams of a search text that the index is asked for.
+MAX_TRIGRAMS = 48
 _C = USERS.c
-
-
-class Cursor(NamedTuple):
-    """The position of a user in a list: two sort values, then the id."""
-
-    first_value: str
-    second_value: str
-    id: str
+_TRIGRAM_MATCHES = text(
+    "SELECT user_id FROM user_numbers WHERE number IN (SELECT rowid"
+    " FROM user_search WHERE user_search MATCH :trigrams LIMIT :most)"
+)
+#: Queries that return a row if there is an index of trigrams.
+_HAS_TRIGRAMS = {
+    True: text("SELECT 1 FROM sqlite_schema WHERE name = 'user_search'"),
+    False: text("SELECT 1 WHERE to_regclass('users_search_text') IS NOT NULL"),
+}
+#: The columns that sort a list: those of an index. Users without an email
+#: are the exception: they are sorted by id.
+_COLUMNS: dict[str, tuple[Column[Any], ...]] = {
+    "email": (_C.email_key, _C.id),
+    "name": (_C.last_key, _C.first_key, _C.id),
+    "role": (_C.role, _C.created_at, _C.id),
+    "disabled": (_C.disabled_at, _C.id),
+    "created": (_C.created_at, _C.id),
+    "signed_in": (_C.signed_in_at, _C.created_at, _C.id),
+}
+#: What `sort` may be: a column, or a column with "-" for descending.
+SORTS = tuple(sign + name for name in _COLUMNS for sign in ("", "-"))
+_NEWEST_FIRST = "-created"
 
 
 class UserFilter(NamedTuple):
-    """The conditions on users; `None` matches any value."""
+    """The conditions on users, and their order; `None` matches any value."""
 
-    #: The beginning of an email, of a name, or of both names.
+    #: Words that are parts of an email or a name, case and accents aside.
     search: str = ""
     role: Role | None = None
     disabled: bool | None = None
     signed_in: bool | None = None
+    #: One of `SORTS`; "" is the newest first, or the last disabled.
+    sort: str = ""
 
 
 class UserPage(NamedTuple):
-    """A page of users, and the cursor after which there may be more.
-
-    A page with `next` may have fewer users than the limit: the scan has
-    reached `MAX_ROWS_SCANNED` then.
-    """
+    """A page of users, and the cursors of its neighbours."""
 
     users: list[User]
     next: Cursor | None
+    previous: Cursor | None = None
 
 
-@dataclass(frozen=True)
-class IndexRange:
-    """The range of an index whose column begins with a prefix, in order."""
-
-    columns: tuple[Column[Any], ...]
-    prefix: str
-    #: The values of the columns before the one with the prefix.
-    equal_to: tuple[str, ...] = ()
-
-    def statement(self, limit: int, after: Cursor | None) -> Select[Any]:
-        """Return the query for the first rows after a cursor."""
-        column = self.columns[len(self.equal_to)]
-        conditions: list[ColumnElement[bool]] = [
-            one == value
-            for one, value in zip(self.columns, self.equal_to, strict=False)
-        ]
-        conditions += [
-            column >= self.prefix,
-            column < self.prefix + _HIGHEST_CHARACTER,
-        ]
-        if after is not None:
-            conditions.append(self._is_after(after))
-        # Emails are unique, so their order needs no id.
-        order = (
-            self.columns if column is _C.email_key else (*self.columns, _C.id)
-        )
-        page = select(USERS).where(*conditions)
-        return page.order_by(*order).limit(limit)
-
-    def cursor_at(self, values: tuple[str | None, ...], id: str) -> Cursor:
-        """Return the cursor of a row with these values of the columns."""
-        first, second = (*values, "")[:2]
-        return Cursor(first or "", second or "", id)
-
-    def contains(self, values: tuple[str | None, ...]) -> bool:
-        """Return True if a row with these values is in the range."""
-        number = len(self.equal_to)
-        return values[:number] == self.equal_to and (
-            values[number] or ""
-        ).startswith(self.prefix)
-
-    def _is_after(self, after: Cursor) -> ColumnElement[bool]:
-        """Return the condition that a row comes after a cursor."""
-        column = self.columns[0]
-        if len(self.columns) > 1:
-            return tuple_(*self.columns, _C.id) > tuple_(*after)
-        if after.second_value:
-            return column > after.first_value
-        return and_(
-            column >= after.first_value,
-            or_(column > after.first_value, _C.id > after.id),
-        )
+def effective_sort(user_filter: UserFilter) -> str:
+    """Return the order of a list, one of `SORTS`."""
+    if user_filter.sort:
+        return user_filter.sort
+    return "-disabled" if user_filter.disabled else _NEWEST_FIRST
 
 
 def search_page(
-    user_filter: UserFilter, limit: int, after: Cursor | None = None
+    user_filter: UserFilter, limit: int, cursor: Cursor | None = None
 ) -> UserPage:
     """Return at most `limit` of the users who meet the filter.
 
-    With a search text they are sorted by name or email; without one the
-    newest come first, or the last disabled. Raise `InvalidValue` if
-    `after` is not a cursor of the list.
+    A page with `next` may have fewer. Raise `InvalidValue` if `cursor` is
+    not one of the list.
     """
-    found: list[tuple[Cursor, User]] = []
-    scanned = 0
-    while scanned < MAX_ROWS_SCANNED:
-        size = _rows_per_match(user_filter) * (limit + 1)
-        size = min(size, MAX_ROWS_SCANNED)
-        rows = list(islice(_scan(user_filter, size, after), size))
-        for after, user in rows:
-            if _matches(user, user_filter):
-                found.append((after, user))
-            if len(found) > limit:
-                return UserPage([each for _, each in found[:-1]], found[-2][0])
-        scanned += len(rows)
-        if len(rows) < size:
-            return UserPage([each for _, each in found], None)
-    return UserPage([each for _, each in found], after)
+    order = _order(user_filter)
+    page = keyset.fetch(_source(user_filter), order, limit, cursor)
+    users = [User._from_row(row) for row in page.rows]
+    return UserPage(users, page.next, page.previous)
+
+
+def count_users(user_filter: UserFilter) -> Count:
+    """Return how many users meet the filter, within a bound."""
+    return keyset.count(_source(user_filter))
+
+
+def _source(user_filter: UserFilter) -> Source:
+    """Return the rows that may match, and what they have to meet."""
+    ids = _few_matches(user_filter)
+    led = _leading_conditions(user_filter) if ids is None else [_C.id.in_(ids)]
+    return Source(
+        select(USERS).where(*led),
+        partial(_conditions, user_filter),
+        ids is not None,
+    )
 
 
 def users_without_own_email() -> list[User]:
     """Return the users whose email another user has, oldest first.
 
-    An upgrade found that two addresses are the same (revision 0007), and
-    gave them a key that ends with their id. It scans all users.
+    The upgrade to revision 0007 found that their addresses are the same,
+    and gave them a key that ends with their id. This scans all users.
     """
     suffix = literal(" ") + _C.id
     statement = select(USERS).where(
@@ -164,144 +127,90 @@ def users_without_own_email() -> list[User]:
     return [User._from_row(row) for row in database().fetch_all(order)]
 
 
-def _rows_per_match(user_filter: UserFilter) -> int:
-    """Return an estimate of the rows to scan for one match."""
-    _, *filters = user_filter
-    return 1 if all(each is None for each in filters) else 4
+def _order(user_filter: UserFilter) -> Order:
+    """Return the order of a list."""
+    sort = effective_sort(user_filter)
+    return Order(_COLUMNS[sort.removeprefix("-")], sort.startswith("-"))
 
 
-def _scan(
-    user_filter: UserFilter, size: int, after: Cursor | None
-) -> Iterator[tuple[Cursor, User]]:
-    """Yield users with their cursors, each user once, in order."""
-    if not user_filter.search.strip():
-        yield from _scan_newest(user_filter, size, after)
-        return
-    ranges = _ranges(user_filter.search)
-    previous: Cursor | None = None
-    for cursor, user in merge(
-        *(_scan_range(each, size, after) for each in ranges),
-        key=lambda found: found[0],
+def words_of(search: str) -> list[str]:
+    """Return the words that a user must have, at most `MAX_WORDS`."""
+    return without_accents(search).split()[:MAX_WORDS]
+
+
+def _conditions(
+    user_filter: UserFilter, columns: Any = _C
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of the filter on the columns of users."""
+    found = [
+        columns.search_text.contains(word, autoescape=True)
+        for word in words_of(user_filter.search)
+    ]
+    if user_filter.role is not None:
+        found.append(columns.role == user_filter.role.value)
+    for name, wanted in (
+        ("disabled_at", user_filter.disabled),
+        ("signed_in_at", user_filter.signed_in),
     ):
-        # A user in several ranges is shown at the first of its positions.
-        if cursor != previous and cursor == min(_cursors_of(ranges, user)):
-            yield cursor, user
-        else:
-            yield cursor, _NOT_SHOWN
-        previous = cursor
+        if wanted is not None:
+            none = columns[name].is_(None)
+            found.append(~none if wanted else none)
+    return found
 
 
-#: Stands for a row that was scanned and must not be shown again.
-_NOT_SHOWN = User(id="not shown")
+def _leading_conditions(user_filter: UserFilter) -> list[ColumnElement[bool]]:
+    """Return the condition that the index of the list's order can meet."""
+    sort = effective_sort(user_filter).removeprefix("-")
+    if sort == "created" and user_filter.role is Role.ADMIN:
+        return [_C.role == Role.ADMIN.value]
+    if sort == "created" and user_filter.signed_in is False:
+        return [_C.signed_in_at.is_(None)]
+    if sort == "disabled" and user_filter.disabled:
+        return [_C.disabled_at.is_not(None)]
+    return []
 
 
-def _scan_range(
-    each: IndexRange, size: int, after: Cursor | None
-) -> Iterator[tuple[Cursor, User]]:
-    """Yield the first rows of a range after a cursor; query them lazily."""
-    for row in database().fetch_all(each.statement(size, after)):
-        user = User._from_row(row)
-        yield each.cursor_at(_values(each, user), user.id), user
+def _few_matches(user_filter: UserFilter) -> list[str] | None:
+    """Return the ids of the users who may match, if an index finds few.
+
+    They meet one condition of the filter. Return `None` if there are too
+    many to sort, or no index.
+    """
+    found = _trigram_matches(words_of(user_filter.search))
+    for condition, is_wanted in (
+        (_C.role == Role.ADMIN.value, user_filter.role is Role.ADMIN),
+        (_C.disabled_at.is_not(None), user_filter.disabled is True),
+        (_C.signed_in_at.is_(None), user_filter.signed_in is False),
+    ):
+        if found is None and is_wanted:
+            found = keyset.few(select(_C.id).where(condition))
+    return found
 
 
-def _ranges(search: str) -> list[IndexRange]:
-    """Return the index ranges that hold the matches of a search text."""
-    names = _C.first_key, _C.last_key
-    key = name_key(search)
-    email = email_key(strip_direction_marks(search))
-    ranges = [IndexRange((_C.email_key,), email)]
-    if key:
-        ranges += [IndexRange(names, key), IndexRange((_C.last_key,), key)]
-    words = key.split(" ")
-    for number in range(1, len(words))[:MAX_NAME_SPLITS]:
-        first, last = " ".join(words[:number]), " ".join(words[number:])
-        ranges.append(IndexRange(names, last, (first,)))
-    return ranges
+def _trigram_matches(words: list[str]) -> list[str] | None:
+    """Return the ids of users who have the trigrams of all words.
 
-
-def _values(each: IndexRange, user: User) -> tuple[str | None, ...]:
-    """Return the user's values of the columns of a range."""
-    known = {
-        "email_key": user.email_key,
-        "first_key": name_key(user.first_name),
-        "last_key": name_key(user.last_name),
-    }
-    return tuple(known[column.name] for column in each.columns)
-
-
-def _cursors_of(ranges: Sequence[IndexRange], user: User) -> Iterator[Cursor]:
-    """Yield the cursors of a user in all ranges that contain it."""
-    for each in ranges:
-        values = _values(each, user)
-        if each.contains(values):
-            yield each.cursor_at(values, user.id)
-
-
-def _scan_newest(
-    user_filter: UserFilter, size: int, after: Cursor | None
-) -> Iterator[tuple[Cursor, User]]:
-    """Yield users from the index of one filter, the newest first."""
-    by_date_disabled = (
-        user_filter.disabled and user_filter.role is not Role.ADMIN
+    Return `None` for too many, if no word is long enough, or without an
+    index of trigrams.
+    """
+    trigrams = dict.fromkeys(
+        "".join(letters)
+        for word in words
+        for letters in zip(word, word[1:], word[2:], strict=False)
     )
-    statement = _newest_statement(user_filter, size, after)
-    for row in database().fetch_all(statement):
-        user = User._from_row(row)
-        at = user.disabled_at if by_date_disabled else user.created_at
-        yield Cursor(str(at), "", user.id), user
-
-
-def _newest_statement(
-    user_filter: UserFilter, size: int, after: Cursor | None
-) -> Select[Any]:
-    """Return the query for them, by the index of the narrowest filter."""
-    date: Column[Any] = _C.created_at
-    conditions: list[ColumnElement[bool]] = []
-    if user_filter.role is Role.ADMIN:
-        conditions.append(_C.role == Role.ADMIN.value)
-    elif user_filter.disabled:
-        date = _C.disabled_at
-        conditions.append(date.is_not(None))
-    elif user_filter.signed_in is False:
-        conditions.append(_C.signed_in_at.is_(None))
-    if after is not None:
-        moment = _parse_cursor_moment(after)
-        # The first condition is redundant, but the database enters the
-        # index by it.
-        conditions += [
-            date <= moment,
-            or_(date < moment, _C.id < after.id),
-        ]
-    newest = select(USERS).where(*conditions)
-    return newest.order_by(date.desc(), _C.id.desc()).limit(size)
-
-
-def _statements(
-    user_filter: UserFilter, size: int, after: Cursor | None
-) -> list[Select[Any]]:
-    """Return all queries for a page, for the tests of their plans."""
-    if not user_filter.search.strip():
-        return [_newest_statement(user_filter, size, after)]
-    ranges = _ranges(user_filter.search)
-    return [each.statement(size, after) for each in ranges]
-
-
-def _parse_cursor_moment(cursor: Cursor) -> datetime:
-    """Return the moment that a cursor stands for; raise `InvalidValue`."""
-    try:
-        return parse_moment(cursor.first_value)
-    except ValueError:
-        raise InvalidValue(
-            "after", "is not a valid cursor", code="invalid"
-        ) from None
-
-
-def _matches(user: User, user_filter: UserFilter) -> bool:
-    """Return True if a user meets all filters."""
-    return user is not _NOT_SHOWN and all(
-        (
-            user_filter.role in (None, user.role),
-            user_filter.disabled in (None, user.disabled_at is not None),
-            user_filter.signed_in in (None, user.signed_in_at is not None),
-        )
+    opened = database()
+    if not trigrams or not opened.fetch_all(_HAS_TRIGRAMS[opened.is_sqlite]):
+        return None
+    if not opened.is_sqlite:
+        wanted = UserFilter(" ".join(words))
+        return keyset.few(select(_C.id).where(*_conditions(wanted)))
+    quoted = (
+        '"{}"'.format(each.replace('"', '""'))
+        for each in islice(trigrams, MAX_TRIGRAMS)
     )
+    most = keyset.MAX_ROWS_SORTED
+    rows = opened.fetch_all(
+        _TRIGRAM_MATCHES,
+        {"trigrams": " AND ".join(quoted), "most": most + 1},
+    )
+    return [row[0] for row in rows] if len(rows) <= most else None

@@ -22,6 +22,7 @@ from vestibule.accounts.permissions import (
 )
 from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
+from vestibule.core.application_hosts import is_for_host, may_use_path
 from vestibule.core.client_info import (
     UNKNOWN_CLIENT,
     ClientInfo,
@@ -30,7 +31,9 @@ from vestibule.core.client_info import (
 )
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
+from vestibule.db.host_sessions import is_host_session_id
 from vestibule.http.csrf import (
+    SAFE_METHODS,
     cross_site_error,
     is_cross_site,
     is_listed_origin,
@@ -108,21 +111,49 @@ def decide(auth: Auth | None, request: Any) -> Decision:
     inside = path is None or path.startswith("/api/")
     if not auth.require_auth(path, OPEN_PATHS if inside else OUTSIDE_PATHS):
         return _OPEN
+    return identify(auth, request)
+
+
+def identify(auth: Auth, request: Any) -> Decision:
+    """Return the decision about the credential of a request, at any path."""
     session_id = auth.session_cookie(request)
     if session_id is None and auth.authorization_header(request) is None:
         return _MISSING
     user, known, session = find_user(auth, request, session_id)
+    if not _counts_here(auth, request, session_id, session):
+        user = None
     if user is None or is_disabled(user):
         reason = sessions_of(auth).why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, user, known=known, session=session)
 
 
+def _counts_here(
+    auth: Auth, request: Any, session_id: str | None, session: Session | None
+) -> bool:
+    """Return True unless the session is of an application's other host.
+
+    Such a session identifies the user on its host, and does nothing else.
+    """
+    if session_id is None or not is_host_session_id(session_id):
+        return True
+    if session is None:
+        # A mechanism of an application's own found the user.
+        session = sessions_of(auth).store.find(session_id)
+    return (
+        session is not None
+        and session.host is not None
+        and is_for_host(session.host, request.environ)
+        and may_use_path(request.method, request.path)
+    )
+
+
 def start_request(auth: Auth | None, request: VestibuleRequest) -> None:
     """Set the mechanism of `request`, and its client for the log.
 
     Threads are reused, so each request has to set these. Raise
-    `UnreadableHeader`, a 400, for a header that decides and cannot be used.
+    `UnreadableHeader`, a 400, for a header that
+    `vestibule.core.request_headers` cannot use.
     """
     request.mechanism = auth
     set_client(_client_info_if_needed(request))
@@ -132,7 +163,11 @@ def start_request(auth: Auth | None, request: VestibuleRequest) -> None:
 
 def authenticate(auth: Auth | None, request: VestibuleRequest) -> Decision:
     """Return the decision about a started `request`, and keep its session."""
-    decision = decide(auth, request)
+    return keep(decide(auth, request), request)
+
+
+def keep(decision: Decision, request: VestibuleRequest) -> Decision:
+    """Keep on `request` what a decision found, and log a refusal."""
     if decision.outcome is Outcome.PASSED:
         request.cached_session = decision.known
         if decision.session is not None:
@@ -161,7 +196,7 @@ def require_authentication(
 
 
 def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
-    """Start `request`; abort with 403 if another site is behind it."""
+    """Start `request`; abort with 403 if another site caused it."""
     start_request(auth, request)
     refuse_cross_site(request)
 
@@ -170,9 +205,11 @@ def refuse_cross_site(request: Request) -> None:
     """Raise a 403 if another site made a browser send `request`.
 
     Pages of an origin in `CORS_ORIGINS` may use the API, but no form. The
-    log names the `Origin` that the browser sent, if it decided, and the
-    host of this service: a proxy that rewrites `Host` is seen there.
+    log has the `Origin` of the browser, if the request was refused for it,
+    and the host of this service, which shows if a proxy rewrites `Host`.
     """
+    if request.method in SAFE_METHODS:
+        return
     environ, headers = request.environ, request.headers
     hosts = own_hosts(environ)
     if is_cross_site(request.method, headers, is_tls(environ), hosts) and not (
@@ -236,17 +273,21 @@ def require_recent_auth() -> None:
             path=current_request().path,
         )
         raise ReauthenticationRequired(
-            "a proof of the password is missing or too old"
+            "the password was not confirmed recently"
         )
 
 
 def has_recent_auth() -> bool:
-    """Return True if the password was proved within `REAUTH_WINDOW`.
+    """Return True if the password was confirmed within `REAUTH_WINDOW`.
 
-    A request with a password of its own proves it itself. A session was
-    proved when it began or was refreshed (ASVS 5.0, 7.5.1 and 7.5.3).
+    A request with HTTP Basic confirms it itself. A session records when the
+    password was last confirmed (ASVS 5.0, 7.5.1 and 7.5.3).
     """
-    request = current_request()
+    return is_recently_authenticated(current_request())
+
+
+def is_recently_authenticated(request: VestibuleRequest) -> bool:
+    """Return True if the password of an authenticated request is recent."""
     sessions = request.sessions
     if not sessions.has_store:
         return True

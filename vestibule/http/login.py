@@ -15,6 +15,7 @@ from vestibule.accounts.authentication import (
     check_credentials,
     is_still_valid,
 )
+from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import page_settings, settings
@@ -24,7 +25,7 @@ from vestibule.core.errors import (
     SessionNotCreated,
     VestibuleError,
 )
-from vestibule.core.request_headers import is_tls, is_usable
+from vestibule.core.request_headers import is_tls, unusable_header
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
@@ -87,7 +88,7 @@ def log_in(
     `ServiceBusy` while too many passwords are checked, a 400 if
     the client's address cannot be read, and `SessionNameMissing`.
     """
-    if not is_usable(request.environ):
+    if unusable_header(request.environ) is not None:
         # The throttle would count another client than this one.
         abort(400)
     refuse_cross_site(request)
@@ -131,7 +132,7 @@ def log_out(auth: Any) -> bool:
 
     If the database cannot end the session, as with a full disk, the browser
     deletes the cookie all the same: the next person at it is not signed in.
-    While the database is only busy, the cookie is kept for another try.
+    If the database is only busy, the cookie stays, so the user can try again.
     """
     request, sessions = current_request(), sessions_of(auth)
     session = request.session
@@ -148,6 +149,21 @@ def log_out(auth: Any) -> bool:
     handle = None if session is None else session.id
     log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
+
+
+def reauthenticate_user(user: User, password: str) -> str | None:
+    """Confirm the password of the request's user.
+
+    Return the new id of the request's session: the old one, which may
+    have been stolen, stops working (ASVS 5.0, 7.2.4). Return `None` if the
+    session ended meanwhile. Raise what `reauthenticate` raises.
+    """
+    reauthenticate(user, password, actor=current_actor())
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
+    if session_id is None:
+        return None
+    return sessions.store.rotate(session_id, sessions.now())
 
 
 def set_session_cookie(response: Response, session_id: str | None) -> Response:
@@ -194,7 +210,7 @@ def _end_previous(sessions: SessionMechanism, request: Request) -> None:
     sessions elsewhere, so its `destroy_session` is called too.
     """
     previous = sessions.session_cookie(request)
-    # A session that is dead already keeps its own reason.
+    # A session that has expired keeps its own reason.
     if previous and sessions.user_id_for_session_id(previous) is not None:
         sessions.store.end(previous, EndReason.REPLACED)
     sessions.destroy_session(request)

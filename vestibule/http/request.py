@@ -25,6 +25,7 @@ from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
+from vestibule.http.page_load import accept_header, prefers_page
 from vestibule.mechanisms.session_cache import CachedSession
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -37,9 +38,8 @@ from vestibule.sessions.store import SessionStore
 FORWARDING_HEADERS = frozenset(
     {"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA"}
 )
-#: Characters of an `Accept` or `Accept-Language` header that are parsed;
-#: browsers send about a hundred.
-MAX_ACCEPT_LENGTH = 1000
+#: The key of our request in the environment of another application.
+_OWN_REQUEST = "vestibule.request"
 
 
 class VestibuleRequest(Request):
@@ -83,38 +83,25 @@ class VestibuleRequest(Request):
     def accept_mimetypes(self) -> MIMEAccept:
         """Return the media types that the client accepts."""
         return parse_accept_header(
-            self._accept_header("HTTP_ACCEPT"), MIMEAccept
+            accept_header(self.environ, "HTTP_ACCEPT"), MIMEAccept
         )
 
     @cached_property
     def accept_languages(self) -> LanguageAccept:
         """Return the languages that the client prefers."""
         return parse_accept_header(
-            self._accept_header("HTTP_ACCEPT_LANGUAGE"), LanguageAccept
+            accept_header(self.environ, "HTTP_ACCEPT_LANGUAGE"),
+            LanguageAccept,
         )
-
-    def _accept_header(self, name: str) -> str | None:
-        """Return an `Accept` header; `None` if it is absent or too long.
-
-        Parsing 200 kB of it takes a third of a second.
-        """
-        header: str | None = self.environ.get(name)
-        return header if header and len(header) <= MAX_ACCEPT_LENGTH else None
 
     @property
     def prefers_page(self) -> bool:
-        """Return True if the client prefers HTML to JSON.
-
-        Browsers name `text/html`; programs that accept anything get JSON.
-        """
-        best = self.accept_mimetypes.best_match(
-            ["application/json", "text/html"]
-        )
-        return best == "text/html"
+        """Return True if the client prefers HTML to JSON."""
+        return prefers_page(self.accept_mimetypes)
 
     @property
     def mount_path(self) -> str:
-        """Return `SCRIPT_NAME`, in which `BASE_PATH` is too, for a link."""
+        """Return `SCRIPT_NAME`, which includes `BASE_PATH`, for links."""
         path = quote(self.root_path)
         # Browsers would read `//` as the beginning of another host.
         return "" if path.startswith("//") else path
@@ -158,10 +145,10 @@ class VestibuleRequest(Request):
         """Return the body's stream, which fails if the body is cut short.
 
         A server that terminates the stream also terminates it when the
-        client disconnects. A body shorter than its length is a 400 then. A
-        body that is late is a 408. A body without a length, in chunks, is a
-        411: granian hands over what came before a broken chunk or a closed
-        connection as the whole.
+        client disconnects, so a body shorter than its length is a 400. A
+        late body is a 408. A body in chunks, without a length, is a 411: if
+        a chunk is broken or the connection ends, granian passes on what it
+        has as the whole body.
         """
         if self.content_length is None and (
             "HTTP_TRANSFER_ENCODING" in self.environ
@@ -215,8 +202,8 @@ def below_base_path(
     """Return `application` as it is reached below the path `prefix`.
 
     A path without the prefix is served too: some proxies remove it, and
-    health checks come from beside them. A server that mounts the
-    application somewhere has set `SCRIPT_NAME`, which is kept.
+    health checks do not pass the proxy. If a server mounts the application
+    and sets `SCRIPT_NAME`, that is kept.
     """
 
     def answering(
@@ -280,5 +267,19 @@ def current_store() -> SessionStore:
 
 
 def current_request() -> VestibuleRequest:
-    """Return the request that is being answered."""
-    return cast(VestibuleRequest, request_ctx.request)
+    """Return the request that is being answered.
+
+    In a Flask application of others it is one of ours beside theirs, made
+    from the same environment. The body stays with theirs.
+    """
+    # The proxy would look the context up, and then its attribute.
+    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    request = context.request
+    if isinstance(request, VestibuleRequest):
+        return request
+    environ = request.environ
+    own: VestibuleRequest | None = environ.get(_OWN_REQUEST)
+    if own is None:
+        own = VestibuleRequest(environ, populate_request=False)
+        environ[_OWN_REQUEST] = own
+    return own

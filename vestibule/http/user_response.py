@@ -22,11 +22,13 @@ from flask.signals import (
 )
 
 from vestibule.core import settings
-from vestibule.core.request_headers import is_usable
+from vestibule.core.application_hosts import is_for_host
+from vestibule.core.request_headers import unusable_header
 from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
+from vestibule.identity.header import HEADER
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
     CachedSession,
@@ -39,8 +41,8 @@ _ME_PATHS = frozenset({ME, f"{ME}/"})
 _ME_ENDPOINT = "app_views.show_me"
 #: Characters of a `Cookie` header that may be a key of the cache.
 MAX_COOKIE_HEADER_LENGTH = 1000
-#: What stays as it is in a header; the rest is percent-encoded UTF-8, so
-#: that no name can end a line or be read in two ways.
+#: Characters that are not encoded in a header. Others are percent-encoded
+#: UTF-8, so that no name can end a line or be read in two ways.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 #: Methods of Flask that take part in a response. An application in which
 #: one is replaced answers by itself.
@@ -78,10 +80,15 @@ class UserResponse(NamedTuple):
     body: bytes
     #: Those of `GET /api/v1/users/me`.
     me_headers: Headers
-    #: Those of forward authentication.
+    #: Those of forward authentication; the last one is an empty token.
     verify_headers: Headers
     #: The user's id, email and role, for an identity token.
     identity: tuple[str, str, str]
+
+    @property
+    def role(self) -> str:
+        """Return the user's role, by which a proxy's rule decides."""
+        return self.identity[2]
 
     @classmethod
     def of(cls, user: Any, headers: ResponseHeaders) -> "UserResponse":
@@ -91,9 +98,8 @@ class UserResponse(NamedTuple):
         own placeholder on instead of a header that is missing.
         """
         body = json_body(user.to_json())
-        email, role = (
-            getattr(user, name, None) or "" for name in ("email", "role")
-        )
+        email = getattr(user, "email", None) or ""
+        role = getattr(user, "role", None) or ""
         own = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
@@ -105,16 +111,17 @@ class UserResponse(NamedTuple):
             ("Remote-Email-Verified", "false"),
             ("Remote-Groups", _plain(role)),
         ]
+        usual = headers.after([])
         return cls(
             body,
-            headers.after(own),
-            headers.after(own + remote),
+            own + usual,
+            [*own, *remote, *usual, (HEADER, "")],
             (user.id, email, role),
         )
 
 
 class _Entry(NamedTuple):
-    """A response, and what it holds for."""
+    """A response, and the conditions under which it is valid."""
 
     cookie_name: str | None
     session: CachedSession
@@ -135,7 +142,7 @@ class ResponseCache:
         )
 
     def find(self, environ: dict[str, Any]) -> UserResponse | None:
-        """Return the response for the cookies of `environ`, if it holds."""
+        """Return the response for the cookies of `environ`, if it is valid."""
         if (
             environ["REQUEST_METHOD"] != "GET"
             or "HTTP_AUTHORIZATION" in environ
@@ -146,8 +153,11 @@ class ResponseCache:
             entry is None
             or entry.cookie_name != settings.SESSION_NAME.read()
             or not is_valid(self._mechanism(), entry.session)
-            or not is_usable(environ)
+            or unusable_header(environ) is not None
         ):
+            return None
+        host = entry.session.session.host
+        if host is not None and not is_for_host(host, environ):
             return None
         return entry.response
 
@@ -168,11 +178,11 @@ class ResponseCache:
 
 
 class MeShortcut:
-    """Answers `GET /api/v1/users/me` before Flask, where that is the same.
+    """Answers `GET /api/v1/users/me` in front of Flask, from the cache.
 
-    It answers only what the view answered before for the same cookies,
-    with the same bytes, and only while the application is as it was built:
-    with its own view, its one filter and no other hooks.
+    It sends the bytes that the view sent before for the same cookies, and
+    only while the application is as it was built: with its own view, its
+    one filter and no other hooks.
     """
 
     def __init__(
@@ -206,7 +216,7 @@ class MeShortcut:
             if found is not None and not self._is_unchanged():
                 found = None
         except Exception:
-            # The application meets the same failure, and reports it.
+            # The application has the same failure, and reports it.
             pass
         if found is None:
             return self._answer_and_keep(environ, start_response)
@@ -256,7 +266,7 @@ class MeShortcut:
 
 
 def _plain(text: str) -> str:
-    """Return `text` as a header may carry it."""
+    """Return `text` encoded for a header."""
     if text.isascii() and text.isprintable() and "%" not in text:
         return text
     return quote(text, safe=_PLAIN)

@@ -1,20 +1,30 @@
 #!/usr/bin/env python3
 """Forward authentication: a proxy asks before it passes a request on.
 
-It decides as the filter of the API does, by the same function. It answers
-200 only if the request identifies a user; every failure gives another
-status (fail closed). It is a WSGI function before Flask, because a proxy
-calls it for each request of whole applications.
+It uses the same decision as the filter of the API. It answers 200 only if
+the request identifies a user; every failure gives another status (fail
+closed). It is a WSGI function in front of Flask, because a proxy calls it
+for every request to the applications behind it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
+from vestibule.audit.log import EventType, log
 from vestibule.core import request_headers, settings
-from vestibule.core.errors import VestibuleError
+from vestibule.core.application_hosts import application_host, session_url
+from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.redirects import sign_in_url
+from vestibule.db.models.user import parse_role
 from vestibule.http import errors
-from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.access import (
+    Outcome,
+    authenticate,
+    is_recently_authenticated,
+    start_request,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.headers import (
     VERIFY_PATH,
@@ -22,6 +32,7 @@ from vestibule.http.headers import (
     ResponseHeaders,
     add_headers,
 )
+from vestibule.http.page_load import is_page_load
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
@@ -31,13 +42,83 @@ from vestibule.http.responses import (
     json_response,
 )
 from vestibule.http.user_response import ResponseCache, UserResponse
-from vestibule.identity.header import HEADER, Identity, IdentitySigner
+from vestibule.identity.header import (
+    HEADER,
+    RECENT_HEADER,
+    Identity,
+    IdentitySigner,
+)
 from vestibule.mechanisms.auth import Auth
 
 PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
+#: A proxy has a few fixed query strings, one for each rule.
+MAX_CACHED_QUERIES = 64
+#: Values that one query string may have.
+MAX_QUERY_VALUES = 20
+
+
+class VerifyQuery(NamedTuple):
+    """The rule that a proxy's query string adds to "a user is needed"."""
+
+    #: False for `redirect=off`.
+    redirects: bool = True
+    #: The user must have one role of each set.
+    role_sets: tuple[frozenset[str], ...] = ()
+    #: True for `recent=on`.
+    asks_for_recent: bool = False
+
+    def allows(self, role: str) -> bool:
+        """Return True if a user with `role` may pass."""
+        return all(role in roles for roles in self.role_sets)
+
+    def can_use(self, cached: UserResponse) -> bool:
+        """Return True if the cached response is the whole answer."""
+        return not self.asks_for_recent and self.allows(cached.role)
+
+
+@lru_cache(MAX_CACHED_QUERIES)
+def parse_query(query: str) -> VerifyQuery:
+    """Return the rule of verify's query string.
+
+    Raise `InvalidValue` for anything that is not known: a misspelled rule
+    must not open a path to every user.
+    """
+    if not query:
+        return VerifyQuery()
+    given: dict[str, list[str]] = {
+        name: [] for name in ("redirect", "recent", "role", "groups")
+    }
+    try:
+        for name, value in parse_qsl(
+            query, True, True, max_num_fields=MAX_QUERY_VALUES
+        ):
+            given[name].append(value)
+    except (KeyError, ValueError):
+        raise InvalidValue(
+            "query",
+            "must be redirect=off, recent=on, role=... or groups=...",
+            code="query",
+        ) from None
+    for name in ("redirect", "recent", "role"):
+        if len(given[name]) > 1:
+            raise InvalidValue(name, "must be given once", code="repeated")
+    if given["redirect"] not in ([], ["off"]):
+        raise InvalidValue("redirect", "must be off", code="invalid")
+    if given["recent"] not in ([], ["on"]):
+        raise InvalidValue("recent", "must be on", code="invalid")
+    required = (given["role"], given["groups"])
+    return VerifyQuery(
+        not given["redirect"],
+        tuple(
+            frozenset(parse_role(value).value for value in values)
+            for values in required
+            if values
+        ),
+        bool(given["recent"]),
+    )
 
 
 class ForwardAuth:
@@ -70,21 +151,25 @@ class ForwardAuth:
         if environ["PATH_INFO"] not in _PATHS:
             return self._application(environ, start_response)
         environ[ROUTE_KEY] = PATH
-        response: MinimalResponse | IdentityResponse | None = None
+        identified: IdentityResponse | None = None
         try:
             cached = self._cache.find(environ)
-            if cached is not None:
-                response = self._identify(cached, environ)
+            if cached is not None and (
+                not environ.get("QUERY_STRING")
+                or _query(environ).can_use(cached)
+            ):
+                identified = self._identify(cached, environ)
         except Exception:
-            # The request without the cache meets it again, and reports it.
+            # Without the cache the same failure comes again and is reported.
             pass
-        if response is None:
+        if identified is None:
             response = self._authenticate(VestibuleRequest(environ))
-        if isinstance(response, MinimalResponse):
-            return add_headers(response, self._headers)(
-                environ, start_response
-            )
-        body, headers = response
+            if isinstance(response, MinimalResponse):
+                return add_headers(response, self._headers)(
+                    environ, start_response
+                )
+            identified = response
+        body, headers = identified
         start_response("200 OK", headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
@@ -109,27 +194,43 @@ class ForwardAuth:
             response = json_response({"error": "Method Not Allowed"}, 405)
             response.headers["Allow"] = "GET, HEAD"
             return response
+        query = _query(request.environ)
         decision = authenticate(auth, request)
         if decision.outcome is not Outcome.PASSED:
-            return self._refuse(request)
+            return self._refuse(request, query)
         found = UserResponse.of(decision.principal, self._headers)
         if decision.known is not None:
             self._cache.add(request.environ, decision.known, found)
-        return self._identify(found, request.environ)
+        if not query.allows(found.role):
+            log(
+                EventType.ACCESS_DENIED,
+                user=found.identity[0],
+                reason="role",
+                path=PATH,
+            )
+            return json_response({"error": "Forbidden"}, 403)
+        body, headers = self._identify(found, request.environ)
+        if query.asks_for_recent:
+            recent = is_recently_authenticated(request)
+            headers = [*headers, (RECENT_HEADER, str(recent).lower())]
+        return body, headers
 
     def _identify(
         self, user: UserResponse, environ: dict[str, Any]
     ) -> IdentityResponse:
         """Return the 200 response that identifies the user to the proxy."""
-        token = ""
+        own = self._headers.for_request(environ, is_page=False)
         if self._signer is not None:
             audience = request_headers.audience(environ)
             if audience:
                 token = self._signer.token(Identity(*user.identity, audience))
-        own = self._headers.for_request(environ, is_page=False)
-        return user.body, [*user.verify_headers, (HEADER, token), *own]
+                own.insert(0, (HEADER, token))
+                return user.body, user.verify_headers[:-1] + own
+        return user.body, user.verify_headers + own
 
-    def _refuse(self, request: VestibuleRequest) -> MinimalResponse:
+    def _refuse(
+        self, request: VestibuleRequest, query: VerifyQuery
+    ) -> MinimalResponse:
         """Return the response to a request that identifies no user.
 
         A browser that loads a page is redirected to the sign-in page, if
@@ -142,34 +243,25 @@ class ForwardAuth:
         if (
             self._login_url is not None
             and request.sessions.has_login
-            and _is_page_load(request)
+            and is_page_load(request.environ)
         ):
             login_url = self._login_url
             if login_url == settings.LOGIN_URL.default:
-                # Not `X-Forwarded-Prefix`, which is of the application.
+                # `X-Forwarded-Prefix` is the application's prefix, not ours.
                 login_url = f"{request.mount_path}{login_url}"
-            response.headers["Location"] = sign_in_url(
-                login_url,
-                request_headers.forwarded_target(request.environ),
-                self._return_hosts,
+            target = request_headers.forwarded_target(request.environ)
+            host = application_host(request.environ)
+            response.headers["Location"] = (
+                sign_in_url(login_url, target, self._return_hosts)
+                if host is None or target.scheme is None
+                else session_url(f"{target.scheme}://{host}", target.path)
             )
-            query = request.environ.get("QUERY_STRING", "")
-            if "redirect=off" not in query.split("&"):
+            if query.redirects:
                 response.status_code = 302
                 return response
         return add_challenge(response, request.mechanism)
 
 
-def _is_page_load(request: VestibuleRequest) -> bool:
-    """Return True if a browser will show the response as a page.
-
-    Current browsers send Fetch Metadata; for others `Accept` decides. A
-    websocket begins with a GET too.
-    """
-    environ = request.environ
-    if "HTTP_UPGRADE" in environ:
-        return False
-    mode = environ.get("HTTP_SEC_FETCH_MODE")
-    if mode is not None:
-        return bool(mode == "navigate")
-    return request.prefers_page
+def _query(environ: dict[str, Any]) -> VerifyQuery:
+    """Return the rule of the request; raise `InvalidValue` for a bad one."""
+    return parse_query(environ.get("QUERY_STRING", ""))

@@ -8,6 +8,10 @@ from vestibule.core import settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
+#: The header in which verify says, for the query `RECENT_QUERY`, whether
+#: the user confirmed the password within `REAUTH_WINDOW`.
+RECENT_HEADER = "Remote-Recent"
+RECENT_QUERY = "recent=on"
 #: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"
@@ -41,7 +45,8 @@ class IdentitySigner(Protocol):
 def open_signer() -> IdentitySigner | None:
     """Return the signer of identities, or `None` if IDENTITY_HEADER is off.
 
-    Its imports take a tenth of a second, so they are made only if it is on.
+    Importing the signer takes a tenth of a second, so that is done only if
+    the setting is on.
     Raise `ConfigurationError` for a bad IDENTITY_SIGNING_KEY.
     """
     if not settings.IDENTITY_HEADER.read():

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""What the service needs of a mechanism's sessions, and what it gets.
+"""The protocol of mechanisms with sessions, and its implementations.
 
-`sessions_of` is the only place that looks at what kind of object `auth`
-is. All other code calls the methods of `SessionMechanism`.
+`sessions_of` is the only place that checks what kind of object `auth` is.
+All other code calls the methods of `SessionMechanism`.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
+from vestibule.accounts.throttle import throttle
+from vestibule.audit import writer
 from vestibule.core import clock
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
@@ -51,7 +54,7 @@ class SessionMechanism(Protocol):
         """Return how long sessions may live."""
 
     def now(self) -> datetime:
-        """Return the time by which the age of sessions is judged."""
+        """Return the time from which the age of sessions is computed."""
 
     def purge_expired(self) -> int:
         """Delete expired sessions; return how many there were."""
@@ -131,3 +134,20 @@ def sessions_of(auth: Any) -> SessionMechanism:
     if hasattr(auth, "create_session") or hasattr(auth, "destroy_session"):
         return ForeignSessions(auth)
     return NO_SESSIONS
+
+
+def sweep_for(auth: Any) -> Callable[[], int]:
+    """Return the function that deletes dead sessions and old records."""
+    sessions = sessions_of(auth)
+
+    def sweep() -> int:
+        """Delete sessions, counters and events; count the sessions."""
+        try:
+            return sessions.purge_expired()
+        finally:
+            throttle().purge()
+            writer.purge()
+            if sessions.has_store:
+                writer.record_session_count(sessions.store.count())
+
+    return sweep

@@ -91,9 +91,9 @@ class Protection:
             await self._app({**scope, "headers": headers}, receive, send)
         elif kind == "http":
             is_head = scope.get("method") == "HEAD"
-            await _deny(denial, send, "http.response", is_head)
+            await deny(denial, send, "http.response", is_head)
         else:
-            await _deny_websocket(denial, scope, receive, send)
+            await deny_websocket(denial, scope, receive, send)
 
 
 async def find_principal(
@@ -115,7 +115,7 @@ async def find_principal(
     return principal
 
 
-async def _deny(
+async def deny(
     denial: Denial, send: Send, kind: str, is_head: bool = False
 ) -> None:
     """Send the denial, in messages of this `kind`."""
@@ -133,12 +133,12 @@ async def _deny(
     await send({"type": f"{kind}.body", "body": body})
 
 
-async def _deny_websocket(
+async def deny_websocket(
     denial: Denial, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Deny a websocket in its handshake; servers then answer 403."""
     await receive()
     if _DENIAL_EXTENSION in (scope.get("extensions") or {}):
-        await _deny(denial, send, _DENIAL_EXTENSION)
+        await deny(denial, send, _DENIAL_EXTENSION)
     else:
         await send({"type": "websocket.close", "code": 1008})

@@ -6,6 +6,7 @@ They do what those in `backends` do and never block the event loop.
 
 import asyncio
 import logging
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +14,13 @@ from vestibule.core.command_line import install_hint
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.identity.header import HEADER
 from vestibule.protect.backends import open_in_process
-from vestibule.protect.identity import KeyCache, TokenReader, key_id_of
+from vestibule.protect.identity import (
+    Audience,
+    KeyCache,
+    TokenReader,
+    key_id_of,
+)
+from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
@@ -48,6 +55,13 @@ class AsyncBackend(Protocol):
         Raise `VestibuleUnavailable` if that cannot be determined.
         """
 
+    @property
+    def session_backend(self) -> "AsyncBackend":
+        """Return the backend that can ask again while a session lasts.
+
+        It reads the cookie: a signed identity lasts a minute.
+        """
+
     async def close(self) -> None:
         """Close all connections."""
 
@@ -69,6 +83,11 @@ class AsyncRemoteVerifier:
             )
         )
 
+    @property
+    def session_backend(self) -> AsyncBackend:
+        """Return this backend."""
+        return self
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
@@ -79,7 +98,9 @@ class AsyncTokenVerifier:
 
     header = HEADER
 
-    def __init__(self, client: "AsyncHTTPClient", audience: str) -> None:
+    def __init__(
+        self, client: "AsyncHTTPClient", audience: str | Collection[str]
+    ) -> None:
         """Fetch keys by `client`; accept tokens for `audience`."""
         self._client = client
         self._tokens = TokenReader(audience)
@@ -98,6 +119,11 @@ class AsyncTokenVerifier:
             await self._fetch(kid)
         key = self._keys.get(kid)
         return None if key is None else self._tokens.verify(header_value, key)
+
+    @property
+    def session_backend(self) -> AsyncBackend:
+        """Return a backend that asks by the same client."""
+        return AsyncRemoteVerifier(self._client)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -147,6 +173,11 @@ class AsyncInProcess:
         self._is_open = True
         return found
 
+    @property
+    def session_backend(self) -> AsyncBackend:
+        """Return this backend."""
+        return self
+
     async def close(self) -> None:
         """Stop the threads; a later request starts others."""
         threads = self._threads
@@ -155,15 +186,17 @@ class AsyncInProcess:
 
 
 def async_backend_for(
-    url: str | None, audience: str | None, timeout: float
+    url: str | Installation | None,
+    audience: Audience,
+    timeout: float,
 ) -> AsyncBackend:
     """Return the backend that `backend_for` would, for asyncio programs.
 
     Raise `ImportError` if aiohttp, which it needs for HTTP, is missing.
     """
-    if url is None:
+    if url is None or isinstance(url, Installation):
         refuse_audience(audience)
-        return AsyncInProcess(open_in_process())
+        return AsyncInProcess(open_in_process(url))
     try:
         from vestibule.protect.async_http_client import AsyncHTTPClient
     except ModuleNotFoundError as error:

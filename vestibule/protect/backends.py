@@ -7,21 +7,30 @@ installation in process. Each reads one header, by the same interface.
 
 import logging
 import threading
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from vestibule.core.command_line import install_hint
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.identity.header import HEADER
 from vestibule.protect.http_client import HTTPClient
-from vestibule.protect.identity import KeyCache, TokenReader, key_id_of
+from vestibule.protect.identity import (
+    Audience,
+    KeyCache,
+    TokenReader,
+    key_id_of,
+)
+from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
+    RECENT_PATH,
     VERIFY_PATH,
     Principal,
     parse_address,
     parse_json,
     parse_principal,
+    parse_recent,
     refuse_audience,
 )
 
@@ -42,6 +51,13 @@ class Backend(Protocol):
         """Return the user that this header identifies, or `None`.
 
         Raise `VestibuleUnavailable` if that cannot be determined.
+        """
+
+    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
+        """Return True if the user confirmed the password recently.
+
+        `cookies` is the `Cookie` header of a request of the user. Raise
+        `VestibuleUnavailable` if that cannot be determined.
         """
 
     def close(self) -> None:
@@ -65,6 +81,10 @@ class RemoteVerifier:
             )
         )
 
+    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
+        """Return what the verify route says of the session of `cookies`."""
+        return _ask_if_recent(self._client, cookies, user_id)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -75,7 +95,9 @@ class TokenVerifier:
 
     header = HEADER
 
-    def __init__(self, client: HTTPClient, audience: str) -> None:
+    def __init__(
+        self, client: HTTPClient, audience: str | Collection[str]
+    ) -> None:
         """Fetch keys by `client`; accept tokens for `audience`."""
         self._client = client
         self._tokens = TokenReader(audience)
@@ -94,6 +116,10 @@ class TokenVerifier:
             self._fetch(kid)
         key = self._keys.get(kid)
         return None if key is None else self._tokens.verify(header_value, key)
+
+    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
+        """Return what the verify route says of the session of `cookies`."""
+        return _ask_if_recent(self._client, cookies, user_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -114,7 +140,15 @@ class TokenVerifier:
             self._keys.record_attempt()
 
 
-def open_in_process() -> "InProcess":
+def _ask_if_recent(client: HTTPClient, cookies: str, user_id: str) -> bool:
+    """Return True if the session of `cookies` has a recent password."""
+    sent = {COOKIE: encode_header(cookies)}
+    return parse_recent(client.get(RECENT_PATH, sent), user_id)
+
+
+def open_in_process(
+    installation: Installation | None = None,
+) -> "InProcess":
     """Return the backend that uses the installation of this process.
 
     Raise `ImportError` if the service is not installed beside the client,
@@ -124,21 +158,25 @@ def open_in_process() -> "InProcess":
         from vestibule.protect.in_process import InProcess
     except ModuleNotFoundError as error:
         raise ImportError(install_hint(error, "server")) from None
-    return InProcess()
+    return InProcess(installation)
 
 
 def backend_for(
-    url: str | None, audience: str | None, timeout: float
+    url: str | Installation | None,
+    audience: Audience,
+    timeout: float,
 ) -> Backend:
     """Return the backend for the Vestibule at `url`, or for this process.
+
+    For this process, `url` is an `Installation`, or `None`.
 
     With an `audience`, the application's own host, the backend reads the
     signed identity instead of asking. `timeout` is in seconds. Raise
     `InvalidValue` for bad arguments, and what `open_in_process` raises.
     """
-    if url is None:
+    if url is None or isinstance(url, Installation):
         refuse_audience(audience)
-        return open_in_process()
+        return open_in_process(url)
     client = HTTPClient(parse_address(url, timeout))
     return (
         RemoteVerifier(client)

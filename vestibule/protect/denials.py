@@ -10,6 +10,7 @@ import logging
 from typing import NamedTuple
 
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
+from vestibule.core.roles import Role
 from vestibule.protect.verify_response import Principal
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class Denial(NamedTuple):
 
 UNAUTHORIZED = Denial(401, "Unauthorized")
 FORBIDDEN = Denial(403, "Forbidden")
+#: As the API answers a request that needs a recent password.
+NOT_RECENT = Denial(403, "Re-authentication required")
 UNAVAILABLE = Denial(503, "Service Unavailable")
 
 
@@ -82,11 +85,20 @@ def denial_for_error(error: InvalidValue | VestibuleUnavailable) -> Denial:
 def validate_roles(roles: tuple[object, ...]) -> tuple[str, ...]:
     """Return the names of `roles`; raise `TypeError` if there are none.
 
-    A decorator used without parentheses would pass the view as a role.
+    A decorator used without parentheses would pass the view as a role. A
+    role that no user can have is a typing error, which would refuse every
+    user: raise `ValueError`.
     """
     names = tuple(role for role in roles if isinstance(role, str) and role)
     if not names or len(names) < len(roles):
         raise TypeError("give roles by their names")
+    possible = [role.value for role in Role]
+    for name in names:
+        if name not in possible:
+            raise ValueError(
+                f"no user can have the role {name!r}; the roles are"
+                f" {' and '.join(possible)}"
+            )
     return names
 
 

@@ -7,29 +7,47 @@ by which a client could claim to be another user.
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, Response, abort, current_app, request
+from markupsafe import Markup
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 from werkzeug.local import LocalProxy
 
+from vestibule.http.page_load import is_page_load
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
+    NOT_RECENT,
     UNAUTHORIZED,
     Denial,
     denial_for,
     denial_for_error,
     validate_roles,
 )
-from vestibule.protect.request_headers import strip_identity_headers
+from vestibule.protect.request_headers import (
+    COOKIE,
+    from_environ,
+    strip_identity_headers,
+)
+from vestibule.protect.sign_in import SignInPages, Target, quoted_path
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
 from vestibule.protect.wsgi import find_principal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 _EXTENSION_NAME = "vestibule"
+#: The key of the denial of a request whose user cannot be determined.
+_DENIAL = "vestibule.denial"
+
+
+class _State(NamedTuple):
+    """What the extension keeps in `app.extensions`."""
+
+    backend: Backend
+    #: `None` if page loads are refused like other requests.
+    pages: SignInPages | None
 
 
 class Vestibule:
@@ -38,8 +56,11 @@ class Vestibule:
     `url` is the address of a Vestibule; without it, the installation of
     this process is used. With `audience`, the host of the application, the
     signed identity from forward authentication counts instead of the
-    cookie. `timeout` is in seconds. Raise `InvalidValue` or
-    `ConfigurationError` for arguments or settings that cannot work.
+    cookie. `timeout` is in seconds. `pages` is the address of Vestibule's
+    pages as browsers see it: "" on the application's host, a path below
+    which they are there, a URL, or `None` without pages. Raise
+    `InvalidValue` or `ConfigurationError` for arguments or settings that
+    cannot work.
     """
 
     def __init__(
@@ -49,15 +70,18 @@ class Vestibule:
         *,
         audience: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        pages: str | None = "",
     ) -> None:
         """Install the extension in `app`, or later by `init_app`."""
+        self._pages = None if pages is None else SignInPages(pages)
         self._backend = backend_for(url, audience, timeout)
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Install the extension in `app`."""
-        app.extensions[_EXTENSION_NAME] = self._backend
+        app.extensions[_EXTENSION_NAME] = _State(self._backend, self._pages)
+        app.context_processor(_template_variables)
         inner = app.wsgi_app
 
         def without_identity(
@@ -76,14 +100,16 @@ class Vestibule:
 
 def _find_current_user() -> Principal | None:
     """Return the user of this request, or deny it if that fails."""
-    backend: Backend | None = current_app.extensions.get(_EXTENSION_NAME)
-    if backend is None:
-        # `bool(current_user)` would turn a RuntimeError into False.
-        raise LookupError("Vestibule(app) was not installed")
+    environ = request.environ
+    denial: Denial | None = environ.get(_DENIAL)
+    if denial is not None:
+        # Asking again would wait for the time limit once more.
+        _abort(denial)
     try:
-        return find_principal(request.environ, backend)
+        return find_principal(environ, _state().backend)
     except BACKEND_ERRORS as error:
-        _deny(denial_for_error(error))
+        environ[_DENIAL] = denial_for_error(error)
+        _abort(environ[_DENIAL])
 
 
 #: The signed-in user; false and without attributes if anonymous.
@@ -91,26 +117,82 @@ current_user = cast(Principal, LocalProxy(_find_current_user))
 
 
 def login_required(view: View) -> View:
-    """Protect a view: anonymous requests get 401."""
+    """Protect a view from anonymous requests.
+
+    Page loads are redirected to sign in and return afterwards; all other
+    requests get 401.
+    """
     return _protect(view, ())
 
 
 def role_required(*roles: str) -> Callable[[View], View]:
     """Protect a view: users without one of the `roles` get 403.
 
-    Anonymous requests get 401. Raise `TypeError` without roles.
+    Anonymous requests are answered as by `login_required`. Raise
+    `TypeError` without roles, `ValueError` for a role that no user can
+    have.
     """
     names = validate_roles(roles)
     return lambda view: _protect(view, names)
 
 
-def _protect(view: View, roles: tuple[str, ...]) -> View:
+def fresh_login_required(view: View) -> View:
+    """Protect a view that needs a recently confirmed password.
+
+    How recently, `REAUTH_WINDOW` of Vestibule says. Without it, page loads
+    are redirected to the sign-in page, and all other requests get 403.
+    """
+    return _protect(view, (), is_fresh=True)
+
+
+def sign_in_url(return_to: str | None = None) -> str:
+    """Return the URL of the sign-in page.
+
+    The user returns to `return_to`, a path of this application, or by
+    default to the page of the current request. Raise `LookupError` without
+    pages.
+    """
+    return _sign_in_url(_target(return_to))
+
+
+def sign_out_form(label: str = "Sign out") -> Markup:
+    """Return an HTML form with a button that signs the user out.
+
+    The text of the button is `label`. Raise `LookupError` without pages.
+    """
+    return Markup(_pages().sign_out_form(_target(None), label))
+
+
+def _template_variables() -> dict[str, Any]:
+    """Return what each template can use."""
+    return {
+        "current_user": LocalProxy(_find_template_user),
+        "sign_in_url": sign_in_url,
+        "sign_out_form": sign_out_form,
+    }
+
+
+def _find_template_user() -> Principal | None:
+    """Return the user of this request, for a template.
+
+    The page of an error handler must not fail because the user cannot be
+    determined, which is what it reports.
+    """
+    return None if _DENIAL in request.environ else _find_current_user()
+
+
+def _protect(
+    view: View, roles: tuple[str, ...], is_fresh: bool = False
+) -> View:
     """Return `view`, protected by the `roles`."""
 
     @wraps(view)
     def protected(*args: Any, **kwargs: Any) -> Any:
         """Call the view, or deny the request."""
-        denial = denial_for(_find_current_user(), roles)
+        principal = _find_current_user()
+        denial = denial_for(principal, roles)
+        if denial is None and principal is not None and is_fresh:
+            denial = _denial_unless_recent(principal)
         if denial is not None:
             _deny(denial)
         return current_app.ensure_sync(view)(*args, **kwargs)
@@ -118,12 +200,75 @@ def _protect(view: View, roles: tuple[str, ...]) -> View:
     return cast(View, protected)
 
 
+def _denial_unless_recent(principal: Principal) -> Denial | None:
+    """Return `None` if the user confirmed the password recently."""
+    try:
+        cookies = from_environ(request.environ, COOKIE)
+        if cookies is not None and _state().backend.has_recent_auth(
+            cookies, principal.id
+        ):
+            return None
+    except BACKEND_ERRORS as error:
+        return denial_for_error(error)
+    return NOT_RECENT
+
+
 def _deny(denial: Denial) -> NoReturn:
+    """Redirect a page load to sign in if that helps, or abort."""
+    helps = denial in (UNAUTHORIZED, NOT_RECENT)
+    if helps and _state().pages and is_page_load(request.environ):
+        is_safe = request.method in ("GET", "HEAD")
+        # The data of a form is gone after signing in.
+        back = _target(None) if is_safe else None
+        response = Response(status=302 if is_safe else 303)
+        response.headers["Location"] = _sign_in_url(
+            back, again=denial is NOT_RECENT
+        )
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Vary"] = "Cookie, Accept, Sec-Fetch-Mode"
+        abort(response)
+    _abort(denial)
+
+
+def _abort(denial: Denial) -> NoReturn:
     """Abort the request; the application may have an error handler."""
-    if denial is UNAUTHORIZED:
+    if denial == UNAUTHORIZED:
         raise Unauthorized(
             www_authenticate=WWWAuthenticate(
                 "cookie", {"realm": _EXTENSION_NAME}
             )
         )
     abort(denial.status, denial.text)
+
+
+def _state() -> _State:
+    """Return what was installed in the application."""
+    state: _State | None = current_app.extensions.get(_EXTENSION_NAME)
+    if state is None:
+        # `bool(current_user)` would turn a RuntimeError into False.
+        raise LookupError("Vestibule(app) was not installed")
+    return state
+
+
+def _pages() -> SignInPages:
+    """Return the pages; raise `LookupError` if there are none."""
+    pages = _state().pages
+    if pages is None:
+        raise LookupError("Vestibule(app, pages=None) has no pages")
+    return pages
+
+
+def _sign_in_url(back: Target | None, again: bool = False) -> str:
+    """Return the URL of the sign-in page."""
+    return _pages().sign_in_url(back, again)
+
+
+def _target(path: str | None) -> Target:
+    """Return the address of a `path` here, or of the current request."""
+    if path is not None:
+        path, _, query = path.partition("?")
+        return Target(request.scheme, request.host, path, query)
+    environ = request.environ
+    mounted = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
+    query = environ.get("QUERY_STRING", "")
+    return Target(request.scheme, request.host, quoted_path(mounted), query)

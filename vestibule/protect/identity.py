@@ -6,14 +6,15 @@ publishes now, is for this application, and has not expired. That holds for
 cached tokens too. Nothing here sends a request: the backend fetches keys.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import jwt
 
 from vestibule.core import clock
-from vestibule.core.errors import VestibuleUnavailable
+from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.identity.header import (
     ALGORITHM,
     COPY_MAX_AGE,
@@ -22,10 +23,18 @@ from vestibule.identity.header import (
 )
 from vestibule.protect.verify_response import Principal
 
+_log = logging.getLogger(__name__)
+
+#: The application's own host, or several, or `None` for no tokens.
+Audience = str | Collection[str] | None
 #: Seconds between two attempts to fetch the keys, at least.
 RETRY_PAUSE_SECONDS = 10.0
 #: Seconds by which the clocks of two machines may differ.
 MAX_CLOCK_SKEW_SECONDS = 5.0
+#: Seconds between two log lines with the same reason.
+REFUSAL_PAUSE_SECONDS = 60.0
+#: When a reason may be logged again; there are few different ones.
+_refused_until: dict[str, float] = {}
 #: Some hundred bytes each.
 MAX_CACHED_TOKENS = 10_000
 #: Whole seconds: a float cannot be added to every JSON number.
@@ -118,9 +127,17 @@ class _VerifiedToken(NamedTuple):
 class TokenReader:
     """Verifies the tokens for one application, and caches them."""
 
-    def __init__(self, audience: str) -> None:
-        """Accept tokens for the host `audience` only."""
-        self._audience = audience.lower()
+    def __init__(self, audience: str | Collection[str]) -> None:
+        """Accept tokens for this host only, or for one of several.
+
+        Raise `InvalidValue` if there is none.
+        """
+        hosts = [audience] if isinstance(audience, str) else list(audience)
+        if not hosts or not all(isinstance(h, str) and h for h in hosts):
+            raise InvalidValue(
+                "audience", "must be one host or more", code="required"
+            )
+        self._audiences = frozenset(host.lower() for host in hosts)
         self._checked: dict[str, _VerifiedToken] = {}
 
     def cached_principal(self, token: str, keys: KeyCache) -> Principal | None:
@@ -136,32 +153,55 @@ class TokenReader:
         return None
 
     def verify(self, token: str, key: jwt.PyJWK) -> Principal | None:
-        """Return the user of `token` if `key` signed it, else `None`."""
-        try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=self._audience,
-                issuer=ISSUER,
-                # Times are checked against our own clock, below.
-                options={
-                    "require": _REQUIRED_CLAIMS,
-                    "strict_aud": True,
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.PyJWTError:
-            return None
-        found = _read_claims(claims, key)
-        if found is None or not found.is_current():
+        """Return the user of `token` if `key` signed it, else `None`.
+
+        The log says why a token is refused, and never has the token.
+        """
+        found = self._check(token, key)
+        if isinstance(found, str):
+            _log_refusal(found)
             return None
         if len(self._checked) >= MAX_CACHED_TOKENS:
             # All at once: finding the oldest costs more than verifying.
             self._checked.clear()
         self._checked[token] = found
         return found.principal
+
+    def _check(self, token: str, key: jwt.PyJWK) -> _VerifiedToken | str:
+        """Return the token, verified, or why it is refused."""
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                # The audience and the times are checked below, the times
+                # against our own clock.
+                options={
+                    "require": _REQUIRED_CLAIMS,
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_iat": False,
+                },
+            )
+        except jwt.PyJWTError as error:
+            return type(error).__name__
+        audience = claims["aud"]
+        if not (isinstance(audience, str) and audience in self._audiences):
+            own = ", ".join(sorted(self._audiences))
+            return f"it is for another host than {own}"
+        found = _read_claims(claims, key)
+        if found is None:
+            return "a claim has the wrong type, or the lifetime is too long"
+        return found if found.is_current() else "it is not valid now"
+
+
+def _log_refusal(reason: str) -> None:
+    """Log why a token is refused, at intervals: clients send any number."""
+    now = clock.monotonic()
+    if now >= _refused_until.get(reason, now):
+        _refused_until[reason] = now + REFUSAL_PAUSE_SECONDS
+        _log.warning("an identity token is refused: %s", reason)
 
 
 def key_id_of(token: str) -> str | None:

@@ -13,11 +13,18 @@ from vestibule.core.errors import (
     VestibuleError,
     VestibuleUnavailable,
 )
-from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.access import (
+    Outcome,
+    authenticate,
+    is_recently_authenticated,
+    start_request,
+)
 from vestibule.http.request import VestibuleRequest
 from vestibule.mechanisms import mechanism_for, session_cache
 from vestibule.mechanisms.auth import Auth
+from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE
+from vestibule.protect.session_rules import InProcessRules
 from vestibule.protect.verify_response import VERIFY_PATH, Principal
 
 _log = logging.getLogger(__name__)
@@ -32,12 +39,19 @@ class InProcess:
 
     header = COOKIE
 
-    def __init__(self) -> None:
-        """Use the mechanism of the settings.
+    def __init__(self, installation: Installation | None = None) -> None:
+        """Use the mechanism and the database of `installation`.
 
-        Raise `ConfigurationError` if AUTH_TYPE or SESSION_NAME is unset:
-        the application would be closed for every user, or open to all.
+        What it does not name is read from the settings, and from the rules
+        that the service stored. Raise `ConfigurationError` if AUTH_TYPE or
+        SESSION_NAME is unset: the application would be closed for every
+        user, or open to all. Raise it too for a database without the
+        tables of Vestibule, and for a `SESSION_NAME` or an `AUTH_TYPE` that
+        is not the service's.
         """
+        if installation is not None:
+            installation.apply()
+        self._rules = InProcessRules()
         mechanism = mechanism_for(settings.AUTH_TYPE.read())
         for setting in (settings.AUTH_TYPE, settings.SESSION_NAME):
             if setting.read() is None:
@@ -46,6 +60,7 @@ class InProcess:
                     "must be set to use Vestibule in process",
                 )
         self._auth: Auth = mechanism() if mechanism else Auth()
+        self._rules.apply_to(self._auth)
 
     def principal(self, header_value: str) -> Principal | None:
         """Return the user of the cookies in `header_value`, or `None`.
@@ -86,6 +101,8 @@ class InProcess:
         """
         try:
             session_id = self._auth.session_cookie(request)
+            if self._rules.are_due():
+                return False
             return session_id is None or not (
                 session_cache.needs_lookup(self._auth, session_id)
             )
@@ -93,11 +110,28 @@ class InProcess:
             # `find_principal` raises and logs the same failure.
             return False
 
+    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
+        """Return True if the user confirmed the password recently.
+
+        Raise as `principal` does.
+        """
+        request = self.build_request(cookies)
+        principal = self.find_principal(request)
+        if principal is None or principal.id != user_id:
+            return False
+        try:
+            return is_recently_authenticated(request)
+        except VestibuleError as error:
+            raise VestibuleUnavailable(str(error)) from None
+
     def close(self) -> None:
         """Do nothing: the database owns the connections."""
 
     def _authenticate(self, request: VestibuleRequest) -> Principal | None:
         """Return the user of `request`; raise any failure as it is."""
+        if self._rules.are_due():
+            self._rules.reload()
+            self._rules.apply_to(self._auth)
         start_request(self._auth, request)
         decision = authenticate(self._auth, request)
         if decision.outcome is not Outcome.PASSED:

@@ -13,12 +13,15 @@ from urllib.parse import unquote, urlsplit
 
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.text import display_name
+from vestibule.identity.header import RECENT_HEADER, RECENT_QUERY
 
 #: The key of a request's principal in the WSGI environment and the ASGI
 #: scope. No header of a request can set it.
 PRINCIPAL = "vestibule.principal"
 #: The verify route, without a redirect to the sign-in page.
 VERIFY_PATH = "/api/v1/auth_session/verify?redirect=off"
+#: The same, and whether the user confirmed the password recently.
+RECENT_PATH = f"{VERIFY_PATH}&{RECENT_QUERY}"
 #: The public keys that check signed identities.
 KEYS_PATH = "/.well-known/jwks.json"
 #: Bytes of a body; a Vestibule sends some hundred.
@@ -92,7 +95,7 @@ def parse_address(url: str, timeout: float) -> ServiceAddress:
     )
 
 
-def refuse_audience(audience: str | None) -> None:
+def refuse_audience(audience: object) -> None:
     """Raise `InvalidValue` for an `audience` without a url."""
     if audience is not None:
         raise InvalidValue(
@@ -134,6 +137,24 @@ def parse_principal(response: VerifyResponse) -> Principal | None:
         _optional_text(user, "first_name"),
         _optional_text(user, "last_name"),
     )
+
+
+def parse_recent(response: VerifyResponse, user_id: str) -> bool:
+    """Return True if a response says that the password is recent.
+
+    False if the session ended, or is another user's. Raise
+    `VestibuleUnavailable` for a response that does not say it, as that of
+    an older Vestibule.
+    """
+    principal = parse_principal(response)
+    if principal is None or principal.id != user_id:
+        return False
+    told = response.headers.get(RECENT_HEADER.lower())
+    if told not in ("true", "false"):
+        raise VestibuleUnavailable(
+            "the response does not say whether the password is recent"
+        )
+    return told == "true"
 
 
 def parse_json(response: VerifyResponse) -> dict[str, Any]:

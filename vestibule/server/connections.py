@@ -39,8 +39,8 @@ _OWN_DESCRIPTORS, _THREAD_DESCRIPTORS = 24, 2
 LOOK_INTERVAL_SECONDS = 1.0
 #: The same if too many are open.
 FULL_LOOK_INTERVAL_SECONDS = 0.5
-#: Seconds after its deadline in which the connection of a body is cut off,
-#: unless it was mistaken for another one.
+#: Seconds after its deadline in which a late body ends, if the right
+#: connection was cut off.
 OVERDUE_SECONDS = 3.0
 #: The share of the allowed connections at which quiet ones are closed, and
 #: the share that is left then.
@@ -52,9 +52,12 @@ LOG_INTERVAL_SECONDS = 60.0
 #: Milliseconds for which a client may leave a response unread (RFC 5482).
 UNREAD_TIMEOUT_MS = 60_000
 _DESCRIPTORS = "/proc/self/fd"
-#: Where the kernel's `tcp_info` has the milliseconds since data were sent
-#: and received, and the number of segments that were sent with data.
-_TCP_INFO = struct.Struct("44xI4xI100xI")
+#: Where the kernel's `tcp_info` has the state, the milliseconds since data
+#: were sent and received, and the number of segments sent with data.
+_TCP_INFO = struct.Struct("B43xI4xI100xI")
+#: States of a connection that this end has not shut down: ESTABLISHED and
+#: CLOSE_WAIT.
+_OPEN_STATES = (1, 8)
 
 
 def address_of(host: str) -> str:
@@ -73,11 +76,11 @@ def address_of(host: str) -> str:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise `ConfigurationError` unless the port can be had.
+    """Raise `ConfigurationError` unless the server can listen on the port.
 
     granian binds with SO_REUSEPORT, and would silently share a port with
-    another server; so a plain bind is tried first. A server that ends at
-    this moment gets a little time to do so.
+    another server; so a plain bind is tried first. It is repeated for
+    `PORT_WAIT_SECONDS`, in case an earlier server is about to end.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     give_up = clock.monotonic() + PORT_WAIT_SECONDS
@@ -105,7 +108,7 @@ def allow_connections() -> int:
     """Return how many connections a worker may have at the same time.
 
     The limit of open files is raised for that, as far as this process may.
-    What is left would make granian try to accept without a pause.
+    At the limit, granian would try to accept connections without a pause.
     """
     own = _OWN_DESCRIPTORS + (
         _THREAD_DESCRIPTORS * settings.BLOCKING_THREADS.read()
@@ -154,13 +157,13 @@ class Connections:
     """
 
     def __init__(self, port: int, most: int) -> None:
-        """Look after the connections on `port`, at most `most`."""
+        """Watch the connections on `port`, of which `most` are allowed."""
         self._port = port
         self._most = most
         self._next_look = self._next_log = -LOG_INTERVAL_SECONDS
         self._has_limits = False
-        #: The segments that each connection had got, by its inode, when a
-        #: slow read was first seen.
+        #: For each slow read, the segments that each connection (by inode)
+        #: had been sent when the read was first seen.
         self._before: dict[BodyRead, dict[int, int]] = {}
 
     def check(self) -> None:
@@ -183,14 +186,25 @@ class Connections:
                 self._close_quiet(found, now)
                 self._next_look = now + FULL_LOOK_INTERVAL_SECONDS
 
-    def _cut_late_bodies(self, found: list[Connection], now: float) -> None:
-        """End what clients send whose bodies are late.
+    def close_unfinished(self) -> None:
+        """Close the connections whose requests have not arrived as a whole.
 
-        granian does not say which connection a request came by. It is one
-        from the same address that has got no response since the read was
-        first seen here. If other connections are as quiet, those are cut
-        off too that have received data after their last response, or all:
-        an idle one is easily replaced.
+        For a server that ends, while no request is in progress: a client
+        that sends half of a header would delay its end. A connection that
+        still gets a response has received data before that.
+        """
+        for one in connections(self._port):
+            if not one.segments or one.received_ms < one.sent_ms:
+                _shut(one, socket.SHUT_RDWR)
+
+    def _cut_late_bodies(self, found: list[Connection], now: float) -> None:
+        """Stop receiving from clients whose bodies are late.
+
+        granian does not say which connection a request came by. It must be
+        one from the same address that was sent nothing since the read was
+        first seen here. If several are, those that received data after
+        their last response are cut off, or, if these are too few, all of
+        them: a client easily replaces an idle connection.
         """
         sent = {one.inode: one.segments for one in found}
         self._before = {
@@ -220,7 +234,7 @@ class Connections:
                 _shut(one, socket.SHUT_RD)
 
     def _close_quiet(self, found: list[Connection], now: float) -> None:
-        """Close the connections that have had no response for longest."""
+        """Close the connections whose last response is longest ago."""
         if now >= self._next_log:
             self._next_log = now + LOG_INTERVAL_SECONDS
             _log.warning(
@@ -264,12 +278,10 @@ def connections(port: int) -> Iterator[Connection]:
             info = one.getsockopt(
                 socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size
             )
-            yield Connection(
-                number,
-                os.fstat(one.fileno()).st_ino,
-                peer,
-                *_TCP_INFO.unpack(info),
-            )
+            state, *traffic = _TCP_INFO.unpack(info)
+            if state in _OPEN_STATES:
+                inode = os.fstat(one.fileno()).st_ino
+                yield Connection(number, inode, peer, *traffic)
 
 
 def is_open(port: int) -> bool:

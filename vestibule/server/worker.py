@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The start of a worker process, and the thread that watches over it.
 
-No worker outlives its parent, which also says when a worker drains and
-ends. The watch cuts off clients whose bodies are late and, if too many are
-connected, the quietest ones.
+No worker outlives its parent, which also decides when a worker drains and
+ends. The watch ends the connections of clients whose bodies are late and,
+if too many are open, the connections without a response for longest.
 """
 
 import faulthandler
@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -41,8 +42,8 @@ WATCH_INTERVAL_SECONDS = 0.1
 #: Checks in a row that find no open connection, before a worker that was
 #: told to end is ended.
 IDLE_CHECKS_BEFORE_EXIT = 10
-#: Checks after which a signal was for this worker only: its parent would
-#: have acted on it.
+#: Checks after which a signal was for this worker only: if the parent had got
+#: it too, it would have acted on it.
 SIGNAL_CHECKS_BEFORE_END = 10
 
 
@@ -100,7 +101,7 @@ class Watch:
         """Watch over a worker that gets `shared` from its parent."""
         self._shared = shared
         self._phase = Phase.SERVE
-        self._idle_checks = self._signal_checks = 0
+        self._idle_checks = self._signal_checks = self._free_checks = 0
         self._connections = Connections(shared.port, shared.max_connections)
         #: The application, once it is loaded.
         self.application: Flask | None = None
@@ -153,15 +154,32 @@ class Watch:
     def _exit_if_done(self) -> None:
         """End this worker once it has no connection left.
 
-        granian does so too; but sometimes, on a busy machine, it begins to
-        wait for that after it happened, and the service would wait for the
-        worker until it is killed.
+        granian should do that. On a busy machine it sometimes starts to
+        wait for the last connection after that was closed; then the service
+        would wait for the worker until it kills it. Requests in progress
+        are waited for; those that have not arrived as a whole are not.
         """
+        self._free_checks = 0 if is_serving() else self._free_checks + 1
+        if self._free_checks >= IDLE_CHECKS_BEFORE_EXIT:
+            self._connections.close_unfinished()
         is_idle = not is_open(self._shared.port)
         self._idle_checks = self._idle_checks + 1 if is_idle else 0
         if self._idle_checks >= IDLE_CHECKS_BEFORE_EXIT and not is_exiting():
             audit_writer().close()
             os._exit(0)
+
+
+def is_serving() -> bool:
+    """Return True if a thread that Python did not start runs Python code.
+
+    These are the threads of granian, which do so for a request alone.
+    """
+    started = {
+        each.ident
+        for each in threading.enumerate()
+        if not isinstance(each, threading._DummyThread)
+    }
+    return not started.issuperset(sys._current_frames())
 
 
 def drain(application: Flask) -> None:

@@ -2,12 +2,12 @@
 """Sessions in the database, found by the digests of their secret ids."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.db import session_queries
+from vestibule.db import host_sessions, session_queries
+from vestibule.db.host_sessions import is_host_session_id
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.lifetime import Limits, oldest_valid
@@ -26,30 +26,25 @@ class DatabaseStore:
     in_database = True
 
     def find(self, session_id: str) -> UserSession | None:
-        """Return the session with this secret id, dead or alive."""
+        """Return the session with this secret id, expired or not."""
         return UserSession.find(session_id)
-
-    def listed(self, user_id: str | None = None) -> Sequence[UserSession]:
-        """Return a user's sessions, or all, newest first."""
-        wanted = {} if user_id is None else {"user_id": user_id}
-        return UserSession.search(wanted)[::-1]
 
     def page(
         self,
         user_id: str | None,
-        most: int,
-        place: str | None = None,
+        limit: int,
+        cursor: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return at most `most` sessions, after a cursor or the newest."""
+        """Return at most `limit` sessions, after a cursor or the newest."""
         found = UserSession.newest(
-            user_id, most + 1, _parse_cursor(place), network
+            user_id, limit + 1, _parse_cursor(cursor), network
         )
-        if len(found) <= most:
+        if len(found) <= limit:
             return SessionPage(found, None)
-        return SessionPage(found[:most], _cursor_after(found[most - 1]))
+        return SessionPage(found[:limit], _cursor_after(found[limit - 1]))
 
-    def named(self, handle: str) -> UserSession | None:
+    def find_by_handle(self, handle: str) -> UserSession | None:
         """Return the row with this id."""
         return UserSession.get(handle)
 
@@ -59,8 +54,13 @@ class DatabaseStore:
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Record a use; a session that ended meanwhile stays ended."""
-        session_queries.PENDING_TOUCHES.add(digest_of(session_id), now)
-        touch_writer().notify()
+        digest: str | None = digest_of(session_id)
+        if is_host_session_id(session_id):
+            # A use of an application is a use of the session it hangs on.
+            digest = host_sessions.parent_digest(digest_of(session_id))
+        if digest is not None:
+            session_queries.PENDING_TOUCHES.add(digest, now)
+            touch_writer().notify()
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
         """Give a session a new secret id, authenticated at `now`."""
@@ -71,10 +71,17 @@ class DatabaseStore:
         return new_id if rotated else None
 
     def end(self, session_id: str, reason: EndReason) -> bool:
-        """End the session; return True if there was one."""
+        """End the session; return True if there was one.
+
+        One of an application's host ends with the session it hangs on.
+        """
+        if is_host_session_id(session_id):
+            return host_sessions.delete_by_digest(
+                digest_of(session_id), reason
+            )
         return session_queries.delete_by_digest(digest_of(session_id), reason)
 
-    def end_handle(
+    def end_by_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session with this handle, if it is one of the user's."""
@@ -110,18 +117,19 @@ class DatabaseStore:
                 seen, EndReason.IDLE_TIMEOUT
             )
         session_queries.purge_end_reasons(now - REASON_LIFETIME)
+        host_sessions.purge_codes(now)
         return gone
 
 
 def _cursor_after(session: UserSession) -> str:
     """Return the cursor after a session."""
-    passed = (session.created_at - _EPOCH) // timedelta(microseconds=1)
-    return f"{passed}-{session.id}"
+    number = (session.created_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{number}-{session.id}"
 
 
-def _parse_cursor(place: str | None) -> tuple[datetime, str] | None:
+def _parse_cursor(cursor: str | None) -> tuple[datetime, str] | None:
     """Return the time and the handle of a cursor, if it is valid."""
-    found = _CURSOR.fullmatch(place or "")
+    found = _CURSOR.fullmatch(cursor or "")
     if found is None or not is_storable(found[2]):
         return None
     try:

@@ -1,42 +1,32 @@
 #!/usr/bin/env python3
 """Sessions in the memory of one process.
 
-The mechanisms' dictionary determines which sessions exist. More about each
-is in a record here, updated together with it under one lock. An entry that
-a script put into the dictionary gets its record when it is first found.
+The mechanisms' dictionary determines which sessions exist. A record here
+has the other data of each session; both are changed under one lock. An
+entry that a script put into the dictionary gets its record when it is first
+found.
 """
 
-import errno
 import os
-import socket
 import threading
-import time
 import uuid
 import weakref
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import ConfigurationError
 from vestibule.core.request_headers import network_of
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
-#: Seconds to wait for a worker that is being replaced.
-MAX_CLAIM_WAIT_SECONDS = 5.0
-#: Open as long as this process runs.
-_claims: list[socket.socket] = []
-
-
-#: Ended sessions whose reason is kept; beyond, the oldest is dropped.
+#: Ended sessions whose reasons are kept; one more drops the oldest.
 MAX_KEPT_REASONS = 10_000
-#: Not `None`, which a script may have put there.
+#: Stands for a missing entry; a script may have stored `None`.
 _NO_ENTRY = object()
 
 
@@ -51,10 +41,11 @@ class MemorySession:
     ip: str | None = None
     user_agent: str | None = None
     method: str | None = None
+    host: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-#: All of this process, for a forked child.
+#: Every `Memory` of this process; a forked child gives them new locks.
 _memories: "weakref.WeakSet[Memory]" = weakref.WeakSet()
 
 
@@ -70,9 +61,9 @@ class Memory:
         self.records: dict[str, MemorySession] = {}
         #: The secret ids of each user's records, oldest first.
         self.by_user: dict[str, dict[str, None]] = {}
-        #: The users with so many records; the number is the key.
+        #: The users, by the number of their records.
         self.users_by_number: dict[int, dict[str, None]] = {}
-        #: By digest, oldest first: why and when.
+        #: Why and when sessions ended, by digest, oldest first.
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
 
     def keep(self, session_id: str, record: MemorySession) -> None:
@@ -97,9 +88,9 @@ class Memory:
     def next_to_evict(self) -> str | None:
         """Return the oldest session of the user who has the most.
 
-        `None` if no user has two: then the oldest of all has to go.
+        `None` if no user has two; the oldest of all is to be evicted then.
         """
-        # Of 100,000 sessions there are at most 446 different numbers.
+        # 100,000 sessions have at most 446 different numbers per user.
         most = max(self.users_by_number, default=0)
         if most < 2:
             return None
@@ -107,7 +98,7 @@ class Memory:
         return next(iter(self.by_user[user_id]))
 
     def _recount(self, user_id: str, before: int, after: int) -> None:
-        """Note that a user has another number of records now."""
+        """Move a user from one number of records to another."""
         if before:
             del self.users_by_number[before][user_id]
             if not self.users_by_number[before]:
@@ -128,11 +119,11 @@ class MemoryStore:
         self._entries = entries
         self._memory = memory
 
-    def add(self, session_id: str, most: int, most_of_user: int) -> None:
+    def add(self, session_id: str, limit: int, user_limit: int) -> None:
         """Create the record of an entry that was just added.
 
-        The oldest sessions beyond `most_of_user` of the same user end.
-        Beyond `most`, the user with the most sessions loses the oldest, so
+        The oldest sessions of the same user beyond `user_limit` end. Beyond
+        `limit` sessions in all, the user with the most loses the oldest, so
         that no user can end those of the others. 0 means no limit.
         """
         entry = parse_entry(self._entries.get(session_id))
@@ -151,11 +142,11 @@ class MemoryStore:
                     *origin[:3],
                 ),
             )
-            if most_of_user:
+            if user_limit:
                 own = self._ids(entry.user_id)
-                for old in own[: max(0, len(own) - most_of_user)]:
+                for old in own[: max(0, len(own) - user_limit)]:
                     self.end(old, EndReason.TOO_MANY_SESSIONS)
-            while most and len(self._entries) > most:
+            while limit and len(self._entries) > limit:
                 self._evict()
 
     def find(self, session_id: str) -> MemorySession | None:
@@ -171,36 +162,30 @@ class MemoryStore:
             record.created_at = entry.created_at
         return record
 
-    def listed(self, user_id: str | None = None) -> list[MemorySession]:
-        """Return a user's sessions, or all, newest first."""
-        found = (self.find(each) for each in self._ids(user_id))
-        return [record for record in found if record is not None][::-1]
-
     def page(
         self,
         user_id: str | None,
-        most: int,
-        place: str | None = None,
+        limit: int,
+        cursor: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return at most `most` sessions; `place` is a handle."""
+        """Return at most `limit` sessions; the cursor is a handle."""
         found: list[MemorySession] = []
-        passed = place is None
+        is_after = cursor is None
         for record in self._newest(user_id):
-            if passed and network in (None, network_of(record.ip or "")):
+            if is_after and network in (None, network_of(record.ip or "")):
                 found.append(record)
-            passed = passed or record.id == place
-            if len(found) > most:
-                return SessionPage(found[:most], found[most - 1].id)
-        return (
-            SessionPage(found, None)
-            if passed
-            else (self.page(user_id, most, network=network))
-        )
+            is_after = is_after or record.id == cursor
+            if len(found) > limit:
+                return SessionPage(found[:limit], found[limit - 1].id)
+        if not is_after:
+            return self.page(user_id, limit, network=network)
+        return SessionPage(found, None)
 
-    def named(self, handle: str) -> MemorySession | None:
+    def find_by_handle(self, handle: str) -> MemorySession | None:
         """Return the record that has this handle."""
-        # A rotation moves it from one id to another, and hides it meanwhile.
+        # A rotation moves the record from one id to another; the lock waits
+        # for its end.
         with self._memory.lock:
             for record in self._newest(None):
                 if record.id == handle:
@@ -242,11 +227,11 @@ class MemoryStore:
                 del ended[next(iter(ended))]
             return True
 
-    def end_handle(
+    def end_by_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session whose record has this handle."""
-        # As in `named`: after a rotation this would end an id that is gone.
+        # The lock keeps a rotation from moving the record in between.
         with self._memory.lock:
             for session_id in self._ids(user_id):
                 record = self.find(session_id)
@@ -296,7 +281,7 @@ class MemoryStore:
         return gone
 
     def _evict(self) -> None:
-        """End the session that is in the way of a new one."""
+        """End one session to make room for a new one."""
         session_id = self._memory.next_to_evict() or next(iter(self._entries))
         if not self.end(session_id, EndReason.TOO_MANY_SESSIONS):
             # A script removed the entry, and the record is left.
@@ -307,7 +292,7 @@ class MemoryStore:
         for session_id in reversed(list(self._entries)):
             entry = parse_entry(self._entries.get(session_id))
             if entry is not None and user_id in (None, entry.user_id):
-                # A session that ended just now has no record any more.
+                # A session that ended meanwhile is not found.
                 yield from filter(None, [self.find(session_id)])
 
     def _ids(self, user_id: str | None) -> list[str]:
@@ -349,51 +334,3 @@ def _unlock_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_unlock_after_fork)
-
-
-def claim_process() -> None:
-    """Make this process the only worker of its server that has sessions.
-
-    gunicorn and other servers fork workers without a setting of ours, and
-    each would have sessions of its own. An abstract socket named after the
-    parent is the claim; it ends with the process. It needs Linux; elsewhere,
-    and for an application that is loaded before the fork, nothing is
-    checked. Raise `ConfigurationError` if another worker has the claim and
-    keeps it for `MAX_CLAIM_WAIT_SECONDS`: one that is being replaced ends.
-    """
-    if not _is_forked_worker():
-        return
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
-    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
-    while True:
-        try:
-            claim.bind(name)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                claim.close()
-                return
-        else:
-            _claims.append(claim)
-            return
-        if clock.monotonic() > give_up:
-            claim.close()
-            raise ConfigurationError(
-                "AUTH_TYPE",
-                "keeps its sessions in the memory of one process, and another"
-                " worker of this server has some; run one worker, or use"
-                " session_db_auth",
-            )
-        time.sleep(0.05)
-
-
-def _is_forked_worker() -> bool:
-    """Return True if the parent runs the same program, as a server does."""
-    try:
-        own, parent = (
-            Path(f"/proc/{process}/cmdline").read_bytes()
-            for process in (os.getpid(), os.getppid())
-        )
-    except OSError:
-        return False
-    return own == parent

@@ -88,6 +88,9 @@ class Bundle:
             sheet += f':root[data-theme="dark"]{{{colors}}}\n'
         sheet += _COLOR_CSS.format(*palette(page_settings.BRAND_COLOR.read()))
         self.style = self._add("pages", ".css", sheet.encode())
+        self.admin_style = self._add(
+            "admin", ".css", (_STATIC / "admin.css").read_bytes()
+        )
         self.script = self._add(
             "pages", ".js", (_STATIC / "pages.js").read_bytes()
         )

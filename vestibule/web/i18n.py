@@ -6,7 +6,7 @@ English text. `make texts` keeps it up to date.
 """
 
 import gettext as catalogues
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from babel.dates import format_datetime, format_timedelta
 
 from vestibule.core import clock
 from vestibule.http.request import current_request
+from vestibule.web.zone import find_zone, zone_name
 
 FOLDER = Path(__file__).parent / "locale"
 #: The first one is the source language and the default.
@@ -82,10 +83,15 @@ def time_until(moment: datetime, code: str) -> str:
     )
 
 
-@lru_cache(maxsize=1024)
 def exact_time(moment: datetime, code: str) -> str:
-    """Return a date and time in UTC, as the language writes it."""
+    """Return a date and time in the zone of the pages, which it names."""
+    return _exact_time(moment, code, zone_name())
+
+
+@lru_cache(maxsize=1024)
+def _exact_time(moment: datetime, code: str, name: str) -> str:
+    """Return a date and time in a zone, as the language writes it."""
     # Babel writes "TU" in French, which few readers know.
-    return "{} UTC".format(
-        format_datetime(moment, "medium", UTC, Locale.parse(code))
-    )
+    where = find_zone(name)
+    text = format_datetime(moment, "medium", where, Locale.parse(code))
+    return f"{text} {name}"

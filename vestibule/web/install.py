@@ -15,6 +15,10 @@ from flask import Flask, Response, abort
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
+from vestibule.core.application_hosts import (
+    OWN_PREFIX,
+    application_host,
+)
 from vestibule.core.errors import (
     AccountChanged,
     DatabaseUnavailable,
@@ -32,16 +36,21 @@ from vestibule.mechanisms.auth import Auth
 from vestibule.web import (
     account,
     activity,
+    hand_over,
     new_password,
     preferences,
     sessions,
     sign_in,
 )
 from vestibule.web.admin import events as admin_events
+from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import overview as admin_overview
+from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
+from vestibule.web.admin import zone as admin_zone
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.kept_form import keep_form
@@ -65,6 +74,7 @@ from vestibule.web.templating import page, redirect
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
+    hand_over,
     new_password,
     preferences,
     account,
@@ -75,6 +85,10 @@ PAGE_MODULES = (
     admin_sessions,
     admin_events,
     admin_statistics,
+    admin_selection,
+    admin_exports,
+    admin_zone,
+    admin_overview,
 )
 _ASSET = f"{pages.name}.asset"
 #: Heading and text of an error page, by status.
@@ -182,6 +196,12 @@ def require_page_authentication(
     """
     if request.endpoint == _ASSET:
         return None
+    if (
+        not request.path.startswith(OWN_PREFIX)
+        and application_host(request.environ) is not None
+    ):
+        access.check_request_origin(auth, request)
+        return hand_over.lead_to_sign_in_host()
     # For GET too: `return_to` may be sent in a form.
     request.max_content_length = MAX_FORM_BYTES
     access.check_request_origin(auth, request)

@@ -192,6 +192,10 @@ class Message(StrEnum):
     ROLE_CHANGED = "role_changed"
     USER_UNLOCKED = "user_unlocked"
     SESSIONS_ENDED = "sessions_ended"
+    USER_CHANGED = "user_changed"
+    SELECTED_DONE = "selected_done"
+    SELECTED_PARTLY = "selected_partly"
+    NOTHING_SELECTED = "nothing_selected"
 
 
 _TEXTS = {
@@ -227,8 +231,15 @@ _TEXTS = {
     Message.USER_DELETED: N_("The user was deleted."),
     Message.USER_GONE: N_("This user was already deleted."),
     Message.ROLE_CHANGED: N_("The role was changed."),
-    Message.USER_UNLOCKED: N_("Sign-in was unlocked for this user."),
-    Message.SESSIONS_ENDED: N_("The sessions were ended."),
+    Message.USER_UNLOCKED: N_("Sign-in was unblocked for this user."),
+    Message.SESSIONS_ENDED: N_("The sessions were signed out."),
+    Message.USER_CHANGED: N_("The user was changed."),
+    Message.SELECTED_DONE: N_("Done for all selected users."),
+    Message.SELECTED_PARTLY: N_(
+        "Done, but not for all selected users: the last administrator"
+        " stays, and some users may have been deleted."
+    ),
+    Message.NOTHING_SELECTED: N_("Select at least one row first."),
 }
 
 

@@ -4,9 +4,10 @@
 A page needs an authenticated user unless it is marked with `public`.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from flask import Blueprint
 
@@ -31,10 +32,16 @@ SESSIONS = "/account/sessions"
 ACTIVITY = "/account/activity"
 #: Every path that begins with it is for admins only.
 ADMIN = "/admin"
+ADMIN_OVERVIEW = "/admin/overview"
 ADMIN_USERS = "/admin/users"
 ADMIN_SESSIONS = "/admin/sessions"
 ADMIN_EVENTS = "/admin/events"
 ADMIN_STATISTICS = "/admin/figures"
+EXPORT_SESSIONS = "/admin/sessions/export"
+EXPORT_USERS = "/admin/users/export"
+
+#: Characters of the address of a page to go back to.
+MAX_BACK_LENGTH = 4_000
 
 #: The request header with which a proxy says, by `off`, that it passes no
 #: admin pages.
@@ -77,7 +84,10 @@ def return_url() -> str | None:
     request = current_request()
     return safe_redirect(
         request.values.get(RETURN_PARAMETER),
-        settings.ALLOWED_RETURN_HOSTS.read(),
+        (
+            *settings.ALLOWED_RETURN_HOSTS.read(),
+            *page_settings.APP_HOSTS.read(),
+        ),
         request.is_secure,
     )
 
@@ -113,6 +123,37 @@ def with_return_url(path: str) -> str:
         if back is None
         else f"{path}?{urlencode({RETURN_PARAMETER: back})}"
     )
+
+
+def back_url(path: str) -> str:
+    """Return the admin page that the request's `back` names, else `path`.
+
+    Both are URLs of this service, with its prefix. After an action, and
+    after Cancel, an admin is at the same place of the same list.
+    """
+    return _admin_url(current_request().values.get("back", ""), path)
+
+
+def list_url(path: str) -> str:
+    """Return the page of a list from which a user's page was opened.
+
+    The request's `back` is the user's page, and has a `back` of its own.
+    Return the URL of `path` if it has none.
+    """
+    query = urlsplit(back_url(path)).query
+    return _admin_url(dict(parse_qsl(query)).get("back", ""), path)
+
+
+def _admin_url(given: str, path: str) -> str:
+    """Return `given` if it is the URL of an admin page, else that of `path`.
+
+    It must be of this host, below the service's prefix.
+    """
+    prefix = re.escape(current_request().base_path + ADMIN)
+    is_admin_page = re.fullmatch(rf"{prefix}([/?][!-~]*)?", given)
+    if is_admin_page and "\\" not in given and len(given) <= MAX_BACK_LENGTH:
+        return given
+    return own_url(path)
 
 
 def admin_user_path(user_id: str) -> str:

@@ -12,6 +12,7 @@ from flask import Response
 
 from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.api.views.sessions import (
+    applications_of,
     current_mechanism_and_user,
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
@@ -137,7 +138,9 @@ def _confirm_page(
     Redirect to the list if the user has no such session.
     """
     auth, user = current_mechanism_and_user()
-    session = auth.store.named(current_request().args.get("session", ""))
+    session = auth.store.find_by_handle(
+        current_request().args.get("session", "")
+    )
     if session is None or session.user_id != user.id:
         return redirect(_list_path(), Message.SESSION_GONE)
     query = urlencode({"session": session.id, **_place()})
@@ -210,6 +213,10 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
         place=cursor,
         expires_at=lambda session: expires_at(session, limits),
         device_label=device_label,
+        hosts=applications_of(
+            auth.store,
+            [each.id for each in (current, *found) if each is not None],
+        ),
     )
 
 

@@ -9,7 +9,9 @@ from flask import Response
 
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
+from vestibule.core.application_hosts import hand_over_start
 from vestibule.core.errors import Throttled
+from vestibule.core.redirects import AGAIN_PARAMETER
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import (
@@ -23,6 +25,7 @@ from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
 from vestibule.web.forms import missing_fields
+from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import end_reason_message, throttled_message
@@ -35,6 +38,7 @@ from vestibule.web.routes import (
     after_sign_in_url,
     pages,
     public,
+    return_url,
     with_return_url,
 )
 from vestibule.web.templating import entry_page, redirect, redirect_to
@@ -50,8 +54,12 @@ _TEST_COOKIE = "vestibule_cookie_test"
 @public
 def show_sign_in() -> Response:
     """Show the form, and why the previous session ended."""
-    if current_request().current_user is not None:
-        return entry_page("signed_in.html")
+    request = current_request()
+    # An application that needs a recent password leads signed-in users here.
+    if request.current_user is not None and (
+        request.args.get(AGAIN_PARAMETER) != "on"
+    ):
+        return hand_over(return_url()) or entry_page("signed_in.html")
     # Without users, signing in is impossible.
     if needs_first_admin():
         return redirect(with_return_url(SETUP))
@@ -141,7 +149,10 @@ def _redirect_back(login: Login, path: str | None = None) -> Response:
 
     It leads to `path`, or else to where the user came from.
     """
-    response = redirect_to(path or after_sign_in_url())
+    back, sessions = return_url(), current_request().sessions
+    if back is not None and hand_over_start(back) is not None:
+        back = with_code(back, sessions.store.find(login.session_id))
+    response = redirect_to(path or back or after_sign_in_url())
     login.set_cookie(response, current_request())
     return response
 

@@ -36,6 +36,7 @@ from vestibule.web.routes import (
     shows_admin_link,
     with_return_url,
 )
+from vestibule.web.zone import local_text, zone_name
 
 #: No content from other hosts, no inline code, no frames.
 POLICY = (
@@ -183,4 +184,7 @@ def _environment(code: str) -> Environment:
     environment.filters["time_ago"] = partial(time_ago, code=code)
     environment.filters["time_until"] = partial(time_until, code=code)
     environment.filters["exact_time"] = partial(exact_time, code=code)
+    environment.filters["local_text"] = local_text
+    environment.filters["dict"] = dict
+    environment.globals["zone_name"] = zone_name
     return environment

@@ -19,6 +19,7 @@ from tests.clocks import SetClock
 from tests.failing_reads import fail_second_read
 from vestibule.audit import writer
 from vestibule.audit.export import escape_formula
+from vestibule.audit.writer import audit_writer
 from vestibule.core import clock
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.db import events, hourly_counts
@@ -27,6 +28,7 @@ from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.db.models.user import User
 
 EVENTS, FIGURES = "/api/v1/events", "/api/v1/figures"
+FEED = "/api/v1/admin/events"
 EVIL = ("%", "_", "'", '"', "\u202e", "\u200f", "a" * 255, "=1+1", "\\")
 
 
@@ -207,3 +209,29 @@ def test_hourly_counts_are_purged_with_events(
     monkeypatch.setenv("EVENTS_KEPT", "0")
     writer.record_session_count(1)
     assert len(hourly_counts.fetch_since(0)) == 1
+
+
+def test_feed_continues_at_the_cursor(admin: FlaskClient) -> None:
+    """An admin's program reads each event once, and then waits for more."""
+    audit_writer().flush()
+    after = ""
+    while (page := fetch(admin, FEED, after=after))["events"]:
+        after = page["next"]
+    assert fetch(admin, FEED, after=after) == {"events": [], "next": after}
+    events.insert_events(
+        [Event(NOON, "login", reason=name) for name in ("a", "b", "c")]
+    )
+    seen = []
+    for expected in (["a", "b"], ["c"], []):
+        page = fetch(admin, FEED, after=after, limit=2)
+        seen = [each["reason"] for each in page["events"]]
+        assert seen == expected
+        after = page["next"]
+
+
+def test_feed_refuses_cursors_of_other_lists(admin: FlaskClient) -> None:
+    """A cursor of the list of events is no place of the feed."""
+    events.insert_events([Event(NOON, "login")] * 3)
+    other = fetch(admin, EVENTS, limit=1)["next"]
+    for query in ({"after": other}, {"after": "1"}, {"limit": "0"}):
+        assert admin.get(FEED, query_string=query).status_code == 400

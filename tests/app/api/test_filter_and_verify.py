@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from tests.app.api.request_strategies import (
+    RULES,
     SENT_REQUESTS,
     SESSIONS,
     SentRequest,
@@ -159,6 +160,43 @@ def test_filter_and_verify_decide_alike(
             assert verify.headers["Remote-User"] == shown.get_json()["id"]
         else:
             assert "Remote-User" not in verify.headers
+
+
+@settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
+)
+@given(SENT_REQUESTS, st.lists(st.sampled_from([*RULES]), max_size=4))
+@example(SentRequest(session_cookie("live")), [*RULES])
+@example(SentRequest(session_cookie("live")), [*reversed(RULES)])
+@example(SentRequest(None, "Basic <right>"), [*RULES])
+def test_rule_of_verify_only_narrows(
+    scenario: Scenario, sent: SentRequest, rules: list[str]
+) -> None:
+    """A rule refuses some of the users that verify names without one, in
+    any order of requests with the same cookies.
+    """
+    bare = sent._replace(end="")
+    plain = scenario.send(VERIFY, bare)
+    for rule in rules:
+        answer = scenario.send(f"{VERIFY}?{rule}", bare)
+        expected = RULES[rule]
+        if expected != 400 and plain.status_code != 200:
+            expected = plain.status_code
+        elif plain.status_code == 400:
+            expected = 400
+        assert answer.status_code == expected, rule
+        if expected == 200:
+            assert answer.data == plain.data
+            assert (
+                answer.headers["Remote-User"] == plain.headers["Remote-User"]
+            )
+        else:
+            assert not any("Remote" in name for name in dict(answer.headers))
 
 
 def test_scenario_has_valid_and_invalid_kinds(scenario: Scenario) -> None:

@@ -8,12 +8,9 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     PASSWORD,
-    STATUS,
     Service,
-    session_id_of,
     stored_user,
 )
-from tests.clocks import SetClock
 from tests.serving import (
     COOKIE,
     ME,
@@ -63,31 +60,6 @@ def test_hardened_login_error_hides_unknown_email(
         assert unknown.status_code == 401
         assert unknown.data == wrong.data
         assert sorted(unknown.headers) == sorted(wrong.headers)
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_cors_origin_depends_on_profile(build: Build, profile: str) -> None:
-    """`contract` allows any origin, the others none; never credentials."""
-    answer = (
-        furnish(build, profile)
-        .client()
-        .get(STATUS, headers={"Origin": "https://a.example"})
-    )
-    assert answer.headers.get("Access-Control-Allow-Origin") == (
-        "*" if profile == "contract" else None
-    )
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_session_id_depends_on_profile(build: Build, profile: str) -> None:
-    """It is a UUID, or 256 random bits."""
-    client = furnish(build, profile).client_for(stored_user())
-    form = (
-        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-        if profile == "contract"
-        else r"[A-Za-z0-9_-]{43}"
-    )
-    assert re.fullmatch(form, session_id_of(client))
 
 
 @pytest.mark.parametrize(
@@ -150,54 +122,6 @@ def _start(starts: bool, why: str) -> None:
             check_settings(mechanism)
 
 
-@pytest.mark.parametrize(
-    ("profile", "duration", "after", "reason"),
-    [
-        ("contract", "0", 400 * 86_400, None),
-        ("contract", "60", 61, "expired"),
-        ("standard", "0", 7_201, "idle_timeout"),
-        ("standard", "0", 7_199, None),
-        ("hardened", "0", 1_801, "idle_timeout"),
-        ("hardened", "0", 1_799, None),
-        ("hardened", "60", 61, "expired"),
-    ],
-)
-def test_idle_session_lifetime_depends_on_profile(
-    build: Build,
-    set_clock: SetClock,
-    profile: str,
-    duration: str,
-    after: int,
-    reason: str | None,
-) -> None:
-    """The lifetime is unlimited, its duration, or an idle timeout."""
-    service = furnish(build, profile, SESSION_DURATION=duration)
-    client = service.client_for(stored_user())
-    set_clock.advance(after)
-    answer = client.get(ME)
-    assert answer.status_code == (200 if reason is None else 403)
-    if reason is not None:
-        assert answer.headers["Session-Ended"] == f"reason={reason}"
-
-
-@pytest.mark.parametrize(
-    ("profile", "lives"),
-    [("contract", True), ("standard", False), ("hardened", False)],
-)
-def test_used_session_lifetime_depends_on_profile(
-    build: Build, set_clock: SetClock, profile: str, lives: bool
-) -> None:
-    """Under `standard` and `hardened` it is at most twelve hours."""
-    service = furnish(build, profile, SESSION_DURATION="999999")
-    client = service.client_for(stored_user())
-    for _ in range(36):
-        assert client.get(ME).status_code == 200
-        set_clock.advance(1200)
-    assert client.get(ME).status_code == 200
-    set_clock.advance(1)
-    assert (client.get(ME).status_code == 200) is lives
-
-
 @pytest.mark.parametrize("profile", PROFILES)
 def test_user_permissions_depend_on_profile(
     build: Build, profile: str
@@ -213,30 +137,6 @@ def test_user_permissions_depend_on_profile(
     assert (
         service.client_for(stored_user("admin")).get(USERS).status_code == 200
     )
-
-
-@pytest.mark.parametrize(
-    ("profile", "least"), [("contract", 8), ("standard", 8), ("hardened", 15)]
-)
-def test_password_length_depends_on_profile(
-    build: Build, profile: str, least: int
-) -> None:
-    """It holds for new users and for changes."""
-    service = furnish(build, profile)
-    phrase = "violet umbrella stand"
-    admin = service.client_for(stored_user("admin"))
-    short = {"password": phrase[: least - 1]}
-    answer = admin.post(USERS, json=ALICE | short)
-    assert answer.get_json() == {
-        "error": "Can't create User: password must have at least"
-        f" {least} characters"
-    }
-    body = {"current_password": PASSWORD, "new_password": phrase[: least - 1]}
-    assert admin.put(f"{ME}/password", json=body).status_code == 400
-    answer = admin.post(USERS, json=ALICE | {"password": phrase[:least]})
-    assert answer.status_code == 201
-    body["new_password"] = phrase[:least]
-    assert admin.put(f"{ME}/password", json=body).status_code == 200
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -256,36 +156,6 @@ def test_common_password_check_depends_on_profile(
     user.save()
     answer = admin.post(USERS, json=ALICE | {"password": password})
     assert answer.status_code == (201 if profile == "contract" else 400)
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_secure_flag_depends_on_profile(
-    build: Build, profile: str, scheme: str
-) -> None:
-    """`Secure` is set over TLS only, or always."""
-    service = furnish(build, profile)
-    answer = service.log_in(stored_user(), base_url=f"{scheme}://app.example")[
-        1
-    ]
-    flags = answer.headers["Set-Cookie"].split("; ")[1:]
-    is_secure = scheme == "https" or profile == "hardened"
-    assert sorted(flags) == sorted(
-        ["HttpOnly", "Path=/", "SameSite=Lax"]
-        + (["Secure"] if is_secure else [])
-    )
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_hardened_deletion_needs_recent_password(
-    build: Build, set_clock: SetClock, profile: str
-) -> None:
-    """Under the other profiles an old login is enough."""
-    user = stored_user()
-    client = furnish(build, profile).client_for(user)
-    set_clock.advance(301)
-    answer = client.delete(f"{USERS}/{user.id}")
-    assert answer.status_code == (403 if profile == "hardened" else 200)
 
 
 @pytest.mark.parametrize("profile", PROFILES[1:])

@@ -15,7 +15,10 @@ from tests.app.api.test_deciding_headers import (
 )
 from tests.app.api.test_verify import BEHIND, audience_of
 from tests.serving import COOKIE, LOGIN, SESSIONS, VERIFY
-from vestibule.checks.startup import check_settings, startup_warnings
+from vestibule.checks.startup import (
+    check_settings,
+    startup_warnings,
+)
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms import mechanism_for
 

@@ -19,6 +19,7 @@ from tests.app.api.service import (
     session_id_of,
     stored_user,
 )
+from tests.clocks import SetClock
 from tests.e2e.forward_auth.deployment import OLD_PAGE, PAGE
 from tests.serving import LOGOUT, ME, VERIFY
 from vestibule.db.engine import database
@@ -128,7 +129,7 @@ def ask(behind: Service) -> Ask:
     return asked
 
 
-@pytest.mark.parametrize("end", ["", "/", "?a=b"])
+@pytest.mark.parametrize("end", ["", "/", "?redirect=off"])
 def test_session_gets_user_and_identity_headers(
     behind: Service, end: str
 ) -> None:
@@ -360,3 +361,18 @@ def test_database_failure_refuses_cached_session(behind: Service) -> None:
     assert answer.status_code == 503
     assert not any(name in answer.headers for name in NAMES)
     assert client.get(ME).status_code == 503
+
+
+def test_recent_password_is_told_if_asked(
+    build: Build, set_clock: SetClock
+) -> None:
+    """Only a query for it adds the header; the cache does not hide it."""
+    service = build("session_db_auth")
+    client = service.client_for(stored_user())
+    asked = f"{VERIFY}?redirect=off&recent=on"
+    for _ in range(2):
+        assert client.get(asked).headers["Remote-Recent"] == "true"
+        assert "Remote-Recent" not in client.get(VERIFY).headers
+    set_clock.advance(7200)
+    assert client.get(asked).headers["Remote-Recent"] == "false"
+    assert "Remote-Recent" not in service.client().get(asked).headers

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Verify caches the response of a cookie header only while it is valid."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from tests.app.api.request_strategies import RULES
 from tests.app.api.service import Service, basic, build_service, stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
@@ -27,21 +29,21 @@ class Caller:
     user: User
     session_id: str
 
-    def status(self, cookies: str | None = None, **headers: str) -> int:
+    def status(
+        self, cookies: str | None = None, query: str = "", **headers: str
+    ) -> int:
         """Return verify's status for a `Cookie` header."""
         if cookies is None:
             cookies = f"{COOKIE}={self.session_id}"
         return (
             self.service.app.test_client(use_cookies=False)
-            .get(verify.PATH, headers={"Cookie": cookies, **headers})
+            .get(
+                verify.PATH,
+                query_string=query,
+                headers={"Cookie": cookies, **headers},
+            )
             .status_code
         )
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
 
 
 @pytest.fixture
@@ -206,3 +208,45 @@ def test_long_cookie_header_is_not_cached(
     assert caller.status(longest) == 200
     with pytest.raises(NameError):
         caller.status(too_long)
+
+
+def test_rule_is_checked_for_cached_response(caller: Caller) -> None:
+    """One cached response answers each rule by itself."""
+    for _ in range(2):
+        for rule, status in RULES.items():
+            assert caller.status(query=rule) == status, rule
+
+
+def test_allowed_rule_uses_cached_response(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that the user meets needs no request object; others do."""
+    monkeypatch.delattr(verify, "VestibuleRequest")
+    assert caller.status(query="role=member") == 200
+    for rule in ("role=admin", "role=owner"):
+        with pytest.raises(NameError):
+            caller.status(query=rule)
+
+
+def test_changed_role_changes_what_rule_allows(caller: Caller) -> None:
+    """The next request counts with the role that is stored now."""
+    caller.user.role = "admin"
+    caller.user.save()
+    assert caller.status(query="role=admin") == 200
+    assert caller.status(query="role=member") == 403
+    caller.user.role = "member"
+    caller.user.save()
+    assert caller.status(query="role=admin") == 403
+
+
+def test_refusal_by_rule_is_logged(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The security log names the user and the reason, each time."""
+    caplog.set_level("INFO")
+    for _ in range(2):
+        assert caller.status(query="role=admin") == 403
+    lines = [json.loads(line) for line in caplog.messages if "denied" in line]
+    assert [
+        (line["event"], line["user"], line["reason"]) for line in lines
+    ] == [("access_denied", caller.user.id, "role")] * 2

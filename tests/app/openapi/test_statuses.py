@@ -34,6 +34,10 @@ SWITCHED = {
 TRIES = 6
 #: Invalid values of a list's parameters.
 AMISS = {
+    "ids": "\0",
+    "groups": "king",
+    "redirect": "perhaps",
+    "recent": "perhaps",
     "q": "\0",
     "role": "king",
     "disabled": "perhaps",
@@ -117,6 +121,11 @@ def succeed(scene: OperationClient) -> None:
     assert scene.send("verify", anonymous, **page) == 302
     off: dict[str, Any] = {"query_string": "redirect=off"}
     assert scene.send("verify", anonymous, **page, **off) == 401
+    member = scene.service.client_with_session(account().session_id)
+    rule: dict[str, Any] = {"query_string": "role=admin"}
+    assert scene.send("verify", member, **rule) == 403
+    recent: dict[str, Any] = {"query_string": "recent=on"}
+    assert scene.send("verify", member, **recent) == 200
 
 
 def find_nothing(scene: OperationClient) -> None:
@@ -228,7 +237,13 @@ def without_sessions(scene: OperationClient) -> None:
 
 def without_users(scene: OperationClient) -> None:
     """Request the account routes without a mechanism."""
-    for name in ("showMe", "changeEmail", "changePassword", "deleteMe"):
+    for name in (
+        "showMe",
+        "showMyAccess",
+        "changeEmail",
+        "changePassword",
+        "deleteMe",
+    ):
         assert scene.send(name) == 404
 
 

@@ -2,15 +2,12 @@
 """Open a backend of threads or of coroutines in the same way."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
 from vestibule.protect.async_backends import async_backend_for
 from vestibule.protect.backends import backend_for
-from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
-
-FindUser = Callable[[str], Principal | None]
+from vestibule.protect.verify_response import DEFAULT_TIMEOUT
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Django under ASGI: its views find the user in the scope."""
+"""Django: its views find the user, by the middlewares of both kinds."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
-from tests.serving import ROOT, run_python
+from tests.serving import ROOT, environment, run_python
 
 #: In a separate process, because Django has one configuration in each.
 PROGRAM = """
@@ -50,3 +54,32 @@ def test_django_view_gets_signed_in_user(tmp_path: Path) -> None:
             PROGRAM, tmp_path, {"PYTHONPATH": str(ROOT)}, there.url
         )
     assert output == '401 {"error":"Unauthorized"}\n200 Bob\n'
+
+
+@pytest.mark.parametrize("model", ["default", "custom"])
+def test_django_adapter_with_user_model(model: str, tmp_path: Path) -> None:
+    """The cases pass with Django's user model and with another one."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:xdist",
+            "-p",
+            "no:cacheprovider",
+            "--confcutdir=tests/app/protect/django_people",
+            "tests/app/protect/django_user_cases.py",
+            "tests/app/protect/django_cases.py",
+        ],
+        cwd=ROOT,
+        env=environment(
+            tmp_path, CASES=model, CASES_DATABASE=str(tmp_path / "cases.db")
+        ),
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    assert " passed" in done.stdout
+    assert "failed" not in done.stdout

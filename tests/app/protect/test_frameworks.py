@@ -284,16 +284,38 @@ def test_guard_with_invalid_role_is_refused(roles: Any) -> None:
             protection(print, "http://127.0.0.1:5000", roles=roles)
 
 
+def test_role_that_no_user_has_is_refused() -> None:
+    """A typing error is found when the guard is made, by every adapter."""
+    url = "http://127.0.0.1:5000"
+    app: Any = None
+    guards: list[Any] = [
+        lambda role: flask.role_required("member", role),
+        lambda role: fastapi.Vestibule(url).role_required(role),
+        lambda role: wsgi.Protection(app, url, roles=(role,)),
+        lambda role: asgi.Protection(app, url, roles=(role,)),
+    ]
+    for guard in guards:
+        for role in ("Admin", "editor", "admin "):
+            with pytest.raises(ValueError, match="no user can have the role"):
+                guard(role)
+
+
 def test_guard_admits_any_of_several_roles(live_server: LiveServer) -> None:
     """One role of the list is enough."""
     app = Flask("several")
     flask.Vestibule().init_app(app)
 
     @app.get("/")
-    @flask.role_required("editor", "member")
+    @flask.role_required("member")
     def view() -> str:
         """Greet a permitted user."""
         return f"Hello {flask.current_user.name}"
+
+    @app.get("/either")
+    @flask.role_required("admin", "member")
+    def either() -> str:
+        """Greet a user of either role."""
+        return flask.current_user.name
 
     @app.get("/open")
     def anybody() -> str:
@@ -309,6 +331,8 @@ def test_guard_admits_any_of_several_roles(live_server: LiveServer) -> None:
         headers = {"Cookie": cookie}
         assert client.get("/", headers=headers).status_code == status
         assert client.get("/open", headers=headers).text == greeting
+        expected = 200 if cookie else 401
+        assert client.get("/either", headers=headers).status_code == expected
 
 
 def test_flask_guard_without_extension_explains_error() -> None:

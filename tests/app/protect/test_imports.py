@@ -21,6 +21,11 @@ FRAMEWORKS = {
 NEEDS: dict[str, set[str]] = {
     "flask": {"flask", "werkzeug"},
     "fastapi": {"fastapi", "starlette"},
+    "starlette": {"starlette"},
+    "django.middleware": {"django"},
+    "django.views": {"django"},
+    "django.rest_framework": {"django"},
+    "testing": {"urllib3"},
     "wsgi": set(),
     "asgi": set(),
 }

@@ -12,10 +12,12 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from tests.threads import at_once
 from vestibule.accounts.users import set_role
 from vestibule.audit.writer import audit_writer
 from vestibule.db.models.user import User
+from vestibule.web.admin import lists
 from vestibule.web.admin.user_actions import USER_ACTIONS
 
 EVIL = "<b onclick=alert(1)>\u202e%_'\""
@@ -40,7 +42,7 @@ def test_member_gets_same_403_for_each_admin_address(service: Service) -> None:
     set_role(stored_user(), "admin")
     browser = signed_in(service, member)
     other = signed_in(service, victim)
-    (session,) = service.mechanism.store.listed(victim.id)
+    (session,) = sessions_in(service.mechanism.store, victim.id)
     paths = list(
         admin_urls(
             service.app.url_map,
@@ -86,9 +88,9 @@ def test_user_search_shows_matches_and_errors(service: Service) -> None:
     assert audit_writer().flush()
     text = shown(browser, "/admin?q=ADA")
     assert "ada@example.com" in text and "chief" not in text
-    assert "Never signed in" in text and EVIL in text
+    assert "Never" in text and EVIL in text
     text = shown(browser, "/admin?role=admin&disabled=no&signed_in=yes")
-    assert "chief@example.com Administrator" in text
+    assert "chief@example.com" in text
     assert "ada@" not in text
     for query in (f"q={quote(EVIL)}", "q=%25", "q=_", f"q={'x' * 256}"):
         assert shown(browser, f"/admin?{query}")
@@ -98,23 +100,22 @@ def test_user_search_shows_matches_and_errors(service: Service) -> None:
         ("after=forged", "does not belong to this list"),
     ):
         text = shown(browser, f"/admin?{query}", 400)
-        assert told in text or "No results" in text
-    assert "No results." in shown(browser, "/admin?q=%25")
+        assert told in text or "No users match" in text
+    assert EVIL in shown(browser, "/admin?q=%25")
 
 
 def test_list_pages_keep_filter(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Links lead forward, and back to the first page."""
-    for module in ("users", "sessions", "events"):
-        monkeypatch.setattr(f"vestibule.web.admin.{module}.PAGE_ROWS", 1)
+    monkeypatch.setattr(lists, "PAGE_SIZES", (1, 50))
     admin = stored_user("admin")
     stored_user()
     browser = signed_in(service, admin)
     signed_in(service, admin)
     assert audit_writer().flush()
     for path in (
-        "/admin?q=@",
+        "/admin?q=example",
         "/admin",
         f"/admin/sessions?user={admin.id}",
         "/admin/events?kind=login",
@@ -125,13 +126,9 @@ def test_list_pages_keep_filter(
             for tag, given in Page(answer).elements
             if tag == "a" and given.get("rel") == "next"
         ] or [""]
-        if path == "/admin?q=@":
-            # No email begins like this.
-            assert link == ""
-            continue
         assert "after=" in link
         text = shown(browser, link)
-        assert "First page" in text and "No results" not in text
+        assert "First page" in text and "match" not in text
         assert (
             browser.get(
                 link.replace("?", "?network=192.0.2.1&q=x&")
@@ -158,7 +155,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     user, admin = stored_user(), stored_user("admin")
     other = signed_in(service, user)
     browser = signed_in(service, admin)
-    assert "The sessions were ended" in do_action(
+    assert "The sessions were signed out" in do_action(
         browser, user, "end-sessions"
     )
     assert other.get("/account").status_code == 303
@@ -167,7 +164,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     assert "can sign in again" in do_action(browser, user, "enable")
     assert "role was changed" in do_action(browser, user, "make-admin")
     assert "role was changed" in do_action(browser, user, "make-member")
-    assert "Sign-in was unlocked" in do_action(browser, user, "unlock")
+    assert "Sign-in was unblocked" in do_action(browser, user, "unlock")
     text = do_action(browser, user, "code", 200)
     code = re.search(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}", text)
     assert code is not None
@@ -181,6 +178,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     )
     assert used.status_code == 303
     assert "user was deleted" in do_action(browser, user, "delete")
+    assert "No results." in shown(browser, f"/admin?q={user.email}")
     for path in ("", "/delete", "/code"):
         assert browser.get(f"/admin/users/{user.id}{path}").status_code == 404
     late = browser.post(f"/admin/users/{user.id}/disable")
@@ -199,7 +197,7 @@ def test_any_user_id_has_a_page(service: Service, user_id: str) -> None:
     assert answer.headers["Location"] == own
     assert "ada@example.com" in Page(browser.follow(answer)).text
     service.mechanism.create_session(user_id)
-    (one,) = service.mechanism.store.listed(user_id)
+    (one,) = sessions_in(service.mechanism.store, user_id)
     answer = browser.post("/admin/sessions/end", {"session": one.id})
     assert answer.headers["Location"] == own
     assert "The session was signed out" in Page(browser.follow(answer)).text
@@ -249,6 +247,7 @@ def test_last_admin_cannot_be_removed_or_demoted(service: Service) -> None:
     browser = signed_in(service, admin)
     for action in ("disable", "make-member", "delete"):
         assert "last administrator" in do_action(browser, admin, action, 409)
+        assert " You " in shown(browser, f"/admin/users/{admin.id}/{action}")
     stored_user("admin")
     answer = browser.post(f"/admin/users/{admin.id}/make-member")
     assert answer.headers["Location"] == "/account"
@@ -262,7 +261,7 @@ def test_admin_action_needs_recent_password(
     user, admin = stored_user(), stored_user("admin")
     browser = signed_in(service, admin)
     signed_in(service, user)
-    (one,) = service.mechanism.store.listed(user.id)
+    (one,) = sessions_in(service.mechanism.store, user.id)
     set_clock.advance(301)
     ends = "/admin/sessions/end"
     forms = [
@@ -320,6 +319,8 @@ def test_signing_out_all_users_needs_confirmation(service: Service) -> None:
     for name in ("", "yes"):
         answer = browser.post(path, {"name": name})
         assert answer.status_code == 400
+        told = "This is not the name of the service." in answer.text
+        assert told == bool(name)
     assert other.get("/account").status_code == 200
     answer = browser.post(path, {"name": " VESTIBULE "})
     assert answer.status_code == 303
@@ -339,8 +340,8 @@ def test_user_page_shows_data_sessions_failures_and_events(
     do_action(browser, user, "make-admin")
     assert audit_writer().flush()
     text = shown(browser, f"/admin/users/{user.id}")
-    assert "Failed attempts A wrong password was entered Check this" in text
-    assert "Last sign-in 1 second ago" in text and "curl" in text
+    assert "A wrong password was entered Review" in text
+    assert re.search(r"Last sign-in \d{4}-\d\d-\d\d ", text) and "curl" in text
     assert f"The role was changed by {admin.email}" in text
     text = shown(browser, f"/admin/events?user={user.email}&kind=login")
     assert "Signed in" in text and "The role was changed by" not in text

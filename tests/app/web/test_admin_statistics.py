@@ -45,28 +45,49 @@ def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
         tags = [tag for tag, _ in page.elements]
         assert tags.count("svg") == 7
         assert tags.count("td") == 7 * slots
-        assert tags.count("rect") == 4
+        bars = [
+            given
+            for tag, given in page.elements
+            if tag == "rect" and given.get("class") == "bar"
+        ]
+        # Slots in which nothing was counted have a mark instead of a bar.
+        assert sum(float(bar["height"] or 0) > 0 for bar in bars) == 4
+        assert len(bars) < 7 * slots
         text = " ".join(page.text.split())
-        assert "Total: 7. Highest: 7, in the period from " in text
-        assert "No data in this period." in text
+        assert "Total 7 \u00b7 peak 7 on " in text
+        links = [
+            str(given["href"])
+            for tag, given in page.elements
+            if tag == "a" and str(given.get("class")).startswith("slot")
+        ]
+        assert any("kind=throttled" in link for link in links)
+        for link in links:
+            assert " event" in shown(browser, link)
+        assert "(not finished)" in text and "no data" in text
     assert shown(browser, "/admin/figures?period=year", 400)
 
 
 @pytest.mark.parametrize(
-    ("values", "top", "heights"),
+    ("values", "ticks", "heights"),
     [
-        ([], 1, []),
-        ([None, 0, 0.0], 1, []),
-        ([1, None, 3], 5, [24, 72]),
-        ([1, 100_000], 100_000, [2, 120]),
-        ([0.5], 1, [60]),
+        ([], [0, 1], []),
+        ([None, 0, 0.0], [0, 1], [0, 0, 0]),
+        ([1, None, 3], [0, 1, 2, 3], [40, 0, 120]),
+        ([1, 100_000], range(0, 100_001, 20_000), [2, 120]),
+        ([121], [0, 50, 100, 150], [96.8]),
+        ([0.5], [0, 0.1, 0.2, 0.3, 0.4, 0.5], [120]),
     ],
 )
 def test_chart_bars_have_heights_of_values(
-    values: list[float | None], top: float, heights: list[float]
+    values: list[float | None], ticks: list[float], heights: list[float]
 ) -> None:
-    """Small values stay visible, and no bar leaves the chart."""
+    """Small values stay visible, no bar leaves the chart, and the scale
+    ends near the highest value.
+    """
     plot = bar_chart(values)
-    assert plot.top == top
+    assert plot.ticks == list(ticks)
     assert [bar.height for bar in plot.bars] == heights
+    assert [bar.is_missing for bar in plot.bars] == [
+        value is None for value in values
+    ]
     assert all(bar.y + bar.height == HEIGHT for bar in plot.bars)

@@ -59,11 +59,17 @@ def test_elapsed_time_is_described_in_words(
     assert time_ago(moment, "fr") == french
 
 
-def test_full_time_names_its_zone() -> None:
-    """The server does not know the reader's zone."""
+def test_full_time_names_its_zone(build: Build) -> None:
+    """It is UTC unless the reader chose another one."""
     moment = datetime(2026, 3, 9, 13, 5, tzinfo=UTC)
-    assert exact_time(moment, "en") == "Mar 9, 2026, 1:05:00\u202fPM UTC"
-    assert exact_time(moment, "fr") == "9 mars 2026, 13:05:00 UTC"
+    app = build("session_db_auth", WEB_PAGES="on").app
+    with app.test_request_context():
+        assert exact_time(moment, "en") == "Mar 9, 2026, 1:05:00\u202fPM UTC"
+        assert exact_time(moment, "fr") == "9 mars 2026, 13:05:00 UTC"
+    headers = {"Cookie": "vestibule_zone=Europe/Paris"}
+    with app.test_request_context(headers=headers):
+        shown = exact_time(moment, "fr")
+    assert shown == "9 mars 2026, 14:05:00 Europe/Paris"
 
 
 @pytest.mark.parametrize(

@@ -382,3 +382,18 @@ def test_oversized_sign_in_form_is_refused(service: Service) -> None:
     )
     assert answer.status_code == 413
     assert "Too much data" in Page(answer).text
+
+
+def test_signed_in_user_can_be_asked_for_password_again(
+    service: Service,
+) -> None:
+    """An application that needs a recent password leads to the form."""
+    here = signed_in(service, stored_user())
+    for query, is_asked in (
+        ("", False),
+        ("again=no", False),
+        ("again=on", True),
+    ):
+        page = Page(here.get(f"/sign-in?return_to=/export&{query}"))
+        assert ("password" in page.fields()) is is_asked
+        assert page.fields()["return_to"]["value"] == "/export"

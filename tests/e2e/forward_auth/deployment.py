@@ -116,7 +116,10 @@ class Deployment:
 
     @contextmanager
     def websocket(
-        self, cookie: str | None = None, **headers: str
+        self,
+        cookie: str | None = None,
+        path: str = "/socket",
+        **headers: str,
     ) -> Iterator[ClientConnection]:
         """Open a websocket through the proxy; raise if it is refused.
 
@@ -128,7 +131,7 @@ class Deployment:
         with (
             socket.create_connection(address, 30) as wire,
             connect(
-                f"ws://127.0.0.1:{self.proxy.port}/socket",
+                f"ws://127.0.0.1:{self.proxy.port}{path}",
                 sock=wire,
                 additional_headers=headers,
             ) as websocket,

@@ -19,7 +19,7 @@ from tests.e2e.forward_auth.deployment import (
 )
 from tests.e2e.server.conftest import ADD_USER
 from tests.e2e.server.waiting import wait_until
-from tests.serving import COOKIE, LOGOUT, SESSIONS, Server
+from tests.serving import COOKIE, LOGOUT, Server
 
 
 def is_refused(deployment: Deployment, cookie: str) -> bool:
@@ -42,16 +42,6 @@ def test_logout_through_proxy_ends_session(deployment: Deployment) -> None:
     for _ in range(3):
         assert deployment.get("/page", PAGE, cookie).status_code == 203
     assert deployment.request("DELETE", LOGOUT, cookie).status_code == 200
-    assert is_refused(deployment, cookie)
-    assert deployment.get("/page", PAGE, other).status_code == 203
-
-
-def test_session_revoked_elsewhere_is_refused(deployment: Deployment) -> None:
-    """A session that another device revokes is refused."""
-    cookie, other = deployment.sign_in(), deployment.sign_in()
-    assert deployment.get("/page", PAGE, cookie).status_code == 203
-    ended = deployment.vestibule.request("DELETE", SESSIONS, other)
-    assert ended.json()["ended"] >= 1
     assert is_refused(deployment, cookie)
     assert deployment.get("/page", PAGE, other).status_code == 203
 
@@ -97,21 +87,6 @@ def test_requests_fail_while_vestibule_is_down(
             15,
             lambda: deployment.get("/page", PAGE, cookie).status_code == 203,
         )
-    finally:
-        server.stop()
-
-
-def test_requests_are_refused_without_mechanism(
-    deploy: Deploy, tmp_path: Path
-) -> None:
-    """A Vestibule without `AUTH_TYPE` admits no request."""
-    server = started(tmp_path / "v")
-    try:
-        deployment = deploy(server)
-        for headers in (PAGE, FETCH, {"Remote-User": "admin"}):
-            answer = deployment.get("/page", headers, "anything")
-            assert answer.status_code == 401
-            assert not reached(answer)
     finally:
         server.stop()
 

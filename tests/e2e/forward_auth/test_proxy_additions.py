@@ -28,6 +28,7 @@ from tests.e2e.forward_auth.proxies import (
 )
 from tests.e2e.forward_auth.test_forged_headers import (
     FORGED,
+    is_refused,
 )
 from tests.e2e.forward_auth.test_proxy_configurations import traefik
 from tests.e2e.forward_auth.test_recipes import SourceAdapter
@@ -84,11 +85,16 @@ def check_preflight(deployment: Deployment) -> None:
     asks = {
         "Origin": "https://other.example",
         "Access-Control-Request-Method": "PUT",
-        "Remote-User": FORGED,
+        "Remote_User": FORGED,
     }
     passed = deployment.request("OPTIONS", "/page", headers=asks)
     assert reached(passed)
     assert FORGED not in passed.text
+    named = deployment.request(
+        "OPTIONS", "/page", headers=asks | {"Remote-User": FORGED}
+    )
+    assert reached(named) is not is_refused(deployment, "Remote-User")
+    assert FORGED not in named.text
     for method, missing in (
         ("OPTIONS", "Origin"),
         ("OPTIONS", "Access-Control-Request-Method"),

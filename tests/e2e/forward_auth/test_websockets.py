@@ -6,12 +6,13 @@ import json
 import pytest
 
 from tests.e2e.forward_auth.deployment import EMAIL, Deployment, headers_of
+from tests.e2e.forward_auth.test_forged_headers import is_refused
 
 HANDSHAKES = {
     "program": {},
     "browser": {"Sec-Fetch-Mode": "websocket", "Sec-Fetch-Dest": "websocket"},
     "strange": {"Accept": "text/html", "Cookie": "a=b"},
-    "forged": {"Remote-User": "admin", "Remote_User": "admin"},
+    "forged": {"Remote_User": "admin", "Remote.User": "admin"},
 }
 
 
@@ -44,6 +45,21 @@ def test_forged_header_does_not_reach_websocket(
         shown = str(socket.recv(10))
     assert "admin" not in shown
     assert headers_of(json.loads(shown))["remote-email"] == EMAIL
+
+
+def test_identity_header_of_client_opens_no_websocket_as_another(
+    deployment: Deployment, cookie: str
+) -> None:
+    """Nginx refuses the handshake, and Caddy removes the header."""
+    forged = {"Remote-User": "admin"}
+    if is_refused(deployment, "Remote-User"):
+        assert deployment.websocket_status(cookie, **forged) == 400
+        assert deployment.websocket_status(**forged) == 400
+        return
+    assert deployment.websocket_status(**forged) == 401
+    with deployment.websocket(cookie, **forged) as socket:
+        shown = str(socket.recv(10))
+    assert "admin" not in shown
 
 
 def test_connection_header_does_not_drop_websocket_identity(

@@ -6,7 +6,9 @@ Run with a port, it serves there until it is ended.
 
 import json
 import sys
+from asyncio import wait_for
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +18,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: A text in each response of the application.
 MARK = "the application was reached"
+#: Seconds that a stream of events stays open without an event.
+MAX_STREAM_SECONDS = 20
 
 
 def seen_by(scope: Scope) -> dict[str, Any]:
@@ -75,6 +79,19 @@ async def respond(scope: Scope, receive: Receive, send: Send) -> None:
     )
 
 
+async def send_events(receive: Receive, send: Send) -> None:
+    """Send one event, and keep the response open until the client goes."""
+    await receive()
+    kind = (b"content-type", b"text/event-stream")
+    start = {"type": "http.response.start", "status": 203, "headers": [kind]}
+    await send(start)
+    text = f"data: {MARK}\n\n".encode()
+    await send({"type": "http.response.body", "body": text, "more_body": True})
+    with suppress(TimeoutError):
+        await wait_for(receive(), MAX_STREAM_SECONDS)
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Send the request on a websocket, then echo all messages."""
     await receive()
@@ -93,7 +110,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one request or one websocket, by ASGI."""
-    if scope["type"] == "http":
+    if scope["type"] == "http" and scope["path"].startswith("/events/"):
+        await send_events(receive, send)
+    elif scope["type"] == "http":
         await respond(scope, receive, send)
     elif scope["type"] == "websocket":
         await echo(scope, receive, send)

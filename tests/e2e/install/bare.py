@@ -9,7 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from importlib.metadata import distribution
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -81,6 +81,15 @@ class Bare:
         for top in tops - {"..", "__pycache__"}:
             target = Path(str(here.locate_file(top))).resolve()
             (self._packages / top).symlink_to(target)
+
+    def link_missing(self, names: Iterable[str]) -> None:
+        """Link the distributions among `names` that are not there yet."""
+        here = {
+            canonicalize_name(str(each.metadata["Name"]))
+            for each in distributions(path=[str(self._packages)])
+        }
+        for name in set(names) - here:
+            self.link(name)
 
     def pip(self, *arguments: str) -> str:
         """Run our pip on it, without an index; return the output."""

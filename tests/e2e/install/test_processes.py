@@ -80,19 +80,6 @@ def test_password_at_a_terminal_is_asked_twice(tmp_path: Path) -> None:
     assert user.is_valid_password(PASSWORD)
 
 
-@pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1)])
-def test_removal_asks_at_a_terminal(
-    tmp_path: Path, answer: str, left: int
-) -> None:
-    """The question names the user to be removed."""
-    User(id="1", email="bob@example.com").save()
-    code, screen = on_terminal(
-        tmp_path, "users", "remove", "1", answers={"[y/N]": answer}
-    )
-    assert (code, User.count()) == (left, left)
-    assert "Remove bob@example.com (1)?" in screen
-
-
 def test_import_shows_progress_at_a_terminal(tmp_path: Path) -> None:
     """In a pipe it does not."""
     file = store(tmp_path, *(row(f"u{number}") for number in range(50)))

@@ -22,7 +22,7 @@ from tests.e2e.install.wheels import (
     shipped,
 )
 from tests.repo.repository import product_modules
-from tests.repo.test_quiet_imports import PROGRAMS
+from tests.repo.test_quiet_imports import NEEDS_DJANGO, PROGRAMS
 from tests.serving import COOKIE, ROOT, Server, environment
 from vestibule import __version__
 
@@ -31,6 +31,11 @@ pytestmark = pytest.mark.timeout(400)
 #: The modules that only an application of a framework imports.
 ADAPTERS = {
     "vestibule.protect.fastapi": "fastapi",
+    "vestibule.protect.starlette": "fastapi",
+    "vestibule.protect.django.configuration": "django",
+    "vestibule.protect.django.middleware": "django",
+    "vestibule.protect.django.rest_framework": "django",
+    "vestibule.protect.django.views": "django",
     "vestibule.protect.async_http_client": "fastapi",
     "vestibule.protect.flask": "flask",
 }
@@ -82,11 +87,12 @@ def client(environments: Callable[[str], Bare]) -> Bare:
 
 
 def shipped_modules() -> set[str]:
-    """Return the modules in the wheel that are not programs."""
+    """Return the modules in the wheel that any program can import."""
     return {
         name
         for name in product_modules()
-        if name.partition(".")[0] == PACKAGE and name not in PROGRAMS
+        if name.partition(".")[0] == PACKAGE
+        and name not in PROGRAMS | NEEDS_DJANGO
     }
 
 

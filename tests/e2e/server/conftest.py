@@ -4,13 +4,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from tests.conftest import Serve
-from tests.e2e.server.accounts import account
 from tests.e2e.server.server_state import defect_lines, has_signed_in, rows_of
 from tests.e2e.server.waiting import wait_until
 from tests.serving import COOKIE, DB_SESSIONS, Server
@@ -75,23 +71,3 @@ def untouched(servers: SharedServers) -> Iterator[None]:
     for server in (servers.session, servers.basic):
         assert defect_lines(server) == []
         assert server.request("GET", "/api/v1/status").status_code == 200
-
-
-def start_with_admin(
-    serve: Serve, policy: str = "open", **more: str
-) -> Server:
-    """Start a server with this policy and an admin that no test uses."""
-    account("admin")
-    return serve(
-        **{
-            **DB_SESSIONS,
-            "AUTHZ_POLICY": policy,
-            "THROTTLE": "off",
-            **more,
-        }
-    )
-
-
-def status_and_json(response: requests.Response) -> tuple[int, Any]:
-    """Return status and JSON body of a response."""
-    return response.status_code, response.json()

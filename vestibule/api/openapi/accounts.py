@@ -5,7 +5,7 @@ They are for every user: sign in and out, list and end sessions, forward
 authentication, and the accounts themselves.
 """
 
-from vestibule.admin.filters import MAX_PAGE_ROWS
+from vestibule.admin.filters import MAX_IDS, MAX_PAGE_ROWS
 from vestibule.api.openapi.operation import (
     FORM_OR_JSON,
     Access,
@@ -14,7 +14,8 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
-from vestibule.identity.header import HEADER
+from vestibule.db.models.user import Role
+from vestibule.identity.header import HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
 _SESSIONS = "/api/v1/auth_session"
@@ -200,6 +201,7 @@ SESSION_OPERATIONS = (
                     "Remote-Email",
                     "Remote-Email-Verified",
                     "Remote-Groups",
+                    RECENT_HEADER,
                     HEADER,
                 ),
             ),
@@ -207,7 +209,9 @@ SESSION_OPERATIONS = (
                 "A browser that loads a page is redirected to `LOGIN_URL`.",
                 headers=("Location", "Session-Ended"),
             ),
+            400: ResponseSpec("A parameter is not known or not valid."),
             401: _REASON,
+            403: ResponseSpec("The user has not the role or group."),
         },
         parameters=(
             Parameter(
@@ -216,6 +220,28 @@ SESSION_OPERATIONS = (
                 "`off`: 401 instead of 302, with the `Location`.",
                 "off",
                 ("off",),
+            ),
+            Parameter(
+                "role",
+                "query",
+                "The role that the user must have.",
+                "admin",
+                tuple(Role),
+            ),
+            Parameter(
+                "groups",
+                "query",
+                "A group of the user; several: the user must be in one.",
+                "member",
+                tuple(Role),
+            ),
+            Parameter(
+                "recent",
+                "query",
+                "`on`: `Remote-Recent` is `true` if the user confirmed the"
+                " password within `REAUTH_WINDOW`, else `false`.",
+                "on",
+                ("on",),
             ),
             _forwarded(
                 "Host", "The host of the original request.", "app.example"
@@ -248,8 +274,23 @@ USER_OPERATIONS = (
         "listUsers",
         USERS_TAG,
         "List the users",
-        {200: ResponseSpec("All users.", ["User"])},
+        {
+            200: ResponseSpec(
+                "All users; with `ids`, the names of these.", ["ListedUser"]
+            ),
+            400: ResponseSpec("`ids` are too many, or no ids."),
+        },
         access=Access.POLICY,
+        text="With `ids`, for admins, and for every authenticated user under"
+        " `DIRECTORY=names`.",
+        parameters=(
+            Parameter(
+                "ids",
+                "query",
+                f"The ids of at most {MAX_IDS} users, separated by commas.",
+                "33ca0894-f8bd-4b54-8775-b41c18caa828",
+            ),
+        ),
     ),
     Operation(
         "POST",
@@ -286,6 +327,14 @@ USER_OPERATIONS = (
         USERS_TAG,
         "Show yourself",
         {200: ResponseSpec("The authenticated user.", "User"), 404: _NO_ME},
+    ),
+    Operation(
+        "GET",
+        f"{_USERS}/me/access",
+        "showMyAccess",
+        USERS_TAG,
+        "Show your role and groups",
+        {200: ResponseSpec("The role and groups.", "Access"), 404: _NO_ME},
     ),
     Operation(
         "DELETE",

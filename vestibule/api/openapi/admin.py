@@ -28,6 +28,7 @@ from vestibule.api.openapi.operation import (
 from vestibule.audit.export import FIELDS, FORMATS
 from vestibule.audit.log import EventType
 from vestibule.db.models.user import Role
+from vestibule.db.user_search import SORTS
 
 ACTIONS_TAG = "admin"
 _PREFIX = "/api/v1/users/<user_id>"
@@ -230,7 +231,8 @@ LIST_OPERATIONS = (
         (
             _short_text(
                 "q",
-                "The beginning of an email, a name, or both names.",
+                "Words that are parts of an email or a name; case and accents"
+                " do not matter.",
                 "bob",
             ),
             _choice(
@@ -247,6 +249,13 @@ LIST_OPERATIONS = (
                 "Whether the users ever signed in.",
                 "yes",
                 _YES_NO,
+            ),
+            _choice(
+                "sort",
+                "The order: a column, descending after a minus sign. The"
+                " newest users come first without it.",
+                "-signed_in",
+                SORTS,
             ),
             *_PAGE,
         ),
@@ -329,6 +338,22 @@ LIST_OPERATIONS = (
         "List the events",
         {200: ResponseSpec("A page of events, newest first.", "EventsPage")},
         (*_WHICH_EVENTS, *_PAGE),
+    ),
+    _list(
+        "GET",
+        "/api/v1/admin/events",
+        "feedEvents",
+        "Follow the events",
+        {
+            200: ResponseSpec(
+                "The events after a cursor, in the order in which they were"
+                " stored, and the cursor to continue with.",
+                "EventsPage",
+            )
+        },
+        _PAGE,
+        text="Each event comes once, also those that were stored late."
+        " `next` is always there: ask again with it for later events.",
     ),
     _list(
         "GET",

@@ -11,7 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from vestibule.identity.header import HEADER
+from vestibule.identity.header import HEADER, RECENT_HEADER
 
 
 def example_of(schema: dict[str, Any], shapes: dict[str, Any]) -> Any:
@@ -138,6 +138,12 @@ SPECIAL = {
         "How to authenticate: `Basic` under `basic_auth`, else `Cookie`.",
         'Cookie realm="vestibule"',
         True,
+    ),
+    RECENT_HEADER: _header(
+        "Whether the user confirmed the password within `REAUTH_WINDOW`; only"
+        " with `recent=on`.",
+        "true",
+        pattern="^(true|false)$",
     ),
     HEADER: _header(
         "The signed identity of the user (`IDENTITY_HEADER`); empty if"

@@ -7,7 +7,7 @@ more fields, which are ignored."""
 from typing import Any
 
 from vestibule.accounts.users import MAX_NAME_LENGTH
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.passwords import MAX_PASSWORD_BYTES
 from vestibule.core.text import MAX_EMAIL_LENGTH
 from vestibule.db.models.user import Role
@@ -133,6 +133,22 @@ def _keys() -> dict[str, Any]:
     }
 
 
+def _user_fields() -> dict[str, Any]:
+    """Return the fields of a user for every reader."""
+    return {
+        "id": text("Names the user and never changes.", _ID),
+        "email": text(
+            "The email as it was given, trimmed.",
+            "bob@hbtn.io",
+            **_OR_NULL,
+        ),
+        "first_name": text("The name, if there is one.", "Bob", **_OR_NULL),
+        "last_name": text("The name, if there is one.", "Dylan", **_OR_NULL),
+        "created_at": moment("When the user was added."),
+        "updated_at": moment("When the user was last changed."),
+    }
+
+
 def _users() -> dict[str, Any]:
     """Return the schemas of a user and of a reset code."""
     return {
@@ -146,24 +162,27 @@ def _users() -> dict[str, Any]:
                 "expires_at": moment("When the code expires."),
             },
         ),
-        "User": response_schema(
-            "A user, with the fields for every reader.",
+        "Access": response_schema(
+            "What a user may do, as forward authentication decides.",
             {
                 "id": text("Names the user and never changes.", _ID),
-                "email": text(
-                    "The email as it was given, trimmed.",
-                    "bob@hbtn.io",
-                    **_OR_NULL,
-                ),
-                "first_name": text(
-                    "The name, if there is one.", "Bob", **_OR_NULL
-                ),
-                "last_name": text(
-                    "The name, if there is one.", "Dylan", **_OR_NULL
-                ),
-                "created_at": moment("When the user was added."),
-                "updated_at": moment("When the user was last changed."),
+                "role": text("The role.", "member", **_OR_NULL),
+                "groups": {
+                    "type": "array",
+                    "items": text("A group.", "member"),
+                    "description": "The groups, now the role alone.",
+                    "examples": [["member"]],
+                },
             },
+        ),
+        "ListedUser": response_schema(
+            "A user, or the names of one.",
+            {**_user_fields(), "name": text("Both names.", "Bob Dylan")},
+            optional=("email", "created_at", "updated_at", "name"),
+        ),
+        "User": response_schema(
+            "A user, with the fields for every reader.",
+            _user_fields(),
         ),
     }
 
@@ -206,8 +225,22 @@ def _session() -> dict[str, Any]:
                 "method": text(
                     "How the user authenticated.", "password", **_OR_NULL
                 ),
+                **_applications(),
             },
         ),
+    }
+
+
+def _applications() -> dict[str, Any]:
+    """Return the property with a session's applications, if there is one."""
+    if not page_settings.APP_HOSTS.read():
+        return {}
+    return {
+        "applications": {
+            "type": "array",
+            "items": text("A host of `APP_HOSTS`.", "app.example.com"),
+            "description": "The hosts with a session that ends with this one.",
+        }
     }
 
 

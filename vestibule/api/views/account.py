@@ -6,13 +6,12 @@ from flask import Response, abort
 from vestibule.accounts.credentials import (
     change_email,
     change_password,
-    reauthenticate,
 )
 from vestibule.api.views.index import app_views
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import require_email_permission, require_recent_auth
-from vestibule.http.login import set_session_cookie
+from vestibule.http.login import reauthenticate_user, set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 
@@ -72,21 +71,6 @@ def change_own_password(user: User, current: str, new: str) -> str | None:
     return change_password(
         user, current, new, sessions.store, session_id, actor=current_actor()
     )
-
-
-def reauthenticate_user(user: User, password: str) -> str | None:
-    """Confirm the password of the request's user.
-
-    Return the new id of the request's session: the old one, which may
-    have been stolen, stops working (ASVS 5.0, 7.2.4). Return `None` if the
-    session ended meanwhile. Raise what `reauthenticate` raises.
-    """
-    reauthenticate(user, password, actor=current_actor())
-    sessions = current_request().sessions
-    session_id = sessions.session_cookie(current_request())
-    if session_id is None:
-        return None
-    return sessions.store.rotate(session_id, sessions.now())
 
 
 def _user() -> User:

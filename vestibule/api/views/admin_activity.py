@@ -2,6 +2,7 @@
 """Admin views of the sessions, events and statistics of all users."""
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 
 from flask import Response
 
@@ -17,6 +18,7 @@ from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     format_time,
     session_json,
+    with_applications,
 )
 from vestibule.audit.export import FORMATS, event_record, export_file
 from vestibule.core import clock
@@ -45,13 +47,16 @@ def list_all_sessions() -> Response:
     current, limits = current_request().session, auth.limits()
     return json_response(
         {
-            "sessions": [
-                {
-                    **session_json(each, limits, current),
-                    "user_id": each.user_id,
-                }
-                for each in found.sessions
-            ],
+            "sessions": with_applications(
+                auth.store,
+                [
+                    {
+                        **session_json(each, limits, current),
+                        "user_id": each.user_id,
+                    }
+                    for each in found.sessions
+                ],
+            ),
             "next": found.next,
         }
     )
@@ -67,6 +72,25 @@ def list_events() -> Response:
             filters.parse_event_filter(given),
             filters.parse_limit(given),
             given.get("after", ""),
+        )
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response(
+        {
+            "events": [event_record(each) for each in found],
+            "next": following,
+        }
+    )
+
+
+@app_views.get("/admin/events")
+def feed_events() -> Response:
+    """Show the events in the order in which they were stored, by page."""
+    authorize(Action.LIST_EVENTS)
+    given = current_request().args
+    try:
+        found, following = cursor.feed_events(
+            filters.parse_limit(given), given.get("after", "")
         )
     except InvalidValue as error:
         return wrong_format(error.field)
@@ -114,10 +138,11 @@ def show_figures() -> Response:
     )
 
 
-def export_response(given: Given) -> Response:
+def export_response(given: Given, zone: tzinfo = UTC) -> Response:
     """Return the file of the events that match the filter.
 
-    It is read while it is sent. Raise `InvalidValue` or a database error.
+    It is read while it is sent; its times are in `zone`. Raise
+    `InvalidValue` or a database error.
     """
     name = given.get("format", "csv")
     if name not in FORMATS:
@@ -126,7 +151,7 @@ def export_response(given: Given) -> Response:
         )
     form = FORMATS[name]
     response = Response(
-        export_file(filters.parse_event_filter(given), form),
+        export_file(filters.parse_event_filter(given), form, zone),
         mimetype=form.mimetype,
     )
     day = clock.now().strftime("%Y-%m-%d")

@@ -30,15 +30,15 @@ def find_users() -> Response:
     given = current_request().args
     try:
         wanted = filters.parse_user_filter(given)
-        found, following = cursor.search_users(
+        found = cursor.search_users(
             wanted, filters.parse_limit(given), given.get("after", "")
         )
     except InvalidValue as error:
         return wrong_format(error.field)
     return json_response(
         {
-            "users": [user_for_admins(user) for user in found],
-            "next": following,
+            "users": [user_for_admins(user) for user in found.users],
+            "next": found.next,
         }
     )
 

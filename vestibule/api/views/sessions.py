@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The current user's sessions: list them, end one, end the others."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,9 +11,10 @@ from flask import Response, abort
 from vestibule.accounts.revocation import revoke_others, revoke_own
 from vestibule.admin import cursor, filters
 from vestibule.api.views.index import app_views
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
+from vestibule.db.host_sessions import hosts_by_parent
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
@@ -20,6 +22,7 @@ from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
 from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
+from vestibule.sessions.store import SessionStore
 
 
 @app_views.get("/auth_session/sessions")
@@ -80,10 +83,13 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
     source = filters.SessionSource(auth.store, auth.limits(), auth.now())
     found = filters.live_session_page(source, wanted, most, position)
     response = json_response(
-        [
-            session_json(session, source.limits, request.session)
-            for session in found.sessions
-        ]
+        with_applications(
+            auth.store,
+            [
+                session_json(session, source.limits, request.session)
+                for session in found.sessions
+            ],
+        )
     )
     if found.next is not None:
         after = cursor.encode((found.next,), wanted)
@@ -108,6 +114,33 @@ def session_json(
         "device": device_name(session.user_agent),
         "method": session.method,
     }
+
+
+def with_applications(
+    store: SessionStore, listed: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return listed sessions with the hosts of their applications.
+
+    Only where `APP_HOSTS` is set: other clients know no such key.
+    """
+    if not page_settings.APP_HOSTS.read():
+        return listed
+    hosts = applications_of(store, [each["id"] for each in listed])
+    return [
+        each | {"applications": hosts.get(each["id"], [])} for each in listed
+    ]
+
+
+def applications_of(
+    store: SessionStore, handles: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the hosts whose sessions hang on those with these handles.
+
+    There are none in memory, nor without `APP_HOSTS`.
+    """
+    if not (store.in_database and page_settings.APP_HOSTS.read()):
+        return {}
+    return hosts_by_parent(handles)
 
 
 def format_time(value: datetime | None) -> str | None:

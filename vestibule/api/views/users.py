@@ -5,10 +5,13 @@ from flask import Response, abort
 
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import register, remove, set_names
+from vestibule.admin.filters import parse_ids
+from vestibule.api.views.admin import wrong_format
 from vestibule.api.views.index import app_views
-from vestibule.core import settings
+from vestibule.core import data_settings, settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
+from vestibule.db.user_names import find_names
 from vestibule.http.access import authorize, require_recent_auth
 from vestibule.http.login import clear_session_cookie
 from vestibule.http.request import (
@@ -21,9 +24,38 @@ from vestibule.http.responses import json_response
 
 @app_views.get("/users")
 def list_users() -> Response:
-    """Show all users."""
+    """Show all users; with `ids`, the names of these users only."""
+    given = current_request().args
+    if "ids" in given:
+        return list_names(given.getlist("ids"))
     authorize(Action.LIST_USERS)
     return json_response([user.to_json() for user in User.all()])
+
+
+def list_names(lists: list[str]) -> Response:
+    """Show the names of users, which a member may see by `DIRECTORY`."""
+    is_open = data_settings.DIRECTORY.read() == "names"
+    if not is_open or current_actor().id is None:
+        authorize(Action.FIND_USERS)
+    try:
+        ids = parse_ids(lists)
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response([user.to_json() for user in find_names(ids)])
+
+
+@app_views.get("/users/me/access")
+def show_my_access() -> Response:
+    """Show the role and the groups of the authenticated user.
+
+    They are what forward authentication sends and decides by.
+    """
+    user = current_request().current_user
+    if user is None:
+        abort(404)
+    role = getattr(user, "role", None)
+    groups = [] if role is None else [role]
+    return json_response({"id": user.id, "role": role, "groups": groups})
 
 
 @app_views.get("/users/me")

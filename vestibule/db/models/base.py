@@ -81,7 +81,10 @@ class Base:
     def to_json(self) -> dict[str, str | None]:
         """Return the public attributes, moments as `YYYY-MM-DD HH:MM:SS`."""
         return {
-            name: _json_value(getattr(self, name)) for name in self._public
+            name: value.isoformat(" ", "seconds")[:19]
+            if isinstance(value := getattr(self, name), datetime)
+            else value
+            for name in self._public
         }
 
     def save(self) -> None:
@@ -290,7 +293,7 @@ class Base:
     def _delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
-        """Delete what becomes invalid when these columns are `changed`."""
+        """Delete the rows that a change of these columns makes invalid."""
 
     def _execute(self, statement: Any, changed: Collection[str] = ()) -> int:
         """Run one write and return how many rows it affected."""
@@ -321,7 +324,7 @@ def is_storable(value: Any) -> bool:
 
 
 def storable_text(field: str, value: Any) -> str | None:
-    """Return `value`; raise `InvalidValue` if it is no text or `None`."""
+    """Return `value`; raise `InvalidValue` unless it is text or `None`."""
     if value is None or is_storable(value):
         return value  # type: ignore[no-any-return]
     if isinstance(value, str):
@@ -336,7 +339,7 @@ def storable_text(field: str, value: Any) -> str | None:
 def storable_moment(field: str, value: Any) -> datetime:
     """Return `value` in UTC; raise `InvalidValue` if it is no `datetime`.
 
-    Also for a moment at the ends of the calendar that UTC cannot express.
+    A moment that is outside the calendar in UTC is refused too.
     """
     if isinstance(value, datetime):
         try:
@@ -366,13 +369,6 @@ def _comparable(before: Any, value: Any) -> Any:
     if before is None or not isinstance(value, datetime):
         return before
     return parse_moment(before)
-
-
-def _json_value(value: Any) -> Any:
-    """Return `value` for JSON: moments as text, the rest as it is."""
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")[:19]
-    return value
 
 
 @cache

@@ -3,7 +3,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +22,13 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongPassword,
 )
-from vestibule.core.text import display_name, email_key, name_key
+from vestibule.core.roles import Role as Role
+from vestibule.core.text import (
+    display_name,
+    email_key,
+    name_key,
+    search_text,
+)
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
@@ -36,19 +41,13 @@ _EMAIL_INDEX, _EMAIL_KEY_INDEX, _PASSWORD_INDEX = (
 _RESET_CODE_COLUMNS = frozenset({"password", "email_key"})
 # While a change is not committed, PostgreSQL returns the row as it was;
 # `FOR SHARE` waits for the commit. `FOR KEY SHARE` would not, because a hash
-# is no key. SQLite has one writer at a time, and SQLAlchemy leaves it out.
+# is not a key. On SQLite, which has one writer at a time, SQLAlchemy leaves
+# the clause out.
 _SELECT_COMMITTED = (
     select(USERS)
     .where(USERS.c.id == bindparam("id"))
     .with_for_update(read=True)
 )
-
-
-class Role(StrEnum):
-    """The role of a user; `accounts.permissions` says what it allows."""
-
-    MEMBER = "member"
-    ADMIN = "admin"
 
 
 def parse_role(value: Any) -> Role:
@@ -108,8 +107,9 @@ class User(Base):
     def email_key(self) -> str | None:
         """Return the form by which the email is compared.
 
-        A stored one stays as it is until the email changes: the upgrade
-        gives one of its own to a user whose address another user has.
+        A stored key is kept until the email changes. It may differ from
+        the email: the upgrade to revision 0007 gave a different key to each
+        user whose address an older user has.
         """
         loaded = self._loaded
         if loaded is not None and loaded[_EMAIL_INDEX] == self._email:
@@ -228,6 +228,9 @@ class User(Base):
             "first_key": name_key(self.first_name),
             "last_key": name_key(self.last_name),
             "signed_in_at": self.signed_in_at,
+            "search_text": search_text(
+                self.email, self.first_name, self.last_name
+            ),
         }
 
     def _fill(self, row: Sequence[Any]) -> None:
@@ -246,6 +249,7 @@ class User(Base):
             _,
             _,
             signed_in_at,
+            _,
         ) = row
         self.disabled_at = disabled_at and parse_moment(disabled_at)
         self.signed_in_at = signed_in_at and parse_moment(signed_in_at)

@@ -20,15 +20,22 @@ from vestibule.core.digest import digest_of
 from vestibule.core.request_headers import network_of
 from vestibule.db import session_queries
 from vestibule.db.engine import database
+from vestibule.db.host_sessions import is_host_session_id
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.base import Base, storable_text
 from vestibule.db.models.user import User
 from vestibule.db.statements import insert_into
-from vestibule.db.tables import USER_SESSIONS, USERS, parse_moment
+from vestibule.db.tables import (
+    HOST_SESSIONS,
+    USER_SESSIONS,
+    USERS,
+    parse_moment,
+)
 
 Self = TypeVar("Self", bound="UserSession")
 
 _SESSION_COLUMNS = len(USER_SESSIONS.c)
+_WITH_HOST_COLUMNS = _SESSION_COLUMNS + len(USERS.c)
 _WITH_USER = (
     select(USER_SESSIONS, USERS)
     .join_from(
@@ -38,6 +45,14 @@ _WITH_USER = (
         isouter=True,
     )
     .where(USER_SESSIONS.c.session_digest == bindparam("digest"))
+)
+#: The same for a session of an application's host: its parent's row.
+_WITH_HOST = (
+    select(USER_SESSIONS, USERS, HOST_SESSIONS.c.host)
+    .select_from(HOST_SESSIONS)
+    .join(USER_SESSIONS, USER_SESSIONS.c.id == HOST_SESSIONS.c.parent_id)
+    .join(USERS, USERS.c.id == USER_SESSIONS.c.user_id, isouter=True)
+    .where(HOST_SESSIONS.c.session_digest == bindparam("digest"))
 )
 
 
@@ -61,23 +76,30 @@ class UserSession(Base):
         self.ip: str | None = kwargs.get("ip")
         self.user_agent: str | None = kwargs.get("user_agent")
         self.method: str | None = kwargs.get("method")
+        #: The application's host, if it was found by a session of that.
+        self.host: str | None = None
 
     @classmethod
     def find(cls: type[Self], session_id: str) -> Self | None:
         """Return the session with this secret id, or `None`.
 
-        The query also loads its user, for a `User.get` that follows within
-        the same `IdentityMap`.
+        The secret id of an application's host finds its parent session,
+        with that `host`. The query also loads its user, for a `User.get`
+        that follows within the same `IdentityMap`.
         """
+        of_host = is_host_session_id(session_id)
         row = database().fetch_one(
-            _WITH_USER, {"digest": digest_of(session_id)}
+            _WITH_HOST if of_host else _WITH_USER,
+            {"digest": digest_of(session_id)},
         )
         if row is None:
             return None
         if row[_SESSION_COLUMNS] is not None:
-            user = User._from_row(row[_SESSION_COLUMNS:])
+            user = User._from_row(row[_SESSION_COLUMNS:_WITH_HOST_COLUMNS])
             IdentityMap.put(User, user.id, user)
         session = cls._from_row(row[:_SESSION_COLUMNS])
+        if of_host:
+            session.host = row[_WITH_HOST_COLUMNS]
         IdentityMap.put(UserSession, session_id, session)
         return session
 
@@ -152,6 +174,7 @@ class UserSession(Base):
             self.method,
             _,
         ) = row
+        self.host = None
         self.created_at = parse_moment(created_at)
         self.updated_at = parse_moment(updated_at)
         self.last_seen_at = session_queries.PENDING_TOUCHES.later_use(

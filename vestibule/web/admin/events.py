@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """The events of the security log, as a list and as a file."""
 
+from datetime import datetime
+
 from flask import Response
 
 from vestibule.accounts.permissions import Action
 from vestibule.admin import filters
-from vestibule.admin.cursor import search_events
+from vestibule.admin.cursor import EventList, list_events
 from vestibule.api.views.admin_activity import export_response
 from vestibule.audit.export import FORMATS
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
-from vestibule.db.events import Event
+from vestibule.db.event_search import NEWEST_FIRST, count_events
+from vestibule.db.events import EventFilter
 from vestibule.http.access import authorize
 from vestibule.web.activity import (
     ALARMING,
@@ -19,43 +22,53 @@ from vestibule.web.activity import (
     device_label,
     event_label,
 )
-from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
+from vestibule.web.admin.lists import FilterForm, count_text, user_names
 from vestibule.web.routes import ADMIN_EVENTS, pages
 from vestibule.web.templating import page
+from vestibule.web.zone import to_utc, zone
 
 _EXPORT = f"{ADMIN_EVENTS}/export"
-_FIELDS = ("user", "kind", "network", "since", "until")
+_FIELDS = ("user", "kind", "network", "since", "until", "sort")
 
 
 @pages.get(ADMIN_EVENTS)
 def show_events() -> Response:
     """Show the events that the filter selects, newest first."""
     authorize(Action.LIST_EVENTS)
-    return _events_page(FilterForm(*_FIELDS))
+    return _events_page(FilterForm(ADMIN_EVENTS, *_FIELDS))
 
 
 @pages.get(_EXPORT)
 def export_events_page() -> Response:
     """Send the events that the filter selects as a file."""
     authorize(Action.LIST_EVENTS)
-    form = FilterForm(*_FIELDS, "format")
-    file = form.run(lambda: export_response(form.values), None)
+    form = FilterForm(ADMIN_EVENTS, *_FIELDS, "format")
+    file = form.run(lambda: export_response(_in_utc(form), zone()), None)
     return _events_page(form) if file is None else file
 
 
 def _events_page(form: FilterForm) -> Response:
     """Return the page of the events that the filter selects."""
-    nothing: tuple[list[Event], str | None] = ([], None)
-    events, cursor = form.run(
-        lambda: search_events(
-            filters.parse_event_filter(form.values), PAGE_ROWS, form.cursor
-        ),
-        nothing,
+    wanted = form.run(
+        lambda: filters.parse_event_filter(_in_utc(form)), EventFilter()
     )
+    sort = form.values["sort"]
+    found = form.run(
+        lambda: list_events(wanted, sort, form.size, form.cursor),
+        EventList([], None),
+    )
+    count = ""
+    if form.status == 200:
+        count = count_text("events", count_events(wanted))
+    else:
+        found = EventList([], None)
+    events = found.events
     return page(
         "admin_events.html",
         form.status,
         events=events,
+        count=count,
+        sort=sort or NEWEST_FIRST,
         names=user_names(
             id for event in events for id in (event.user_id, event.by_id)
         ),
@@ -65,24 +78,37 @@ def _events_page(form: FilterForm) -> Response:
         ),
         filter=form,
         times={name: _time_field(form, name) for name in ("since", "until")},
-        first=form.url(ADMIN_EVENTS),
-        next=form.next_url(ADMIN_EVENTS, cursor),
+        next=form.link(found.next),
+        previous=form.link(found.previous),
         files=[(name, form.url(_EXPORT, format=name)) for name in FORMATS],
         days_kept=settings.EVENTS_KEPT.read(),
         describe_event=describe_event,
+        event_label=event_label,
         device_label=device_label,
         alarming=ALARMING,
     )
 
 
-def _time_field(form: FilterForm, name: str) -> str:
-    """Return a time in UTC as `<input type=datetime-local>` needs it.
+def _in_utc(form: FilterForm) -> dict[str, str]:
+    """Return the values of the form, with times in UTC.
 
-    Browsers drop values in any other format. Return an empty string for an
-    invalid time: the field shows an error message then.
+    Raise `InvalidValue` for a time that is none.
+    """
+    return form.values | {
+        name: to_utc(form.values[name], name) for name in ("since", "until")
+    }
+
+
+def _time_field(form: FilterForm, name: str) -> str:
+    """Return a time as `<input type=datetime-local>` needs it.
+
+    It is in the zone of the pages. Browsers drop values in any other
+    format. Return an empty string for an invalid time: the field shows an
+    error message then.
     """
     try:
-        moment = filters.parse_time(form.values, name)
-    except InvalidValue:
+        moment = to_utc(form.values[name], name)
+        local = datetime.fromisoformat(moment).astimezone(zone())
+    except (ValueError, InvalidValue, OverflowError):
         return ""
-    return moment.replace(tzinfo=None).isoformat() if moment else ""
+    return local.replace(tzinfo=None).isoformat()

@@ -5,32 +5,53 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from babel.numbers import format_decimal
+
 from vestibule.audit.log import COMMAND_LINE
 from vestibule.core.errors import InvalidValue
+from vestibule.db.keyset import Count
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
-from vestibule.web.i18n import gettext
+from vestibule.web.i18n import N_, gettext, language, ngettext
 from vestibule.web.routes import own_url
 
 T = TypeVar("T")
 
-#: Rows per page.
-PAGE_ROWS = 25
+#: Rows per page that can be chosen; the first is the default.
+PAGE_SIZES = (25, 50, 100)
 
 
 class FilterForm:
     """The filter form of a list, as the query string fills it in."""
 
-    def __init__(self, *names: str) -> None:
-        """Read the fields `names` and the cursor from the query string."""
+    def __init__(self, path: str, *names: str) -> None:
+        """Read the fields `names`, the size and the cursor of a page."""
         given = current_request().args
+        self.path = path
         self.values = {name: given.get(name, "") for name in names}
+        size = given.get("rows", "")
+        chosen = int(size) if size.isascii() and size.isdigit() else 0
+        #: Rows of a page.
+        self.size = chosen if chosen in PAGE_SIZES else PAGE_SIZES[0]
+        self.sizes = PAGE_SIZES
         self.cursor = given.get("after", "")
         self.status = 200
         #: Messages by field name.
         self.errors: dict[str, str] = {}
         #: A message about an invalid cursor, which has no field.
         self.alert: str | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Return True if a filter is set; an order is none."""
+        return any(
+            value for name, value in self.values.items() if name != "sort"
+        )
+
+    @property
+    def here(self) -> str:
+        """Return the URL of this page of the list, to go back to."""
+        return self.url(after=self.cursor)
 
     def run(self, query: Callable[[], T], default: T) -> T:
         """Return what `query` returns, or `default` for an invalid filter.
@@ -41,7 +62,7 @@ class FilterForm:
             return query()
         except InvalidValue as error:
             self.status = 400
-            if error.field in self.values:
+            if error.field in self.values and error.field != "sort":
                 self.errors[error.field] = gettext("This value is not valid.")
             else:
                 self.alert = gettext(
@@ -49,21 +70,64 @@ class FilterForm:
                 )
             return default
 
-    def url(self, path: str, **more: str) -> str:
-        """Return the URL of `path` with this filter and `more`."""
+    def url(self, path: str | None = None, **more: str) -> str:
+        """Return the URL of `path`, or of the list, with this filter."""
+        size = "" if self.size == PAGE_SIZES[0] else str(self.size)
         query = urlencode(
             {
                 name: value
-                for name, value in (self.values | more).items()
+                for name, value in (
+                    self.values | {"rows": size} | more
+                ).items()
                 if value
             }
         )
-        url = own_url(path)
+        url = own_url(path or self.path)
         return f"{url}?{query}" if query else url
 
-    def next_url(self, path: str, cursor: str | None) -> str | None:
-        """Return the URL of the next page, or `None` on the last one."""
-        return self.url(path, after=cursor) if cursor else None
+    def link(self, cursor: str | None) -> str | None:
+        """Return the URL of the page at a cursor, or `None` without one."""
+        return self.url(after=cursor) if cursor else None
+
+    def sort_url(self, column: str, is_sorted: str) -> str:
+        """Return the URL of the list sorted by a column, or the reverse.
+
+        `is_sorted` is "" or the direction in which it is sorted by it.
+        """
+        sign = {"ascending": "-", "descending": ""}.get(
+            is_sorted, "-" if column in ("time", "created") else ""
+        )
+        return self.url(sort=f"{sign}{column}")
+
+
+#: The number of rows of a list, by what the list has.
+_COUNTS: dict[str, tuple[Callable[[int], str], str]] = {
+    "users": (
+        lambda number: ngettext("%(number)s user", "%(number)s users", number),
+        N_("More than %(number)s users"),
+    ),
+    "sessions": (
+        lambda number: ngettext(
+            "%(number)s session", "%(number)s sessions", number
+        ),
+        N_("More than %(number)s sessions"),
+    ),
+    "events": (
+        lambda number: ngettext(
+            "%(number)s event", "%(number)s events", number
+        ),
+        N_("More than %(number)s events"),
+    ),
+}
+
+
+def count_text(what: str, count: Count | None) -> str:
+    """Return the number of rows of a list in words; "" if it is unknown."""
+    if count is None:
+        return ""
+    exact, more = _COUNTS[what]
+    text = exact(count.number) if count.is_exact else gettext(more)
+    return text % {"number": format_decimal(count.number, locale=language())}
 
 
 def user_names(ids: Iterable[str | None]) -> dict[str, str]:

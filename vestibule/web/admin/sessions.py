@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The live sessions of all users, and the pages that end them."""
+"""The active sessions of all users, and the pages that end them."""
+
+from collections.abc import Sequence
 
 from flask import Response
 
@@ -13,24 +15,44 @@ from vestibule.api.views.sessions import (
 )
 from vestibule.core import page_settings
 from vestibule.core.errors import VestibuleError
+from vestibule.db.keyset import Count
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
-from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
+from vestibule.web.admin.confirmation import (
+    Confirmation,
+    Target,
+    confirmation_page,
+    go_back,
+)
+from vestibule.web.admin.lists import (
+    PAGE_SIZES,
+    FilterForm,
+    count_text,
+    user_names,
+)
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
     keep_renewed_session,
-    render_form,
     require_field,
 )
-from vestibule.web.i18n import gettext
+from vestibule.web.i18n import gettext, ngettext
 from vestibule.web.messages import Message
-from vestibule.web.routes import ADMIN_SESSIONS, admin_user_path, pages
+from vestibule.web.routes import (
+    ADMIN_SESSIONS,
+    EXPORT_SESSIONS,
+    admin_user_path,
+    own_url,
+    pages,
+)
 from vestibule.web.templating import page, redirect
 
+#: Rows that one action is about at most: those of a page.
+MAX_SELECTED = max(PAGE_SIZES)
 _END = f"{ADMIN_SESSIONS}/end"
 _END_ALL = f"{ADMIN_SESSIONS}/end-all"
 
@@ -40,12 +62,12 @@ def show_all_sessions() -> Response:
     """Show the live sessions that the filter selects, newest first."""
     authorize(Action.LIST_ALL_SESSIONS)
     auth = current_mechanism_and_user()[0]
-    form = FilterForm("user", "network", "device")
+    form = FilterForm(ADMIN_SESSIONS, "user", "network", "device")
     found = form.run(
         lambda: search_sessions(
             SessionSource(auth.store, auth.limits(), auth.now()),
             filters.parse_session_filter(form.values),
-            PAGE_ROWS,
+            form.size,
             form.cursor,
         ),
         LiveSessionPage([], None),
@@ -55,48 +77,62 @@ def show_all_sessions() -> Response:
         "admin_sessions.html",
         form.status,
         sessions=found.sessions,
+        count=count_text("sessions", _count(auth, form, found)),
         current=current and current.id,
         names=user_names(each.user_id for each in found.sessions),
         filter=form,
-        first=form.url(ADMIN_SESSIONS),
-        next=form.next_url(ADMIN_SESSIONS, found.next),
+        next=form.link(found.next),
+        files=form.url(EXPORT_SESSIONS),
         device_label=device_label,
     )
 
 
+def _count(
+    auth: SessionMechanism, form: FilterForm, found: LiveSessionPage
+) -> Count | None:
+    """Return how many sessions the list has, if that is known.
+
+    The store counts all sessions, some of which may have expired already.
+    """
+    if form.status != 200 or form.cursor:
+        return None
+    number = len(found.sessions)
+    if found.next is None or form.is_set:
+        return Count(number, found.next is None)
+    return Count(max(number, auth.store.count()), True)
+
+
 @pages.get(_END)
-def confirm_end_session() -> Response:
-    """Ask to confirm that a session is to be ended."""
+def confirm_end_sessions() -> Response:
+    """Ask to confirm that some sessions are to be ended."""
     authorize(Action.END_ANY_SESSION)
-    session = _session(current_request().args.get("session", ""))
-    if session is None:
-        return redirect(ADMIN_SESSIONS, Message.SESSION_GONE)
-    return _confirm_session_page(session)
+    sessions = _selected(current_request().args.getlist("session"))
+    if not sessions:
+        return go_back(ADMIN_SESSIONS, Message.SESSION_GONE)
+    return _confirm_sessions_page(sessions)
 
 
 @pages.post(_END)
-def end_any_session_page() -> Response:
-    """End a session, after recent authentication of the admin."""
+def end_sessions_page() -> Response:
+    """End some sessions, after recent authentication of the admin."""
     authorize(Action.END_ANY_SESSION)
     form, (auth, admin) = current_request().form, current_mechanism_and_user()
-    session = _session(form.get("session", ""))
-    if session is None:
-        return redirect(ADMIN_SESSIONS, Message.SESSION_GONE)
+    sessions = _selected(form.getlist("session"))
+    if not sessions:
+        return go_back(ADMIN_SESSIONS, Message.SESSION_GONE)
     problem, renewed = check_password_field(admin, form.get("password", ""))
     if problem is not None:
-        return _confirm_session_page(session, problem)
+        return _confirm_sessions_page(sessions, problem)
     try:
-        ended = revoke(auth.store, session.id, current_actor())
+        ended = sum(
+            revoke(auth.store, each.id, current_actor()) for each in sessions
+        )
     except VestibuleError:
         keep_renewed_session(renewed)
         raise
+    message = Message.SESSIONS_ENDED if ended > 1 else Message.SESSION_ENDED
     return set_session_cookie(
-        redirect(
-            admin_user_path(session.user_id)
-            if session.user_id in user_names([session.user_id])
-            else ADMIN_SESSIONS,
-            Message.SESSION_ENDED if ended else Message.SESSION_GONE,
-        ),
+        go_back(_home(sessions), message if ended else Message.SESSION_GONE),
         renewed,
     )
 
@@ -134,27 +170,89 @@ def end_all_sessions_page() -> Response:
     return set_session_cookie(redirect(ADMIN_SESSIONS), renewed)
 
 
-def _session(handle: str) -> Session | None:
-    """Return the session with this handle, or `None`."""
-    return current_mechanism_and_user()[0].store.named(handle)
+def _selected(handles: Sequence[str]) -> list[Session]:
+    """Return the sessions with these handles, the admin's own one last.
+
+    Sessions that have ended are left out, and so are handles beyond the
+    number of rows of a page.
+    """
+    store, current = current_mechanism_and_user()[0].store, _current_handle()
+    found = map(
+        store.find_by_handle, list(dict.fromkeys(handles))[:MAX_SELECTED]
+    )
+    return sorted(
+        (each for each in found if each is not None),
+        key=lambda each: each.id == current,
+    )
 
 
-def _confirm_session_page(
-    session: Session, problem: FormErrors | None = None
+def _home(sessions: Sequence[Session]) -> str:
+    """Return the path to go back to: of one session the page of its user."""
+    user_id = sessions[0].user_id if len(sessions) == 1 else None
+    if user_id is not None and user_names([user_id]):
+        return admin_user_path(user_id)
+    return ADMIN_SESSIONS
+
+
+def _current_handle() -> str | None:
+    """Return the handle of the request's own session."""
+    session = current_request().session
+    return None if session is None else session.id
+
+
+def _confirm_sessions_page(
+    sessions: Sequence[Session], problem: FormErrors | None = None
 ) -> Response:
-    """Return the confirmation page for ending one session."""
-    current = current_request().session
-    return render_form(
-        "admin_end_session.html",
+    """Return the confirmation page for ending some sessions."""
+    names = user_names(each.user_id for each in sessions)
+    number, current = len(sessions), _current_handle()
+    return confirmation_page(
+        Confirmation(
+            ngettext(
+                "Sign out this session?",
+                "Sign out %(number)s sessions?",
+                number,
+            )
+            % {"number": number},
+            gettext("These browsers are signed out immediately."),
+            gettext("Sign out"),
+            own_url(_END),
+            _home(sessions),
+            [
+                Target(
+                    " \u00b7 ".join(
+                        filter(
+                            None,
+                            (
+                                names.get(each.user_id or ""),
+                                device_label(each.user_agent),
+                                each.ip,
+                            ),
+                        )
+                    ),
+                    gettext("This session") if each.id == current else "",
+                )
+                for each in sessions
+            ],
+            [("session", each.id) for each in sessions],
+        ),
         problem,
-        session=session,
-        current=current and current.id,
-        names=user_names([session.user_id]),
-        device_label=device_label,
     )
 
 
 def _confirm_all_page(problem: FormErrors | None = None) -> Response:
     """Return the confirmation page for ending all sessions."""
-    name = current_request().form.get("name", "")
-    return render_form("admin_end_all_sessions.html", problem, name=name)
+    return confirmation_page(
+        Confirmation(
+            gettext("Sign out all sessions of all users?"),
+            gettext(
+                "All users, including you, are signed out immediately and"
+                " must sign in again."
+            ),
+            gettext("Sign out all sessions"),
+            own_url(_END_ALL),
+            ADMIN_SESSIONS,
+            typed_name=current_request().form.get("name", ""),
+        ),
+        problem,
+    )

@@ -26,22 +26,29 @@ from vestibule.http.request import (
     current_request,
     current_store,
 )
+from vestibule.web.admin.confirmation import (
+    Confirmation,
+    confirmation_page,
+    go_back,
+    user_targets,
+)
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
     keep_renewed_session,
-    render_form,
 )
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import Message, error_message
+from vestibule.web.messages import Message, error_message, flash
 from vestibule.web.routes import (
     ACCOUNT,
     ADMIN,
     ADMIN_USERS,
     admin_user_path,
+    list_url,
+    own_url,
     pages,
 )
-from vestibule.web.templating import page, redirect
+from vestibule.web.templating import page, redirect, redirect_to
 
 _PATH = f"{ADMIN_USERS}/<user_id>/<action>"
 
@@ -112,13 +119,14 @@ def _issue_code(user: User) -> Response:
     )
 
 
+#: Actions whose button is red.
+DANGEROUS = frozenset({"disable", "delete", "end-sessions"})
 USER_ACTIONS = {
     "disable": UserAction(
         N_("Disable this user?"),
         N_(
-            "All sessions end immediately, and the user cannot "
-            "sign in until you enable the account again. "
-            "Nothing is deleted."
+            "They cannot sign in until you enable the account again. All"
+            " sessions are signed out immediately. Nothing is deleted."
         ),
         N_("Disable"),
         Action.SET_DISABLED,
@@ -127,7 +135,7 @@ USER_ACTIONS = {
     ),
     "enable": UserAction(
         N_("Enable this user?"),
-        N_("The user can sign in again, with the same password."),
+        N_("They can sign in again, with the same password."),
         N_("Enable"),
         Action.SET_DISABLED,
         _enable,
@@ -152,46 +160,38 @@ USER_ACTIONS = {
         _promote,
     ),
     "make-member": UserAction(
-        N_("Make this user a member?"),
-        N_(
-            "A member sees only their own account, and loses "
-            "access to the administration pages."
-        ),
-        N_("Make a member"),
+        N_("Remove the administrator role?"),
+        N_("Members see only their own account."),
+        N_("Remove the role"),
         Action.SET_ROLE,
         _demote,
         True,
     ),
     "unlock": UserAction(
-        N_("Unlock sign-in?"),
+        N_("Unblock sign-in?"),
         N_(
-            "After failed attempts, a user must wait before the"
-            " next one. This resets the failed attempts of this"
-            " user. First make sure that the request really "
-            "comes from the user."
+            "Failed attempts are counted, and after some of them the next"
+            " one has to wait. This resets the count. First make sure that"
+            " the request really comes from the user."
         ),
-        N_("Unlock sign-in"),
+        N_("Unblock sign-in"),
         Action.UNLOCK_USER,
         _unlock,
     ),
     "code": UserAction(
-        N_("Issue a reset code?"),
+        N_("Create a reset code?"),
         N_(
-            "You get a code with which the user can set a new "
-            "password. It works once, within an hour, and "
-            "replaces any earlier code."
+            "You get a code with which the user can set a new password. It"
+            " works once, within an hour. Any earlier code stops working."
         ),
-        N_("Issue the code"),
+        N_("Create the code"),
         Action.ISSUE_RESET,
         _issue_code,
     ),
     "end-sessions": UserAction(
-        N_("End all sessions of this user?"),
-        N_(
-            "The user is signed out everywhere immediately, and"
-            " can sign in again."
-        ),
-        N_("End all sessions"),
+        N_("Sign out this user everywhere?"),
+        N_("Signed out everywhere immediately. Signing in again is possible."),
+        N_("Sign out everywhere"),
         Action.END_SESSIONS,
         _end_sessions,
         True,
@@ -255,7 +255,11 @@ def _perform(chosen: UserAction, user: User) -> Response:
     if is_own and chosen.ends_own_access:
         return redirect(ACCOUNT)
     is_deleted = result is Message.USER_DELETED
-    return redirect(ADMIN if is_deleted else admin_user_path(user.id), result)
+    if is_deleted:
+        response = redirect_to(list_url(ADMIN))
+        flash(response, result)
+        return response
+    return go_back(admin_user_path(user.id), result)
 
 
 def _confirm_page(
@@ -266,14 +270,17 @@ def _confirm_page(
     is_reauthenticated: bool = False,
 ) -> Response:
     """Return the confirmation page of an action."""
-    return render_form(
-        "admin_confirm.html",
+    home = admin_user_path(user.id)
+    return confirmation_page(
+        Confirmation(
+            gettext(chosen.question),
+            gettext(chosen.consequence),
+            gettext(chosen.button),
+            own_url(f"{home}/{name}"),
+            home,
+            user_targets([user]),
+            is_dangerous=name in DANGEROUS,
+        ),
         problem,
         is_reauthenticated,
-        account=user,
-        name=name,
-        question=gettext(chosen.question),
-        consequence=gettext(chosen.consequence),
-        button=gettext(chosen.button),
-        is_own=user.id == current_actor().id,
     )

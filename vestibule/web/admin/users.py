@@ -2,14 +2,16 @@
 """The admin pages that list users, show one user and add a user."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response
 
+from vestibule.accounts.credentials import change_email
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user
-from vestibule.accounts.users import invite
+from vestibule.accounts.users import invite, set_names
 from vestibule.admin import filters
-from vestibule.admin.cursor import search_sessions, search_users
+from vestibule.admin.cursor import UserList, search_sessions, search_users
 from vestibule.admin.filters import SessionFilter, SessionSource
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import (
@@ -20,11 +22,17 @@ from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.db import events
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
+from vestibule.db.user_search import (
+    UserFilter,
+    count_users,
+    effective_sort,
+)
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.web.activity import ALARMING, describe_event, device_label
-from vestibule.web.admin.lists import PAGE_ROWS, FilterForm, user_names
+from vestibule.web.admin.confirmation import go_back
+from vestibule.web.admin.lists import FilterForm, count_text, user_names
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -34,8 +42,16 @@ from vestibule.web.forms import (
     require_field,
 )
 from vestibule.web.kept_form import form_entries
-from vestibule.web.messages import error_message
-from vestibule.web.routes import ADMIN, ADMIN_USERS, pages
+from vestibule.web.messages import Message, error_message
+from vestibule.web.routes import (
+    ADMIN,
+    ADMIN_USERS,
+    EXPORT_USERS,
+    admin_user_path,
+    back_url,
+    own_url,
+    pages,
+)
 from vestibule.web.templating import page
 
 _NAMES = ("email", "first_name", "last_name")
@@ -47,21 +63,29 @@ MAX_ROWS_SHOWN = 10
 def show_users() -> Response:
     """Show the users that the filter selects."""
     authorize(Action.FIND_USERS)
-    form = FilterForm("q", "role", "disabled", "signed_in")
-    nothing: tuple[list[User], str | None] = ([], None)
-    users, cursor = form.run(
-        lambda: search_users(
-            filters.parse_user_filter(form.values), PAGE_ROWS, form.cursor
-        ),
-        nothing,
+    form = FilterForm(ADMIN, "q", "role", "disabled", "signed_in", "sort")
+    wanted = form.run(
+        lambda: filters.parse_user_filter(form.values), UserFilter()
     )
+    found = form.run(
+        lambda: search_users(wanted, form.size, form.cursor),
+        UserList([], None),
+    )
+    count = ""
+    if form.status == 200:
+        count = count_text("users", count_users(wanted))
+    else:
+        found = UserList([], None)
     return page(
         "admin_users.html",
         form.status,
-        users=users,
+        users=found.users,
+        count=count,
         filter=form,
-        first=form.url(ADMIN),
-        next=form.next_url(ADMIN, cursor),
+        sort=effective_sort(wanted),
+        next=form.link(found.next),
+        previous=form.link(found.previous),
+        files=form.url(EXPORT_USERS),
     )
 
 
@@ -94,9 +118,91 @@ def show_user_page(user_id: str) -> Response:
         has_more_failed=failed.next is not None,
         names=user_names(event.by_id for event in (*recent, *failed.events)),
         is_own=user.id == current_actor().id,
+        back=back_url(ADMIN),
+        here=f"{own_url(admin_user_path(user.id))}?"
+        + urlencode({"back": back_url(ADMIN)}),
         describe_event=describe_event,
         device_label=device_label,
         alarming=ALARMING,
+    )
+
+
+@pages.get(f"{ADMIN_USERS}/<user_id>/edit")
+def show_user_form(user_id: str) -> Response:
+    """Show the form that changes the name and email of a user."""
+    _authorize_edit(user_id)
+    return _edit_form(user_or_404(user_id))
+
+
+@pages.post(f"{ADMIN_USERS}/<user_id>/edit")
+def edit_user_page(user_id: str) -> Response:
+    """Change the name and email of a user."""
+    _authorize_edit(user_id)
+    user, form = user_or_404(user_id), current_request().form
+    given = {name: form.get(name, "").strip() or None for name in _NAMES}
+    problem, renewed = check_password_field(
+        current_mechanism_and_user()[1], form.get("password", "")
+    )
+    if given["email"] is None and user.email is not None:
+        problem = require_field(problem, "email")
+    elif problem is None:
+        try:
+            _change(user, given)
+        except InvalidValue as error:
+            problem = FormErrors(400, {error.field: error_message(error)})
+        except Throttled as error:
+            problem = password_error(error, "password")
+        except VestibuleError:
+            keep_renewed_session(renewed)
+            raise
+        else:
+            return set_session_cookie(
+                go_back(admin_user_path(user.id), Message.USER_CHANGED),
+                renewed,
+            )
+    return set_session_cookie(
+        _edit_form(user_or_404(user_id), problem, renewed is not None),
+        renewed,
+    )
+
+
+def _authorize_edit(user_id: str) -> None:
+    """Abort with 403 unless the admin may change a name and an email."""
+    authorize(Action.NAME_USER, user_id)
+    authorize(Action.SET_EMAIL, user_id)
+
+
+def _change(user: User, given: dict[str, str | None]) -> None:
+    """Store the name and the email of a user; raise as both do.
+
+    The email comes first: it can be refused for more reasons.
+    """
+    email = given["email"]
+    before = user.first_name, user.last_name
+    set_names(user, {name: given[name] for name in _NAMES[1:]})
+    if email is not None and email != user.email:
+        change_email(user, email, actor=current_actor())
+    elif before != (user.first_name, user.last_name):
+        user.save_changes()
+
+
+def _edit_form(
+    user: User,
+    problem: FormErrors | None = None,
+    is_reauthenticated: bool = False,
+) -> Response:
+    """Return the form that changes a user; its fields keep their values."""
+    form, home = current_request().form, admin_user_path(user.id)
+    return render_form(
+        "admin_edit_user.html",
+        problem,
+        is_reauthenticated,
+        account_shown=user,
+        action=own_url(f"{home}/edit"),
+        back=back_url(home),
+        values={
+            name: form.get(name, getattr(user, name) or "") for name in _NAMES
+        },
     )
 
 

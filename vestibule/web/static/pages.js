@@ -32,12 +32,42 @@ addEventListener("pageshow", () => {
   }
 });
 
-for (const moment of document.querySelectorAll("time[title]")) {
-  const date = new Date(moment.dateTime);
-  if (!Number.isNaN(date.valueOf())) {
-    moment.title = date.toLocaleString(document.documentElement.lang, {
-      dateStyle: "long",
-      timeStyle: "long",
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+for (const button of document.querySelectorAll("button[data-zone]")) {
+  if (zone && zone !== "UTC") {
+    button.value = zone;
+    button.hidden = false;
+  }
+}
+
+for (const all of document.querySelectorAll("input[data-all]")) {
+  const boxes = all.closest("table").querySelectorAll("tbody input[type=checkbox]");
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    for (const box of boxes) {
+      box.checked = all.checked;
+    }
+  });
+}
+
+// The value of a bar, by pointer, touch and focus. Arrow keys move.
+for (const chart of document.querySelectorAll(".chart")) {
+  const value = chart.querySelector("[data-value]");
+  const slots = [...chart.querySelectorAll(".slot")];
+  const show = (slot) => {
+    value.textContent = slot.getAttribute("aria-label");
+  };
+  for (const [index, slot] of slots.entries()) {
+    for (const name of ["pointerenter", "pointerdown", "focus"]) {
+      slot.addEventListener(name, () => show(slot));
+    }
+    slot.tabIndex = index === slots.length - 1 ? 0 : -1;
+    slot.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step && slots[index + step]) {
+        event.preventDefault();
+        slots[index + step].focus();
+      }
     });
   }
 }

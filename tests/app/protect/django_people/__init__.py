@@ -1,0 +1,2 @@
+#!/usr/bin/env python3
+"""A Django application with a user model of its own."""

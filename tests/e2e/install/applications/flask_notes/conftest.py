@@ -1,0 +1,4 @@
+#!/usr/bin/env python3
+"""Fixtures of the tests."""
+
+pytest_plugins = ["vestibule.protect.testing"]

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Which installation an application uses in process."""
+
+from dataclasses import dataclass, field
+
+from vestibule.core import setting_types
+from vestibule.core.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The installation of this process, in place of a Vestibule's URL.
+
+    `database_url` and `session_name` count before the environment, whose
+    `DATABASE_URL` may be the application's own.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    session_name: str | None = None
+
+    def apply(self) -> None:
+        """Give the settings of this process these values.
+
+        Raise `ConfigurationError` for a second database: a process has one.
+        """
+        values = {
+            "DATABASE_URL": self.database_url,
+            "SESSION_NAME": self.session_name,
+        }
+        for name, value in values.items():
+            if value is not None and not setting_types.may_give(name, value):
+                raise ConfigurationError(
+                    name, "was given another value in this process before"
+                )
+        setting_types.give(
+            {name: value for name, value in values.items() if value}
+        )

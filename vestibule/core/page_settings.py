@@ -73,3 +73,18 @@ PUBLIC_URL = Setting(
     " `https://auth.example.com`; messages show it. Unset: the address that"
     " the server listens on.",
 )
+APP_NAME = Setting(
+    "APP_NAME",
+    None,
+    setting_types.optional_text,
+    "Name of the application that people come from; the pages have a link"
+    " back to it. Unset: the link has no name. It needs `APP_URL`.",
+)
+APP_URL = Setting(
+    "APP_URL",
+    None,
+    host_types.page_url,
+    "Address of that application: a path of the current host, such as `/`,"
+    " or a whole URL. People get there after signing in, unless they came"
+    " from another page. Unset: no link, they get to their account.",
+)

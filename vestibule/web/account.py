@@ -44,17 +44,25 @@ from vestibule.web.forms import (
     require_field,
 )
 from vestibule.web.i18n import gettext
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import ACCOUNT, SIGN_IN, pages
+from vestibule.web.routes import ACCOUNT, PASSWORD, SIGN_IN, pages
 from vestibule.web.templating import redirect
 
 _DELETE = f"{ACCOUNT}/delete"
 _NAMES = ("first_name", "last_name")
 
 
+@pages.get(f"{ACCOUNT}/name")
+@pages.get(f"{ACCOUNT}/email")
+@pages.get(PASSWORD)
 @pages.get(ACCOUNT)
 def show_account() -> Response:
-    """Show the account, with a form for each part."""
+    """Show the account, with a form for each part.
+
+    The address of a form that had errors shows it too, when it is opened
+    again.
+    """
     return _account_page(current_mechanism_and_user()[1])
 
 
@@ -104,7 +112,7 @@ def change_own_email_page() -> Response:
     )
 
 
-@pages.post(f"{ACCOUNT}/password")
+@pages.post(PASSWORD)
 def change_own_password_page() -> Response:
     """Change the password, which ends all other sessions."""
     fields = ("current_password", "new_password")
@@ -175,7 +183,7 @@ def _account_page(
     is_reauthenticated: bool = False,
 ) -> Response:
     """Return the account page; fields keep their values, except passwords."""
-    form = current_request().form
+    form = form_entries()
     return render_form(
         "account.html",
         problem,

@@ -7,6 +7,7 @@ Readable colours are derived from `BRAND_COLOR`.
 """
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -35,9 +36,12 @@ _MIME_TYPES = {
 MAX_LOGO_BYTES = 20_000
 _COLOR_CSS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 --accent-hover:{2}}}
-@media (prefers-color-scheme:dark){{:root{{--accent:{3};\
---accent-hover:{3}}}}}
+@media (prefers-color-scheme:dark){{:root:not([data-theme="light"])\
+{{--accent:{3};--accent-hover:{3}}}}}
+:root[data-theme="dark"]{{--accent:{3};--accent-hover:{3}}}
 """
+#: The dark colours of `pages.css`.
+_DARK_COLORS = re.compile(r':root:not\(\[data-theme="light"\]\) \{([^}]*)\}')
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
@@ -80,6 +84,8 @@ class Bundle:
             (_STATIC / name).read_text("utf-8")
             for name in ("simple.min.css", "pages.css")
         )
+        for colors in _DARK_COLORS.findall(sheet):
+            sheet += f':root[data-theme="dark"]{{{colors}}}\n'
         sheet += _COLOR_CSS.format(*palette(page_settings.BRAND_COLOR.read()))
         self.style = self._add("pages", ".css", sheet.encode())
         self.admin_style = self._add(

@@ -20,10 +20,17 @@ from vestibule.web.zone import find_zone, zone_name
 FOLDER = Path(__file__).parent / "locale"
 #: The first one is the source language and the default.
 LANGUAGES = ("en", "fr")
+#: The names of the languages, each in itself.
+LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
+#: The cookie with the language that the user chose.
+LANGUAGE_COOKIE = "vestibule_language"
 
 
 def language() -> str:
-    """Return the best match for the request's `Accept-Language`."""
+    """Return the language of the user's choice, or of `Accept-Language`."""
+    chosen = current_request().cookies.get(LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
     # Werkzeug's `best_match` would choose English for "fr-CH, en".
     preferred = [
         tag.lower()
@@ -65,6 +72,14 @@ def time_ago(moment: datetime, code: str) -> str:
     passed = min(moment - clock.now(), -timedelta.resolution)
     return format_timedelta(
         passed, add_direction=True, locale=Locale.parse(code)
+    )
+
+
+def time_until(moment: datetime, code: str) -> str:
+    """Return a relative time such as "in 3 minutes"."""
+    left = max(moment - clock.now(), timedelta.resolution)
+    return format_timedelta(
+        left, add_direction=True, locale=Locale.parse(code)
     )
 
 

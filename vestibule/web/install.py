@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, Response, abort
-from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from vestibule.accounts.permissions import Action
@@ -20,7 +19,13 @@ from vestibule.core.application_hosts import (
     OWN_PREFIX,
     application_host,
 )
-from vestibule.core.errors import AccountChanged, VestibuleError
+from vestibule.core.errors import (
+    AccountChanged,
+    DatabaseUnavailable,
+    SchemaMismatch,
+    ServiceBusy,
+    VestibuleError,
+)
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import Outcome, authenticate, authorize
@@ -33,6 +38,7 @@ from vestibule.web import (
     activity,
     hand_over,
     new_password,
+    preferences,
     sessions,
     sign_in,
 )
@@ -47,26 +53,30 @@ from vestibule.web.admin import users as admin_users
 from vestibule.web.admin import zone as admin_zone
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
-from vestibule.web.messages import Message, cross_site_message, error_message
+from vestibule.web.kept_form import keep_form
+from vestibule.web.messages import (
+    Message,
+    cross_site_message,
+    error_message,
+    flash,
+)
 from vestibule.web.routes import (
     ACCOUNT,
+    ACCOUNT_FIELD,
     ADMIN,
     PUBLIC_ENDPOINTS,
     SIGN_IN,
     own_url,
     pages,
 )
-from vestibule.web.templating import (
-    ACCOUNT_FIELD,
-    page,
-    redirect,
-)
+from vestibule.web.templating import page, redirect
 
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
     hand_over,
     new_password,
+    preferences,
     account,
     sessions,
     activity,
@@ -93,11 +103,7 @@ _ERROR_TEXTS = {
     ),
     403: (
         N_("This is not allowed"),
-        N_(
-            "The service refused the request. If you came here "
-            "from another site, open the page from this site "
-            "instead."
-        ),
+        N_("Your account may not do this. An administrator can help you."),
     ),
     404: (
         N_("Page not found"),
@@ -105,10 +111,10 @@ _ERROR_TEXTS = {
     ),
     405: (
         N_("That did not work"),
-        N_("This page does not support this kind of request."),
+        N_("This address can't be opened directly."),
     ),
     413: (
-        N_("Too much data"),
+        N_("Request too large"),
         N_("The request is larger than the service accepts."),
     ),
     429: (
@@ -118,6 +124,25 @@ _ERROR_TEXTS = {
     503: (
         N_("Service unavailable"),
         N_("The service cannot respond right now. Try again in a moment."),
+    ),
+}
+#: The text where the path is one of the admin pages.
+_ADMINS_ONLY = N_("Only administrators can open this page.")
+#: The text of a request that another site is behind.
+_CROSS_SITE = N_(
+    "The service refused the request, because it came from another site."
+    " Open the page from this site instead."
+)
+#: The texts of errors with status 503, by code.
+_UNAVAILABLE_TEXTS = {
+    ServiceBusy.code: N_(
+        "Too many people are signing in right now. Try again in a moment."
+    ),
+    DatabaseUnavailable.code: N_(
+        "The service cannot reach its data right now. Try again in a moment."
+    ),
+    SchemaMismatch.code: N_(
+        "The service is being updated. Try again in a few minutes."
     ),
 }
 _SERVER_ERROR_TEXT = (
@@ -192,23 +217,13 @@ def require_page_authentication(
         return None
     if not request.prefers_page:
         abort(401 if decision.outcome is Outcome.MISSING else 403)
-    if request.method == "GET":
-        return _redirect_to_sign_in(request.full_path.rstrip("?"))
-    # The data of the form is lost. A form is mostly sent to the path of its
-    # page; if that path has no page, the account page has a link to it.
-    adapter = request_ctx.url_adapter
-    has_page = adapter is not None and adapter.test(request.path, "GET")
-    return _redirect_to_sign_in(
-        request.path if has_page else ACCOUNT, Message.NOT_SAVED
-    )
-
-
-def _redirect_to_sign_in(
-    back: str, message: Message | None = None
-) -> Response:
-    """Return the redirect of an unauthenticated client; it leads `back`."""
-    query = urlencode({RETURN_PARAMETER: own_url(back)})
-    return redirect(f"{SIGN_IN}?{query}", message)
+    # Each path that takes a form has a page, too.
+    back = own_url(request.full_path.rstrip("?"))
+    response = redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
+    if request.method == "POST":
+        is_kept = keep_form(response)
+        flash(response, Message.KEPT if is_kept else Message.NOT_SAVED)
+    return response
 
 
 def _refuse_stale_form(request: VestibuleRequest) -> None:
@@ -223,19 +238,40 @@ def _refuse_stale_form(request: VestibuleRequest) -> None:
         raise AccountChanged("a form of another account was sent")
 
 
+def _message_for(error: Any, status: int) -> str | None:
+    """Return the sentence for the cause of an error, if it has one."""
+    if isinstance(error, CrossSiteRequest):
+        return cross_site_message(error) or gettext(_CROSS_SITE)
+    if isinstance(error, VestibuleError):
+        if status < 500:
+            return error_message(error)
+        text = _UNAVAILABLE_TEXTS.get(error.code)
+        return None if text is None else gettext(text)
+    path = current_request().path
+    if status == 403 and f"{path}/".startswith(f"{ADMIN}/"):
+        return gettext(_ADMINS_ONLY)
+    return None
+
+
 def _error_page(
     status: int, retry_after: str | None, message: str | None
 ) -> Response:
     """Return the page for an error; `retry_after` is in seconds.
 
-    `message` replaces the text of the status.
+    `message` replaces the text of the status. After a failure of the
+    service, the page links to the same address; a form keeps its entries.
     """
+    request = current_request()
     heading, text = _ERROR_TEXTS.get(
         status, _ERROR_TEXTS[400] if status < 500 else _SERVER_ERROR_TEXT
     )
-    return page(
+    again = own_url(request.full_path.rstrip("?")) if status >= 500 else None
+    response = page(
         "error.html",
         status,
+        again=again,
+        # The page is the same for each path that an admin alone may open.
+        own_address=own_url(ACCOUNT),
         heading=gettext(heading),
         text=message or gettext(text),
         wait=(
@@ -243,6 +279,10 @@ def _error_page(
         ),
         code=status,
     )
+    # The check for requests from other sites comes before all that fails.
+    if again is not None and request.method == "POST":
+        keep_form(response)
+    return response
 
 
 def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -256,15 +296,10 @@ def _as_page(api_handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return response
         if isinstance(response, HTTPException):
             response = response.get_response()
-        message = None
-        if isinstance(error, VestibuleError) and error.status < 500:
-            message = error_message(error)
-        elif isinstance(error, CrossSiteRequest):
-            message = cross_site_message(error)
         shown = _error_page(
             response.status_code,
             response.headers.get("Retry-After"),
-            message,
+            _message_for(error, response.status_code),
         )
         for name, value in response.headers.items():
             if name not in ("Content-Type", "Content-Length"):

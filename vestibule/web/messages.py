@@ -174,9 +174,11 @@ class Message(StrEnum):
 
     PASSWORD_RESET = "password_reset"
     SETUP_IS_DONE = "setup_is_done"
+    KEPT = "kept"
     NOT_SAVED = "not_saved"
     SESSION_ENDED = "session_ended"
     SESSION_GONE = "session_gone"
+    NOT_ME = "not_me"
     OTHERS_ENDED = "others_ended"
     NO_OTHERS = "no_others"
     NAME_CHANGED = "name_changed"
@@ -201,14 +203,21 @@ _TEXTS = {
     Message.SETUP_IS_DONE: N_(
         "The setup is already done. Sign in, or ask the administrator."
     ),
-    Message.NOT_SAVED: N_(
-        "You were no longer signed in, so nothing was saved. Sign in, and"
-        " enter it again."
+    Message.KEPT: N_(
+        "You were signed out, so nothing was saved yet. Sign in to get back"
+        " to your entries."
     ),
-    Message.SESSION_ENDED: N_("The session was ended."),
+    Message.NOT_SAVED: N_(
+        "You were signed out, so nothing was saved. Sign in and try again."
+    ),
+    Message.SESSION_ENDED: N_("The session was signed out."),
     Message.SESSION_GONE: N_("That session had already ended."),
+    Message.NOT_ME: N_(
+        "That session is signed out. Choose a new password now, so that no"
+        " one can sign in with the old one."
+    ),
     Message.OTHERS_ENDED: N_("You were signed out everywhere else."),
-    Message.NO_OTHERS: N_("There was no other session to end."),
+    Message.NO_OTHERS: N_("There was no other session to sign out."),
     Message.NAME_CHANGED: N_("Your name was saved."),
     Message.EMAIL_CHANGED: N_(
         "Your email was saved. You sign in with it from now on."

@@ -24,6 +24,7 @@ from vestibule.core.errors import InvalidValue, Throttled, WrongCode
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
 from vestibule.web.forms import missing_fields
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message, throttled_message
 from vestibule.web.routes import (
     ACCOUNT,
@@ -31,10 +32,11 @@ from vestibule.web.routes import (
     RESET,
     SETUP,
     SIGN_IN,
+    WELCOME,
+    after_sign_in_url,
     own_url,
     pages,
     public,
-    return_url,
     with_return_url,
 )
 from vestibule.web.sign_in import log_in_and_redirect
@@ -52,7 +54,7 @@ def show_register() -> Response:
     """Show the registration form."""
     _require_open_registration()
     if current_request().current_user is not None:
-        return redirect_to(return_url() or own_url(ACCOUNT))
+        return redirect_to(after_sign_in_url())
     if needs_first_admin():
         return redirect(with_return_url(SETUP))
     return _register_form(200)
@@ -156,7 +158,16 @@ def set_up() -> Response:
         return _retry_later(
             _setup_form(429, {}, throttled_message(error.retry_after)), error
         )
-    return log_in_and_redirect(admin) or redirect(with_return_url(SIGN_IN))
+    welcome = own_url(with_return_url(WELCOME))
+    return log_in_and_redirect(admin, welcome) or redirect(
+        with_return_url(SIGN_IN)
+    )
+
+
+@pages.get(WELCOME)
+def show_welcome() -> Response:
+    """Show the first admin what to do next."""
+    return entry_page("welcome.html")
 
 
 def _require_open_registration() -> None:
@@ -168,7 +179,7 @@ def _require_open_registration() -> None:
 def _already_set_up() -> Response:
     """Return a redirect away from setup, because there is a user."""
     if current_request().current_user is not None:
-        return redirect("/")
+        return redirect(ACCOUNT)
     return redirect(with_return_url(SIGN_IN), Message.SETUP_IS_DONE)
 
 
@@ -224,7 +235,7 @@ def _form(
     The fields `names` keep their values. The password is not among them:
     a response never contains one.
     """
-    form = current_request().form
+    form = form_entries()
     return entry_page(
         template,
         status,

@@ -13,6 +13,7 @@ from flask import Blueprint
 
 from vestibule.core import page_settings, settings
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
+from vestibule.db.models.user import Role
 from vestibule.http.request import current_request
 from vestibule.mechanisms.session_auth import SessionAuth
 
@@ -23,6 +24,10 @@ REGISTER = "/register"
 RESET = "/reset"
 SETUP = "/setup"
 ACCOUNT = "/account"
+#: Below a path that each gate passes, since pages before sign-in use it.
+PREFERENCES = "/account/preferences"
+WELCOME = "/account/welcome"
+PASSWORD = "/account/password"
 SESSIONS = "/account/sessions"
 ACTIVITY = "/account/activity"
 #: Every path that begins with it is for admins only.
@@ -37,6 +42,12 @@ EXPORT_USERS = "/admin/users/export"
 
 #: Characters of the address of a page to go back to.
 MAX_BACK_LENGTH = 4_000
+
+#: The request header with which a proxy says, by `off`, that it passes no
+#: admin pages.
+ADMIN_HEADER = "X-Vestibule-Admin-Pages"
+#: The field of a form with the id of the user that it was made for.
+ACCOUNT_FIELD = "account"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -79,6 +90,26 @@ def return_url() -> str | None:
         ),
         request.is_secure,
     )
+
+
+def after_sign_in_url() -> str:
+    """Return where a user gets to after signing in.
+
+    That is the safe `return_to` of the request, the application, or else
+    the account.
+    """
+    return return_url() or page_settings.APP_URL.read() or own_url(ACCOUNT)
+
+
+def shows_admin_link() -> bool:
+    """Return True if the current user has a link to the admin pages.
+
+    A proxy that does not pass them says so by a header; a client that
+    forges it only hides the link from itself.
+    """
+    request = current_request()
+    role = getattr(request.current_user, "role", None)
+    return role == Role.ADMIN and request.headers.get(ADMIN_HEADER) != "off"
 
 
 def with_return_url(path: str) -> str:

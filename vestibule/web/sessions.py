@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The page of the user's own sessions, with buttons that end them.
+"""The page of the user's own sessions, and those that end them.
 
 The current session is always listed and cannot be ended here; the user
 signs out instead.
 """
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from flask import Response
 
@@ -18,16 +19,19 @@ from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
-from vestibule.sessions.lifetime import expiry_reason
+from vestibule.sessions.lifetime import expires_at, expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import Message
-from vestibule.web.routes import SESSIONS, pages
+from vestibule.web.routes import PASSWORD, SESSIONS, pages
 from vestibule.web.templating import page, redirect
 
 #: Sessions per page.
 PAGE_ROWS = 10
+_END = f"{SESSIONS}/end"
+_END_OTHERS = f"{SESSIONS}/end-others"
+_NOT_ME = f"{SESSIONS}/not-me"
 
 
 @pages.get(SESSIONS)
@@ -36,13 +40,23 @@ def show_sessions() -> Response:
     return _sessions_page(200)
 
 
-@pages.post(f"{SESSIONS}/end")
+@pages.get(_END)
+def confirm_end_own_session() -> Response:
+    """Ask to confirm that the session in the query is to be ended."""
+    return _confirm_page(
+        _END,
+        gettext("Sign out this session?"),
+        gettext("The browser that uses it is signed out immediately."),
+        gettext("Sign out"),
+    )
+
+
+@pages.post(_END)
 def end_own_session_page() -> Response:
     """End the session that the form names, if it belongs to the user."""
     auth, user = current_mechanism_and_user()
     handle = current_request().form.get("session", "")
-    current = current_request().session
-    if current is not None and current.id == handle:
+    if _is_current(handle):
         return _sessions_page(
             400,
             gettext(
@@ -54,11 +68,56 @@ def end_own_session_page() -> Response:
     except VestibuleError as error:
         return _failed(error)
     return redirect(
-        SESSIONS, Message.SESSION_ENDED if ended else Message.SESSION_GONE
+        _list_path(),
+        Message.SESSION_ENDED if ended else Message.SESSION_GONE,
     )
 
 
-@pages.post(f"{SESSIONS}/end-others")
+@pages.get(_NOT_ME)
+def confirm_not_me() -> Response:
+    """Ask to confirm that a stranger uses the session in the query."""
+    return _confirm_page(
+        _NOT_ME,
+        gettext("This wasn't you?"),
+        gettext(
+            "The session is signed out immediately. Then you choose a new"
+            " password, which signs out all other sessions too."
+        ),
+        gettext("Sign out and change the password"),
+    )
+
+
+@pages.post(_NOT_ME)
+def end_stranger_session_page() -> Response:
+    """End the session that the form names, and ask for a new password."""
+    auth, user = current_mechanism_and_user()
+    handle = current_request().form.get("session", "")
+    if not _is_current(handle):
+        try:
+            revoke_own(auth.store, user.id, handle)
+        except VestibuleError as error:
+            return _failed(error)
+    return redirect(PASSWORD, Message.NOT_ME)
+
+
+@pages.get(_END_OTHERS)
+def confirm_end_other_sessions() -> Response:
+    """Ask to confirm that all sessions but this one are to be ended."""
+    return page(
+        "confirm.html",
+        question=gettext("Sign out all other sessions?"),
+        subject=None,
+        consequence=gettext(
+            "You stay signed in here and are signed out everywhere else."
+        ),
+        button=gettext("Sign out all other sessions"),
+        action=_END_OTHERS,
+        session=None,
+        cancel=SESSIONS,
+    )
+
+
+@pages.post(_END_OTHERS)
 def end_other_sessions_page() -> Response:
     """End all sessions of the user except the current one."""
     auth, user = current_mechanism_and_user()
@@ -69,6 +128,52 @@ def end_other_sessions_page() -> Response:
     return redirect(
         SESSIONS, Message.OTHERS_ENDED if ended else Message.NO_OTHERS
     )
+
+
+def _confirm_page(
+    path: str, question: str, consequence: str, button: str
+) -> Response:
+    """Return the page that asks about the session in the query.
+
+    Redirect to the list if the user has no such session.
+    """
+    auth, user = current_mechanism_and_user()
+    session = auth.store.find_by_handle(
+        current_request().args.get("session", "")
+    )
+    if session is None or session.user_id != user.id:
+        return redirect(_list_path(), Message.SESSION_GONE)
+    query = urlencode({"session": session.id, **_place()})
+    return page(
+        "confirm.html",
+        question=question,
+        subject=" · ".join(
+            filter(None, (device_label(session.user_agent), session.ip))
+        ),
+        consequence=consequence,
+        button=button,
+        action=f"{path}?{query}",
+        session=session.id,
+        cancel=_list_path(),
+    )
+
+
+def _is_current(handle: str) -> bool:
+    """Return True if this is the session of the current request."""
+    current = current_request().session
+    return current is not None and current.id == handle
+
+
+def _place() -> dict[str, str]:
+    """Return the query of the current page of the list."""
+    place = current_request().args.get("place")
+    return {"place": place} if place else {}
+
+
+def _list_path() -> str:
+    """Return the path of the page of the list that the user came from."""
+    query = urlencode(_place())
+    return f"{SESSIONS}?{query}" if query else SESSIONS
 
 
 def _failed(error: VestibuleError) -> Response:
@@ -92,6 +197,7 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
     auth, user = current_mechanism_and_user()
     current = current_request().session
     cursor = current_request().args.get("place")
+    limits = auth.limits()
     found, next_cursor = _live_sessions(auth, user, cursor)
     others = [
         each for each in found if current is None or each.id != current.id
@@ -104,6 +210,8 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
         others=others,
         is_first=not cursor,
         next=next_cursor,
+        place=cursor,
+        expires_at=lambda session: expires_at(session, limits),
         device_label=device_label,
         hosts=applications_of(
             auth.store,

@@ -27,6 +27,7 @@ from vestibule.sessions import cookie
 from vestibule.web.forms import missing_fields
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import end_reason_message, throttled_message
 from vestibule.web.routes import (
     ACCOUNT,
@@ -34,7 +35,7 @@ from vestibule.web.routes import (
     SIGN_IN,
     SIGN_OUT,
     SIGNED_OUT,
-    own_url,
+    after_sign_in_url,
     pages,
     public,
     return_url,
@@ -116,7 +117,7 @@ def sign_out() -> Response:
 def show_signed_out() -> Response:
     """Confirm that the user is signed out."""
     if current_request().current_user is not None:
-        return redirect("/")
+        return redirect(ACCOUNT)
     return entry_page("signed_out.html")
 
 
@@ -130,25 +131,28 @@ def redirect_to_new_password() -> Response:
     return redirect(f"{ACCOUNT}#new-password")
 
 
-def log_in_and_redirect(user: User) -> Response | None:
+def log_in_and_redirect(
+    user: User, path: str | None = None
+) -> Response | None:
     """Log in a new `user`, and return a redirect to where they came from.
 
-    Return `None` if the user was changed meanwhile.
+    With `path` it leads there. Return `None` if the user was changed
+    meanwhile.
     """
     request = current_request()
     login = begin_session(request.mechanism, request, user)
-    return None if login is None else _redirect_back(login)
+    return None if login is None else _redirect_back(login, path)
 
 
-def _redirect_back(login: Login) -> Response:
+def _redirect_back(login: Login, path: str | None = None) -> Response:
     """Return a redirect that sets the session cookie.
 
-    It leads to the request's `return_to`, or else to the account page.
+    It leads to `path`, or else to where the user came from.
     """
     back, sessions = return_url(), current_request().sessions
     if back is not None and hand_over_start(back) is not None:
         back = with_code(back, sessions.store.find(login.session_id))
-    response = redirect_to(back or own_url(ACCOUNT))
+    response = redirect_to(path or back or after_sign_in_url())
     login.set_cookie(response, current_request())
     return response
 
@@ -166,7 +170,7 @@ def _form(
         alert=alert,
         ended=_end_reason() if status == 200 else None,
         errors=errors or {},
-        email=request.form.get("email", ""),
+        email=form_entries().get("email", ""),
         cookie_test=_TEST_COOKIE,
     )
     cookie.set_on(shown, _test_cookie_name(), "1", request.is_secure)

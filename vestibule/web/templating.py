@@ -17,9 +17,25 @@ from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
 from vestibule.web import messages
 from vestibule.web.assets import bundle
-from vestibule.web.i18n import catalogue, exact_time, language, time_ago
+from vestibule.web.i18n import (
+    LANGUAGE_NAMES,
+    catalogue,
+    exact_time,
+    language,
+    time_ago,
+    time_until,
+)
+from vestibule.web.kept_form import clear_kept_form, kept_form
 from vestibule.web.messages import format_duration
-from vestibule.web.routes import own_url, return_url, with_return_url
+from vestibule.web.routes import (
+    ACCOUNT,
+    ACCOUNT_FIELD,
+    SIGN_IN,
+    own_url,
+    return_url,
+    shows_admin_link,
+    with_return_url,
+)
 from vestibule.web.zone import local_text, zone_name
 
 #: No content from other hosts, no inline code, no frames.
@@ -27,20 +43,22 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src"
     " 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+#: The cookie with the theme that the user chose, and the themes.
+THEME_COOKIE = "vestibule_theme"
+THEMES = ("light", "dark")
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     # Under the default policy of the API, `no-referrer`, browsers send
     # `Origin: null` with forms, which the CSRF check refuses.
     "Referrer-Policy": "same-origin",
 }
-#: The field of a form with the id of the user that it was made for.
-ACCOUNT_FIELD = "account"
 
 
 def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
     """Return the page that `template` renders with `values`."""
     code = language()
     flashed = messages.flashed_message()
+    is_restored = kept_form() is not None
     request = current_request()
     text = (
         _environment(code)
@@ -55,7 +73,13 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
             base=request.base_path,
             registration=page_settings.REGISTRATION.read() == "open",
             flashed=flashed,
-            **values,
+            is_restored=is_restored,
+            shows_admin=shows_admin_link(),
+            app_name=page_settings.APP_NAME.read(),
+            app_url=page_settings.APP_URL.read(),
+            theme=_theme(),
+            languages=LANGUAGE_NAMES,
+            **(_addresses() | values),
         )
     )
     response = MinimalResponse(
@@ -63,7 +87,25 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
     )
     if flashed is not None:
         messages.clear_flash(response)
+    if is_restored:
+        clear_kept_form(response)
     return response
+
+
+def _addresses() -> dict[str, str]:
+    """Return the addresses of the user's first page and of this one."""
+    request = current_request()
+    is_anonymous = request.current_user is None
+    return {
+        "home": own_url(SIGN_IN if is_anonymous else ACCOUNT),
+        "own_address": own_url(request.full_path.rstrip("?")),
+    }
+
+
+def _theme() -> str | None:
+    """Return the theme that the user chose; `None` for the browser's."""
+    chosen = current_request().cookies.get(THEME_COOKIE)
+    return chosen if chosen in THEMES else None
 
 
 def entry_page(
@@ -75,16 +117,20 @@ def entry_page(
     `form-action` to the redirects after a form, too.
     """
     back = return_url()
+    is_anonymous = current_request().current_user is None
     response = page(
         template,
         status,
         back=back,
         parameter=RETURN_PARAMETER,
         entry=with_return_url,
+        home=own_url(with_return_url(SIGN_IN if is_anonymous else ACCOUNT)),
+        own_address=own_url(with_return_url(current_request().path)),
         **values,
     )
-    if back is not None and not back.startswith("/"):
-        origin = "/".join(back.split("/", 3)[:3])
+    target = back or page_settings.APP_URL.read() or "/"
+    if not target.startswith("/"):
+        origin = "/".join(target.split("/", 3)[:3])
         response.headers["Content-Security-Policy"] = POLICY.replace(
             "form-action 'self'", f"form-action 'self' {origin}"
         )
@@ -136,6 +182,7 @@ def _environment(code: str) -> Environment:
     environment.filters["duration"] = partial(format_duration, code=code)
     environment.filters["number"] = partial(format_decimal, locale=code)
     environment.filters["time_ago"] = partial(time_ago, code=code)
+    environment.filters["time_until"] = partial(time_until, code=code)
     environment.filters["exact_time"] = partial(exact_time, code=code)
     environment.filters["local_text"] = local_text
     environment.filters["dict"] = dict

@@ -200,7 +200,7 @@ def test_any_user_id_has_a_page(service: Service, user_id: str) -> None:
     (one,) = sessions_in(service.mechanism.store, user_id)
     answer = browser.post("/admin/sessions/end", {"session": one.id})
     assert answer.headers["Location"] == own
-    assert "The session was ended" in Page(browser.follow(answer)).text
+    assert "The session was signed out" in Page(browser.follow(answer)).text
 
 
 def test_concurrent_admin_actions_leave_user_consistent(
@@ -250,7 +250,7 @@ def test_last_admin_cannot_be_removed_or_demoted(service: Service) -> None:
         assert " You " in shown(browser, f"/admin/users/{admin.id}/{action}")
     stored_user("admin")
     answer = browser.post(f"/admin/users/{admin.id}/make-member")
-    assert answer.headers["Location"] == "/"
+    assert answer.headers["Location"] == "/account"
     assert browser.get("/admin").status_code == 403
 
 
@@ -278,7 +278,7 @@ def test_admin_action_needs_recent_password(
     assert User.get(user.id) == user and User.count() == 2
     assert service.mechanism.store.count() == 2
     answer = browser.post(ends, {"session": one.id, "password": PASSWORD})
-    assert "The session was ended" in browser.follow(answer).text
+    assert "The session was signed out" in browser.follow(answer).text
     answer = browser.post(ends, {"session": one.id})
     assert "had already ended" in browser.follow(answer).text
     assert browser.get(f"{ends}?session={one.id}").status_code == 303

@@ -43,8 +43,8 @@ def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
         answer = browser.get(f"/admin/figures?period={period}")
         page = Page(answer)
         tags = [tag for tag, _ in page.elements]
-        assert tags.count("svg") == 6
-        assert tags.count("td") == 6 * slots
+        assert tags.count("svg") == 7
+        assert tags.count("td") == 7 * slots
         bars = [
             given
             for tag, given in page.elements
@@ -52,7 +52,7 @@ def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
         ]
         # Slots in which nothing was counted have a mark instead of a bar.
         assert sum(float(bar["height"] or 0) > 0 for bar in bars) == 4
-        assert len(bars) < 6 * slots
+        assert len(bars) < 7 * slots
         text = " ".join(page.text.split())
         assert "Total 7 \u00b7 peak 7 on " in text
         links = [

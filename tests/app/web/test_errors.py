@@ -101,7 +101,7 @@ def test_browser_gets_error_page(
     assert answer.mimetype == "text/html"
     page = Page(answer)
     assert heading in page.text
-    assert ("a", {"class": "button", "href": "/"}) in page.elements
+    assert ("a", {"class": "button", "href": "/sign-in"}) in page.elements
     assert answer.headers.getlist("Content-Security-Policy") == [POLICY]
 
 

@@ -102,7 +102,7 @@ def test_setup_code_creates_admin_and_signs_in(
     """The browser is signed in as that admin."""
     client = service.client()
     sent = send(client, code)
-    assert (sent.status_code, sent.location) == (303, "/account")
+    assert (sent.status_code, sent.location) == (303, "/account/welcome")
     (admin,) = User.all()
     assert (admin.email, admin.role) == (EMAIL, Role.ADMIN)
     assert admin.is_valid_password(GOOD)
@@ -117,7 +117,7 @@ def test_setup_is_closed_once_a_user_exists(
     client = service.client()
     assert send(client, code).status_code == 303
     for again in (send(client, code), get(client)):
-        assert (again.status_code, again.location) == (303, "/")
+        assert (again.status_code, again.location) == (303, "/account")
     stranger = service.client()
     for request in (partial(send, stranger, code), partial(get, stranger)):
         late = request()

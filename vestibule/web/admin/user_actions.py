@@ -40,6 +40,7 @@ from vestibule.web.forms import (
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message, error_message, flash
 from vestibule.web.routes import (
+    ACCOUNT,
     ADMIN,
     ADMIN_USERS,
     admin_user_path,
@@ -252,7 +253,7 @@ def _perform(chosen: UserAction, user: User) -> Response:
     if isinstance(result, Response):
         return result
     if is_own and chosen.ends_own_access:
-        return redirect("/")
+        return redirect(ACCOUNT)
     is_deleted = result is Message.USER_DELETED
     if is_deleted:
         response = redirect_to(list_url(ADMIN))

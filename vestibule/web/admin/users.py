@@ -41,6 +41,7 @@ from vestibule.web.forms import (
     render_form,
     require_field,
 )
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import (
     ADMIN,
@@ -254,7 +255,7 @@ def _add_user_form(
     problem: FormErrors | None = None, is_reauthenticated: bool = False
 ) -> Response:
     """Return the form that adds a user; its fields keep their values."""
-    form = current_request().form
+    form = form_entries()
     return render_form(
         "admin_add_user.html",
         problem,

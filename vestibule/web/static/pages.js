@@ -72,14 +72,17 @@ for (const chart of document.querySelectorAll(".chart")) {
   }
 }
 
+// Esc does what "Cancel" does.
 const cancel = document.querySelector("a[data-cancel]");
-addEventListener("keydown", (event) => {
-  if (cancel && event.key === "Escape") {
-    cancel.click();
-  }
-});
+if (cancel) {
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented) {
+      cancel.click();
+    }
+  });
+}
 
-const first = document.querySelector("#alert, [aria-invalid='true']");
+const first = document.querySelector("#alert, [aria-invalid='true'], .notice[autofocus]");
 if (first) {
   first.focus();
 }

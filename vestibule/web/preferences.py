@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""The language and the theme that a browser chose, in a cookie.
+
+Without a choice the browser's own settings decide.
+"""
+
+from typing import Any
+
+from flask import Response
+
+from vestibule.core.redirects import safe_redirect
+from vestibule.http.request import current_request
+from vestibule.sessions import cookie
+from vestibule.web.i18n import LANGUAGE_COOKIE, LANGUAGES
+from vestibule.web.routes import PREFERENCES, SIGN_IN, own_url, pages, public
+from vestibule.web.templating import THEME_COOKIE, THEMES, redirect_to
+
+#: The field with the address of the page that has the form.
+PAGE_FIELD = "shown_page"
+#: Seconds for which a browser keeps a choice: a year.
+LIFETIME_SECONDS = 31_536_000
+
+
+@pages.post(PREFERENCES)
+@public
+def set_preferences() -> Response:
+    """Keep the language and the theme, and lead back to the page."""
+    form = current_request().form
+    back = safe_redirect(form.get(PAGE_FIELD)) or own_url(SIGN_IN)
+    response = redirect_to(back)
+    _set(response, LANGUAGE_COOKIE, form.get("language", ""), LANGUAGES)
+    _set(response, THEME_COOKIE, form.get("theme", ""), THEMES)
+    return response
+
+
+@pages.get(PREFERENCES)
+@public
+def show_preferences() -> Response:
+    """Lead to a page: each of them has the form."""
+    return redirect_to(own_url(SIGN_IN))
+
+
+def _set(
+    response: Any, name: str, choice: str, known: tuple[str, ...]
+) -> None:
+    """Set the cookie of a choice, or delete it for any other text."""
+    request = current_request()
+    path = request.base_path or "/"
+    if choice in known:
+        cookie.set_local(
+            response, name, choice, request.is_secure, path, LIFETIME_SECONDS
+        )
+    else:
+        cookie.clear_local(response, name, request.is_secure, path)

@@ -100,11 +100,11 @@ def parse_query(query: str) -> VerifyQuery:
         raise InvalidValue(
             "query",
             "must be redirect=off, recent=on, role=... or groups=...",
-            code="query",
+            code="invalid",
         ) from None
     for name in ("redirect", "recent", "role"):
         if len(given[name]) > 1:
-            raise InvalidValue(name, "must be given once", code="repeated")
+            raise InvalidValue(name, "must be given once", code="invalid")
     if given["redirect"] not in ([], ["off"]):
         raise InvalidValue("redirect", "must be off", code="invalid")
     if given["recent"] not in ([], ["on"]):

@@ -42,6 +42,9 @@ _COLOR_CSS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 """
 #: The dark colours of `pages.css`.
 _DARK_COLORS = re.compile(r':root:not\(\[data-theme="light"\]\) \{([^}]*)\}')
+_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+#: A space beside a character where CSS needs none.
+_CSS_SPACE = re.compile(r" ?([{};]) ?")
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
@@ -87,9 +90,10 @@ class Bundle:
         for colors in _DARK_COLORS.findall(sheet):
             sheet += f':root[data-theme="dark"]{{{colors}}}\n'
         sheet += _COLOR_CSS.format(*palette(page_settings.BRAND_COLOR.read()))
-        self.style = self._add("pages", ".css", sheet.encode())
+        self.style = self._add("pages", ".css", compact_css(sheet).encode())
+        admin_sheet = (_STATIC / "admin.css").read_text("utf-8")
         self.admin_style = self._add(
-            "admin", ".css", (_STATIC / "admin.css").read_bytes()
+            "admin", ".css", compact_css(admin_sheet).encode()
         )
         self.script = self._add(
             "pages", ".js", (_STATIC / "pages.js").read_bytes()
@@ -102,6 +106,16 @@ class Bundle:
         full = f"{name}-{asset.digest}{suffix}"
         self.files[full] = asset
         return f"{URL_PREFIX}/{full}"
+
+
+def compact_css(sheet: str) -> str:
+    """Return a style sheet without comments and needless spaces.
+
+    Its strings must have no braces, no semicolons and nothing that looks
+    like a comment.
+    """
+    spaced = " ".join(_CSS_COMMENT.sub(" ", sheet).split())
+    return _CSS_SPACE.sub(r"\1", spaced)
 
 
 @cache

@@ -125,7 +125,9 @@ def entry_page(
         parameter=RETURN_PARAMETER,
         entry=with_return_url,
         home=own_url(with_return_url(SIGN_IN if is_anonymous else ACCOUNT)),
-        own_address=own_url(with_return_url(current_request().path)),
+        own_address=own_url(
+            with_return_url(current_request().path.rstrip("/"))
+        ),
         **values,
     )
     target = back or page_settings.APP_URL.read() or "/"

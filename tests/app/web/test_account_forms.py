@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Forms of the account: they name it, and are refused for another one."""
 
+import re
+
 import pytest
 
 from tests.app.api.conftest import Build
@@ -16,6 +18,11 @@ from tests.serving import ROOT
 from vestibule.db.models.user import User
 
 PATH = "/account"
+#: The address and the content of a form that is sent by POST.
+POST_FORM = re.compile(
+    r'<form (?:class="\w+" )?method="post" action="([^"]*)">(.*?)</form>',
+    re.DOTALL,
+)
 EVIL = "<script>alert(1)</script>\u202e" + "x" * 160
 FORMS: dict[str, dict[str, str]] = {
     "name": {"first_name": "Amy", "last_name": "Winehouse"},
@@ -86,11 +93,14 @@ def test_each_form_of_a_signed_in_user_names_the_account() -> None:
     folder = ROOT / "vestibule/web/templates"
     seen = 0
     for file in folder.glob("*.html"):
-        for form in file.read_text().split('<form method="post"')[1:]:
-            if "form.owner()" in form.partition("</form>")[0]:
+        text = file.read_text()
+        forms = POST_FORM.findall(text)
+        assert len(forms) == text.count('method="post"'), file
+        for action, form in forms:
+            if "form.owner()" in form:
                 seen += 1
             else:
-                assert form.split('"')[1].rpartition("/")[2] in (
+                assert action.rpartition("/")[2] in (
                     "preferences",
                     "register",
                     "reset",

@@ -178,7 +178,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     )
     assert used.status_code == 303
     assert "user was deleted" in do_action(browser, user, "delete")
-    assert "No results." in shown(browser, f"/admin?q={user.email}")
+    assert "No users match." in shown(browser, f"/admin?q={user.email}")
     for path in ("", "/delete", "/code"):
         assert browser.get(f"/admin/users/{user.id}{path}").status_code == 404
     late = browser.post(f"/admin/users/{user.id}/disable")

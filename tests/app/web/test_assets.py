@@ -92,6 +92,26 @@ def test_style_sheet_ships_its_licence() -> None:
     assert "Kev Quirk" in text
 
 
+@pytest.mark.parametrize(
+    ("sheet", "compact"),
+    [
+        (
+            "a {\n  color: red;\n}\nb { margin: 0 1px }\n",
+            "a{color: red;}b{margin: 0 1px}",
+        ),
+        ("/* a */ p > a,\n  p { top: 0 } /* b\n */", "p > a, p{top: 0}"),
+        ('i::before { content: ": "; }', 'i::before{content: ": ";}'),
+        (
+            "@media (width > 9px) { a { top: calc(1px + 2px) } }",
+            "@media (width > 9px){a{top: calc(1px + 2px)}}",
+        ),
+    ],
+)
+def test_compact_style_sheet_has_same_rules(sheet: str, compact: str) -> None:
+    """Comments and spaces go, except spaces with a meaning."""
+    assert assets.compact_css(sheet) == compact
+
+
 def test_brand_settings_appear_on_pages(build: Build, tmp_path: Path) -> None:
     """They are name, logo and colour."""
     logo = tmp_path / "logo.PNG"

@@ -63,7 +63,7 @@ def test_user_signs_in_and_out(build: Build, mechanism: str) -> None:
     assert "Clear-Site-Data" not in answer.headers
     assert "You are signed out" in browser.follow(answer).text
     signed_in(service, user, browser)
-    assert browser.get("/signed-out").headers["Location"] == "/"
+    assert browser.get("/signed-out").headers["Location"] == "/account"
     browser.post("/sign-out")
     assert browser.client.get("/api/v1/users/me").status_code == 401
 
@@ -381,7 +381,7 @@ def test_oversized_sign_in_form_is_refused(service: Service) -> None:
         SIGN_IN, form_of(user, password="x" * 100_000)
     )
     assert answer.status_code == 413
-    assert "Too much data" in Page(answer).text
+    assert "Request too large" in Page(answer).text
 
 
 def test_signed_in_user_can_be_asked_for_password_again(

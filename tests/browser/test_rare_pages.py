@@ -101,7 +101,7 @@ def test_expired_setup_code_explains_how_to_get_another(
     browser = open_browser(server, locale=locale)
     browser.open("/setup")
     check(browser, locale)
-    expect(browser.page.locator("input")).to_have_count(0)
+    expect(browser.page.locator("main input")).to_have_count(0)
     if locale == "en-GB":
         browser.expect_text("Restart the server: it prints a new code.")
     assert code not in browser.page.content()

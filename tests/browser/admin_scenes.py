@@ -43,10 +43,10 @@ def page(address: str, status: int = 200, hours: float = 0) -> Scene:
     """Return the scene of a page, opened `hours` after the sign-in."""
 
     def scene(browser: Browser, populated: PopulatedServer) -> None:
-        """Open the page, and the first of its tables if it has any."""
+        """Open the page, and unfold its filters or its first table."""
         add_session(browser, populated.admin, hours)
         browser.open(fill_ids(address, populated), status)
-        summaries = browser.page.locator("main summary")
+        summaries = browser.page.locator("main details:not([open]) > summary")
         if summaries.count():
             summaries.first.click()
 
@@ -99,15 +99,24 @@ def already_done(browser: Browser, populated: PopulatedServer) -> None:
 
 #: Every scene of the admin pages.
 ADMIN_SCENES: dict[str, Scene] = {
+    "overview": page("/admin/overview"),
     "users": page("/admin"),
     "users-next": next_page("/admin"),
     "users-none": page(f"/admin?q={UNKNOWN_WORD}"),
+    "users-sorted": page("/admin?sort=name&role=member"),
+    "users-selected": page(
+        "/admin/users/selected?do=disable&id={bob}&id={newcomer}"
+    ),
     "users-refused": page(f"/admin?q={LONG}", 400),
     "users-elsewhere": page("/admin?after=forged", 400),
     "add": page("/admin/users/add"),
     "add-password": page("/admin/users/add", hours=OLD),
     "add-refused": submitted("/admin/users/add", 400, email="bob@example.com"),
     "user": page("/admin/users/{bob}"),
+    "user-edit": page("/admin/users/{bob}/edit"),
+    "user-edit-refused": submitted(
+        "/admin/users/{bob}/edit", 400, email="newcomer@example.com"
+    ),
     "user-already-enabled": already_done,
     "user-own": page("/admin/users/{admin}"),
     "user-disabled": page("/admin/users/{disabled_user}"),

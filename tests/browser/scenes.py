@@ -101,8 +101,8 @@ def session_ended(browser: Browser, user: User) -> None:
     sign_in(browser, user)
     sign_in(other, user)
     other.open("/account/sessions")
-    other.page.locator("main details.all summary").click()
-    other.page.locator("main details.all button").click()
+    other.page.locator("main a[href$='/end-others']").click()
+    submit(other, 303)
     expect(other.page.locator("ul.rows > li")).to_have_count(1)
     browser.goto("/account")
     browser.expect_path("/sign-in")
@@ -167,13 +167,24 @@ def wrong_method(browser: Browser, user: User) -> None:
 
 
 def several_sessions(browser: Browser, user: User) -> None:
-    """Sign in with three browsers, and ask to end a session."""
+    """Sign in with three browsers, and open the list of sessions."""
     for agent in (PHONE, None):
         sign_in(browser.open_another(user_agent=agent), user)
     sign_in(browser, user)
     browser.open("/account/sessions")
     expect(browser.page.locator("ul.rows > li")).to_have_count(3)
-    browser.page.locator("li summary").first.click()
+
+
+def confirm_session(page: str) -> Scene:
+    """Return the scene of a confirmation page for another session."""
+
+    def scene(browser: Browser, user: User) -> None:
+        """Follow the link of the first other session to the page."""
+        several_sessions(browser, user)
+        browser.page.locator(f"li a[href*='/sessions/{page}']").first.click()
+        browser.expect_path(f"/account/sessions/{page}")
+
+    return scene
 
 
 def many_sessions(browser: Browser, user: User) -> None:
@@ -230,6 +241,10 @@ SCENES: dict[str, Scene] = {
     "delete": inside("/account/delete"),
     "one-session": inside("/account/sessions"),
     "sessions": several_sessions,
+    "end-session": confirm_session("end"),
+    "not-me": confirm_session("not-me"),
+    "end-others": inside("/account/sessions/end-others"),
+    "welcome": inside("/account/welcome"),
     "older-sessions": many_sessions,
     "activity": activity,
     "404-inside": inside("/nowhere", 404),

@@ -127,5 +127,5 @@ def test_statistics_of_each_period(browser: Browser) -> None:
         cells = logins.locator("td").all_inner_texts()
         assert len(cells) == slots == logins.locator("rect.bar").count()
         total = sum(int(cell.replace(",", "")) for cell in cells)
-        shown = f"Total: {total:,}."
+        shown = f"Total {total:,}"
         expect(logins.locator("p").first).to_contain_text(shown)

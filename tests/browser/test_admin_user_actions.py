@@ -47,7 +47,7 @@ def test_user_is_disabled_and_enabled(
     add_session(other, bob)
     admin_browser.open(user_path(bob))
     admin_browser.click_link("Disable…")
-    admin_browser.expect_text("All sessions end immediately")
+    admin_browser.expect_text("All sessions are signed out immediately")
     admin_browser.click_link("Cancel")
     admin_browser.expect_path(user_path(bob))
     other.open("/account")
@@ -71,19 +71,19 @@ def test_sign_in_is_unlocked(admin_browser: Browser, bob: User) -> None:
     fail_to_sign_in(bob)
     admin_browser.open(user_path(bob))
     admin_browser.expect_text("Must wait")
-    admin_browser.click_link("Unlock sign-in…")
-    admin_browser.click_button("Unlock sign-in")
-    expect_status(admin_browser, "Sign-in was unlocked for this user.")
+    admin_browser.click_link("Unblock sign-in…")
+    admin_browser.click_button("Unblock sign-in")
+    expect_status(admin_browser, "Sign-in was unblocked for this user.")
     expect(admin_browser.page.locator("main")).not_to_contain_text("Must wait")
-    expect(link(admin_browser, "Unlock sign-in…")).to_have_count(0)
+    expect(link(admin_browser, "Unblock sign-in…")).to_have_count(0)
 
 
 def test_reset_code_is_shown_once(admin_browser: Browser, bob: User) -> None:
     """The user sets a new password with the code and signs in."""
     admin_browser.open(user_path(bob))
-    admin_browser.click_link("Issue a reset code…")
+    admin_browser.click_link("Create reset code…")
     expect(admin_browser.page.locator("#code")).to_have_count(0)
-    admin_browser.click_button("Issue the code")
+    admin_browser.click_button("Create the code")
     code = admin_browser.page.locator("#code").inner_text()
     other = admin_browser.open_another()
     other.open("/reset")
@@ -127,10 +127,10 @@ def test_action_after_an_old_login_needs_the_password(
     browser.fill(password=PASSWORD)
     browser.click_button(button)
     expect_status(browser, "The role was changed.")
-    browser.click_link("Make a member…")
-    browser.expect_text("Make this user a member?")
+    browser.click_link("Remove administrator role…")
+    browser.expect_text("Remove the administrator role?")
     expect(field).to_have_count(0)
-    browser.click_button("Make a member")
+    browser.click_button("Remove the role")
     expect_status(browser, "The role was changed.")
     (after,) = (
         each

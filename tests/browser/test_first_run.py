@@ -31,7 +31,7 @@ def test_first_admin_signs_in_and_ends_a_session(
     first.page.get_by_label("Email").fill(ADA)
     first.page.get_by_label("Password", exact=True).fill(PASSWORD)
     first.click_button("Create the account")
-    first.expect_path("/account")
+    first.expect_path("/account/welcome")
     second = open_browser(server, java_script_enabled=script, user_agent=PHONE)
     second.goto("/")
     second.expect_path("/sign-in")
@@ -42,8 +42,8 @@ def test_first_admin_signs_in_and_ends_a_session(
     row = first.page.get_by_role("listitem").filter(
         has_text="Chrome on Android"
     )
-    row.locator("summary").click()
-    row.get_by_role("button", name="End this session").click()
+    row.get_by_role("link", name="Sign out…").click()
+    first.page.locator("main button").click()
     first.expect_text("You have no other sessions.")
     second.click_link("Activity")
     second.expect_path("/sign-in")

@@ -244,7 +244,7 @@ def _protect(
 
 def _routes() -> Blueprint:
     """Return the routes that log in, log out and confirm a password."""
-    routes = Blueprint("vestibule_login", __name__)
+    routes = Blueprint(_EXTENSION_NAME, __name__)
 
     @routes.post("/login")
     def login() -> Response:

@@ -14,7 +14,7 @@ from tests.docs.terminal import steps_of
 from tests.repo.repository import product_files
 from tests.serving import ROOT
 from vestibule.api.app import create_app
-from vestibule.core import settings
+from vestibule.core import setting_types, settings
 from vestibule.http.verify import PATH
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.session import EndReason
@@ -29,6 +29,7 @@ CONTRACT = "".join(
 SEEN_ELSEWHERE = {
     ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_filter.py",
     ("GET /api/v1/users/me", 404): "tests/app/api/test_filter.py",
+    ("GET /api/v1/users/me/access", 404): "tests/app/api/test_directory.py",
     ("DELETE /api/v1/users/me", 404): "tests/app/api/test_account.py",
     ("PUT /api/v1/users/me/email", 403): "docs/sessions.md",
     ("DELETE /api/v1/auth_session/logout", 404): "tests/app/api/test_login.py",
@@ -150,7 +151,10 @@ def test_each_setting_of_a_page_exists(page: Path) -> None:
     named = set(
         re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", page.read_text())
     )
-    assert named <= {setting.name for setting in settings.ALL} | OF_OTHERS
+    known = {setting.name for setting in settings.ALL}
+    # Each setting may also have the prefix.
+    known |= {f"{setting_types.PREFIX}{name}" for name in known}
+    assert named <= known | OF_OTHERS
 
 
 def test_sessions_page_has_each_end_reason() -> None:

@@ -43,7 +43,11 @@ ADAPTERS = {
 #: which add 4 MB.
 MAX_CLIENT_PACKAGES = 6
 MAX_CLIENT_BYTES = 20_000_000
-IN_PROCESS = "vestibule.protect.in_process"
+#: The modules that are imported only to decide in process.
+IN_PROCESS = {
+    "vestibule.protect.in_process",
+    "vestibule.protect.session_rules",
+}
 #: Imports the modules in its arguments; prints the path of the last one.
 IMPORT = """
 import sys
@@ -185,7 +189,7 @@ def test_extra_is_enough_for_its_adapters(
     modules = {
         name
         for name in shipped_modules()
-        if name.startswith("vestibule.protect") and name != IN_PROCESS
+        if name.startswith("vestibule.protect") and name not in IN_PROCESS
     }
     modules -= {name for name, other in ADAPTERS.items() if other != extra}
     if extra == "django":

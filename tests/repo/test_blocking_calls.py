@@ -54,7 +54,7 @@ BOUNDS = {
     "accounts.password_policy:is_breached: _slots.acquire": (
         "does not block: no check instead"
     ),
-    "accounts.password_policy:is_breached: answers.get": "TIMEOUT_SECONDS",
+    "accounts.password_policy:is_breached: answers.get": "MAX_LOOK_UP_SECONDS",
     "accounts.password_policy:_look_up: urllib.request.urlopen": (
         f"TIMEOUT_SECONDS for each read; a slot; {ALONE}"
     ),

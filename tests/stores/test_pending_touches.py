@@ -197,7 +197,7 @@ def test_use_that_cannot_be_written_is_dropped(
         patched.setattr(Database, "transaction", Mock(side_effect=error))
         with caplog.at_level(logging.WARNING):
             writer.write()
-    assert "a use was not noted" in caplog.text
+    assert "the last use of a session was not stored" in caplog.text
     assert "no room" in caplog.text
     assert session_id not in caplog.text
     writer.write()

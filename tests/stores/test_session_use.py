@@ -180,7 +180,7 @@ def test_session_is_valid_if_its_use_cannot_be_noted(
     set_clock.advance(HOUR)
     with caplog.at_level(logging.WARNING):
         assert auth.user_id_for_session_id(session_id) == "abcde"
-    assert "a use was not noted: no room" in caplog.text
+    assert "the last use of a session was not stored: no room" in caplog.text
     assert str(session_id) not in caplog.text
 
 

@@ -122,7 +122,7 @@ def test_queue_bounds_working_and_waiting_threads() -> None:
     for thread in threads[2:]:
         thread.start()
     refused = [told.get(timeout=20) for _ in range(2)]
-    assert refused == [f"come back in {queues.RETRY_AFTER}"] * 2
+    assert refused == [f"come back in {queues.RETRY_AFTER_SECONDS}"] * 2
     assert told.empty()
     finish.set()
     assert told.get(timeout=20) == "working"

@@ -44,7 +44,7 @@ def test_sweep_logs_what_it_deleted(
         sweeper.sweep()
         assert caplog.text == ""
         sweeper.sweep()
-    assert "dropped 3 expired sessions" in caplog.text
+    assert "deleted 3 expired sessions" in caplog.text
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), KeyError("a")])
@@ -59,7 +59,7 @@ def test_failed_sweep_is_logged(
 
     with caplog.at_level(logging.WARNING):
         Sweeper(fail).sweep()
-    assert "expired sessions stay for now" in caplog.text
+    assert "cannot delete expired sessions yet" in caplog.text
     assert str(error) in caplog.text
 
 

@@ -24,7 +24,7 @@ from vestibule.core.threads import Once
 from vestibule.db.models.user import User
 
 #: Seconds after which a refused login should be tried again.
-RETRY_AFTER = 1
+RETRY_AFTER_SECONDS = 1
 
 
 class HashQueue:
@@ -40,7 +40,7 @@ class HashQueue:
         """Wait for a turn; raise `ServiceBusy` if the queue is full."""
         if not self._places.acquire(blocking=False):
             raise ServiceBusy(
-                "too many passwords to check at once", RETRY_AFTER
+                "too many passwords to check at once", RETRY_AFTER_SECONDS
             )
         try:
             with self._turns:
@@ -99,11 +99,11 @@ def check_credentials(
 def is_still_valid(user: User) -> bool:
     """Return True if the password of `user` is unchanged and usable.
 
-    Between the check of a password and the start of a session the
-    password may be changed, or the user disabled or removed. That ends
-    all sessions but the one that starts just after. So a login calls
-    this after it started the session: one of the two sees the other's
-    work.
+    Between the check of a password and the start of a session the password
+    may be changed, or the user disabled or removed. That ends all sessions
+    but not one that starts just after. So a login starts the session first
+    and calls this next: either the change ends the session, or this finds
+    the change.
     """
     stored = User.get_committed(user.id)
     return (

@@ -132,7 +132,7 @@ def is_recent_auth(
     """Return True if `authenticated_at` is at most `window` before `now`.
 
     A moment in the future is not recent: a clock was set back, and the
-    window would be open until the clock is there again.
+    window would stay open until the clock passes that moment.
     """
     return authenticated_at is not None and (
         timedelta(0) <= now - authenticated_at <= window
@@ -147,7 +147,8 @@ def check_email(email: Any) -> None:
     """
     if not isinstance(email, str):
         raise InvalidValue("email", "must be a string", code="invalid")
-    # Before any parsing, whose time may grow with the square of the length.
+    # A long text is not parsed: the time may grow with the square of its
+    # length.
     address = email.strip() if len(email) <= MAX_EMAIL_LENGTH else ""
     if f".{email_key(address).rpartition('@')[2]}".endswith(_LOCAL_DOMAINS):
         # The library refuses these names; the rest of its rules applies.

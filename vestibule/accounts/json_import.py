@@ -23,7 +23,7 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class JSONPairs(list[tuple[str, Any]]):
-    """The members of a JSON object, with those of the same name."""
+    """The members of a JSON object in order, including repeated names."""
 
 
 def read_rows(content: bytes) -> JSONPairs:
@@ -140,7 +140,7 @@ class DryRun:
     """An `Importer` that stores nothing."""
 
     def __init__(self, is_empty: bool) -> None:
-        """Start; `is_empty` says that the database has no user to look up."""
+        """Start; `is_empty` is True for a database without users."""
         self._is_empty = is_empty
         self._keys: set[str] = set()
 

@@ -33,7 +33,7 @@ MIN_PIECE_LENGTH = 3
 #: Words of this service, which attackers try first (ASVS 5.0, 6.1.2).
 CONTEXT_WORDS = ("vestibule",)
 #: Seconds that a user waits for the breached-password service at most.
-TIMEOUT_SECONDS = 0.9
+MAX_LOOK_UP_SECONDS = 0.9
 #: Bytes of an answer that are read; an honest one has some 40 kB.
 MAX_RESPONSE_BYTES = 1_000_000
 #: Requests at once; a password beyond them is not looked up.
@@ -138,7 +138,7 @@ def _is_made_of_common_words(plain: str) -> bool:
     Lists of common passwords have few long ones; this is how people make
     a long password of a short one.
     """
-    # Spaces are characters like others, and not a word (ASVS 5.0, 6.2.5).
+    # Spaces are characters like others, not common words (ASVS 5.0, 6.2.5).
     if plain.isspace():
         return False
     # A longer prefix is not in the list. Hashing every prefix of a
@@ -206,7 +206,7 @@ def is_breached(password: str) -> bool:
         return False
     try:
         # A socket's timeout applies to each read, not to all of them.
-        return answers.get(timeout=TIMEOUT_SECONDS)
+        return answers.get(timeout=MAX_LOOK_UP_SECONDS)
     except Empty:
         _log.warning("the breached-password service did not answer in time")
         return False
@@ -216,7 +216,7 @@ def _look_up(address: str, digest: str, answers: SimpleQueue[bool]) -> None:
     """Put True into `answers` if the service lists `digest`, else False."""
     try:
         with urllib.request.urlopen(
-            f"{address.rstrip('/')}/{digest[:5]}", timeout=TIMEOUT_SECONDS
+            f"{address.rstrip('/')}/{digest[:5]}", timeout=MAX_LOOK_UP_SECONDS
         ) as response:
             listed = response.read(MAX_RESPONSE_BYTES).decode(
                 "ascii", "replace"

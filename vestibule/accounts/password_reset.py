@@ -71,8 +71,9 @@ def set_forgotten_password(
     """
     digest = digest_of_code(code)
     user = _check_guess(email, digest, actor)
-    # After the code was checked, so that a guess costs no hash; and before
-    # the code is used up, because a refused password must leave it valid.
+    # The password is hashed after the code was checked, so that a guess
+    # costs no hash, and before the code is used up, because a refused
+    # password must leave the code valid.
     hashed = new_password_hash(user, new_password)
     if not codes.redeem_reset_code(
         user.id, digest, hashed, clock.now(), EndReason.PASSWORD_RESET
@@ -92,8 +93,8 @@ def _create_code(store: Callable[[str, datetime], None]) -> ResetCode:
 def _check_guess(email: str, digest: str, actor: Actor) -> User:
     """Return the user with this email and code; count a failure.
 
-    Raise `WrongCode`, or `Throttled` after too many failures. These do
-    not count as failed logins of the account: a user who lost the code
+    Raise `WrongCode`, or `Throttled` after too many failures. Wrong codes
+    do not count as failed logins of the account: a user who lost the code
     may still remember the password.
     """
     key = email_key(email)

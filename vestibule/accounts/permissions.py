@@ -78,7 +78,7 @@ class Actor(NamedTuple):
 
     @classmethod
     def at(cls, client: ClientInfo) -> Self:
-        """Return the anonymous actor who sends from `client`."""
+        """Return an anonymous actor, at the address of `client`."""
         return cls(address=client.ip, is_local=client.is_local)
 
 

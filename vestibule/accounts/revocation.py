@@ -34,8 +34,8 @@ def end_in_memory(
 ) -> None:
     """End the user's sessions that are not in the database.
 
-    It is called after the transaction that changed the user: that one has
-    ended the sessions in the database already.
+    Call this after the transaction that changed the user, which has ended
+    the sessions in the database.
     """
     if store is not None and not store.in_database:
         store.end_all(reason, user_id)

@@ -137,7 +137,7 @@ class Attempt:
         """
 
     def fail(self) -> None:
-        """Note that the password was wrong, or the account unknown."""
+        """Record that the password was wrong, or the account unknown."""
 
     def succeed(self) -> None:
         """Record that the password was right."""
@@ -198,7 +198,7 @@ class CountedAttempt(Attempt):
                 self._keys, window_of(clock.now()), self._claimed
             )
         except VestibuleError as error:
-            # The password is right; keeping the count is the safe side.
+            # The password is right, and a count that stays is no risk.
             _log.warning("the failures were not reset: %s", error)
 
     def _allow(self, both: FailureCounts) -> None:
@@ -294,10 +294,10 @@ def limit_email_probes(
     """Throttle and log the answers that reveal whether an email is taken.
 
     The caller stores `email` within the context. An email that is taken
-    counts as a failure of the user, for an anonymous client of the email,
-    and of the network, as an unknown email does at sign-in. With `every`
-    the other answer counts too, because asking costs the user nothing.
-    Raise `Throttled` after too many.
+    counts as a failure of the network, and of the user or, if the client
+    is anonymous, of the email. With `every` an email that is free counts
+    too: a user who changes the own email may try any number of them. Raise
+    `Throttled` after too many.
     """
     account = actor.id or email_key(email)
     attempt = throttle().attempt(f"email {account}", actor)
@@ -341,9 +341,9 @@ def failures_for_user(user: User) -> Failures:
 
 
 def reset_failures(user: User, *, actor: Actor = LOCAL) -> None:
-    """Reset the failures of `user`, those of reset codes too.
+    """Reset the failures of `user`, including those of reset codes.
 
-    It is logged if there were any.
+    Log it if there were any.
     """
     if login_failures.delete_counts(_keys(user)):
         log(EventType.USER_UNLOCKED, user=user.id, by=actor.id)

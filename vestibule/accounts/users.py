@@ -153,7 +153,8 @@ def enable(
     user: User, store: SessionStore | None = None, *, actor: Actor = LOCAL
 ) -> None:
     """Allow `user` to log in again; raise `RecordGone`."""
-    # A login in progress while the user was disabled may have left one.
+    # A login that was in progress when the user was disabled may have left
+    # a session.
     end_in_memory(store, user.id, EndReason.USER_DISABLED)
     user_status.enable(user.id, EndReason.USER_DISABLED)
     log(EventType.USER_ENABLED, user=user.id, by=actor.id)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Pagination of the admin lists: their pages, and cursors as text.
 
-A cursor is where the next page of a list starts. It is valid for one list
-with one filter only. It needs no signature,
-only a digest: a client that may page through a list may see all of it."""
+A cursor is the position where the next page of a list starts. It is valid
+for one list with one filter. A digest binds it to them; no signature is
+needed, because a client that may page through a list may see all of it.
+"""
 
 import json
 import re

@@ -3,7 +3,8 @@
 
 An invalid value is refused with the name of its field; an empty one does
 not filter. A page of sessions scans at most `MAX_ROWS_SCANNED` rows,
-including dead sessions and those of other devices."""
+including expired sessions and those of other devices.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,10 +23,12 @@ from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
 
-#: Characters of a value.
+#: Characters of the value of a filter.
 MAX_FILTER_LENGTH = 256
-#: Rows of a page: at most, and if the request has no `limit`.
+#: Rows of a page at most, and rows of a page without a `limit`.
 MAX_PAGE_ROWS, DEFAULT_PAGE_ROWS = 200, 50
+#: Sessions that are scanned for one page at most.
+MAX_ROWS_SCANNED = 1_000
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
 FormValues = Mapping[str, str]
@@ -156,10 +159,6 @@ def _network(given: FormValues) -> str | None:
     return network
 
 
-#: Sessions that are scanned for one page at most.
-MAX_ROWS_SCANNED = 1_000
-
-
 class SessionSource(NamedTuple):
     """The sessions, and the limits and time that decide which are live."""
 
@@ -181,7 +180,11 @@ def live_session_page(
     most: int,
     position: str | None,
 ) -> LiveSessionPage:
-    """Return about `most` of the live sessions that match `wanted`."""
+    """Return live sessions that match `wanted`.
+
+    They are fewer than twice `most`. A page with `next` may have fewer than
+    `most`: the scan has reached `MAX_ROWS_SCANNED` then.
+    """
     found: list[Session] = []
     device = (wanted.device or "").casefold()
     for _ in range(max(1, MAX_ROWS_SCANNED // most)):

@@ -36,7 +36,7 @@ FIELDS = (
     "count",
     "times",
 )
-#: A cell that begins so is computed by spreadsheets (OWASP, CSV injection).
+#: Spreadsheets compute a cell that begins so (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 #: Called with the number of events that were taken since the last call.

@@ -3,8 +3,8 @@
 
 A line names the user, the client, the event and its outcome, in UTC. It
 never has a password, a token or a line break from outside (OWASP ASVS 5.0,
-16.2 and 16.3). The code that enforces a rule writes it, so the API, the
-pages and the commands log alike. A command does not print it: its events
+16.2 and 16.3). The code that enforces a rule writes the line, so the API,
+the pages and the commands log alike. Commands print no lines; their events
 are in the database.
 """
 

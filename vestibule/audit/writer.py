@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Writes the events of the security log to the database.
 
-No request waits for it or fails because of it. In a server a thread writes
-queued events; a command writes its events before it ends. While the
-database is down the queue holds a bounded number, and the rest is in the
-log only. Events that clients can cause at no cost are written once and then
-summed for a minute, over all networks beyond a number of them, so that they
-cannot fill the disk.
+No request waits for a write or fails because of it. In a server a thread
+writes queued events; a command writes its events before it ends. While the
+database is down, the queue is bounded, and further events are in the log
+only. Events that a client can cause at no cost must not fill the disk: the
+first one is written, and equal ones are summed for a minute. Beyond
+`MAX_SUMS` sums, users and networks are not told apart.
 """
 
 import logging
@@ -35,9 +35,10 @@ from vestibule.db.statements import BATCH_PAUSE_SECONDS
 
 _log = logging.getLogger(__name__)
 
+#: Events that wait for the database; further ones are in the log only.
 MAX_QUEUED_EVENTS = 10_000
-#: Users and networks whose events are summed apart in a minute. A client
-#: with a /48 of IPv6 has 65,536 networks, and each would add a row.
+#: Sums in a minute that name a user and a network. A client with a /48 of
+#: IPv6 has 65,536 networks, and each would add a row.
 MAX_SUMS = 100
 #: Events in one transaction.
 WRITE_BATCH = 100
@@ -47,9 +48,9 @@ SUM_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 #: Seconds that the end of the process waits for the thread.
 CLOSE_TIMEOUT_SECONDS = 10.0
-#: Batches of one purge: nothing waits for it, so it must not block others.
+#: Batches of one purge. What is left is purged the next time.
 MAX_PURGE_BATCHES = 100
-#: Characters.
+#: Characters of a text in an event.
 MAX_TEXT_LENGTH = 256
 #: Events that cost a client neither a password nor a hash.
 _SUMMED_EVENTS = frozenset(
@@ -182,10 +183,10 @@ class AuditWriter:
         self.write_pending(now=math.inf)
 
     def _first_of_sum(self, one: Event) -> Event | None:
-        """Return `one` to be queued, if it is the first of its sum.
+        """Return the event to queue, if `one` is the first of its sum.
 
-        Otherwise count it and return `None`. Beyond `MAX_SUMS` the events
-        of one kind and reason are one sum, which names no client.
+        Otherwise add it to the sum and return `None`. Beyond `MAX_SUMS`,
+        the events of one kind and reason are one sum, which names no client.
         """
         key = _sum_key(one)
         if key not in self._sums and len(self._sums) >= MAX_SUMS:
@@ -256,7 +257,7 @@ def audit_writer() -> AuditWriter:
     return AuditWriter()
 
 
-# A child has no thread, and must not write its parent's queue.
+# A forked child has no thread, and must not write its parent's queue.
 os.register_at_fork(after_in_child=audit_writer.cache_clear)
 
 
@@ -321,12 +322,12 @@ def event_from(record: AuditRecord) -> Event:
 
 
 def _sum_key(one: Event) -> tuple[str | None, ...]:
-    """Return what events have in common that are summed."""
+    """Return the fields in which events are equal that are summed."""
     return one.kind, one.user_id, one.network, one.reason
 
 
 def _shorten(text: str | int | None) -> str | None:
-    """Return a text shortened and on one line."""
+    """Return a text on one line, with at most `MAX_TEXT_LENGTH` characters."""
     return (
         None if text is None else clean_user_agent(str(text)[:MAX_TEXT_LENGTH])
     )

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The checks of a running service from outside, through its proxy.
 
-They send four harmless requests to one address and log in nowhere. They
-judge the responses alone, whatever the settings say.
+They send four harmless requests to one address, without credentials. The
+results depend on the responses alone, not on the settings.
 """
 
 from collections.abc import Iterator

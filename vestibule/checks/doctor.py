@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The checks of `doctor`: those of each start, and more.
 
-They make no database, and write nothing but a row that shows whether it can
-be written. Each result that is not good has
-a hint that names what to set or to run.
+They create no database, and write only one row, to find out if the database
+takes writes. Each result that is not good has a hint that names what to set
+or to run.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from vestibule.mechanisms.session_auth import SessionAuth
 
 #: Days for which the unexpected exit of a worker is reported.
 RECENT_DAYS = 7
-#: Exits of workers that are counted at most.
+#: Exits of workers that are counted.
 MAX_EXITS_COUNTED = 100
 
 

@@ -60,9 +60,9 @@ Check = Callable[[type[Auth] | None], Iterator[CheckResult]]
 
 
 def check_settings(mechanism: type[Auth] | None) -> None:
-    """Raise `ConfigurationError` if the service cannot run so.
+    """Raise `ConfigurationError` if the settings do not allow a start.
 
-    Each setting must have a valid value, and all must fit together.
+    Each setting must have a valid value, and none may contradict another.
     """
     for setting in settings.ALL:
         setting.read()
@@ -117,10 +117,10 @@ def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
 
 @cache
 def log_settings_warnings() -> None:
-    """Log what is unsafe in the settings, once.
+    """Log the warnings about the settings, once.
 
-    Workers that are forked after it log them no second time. The database
-    stays closed: a script that imports the application opens nothing.
+    Workers that are forked later do not log them again. The database stays
+    closed: a script that imports the application opens nothing.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
     for warning in _warnings(SETTINGS_CHECKS, mechanism):

@@ -12,7 +12,7 @@ from vestibule import __version__
 from vestibule.cli.commands import LazyCommand, Program
 from vestibule.core import command_line
 
-#: These need no settings, or report themselves what is wrong with the file.
+#: Commands that need no settings, or check the file of settings themselves.
 _WITHOUT_SETTINGS = {"completion", "demo", "doctor", "init"}
 #: The variable by which a shell asks the program for completions.
 COMPLETION = "_VESTIBULE_COMPLETE"
@@ -73,9 +73,10 @@ def main() -> None:
 
 
 def _writable(stream: TextIO | None) -> TextIO:
-    """Return a stream that takes any text, also in place of a closed one.
+    """Return a stream that takes any text.
 
-    The encoding of a terminal may lack characters of a name.
+    The encoding of a terminal may lack characters, which are escaped. A
+    closed stream is replaced by one that discards the text.
     """
     if stream is None:
         return open(os.devnull, "w")

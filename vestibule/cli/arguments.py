@@ -52,8 +52,8 @@ def require_database() -> None:
 def refuse_older_schema() -> None:
     """Raise `CommandError` if the schema is of another version.
 
-    A command would upgrade it at its first use, beneath a running server of
-    that version. A command that adds something may create a database.
+    Otherwise the first use would upgrade it while a server of that version
+    runs. A command that adds something may create a database.
     """
     with closing(engine.configured_database()) as database:
         found = migrate.schema(database)

@@ -48,7 +48,7 @@ def one_line(error: Exception) -> str:
 
 
 class LazyCommand(NamedTuple):
-    """A command by the module below `vestibule.cli` that defines it."""
+    """A command: its module below `vestibule.cli`, and its summary."""
 
     module: str
     summary: str

@@ -3,8 +3,8 @@
 
 These commands work on a database with an old schema, because that is when
 they are needed. Only `upgrade`, `restore` and `import-json` change or
-create one. `identity` lists and rotates the keys in it that sign
-identities, which are shown by their ids alone.
+create one. `identity` lists and rotates the signing keys, of which only the
+ids are shown.
 """
 
 from collections import Counter

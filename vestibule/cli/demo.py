@@ -119,11 +119,7 @@ def _end(number: int, _: object) -> NoReturn:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End the demo when the shell that started it is gone.
-
-    A terminal that closes sends SIGHUP, at which the server only reloads
-    its workers.
-    """
+    """End the demo when the shell that started it is gone."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -26,14 +26,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Rows of one table; the next one begins with the column names again.
 PAGE_ROWS = 500
-#: Characters of a word that is not broken over two lines: it must be possible
-#: to copy ids and addresses.
+#: Characters of a word that is never broken over two lines, so that ids and
+#: addresses can be copied.
 MAX_WHOLE_WORD = 64
 _GAP = "  "
 
 
 class ProgressBar:
-    """Progress that is not shown, where there is no terminal."""
+    """Progress that is not shown, because there is no terminal."""
 
     def advance(self, steps: int = 1) -> None:
         """Add finished `steps`."""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`init`, `completion`, `serve` and `doctor`: set a service up, and check it.
 
-Server and checks are imported when they run and not for help, since they
-bring Flask and granian.
+The server and the checks are imported when they run and not for help,
+because they import Flask and granian.
 """
 
 import os

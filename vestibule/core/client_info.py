@@ -55,9 +55,9 @@ class ClientInfo(NamedTuple):
     is_local: bool = False
 
 
-#: A client about whom nothing was found out. It is throttled.
+#: A client whose address is unknown. It is throttled.
 UNKNOWN_CLIENT = ClientInfo()
-#: Where no request is being answered.
+#: The current client while no request is being answered.
 LOCAL_CLIENT = ClientInfo(is_local=True)
 _current: ContextVar[ClientInfo] = ContextVar(
     "client_info", default=LOCAL_CLIENT
@@ -78,9 +78,10 @@ def set_client(client: ClientInfo) -> None:
 def client_of(request: Any) -> Iterator[bool]:
     """Set the client from `request`, unless it is a request of the service.
 
-    An application may use a mechanism without the service. There a login
-    must not count as one of a script, which is not throttled, or of the
-    request before it in this thread. Yield True if the client was set here.
+    An application may use a mechanism without the service. A login there
+    must not count as one by a script, which is not throttled, nor as one by
+    the client of the thread's previous request. Yield True if the client
+    was set here.
     """
     address = getattr(request, "remote_addr", None)
     if hasattr(request, "client_address") or not isinstance(address, str):

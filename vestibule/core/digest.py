@@ -21,8 +21,8 @@ def digest_of(secret: str) -> str:
     """Return the SHA-256 of `secret` as 64 lower-case hex digits.
 
     A fast hash is enough, because the secrets are random (at least 122
-    bits) and cannot be guessed. No id contains a lone surrogate; it is
-    hashed too, so that a look-up finds nothing instead of failing.
+    bits) and cannot be guessed. A lone surrogate, which no id contains, is
+    hashed too: the look-up then finds nothing instead of failing.
     """
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 

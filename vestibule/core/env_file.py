@@ -37,9 +37,9 @@ _NEEDS_NO_QUOTES = re.compile(r"[\w./:,@%+*#=-]*", re.ASCII)
 
 
 def load() -> set[str]:
-    """Set the settings of the file; return its names that are no settings.
+    """Set the settings of the file; return the names it has besides them.
 
-    Without a `.env` do nothing. Raise `ConfigurationError` if the file is
+    Do nothing if there is no `.env`. Raise `ConfigurationError` if the file is
     not safe or cannot be read, or if `ENV_FILE` names a missing file.
     """
     name = settings.ENV_FILE.read()
@@ -99,8 +99,8 @@ def template(chosen: Mapping[str, str]) -> str:
 
 def _template(chosen: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of the file."""
-    yield "# The settings of Vestibule, read where it is started. What the"
-    yield "# environment sets counts more. A line without `#` counts."
+    yield "# The settings of Vestibule, read in the folder where it starts."
+    yield "# The environment takes precedence. Lines with `#` are comments."
     for setting in settings.ALL:
         if setting is settings.ENV_FILE:
             continue

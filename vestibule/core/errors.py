@@ -14,7 +14,8 @@ class VestibuleError(Exception):
     status = 500
     #: The text for the client; `None` means the error's own message.
     public: str | None = "Internal Server Error"
-    #: True if the log has the failure already, once for many requests.
+    #: True if the failure was logged when it was found, so that it is not
+    #: logged again for each request.
     is_logged = False
     #: The kind of failure; where `status` is 500 or more, pages show the
     #: text of the status instead of a message for the code.
@@ -53,12 +54,12 @@ class InvalidValue(VestibuleError, ValueError):
 
 
 class UnreadableHeader(InvalidValue):
-    """A header that decides is there, but its value cannot be used."""
+    """A header that the service must understand has an unusable value."""
 
     code = "unreadable_header"
 
     def __init__(self, name: str) -> None:
-        """Name the header and leave its value out."""
+        """Name the header; its value is not repeated."""
         super().__init__(
             name,
             "is empty, malformed or has characters that cannot be read",

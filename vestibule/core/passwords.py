@@ -65,11 +65,11 @@ def usable_cores() -> int:
 def _run_in_hash_thread(work: Callable[..., T], *arguments: Any) -> T:
     """Run `work` in a hash thread and return its result.
 
-    There are as many hash threads as cores. The C library keeps the 19 MiB
-    of a hash for each thread that ever computed one: for the 16 threads of
-    the server that was 330 MB, for the hash threads it is 80 MB.
+    Raise `ServiceBusy` if there is no result after `MAX_WAIT_SECONDS`.
 
-    Raise `ServiceBusy` if that takes longer than `MAX_WAIT_SECONDS`.
+    There are as many hash threads as cores. The C library keeps the 19 MiB
+    of a hash for each thread that ever computed one: 330 MB for the 16
+    threads of the server, but 80 MB for the hash threads.
     """
     hashing = _hash_threads(os.getpid()).submit(_timed, work, *arguments)
     try:
@@ -153,7 +153,7 @@ def verify(stored: str | None, password: str) -> bool:
 
 
 def needs_rehash(stored: str) -> bool:
-    """Return True if `stored` is of another profile than the current."""
+    """Return True if `stored` was made by another profile than today's."""
     try:
         return _hasher().check_needs_rehash(stored)
     except InvalidHashError:

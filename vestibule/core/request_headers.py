@@ -75,11 +75,11 @@ class Cookies(dict[str, str]):
 
 
 def check(environ: Environ) -> None:
-    """Raise `UnreadableHeader` if a header that decides cannot be used.
+    """Raise `UnreadableHeader` if one of these headers cannot be used.
 
-    granian hands a value with a byte outside of ASCII over as an empty
-    text. Taken for an absent header, it would let a client choose another
-    address, or be signed out by a cookie of another application.
+    granian turns a value with a byte outside of ASCII into an empty text.
+    If that counted as an absent header, a client could hide its address,
+    and a cookie of another application could sign a user out.
     """
     name = _unusable(environ)
     if name is not None:
@@ -213,8 +213,8 @@ def own_hosts(environ: Environ) -> tuple[str, ...]:
 def forwarded_target(environ: Environ) -> ForwardedTarget:
     """Return what the client asked a trusted proxy for.
 
-    By `X-Forwarded-Host` and `X-Forwarded-Uri`, or by the whole URL in
-    `X-Original-URL`, which ingress-nginx sends in their place.
+    The proxy sends it in `X-Forwarded-Host` and `X-Forwarded-Uri`, or, as
+    ingress-nginx does, as one URL in `X-Original-URL`.
     """
     if not is_from_proxy(environ):
         return ForwardedTarget()
@@ -232,8 +232,8 @@ def forwarded_target(environ: Environ) -> ForwardedTarget:
 def forwarded_prefix(environ: Environ) -> str:
     """Return the prefix that a trusted proxy removed from the path.
 
-    It is empty if there is none, and if the header is no plain path: the
-    client may have sent it through a proxy that does not know it.
+    It is empty without the header, and if the value is not a plain path: a
+    proxy that does not know the header passes on what the client sent.
     """
     stated = environ.get("HTTP_X_FORWARDED_PREFIX")
     if stated is None or not is_from_proxy(environ):
@@ -318,9 +318,9 @@ def network_of(address: str) -> str:
 def cookies_of(header: str) -> Cookies:
     """Return the cookies of a `Cookie` header.
 
-    A name is a token, with spaces and tabs around it at most (RFC 6265,
-    4.1.1): a byte that another parser strips does not make one name of
-    two. Other pairs are ignored. A value may contain spaces; quotes around
+    A name is a token, which spaces and tabs may surround (RFC 6265, 4.1.1).
+    Pairs with other names are ignored: a parser that strips more bytes
+    would take two different names for the same. A value may contain spaces; quotes around
     it are removed. A name that has different values counts as absent:
     another host or an attacker set one of them, and their order does not
     show which (cookie tossing; RFC 6265, section 4.2.2).
@@ -343,8 +343,8 @@ def cookies_of(header: str) -> Cookies:
 def authorization_of(headers: Any) -> str | None:
     """Return the `Authorization` header in `headers`, or `None`.
 
-    A value that cannot be read is a credential that is not valid, and not
-    an absent one. So is a repeated header, which servers join by a comma.
+    An unreadable value counts as an invalid credential, not as an absent
+    one. So does a repeated header, which servers join with a comma.
     """
     value = None if headers is None else headers.get("Authorization")
     return value if isinstance(value, str) else None

@@ -86,7 +86,7 @@ class Setting(Generic[T_co]):
 
 
 def child_environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a child process, with more variables."""
+    """Return the environment for a child process, with `variables` added."""
     return {**os.environ, **variables}
 
 

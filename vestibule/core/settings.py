@@ -91,7 +91,7 @@ SESSION_CACHE_MAX = Setting(
     "20000",
     setting_types.integer_between(2, 10_000_000),
     "Sessions that each worker keeps in its cache under `session_db_auth`"
-    " with SQLite, some kilobytes each; the half that was used last always"
+    " with SQLite, some kilobytes each; the most recently used half always"
     " stays.",
 )
 SESSION_PURGE_INTERVAL = Setting(
@@ -180,8 +180,9 @@ EMAIL_CHANGE = Setting(
     "EMAIL_CHANGE",
     "self",
     setting_types.one_of("self", "admin"),
-    "Who may change the email of an account: `self`, its user, or `admin`,"
-    " admins their own and the operator by `vestibule users email`.",
+    "Who may change the email of an account: `self`, its user; or `admin`,"
+    " only admins, who may change their own. The operator may change any by"
+    " `vestibule users email`.",
 )
 THROTTLE = Setting(
     "THROTTLE",
@@ -201,9 +202,9 @@ TRUSTED_HOPS = Setting(
     "TRUSTED_HOPS",
     "0",
     setting_types.integer_between(0, 100),
-    "Number of proxies that append to `X-Forwarded-For`, where the client's"
-    " address is the entry of the first one. 0: the addresses in"
-    " `TRUSTED_PROXIES` decide.",
+    "Number of proxies that append to `X-Forwarded-For`; the client's"
+    " address is the entry that the first of them added. 0: the addresses"
+    " in `TRUSTED_PROXIES` decide.",
 )
 BASE_PATH = Setting(
     "BASE_PATH",
@@ -270,9 +271,9 @@ DATABASE_POOLER = Setting(
     "DATABASE_POOLER",
     "none",
     setting_types.one_of("none", "transaction"),
-    "What is between the service and PostgreSQL: `none`, or a pooler such"
-    " as PgBouncer, whose `pool_mode` may be `transaction` or `session`:"
-    " `transaction`.",
+    "What is between the service and PostgreSQL: `none`; or `transaction`"
+    " for a pooler such as PgBouncer, in `pool_mode` `transaction` or"
+    " `session`.",
 )
 WORKERS = Setting(
     "WORKERS",

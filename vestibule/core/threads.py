@@ -64,7 +64,7 @@ class Once(Generic[T]):
         return results[0]
 
     def cache_clear(self) -> None:
-        """Drop the result; a forked child does so with that of its parent."""
+        """Drop the result, as a forked child does with its parent's."""
         self._results: list[T] = []
         self._lock = threading.Lock()
 

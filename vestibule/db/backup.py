@@ -155,8 +155,9 @@ def _keep_owner(target: Path, name: str) -> None:
 def _require_unused(target: Path) -> None:
     """Raise `DatabaseUnavailable` if another process uses the database.
 
-    Its last writes are moved from the log into the file, so that it is
-    whole if the restore is interrupted. A damaged file has none.
+    The last writes are moved from the write-ahead log into the file, so
+    that it is complete if the restore is interrupted. A damaged file is
+    left as it is.
     """
     for pid in _processes_with(target):
         raise DatabaseUnavailable(

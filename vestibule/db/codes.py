@@ -21,8 +21,8 @@ from vestibule.db.statements import insert_into
 from vestibule.db.tables import RESET_CODES, SETUP_CODES, USERS
 
 _ANY_USER = select(USERS.c.id).limit(1)
-# In one order, so that two transactions never wait for each other.
-# SQLite has one writer at a time and needs no locks.
+# The rows are locked in a fixed order, so that two transactions never wait
+# for each other. SQLite has one writer at a time and needs no locks.
 _LOCK_ALL_CODES = (
     select(SETUP_CODES.c.code_digest, SETUP_CODES.c.created_at)
     .order_by(SETUP_CODES.c.code_digest)

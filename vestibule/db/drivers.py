@@ -93,8 +93,8 @@ def create_private_file(path: str) -> None:
 def configure_sqlite(connection: Any, timeout: int) -> None:
     """Configure a new driver `connection`; `timeout` is in milliseconds."""
     connection.execute(f"PRAGMA busy_timeout = {timeout:d}")
-    # All processes share the mode WAL, which `set_journal_mode` sets; the
-    # others are of one connection.
+    # The mode WAL belongs to the file: `set_journal_mode` sets it for all
+    # processes. Other modes belong to a connection.
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         connection.execute("PRAGMA journal_mode = TRUNCATE")
     # NORMAL may lose an acknowledged logout when the power fails.
@@ -122,9 +122,10 @@ def set_journal_mode(connection: Any) -> None:
 
 
 def configured_url() -> URL:
-    """Return the URL of `DATABASE_URL`.
+    """Return the URL in `DATABASE_URL`.
 
-    Raise `ConfigurationError` if it is none, or of an unknown kind.
+    Raise `ConfigurationError` if it is not the URL of an SQLite file or of
+    a PostgreSQL database.
     """
     text = settings.DATABASE_URL.read().strip()
     try:
@@ -231,7 +232,7 @@ class FileWatch:
             raise DatabaseReplaced(self._path)
 
     def _look(self) -> None:
-        """Look whether the file is at its path, and log if it left."""
+        """Find out if the file is at its path; log it once it is not."""
         is_replaced = (
             self._inode is not None and inode_of(self._path) != self._inode
         )
@@ -269,7 +270,7 @@ def refused_access(path: str) -> str:
 
 
 def _ownership(name: str) -> str:
-    """Return whose the file or folder `name` is, and how to change that."""
+    """Return who owns the file or folder `name`, and how to change that."""
     seen = os.stat(name)
     mine, owner = _user_name(os.geteuid()), _user_name(seen.st_uid)
     if seen.st_uid == os.geteuid():

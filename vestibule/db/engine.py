@@ -39,11 +39,11 @@ T = TypeVar("T")
 MAX_STATEMENT_SECONDS = 3600.0
 #: PostgreSQL's SQLSTATE for a statement that took too long.
 _QUERY_CANCELED = "57014"
-# Makes the tokens of two databases different that a process opens one after
-# the other, also if one file is a copy of the other.
+# A part of the change token. A process may open one database after another,
+# and their files may be copies: the number makes their tokens different.
 _database_numbers = itertools.count(1)
-# The schema's version changes when a backup is written into the file, which
-# may have the generation that the file had before.
+# A backup that is written into the open file may have the same generation as
+# the file, but writing it changes the version of the schema.
 _GENERATION = (
     "SELECT value || ' ' || (SELECT schema_version FROM"
     " pragma_schema_version) FROM cache_generation"
@@ -338,7 +338,7 @@ class Database:
 def configured_database() -> Database:
     """Return the database of `DATABASE_URL`, not yet opened.
 
-    Raise `ConfigurationError` for a URL of an unknown kind.
+    Raise `ConfigurationError` if the URL is invalid.
     """
     return Database(configured_url(), settings.DATABASE_TIMEOUT.read())
 

@@ -210,7 +210,8 @@ def _update_last_logins(
 ) -> None:
     """Write the times of users' last logins, unless a later one is stored.
 
-    In one order, so that two transactions never wait for each other.
+    The rows are locked in a fixed order, so that two transactions never
+    wait for each other.
     """
     last = USERS.c.signed_in_at
     for user_id in sorted(logins):
@@ -255,8 +256,8 @@ def _conditions(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions that the rows of a page must meet."""
     conditions = _equality_conditions(event_filter)
-    # The first one is met by the fewest rows, but SQLite does not know
-    # that: it cannot use the index of a term that is no bare column.
+    # Only the first condition is on a bare column, so SQLite has to use its
+    # index. It is met by the fewest rows, which SQLite does not know.
     yield from conditions[:1]
     for other in conditions[1:]:
         yield func.coalesce(other.left, "") == other.right
@@ -270,8 +271,8 @@ def _id_conditions(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the bounds of the ids, at most one on either side.
 
-    Of two lower bounds SQLite would enter the index at the first one and
-    skip the rows that the second excludes one by one.
+    With two lower bounds SQLite would enter the index at the first, and
+    read each row that only the second excludes.
     """
     since, until = event_filter.since, event_filter.until
     lower = [] if since is None else [_first_id_of(since)]

@@ -39,7 +39,8 @@ def start_of_hour(hour: int) -> datetime:
 def add_counts(connection: Connection, amounts: Mapping[Bucket, int]) -> None:
     """Add amounts to the counts, within the caller's transaction.
 
-    In one order, so that two transactions never wait for each other.
+    The rows are locked in a fixed order, so that two transactions never
+    wait for each other.
     """
     if not amounts:
         return

@@ -145,13 +145,14 @@ def reset(
     window: Window,
     counted: tuple[datetime, datetime | None] | None,
 ) -> None:
-    """Delete the account's counter and subtract its failures elsewhere.
+    """Delete the account's counter; reduce that of the network.
 
-    The network's counter loses the failures of this account from this
-    network. Of several transactions at once only one gets the deleted
-    row's count, so the same failures are never subtracted twice. `counted`
-    is the time at which this attempt was counted in advance, and the time
-    of the network's last failure before it; `None` if it was not.
+    The failures of this account from this network are subtracted from the
+    network's counter. Only one of several concurrent transactions gets the
+    count of the deleted row, so no failure is subtracted twice. `counted`
+    has the time at which this attempt was counted in advance, and the time
+    of the network's last failure before that; it is `None` if the attempt
+    was not counted in advance.
     """
     with database().transaction() as connection:
         deleted = connection.execute(
@@ -187,7 +188,7 @@ def purge(window: Window) -> int:
 
 
 def _outside_window(window: Window) -> ColumnElement[bool]:
-    """Return the condition that a row's last failure is out of date."""
+    """Return the condition that a row's last failure is not in `window`."""
     last_at = FAILURES.c.last_at
     return or_(last_at < window.since, last_at > window.until)
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 #: The revision of the schema that this version works with.
 EXPECTED_REVISION = REVISION
-#: The table that has the revision. Other programs that use Alembic have a
-#: table of its default name, and so had older versions of this one.
+#: The table that has the revision. Its name is not Alembic's default, which
+#: other programs use, as did older versions of this one.
 VERSION_TABLE = "vestibule_version"
 _OLD_VERSION_TABLE = "alembic_version"
 #: Rows that one transaction of a migration fills.
@@ -71,8 +71,7 @@ def ensure(database: Database) -> None:
 def is_newer(found: str | None) -> bool:
     """Return True if a newer version of this code made the schema `found`.
 
-    Revisions are numbers of four digits, some with a letter behind, so they
-    sort as text.
+    Revisions sort as text: they are four digits and perhaps a letter.
     """
     return found is not None and found > EXPECTED_REVISION
 
@@ -190,7 +189,7 @@ def _read_schema(connection: Connection) -> Schema:
     """Return the schema; raise `SchemaMismatch` if it is not ours.
 
     A database that has tables, but none with our revision, belongs to
-    another program, even if that one counts its revisions alike.
+    another program, even if that program uses the same revision numbers.
     """
     found = inspect(connection)
     if found.has_table(VERSION_TABLE):
@@ -286,6 +285,6 @@ def integrity_errors(database: Database) -> list[str]:
 
 
 def is_open_to_others(database: Database) -> bool:
-    """Return True if others than its owner may use an SQLite file."""
+    """Return True if users other than its owner may use an SQLite file."""
     path = database.url.database or ""
     return bool(os.stat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO))

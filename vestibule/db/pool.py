@@ -20,10 +20,11 @@ from sqlalchemy import Connection
 class PooledConnection:
     """A connection of the pool, opened at first use and after a failure.
 
-    `uses` counts the nested blocks of one thread that use it, `driver` is
-    the driver's own connection below it once that was needed, and
-    `data_version` the value of that SQLite pragma that was last read on it,
-    and `change_token` the token that was read after it.
+    `uses` counts the nested blocks of one thread that use it. `driver` is
+    the driver's own connection, or `None` before it is needed.
+    `data_version` is the value of the SQLite pragma of that name when it
+    was last read on this connection, and `change_token` the token that was
+    read after it.
     """
 
     __slots__ = (

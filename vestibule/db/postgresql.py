@@ -31,7 +31,7 @@ PROBE_INTERVAL_SECONDS = 0.25
 #: Least number of seconds that such a connection may take. A server whose
 #: last connection took longer gets four times that.
 MIN_PROBE_SECONDS = 0.75
-#: Seconds of an open circuit breaker after which queries that wait end.
+#: Seconds for which a query may wait while the circuit breaker is open.
 ABORT_AFTER_SECONDS = 1.0
 
 
@@ -95,7 +95,7 @@ class CircuitBreaker:
     def connect(
         self, connect: Callable[[], "BoundedConnection"]
     ) -> "BoundedConnection":
-        """Return a new connection; probe a server that was frozen by it."""
+        """Return a new connection, which probes a server that was frozen."""
         if self._is_open:
             return self._probe(connect)
         with self._until(clock.monotonic() + self._timeout):
@@ -154,7 +154,7 @@ class CircuitBreaker:
             del self._local.until
 
     def _deadline(self, began: float) -> float:
-        """Return when a wait of this thread that began then has to end."""
+        """Return when a wait of this thread has to end that `began` then."""
         local = self._local.__dict__
         if "until" in local:
             return float(local["until"])
@@ -165,7 +165,7 @@ class CircuitBreaker:
         return bool(getattr(self._local, "is_probing", False))
 
     def _is_over(self, began: float, deadline: float) -> bool:
-        """Return True if the wait that `began` then has to end."""
+        """Return True if a wait has to end that `began` then."""
         now = clock.monotonic()
         if self._is_open and not self._is_probing():
             return now > began + ABORT_AFTER_SECONDS
@@ -289,7 +289,7 @@ def _without(url: URL, *names: str) -> dict[str, Any]:
 
 
 def _has_pooler() -> bool:
-    """Return True if a transaction may get another connection each time."""
+    """Return True if a pooler may give each transaction a connection."""
     return settings.DATABASE_POOLER.read() == "transaction"
 
 

@@ -40,7 +40,7 @@ from vestibule.db.tables import ENDED_SESSIONS, USER_SESSIONS
 
 #: Sessions that a purge of idle sessions scans in one query.
 MAX_ROWS_SCANNED = 10_000
-#: Uses of sessions that wait to be written.
+#: Last uses of sessions that may wait to be written.
 MAX_PENDING_TOUCHES = 10_000
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
@@ -50,9 +50,9 @@ _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
 class PendingTouches:
     """The last uses of sessions that are not written yet, by digest.
 
-    A use costs the request that makes it no write. Reads in this process
-    include the pending uses; other processes see them once `write` has
-    written them, many in one statement.
+    A request that uses a session does not wait for a write. Reads in this
+    process include the pending uses; other processes see them when `write`
+    has written them, many in one statement.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class PendingTouches:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all of them; a forked child does so with its parent's."""
+        """Forget all of them, as a forked child does with its parent's."""
         self._lock = threading.Lock()
         self._database: Database | None = None
         self._moments: dict[str, datetime] = {}
@@ -88,10 +88,10 @@ class PendingTouches:
         return pending
 
     def write(self) -> None:
-        """Write what is pending; a session that has ended stays ended.
+        """Write the pending uses; a session that has ended stays ended.
 
-        The uses of one second get the time of the last of them. What cannot
-        be written is dropped, with the driver's error.
+        The uses of one second get the time of the last of them. If they
+        cannot be written, drop them and raise as the database does.
         """
         with self._lock:
             opened, batch = self._database, dict(self._moments)
@@ -154,8 +154,8 @@ def delete_for_user(
 ) -> int:
     """End the sessions of a user, or of all users; return how many.
 
-    `keep_handle` is the handle of a session that stays. Those of one user
-    end in one transaction, those of all users in batches.
+    `keep_handle` is the handle of a session that stays. The sessions of one
+    user end in one transaction, those of all users in batches.
     """
     kept = [] if keep_handle is None else [USER_SESSIONS.c.id != keep_handle]
     if user_id is None:
@@ -174,9 +174,9 @@ def delete_created_before(moment: datetime, reason: str) -> int:
 def delete_idle_since(moment: datetime, reason: str) -> int:
     """End the sessions last used before a moment; return how many.
 
-    No index has the last use, because it would have to be written with
-    each use. So the sessions that began before the moment are scanned in
-    the order of their age, at most `MAX_ROWS_SCANNED` in one query.
+    No index contains the last use, because each use would then change the
+    index. So the sessions that began before the moment are scanned by age,
+    at most `MAX_ROWS_SCANNED` in one query.
     """
     began, id = USER_SESSIONS.c.created_at, USER_SESSIONS.c.id
     seen = func.coalesce(USER_SESSIONS.c.last_seen_at, began)
@@ -210,9 +210,9 @@ def enforce_session_limit(
 ) -> int:
     """End all sessions of a user but the newest `limit`; return how many.
 
-    Within the transaction that adds one. On PostgreSQL two logins of a
-    user could run at the same time without seeing each other's session;
-    an advisory lock makes one wait for the other.
+    `connection` has the transaction that adds a session. On PostgreSQL two
+    logins of a user could run at the same time without seeing each other's
+    session; an advisory lock makes one wait for the other.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(
@@ -258,7 +258,10 @@ def rotate(old: str, new: str, now: datetime) -> bool:
 def rotate_in_transaction(
     connection: Connection, rotation: Rotation, now: datetime
 ) -> bool:
-    """Do the same within the caller's transaction."""
+    """Replace a session's digest within the caller's transaction.
+
+    Return False if there is no such session.
+    """
     statement = (
         update(USER_SESSIONS)
         .where(USER_SESSIONS.c.session_digest == rotation.old)
@@ -306,7 +309,7 @@ def _touch(
 def end_reason(digest: str, since: datetime) -> str | None:
     """Return why the session with this digest ended.
 
-    `None` if it did not, or before `since`.
+    Return `None` if it has not ended, or ended before `since`.
     """
     found = database().fetch_all(_REASON, {"digest": digest})
     if not found or found[0].ended_at < since:
@@ -327,9 +330,8 @@ def _delete_in_batches(
 ) -> int:
     """End all sessions that meet the conditions; return how many.
 
-    In batches, with `pause` seconds in between. The loop ends by the number
-    of rows that were found, not deleted: another process may end some of a
-    batch at the same time.
+    There are `pause` seconds between two batches. The loop ends as that of
+    `vestibule.db.statements.delete_in_batches` does.
     """
     next_batch = (
         select(USER_SESSIONS.c.id).where(*conditions).limit(MAX_BATCH_ROWS)
@@ -339,7 +341,7 @@ def _delete_in_batches(
     while batch := [row[0] for row in database().fetch_all(next_batch)]:
         in_batch = USER_SESSIONS.c.id.in_(batch)
         with database().transaction() as connection:
-            # A session that was used since then may not meet them now.
+            # A session that was used since may not meet the conditions now.
             deleted += _delete(connection, reason, and_(in_batch, *conditions))
         if len(batch) < MAX_BATCH_ROWS:
             break
@@ -352,15 +354,16 @@ def _delete(
 ) -> int:
     """Delete the sessions that meet the condition; return how many.
 
-    Their digests go to ended_sessions without a way through this process:
-    a user may have hundreds of thousands of sessions.
+    The database itself copies their digests to ended_sessions: a user may
+    have hundreds of thousands of sessions, too many to load here.
     """
     digest = USER_SESSIONS.c.session_digest
     now = literal(clock.now(), ENDED_SESSIONS.c.ended_at.type)
     record = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
     columns = list(ENDED_SESSIONS.c)
     if connection.dialect.name == "sqlite":
-        # The transaction has the write lock, so both find the same rows.
+        # The transaction has the write lock, so both statements find the
+        # same rows.
         ended = select(digest, literal(reason), now).where(
             condition, digest.is_not(None)
         )

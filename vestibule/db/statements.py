@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Upserts for both databases, deletes in batches, and a test of writes.
+"""Upserts for both databases, deletes in batches, and a check of writes.
 
 A bulk delete is split into transactions of at most `MAX_BATCH_ROWS`, so
 that another writer waits for one batch at most.
@@ -27,9 +27,9 @@ BATCH_PAUSE_SECONDS = 0.01
 WRITE_CHECK_SECONDS = 10.0
 #: Seconds for which a check that failed is not repeated.
 FAILED_CHECK_SECONDS = 1.0
-#: The row that a check writes, where the reasons of ended sessions are,
-#: because a purge deletes it after a day. It fills four pages of an SQLite
-#: file, as a login may: a disk that has no room for that is full.
+#: The row that a check writes to ended_sessions, whose purge deletes it
+#: after a day. Its text fills four pages of an SQLite file, which is as much
+#: as a login may need: if there is no room for it, the disk is full.
 _CHECK_ROW = {"session_digest": "write check", "reason": "." * 16_384}
 
 
@@ -43,7 +43,8 @@ def insert_into(table: Table) -> sqlite.Insert | postgresql.Insert:
 def delete_in_batches(table: Table, condition: ColumnElement[bool]) -> int:
     """Delete the rows that meet the condition; return how many.
 
-    The loop ends by the number of rows that were found, not deleted:
+    The last batch is the first one in which fewer rows than the maximum
+    were found. The number of deleted rows would not show that, because
     another process may delete some of a batch at the same time.
     """
     key = tuple(table.primary_key)
@@ -53,7 +54,7 @@ def delete_in_batches(table: Table, condition: ColumnElement[bool]) -> int:
     while batch := [tuple(row) for row in database().fetch_all(next_batch)]:
         in_batch = tuple_(*key).in_(batch)
         with database().transaction() as connection:
-            # A row that was updated since then may no longer meet it.
+            # A row that was updated since may not meet the condition now.
             deleted += connection.execute(
                 delete(table).where(in_batch, condition)
             ).rowcount
@@ -82,7 +83,7 @@ def check_writes(opened: Database) -> None:
 
 
 def write_check_row(opened: Database) -> None:
-    """Write and commit a row that means nothing."""
+    """Write a row without meaning, and commit it."""
     row = {**_CHECK_ROW, "ended_at": clock.now()}
     statement = insert_into(ENDED_SESSIONS).values(row)
     with opened.transaction() as connection:

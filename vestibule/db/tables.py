@@ -143,8 +143,8 @@ USER_SESSIONS = Table(
     Index("user_sessions_network", "network", "created_at", "id"),
 )
 
-# Why a session ended, for a day: a client that still has its secret id,
-# and no other client, can be told the reason.
+# Why sessions ended, kept for a day. Only a client that still has the
+# secret id of a session is told the reason.
 ENDED_SESSIONS = Table(
     "ended_sessions",
     METADATA,

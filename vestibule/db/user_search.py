@@ -153,8 +153,8 @@ def search_page(
 def users_without_own_email() -> list[User]:
     """Return the users whose email another user has, oldest first.
 
-    An upgrade found that two addresses are the same (revision 0007), and
-    gave them a key that ends with their id. It scans all users.
+    The upgrade to revision 0007 found that their addresses are the same,
+    and gave them a key that ends with their id. This scans all users.
     """
     suffix = literal(" ") + _C.id
     statement = select(USERS).where(
@@ -254,7 +254,10 @@ def _scan_newest(
 def _newest_statement(
     user_filter: UserFilter, size: int, after: Cursor | None
 ) -> Select[Any]:
-    """Return the query for them, by the index of the narrowest filter."""
+    """Return the query for users, newest first.
+
+    It uses the index of the most selective filter.
+    """
     date: Column[Any] = _C.created_at
     conditions: list[ColumnElement[bool]] = []
     if user_filter.role is Role.ADMIN:

@@ -19,8 +19,8 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
 from vestibule.db.tables import USERS
 
-# In one order, so that two transactions never wait for each other.
-# SQLite has one writer at a time and needs no locks.
+# The rows are locked in a fixed order, so that two transactions never wait
+# for each other. SQLite has one writer at a time and needs no locks.
 _LOCK_ADMINS = (
     select(USERS.c.id)
     .where(USERS.c.role == Role.ADMIN.value, USERS.c.disabled_at.is_(None))
@@ -69,8 +69,8 @@ def enable(user_id: str, reason: str) -> None:
 def remove(user: User) -> None:
     """Delete a user, its sessions and reset code; raise `LastAdmin`."""
     with database().transaction() as connection:
-        # First, because the check for another admin locks the user's row,
-        # and a reset code is locked before its user in all transactions.
+        # All transactions lock a reset code before its user, and the check
+        # for another admin locks the user.
         user.delete_reset_code(connection)
         _require_another_admin(connection, user.id)
         user.remove_in_transaction(connection)

@@ -73,7 +73,7 @@ class WalIndex:
             connection.close()
 
     def _map_header(self) -> None:
-        """Map the header, if this process has the file open and knows it."""
+        """Map the header if the file is open here and has a known format."""
         self._connection = self._connect()
         descriptor = _open_descriptor(f"{os.path.realpath(self._path)}-shm")
         address = None if descriptor is None else _map_page(descriptor)
@@ -104,7 +104,8 @@ def _open_descriptor(path: str) -> int | None:
 def _map_page(descriptor: int) -> int | None:
     """Map the first page of the file; return its address, or `None`.
 
-    Not by `mmap.mmap`, which duplicates the descriptor and closes it later.
+    `mmap.mmap` cannot be used: it duplicates the descriptor and closes the
+    copy later, which would drop SQLite's locks.
     """
     function = ctypes.CDLL(None, use_errno=True).mmap
     function.restype = ctypes.c_void_p

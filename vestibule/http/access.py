@@ -122,7 +122,8 @@ def start_request(auth: Auth | None, request: VestibuleRequest) -> None:
     """Set the mechanism of `request`, and its client for the log.
 
     Threads are reused, so each request has to set these. Raise
-    `UnreadableHeader`, a 400, for a header that decides and cannot be used.
+    `UnreadableHeader`, a 400, for a header that
+    `vestibule.core.request_headers` cannot use.
     """
     request.mechanism = auth
     set_client(_client_info_if_needed(request))
@@ -161,7 +162,7 @@ def require_authentication(
 
 
 def check_request_origin(auth: Auth | None, request: VestibuleRequest) -> None:
-    """Start `request`; abort with 403 if another site is behind it."""
+    """Start `request`; abort with 403 if another site caused it."""
     start_request(auth, request)
     refuse_cross_site(request)
 
@@ -170,8 +171,8 @@ def refuse_cross_site(request: Request) -> None:
     """Raise a 403 if another site made a browser send `request`.
 
     Pages of an origin in `CORS_ORIGINS` may use the API, but no form. The
-    log names the `Origin` that the browser sent, if it decided, and the
-    host of this service: a proxy that rewrites `Host` is seen there.
+    log has the `Origin` of the browser, if the request was refused for it,
+    and the host of this service, which shows if a proxy rewrites `Host`.
     """
     environ, headers = request.environ, request.headers
     hosts = own_hosts(environ)
@@ -236,15 +237,15 @@ def require_recent_auth() -> None:
             path=current_request().path,
         )
         raise ReauthenticationRequired(
-            "a proof of the password is missing or too old"
+            "the password was not confirmed recently"
         )
 
 
 def has_recent_auth() -> bool:
-    """Return True if the password was proved within `REAUTH_WINDOW`.
+    """Return True if the password was confirmed within `REAUTH_WINDOW`.
 
-    A request with a password of its own proves it itself. A session was
-    proved when it began or was refreshed (ASVS 5.0, 7.5.1 and 7.5.3).
+    A request with HTTP Basic confirms it itself. A session records when the
+    password was last confirmed (ASVS 5.0, 7.5.1 and 7.5.3).
     """
     request = current_request()
     sessions = request.sessions

@@ -2,8 +2,8 @@
 """The body of a request: how long, how late and in how many threads.
 
 A WSGI application reads a body in a thread, and the client decides how
-fast the body arrives. So each body has a deadline, and a part of the threads
-is kept from waiting for bodies.
+fast the body arrives. So each body has a deadline, and only some of the
+threads may wait for bodies.
 """
 
 import socket
@@ -19,8 +19,8 @@ from werkzeug.wsgi import LimitedStream
 from vestibule.core import clock, settings
 from vestibule.core.errors import ServiceBusy
 
-#: Seconds after which a read of a body counts as slow. So long a request
-#: waits for its turn to read if no read is slow.
+#: Seconds after which a read of a body counts as slow. While no read is
+#: slow, a request waits as long for its turn to read.
 SLOW_READ_SECONDS = 0.1
 #: The keys by which servers other than granian pass the client's socket.
 _SOCKET_KEYS = ("gunicorn.socket", "werkzeug.socket")
@@ -28,7 +28,7 @@ _SOCKET_KEYS = ("gunicorn.socket", "werkzeug.socket")
 
 @dataclass(frozen=True, eq=False)
 class BodyRead:
-    """A thread that waits for a body: since when, until when, from whom.
+    """A read of a body: its start, its deadline, and its peer.
 
     The times are of the monotonic clock, in seconds. `peer` is the address
     of the connection's other end.

@@ -23,10 +23,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class CrossSiteRequest(Forbidden):
-    """A browser sent a request for another site, or does not say for which.
+    """A browser sent a request that another site caused.
 
-    `origin` is the `Origin` that differs from the `hosts` of this service,
-    `null` if the browser hides it, and `None` if `Sec-Fetch-Site` decided.
+    `origin` is the `Origin` that differs from the `hosts` of this service.
+    It is `null` if the browser hides it, and `None` if the request was
+    refused by `Sec-Fetch-Site`.
     """
 
     def __init__(self, origin: str | None, hosts: Sequence[str]) -> None:
@@ -78,7 +79,7 @@ def cross_site_error(headers: Any, hosts: Sequence[str]) -> CrossSiteRequest:
 def is_listed_origin(origin: str | None) -> bool:
     """Return True if the operator lists `origin` in `CORS_ORIGINS`.
 
-    `*` there lists none: it lets any page read, and no page write.
+    `*` lists no origin: with it any page may read, but none may write.
     """
     listed = settings.CORS_ORIGINS.read()
     return origin in listed and origin != ANY_ORIGIN

@@ -38,8 +38,8 @@ _UNLESS_SET = {
 }
 _IS_PAGE = "Content-Security-Policy"
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
-# What the API's own clients send and read; 600 seconds is as long as all
-# browsers keep the answer to a preflight.
+# The methods and headers that clients of the API use. All browsers keep the
+# answer to a preflight for up to 600 seconds.
 _PREFLIGHT = [
     ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
@@ -64,8 +64,8 @@ class ResponseHeaders:
         """Read the settings; `is_secure` returns True for TLS requests."""
         origins = settings.CORS_ORIGINS.read()
         self._is_secure = is_secure
-        # Credentials are never allowed with it, so a page of another
-        # origin cannot read what a cookie gives access to.
+        # `*` never allows credentials, so a page of another origin cannot
+        # read what a cookie gives access to.
         self._shared = [
             (_ALLOW_ORIGIN, ANY_ORIGIN)
             for origin in origins
@@ -75,9 +75,9 @@ class ResponseHeaders:
         self._usual = [*_UNLESS_SET.items(), *_ALWAYS, *self._shared]
 
     def after(self, own: Headers) -> Headers:
-        """Return a response's `own` headers with the service's after them.
+        """Return a response's `own` headers, followed by the service's.
 
-        Without those that depend on the request: see `for_request`.
+        `for_request` returns those that depend on the request.
         """
         known = set(map(_name_of, own))
         if known.isdisjoint(_UNLESS_SET):
@@ -137,7 +137,7 @@ class ResponseHeaders:
             and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
             and environ.get("HTTP_ORIGIN") in self._listed
             and environ["PATH_INFO"].startswith(API_PREFIX)
-            # A gate takes any 2xx of verify for a user who is signed in.
+            # For a proxy, any 2xx of verify means a user who is signed in.
             and not environ["PATH_INFO"].startswith(VERIFY_PATH)
         )
 

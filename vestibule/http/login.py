@@ -131,7 +131,7 @@ def log_out(auth: Any) -> bool:
 
     If the database cannot end the session, as with a full disk, the browser
     deletes the cookie all the same: the next person at it is not signed in.
-    While the database is only busy, the cookie is kept for another try.
+    If the database is only busy, the cookie stays, so the user can try again.
     """
     request, sessions = current_request(), sessions_of(auth)
     session = request.session
@@ -194,7 +194,7 @@ def _end_previous(sessions: SessionMechanism, request: Request) -> None:
     sessions elsewhere, so its `destroy_session` is called too.
     """
     previous = sessions.session_cookie(request)
-    # A session that is dead already keeps its own reason.
+    # A session that has expired keeps its own reason.
     if previous and sessions.user_id_for_session_id(previous) is not None:
         sessions.store.end(previous, EndReason.REPLACED)
     sessions.destroy_session(request)

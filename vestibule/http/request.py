@@ -114,7 +114,7 @@ class VestibuleRequest(Request):
 
     @property
     def mount_path(self) -> str:
-        """Return `SCRIPT_NAME`, in which `BASE_PATH` is too, for a link."""
+        """Return `SCRIPT_NAME`, which includes `BASE_PATH`, for links."""
         path = quote(self.root_path)
         # Browsers would read `//` as the beginning of another host.
         return "" if path.startswith("//") else path
@@ -158,10 +158,10 @@ class VestibuleRequest(Request):
         """Return the body's stream, which fails if the body is cut short.
 
         A server that terminates the stream also terminates it when the
-        client disconnects. A body shorter than its length is a 400 then. A
-        body that is late is a 408. A body without a length, in chunks, is a
-        411: granian hands over what came before a broken chunk or a closed
-        connection as the whole.
+        client disconnects, so a body shorter than its length is a 400. A
+        late body is a 408. A body in chunks, without a length, is a 411: if
+        a chunk is broken or the connection ends, granian passes on what it
+        has as the whole body.
         """
         if self.content_length is None and (
             "HTTP_TRANSFER_ENCODING" in self.environ
@@ -215,8 +215,8 @@ def below_base_path(
     """Return `application` as it is reached below the path `prefix`.
 
     A path without the prefix is served too: some proxies remove it, and
-    health checks come from beside them. A server that mounts the
-    application somewhere has set `SCRIPT_NAME`, which is kept.
+    health checks do not pass the proxy. If a server mounts the application
+    and sets `SCRIPT_NAME`, that is kept.
     """
 
     def answering(

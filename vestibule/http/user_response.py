@@ -39,8 +39,8 @@ _ME_PATHS = frozenset({ME, f"{ME}/"})
 _ME_ENDPOINT = "app_views.show_me"
 #: Characters of a `Cookie` header that may be a key of the cache.
 MAX_COOKIE_HEADER_LENGTH = 1000
-#: What stays as it is in a header; the rest is percent-encoded UTF-8, so
-#: that no name can end a line or be read in two ways.
+#: Characters that are not encoded in a header. Others are percent-encoded
+#: UTF-8, so that no name can end a line or be read in two ways.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 #: Methods of Flask that take part in a response. An application in which
 #: one is replaced answers by itself.
@@ -114,7 +114,7 @@ class UserResponse(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A response, and what it holds for."""
+    """A response, and the conditions under which it is valid."""
 
     cookie_name: str | None
     session: CachedSession
@@ -135,7 +135,7 @@ class ResponseCache:
         )
 
     def find(self, environ: dict[str, Any]) -> UserResponse | None:
-        """Return the response for the cookies of `environ`, if it holds."""
+        """Return the response for the cookies of `environ`, if it is valid."""
         if (
             environ["REQUEST_METHOD"] != "GET"
             or "HTTP_AUTHORIZATION" in environ
@@ -168,11 +168,11 @@ class ResponseCache:
 
 
 class MeShortcut:
-    """Answers `GET /api/v1/users/me` before Flask, where that is the same.
+    """Answers `GET /api/v1/users/me` in front of Flask, from the cache.
 
-    It answers only what the view answered before for the same cookies,
-    with the same bytes, and only while the application is as it was built:
-    with its own view, its one filter and no other hooks.
+    It sends the bytes that the view sent before for the same cookies, and
+    only while the application is as it was built: with its own view, its
+    one filter and no other hooks.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class MeShortcut:
             if found is not None and not self._is_unchanged():
                 found = None
         except Exception:
-            # The application meets the same failure, and reports it.
+            # The application has the same failure, and reports it.
             pass
         if found is None:
             return self._answer_and_keep(environ, start_response)
@@ -256,7 +256,7 @@ class MeShortcut:
 
 
 def _plain(text: str) -> str:
-    """Return `text` as a header may carry it."""
+    """Return `text` encoded for a header."""
     if text.isascii() and text.isprintable() and "%" not in text:
         return text
     return quote(text, safe=_PLAIN)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Forward authentication: a proxy asks before it passes a request on.
 
-It decides as the filter of the API does, by the same function. It answers
-200 only if the request identifies a user; every failure gives another
-status (fail closed). It is a WSGI function before Flask, because a proxy
-calls it for each request of whole applications.
+It uses the same decision as the filter of the API. It answers 200 only if
+the request identifies a user; every failure gives another status (fail
+closed). It is a WSGI function in front of Flask, because a proxy calls it
+for every request to the applications behind it.
 """
 
 from collections.abc import Callable, Iterable
@@ -76,7 +76,7 @@ class ForwardAuth:
             if cached is not None:
                 response = self._identify(cached, environ)
         except Exception:
-            # The request without the cache meets it again, and reports it.
+            # Without the cache the same failure comes again and is reported.
             pass
         if response is None:
             response = self._authenticate(VestibuleRequest(environ))
@@ -146,7 +146,7 @@ class ForwardAuth:
         ):
             login_url = self._login_url
             if login_url == settings.LOGIN_URL.default:
-                # Not `X-Forwarded-Prefix`, which is of the application.
+                # `X-Forwarded-Prefix` is the application's prefix, not ours.
                 login_url = f"{request.mount_path}{login_url}"
             response.headers["Location"] = sign_in_url(
                 login_url,

@@ -41,7 +41,8 @@ class IdentitySigner(Protocol):
 def open_signer() -> IdentitySigner | None:
     """Return the signer of identities, or `None` if IDENTITY_HEADER is off.
 
-    Its imports take a tenth of a second, so they are made only if it is on.
+    Importing the signer takes a tenth of a second, so that is done only if
+    the setting is on.
     Raise `ConfigurationError` for a bad IDENTITY_SIGNING_KEY.
     """
     if not settings.IDENTITY_HEADER.read():

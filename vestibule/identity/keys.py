@@ -48,7 +48,7 @@ KEY_OVERLAP = COPY_MAX_AGE + 2 * KEY_REREAD_INTERVAL
 #: How long a token is reused; the rest of its minute allows for the network
 #: and for clocks that differ.
 REUSE_TIME = timedelta(seconds=45)
-#: Some hundred bytes each.
+#: Tokens that are kept for reuse; each has some hundred bytes.
 MAX_CACHED_TOKENS = 10_000
 
 
@@ -275,7 +275,8 @@ class Signer:
             return cached[1]
         token = self._signed(identity, now)
         if len(self._tokens) >= MAX_CACHED_TOKENS:
-            # All at once: finding the oldest costs more than signing.
+            # All are dropped, because finding the oldest costs more than
+            # signing again.
             self._tokens.clear()
         self._tokens[identity] = now, token
         return token

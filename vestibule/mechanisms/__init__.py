@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The mechanisms, by the name that `AUTH_TYPE` has for each."""
+"""The mechanisms, by their names in `AUTH_TYPE`."""
 
 from vestibule.core.errors import ConfigurationError
 from vestibule.mechanisms.auth import Auth

@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 class SessionAuth(Auth):
     """Authenticates users by a session id in a cookie."""
 
-    #: As `SessionMechanism` asks: users log in, and `store` has the sessions.
+    #: Attributes of `SessionMechanism`.
     has_login = True
     has_store = True
 
     #: The sessions of this process: user ids by session id.
     user_id_by_session_id: Dict[str, Any] = {}
 
-    #: More about these sessions than their users.
+    #: The other data of these sessions.
     _memory: ClassVar[Memory] = Memory()
 
     @property
@@ -95,14 +95,16 @@ class SessionAuth(Auth):
                 self.store.touch(session_id, now)
             except VestibuleError as error:
                 # A full disk must not refuse requests that only read.
-                _log.warning("a use was not noted: %s", error)
+                _log.warning(
+                    "the last use of a session was not stored: %s", error
+                )
         return session.user_id
 
     def why_refused(self, request: Any) -> Optional[EndReason]:
         """Return why the session of the cookie is no longer live.
 
-        `None` if there never was one: only a client that has the secret
-        session id is told.
+        Return `None` if there never was one. Only a client that has the
+        secret session id is told the reason.
         """
         session_id = self.session_cookie(request)
         if session_id is None:
@@ -120,7 +122,7 @@ class SessionAuth(Auth):
         return self._limits
 
     def now(self) -> datetime:
-        """Return the time by which the age of sessions is judged."""
+        """Return the time from which the age of sessions is computed."""
         return clock.now()
 
     def purge_expired(self) -> int:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A cache of sessions that were valid a moment ago.
 
-Invariant: a cached session counts only while no user and no session was
-changed or deleted since, by any process, and before any limit of the
-session. So a session that ended is refused at the next request, on every
-worker. The cache saves the query and nothing else; the rules of a session's
-lifetime are in `vestibule.sessions.lifetime`.
+Invariant: a cached session is used only if no process has changed or
+deleted a user or a session since, and no limit of the session is reached.
+So a session that ended is refused at the next request, on every worker. The
+cache saves only the query; the rules of a session's lifetime are in
+`vestibule.sessions.lifetime`.
 """
 
 import threading
@@ -41,12 +41,12 @@ T = TypeVar("T")
 
 
 class RecentEntries(Generic[T]):
-    """Entries by text; the half that was used last always stays.
+    """Entries by text; the most recently used half is never dropped.
 
-    New and used entries are in one dictionary. When it has half of the
-    entries that are allowed, it becomes the older one, and what was not
-    used since is dropped. So no entry costs more than a look-up, and what
-    is in use stays however many others come.
+    There are two dictionaries. New and used entries go to the recent one.
+    When that has half of the allowed entries, it replaces the older one,
+    whose entries are dropped: they were not used since. So an access costs
+    one or two look-ups, and an entry in use stays, however many are added.
     """
 
     def __init__(self, limit: Callable[[], int]) -> None:
@@ -57,7 +57,7 @@ class RecentEntries(Generic[T]):
         self._older: dict[str, T] = {}
 
     def get(self, key: str) -> T | None:
-        """Return the entry for a key, which is used by that, or `None`."""
+        """Return the entry for a key, or `None`; it counts as used now."""
         found = self._recent.get(key)
         if found is None:
             found = self._older.get(key)
@@ -88,7 +88,7 @@ class RecentEntries(Generic[T]):
 
 @dataclass(slots=True)
 class CachedSession:
-    """A session, its user, and the conditions under which both hold."""
+    """A session, its user, and the conditions under which both are valid."""
 
     id: str = field(repr=False)
     change_token: str
@@ -98,7 +98,7 @@ class CachedSession:
     limits: Limits
     user: User
     session: UserSession
-    #: What was derived from the user, by name; valid for as long.
+    #: Values derived from the user, by name; valid as long as the user is.
     made: dict[str, Any] = field(default_factory=dict)
 
 
@@ -126,7 +126,8 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
     if known is not None and _holds(auth, known, database().change_token()):
         # Views may change the user that they are given.
         return FoundUser(known.user.copy(), known, known.session)
-    # Read before the query: what is written after it counts as later.
+    # The token is read before the query, so that a write between the two
+    # makes the entry invalid.
     token = database().change_token()
     now, limits = auth.now(), auth.limits()
     with IdentityMap():

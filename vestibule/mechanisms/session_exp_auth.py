@@ -18,7 +18,10 @@ class SessionExpAuth(SessionAuth):
     """A `SessionAuth` whose sessions live `session_duration` seconds."""
 
     def __init__(self) -> None:
-        """Read `SESSION_DURATION`; 0, for ever, unless it is an integer."""
+        """Read `SESSION_DURATION`.
+
+        It is 0, which means no limit, unless it is an integer.
+        """
         duration = settings.SESSION_DURATION.read()
         if duration is None:
             _log.warning(
@@ -29,8 +32,9 @@ class SessionExpAuth(SessionAuth):
         self._purge_due: Optional[datetime] = None
 
     def create_session(self, user_id: Optional[str] = None) -> Optional[str]:
-        """Begin a session as the parent does, and add `created_at`."""
-        # Without `created_at` another thread would take it for expired.
+        """Begin a session as `SessionAuth` does, and add `created_at`."""
+        # A session without `created_at` counts as expired. The lock keeps
+        # other threads from seeing it before it is added.
         with self._memory.lock:
             session_id = super().create_session(user_id)
             if session_id is None:
@@ -69,7 +73,7 @@ class SessionExpAuth(SessionAuth):
         return known[1]
 
     def now(self) -> datetime:
-        """Return the time by which the age of sessions is judged."""
+        """Return the time from which the age of sessions is computed."""
         return datetime.now(timezone.utc)
 
     def purge_when_due(self) -> None:

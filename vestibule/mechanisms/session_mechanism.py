@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the service needs of a mechanism's sessions, and what it gets.
+"""The protocol of mechanisms with sessions, and its implementations.
 
-`sessions_of` is the only place that looks at what kind of object `auth`
-is. All other code calls the methods of `SessionMechanism`.
+`sessions_of` is the only place that checks what kind of object `auth` is.
+All other code calls the methods of `SessionMechanism`.
 """
 
 from datetime import datetime
@@ -51,7 +51,7 @@ class SessionMechanism(Protocol):
         """Return how long sessions may live."""
 
     def now(self) -> datetime:
-        """Return the time by which the age of sessions is judged."""
+        """Return the time from which the age of sessions is computed."""
 
     def purge_expired(self) -> int:
         """Delete expired sessions; return how many there were."""

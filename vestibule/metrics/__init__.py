@@ -1,2 +1,2 @@
 #!/usr/bin/env python3
-"""What the service tells its operator."""
+"""Counters of requests, events and worker exits, and their exposition."""

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The counts of all workers of a server, added up by any of them.
 
-A Prometheus scrape hits one worker but must report the whole server. Each
-worker writes its counts to a file in a folder of the server, at most
-`WRITE_INTERVAL_SECONDS` old. The files of dead workers stay, so that no
-count ever decreases.
+A Prometheus scrape hits one worker but must report the whole server. Every
+`WRITE_INTERVAL_SECONDS` each worker writes its counts to a file in a folder
+of the server. The files of dead workers stay, so that no count ever
+decreases.
 
 The multiprocess mode of prometheus-client would replace this module, but it
 writes to memory maps under locks for each request. With it the verify
@@ -32,7 +32,7 @@ from vestibule.metrics.counters import (
     sum_counts,
 )
 
-#: How often a worker writes its counts, if they have changed.
+#: Seconds between two writes of a worker's counts, if they have changed.
 WRITE_INTERVAL_SECONDS = 2.0
 
 #: The folder of the server that this process is a worker of; `None` if it

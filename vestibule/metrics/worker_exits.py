@@ -25,8 +25,8 @@ _count: SharedNumber | None = None
 def cause_of(exit_code: int) -> str | None:
     """Return what ended a process: the name of a signal, or its exit code.
 
-    `exit_code` is negative where a signal ended it. Return `None` if it
-    ended as a process does that was asked to.
+    `exit_code` is negative if a signal ended it. Return `None` if the
+    process ended because it was told to.
     """
     if exit_code in _EXPECTED_EXIT_CODES:
         return None

@@ -39,8 +39,8 @@ _OWN_DESCRIPTORS, _THREAD_DESCRIPTORS = 24, 2
 LOOK_INTERVAL_SECONDS = 1.0
 #: The same if too many are open.
 FULL_LOOK_INTERVAL_SECONDS = 0.5
-#: Seconds after its deadline in which the connection of a body is cut off,
-#: unless it was mistaken for another one.
+#: Seconds after its deadline in which a late body ends, if the right
+#: connection was cut off.
 OVERDUE_SECONDS = 3.0
 #: The share of the allowed connections at which quiet ones are closed, and
 #: the share that is left then.
@@ -76,11 +76,11 @@ def address_of(host: str) -> str:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise `ConfigurationError` unless the port can be had.
+    """Raise `ConfigurationError` unless the server can listen on the port.
 
     granian binds with SO_REUSEPORT, and would silently share a port with
-    another server; so a plain bind is tried first. A server that ends at
-    this moment gets a little time to do so.
+    another server; so a plain bind is tried first. It is repeated for
+    `PORT_WAIT_SECONDS`, in case an earlier server is about to end.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     give_up = clock.monotonic() + PORT_WAIT_SECONDS
@@ -108,7 +108,7 @@ def allow_connections() -> int:
     """Return how many connections a worker may have at the same time.
 
     The limit of open files is raised for that, as far as this process may.
-    What is left would make granian try to accept without a pause.
+    At the limit, granian would try to accept connections without a pause.
     """
     own = _OWN_DESCRIPTORS + (
         _THREAD_DESCRIPTORS * settings.BLOCKING_THREADS.read()
@@ -157,13 +157,13 @@ class Connections:
     """
 
     def __init__(self, port: int, most: int) -> None:
-        """Look after the connections on `port`, at most `most`."""
+        """Watch the connections on `port`, of which `most` are allowed."""
         self._port = port
         self._most = most
         self._next_look = self._next_log = -LOG_INTERVAL_SECONDS
         self._has_limits = False
-        #: The segments that each connection had got, by its inode, when a
-        #: slow read was first seen.
+        #: For each slow read, the segments that each connection (by inode)
+        #: had been sent when the read was first seen.
         self._before: dict[BodyRead, dict[int, int]] = {}
 
     def check(self) -> None:
@@ -187,13 +187,13 @@ class Connections:
                 self._next_look = now + FULL_LOOK_INTERVAL_SECONDS
 
     def _cut_late_bodies(self, found: list[Connection], now: float) -> None:
-        """End what clients send whose bodies are late.
+        """Stop receiving from clients whose bodies are late.
 
-        granian does not say which connection a request came by. It is one
-        from the same address that has got no response since the read was
-        first seen here. If other connections are as quiet, those are cut
-        off too that have received data after their last response, or all:
-        an idle one is easily replaced.
+        granian does not say which connection a request came by. It must be
+        one from the same address that was sent nothing since the read was
+        first seen here. If several are, those that received data after
+        their last response are cut off, or, if these are too few, all of
+        them: a client easily replaces an idle connection.
         """
         sent = {one.inode: one.segments for one in found}
         self._before = {
@@ -223,7 +223,7 @@ class Connections:
                 _shut(one, socket.SHUT_RD)
 
     def _close_quiet(self, found: list[Connection], now: float) -> None:
-        """Close the connections that have had no response for longest."""
+        """Close the connections whose last response is longest ago."""
         if now >= self._next_log:
             self._next_log = now + LOG_INTERVAL_SECONDS
             _log.warning(

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The server: granian with worker processes of several threads each.
 
-It starts completely, or says why it cannot and exits. It prints that it
-runs once the first request was answered. A worker that dies is replaced.
+It starts completely, or reports why it cannot and exits. When the first
+request is answered it prints that it runs. A worker that dies is replaced.
 """
 
 import logging
@@ -133,7 +133,7 @@ class _Server(MPServer):
     exits: deque[str] = deque()
     #: What the workers get.
     shared: Shared
-    #: True once a request was answered.
+    #: Returns True once a request was answered.
     has_served: Callable[[], bool]
     #: The last signal to end, and when it came; a time of the monotonic
     #: clock.
@@ -170,7 +170,7 @@ class _Server(MPServer):
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]
 
     def _drain(self) -> None:
-        """Let the workers serve on, and tell load balancers to go away."""
+        """Let the workers serve, while `/readyz` reports that they end."""
         seconds = settings.DRAIN_DELAY.read()
         if not seconds or not self.has_served():
             return
@@ -235,15 +235,16 @@ def _server_on(host: str, shared: Shared) -> _Server:
         log_level=LogLevels.error,
     )
     server.shared = shared
-    # Held threads, a frozen database and a full disk do not delay it.
+    # granian serves the file itself, so busy threads, a frozen database and
+    # a full disk do not delay the answer.
     health_folder = str(_HEALTH_FILE.parent.resolve())
     server.static_path = (
         [("/healthz", health_folder)],
         _HEALTH_FILE.name,
         "0, no-store",
     )  # type: ignore[assignment]
-    # As an argument, granian takes 600 seconds at most. It checks that once,
-    # before its hooks run; the workers get the value set by this hook.
+    # granian refuses an argument of more than 600 seconds. It checks that
+    # before its hooks run, and the workers get the value that this one sets.
     server.on_startup(partial(_keep_threads, server))
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         # The service was started by nohup.
@@ -292,9 +293,10 @@ def _run(server: _Server, first: bool, more: str = "") -> bool:
 
     Once it runs it prints that, and `more`.
 
-    It also ends when its workers cannot start, or when one dies soon after
-    another. The operator has to act on the first; a restart is enough for
-    the second. So only the `first` run gives up, if it answered no request.
+    The server also ends when its workers cannot start, or when one dies
+    soon after another. In the first case the operator has to act; in the
+    second a restart is enough. So only the `first` run gives up, and only
+    if it answered no request.
     """
     announcement = Announcement(server.bind_addr, server.bind_port, more)
     announcement.start()
@@ -303,7 +305,8 @@ def _run(server: _Server, first: bool, more: str = "") -> bool:
         server.serve(target_loader=partial(load_application, server.shared))
     except SystemExit as end:
         if server.interrupt_signal:
-            # A signal while a worker was dead: the code means failure.
+            # The exit code is that of a dead worker, but a signal ended the
+            # server.
             return True
         if first and end.code and not announcement.made.is_set():
             raise VestibuleError("the workers cannot start") from None
@@ -353,7 +356,7 @@ class Announcement(threading.Thread):
     def __init__(self, host: str, port: int, more: str = "") -> None:
         """Prepare to request the status from `host` and `port`.
 
-        `more` is printed after the line that it runs.
+        `more` is printed after the line that says so.
         """
         super().__init__(name="announcement", daemon=True)
         self._host = host

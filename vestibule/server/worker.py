@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The start of a worker process, and the thread that watches over it.
 
-No worker outlives its parent, which also says when a worker drains and
-ends. The watch cuts off clients whose bodies are late and, if too many are
-connected, the quietest ones.
+No worker outlives its parent, which also decides when a worker drains and
+ends. The watch ends the connections of clients whose bodies are late and,
+if too many are open, the connections without a response for longest.
 """
 
 import faulthandler
@@ -41,8 +41,8 @@ WATCH_INTERVAL_SECONDS = 0.1
 #: Checks in a row that find no open connection, before a worker that was
 #: told to end is ended.
 IDLE_CHECKS_BEFORE_EXIT = 10
-#: Checks after which a signal was for this worker only: its parent would
-#: have acted on it.
+#: Checks after which a signal was for this worker only: if the parent had got
+#: it too, it would have acted on it.
 SIGNAL_CHECKS_BEFORE_END = 10
 
 
@@ -153,9 +153,9 @@ class Watch:
     def _exit_if_done(self) -> None:
         """End this worker once it has no connection left.
 
-        granian does so too; but sometimes, on a busy machine, it begins to
-        wait for that after it happened, and the service would wait for the
-        worker until it is killed.
+        granian should do that. On a busy machine it sometimes starts to
+        wait for the last connection after that was closed; then the service
+        would wait for the worker until it kills it.
         """
         is_idle = not is_open(self._shared.port)
         self._idle_checks = self._idle_checks + 1 if is_idle else 0

@@ -14,9 +14,9 @@ def read(request: Any, name: str) -> str | None:
     """Return the value of the cookie `name` of `request`, or `None`.
 
     `request` has `cookies` or `headers` with a `.get()`: it is a request
-    of any Flask application, or a test double. The header counts where
-    there is one: Werkzeug drops cookies whose value has spaces, uses the
-    first of two with one name, and strips bytes from names.
+    of any Flask application, or a test double. The header is preferred to
+    `cookies`: Werkzeug drops cookies whose value has spaces, uses the first
+    of two with one name, and strips bytes from names.
     """
     cookies = getattr(request, "cookies", None)
     if not isinstance(cookies, Cookies):
@@ -36,8 +36,8 @@ def set_on(response: Any, name: str, session_id: str, secure: bool) -> None:
     """
     domain = settings.COOKIE_DOMAIN.read()
     if domain is not None:
-        # A cookie of this host alone, from before the setting, would be in
-        # conflict with the new one at each request.
+        # A cookie that was set without a domain, before `COOKIE_DOMAIN` was,
+        # would be sent too, and a name with two values counts as absent.
         response.delete_cookie(name, **_attributes(secure))
     response.set_cookie(name, session_id, domain=domain, **_attributes(secure))
 

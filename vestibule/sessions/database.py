@@ -26,7 +26,7 @@ class DatabaseStore:
     in_database = True
 
     def find(self, session_id: str) -> UserSession | None:
-        """Return the session with this secret id, dead or alive."""
+        """Return the session with this secret id, expired or not."""
         return UserSession.find(session_id)
 
     def listed(self, user_id: str | None = None) -> Sequence[UserSession]:

@@ -48,7 +48,7 @@ class Limits:
 
     @cached_property
     def touch_interval(self) -> timedelta | None:
-        """Return the time in which a use is recorded once; `None`: never."""
+        """Return the time between two records of a use; `None`: no record."""
         return min(
             (one for one in (self.touch, self.idle / 10) if one > _NONE),
             default=None,
@@ -98,7 +98,7 @@ def expires_at(session: SessionTimes, limits: Limits) -> datetime | None:
 def is_touch_due(session: SessionTimes, limits: Limits, now: datetime) -> bool:
     """Return True if a use at `now` has to be recorded.
 
-    That is a write, so only one use per interval is recorded, or per tenth
+    Recording is a write, so one use is recorded per interval, or per tenth
     of the idle timeout if that is shorter.
     """
     interval = limits.touch_interval
@@ -109,13 +109,14 @@ def is_touch_due(session: SessionTimes, limits: Limits, now: datetime) -> bool:
 
 
 def unchanged_until(session: SessionTimes, limits: Limits) -> datetime:
-    """Return until when a live session neither ends nor is recorded.
+    """Return when a live session expires or its next use must be recorded.
 
-    These are the comparisons above, for a cache that makes them once.
+    A cache compares the time with this one result, instead of calling
+    `expiry_reason` and `is_touch_due` for each request.
     """
     seen = session.last_seen_at or session.created_at
-    noted = _after(seen, limits.touch_interval or _NONE)
-    return min(expires_at(session, limits) or _LATEST, noted or _LATEST)
+    touch_due = _after(seen, limits.touch_interval or _NONE)
+    return min(expires_at(session, limits) or _LATEST, touch_due or _LATEST)
 
 
 def oldest_valid(

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Sessions in the memory of one process.
 
-The mechanisms' dictionary determines which sessions exist. More about each
-is in a record here, updated together with it under one lock. An entry that
-a script put into the dictionary gets its record when it is first found.
+The mechanisms' dictionary determines which sessions exist. A record here
+has the other data of each session; both are changed under one lock. An
+entry that a script put into the dictionary gets its record when it is first
+found.
 """
 
 import errno
@@ -30,13 +31,12 @@ from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
 #: Seconds to wait for a worker that is being replaced.
 MAX_CLAIM_WAIT_SECONDS = 5.0
-#: Open as long as this process runs.
+#: The sockets that are the claims of `claim_process`; they stay open as long
+#: as this process runs.
 _claims: list[socket.socket] = []
-
-
-#: Ended sessions whose reason is kept; beyond, the oldest is dropped.
+#: Ended sessions whose reasons are kept; one more drops the oldest.
 MAX_KEPT_REASONS = 10_000
-#: Not `None`, which a script may have put there.
+#: Stands for a missing entry; a script may have stored `None`.
 _NO_ENTRY = object()
 
 
@@ -54,7 +54,7 @@ class MemorySession:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-#: All of this process, for a forked child.
+#: Every `Memory` of this process; a forked child gives them new locks.
 _memories: "weakref.WeakSet[Memory]" = weakref.WeakSet()
 
 
@@ -70,9 +70,9 @@ class Memory:
         self.records: dict[str, MemorySession] = {}
         #: The secret ids of each user's records, oldest first.
         self.by_user: dict[str, dict[str, None]] = {}
-        #: The users with so many records; the number is the key.
+        #: The users, by the number of their records.
         self.users_by_number: dict[int, dict[str, None]] = {}
-        #: By digest, oldest first: why and when.
+        #: Why and when sessions ended, by digest, oldest first.
         self.ended: dict[str, tuple[EndReason, datetime]] = {}
 
     def keep(self, session_id: str, record: MemorySession) -> None:
@@ -97,9 +97,9 @@ class Memory:
     def next_to_evict(self) -> str | None:
         """Return the oldest session of the user who has the most.
 
-        `None` if no user has two: then the oldest of all has to go.
+        `None` if no user has two; the oldest of all is to be evicted then.
         """
-        # Of 100,000 sessions there are at most 446 different numbers.
+        # 100,000 sessions have at most 446 different numbers per user.
         most = max(self.users_by_number, default=0)
         if most < 2:
             return None
@@ -107,7 +107,7 @@ class Memory:
         return next(iter(self.by_user[user_id]))
 
     def _recount(self, user_id: str, before: int, after: int) -> None:
-        """Note that a user has another number of records now."""
+        """Move a user from one number of records to another."""
         if before:
             del self.users_by_number[before][user_id]
             if not self.users_by_number[before]:
@@ -200,7 +200,8 @@ class MemoryStore:
 
     def named(self, handle: str) -> MemorySession | None:
         """Return the record that has this handle."""
-        # A rotation moves it from one id to another, and hides it meanwhile.
+        # A rotation moves the record from one id to another; the lock waits
+        # for its end.
         with self._memory.lock:
             for record in self._newest(None):
                 if record.id == handle:
@@ -246,7 +247,7 @@ class MemoryStore:
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session whose record has this handle."""
-        # As in `named`: after a rotation this would end an id that is gone.
+        # The lock keeps a rotation from moving the record in between.
         with self._memory.lock:
             for session_id in self._ids(user_id):
                 record = self.find(session_id)
@@ -296,7 +297,7 @@ class MemoryStore:
         return gone
 
     def _evict(self) -> None:
-        """End the session that is in the way of a new one."""
+        """End one session to make room for a new one."""
         session_id = self._memory.next_to_evict() or next(iter(self._entries))
         if not self.end(session_id, EndReason.TOO_MANY_SESSIONS):
             # A script removed the entry, and the record is left.
@@ -307,7 +308,7 @@ class MemoryStore:
         for session_id in reversed(list(self._entries)):
             entry = parse_entry(self._entries.get(session_id))
             if entry is not None and user_id in (None, entry.user_id):
-                # A session that ended just now has no record any more.
+                # A session that ended meanwhile is not found.
                 yield from filter(None, [self.find(session_id)])
 
     def _ids(self, user_id: str | None) -> list[str]:
@@ -355,11 +356,12 @@ def claim_process() -> None:
     """Make this process the only worker of its server that has sessions.
 
     gunicorn and other servers fork workers without a setting of ours, and
-    each would have sessions of its own. An abstract socket named after the
-    parent is the claim; it ends with the process. It needs Linux; elsewhere,
-    and for an application that is loaded before the fork, nothing is
-    checked. Raise `ConfigurationError` if another worker has the claim and
-    keeps it for `MAX_CLAIM_WAIT_SECONDS`: one that is being replaced ends.
+    each would have sessions of its own. The claim is an abstract socket,
+    named after the parent, which ends with the process. It needs Linux;
+    elsewhere, and for an application that is loaded before the fork,
+    nothing is checked. Raise `ConfigurationError` if another worker has the
+    claim for longer than `MAX_CLAIM_WAIT_SECONDS`; a worker that is being
+    replaced gives it up earlier.
     """
     if not _is_forked_worker():
         return

@@ -53,7 +53,7 @@ class Session(SessionTimes, Protocol):
 
     @property
     def authenticated_at(self) -> datetime | None:
-        """Return when the user last proved the password."""
+        """Return when the user last confirmed the password."""
 
     @property
     def ip(self) -> str | None:
@@ -65,7 +65,7 @@ class Session(SessionTimes, Protocol):
 
     @property
     def method(self) -> str | None:
-        """Return how the user logged in; `None` if a script began it."""
+        """Return how the user logged in; `None` for a script's session."""
 
 
 def new_session_id() -> str:

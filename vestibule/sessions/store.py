@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The interface of session stores, in memory and in the database.
 
-A store finds, lists and ends sessions. It asks `lifetime` which have
-expired. It returns a secret id only from `rotate`. The reason why a session
-ended is kept for a day, for a client that has the secret id.
+A store finds, lists and ends sessions; `lifetime` decides which of them have
+expired. Only `rotate` returns a secret id. The reason why a session ended is
+kept for a day, for a client that has the secret id.
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ class EmptyStore:
         return 0
 
     def touch(self, session_id: str, now: datetime) -> None:
-        """Do nothing: there is no use to note."""
+        """Do nothing: there is no session to use."""
 
     def rotate(self, session_id: str, now: datetime) -> str | None:
         """Return `None`: there is no session to rotate."""

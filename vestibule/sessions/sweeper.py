@@ -19,10 +19,10 @@ from vestibule.db.session_queries import PENDING_TOUCHES
 
 _log = logging.getLogger(__name__)
 
-#: Seconds for which the uses of sessions are collected before they are
-#: written: other processes see a use that much later.
+#: Seconds for which last uses are collected before they are written. Other
+#: processes see a use that much later.
 TOUCH_DELAY_SECONDS = 0.2
-#: Seconds that the end of the process waits for the thread of the uses.
+#: Seconds that the end of the process waits for the thread that writes them.
 CLOSE_TIMEOUT_SECONDS = 10.0
 
 
@@ -62,17 +62,17 @@ class Sweeper:
         try:
             gone = self._sweep()
         except VestibuleError as error:
-            _log.warning("expired sessions stay for now: %s", error)
+            _log.warning("cannot delete expired sessions yet: %s", error)
         except Exception:
-            # Perhaps from a subclass; the thread must survive it.
-            _log.exception("expired sessions stay for now")
+            # A subclass may raise anything, and the thread must go on.
+            _log.exception("cannot delete expired sessions yet")
         else:
             if gone:
-                _log.info("dropped %d expired sessions", gone)
+                _log.info("deleted %d expired sessions", gone)
 
 
 class TouchWriter:
-    """A daemon thread of this process that writes the uses of sessions."""
+    """A daemon thread of this process that writes last uses of sessions."""
 
     def __init__(self) -> None:
         """Prepare to start the thread at the first use."""
@@ -96,14 +96,17 @@ class TouchWriter:
         self.write()
 
     def write(self) -> None:
-        """Write once; a full disk must not refuse requests that only read."""
+        """Write once; log an error instead of raising it.
+
+        On a full disk, requests that only read must not fail.
+        """
         try:
             PENDING_TOUCHES.write()
         except VestibuleError as error:
-            _log.warning("a use was not noted: %s", error)
+            _log.warning("the last use of a session was not stored: %s", error)
         except Exception:
-            # The thread must survive it.
-            _log.exception("a use was not noted")
+            # The thread must go on.
+            _log.exception("the last use of a session was not stored")
 
     def _start(self) -> bool:
         """Start the thread; return False if that is impossible."""
@@ -130,5 +133,5 @@ def touch_writer() -> TouchWriter:
     return TouchWriter()
 
 
-# A child has no thread.
+# A forked child does not have the thread of its parent.
 os.register_at_fork(after_in_child=touch_writer.cache_clear)

@@ -286,7 +286,7 @@ def test_sweeper_drops_expired_sessions(serve: Serve) -> None:
     assert wait_until(
         6,
         lambda: any(
-            "dropped 1 expired sessions" in line
+            "deleted 1 expired sessions" in line
             for line in list(server.output)
         ),
     )

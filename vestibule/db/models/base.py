@@ -290,7 +290,7 @@ class Base:
     def _delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
-        """Delete what becomes invalid when these columns are `changed`."""
+        """Delete the rows that a change of these columns makes invalid."""
 
     def _execute(self, statement: Any, changed: Collection[str] = ()) -> int:
         """Run one write and return how many rows it affected."""
@@ -321,7 +321,7 @@ def is_storable(value: Any) -> bool:
 
 
 def storable_text(field: str, value: Any) -> str | None:
-    """Return `value`; raise `InvalidValue` if it is no text or `None`."""
+    """Return `value`; raise `InvalidValue` unless it is text or `None`."""
     if value is None or is_storable(value):
         return value  # type: ignore[no-any-return]
     if isinstance(value, str):
@@ -336,7 +336,7 @@ def storable_text(field: str, value: Any) -> str | None:
 def storable_moment(field: str, value: Any) -> datetime:
     """Return `value` in UTC; raise `InvalidValue` if it is no `datetime`.
 
-    Also for a moment at the ends of the calendar that UTC cannot express.
+    A moment that is outside the calendar in UTC is refused too.
     """
     if isinstance(value, datetime):
         try:

@@ -36,7 +36,8 @@ _EMAIL_INDEX, _EMAIL_KEY_INDEX, _PASSWORD_INDEX = (
 _RESET_CODE_COLUMNS = frozenset({"password", "email_key"})
 # While a change is not committed, PostgreSQL returns the row as it was;
 # `FOR SHARE` waits for the commit. `FOR KEY SHARE` would not, because a hash
-# is no key. SQLite has one writer at a time, and SQLAlchemy leaves it out.
+# is not a key. On SQLite, which has one writer at a time, SQLAlchemy leaves
+# the clause out.
 _SELECT_COMMITTED = (
     select(USERS)
     .where(USERS.c.id == bindparam("id"))
@@ -108,8 +109,9 @@ class User(Base):
     def email_key(self) -> str | None:
         """Return the form by which the email is compared.
 
-        A stored one stays as it is until the email changes: the upgrade
-        gives one of its own to a user whose address another user has.
+        A stored key is kept until the email changes. It may differ from
+        the email: the upgrade to revision 0007 gave a different key to each
+        user whose address an older user has.
         """
         loaded = self._loaded
         if loaded is not None and loaded[_EMAIL_INDEX] == self._email:

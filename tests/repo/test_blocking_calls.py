@@ -87,6 +87,7 @@ BOUNDS = {
     ),
     "core.passwords:HashTimer.add: with self._lock": MEMORY,
     "core.passwords:HashTimer.take: with self._lock": MEMORY,
+    "core.threads:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
     "core.threads:Once.__call__: with self._lock": (
         "the one call that makes the value, which waits for nothing"
     ),
@@ -182,16 +183,15 @@ BOUNDS = {
         )
         for method in (
             "add",
-            "named",
+            "find_by_handle",
             "rotate",
             "end",
-            "end_handle",
+            "end_by_handle",
             "end_all",
             "purge",
             "_first_seen",
         )
     },
-    "sessions.memory:claim_process: time.sleep": "MAX_CLAIM_WAIT_SECONDS",
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from tests.clocks import SetClock
 from tests.fake_requests import with_session
+from tests.stored_sessions import sessions_in
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_auth import SessionAuth
@@ -152,7 +153,7 @@ class SessionMachine(RuleBasedStateMachine):
         if session is None or self.why_dead(session):
             return
         asker = self.users[asking]
-        done = self.pair[side].store.end_handle(
+        done = self.pair[side].store.end_by_handle(
             session.handle, EndReason.REVOKED, asker.id
         )
         assert done is (asker.id == session.user.id)
@@ -205,7 +206,7 @@ class SessionMachine(RuleBasedStateMachine):
             known = {self.live[each].handle for each in own}
             live = {self.live[s].handle for s in own if self.is_live(s)}
             for auth in self.pair:
-                listed = {each.id for each in auth.store.listed(user.id)}
+                listed = {each.id for each in sessions_in(auth.store, user.id)}
                 assert live <= listed <= known
 
     @invariant()

@@ -46,10 +46,10 @@ def test_session_is_found_by_handle_until_it_ends(mechanism: Make) -> None:
     """It is also counted until then."""
     handles, store = _begun(mechanism, 3), mechanism().store
     assert store.count() == 3
-    found = store.named(handles[1])
+    found = store.find_by_handle(handles[1])
     assert found is not None
     assert (found.id, found.user_id) == (handles[1], "user0")
-    assert store.end_handle(handles[1], EndReason.REVOKED_BY_ADMIN)
-    assert store.named(handles[1]) is None
-    assert store.named("unknown") is None
+    assert store.end_by_handle(handles[1], EndReason.REVOKED_BY_ADMIN)
+    assert store.find_by_handle(handles[1]) is None
+    assert store.find_by_handle("unknown") is None
     assert store.count() == 2

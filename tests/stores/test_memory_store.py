@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from tests.threads import at_once
 from vestibule.core import clock
 from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
@@ -44,8 +45,8 @@ def test_entry_put_in_by_a_script_gets_one_record(set_clock: SetClock) -> None:
     assert first.authenticated_at is None
     set_clock.advance(5)
     assert auth.store.find("by hand") is first
-    assert [each.id for each in auth.store.listed("abcde")] == [first.id]
-    assert auth.store.end_handle(first.id, EndReason.REVOKED, "abcde")
+    assert [each.id for each in sessions_in(auth.store, "abcde")] == [first.id]
+    assert auth.store.end_by_handle(first.id, EndReason.REVOKED, "abcde")
     assert RECORDS == ENTRIES == {}
 
 
@@ -60,7 +61,7 @@ def test_entry_of_another_user_is_another_session() -> None:
     assert after is not None
     assert after.user_id == "fghij"
     assert after.id != before.id
-    assert not auth.store.end_handle(before.id, EndReason.REVOKED)
+    assert not auth.store.end_by_handle(before.id, EndReason.REVOKED)
 
 
 def test_entry_deleted_by_a_script_is_gone() -> None:
@@ -74,8 +75,8 @@ def test_entry_deleted_by_a_script_is_gone() -> None:
     assert auth.store.find(session_id) is None
     assert auth.store.rotate(session_id, auth.now()) is None
     assert not auth.store.end(session_id, EndReason.REVOKED)
-    assert not auth.store.end_handle(handle, EndReason.REVOKED)
-    assert len(auth.store.listed()) == 1
+    assert not auth.store.end_by_handle(handle, EndReason.REVOKED)
+    assert len(sessions_in(auth.store)) == 1
     assert auth.store.purge(Limits(), auth.now()) == 0
     assert list(RECORDS) == list(ENTRIES) == [stays]
 
@@ -85,8 +86,8 @@ def test_invalid_entry_is_not_listed_but_ends_with_all() -> None:
     auth = SessionAuth()
     auth.create_session("abcde")
     ENTRIES.update({"garbage": 89, "none": None})
-    assert len(auth.store.listed()) == 1
-    assert not auth.store.end_handle("unknown", EndReason.REVOKED)
+    assert len(sessions_in(auth.store)) == 1
+    assert not auth.store.end_by_handle("unknown", EndReason.REVOKED)
     assert auth.store.end_all(EndReason.REVOKED, "abcde") == 1
     assert auth.store.end_all(EndReason.REVOKED) == 2
     assert ENTRIES == {}
@@ -153,7 +154,9 @@ def test_ending_by_handle_wins_over_a_rotation(
     rotating_store: RotatingStore,
 ) -> None:
     """A session ended by its handle ends, whatever its id is by then."""
-    assert rotating_store.end_handle(rotating_store.handle, EndReason.REVOKED)
+    assert rotating_store.end_by_handle(
+        rotating_store.handle, EndReason.REVOKED
+    )
     assert rotating_store.entries == {}
 
 
@@ -161,7 +164,7 @@ def test_session_is_found_by_handle_during_a_rotation(
     rotating_store: RotatingStore,
 ) -> None:
     """It is found by its handle, whatever its id is by then."""
-    found = rotating_store.named(rotating_store.handle)
+    found = rotating_store.find_by_handle(rotating_store.handle)
     assert found is not None
     assert found.id == rotating_store.handle
 
@@ -185,7 +188,7 @@ def test_listing_keeps_the_record_of_a_login() -> None:
     known.records = records
     records.store = store = MemoryStore({"new": "abcde"}, known)
     set_client(ClientInfo(None, None, "password"))
-    (listed,) = store.listed("abcde")
+    (listed,) = sessions_in(store, "abcde")
     set_client(LOCAL_CLIENT)
     assert listed.authenticated_at is not None
     assert store.find("new") is listed

@@ -56,7 +56,7 @@ def test_handle_with_nul_matches_no_session(
     any_database: str,
 ) -> None:
     """PostgreSQL has no NUL: a handle with one is not found."""
-    assert not DatabaseStore().end_handle("\0", EndReason.REVOKED, "bob")
+    assert not DatabaseStore().end_by_handle("\0", EndReason.REVOKED, "bob")
 
 
 def test_idle_purge_scans_all_ages_in_bounded_queries(

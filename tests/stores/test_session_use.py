@@ -8,6 +8,7 @@ import pytest
 
 from tests.clocks import SetClock
 from tests.fake_requests import FakeRequest, with_session
+from tests.stored_sessions import sessions_in
 from tests.stores.conftest import Make
 from tests.threads import at_once
 from vestibule.accounts import users
@@ -207,7 +208,7 @@ def test_end_wins_over_concurrent_uses(
 
         assert sum(at_once(6, use_or_end)) == 1
         assert auth.user_id_for_session_id(session_id) is None
-        assert list(auth.store.listed()) == []
+        assert sessions_in(auth.store) == []
         assert auth.why_refused(visit) is EndReason.LOGGED_OUT
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from tests.stores.conftest import Make
 from tests.threads import at_once
 from vestibule.core.client_info import ClientInfo, set_client
@@ -90,10 +91,10 @@ def test_sessions_are_listed_newest_first(
         set_clock.advance(1)
     store = mechanism(1).store
     first, other, last = handles
-    assert [each.id for each in store.listed()] == [last, other, first]
-    assert [each.id for each in store.listed("abcde")] == [last, first]
-    assert [each.user_id for each in store.listed("fghij")] == ["fghij"]
-    assert list(store.listed("unknown")) == []
+    assert [each.id for each in sessions_in(store)] == [last, other, first]
+    assert [each.id for each in sessions_in(store, "abcde")] == [last, first]
+    assert [each.user_id for each in sessions_in(store, "fghij")] == ["fghij"]
+    assert sessions_in(store, "unknown") == []
 
 
 @pytest.mark.parametrize("moving", [0, 1])
@@ -116,7 +117,7 @@ def test_each_session_is_on_one_page(
             # A session that begins later is on none of the next pages.
             _begin(mechanism)
     assert sizes == [3, 3, 1]
-    every = [each.id for each in store.listed("abcde")]
+    every = [each.id for each in sessions_in(store, "abcde")]
     # Sessions that began meanwhile come first.
     del every[: 3 * moving]
     assert sorted(seen) == sorted(every)
@@ -148,7 +149,7 @@ def test_invalid_cursor_is_the_first_page(mechanism: Make, place: str) -> None:
     """Text that a person typed into an address causes no error."""
     _begin(mechanism)
     store = mechanism().store
-    (own,) = store.listed("abcde")
+    (own,) = sessions_in(store, "abcde")
     assert [each.id for each in store.page("abcde", 3, place)[0]] == [own.id]
 
 
@@ -205,7 +206,7 @@ def test_touch_does_not_revive_an_ended_session(
     store.touch("unknown", set_clock.moment)
     assert store.find(session_id) is None
     assert auth.user_id_for_session_id(session_id) is None
-    assert list(store.listed()) == []
+    assert sessions_in(store) == []
     assert store.reason(session_id) is EndReason.REVOKED
 
 
@@ -227,7 +228,7 @@ def test_rotation_replaces_the_secret(
     assert found.authenticated_at == found.last_seen_at == set_clock.moment
     assert auth.store.reason(old) is EndReason.ROTATED
     assert auth.store.reason(new) is None
-    assert len(auth.store.listed()) == 1
+    assert len(sessions_in(auth.store)) == 1
 
 
 def test_ended_session_is_not_rotated(
@@ -238,7 +239,7 @@ def test_ended_session_is_not_rotated(
     store.end(session_id, EndReason.LOGGED_OUT)
     assert store.rotate(session_id, set_clock.moment) is None
     assert store.rotate("unknown", set_clock.moment) is None
-    assert list(store.listed()) == []
+    assert sessions_in(store) == []
     assert store.reason(session_id) is EndReason.LOGGED_OUT
 
 
@@ -246,13 +247,13 @@ def test_handle_ends_a_session_of_the_named_user(mechanism: Make) -> None:
     """Only if it is the user's; without a user, an admin ends it."""
     auth = mechanism()
     mine, others, third = (_begin(mechanism, who) for who in "ABA")
-    end, handle = auth.store.end_handle, _handle(mechanism, mine)
+    end, handle = auth.store.end_by_handle, _handle(mechanism, mine)
     assert end(_handle(mechanism, others), EndReason.REVOKED, "A") is False
     assert end(handle, EndReason.REVOKED, "unknown") is False
     assert end("unknown", EndReason.REVOKED, "A") is False
     assert end("unknown", EndReason.REVOKED_BY_ADMIN) is False
     assert end(mine, EndReason.REVOKED, "A") is False
-    assert len(auth.store.listed()) == 3
+    assert len(sessions_in(auth.store)) == 3
     assert end(handle, EndReason.REVOKED, "A") is True
     assert end(handle, EndReason.REVOKED, "A") is False
     by_admin = _handle(mechanism, others)
@@ -337,7 +338,9 @@ def test_purge_stores_the_reason(
     assert auth.store.purge(limits, set_clock.moment) == 0
     assert auth.store.reason(dead) is reason
     assert auth.store.reason(live) is None
-    assert [s.id for s in auth.store.listed()] == [_handle(mechanism, live)]
+    assert [s.id for s in sessions_in(auth.store)] == [
+        _handle(mechanism, live)
+    ]
 
 
 def test_purge_keeps_a_session_in_use(
@@ -375,7 +378,7 @@ def test_concurrent_logins_keep_the_session_limit(
     other = _begin(mechanism, "other")
     ids = at_once(20, lambda _: auth.create_session("abcde"))
     live = [i for i in ids if auth.user_id_for_session_id(i) is not None]
-    assert len(live) == len(auth.store.listed("abcde")) == most
+    assert len(live) == len(sessions_in(auth.store, "abcde")) == most
     assert auth.user_id_for_session_id(other) == "other"
     reasons = {auth.store.reason(str(i)) for i in ids if i not in live}
     assert reasons == {EndReason.TOO_MANY_SESSIONS}

@@ -12,7 +12,7 @@ from vestibule.sessions.store import SessionStore
 
 def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
     """End a session of the user; return True if it existed."""
-    if not store.end_handle(handle, EndReason.REVOKED, user_id):
+    if not store.end_by_handle(handle, EndReason.REVOKED, user_id):
         return False
     log(EventType.SESSION_REVOKED, user=user_id, handle=handle)
     return True
@@ -43,9 +43,9 @@ def end_in_memory(
 
 def revoke(store: SessionStore, handle: str, actor: Actor) -> bool:
     """End one session of any user; return True if it existed."""
-    session = store.named(handle)
+    session = store.find_by_handle(handle)
     # Of two concurrent requests only one ends the session.
-    if session is None or not store.end_handle(
+    if session is None or not store.end_by_handle(
         handle, EndReason.REVOKED_BY_ADMIN
     ):
         return False

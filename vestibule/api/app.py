@@ -24,6 +24,7 @@ from vestibule.checks.startup import (
 )
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
+from vestibule.core.threads import claim_process
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
@@ -36,7 +37,6 @@ from vestibule.identity.header import IdentitySigner, open_signer
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
-from vestibule.sessions.memory import claim_process
 from vestibule.sessions.sweeper import Sweeper
 from vestibule.web import install as web
 from vestibule.web.routes import has_pages

@@ -320,10 +320,10 @@ def cookies_of(header: str) -> Cookies:
 
     A name is a token, which spaces and tabs may surround (RFC 6265, 4.1.1).
     Pairs with other names are ignored: a parser that strips more bytes
-    would take two different names for the same. A value may contain spaces; quotes around
-    it are removed. A name that has different values counts as absent:
-    another host or an attacker set one of them, and their order does not
-    show which (cookie tossing; RFC 6265, section 4.2.2).
+    would take two different names for the same. A value may contain spaces;
+    quotes around it are removed. A name that has different values counts as
+    absent: another host or an attacker set one of them, and their order
+    does not show which (cookie tossing; RFC 6265, section 4.2.2).
     """
     found = Cookies()
     conflicting = set()

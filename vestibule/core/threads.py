@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Background threads, and values that threads or processes share.
+"""Background threads, and what the threads or processes of a server share.
 
 A request does not fail because a container allows no more threads: the
 caller tries again later, and the failure is logged once. A shared value is
@@ -7,18 +7,31 @@ created once, even if several threads need it first at the same time.
 """
 
 import ctypes
+import errno
 import logging
 import mmap
 import multiprocessing
+import os
+import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import update_wrapper
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+from vestibule.core import clock
+from vestibule.core.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: Seconds to wait for a worker that is being replaced.
+MAX_CLAIM_WAIT_SECONDS = 5.0
+#: The sockets that are the claims of `claim_process`; they stay open as long
+#: as this process runs.
+_claims: list[socket.socket] = []
 #: The names of threads that could not be started.
 _unstarted: set[str] = set()
 
@@ -94,3 +107,52 @@ def shared_number() -> SharedNumber:
         memory = mmap.mmap(-1, mmap.PAGESIZE)
         return ctypes.c_uint64.from_buffer(memory)
     return multiprocessing.get_context("spawn").RawValue(ctypes.c_uint64)
+
+
+def claim_process() -> None:
+    """Make this process the only worker of its server that has sessions.
+
+    gunicorn and other servers fork workers without a setting of ours, and
+    each would have sessions of its own. The claim is an abstract socket,
+    named after the parent, which ends with the process. It needs Linux;
+    elsewhere, and for an application that is loaded before the fork,
+    nothing is checked. Raise `ConfigurationError` if another worker has the
+    claim for longer than `MAX_CLAIM_WAIT_SECONDS`; a worker that is being
+    replaced gives it up earlier.
+    """
+    if not _is_forked_worker():
+        return
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
+    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
+    while True:
+        try:
+            claim.bind(name)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                claim.close()
+                return
+        else:
+            _claims.append(claim)
+            return
+        if clock.monotonic() > give_up:
+            claim.close()
+            raise ConfigurationError(
+                "AUTH_TYPE",
+                "keeps its sessions in the memory of one process, and another"
+                " worker of this server has some; run one worker, or use"
+                " session_db_auth",
+            )
+        time.sleep(0.05)
+
+
+def _is_forked_worker() -> bool:
+    """Return True if the parent runs the same program, as a server does."""
+    try:
+        own, parent = (
+            Path(f"/proc/{process}/cmdline").read_bytes()
+            for process in (os.getpid(), os.getppid())
+        )
+    except OSError:
+        return False
+    return own == parent

@@ -2,7 +2,6 @@
 """Sessions in the database, found by the digests of their secret ids."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from vestibule.core import clock
@@ -29,27 +28,22 @@ class DatabaseStore:
         """Return the session with this secret id, expired or not."""
         return UserSession.find(session_id)
 
-    def listed(self, user_id: str | None = None) -> Sequence[UserSession]:
-        """Return a user's sessions, or all, newest first."""
-        wanted = {} if user_id is None else {"user_id": user_id}
-        return UserSession.search(wanted)[::-1]
-
     def page(
         self,
         user_id: str | None,
-        most: int,
-        place: str | None = None,
+        limit: int,
+        cursor: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return at most `most` sessions, after a cursor or the newest."""
+        """Return at most `limit` sessions, after a cursor or the newest."""
         found = UserSession.newest(
-            user_id, most + 1, _parse_cursor(place), network
+            user_id, limit + 1, _parse_cursor(cursor), network
         )
-        if len(found) <= most:
+        if len(found) <= limit:
             return SessionPage(found, None)
-        return SessionPage(found[:most], _cursor_after(found[most - 1]))
+        return SessionPage(found[:limit], _cursor_after(found[limit - 1]))
 
-    def named(self, handle: str) -> UserSession | None:
+    def find_by_handle(self, handle: str) -> UserSession | None:
         """Return the row with this id."""
         return UserSession.get(handle)
 
@@ -74,7 +68,7 @@ class DatabaseStore:
         """End the session; return True if there was one."""
         return session_queries.delete_by_digest(digest_of(session_id), reason)
 
-    def end_handle(
+    def end_by_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session with this handle, if it is one of the user's."""
@@ -115,13 +109,13 @@ class DatabaseStore:
 
 def _cursor_after(session: UserSession) -> str:
     """Return the cursor after a session."""
-    passed = (session.created_at - _EPOCH) // timedelta(microseconds=1)
-    return f"{passed}-{session.id}"
+    number = (session.created_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{number}-{session.id}"
 
 
-def _parse_cursor(place: str | None) -> tuple[datetime, str] | None:
+def _parse_cursor(cursor: str | None) -> tuple[datetime, str] | None:
     """Return the time and the handle of a cursor, if it is valid."""
-    found = _CURSOR.fullmatch(place or "")
+    found = _CURSOR.fullmatch(cursor or "")
     if found is None or not is_storable(found[2]):
         return None
     try:

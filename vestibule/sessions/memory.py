@@ -7,33 +7,23 @@ entry that a script put into the dictionary gets its record when it is first
 found.
 """
 
-import errno
 import os
-import socket
 import threading
-import time
 import uuid
 import weakref
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import ConfigurationError
 from vestibule.core.request_headers import network_of
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
 
-#: Seconds to wait for a worker that is being replaced.
-MAX_CLAIM_WAIT_SECONDS = 5.0
-#: The sockets that are the claims of `claim_process`; they stay open as long
-#: as this process runs.
-_claims: list[socket.socket] = []
 #: Ended sessions whose reasons are kept; one more drops the oldest.
 MAX_KEPT_REASONS = 10_000
 #: Stands for a missing entry; a script may have stored `None`.
@@ -128,11 +118,11 @@ class MemoryStore:
         self._entries = entries
         self._memory = memory
 
-    def add(self, session_id: str, most: int, most_of_user: int) -> None:
+    def add(self, session_id: str, limit: int, user_limit: int) -> None:
         """Create the record of an entry that was just added.
 
-        The oldest sessions beyond `most_of_user` of the same user end.
-        Beyond `most`, the user with the most sessions loses the oldest, so
+        The oldest sessions of the same user beyond `user_limit` end. Beyond
+        `limit` sessions in all, the user with the most loses the oldest, so
         that no user can end those of the others. 0 means no limit.
         """
         entry = parse_entry(self._entries.get(session_id))
@@ -151,11 +141,11 @@ class MemoryStore:
                     *origin[:3],
                 ),
             )
-            if most_of_user:
+            if user_limit:
                 own = self._ids(entry.user_id)
-                for old in own[: max(0, len(own) - most_of_user)]:
+                for old in own[: max(0, len(own) - user_limit)]:
                     self.end(old, EndReason.TOO_MANY_SESSIONS)
-            while most and len(self._entries) > most:
+            while limit and len(self._entries) > limit:
                 self._evict()
 
     def find(self, session_id: str) -> MemorySession | None:
@@ -171,34 +161,27 @@ class MemoryStore:
             record.created_at = entry.created_at
         return record
 
-    def listed(self, user_id: str | None = None) -> list[MemorySession]:
-        """Return a user's sessions, or all, newest first."""
-        found = (self.find(each) for each in self._ids(user_id))
-        return [record for record in found if record is not None][::-1]
-
     def page(
         self,
         user_id: str | None,
-        most: int,
-        place: str | None = None,
+        limit: int,
+        cursor: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return at most `most` sessions; `place` is a handle."""
+        """Return at most `limit` sessions; the cursor is a handle."""
         found: list[MemorySession] = []
-        passed = place is None
+        is_after = cursor is None
         for record in self._newest(user_id):
-            if passed and network in (None, network_of(record.ip or "")):
+            if is_after and network in (None, network_of(record.ip or "")):
                 found.append(record)
-            passed = passed or record.id == place
-            if len(found) > most:
-                return SessionPage(found[:most], found[most - 1].id)
-        return (
-            SessionPage(found, None)
-            if passed
-            else (self.page(user_id, most, network=network))
-        )
+            is_after = is_after or record.id == cursor
+            if len(found) > limit:
+                return SessionPage(found[:limit], found[limit - 1].id)
+        if not is_after:
+            return self.page(user_id, limit, network=network)
+        return SessionPage(found, None)
 
-    def named(self, handle: str) -> MemorySession | None:
+    def find_by_handle(self, handle: str) -> MemorySession | None:
         """Return the record that has this handle."""
         # A rotation moves the record from one id to another; the lock waits
         # for its end.
@@ -243,7 +226,7 @@ class MemoryStore:
                 del ended[next(iter(ended))]
             return True
 
-    def end_handle(
+    def end_by_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session whose record has this handle."""
@@ -350,52 +333,3 @@ def _unlock_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_unlock_after_fork)
-
-
-def claim_process() -> None:
-    """Make this process the only worker of its server that has sessions.
-
-    gunicorn and other servers fork workers without a setting of ours, and
-    each would have sessions of its own. The claim is an abstract socket,
-    named after the parent, which ends with the process. It needs Linux;
-    elsewhere, and for an application that is loaded before the fork,
-    nothing is checked. Raise `ConfigurationError` if another worker has the
-    claim for longer than `MAX_CLAIM_WAIT_SECONDS`; a worker that is being
-    replaced gives it up earlier.
-    """
-    if not _is_forked_worker():
-        return
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    name = f"\0vestibule-sessions-{os.getuid()}-{os.getppid()}"
-    give_up = clock.monotonic() + MAX_CLAIM_WAIT_SECONDS
-    while True:
-        try:
-            claim.bind(name)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                claim.close()
-                return
-        else:
-            _claims.append(claim)
-            return
-        if clock.monotonic() > give_up:
-            claim.close()
-            raise ConfigurationError(
-                "AUTH_TYPE",
-                "keeps its sessions in the memory of one process, and another"
-                " worker of this server has some; run one worker, or use"
-                " session_db_auth",
-            )
-        time.sleep(0.05)
-
-
-def _is_forked_worker() -> bool:
-    """Return True if the parent runs the same program, as a server does."""
-    try:
-        own, parent = (
-            Path(f"/proc/{process}/cmdline").read_bytes()
-            for process in (os.getpid(), os.getppid())
-        )
-    except OSError:
-        return False
-    return own == parent

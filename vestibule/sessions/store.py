@@ -35,24 +35,21 @@ class SessionStore(Protocol):
     def find(self, session_id: str) -> Session | None:
         """Return the session with this secret id, expired or not."""
 
-    def listed(self, user_id: str | None = None) -> Sequence[Session]:
-        """Return a user's sessions, or all, expired or not, newest first."""
-
     def page(
         self,
         user_id: str | None,
-        most: int,
-        place: str | None = None,
+        limit: int,
+        cursor: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
-        """Return at most `most` sessions of a user, or of all users.
+        """Return at most `limit` sessions of a user, or of all users.
 
-        They are the newest, or follow the cursor `place` of the previous
-        page; an invalid cursor counts as absent. `network` selects those
-        that began there. Expired sessions are among them.
+        They are the newest, or follow the `cursor` of the previous page; an
+        invalid cursor counts as absent. `network` selects those that began
+        there. Expired sessions are among them.
         """
 
-    def named(self, handle: str) -> Session | None:
+    def find_by_handle(self, handle: str) -> Session | None:
         """Return the session with this public handle, expired or not."""
 
     def count(self) -> int:
@@ -70,7 +67,7 @@ class SessionStore(Protocol):
     def end(self, session_id: str, reason: EndReason) -> bool:
         """End the session; return True if there was one."""
 
-    def end_handle(
+    def end_by_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """End the session with this handle if it is one of the user's."""
@@ -102,21 +99,17 @@ class EmptyStore:
         """Return `None`."""
         return None
 
-    def listed(self, user_id: str | None = None) -> Sequence[Session]:
-        """Return an empty list."""
-        return ()
-
     def page(
         self,
         user_id: str | None,
-        most: int,
-        place: str | None = None,
+        limit: int,
+        cursor: str | None = None,
         network: str | None = None,
     ) -> SessionPage:
         """Return an empty page, the last one."""
         return SessionPage((), None)
 
-    def named(self, handle: str) -> Session | None:
+    def find_by_handle(self, handle: str) -> Session | None:
         """Return `None`."""
         return None
 
@@ -135,7 +128,7 @@ class EmptyStore:
         """Return False: there is no session to end."""
         return False
 
-    def end_handle(
+    def end_by_handle(
         self, handle: str, reason: EndReason, user_id: str | None = None
     ) -> bool:
         """Return False: there is no session to end."""

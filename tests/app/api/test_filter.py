@@ -21,6 +21,7 @@ from tests.app.contract.transcript import (
     user_text,
 )
 from tests.serving import COOKIE, LOGIN, LOGOUT, ME, USERS
+from tests.stored_sessions import sessions_in
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms import MECHANISMS
@@ -194,7 +195,7 @@ def test_login_without_session_name_gets_500(
         answer = client.post(LOGIN, data=form)
         assert reply(answer) == (status, error(text))
         assert "Set-Cookie" not in answer.headers
-    assert service.mechanism.store.listed(bob.id) == []
+    assert sessions_in(service.mechanism.store, bob.id) == []
     assert reply(client.get(ME)) == UNAUTHORIZED
     assert reply(service.client().get(ME, auth=BASIC)) == FORBIDDEN
 

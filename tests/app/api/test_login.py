@@ -21,6 +21,7 @@ from tests.serving import (
     ME,
     REFRESH,
 )
+from tests.stored_sessions import sessions_in
 from vestibule.core import clock
 from vestibule.db import user_status
 from vestibule.db.models.user import User
@@ -88,7 +89,7 @@ def test_concurrent_change_ends_session_of_login(
     assert answer.get_json() == {"error": "wrong password"}
     assert "Set-Cookie" not in answer.headers
     assert service.client_with_session(made[0]).get(ME).status_code == 403
-    assert not service.mechanism.store.listed(user.id)
+    assert not sessions_in(service.mechanism.store, user.id)
 
 
 def test_custom_mechanism_with_two_methods_has_sessions(

@@ -14,6 +14,7 @@ from tests.app.api.service import (
 from tests.serving import (
     ME,
 )
+from tests.stored_sessions import sessions_in
 from tests.threads import at_once
 from vestibule.db.models.user import User
 
@@ -56,7 +57,7 @@ def test_one_of_twenty_concurrent_password_changes_wins(
     stored = User.get(user.id)
     assert stored is not None
     assert stored.is_valid_password(f"violet umbrella {winner}")
-    assert len(service.mechanism.store.listed(user.id)) == 1
+    assert len(sessions_in(service.mechanism.store, user.id)) == 1
     assert [
         number
         for number, client in enumerate(clients)
@@ -78,7 +79,7 @@ def test_fifty_concurrent_logins_create_fifty_sessions(
     done = at_once(50, lambda _: service.log_in(user))
     assert {answer.status_code for _, answer in done} == {200}
     assert len({session_id_of(client) for client, _ in done}) == 50
-    assert len(service.mechanism.store.listed(user.id)) == 50
+    assert len(sessions_in(service.mechanism.store, user.id)) == 50
     for client, _ in done:
         assert client.get(ME).status_code == 200
 
@@ -92,7 +93,9 @@ def test_login_with_full_hash_queue_returns_503(build: Build) -> None:
     ]
     statuses = [answer.status_code for answer in answers]
     assert set(statuses) == {200, 503}
-    assert len(service.mechanism.store.listed(user.id)) == statuses.count(200)
+    assert len(
+        sessions_in(service.mechanism.store, user.id)
+    ) == statuses.count(200)
     for answer in answers:
         if answer.status_code == 503:
             assert answer.headers["Retry-After"] == "1"
@@ -123,6 +126,6 @@ def test_password_change_ends_concurrent_old_password_logins(
     (_, changed), *logins = at_once(9, act)
     assert changed.status_code == 200
     assert changer.get(ME).status_code == 200
-    assert len(service.mechanism.store.listed(user.id)) == 1
+    assert len(sessions_in(service.mechanism.store, user.id)) == 1
     for client, _ in logins:
         assert client.get(ME).status_code in (401, 403)

@@ -9,6 +9,7 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, stored_user
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from vestibule.accounts import authentication
 from vestibule.accounts.authentication import HashQueue, check_credentials
 from vestibule.accounts.permissions import LOCAL, Actor
@@ -66,7 +67,7 @@ def test_disabling_user_removes_sessions_from_memory(build: Build) -> None:
     store = service.mechanism.store
     session_id = service.mechanism.create_session(user.id)
     disable(user, store)
-    assert store.listed(user.id) == []
+    assert sessions_in(store, user.id) == []
     assert store.reason(session_id) is EndReason.USER_DISABLED
 
 

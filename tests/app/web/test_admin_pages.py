@@ -12,6 +12,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
+from tests.stored_sessions import sessions_in
 from tests.threads import at_once
 from vestibule.accounts.users import set_role
 from vestibule.audit.writer import audit_writer
@@ -40,7 +41,7 @@ def test_member_gets_same_403_for_each_admin_address(service: Service) -> None:
     set_role(stored_user(), "admin")
     browser = signed_in(service, member)
     other = signed_in(service, victim)
-    (session,) = service.mechanism.store.listed(victim.id)
+    (session,) = sessions_in(service.mechanism.store, victim.id)
     paths = list(
         admin_urls(
             service.app.url_map,
@@ -199,7 +200,7 @@ def test_any_user_id_has_a_page(service: Service, user_id: str) -> None:
     assert answer.headers["Location"] == own
     assert "ada@example.com" in Page(browser.follow(answer)).text
     service.mechanism.create_session(user_id)
-    (one,) = service.mechanism.store.listed(user_id)
+    (one,) = sessions_in(service.mechanism.store, user_id)
     answer = browser.post("/admin/sessions/end", {"session": one.id})
     assert answer.headers["Location"] == own
     assert "The session was ended" in Page(browser.follow(answer)).text
@@ -262,7 +263,7 @@ def test_admin_action_needs_recent_password(
     user, admin = stored_user(), stored_user("admin")
     browser = signed_in(service, admin)
     signed_in(service, user)
-    (one,) = service.mechanism.store.listed(user.id)
+    (one,) = sessions_in(service.mechanism.store, user.id)
     set_clock.advance(301)
     ends = "/admin/sessions/end"
     forms = [

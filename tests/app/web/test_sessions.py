@@ -13,6 +13,7 @@ from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.conftest import Serve
 from tests.serving import COOKIE, Server
+from tests.stored_sessions import sessions_in
 from vestibule.core import clock
 from vestibule.db.drivers import sqlite_driver
 from vestibule.db.engine import database
@@ -58,7 +59,7 @@ def handles(answer: Page) -> list[str]:
 
 def live(service: Service, user: User) -> int:
     """Return how many sessions a user has."""
-    return len(service.mechanism.store.listed(user.id))
+    return len(sessions_in(service.mechanism.store, user.id))
 
 
 def fill(user: User, number: int) -> None:
@@ -101,7 +102,7 @@ def test_current_session_is_first_without_button(service: Service) -> None:
     (handle,) = handles(page)
     (other,) = [
         one
-        for one in service.mechanism.store.listed(user.id)
+        for one in sessions_in(service.mechanism.store, user.id)
         if one.user_agent == IPHONE
     ]
     assert handle == other.id
@@ -164,7 +165,7 @@ def test_foreign_session_is_not_ended(service: Service) -> None:
     bob, amy = stored_user(), stored_user()
     here = signed_in_by(service, bob)
     signed_in_by(service, amy)
-    (foreign,) = service.mechanism.store.listed(amy.id)
+    (foreign,) = sessions_in(service.mechanism.store, amy.id)
     answer = here.post(f"{PATH}/end", {"session": foreign.id})
     assert "had already ended" in here.follow(answer).text
     assert live(service, amy) == 1
@@ -174,7 +175,7 @@ def test_current_session_cannot_be_ended_from_list(service: Service) -> None:
     """The user signs out instead."""
     user = stored_user()
     here = signed_in_by(service, user)
-    (own,) = service.mechanism.store.listed(user.id)
+    (own,) = sessions_in(service.mechanism.store, user.id)
     answer = here.post(f"{PATH}/end", {"session": own.id})
     assert answer.status_code == 400
     assert "To end it, sign out." in Page(answer).text

@@ -136,7 +136,7 @@ def end_all_sessions_page() -> Response:
 
 def _session(handle: str) -> Session | None:
     """Return the session with this handle, or `None`."""
-    return current_mechanism_and_user()[0].store.named(handle)
+    return current_mechanism_and_user()[0].store.find_by_handle(handle)
 
 
 def _confirm_session_page(

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from vestibule.core import threads
 from vestibule.core.errors import ConfigurationError
-from vestibule.sessions import memory
 
 
 @pytest.mark.skipif(
@@ -17,15 +17,15 @@ def test_second_worker_is_refused_until_the_first_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first worker has the claim as long as it runs."""
-    monkeypatch.setattr(memory, "_claims", [])
-    monkeypatch.setattr(memory, "MAX_CLAIM_WAIT_SECONDS", 0.1)
-    memory.claim_process()
-    assert memory._claims == []
-    monkeypatch.setattr(memory, "_is_forked_worker", lambda: True)
-    memory.claim_process()
-    (claim,) = memory._claims
+    monkeypatch.setattr(threads, "_claims", [])
+    monkeypatch.setattr(threads, "MAX_CLAIM_WAIT_SECONDS", 0.1)
+    threads.claim_process()
+    assert threads._claims == []
+    monkeypatch.setattr(threads, "_is_forked_worker", lambda: True)
+    threads.claim_process()
+    (claim,) = threads._claims
     with pytest.raises(ConfigurationError, match="run one worker"):
-        memory.claim_process()
+        threads.claim_process()
     claim.close()
-    memory.claim_process()
-    memory._claims[-1].close()
+    threads.claim_process()
+    threads._claims[-1].close()

@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests.backends import PgBouncer, PostgreSQL, missing
+from tests.clocks import SetClock
 from tests.serving import Server
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
@@ -204,3 +205,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for server in started:
         if server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Return the product's clock, which stands still until a test moves it."""
+    return SetClock().install(monkeypatch)

@@ -11,12 +11,11 @@ from tests.app.api.conftest import (
     fresh_process,
     logged,
     security_lines,
-    set_clock,
 )
 from tests.asvs.breach_list import BreachList
 from tests.asvs.service import Logged, Service
 
-__all__ = ["build", "fresh_process", "logged", "security_lines", "set_clock"]
+__all__ = ["build", "fresh_process", "logged", "security_lines"]
 
 HOST_COOKIE = "__Host-session"
 HARDENED = {"SECURITY_PROFILE": "hardened", "SESSION_NAME": HOST_COOKIE}

@@ -1,25 +1,14 @@
 #!/usr/bin/env python3
 """Lists, exports and statistics of the admin pages, and who may see them."""
 
-import json
-import re
-from datetime import timedelta
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.admin_urls import admin_urls
-from tests.app.api.service import build_service
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser
 from tests.browser.populated_server import UNKNOWN_WORD, PopulatedServer
 from tests.browser.scenes import add_session
-from vestibule.api import app as app_module
-from vestibule.audit.export import FIELDS
-from vestibule.core import clock
 from vestibule.web.admin.lists import PAGE_ROWS
-from vestibule.web.admin.user_actions import USER_ACTIONS
 
 ROWS = "main .rows > li"
 
@@ -113,62 +102,6 @@ def test_users_are_searched_and_filtered(
     expect(browser.page.locator(ROWS)).to_have_count(0)
 
 
-def test_sessions_and_events_are_filtered(
-    browser: Browser, populated: PopulatedServer
-) -> None:
-    """Filters are user, device, network, kind and time."""
-    browser.open("/admin/sessions")
-    browser.fill(
-        user=str(populated.bob.email), device="android", network="192.0.2.1"
-    )
-    browser.click_button("Search")
-    expect(browser.page.locator(ROWS)).to_have_count(13)
-    browser.fill(device="iPhone")
-    browser.click_button("Search")
-    browser.expect_text("No results.")
-    browser.fill(user="", device="", network="nowhere")
-    browser.click_button("Search")
-    browser.expect_text("This value is not valid.")
-    browser.open("/admin/events")
-    browser.page.locator("[name='kind']").select_option("password_reset")
-    since = clock.now() - timedelta(hours=2)
-    browser.fill(
-        user=str(populated.bob.email), since=since.strftime("%Y-%m-%dT%H:%M")
-    )
-    browser.click_button("Search")
-    expect(browser.page.locator(ROWS)).to_have_count(1)
-    expect(browser.page.locator("[name='since']")).to_have_value(
-        since.strftime("%Y-%m-%dT%H:%M")
-    )
-    browser.fill(until=since.strftime("%Y-%m-%dT%H:%M"))
-    browser.click_button("Search")
-    browser.expect_text("No results.")
-
-
-def test_events_are_exported(
-    browser: Browser, populated: PopulatedServer
-) -> None:
-    """CSV and JSON files contain the filtered events."""
-    files = {}
-    browser.open(f"/admin/events?user={populated.bob.id}&kind=login")
-    for name in ("CSV", "JSON"):
-        with browser.page.expect_download() as caught:
-            browser.click_link(name)
-        ending = {"CSV": "csv", "JSON": "jsonl"}[name]
-        assert re.fullmatch(
-            rf"events-\d{{4}}-\d\d-\d\d\.{ending}",
-            caught.value.suggested_filename,
-        )
-        files[name] = Path(caught.value.path()).read_text().splitlines()
-    rows, lines = files["CSV"], files["JSON"]
-    assert rows[0] == ",".join(FIELDS)
-    first = json.loads(lines[0])
-    assert tuple(first) == FIELDS
-    assert first["kind"] == "login" and first["user_id"] == populated.bob.id
-    assert rows[1].startswith(f"{first['time']},login,{populated.bob.id},,")
-    assert len(rows) - 1 == len(lines) == 11
-
-
 def test_statistics_of_each_period(browser: Browser) -> None:
     """The table of each chart adds up to the total that is shown."""
     browser.open("/admin/figures")
@@ -190,31 +123,3 @@ def test_statistics_of_each_period(browser: Browser) -> None:
         total = sum(int(cell.replace(",", "")) for cell in cells)
         shown = f"Total: {total:,}."
         expect(logins.locator("p").first).to_contain_text(shown)
-
-
-def test_member_gets_the_same_403_for_every_admin_path(
-    populated: PopulatedServer,
-    open_browser: OpenBrowser,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The response does not depend on whether a path or a user exists."""
-    monkeypatch.setenv("WEB_PAGES", "on")
-    monkeypatch.setenv("SESSION_NAME", "any")
-    routes = build_service(app_module, "session_db_auth").app.url_map
-    browser = open_browser(populated.server)
-    add_session(browser, populated.newcomer)
-    browser.open("/admin/nowhere", 403)
-    nothing = browser.page.content()
-    assert "/admin" not in nothing
-    paths = list(
-        admin_urls(
-            routes,
-            "GET",
-            user_id=[populated.bob.id],
-            action=list(USER_ACTIONS),
-        )
-    )
-    assert len(paths) > len(USER_ACTIONS)
-    for path in paths:
-        browser.open(path, 403)
-        assert browser.page.content() == nothing, path

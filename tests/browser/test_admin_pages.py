@@ -7,13 +7,11 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenBrowser, StartServer, add_user
+from tests.browser.conftest import OpenBrowser
 from tests.browser.scenes import PASSWORD, PHONE, add_session, sign_in
 from tests.serving import Server
-from vestibule.accounts.users import set_role
 from vestibule.audit.writer import SESSIONS
 from vestibule.core import clock
 from vestibule.db import events, hourly_counts
@@ -107,31 +105,3 @@ def test_added_user_signs_in_with_code_without_scripts(
     other.expect_path("/sign-in")
     other.sign_in(email, PASSWORD)
     other.open("/admin", 403)
-
-
-@pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
-def test_end_all_sessions_needs_the_service_name(
-    start_server: StartServer, open_browser: OpenBrowser, script: bool
-) -> None:
-    """After that, all users are signed out, including the admin."""
-    server = start_server()
-    admin = add_user("ada@example.com")
-    set_role(admin, "admin")
-    browser = open_browser(server, java_script_enabled=script)
-    other = browser.open_another()
-    add_session(browser, admin)
-    add_session(other, add_user("bob@example.com"))
-    other.open("/account")
-    browser.open("/admin/sessions")
-    browser.click_link("End all sessions of all users…")
-    browser.fill(name="yes")
-    browser.click_button("End all sessions")
-    browser.expect_text("This is not the name of the service.")
-    other.open("/account")
-    browser.fill(name="vestibule")
-    browser.click_button("End all sessions")
-    browser.expect_path("/sign-in")
-    browser.expect_text("An administrator ended this session.")
-    other.page.reload()
-    other.expect_path("/sign-in")
-    assert UserSession.count() == 0

@@ -5,13 +5,11 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.browser import Browser
-from tests.browser.conftest import OpenBrowser, add_user
-from tests.browser.populated_server import PopulatedServer, fail_to_sign_in
+from tests.browser.conftest import OpenBrowser
+from tests.browser.populated_server import fail_to_sign_in
 from tests.browser.scenes import PASSWORD, add_session
 from tests.serving import COOKIE, Server
-from vestibule.accounts.users import set_role
 from vestibule.db.models.user import User
-from vestibule.db.models.user_session import UserSession
 
 NEW = "seven kites and an umbrella"
 with_and_without_scripts = pytest.mark.parametrize(
@@ -68,38 +66,6 @@ def test_user_is_disabled_and_enabled(
     other.sign_in(str(bob.email), PASSWORD)
 
 
-def test_role_changes_apply_to_open_sessions(
-    admin_browser: Browser, bob: User
-) -> None:
-    """The open browser of the user gains and loses the admin pages."""
-    other = admin_browser.open_another()
-    add_session(other, bob)
-    other.open("/admin", 403)
-    admin_browser.open(user_path(bob))
-    for button, role, status in (
-        ("Make an administrator", "Administrator", 200),
-        ("Make a member", "Member", 403),
-    ):
-        admin_browser.click_link(f"{button}…")
-        admin_browser.click_button(button)
-        expect_status(admin_browser, "The role was changed.")
-        expect(admin_browser.page.locator("main .lead")).to_contain_text(role)
-        other.open("/admin", status)
-
-
-def test_admin_can_become_a_member(
-    admin_browser: Browser, admin: User
-) -> None:
-    """The admin pages are refused immediately afterwards."""
-    set_role(add_user(f"other-{admin.email}"), "admin")
-    admin_browser.open(user_path(admin))
-    admin_browser.click_link("Make a member…")
-    admin_browser.click_button("Make a member")
-    admin_browser.expect_path("/account")
-    expect(link(admin_browser, "Admin")).to_have_count(0)
-    admin_browser.open("/admin", 403)
-
-
 def test_sign_in_is_unlocked(admin_browser: Browser, bob: User) -> None:
     """The wait is shown until the admin resets the failed attempts."""
     fail_to_sign_in(bob)
@@ -128,52 +94,6 @@ def test_reset_code_is_shown_once(admin_browser: Browser, bob: User) -> None:
     admin_browser.click_link("Done")
     admin_browser.expect_path(user_path(bob))
     assert code not in admin_browser.page.content()
-
-
-def test_user_is_deleted(admin_browser: Browser, bob: User) -> None:
-    """The user no longer appears in the list and is signed out."""
-    other = admin_browser.open_another()
-    add_session(other, bob)
-    admin_browser.open(user_path(bob))
-    admin_browser.click_link("Delete…")
-    admin_browser.click_button("Delete permanently")
-    admin_browser.expect_path("/admin")
-    expect_status(admin_browser, "The user was deleted.")
-    admin_browser.open(f"/admin?q={bob.email}")
-    admin_browser.expect_text("No results.")
-    admin_browser.open(user_path(bob), 404)
-    assert User.get(bob.id) is None
-    other.goto("/account")
-    other.expect_path("/sign-in")
-
-
-def test_sessions_of_a_user_are_ended(
-    admin_browser: Browser, bob: User
-) -> None:
-    """One session ends, then all; each browser shows that an admin did it."""
-    others = [admin_browser.open_another() for _ in range(3)]
-    for other in others:
-        add_session(other, bob)
-    admin_browser.open(user_path(bob))
-    ends = admin_browser.page.locator("main .rows a.danger")
-    expect(ends).to_have_count(3)
-    # The newest session comes first.
-    ends.first.click()
-    admin_browser.expect_text(
-        "The browser that uses this session is signed out immediately."
-    )
-    admin_browser.click_button("End this session")
-    expect_status(admin_browser, "The session was ended.")
-    expect(ends).to_have_count(2)
-    expect_signed_out(others[2], "An administrator ended this session.")
-    for other in others[:2]:
-        other.open("/account")
-    admin_browser.click_link("End all…")
-    admin_browser.click_button("End all sessions")
-    expect_status(admin_browser, "The sessions were ended.")
-    admin_browser.expect_text("There are no live sessions.")
-    for other in others[:2]:
-        expect_signed_out(other, "An administrator ended this session.")
 
 
 @with_and_without_scripts
@@ -218,28 +138,3 @@ def test_action_after_an_old_login_needs_the_password(
         if each.get("name") == COOKIE
     )
     assert after.get("value") != before.get("value")
-
-
-@with_and_without_scripts
-def test_last_admin_cannot_be_removed(
-    populated: PopulatedServer, open_browser: OpenBrowser, script: bool
-) -> None:
-    """Each action is refused with advice, and the session stays."""
-    browser = open_browser(populated.server, java_script_enabled=script)
-    add_session(browser, populated.admin)
-    sessions = len(UserSession.search({"user_id": populated.admin.id}))
-    for name, button in (
-        ("Make a member…", "Make a member"),
-        ("Disable…", "Disable"),
-        ("Delete…", "Delete permanently"),
-    ):
-        browser.open(user_path(populated.admin))
-        browser.click_link(name)
-        expect(browser.page.locator(".lead .badge")).to_have_text("You")
-        browser.click_button(button)
-        browser.expect_text("This is the last administrator")
-    browser.open("/admin")
-    admin = User.get(populated.admin.id)
-    assert admin is not None and admin.disabled_at is None
-    assert admin.role == "admin"
-    assert len(UserSession.search({"user_id": admin.id})) == sessions

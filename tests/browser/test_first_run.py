@@ -1,14 +1,10 @@
 #!/usr/bin/env python3
 """The first run: the admin follows the address that the server printed."""
 
-from collections.abc import Callable
-
 import pytest
-from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenBrowser, StartServer
 from tests.browser.scenes import PASSWORD, PHONE
-from tests.serving import Server
 from tests.startup_output import printed_setup_code
 from vestibule.db.models.user import User
 
@@ -59,25 +55,3 @@ def test_first_admin_signs_in_and_ends_a_session(
     first.expect_path("/account")
     (ada,) = User.all()
     assert (ada.email, ada.role) == (ADA, "admin")
-
-
-def test_too_many_wrong_codes_must_wait(
-    start_server: StartServer,
-    open_browser: OpenBrowser,
-    frozen_clock_server: Callable[..., Server],
-) -> None:
-    """Even the right code is refused until the wait is over."""
-    server = start_server(frozen_clock_server, THROTTLE="on")
-    _, code = printed_setup_code(server)
-    browser = open_browser(server)
-    browser.open("/setup")
-    for _ in range(5):
-        browser.fill(code="wrong", email=ADA, password=PASSWORD)
-        browser.click_button("Create the account")
-        expect(browser.page.locator("[aria-invalid], #alert")).to_have_count(1)
-    browser.fill(code=code, password=PASSWORD)
-    browser.click_button("Create the account")
-    expect(browser.page.get_by_role("alert")).to_contain_text(
-        "Too many attempts failed."
-    )
-    assert User.count() == 0

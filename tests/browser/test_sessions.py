@@ -9,9 +9,8 @@ from playwright.sync_api import Locator, expect
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser
 from tests.browser.scenes import PASSWORD, PHONE
-from tests.serving import COOKIE, Server
+from tests.serving import Server
 from vestibule.db.models.user import User
-from vestibule.db.models.user_session import UserSession
 
 SESSIONS = "/account/sessions"
 
@@ -70,42 +69,6 @@ def test_ending_a_session_needs_confirmation(
     phone.open("/account")
 
 
-def test_all_other_sessions_end(
-    server: Server, open_browser: OpenBrowser, bob: User
-) -> None:
-    """The session of the user's own browser stays."""
-    laptop = signed_in(open_browser(server), bob)
-    others = [
-        signed_in(open_browser(server, user_agent=PHONE), bob)
-        for _ in range(2)
-    ]
-    laptop.open(SESSIONS)
-    expect(rows(laptop)).to_have_count(3)
-    laptop.page.get_by_text("End all others").click()
-    laptop.click_button("End all other sessions")
-    laptop.expect_text("You have no other sessions.")
-    expect(rows(laptop)).to_have_count(1)
-    for other in others:
-        other.page.reload()
-        other.expect_path("/sign-in")
-    laptop.open("/account")
-
-
-def test_ending_an_ended_session_says_so(
-    server: Server, open_browser: OpenBrowser, bob: User
-) -> None:
-    """The page says that the session had already ended."""
-    laptop = signed_in(open_browser(server), bob)
-    phone = signed_in(open_browser(server, user_agent=PHONE), bob)
-    laptop.open(SESSIONS)
-    phone.click_button("Sign out")
-    phone.expect_path("/signed-out")
-    laptop.page.locator("li summary").click()
-    laptop.click_button("End this session")
-    expect(laptop.page.get_by_role("status")).to_contain_text("already")
-    expect(rows(laptop)).to_have_count(1)
-
-
 def test_times_are_relative_with_exact_titles(
     server: Server, open_browser: OpenBrowser, bob: User
 ) -> None:
@@ -116,23 +79,6 @@ def test_times_are_relative_with_exact_titles(
         expect(moment).to_have_text(re.compile(r"\d+ seconds? ago|now"))
         title = moment.get_attribute("title")
         assert title is not None and re.search(r"\d{4}.*\d:\d\d:\d\d", title)
-
-
-def test_form_without_a_session_changes_nothing(
-    server: Server, open_browser: OpenBrowser, bob: User
-) -> None:
-    """The browser is sent to the sign-in page."""
-    laptop = signed_in(open_browser(server), bob)
-    phone = signed_in(open_browser(server, user_agent=PHONE), bob)
-    laptop.open(SESSIONS)
-    laptop.page.locator("li summary").click()
-    cookies = laptop.context.cookies()
-    laptop.context.clear_cookies(name=COOKIE)
-    laptop.click_button("End this session")
-    laptop.expect_path("/sign-in")
-    phone.open("/account")
-    assert any(cookie.get("name") == COOKIE for cookie in cookies)
-    assert len(UserSession.search({"user_id": bob.id})) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@
 """Signing in and out, and the errors on the way."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenBrowser, StartServer, add_user
+from tests.browser.conftest import OpenBrowser
 from tests.browser.scenes import PASSWORD
 from tests.serving import COOKIE, Server
 from vestibule.db.models.user import User
@@ -63,24 +62,6 @@ def test_sign_in_by_keyboard(
     expect(skip).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
-def test_wrong_password_looks_like_an_unknown_email(
-    server: Server, open_browser: OpenBrowser, bob: User, script: bool
-) -> None:
-    """The form keeps the email, and the right password then works."""
-    browser = open_browser(server, java_script_enabled=script)
-    browser.open("/sign-in")
-    for email in ("unknown@example.com", email_of(bob)):
-        browser.fill(email=email, password="wrong password")
-        browser.click_button("Sign in")
-        expect(browser.page.get_by_role("alert")).to_have_text(WRONG)
-    field = browser.page.get_by_label("Email")
-    expect(field).to_have_value(email_of(bob))
-    browser.fill(password=PASSWORD)
-    browser.click_button("Sign in")
-    browser.expect_path("/account")
-
-
 def test_alert_has_the_focus(
     server: Server, open_browser: OpenBrowser, bob: User
 ) -> None:
@@ -120,51 +101,6 @@ def test_password_can_be_pasted(
     browser.page.keyboard.press("Control+V")
     expect(field).to_have_value("pasted")
     expect(field).to_have_attribute("autocomplete", "current-password")
-
-
-def test_repeated_wrong_passwords_must_wait(
-    start_server: StartServer,
-    open_browser: OpenBrowser,
-    frozen_clock_server: Callable[..., Server],
-) -> None:
-    """The page says for how long."""
-    server = start_server(frozen_clock_server, THROTTLE="on")
-    add_user("bob@example.com")
-    browser = open_browser(server)
-    browser.open("/sign-in")
-    for _ in range(6):
-        browser.fill(email="bob@example.com", password="wrong password")
-        browser.click_button("Sign in")
-        alert = browser.page.get_by_role("alert")
-        expect(alert).to_be_visible()
-    expect(alert).to_contain_text(re.compile(r"try again in \d+ second"))
-
-
-def test_signed_in_user_may_continue_or_switch_accounts(
-    server: Server, open_browser: OpenBrowser, bob: User
-) -> None:
-    """The sign-in page shows the email of the current user."""
-    browser = open_browser(server)
-    browser.sign_in(email_of(bob), PASSWORD)
-    browser.open("/sign-in")
-    browser.expect_text(email_of(bob))
-    browser.click_link("Continue")
-    browser.expect_path("/account")
-    browser.open("/sign-in")
-    browser.click_button("Use another account")
-    browser.expect_path("/signed-out")
-
-
-def test_sign_in_returns_to_the_requested_page(
-    server: Server, open_browser: OpenBrowser, bob: User
-) -> None:
-    """The user lands on the page that led to sign-in."""
-    browser = open_browser(server)
-    browser.goto("/account/sessions")
-    browser.expect_path("/sign-in")
-    browser.fill(email=email_of(bob), password=PASSWORD)
-    browser.click_button("Sign in")
-    browser.expect_path("/account/sessions")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -28,12 +27,6 @@ def no_sessions_in_memory() -> Iterator[None]:
     memory.ended.clear()
     yield
     SessionAuth.user_id_by_session_id.clear()
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
 
 
 def _maker(

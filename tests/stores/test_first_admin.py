@@ -38,12 +38,6 @@ pytestmark = pytest.mark.usefixtures("any_database")
 
 
 @pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
-
-
-@pytest.fixture
 def from_outside() -> Iterator[None]:
     """Let the codes of a test come from a network."""
     set_client(ClientInfo("192.0.2.7"))

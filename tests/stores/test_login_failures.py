@@ -35,12 +35,6 @@ def fresh_throttle() -> Iterator[None]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
-
-
-@pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect the passwords that were checked, and spare the hashes.
 
@@ -110,7 +104,7 @@ def counts() -> list[int]:
 
 
 def test_wait_doubles_after_each_failure(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """After the free failures each one doubles the wait and costs no hash."""
     fail(FREE + 1)
@@ -118,25 +112,25 @@ def test_wait_doubles_after_each_failure(
         before = len(checks)
         assert waits() == waits(password=PASSWORD) == wait
         assert len(checks) == before
-        clock.advance(wait - 0.5)
+        set_clock.advance(wait - 0.5)
         assert waits() == 1
-        clock.advance(0.5)
+        set_clock.advance(0.5)
         fail(1)
 
 
 def test_failures_are_reset_after_an_hour(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """An hour after the last failure the count starts at zero."""
     fail(4)
-    clock.advance(3_601)
+    set_clock.advance(3_601)
     fail(4)
     assert counts() == [4, 4, 4]
     assert waits() == 1
 
 
 def test_right_password_from_another_network_is_accepted(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """An attacker cannot lock the owner out."""
     spray(MANY - FREE)
@@ -148,7 +142,7 @@ def test_right_password_from_another_network_is_accepted(
 
 
 def test_each_network_has_one_try_after_failures_elsewhere(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """The account's counter applies as soon as a network has failed."""
     for number in range(5):
@@ -159,7 +153,7 @@ def test_each_network_has_one_try_after_failures_elsewhere(
 
 
 def test_password_spraying_from_one_network_is_throttled(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """Unknown accounts count like existing ones."""
     spray(MANY + 1)
@@ -169,7 +163,7 @@ def test_password_spraying_from_one_network_is_throttled(
 
 
 def test_spellings_of_an_email_share_one_counter(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """Capitals and spaces give no further tries."""
     for email, ip in (
@@ -183,7 +177,7 @@ def test_spellings_of_an_email_share_one_counter(
 
 
 def test_addresses_of_one_ipv6_network_share_one_counter(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """Another address of the same /64 gives no further tries."""
     for number in range(MANY + 1):
@@ -193,7 +187,7 @@ def test_addresses_of_one_ipv6_network_share_one_counter(
 
 
 def test_success_removes_the_accounts_failures_from_the_network(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """A success takes the failures of its account off the network."""
     for _ in range(MANY // FREE + 1):
@@ -203,7 +197,7 @@ def test_success_removes_the_accounts_failures_from_the_network(
 
 
 def test_login_to_own_account_resets_only_its_failures(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """The attacker's own login gives back only what failed on that account."""
     stored("mallory@hbtn.io")
@@ -213,14 +207,14 @@ def test_login_to_own_account_resets_only_its_failures(
         assert attempt("mallory@hbtn.io", PASSWORD) is not None
     fail(1)
     assert waits() == waits("mallory@hbtn.io", PASSWORD) == 1
-    clock.advance(1)
+    set_clock.advance(1)
     assert attempt("mallory@hbtn.io", PASSWORD) is not None
     fail(1)
     assert waits() == 2
 
 
 def test_success_does_not_reset_failures_of_another_network(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """A success in one network does not reset the counter of another."""
     stored("mallory@hbtn.io")
@@ -233,12 +227,12 @@ def test_success_does_not_reset_failures_of_another_network(
 
 
 def test_expired_failures_take_nothing_off_the_network(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """An account's expired failures take nothing off the network."""
     stored("mallory@hbtn.io")
     fail(3, email="mallory@hbtn.io", ip=ELSEWHERE)
-    clock.advance(3_601)
+    set_clock.advance(3_601)
     spray(MANY)
     assert attempt("mallory@hbtn.io", PASSWORD) is not None
     fail(1, email="another@hbtn.io")
@@ -246,18 +240,18 @@ def test_expired_failures_take_nothing_off_the_network(
 
 
 def test_success_after_the_wait_is_not_counted(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """A user's success makes other users of the network wait no longer."""
     spray(MANY + 1)
-    clock.advance(1)
+    set_clock.advance(1)
     for _ in range(3):
         assert attempt(password=PASSWORD) == bob
     assert max(counts()) == MANY + 1
 
 
 def test_script_without_a_network_is_not_throttled(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """Without a network nothing is counted."""
     for _ in range(MANY + 2):
@@ -267,7 +261,7 @@ def test_script_without_a_network_is_not_throttled(
 
 def test_throttle_can_be_switched_off(
     bob: User,
-    clock: SetClock,
+    set_clock: SetClock,
     checks: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -280,7 +274,7 @@ def test_throttle_can_be_switched_off(
 @pytest.mark.parametrize("before", [0, FREE + 1])
 def test_concurrent_attempts_on_one_account_are_throttled(
     bob: User,
-    clock: SetClock,
+    set_clock: SetClock,
     checks: list[str],
     monkeypatch: pytest.MonkeyPatch,
     before: int,
@@ -292,7 +286,7 @@ def test_concurrent_attempts_on_one_account_are_throttled(
     monkeypatch.setenv("BLOCKING_THREADS", "64")
     hash_queue.cache_clear()
     fail(before)
-    clock.advance(1)
+    set_clock.advance(1)
     done = at_once(16, _outcome)
     turns = hash_queue()._turns._value
     most = 1 if before else FREE + turns
@@ -304,11 +298,11 @@ def test_concurrent_attempts_on_one_account_are_throttled(
 
 
 def test_concurrent_attempts_on_many_accounts_are_throttled(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """A network that waited has one attempt, on any account."""
     spray(MANY + 1)
-    clock.advance(1)
+    set_clock.advance(1)
     done = at_once(8, lambda number: _outcome(number, f"{number}@hbtn.io"))
     assert sorted(done) == ["waits"] * 7 + ["wrong"]
     assert len(checks) == max(counts()) == MANY + 2
@@ -324,12 +318,12 @@ def _outcome(_: int, email: str = EMAIL) -> str:
 
 @pytest.mark.parametrize("others", [3, MANY])
 def test_concurrent_successes_reset_failures_once(
-    bob: User, clock: SetClock, checks: list[str], others: int
+    bob: User, set_clock: SetClock, checks: list[str], others: int
 ) -> None:
     """The same failures are taken off the network only once."""
     spray(others)
     fail(1)
-    clock.advance(1)
+    set_clock.advance(1)
     at_once(4, lambda _: _succeeds())
     assert max(counts()) == others
 
@@ -343,21 +337,21 @@ def _succeeds() -> bool:
 
 
 def test_expired_counters_are_purged(
-    bob: User, clock: SetClock, checks: list[str]
+    bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:
     """Counters that no longer count are deleted; the rest stays."""
     fail(1, email="old@hbtn.io", ip=ELSEWHERE)
-    clock.advance(3_000)
+    set_clock.advance(3_000)
     fail(1)
     assert throttling.throttle().purge() == 0
-    clock.advance(601)
+    set_clock.advance(601)
     assert throttling.throttle().purge() == 3
     assert counts() == [1, 1, 1]
 
 
 def test_login_is_refused_if_a_failure_cannot_be_counted(
     bob: User,
-    clock: SetClock,
+    set_clock: SetClock,
     checks: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

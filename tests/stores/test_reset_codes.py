@@ -39,12 +39,6 @@ def bob(any_database: str) -> Iterator[User]:
     yield user
 
 
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
-
-
 def has_password(user: User, password: str) -> bool:
     """Return True if the stored user has this password."""
     found = User.get(user.id)

@@ -38,12 +38,6 @@ PRIVATE = Ed25519PrivateKey.generate()
 seconds = st.integers
 
 
-@pytest.fixture
-def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Return a clock that the test moves."""
-    return SetClock().install(monkeypatch)
-
-
 def after(count: float) -> datetime:
     """Return the moment that many seconds after the start."""
     return START + timedelta(seconds=count)
@@ -127,30 +121,32 @@ def test_concurrent_workers_create_one_key(any_database: str) -> None:
 
 
 def test_ring_reads_rotated_keys_after_half_a_minute(
-    any_database: str, moved: SetClock
+    any_database: str, set_clock: SetClock
 ) -> None:
     """Half a minute after a rotation each worker publishes the new key."""
     ring = KeyRing()
     old = ring.signing().id
-    moved.advance(1)
+    set_clock.advance(1)
     new = keys.rotate(at_once=False)
-    moved.advance(28)
+    set_clock.advance(28)
     assert [key.id for key in ring.published()] == [old]
-    moved.advance(1)
+    set_clock.advance(1)
     assert [key.id for key in ring.published()] == [old, new]
     assert ring.signing().id == old
     third = keys.rotate(at_once=True)
-    moved.advance(30)
+    set_clock.advance(30)
     assert [key.id for key in ring.published()] == [third]
     assert ring.signing().id == third
 
 
-def test_ring_reads_again_if_the_clock_was_set_back(moved: SetClock) -> None:
+def test_ring_reads_again_if_the_clock_was_set_back(
+    set_clock: SetClock,
+) -> None:
     """It reads again instead of trusting what it read in the future."""
     ring = KeyRing()
     ring.signing()
     new = keys.rotate(at_once=True)
-    moved.advance(-3600)
+    set_clock.advance(-3600)
     assert ring.signing().id == new
 
 
@@ -171,13 +167,13 @@ def checked(signer: Signer, token: str, audience: str) -> dict[str, Any]:
 
 
 def test_token_has_user_audience_and_expiry(
-    any_database: str, moved: SetClock
+    any_database: str, set_clock: SetClock
 ) -> None:
     """Issuer, subject, audience, email and role, for a minute."""
     signer = Signer(KeyRing())
     token = signer.token(BOB)
     said = checked(signer, token, "app.example")
-    issued = int(moved.now().timestamp())
+    issued = int(set_clock.now().timestamp())
     assert said == {
         "iss": "vestibule",
         "sub": "1",
@@ -192,7 +188,7 @@ def test_token_has_user_audience_and_expiry(
         checked(signer, token, "other.example")
 
 
-def test_only_our_signature_is_accepted(moved: SetClock) -> None:
+def test_only_our_signature_is_accepted(set_clock: SetClock) -> None:
     """No algorithm, another key or another algorithm is refused."""
     signer = Signer(KeyRing())
     token = signer.token(BOB)
@@ -213,7 +209,7 @@ def test_only_our_signature_is_accepted(moved: SetClock) -> None:
             checked(signer, forged, "app.example")
 
 
-def test_published_keys_have_no_private_part(moved: SetClock) -> None:
+def test_published_keys_have_no_private_part(set_clock: SetClock) -> None:
     """The members of a JSON Web Key are there, and no private one."""
     (key,) = Signer(KeyRing()).public_keys()
     assert set(key) == {"alg", "crv", "kid", "kty", "use", "x"}
@@ -232,37 +228,37 @@ def test_published_keys_have_no_private_part(moved: SetClock) -> None:
 def test_reused_token_is_valid_for_a_quarter_minute(steps: list[int]) -> None:
     """Each client gets at least that long, whatever the clock does."""
     with pytest.MonkeyPatch.context() as patch:
-        moved = SetClock().install(patch)
-        given = keys.new_key(moved.now() - timedelta(days=1))
+        set_clock = SetClock().install(patch)
+        given = keys.new_key(set_clock.now() - timedelta(days=1))
         patch.setenv("IDENTITY_SIGNING_KEY", given.private_key)
         signer = Signer(KeyRing())
-        last, last_at = signer.token(BOB), moved.now()
+        last, last_at = signer.token(BOB), set_clock.now()
         for step in steps:
-            moved.advance(step)
+            set_clock.advance(step)
             token = signer.token(BOB)
             said = checked(signer, token, "app.example")
-            now = moved.now().timestamp()
+            now = set_clock.now().timestamp()
             assert said["exp"] - now > 14
             assert said["iat"] <= now
-            fresh = last_at <= moved.now() < last_at + keys.REUSE_TIME
+            fresh = last_at <= set_clock.now() < last_at + keys.REUSE_TIME
             assert (token == last) is fresh
             if not fresh:
-                last, last_at = token, moved.now()
+                last, last_at = token, set_clock.now()
 
 
-def test_each_user_has_a_separate_token(moved: SetClock) -> None:
+def test_each_user_has_a_separate_token(set_clock: SetClock) -> None:
     """Users that differ in any claim get different keys."""
     signer = Signer(KeyRing())
     made = {signer.token(BOB)} | {
         signer.token(BOB._replace(**{name: "other"})) for name in BOB._fields
     }
     assert len(made) == 5
-    moved.advance(44)
+    set_clock.advance(44)
     assert signer.token(BOB) in made
 
 
 def test_number_of_cached_tokens_is_bounded(
-    moved: SetClock, monkeypatch: pytest.MonkeyPatch
+    set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last one that was used is still there."""
     monkeypatch.setattr(keys, "MAX_CACHED_TOKENS", 10)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.app.api.service import WITH_SESSIONS, Service, build_service
-from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.throttle import throttle
@@ -62,12 +61,6 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
 def service(request: pytest.FixtureRequest, build: Build) -> Service:
     """Return an application with each mechanism that has sessions."""
     return build(request.param)
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Return a clock that stands still until the test moves it."""
-    return SetClock().install(monkeypatch)
 
 
 @pytest.fixture

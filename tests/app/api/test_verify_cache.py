@@ -39,12 +39,6 @@ class Caller:
 
 
 @pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
-
-
-@pytest.fixture
 def caller(
     monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> Iterator[Caller]:

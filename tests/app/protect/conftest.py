@@ -12,7 +12,6 @@ import pytest
 from werkzeug.serving import make_server
 
 from tests.app.protect.backend_kinds import BACKENDS
-from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.api import app as app_module
 from vestibule.db.engine import database
@@ -49,12 +48,6 @@ def no_loop_runs() -> Iterator[None]:
     asyncio.events._set_running_loop(None)
     yield
     asyncio.events._set_running_loop(before)
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Stop the product's clock; the test moves it."""
-    return SetClock().install(monkeypatch)
 
 
 @contextmanager

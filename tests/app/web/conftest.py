@@ -9,7 +9,6 @@ from tests.app.api.conftest import (
     fresh_process,
     logged,
     security_lines,
-    set_clock,
 )
 from tests.app.api.service import Service
 
@@ -18,7 +17,6 @@ __all__ = [
     "fresh_process",
     "logged",
     "security_lines",
-    "set_clock",
 ]
 
 

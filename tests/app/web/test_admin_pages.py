@@ -182,6 +182,7 @@ def test_user_action_is_confirmed_done_and_reported(service: Service) -> None:
     )
     assert used.status_code == 303
     assert "user was deleted" in do_action(browser, user, "delete")
+    assert "No results." in shown(browser, f"/admin?q={user.email}")
     for path in ("", "/delete", "/code"):
         assert browser.get(f"/admin/users/{user.id}{path}").status_code == 404
     late = browser.post(f"/admin/users/{user.id}/disable")
@@ -250,6 +251,7 @@ def test_last_admin_cannot_be_removed_or_demoted(service: Service) -> None:
     browser = signed_in(service, admin)
     for action in ("disable", "make-member", "delete"):
         assert "last administrator" in do_action(browser, admin, action, 409)
+        assert " You " in shown(browser, f"/admin/users/{admin.id}/{action}")
     stored_user("admin")
     answer = browser.post(f"/admin/users/{admin.id}/make-member")
     assert answer.headers["Location"] == "/"
@@ -321,6 +323,8 @@ def test_signing_out_all_users_needs_confirmation(service: Service) -> None:
     for name in ("", "yes"):
         answer = browser.post(path, {"name": name})
         assert answer.status_code == 400
+        told = "This is not the name of the service." in answer.text
+        assert told == bool(name)
     assert other.get("/account").status_code == 200
     answer = browser.post(path, {"name": " VESTIBULE "})
     assert answer.status_code == 303

@@ -12,12 +12,6 @@ from vestibule.db import signing_keys
 from vestibule.identity import keys
 
 
-@pytest.fixture
-def moved(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Return a clock that the test moves."""
-    return SetClock().install(monkeypatch)
-
-
 def listed(run: Run) -> list[tuple[str, bool, bool]]:
     """Return id, whether it signs and whether it is published, of each."""
     done = run("identity", "list", "--json")
@@ -44,34 +38,34 @@ def test_listing_keys_creates_none(any_database: str, run: Run) -> None:
 
 
 def test_rotation_publishes_signs_and_removes(
-    any_database: str, run: Run, moved: SetClock
+    any_database: str, run: Run, set_clock: SetClock
 ) -> None:
     """A new key is published, then signs, then is the only one."""
     old = rotated(run)
     assert listed(run) == [(old, True, True)]
-    moved.advance(3600)
+    set_clock.advance(3600)
     new = rotated(run)
     assert listed(run) == [(old, True, True), (new, False, True)]
-    moved.advance(keys.KEY_OVERLAP / timedelta(seconds=1))
+    set_clock.advance(keys.KEY_OVERLAP / timedelta(seconds=1))
     assert listed(run) == [(old, False, True), (new, True, True)]
-    moved.advance(keys.KEY_OVERLAP / timedelta(seconds=1))
+    set_clock.advance(keys.KEY_OVERLAP / timedelta(seconds=1))
     assert listed(run) == [(old, False, False), (new, True, True)]
     third = rotated(run)
     assert listed(run) == [(new, True, True), (third, False, True)]
 
 
 def test_rotation_at_once_removes_all_other_keys(
-    any_database: str, run: Run, moved: SetClock
+    any_database: str, run: Run, set_clock: SetClock
 ) -> None:
     """All others are gone, and the new one signs."""
     for _ in range(3):
         rotated(run)
-        moved.advance(1)
+        set_clock.advance(1)
     new = rotated(run, "--at-once")
     assert listed(run) == [(new, True, True)]
 
 
-def test_table_shows_no_private_key(run: Run, moved: SetClock) -> None:
+def test_table_shows_no_private_key(run: Run, set_clock: SetClock) -> None:
     """A line has the id, the moment and the answers; nothing secret."""
     made = rotated(run)
     done = run("identity", "list")
@@ -87,11 +81,11 @@ def test_table_shows_no_private_key(run: Run, moved: SetClock) -> None:
 
 
 def test_configured_key_is_not_rotated(
-    run: Run, monkeypatch: pytest.MonkeyPatch, moved: SetClock
+    run: Run, monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> None:
     """It is the only key, whatever is stored."""
     rotated(run)
-    given = keys.new_key(moved.now())
+    given = keys.new_key(set_clock.now())
     monkeypatch.setenv("IDENTITY_SIGNING_KEY", given.private_key)
     assert listed(run) == [(given.id, True, True)]
     assert f"\n{given.id}\t-\tyes\tyes\n" in run("identity", "list").stdout

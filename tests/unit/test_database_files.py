@@ -100,6 +100,57 @@ def test_replaced_file_is_refused_and_logged_once(
     assert User.count() == (1 if change is replace else 0)
 
 
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize(
+    "suffixes", [("-wal",), ("-shm",), ("-wal", "-shm")], ids="".join
+)
+def test_deleted_log_is_refused_and_logged_once(
+    file: Path,
+    suffixes: tuple[str, ...],
+    link: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Other processes would write to a new log, which this one never reads.
+
+    They may have made that new log already.
+    """
+    monkeypatch.setattr(drivers, "FILE_CHECK_SECONDS", 0)
+    real = file
+    if link:
+        real = file.with_name("real.db")
+        file.symlink_to(real)
+    User().save()
+    assert User.count() == 1
+    for suffix in suffixes:
+        real.with_name(real.name + suffix).unlink()
+    for _ in range(2):
+        for use in (User().save, User.count, database().change_token):
+            with pytest.raises(DatabaseReplaced, match=suffixes[0]):
+                use()
+        for suffix in suffixes:
+            real.with_name(real.name + suffix).touch()
+    errors = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert len(errors) == 1
+
+
+def test_log_that_sqlite_deletes_is_not_missed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so with the last connection, and the next one makes it again."""
+    monkeypatch.setattr(drivers, "FILE_CHECK_SECONDS", 0)
+    User().save()
+    assert User.count() == 1
+    log = file.with_name(f"{file.name}-wal")
+    before = drivers.inode_of(str(log))
+    database().close()
+    assert not log.exists()
+    log.with_suffix(".other").touch()  # so that the inode is not used again
+    User().save()
+    assert User.count() == 2
+    assert drivers.inode_of(str(log)) not in (None, before)
+
+
 def test_file_that_is_back_is_used_again(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

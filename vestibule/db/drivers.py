@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from vestibule.core import clock, settings
+from vestibule.core import clock, data_settings, settings
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseReplaced,
@@ -50,6 +50,8 @@ _POSTGRESQL_SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
 _ACCESS_REFUSED = ("unable to open", "readonly database")
 #: Suffixes of the files that SQLite keeps beside a database.
 COMPANION_SUFFIXES = ("-journal", "-wal", "-shm")
+#: Those of the write-ahead log and its index.
+_LOG_SUFFIXES = COMPANION_SUFFIXES[1:]
 #: Seconds between two looks at the path of an open database file. A look
 #: takes as long as a tenth of the response to verify.
 FILE_CHECK_SECONDS = 0.01
@@ -164,6 +166,10 @@ def create_engine(
     """
     try:
         if url.get_backend_name() == "sqlite":
+            if data_settings.DATABASE_SCHEMA.read() is not None:
+                raise ConfigurationError(
+                    "DATABASE_SCHEMA", "needs PostgreSQL in DATABASE_URL"
+                )
             return _create_sqlite_engine(url, timeout), None
         # The driver needs libpq, which not every machine has.
         from vestibule.db.postgresql import create_postgresql_engine
@@ -207,38 +213,61 @@ class FileWatch:
     """Notices that the path of an open SQLite file has another file.
 
     The open connections would go on in the old one, where a user who was
-    disabled in the new one is still active.
+    disabled in the new one is still active. The same holds for the
+    write-ahead log and its index, which some people delete as leftovers.
     """
 
     def __init__(self, path: str) -> None:
         """Watch nothing yet."""
         self._path = path
         self._inode: tuple[int, int] | None = None
+        self._real_path = path
+        #: The companion files that this process has open, by their paths.
+        self._companions: dict[str, tuple[int, int]] = {}
         self._checked_at = 0.0
-        self._is_replaced = False
+        self._replaced: str | None = None
 
     def begin(self) -> None:
         """Watch the file that a connection has just opened."""
         if self._inode is None:
             self._inode = inode_of(self._path)
+            self._real_path = os.path.realpath(self._path)
 
     def check(self) -> None:
-        """Raise `DatabaseReplaced` while the file is not at its path."""
+        """Raise `DatabaseReplaced` while a file is not at its path."""
         now = clock.monotonic()
         if not 0 <= now - self._checked_at < FILE_CHECK_SECONDS:
             self._checked_at = now
             self._look()
-        if self._is_replaced:
-            raise DatabaseReplaced(self._path)
+        if self._replaced is not None:
+            raise DatabaseReplaced(self._replaced)
 
     def _look(self) -> None:
-        """Find out if the file is at its path; log it once it is not."""
-        is_replaced = (
-            self._inode is not None and inode_of(self._path) != self._inode
-        )
-        if is_replaced and not self._is_replaced:
-            _log.error("%s", DatabaseReplaced(self._path))
-        self._is_replaced = is_replaced
+        """Find out if the files are at their paths; log it once one is not."""
+        if self._inode is None:
+            return
+        replaced = self._find_replaced()
+        if replaced is not None and self._replaced is None:
+            _log.error("%s", DatabaseReplaced(replaced))
+        self._replaced = replaced
+
+    def _find_replaced(self) -> str | None:
+        """Return the path that has another file, or `None`."""
+        if inode_of(self._path) != self._inode:
+            return self._path
+        for suffix in _LOG_SUFFIXES:
+            path = self._real_path + suffix
+            found, known = inode_of(path), self._companions.get(path)
+            if found == known:
+                continue
+            # SQLite deletes them with the last connection of all processes.
+            if known is not None and descriptor_of(known) is not None:
+                return path
+            if found is not None and descriptor_of(found) is not None:
+                self._companions[path] = found
+            else:
+                self._companions.pop(path, None)
+        return None
 
 
 def inode_of(path: str | int) -> tuple[int, int] | None:
@@ -248,6 +277,18 @@ def inode_of(path: str | int) -> tuple[int, int] | None:
     except OSError:
         return None
     return seen.st_dev, seen.st_ino
+
+
+def descriptor_of(inode: tuple[int, int]) -> int | None:
+    """Return a descriptor by which this process has a file open.
+
+    `None` if there is none, and outside Linux, where it cannot be seen.
+    """
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return None
+    return next((one for one in numbers if inode_of(one) == inode), None)
 
 
 def refused_access(path: str) -> str:

@@ -16,10 +16,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from vestibule.db.drivers import inode_of
+from vestibule.db.drivers import descriptor_of, inode_of
 
 #: The format that all versions of SQLite since 3.7.0 read and write.
 WAL_INDEX_VERSION = 3_007_000
@@ -75,7 +74,8 @@ class WalIndex:
     def _map_header(self) -> None:
         """Map the header if the file is open here and has a known format."""
         self._connection = self._connect()
-        descriptor = _open_descriptor(f"{os.path.realpath(self._path)}-shm")
+        inode = inode_of(f"{os.path.realpath(self._path)}-shm")
+        descriptor = None if inode is None else descriptor_of(inode)
         address = None if descriptor is None else _map_page(descriptor)
         if address is not None:
             header = (ctypes.c_char * HEADER_BYTES).from_address(address)
@@ -88,17 +88,6 @@ def _is_readable(header: bytes) -> bool:
     """Return True if the bytes are a header of the known format."""
     version = int.from_bytes(header[:4], sys.byteorder)
     return version == WAL_INDEX_VERSION and bool(header[_INITIALIZED_OFFSET])
-
-
-def _open_descriptor(path: str) -> int | None:
-    """Return a descriptor by which this process has `path` open."""
-    inode, descriptors = inode_of(path), Path("/proc/self/fd")
-    if inode is None or not descriptors.is_dir():
-        return None
-    for entry in descriptors.iterdir():
-        if inode_of(int(entry.name)) == inode:
-            return int(entry.name)
-    return None
 
 
 def _map_page(descriptor: int) -> int | None:

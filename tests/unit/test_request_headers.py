@@ -12,6 +12,7 @@ from vestibule.core.errors import ConfigurationError
 from vestibule.core.request_headers import (
     UNKNOWN_ADDRESS,
     Networks,
+    address_of_client,
     client_address,
     is_secure,
     network_of,
@@ -171,3 +172,31 @@ def test_invalid_trusted_proxy_is_refused(
     monkeypatch.setenv("TRUSTED_PROXIES", text)
     with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES"):
         settings.TRUSTED_PROXIES.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("::ffff:127.0.0.1", "127.0.0.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::fffe:0:0/95", "::fffe:0:0/95"),
+    ],
+)
+def test_network_of_mapped_addresses_is_one_of_ipv4(
+    text: str, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address of a client is converted too before it is compared."""
+    for setting in (settings.TRUSTED_PROXIES, settings.METRICS_NETWORKS):
+        monkeypatch.setenv(setting.name, text)
+        assert setting.read() == (ip_network(network),)
+
+
+def test_proxy_listed_by_its_mapped_address_is_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some systems show the addresses of IPv4 peers in this form alone."""
+    monkeypatch.setenv("TRUSTED_PROXIES", "::ffff:127.0.0.1")
+    for peer in ("127.0.0.1", "::ffff:127.0.0.1"):
+        environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": "192.0.2.7"}
+        assert address_of_client(environ) == "192.0.2.7"

@@ -295,3 +295,15 @@ def test_bad_paths_domains_and_lists_are_refused(
         monkeypatch.setenv(setting.name, text)
         with pytest.raises(ConfigurationError, match=setting.name):
             setting.read()
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "PASSWORD_BREACH_URL"])
+@pytest.mark.parametrize("text", ["http://", "https:///x", "https://:443/"])
+def test_address_without_a_host_is_refused(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be found only when the address is used."""
+    setting = next(one for one in settings.ALL if one.name == name)
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigurationError, match="must name a host"):
+        setting.read()

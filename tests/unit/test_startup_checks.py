@@ -227,6 +227,8 @@ def test_unsound_sqlite_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"COOKIE_SECURE": "always"}, True),
         ({"SESSION_NAME": "__Host-session"}, True),
         ({"SESSION_NAME": "__Secure-session"}, True),
+        ({"SESSION_NAME": "__SECURE-session"}, True),
+        ({"SESSION_NAME": "__host-session"}, True),
         ({"SESSION_NAME": "session"}, False),
         (
             {"COOKIE_SECURE": "always", "TRUSTED_PROXIES": "127.0.0.1"},
@@ -278,6 +280,16 @@ def test_hosts_without_the_session_cookie_are_a_warning(
     ]
     assert len(found) == bool(lost)
     assert all(f"no session cookie to {lost};" in line for line in found)
+
+
+def test_cookie_of_a_domain_with_a_host_prefix_in_lower_case_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Browsers compare prefixes without regard to case."""
+    monkeypatch.setenv("COOKIE_DOMAIN", "example.com")
+    monkeypatch.setenv("SESSION_NAME", "__host-session")
+    with pytest.raises(ConfigurationError, match="COOKIE_DOMAIN"):
+        check_settings(mechanism_for("session_db_auth"))
 
 
 @pytest.mark.parametrize("profile", ["contract", "hardened"])

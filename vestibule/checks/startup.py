@@ -19,6 +19,7 @@ from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
     environment_names,
+    has_cookie_prefix,
     is_hardened,
     is_set,
     is_too_wide,
@@ -94,7 +95,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     if (
         settings.COOKIE_DOMAIN.read() is not None
         and name is not None
-        and name.startswith("__Host-")
+        and has_cookie_prefix(name, "__host-")
     ):
         raise ConfigurationError(
             "COOKIE_DOMAIN",
@@ -214,8 +215,8 @@ def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     if mechanism is None or not issubclass(mechanism, SessionAuth):
         return
     name = settings.SESSION_NAME.read() or ""
-    is_for_tls = settings.COOKIE_SECURE.read() == "always" or name.startswith(
-        ("__Host-", "__Secure-")
+    is_for_tls = settings.COOKIE_SECURE.read() == "always" or (
+        has_cookie_prefix(name, "__host-", "__secure-", "__http-")
     )
     if is_for_tls and not settings.TRUSTED_PROXIES.read():
         yield CheckResult(

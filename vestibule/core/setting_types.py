@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 from vestibule.core.errors import ConfigurationError
 
@@ -35,6 +36,8 @@ class UnixSocket:
 UNIX_SOCKET = UnixSocket()
 #: The unique local addresses of IPv6 (RFC 4193).
 _PRIVATE_IPV6 = IPv6Network("fc00::/7")
+#: IPv4 addresses as a socket of both families shows them (RFC 4291, 2.5.5.2).
+_MAPPED_IPV4 = IPv6Network("::ffff:0:0/96")
 #: A network of proxies, or the Unix socket that a proxy connects to.
 TrustedPeer = IPv4Network | IPv6Network | UnixSocket
 
@@ -144,6 +147,14 @@ def cookie_name(text: str | None) -> str | None:
     return text or None
 
 
+def has_cookie_prefix(name: str, *prefixes: str) -> bool:
+    """Return True if the `name` of a cookie has one of the `prefixes`.
+
+    They are in lower case; browsers compare them without regard to case.
+    """
+    return name.lower().startswith(prefixes)
+
+
 @lru_cache(maxsize=8)
 def cookie_domain(text: str | None) -> str | None:
     """Return a domain of at least two labels, or `None` if it is empty.
@@ -240,7 +251,7 @@ def trusted_peers(text: str | None) -> tuple[TrustedPeer, ...]:
     because every request needs it.
     """
     return tuple(
-        UNIX_SOCKET if word == "unix" else ip_network(word)
+        UNIX_SOCKET if word == "unix" else _network(word)
         for word in words(text)
     )
 
@@ -270,13 +281,28 @@ def networks_or_any(
     if text == "any":
         return None
     listed = words("" if text == "loopback" else text)
-    return tuple(ip_network(word) for word in listed)
+    return tuple(_network(word) for word in listed)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """Return a network; one of IPv4-mapped addresses is one of IPv4.
+
+    Addresses of clients are converted in the same way before they are
+    compared.
+    """
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED_IPV4):
+        first = int(network.network_address) & 0xFFFF_FFFF
+        return IPv4Network((first, network.prefixlen - 96))
+    return network
 
 
 def http_url(text: str | None) -> str | None:
     """Return an HTTP or HTTPS URL, or `None` if it is empty."""
     if text and not text.startswith(("https://", "http://")):
         raise ValueError(f"must begin with https:// or http://, not {text!r}")
+    if text and not urlsplit(text).hostname:
+        raise ValueError(f"must name a host, not {text!r}")
     return text or None
 
 

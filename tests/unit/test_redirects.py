@@ -305,3 +305,24 @@ def test_sign_in_url_has_only_a_safe_return_url(
 ) -> None:
     """It has the way back where that is safe, and nothing else."""
     assert sign_in_url(login_url, forwarded, HOSTS) == address
+
+
+@pytest.mark.parametrize(
+    ("listed", "address", "is_safe"),
+    [
+        ("app.example:443", "https://app.example/x", True),
+        ("app.example:443", "https://app.example:443/x", True),
+        ("app.example:443", "http://app.example/x", False),
+        ("app.example:80", "http://app.example/x", True),
+        ("app.example:80", "https://app.example/x", False),
+        ("app.example", "https://app.example:443/x", True),
+        ("app.example", "https://app.example:80/x", False),
+        ("[::1]:443", "https://[::1]/x", True),
+    ],
+)
+def test_default_port_may_be_listed_or_left_out(
+    listed: str, address: str, is_safe: bool
+) -> None:
+    """Browsers leave it out, and operators may write it."""
+    found = safe_redirect(address, (listed,))
+    assert found == (address if is_safe else None)

@@ -33,7 +33,7 @@ def safe_redirect(
     """Return `url` if a browser may be redirected there, else `None`.
 
     It must be a path of this host, or a URL on one of the `hosts`: names in
-    lower case, with a port if it is not the default of the scheme. If the
+    lower case; the default port of the scheme may be left out. If the
     browser came `by_tls`, a URL without TLS is refused: an attacker on the
     network could replace the page that it leads to.
     """
@@ -44,8 +44,9 @@ def safe_redirect(
     found = _URL.fullmatch(url)
     if found is None or (by_tls and found["scheme"] == "http"):
         return None
-    host = found["host"].removesuffix(_DEFAULT_PORTS[found["scheme"]])
-    return url if host in hosts else None
+    port = _DEFAULT_PORTS[found["scheme"]]
+    host = found["host"].removesuffix(port)
+    return url if host in hosts or host + port in hosts else None
 
 
 def sign_in_url(

@@ -3,6 +3,7 @@
 
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -26,9 +27,9 @@ def listener() -> Iterator[socket.socket]:
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Let the test set the monotonic clock: the only item of a list."""
-    time = [100.0]
-    monkeypatch.setattr(clock, "monotonic", lambda: time[0])
-    return time
+    times = [100.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: times[0])
+    return times
 
 
 def port_of(server: socket.socket) -> int:
@@ -109,6 +110,28 @@ def test_body_of_other_address_is_not_cut_off(
         for now[0] in (102, 104, 106):
             watch.check()
         assert not is_cut(ours)
+
+
+def test_unfinished_requests_are_closed_and_responses_go_on(
+    listener: socket.socket,
+) -> None:
+    """A response is sent after the request has arrived."""
+    watch = Connections(port_of(listener), 1000)
+    with ExitStack() as stack:
+        served, served_client = connect(listener, stack)
+        begun, begun_client = connect(listener, stack)
+        again, again_client = connect(listener, stack)
+        again.sendall(b"HTTP/1.1 200 OK")
+        # The kernel counts the age of both in milliseconds.
+        time.sleep(0.02)
+        for client in (served_client, begun_client, again_client):
+            client.sendall(b"GET /")
+        time.sleep(0.02)
+        served.sendall(b"HTTP/1.1 200 OK")
+        watch.close_unfinished()
+        assert is_cut(begun)
+        assert is_cut(again)
+        assert not is_cut(served)
 
 
 def test_quietest_connections_are_closed_if_too_many_are_open(

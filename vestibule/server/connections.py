@@ -186,6 +186,17 @@ class Connections:
                 self._close_quiet(found, now)
                 self._next_look = now + FULL_LOOK_INTERVAL_SECONDS
 
+    def close_unfinished(self) -> None:
+        """Close the connections whose requests have not arrived as a whole.
+
+        For a server that ends, while no request is in progress: a client
+        that sends half of a header would delay its end. A connection that
+        still gets a response has received data before that.
+        """
+        for one in connections(self._port):
+            if not one.segments or one.received_ms < one.sent_ms:
+                _shut(one, socket.SHUT_RDWR)
+
     def _cut_late_bodies(self, found: list[Connection], now: float) -> None:
         """Stop receiving from clients whose bodies are late.
 

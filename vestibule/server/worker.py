@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -100,7 +101,7 @@ class Watch:
         """Watch over a worker that gets `shared` from its parent."""
         self._shared = shared
         self._phase = Phase.SERVE
-        self._idle_checks = self._signal_checks = 0
+        self._idle_checks = self._signal_checks = self._free_checks = 0
         self._connections = Connections(shared.port, shared.max_connections)
         #: The application, once it is loaded.
         self.application: Flask | None = None
@@ -155,13 +156,30 @@ class Watch:
 
         granian should do that. On a busy machine it sometimes starts to
         wait for the last connection after that was closed; then the service
-        would wait for the worker until it kills it.
+        would wait for the worker until it kills it. Requests in progress
+        are waited for; those that have not arrived as a whole are not.
         """
+        self._free_checks = 0 if is_serving() else self._free_checks + 1
+        if self._free_checks >= IDLE_CHECKS_BEFORE_EXIT:
+            self._connections.close_unfinished()
         is_idle = not is_open(self._shared.port)
         self._idle_checks = self._idle_checks + 1 if is_idle else 0
         if self._idle_checks >= IDLE_CHECKS_BEFORE_EXIT and not is_exiting():
             audit_writer().close()
             os._exit(0)
+
+
+def is_serving() -> bool:
+    """Return True if a thread that Python did not start runs Python code.
+
+    These are the threads of granian, which do so for a request alone.
+    """
+    started = {
+        each.ident
+        for each in threading.enumerate()
+        if not isinstance(each, threading._DummyThread)
+    }
+    return not started.issuperset(sys._current_frames())
 
 
 def drain(application: Flask) -> None:

@@ -93,6 +93,26 @@ def test_second_signal_ends_server_at_once(serve: Serve, moment: str) -> None:
     server.stop()
 
 
+@pytest.mark.parametrize("is_first", [True, False], ids=["new", "kept"])
+def test_half_of_a_header_does_not_delay_the_end(
+    serve: Serve, is_first: bool
+) -> None:
+    """A server that is restarted is not away for as long as a client likes.
+
+    A request in progress may take 30 seconds.
+    """
+    server = serve(**DB_SESSIONS, DRAIN_DELAY="0")
+    with socket.create_connection(("127.0.0.1", server.port)) as wire:
+        if not is_first:
+            wire.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert wire.recv(1000)
+        wire.sendall(b"GET /api/v1/st")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    assert server.stop() == 0
+    assert defect_lines(server) == []
+
+
 def test_interrupt_ends_server_without_drain(serve: Serve) -> None:
     """Ctrl-C does not let a person wait for a load balancer."""
     server = serve(**DB_SESSIONS, DRAIN_DELAY=FOREVER)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The log: one line for each event, and no forged lines."""
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
 
-from vestibule.audit.log import EventType, log
+from vestibule.audit.log import MAX_FIELD_LENGTH, EventType, log
 from vestibule.core import clock
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError
@@ -109,3 +110,15 @@ def test_security_line_is_sorted_ascii_json(
         ' "handle": "a\\"\\n\\u00e9\\u2028",'
         ' "time": "2026-03-29T00:30:00.001+00:00"}'
     ]
+
+
+def test_field_of_a_security_line_is_cut_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A client may send a path of 60,000 characters, as often as it likes."""
+    logs.configure_logging()
+    path = "/" + "x" * 60_000
+    log(EventType.ACCESS_DENIED, path=path, count=3)
+    line = json.loads(capsys.readouterr().err)
+    assert line["path"] == path[:MAX_FIELD_LENGTH]
+    assert line["count"] == 3

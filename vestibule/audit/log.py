@@ -3,9 +3,9 @@
 
 A line names the user, the client, the event and its outcome, in UTC. It
 never has a password, a token or a line break from outside (OWASP ASVS 5.0,
-16.2 and 16.3). The code that enforces a rule writes the line, so the API,
-the pages and the commands log alike. Commands print no lines; their events
-are in the database.
+16.2 and 16.3), and its length has a bound. The code that enforces a rule
+writes the line, so the API, the pages and the commands log alike. Commands
+print no lines; their events are in the database.
 """
 
 import json
@@ -20,6 +20,8 @@ from vestibule.core import clock
 from vestibule.core.logging import AUDIT_LOGGER
 from vestibule.metrics.counters import counters
 
+#: Characters of a field in a line; a client chooses how long a path is.
+MAX_FIELD_LENGTH = 512
 #: The prefix of an actor at the command line, who is not a user.
 COMMAND_LINE = "cli:"
 
@@ -111,7 +113,11 @@ def log(event: EventType, **fields: str | int | None) -> None:
     if request is not None:
         known["request"] = request.request_id
         known["ip"] = request.client_address
-    line = {name: value for name, value in known.items() if value is not None}
+    line = {
+        name: value[:MAX_FIELD_LENGTH] if isinstance(value, str) else value
+        for name, value in known.items()
+        if value is not None
+    }
     counters().count_event(event.value)
     logging.getLogger(AUDIT_LOGGER).info(
         "%s", json.dumps(line, sort_keys=True)

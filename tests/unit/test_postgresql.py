@@ -14,7 +14,11 @@ from sqlalchemy import text
 from tests.backends import PgBouncer, PostgreSQL
 from tests.threads import at_once
 from tests.unit.cli.conftest import Run, run
-from vestibule.core.errors import SchemaMismatch, ServiceBusy
+from vestibule.core.errors import (
+    ConfigurationError,
+    SchemaMismatch,
+    ServiceBusy,
+)
 from vestibule.db import engine, migrate
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
@@ -65,6 +69,17 @@ def test_options_of_the_address_are_joined_with_ours(
         info: Any = connection.connection.driver_connection
         assert info.info.get_parameters()["keepalives_idle"] == "11"
         assert info.info.get_parameters()["tcp_user_timeout"] == "5000"
+
+
+@pytest.mark.parametrize("option", ["row_factory", "context", "ssl_mode"])
+def test_option_that_libpq_does_not_know_is_refused(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two are arguments of the driver, whose values are no text."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://h/d?{option}=secret")
+    with pytest.raises(ConfigurationError, match=option) as caught:
+        engine.configured_database()
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP"])

@@ -203,10 +203,11 @@ def _remove_companions(name: str) -> None:
 def _dump_postgresql(database: Database, name: str) -> None:
     """Run `pg_dump`, which writes SQL to the file `name`."""
     from psycopg.conninfo import make_conninfo
-    from psycopg.pq import Conninfo
+
+    from vestibule.db.postgresql import connection_options
 
     _, arguments = database.engine.dialect.create_connect_args(database.url)
-    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    known = connection_options()
     options = {key: arguments[key] for key in arguments if key in known}
     if "sslpassword" in options:
         raise DatabaseUnavailable(

@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy
+from psycopg.pq import Conninfo
 from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL
 
 from vestibule.core import clock, settings
-from vestibule.core.errors import SchemaMismatch
+from vestibule.core.errors import ConfigurationError, SchemaMismatch
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ PROBE_INTERVAL_SECONDS = 0.25
 MIN_PROBE_SECONDS = 0.75
 #: Seconds for which a query may wait while the circuit breaker is open.
 ABORT_AFTER_SECONDS = 1.0
+#: Arguments of the driver that are set here, whatever the URL says.
+_OWN_ARGUMENTS = {"autocommit", "prepare_threshold"}
 
 
 class ServerUnresponsive(psycopg.OperationalError):
@@ -209,8 +212,16 @@ def create_postgresql_engine(
 ) -> tuple[Engine, CircuitBreaker]:
     """Return an engine for `url`, and the circuit breaker of its waits.
 
-    `timeout` is in milliseconds.
+    `timeout` is in milliseconds. Raise `ConfigurationError` if `url` has an
+    option that is neither libpq's nor set here: the driver would take the
+    names of its own arguments, whose values are no text.
     """
+    unknown = sorted(set(url.query) - connection_options() - _OWN_ARGUMENTS)
+    if unknown:
+        raise ConfigurationError(
+            "DATABASE_URL",
+            f"{unknown[0]} is not an option of a connection to PostgreSQL",
+        )
     breaker = CircuitBreaker(timeout)
     connection_class: type[BoundedConnection] = type(
         "BoundedConnection", (BoundedConnection,), {"breaker": breaker}
@@ -234,6 +245,11 @@ def create_postgresql_engine(
         return made
 
     return engine, breaker
+
+
+def connection_options() -> set[str]:
+    """Return the names of the options that libpq knows."""
+    return {each.keyword.decode() for each in Conninfo.get_defaults()}
 
 
 def _begin_statement(timeout: int) -> str:

@@ -80,11 +80,12 @@ def create_app(auth: Auth | None) -> Flask:
         return None
 
     log.set_listener(writer.enqueue)
+    module = _module()
 
     def current_mechanism() -> Auth | None:
         """Return the mechanism, and start the sweeper of this process."""
         sweeper.ensure_running()
-        found: Auth | None = _module().auth
+        found: Auth | None = module.auth
         return found
 
     _put_before(app, current_mechanism, signer)
@@ -152,8 +153,9 @@ def _module() -> Any:
 
 def __getattr__(name: str) -> Any:
     """Return `app` or `auth`, created at first use."""
-    if name == "app":
-        return _built()[0]
-    if name == "auth":
-        return _built()[1]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in ("app", "auth"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    app, auth = _built()
+    # Only where the attribute is missing: a test may have replaced the other.
+    found = app if name == "app" else auth
+    return globals().setdefault(name, found)

@@ -47,7 +47,7 @@ _HOST = re.compile(r"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ELEMENT = r"[ \t]*[!-+\--~][ -+\--~\t]*"
 _READABLE_LIST = re.compile(f"{_ELEMENT}(?:,{_ELEMENT})*")
 #: The name of a cookie (RFC 6265, 4.1.1).
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _BLANKS = " \t"
 #: What a proxy may put into X-Forwarded-Proto for TLS. Traefik sends `wss`
 #: for websockets.
@@ -75,42 +75,45 @@ class Cookies(dict[str, str]):
 
 
 def check(environ: Environ) -> None:
-    """Raise `UnreadableHeader` if one of these headers cannot be used.
+    """Raise `UnreadableHeader` if one of these headers cannot be used."""
+    name = unusable_header(environ)
+    if name is not None:
+        raise UnreadableHeader(name)
+
+
+def unusable_header(environ: Environ) -> str | None:
+    """Return the name of a header that cannot be used, or `None`.
+
 
     granian turns a value with a byte outside of ASCII into an empty text.
     If that counted as an absent header, a client could hide its address,
     and a cookie of another application could sign a user out.
     """
-    name = _unusable(environ)
-    if name is not None:
-        raise UnreadableHeader(name)
-
-
-def is_usable(environ: Environ) -> bool:
-    """Return True if `check` would raise nothing."""
-    return _unusable(environ) is None
-
-
-def _unusable(environ: Environ) -> str | None:
-    """Return the name of a header that cannot be used, or `None`."""
     if environ.get("HTTP_COOKIE") == "":
         return "Cookie"
     host = environ.get("HTTP_HOST", "")
-    if host.isascii() and host:
-        if not is_host(host):
-            return "Host"
-    elif environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
-        # RFC 9112, section 3.2. Probes by HTTP/1.0 may send none.
+    protocol = environ.get("SERVER_PROTOCOL")
+    if not _is_usable_host(host[: MAX_HOST_LENGTH + 1], protocol):
         return "Host"
-    sent = [key for key in _PROXY_HEADERS if key in environ]
-    if sent and is_from_proxy(environ):
-        for key in sent:
-            if not _is_usable_proxy_header(key, environ[key]):
-                return _PROXY_HEADERS[key]
+    if environ.keys().isdisjoint(_PROXY_HEADERS):
+        return None
+    if is_from_proxy(environ):
+        for key, name in _PROXY_HEADERS.items():
+            if key in environ and not _is_readable(key, environ[key]):
+                return name
     return None
 
 
-def _is_usable_proxy_header(key: str, value: str) -> bool:
+@lru_cache(maxsize=1024)
+def _is_usable_host(host: str, protocol: str | None) -> bool:
+    """Return True if a request by `protocol` may have this `Host`."""
+    if host and host.isascii():
+        return is_host(host)
+    # RFC 9112, section 3.2. Probes by HTTP/1.0 may send none.
+    return protocol != "HTTP/1.1"
+
+
+def _is_readable(key: str, value: str) -> bool:
     """Return True if the `value` of a trusted proxy's header can be used."""
     if len(value) > MAX_CACHED_HEADER_LENGTH:
         return _is_usable_value.__wrapped__(key, value)
@@ -326,17 +329,17 @@ def cookies_of(header: str) -> Cookies:
     does not show which (cookie tossing; RFC 6265, section 4.2.2).
     """
     found = Cookies()
-    conflicting = set()
+    conflicting = []
     for pair in header.split(";"):
         name, equals, value = pair.strip(_BLANKS).partition("=")
-        if not equals or not _TOKEN.fullmatch(name):
+        if not equals or not _is_token(name):
             continue
-        if len(value) > 1 and value[0] == value[-1] == '"':
+        if value[:1] == '"' and len(value) > 1 and value[-1] == '"':
             value = value[1:-1]
         if found.setdefault(name, value) != value:
-            conflicting.add(name)
+            conflicting.append(name)
     for name in conflicting:
-        del found[name]
+        found.pop(name, None)
     return found
 
 

@@ -31,6 +31,7 @@ from vestibule.core.client_info import (
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
 from vestibule.http.csrf import (
+    SAFE_METHODS,
     cross_site_error,
     is_cross_site,
     is_listed_origin,
@@ -174,6 +175,8 @@ def refuse_cross_site(request: Request) -> None:
     log has the `Origin` of the browser, if the request was refused for it,
     and the host of this service, which shows if a proxy rewrites `Host`.
     """
+    if request.method in SAFE_METHODS:
+        return
     environ, headers = request.environ, request.headers
     hosts = own_hosts(environ)
     if is_cross_site(request.method, headers, is_tls(environ), hosts) and not (

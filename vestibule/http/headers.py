@@ -154,7 +154,7 @@ def add_headers(
 
         def starting(status: str, own: Headers, failed: Any = None) -> Any:
             """Start the response with the service's headers after its own."""
-            is_page = any(name == _IS_PAGE for name, _ in own)
+            is_page = _IS_PAGE in map(_name_of, own)
             sent = headers.after(own)
             sent += headers.for_request(environ, is_page)
             return start_response(status, sent, failed)

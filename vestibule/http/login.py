@@ -24,7 +24,7 @@ from vestibule.core.errors import (
     SessionNotCreated,
     VestibuleError,
 )
-from vestibule.core.request_headers import is_tls, is_usable
+from vestibule.core.request_headers import is_tls, unusable_header
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http.access import refuse_cross_site
@@ -87,7 +87,7 @@ def log_in(
     `ServiceBusy` while too many passwords are checked, a 400 if
     the client's address cannot be read, and `SessionNameMissing`.
     """
-    if not is_usable(request.environ):
+    if unusable_header(request.environ) is not None:
         # The throttle would count another client than this one.
         abort(400)
     refuse_cross_site(request)

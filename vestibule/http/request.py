@@ -281,4 +281,6 @@ def current_store() -> SessionStore:
 
 def current_request() -> VestibuleRequest:
     """Return the request that is being answered."""
-    return cast(VestibuleRequest, request_ctx.request)
+    # The proxy would look the context up, and then its attribute.
+    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    return cast(VestibuleRequest, context.request)

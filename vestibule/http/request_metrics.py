@@ -44,7 +44,7 @@ def count_requests(application: WSGIApplication) -> WSGIApplication:
             method = environ["REQUEST_METHOD"]
             counters().count_response(
                 method if method in _METHODS else NONE,
-                route_of(environ),
+                environ.get(ROUTE_KEY) or route_of(environ),
                 status[:3],
                 began,
             )

@@ -22,11 +22,12 @@ from flask.signals import (
 )
 
 from vestibule.core import settings
-from vestibule.core.request_headers import is_usable
+from vestibule.core.request_headers import unusable_header
 from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
+from vestibule.identity.header import HEADER
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
     CachedSession,
@@ -78,7 +79,7 @@ class UserResponse(NamedTuple):
     body: bytes
     #: Those of `GET /api/v1/users/me`.
     me_headers: Headers
-    #: Those of forward authentication.
+    #: Those of forward authentication; the last one is an empty token.
     verify_headers: Headers
     #: The user's id, email and role, for an identity token.
     identity: tuple[str, str, str]
@@ -91,9 +92,8 @@ class UserResponse(NamedTuple):
         own placeholder on instead of a header that is missing.
         """
         body = json_body(user.to_json())
-        email, role = (
-            getattr(user, name, None) or "" for name in ("email", "role")
-        )
+        email = getattr(user, "email", None) or ""
+        role = getattr(user, "role", None) or ""
         own = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
@@ -105,10 +105,11 @@ class UserResponse(NamedTuple):
             ("Remote-Email-Verified", "false"),
             ("Remote-Groups", _plain(role)),
         ]
+        usual = headers.after([])
         return cls(
             body,
-            headers.after(own),
-            headers.after(own + remote),
+            own + usual,
+            [*own, *remote, *usual, (HEADER, "")],
             (user.id, email, role),
         )
 
@@ -146,7 +147,7 @@ class ResponseCache:
             entry is None
             or entry.cookie_name != settings.SESSION_NAME.read()
             or not is_valid(self._mechanism(), entry.session)
-            or not is_usable(environ)
+            or unusable_header(environ) is not None
         ):
             return None
         return entry.response

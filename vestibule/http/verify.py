@@ -70,21 +70,22 @@ class ForwardAuth:
         if environ["PATH_INFO"] not in _PATHS:
             return self._application(environ, start_response)
         environ[ROUTE_KEY] = PATH
-        response: MinimalResponse | IdentityResponse | None = None
+        identified: IdentityResponse | None = None
         try:
             cached = self._cache.find(environ)
             if cached is not None:
-                response = self._identify(cached, environ)
+                identified = self._identify(cached, environ)
         except Exception:
             # Without the cache the same failure comes again and is reported.
             pass
-        if response is None:
+        if identified is None:
             response = self._authenticate(VestibuleRequest(environ))
-        if isinstance(response, MinimalResponse):
-            return add_headers(response, self._headers)(
-                environ, start_response
-            )
-        body, headers = response
+            if isinstance(response, MinimalResponse):
+                return add_headers(response, self._headers)(
+                    environ, start_response
+                )
+            identified = response
+        body, headers = identified
         start_response("200 OK", headers)
         return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
@@ -121,13 +122,14 @@ class ForwardAuth:
         self, user: UserResponse, environ: dict[str, Any]
     ) -> IdentityResponse:
         """Return the 200 response that identifies the user to the proxy."""
-        token = ""
+        own = self._headers.for_request(environ, is_page=False)
         if self._signer is not None:
             audience = request_headers.audience(environ)
             if audience:
                 token = self._signer.token(Identity(*user.identity, audience))
-        own = self._headers.for_request(environ, is_page=False)
-        return user.body, [*user.verify_headers, (HEADER, token), *own]
+                own.insert(0, (HEADER, token))
+                return user.body, user.verify_headers[:-1] + own
+        return user.body, user.verify_headers + own
 
     def _refuse(self, request: VestibuleRequest) -> MinimalResponse:
         """Return the response to a request that identifies no user.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The base mechanism: which paths need authentication, and credentials."""
 
+from functools import lru_cache
 from typing import Any, List, Optional, TypeVar
 
 from vestibule.core import settings
@@ -25,16 +26,11 @@ class Auth:
         """
         if path is None or not excluded_paths:
             return True
-        whole = path if path.endswith("/") else path + "/"
-        for excluded in excluded_paths:
-            if excluded.endswith("*"):
-                if path.startswith(excluded[:-1]):
-                    return False
-            elif whole == (
-                excluded if excluded.endswith("/") else excluded + "/"
-            ):
-                return False
-        return True
+        whole, prefixes = _parse_excluded(tuple(excluded_paths))
+        return not (
+            (path if path.endswith("/") else path + "/") in whole
+            or path.startswith(prefixes)
+        )
 
     def authorization_header(self, request: Any = None) -> Optional[str]:
         """Return the `Authorization` header of `request`, or `None`."""
@@ -57,3 +53,20 @@ class Auth:
         # fmt: on
         """Return the user of `request`: here always `None`."""
         return None
+
+
+@lru_cache(maxsize=64)
+def _parse_excluded(
+    excluded_paths: tuple[str, ...],
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the whole paths, each with a slash at its end, and the prefixes.
+
+    Every request needs them, and the lists are always the same.
+    """
+    prefixes = [one[:-1] for one in excluded_paths if one.endswith("*")]
+    whole = [
+        one if one.endswith("/") else one + "/"
+        for one in excluded_paths
+        if not one.endswith("*")
+    ]
+    return frozenset(whole), tuple(prefixes)

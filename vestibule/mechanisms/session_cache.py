@@ -169,7 +169,8 @@ def needs_lookup(auth: Any, session_id: str) -> bool:
     return (
         known is None
         or not _is_original(auth)
-        or not _is_current(auth, known, peek_change_token())
+        or known.change_token != peek_change_token()
+        or known.limits is not auth.limits()
         or not known.since <= auth.now() < known.until
     )
 
@@ -182,19 +183,12 @@ def _holds(
     `token` is the database's current one. The use is recorded if that is
     due.
     """
-    if not _is_current(auth, known, token):
+    if known.change_token != token or known.limits is not auth.limits():
         return False
     now = auth.now()
     return known.since <= now and (
         now < known.until or _record_use(auth, known, now)
     )
-
-
-def _is_current(
-    auth: SessionDBAuth, known: CachedSession, token: str | None
-) -> bool:
-    """Return True if the stored session and the limits are still the same."""
-    return known.change_token == token and known.limits is auth.limits()
 
 
 def _record_use(

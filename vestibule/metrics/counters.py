@@ -80,8 +80,9 @@ class Counters:
 
     def _count(self, key: RequestKey | EventKey, seconds: float) -> None:
         """Add one to this thread's count of `key`."""
-        own = getattr(self._own, "totals", None)
-        if own is None:
+        try:
+            own = self._own.totals
+        except AttributeError:
             own = self._register_thread()
         known = own.get(key)
         if known is None:

@@ -81,7 +81,10 @@ class Base:
     def to_json(self) -> dict[str, str | None]:
         """Return the public attributes, moments as `YYYY-MM-DD HH:MM:SS`."""
         return {
-            name: _json_value(getattr(self, name)) for name in self._public
+            name: value.isoformat(" ", "seconds")[:19]
+            if isinstance(value := getattr(self, name), datetime)
+            else value
+            for name in self._public
         }
 
     def save(self) -> None:
@@ -366,13 +369,6 @@ def _comparable(before: Any, value: Any) -> Any:
     if before is None or not isinstance(value, datetime):
         return before
     return parse_moment(before)
-
-
-def _json_value(value: Any) -> Any:
-    """Return `value` for JSON: moments as text, the rest as it is."""
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")[:19]
-    return value
 
 
 @cache

@@ -18,6 +18,7 @@ from vestibule.core.errors import (
     DatabaseUnavailable,
 )
 from vestibule.db import engine
+from vestibule.db.drivers import READ_CACHE_KIB, WRITE_CACHE_KIB
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
@@ -284,3 +285,28 @@ def test_unreachable_server_is_an_error(
     with pytest.raises(DatabaseUnavailable) as failed:
         User.count()
     assert "secret" not in str(failed.value)
+
+
+def _cached_kibibytes(connection: Connection) -> int:
+    """Return how many KiB of the file a connection may keep."""
+    answer = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    return -int(answer)
+
+
+@pytest.mark.usefixtures("on_sqlite")
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_page_cache_is_large_during_write_transaction_only(
+    is_failing: bool,
+) -> None:
+    """A large one speeds up writes; idle connections must not keep it."""
+    User().save()
+    try:
+        with database().transaction() as connection:
+            during = _cached_kibibytes(connection)
+            if is_failing:
+                raise KeyError
+    except KeyError:
+        pass
+    with database().connection() as connection:
+        assert _cached_kibibytes(connection) == READ_CACHE_KIB
+    assert during == WRITE_CACHE_KIB

@@ -84,7 +84,6 @@ def check(environ: Environ) -> None:
 def unusable_header(environ: Environ) -> str | None:
     """Return the name of a header that cannot be used, or `None`.
 
-
     granian turns a value with a byte outside of ASCII into an empty text.
     If that counted as an absent header, a client could hide its address,
     and a cookie of another application could sign a user out.

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: KiB of pages that each SQLite connection keeps while it reads. Others are
+#: in the page cache of the system, which all connections share.
+READ_CACHE_KIB = 512
+#: KiB of pages at most during a write transaction. A changed page that does
+#: not fit is written several times: deleting 200,000 sessions wrote 2 GB.
+WRITE_CACHE_KIB = 65_536
 #: SQLite 3.7.0 to 3.51.2 may corrupt a database in WAL mode when two
 #: connections write or checkpoint at the same moment.
 FIRST_SAFE_WAL_VERSION = (3, 51, 3)
@@ -103,9 +109,13 @@ def configure_sqlite(connection: Any, timeout: int) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     # A read error in a mapped page kills the process instead of raising.
     connection.execute("PRAGMA mmap_size = 0")
-    # 512 KiB for each connection: pages that do not fit are in the page
-    # cache of the system, which all connections share.
-    connection.execute("PRAGMA cache_size = -512")
+    set_cache_size(connection)
+
+
+def set_cache_size(connection: Any, is_writing: bool = False) -> None:
+    """Set how much of the file an SQLite `connection` keeps in memory."""
+    kibibytes = WRITE_CACHE_KIB if is_writing else READ_CACHE_KIB
+    connection.execute(f"PRAGMA cache_size = -{kibibytes:d}")
 
 
 def set_journal_mode(connection: Any) -> None:

@@ -13,7 +13,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, Select
@@ -27,6 +27,7 @@ from vestibule.db.drivers import (
     FileWatch,
     configured_url,
     create_engine,
+    set_cache_size,
     set_journal_mode,
     translate_error,
 )
@@ -87,20 +88,15 @@ class Database:
     ) -> Sequence[Any] | None:
         """Return the first row as the driver gives it, or `None`.
 
-        For the look-ups that every request makes: the SQL of `statement`
-        is compiled once, and the driver keeps it prepared.
+        The SQL of `statement` is compiled once and stays prepared.
         """
         text = self._compiled.get(statement)
         if text is None:
             text = str(statement.compile(self.engine))
             self._compiled[statement] = text
-
-        def look_up(pooled: PooledConnection) -> Any:
-            """Execute the SQL on the driver's connection."""
-            return pooled.open_driver().execute(text, parameters).fetchone()
-
-        row: Sequence[Any] | None = self._retry_if_disconnected(look_up)
-        return row
+        return self._retry_if_disconnected(
+            PooledConnection.fetch_first, text, parameters
+        )
 
     def change_token(self) -> str | None:
         """Return a token that changes when a user or a session does.
@@ -197,6 +193,9 @@ class Database:
             finally:
                 # Also after an error, which may have come after the commit.
                 pooled.data_version = None
+                if self.is_sqlite and pooled.is_open:
+                    with suppress(*self._driver_errors):
+                        set_cache_size(pooled.open_driver())
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -255,6 +254,8 @@ class Database:
         another connection wrote in between.
         """
         connection = pooled.open()
+        if self.is_sqlite:
+            set_cache_size(pooled.open_driver(), is_writing=True)
         connection.exec_driver_sql(self._begin_sql)
         return connection
 
@@ -285,7 +286,7 @@ class Database:
             raise ServiceBusy("the database is busy with other writes")
 
     def _retry_if_disconnected(
-        self, work: Callable[[PooledConnection], T]
+        self, work: Callable[..., T], *arguments: Any
     ) -> T:
         """Do `work`, and again if the server had dropped the connection.
 
@@ -297,14 +298,14 @@ class Database:
         pooled = self._pool.take()
         try:
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 lost = self._is_disconnected(error, pooled)
                 pooled.close()
                 if not lost:
                     raise self._translate(error) from error
             try:
-                return work(pooled)
+                return work(pooled, *arguments)
             except self._driver_errors as error:
                 pooled.close()
                 raise self._translate(error) from error

@@ -10,7 +10,7 @@ while it still holds such a connection
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,6 +62,15 @@ class PooledConnection:
             self.driver = self.open().connection.driver_connection
         return self.driver
 
+    def fetch_first(
+        self, text: str, parameters: Mapping[str, Any]
+    ) -> Sequence[Any] | None:
+        """Return the first row of a query as the driver gives it."""
+        row: Sequence[Any] | None = (
+            self.open_driver().execute(text, parameters).fetchone()
+        )
+        return row
+
     def close(self) -> None:
         """Close the connection; uncommitted work is rolled back."""
         opened, self._opened = self._opened, None
@@ -95,7 +104,10 @@ class Pool:
         """
         pooled: PooledConnection | None = getattr(self._local, "pooled", None)
         if pooled is None:
-            pooled = self._take_idle() or PooledConnection(self._connect)
+            try:
+                pooled = self._idle.pop()
+            except IndexError:
+                pooled = PooledConnection(self._connect)
             self._local.pooled = pooled
         pooled.uses += 1
         return pooled
@@ -108,7 +120,7 @@ class Pool:
         self._local.pooled = None
         if self._is_disposed:
             pooled.close()
-        elif pooled.is_open:
+        elif pooled._opened is not None:
             self._idle.append(pooled)
 
     @contextmanager

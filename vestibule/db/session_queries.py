@@ -362,10 +362,12 @@ def _delete(
     record = insert_into(ENDED_SESSIONS).on_conflict_do_nothing()
     columns = list(ENDED_SESSIONS.c)
     if connection.dialect.name == "sqlite":
-        # The transaction has the write lock, so both statements find the
-        # same rows.
-        ended = select(digest, literal(reason), now).where(
-            condition, digest.is_not(None)
+        # The transaction has the write lock, so both find the same rows.
+        # In the order of the index that the digests are inserted into.
+        ended = (
+            select(digest, literal(reason), now)
+            .where(condition, digest.is_not(None))
+            .order_by(digest)
         )
         connection.execute(record.from_select(columns, ended))
         return connection.execute(

@@ -25,8 +25,6 @@ from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.session import EndReason
 
-pytestmark = pytest.mark.usefixtures("on_sqlite")
-
 
 @dataclass
 class Guest:

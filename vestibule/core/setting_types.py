@@ -48,13 +48,7 @@ _MAPPED_IPV4 = IPv6Network("::ffff:0:0/96")
 #: A network of proxies, or the Unix socket that a proxy connects to.
 TrustedPeer = IPv4Network | IPv6Network | UnixSocket
 
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
-_HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
-_PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The last label has a letter, so an IP address is no domain.
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[0-9-]*[a-z]){_LABEL}")
 # Segments that begin with a dot would let `..` lead out of the prefix.
 _BASE_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 #: Characters of a path below which the service is reached.
@@ -173,18 +167,6 @@ def has_cookie_prefix(name: str, *prefixes: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def cookie_domain(text: str | None) -> str | None:
-    """Return a domain of at least two labels, or `None` if it is empty.
-
-    A leading dot is dropped, as browsers do (RFC 6265, 5.2.3).
-    """
-    domain = (text or "").lower().removeprefix(".")
-    if text and (len(domain) > 253 or not _DOMAIN.fullmatch(domain)):
-        raise ValueError(f"must be a domain such as example.com, not {text!r}")
-    return domain or None
-
-
-@lru_cache(maxsize=8)
 def base_path(text: str | None) -> str:
     """Return a path without a slash at its end; empty for the root."""
     path = (text or "").rstrip("/")
@@ -231,27 +213,6 @@ def lenient_seconds(text: str | None) -> int | None:
         return int(text)
     except ValueError:
         return None
-
-
-def origins(text: str | None) -> tuple[str, ...]:
-    """Return the origins of a list with commas; `*` must be alone.
-
-    They are written as browsers send them: in lower case, and without the
-    default port of their scheme (RFC 6454, 6.2). `none` is the empty list.
-    """
-    if text == "none":
-        return ()
-    listed = tuple(one.lower() for one in words(text))
-    for origin in listed:
-        if not (_ORIGIN.fullmatch(origin) or listed == ("*",)):
-            raise ValueError(
-                "must be *, or origins such as https://a.example,"
-                f" not {origin!r}"
-            )
-    return tuple(
-        origin.removesuffix(":443" if origin.startswith("https:") else ":80")
-        for origin in listed
-    )
 
 
 def words(text: str | None) -> tuple[str, ...]:
@@ -328,45 +289,6 @@ def color(text: str | None) -> str:
     if not _COLOR.fullmatch(text or ""):
         raise ValueError(f"must be a color such as #1f5fae, not {text!r}")
     return (text or "").lower()
-
-
-def page_url(text: str | None) -> str | None:
-    """Return a path or the URL of a page, or `None` for `none`."""
-    if text == "none":
-        return None
-    if text and not _PAGE.fullmatch(text):
-        raise ValueError(
-            "must be a path such as /sign-in, or a URL such as"
-            f" https://sign-in.example/, not {text!r}"
-        )
-    return text or None
-
-
-@lru_cache(maxsize=8)
-def hosts(text: str | None) -> tuple[str, ...]:
-    """Return the hosts, with their ports if any, of a list with commas.
-
-    The result is cached by the text, because requests need it.
-    """
-    listed = tuple(word.lower() for word in words(text))
-    for host in listed:
-        if not re.fullmatch(_HOST, host):
-            raise ValueError(
-                f"must be hosts such as app.example or app.example:8443, not"
-                f" {host!r}"
-            )
-    return listed
-
-
-@lru_cache(maxsize=8)
-def audiences(text: str | None) -> tuple[str, ...]:
-    """Return the hosts of a list with commas; the port may be `*`.
-
-    The result is cached by the text, because requests need it.
-    """
-    listed = words(text)
-    hosts(",".join(word.removesuffix(":*") for word in listed))
-    return tuple(word.lower() for word in listed)
 
 
 def pem(text: str | None) -> str | None:

@@ -5,7 +5,7 @@
 of `read`.
 """
 
-from vestibule.core import page_settings, setting_types
+from vestibule.core import host_types, page_settings, setting_types
 from vestibule.core.setting_types import SECURITY_PROFILE as SECURITY_PROFILE
 from vestibule.core.setting_types import Setting as Setting
 
@@ -127,7 +127,7 @@ COOKIE_SECURE = Setting(
 COOKIE_DOMAIN = Setting(
     "COOKIE_DOMAIN",
     None,
-    setting_types.cookie_domain,
+    host_types.cookie_domain,
     "Domain all of whose hosts get the session cookie, such as"
     " `example.com`; not with a `__Host-` name. Unset: only the host that"
     " the user signed in on.",
@@ -135,7 +135,7 @@ COOKIE_DOMAIN = Setting(
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     "*",
-    setting_types.origins,
+    host_types.origins,
     "Origins whose pages may use the API: a list separated by commas, or"
     " `none`. A listed origin may log in, write and use cookies. `*`: any"
     " page may read responses, without cookies.",
@@ -216,7 +216,7 @@ BASE_PATH = Setting(
 LOGIN_URL = Setting(
     "LOGIN_URL",
     "/sign-in",
-    setting_types.page_url,
+    host_types.page_url,
     "Where browsers are redirected to sign in: a path of the current host,"
     " or a whole URL. `/sign-in` is the service's own page, below"
     " `BASE_PATH`. `none`: no redirect, they get 401.",
@@ -224,7 +224,7 @@ LOGIN_URL = Setting(
 ALLOWED_RETURN_HOSTS = Setting(
     "ALLOWED_RETURN_HOSTS",
     "",
-    setting_types.hosts,
+    host_types.hosts,
     "Hosts, separated by commas, that browsers may be redirected to after"
     " signing in (`app.example`, `app.example:8443`). Other host names than"
     " that of the sign-in page need `COOKIE_DOMAIN`. The host of the sign-in"
@@ -240,7 +240,7 @@ IDENTITY_HEADER = Setting(
 IDENTITY_HOSTS = Setting(
     "IDENTITY_HOSTS",
     "",
-    setting_types.audiences,
+    host_types.audiences,
     "Hosts of the applications, separated by commas, for which identity"
     " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
     " `IDENTITY_HEADER` needs at least one.",

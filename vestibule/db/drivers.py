@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from vestibule.core import clock, data_settings, settings
+from vestibule.core import clock, settings
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseReplaced,
@@ -101,8 +101,8 @@ def create_private_file(path: str) -> None:
 def configure_sqlite(connection: Any, timeout: int) -> None:
     """Configure a new driver `connection`; `timeout` is in milliseconds."""
     connection.execute(f"PRAGMA busy_timeout = {timeout:d}")
-    # The mode WAL belongs to the file: `set_journal_mode` sets it for all
-    # processes. Other modes belong to a connection.
+    # All processes share the mode WAL, which `set_journal_mode` sets; the
+    # others are of one connection.
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         connection.execute("PRAGMA journal_mode = TRUNCATE")
     # NORMAL may lose an acknowledged logout when the power fails.
@@ -134,10 +134,9 @@ def set_journal_mode(connection: Any) -> None:
 
 
 def configured_url() -> URL:
-    """Return the URL in `DATABASE_URL`.
+    """Return the URL of `DATABASE_URL`.
 
-    Raise `ConfigurationError` if it is not the URL of an SQLite file or of
-    a PostgreSQL database.
+    Raise `ConfigurationError` if it is none, or of an unknown kind.
     """
     text = settings.DATABASE_URL.read().strip()
     try:
@@ -176,10 +175,6 @@ def create_engine(
     """
     try:
         if url.get_backend_name() == "sqlite":
-            if data_settings.DATABASE_SCHEMA.read() is not None:
-                raise ConfigurationError(
-                    "DATABASE_SCHEMA", "needs PostgreSQL in DATABASE_URL"
-                )
             return _create_sqlite_engine(url, timeout), None
         # The driver needs libpq, which not every machine has.
         from vestibule.db.postgresql import create_postgresql_engine
@@ -253,7 +248,7 @@ class FileWatch:
             raise DatabaseReplaced(self._replaced)
 
     def _look(self) -> None:
-        """Find out if the files are at their paths; log it once one is not."""
+        """Look whether the files are at their paths, and log if one left."""
         if self._inode is None:
             return
         replaced = self._find_replaced()
@@ -321,7 +316,7 @@ def refused_access(path: str) -> str:
 
 
 def _ownership(name: str) -> str:
-    """Return who owns the file or folder `name`, and how to change that."""
+    """Return whose the file or folder `name` is, and how to change that."""
     seen = os.stat(name)
     mine, owner = _user_name(os.geteuid()), _user_name(seen.st_uid)
     if seen.st_uid == os.geteuid():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Fixtures: an application in process, with a stopped clock."""
 
-from tests.app.api.conftest import build, fresh_process, set_clock
+from tests.app.api.conftest import build, fresh_process
 
-__all__ = ["build", "fresh_process", "set_clock"]
+__all__ = ["build", "fresh_process"]

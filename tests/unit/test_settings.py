@@ -298,12 +298,14 @@ def test_bad_paths_domains_and_lists_are_refused(
 
 
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "PASSWORD_BREACH_URL"])
-@pytest.mark.parametrize("text", ["http://", "https:///x", "https://:443/"])
+@pytest.mark.parametrize(
+    "text", ["http://", "http://[", "https:///x", "https://:443/"]
+)
 def test_address_without_a_host_is_refused(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would be found only when the address is used."""
     setting = next(one for one in settings.ALL if one.name == name)
     monkeypatch.setenv(name, text)
-    with pytest.raises(ConfigurationError, match="must name a host"):
+    with pytest.raises(ConfigurationError, match=r"must name a host|IPv6"):
         setting.read()

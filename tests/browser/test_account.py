@@ -23,6 +23,7 @@ def expect_status(browser: Browser, text: str) -> None:
     expect(browser.page.get_by_role("status")).to_contain_text(text)
 
 
+@pytest.mark.usefixtures("admin")
 @with_and_without_scripts
 def test_account_is_deleted_after_confirmation(
     server: Server, open_browser: OpenBrowser, bob: User, script: bool

@@ -38,6 +38,7 @@ _ONE_TEXT = frozenset(
 )
 #: Modules whose `ValueError` explains an invalid setting.
 _OF_SETTINGS = (
+    "vestibule/core/host_types.py",
     "vestibule/core/setting_types.py",
     "vestibule/identity/keys.py",
     "vestibule/web/assets.py",

@@ -9,10 +9,9 @@ with a message that says what it must be; no text is guessed or repaired.
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -20,12 +19,6 @@ from urllib.parse import urlsplit
 from vestibule.core.errors import ConfigurationError
 
 T_co = TypeVar("T_co", covariant=True)
-
-# What `os.environ` has, as the operating system has it. Each look-up in
-# `os.environ` itself encodes the name and is a chain of calls, which took a
-# tenth of the time of a verify.
-_VARIABLES: Mapping[bytes, bytes] = getattr(os.environ, "_data", os.environb)
-_ENCODING = sys.getfilesystemencoding()
 
 
 class UnixSocket:
@@ -82,21 +75,11 @@ class Setting(Generic[T_co]):
         An empty variable counts as unset: docker compose passes variables
         on that way.
         """
-        variable = _VARIABLES.get(self._key)
-        text = (
-            variable.decode(_ENCODING, "surrogateescape")
-            if variable
-            else self.default_under_profile()
-        )
+        text = os.environ.get(self.name) or self.default_under_profile()
         try:
             return self.parse(text)
         except ValueError as error:
             raise ConfigurationError(self.name, str(error)) from None
-
-    @cached_property
-    def _key(self) -> bytes:
-        """Return the name as the operating system has it."""
-        return os.fsencode(self.name)
 
 
 def child_environment(**variables: str) -> dict[str, str]:

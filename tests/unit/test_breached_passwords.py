@@ -126,8 +126,6 @@ def _unused_address() -> str:
     "address",
     [
         _unused_address,
-        lambda: "http://",
-        lambda: "http://[",
         lambda: "https://a b",
         lambda: "http://x.invalid/range",
     ],

@@ -338,7 +338,9 @@ def test_profile_sets_its_defaults(
 
 
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "PASSWORD_BREACH_URL"])
-@pytest.mark.parametrize("text", ["http://", "https:///x", "https://:443/"])
+@pytest.mark.parametrize(
+    "text", ["http://", "http://[", "https:///x", "https://:443/"]
+)
 def test_address_without_a_host_is_refused(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ LANGUAGE_COOKIE = "vestibule_language"
 
 def language() -> str:
     """Return the language of the user's choice, or of `Accept-Language`."""
-    chosen = current_request().cookies.get(LANGUAGE_COOKIE)
+    chosen: str | None = current_request().cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
     # Werkzeug's `best_match` would choose English for "fr-CH, en".

@@ -51,7 +51,7 @@ def signed_in_by(
 def handles(answer: Page) -> list[str]:
     """Return the sessions that a page has a button to sign out for."""
     return [
-        parse_qs(urlsplit(given["href"]).query)["session"][0]
+        parse_qs(urlsplit(given["href"] or "").query)["session"][0]
         for tag, given in answer.elements
         if tag == "a" and (given["href"] or "").startswith(f"{PATH}/end?")
     ]

@@ -59,6 +59,9 @@ program.lazy_commands = {
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."
     ),
+    "secrets": LazyCommand(
+        "secrets", "Work with the keys that encrypt stored secrets."
+    ),
     "serve": LazyCommand("setup", "Start the server."),
     "sessions": LazyCommand("sessions", "Work with stored sessions."),
     "users": LazyCommand("users", "Work with the accounts."),

@@ -39,6 +39,12 @@ from vestibule.mechanisms.session_mechanism import (
     sessions_of,
 )
 from vestibule.sessions import cookie
+from vestibule.sessions.facts import (
+    PasswordProof,
+    Proof,
+    facts_of,
+    proven,
+)
 from vestibule.sessions.session import EndReason
 
 #: Bytes of a login form; the longest legitimate one has some hundred.
@@ -96,23 +102,32 @@ def log_in(
     set_client(client)
     actor = Actor.at(client)
     user = check_credentials(found, email, password, actor=actor)
-    return None if user is None else begin_session(auth, request, user)
+    if user is None:
+        return None
+    proof = PasswordProof(sessions_of(auth).now())
+    return begin_session(auth, request, user, [proof])
 
 
-def begin_session(auth: Any, request: Request, user: User) -> Login | None:
-    """Begin a session of `user`, whose password was checked just now.
+def begin_session(
+    auth: Any, request: Request, user: User, proofs: Sequence[Proof]
+) -> Login | None:
+    """Begin a session of `user`, who gave these proofs just now.
 
-    `None` if the password was changed since, or the user was disabled.
-    Raise `SessionNameMissing`, or `SessionNotCreated` if the mechanism
-    returns no session id.
+    This is the only function that does: a test looks for another caller of
+    `create_session`. `None` if the password was changed since, or the user
+    was disabled. Raise `SessionNameMissing`, or `SessionNotCreated` if the
+    mechanism returns no session id.
     """
+    if not proofs:
+        raise ValueError("a session needs a proof")
     name = settings.SESSION_NAME.read()
     if name is None:
         raise SessionNameMissing
     sessions = sessions_of(auth)
     _end_previous(sessions, request)
     set_client(client_info(request.environ)._replace(method="password"))
-    session_id = sessions.create_session(user.id)
+    with proven(facts_of(proofs)):
+        session_id = sessions.create_session(user.id)
     if not isinstance(session_id, str) or not session_id:
         raise SessionNotCreated(type(auth).__name__)
     if not is_still_valid(user):

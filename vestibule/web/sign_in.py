@@ -24,6 +24,7 @@ from vestibule.http.login import (
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
+from vestibule.sessions.facts import NewPasswordProof
 from vestibule.web.forms import missing_fields
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
@@ -140,7 +141,8 @@ def log_in_and_redirect(
     meanwhile.
     """
     request = current_request()
-    login = begin_session(request.mechanism, request, user)
+    proof = NewPasswordProof(request.sessions.now())
+    login = begin_session(request.mechanism, request, user, [proof])
     return None if login is None else _redirect_back(login, path)
 
 

@@ -33,6 +33,11 @@ class Batch(NamedTuple):
     failed: list[Place]
 
 
+def factor_secret_place(factor_id: str) -> Place:
+    """Return the place of a factor's secret."""
+    return place_of(FACTORS.c.secret, factor_id)
+
+
 def place_of(column: Column[str], row_id: str) -> Place:
     """Return the place of a value in an encrypted column."""
     table = column.table

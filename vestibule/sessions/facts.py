@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from vestibule.sessions.session import Session
@@ -113,6 +113,8 @@ class SessionFacts(NamedTuple):
         }
 
 
+#: How long a recovered session may be used to enroll a new factor.
+RECOVERY_LIFETIME = timedelta(minutes=15)
 #: The facts of a session that a script began.
 NO_FACTS = SessionFacts()
 _current: ContextVar[SessionFacts] = ContextVar("facts", default=NO_FACTS)
@@ -148,6 +150,25 @@ def level_of(facts: SessionFacts) -> int:
         return 1
     is_multi_factor = facts.phishing_resistant and facts.user_verified
     return 2 if facts.second_factor_time or is_multi_factor else 1
+
+
+def has_second_factor(facts: SessionFacts) -> bool:
+    """Return True if the facts suffice for a user with a second factor.
+
+    They do after a recovery too, but that session can do little.
+    """
+    return facts.recovered or level_of(facts) > 1
+
+
+def is_recovery_over(session: Session, now: datetime) -> bool:
+    """Return True if the time is over in which a recovered session may act.
+
+    The user enrolls a new factor in that time, which ends the recovery.
+    """
+    began = session.created_at
+    return began is None or not (
+        timedelta(0) <= now - began <= RECOVERY_LIFETIME
+    )
 
 
 def acr_of(facts: SessionFacts) -> str:

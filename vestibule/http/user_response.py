@@ -134,10 +134,11 @@ class UserResponse(NamedTuple):
 
     def identity_for(self, audience: str) -> Identity:
         """Return the identity for a token to an application."""
+        at = self.facts.auth_time
         return Identity(
             *self.identity,
             audience,
-            self.facts.auth_time,
+            None if at is None else int(at.timestamp()),
             tuple(amr_of(self.facts)),
             acr_of(self.facts),
         )

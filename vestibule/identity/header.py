@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The header of a signed identity, and what its tokens have in common."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from vestibule.core import settings
@@ -30,10 +30,10 @@ class Identity(NamedTuple):
     role: str
     #: The application's host, with its port where it is not the default.
     audience: str
-    #: How and when the user authenticated, for the claims `auth_time`,
-    #: `amr` and `acr` (OpenID Connect Core, 2; RFC 8176). Unknown for a
-    #: session that a script began.
-    auth_time: datetime | None = None
+    #: How and when the user authenticated, for the claims `auth_time` (in
+    #: seconds since 1970), `amr` and `acr` (OpenID Connect Core, 2; RFC
+    #: 8176). Unknown for a session that a script began.
+    auth_time: int | None = None
     amr: tuple[str, ...] = ()
     acr: str = ""
 

@@ -222,7 +222,7 @@ def _authentication_claims(identity: Identity) -> dict[str, Any]:
     """Return the claims of how and when the user authenticated."""
     claims: dict[str, Any] = {}
     if identity.auth_time is not None:
-        claims["auth_time"] = int(identity.auth_time.timestamp())
+        claims["auth_time"] = identity.auth_time
     if identity.amr:
         claims["amr"] = list(identity.amr)
     if identity.acr:

@@ -226,8 +226,8 @@ class MemoryStore:
             record.authenticated_at = record.last_seen_at = now
             if proof is not None:
                 facts = facts_of_session(record).with_proof(proof)
-                for name, value in facts.stored().items():
-                    setattr(record, name, value)
+                for name, fact in facts.stored().items():
+                    setattr(record, name, fact)
             self._memory.keep(new_id, record)
             self._entries[new_id] = value
             return new_id

@@ -79,7 +79,7 @@ def add_factor() -> Response:
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)
     shown = factor_json(new.factor) | {"key": new.key, "otpauth": new.url}
-    return _unstored(json_response(shown, 201))
+    return json_response(shown, 201)
 
 
 @app_views.post("/auth_session/factors/<factor_id>/confirm")
@@ -95,7 +95,7 @@ def confirm_factor(factor_id: str) -> Response:
     if not isinstance(code, str) or not code:
         return json_response({"error": "code missing"}, 400)
     codes = confirm_app(user, factor_id, code)
-    response = _unstored(json_response({"recovery_codes": codes}))
+    response = json_response({"recovery_codes": codes})
     session_id = auth.session_cookie(current_request())
     if session_id is None:
         return response
@@ -134,9 +134,7 @@ def new_recovery_codes() -> Response:
     """Make a new set of recovery codes, which ends the one before."""
     _, user = current_mechanism_and_user()
     require_factor_proof()
-    return _unstored(
-        json_response({"recovery_codes": replace_recovery_codes(user)})
-    )
+    return json_response({"recovery_codes": replace_recovery_codes(user)})
 
 
 def factor_json(factor: Factor) -> dict[str, Any]:
@@ -154,9 +152,3 @@ def factor_json(factor: Factor) -> dict[str, Any]:
 def _body() -> dict[str, Any]:
     """Return the JSON object of the body, or an empty one."""
     return current_request().json_object() or {}
-
-
-def _unstored(response: Response) -> Response:
-    """Return a response with a secret, which no cache may store."""
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -36,6 +36,8 @@ UNKNOWN_ADDRESS = "unknown"
 #: Bits of the network that a provider assigns to one IPv6 customer, who
 #: can use every address in it.
 IPV6_CUSTOMER_PREFIX_BITS = 64
+#: The network of the IPv6 addresses that stand for IPv4 clients.
+TRANSLATED_IPV4 = IPv6Network("64:ff9b::/96")
 #: Characters of a host with its port (RFC 1035, section 2.3.4).
 MAX_HOST_LENGTH = 255 + len(":65535")
 #: Characters of a header of a proxy that a cache keeps.
@@ -308,12 +310,16 @@ def _without_port(host: str) -> str:
 def network_of(address: str) -> str:
     """Return the network that counts as one client.
 
-    An IPv4 address is one client, and so is a /64 network of IPv6.
+    An IPv4 address is one client, and so is a /64 network of IPv6. The
+    network of translated IPv4 addresses has all of them in one /64, so an
+    address in it is one client too (RFC 6052, section 2.1).
     """
     found = _parse_address(address)
     if found is None:
         return UNKNOWN_ADDRESS
-    bits = 32 if found.version == 4 else IPV6_CUSTOMER_PREFIX_BITS
+    bits = found.max_prefixlen
+    if found.version == 6 and found not in TRANSLATED_IPV4:
+        bits = IPV6_CUSTOMER_PREFIX_BITS
     return str(ip_network((found, bits), strict=False))
 
 

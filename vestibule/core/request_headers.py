@@ -50,8 +50,7 @@ _is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _BLANKS = " \t"
 #: X-Forwarded-Proto for TLS: Traefik sends `wss` for websockets.
 _TLS_SCHEMES = frozenset({"https", "wss"})
-#: The headers of a trusted proxy that must be readable, by their keys in
-#: the environment of a WSGI request.
+#: The headers of a trusted proxy that must be readable, by their WSGI keys.
 _PROXY_HEADERS = {
     "HTTP_X_FORWARDED_FOR": "X-Forwarded-For",
     "HTTP_X_FORWARDED_PROTO": "X-Forwarded-Proto",

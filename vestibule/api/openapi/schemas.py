@@ -160,6 +160,12 @@ def _users() -> dict[str, Any]:
                     "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
                 ),
                 "expires_at": moment("When the code expires."),
+                "link": text(
+                    "The page that takes the code, with email and code in"
+                    " its fragment; null without pages or an email.",
+                    "https://auth.example/reset#email=bob%40hbtn.io&code=7KQ2",
+                    **_OR_NULL,
+                ),
             },
         ),
         "Access": response_schema(

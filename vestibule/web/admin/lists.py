@@ -95,7 +95,10 @@ class FilterForm:
         `is_sorted` is "" or the direction in which it is sorted by it.
         """
         sign = {"ascending": "-", "descending": ""}.get(
-            is_sorted, "-" if column in ("time", "created") else ""
+            is_sorted,
+            "-"
+            if column in ("time", "created", "signed_in", "last_used")
+            else "",
         )
         return self.url(sort=f"{sign}{column}")
 
@@ -111,6 +114,12 @@ _COUNTS: dict[str, tuple[Callable[[int], str], str]] = {
             "%(number)s session", "%(number)s sessions", number
         ),
         N_("More than %(number)s sessions"),
+    ),
+    "invitations": (
+        lambda number: ngettext(
+            "%(number)s invitation", "%(number)s invitations", number
+        ),
+        N_("More than %(number)s invitations"),
     ),
     "events": (
         lambda number: ngettext(

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A start that fails prints one line that names the setting to change."""
 
-import re
 import ctypes
 import os
+import re
 import socket
 import subprocess
 import sys

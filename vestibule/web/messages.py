@@ -26,7 +26,7 @@ from vestibule.web.i18n import N_, gettext, language
 #: The messages by the codes of errors; %(...)s are the error's details.
 ERROR_MESSAGES = {
     "too_short": N_("Please use at least %(number)s characters."),
-    "common_password": N_("This password is very common and easy to guess."),
+    "common_password": N_("This password is too common."),
     "common_words": N_(
         "This is made of common words. Add something that only you would"
         " think of."
@@ -41,9 +41,9 @@ ERROR_MESSAGES = {
     "taken": N_("This email already has an account."),
     "invalid_email": N_("This is not an email address."),
     "required": N_("Please fill this in."),
-    "invalid_character": N_("This contains an invalid character."),
+    "invalid_character": N_("This contains a character that isn't allowed."),
     "too_long": N_("This is too long."),
-    "invalid": N_("This value is not accepted."),
+    "invalid": N_("This isn't a valid value."),
     "unreadable_header": N_(
         "The header %(name)s of the request is empty, malformed or has"
         " characters that the service cannot read. If it is Cookie, a cookie"

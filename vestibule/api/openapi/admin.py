@@ -194,7 +194,7 @@ def _time(name: str, meaning: str, example: str) -> Parameter:
 PAGE_PARAMETERS = page_parameters(
     DEFAULT_PAGE_ROWS, "The `next` of the previous page, with the same filter."
 )
-_WHOSE = _short_text("user", "The id or email of a user.", "bob@hbtn.io")
+_WHOSE = _short_text("user", "The id or email of a user.", "bob@example.com")
 _NETWORK = _short_text("network", "An address in the network.", "192.0.2.7")
 _WHICH_EVENTS = (
     _WHOSE,

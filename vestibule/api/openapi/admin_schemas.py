@@ -97,7 +97,7 @@ def _users() -> dict[str, Any]:
             "An invitation that is not used yet.",
             {
                 "user_id": text("The id of the invited user.", _ID),
-                "email": text("The email.", "bob@hbtn.io", **_OR_NULL),
+                "email": text("The email.", "bob@example.com", **_OR_NULL),
                 **{name: shapes["User"]["properties"][name] for name in names},
                 "created_at": moment("When the invitation was made."),
                 "expires_at": moment("When the invitation expires."),

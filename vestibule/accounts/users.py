@@ -8,12 +8,17 @@ A disabled user has no session and cannot start one. Sessions in the
 database end in the transaction of the change, those in the memory of this
 process after it."""
 
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.password_reset import (
+    RESET_CODE_LIFETIME,
+    ResetCode,
+    store_with_code,
+)
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import limit_email_probes
@@ -110,17 +115,18 @@ def invite(
     last_name: Any = None,
     *,
     actor: Actor = LOCAL,
+    lifetime: timedelta = RESET_CODE_LIFETIME,
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
-    Raise `InvalidValue` with the field, `DuplicateEmail`, or `Throttled`
-    after too many of these.
+    The code is valid for `lifetime`. Raise `InvalidValue` with the field,
+    `DuplicateEmail`, or `Throttled` after too many of these.
     """
     check_email(email)
     user = User(email=email)
     set_names(user, {"first_name": first_name, "last_name": last_name})
     with limit_email_probes(email, actor):
-        code = store_with_code(user)
+        code = store_with_code(user, actor=actor, lifetime=lifetime)
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)

@@ -53,6 +53,7 @@ class EventType(StrEnum):
     USER_UNLOCKED = "user_unlocked"
     RESET_CODE_ISSUED = "reset_code_issued"
     PASSWORD_RESET = "password_reset"
+    INVITATION_REVOKED = "invitation_revoked"
     WORKER_EXITED = "worker_exited"
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0010"
+REVISION = "0011"
 
 
 def parse_moment(value: Any) -> datetime:
@@ -221,6 +221,11 @@ RESET_CODES = Table(
     Column("user_id", Text, primary_key=True),
     Column("code_digest", Text, nullable=False),
     Column("created_at", UTCMoment, nullable=False),
+    # Codes of an earlier version have no time and are not valid any more.
+    Column("expires_at", UTCMoment),
+    # The id of the admin, or of the actor on the command line.
+    Column("by_id", Text),
+    Index("reset_codes_created_at", "created_at", "user_id"),
 )
 
 # The keys that sign identity tokens; `id` is the `kid` of a token.

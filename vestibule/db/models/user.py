@@ -204,6 +204,11 @@ class User(Base):
             )
         return rotated
 
+    @property
+    def has_password(self) -> bool:
+        """Return True if the user has set a password."""
+        return self._password is not None
+
     def set_hash(self, password_hash: str) -> None:
         """Set the hash of a password whose clear text is not known."""
         self._password = password_hash

@@ -189,7 +189,7 @@ class User(Base):
             USERS.c.id == self.id, USERS.c.password == self._password
         )
         with database().transaction() as connection:
-            self._delete_dependents(connection, {"password"})
+            self.delete_dependents(connection, {"password"})
             if not connection.execute(
                 statement.values(password=after, updated_at=now)
             ).rowcount:
@@ -278,7 +278,7 @@ class User(Base):
             connection, self.id, "user_removed"
         )
 
-    def _delete_dependents(
+    def delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """Delete the reset code if the password or the email changes."""

@@ -311,7 +311,7 @@ def network_of(address: str) -> str:
     found = _parse_address(address)
     if found is None:
         return UNKNOWN_ADDRESS
-    bits = found.max_prefixlen
+    bits: int = found.max_prefixlen
     if found.version == 6 and found not in TRANSLATED_IPV4:
         bits = IPV6_CUSTOMER_PREFIX_BITS
     return str(ip_network((found, bits), strict=False))

@@ -420,7 +420,7 @@ def test_revoking_no_session_logs_nothing(
     build: Build, set_clock: SetClock, logged: Logged
 ) -> None:
     """Otherwise any signed-in user could fill the log."""
-    scene = Scene(build("session_db_auth"))
+    scene = Scene(build("session_db_auth"), set_clock)
     scene.client.delete(SESSIONS)
     before = len(logged())
     for _ in range(3):

@@ -53,6 +53,7 @@ class EventType(StrEnum):
     USER_UNLOCKED = "user_unlocked"
     RESET_CODE_ISSUED = "reset_code_issued"
     PASSWORD_RESET = "password_reset"
+    INVITATION_REVOKED = "invitation_revoked"
     #: A right password, after which the login waits for a second factor.
     SECOND_FACTOR_REQUIRED = "second_factor_required"
     SECOND_FACTOR_REFUSED = "second_factor_refused"

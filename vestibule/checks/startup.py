@@ -66,9 +66,15 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         )
     if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
-    if "/api/v1/".startswith(f"{settings.BASE_PATH.read() or '-'}/"):
+    base_path = settings.BASE_PATH.read()
+    if base_path and any(
+        f"{path}/".startswith(f"{base_path}/")
+        for path in ("/api/v1", "/healthz", "/readyz", "/metrics")
+    ):
         raise ConfigurationError(
-            "BASE_PATH", "must not be the beginning of the API's own paths"
+            "BASE_PATH",
+            "must not be one of the service's own paths, or the beginning of"
+            " one",
         )
     _check_cookie()
     check_application_hosts(mechanism)
@@ -338,7 +344,8 @@ def _writes(_: type[Auth] | None) -> Iterator[CheckResult]:
             "database.writes",
             Level.WRONG,
             f"the database takes no writes, so no user can log in: {error}",
-            "make room on the disk, or correct the owner and mode",
+            "make room on the disk, correct the owner and mode of the file, or"
+            " let the database's server take writes",
         )
     else:
         yield CheckResult(

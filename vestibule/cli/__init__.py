@@ -59,6 +59,9 @@ program.lazy_commands = {
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."
     ),
+    "openapi": LazyCommand(
+        "setup", "Print the OpenAPI document of the service as JSON."
+    ),
     "secrets": LazyCommand(
         "secrets", "Work with the keys that encrypt stored secrets."
     ),

@@ -276,6 +276,11 @@ RESET_CODES = Table(
     Column("user_id", Text, primary_key=True),
     Column("code_digest", Text, nullable=False),
     Column("created_at", UTCMoment, nullable=False),
+    # Codes of an earlier version have no time and are not valid any more.
+    Column("expires_at", UTCMoment),
+    # The id of the admin, or of the actor on the command line.
+    Column("by_id", Text),
+    Index("reset_codes_created_at", "created_at", "user_id"),
 )
 
 # The keys that sign identity tokens; `id` is the `kid` of a token.

@@ -63,8 +63,8 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.THROTTLED: N_("Too many failed attempts"),
     EventType.REAUTHENTICATED: N_("Password confirmed"),
     EventType.LOGOUT: N_("Signed out"),
-    EventType.SESSION_REVOKED: N_("A session was ended"),
-    EventType.SESSIONS_REVOKED: N_("Sessions were ended"),
+    EventType.SESSION_REVOKED: N_("A session was signed out"),
+    EventType.SESSIONS_REVOKED: N_("Sessions were signed out"),
     EventType.USER_ADDED: N_("The account was created"),
     EventType.USER_REMOVED: N_("The account was deleted"),
     EventType.USER_DISABLED: N_("The account was disabled"),
@@ -73,9 +73,10 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.EMAIL_CHANGED: N_("The email was changed"),
     EventType.EMAIL_REFUSED: N_("An email that is taken was refused"),
     EventType.PASSWORD_CHANGED: N_("The password was changed"),
-    EventType.USER_UNLOCKED: N_("Sign-in was unlocked"),
+    EventType.USER_UNLOCKED: N_("Sign-in was unblocked"),
     EventType.RESET_CODE_ISSUED: N_("A reset code was issued"),
-    EventType.PASSWORD_RESET: N_("The password was reset with a code"),
+    EventType.PASSWORD_RESET: N_("The password was set with a code"),
+    EventType.INVITATION_REVOKED: N_("The invitation was revoked"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(
@@ -125,8 +126,8 @@ def describe_event(event: Event) -> str:
     if event.kind == EventType.SESSIONS_REVOKED:
         number = event.count or 0
         return ngettext(
-            "%(number)s session was ended",
-            "%(number)s sessions were ended",
+            "%(number)s session was signed out",
+            "%(number)s sessions were signed out",
             number,
         ) % {"number": number}
     return event_label(event.kind)

@@ -83,6 +83,14 @@ class Scene:
         self.fail(1)
         self.chief.delete(f"{self.path}/failures")
 
+    def revoke_invitation(self) -> None:
+        """Let the admin invite a user, and revoke that."""
+        made = self.chief.post(
+            "/api/v1/admin/users", json={"email": "ada@example.com"}
+        ).get_json()
+        self.invited = made["user"]["id"]
+        self.chief.delete(f"/api/v1/admin/invitations/{self.invited}")
+
     def enroll(self) -> None:
         """Enroll an app of the user; a minute passes."""
         new = self.client.post(FACTORS, json={"name": "phone"}).get_json()
@@ -242,6 +250,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         _by,
     ),
     EventType.PASSWORD_RESET: (lambda s: s.reset(), _me),
+    EventType.INVITATION_REVOKED: (
+        lambda s: s.revoke_invitation(),
+        lambda s: {"user": s.invited, "by": s.admin.id},
+    ),
     EventType.SECOND_FACTOR_REQUIRED: (lambda s: s.second_factor(), _me),
     EventType.SECOND_FACTOR_REFUSED: (lambda s: s.second_factor(), _me),
     EventType.FACTOR_ADDED: (

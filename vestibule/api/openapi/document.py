@@ -12,7 +12,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from vestibule.api.openapi import accounts, admin, factors, service
+from vestibule.api.openapi import (
+    accounts,
+    admin,
+    factors,
+    invitations,
+    service,
+)
 from vestibule.api.openapi.admin_schemas import admin_schemas
 from vestibule.api.openapi.operation import (
     ALL,
@@ -69,6 +75,7 @@ def operations() -> Iterator[Operation]:
     yield from accounts.USER_OPERATIONS
     yield from admin.ACTION_OPERATIONS
     yield from admin.LIST_OPERATIONS
+    yield from invitations.INVITATION_OPERATIONS
     yield from service.operations()
 
 

@@ -189,7 +189,7 @@ class User(Base):
             USERS.c.id == self.id, USERS.c.password == self._password
         )
         with database().transaction() as connection:
-            self._delete_dependents(connection, {"password"})
+            self.delete_dependents(connection, {"password"})
             if not connection.execute(
                 statement.values(password=after, updated_at=now)
             ).rowcount:
@@ -203,6 +203,11 @@ class User(Base):
                 connection, self.id, reason, rotation.new if rotation else None
             )
         return rotated
+
+    @property
+    def has_password(self) -> bool:
+        """Return True if the user has set a password."""
+        return self._password is not None
 
     def set_hash(self, password_hash: str) -> None:
         """Set the hash of a password whose clear text is not known."""
@@ -274,7 +279,7 @@ class User(Base):
             connection, self.id, "user_removed"
         )
 
-    def _delete_dependents(
+    def delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """Delete the reset code if the password or the email changes."""

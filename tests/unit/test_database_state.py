@@ -64,6 +64,18 @@ def test_database_of_another_program_is_left_alone(
     assert file.read_bytes() == content
 
 
+def test_version_table_without_a_row_is_refused(file: Path, run: Run) -> None:
+    """No migration is tried, because the schema is unknown."""
+    assert run("db", "upgrade").exit_code == 0
+    execute(file, "DELETE FROM vestibule_version")
+    content = file.read_bytes()
+    for command in (("db", "check"), ("db", "upgrade"), ("users", "list")):
+        done = run(*command)
+        assert done.exit_code == 1, command
+        assert "vestibule_version has no row" in done.stderr, command
+    assert file.read_bytes() == content
+
+
 def test_older_version_table_moves_in_the_upgrade(
     any_database: str, run: Run
 ) -> None:

@@ -143,6 +143,7 @@ def test_trusted_proxy_sets_the_scheme(forwarded: str, secure: bool) -> None:
         ("::ffff:192.0.2.7", "192.0.2.7/32"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("64:ff9b::192.0.2.7", "64:ff9b::c000:207/128"),
     ],
 )
 def test_network_is_the_ipv4_address_or_ipv6_64(

@@ -43,6 +43,7 @@ def test_invalid_setting_prevents_the_start(
         settings.SESSION_DURATION,
         settings.PASSWORD_CONTEXT_WORDS,
         settings.ENV_FILE,
+        page_settings.APP_NAME,
         page_settings.BRAND_NAME,
         # Only read where there are pages.
         page_settings.BRAND_LOGO,
@@ -108,11 +109,11 @@ def test_port_set_by_kubernetes_is_explained(
         settings.API_PORT.read()
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/v1"])
-def test_base_path_of_the_api_prevents_the_start(
+@pytest.mark.parametrize("path", ["/api", "/api/v1", "/healthz", "/metrics"])
+def test_base_path_that_is_an_own_path_prevents_the_start(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The routes of the API would be below it twice."""
+    """The service's own paths would be below it twice."""
     monkeypatch.setenv("BASE_PATH", path)
     with pytest.raises(ConfigurationError, match="BASE_PATH"):
         check_settings(None)

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from vestibule.checks.application_hosts import check_application_hosts
 from vestibule.checks.results import Check, CheckResult, Level
-from vestibule.core import page_settings, settings
+from vestibule.checks.secrets_key import check_secrets_key
+from vestibule.core import encryption, page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
     environment_names,
@@ -52,8 +53,10 @@ def check_settings(mechanism: type[Auth] | None) -> None:
 
         bundle()
         _check_registration()
-    # A signing key that is invalid ends the start, not a request.
+    # A key that is invalid ends the start, not a request.
     open_signer()
+    if encryption.has_keys():
+        encryption.key_ring()
     if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
         raise ConfigurationError(
             "IDENTITY_HOSTS",
@@ -63,9 +66,15 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         )
     if is_hardened() and settings.SESSION_DURATION.read() is None:
         raise ConfigurationError("SESSION_DURATION", "must be whole seconds")
-    if "/api/v1/".startswith(f"{settings.BASE_PATH.read() or '-'}/"):
+    base_path = settings.BASE_PATH.read()
+    if base_path and any(
+        f"{path}/".startswith(f"{base_path}/")
+        for path in ("/api/v1", "/healthz", "/readyz", "/metrics")
+    ):
         raise ConfigurationError(
-            "BASE_PATH", "must not be the beginning of the API's own paths"
+            "BASE_PATH",
+            "must not be one of the service's own paths, or the beginning of"
+            " one",
         )
     _check_cookie()
     check_application_hosts(mechanism)
@@ -335,7 +344,8 @@ def _writes(_: type[Auth] | None) -> Iterator[CheckResult]:
             "database.writes",
             Level.WRONG,
             f"the database takes no writes, so no user can log in: {error}",
-            "make room on the disk, or correct the owner and mode",
+            "make room on the disk, correct the owner and mode of the file, or"
+            " let the database's server take writes",
         )
     else:
         yield CheckResult(
@@ -374,6 +384,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _return_hosts,
     _pages,
     _proxies,
+    check_secrets_key,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (

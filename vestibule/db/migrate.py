@@ -214,6 +214,11 @@ def _read_schema(connection: Connection) -> Schema:
             )
         return Schema(None, None)
     stored = connection.scalar(text(f"SELECT version_num FROM {table}"))
+    if stored is None:
+        raise SchemaMismatch(
+            f"the table {table} has no row, so the schema of the database is"
+            " unknown: restore a backup"
+        )
     return Schema(stored, table)
 
 

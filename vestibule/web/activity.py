@@ -43,7 +43,14 @@ MAX_EVENTS_SHOWN = 25
 _EVENT_ID = re.compile(r"[0-9]{1,18}")
 #: Events that are marked for the reader to check.
 ALARMING = frozenset(
-    {EventType.LOGIN_FAILED, EventType.THROTTLED, EventType.CODE_REFUSED}
+    {
+        EventType.LOGIN_FAILED,
+        EventType.THROTTLED,
+        EventType.CODE_REFUSED,
+        EventType.SECOND_FACTOR_REFUSED,
+        EventType.FACTOR_SWITCHED_OFF,
+        EventType.RECOVERY_CODE_USED,
+    }
 )
 
 #: The label of each kind of event.
@@ -77,6 +84,15 @@ _EVENT_LABELS: dict[str, str] = {
     ),
     EventType.ACCESS_DENIED: N_("A request was not permitted"),
     EventType.CODE_REFUSED: N_("A wrong code was entered"),
+    EventType.SECOND_FACTOR_REQUIRED: N_("A second factor was asked for"),
+    EventType.SECOND_FACTOR_REFUSED: N_("A second factor was wrong"),
+    EventType.FACTOR_ADDED: N_("A second factor was added"),
+    EventType.FACTOR_REMOVED: N_("A second factor was removed"),
+    EventType.FACTOR_SWITCHED_OFF: N_(
+        "A second factor was switched off after many wrong codes"
+    ),
+    EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
+    EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),
 }
 
 

@@ -29,7 +29,7 @@ from vestibule.core.text import (
     name_key,
     search_text,
 )
-from vestibule.db import session_queries
+from vestibule.db import factors, session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.tables import RESET_CODES, USERS, parse_moment
@@ -189,7 +189,7 @@ class User(Base):
             USERS.c.id == self.id, USERS.c.password == self._password
         )
         with database().transaction() as connection:
-            self._delete_dependents(connection, {"password"})
+            self.delete_dependents(connection, {"password"})
             if not connection.execute(
                 statement.values(password=after, updated_at=now)
             ).rowcount:
@@ -271,14 +271,15 @@ class User(Base):
         return super()._equals(name, value)
 
     def remove_in_transaction(self, connection: Connection) -> None:
-        """Delete the user with its sessions and its reset code."""
+        """Delete the user with its sessions, its factors and its codes."""
         self.delete_reset_code(connection)
         super().remove_in_transaction(connection)
+        factors.delete_for_user_in_transaction(connection, self.id)
         session_queries.delete_for_user_in_transaction(
             connection, self.id, "user_removed"
         )
 
-    def _delete_dependents(
+    def delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """Delete the reset code if the password or the email changes."""

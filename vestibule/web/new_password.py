@@ -22,7 +22,12 @@ from vestibule.accounts.first_admin import (
 from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.users import register
 from vestibule.core import page_settings, settings
-from vestibule.core.errors import InvalidValue, Throttled, WrongCode
+from vestibule.core.errors import (
+    InvalidValue,
+    SecondFactorRequired,
+    Throttled,
+    WrongCode,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
 from vestibule.web.forms import missing_fields
@@ -133,7 +138,11 @@ def reset_password() -> Response:
             _reset_form(429, alert=throttled_message(error.retry_after)),
             error,
         )
-    response = log_in_and_redirect(user)
+    try:
+        response = log_in_and_redirect(user)
+    except SecondFactorRequired:
+        # The sign-in page asks for it.
+        response = None
     if response is None:
         return redirect(with_return_url(SIGN_IN), Message.PASSWORD_RESET)
     if response.location == own_url(ACCOUNT):

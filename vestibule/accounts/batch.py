@@ -18,7 +18,11 @@ from typing import Any
 
 from vestibule.accounts.json_import import JSONPairs, Outcome
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.password_reset import (
+    RESET_CODE_LIFETIME,
+    ResetCode,
+    store_with_code,
+)
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.users import checked_user, log_added
 from vestibule.audit.log import EventType, log
@@ -190,7 +194,9 @@ def _store(
     code = None
     try:
         if invited:
-            code = store_with_code(user)
+            code = store_with_code(
+                user, actor=actor, lifetime=RESET_CODE_LIFETIME
+            )
         else:
             user.save()
     except DuplicateEmail:

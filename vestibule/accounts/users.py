@@ -9,12 +9,17 @@ database end in the transaction of the change, those in the memory of this
 process after it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.password_reset import (
+    RESET_CODE_LIFETIME,
+    ResetCode,
+    store_with_code,
+)
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import limit_email_probes
@@ -154,15 +159,16 @@ def invite(
     *,
     role: Any = Role.MEMBER,
     actor: Actor = LOCAL,
+    lifetime: timedelta = RESET_CODE_LIFETIME,
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
-    Raise `InvalidValue` with the field, `DuplicateEmail`, or `Throttled`
-    after too many of these.
+    The code is valid for `lifetime`. Raise `InvalidValue` with the field,
+    `DuplicateEmail`, or `Throttled` after too many of these.
     """
     user = checked_user(email, first_name, last_name, role)
     with limit_email_probes(email, actor):
-        code = store_with_code(user)
+        code = store_with_code(user, actor=actor, lifetime=lifetime)
     log_added(user, actor)
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)

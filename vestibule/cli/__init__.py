@@ -62,6 +62,9 @@ program.lazy_commands = {
     "openapi": LazyCommand(
         "setup", "Print the OpenAPI document of the service as JSON."
     ),
+    "secrets": LazyCommand(
+        "secrets", "Work with the keys that encrypt stored secrets."
+    ),
     "serve": LazyCommand("setup", "Start the server."),
     "sessions": LazyCommand("sessions", "Work with stored sessions."),
     "users": LazyCommand("users", "Work with the accounts."),

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from vestibule.accounts.throttle import throttle
 from vestibule.audit import writer
 from vestibule.core import clock
+from vestibule.db import factors, pending_logins
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason
@@ -146,6 +147,8 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             return sessions.purge_expired()
         finally:
             throttle().purge()
+            pending_logins.purge(clock.now())
+            factors.purge(clock.now())
             writer.purge()
             if sessions.has_store:
                 writer.record_session_count(sessions.store.count())

@@ -29,7 +29,7 @@ from vestibule.core.text import (
     name_key,
     search_text,
 )
-from vestibule.db import session_queries
+from vestibule.db import factors, session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.tables import RESET_CODES, USERS, parse_moment
@@ -204,6 +204,11 @@ class User(Base):
             )
         return rotated
 
+    @property
+    def has_password(self) -> bool:
+        """Return True if the user has set a password."""
+        return self._password is not None
+
     def set_hash(self, password_hash: str) -> None:
         """Set the hash of a password whose clear text is not known."""
         self._password = password_hash
@@ -266,9 +271,10 @@ class User(Base):
         return super()._equals(name, value)
 
     def remove_in_transaction(self, connection: Connection) -> None:
-        """Delete the user with its sessions and its reset code."""
+        """Delete the user with its sessions, its factors and its codes."""
         self.delete_reset_code(connection)
         super().remove_in_transaction(connection)
+        factors.delete_for_user_in_transaction(connection, self.id)
         session_queries.delete_for_user_in_transaction(
             connection, self.id, "user_removed"
         )

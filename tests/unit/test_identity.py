@@ -31,7 +31,7 @@ from vestibule.identity.keys import (
 
 pytestmark = pytest.mark.usefixtures("on_sqlite")
 
-BOB = Identity("1", "bob@example.com", "member", "app.example")
+BOB = Identity("1", "bob@example.com", "member", True, "app.example")
 START = datetime.fromisoformat("2026-03-29T00:30:15.123457+00:00")
 PRIVATE = Ed25519PrivateKey.generate()
 

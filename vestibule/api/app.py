@@ -24,6 +24,7 @@ from vestibule.checks.startup import (
 )
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
+from vestibule.db import mail_tokens, outgoing_mails
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
@@ -33,6 +34,7 @@ from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import IdentitySigner, open_signer
+from vestibule.mail.outbox import mail_sender
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
@@ -68,10 +70,15 @@ def create_app(auth: Auth | None) -> Flask:
         app.register_blueprint(well_known_routes(signer))
     sweeper = Sweeper(_sweep_for(auth))
 
+    def start_threads() -> None:
+        """Start the background threads of this process, once."""
+        sweeper.ensure_running()
+        mail_sender().ensure_running()
+
     @app.before_request
     def filter_request() -> Response | None:
         """Authenticate the request, or return a response in its place."""
-        sweeper.ensure_running()
+        start_threads()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
         if with_pages and web.is_page(request):
@@ -82,8 +89,8 @@ def create_app(auth: Auth | None) -> Flask:
     log.set_listener(writer.enqueue)
 
     def current_mechanism() -> Auth | None:
-        """Return the mechanism, and start the sweeper of this process."""
-        sweeper.ensure_running()
+        """Return the mechanism, and start the threads of this process."""
+        start_threads()
         found: Auth | None = _module().auth
         return found
 
@@ -123,6 +130,8 @@ def _sweep_for(auth: Auth | None) -> Callable[[], int]:
         finally:
             throttle().purge()
             writer.purge()
+            outgoing_mails.purge()
+            mail_tokens.purge()
             if sessions.has_store:
                 writer.record_session_count(sessions.store.count())
 

@@ -5,7 +5,7 @@
 of `read`.
 """
 
-from vestibule.core import page_settings, setting_types
+from vestibule.core import mail_settings, page_settings, setting_types
 from vestibule.core.setting_types import SECURITY_PROFILE as SECURITY_PROFILE
 from vestibule.core.setting_types import Setting as Setting
 
@@ -391,7 +391,7 @@ ENV_FILE = Setting(
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = tuple(
     each
-    for module in (globals(), vars(page_settings))
+    for module in (globals(), vars(page_settings), vars(mail_settings))
     for each in list(module.values())
     if isinstance(each, Setting)
 )

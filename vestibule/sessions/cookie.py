@@ -51,10 +51,20 @@ def clear_on(response: Any, name: str, secure: bool) -> None:
 
 
 def set_local(
-    response: Any, name: str, value: str, secure: bool, path: str
+    response: Any,
+    name: str,
+    value: str,
+    secure: bool,
+    path: str,
+    max_age: int | None = None,
 ) -> None:
-    """Set a cookie, with the same flags, for `path` of this host alone."""
-    response.set_cookie(name, value, **_attributes(secure, path))
+    """Set a cookie, with the same flags, for `path` of this host alone.
+
+    The browser keeps it for `max_age` seconds, or until it is closed.
+    """
+    response.set_cookie(
+        name, value, max_age=max_age, **_attributes(secure, path)
+    )
 
 
 def clear_local(response: Any, name: str, secure: bool, path: str) -> None:

@@ -40,11 +40,15 @@ class Mailbox:
         before = set(self._files())
         while send_due():
             pass
-        return [_parsed(file) for file in self._files() if file not in before]
+        return [
+            parsed(file.read_bytes())
+            for file in self._files()
+            if file not in before
+        ]
 
     def all(self) -> list[EmailMessage]:
         """Return all mails."""
-        return [_parsed(file) for file in self._files()]
+        return [parsed(file.read_bytes()) for file in self._files()]
 
     def _files(self) -> list[Path]:
         """Return the files of the mails, oldest first."""
@@ -53,11 +57,11 @@ class Mailbox:
         )
 
 
-def _parsed(file: Path) -> EmailMessage:
-    """Return the message in a file."""
-    return email.message_from_bytes(  # type: ignore[return-value]
-        file.read_bytes(), policy=default
-    )
+def parsed(content: bytes) -> EmailMessage:
+    """Return the message of these bytes."""
+    message = email.message_from_bytes(content, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
 
 
 def plain(message: EmailMessage) -> str:

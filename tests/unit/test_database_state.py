@@ -14,7 +14,7 @@ from tests.serving import COOKIE, LOGOUT, ME
 from tests.unit.cli.conftest import Run, run
 from tests.unit.test_database_files import execute, file
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.startup import Level
+from vestibule.checks.results import Level
 from vestibule.core.errors import (
     DatabaseUnavailable,
     SchemaMismatch,

@@ -9,12 +9,12 @@ these checks too, and has more of them.
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from vestibule.checks.mail import check_mail_settings
+from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
@@ -36,27 +36,6 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages
 
 _log = logging.getLogger(__name__)
-
-
-class Level(StrEnum):
-    """How serious a result is."""
-
-    GOOD = "good"
-    WEAK = "weak"
-    WRONG = "wrong"
-
-
-class CheckResult(NamedTuple):
-    """What a check found. `hint` says what to do about it."""
-
-    id: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-#: A check gets the class that AUTH_TYPE names.
-Check = Callable[[type[Auth] | None], Iterator[CheckResult]]
 
 
 def check_settings(mechanism: type[Auth] | None) -> None:
@@ -101,6 +80,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
             "must be unset with a SESSION_NAME that begins with __Host-:"
             " browsers reject such a cookie for a whole domain",
         )
+    check_mail_settings()
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(

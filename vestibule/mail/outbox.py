@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from multiprocessing.util import Finalize
@@ -28,11 +29,12 @@ from vestibule.core.mail_settings import MailServer
 from vestibule.core.threads import Once, start_thread
 from vestibule.db import mail_tokens, outgoing_mails
 from vestibule.db.mail_tokens import MailToken, TypedCode
-from vestibule.db.outgoing_mails import NOTHING, OutgoingMail
+from vestibule.db.outgoing_mails import NOTHING, NewMail, OutgoingMail
 from vestibule.mail.notices import NOTICE_PAGES, MailKind
 from vestibule.mail.transport import (
     Deliver,
     DeliveryError,
+    check_server,
     configured_server,
     open_transport,
 )
@@ -97,6 +99,22 @@ def send_due(most: int = MAX_LEASED_MAILS) -> int:
         outgoing_mails.mark_sent(mail.id)
     _send_all(server, [mail for mail in mails if mail.kind != NOTHING])
     return len(mails)
+
+
+def send_now(server: MailServer, mail: NewMail) -> None:
+    """Send one mail without the queue; raise `DeliveryError`.
+
+    It must be of a kind without secrets, such as a test.
+    """
+    from vestibule.mail import messages
+
+    kind = MailKind(mail.kind)
+    text = messages.render(kind, mail.language, mail.detail)
+    message = messages.message(
+        str(uuid.uuid4()), mail.address, mail.language, text, clock.now()
+    )
+    with open_transport(server) as deliver:
+        deliver(message, mail.address)
 
 
 def _send_all(server: MailServer, mails: Sequence[OutgoingMail]) -> None:
@@ -223,7 +241,17 @@ class MailSender:
             self._thread.join(timeout=CLOSE_TIMEOUT_SECONDS)
 
     def _run(self) -> None:
-        """Send what is due, again and again, until closed."""
+        """Send what is due, again and again, until closed.
+
+        A server that cannot be used is logged at once, not at the first
+        mail.
+        """
+        try:
+            server = configured_server()
+            if server is not None:
+                check_server(server)
+        except (DeliveryError, VestibuleError) as error:
+            _log.warning("no mail can be sent: %s; see MAIL_URL", error)
         while not self._closed.is_set():
             self._due.wait(POLL_SECONDS)
             self._due.clear()

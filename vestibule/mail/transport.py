@@ -96,20 +96,20 @@ def check_server(server: MailServer) -> None:
 
 
 class _Watch:
-    """Shuts a socket down when its time is over."""
+    """Shuts a connection down when its time is over."""
 
     def __init__(self) -> None:
-        """Watch no socket yet."""
-        self.socket: socket.socket | None = None
+        """Watch no connection yet."""
+        self.connection: smtplib.SMTP | None = None
         self.expired = False
 
     def expire(self) -> None:
-        """Shut the socket down, which ends any wait for it."""
+        """Shut the connection down, which ends any wait for it."""
         self.expired = True
-        watched = self.socket
-        if watched is not None:
+        watched = self.connection
+        if watched is not None and watched.sock is not None:
             try:
-                watched.shutdown(socket.SHUT_RDWR)
+                watched.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
@@ -123,17 +123,21 @@ def _deadline() -> Iterator[_Watch]:
     timer.start()
     try:
         yield watch
-    except smtplib.SMTPRecipientsRefused as error:
-        code, reply = next(iter(error.recipients.values()))
-        raise _refusal(code, reply) from None
-    except smtplib.SMTPResponseException as error:
-        raise _refusal(error.smtp_code, error.smtp_error) from None
     except (smtplib.SMTPException, OSError, ValueError) as error:
         if watch.expired:
             raise DeliveryError("the server is too slow") from None
-        raise DeliveryError(f"{type(error).__name__}: {error}") from None
+        raise _delivery_error(error) from None
     finally:
         timer.cancel()
+
+
+def _delivery_error(error: Exception) -> DeliveryError:
+    """Return the error for one of `smtplib` or of the connection."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return _refusal(*next(iter(error.recipients.values())))
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _refusal(error.smtp_code, error.smtp_error)
+    return DeliveryError(f"{type(error).__name__}: {error}")
 
 
 def _refusal(code: int, reply: bytes | str) -> DeliveryError:
@@ -149,26 +153,27 @@ def _refusal(code: int, reply: bytes | str) -> DeliveryError:
 def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
     """Return a connection that is secured and logged in as configured."""
     context = ssl.create_default_context()
-    name = public_host()
     connection: smtplib.SMTP
     if server.kind == "smtps":
         connection = smtplib.SMTP_SSL(
-            server.host,
-            server.port,
-            name,
+            local_hostname=public_host(),
             timeout=STEP_TIMEOUT_SECONDS,
             context=context,
         )
     else:
         connection = smtplib.SMTP(
-            server.host, server.port, name, timeout=STEP_TIMEOUT_SECONDS
+            local_hostname=public_host(), timeout=STEP_TIMEOUT_SECONDS
         )
+    # The constructor would set it, and connect before the watch begins.
+    connection._host = server.host  # type: ignore[attr-defined]
+    watch.connection = connection
     try:
-        watch.socket = connection.sock
+        code, greeting = connection.connect(server.host, server.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, greeting)
         connection.ehlo_or_helo_if_needed()
         if server.kind == "smtp" and connection.has_extn("starttls"):
             connection.starttls(context=context)
-            watch.socket = connection.sock
             connection.ehlo()
         elif server.needs_starttls:
             raise smtplib.SMTPNotSupportedError("the server has no STARTTLS")
@@ -183,7 +188,7 @@ def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
 def _send(connection: smtplib.SMTP, message: EmailMessage, to: str) -> None:
     """Send one message on an open connection."""
     with _deadline() as watch:
-        watch.socket = connection.sock
+        watch.connection = connection
         try:
             connection.send_message(message, to_addrs=[to])
         except BaseException:

@@ -23,6 +23,7 @@ from vestibule.core.errors import InvalidValue
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
 from vestibule.db.models.user import User, parse_role
+from vestibule.mail.notices import MailKind, notices
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -133,7 +134,8 @@ def set_role(user: User, role: Any, *, actor: Actor = LOCAL) -> None:
     would be left, `RecordGone` if the user was deleted.
     """
     known = parse_role(role)
-    user_status.set_role(user.id, known)
+    told = notices(MailKind.ROLE_CHANGED, user, role=known.value)
+    user_status.set_role(user.id, known, told)
     user.role = known.value
     log(EventType.ROLE_CHANGED, user=user.id, by=actor.id, reason=known.value)
 

@@ -59,6 +59,7 @@ program.lazy_commands = {
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."
     ),
+    "mail": LazyCommand("mail", "Send mail, and see what became of it."),
     "serve": LazyCommand("setup", "Start the server."),
     "sessions": LazyCommand("sessions", "Work with stored sessions."),
     "users": LazyCommand("users", "Work with the accounts."),

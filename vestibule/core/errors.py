@@ -131,6 +131,16 @@ class WrongResetCode(WrongCode):
     code = "wrong_reset_code"
 
 
+class WrongLink(WrongCode):
+    """The link of a mail was refused."""
+
+    code = "wrong_link"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        VestibuleError.__init__(self, "wrong or expired link")
+
+
 class WrongSetupCode(WrongCode):
     """A code to create the first admin was refused."""
 

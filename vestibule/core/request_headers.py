@@ -307,17 +307,17 @@ def _without_port(host: str) -> str:
     return name if colon and not host.endswith("]") else host
 
 
-def network_of(address: str) -> str:
+def network_of(address: str | None) -> str:
     """Return the network that counts as one client.
 
     An IPv4 address is one client, and so is a /64 network of IPv6. The
     network of translated IPv4 addresses has all of them in one /64, so an
     address in it is one client too (RFC 6052, section 2.1).
     """
-    found = _parse_address(address)
+    found = None if address is None else _parse_address(address)
     if found is None:
         return UNKNOWN_ADDRESS
-    bits = found.max_prefixlen
+    bits: int = found.max_prefixlen
     if found.version == 6 and found not in TRANSLATED_IPV4:
         bits = IPV6_CUSTOMER_PREFIX_BITS
     return str(ip_network((found, bits), strict=False))

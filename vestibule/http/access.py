@@ -57,8 +57,14 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: One more of the API: a user without a password has a reset code instead.
-OPEN_PATHS = [*EXCLUDED_PATHS, "/api/v1/auth_session/reset/"]
+#: More of the API: a user without a password has a code or a link instead.
+OPEN_PATHS = [
+    *EXCLUDED_PATHS,
+    "/api/v1/auth_session/reset/",
+    "/api/v1/auth_session/forgot/",
+    "/api/v1/auth_session/confirm/",
+    "/api/v1/auth_session/undo/",
+]
 #: Open paths outside of the API: public keys are public, monitoring has no
 #: account, and the API's description contains no secret.
 OUTSIDE_PATHS = [

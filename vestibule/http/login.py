@@ -17,6 +17,12 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.permissions import Actor
+from vestibule.accounts.sign_in_notices import (
+    DEVICE_COOKIE,
+    DEVICE_LIFETIME,
+    count_failures_before,
+    notify_of_sign_in,
+)
 from vestibule.audit.log import EventType, log
 from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client
@@ -33,7 +39,9 @@ from vestibule.http.request import (
     client_info,
     current_actor,
     current_request,
+    preferred_language,
 )
+from vestibule.mail.notices import LANGUAGES, is_mail_on
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
     sessions_of,
@@ -62,11 +70,22 @@ class Login(NamedTuple):
     #: The secret id, which belongs in the cookie and nowhere else.
     session_id: str
     cookie_name: str
+    #: A secret for a browser that gets one, to be known the next time.
+    device: str | None = None
 
     def set_cookie(self, response: Response, request: Request) -> None:
         """Set the session cookie on the `response` to `request`."""
         secure = is_tls(request.environ)
         cookie.set_on(response, self.cookie_name, self.session_id, secure)
+        if self.device is not None:
+            cookie.set_local(
+                response,
+                DEVICE_COOKIE,
+                self.device,
+                secure,
+                "/",
+                lifetime=int(DEVICE_LIFETIME.total_seconds()),
+            )
 
     def __repr__(self) -> str:
         """Leave the secret id out."""
@@ -95,13 +114,19 @@ def log_in(
     client = client_info(request.environ)
     set_client(client)
     actor = Actor.at(client)
+    failures = count_failures_before(found)
     user = check_credentials(found, email, password, actor=actor)
-    return None if user is None else begin_session(auth, request, user)
+    if user is None:
+        return None
+    return begin_session(auth, request, user, failures)
 
 
-def begin_session(auth: Any, request: Request, user: User) -> Login | None:
+def begin_session(
+    auth: Any, request: Request, user: User, failures: int = 0
+) -> Login | None:
     """Begin a session of `user`, whose password was checked just now.
 
+    `failures` is the number of wrong passwords before it.
     `None` if the password was changed since, or the user was disabled.
     Raise `SessionNameMissing`, or `SessionNotCreated` if the mechanism
     returns no session id.
@@ -121,7 +146,15 @@ def begin_session(auth: Any, request: Request, user: User) -> Login | None:
     session = sessions.store.find(session_id)
     handle = None if session is None else session.id
     log(EventType.LOGIN, user=user.id, handle=handle)
-    return Login(user, session_id, name)
+    device = None
+    if is_mail_on():
+        device = notify_of_sign_in(
+            user,
+            cookie.read(request, DEVICE_COOKIE),
+            preferred_language(request.environ, LANGUAGES),
+            failures,
+        )
+    return Login(user, session_id, name, device)
 
 
 def log_out(auth: Any) -> bool:

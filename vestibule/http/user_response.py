@@ -82,8 +82,9 @@ class UserResponse(NamedTuple):
     me_headers: Headers
     #: Those of forward authentication; the last one is an empty token.
     verify_headers: Headers
-    #: The user's id, email and role, for an identity token.
-    identity: tuple[str, str, str]
+    #: The user's id, email, role, and whether the email is confirmed, for
+    #: an identity token.
+    identity: tuple[str, str, str, bool]
 
     @property
     def role(self) -> str:
@@ -104,11 +105,11 @@ class UserResponse(NamedTuple):
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
         ]
+        is_verified = getattr(user, "email_verified_at", None) is not None
         remote = [
             ("Remote-User", _plain(user.id)),
             ("Remote-Email", _plain(email)),
-            # Nothing confirms an email yet.
-            ("Remote-Email-Verified", "false"),
+            ("Remote-Email-Verified", "true" if is_verified else "false"),
             ("Remote-Groups", _plain(role)),
         ]
         usual = headers.after([])
@@ -116,7 +117,7 @@ class UserResponse(NamedTuple):
             body,
             own + usual,
             [*own, *remote, *usual, (HEADER, "")],
-            (user.id, email, role),
+            (user.id, email, role, is_verified),
         )
 
 

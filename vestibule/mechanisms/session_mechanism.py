@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from vestibule.accounts.throttle import throttle
 from vestibule.audit import writer
 from vestibule.core import clock
+from vestibule.db import mail_tokens, outgoing_mails
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason
@@ -147,6 +148,8 @@ def sweep_for(auth: Any) -> Callable[[], int]:
         finally:
             throttle().purge()
             writer.purge()
+            outgoing_mails.purge()
+            mail_tokens.purge()
             if sessions.has_store:
                 writer.record_session_count(sessions.store.count())
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -134,7 +135,9 @@ class PostgreSQL:
             int(child) for task in tasks for child in task.read_text().split()
         ]
         for each in (pid, *children):
-            os.kill(each, number)
+            # A process of the server may have ended meanwhile.
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def fresh_url(
         self, like: str | None = None, encoding: str | None = None

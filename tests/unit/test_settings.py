@@ -321,6 +321,7 @@ PROFILE_DEFAULTS: list[tuple[settings.Setting[Any], tuple[object, ...]]] = [
     (settings.REAUTH_TO_DELETE, (False, False, True)),
     (settings.AUTHZ_POLICY, ("open", "self", "self")),
     (settings.PASSWORD_MIN_LENGTH, (8, 8, 15)),
+    (settings.PASSWORD_BLOCKLIST, ("changes", "always", "always")),
     (settings.METRICS, (True, True, False)),
     (settings.METRICS_NETWORKS, (None, (), ())),
     (page_settings.CLEAR_SITE_DATA, ((), (), ("cache", "storage"))),
@@ -357,5 +358,5 @@ def test_address_without_a_host_is_refused(
     """It would be found only when the address is used."""
     setting = next(one for one in settings.ALL if one.name == name)
     monkeypatch.setenv(name, text)
-    with pytest.raises(ConfigurationError, match="must name a host"):
+    with pytest.raises(ConfigurationError, match=r"must name a host|IPv6"):
         setting.read()

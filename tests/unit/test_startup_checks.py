@@ -43,6 +43,7 @@ def test_invalid_setting_prevents_the_start(
         settings.SESSION_DURATION,
         settings.PASSWORD_CONTEXT_WORDS,
         settings.ENV_FILE,
+        page_settings.APP_NAME,
         page_settings.BRAND_NAME,
         # Only read where there are pages.
         page_settings.BRAND_LOGO,

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """The request headers that decide: Host, Cookie, Authorization, X-Forwarded-*.
 
-Each value that is unreadable, empty, repeated or contradictory has one
-outcome, whichever server runs the service; SECURITY.md has the table.
-Headers about the client count only from a trusted proxy, so no header that
-a client sends changes the address that is found for it (OWASP ASVS 5.0,
-4.1.3). `check` refuses what cannot be read; no function here raises an
-error for the content of a header otherwise.
+Each unreadable, empty, repeated or contradictory value has one outcome,
+whichever server runs the service; SECURITY.md has the table. Headers about
+the client count only from a trusted proxy (OWASP ASVS 5.0, 4.1.3). Only
+`check` raises an error for the content of a header.
 """
 
 import re
@@ -33,8 +31,7 @@ Environ = Mapping[str, Any]
 
 #: The address and the network of a client without one, on a Unix socket.
 UNKNOWN_ADDRESS = "unknown"
-#: Bits of the network that a provider assigns to one IPv6 customer, who
-#: can use every address in it.
+#: Bits of the network that one IPv6 customer has all addresses of.
 IPV6_CUSTOMER_PREFIX_BITS = 64
 #: The network of the IPv6 addresses that stand for IPv4 clients.
 TRANSLATED_IPV4 = IPv6Network("64:ff9b::/96")
@@ -51,11 +48,9 @@ _READABLE_LIST = re.compile(f"{_ELEMENT}(?:,{_ELEMENT})*")
 #: The name of a cookie (RFC 6265, 4.1.1).
 _is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _BLANKS = " \t"
-#: What a proxy may put into X-Forwarded-Proto for TLS. Traefik sends `wss`
-#: for websockets.
+#: X-Forwarded-Proto for TLS: Traefik sends `wss` for websockets.
 _TLS_SCHEMES = frozenset({"https", "wss"})
-#: The headers of a trusted proxy that must be readable, by their keys in
-#: the environment of a WSGI request.
+#: The headers of a trusted proxy that must be readable, by their WSGI keys.
 _PROXY_HEADERS = {
     "HTTP_X_FORWARDED_FOR": "X-Forwarded-For",
     "HTTP_X_FORWARDED_PROTO": "X-Forwarded-Proto",
@@ -310,9 +305,8 @@ def _without_port(host: str) -> str:
 def network_of(address: str | None) -> str:
     """Return the network that counts as one client.
 
-    An IPv4 address is one client, and so is a /64 network of IPv6. The
-    network of translated IPv4 addresses has all of them in one /64, so an
-    address in it is one client too (RFC 6052, section 2.1).
+    An IPv4 address is one client, also when it is translated to IPv6 (RFC
+    6052, section 2.1), and so is a /64 network of IPv6.
     """
     found = None if address is None else _parse_address(address)
     if found is None:

@@ -79,7 +79,7 @@ def link_of(message: EmailMessage) -> str:
 
 def token_of(message: EmailMessage) -> str:
     """Return the token of a message's link."""
-    return link_of(message).partition("#")[2]
+    return link_of(message).partition("#token=")[2]
 
 
 def code_of(message: EmailMessage) -> str:

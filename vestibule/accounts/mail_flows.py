@@ -6,8 +6,8 @@ an address has an account: known and unknown ones cost the same, are counted
 by the same limits and get the same response (OWASP ASVS 5.0, 6.3.8). A link
 signs in no one and skips no second factor (6.4.3)."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from vestibule.accounts.credentials import check_email, new_password_hash
@@ -29,6 +29,7 @@ from vestibule.db.outgoing_mails import NOTHING, NewMail
 from vestibule.mail.notices import (
     MailKind,
     email_change_notice,
+    is_mail_on,
     notices,
 )
 from vestibule.mail.outbox import mail_sender
@@ -89,18 +90,46 @@ def ask_for_reset(
         log(EventType.RESET_REQUESTED, user=user.id)
 
 
-def ask_for_confirmation(user: User, *, actor: Actor) -> None:
+def confirmation_mails(user: User) -> Sequence[NewMail]:
+    """Return the mail that confirms the email of a user to be stored.
+
+    Empty if no mail is sent, or the address has had too many.
+    """
+    email = user.email
+    if not is_mail_on() or email is None or _has_too_many(email, clock.now()):
+        return ()
+    return (
+        NewMail(
+            MailKind.CONFIRM,
+            email.strip(),
+            CONFIRM_LIFETIME,
+            user_id=user.id,
+            language=user.language,
+        ),
+    )
+
+
+def ask_for_confirmation(
+    user: User, *, actor: Actor, language: str | None = None
+) -> None:
     """Queue a mail with a link that confirms the user's email.
 
     Nothing is queued if it is confirmed. Raise `Throttled`.
     """
     if user.email is not None and user.email_verified_at is None:
         _queue(
-            MailKind.CONFIRM, user, user.email, CONFIRM_LIFETIME, actor, None
+            MailKind.CONFIRM,
+            user,
+            user.email,
+            CONFIRM_LIFETIME,
+            actor,
+            language,
         )
 
 
-def ask_for_change(user: User, email: Any, *, actor: Actor) -> None:
+def ask_for_change(
+    user: User, email: Any, *, actor: Actor, language: str | None = None
+) -> None:
     """Queue a mail to a new address, whose link makes it the user's.
 
     Until then the user keeps the present one. An address that another user
@@ -115,7 +144,7 @@ def ask_for_change(user: User, email: Any, *, actor: Actor) -> None:
         new,
         CONFIRM_LIFETIME,
         actor,
-        None,
+        language,
         {"new_address": new},
     )
 
@@ -256,13 +285,8 @@ def _queue(
         error = Throttled(int(_HOUR.total_seconds()))
         log(EventType.THROTTLED, user=None if user is None else user.id)
         raise error
-    longest = max(window for _, window in ADDRESS_LIMITS)
-    moments = outgoing_mails.moments_for_address(
-        address, _ASKED_KINDS, now - longest
-    )
-    for most, window in ADDRESS_LIMITS:
-        if sum(moment > now - window for moment in moments) >= most:
-            return False
+    if _has_too_many(address, now):
+        return False
     outgoing_mails.add(
         [
             NewMail(
@@ -278,6 +302,18 @@ def _queue(
     )
     mail_sender().notify()
     return True
+
+
+def _has_too_many(address: str, now: datetime) -> bool:
+    """Return True if an address has had as many mails as it may."""
+    longest = max(window for _, window in ADDRESS_LIMITS)
+    moments = outgoing_mails.moments_for_address(
+        address, _ASKED_KINDS, now - longest
+    )
+    return any(
+        sum(moment > now - window for moment in moments) >= most
+        for most, window in ADDRESS_LIMITS
+    )
 
 
 def _owner(proof: MailToken | None) -> User | None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
+from vestibule.accounts.mail_flows import confirmation_mails
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import ResetCode, store_with_code
 from vestibule.accounts.permissions import LOCAL, Actor
@@ -24,6 +25,7 @@ from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
 from vestibule.db.models.user import User, parse_role
 from vestibule.mail.notices import MailKind, notices
+from vestibule.mail.outbox import mail_sender
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -39,18 +41,22 @@ def register(
     last_name: Any = None,
     *,
     strict: bool = False,
+    language: str | None = None,
     actor: Actor = LOCAL,
 ) -> User:
-    """Store and return a new user.
+    """Store and return a new user; with mail, send one to confirm the email.
 
-    `strict` is as for `new_user`. Raise `InvalidValue` with the field that
-    is not allowed, `DuplicateEmail`, `Throttled` after too many of these, or
-    `ServiceBusy` when too many passwords are being hashed.
+    `strict` is as for `new_user`, `language` that of mails. Raise
+    `InvalidValue` with the field that is not allowed, `DuplicateEmail`,
+    `Throttled` after too many of these, or `ServiceBusy` when too many
+    passwords are being hashed.
     """
     check_email(email)
     with limit_email_probes(email, actor):
         user = new_user(email, password, first_name, last_name, strict)
-        user.save()
+        user.language = language
+        user.save(confirmation_mails(user))
+    mail_sender().notify()
     log(EventType.USER_ADDED, user=user.id, by=actor.id)
     return user
 

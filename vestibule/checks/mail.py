@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from vestibule.checks.results import CheckResult, Level
-from vestibule.core import clock
+from vestibule.core import clock, mail_settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import ConfigurationError
 from vestibule.db.outgoing_mails import queue_state
@@ -22,7 +22,12 @@ MAX_QUEUED_TIME = timedelta(minutes=15)
 
 def check_mail_settings() -> None:
     """Raise `ConfigurationError` for a faulty setting or template of mail."""
-    if configured_server() is not None:
+    if configured_server() is None:
+        if mail_settings.REQUIRE_CONFIRMED_EMAIL.read():
+            raise ConfigurationError(
+                "REQUIRE_CONFIRMED_EMAIL", "needs MAIL_URL to be set"
+            )
+    else:
         # Jinja and Babel are loaded only if mail is sent.
         from vestibule.mail.messages import check_templates
 

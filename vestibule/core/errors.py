@@ -76,6 +76,14 @@ class WrongPassword(VestibuleError):
     code = "wrong_password"
 
 
+class EmailNotConfirmed(VestibuleError):
+    """The password is right, but the email was never confirmed by a mail."""
+
+    status = 403
+    public = "email not confirmed"
+    code = "email_not_confirmed"
+
+
 class ReauthenticationRequired(VestibuleError):
     """The action needs a recent confirmation of the password."""
 

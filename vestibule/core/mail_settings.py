@@ -145,6 +145,13 @@ MAIL_PER_HOUR = Setting(
     setting_types.integer_between(1, 1_000_000),
     "Mails that all machines together send in an hour; more wait.",
 )
+REQUIRE_CONFIRMED_EMAIL = Setting(
+    "REQUIRE_CONFIRMED_EMAIL",
+    "off",
+    setting_types.on_or_off,
+    "With `on`, users sign in only after they confirmed their email by a"
+    " mail; admins are exempt. It needs `MAIL_URL`.",
+)
 MAIL_TEMPLATES = Setting(
     "MAIL_TEMPLATES",
     None,

@@ -19,6 +19,7 @@ from vestibule.accounts.permissions import (
     Policy,
     is_allowed,
     is_disabled,
+    must_confirm_email,
 )
 from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
@@ -128,8 +129,14 @@ def identify(auth: Auth, request: Any) -> Decision:
     user, known, session = find_user(auth, request, session_id)
     if not _counts_here(auth, request, session_id, session):
         user = None
-    if user is None or is_disabled(user):
-        reason = sessions_of(auth).why_refused(request)
+    sessions = sessions_of(auth)
+    if (
+        user is None
+        or is_disabled(user)
+        # With sessions, the login has checked it.
+        or (not sessions.has_login and must_confirm_email(user))
+    ):
+        reason = sessions.why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, user, known=known, session=session)
 

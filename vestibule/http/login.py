@@ -16,7 +16,8 @@ from vestibule.accounts.authentication import (
     is_still_valid,
 )
 from vestibule.accounts.credentials import reauthenticate
-from vestibule.accounts.permissions import Actor
+from vestibule.accounts.mail_flows import ask_for_confirmation
+from vestibule.accounts.permissions import Actor, must_confirm_email
 from vestibule.accounts.sign_in_notices import (
     DEVICE_COOKIE,
     DEVICE_LIFETIME,
@@ -28,7 +29,9 @@ from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import (
     DatabaseUnavailable,
+    EmailNotConfirmed,
     SessionNotCreated,
+    Throttled,
     VestibuleError,
 )
 from vestibule.core.request_headers import is_tls, unusable_header
@@ -128,12 +131,15 @@ def begin_session(
 
     `failures` is the number of wrong passwords before it.
     `None` if the password was changed since, or the user was disabled.
-    Raise `SessionNameMissing`, or `SessionNotCreated` if the mechanism
-    returns no session id.
+    Raise `SessionNameMissing`, `EmailNotConfirmed` after queueing a mail to
+    confirm it, or `SessionNotCreated` if the mechanism returns no session
+    id.
     """
     name = settings.SESSION_NAME.read()
     if name is None:
         raise SessionNameMissing
+    if must_confirm_email(user):
+        _refuse_unconfirmed(user, Actor.at(client_info(request.environ)))
     sessions = sessions_of(auth)
     _end_previous(sessions, request)
     set_client(client_info(request.environ)._replace(method="password"))
@@ -155,6 +161,16 @@ def begin_session(
             failures,
         )
     return Login(user, session_id, name, device)
+
+
+def _refuse_unconfirmed(user: User, actor: Actor) -> None:
+    """Queue the mail again that confirms the email; raise the refusal."""
+    try:
+        ask_for_confirmation(user, actor=actor)
+    except Throttled:
+        # The mail is limited; the refusal is the same.
+        pass
+    raise EmailNotConfirmed("the email was not confirmed yet")
 
 
 def log_out(auth: Any) -> bool:

@@ -62,8 +62,10 @@ TOKEN_PAGES = {
     MailKind.CHANGE: "/confirm",
     MailKind.EMAIL_CHANGED: "/undo",
     MailKind.RESET: "/reset",
-    MailKind.INVITATION: "/invitation",
+    MailKind.INVITATION: "/reset",
 }
+#: What stands before the token in a link's fragment.
+_TOKEN_MARK = "token="
 
 
 def is_mail_code(typed: str) -> bool:
@@ -73,6 +75,16 @@ def is_mail_code(typed: str) -> bool:
     """
     letters = sum(each.isalnum() for each in typed)
     return letters == _CODE_GROUPS * GROUP_LENGTH
+
+
+def has_token(text: str) -> bool:
+    """Return True if `text` is a mail's link, or its part with the token."""
+    return _TOKEN_MARK in text
+
+
+def token_in(text: str) -> str:
+    """Return the token of a link that was pasted as a whole, or `text`."""
+    return text.rpartition(_TOKEN_MARK)[2].strip()
 
 
 def page_address(page: str) -> str:
@@ -205,7 +217,7 @@ def _values(kind: MailKind, mail: OutgoingMail) -> Mapping[str, Any]:
             code = TypedCode(digest_of_code(typed), expires, str(browser))
     mail_tokens.add(stored, code)
     # Behind "#", where neither a server nor its log sees it.
-    values["link"] = f"{page_address(page)}#{token}"
+    values["link"] = f"{page_address(page)}#{_TOKEN_MARK}{token}"
     return values
 
 

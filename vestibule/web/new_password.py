@@ -17,13 +17,21 @@ from vestibule.accounts.first_admin import (
     has_setup_code,
     needs_first_admin,
 )
-from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.users import register
+from vestibule.api.views.session_auth import set_password_with
 from vestibule.core import page_settings, settings
-from vestibule.core.errors import InvalidValue, Throttled, WrongCode
+from vestibule.core.errors import (
+    EmailNotConfirmed,
+    InvalidValue,
+    Throttled,
+    WrongCode,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
+from vestibule.mail.notices import is_mail_on
+from vestibule.mail.outbox import has_token, token_in
 from vestibule.web.forms import missing_fields
+from vestibule.web.i18n import language
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message, throttled_message
 from vestibule.web.routes import (
@@ -78,6 +86,7 @@ def create_account() -> Response:
             form.get("first_name") or None,
             form.get("last_name") or None,
             strict=True,
+            language=language(),
             actor=current_actor(),
         )
     except InvalidValue as error:
@@ -87,7 +96,11 @@ def create_account() -> Response:
             _register_form(429, {}, throttled_message(error.retry_after)),
             error,
         )
-    return log_in_and_redirect(user) or redirect(with_return_url(SIGN_IN))
+    try:
+        response = log_in_and_redirect(user)
+    except EmailNotConfirmed:
+        return redirect(with_return_url(SIGN_IN), Message.CONFIRM_FIRST)
+    return response or redirect(with_return_url(SIGN_IN))
 
 
 @pages.get(RESET)
@@ -101,19 +114,17 @@ def show_reset() -> Response:
 @public
 def reset_password() -> Response:
     """Set the password of the user with this email, if the code is right."""
-    request = current_request()
-    form = request.form
-    if missing := missing_fields(_RESET_FIELDS):
+    form = current_request().form
+    link = form.get("code", "")
+    is_link = is_mail_on() and has_token(link)
+    needed = _RESET_FIELDS[1:] if is_link else _RESET_FIELDS
+    if missing := missing_fields(needed):
         return _reset_form(400, missing)
-    store = request.sessions.store
+    entries = {name: form.get(name, "") for name in _RESET_FIELDS}
+    if is_link:
+        entries["token"] = token_in(link)
     try:
-        set_forgotten_password(
-            form["email"],
-            form["code"],
-            form["new_password"],
-            store,
-            actor=current_actor(),
-        )
+        set_password_with(entries)
     except WrongCode as error:
         return _reset_form(400, alert=error_message(error))
     except InvalidValue as error:

@@ -32,7 +32,8 @@ from vestibule.sessions import cookie
 #: The cookie of the browser that asked for a reset: only it may use the
 #: short code of the mail.
 BROWSER_COOKIE = "vestibule_reset"
-_BROWSER_BYTES = 32
+#: Bytes of the cookie's random value.
+BROWSER_BYTES = 32
 
 
 @app_views.post("/auth_session/forgot")
@@ -47,8 +48,8 @@ def ask_for_new_password() -> Response:
     email = current_request().text_fields().get("email")
     if not email:
         return json_response({"error": "email missing"}, 400)
-    browser = secrets.token_urlsafe(_BROWSER_BYTES)
-    send_reset_mail(email, browser)
+    browser = secrets.token_urlsafe(BROWSER_BYTES)
+    send_reset_mail(email, browser, _language())
     response = json_response({}, 202)
     remember_browser(response, browser)
     return response
@@ -89,11 +90,11 @@ def send_confirmation() -> Response:
     user = current_request().current_user
     if user is None:
         abort(404)
-    ask_for_confirmation(user, actor=current_actor())
+    ask_for_confirmation(user, actor=current_actor(), language=_language())
     return json_response({}, 202)
 
 
-def send_reset_mail(email: str, browser: str) -> None:
+def send_reset_mail(email: str, browser: str, language: str | None) -> None:
     """Queue a reset mail for the browser with this secret.
 
     Raise `InvalidValue` or `Throttled`.
@@ -101,9 +102,14 @@ def send_reset_mail(email: str, browser: str) -> None:
     ask_for_reset(
         email,
         actor=current_actor(),
-        language=preferred_language(current_request().environ, LANGUAGES),
+        language=language,
         browser=digest_of(browser),
     )
+
+
+def _language() -> str | None:
+    """Return the language of mails that the client asks for, if it does."""
+    return preferred_language(current_request().environ, LANGUAGES)
 
 
 def remember_browser(response: Response, browser: str) -> None:

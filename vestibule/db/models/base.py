@@ -88,9 +88,10 @@ class Base:
             for name in self._public
         }
 
-    def save(self) -> None:
+    def save(self, mails: Sequence[NewMail] = ()) -> None:
         """Insert the object or update its row, and set `updated_at`.
 
+        The transaction queues `mails` too.
         Raise `InvalidValue` for an attribute that cannot be stored.
         """
         self.updated_at = clock.now()
@@ -102,6 +103,7 @@ class Base:
                 index_elements=["id"], set_=changed
             ),
             changed,
+            mails,
         )
         self._loaded = tuple(row.values())
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORK := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 # The lists are closed under what they need, so nothing is left to resolve:
 # pip would judge `coverage[toml]` by the newest release, not by the pinned.
-PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --no-deps
+PIP_FLAGS := --disable-pip-version-check --require-hashes --no-deps
 # Where there is memory for it, tests write there: each commit of theirs
 # would wait for the disk.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
@@ -29,11 +29,13 @@ help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.service: requirements.txt
+	@echo "Installing into $(VENV). It takes a minute the first time; pip names each package:"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt
 	@touch $@
 
 $(VENV)/.develop: requirements.txt requirements-dev.txt
+	@echo "Installing into $(VENV). It takes some minutes the first time; pip names each package:"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements.txt -r requirements-dev.txt
 	@$(BIN)/python -m pip check

@@ -6,8 +6,7 @@ import time
 
 from tests.serving import Server
 
-_CODE = re.compile(r" {5}([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})\n")
-_ADDRESS = re.compile(r" {5}(http://\S+)\n")
+_LINK = re.compile(r" {5}(http://\S+)#code=([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})\n")
 #: Maximum seconds until the lines after the start are printed.
 _MAX_WAIT_SECONDS = 10
 
@@ -17,9 +16,8 @@ def printed_setup_code(server: Server) -> tuple[str, str]:
     give_up = time.monotonic() + _MAX_WAIT_SECONDS
     while time.monotonic() < give_up:
         lines = list(server.output)
-        codes = list(filter(None, map(_CODE.fullmatch, lines)))
-        addresses = list(filter(None, map(_ADDRESS.fullmatch, lines)))
-        if codes:
-            return addresses[-1][1], codes[-1][1]
+        links = list(filter(None, map(_LINK.fullmatch, lines)))
+        if links:
+            return links[-1][1], links[-1][2]
         time.sleep(0.02)
     raise AssertionError("no code:\n" + "".join(server.output))

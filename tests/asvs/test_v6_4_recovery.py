@@ -8,6 +8,7 @@ from sqlalchemy import update
 from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.serving import ME, USERS
+from vestibule.accounts.password_reset import RESET_CODE_LIFETIME
 from vestibule.core import clock
 from vestibule.db.engine import database
 from vestibule.db.tables import RESET_CODES
@@ -52,7 +53,11 @@ def age(user_id: str, minutes: int) -> None:
         connection.execute(
             update(RESET_CODES)
             .where(RESET_CODES.c.user_id == user_id)
-            .values(created_at=clock.now() - timedelta(minutes=minutes))
+            .values(
+                expires_at=clock.now()
+                + RESET_CODE_LIFETIME
+                - timedelta(minutes=minutes)
+            )
         )
 
 

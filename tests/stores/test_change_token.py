@@ -41,7 +41,9 @@ def test_change_of_any_other_column_counts(guest: Guest, table: Table) -> None:
         (
             "REPLACE INTO user_sessions SELECT id, created_at, updated_at,"
             " 'x', session_digest, last_seen_at, authenticated_at, ip,"
-            " user_agent, method, network FROM user_sessions",
+            " user_agent, method, network, proof_methods, second_factor_at,"
+            " phishing_resistant, user_verified, recovered"
+            " FROM user_sessions",
             Outcome.REFUSED,
         ),
         (

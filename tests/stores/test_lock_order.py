@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.statements import Statement, recorded
+from tests.stored_codes import new_code
 from vestibule.core import clock
 from vestibule.db import codes, user_status
 from vestibule.db.models.user import Role, User
@@ -60,7 +61,7 @@ def test_every_change_locks_tables_in_one_order(
         user = User(email=email)
         user.role = Role.ADMIN.value
         user.save()
-    codes.replace_reset_code(user.id, "digest", clock.now())
+    codes.replace_reset_code(user.id, new_code("digest"))
     with recorded() as statements:
         act(user)
     taken = _taken(statements)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from tests.stored_codes import new_code
 from vestibule.accounts.authentication import is_still_valid
 from vestibule.core import clock
 from vestibule.db import codes, session_queries, user_status
@@ -25,7 +26,7 @@ def _change(user: User) -> None:
 def _reset(user: User) -> None:
     """Set the password by a code."""
     now = clock.now()
-    codes.replace_reset_code(user.id, "digest", now)
+    codes.replace_reset_code(user.id, new_code("digest"))
     assert codes.redeem_reset_code(
         user.id, "digest", "another hash", now, EndReason.PASSWORD_RESET
     )

@@ -18,6 +18,16 @@ from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.tables import ENDED_SESSIONS
 from vestibule.sessions.database import DatabaseStore
+from vestibule.sessions.facts import (
+    NO_FACTS,
+    PasswordProof,
+    RecoveryCodeProof,
+    TotpProof,
+    facts_of,
+    facts_of_session,
+    level_of,
+    proven,
+)
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason
 
@@ -50,6 +60,51 @@ def test_session_of_a_script_has_only_a_date(
     assert found.created_at == found.last_seen_at == set_clock.moment
     assert (found.ip, found.user_agent, found.method) == (None, None, None)
     assert found.authenticated_at is None
+
+
+def test_session_carries_the_facts_of_its_proofs(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """They are stored as they were given, and survive a rotation."""
+    made = mechanism()
+    facts = facts_of([PasswordProof(set_clock.moment)])
+    with proven(facts):
+        session_id = str(made.create_session("abcde"))
+    script = made.store.find(_begin(mechanism))
+    assert script is not None
+    assert facts_of_session(script) == NO_FACTS
+    found = made.store.find(session_id)
+    assert found is not None
+    assert facts_of_session(found)._replace(auth_time=None) == (
+        facts._replace(auth_time=None)
+    )
+    set_clock.advance(60)
+    renewed = made.store.rotate(session_id, set_clock.moment)
+    proof = TotpProof(set_clock.moment)
+    raised = made.store.rotate(str(renewed), set_clock.moment, proof)
+    found = made.store.find(str(raised))
+    assert found is not None
+    now = facts_of_session(found)
+    assert now.methods == ("pwd", "otp")
+    assert now.second_factor_time == now.auth_time == set_clock.moment
+    assert (level_of(facts), level_of(now)) == (1, 2)
+    assert made.store.rotate(session_id, set_clock.moment, proof) is None
+
+
+def test_recovered_session_is_stored_as_such(
+    mechanism: Make, set_clock: SetClock
+) -> None:
+    """A factor that the user has again ends the recovery."""
+    made, now = mechanism(), set_clock.moment
+    with proven(facts_of([PasswordProof(now), RecoveryCodeProof(now)])):
+        session_id = str(made.create_session("abcde"))
+    found = made.store.find(session_id)
+    assert found is not None
+    assert found.recovered
+    renewed = made.store.rotate(session_id, now, TotpProof(now))
+    found = made.store.find(str(renewed))
+    assert found is not None
+    assert not found.recovered
 
 
 def test_session_of_a_login_has_its_client(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.clocks import SetClock
 from tests.statements import count_write_transactions, recorded
+from tests.stored_codes import new_code
 from tests.threads import at_once
 from vestibule.accounts import users
 from vestibule.accounts.credentials import change_password
@@ -110,7 +111,7 @@ def test_last_admin_cannot_be_removed(
     stored("member")
     one, two = stored(), stored()
     UserSession(user_id=two.id, session_id="s").save()
-    codes.replace_reset_code(two.id, "d", clock.now())
+    codes.replace_reset_code(two.id, new_code("d"))
     remove_admin(one)
     with pytest.raises(LastAdmin):
         remove_admin(two)
@@ -243,7 +244,7 @@ def test_removal_keeps_reasons_and_deletes_the_code(any_database: str) -> None:
     gone, stays = stored("member"), stored("member")
     for user in (gone, stays):
         UserSession(user_id=user.id, session_id=user.id).save()
-        codes.replace_reset_code(user.id, digest_of(user.id), clock.now())
+        codes.replace_reset_code(user.id, new_code(digest_of(user.id)))
     gone.remove()
     since = gone.created_at
     assert (

@@ -39,8 +39,14 @@ def count_failures_before(found: Sequence[User]) -> int:
     return failures_for_user(found[0]).number
 
 
+def notify_of_failures(user: User, failures: int) -> None:
+    """Queue a notice if a right password came after many wrong ones."""
+    if failures >= MIN_FAILURES:
+        _queue(MailKind.FAILED_SIGN_INS, user, count=failures)
+
+
 def notify_of_sign_in(
-    user: User, device: str | None, language: str | None, failures: int
+    user: User, device: str | None, language: str | None
 ) -> str | None:
     """Queue what a sign-in is told of; return a cookie for a new device.
 
@@ -52,32 +58,29 @@ def notify_of_sign_in(
     if language is not None and language != user.language:
         user.language = language
         known_devices.set_language(user.id, language)
-    kinds = []
-    if failures >= MIN_FAILURES:
-        kinds.append((MailKind.FAILED_SIGN_INS, {"count": failures}))
-    issued = None
     digest = None if device is None else digest_of(device)
-    if digest is None or not known_devices.was_seen(user.id, digest, now):
-        # A value that this service did not issue for the user is replaced.
-        issued = secrets.token_urlsafe(DEVICE_BYTES)
-        is_first = known_devices.add(
-            user.id, digest_of(issued), now, now - DEVICE_LIFETIME
+    if digest is not None and known_devices.was_seen(user.id, digest, now):
+        return None
+    # A value that this service did not issue for the user is replaced.
+    issued = secrets.token_urlsafe(DEVICE_BYTES)
+    is_first = known_devices.add(
+        user.id, digest_of(issued), now, now - DEVICE_LIFETIME
+    )
+    if (
+        not is_first
+        and user.device_notices
+        and not any(
+            outgoing_mails.has_mail_since(user.id, kind, now - NOTICE_INTERVAL)
+            for kind in (MailKind.NEW_DEVICE, MailKind.FAILED_SIGN_INS)
         )
-        if (
-            not is_first
-            and user.device_notices
-            and not kinds
-            and not outgoing_mails.has_mail_since(
-                user.id, MailKind.NEW_DEVICE, now - NOTICE_INTERVAL
-            )
-        ):
-            kinds.append((MailKind.NEW_DEVICE, {}))
-    mails = [
-        mail
-        for kind, detail in kinds
-        for mail in notices(kind, user, **detail)
-    ]
+    ):
+        _queue(MailKind.NEW_DEVICE, user)
+    return issued
+
+
+def _queue(kind: MailKind, user: User, **detail: int) -> None:
+    """Queue a notice to the user, and send it soon."""
+    mails = notices(kind, user, **detail)
     if mails:
         outgoing_mails.add(mails)
         mail_sender().notify()
-    return issued

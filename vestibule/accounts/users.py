@@ -8,13 +8,19 @@ A disabled user has no session and cannot start one. Sessions in the
 database end in the transaction of the change, those in the memory of this
 process after it."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.mail_flows import confirmation_mails
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import ResetCode, store_with_code
+from vestibule.accounts.password_reset import (
+    RESET_CODE_LIFETIME,
+    ResetCode,
+    store_with_code,
+)
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import limit_email_probes
@@ -23,7 +29,7 @@ from vestibule.core import clock
 from vestibule.core.errors import InvalidValue
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
-from vestibule.db.models.user import User, parse_role
+from vestibule.db.models.user import Role, User, parse_role
 from vestibule.mail.notices import MailKind, notices
 from vestibule.mail.outbox import mail_sender
 from vestibule.sessions.session import EndReason
@@ -42,6 +48,7 @@ def register(
     *,
     strict: bool = False,
     language: str | None = None,
+    role: Any = Role.MEMBER,
     actor: Actor = LOCAL,
 ) -> User:
     """Store and return a new user; with mail, send one to confirm the email.
@@ -51,14 +58,39 @@ def register(
     `Throttled` after too many of these, or `ServiceBusy` when too many
     passwords are being hashed.
     """
+    known = parse_role(role)
     check_email(email)
     with limit_email_probes(email, actor):
         user = new_user(email, password, first_name, last_name, strict)
+        user.role = known.value
         user.language = language
         user.save(confirmation_mails(user))
     mail_sender().notify()
-    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    log_added(user, actor)
     return user
+
+
+def add_without_password(user: User, *, actor: Actor = LOCAL) -> None:
+    """Store a user of `checked_user`, who has no password and no code.
+
+    The user cannot sign in before an admin issues a reset code. Raise
+    `DuplicateEmail`, or `Throttled` after too many of these.
+    """
+    with limit_email_probes(user.email or "", actor):
+        user.save()
+    log_added(user, actor)
+
+
+def log_added(user: User, actor: Actor) -> None:
+    """Log that `user` was added, and the role unless it is the usual one."""
+    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+    if user.role != Role.MEMBER:
+        log(
+            EventType.ROLE_CHANGED,
+            user=user.id,
+            by=actor.id,
+            reason=user.role,
+        )
 
 
 def new_user(
@@ -75,10 +107,26 @@ def new_user(
     """
     check_email(email)
     check_new_password(password, email, changing=strict)
-    user = User(email=email)
-    set_names(user, {"first_name": first_name, "last_name": last_name})
+    user = checked_user(email, first_name, last_name)
     with hash_queue().turn():
         user.password = password
+    return user
+
+
+def checked_user(
+    email: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+    role: Any = Role.MEMBER,
+) -> User:
+    """Return a user without a password, not stored yet.
+
+    Raise `InvalidValue` with the field that is not allowed.
+    """
+    check_email(email)
+    user = User(email=email)
+    set_names(user, {"first_name": first_name, "last_name": last_name})
+    user.role = parse_role(role).value
     return user
 
 
@@ -116,21 +164,52 @@ def invite(
     first_name: Any = None,
     last_name: Any = None,
     *,
+    role: Any = Role.MEMBER,
     actor: Actor = LOCAL,
+    lifetime: timedelta = RESET_CODE_LIFETIME,
 ) -> Invitation:
     """Store a new user without a password; return it with a code.
 
-    Raise `InvalidValue` with the field, `DuplicateEmail`, or `Throttled`
-    after too many of these.
+    The code is valid for `lifetime`. Raise `InvalidValue` with the field,
+    `DuplicateEmail`, or `Throttled` after too many of these.
     """
-    check_email(email)
-    user = User(email=email)
-    set_names(user, {"first_name": first_name, "last_name": last_name})
+    user = checked_user(email, first_name, last_name, role)
     with limit_email_probes(email, actor):
-        code = store_with_code(user)
-    log(EventType.USER_ADDED, user=user.id, by=actor.id)
+        code = store_with_code(user, actor=actor, lifetime=lifetime)
+    log_added(user, actor)
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return Invitation(user, code)
+
+
+def change(
+    user: User, values: Mapping[str, Any], *, actor: Actor = LOCAL
+) -> None:
+    """Store a new email, names or role of `user`, all or none of them.
+
+    `values` has any of `email`, `first_name`, `last_name` and `role`.
+    Raise `InvalidValue`, `DuplicateEmail`, `LastAdmin`, `RecordGone`, or
+    `Throttled` after too many emails.
+    """
+    email, role = user.email, user.role
+    set_names(user, dict(values))
+    if "role" in values:
+        user.role = parse_role(values["role"]).value
+    if "email" in values:
+        check_email(values["email"])
+        user.email = values["email"]
+        with limit_email_probes(values["email"], actor, every=True):
+            user_status.save_changes(user)
+    else:
+        user_status.save_changes(user)
+    if user.email != email:
+        log(EventType.EMAIL_CHANGED, user=user.id, by=actor.id)
+    if user.role != role:
+        log(
+            EventType.ROLE_CHANGED,
+            user=user.id,
+            by=actor.id,
+            reason=user.role,
+        )
 
 
 def set_role(user: User, role: Any, *, actor: Actor = LOCAL) -> None:

@@ -10,6 +10,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from vestibule.admin.filters import (
@@ -20,9 +21,14 @@ from vestibule.admin.filters import (
 )
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue
-from vestibule.db import event_search, events, user_search
+from vestibule.db import event_search, events, invitations, user_search
 from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
 from vestibule.db.events import Event, EventFilter
+from vestibule.db.invitations import (
+    INVITATION_SORTS,
+    NEWEST_INVITATIONS_FIRST,
+    OpenInvitation,
+)
 from vestibule.db.keyset import Cursor
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
@@ -160,6 +166,35 @@ def list_events(
     )
     return EventList(
         found.events,
+        _encode_keyset(found.next, of),
+        _encode_keyset(found.previous, of),
+    )
+
+
+class InvitationList(NamedTuple):
+    """A page of open invitations, with the cursors of its neighbours."""
+
+    invitations: list[OpenInvitation]
+    next: str | None
+    previous: str | None = None
+
+
+def list_invitations(
+    sort: str, most: int, after: str, now: datetime
+) -> InvitationList:
+    """Return a page of the invitations that are open, in the order `sort`.
+
+    Raise `InvalidValue` for another order, or a cursor of another list.
+    """
+    sort = sort or NEWEST_INVITATIONS_FIRST
+    if sort not in INVITATION_SORTS:
+        raise InvalidValue("sort", "is not a valid order", code="invalid")
+    of = "invitations", sort
+    found = invitations.search_page(
+        sort, most, _keyset_cursor(decode(after, of)), now
+    )
+    return InvitationList(
+        found.invitations,
         _encode_keyset(found.next, of),
         _encode_keyset(found.previous, of),
     )

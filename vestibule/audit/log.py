@@ -55,6 +55,16 @@ class EventType(StrEnum):
     RESET_REQUESTED = "reset_requested"
     PASSWORD_RESET = "password_reset"
     EMAIL_CONFIRMED = "email_confirmed"
+    INVITATION_REVOKED = "invitation_revoked"
+    #: A right password, after which the login waits for a second factor.
+    SECOND_FACTOR_REQUIRED = "second_factor_required"
+    SECOND_FACTOR_REFUSED = "second_factor_refused"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    #: Too many wrong codes in a row.
+    FACTOR_SWITCHED_OFF = "factor_switched_off"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     WORKER_EXITED = "worker_exited"
 
 

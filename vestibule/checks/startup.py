@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from vestibule.checks.application_hosts import check_application_hosts
 from vestibule.checks.mail import check_mail_settings
 from vestibule.checks.results import Check, CheckResult, Level
-from vestibule.core import page_settings, settings
+from vestibule.checks.secrets_key import check_secrets_key
+from vestibule.core import encryption, page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import (
     environment_names,
@@ -53,8 +54,10 @@ def check_settings(mechanism: type[Auth] | None) -> None:
 
         bundle()
         _check_registration()
-    # A signing key that is invalid ends the start, not a request.
+    # A key that is invalid ends the start, not a request.
     open_signer()
+    if encryption.has_keys():
+        encryption.key_ring()
     if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
         raise ConfigurationError(
             "IDENTITY_HOSTS",
@@ -383,6 +386,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _return_hosts,
     _pages,
     _proxies,
+    check_secrets_key,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (

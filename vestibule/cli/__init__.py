@@ -60,6 +60,12 @@ program.lazy_commands = {
         "setup", "Write a .env with every setting and its meaning."
     ),
     "mail": LazyCommand("mail", "Send mail, and see what became of it."),
+    "openapi": LazyCommand(
+        "setup", "Print the OpenAPI document of the service as JSON."
+    ),
+    "secrets": LazyCommand(
+        "secrets", "Work with the keys that encrypt stored secrets."
+    ),
     "serve": LazyCommand("setup", "Start the server."),
     "sessions": LazyCommand("sessions", "Work with stored sessions."),
     "users": LazyCommand("users", "Work with the accounts."),

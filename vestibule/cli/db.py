@@ -32,6 +32,7 @@ from vestibule.cli.output import (
     json_option,
     progress_bar,
     show_json,
+    show_result,
     show_table,
 )
 from vestibule.db import backup as copying
@@ -46,33 +47,48 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@json_option
+def upgrade(as_json: bool) -> None:
     """Upgrade the schema to the one of this version."""
     with closing(engine.configured_database()) as database:
         before = migrate.schema(database)
         migrate.upgrade(database)
-    if before.is_current:
-        click.echo(f"the schema is at revision {before.revision} already")
-    else:
-        click.echo(
+    text = f"the schema is at revision {before.revision} already"
+    if not before.is_current:
+        text = (
             f"the schema went from {_revision_text(before.revision)}"
             f" to revision {migrate.EXPECTED_REVISION}"
         )
+    show_result(
+        {"before": before.revision, "revision": migrate.EXPECTED_REVISION},
+        text,
+        as_json,
+    )
 
 
 @db.command()
-def check() -> None:
+@json_option
+def check(as_json: bool) -> None:
     """Check the database; exit with 1 if it is not usable."""
     with existing_database() as database:
-        found = migrate.schema(database)
-        click.echo(f"database: {migrate.address(database)}")
-        click.echo(
+        found, address = migrate.schema(database), migrate.address(database)
+        lines = [
+            f"database: {address}",
             f"schema: {_revision_text(found.revision)},"
-            f" this version works with revision {migrate.EXPECTED_REVISION}"
-        )
-        faults = migrate.integrity_errors(database)
-        if database.is_sqlite:
-            click.echo(f"integrity: {'; '.join(faults) or 'ok'}")
+            f" this version works with revision {migrate.EXPECTED_REVISION}",
+        ]
+        if not as_json:
+            click.echo("\n".join(lines))
+        faults = list(migrate.integrity_errors(database))
+        result = {
+            "database": address,
+            "revision": found.revision,
+            "expected": migrate.EXPECTED_REVISION,
+            "faults": faults,
+        }
+        if as_json or database.is_sqlite:
+            text = f"integrity: {'; '.join(faults) or 'ok'}"
+            show_result(result, text, as_json)
     if faults:
         raise CommandError("the database file is damaged: restore a backup")
     if not found.is_current:
@@ -81,7 +97,8 @@ def check() -> None:
 
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def backup(file: Path) -> None:
+@json_option
+def backup(file: Path, as_json: bool) -> None:
     """Write a copy of the database to the new FILE.
 
     The service can run meanwhile. From SQLite it is a database file, from
@@ -89,14 +106,15 @@ def backup(file: Path) -> None:
     """
     with existing_database() as database, progress_bar("copying") as bar:
         copying.back_up(database, file, bar.update)
-    click.echo(f"wrote {file}")
+    show_result({"file": str(file)}, f"wrote {file}", as_json)
 
 
 @db.command()
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-def restore(file: Path) -> None:
+@json_option
+def restore(file: Path, as_json: bool) -> None:
     """Replace the SQLite database by FILE, a backup.
 
     The service must be stopped. Nothing of the old database is left, and
@@ -104,9 +122,11 @@ def restore(file: Path) -> None:
     """
     with closing(engine.configured_database()) as database:
         revision = copying.restore(database, file)
-    click.echo(
-        f"restored {database.url.database} from {file}; the schema is at"
-        f" revision {revision}"
+    name = database.url.database
+    show_result(
+        {"database": name, "file": str(file), "revision": revision},
+        f"restored {name} from {file}; the schema is at revision {revision}",
+        as_json,
     )
 
 
@@ -115,7 +135,8 @@ def restore(file: Path) -> None:
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--dry-run", is_flag=True, help="Report, but write nothing.")
-def import_json(file: Path, dry_run: bool) -> None:
+@json_option
+def import_json(file: Path, dry_run: bool, as_json: bool) -> None:
     """Import the users of FILE, a .db_User.json.
 
     They keep their ids, dates and passwords. Rows that cannot be imported
@@ -133,7 +154,10 @@ def import_json(file: Path, dry_run: bool) -> None:
         # Also after Ctrl-C: what was imported stays.
         prefix = "dry run, nothing was written: " if dry_run else ""
         done = (f"{counts[outcome]} {outcome.value}" for outcome in Outcome)
-        click.echo(prefix + ", ".join(done))
+        result = {each.name.lower(): counts[each] for each in Outcome}
+        show_result(
+            {"dry_run": dry_run, **result}, prefix + ", ".join(done), as_json
+        )
     if counts[Outcome.BAD]:
         raise CommandError("some rows are bad; the others are not affected")
 
@@ -211,7 +235,9 @@ def list_keys(as_json: bool) -> None:
     is_flag=True,
     help="Delete all other keys: tokens they signed are refused.",
 )
-def rotate(at_once: bool) -> None:
+@json_option
+def rotate(at_once: bool, as_json: bool) -> None:
     """Make a new key; it signs once applications had time to fetch it."""
     refuse_older_schema()
-    click.echo(keys.rotate(at_once))
+    key_id = keys.rotate(at_once)
+    show_result({"id": key_id}, key_id, as_json)

@@ -22,7 +22,7 @@ import click
 
 from vestibule.cli.commands import Interrupted
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
-from vestibule.cli.output import progress_bar
+from vestibule.cli.output import json_option, progress_bar, show_result
 from vestibule.core import settings
 from vestibule.core.setting_types import replace_settings
 from vestibule.db import engine
@@ -44,7 +44,8 @@ _HOST = "127.0.0.1"
     type=click.IntRange(1, 65_535),
     help="The port to serve on; a free one by default.",
 )
-def demo(count: int, port: int | None) -> None:
+@json_option
+def demo(count: int, port: int | None, as_json: bool) -> None:
     """Serve a throwaway database, until Ctrl-C.
 
     It has settings of its own and ignores those of the environment.
@@ -56,7 +57,7 @@ def demo(count: int, port: int | None) -> None:
     ).start()
     folder = tempfile.mkdtemp(prefix="vestibule-demo-")
     try:
-        _serve(Path(folder), count, port or _free_port())
+        _serve(Path(folder), count, port or _free_port(), as_json)
     except KeyboardInterrupt:
         raise Interrupted("the demo's folder is removed") from None
     finally:
@@ -64,7 +65,7 @@ def demo(count: int, port: int | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(folder: Path, count: int, port: int) -> NoReturn:
+def _serve(folder: Path, count: int, port: int, as_json: bool) -> NoReturn:
     """Fill a database in `folder` and serve it, until a signal comes."""
     replace_settings(
         [each.name for each in settings.ALL],
@@ -88,7 +89,14 @@ def _serve(folder: Path, count: int, port: int) -> NoReturn:
             counts["sessions"] += len(user.sessions)
             counts["events"] += len(user.events)
             bar.advance()
-    click.echo(f"""\
+    result = {
+        "url": f"http://{_HOST}:{port}",
+        "admin": ADMIN,
+        "member": MEMBER,
+        "password": password,
+        "folder": str(folder),
+    }
+    text = f"""\
  * {count} users, {counts["sessions"]} sessions, {counts["events"]} events, \
 all invented.
    They are in {folder}, which Ctrl-C removes.
@@ -96,7 +104,8 @@ all invented.
      {ADMIN}, who is an admin, or
      {MEMBER}, who is not,
    with the password that all users share:
-     {password}""")
+     {password}"""
+    show_result(result, text, as_json)
     # Workers are forked: each opens connections of its own.
     engine.close()
     sys.stdout.flush()

@@ -9,7 +9,7 @@ progress bar is drawn on standard error, only on a terminal, and disappears.
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, islice
@@ -109,7 +109,7 @@ def progress_bar(
 
 
 def json_option(command: F) -> F:
-    """Add the option `--json` to a `command` that lists."""
+    """Add the option `--json` to a `command`."""
     option: Callable[[F], F] = click.option(
         "--json", "as_json", is_flag=True, help="Print JSON."
     )
@@ -131,6 +131,11 @@ def show_json(objects: Iterable[dict[str, Any]]) -> None:
         click.echo(separator + json.dumps(each), nl=False)
         separator = ",\n"
     click.echo("[]" if separator == "[\n" else "\n]")
+
+
+def show_result(result: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Print what a command did: `text`, or `result` as one line of JSON."""
+    click.echo(json.dumps(result) if as_json else text)
 
 
 def show_table(

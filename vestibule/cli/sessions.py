@@ -22,6 +22,7 @@ from vestibule.cli.output import (
     format_time,
     json_option,
     show_json,
+    show_result,
     show_table,
 )
 from vestibule.core.client_info import device_name
@@ -83,24 +84,40 @@ def list_sessions(email_or_id: str | None, as_json: bool) -> None:
     metavar="EMAIL_OR_ID",
     help="End all sessions of this user.",
 )
-def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
-    """End the sessions with these ids, or all those of a user.
+@click.option(
+    "--all", "everything", is_flag=True, help="End the sessions of all users."
+)
+@json_option
+def end(
+    session_id: tuple[str, ...],
+    email_or_id: str | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """End the sessions with these ids, those of a user, or all.
 
     The ids are those that `sessions list` shows.
     """
-    if bool(session_id) is (email_or_id is not None):
-        raise click.UsageError("give the ids of sessions, or --user")
+    chosen = (bool(session_id), email_or_id is not None, everything)
+    if chosen.count(True) != 1:
+        raise click.UsageError("give the ids of sessions, --user, or --all")
     require_database()
-    store = SessionDBAuth().store
-    if email_or_id is not None:
-        user = find_user(email_or_id)
-        ended = revoke_all(store, user.id, current_actor())
-        click.echo(f"ended {ended} sessions")
-        return
-    unknown = [
-        each for each in session_id if not revoke(store, each, current_actor())
-    ]
-    click.echo(f"ended {len(session_id) - len(unknown)} sessions")
+    store, unknown = SessionDBAuth().store, []
+    if session_id:
+        unknown = [
+            each
+            for each in session_id
+            if not revoke(store, each, current_actor())
+        ]
+        ended = len(session_id) - len(unknown)
+    else:
+        user_id = None if everything else find_user(email_or_id or "").id
+        ended = revoke_all(store, user_id, current_actor())
+    show_result(
+        {"ended": ended, "unknown": unknown},
+        f"ended {ended} sessions",
+        as_json,
+    )
     if unknown:
         shown = escape_control_characters(", ".join(unknown))
         raise CommandError(
@@ -110,13 +127,18 @@ def end(session_id: tuple[str, ...], email_or_id: str | None) -> None:
 
 
 @sessions.command()
-def purge() -> None:
+@json_option
+def purge(as_json: bool) -> None:
     """Delete the sessions that are expired by the current settings."""
     require_database()
     mechanism = SessionDBAuth()
     deleted = mechanism.purge_expired()
     reason = ": they never expire" if mechanism.limits().endless else ""
-    click.echo(f"deleted {deleted} expired sessions{reason}")
+    show_result(
+        {"deleted": deleted},
+        f"deleted {deleted} expired sessions{reason}",
+        as_json,
+    )
 
 
 def _session_objects(found: Iterable[UserSession]) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`init`, `completion`, `serve` and `doctor`: set a service up, and check it.
+"""Commands that set a service up, describe it, start it and check it.
 
 The server and the checks are imported when they run and not for help,
 because they import Flask and granian.
@@ -14,7 +14,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from vestibule.cli.commands import CommandError
-from vestibule.cli.output import json_option, show_json
+from vestibule.cli.output import json_option, show_json, show_result
 from vestibule.core.command_line import COMMAND_NAME, command_line
 from vestibule.core.env_file import template
 from vestibule.core.text import escape_control_characters
@@ -51,7 +51,8 @@ _STYLES = {"good": "green", "weak": "yellow", "wrong": "bold red"}
     is_flag=True,
     help="Settings for a service behind a proxy with TLS.",
 )
-def init(file: Path, hardened: bool) -> None:
+@json_option
+def init(file: Path, hardened: bool, as_json: bool) -> None:
     """Write a .env with every setting and its meaning.
 
     FILE is .env in the current folder by default. An existing file is kept.
@@ -69,7 +70,11 @@ def init(file: Path, hardened: bool) -> None:
         ) from None
     with os.fdopen(handle, "w", encoding="utf-8") as opened:
         opened.write(template(chosen))
-    click.echo(f"wrote {shown}; read it, then: {command_line('serve')}")
+    show_result(
+        {"file": str(file)},
+        f"wrote {shown}; read it, then: {command_line('serve')}",
+        as_json,
+    )
 
 
 @click.command()
@@ -100,6 +105,24 @@ def serve() -> None:
     from vestibule.server.granian import main as start
 
     start(profile="standard")
+
+
+@click.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the service as JSON.
+
+    It describes the service that these settings start.
+    """
+    from vestibule.api.openapi.document import document
+    from vestibule.core import settings
+    from vestibule.http.responses import json_body
+    from vestibule.mechanisms import mechanism_for
+
+    mechanism = mechanism_for(settings.AUTH_TYPE.read())
+    described = document(
+        mechanism() if mechanism else None, settings.BASE_PATH.read()
+    )
+    click.echo(json_body(described), nl=False)
 
 
 @click.command()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The settings of what other applications share with the service."""
+"""The settings of stored data: its schema, who may read it, its keys."""
 
 import re
 
@@ -34,4 +34,20 @@ DIRECTORY = Setting(
     setting_types.one_of("off", "names"),
     "What every user may find out about others by their ids"
     " (`GET /api/v1/users?ids=...`): `names`, or `off`.",
+)
+SECRETS_KEY = Setting(
+    "SECRETS_KEY",
+    None,
+    setting_types.optional_text,
+    "Keys that encrypt stored secrets, such as those of authenticator apps,"
+    " separated by blanks: the first one encrypts, all of them decrypt."
+    " `vestibule secrets new` makes one. Unset, `SECRETS_KEY_FILE` too:"
+    " there are no second factors.",
+)
+SECRETS_KEY_FILE = Setting(
+    "SECRETS_KEY_FILE",
+    None,
+    setting_types.optional_text,
+    "File with these keys, one in each line, with mode 0600 and outside the"
+    " folder of the database. It is read once.",
 )

@@ -68,6 +68,15 @@ def is_readable_by_others() -> bool:
     return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
+def has_name(name: str) -> bool:
+    """Return True if there is a file, and it has this name."""
+    file = settings.ENV_FILE.read()
+    try:
+        return bool(file) and name in parse(_read(file or ""), file or "")
+    except (FileNotFoundError, IsADirectoryError):
+        return False
+
+
 def parse(content: str, name: str) -> dict[str, str]:
     """Return the values by name; the last line of a name counts.
 

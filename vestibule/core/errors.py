@@ -155,6 +155,54 @@ class WrongSetupCode(WrongCode):
     code = "wrong_setup_code"
 
 
+class SecondFactorRequired(VestibuleError):
+    """The password is right, and the login waits for a second factor."""
+
+    status = 401
+    public = "second factor required"
+    code = "second_factor_required"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__("the user has a second factor")
+
+
+class WrongSecondFactor(VestibuleError):
+    """A code of a second factor is wrong, or was used before."""
+
+    status = 401
+    public = "wrong code"
+    code = "wrong_second_factor"
+
+    def __init__(self) -> None:
+        """Set the message, which does not say which of the reasons it is."""
+        super().__init__("wrong code")
+
+
+class FactorSwitchedOff(VestibuleError):
+    """A factor of this kind failed too often in a row."""
+
+    status = 403
+    public = "this factor is switched off after too many wrong codes"
+    code = "factor_switched_off"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__("the factor is switched off")
+
+
+class LoginExpired(VestibuleError):
+    """No login of this browser waits for a second factor."""
+
+    status = 401
+    public = "the login has expired: log in again"
+    code = "login_expired"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__("no login waits for a second factor")
+
+
 class RecordGone(VestibuleError):
     """The object to change was deleted in the meantime."""
 

@@ -9,6 +9,7 @@ code at once, one succeeds.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +21,16 @@ from vestibule.db.models.user import User
 from vestibule.db.statements import insert_into
 from vestibule.db.tables import RESET_CODES, SETUP_CODES, USERS
 
+
+class NewCode(NamedTuple):
+    """A reset code to store: its digest, its times, and who issued it."""
+
+    digest: str
+    created_at: datetime
+    expires_at: datetime
+    by_id: str | None
+
+
 _ANY_USER = select(USERS.c.id).limit(1)
 # The rows are locked in a fixed order, so that two transactions never wait
 # for each other. SQLite has one writer at a time and needs no locks.
@@ -30,13 +41,13 @@ _LOCK_ALL_CODES = (
 )
 
 
-def replace_reset_code(user_id: str, digest: str, now: datetime) -> None:
+def replace_reset_code(user_id: str, code: NewCode) -> None:
     """Store a user's new code in place of the previous one."""
     with database().transaction() as connection:
-        _replace_in_transaction(connection, user_id, digest, now)
+        _replace_in_transaction(connection, user_id, code)
 
 
-def add_user_with_reset_code(user: User, digest: str, now: datetime) -> None:
+def add_user_with_reset_code(user: User, code: NewCode) -> None:
     """Store a new user and its code; raise `DuplicateEmail`.
 
     In one transaction: a user without a code could not log in, and would
@@ -45,17 +56,17 @@ def add_user_with_reset_code(user: User, digest: str, now: datetime) -> None:
     try:
         with database().transaction() as connection:
             user.insert_in_transaction(connection)
-            _replace_in_transaction(connection, user.id, digest, now)
+            _replace_in_transaction(connection, user.id, code)
     except IntegrityError:
         raise DuplicateEmail from None
 
 
 def user_id_for_reset_code(
-    email_key: str, digest: str, since: datetime
+    email_key: str, digest: str, now: datetime
 ) -> str | None:
     """Return the id of the user with this email and code, or `None`.
 
-    The code must be newer than `since`, and the user not disabled.
+    The code must not have expired, and the user not be disabled.
     """
     found = database().fetch_all(
         select(USERS.c.id)
@@ -64,7 +75,7 @@ def user_id_for_reset_code(
             USERS.c.email_key == email_key,
             USERS.c.disabled_at.is_(None),
             RESET_CODES.c.code_digest == digest,
-            RESET_CODES.c.created_at > since,
+            RESET_CODES.c.expires_at > now,
         )
     )
     return str(found[0][0]) if found else None
@@ -98,10 +109,15 @@ def redeem_reset_code(
 
 
 def _replace_in_transaction(
-    connection: Connection, user_id: str, digest: str, now: datetime
+    connection: Connection, user_id: str, code: NewCode
 ) -> None:
     """Store a user's new code within the caller's transaction."""
-    values = {"code_digest": digest, "created_at": now}
+    values = {
+        "code_digest": code.digest,
+        "created_at": code.created_at,
+        "expires_at": code.expires_at,
+        "by_id": code.by_id,
+    }
     statement = insert_into(RESET_CODES).values(user_id=user_id, **values)
     connection.execute(
         statement.on_conflict_do_update(

@@ -8,9 +8,9 @@ reason and the time go to ended_sessions, where they stay for a day.
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -255,17 +255,28 @@ def delete_for_user_in_transaction(
     return delete_where(connection, reason, condition)
 
 
-def rotate(old: str, new: str, now: datetime) -> bool:
+def rotate(
+    old: str,
+    new: str,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> bool:
     """Replace a session's digest `old` by `new`, authenticated at `now`.
 
-    Return False if there is no such session.
+    `facts` are new values of other columns. Return False if there is no
+    such session.
     """
     with database().transaction() as connection:
-        return rotate_in_transaction(connection, Rotation(old, new), now)
+        return rotate_in_transaction(
+            connection, Rotation(old, new), now, facts
+        )
 
 
 def rotate_in_transaction(
-    connection: Connection, rotation: Rotation, now: datetime
+    connection: Connection,
+    rotation: Rotation,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
 ) -> bool:
     """Replace a session's digest within the caller's transaction.
 
@@ -278,6 +289,7 @@ def rotate_in_transaction(
             session_digest=rotation.new,
             authenticated_at=now,
             last_seen_at=now,
+            **(facts or {}),
         )
     )
     if not connection.execute(statement).rowcount:

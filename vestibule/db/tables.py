@@ -21,13 +21,14 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     true,
 )
 from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0011"
+REVISION = "0013"
 
 
 def parse_moment(value: Any) -> datetime:
@@ -144,6 +145,14 @@ USER_SESSIONS = Table(
     Column("method", Text),
     # The network that counts as one client.
     Column("network", Text),
+    # How the user proved who they are; see `vestibule.sessions.facts`.
+    Column("proof_methods", Text),
+    Column("second_factor_at", UTCMoment),
+    Column(
+        "phishing_resistant", Boolean, nullable=False, server_default=false()
+    ),
+    Column("user_verified", Boolean, nullable=False, server_default=false()),
+    Column("recovered", Boolean, nullable=False, server_default=false()),
     Index("user_sessions_session_digest", "session_digest"),
     # For a page of a user's sessions, however many there are.
     Index("user_sessions_user_id", "user_id", "created_at"),
@@ -212,6 +221,51 @@ ENDED_SESSIONS = Table(
     Index("ended_sessions_ended_at", "ended_at"),
 )
 
+# The second factors of users: authenticator apps, and one row for a user's
+# recovery codes. `failures` are those in a row.
+FACTORS = Table(
+    "factors",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # Encrypted; see `vestibule.core.encryption`.
+    Column("secret", Text),
+    Column("created_at", UTCMoment, nullable=False),
+    # The factor is pending until the user has given a first right code.
+    Column("confirmed_at", UTCMoment),
+    Column("last_used_at", UTCMoment),
+    # The number of the time step whose code was used last (RFC 6238, 5.2).
+    Column("last_step", BigInteger),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failed_at", UTCMoment),
+    Index("factors_user_id", "user_id", "created_at"),
+)
+
+# The recovery codes that are not used yet.
+RECOVERY_CODES = Table(
+    "recovery_codes",
+    METADATA,
+    Column("code_digest", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("recovery_codes_user_id", "user_id"),
+)
+
+# Logins whose password was right, and that wait for a second factor.
+PENDING_LOGINS = Table(
+    "pending_logins",
+    METADATA,
+    Column("cookie_digest", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    # Of the hash of the password that was right: another one ends the login.
+    Column("password_digest", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("pending_logins_user_id", "user_id"),
+    Index("pending_logins_created_at", "created_at"),
+)
+
 # Failures to authenticate, by account and by network; `key` is a digest.
 FAILURES = Table(
     "failures",
@@ -229,6 +283,11 @@ RESET_CODES = Table(
     Column("user_id", Text, primary_key=True),
     Column("code_digest", Text, nullable=False),
     Column("created_at", UTCMoment, nullable=False),
+    # Codes of an earlier version have no time and are not valid any more.
+    Column("expires_at", UTCMoment),
+    # The id of the admin, or of the actor on the command line.
+    Column("by_id", Text),
+    Index("reset_codes_created_at", "created_at", "user_id"),
 )
 
 # The keys that sign identity tokens; `id` is the `kid` of a token.

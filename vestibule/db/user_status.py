@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy.exc import IntegrityError
 
 from vestibule.core import clock
-from vestibule.core.errors import LastAdmin, RecordGone
+from vestibule.core.errors import DuplicateEmail, LastAdmin, RecordGone
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
@@ -38,6 +39,24 @@ def set_role(user_id: str, role: Role, mails: Sequence[NewMail] = ()) -> None:
             _require_another_admin(connection, user_id)
         _update_user(connection, user_id, role=role.value)
         add_in_transaction(connection, mails)
+
+
+def save_changes(user: User) -> None:
+    """Update the columns of a user that changed, the role too.
+
+    Raise `DuplicateEmail`, `LastAdmin` or `RecordGone`.
+    """
+    _, changed = user.changes()
+    del changed["updated_at"]
+    try:
+        with database().transaction() as connection:
+            # The reset code comes first, as in every transaction.
+            user.delete_dependents(connection, changed)
+            if changed.get("role", Role.ADMIN) != Role.ADMIN:
+                _require_another_admin(connection, user.id)
+            _update_user(connection, user.id, **changed)
+    except IntegrityError:
+        raise DuplicateEmail from None
 
 
 def disable(user_id: str, now: datetime, reason: str) -> None:

@@ -32,6 +32,7 @@ from vestibule.core.client_info import (
 )
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
+from vestibule.db import factors
 from vestibule.db.host_sessions import is_host_session_id
 from vestibule.http.csrf import (
     SAFE_METHODS,
@@ -49,6 +50,11 @@ from vestibule.http.request import (
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import CachedSession, find_user
 from vestibule.mechanisms.session_mechanism import sessions_of
+from vestibule.sessions.facts import (
+    facts_of_session,
+    has_second_factor,
+    is_recovery_over,
+)
 from vestibule.sessions.session import Session
 
 #: Paths that need no authentication, as the contract lists them.
@@ -58,14 +64,22 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: More of the API: a user without a password has a code or a link instead.
+#: More of the API: a user without a password has a code or a link instead,
+#: and a login that waits for a second factor has a cookie of its own.
 OPEN_PATHS = [
     *EXCLUDED_PATHS,
     "/api/v1/auth_session/reset/",
     "/api/v1/auth_session/forgot/",
     "/api/v1/auth_session/confirm/",
     "/api/v1/auth_session/undo/",
+    "/api/v1/auth_session/second-factor/",
 ]
+#: The paths that a session after a recovery code may use.
+RECOVERY_PATHS = (
+    "/api/v1/auth_session/factors/",
+    "/api/v1/auth_session/recovery-codes/",
+    "/api/v1/auth_session/logout/",
+)
 #: Open paths outside of the API: public keys are public, monitoring has no
 #: account, and the API's description contains no secret.
 OUTSIDE_PATHS = [
@@ -130,6 +144,11 @@ def identify(auth: Auth, request: Any) -> Decision:
     if not _counts_here(auth, request, session_id, session):
         user = None
     sessions = sessions_of(auth)
+    if user is not None and session_id is not None:
+        if session is None:
+            session = sessions.store.find(session_id)
+        if session is not None and session.recovered:
+            user = user if _may_recover(auth, request, session) else None
     if (
         user is None
         or is_disabled(user)
@@ -139,6 +158,18 @@ def identify(auth: Auth, request: Any) -> Decision:
         reason = sessions.why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, user, known=known, session=session)
+
+
+def _may_recover(auth: Auth, request: Any, session: Session) -> bool:
+    """Return True if a recovered session may be used for this request.
+
+    It may enroll, replace or remove a factor, or log out, and that for
+    `RECOVERY_LIFETIME`. It is no sign-in for forward authentication.
+    """
+    path = f"{(request.path or '').rstrip('/')}/"
+    return path.startswith(RECOVERY_PATHS) and not (
+        is_recovery_over(session, sessions_of(auth).now())
+    )
 
 
 def _counts_here(
@@ -288,6 +319,23 @@ def require_recent_auth() -> None:
         raise ReauthenticationRequired(
             "the password was not confirmed recently"
         )
+
+
+def require_factor_proof() -> None:
+    """Raise `ReauthenticationRequired` unless factors may be changed now.
+
+    The password or a factor must have been confirmed recently. A user who
+    has factors must have given one in this session, or a recovery code: a
+    stolen password alone removes no factor.
+    """
+    require_recent_auth()
+    session = current_request().session
+    if session is None or not has_second_factor(facts_of_session(session)):
+        actor_id = current_actor().id
+        if actor_id is not None and factors.has_any(actor_id):
+            raise ReauthenticationRequired(
+                "no second factor was given in this session"
+            )
 
 
 def has_recent_auth() -> bool:

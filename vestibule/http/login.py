@@ -17,11 +17,17 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.mail_flows import ask_for_confirmation
-from vestibule.accounts.permissions import Actor, must_confirm_email
+from vestibule.accounts.permissions import (
+    Actor,
+    is_disabled,
+    must_confirm_email,
+)
+from vestibule.accounts.second_factors import check_second_factor
 from vestibule.accounts.sign_in_notices import (
     DEVICE_COOKIE,
     DEVICE_LIFETIME,
     count_failures_before,
+    notify_of_failures,
     notify_of_sign_in,
 )
 from vestibule.audit.log import EventType, log
@@ -30,14 +36,21 @@ from vestibule.core.client_info import set_client
 from vestibule.core.errors import (
     DatabaseUnavailable,
     EmailNotConfirmed,
+    LoginExpired,
     SessionNotCreated,
     Throttled,
     VestibuleError,
 )
 from vestibule.core.request_headers import is_tls, unusable_header
+from vestibule.db import factors, pending_logins
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
+from vestibule.http import pending_login
 from vestibule.http.access import refuse_cross_site
+from vestibule.http.pending_login import (
+    password_digest,
+    wait_for_second_factor,
+)
 from vestibule.http.request import (
     client_info,
     current_actor,
@@ -50,6 +63,13 @@ from vestibule.mechanisms.session_mechanism import (
     sessions_of,
 )
 from vestibule.sessions import cookie
+from vestibule.sessions.facts import (
+    PasswordProof,
+    Proof,
+    facts_of,
+    has_second_factor,
+    proven,
+)
 from vestibule.sessions.session import EndReason
 
 #: Bytes of a login form; the longest legitimate one has some hundred.
@@ -121,29 +141,39 @@ def log_in(
     user = check_credentials(found, email, password, actor=actor)
     if user is None:
         return None
-    return begin_session(auth, request, user, failures)
+    # Also if a second factor is asked for: the password is known to them.
+    notify_of_failures(user, failures)
+    proof = PasswordProof(sessions_of(auth).now())
+    return begin_session(auth, request, user, [proof])
 
 
 def begin_session(
-    auth: Any, request: Request, user: User, failures: int = 0
+    auth: Any, request: Request, user: User, proofs: Sequence[Proof]
 ) -> Login | None:
-    """Begin a session of `user`, whose password was checked just now.
+    """Begin a session of `user`, who gave these proofs just now.
 
-    `failures` is the number of wrong passwords before it.
-    `None` if the password was changed since, or the user was disabled.
-    Raise `SessionNameMissing`, `EmailNotConfirmed` after queueing a mail to
-    confirm it, or `SessionNotCreated` if the mechanism returns no session
-    id.
+    This is the only function that does: a test looks for another caller of
+    `create_session`. `None` if the password was changed since, or the user
+    was disabled. Raise `SecondFactorRequired`, before any session exists, if
+    the user has a second factor and no proof is of one;
+    `EmailNotConfirmed` after queueing a mail to confirm the email;
+    `SessionNameMissing`, or `SessionNotCreated` if the mechanism returns no
+    session id.
     """
+    if not proofs:
+        raise ValueError("a session needs a proof")
     name = settings.SESSION_NAME.read()
     if name is None:
         raise SessionNameMissing
     if must_confirm_email(user):
         _refuse_unconfirmed(user, Actor.at(client_info(request.environ)))
-    sessions = sessions_of(auth)
+    sessions, facts = sessions_of(auth), facts_of(proofs)
+    if not has_second_factor(facts) and factors.has_any(user.id):
+        raise wait_for_second_factor(request, sessions, user)
     _end_previous(sessions, request)
     set_client(client_info(request.environ)._replace(method="password"))
-    session_id = sessions.create_session(user.id)
+    with proven(facts):
+        session_id = sessions.create_session(user.id)
     if not isinstance(session_id, str) or not session_id:
         raise SessionNotCreated(type(auth).__name__)
     if not is_still_valid(user):
@@ -158,7 +188,6 @@ def begin_session(
             user,
             cookie.read(request, DEVICE_COOKIE),
             preferred_language(request.environ, LANGUAGES),
-            failures,
         )
     return Login(user, session_id, name, device)
 
@@ -171,6 +200,44 @@ def _refuse_unconfirmed(user: User, actor: Actor) -> None:
         # The mail is limited; the refusal is the same.
         pass
     raise EmailNotConfirmed("the email was not confirmed yet")
+
+
+def continue_login(
+    auth: Any, request: Request, code: str = "", recovery_code: str = ""
+) -> Login:
+    """Begin the session of a login that waits for a second factor.
+
+    `code` is one of an app; or else `recovery_code` replaces a lost factor.
+    Raise `LoginExpired` if this browser has no such login; what
+    `check_second_factor` raises, and what `begin_session` does.
+    """
+    if unusable_header(request.environ) is not None:
+        abort(400)
+    refuse_cross_site(request)
+    set_client(client_info(request.environ))
+    sessions, digest = sessions_of(auth), pending_login.digest_in(request)
+    pending = None
+    if digest is not None:
+        pending = pending_logins.find(digest, sessions.now())
+    if digest is None or pending is None:
+        raise LoginExpired
+    user = User.get(pending.user_id)
+    if (
+        user is None
+        or is_disabled(user)
+        or password_digest(user) != pending.password_digest
+    ):
+        raise LoginExpired
+    proof = check_second_factor(user, code, recovery_code)
+    # Of two requests with right codes, one continues.
+    if not pending_logins.use(digest):
+        raise LoginExpired
+    pending_login.clear(request)
+    proofs = [PasswordProof(pending.created_at), proof]
+    login = begin_session(auth, request, user, proofs)
+    if login is None:
+        raise LoginExpired
+    return login
 
 
 def log_out(auth: Any) -> bool:

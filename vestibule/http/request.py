@@ -20,7 +20,7 @@ from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import LimitedStream
 
 from vestibule.accounts.permissions import Actor
-from vestibule.core import request_headers
+from vestibule.core import page_settings, request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
@@ -194,6 +194,23 @@ class VestibuleRequest(Request):
             if not isinstance(value, str | None):
                 raise InvalidValue(name, "must be a string", code="invalid")
         return {name: value for name, value in fields.items() if value}
+
+
+def public_url(path: str) -> str:
+    """Return the whole URL of a page, to be handed to another person.
+
+    It begins with `PUBLIC_URL`, or else with the address by which this
+    request came. `path` has no prefix, and may have a fragment.
+    """
+    address = page_settings.PUBLIC_URL.read()
+    if address is not None:
+        return address.rstrip("/") + path
+    request = current_request()
+    path = request.base_path + path
+    hosts = request_headers.own_hosts(request.environ)
+    if not hosts:
+        return path
+    return f"{'https' if request.is_secure else 'http'}://{hosts[0]}{path}"
 
 
 def below_base_path(

@@ -28,12 +28,18 @@ from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
-from vestibule.identity.header import HEADER
+from vestibule.identity.header import HEADER, Identity
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
     CachedSession,
     RecentEntries,
     is_valid,
+)
+from vestibule.sessions.facts import (
+    SessionFacts,
+    acr_of,
+    amr_of,
+    facts_of_session,
 )
 
 ME = "/api/v1/users/me"
@@ -85,6 +91,8 @@ class UserResponse(NamedTuple):
     #: The user's id, email, role, and whether the email is confirmed, for
     #: an identity token.
     identity: tuple[str, str, str, bool]
+    #: How and when the user authenticated, for the same.
+    facts: SessionFacts
 
     @property
     def role(self) -> str:
@@ -92,8 +100,12 @@ class UserResponse(NamedTuple):
         return self.identity[2]
 
     @classmethod
-    def of(cls, user: Any, headers: ResponseHeaders) -> "UserResponse":
+    def of(
+        cls, user: Any, headers: ResponseHeaders, facts: SessionFacts
+    ) -> "UserResponse":
         """Return the response for `user`, with the service's `headers`.
+
+        `facts` say how the user authenticated.
 
         Each `Remote-*` header is present, because Caddy 2.6 would pass its
         own placeholder on instead of a header that is missing.
@@ -118,6 +130,18 @@ class UserResponse(NamedTuple):
             own + usual,
             [*own, *remote, *usual, (HEADER, "")],
             (user.id, email, role, is_verified),
+            facts,
+        )
+
+    def identity_for(self, audience: str) -> Identity:
+        """Return the identity for a token to an application."""
+        at = self.facts.auth_time
+        return Identity(
+            *self.identity,
+            audience,
+            None if at is None else int(at.timestamp()),
+            tuple(amr_of(self.facts)),
+            acr_of(self.facts),
         )
 
 
@@ -173,7 +197,8 @@ class ResponseCache:
         if len(cookies) > MAX_COOKIE_HEADER_LENGTH:
             return
         if response is None:
-            response = UserResponse.of(session.user, self._headers)
+            facts = facts_of_session(session.session)
+            response = UserResponse.of(session.user, self._headers, facts)
         name = settings.SESSION_NAME.read()
         self._entries.put(cookies, _Entry(name, session, response))
 

@@ -45,10 +45,16 @@ from vestibule.http.user_response import ResponseCache, UserResponse
 from vestibule.identity.header import (
     HEADER,
     RECENT_HEADER,
-    Identity,
     IdentitySigner,
 )
 from vestibule.mechanisms.auth import Auth
+from vestibule.sessions.facts import (
+    NO_FACTS,
+    PasswordProof,
+    SessionFacts,
+    facts_of,
+    facts_of_session,
+)
 
 PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
@@ -198,7 +204,8 @@ class ForwardAuth:
         decision = authenticate(auth, request)
         if decision.outcome is not Outcome.PASSED:
             return self._refuse(request, query)
-        found = UserResponse.of(decision.principal, self._headers)
+        facts = self._facts(request)
+        found = UserResponse.of(decision.principal, self._headers, facts)
         if decision.known is not None:
             self._cache.add(request.environ, decision.known, found)
         if not query.allows(found.role):
@@ -215,6 +222,19 @@ class ForwardAuth:
             headers = [*headers, (RECENT_HEADER, str(recent).lower())]
         return body, headers
 
+    def _facts(self, request: VestibuleRequest) -> SessionFacts:
+        """Return how the user of an authenticated request proved that.
+
+        Only a token has these, so nothing is looked up without a signer.
+        """
+        if self._signer is None:
+            return NO_FACTS
+        if not request.sessions.has_store:
+            # The request itself has the password, by HTTP Basic.
+            return facts_of([PasswordProof(request.sessions.now())])
+        session = request.session
+        return NO_FACTS if session is None else facts_of_session(session)
+
     def _identify(
         self, user: UserResponse, environ: dict[str, Any]
     ) -> IdentityResponse:
@@ -223,7 +243,7 @@ class ForwardAuth:
         if self._signer is not None:
             audience = request_headers.audience(environ)
             if audience:
-                token = self._signer.token(Identity(*user.identity, audience))
+                token = self._signer.token(user.identity_for(audience))
                 own.insert(0, (HEADER, token))
                 return user.body, user.verify_headers[:-1] + own
         return user.body, user.verify_headers + own

@@ -34,6 +34,12 @@ class Identity(NamedTuple):
     is_verified: bool
     #: The application's host, with its port where it is not the default.
     audience: str
+    #: How and when the user authenticated, for the claims `auth_time` (in
+    #: seconds since 1970), `amr` and `acr` (OpenID Connect Core, 2; RFC
+    #: 8176). Unknown for a session that a script began.
+    auth_time: int | None = None
+    amr: tuple[str, ...] = ()
+    acr: str = ""
 
 
 class IdentitySigner(Protocol):

@@ -10,6 +10,7 @@ from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core.client_info import client_of, current_client
 from vestibule.core.errors import Throttled
+from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.mechanisms.auth import Auth
 
@@ -80,10 +81,15 @@ class BasicAuth(Auth):
             log(EventType.LOGIN_FAILED, reason="unreadable_credentials")
         with client_of(request) as is_foreign:
             try:
-                return self.user_object_from_credentials(email, password)
+                user = self.user_object_from_credentials(email, password)
             except Throttled:
                 # Another application does not know this error. It refuses
                 # the request, as for a wrong password.
                 if is_foreign:
                     return None
                 raise
+        if user is not None and factors.has_any(user.id):
+            # A password alone would go round the user's second factor.
+            log(EventType.LOGIN_FAILED, user=user.id, reason="second_factor")
+            return None
+        return user

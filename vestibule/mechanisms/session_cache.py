@@ -120,8 +120,13 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
 
     `session_id` is the value of its session cookie.
     """
-    if session_id is None or not _is_original(auth):
+    if session_id is None:
         return FoundUser(auth.current_user(request))
+    if not _is_original(auth):
+        with IdentityMap():
+            user = auth.current_user(request)
+            found = IdentityMap.get(UserSession, session_id)
+        return FoundUser(user, session=found)
     known = _known.get(session_id)
     if known is not None and _holds(auth, known, database().change_token()):
         # Views may change the user that they are given.

@@ -9,6 +9,7 @@ from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user_session import UserSession
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
 from vestibule.sessions.database import DatabaseStore
+from vestibule.sessions.facts import current_facts
 from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 
@@ -35,6 +36,7 @@ class SessionDBAuth(SessionExpAuth):
             last_seen_at=now,
             authenticated_at=now if origin.method else None,
             **origin._asdict(),
+            **current_facts().stored(),
         ).insert_within_limit(
             settings.MAX_SESSIONS_PER_USER.read(), EndReason.TOO_MANY_SESSIONS
         )

@@ -99,9 +99,18 @@ def check_port(host: str, port: int) -> None:
             )
         if clock.monotonic() > give_up:
             raise ConfigurationError(
-                "API_PORT", f"port {port} is already in use"
+                "API_PORT",
+                f"port {port} is already in use; choose another one, such as"
+                f" API_PORT={_free_port(family, host)}",
             )
         time.sleep(0.05)
+
+
+def _free_port(family: int, host: str) -> int:
+    """Return a port of `host` on which nothing listens at the moment."""
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def allow_connections() -> int:

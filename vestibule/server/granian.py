@@ -274,11 +274,11 @@ def _setup_invitation(
         local = _address_at(_ANY_ADDRESS.get(host, host), port)
         address = local.rstrip("/") + settings.BASE_PATH.read()
     minutes = int(SETUP_CODE_LIFETIME.total_seconds()) // 60
+    # The fragment: browsers send it to no server, so no log has the code.
     return f"""\
- * There is no user yet. Make the first admin at
-     {address.rstrip("/")}/setup
-   with this code, which works once, within {minutes} minutes:
-     {setup.code}
+ * There is no user yet. Make the first admin with this link, which works
+   once, within {minutes} minutes:
+     {address.rstrip("/")}/setup#code={setup.code}
 """
 
 

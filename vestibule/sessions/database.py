@@ -10,6 +10,7 @@ from vestibule.db import host_sessions, session_queries
 from vestibule.db.host_sessions import is_host_session_id
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
+from vestibule.sessions.facts import Proof, facts_of_session
 from vestibule.sessions.lifetime import Limits, oldest_valid
 from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
@@ -62,11 +63,18 @@ class DatabaseStore:
             session_queries.PENDING_TOUCHES.add(digest, now)
             touch_writer().notify()
 
-    def rotate(self, session_id: str, now: datetime) -> str | None:
+    def rotate(
+        self, session_id: str, now: datetime, proof: Proof | None = None
+    ) -> str | None:
         """Give a session a new secret id, authenticated at `now`."""
-        new_id = new_session_id()
+        new_id, facts = new_session_id(), None
+        if proof is not None:
+            session = UserSession.find(session_id)
+            if session is None:
+                return None
+            facts = facts_of_session(session).with_proof(proof).stored()
         rotated = session_queries.rotate(
-            digest_of(session_id), digest_of(new_id), now
+            digest_of(session_id), digest_of(new_id), now, facts
         )
         return new_id if rotated else None
 

@@ -20,6 +20,11 @@ from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
 from vestibule.core.request_headers import network_of
+from vestibule.sessions.facts import (
+    Proof,
+    current_facts,
+    facts_of_session,
+)
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
 from vestibule.sessions.store import REASON_LIFETIME, SessionPage
@@ -41,6 +46,11 @@ class MemorySession:
     ip: str | None = None
     user_agent: str | None = None
     method: str | None = None
+    proof_methods: str | None = None
+    second_factor_at: datetime | None = None
+    phishing_resistant: bool = False
+    user_verified: bool = False
+    recovered: bool = False
     host: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -140,6 +150,7 @@ class MemoryStore:
                     now,
                     now if origin.method else None,
                     *origin[:3],
+                    **current_facts().stored(),
                 ),
             )
             if user_limit:
@@ -202,7 +213,9 @@ class MemoryStore:
         if record is not None:
             record.last_seen_at = now
 
-    def rotate(self, session_id: str, now: datetime) -> str | None:
+    def rotate(
+        self, session_id: str, now: datetime, proof: Proof | None = None
+    ) -> str | None:
         """Move the entry and its record to a new id."""
         with self._memory.lock:
             record = self.find(session_id)
@@ -211,6 +224,10 @@ class MemoryStore:
                 return None
             new_id = new_session_id()
             record.authenticated_at = record.last_seen_at = now
+            if proof is not None:
+                facts = facts_of_session(record).with_proof(proof)
+                for name, fact in facts.stored().items():
+                    setattr(record, name, fact)
             self._memory.keep(new_id, record)
             self._entries[new_id] = value
             return new_id

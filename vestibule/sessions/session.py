@@ -64,6 +64,26 @@ class Session(SessionTimes, Protocol):
         """Return the `User-Agent` of the client that began it."""
 
     @property
+    def proof_methods(self) -> str | None:
+        """Return the methods by which the user logged in, with blanks."""
+
+    @property
+    def second_factor_at(self) -> datetime | None:
+        """Return when the user last gave a second factor."""
+
+    @property
+    def phishing_resistant(self) -> bool:
+        """Return True if a factor works for this origin alone."""
+
+    @property
+    def user_verified(self) -> bool:
+        """Return True if a device verified the user."""
+
+    @property
+    def recovered(self) -> bool:
+        """Return True if a recovery code replaced the second factor."""
+
+    @property
     def host(self) -> str | None:
         """Return the application's host that it was found for, if any."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from vestibule.sessions.facts import Proof
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason, Session
 
@@ -58,9 +59,13 @@ class SessionStore(Protocol):
     def touch(self, session_id: str, now: datetime) -> None:
         """Record a use; a session that ended meanwhile stays ended."""
 
-    def rotate(self, session_id: str, now: datetime) -> str | None:
+    def rotate(
+        self, session_id: str, now: datetime, proof: Proof | None = None
+    ) -> str | None:
         """Give a session a new secret id, authenticated at `now`.
 
+        Its facts get what `proof` adds. One without a proof is of a
+        password, which a user needs in order to log in at all.
         Return the new id; `None`, and do nothing, if it ended meanwhile.
         """
 
@@ -120,7 +125,9 @@ class EmptyStore:
     def touch(self, session_id: str, now: datetime) -> None:
         """Do nothing: there is no session to use."""
 
-    def rotate(self, session_id: str, now: datetime) -> str | None:
+    def rotate(
+        self, session_id: str, now: datetime, proof: Proof | None = None
+    ) -> str | None:
         """Return `None`: there is no session to rotate."""
         return None
 

@@ -43,7 +43,14 @@ MAX_EVENTS_SHOWN = 25
 _EVENT_ID = re.compile(r"[0-9]{1,18}")
 #: Events that are marked for the reader to check.
 ALARMING = frozenset(
-    {EventType.LOGIN_FAILED, EventType.THROTTLED, EventType.CODE_REFUSED}
+    {
+        EventType.LOGIN_FAILED,
+        EventType.THROTTLED,
+        EventType.CODE_REFUSED,
+        EventType.SECOND_FACTOR_REFUSED,
+        EventType.FACTOR_SWITCHED_OFF,
+        EventType.RECOVERY_CODE_USED,
+    }
 )
 
 #: The label of each kind of event.
@@ -56,8 +63,8 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.THROTTLED: N_("Too many failed attempts"),
     EventType.REAUTHENTICATED: N_("Password confirmed"),
     EventType.LOGOUT: N_("Signed out"),
-    EventType.SESSION_REVOKED: N_("A session was ended"),
-    EventType.SESSIONS_REVOKED: N_("Sessions were ended"),
+    EventType.SESSION_REVOKED: N_("A session was signed out"),
+    EventType.SESSIONS_REVOKED: N_("Sessions were signed out"),
     EventType.USER_ADDED: N_("The account was created"),
     EventType.USER_REMOVED: N_("The account was deleted"),
     EventType.USER_DISABLED: N_("The account was disabled"),
@@ -66,11 +73,12 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.EMAIL_CHANGED: N_("The email was changed"),
     EventType.EMAIL_REFUSED: N_("An email that is taken was refused"),
     EventType.PASSWORD_CHANGED: N_("The password was changed"),
-    EventType.USER_UNLOCKED: N_("Sign-in was unlocked"),
+    EventType.USER_UNLOCKED: N_("Sign-in was unblocked"),
     EventType.RESET_CODE_ISSUED: N_("A reset code was issued"),
     EventType.RESET_REQUESTED: N_("A mail to set a new password was sent"),
     EventType.EMAIL_CONFIRMED: N_("The email was confirmed"),
-    EventType.PASSWORD_RESET: N_("The password was reset with a code"),
+    EventType.PASSWORD_RESET: N_("The password was set with a code"),
+    EventType.INVITATION_REVOKED: N_("The invitation was revoked"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(
@@ -78,6 +86,15 @@ _EVENT_LABELS: dict[str, str] = {
     ),
     EventType.ACCESS_DENIED: N_("A request was not permitted"),
     EventType.CODE_REFUSED: N_("A wrong code was entered"),
+    EventType.SECOND_FACTOR_REQUIRED: N_("A second factor was asked for"),
+    EventType.SECOND_FACTOR_REFUSED: N_("A second factor was wrong"),
+    EventType.FACTOR_ADDED: N_("A second factor was added"),
+    EventType.FACTOR_REMOVED: N_("A second factor was removed"),
+    EventType.FACTOR_SWITCHED_OFF: N_(
+        "A second factor was switched off after many wrong codes"
+    ),
+    EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
+    EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),
 }
 
 
@@ -111,8 +128,8 @@ def describe_event(event: Event) -> str:
     if event.kind == EventType.SESSIONS_REVOKED:
         number = event.count or 0
         return ngettext(
-            "%(number)s session was ended",
-            "%(number)s sessions were ended",
+            "%(number)s session was signed out",
+            "%(number)s sessions were signed out",
             number,
         ) % {"number": number}
     return event_label(event.kind)

@@ -64,7 +64,8 @@ def check_password_field(
     if has_recent_auth():
         return None, None
     if not password:
-        return require_field(None, "password"), None
+        text = gettext("Enter your password to continue.")
+        return FormErrors(400, {"password": text}), None
     try:
         return None, reauthenticate_user(user, password)
     except (WrongPassword, Throttled) as error:

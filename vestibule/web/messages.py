@@ -26,7 +26,7 @@ from vestibule.web.i18n import N_, gettext, language
 #: The messages by the codes of errors; %(...)s are the error's details.
 ERROR_MESSAGES = {
     "too_short": N_("Please use at least %(number)s characters."),
-    "common_password": N_("This password is very common and easy to guess."),
+    "common_password": N_("This password is too common."),
     "common_words": N_(
         "This is made of common words. Add something that only you would"
         " think of."
@@ -41,9 +41,9 @@ ERROR_MESSAGES = {
     "taken": N_("This email already has an account."),
     "invalid_email": N_("This is not an email address."),
     "required": N_("Please fill this in."),
-    "invalid_character": N_("This contains an invalid character."),
+    "invalid_character": N_("This contains a character that isn't allowed."),
     "too_long": N_("This is too long."),
-    "invalid": N_("This value is not accepted."),
+    "invalid": N_("This isn't a valid value."),
     "unreadable_header": N_(
         "The header %(name)s of the request is empty, malformed or has"
         " characters that the service cannot read. If it is Cookie, a cookie"
@@ -53,8 +53,8 @@ ERROR_MESSAGES = {
     ),
     "wrong_password": N_("This is not your password."),
     "wrong_reset_code": N_(
-        "The code does not match this email, was already used, or is more"
-        " than an hour old. Your administrator can give you a new one."
+        "The code does not match this email, was already used, or has"
+        " expired. Your administrator can give you a new one."
     ),
     "wrong_link": N_(
         "This link is wrong, was already used, or has expired. Ask for a new"
@@ -181,6 +181,7 @@ class Message(StrEnum):
     """The messages; the values are those of the cookie."""
 
     PASSWORD_RESET = "password_reset"
+    PASSWORD_SET = "password_set"
     SETUP_IS_DONE = "setup_is_done"
     KEPT = "kept"
     NOT_SAVED = "not_saved"
@@ -197,6 +198,8 @@ class Message(StrEnum):
     USER_ENABLED = "user_enabled"
     USER_DELETED = "user_deleted"
     USER_GONE = "user_gone"
+    INVITATION_REVOKED = "invitation_revoked"
+    INVITATION_GONE = "invitation_gone"
     ROLE_CHANGED = "role_changed"
     USER_UNLOCKED = "user_unlocked"
     SESSIONS_ENDED = "sessions_ended"
@@ -215,6 +218,7 @@ class Message(StrEnum):
 
 _TEXTS = {
     Message.PASSWORD_RESET: N_("Your password was set. Sign in with it now."),
+    Message.PASSWORD_SET: N_("Your password is set. You are signed in."),
     Message.SETUP_IS_DONE: N_(
         "The setup is already done. Sign in, or ask the administrator."
     ),
@@ -245,6 +249,8 @@ _TEXTS = {
     Message.USER_ENABLED: N_("The user can sign in again."),
     Message.USER_DELETED: N_("The user was deleted."),
     Message.USER_GONE: N_("This user was already deleted."),
+    Message.INVITATION_REVOKED: N_("The invitation was revoked."),
+    Message.INVITATION_GONE: N_("This invitation is not open any more."),
     Message.ROLE_CHANGED: N_("The role was changed."),
     Message.USER_UNLOCKED: N_("Sign-in was unblocked for this user."),
     Message.SESSIONS_ENDED: N_("The sessions were signed out."),

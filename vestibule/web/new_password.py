@@ -2,7 +2,9 @@
 """Public pages that set a password: register, reset, and first setup.
 
 - `/register` creates an account, if `REGISTRATION=open`.
-- `/reset` sets a new password with the reset code that an admin issued.
+- `/reset` and `/account/invitation` set a password with the code that an
+  admin issued, and sign the user in. A link to them has the email and the
+  code in its fragment, with which the script fills the form.
 - `/setup` creates the first admin with the code that the server printed
   at startup, while there are no users.
 """
@@ -33,9 +35,15 @@ from vestibule.mail.outbox import has_token, token_in
 from vestibule.web.forms import missing_fields
 from vestibule.web.i18n import language
 from vestibule.web.kept_form import form_entries
-from vestibule.web.messages import Message, error_message, throttled_message
+from vestibule.web.messages import (
+    Message,
+    error_message,
+    flash,
+    throttled_message,
+)
 from vestibule.web.routes import (
     ACCOUNT,
+    INVITATION,
     REGISTER,
     RESET,
     SETUP,
@@ -104,16 +112,22 @@ def create_account() -> Response:
 
 
 @pages.get(RESET)
+@pages.get(INVITATION)
 @public
 def show_reset() -> Response:
-    """Show the form for a reset code."""
+    """Show the form for a reset code or an invitation."""
     return _reset_form(200)
 
 
 @pages.post(RESET)
+@pages.post(INVITATION)
 @public
 def reset_password() -> Response:
-    """Set the password of the user with this email, if the code is right."""
+    """Set a password, if email and code are right.
+
+    An admin's code signs the user in; a mail's link or code does not, so
+    that it skips no second factor (ASVS 5.0, 6.4.3).
+    """
     form = current_request().form
     link = form.get("code", "")
     is_link = is_mail_on() and has_token(link)
@@ -124,7 +138,7 @@ def reset_password() -> Response:
     if is_link:
         entries["token"] = token_in(link)
     try:
-        set_password_with(entries)
+        user = set_password_with(entries)
     except WrongCode as error:
         return _reset_form(400, alert=error_message(error))
     except InvalidValue as error:
@@ -134,7 +148,15 @@ def reset_password() -> Response:
             _reset_form(429, alert=throttled_message(error.retry_after)),
             error,
         )
-    return redirect(with_return_url(SIGN_IN), Message.PASSWORD_RESET)
+    try:
+        response = None if user is None else log_in_and_redirect(user)
+    except EmailNotConfirmed:
+        response = None
+    if response is None:
+        return redirect(with_return_url(SIGN_IN), Message.PASSWORD_RESET)
+    if response.location == own_url(ACCOUNT):
+        flash(response, Message.PASSWORD_SET)
+    return response
 
 
 @pages.get(SETUP)
@@ -214,8 +236,15 @@ def _reset_form(
     errors: dict[str, str] | None = None,
     alert: str | None = None,
 ) -> MinimalResponse:
-    """Return the form for a reset code."""
-    return _form("reset.html", status, ("email", "code"), errors, alert)
+    """Return the form for a reset code, or for an invitation."""
+    return _form(
+        "reset.html",
+        status,
+        ("email", "code"),
+        errors,
+        alert,
+        is_invitation=current_request().path.rstrip("/") == INVITATION,
+    )
 
 
 def _setup_form(

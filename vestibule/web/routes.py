@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from flask import Blueprint
 
+from vestibule.accounts.password_reset import INVITATION_PATH, RESET_PATH
 from vestibule.core import page_settings, settings
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import Role
@@ -21,10 +22,12 @@ SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
 SIGNED_OUT = "/signed-out"
 REGISTER = "/register"
-RESET = "/reset"
+RESET = RESET_PATH
 FORGOT = "/forgot"
 CONFIRM = "/confirm"
 UNDO = "/undo"
+#: Below a path that each gate passes, since people open it by a link.
+INVITATION = INVITATION_PATH
 SETUP = "/setup"
 ACCOUNT = "/account"
 #: Below a path that each gate passes, since pages before sign-in use it.
@@ -37,6 +40,7 @@ ACTIVITY = "/account/activity"
 ADMIN = "/admin"
 ADMIN_OVERVIEW = "/admin/overview"
 ADMIN_USERS = "/admin/users"
+ADMIN_INVITATIONS = "/admin/invitations"
 ADMIN_SESSIONS = "/admin/sessions"
 ADMIN_EVENTS = "/admin/events"
 ADMIN_STATISTICS = "/admin/figures"

@@ -10,7 +10,11 @@ from flask import Response
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.application_hosts import hand_over_start
-from vestibule.core.errors import EmailNotConfirmed, Throttled
+from vestibule.core.errors import (
+    EmailNotConfirmed,
+    SecondFactorRequired,
+    Throttled,
+)
 from vestibule.core.redirects import AGAIN_PARAMETER
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
@@ -24,6 +28,7 @@ from vestibule.http.login import (
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.sessions import cookie
+from vestibule.sessions.facts import NewPasswordProof
 from vestibule.web.forms import missing_fields
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
@@ -91,6 +96,14 @@ def sign_in() -> Response:
         response = _form(429, throttled_message(error.retry_after))
         response.headers["Retry-After"] = str(error.retry_after)
         return response
+    except SecondFactorRequired:
+        return _form(
+            401,
+            gettext(
+                "This account has a second factor. Sign in with an"
+                " application that asks for its code."
+            ),
+        )
     if login is not None:
         return _redirect_back(login)
     return add_challenge(
@@ -146,7 +159,8 @@ def log_in_and_redirect(
     meanwhile.
     """
     request = current_request()
-    login = begin_session(request.mechanism, request, user)
+    proof = NewPasswordProof(request.sessions.now())
+    login = begin_session(request.mechanism, request, user, [proof])
     return None if login is None else _redirect_back(login, path)
 
 

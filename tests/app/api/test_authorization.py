@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Authorization: each cell of the documented matrix."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ from tests.e2e.server.accounts import (
     open_session,
 )
 from tests.serving import LOGIN, ME, USERS
+from vestibule.accounts import totp
+from vestibule.accounts.second_factors import begin_app
+from vestibule.core import clock
+from vestibule.core.encryption import new_key
 from vestibule.db.models.user import User
 from vestibule.http import verify
 
@@ -32,6 +37,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
     ("POST", "/api/v1/auth_session/refresh"): {"data": {"password": PASSWORD}},
+    ("POST", "/api/v1/auth_session/second-factor"): {"data": {"code": "x"}},
+    ("POST", "/api/v1/auth_session/factors"): {"json": {"name": "phone"}},
+    ("POST", "/api/v1/auth_session/factors/proof"): {"json": {"code": "x"}},
     ("POST", "/api/v1/auth_session/reset"): {
         "data": {"email": "x", "code": "x", "new_password": "x"}
     },
@@ -52,6 +60,12 @@ def send(
     else:
         path = path.replace("<user_id>", target.id)
         path = path.replace("<handle>", handle_of(target.session_id))
+    if target is not None and "<factor_id>" in path:
+        app = begin_app(target.user, "phone")
+        seed = base64.b32decode(app.key.replace(" ", ""))
+        code = totp.hotp(seed, totp.step_at(clock.now()))
+        body = {"json": {"code": code}}
+        path = path.replace("<factor_id>", app.factor.id)
     client = (
         service.client()
         if actor is None
@@ -94,8 +108,11 @@ def test_matrix_has_each_route_once() -> None:
     assert len(told) == len(set(told))
 
 
-def test_application_follows_matrix(build: Build, policy: str) -> None:
+def test_application_follows_matrix(
+    build: Build, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each request of the matrix gets the documented status."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
     service = build("session_db_auth", AUTHZ_POLICY=policy)
     mine = [cell for cell in cells() if cell.policy == policy]
     assert mine

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The security log: each event is written where it happens."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -27,10 +28,12 @@ from tests.serving import (
     SESSIONS,
     USERS,
 )
+from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit import log
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
+from vestibule.core.encryption import new_key
 from vestibule.db.events import EventFilter, fetch_page
 from vestibule.db.models.user import User
 
@@ -53,9 +56,9 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 class Scene:
     """An application with a user, an admin and their clients."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, clock: SetClock) -> None:
         """Log in the user and the admin."""
-        self.service = service
+        self.service, self.clock = service, clock
         self.user = stored_user()
         self.admin = stored_user("admin")
         self.client = service.client_for(self.user)
@@ -80,6 +83,50 @@ class Scene:
         self.fail(1)
         self.chief.delete(f"{self.path}/failures")
 
+    def revoke_invitation(self) -> None:
+        """Let the admin invite a user, and revoke that."""
+        made = self.chief.post(
+            "/api/v1/admin/users", json={"email": "ada@example.com"}
+        ).get_json()
+        self.invited = made["user"]["id"]
+        self.chief.delete(f"/api/v1/admin/invitations/{self.invited}")
+
+    def enroll(self) -> None:
+        """Enroll an app of the user; a minute passes."""
+        new = self.client.post(FACTORS, json={"name": "phone"}).get_json()
+        self.factor = f"{FACTORS}/{new['id']}"
+        self.seed = base64.b32decode(new["key"].replace(" ", ""))
+        answer = self.client.post(f"{self.factor}/confirm", json=self.code())
+        self.codes = answer.get_json()["recovery_codes"]
+        self.clock.advance(60)
+
+    def code(self, step: int = 0) -> dict[str, str]:
+        """Return the code of the app, some steps from now, as a body."""
+        now = totp.step_at(self.clock.moment)
+        return {"code": totp.hotp(self.seed, now + step)}
+
+    def second_factor(self, *bodies: dict[str, str]) -> None:
+        """Enroll an app, log in, and give these as the second factor."""
+        self.enroll()
+        client, _ = self.service.log_in(self.user)
+        for body in bodies or ({"code": "12345"},):
+            client.post(SECOND_FACTOR, data=body)
+
+    def switch_off(self) -> None:
+        """Enroll an app, and mistype its code fifty times."""
+        self.enroll()
+        for _ in range(50):
+            self.clock.advance(900)
+            client, _ = self.service.log_in(self.user)
+            client.post(SECOND_FACTOR, data={"code": "12345"})
+
+    def recover(self) -> None:
+        """Log in with a recovery code."""
+        self.enroll()
+        client, _ = self.service.log_in(self.user)
+        code = {"recovery_code": self.codes[0]}
+        client.post(SECOND_FACTOR, data=code)
+
     def reset(self) -> None:
         """Use a reset code."""
         self.service.client().post(
@@ -102,6 +149,9 @@ def _by(scene: Scene) -> dict[str, Any]:
     return {"user": scene.user.id, "by": scene.admin.id}
 
 
+FACTORS = "/api/v1/auth_session/factors"
+SECOND_FACTOR = "/api/v1/auth_session/second-factor"
+RECOVERY_CODES = "/api/v1/auth_session/recovery-codes"
 Fields = Callable[[Scene], dict[str, Any]]
 #: For each event the requests that cause it, and its fields.
 FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
@@ -200,7 +250,39 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         _by,
     ),
     EventType.PASSWORD_RESET: (lambda s: s.reset(), _me),
+    EventType.INVITATION_REVOKED: (
+        lambda s: s.revoke_invitation(),
+        lambda s: {"user": s.invited, "by": s.admin.id},
+    ),
+    EventType.SECOND_FACTOR_REQUIRED: (lambda s: s.second_factor(), _me),
+    EventType.SECOND_FACTOR_REFUSED: (lambda s: s.second_factor(), _me),
+    EventType.FACTOR_ADDED: (
+        lambda s: s.enroll(),
+        lambda s: _me(s) | {"reason": "totp"},
+    ),
+    EventType.FACTOR_REMOVED: (
+        lambda s: (s.enroll(), s.client.delete(s.factor)),
+        lambda s: _me(s) | {"reason": "totp"},
+    ),
+    EventType.FACTOR_SWITCHED_OFF: (
+        lambda s: s.switch_off(),
+        lambda s: _me(s) | {"reason": "totp"},
+    ),
+    EventType.RECOVERY_CODE_USED: (
+        lambda s: s.recover(),
+        lambda s: _me(s) | {"count": 9},
+    ),
+    EventType.RECOVERY_CODES_REPLACED: (
+        lambda s: (s.enroll(), s.client.post(RECOVERY_CODES)),
+        _me,
+    ),
 }
+
+
+@pytest.fixture(autouse=True)
+def with_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set a key for the secrets of second factors."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
 
 
 def test_each_event_type_has_a_test_flow() -> None:
@@ -216,7 +298,7 @@ def test_event_is_logged_once_with_its_fields(
     build: Build, set_clock: SetClock, logged: Logged, event: EventType
 ) -> None:
     """The line has user, address, request and cause."""
-    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    scene = Scene(build("session_db_auth", THROTTLE="on"), set_clock)
     before = len(logged())
     act, fields = FLOWS[event]
     act(scene)
@@ -240,7 +322,7 @@ def test_event_is_stored_as_logged(
     build: Build, set_clock: SetClock, logged: Logged, event: EventType
 ) -> None:
     """The stored event also has the client's user agent."""
-    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    scene = Scene(build("session_db_auth", THROTTLE="on"), set_clock)
     FLOWS[event][0](scene)
     assert audit_writer().flush()
     line = [one for one in logged() if one["event"] == event.value][-1]
@@ -264,13 +346,15 @@ def test_event_contains_no_secret(
     event: EventType,
 ) -> None:
     """No password, code or session id is in any line."""
-    scene = Scene(build("session_db_auth", THROTTLE="on"))
+    scene = Scene(build("session_db_auth", THROTTLE="on"), set_clock)
     secrets = [session_id_of(scene.client), session_id_of(scene.chief)]
     FLOWS[event][0](scene)
     for client in (scene.client, scene.chief):
         cookie = client.get_cookie(COOKIE)
         secrets += [cookie.value] if cookie else []
     for line in security_lines:
+        if hasattr(scene, "seed"):
+            assert totp.key_of(scene.seed) not in line
         for secret in (*secrets, PASSWORD, NEW, "a wrong password"):
             assert secret not in line
         assert not re.search("([0-9A-Z]{4}-){6}", line)
@@ -336,7 +420,7 @@ def test_revoking_no_session_logs_nothing(
     build: Build, set_clock: SetClock, logged: Logged
 ) -> None:
     """Otherwise any signed-in user could fill the log."""
-    scene = Scene(build("session_db_auth"))
+    scene = Scene(build("session_db_auth"), set_clock)
     scene.client.delete(SESSIONS)
     before = len(logged())
     for _ in range(3):

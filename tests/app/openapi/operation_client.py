@@ -27,6 +27,10 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         JSON,
         {"current_password": PASSWORD, "new_password": NEW},
     ),
+    "giveSecondFactor": (FORM, {"code": "123456"}),
+    "addFactor": (JSON, {"name": "phone"}),
+    "proveFactor": (JSON, {"code": "123456"}),
+    "confirmFactor": (JSON, {"code": "123456"}),
     "setRole": (JSON, {"role": "member"}),
     "setDisabled": (JSON, {"disabled": True}),
 }
@@ -56,6 +60,7 @@ class OperationClient:
         """
         target = target or self.bob
         places = {"user_id": target.id, "handle": "unknown"}
+        places["factor_id"] = "unknown"
         places |= more.pop("places", {})
         return self.checker.send(
             self.client() if client is None else client,

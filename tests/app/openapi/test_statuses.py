@@ -5,6 +5,7 @@ A new route needs a declaration, and a well-formed request in
 `tests.app.openapi.operation_client` if it has a body.
 """
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from tests.app.openapi.operation_client import (
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
+from vestibule.accounts import totp
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
+from vestibule.core import clock
+from vestibule.core.encryption import new_key
 from vestibule.db import engine
 from vestibule.mechanisms.session_auth import SessionAuth
 
@@ -62,10 +66,12 @@ def test_each_described_status_is_returned(
     set_clock: SetClock,
 ) -> None:
     """Each header is seen too, and no undescribed status."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
     service = build("session_db_auth", **SWITCHED)
     checker = ResponseChecker(service)
     scene = OperationClient(service, checker)
     succeed(scene)
+    use_second_factor(scene)
     find_nothing(scene)
     refuse(scene)
     send_invalid_parameters(scene)
@@ -128,11 +134,39 @@ def succeed(scene: OperationClient) -> None:
     assert scene.send("verify", member, **recent) == 200
 
 
+def use_second_factor(scene: OperationClient) -> None:
+    """Enroll an app, sign in with it, mistype its code, and remove it."""
+    owner = account()
+    client = scene.service.client_with_session(owner.session_id)
+    send, checker = scene.send, scene.checker
+    new = checker.send(client, "addFactor", {}, json={"name": "x"}).get_json()
+    seed = base64.b32decode(new["key"].replace(" ", ""))
+    app = {"factor_id": new["id"]}
+
+    def code(step: int) -> dict[str, str]:
+        """Return the code of a step from now, as a body."""
+        return {"code": totp.hotp(seed, totp.step_at(clock.now()) + step)}
+
+    assert send("confirmFactor", client, places=app, json=code(-1)) == 200
+    assert send("proveFactor", client, json=code(0)) == 200
+    assert send("newRecoveryCodes", client) == 200
+    assert send("listFactors", client) == 200
+    waiting = scene.service.client()
+    assert send("logIn", waiting, owner) == 401
+    assert send("giveSecondFactor", waiting, data=code(1)) == 200
+    assert send("logIn", waiting, owner) == 401
+    for _ in range(6):
+        assert send("giveSecondFactor", waiting, data=code(9)) == 401
+    assert send("giveSecondFactor", waiting, data=code(1)) == 429
+    assert send("deleteFactor", client, places=app) == 200
+
+
 def find_nothing(scene: OperationClient) -> None:
     """Request unknown users, and log in with unknown emails."""
     for name, (_, path, _) in scene.checker.operations.items():
         if "{" in path:
             places = {"user_id": "unknown", "handle": "unknown"}
+            places["factor_id"] = "unknown"
             assert scene.send(name, places=places) == 404
     for email, status in (("unknown@x.example", 404), (scene.bob.email, 401)):
         form = {"email": email, "password": "wrong"}
@@ -231,6 +265,13 @@ def without_sessions(scene: OperationClient) -> None:
         "endAllSessions",
         "listAllSessions",
         "endAnySession",
+        "giveSecondFactor",
+        "listFactors",
+        "addFactor",
+        "proveFactor",
+        "confirmFactor",
+        "deleteFactor",
+        "newRecoveryCodes",
     ):
         assert scene.send(name) == 404
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Flash messages are shown once, and cannot be forged."""
 
+import re
+
 import pytest
 
 from tests.app.api.service import NEW, Service, stored_user
@@ -9,7 +11,7 @@ from vestibule.accounts.password_reset import issue_code
 from vestibule.db.models.user import User
 from vestibule.web.messages import COOKIE, Message
 
-PASSWORD_SET = "Your password was set. Sign in with it now."
+PASSWORD_SET = "Your password is set. You are signed in."
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_flash_message_is_shown_once(service: Service, user: User) -> None:
     browser = Browser(service)
     reset(browser, user)
     assert PASSWORD_SET in Page(browser.get("/nothing")).text
-    assert PASSWORD_SET not in browser.get("/sign-in").text
+    assert PASSWORD_SET not in browser.get("/account").text
 
 
 def test_forged_flash_cookie_shows_no_text(
@@ -60,7 +62,9 @@ def test_flash_cookie_has_flags_of_session_cookie(
 ) -> None:
     """Scripts and other sites cannot read it."""
     sent = reset(Browser(service), user, base_url=base)
-    assert sent.startswith(f"{COOKIE}={Message.PASSWORD_RESET.value};")
+    (sent,) = re.findall(
+        f"^{COOKIE}={Message.PASSWORD_SET.value};.*", sent, re.MULTILINE
+    )
     assert "HttpOnly" in sent
     assert "SameSite=Lax" in sent
     assert ("Secure" in sent) is base.startswith("https")

@@ -181,18 +181,18 @@ def test_repeated_registration_of_taken_email_is_throttled(
 
 
 def test_password_reset_by_code_works_once(service: Service) -> None:
-    """All sessions end; the user signs in again."""
+    """All sessions end; the user is signed in with a new one."""
     user = stored_user(email="ada@example.com")
     elsewhere = Browser(service)
     elsewhere.post("/sign-in", {"email": user.email, "password": PASSWORD})
     browser = Browser(service)
     code = issue_code(user).code.lower().replace("-", " ")
     answer = browser.post("/reset", reset_form(code=code))
-    assert answer.headers["Location"] == "/sign-in"
+    assert answer.headers["Location"] == "/account"
     next_page = browser.follow(answer)
-    assert "Your password was set." in next_page.text
-    assert "Your password was set." not in browser.get("/sign-in").text
-    assert UserSession.all() == []
+    assert "Your password is set. You are signed in." in next_page.text
+    assert "Your password is set." not in browser.get("/account").text
+    assert UserSession.count() == 1
     assert "was reset" in elsewhere.get("/sign-in").text
     assert has_new_password(user)
     again = browser.post("/reset", reset_form(code=code))

@@ -82,8 +82,8 @@ def traefik() -> dict[str, Any]:
 
 def nginx_opens(text: str) -> Callable[[str], bool]:
     """Return a function that is true for the paths nginx leaves open."""
-    (pattern,) = re.findall(r"location ~ (\S+) \{\s*auth_request off", text)
-    return lambda path: re.search(pattern, path) is not None
+    patterns = re.findall(r"location ~ (\S+) \{\s*auth_request off", text)
+    return lambda path: any(re.search(one, path) for one in patterns)
 
 
 def caddy_opens(text: str) -> Callable[[str], bool]:

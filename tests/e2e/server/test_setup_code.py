@@ -57,7 +57,7 @@ def test_setup_address_can_be_opened(
     """A wildcard address is shown as the loopback address."""
     monkeypatch.setenv("WEB_PAGES", "on")
     said = _setup_invitation(SessionDBAuth, host, 5000)
-    assert f"     http://{shown}:5000/setup\n" in said
+    assert f"     http://{shown}:5000/setup#code=" in said
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ _YES_NO = ("yes", "no")
 _SHORT = {"maxLength": MAX_FILTER_LENGTH}
 
 
-def _list(
+def list_operation(
     method: str,
     path: str,
     name: str,
@@ -167,7 +167,7 @@ def _short_text(name: str, meaning: str, example: str) -> Parameter:
     return Parameter(name, "query", meaning, example, more=_SHORT)
 
 
-def _choice(
+def choice(
     name: str, meaning: str, example: str, choices: tuple[str, ...]
 ) -> Parameter:
     """Return a parameter with one of a few values."""
@@ -191,14 +191,14 @@ def _time(name: str, meaning: str, example: str) -> Parameter:
     )
 
 
-_PAGE = page_parameters(
+PAGE_PARAMETERS = page_parameters(
     DEFAULT_PAGE_ROWS, "The `next` of the previous page, with the same filter."
 )
-_WHOSE = _short_text("user", "The id or email of a user.", "bob@hbtn.io")
+_WHOSE = _short_text("user", "The id or email of a user.", "bob@example.com")
 _NETWORK = _short_text("network", "An address in the network.", "192.0.2.7")
 _WHICH_EVENTS = (
     _WHOSE,
-    _choice("kind", "The kind of event.", "login", tuple(map(str, EventType))),
+    choice("kind", "The kind of event.", "login", tuple(map(str, EventType))),
     _NETWORK,
     _time(
         "since",
@@ -222,7 +222,7 @@ _FILES = (
 )
 
 LIST_OPERATIONS = (
-    _list(
+    list_operation(
         "GET",
         "/api/v1/admin/users",
         "findUsers",
@@ -235,52 +235,39 @@ LIST_OPERATIONS = (
                 " do not matter.",
                 "bob",
             ),
-            _choice(
+            choice(
                 "role",
                 "The role of the users.",
                 "admin",
                 tuple(map(str, Role)),
             ),
-            _choice(
+            choice(
                 "disabled", "Whether the users are disabled.", "no", _YES_NO
             ),
-            _choice(
+            choice(
                 "signed_in",
                 "Whether the users ever signed in.",
                 "yes",
                 _YES_NO,
             ),
-            _choice(
+            choice(
                 "sort",
                 "The order: a column, descending after a minus sign. The"
                 " newest users come first without it.",
                 "-signed_in",
                 SORTS,
             ),
-            *_PAGE,
+            *PAGE_PARAMETERS,
         ),
     ),
-    _list(
-        "POST",
-        "/api/v1/admin/users",
-        "inviteUser",
-        "Invite a user, who sets a password with a one-time code",
-        {
-            201: ResponseSpec(
-                "The user, and the code. It is not shown again.", "Invited"
-            )
-        },
-        text=REAUTH_REQUIRED,
-        body=BodySpec("Invitation"),
-    ),
-    _list(
+    list_operation(
         "GET",
         "/api/v1/admin/users/<user_id>",
         "showUserToAdmins",
         "Show a user with role and status",
         {200: ResponseSpec("The user.", "UserForAdmins"), 404: _NO_USER},
     ),
-    _list(
+    list_operation(
         "GET",
         f"{_PREFIX}/failures",
         "showFailures",
@@ -290,7 +277,7 @@ LIST_OPERATIONS = (
             404: _NO_USER,
         },
     ),
-    _list(
+    list_operation(
         "DELETE",
         f"{_PREFIX}/failures",
         "forgetFailures",
@@ -298,7 +285,7 @@ LIST_OPERATIONS = (
         {200: ResponseSpec("Sign-in is unlocked.", "Empty"), 404: _NO_USER},
         text=REAUTH_REQUIRED,
     ),
-    _list(
+    list_operation(
         "GET",
         "/api/v1/sessions",
         "listAllSessions",
@@ -315,10 +302,10 @@ LIST_OPERATIONS = (
             _short_text(
                 "device", "A part of the name of the device.", "Firefox"
             ),
-            *_PAGE,
+            *PAGE_PARAMETERS,
         ),
     ),
-    _list(
+    list_operation(
         "DELETE",
         "/api/v1/sessions/<handle>",
         "endAnySession",
@@ -331,15 +318,15 @@ LIST_OPERATIONS = (
         },
         text=REAUTH_REQUIRED,
     ),
-    _list(
+    list_operation(
         "GET",
         "/api/v1/events",
         "listEvents",
         "List the events",
         {200: ResponseSpec("A page of events, newest first.", "EventsPage")},
-        (*_WHICH_EVENTS, *_PAGE),
+        (*_WHICH_EVENTS, *PAGE_PARAMETERS),
     ),
-    _list(
+    list_operation(
         "GET",
         "/api/v1/admin/events",
         "feedEvents",
@@ -351,11 +338,11 @@ LIST_OPERATIONS = (
                 "EventsPage",
             )
         },
-        _PAGE,
+        PAGE_PARAMETERS,
         text="Each event comes once, also those that were stored late."
         " `next` is always there: ask again with it for later events.",
     ),
-    _list(
+    list_operation(
         "GET",
         "/api/v1/events/export",
         "exportEvents",
@@ -372,7 +359,7 @@ LIST_OPERATIONS = (
         },
         (
             *_WHICH_EVENTS,
-            _choice(
+            choice(
                 "format",
                 "CSV (RFC 4180) or JSON lines; the default is CSV.",
                 "csv",
@@ -380,14 +367,14 @@ LIST_OPERATIONS = (
             ),
         ),
     ),
-    _list(
+    list_operation(
         "GET",
         "/api/v1/figures",
         "showFigures",
         "Show the statistics of a period",
         {200: ResponseSpec("The sums of its slots, oldest first.", "Figures")},
         (
-            _choice(
+            choice(
                 "period",
                 "The period, which ends now; the default is a day.",
                 "day",

@@ -5,6 +5,7 @@ Event types, periods and limits come from the modules that define them."""
 
 from typing import Any
 
+from vestibule.accounts.password_reset import MAX_INVITATION_HOURS
 from vestibule.admin.statistics import PERIODS
 from vestibule.api.openapi.schemas import (
     moment,
@@ -73,8 +74,17 @@ def _users() -> dict[str, Any]:
         ),
         "Invitation": request_schema(
             "A user to add without a password.",
-            {name: fields[name] for name in ("email", *names)},
-            optional=names,
+            {
+                **{name: fields[name] for name in ("email", *names)},
+                "valid_hours": number(
+                    "Hours for which the code is valid; 1 without it.",
+                    24,
+                    minimum=1,
+                    maximum=MAX_INVITATION_HOURS,
+                    type=["integer", "null"],
+                ),
+            },
+            optional=(*names, "valid_hours"),
         ),
         "Invited": response_schema(
             "A new user, and the code to set a password.",
@@ -82,6 +92,25 @@ def _users() -> dict[str, Any]:
                 "user": reference("UserForAdmins"),
                 **shapes["ResetCode"]["properties"],
             },
+        ),
+        "OpenInvitation": response_schema(
+            "An invitation that is not used yet.",
+            {
+                "user_id": text("The id of the invited user.", _ID),
+                "email": text("The email.", "bob@example.com", **_OR_NULL),
+                **{name: shapes["User"]["properties"][name] for name in names},
+                "created_at": moment("When the invitation was made."),
+                "expires_at": moment("When the invitation expires."),
+                "by_id": text(
+                    "The id of the admin who made it, or `cli:` and the user"
+                    " at the command line.",
+                    _ID,
+                    **_OR_NULL,
+                ),
+            },
+        ),
+        "InvitationsPage": _page(
+            "Open invitations.", "invitations", "OpenInvitation"
         ),
         "UserForAdmins": response_schema(
             "A user with role and status.",

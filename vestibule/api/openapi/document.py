@@ -12,7 +12,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from vestibule.api.openapi import accounts, admin, service
+from vestibule.api.openapi import (
+    accounts,
+    admin,
+    factors,
+    invitations,
+    service,
+)
 from vestibule.api.openapi.admin_schemas import admin_schemas
 from vestibule.api.openapi.operation import (
     ALL,
@@ -46,12 +52,14 @@ Every route works with and without a trailing slash, and answers `HEAD` and
 an unknown path 404."""
 _TAGS = {
     accounts.SESSIONS_TAG: "Log in, log out, list and end your sessions.",
+    factors.TAG: "Enroll authenticator apps, and log in with them.",
     accounts.USERS_TAG: "Users, and your own account.",
     admin.ACTIONS_TAG: "Change the accounts of other users.",
     admin.LISTS_TAG: "Search users, sessions and events, by page.",
     service.TAG: "The service itself: status, health, metrics, docs.",
 }
 _PATH_PARAMETERS = {
+    "factor_id": ("The factor's id.", factors.FACTOR_ID),
     "user_id": ("The user's id.", "7f8b5c1e-53a5-4b1c-9d5e-0a6f3a1c2b4d"),
     "handle": (
         "The session's handle: the `id` in a list of sessions.",
@@ -63,9 +71,11 @@ _PATH_PARAMETERS = {
 def operations() -> Iterator[Operation]:
     """Yield all declarations."""
     yield from accounts.SESSION_OPERATIONS
+    yield from factors.FACTOR_OPERATIONS
     yield from accounts.USER_OPERATIONS
     yield from admin.ACTION_OPERATIONS
     yield from admin.LIST_OPERATIONS
+    yield from invitations.INVITATION_OPERATIONS
     yield from service.operations()
 
 
@@ -79,6 +89,7 @@ def document(auth: Auth | None, base_path: str = "") -> dict[str, Any]:
         **response_schemas(),
         **request_schemas(),
         **admin_schemas(),
+        **factors.factor_schemas(),
         "Text": {"type": "string"},
         "Description": {"type": "object", "required": ["openapi"]},
     }

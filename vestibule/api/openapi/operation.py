@@ -106,7 +106,7 @@ SPECIAL = {
     ),
     "Remote-Email": _header(
         "The user's email, percent-encoded where it must be.",
-        "bob@hbtn.io",
+        "bob@example.com",
         True,
     ),
     "Remote-Email-Verified": _header(

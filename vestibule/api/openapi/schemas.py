@@ -139,7 +139,7 @@ def _user_fields() -> dict[str, Any]:
         "id": text("Names the user and never changes.", _ID),
         "email": text(
             "The email as it was given, trimmed.",
-            "bob@hbtn.io",
+            "bob@example.com",
             **_OR_NULL,
         ),
         "first_name": text("The name, if there is one.", "Bob", **_OR_NULL),
@@ -160,6 +160,12 @@ def _users() -> dict[str, Any]:
                     "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
                 ),
                 "expires_at": moment("When the code expires."),
+                "link": text(
+                    "The page that takes the code, with email and code in"
+                    " its fragment; null without pages or an email.",
+                    "https://auth.example/reset#email=bob%40example.com&code=7KQ2",
+                    **_OR_NULL,
+                ),
             },
         ),
         "Access": response_schema(
@@ -253,7 +259,7 @@ def _email() -> dict[str, Any]:
     """Return the schema of an email in a body."""
     return text(
         "An email address.",
-        "bob@hbtn.io",
+        "bob@example.com",
         minLength=1,
         maxLength=MAX_EMAIL_LENGTH,
     )

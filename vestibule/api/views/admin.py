@@ -8,7 +8,11 @@ from typing import Any
 
 from flask import Response, abort
 
-from vestibule.accounts.password_reset import ResetCode, issue_code
+from vestibule.accounts.password_reset import (
+    ResetCode,
+    issue_code,
+    link_path,
+)
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.accounts.users import disable, enable, set_role
@@ -17,6 +21,7 @@ from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     session_list,
 )
+from vestibule.core import page_settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
@@ -24,8 +29,10 @@ from vestibule.http.request import (
     current_actor,
     current_request,
     current_store,
+    public_url,
 )
 from vestibule.http.responses import json_response
+from vestibule.mechanisms.session_auth import SessionAuth
 
 
 @app_views.put("/users/<user_id>/role")
@@ -69,7 +76,7 @@ def issue_reset(user_id: str) -> Response:
     user = user_or_404(user_id)
     require_recent_auth()
     return json_response(
-        reset_code_json(issue_code(user, actor=current_actor()))
+        reset_code_json(user, issue_code(user, actor=current_actor()))
     )
 
 
@@ -116,10 +123,20 @@ def end_any_session(handle: str) -> Response:
     return json_response({})
 
 
-def reset_code_json(issued: ResetCode) -> dict[str, str]:
-    """Return a code as it is written in JSON."""
-    until = issued.expires_at.strftime("%Y-%m-%d %H:%M:%S")
-    return {"code": issued.code, "expires_at": until}
+def reset_code_json(user: User, issued: ResetCode) -> dict[str, str | None]:
+    """Return a user's code as it is written in JSON.
+
+    The link is `None` if the service has no pages, or the user no email.
+    """
+    path = link_path(user, issued.code)
+    has_pages = page_settings.WEB_PAGES.read() and isinstance(
+        current_request().mechanism, SessionAuth
+    )
+    return {
+        "code": issued.code,
+        "expires_at": issued.expires_at.strftime("%Y-%m-%d %H:%M:%S"),
+        "link": public_url(path) if path and has_pages else None,
+    }
 
 
 def user_or_404(user_id: str) -> User:

@@ -3,8 +3,12 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, abort
 
+from vestibule.accounts.password_reset import (
+    parse_invitation_lifetime,
+    revoke_invitation,
+)
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user, reset_failures
 from vestibule.accounts.users import invite
@@ -16,7 +20,9 @@ from vestibule.api.views.admin import (
 )
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import format_time
+from vestibule.core import clock
 from vestibule.core.errors import InvalidValue
+from vestibule.db.invitations import OpenInvitation
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize, require_recent_auth
 from vestibule.http.request import current_actor, current_request
@@ -59,16 +65,49 @@ def invite_user() -> Response:
             body.get("first_name"),
             body.get("last_name"),
             actor=current_actor(),
+            lifetime=parse_invitation_lifetime(body.get("valid_hours")),
         )
     except InvalidValue as error:
         return json_response({"error": f"Can't create User: {error}"}, 400)
     return json_response(
         {
             "user": user_for_admins(invited.user),
-            **reset_code_json(invited.code),
+            **reset_code_json(invited.user, invited.code),
         },
         201,
     )
+
+
+@app_views.get("/admin/invitations")
+def list_invitations() -> Response:
+    """Show a page of the open invitations, without their codes."""
+    authorize(Action.INVITE_USER)
+    given = current_request().args
+    try:
+        found = cursor.list_invitations(
+            given.get("sort", ""),
+            filters.parse_limit(given),
+            given.get("after", ""),
+            clock.now(),
+        )
+    except InvalidValue as error:
+        return wrong_format(error.field)
+    return json_response(
+        {
+            "invitations": [*map(_invitation_json, found.invitations)],
+            "next": found.next,
+        }
+    )
+
+
+@app_views.delete("/admin/invitations/<user_id>")
+def revoke_open_invitation(user_id: str) -> Response:
+    """Revoke the open invitation of the user, who stays."""
+    authorize(Action.INVITE_USER)
+    require_recent_auth()
+    if not revoke_invitation(user_id, actor=current_actor()):
+        abort(404)
+    return json_response({})
 
 
 @app_views.get("/admin/users/<user_id>")
@@ -100,6 +139,15 @@ def forget_failures(user_id: str) -> Response:
     require_recent_auth()
     reset_failures(user, actor=current_actor())
     return json_response({})
+
+
+def _invitation_json(invitation: OpenInvitation) -> dict[str, Any]:
+    """Return an open invitation as it is written in JSON."""
+    return {
+        **invitation._asdict(),
+        "created_at": format_time(invitation.created_at),
+        "expires_at": format_time(invitation.expires_at),
+    }
 
 
 def user_for_admins(user: User) -> dict[str, Any]:

@@ -74,22 +74,23 @@ def logout() -> Response:
     return response
 
 
-def set_password_with(form: Mapping[str, str]) -> None:
+def set_password_with(form: Mapping[str, str]) -> User | None:
     """Set a password by the token, the mail's code or the admin's code.
 
+    Return the user if it was the admin's: a page may sign that user in.
     Raise `WrongCode`, `Throttled` or `InvalidValue`.
     """
     store = current_request().sessions.store
     actor, new = current_actor(), form["new_password"]
     if form.get("token"):
         set_password_by_link(form["token"], new, store, actor=actor)
-        return
+        return None
     email, code = form["email"], form["code"]
     browser = remembered_browser()
     if browser is not None and is_mail_code(code):
         set_password_by_code(email, code, browser, new, store, actor=actor)
-    else:
-        set_forgotten_password(email, code, new, store, actor=actor)
+        return None
+    return set_forgotten_password(email, code, new, store, actor=actor)
 
 
 @app_views.post("/auth_session/reset")

@@ -94,9 +94,7 @@ class Base:
         The transaction queues `mails` too.
         Raise `InvalidValue` for an attribute that cannot be stored.
         """
-        self.updated_at = clock.now()
-        row = self._row()
-        changed = self._changed_columns(row)
+        row, changed = self.changes()
         statement = insert_into(self._table).values(row)
         self._execute(
             statement.on_conflict_do_update(
@@ -114,13 +112,20 @@ class Base:
         Raise `RecordGone` if it was deleted in the meantime: unlike
         `save`, this never restores a deleted object.
         """
-        self.updated_at = clock.now()
-        row = self._row()
-        changed = self._changed_columns(row)
+        row, changed = self.changes()
         statement = update(self._table).where(self._table.c.id == self.id)
         if not self._execute(statement.values(changed), changed, mails):
             raise RecordGone(f"{self!r} was removed")
         self._loaded = tuple(row.values())
+
+    def changes(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the row to store, and the columns of it that changed.
+
+        The object gets a new `updated_at`. Raise `InvalidValue`.
+        """
+        self.updated_at = clock.now()
+        row = self._row()
+        return row, self._changed_columns(row)
 
     def insert(self) -> bool:
         """Insert the object as it is, with the dates that it has.
@@ -294,7 +299,7 @@ class Base:
             delete(self._table).where(self._table.c.id == self.id)
         )
 
-    def _delete_dependents(
+    def delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """Delete the rows that a change of these columns makes invalid."""
@@ -311,7 +316,7 @@ class Base:
         """
         try:
             with database().transaction() as connection:
-                self._delete_dependents(connection, changed)
+                self.delete_dependents(connection, changed)
                 affected = int(connection.execute(statement).rowcount)
                 if affected:
                     add_in_transaction(connection, mails)

@@ -29,7 +29,7 @@ from vestibule.core.text import (
     name_key,
     search_text,
 )
-from vestibule.db import outgoing_mails, session_queries
+from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.outgoing_mails import NewMail
@@ -206,7 +206,7 @@ class User(Base):
             USERS.c.id == self.id, USERS.c.password == self._password
         )
         with database().transaction() as connection:
-            self._delete_dependents(connection, {"password"})
+            self.delete_dependents(connection, {"password"})
             if not connection.execute(
                 statement.values(password=after, updated_at=now)
             ).rowcount:
@@ -221,6 +221,11 @@ class User(Base):
             )
             outgoing_mails.add_in_transaction(connection, mails)
         return rotated
+
+    @property
+    def has_password(self) -> bool:
+        """Return True if the user has set a password."""
+        return self._password is not None
 
     def set_hash(self, password_hash: str) -> None:
         """Set the hash of a password whose clear text is not known."""
@@ -302,16 +307,17 @@ class User(Base):
         return super()._equals(name, value)
 
     def remove_in_transaction(self, connection: Connection) -> None:
-        """Delete the user with its sessions and its reset code."""
+        """Delete the user with its sessions, its factors and its codes."""
         self.delete_reset_code(connection)
         for table in (MAIL_TOKENS, KNOWN_DEVICES):
             connection.execute(delete(table).where(table.c.user_id == self.id))
         super().remove_in_transaction(connection)
+        factors.delete_for_user_in_transaction(connection, self.id)
         session_queries.delete_for_user_in_transaction(
             connection, self.id, "user_removed"
         )
 
-    def _delete_dependents(
+    def delete_dependents(
         self, connection: Connection, changed: Collection[str]
     ) -> None:
         """Delete the reset code if the password or the email changes."""

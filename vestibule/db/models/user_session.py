@@ -76,6 +76,13 @@ class UserSession(Base):
         self.ip: str | None = kwargs.get("ip")
         self.user_agent: str | None = kwargs.get("user_agent")
         self.method: str | None = kwargs.get("method")
+        #: How the user proved who they are; `vestibule.sessions.facts` has
+        #: the meaning of these.
+        self.proof_methods: str | None = kwargs.get("proof_methods")
+        self.second_factor_at: datetime | None = kwargs.get("second_factor_at")
+        self.phishing_resistant: bool = kwargs.get("phishing_resistant", False)
+        self.user_verified: bool = kwargs.get("user_verified", False)
+        self.recovered: bool = kwargs.get("recovered", False)
         #: The application's host, if it was found by a session of that.
         self.host: str | None = None
 
@@ -148,6 +155,13 @@ class UserSession(Base):
             "user_agent": storable_text("user_agent", self.user_agent),
             "method": storable_text("method", self.method),
             "network": None if self.ip is None else network_of(self.ip),
+            "proof_methods": storable_text(
+                "proof_methods", self.proof_methods
+            ),
+            "second_factor_at": self.second_factor_at,
+            "phishing_resistant": self.phishing_resistant,
+            "user_verified": self.user_verified,
+            "recovered": self.recovered,
         }
 
     def _digest(self) -> str | None:
@@ -173,6 +187,11 @@ class UserSession(Base):
             self.user_agent,
             self.method,
             _,
+            self.proof_methods,
+            second_factor_at,
+            phishing_resistant,
+            user_verified,
+            recovered,
         ) = row
         self.host = None
         self.created_at = parse_moment(created_at)
@@ -183,6 +202,13 @@ class UserSession(Base):
         self.authenticated_at = authenticated_at and parse_moment(
             authenticated_at
         )
+        self.second_factor_at = second_factor_at and parse_moment(
+            second_factor_at
+        )
+        # SQLite's driver gives 0 and 1.
+        self.phishing_resistant = bool(phishing_resistant)
+        self.user_verified = bool(user_verified)
+        self.recovered = bool(recovered)
 
     @classmethod
     def _equals(cls, name: str, value: Any) -> ColumnElement[bool]:

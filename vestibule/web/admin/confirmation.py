@@ -42,6 +42,9 @@ class Confirmation(NamedTuple):
     is_dangerous: bool = True
     #: What was typed as the name of the service; `None` does not ask.
     typed_name: str | None = None
+    #: The lifetimes of an invitation to choose from; without any, no choice.
+    lifetimes: Sequence[tuple[str, str]] = ()
+    valid_hours: str = ""
 
 
 def confirmation_page(

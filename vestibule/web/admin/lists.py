@@ -13,12 +13,19 @@ from vestibule.db.keyset import Count
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
 from vestibule.web.i18n import N_, gettext, language, ngettext
+from vestibule.web.messages import ERROR_MESSAGES
 from vestibule.web.routes import own_url
 
 T = TypeVar("T")
 
 #: Rows per page that can be chosen; the first is the default.
 PAGE_SIZES = (25, 50, 100)
+
+
+#: What a field of a filter takes, where the field does not say so.
+_FIELD_ERRORS = {
+    "network": N_("Enter an IP address or network, e.g. 203.0.113.0/24."),
+}
 
 
 class FilterForm:
@@ -63,7 +70,9 @@ class FilterForm:
         except InvalidValue as error:
             self.status = 400
             if error.field in self.values and error.field != "sort":
-                self.errors[error.field] = gettext("This value is not valid.")
+                self.errors[error.field] = gettext(
+                    _FIELD_ERRORS.get(error.field, ERROR_MESSAGES["invalid"])
+                )
             else:
                 self.alert = gettext(
                     "This link does not belong to this list. Search again."
@@ -95,7 +104,10 @@ class FilterForm:
         `is_sorted` is "" or the direction in which it is sorted by it.
         """
         sign = {"ascending": "-", "descending": ""}.get(
-            is_sorted, "-" if column in ("time", "created") else ""
+            is_sorted,
+            "-"
+            if column in ("time", "created", "signed_in", "last_used")
+            else "",
         )
         return self.url(sort=f"{sign}{column}")
 
@@ -111,6 +123,12 @@ _COUNTS: dict[str, tuple[Callable[[int], str], str]] = {
             "%(number)s session", "%(number)s sessions", number
         ),
         N_("More than %(number)s sessions"),
+    ),
+    "invitations": (
+        lambda number: ngettext(
+            "%(number)s invitation", "%(number)s invitations", number
+        ),
+        N_("More than %(number)s invitations"),
     ),
     "events": (
         lambda number: ngettext(

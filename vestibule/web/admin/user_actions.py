@@ -10,7 +10,11 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.password_reset import (
+    RESET_CODE_LIFETIME,
+    issue_code,
+    parse_invitation_lifetime,
+)
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke_all
 from vestibule.accounts.throttle import reset_failures
@@ -32,6 +36,12 @@ from vestibule.web.admin.confirmation import (
     go_back,
     user_targets,
 )
+from vestibule.web.admin.invitations import (
+    DEFAULT_LIFETIME,
+    chosen_hours,
+    code_page,
+    lifetime_options,
+)
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -48,7 +58,7 @@ from vestibule.web.routes import (
     own_url,
     pages,
 )
-from vestibule.web.templating import page, redirect, redirect_to
+from vestibule.web.templating import redirect, redirect_to
 
 _PATH = f"{ADMIN_USERS}/<user_id>/<action>"
 
@@ -111,12 +121,11 @@ def _end_sessions(user: User) -> Message:
 
 def _issue_code(user: User) -> Response:
     """Issue a reset code, and return the page that shows it once."""
-    return page(
-        "admin_reset_code.html",
-        account=user,
-        issued=issue_code(user, actor=current_actor()),
-        is_new=False,
-    )
+    lifetime = RESET_CODE_LIFETIME
+    if not user.has_password:
+        lifetime = parse_invitation_lifetime(chosen_hours())
+    issued = issue_code(user, actor=current_actor(), lifetime=lifetime)
+    return code_page(user, issued)
 
 
 #: Actions whose button is red.
@@ -181,8 +190,9 @@ USER_ACTIONS = {
     "code": UserAction(
         N_("Create a reset code?"),
         N_(
-            "You get a code with which the user can set a new password. It"
-            " works once, within an hour. Any earlier code stops working."
+            "You get a link and a code with which the user can set a new"
+            " password. They work once, within an hour. Any earlier code"
+            " stops working."
         ),
         N_("Create the code"),
         Action.ISSUE_RESET,
@@ -271,16 +281,25 @@ def _confirm_page(
 ) -> Response:
     """Return the confirmation page of an action."""
     home = admin_user_path(user.id)
-    return confirmation_page(
-        Confirmation(
-            gettext(chosen.question),
-            gettext(chosen.consequence),
-            gettext(chosen.button),
-            own_url(f"{home}/{name}"),
-            home,
-            user_targets([user]),
-            is_dangerous=name in DANGEROUS,
-        ),
-        problem,
-        is_reauthenticated,
+    asked = Confirmation(
+        gettext(chosen.question),
+        gettext(chosen.consequence),
+        gettext(chosen.button),
+        own_url(f"{home}/{name}"),
+        home,
+        user_targets([user]),
+        is_dangerous=name in DANGEROUS,
     )
+    if name == "code" and not user.has_password:
+        asked = asked._replace(
+            question=gettext("Create a new invitation?"),
+            consequence=gettext(
+                "You get a link with which the user chooses a password and"
+                " is signed in. It works once. Any earlier link stops"
+                " working."
+            ),
+            button=gettext("Create the link"),
+            lifetimes=lifetime_options(),
+            valid_hours=str(chosen_hours() or DEFAULT_LIFETIME),
+        )
+    return confirmation_page(asked, problem, is_reauthenticated)

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The admin pages that list users, show one user and add a user."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response
@@ -9,7 +8,7 @@ from flask import Response
 from vestibule.accounts.credentials import change_email
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user
-from vestibule.accounts.users import invite, set_names
+from vestibule.accounts.users import set_names
 from vestibule.admin import filters
 from vestibule.admin.cursor import UserList, search_sessions, search_users
 from vestibule.admin.filters import SessionFilter, SessionSource
@@ -41,7 +40,6 @@ from vestibule.web.forms import (
     render_form,
     require_field,
 )
-from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import (
     ADMIN,
@@ -203,62 +201,4 @@ def _edit_form(
         values={
             name: form.get(name, getattr(user, name) or "") for name in _NAMES
         },
-    )
-
-
-@pages.get(f"{ADMIN_USERS}/add")
-def show_new_user() -> Response:
-    """Show the form that adds a user."""
-    authorize(Action.INVITE_USER)
-    return _add_user_form()
-
-
-@pages.post(f"{ADMIN_USERS}/add")
-def add_user_page() -> Response:
-    """Add a user, and show once the code that sets their password."""
-    authorize(Action.INVITE_USER)
-    form = current_request().form
-    given: dict[str, Any] = {
-        name: form.get(name, "").strip() or None for name in _NAMES
-    }
-    problem, renewed = check_password_field(
-        current_mechanism_and_user()[1], form.get("password", "")
-    )
-    if given["email"] is None:
-        problem = require_field(problem, "email")
-    elif problem is None:
-        try:
-            invited = invite(*given.values(), actor=current_actor())
-        except InvalidValue as error:
-            problem = FormErrors(400, {error.field: error_message(error)})
-        except Throttled as error:
-            problem = password_error(error, "password")
-        except VestibuleError:
-            keep_renewed_session(renewed)
-            raise
-        else:
-            return set_session_cookie(
-                page(
-                    "admin_reset_code.html",
-                    account=invited.user,
-                    issued=invited.code,
-                    is_new=True,
-                ),
-                renewed,
-            )
-    return set_session_cookie(
-        _add_user_form(problem, renewed is not None), renewed
-    )
-
-
-def _add_user_form(
-    problem: FormErrors | None = None, is_reauthenticated: bool = False
-) -> Response:
-    """Return the form that adds a user; its fields keep their values."""
-    form = form_entries()
-    return render_form(
-        "admin_add_user.html",
-        problem,
-        is_reauthenticated,
-        values={name: form.get(name, "") for name in _NAMES},
     )

@@ -72,6 +72,50 @@ for (const chart of document.querySelectorAll(".chart")) {
   }
 }
 
+// A link has the email and the code in its fragment, which is sent to no server.
+const taking = document.querySelector("form[data-fragment]");
+const fill = () => {
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const name of ["email", "code"]) {
+    const input = taking.elements[name];
+    if (input && given.get(name)) {
+      input.value = given.get(name);
+      input.closest(".field").hidden = name === "code";
+    }
+  }
+  const next = [...taking.elements].find((each) => each.required && !each.value);
+  if (given.get("code") && next) {
+    next.focus();
+  }
+};
+if (taking) {
+  fill();
+  addEventListener("hashchange", fill);
+  // The redirect after this form keeps the fragment of its address.
+  const preferences = document.querySelector("form.preferences");
+  preferences.addEventListener("submit", () => {
+    preferences.action = preferences.action.split("#")[0] + location.hash;
+  });
+}
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  const status = button.parentNode.querySelector("[role=status]");
+  button.hidden = false;
+  field.addEventListener("focus", () => field.select());
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      // Without TLS there is no clipboard API.
+      field.select();
+      document.execCommand("copy");
+      button.focus();
+    }
+    status.textContent = status.dataset.text;
+  });
+}
+
 // Esc does what "Cancel" does.
 const cancel = document.querySelector("a[data-cancel]");
 if (cancel) {

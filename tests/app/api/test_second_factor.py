@@ -1,0 +1,439 @@
+#!/usr/bin/env python3
+"""Logins with a second factor over the API, and enrolment."""
+
+import base64
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.app.api.conftest import Build
+from tests.app.api.service import (
+    NEW,
+    PASSWORD,
+    Service,
+    basic,
+    cookie_name,
+    session_id_of,
+    stored_user,
+)
+from tests.clocks import SetClock
+from vestibule.accounts import totp
+from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.second_factors import begin_app, confirm_app
+from vestibule.core import clock
+from vestibule.core.encryption import new_key
+from vestibule.db.models.user import User
+from vestibule.sessions.facts import (
+    SessionFacts,
+    facts_of_session,
+    level_of,
+)
+
+FACTORS = "/api/v1/auth_session/factors"
+CODES = "/api/v1/auth_session/recovery-codes"
+CONTINUE = "/api/v1/auth_session/second-factor"
+LOGOUT = "/api/v1/auth_session/logout"
+ME = "/api/v1/users/me"
+VERIFY = "/api/v1/auth_session/verify"
+COOKIE = "vestibule_login"
+
+
+class Owner:
+    """A user with an app, and the codes that it shows."""
+
+    def __init__(self) -> None:
+        """Store the user with a confirmed app."""
+        self.user = stored_user()
+        app = begin_app(self.user, "phone")
+        self.app_id = app.factor.id
+        self.seed = base64.b32decode(app.key.replace(" ", ""))
+        self.recovery = confirm_app(self.user, self.app_id, self.code())
+
+    def code(self, offset: int = 0) -> str:
+        """Return the code that the app shows, some steps from now."""
+        return totp.hotp(self.seed, totp.step_at(clock.now()) + offset)
+
+
+@pytest.fixture(autouse=True)
+def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
+    """Set a key for secrets, and stop the clock."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
+
+
+@pytest.fixture(params=["session_auth", "session_exp_auth", "session_db_auth"])
+def service(request: pytest.FixtureRequest, build: Build) -> Service:
+    """Build the application under each mechanism with sessions."""
+    return build(request.param)
+
+
+@pytest.fixture
+def owner(set_clock: SetClock) -> Owner:
+    """Store a user with an app, whose next code is not used yet."""
+    made = Owner()
+    set_clock.advance(30)
+    return made
+
+
+def waiting(service: Service, owner: Owner) -> FlaskClient:
+    """Return a client whose login waits for the second factor."""
+    client, answer = service.log_in(owner.user)
+    assert answer.status_code == 401
+    assert answer.get_json() == {"error": "second factor required"}
+    return client
+
+
+def signed_in(service: Service, owner: Owner) -> FlaskClient:
+    """Return a client that gave both factors."""
+    client = waiting(service, owner)
+    answer = client.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+def facts(service: Service, client: FlaskClient) -> SessionFacts:
+    """Return the facts of the client's session."""
+    session = service.mechanism.store.find(session_id_of(client))
+    assert session is not None
+    return facts_of_session(session)
+
+
+def test_user_without_a_factor_logs_in_as_before(service: Service) -> None:
+    """One request, the user, one cookie, level 1."""
+    user = stored_user()
+    client, answer = service.log_in(user)
+    assert (answer.status_code, answer.get_json()) == (200, user.to_json())
+    assert client.get_cookie(COOKIE) is None
+    assert facts(service, client) == SessionFacts(clock.now(), ("pwd",))
+    assert level_of(facts(service, client)) == 1
+
+
+def test_password_alone_begins_no_session(
+    service: Service, owner: Owner
+) -> None:
+    """The cookie of the waiting login opens nothing, by any name."""
+    client = waiting(service, owner)
+    assert service.mechanism.store.count() == 0
+    assert client.get_cookie(cookie_name()) is None
+    cookie = client.get_cookie(COOKIE)
+    assert cookie is not None
+    assert (cookie.http_only, cookie.path, cookie.max_age) == (
+        True,
+        "/",
+        600,
+    )
+    assert len(base64.urlsafe_b64decode(cookie.value + "=")) == 32
+    client.set_cookie(cookie_name(), cookie.value)
+    for path in (ME, VERIFY, FACTORS):
+        assert client.get(path).status_code in (401, 403)
+
+
+def test_wrong_password_does_not_say_that_there_is_a_factor(
+    service: Service, owner: Owner
+) -> None:
+    """The answer is that of every wrong password, without a cookie."""
+    client, answer = service.log_in(owner.user, "wrong")
+    assert answer.get_json() == {"error": "wrong password"}
+    assert client.get_cookie(COOKIE) is None
+
+
+def test_code_continues_the_login(service: Service, owner: Owner) -> None:
+    """The session has level 2, and the cookie of the wait goes."""
+    client = waiting(service, owner)
+    answer = client.post(CONTINUE, data={"code": owner.code()})
+    assert answer.status_code == 200
+    assert answer.get_json() == owner.user.to_json()
+    assert client.get(ME).status_code == 200
+    assert client.get_cookie(COOKIE) is None
+    found = facts(service, client)
+    assert found.methods == ("pwd", "otp")
+    assert found.auth_time == found.second_factor_time == clock.now()
+    assert level_of(found) == 2
+
+
+def test_wrong_code_leaves_the_login_waiting(
+    service: Service, owner: Owner
+) -> None:
+    """The user may mistype; five times without a wait."""
+    client = waiting(service, owner)
+    for code in ("000000x", "12345", "1234567", "\uff11" * 6, owner.code(5)):
+        answer = client.post(CONTINUE, json={"code": code})
+        assert answer.get_json() == {"error": "wrong code"}
+        assert answer.status_code == 401
+    answer = client.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"code": ""}, {"code": 123456}, {"code": None}, []]
+)
+def test_request_without_a_code_is_refused(
+    service: Service, owner: Owner, body: Any
+) -> None:
+    """Other types are no code."""
+    client = waiting(service, owner)
+    answer = client.post(CONTINUE, json=body)
+    assert answer.status_code == 400
+    assert client.get_cookie(COOKIE) is not None
+
+
+def test_other_browser_cannot_continue(service: Service, owner: Owner) -> None:
+    """Without the cookie, or with another one, a right code is nothing."""
+    waiting(service, owner)
+    other = service.client()
+    for value in (None, "x", "a" * 43):
+        if value is not None:
+            other.set_cookie(COOKIE, value)
+        answer = other.post(CONTINUE, json={"code": owner.code()})
+        assert answer.status_code == 401
+        assert "expired" in answer.get_json()["error"]
+    assert service.mechanism.store.count() == 0
+
+
+def test_swapped_cookie_continues_the_login_of_its_own_user(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """The cookie says whose code counts; another user's is wrong."""
+    other = Owner()
+    set_clock.advance(30)
+    mine, theirs = waiting(service, owner), waiting(service, other)
+    cookie = theirs.get_cookie(COOKIE)
+    assert cookie is not None
+    mine.set_cookie(COOKIE, cookie.value)
+    answer = mine.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 401
+    answer = mine.post(CONTINUE, json={"code": other.code()})
+    assert answer.get_json()["id"] == other.user.id
+
+
+def test_login_is_continued_once(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """A replay of its cookie with a new code finds no login."""
+    client = waiting(service, owner)
+    cookie = client.get_cookie(COOKIE)
+    assert cookie is not None
+    client.post(CONTINUE, json={"code": owner.code()})
+    set_clock.advance(30)
+    thief = service.client()
+    thief.set_cookie(COOKIE, cookie.value)
+    answer = thief.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 401
+
+
+def test_login_waits_for_ten_minutes(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """After that the password is needed again."""
+    client = waiting(service, owner)
+    set_clock.advance(600)
+    answer = client.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 401
+    assert "log in again" in answer.get_json()["error"]
+
+
+def test_change_of_the_password_ends_the_wait(
+    service: Service, owner: Owner
+) -> None:
+    """A reset by a code does too, and signs nobody in."""
+    client = waiting(service, owner)
+    reset = service.client().post(
+        "/api/v1/auth_session/reset",
+        data={
+            "email": owner.user.email,
+            "code": issue_code(owner.user).code,
+            "new_password": NEW,
+        },
+    )
+    assert reset.status_code == 200
+    assert "Set-Cookie" not in reset.headers
+    answer = client.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 401
+    # The new password does not skip the second factor.
+    _, answer = service.log_in(owner.user, NEW)
+    assert answer.get_json() == {"error": "second factor required"}
+
+
+def test_disabled_user_cannot_continue(service: Service, owner: Owner) -> None:
+    """Nor after the user was removed."""
+    client = waiting(service, owner)
+    stored = User.get(owner.user.id)
+    assert stored is not None
+    stored.disabled_at = clock.now()
+    stored.save()
+    answer = client.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 401
+
+
+def test_cross_site_request_cannot_continue(
+    service: Service, owner: Owner
+) -> None:
+    """A form of another site signs nobody in."""
+    client = waiting(service, owner)
+    answer = client.post(
+        CONTINUE,
+        data={"code": owner.code()},
+        headers={"Origin": "https://evil.example"},
+    )
+    assert answer.status_code == 403
+
+
+def test_right_code_waits_after_failures(
+    service: Service, owner: Owner
+) -> None:
+    """429 with the seconds, although THROTTLE is off."""
+    client = waiting(service, owner)
+    for _ in range(6):
+        client.post(CONTINUE, json={"code": owner.code(5)})
+    answer = client.post(CONTINUE, json={"code": owner.code()})
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_recovery_code_gives_a_session_that_can_only_recover(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """It enrolls a new app, and is a full session after that."""
+    client = waiting(service, owner)
+    code = {"recovery_code": owner.recovery[0]}
+    assert client.post(CONTINUE, json=code).status_code == 200
+    assert facts(service, client).recovered
+    assert level_of(facts(service, client)) == 1
+    for path in (ME, VERIFY, "/api/v1/users", f"{FACTORS}x"):
+        assert client.get(path).status_code in (401, 403), path
+    listed = client.get(FACTORS).get_json()
+    assert listed["recovery_codes"] == 9
+    new = client.post(FACTORS, json={"name": "new phone"}).get_json()
+    seed = base64.b32decode(new["key"].replace(" ", ""))
+    first = totp.hotp(seed, totp.step_at(clock.now()))
+    answer = client.post(
+        f"{FACTORS}/{new['id']}/confirm", json={"code": first}
+    )
+    assert answer.status_code == 200
+    assert level_of(facts(service, client)) == 2
+    assert client.get(ME).status_code == 200
+    assert client.delete(f"{FACTORS}/{owner.app_id}").status_code == 200
+
+
+def test_recovered_session_ends_after_15_minutes(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """Until then it may log out."""
+    client = waiting(service, owner)
+    client.post(CONTINUE, json={"recovery_code": owner.recovery[0]})
+    set_clock.advance(900)
+    assert client.get(FACTORS).status_code == 200
+    set_clock.advance(1)
+    assert client.get(FACTORS).status_code == 403
+    other = waiting(service, owner)
+    other.post(CONTINUE, json={"recovery_code": owner.recovery[1]})
+    assert other.delete(LOGOUT).status_code == 200
+
+
+def test_enrolment_over_the_api(service: Service) -> None:
+    """The seed and the codes are shown once; the session gets level 2."""
+    user = stored_user()
+    client = service.client_for(user)
+    before = session_id_of(client)
+    answer = client.post(FACTORS, json={"name": "phone"})
+    assert answer.status_code == 201
+    assert answer.headers["Cache-Control"] == "no-store"
+    new = answer.get_json()
+    assert new["otpauth"].startswith("otpauth://totp/Vestibule:")
+    assert client.get(FACTORS).get_json() == {
+        "factors": [],
+        "recovery_codes": 0,
+    }
+    seed = base64.b32decode(new["key"].replace(" ", ""))
+    confirm = f"{FACTORS}/{new['id']}/confirm"
+    wrong = client.post(confirm, json={"code": "12345"})
+    assert (wrong.status_code, wrong.get_json()) == (
+        401,
+        {"error": "wrong code"},
+    )
+    code = totp.hotp(seed, totp.step_at(clock.now()))
+    codes = client.post(confirm, json={"code": code}).get_json()
+    assert len(codes["recovery_codes"]) == 10
+    assert session_id_of(client) != before
+    assert level_of(facts(service, client)) == 2
+    listed = client.get(FACTORS)
+    assert new["key"] not in listed.text
+    assert [one["name"] for one in listed.get_json()["factors"]] == ["phone"]
+    assert service.client_with_session(before).get(ME).status_code == 403
+
+
+def test_old_session_changes_no_factor(
+    service: Service, set_clock: SetClock
+) -> None:
+    """One that gave no second factor cannot remove one, nor add one."""
+    user = stored_user()
+    client = service.client_for(user)
+    app = begin_app(user, "phone")
+    seed = base64.b32decode(app.key.replace(" ", ""))
+    confirm_app(
+        user, app.factor.id, totp.hotp(seed, totp.step_at(clock.now()))
+    )
+    for method, path in (
+        ("DELETE", f"{FACTORS}/{app.factor.id}"),
+        ("POST", FACTORS),
+        ("POST", CODES),
+        ("POST", f"{FACTORS}/{app.factor.id}/confirm"),
+    ):
+        answer = client.open(path, method=method, json={"name": "x"})
+        assert answer.status_code == 403, path
+        assert answer.get_json() == {"error": "Re-authentication required"}
+    set_clock.advance(30)
+    code = totp.hotp(seed, totp.step_at(clock.now()))
+    answer = client.post(f"{FACTORS}/proof", json={"code": code})
+    assert answer.status_code == 200
+    assert client.post(CODES).status_code == 200
+    assert client.delete(f"{FACTORS}/{app.factor.id}").status_code == 200
+    assert service.log_in(user)[1].status_code == 200
+
+
+def test_change_needs_recent_authentication(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """A present factor is enough for it, as the password is."""
+    client = signed_in(service, owner)
+    set_clock.advance(301)
+    assert client.post(CODES).status_code == 403
+    code = {"code": owner.code()}
+    assert client.post(f"{FACTORS}/proof", json=code).status_code == 200
+    assert len(client.post(CODES).get_json()["recovery_codes"]) == 10
+
+
+def test_member_cannot_change_the_factors_of_another(
+    service: Service, owner: Owner
+) -> None:
+    """The factor of another user is not found."""
+    client = service.client_for(stored_user())
+    answer = client.delete(f"{FACTORS}/{owner.app_id}")
+    assert answer.status_code == 404
+    answer = client.post(
+        f"{FACTORS}/{owner.app_id}/confirm", json={"code": owner.code()}
+    )
+    assert answer.status_code == 404
+
+
+def test_without_a_key_no_app_can_be_added(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """404: this installation has no second factors."""
+    client = service.client_for(stored_user())
+    monkeypatch.delenv("SECRETS_KEY")
+    assert client.post(FACTORS, json={"name": "x"}).status_code == 404
+
+
+def test_basic_credentials_of_a_user_with_a_factor_are_refused(
+    build: Build, owner: Owner
+) -> None:
+    """A password in each request would go round the factor."""
+    service = build("basic_auth")
+    client = service.client()
+    headers = {"Authorization": basic(owner.user)}
+    assert client.get(ME, headers=headers).status_code == 403
+    assert client.get(VERIFY, headers=headers).status_code == 401
+    other = {"Authorization": basic(stored_user())}
+    assert client.get(ME, headers=other).status_code == 200
+    assert PASSWORD

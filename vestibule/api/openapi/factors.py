@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Declarations and schemas of the routes for second factors."""
+
+from typing import Any
+
+from vestibule.accounts.second_factors import MAX_NAME_LENGTH
+from vestibule.api.openapi.operation import (
+    FORM_OR_JSON,
+    Access,
+    BodySpec,
+    Operation,
+    ResponseSpec,
+)
+from vestibule.api.openapi.schemas import (
+    moment,
+    reference,
+    request_schema,
+    response_schema,
+    text,
+)
+
+TAG = "second factors"
+FACTOR_ID = "2f6d3b0e-64f1-4c43-8f3c-5d8a52a0a1c7"
+_ROOT = "/api/v1/auth_session"
+_PROOF = (
+    "Needs the password or a factor within `REAUTH_WINDOW`; of a user who"
+    " has factors, a session that gave one."
+)
+_NO_FACTOR = ResponseSpec("There is no such factor, or there are no sessions.")
+_CODES = ResponseSpec("The codes, which are shown once.", "RecoveryCodes")
+
+FACTOR_OPERATIONS = (
+    Operation(
+        "POST",
+        f"{_ROOT}/second-factor",
+        "giveSecondFactor",
+        TAG,
+        "Continue a login by a second factor",
+        {
+            200: ResponseSpec(
+                "The user, and a cookie with a new session id.",
+                "User",
+                ("Set-Cookie",),
+            ),
+            401: ResponseSpec(
+                "The code is wrong, or no login of this browser waits."
+            ),
+            403: ResponseSpec(
+                "The factor is switched off after too many wrong codes, or"
+                " another site made the browser send the request."
+            ),
+            404: ResponseSpec("The mechanism has no sessions."),
+        },
+        access=Access.OPEN,
+        body=BodySpec("SecondFactor", FORM_OR_JSON),
+        takes_secret=True,
+        text="A login of a user with a second factor answers 401 with"
+        " `second factor required`, and sets the cookie that this needs.",
+    ),
+    Operation(
+        "GET",
+        f"{_ROOT}/factors",
+        "listFactors",
+        TAG,
+        "List your second factors",
+        {
+            200: ResponseSpec("The factors, oldest first.", "Factors"),
+            404: ResponseSpec("The mechanism has no sessions."),
+        },
+    ),
+    Operation(
+        "POST",
+        f"{_ROOT}/factors",
+        "addFactor",
+        TAG,
+        "Begin to enroll an authenticator app",
+        {
+            201: ResponseSpec(
+                "The app, which counts after its first right code.", "NewApp"
+            ),
+            404: ResponseSpec("There is no `SECRETS_KEY`, or no session."),
+        },
+        body=BodySpec("FactorName"),
+        text=_PROOF,
+    ),
+    Operation(
+        "POST",
+        f"{_ROOT}/factors/proof",
+        "proveFactor",
+        TAG,
+        "Confirm a factor that you have",
+        {
+            200: ResponseSpec(
+                "The session has a new id.", "Empty", ("Set-Cookie",)
+            ),
+            404: ResponseSpec("The mechanism has no sessions."),
+        },
+        body=BodySpec("FactorCode"),
+        takes_secret=True,
+    ),
+    Operation(
+        "POST",
+        f"{_ROOT}/factors/<factor_id>/confirm",
+        "confirmFactor",
+        TAG,
+        "Finish to enroll an authenticator app by its first code",
+        {
+            200: ResponseSpec(
+                "Recovery codes, if you had none. The session has a new id.",
+                "RecoveryCodes",
+                ("Set-Cookie",),
+            ),
+            404: _NO_FACTOR,
+        },
+        body=BodySpec("FactorCode"),
+        takes_secret=True,
+        text=_PROOF,
+    ),
+    Operation(
+        "DELETE",
+        f"{_ROOT}/factors/<factor_id>",
+        "deleteFactor",
+        TAG,
+        "Remove an authenticator app",
+        {200: ResponseSpec("The app is gone.", "Empty"), 404: _NO_FACTOR},
+        text=f"{_PROOF} The recovery codes go with the last app.",
+    ),
+    Operation(
+        "POST",
+        f"{_ROOT}/recovery-codes",
+        "newRecoveryCodes",
+        TAG,
+        "Make new recovery codes",
+        {200: _CODES, 404: _NO_FACTOR},
+        text=f"{_PROOF} The codes before stop working.",
+    ),
+)
+
+
+def factor_schemas() -> dict[str, Any]:
+    """Return the schemas of requests and responses about factors."""
+    code = text("The six digits that the app shows.", "123456", minLength=1)
+    recovery = text(
+        "A recovery code.", "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ", minLength=1
+    )
+    name = text("What you call the app.", "phone", maxLength=MAX_NAME_LENGTH)
+    factor = _factor_fields(name)
+    return {
+        "SecondFactor": request_schema(
+            "A code of an app, or a recovery code.",
+            {"code": code, "recovery_code": recovery},
+            optional=("recovery_code",),
+        ),
+        "FactorName": request_schema(
+            "The name of a new app.", {"name": {**name, "minLength": 1}}
+        ),
+        "FactorCode": request_schema("A code of an app.", {"code": code}),
+        "Factor": response_schema("A second factor.", factor),
+        "NewApp": response_schema(
+            "An app that is not confirmed, with the seed it needs.",
+            {
+                **factor,
+                "key": text("The seed, to type.", "GEZD GNBV GY3T QOJQ"),
+                "otpauth": text(
+                    "The seed as a link, for a QR code.",
+                    "otpauth://totp/Vestibule:bob%40hbtn.io?secret=GEZDGNBV",
+                ),
+            },
+        ),
+        "Factors": response_schema(
+            "Your second factors.",
+            {
+                "factors": {
+                    "type": "array",
+                    "items": reference("Factor"),
+                    "description": "The apps, oldest first.",
+                },
+                "recovery_codes": {
+                    "type": "integer",
+                    "description": "How many recovery codes are left.",
+                    "examples": [10],
+                },
+            },
+        ),
+        "RecoveryCodes": response_schema(
+            "Recovery codes.",
+            {
+                "recovery_codes": {
+                    "type": "array",
+                    "items": recovery,
+                    "description": "The codes; each works once.",
+                }
+            },
+        ),
+    }
+
+
+def _factor_fields(name: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a factor in a response."""
+    return {
+        "id": text("The id of the factor.", FACTOR_ID),
+        "kind": text("What it is.", "totp", enum=["totp"]),
+        "name": name,
+        "created_at": moment("When it was added."),
+        "last_used_at": moment(
+            "When it was last used.", type=["string", "null"]
+        ),
+        "switched_off": {
+            "type": "boolean",
+            "description": "Whether it failed too often in a row.",
+            "examples": [False],
+        },
+    }

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Second factors: continue a login by one, enroll, list and remove them."""
+
+from typing import Any
+
+from flask import Response, abort, request
+
+from vestibule.accounts.second_factors import (
+    begin_app,
+    check_second_factor,
+    confirm_app,
+    remove_factor,
+    replace_recovery_codes,
+)
+from vestibule.api.views.index import app_views
+from vestibule.api.views.sessions import (
+    current_mechanism_and_user,
+    format_time,
+)
+from vestibule.core import encryption
+from vestibule.core.errors import InvalidValue
+from vestibule.db import factors
+from vestibule.db.factors import RECOVERY, Factor
+from vestibule.http.access import require_factor_proof
+from vestibule.http.login import (
+    MAX_FORM_BYTES,
+    continue_login,
+    set_session_cookie,
+)
+from vestibule.http.request import current_request
+from vestibule.http.responses import json_response
+from vestibule.mechanisms.session_mechanism import sessions_of
+from vestibule.sessions.facts import TotpProof
+
+
+@app_views.post("/auth_session/second-factor")
+def give_second_factor() -> Response:
+    """Continue the login of this browser by a code or a recovery code."""
+    from vestibule.api.app import auth
+
+    if not sessions_of(auth).has_login:
+        abort(404)
+    request.max_content_length = MAX_FORM_BYTES
+    fields = current_request().text_fields()
+    code, recovery = fields.get("code"), fields.get("recovery_code")
+    if not code and not recovery:
+        return json_response({"error": "code missing"}, 400)
+    result = continue_login(auth, request, code or "", recovery or "")
+    response = json_response(result.user.to_json())
+    result.set_cookie(response, request)
+    return response
+
+
+@app_views.get("/auth_session/factors")
+def list_factors() -> Response:
+    """Show the current user's second factors, oldest first."""
+    _, user = current_mechanism_and_user()
+    return json_response(
+        {
+            "factors": [
+                factor_json(one)
+                for one in factors.of_user(user.id)
+                if one.kind != RECOVERY
+            ],
+            "recovery_codes": factors.count_recovery_codes(user.id),
+        }
+    )
+
+
+@app_views.post("/auth_session/factors")
+def add_factor() -> Response:
+    """Begin to enroll an app; its seed is in this response alone."""
+    _, user = current_mechanism_and_user()
+    if not encryption.has_keys():
+        abort(404)
+    require_factor_proof()
+    try:
+        new = begin_app(user, _body().get("name"))
+    except InvalidValue as error:
+        return json_response({"error": str(error)}, 400)
+    shown = factor_json(new.factor) | {"key": new.key, "otpauth": new.url}
+    return json_response(shown, 201)
+
+
+@app_views.post("/auth_session/factors/<factor_id>/confirm")
+def confirm_factor(factor_id: str) -> Response:
+    """Finish to enroll an app, by its first code.
+
+    The session gets a new id, and level 2. The first factor brings
+    recovery codes, which are in this response alone.
+    """
+    auth, user = current_mechanism_and_user()
+    require_factor_proof()
+    code = _body().get("code")
+    if not isinstance(code, str) or not code:
+        return json_response({"error": "code missing"}, 400)
+    codes = confirm_app(user, factor_id, code)
+    response = json_response({"recovery_codes": codes})
+    session_id = auth.session_cookie(current_request())
+    if session_id is None:
+        return response
+    now = auth.now()
+    renewed = auth.store.rotate(session_id, now, TotpProof(now))
+    return set_session_cookie(response, renewed)
+
+
+@app_views.post("/auth_session/factors/proof")
+def prove_factor() -> Response:
+    """Confirm a present factor by a code; the session gets a new id."""
+    auth, user = current_mechanism_and_user()
+    code = _body().get("code")
+    if not isinstance(code, str) or not code:
+        return json_response({"error": "code missing"}, 400)
+    proof = check_second_factor(user, code)
+    session_id = auth.session_cookie(current_request())
+    response = json_response({})
+    if session_id is None:
+        return response
+    renewed = auth.store.rotate(session_id, auth.now(), proof)
+    return set_session_cookie(response, renewed)
+
+
+@app_views.delete("/auth_session/factors/<factor_id>")
+def delete_factor(factor_id: str) -> Response:
+    """Remove an app; the recovery codes go with the last one."""
+    _, user = current_mechanism_and_user()
+    require_factor_proof()
+    remove_factor(user, factor_id)
+    return json_response({})
+
+
+@app_views.post("/auth_session/recovery-codes")
+def new_recovery_codes() -> Response:
+    """Make a new set of recovery codes, which ends the one before."""
+    _, user = current_mechanism_and_user()
+    require_factor_proof()
+    return json_response({"recovery_codes": replace_recovery_codes(user)})
+
+
+def factor_json(factor: Factor) -> dict[str, Any]:
+    """Return what the owner of a factor may see of it; never the seed."""
+    return {
+        "id": factor.id,
+        "kind": factor.kind,
+        "name": factor.name,
+        "created_at": format_time(factor.created_at),
+        "last_used_at": format_time(factor.last_used_at),
+        "switched_off": factor.is_switched_off,
+    }
+
+
+def _body() -> dict[str, Any]:
+    """Return the JSON object of the body, or an empty one."""
+    return current_request().json_object() or {}

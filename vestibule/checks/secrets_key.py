@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The check of the place where the keys of stored secrets are.
+
+A backup or a thief of the folder of the database must not get the key with
+it, and no other user of the machine may read it.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from vestibule.checks.results import CheckResult, Level
+from vestibule.core import data_settings, env_file, settings
+from vestibule.db.engine import configured_database
+from vestibule.mechanisms.auth import Auth
+
+
+def check_secrets_key(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that only the service has the keys of stored secrets."""
+    folder = _database_folder()
+    path = data_settings.SECRETS_KEY_FILE.read()
+    if path is not None:
+        yield from _key_file(Path(path), folder)
+    name = settings.ENV_FILE.read()
+    if (
+        name
+        and _is_inside(Path(name), folder)
+        and env_file.has_name(data_settings.SECRETS_KEY.name)
+    ):
+        yield CheckResult(
+            "secrets.env_file",
+            Level.WRONG,
+            f"{name} has SECRETS_KEY and is in the folder of the database:"
+            " a copy of the folder can be decrypted",
+            "SECRETS_KEY_FILE=<a file in another folder>",
+        )
+
+
+def _key_file(path: Path, folder: Path | None) -> Iterator[CheckResult]:
+    """Check the folder and the mode of the key file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        # Reading the key reports that.
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & ~0o600:
+        yield CheckResult(
+            "secrets.key_mode",
+            Level.WRONG,
+            f"the mode of the key file {path} is {mode:04o}, not 0600",
+            f"chmod 600 {path}",
+        )
+    if _is_inside(path, folder):
+        yield CheckResult(
+            "secrets.key_folder",
+            Level.WRONG,
+            f"the key file {path} is in the folder of the database: a copy of"
+            " the folder can be decrypted",
+            "move it to another folder, and set SECRETS_KEY_FILE to its path",
+        )
+
+
+def _database_folder() -> Path | None:
+    """Return the folder of the SQLite file; `None` without such a file."""
+    url = configured_database().url
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    return Path(url.database).resolve().parent
+
+
+def _is_inside(file: Path, folder: Path | None) -> bool:
+    """Return True if `file` is below `folder`; links count by their end."""
+    return folder is not None and file.resolve().is_relative_to(folder)

@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+"""The tables factors and recovery_codes: the second factors of users.
+
+A failure is counted before the code is checked, by one UPDATE that also
+decides if an attempt is allowed now. So of many requests at once, in any
+number of processes, none checks a code that is not counted. A success sets
+the count back. The use of a code is one UPDATE or DELETE too: a code works
+once.
+
+Every transaction locks the user's row first, then the recovery codes, then
+the factors, so that no two transactions deadlock.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from vestibule.db import pending_logins
+from vestibule.db.engine import database
+from vestibule.db.statements import delete_in_batches
+from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
+
+#: The kinds of factors: an authenticator app, a user's recovery codes.
+TOTP = "totp"
+RECOVERY = "recovery"
+#: Failures in a row after which a factor is switched off. NIST SP
+#: 800-63B-4, 3.2.2 allows 100.
+MAX_FAILURES_IN_A_ROW = 50
+#: How long a factor may wait for its first right code.
+PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
+#: How far the clocks of two machines may differ.
+SKEW = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A second factor of a user."""
+
+    id: str
+    user_id: str
+    kind: str
+    name: str
+    #: Encrypted, so that it is no secret here; it is left out all the same.
+    secret: str | None = field(repr=False)
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_step: int | None = None
+    failures: int = 0
+    failed_at: datetime | None = None
+
+    @property
+    def is_switched_off(self) -> bool:
+        """Return True if it failed too often in a row."""
+        return self.failures >= MAX_FAILURES_IN_A_ROW
+
+
+@dataclass(frozen=True)
+class Waits:
+    """The waits after failures: for each number, since when they are over.
+
+    `over` has the latest time of the last failure at which the wait after
+    so many failures is over; a number that it lacks needs `longest`, unless
+    it is at most `free`.
+    """
+
+    now: datetime
+    free: int
+    over: Mapping[int, datetime]
+    longest: datetime
+
+
+def of_user(user_id: str) -> list[Factor]:
+    """Return the confirmed factors of a user, oldest first."""
+    return [one for one in _all(user_id) if one.confirmed_at is not None]
+
+
+def find(factor_id: str, user_id: str) -> Factor | None:
+    """Return a factor of the user, confirmed or not."""
+    return next((one for one in _all(user_id) if one.id == factor_id), None)
+
+
+def has_any(user_id: str) -> bool:
+    """Return True if the user has a confirmed factor."""
+    return bool(
+        database().fetch_all(
+            select(FACTORS.c.id)
+            .where(
+                FACTORS.c.user_id == user_id,
+                FACTORS.c.confirmed_at.is_not(None),
+            )
+            .limit(1)
+        )
+    )
+
+
+def add_pending(factor: Factor, limit: int) -> bool:
+    """Store a factor that is not confirmed; a pending one of its kind goes.
+
+    Return False, and store nothing, if the user is gone or has `limit`
+    confirmed factors of this kind.
+    """
+    with database().transaction() as connection:
+        if not _lock_user(connection, factor.user_id):
+            return False
+        of_kind = and_(
+            FACTORS.c.user_id == factor.user_id, FACTORS.c.kind == factor.kind
+        )
+        connection.execute(
+            delete(FACTORS).where(of_kind, FACTORS.c.confirmed_at.is_(None))
+        )
+        if _count(connection, of_kind) >= limit:
+            return False
+        connection.execute(insert(FACTORS).values(vars(factor)))
+    return True
+
+
+def confirm(
+    factor: Factor, step: int, now: datetime, recovery: "Recovery | None"
+) -> bool:
+    """Make a pending factor count, by its first right code.
+
+    `recovery` is the user's first set of recovery codes, if this is the
+    first factor. The user's waiting logins end: they began when a password
+    was enough. Return False if the factor was confirmed, replaced or became
+    too old meanwhile.
+    """
+    with database().transaction() as connection:
+        if not _lock_user(connection, factor.user_id):
+            return False
+        confirmed = connection.execute(
+            update(FACTORS)
+            .where(
+                FACTORS.c.id == factor.id,
+                FACTORS.c.confirmed_at.is_(None),
+                FACTORS.c.created_at > now - PENDING_FACTOR_LIFETIME,
+            )
+            .values(
+                confirmed_at=now, last_used_at=now, last_step=step, failures=0
+            )
+        )
+        if not confirmed.rowcount:
+            return False
+        if recovery is not None:
+            _store_recovery(connection, recovery)
+        pending_logins.delete_for_user_in_transaction(
+            connection, factor.user_id
+        )
+    return True
+
+
+def begin_attempt(factor_id: str, waits: Waits) -> int | None:
+    """Count a failure in advance; return the number of them in a row.
+
+    Return `None`, and count nothing, if the factor is switched off, must
+    wait, or is gone. This is one UPDATE, so concurrent attempts queue up
+    at the row and each sees the count of the one before.
+    """
+    failures, failed_at = FACTORS.c.failures, FACTORS.c.failed_at
+    after: list[ColumnElement[bool]] = [
+        and_(failures == number, failed_at <= moment)
+        for number, moment in waits.over.items()
+    ]
+    allowed = or_(
+        failures <= waits.free,
+        failed_at.is_(None),
+        # A clock was set back.
+        failed_at > waits.now + SKEW,
+        failed_at <= waits.longest,
+        *after,
+    )
+    statement = (
+        update(FACTORS)
+        .where(
+            FACTORS.c.id == factor_id,
+            failures < MAX_FAILURES_IN_A_ROW,
+            allowed,
+        )
+        .values(failures=failures + 1, failed_at=waits.now)
+        .returning(failures)
+    )
+    with database().transaction() as connection:
+        counted = connection.scalar(statement)
+    return None if counted is None else int(counted)
+
+
+def take_back_attempt(factor_id: str) -> None:
+    """Take a count back: the code was one of another factor of the user."""
+    failures = FACTORS.c.failures
+    with database().transaction() as connection:
+        connection.execute(
+            update(FACTORS)
+            .where(FACTORS.c.id == factor_id)
+            .values(failures=case((failures > 0, failures - 1), else_=0))
+        )
+
+
+def use_step(factor_id: str, step: int, now: datetime) -> bool:
+    """Use the code of a time step; return True if it was not used before.
+
+    A later step ends the earlier ones too (RFC 6238, 5.2). The failures in
+    a row end with it.
+    """
+    last_step = FACTORS.c.last_step
+    with database().transaction() as connection:
+        used = connection.execute(
+            update(FACTORS)
+            .where(
+                FACTORS.c.id == factor_id,
+                FACTORS.c.confirmed_at.is_not(None),
+                or_(last_step.is_(None), last_step < step),
+            )
+            .values(
+                last_step=step, last_used_at=now, failures=0, failed_at=None
+            )
+        )
+        return used.rowcount > 0
+
+
+def remove(factor_id: str, user_id: str) -> bool:
+    """Delete a factor; return True if there was one.
+
+    The recovery codes, which replace a factor, go with the last one.
+    """
+    is_left = (FACTORS.c.user_id == user_id) & (FACTORS.c.kind != RECOVERY)
+    with database().transaction() as connection:
+        _lock_user(connection, user_id)
+        gone = connection.execute(
+            delete(FACTORS).where(is_left, FACTORS.c.id == factor_id)
+        )
+        if not _count(connection, is_left):
+            delete_for_user_in_transaction(connection, user_id)
+        return gone.rowcount > 0
+
+
+def delete_for_user_in_transaction(
+    connection: Connection, user_id: str
+) -> None:
+    """Delete a user's factors and codes within the caller's transaction."""
+    for table in (RECOVERY_CODES, FACTORS):
+        connection.execute(delete(table).where(table.c.user_id == user_id))
+    pending_logins.delete_for_user_in_transaction(connection, user_id)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """A set of recovery codes: its factor, and the digests of the codes."""
+
+    factor: Factor
+    digests: Sequence[str] = field(repr=False)
+
+
+def replace_recovery(recovery: Recovery) -> bool:
+    """Store a new set of codes; the one before stops working.
+
+    Return False, and store nothing, if the user has no other factor.
+    """
+    user_id = recovery.factor.user_id
+    is_other = and_(FACTORS.c.user_id == user_id, FACTORS.c.kind != RECOVERY)
+    with database().transaction() as connection:
+        if not _lock_user(connection, user_id):
+            return False
+        if not _count(connection, is_other):
+            return False
+        _store_recovery(connection, recovery)
+    return True
+
+
+def use_recovery_code(factor: Factor, digest: str, now: datetime) -> bool:
+    """Use a recovery code up; return True if it was one of the user's."""
+    with database().transaction() as connection:
+        used = connection.execute(
+            delete(RECOVERY_CODES).where(
+                RECOVERY_CODES.c.user_id == factor.user_id,
+                RECOVERY_CODES.c.code_digest == digest,
+            )
+        )
+        if not used.rowcount:
+            return False
+        connection.execute(
+            update(FACTORS)
+            .where(FACTORS.c.id == factor.id)
+            .values(last_used_at=now, failures=0, failed_at=None)
+        )
+    return True
+
+
+def count_recovery_codes(user_id: str) -> int:
+    """Return how many of the user's recovery codes are left."""
+    found = database().fetch_all(
+        select(func.count()).where(RECOVERY_CODES.c.user_id == user_id)
+    )
+    return int(found[0][0])
+
+
+def purge(now: datetime) -> int:
+    """Delete the factors that were never confirmed; return how many."""
+    return delete_in_batches(
+        FACTORS,
+        and_(
+            FACTORS.c.confirmed_at.is_(None),
+            FACTORS.c.created_at <= now - PENDING_FACTOR_LIFETIME,
+        ),
+    )
+
+
+def _all(user_id: str) -> list[Factor]:
+    """Return all factors of a user, oldest first."""
+    found = database().fetch_all(
+        select(FACTORS)
+        .where(FACTORS.c.user_id == user_id)
+        .order_by(FACTORS.c.created_at, FACTORS.c.id)
+    )
+    return [Factor(*row) for row in found]
+
+
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Return the number of confirmed factors that meet the condition."""
+    counted = select(func.count()).where(
+        condition, FACTORS.c.confirmed_at.is_not(None)
+    )
+    return int(connection.scalar(counted) or 0)
+
+
+def _lock_user(connection: Connection, user_id: str) -> bool:
+    """Return True if the user exists; its factors change one at a time.
+
+    SQLite has one writer at a time and needs no lock.
+    """
+    user = select(USERS.c.id).where(USERS.c.id == user_id).with_for_update()
+    return connection.execute(user).first() is not None
+
+
+def _store_recovery(connection: Connection, recovery: Recovery) -> None:
+    """Store a set of codes in place of the one before."""
+    factor = recovery.factor
+    own = FACTORS.c.user_id == factor.user_id
+    connection.execute(
+        delete(RECOVERY_CODES).where(
+            RECOVERY_CODES.c.user_id == factor.user_id
+        )
+    )
+    connection.execute(
+        delete(FACTORS).where(own, FACTORS.c.kind == factor.kind)
+    )
+    connection.execute(insert(FACTORS).values(vars(factor)))
+    rows = [
+        {
+            "code_digest": digest,
+            "user_id": factor.user_id,
+            "created_at": factor.created_at,
+        }
+        for digest in recovery.digests
+    ]
+    connection.execute(insert(RECOVERY_CODES), rows)

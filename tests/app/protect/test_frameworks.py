@@ -42,7 +42,7 @@ def test_guard_admits_signed_in_users_only(
     name: str, is_in_process: bool, live_server: LiveServer
 ) -> None:
     """A session that ended is refused."""
-    with ADAPTERS[name](None if is_in_process else live_server.url) as get:
+    with ADAPTERS[name](SETTINGS if is_in_process else live_server.url) as get:
         for headers in ({}, FORGED):
             for cookie in (
                 None,

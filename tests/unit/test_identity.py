@@ -31,7 +31,7 @@ from vestibule.identity.keys import (
 
 pytestmark = pytest.mark.usefixtures("on_sqlite")
 
-BOB = Identity("1", "bob@example.com", "member", "app.example")
+BOB = Identity("1", "bob@example.com", "member", True, "app.example")
 START = datetime.fromisoformat("2026-03-29T00:30:15.123457+00:00")
 PRIVATE = Ed25519PrivateKey.generate()
 
@@ -181,7 +181,7 @@ def test_token_has_user_audience_and_expiry(
         "iat": issued,
         "exp": issued + 60,
         "email": "bob@example.com",
-        "email_verified": False,
+        "email_verified": True,
         "role": "member",
     }
     with pytest.raises(jwt.InvalidAudienceError):
@@ -250,7 +250,17 @@ def test_each_user_has_a_separate_token(set_clock: SetClock) -> None:
     """Users that differ in any claim get different keys."""
     signer = Signer(KeyRing())
     made = {signer.token(BOB)} | {
-        signer.token(BOB._replace(**{name: "other"})) for name in BOB._fields
+        signer.token(other)
+        for other in (
+            BOB._replace(subject="other"),
+            BOB._replace(email="other"),
+            BOB._replace(role="other"),
+            BOB._replace(is_verified=False),
+            BOB._replace(audience="other"),
+            BOB._replace(auth_time=1),
+            BOB._replace(amr=("otp",)),
+            BOB._replace(acr="other"),
+        )
     }
     assert len(made) == 1 + len(BOB._fields)
     set_clock.advance(44)

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.core import data_settings, page_settings, settings
+from vestibule.core import (
+    data_settings,
+    mail_settings,
+    page_settings,
+    settings,
+)
 from vestibule.core.errors import ConfigurationError
 
 #: Text that an environment can hold: no NUL, and nothing but UTF-8.
@@ -67,7 +72,12 @@ def test_every_setting_is_listed_once() -> None:
     """The list that documentation and start go by is complete."""
     defined = [
         value
-        for module in (settings, data_settings, page_settings)
+        for module in (
+            settings,
+            data_settings,
+            page_settings,
+            mail_settings,
+        )
         for value in vars(module).values()
         if isinstance(value, settings.Setting)
     ]

@@ -26,6 +26,11 @@ from vestibule.core.passwords import hash_password
 from vestibule.core.text import MAX_EMAIL_LENGTH, email_key
 from vestibule.db.models.user import User
 from vestibule.db.session_queries import Rotation
+from vestibule.mail.notices import (
+    MailKind,
+    email_change_notice,
+    notices,
+)
 from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 
@@ -61,7 +66,8 @@ def change_password(
     if session_id is not None:
         kept = Rotation(digest_of(session_id), digest_of(new_id))
     reason = EndReason.PASSWORD_CHANGED
-    is_kept = user.replace_password(hashed, reason, kept)
+    told = notices(MailKind.PASSWORD_CHANGED, user)
+    is_kept = user.replace_password(hashed, reason, kept, told)
     log(EventType.PASSWORD_CHANGED, user=user.id)
     if is_kept:
         return new_id
@@ -84,7 +90,7 @@ def set_password(user: User, new: Any, *, actor: Actor = LOCAL) -> None:
     check_new_password(new, user.email)
     with hash_queue().turn():
         user.password = new
-    user.save_changes()
+    user.save_changes(notices(MailKind.PASSWORD_CHANGED, user))
     log(EventType.PASSWORD_CHANGED, user=user.id, by=actor.id)
 
 
@@ -119,9 +125,10 @@ def change_email(user: User, email: Any, *, actor: Actor = LOCAL) -> None:
     changes, or `RecordGone`.
     """
     check_email(email)
+    told = email_change_notice(user)
     with limit_email_probes(email, actor, every=True):
         user.email = email
-        user.save_changes()
+        user.save_changes(told)
     by = None if actor.id == user.id else actor.id
     log(EventType.EMAIL_CHANGED, user=user.id, by=by)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any, NamedTuple, Self
 
+from vestibule.core import mail_settings
 from vestibule.core.client_info import ClientInfo
 from vestibule.db.models.user import Role
 
@@ -100,6 +101,19 @@ def is_allowed(
     if actor.role == Role.ADMIN:
         return True
     return action in _OWN and target_id == actor.id
+
+
+def must_confirm_email(principal: Any) -> bool:
+    """Return True if a user may sign in only after confirming the email.
+
+    Admins are exempt: the first one exists before mail is known to work,
+    and an admin has to be able to repair it.
+    """
+    return (
+        mail_settings.REQUIRE_CONFIRMED_EMAIL.read()
+        and getattr(principal, "role", None) != Role.ADMIN
+        and getattr(principal, "email_verified_at", None) is None
+    )
 
 
 def is_disabled(principal: Any) -> bool:

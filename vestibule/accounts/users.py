@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
+from vestibule.accounts.mail_flows import confirmation_mails
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.password_reset import (
     RESET_CODE_LIFETIME,
@@ -29,6 +30,8 @@ from vestibule.core.errors import InvalidValue
 from vestibule.db import user_status
 from vestibule.db.models.base import storable_text
 from vestibule.db.models.user import Role, User, parse_role
+from vestibule.mail.notices import MailKind, notices
+from vestibule.mail.outbox import mail_sender
 from vestibule.sessions.session import EndReason
 from vestibule.sessions.store import SessionStore
 
@@ -44,21 +47,25 @@ def register(
     last_name: Any = None,
     *,
     strict: bool = False,
+    language: str | None = None,
     role: Any = Role.MEMBER,
     actor: Actor = LOCAL,
 ) -> User:
-    """Store and return a new user.
+    """Store and return a new user; with mail, send one to confirm the email.
 
-    `strict` is as for `new_user`. Raise `InvalidValue` with the field that
-    is not allowed, `DuplicateEmail`, `Throttled` after too many of these, or
-    `ServiceBusy` when too many passwords are being hashed.
+    `strict` is as for `new_user`, `language` that of mails. Raise
+    `InvalidValue` with the field that is not allowed, `DuplicateEmail`,
+    `Throttled` after too many of these, or `ServiceBusy` when too many
+    passwords are being hashed.
     """
     known = parse_role(role)
     check_email(email)
     with limit_email_probes(email, actor):
         user = new_user(email, password, first_name, last_name, strict)
         user.role = known.value
-        user.save()
+        user.language = language
+        user.save(confirmation_mails(user))
+    mail_sender().notify()
     log_added(user, actor)
     return user
 
@@ -212,7 +219,8 @@ def set_role(user: User, role: Any, *, actor: Actor = LOCAL) -> None:
     would be left, `RecordGone` if the user was deleted.
     """
     known = parse_role(role)
-    user_status.set_role(user.id, known)
+    told = notices(MailKind.ROLE_CHANGED, user, role=known.value)
+    user_status.set_role(user.id, known, told)
     user.role = known.value
     log(EventType.ROLE_CHANGED, user=user.id, by=actor.id, reason=known.value)
 

@@ -34,6 +34,7 @@ from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
 from vestibule.identity.header import IdentitySigner, open_signer
+from vestibule.mail.outbox import mail_sender
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sweep_for
@@ -68,10 +69,15 @@ def create_app(auth: Auth | None) -> Flask:
         app.register_blueprint(well_known_routes(signer))
     sweeper = Sweeper(_storing_rules(sweep_for(auth)))
 
+    def start_threads() -> None:
+        """Start the background threads of this process, once."""
+        sweeper.ensure_running()
+        mail_sender().ensure_running()
+
     @app.before_request
     def filter_request() -> Response | None:
         """Authenticate the request, or return a response in its place."""
-        sweeper.ensure_running()
+        start_threads()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
         if with_pages and web.is_page(request):
@@ -83,8 +89,8 @@ def create_app(auth: Auth | None) -> Flask:
     module = _module()
 
     def current_mechanism() -> Auth | None:
-        """Return the mechanism, and start the sweeper of this process."""
-        sweeper.ensure_running()
+        """Return the mechanism, and start the threads of this process."""
+        start_threads()
         found: Auth | None = module.auth
         return found
 

@@ -52,7 +52,9 @@ class EventType(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     USER_UNLOCKED = "user_unlocked"
     RESET_CODE_ISSUED = "reset_code_issued"
+    RESET_REQUESTED = "reset_requested"
     PASSWORD_RESET = "password_reset"
+    EMAIL_CONFIRMED = "email_confirmed"
     INVITATION_REVOKED = "invitation_revoked"
     #: A right password, after which the login waits for a second factor.
     SECOND_FACTOR_REQUIRED = "second_factor_required"

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from vestibule.audit.log import EventType
 from vestibule.checks.deployment import check_deployment
+from vestibule.checks.mail import mail_queue, mail_server
 from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.checks.startup import (
     DATABASE_CHECKS,
@@ -250,10 +251,11 @@ def _worker_exits(_: type[Auth] | None) -> Iterator[CheckResult]:
 
 
 #: Checks of settings that no start warns of.
-MORE_SETTINGS_CHECKS: tuple[Check, ...] = (_cookie, _profile)
+MORE_SETTINGS_CHECKS: tuple[Check, ...] = (_cookie, _profile, mail_server)
 #: Checks of the database that no start warns of.
 MORE_DATABASE_CHECKS: tuple[Check, ...] = (
     _emails,
     _admins,
     _worker_exits,
+    mail_queue,
 )

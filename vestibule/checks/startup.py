@@ -14,6 +14,7 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from vestibule.checks.application_hosts import check_application_hosts
+from vestibule.checks.mail import check_mail_settings
 from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.checks.secrets_key import check_secrets_key
 from vestibule.core import encryption, page_settings, settings
@@ -78,6 +79,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         )
     _check_cookie()
     check_application_hosts(mechanism)
+    check_mail_settings()
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(

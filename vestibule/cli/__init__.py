@@ -59,6 +59,7 @@ program.lazy_commands = {
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."
     ),
+    "mail": LazyCommand("mail", "Send mail, and see what became of it."),
     "openapi": LazyCommand(
         "setup", "Print the OpenAPI document of the service as JSON."
     ),

@@ -13,7 +13,7 @@ from hashlib import sha256
 # Digits and capitals without those that look like others (Crockford's
 # Base32): each group of 4 has 20 random bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_GROUP_LENGTH = 4
+GROUP_LENGTH = 4
 _LOOKALIKES = str.maketrans("OIL", "011", "- \t")
 
 
@@ -30,7 +30,7 @@ def digest_of(secret: str) -> str:
 def new_code(groups: int) -> str:
     """Return a random code of `groups` groups of 4, joined by hyphens."""
     return "-".join(
-        "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH))
+        "".join(secrets.choice(_ALPHABET) for _ in range(GROUP_LENGTH))
         for _ in range(groups)
     )
 

@@ -76,6 +76,14 @@ class WrongPassword(VestibuleError):
     code = "wrong_password"
 
 
+class EmailNotConfirmed(VestibuleError):
+    """The password is right, but the email was never confirmed by a mail."""
+
+    status = 403
+    public = "email not confirmed"
+    code = "email_not_confirmed"
+
+
 class ReauthenticationRequired(VestibuleError):
     """The action needs a recent confirmation of the password."""
 
@@ -129,6 +137,16 @@ class WrongResetCode(WrongCode):
     """A code to set a new password was refused."""
 
     code = "wrong_reset_code"
+
+
+class WrongLink(WrongCode):
+    """The link of a mail was refused."""
+
+    code = "wrong_link"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super(WrongCode, self).__init__("wrong or expired link")
 
 
 class WrongSetupCode(WrongCode):

@@ -302,13 +302,13 @@ def _without_port(host: str) -> str:
     return name if colon and not host.endswith("]") else host
 
 
-def network_of(address: str) -> str:
+def network_of(address: str | None) -> str:
     """Return the network that counts as one client.
 
     An IPv4 address is one client, also when it is translated to IPv6 (RFC
     6052, section 2.1), and so is a /64 network of IPv6.
     """
-    found = _parse_address(address)
+    found = None if address is None else _parse_address(address)
     if found is None:
         return UNKNOWN_ADDRESS
     bits: int = found.max_prefixlen

@@ -7,6 +7,7 @@
 from vestibule.core import (
     data_settings,
     host_types,
+    mail_settings,
     page_settings,
     setting_types,
 )
@@ -392,7 +393,12 @@ ENV_FILE = Setting(
 #: Every setting, in the order in which the documentation lists them.
 ALL: tuple[Setting[object], ...] = tuple(
     each
-    for module in (globals(), vars(data_settings), vars(page_settings))
+    for module in (
+        globals(),
+        vars(data_settings),
+        vars(page_settings),
+        vars(mail_settings),
+    )
     for each in list(module.values())
     if isinstance(each, Setting)
 )

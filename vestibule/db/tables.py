@@ -22,12 +22,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    true,
 )
 from sqlalchemy.types import TypeEngine
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0012"
+REVISION = "0013"
 
 
 def parse_moment(value: Any) -> datetime:
@@ -111,6 +112,12 @@ USERS = Table(
     # The email and the names in the form in which they are searched; see
     # revision 0007a for the index of its trigrams.
     Column("search_text", Text, nullable=False, server_default=""),
+    # When the user opened the link of a mail to this email.
+    Column("email_verified_at", UTCMoment),
+    # The language of mails to the user.
+    Column("language", Text),
+    # Whether a sign-in with a new device is told by mail.
+    Column("device_notices", Boolean, nullable=False, server_default=true()),
     Index("users_email_key", "email_key", unique=True),
     # One index for each filter and column of an admin's list; the last
     # columns are those of the cursor of a page.
@@ -349,6 +356,64 @@ USER_NUMBERS = Table(
     Column("number", Integer, primary_key=True),
     Column("user_id", Text, nullable=False, unique=True),
     info={"only_on": "sqlite"},
+)
+
+# The browsers that a user has signed in with, by digests of their cookies.
+KNOWN_DEVICES = Table(
+    "known_devices",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("device_digest", Text, primary_key=True),
+    Column("seen_at", UTCMoment, nullable=False),
+    Index("known_devices_seen_at", "seen_at"),
+)
+
+# Mails to send, and what became of them. There is no secret here: one is
+# made when a mail is handed to the server.
+OUTGOING_MAILS = Table(
+    "outgoing_mails",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UTCMoment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text),
+    Column("address", Text, nullable=False),
+    Column("address_key", Text, nullable=False),
+    Column("network", Text),
+    Column("language", Text),
+    # What the text needs beside the user, as a JSON object.
+    Column("detail", Text, nullable=False, server_default="{}"),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("due_at", UTCMoment, nullable=False),
+    Column("expires_at", UTCMoment, nullable=False),
+    Column("leased_until", UTCMoment),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("sent_at", UTCMoment),
+    Index("outgoing_mails_state", "state", "due_at"),
+    Index("outgoing_mails_address", "address_key", "created_at"),
+    Index("outgoing_mails_network", "network", "created_at"),
+    Index("outgoing_mails_user", "user_id", "created_at"),
+    Index("outgoing_mails_sent_at", "sent_at"),
+)
+
+# What the links of mails prove, by the digests of their tokens.
+MAIL_TOKENS = Table(
+    "mail_tokens",
+    METADATA,
+    Column("token_digest", Text, primary_key=True),
+    Column("created_at", UTCMoment, nullable=False),
+    Column("expires_at", UTCMoment, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    # A short code for the browser that asked, beside the link.
+    Column("code_digest", Text),
+    Column("code_expires_at", UTCMoment),
+    Column("code_tries", Integer, nullable=False, server_default="0"),
+    Column("browser_digest", Text),
+    Index("mail_tokens_user", "user_id", "purpose"),
+    Index("mail_tokens_expires_at", "expires_at"),
 )
 
 # One row: the generation of users and sessions, for the session cache.

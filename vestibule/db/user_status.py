@@ -7,6 +7,7 @@ with the rows of all admins locked: if two admins demote each other at the
 same moment, one of them stays.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from vestibule.core.errors import DuplicateEmail, LastAdmin, RecordGone
 from vestibule.db import session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
+from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.tables import USERS
 
 # The rows are locked in a fixed order, so that two transactions never wait
@@ -30,12 +32,13 @@ _LOCK_ADMINS = (
 )
 
 
-def set_role(user_id: str, role: Role) -> None:
-    """Set a user's role; raise `LastAdmin` or `RecordGone`."""
+def set_role(user_id: str, role: Role, mails: Sequence[NewMail] = ()) -> None:
+    """Set a user's role and queue mails; raise `LastAdmin` or `RecordGone`."""
     with database().transaction() as connection:
         if role is not Role.ADMIN:
             _require_another_admin(connection, user_id)
         _update_user(connection, user_id, role=role.value)
+        add_in_transaction(connection, mails)
 
 
 def save_changes(user: User) -> None:

@@ -19,6 +19,7 @@ from vestibule.accounts.permissions import (
     Policy,
     is_allowed,
     is_disabled,
+    must_confirm_email,
 )
 from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
@@ -63,11 +64,14 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: More of the API: a user without a password has a reset code instead, and
-#: a login that waits for a second factor has a cookie of its own.
+#: More of the API: a user without a password has a code or a link instead,
+#: and a login that waits for a second factor has a cookie of its own.
 OPEN_PATHS = [
     *EXCLUDED_PATHS,
     "/api/v1/auth_session/reset/",
+    "/api/v1/auth_session/forgot/",
+    "/api/v1/auth_session/confirm/",
+    "/api/v1/auth_session/undo/",
     "/api/v1/auth_session/second-factor/",
 ]
 #: The paths that a session after a recovery code may use.
@@ -139,14 +143,19 @@ def identify(auth: Auth, request: Any) -> Decision:
     user, known, session = find_user(auth, request, session_id)
     if not _counts_here(auth, request, session_id, session):
         user = None
+    sessions = sessions_of(auth)
     if user is not None and session_id is not None:
-        if session is None:
-            session = sessions_of(auth).store.find(session_id)
+        begun: Session | None = session or sessions.store.find(session_id)
         # The sessions of an application's own store may have no such fact.
-        if session is not None and getattr(session, "recovered", False):
-            user = user if _may_recover(auth, request, session) else None
-    if user is None or is_disabled(user):
-        reason = sessions_of(auth).why_refused(request)
+        if begun is not None and getattr(begun, "recovered", False):
+            user = user if _may_recover(auth, request, begun) else None
+    if (
+        user is None
+        or is_disabled(user)
+        # With sessions, the login has checked it.
+        or (not sessions.has_login and must_confirm_email(user))
+    ):
+        reason = sessions.why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
     return Decision(Outcome.PASSED, user, known=known, session=session)
 

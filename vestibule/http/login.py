@@ -16,15 +16,29 @@ from vestibule.accounts.authentication import (
     is_still_valid,
 )
 from vestibule.accounts.credentials import reauthenticate
-from vestibule.accounts.permissions import Actor, is_disabled
+from vestibule.accounts.mail_flows import ask_for_confirmation
+from vestibule.accounts.permissions import (
+    Actor,
+    is_disabled,
+    must_confirm_email,
+)
 from vestibule.accounts.second_factors import check_second_factor
+from vestibule.accounts.sign_in_notices import (
+    DEVICE_COOKIE,
+    DEVICE_LIFETIME,
+    count_failures_before,
+    notify_of_failures,
+    notify_of_sign_in,
+)
 from vestibule.audit.log import EventType, log
 from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client
 from vestibule.core.errors import (
     DatabaseUnavailable,
+    EmailNotConfirmed,
     LoginExpired,
     SessionNotCreated,
+    Throttled,
     VestibuleError,
 )
 from vestibule.core.request_headers import is_tls, unusable_header
@@ -41,7 +55,9 @@ from vestibule.http.request import (
     client_info,
     current_actor,
     current_request,
+    preferred_language,
 )
+from vestibule.mail.notices import LANGUAGES, is_mail_on
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
     sessions_of,
@@ -77,11 +93,22 @@ class Login(NamedTuple):
     #: The secret id, which belongs in the cookie and nowhere else.
     session_id: str
     cookie_name: str
+    #: A secret for a browser that gets one, to be known the next time.
+    device: str | None = None
 
     def set_cookie(self, response: Response, request: Request) -> None:
         """Set the session cookie on the `response` to `request`."""
         secure = is_tls(request.environ)
         cookie.set_on(response, self.cookie_name, self.session_id, secure)
+        if self.device is not None:
+            cookie.set_local(
+                response,
+                DEVICE_COOKIE,
+                self.device,
+                secure,
+                "/",
+                lifetime=int(DEVICE_LIFETIME.total_seconds()),
+            )
 
     def __repr__(self) -> str:
         """Leave the secret id out."""
@@ -110,9 +137,12 @@ def log_in(
     client = client_info(request.environ)
     set_client(client)
     actor = Actor.at(client)
+    failures = count_failures_before(found)
     user = check_credentials(found, email, password, actor=actor)
     if user is None:
         return None
+    # Also if a second factor is asked for: the password is known to them.
+    notify_of_failures(user, failures)
     proof = PasswordProof(sessions_of(auth).now())
     return begin_session(auth, request, user, [proof])
 
@@ -126,6 +156,7 @@ def begin_session(
     `create_session`. `None` if the password was changed since, or the user
     was disabled. Raise `SecondFactorRequired`, before any session exists, if
     the user has a second factor and no proof is of one;
+    `EmailNotConfirmed` after queueing a mail to confirm the email;
     `SessionNameMissing`, or `SessionNotCreated` if the mechanism returns no
     session id.
     """
@@ -134,6 +165,8 @@ def begin_session(
     name = settings.SESSION_NAME.read()
     if name is None:
         raise SessionNameMissing
+    if must_confirm_email(user):
+        _refuse_unconfirmed(user, Actor.at(client_info(request.environ)))
     sessions, facts = sessions_of(auth), facts_of(proofs)
     if not has_second_factor(facts) and factors.has_any(user.id):
         raise wait_for_second_factor(request, sessions, user)
@@ -149,7 +182,24 @@ def begin_session(
     session = sessions.store.find(session_id)
     handle = None if session is None else session.id
     log(EventType.LOGIN, user=user.id, handle=handle)
-    return Login(user, session_id, name)
+    device = None
+    if is_mail_on():
+        device = notify_of_sign_in(
+            user,
+            cookie.read(request, DEVICE_COOKIE),
+            preferred_language(request.environ, LANGUAGES),
+        )
+    return Login(user, session_id, name, device)
+
+
+def _refuse_unconfirmed(user: User, actor: Actor) -> None:
+    """Queue the mail again that confirms the email; raise the refusal."""
+    try:
+        ask_for_confirmation(user, actor=actor)
+    except Throttled:
+        # The mail is limited; the refusal is the same.
+        pass
+    raise EmailNotConfirmed("the email was not confirmed yet")
 
 
 def continue_login(

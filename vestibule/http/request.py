@@ -7,7 +7,7 @@ guessed at or repaired.
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import IO, Any, cast
 from urllib.parse import quote
@@ -256,6 +256,20 @@ def client_info(environ: dict[str, Any]) -> ClientInfo:
         request_headers.address_of_client(environ),
         clean_user_agent(environ.get("HTTP_USER_AGENT")),
     )
+
+
+def preferred_language(
+    environ: dict[str, Any], languages: Sequence[str]
+) -> str | None:
+    """Return the first of the client's languages that is in `languages`.
+
+    `None` if the header `Accept-Language` is absent or names none of them.
+    """
+    header = accept_header(environ, "HTTP_ACCEPT_LANGUAGE")
+    for tag, quality in parse_accept_header(header, LanguageAccept):
+        if quality > 0 and (base := tag.partition("-")[0]) in languages:
+            return base
+    return None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

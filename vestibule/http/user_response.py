@@ -88,8 +88,9 @@ class UserResponse(NamedTuple):
     me_headers: Headers
     #: Those of forward authentication; the last one is an empty token.
     verify_headers: Headers
-    #: The user's id, email and role, for an identity token.
-    identity: tuple[str, str, str]
+    #: The user's id, email, role, and whether the email is confirmed, for
+    #: an identity token.
+    identity: tuple[str, str, str, bool]
     #: How and when the user authenticated, for the same.
     facts: SessionFacts
 
@@ -116,11 +117,11 @@ class UserResponse(NamedTuple):
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
         ]
+        is_verified = getattr(user, "email_verified_at", None) is not None
         remote = [
             ("Remote-User", _plain(user.id)),
             ("Remote-Email", _plain(email)),
-            # Nothing confirms an email yet.
-            ("Remote-Email-Verified", "false"),
+            ("Remote-Email-Verified", "true" if is_verified else "false"),
             ("Remote-Groups", _plain(role)),
         ]
         usual = headers.after([])
@@ -128,7 +129,7 @@ class UserResponse(NamedTuple):
             body,
             own + usual,
             [*own, *remote, *usual, (HEADER, "")],
-            (user.id, email, role),
+            (user.id, email, role, is_verified),
             facts,
         )
 

@@ -23,11 +23,15 @@ COPY_MAX_AGE = timedelta(minutes=5)
 
 
 class Identity(NamedTuple):
-    """A user, and the application that the token is for."""
+    """A user, and the application that the token is for.
+
+    `is_verified` is True if the user has confirmed the email by a mail.
+    """
 
     subject: str
     email: str
     role: str
+    is_verified: bool
     #: The application's host, with its port where it is not the default.
     audience: str
     #: How and when the user authenticated, for the claims `auth_time` (in

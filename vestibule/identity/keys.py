@@ -309,8 +309,8 @@ class Signer:
                 "iat": now,
                 "exp": now + TOKEN_LIFETIME,
                 "email": identity.email,
-                # Nothing confirms an email yet (OpenID Connect, 5.1).
-                "email_verified": False,
+                # As in OpenID Connect, 5.1.
+                "email_verified": identity.is_verified,
                 "role": identity.role,
             },
             key.private,

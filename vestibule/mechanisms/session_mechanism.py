@@ -12,7 +12,12 @@ from typing import Any, Protocol
 from vestibule.accounts.throttle import throttle
 from vestibule.audit import writer
 from vestibule.core import clock
-from vestibule.db import factors, pending_logins
+from vestibule.db import (
+    factors,
+    mail_tokens,
+    outgoing_mails,
+    pending_logins,
+)
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason
@@ -150,6 +155,8 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             pending_logins.purge(clock.now())
             factors.purge(clock.now())
             writer.purge()
+            outgoing_mails.purge()
+            mail_tokens.purge()
             if sessions.has_store:
                 writer.record_session_count(sessions.store.count())
 

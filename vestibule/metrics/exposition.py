@@ -9,6 +9,9 @@ person.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from vestibule.core import clock, mail_settings
+from vestibule.core.errors import VestibuleError
+from vestibule.db.outgoing_mails import queue_state
 from vestibule.metrics import worker_exits
 from vestibule.metrics.counters import DURATION_BUCKETS
 from vestibule.metrics.multiprocess import ServerCounts, server_counts
@@ -54,8 +57,29 @@ WORKER_EXITS = Metric(
     "Worker processes that ended unexpectedly since the server started.",
 )
 
+MAILS = Metric(
+    "vestibule_mails",
+    "gauge",
+    ("state",),
+    "Mails of the last week that are queued, were sent, or failed.",
+)
+OLDEST_MAIL = Metric(
+    "vestibule_oldest_queued_mail_seconds",
+    "gauge",
+    (),
+    "Age of the queued mail that has waited for the longest.",
+)
+
 #: Every metric, in the order in which the documentation lists them.
-ALL_METRICS = (REQUESTS, DURATIONS, EVENTS, WORKERS, WORKER_EXITS)
+ALL_METRICS = (
+    REQUESTS,
+    DURATIONS,
+    EVENTS,
+    WORKERS,
+    WORKER_EXITS,
+    MAILS,
+    OLDEST_MAIL,
+)
 
 
 def exposition() -> tuple[bytes, str]:
@@ -108,6 +132,34 @@ class _Collector:
         if (number := worker_exits.count()) is not None:
             exits.add_metric([], number)
         yield exits
+        yield from self._mails()
+
+    def _mails(self) -> Iterator[Any]:
+        """Yield the metrics of the mail queue, if mail is sent.
+
+        They are missing while the database cannot be read: the other
+        metrics are needed most then.
+        """
+        from prometheus_client import core
+
+        if mail_settings.MAIL_URL.read() is None:
+            return
+        try:
+            state = queue_state()
+        except VestibuleError:
+            return
+        mails = core.GaugeMetricFamily(
+            MAILS.name, MAILS.help_text, labels=MAILS.labels
+        )
+        for name in ("queued", "sent", "failed"):
+            mails.add_metric([name], getattr(state, name))
+        yield mails
+        age = 0.0
+        if state.oldest is not None:
+            age = max(0.0, (clock.now() - state.oldest).total_seconds())
+        yield core.GaugeMetricFamily(
+            OLDEST_MAIL.name, OLDEST_MAIL.help_text, value=age
+        )
 
     def _events(self) -> dict[str, float]:
         """Return the number of each event."""

@@ -8,6 +8,7 @@ for the password, unless it was entered within `REAUTH_WINDOW`.
 from flask import Response
 
 from vestibule.accounts.credentials import change_email
+from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import remove, set_names
 from vestibule.api.views.account import (
@@ -34,6 +35,7 @@ from vestibule.http.request import (
     current_request,
     current_store,
 )
+from vestibule.mail.notices import is_mail_on
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -43,7 +45,7 @@ from vestibule.web.forms import (
     render_form,
     require_field,
 )
-from vestibule.web.i18n import gettext
+from vestibule.web.i18n import gettext, language
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import ACCOUNT, PASSWORD, SIGN_IN, pages
@@ -95,9 +97,8 @@ def change_own_email_page() -> Response:
         problem = require_field(problem, "email")
     elif problem is None:
         try:
-            change_email(user, form["email"], actor=current_actor())
             return set_session_cookie(
-                redirect(ACCOUNT, Message.EMAIL_CHANGED), renewed
+                redirect(ACCOUNT, _change_email(user, form["email"])), renewed
             )
         except InvalidValue as error:
             user.email = before
@@ -110,6 +111,15 @@ def change_own_email_page() -> Response:
     return set_session_cookie(
         _account_page(user, problem, renewed is not None), renewed
     )
+
+
+def _change_email(user: User, email: str) -> Message:
+    """Change the email, or with mail send a link to it that does."""
+    if is_mail_on():
+        ask_for_change(user, email, actor=current_actor(), language=language())
+        return Message.CHANGE_SENT
+    change_email(user, email, actor=current_actor())
+    return Message.EMAIL_CHANGED
 
 
 @pages.post(PASSWORD)

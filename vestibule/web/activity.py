@@ -75,6 +75,8 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.PASSWORD_CHANGED: N_("The password was changed"),
     EventType.USER_UNLOCKED: N_("Sign-in was unblocked"),
     EventType.RESET_CODE_ISSUED: N_("A reset code was issued"),
+    EventType.RESET_REQUESTED: N_("A mail to set a new password was sent"),
+    EventType.EMAIL_CONFIRMED: N_("The email was confirmed"),
     EventType.PASSWORD_RESET: N_("The password was set with a code"),
     EventType.INVITATION_REVOKED: N_("The invitation was revoked"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),

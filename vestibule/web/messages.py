@@ -56,6 +56,14 @@ ERROR_MESSAGES = {
         "The code does not match this email, was already used, or has"
         " expired. Your administrator can give you a new one."
     ),
+    "wrong_link": N_(
+        "This link is wrong, was already used, or has expired. Ask for a new"
+        " mail."
+    ),
+    "email_not_confirmed": N_(
+        "Confirm your email first: open the link of the mail that was sent"
+        " to you."
+    ),
     "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(
         "Please confirm your password, and try again."
@@ -199,6 +207,13 @@ class Message(StrEnum):
     SELECTED_DONE = "selected_done"
     SELECTED_PARTLY = "selected_partly"
     NOTHING_SELECTED = "nothing_selected"
+    RESET_MAIL_SENT = "reset_mail_sent"
+    EMAIL_CONFIRMED = "email_confirmed"
+    EMAIL_RESTORED = "email_restored"
+    CONFIRM_FIRST = "confirm_first"
+    CONFIRMATION_SENT = "confirmation_sent"
+    CHANGE_SENT = "change_sent"
+    NOTICES_SAVED = "notices_saved"
 
 
 _TEXTS = {
@@ -246,6 +261,27 @@ _TEXTS = {
         " stays, and some users may have been deleted."
     ),
     Message.NOTHING_SELECTED: N_("Select at least one row first."),
+    Message.RESET_MAIL_SENT: N_(
+        "If the email has an account, a mail is on its way. Open its link, or"
+        " enter its code here within 10 minutes."
+    ),
+    Message.EMAIL_CONFIRMED: N_("Your email is confirmed."),
+    Message.EMAIL_RESTORED: N_(
+        "Your previous email is back, and every device was signed out. Set a"
+        " new password now: choose \u201cForgot your password?\u201d."
+    ),
+    Message.CONFIRM_FIRST: N_(
+        "Your account was created. Open the link of the mail that was sent to"
+        " you, then sign in."
+    ),
+    Message.CONFIRMATION_SENT: N_(
+        "A mail with a link to confirm your email is on its way."
+    ),
+    Message.CHANGE_SENT: N_(
+        "A mail is on its way to the new email. Your account keeps the"
+        " present one until you open the link."
+    ),
+    Message.NOTICES_SAVED: N_("Your choice was saved."),
 }
 
 

@@ -19,13 +19,22 @@ from vestibule.accounts.first_admin import (
     has_setup_code,
     needs_first_admin,
 )
-from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.users import register
+from vestibule.api.views.session_auth import set_password_with
 from vestibule.core import page_settings, settings
-from vestibule.core.errors import InvalidValue, Throttled, WrongCode
+from vestibule.core.errors import (
+    EmailNotConfirmed,
+    InvalidValue,
+    SecondFactorRequired,
+    Throttled,
+    WrongCode,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_actor, current_request
+from vestibule.mail.notices import is_mail_on
+from vestibule.mail.outbox import has_token, token_in
 from vestibule.web.forms import missing_fields
+from vestibule.web.i18n import language
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import (
     Message,
@@ -86,6 +95,7 @@ def create_account() -> Response:
             form.get("first_name") or None,
             form.get("last_name") or None,
             strict=True,
+            language=language(),
             actor=current_actor(),
         )
     except InvalidValue as error:
@@ -95,7 +105,11 @@ def create_account() -> Response:
             _register_form(429, {}, throttled_message(error.retry_after)),
             error,
         )
-    return log_in_and_redirect(user) or redirect(with_return_url(SIGN_IN))
+    try:
+        response = log_in_and_redirect(user)
+    except EmailNotConfirmed:
+        return redirect(with_return_url(SIGN_IN), Message.CONFIRM_FIRST)
+    return response or redirect(with_return_url(SIGN_IN))
 
 
 @pages.get(RESET)
@@ -110,20 +124,22 @@ def show_reset() -> Response:
 @pages.post(INVITATION)
 @public
 def reset_password() -> Response:
-    """Set a password, if email and code are right, and sign the user in."""
-    request = current_request()
-    form = request.form
-    if missing := missing_fields(_RESET_FIELDS):
+    """Set a password, if email and code are right.
+
+    An admin's code signs the user in; a mail's link or code does not, so
+    that it skips no second factor (ASVS 5.0, 6.4.3).
+    """
+    form = current_request().form
+    link = form.get("code", "")
+    is_link = is_mail_on() and has_token(link)
+    needed = _RESET_FIELDS[1:] if is_link else _RESET_FIELDS
+    if missing := missing_fields(needed):
         return _reset_form(400, missing)
-    store = request.sessions.store
+    entries = {name: form.get(name, "") for name in _RESET_FIELDS}
+    if is_link:
+        entries["token"] = token_in(link)
     try:
-        user = set_forgotten_password(
-            form["email"],
-            form["code"],
-            form["new_password"],
-            store,
-            actor=current_actor(),
-        )
+        user = set_password_with(entries)
     except WrongCode as error:
         return _reset_form(400, alert=error_message(error))
     except InvalidValue as error:
@@ -133,7 +149,11 @@ def reset_password() -> Response:
             _reset_form(429, alert=throttled_message(error.retry_after)),
             error,
         )
-    response = log_in_and_redirect(user)
+    try:
+        response = None if user is None else log_in_and_redirect(user)
+    except (SecondFactorRequired, EmailNotConfirmed):
+        # The sign-in page asks for the factor, or says what is missing.
+        response = None
     if response is None:
         return redirect(with_return_url(SIGN_IN), Message.PASSWORD_RESET)
     if response.location == own_url(ACCOUNT):

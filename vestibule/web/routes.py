@@ -23,6 +23,9 @@ SIGN_OUT = "/sign-out"
 SIGNED_OUT = "/signed-out"
 REGISTER = "/register"
 RESET = RESET_PATH
+FORGOT = "/forgot"
+CONFIRM = "/confirm"
+UNDO = "/undo"
 #: Below a path that each gate passes, since people open it by a link.
 INVITATION = INVITATION_PATH
 SETUP = "/setup"

@@ -10,7 +10,11 @@ from flask import Response
 from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.application_hosts import hand_over_start
-from vestibule.core.errors import SecondFactorRequired, Throttled
+from vestibule.core.errors import (
+    EmailNotConfirmed,
+    SecondFactorRequired,
+    Throttled,
+)
 from vestibule.core.redirects import AGAIN_PARAMETER
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
@@ -29,7 +33,11 @@ from vestibule.web.forms import missing_fields
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
-from vestibule.web.messages import end_reason_message, throttled_message
+from vestibule.web.messages import (
+    end_reason_message,
+    error_message,
+    throttled_message,
+)
 from vestibule.web.routes import (
     ACCOUNT,
     SETUP,
@@ -82,6 +90,8 @@ def sign_in() -> Response:
     try:
         found = User.search({"email": email})
         login = log_in(request.mechanism, request, found, email, password)
+    except EmailNotConfirmed as error:
+        return _form(403, error_message(error))
     except Throttled as error:
         response = _form(429, throttled_message(error.retry_after))
         response.headers["Retry-After"] = str(error.retry_after)

@@ -15,6 +15,7 @@ from vestibule.core import page_settings
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import current_request
+from vestibule.mail.notices import is_mail_on
 from vestibule.web import messages
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import (
@@ -71,6 +72,7 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
             account_field=ACCOUNT_FIELD,
             path=request.path,
             base=request.base_path,
+            sends_mail=is_mail_on(),
             registration=page_settings.REGISTRATION.read() == "open",
             flashed=flashed,
             is_restored=is_restored,

@@ -31,6 +31,32 @@ _REASON = ResponseSpec(
 )
 
 
+_OTHER_SITE = ResponseSpec("Another site made the browser send the request.")
+_NO_MAIL = ResponseSpec("No mail is sent (`MAIL_URL` is unset).")
+_MAIL_QUEUED = ResponseSpec("A mail is queued.", "Empty")
+
+
+def _token_operation(
+    path: str, name: str, summary: str, done: str
+) -> Operation:
+    """Return the declaration of a route that takes a mail's token."""
+    return Operation(
+        "POST",
+        f"{_SESSIONS}/{path}",
+        name,
+        SESSIONS_TAG,
+        summary,
+        {
+            200: ResponseSpec(done, "Empty"),
+            403: _OTHER_SITE,
+            404: _NO_MAIL,
+            409: ResponseSpec("Another user has the email by now."),
+        },
+        access=Access.OPEN,
+        body=BodySpec("MailToken", FORM_OR_JSON),
+    )
+
+
 def page_parameters(default: int, after: str) -> tuple[Parameter, ...]:
     """Return the parameters of a list that is answered in pages.
 
@@ -130,7 +156,7 @@ SESSION_OPERATIONS = (
         f"{_SESSIONS}/reset",
         "resetPassword",
         SESSIONS_TAG,
-        "Set a forgotten password with a code from an admin",
+        "Set a forgotten password with a code or a mail's link",
         {
             200: ResponseSpec(
                 "The password is set, and all sessions have ended.", "Empty"
@@ -142,6 +168,39 @@ SESSION_OPERATIONS = (
         access=Access.OPEN,
         body=BodySpec("Reset", FORM_OR_JSON),
         takes_secret=True,
+    ),
+    Operation(
+        "POST",
+        f"{_SESSIONS}/forgot",
+        "askForReset",
+        SESSIONS_TAG,
+        "Send a mail with a link to set a new password",
+        {
+            202: ResponseSpec(
+                "A mail is queued if the email has an account. The cookie"
+                " lets this client use the code of the mail.",
+                "Empty",
+                ("Set-Cookie",),
+            ),
+            403: _OTHER_SITE,
+            404: _NO_MAIL,
+        },
+        access=Access.OPEN,
+        body=BodySpec("AskForMail", FORM_OR_JSON),
+        takes_secret=True,
+        text="The answer is the same whether the email has an account or not.",
+    ),
+    _token_operation(
+        "confirm",
+        "confirmEmail",
+        "Confirm an email by the link of a mail",
+        "The email is confirmed. For a change it is the user's now.",
+    ),
+    _token_operation(
+        "undo",
+        "undoEmailChange",
+        "Take a change of the email back by the link of a mail",
+        "The previous email is back, and all sessions have ended.",
     ),
     Operation(
         "GET",
@@ -313,9 +372,19 @@ USER_OPERATIONS = (
         "changeEmail",
         USERS_TAG,
         "Change your email",
-        {200: _USER, 404: _NO_ME},
+        {200: _USER, 202: _MAIL_QUEUED, 404: _NO_ME},
         body=BodySpec("NewEmail"),
-        text="Needs a password confirmed within `REAUTH_WINDOW`.",
+        text="Needs a password confirmed within `REAUTH_WINDOW`. With mail,"
+        " a link is sent to the new email; the change is made when it is"
+        " used, and the answer is 202.",
+    ),
+    Operation(
+        "POST",
+        f"{_USERS}/me/email/confirmation",
+        "sendConfirmation",
+        USERS_TAG,
+        "Send the mail again that confirms your email",
+        {202: _MAIL_QUEUED, 404: _NO_MAIL},
     ),
     Operation(
         "PUT",

@@ -128,6 +128,12 @@ def _users() -> dict[str, Any]:
                     "The time of the last sign-in; null if unknown.",
                     **_OR_NULL,
                 ),
+                "email_verified": {
+                    "type": "boolean",
+                    "description": "Whether the user has confirmed the email"
+                    " by a mail.",
+                    "examples": [False],
+                },
             },
         ),
         "UsersPage": _page("Users.", "users", "UserForAdmins"),

@@ -280,6 +280,7 @@ def _secret_bodies() -> dict[str, Any]:
     some = {"minLength": 1}
     email, new = _email(), _new_password("The new password.")
     current = text("The present password.", "correct horse", **some)
+    token = text("The token of a mail's link.", "s3Zp0q", **some)
     return {
         "Credentials": request_schema(
             "The credentials to log in with.",
@@ -297,16 +298,26 @@ def _secret_bodies() -> dict[str, Any]:
         ),
         "Proof": request_schema("The password again.", {"password": current}),
         "Reset": request_schema(
-            "A code and the password to set with it.",
+            "A code and the password to set with it. The token of a mail's"
+            " link replaces the email and the code.",
             {
                 "email": email,
                 "code": text(
-                    "The code from an admin.",
+                    "The code from an admin, or from a mail.",
                     "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-1AYP",
                     **some,
                 ),
+                "token": token,
                 "new_password": new,
             },
+            optional=("email", "code", "token"),
+        ),
+        "AskForMail": request_schema(
+            "The address to send a mail to.", {"email": email}
+        ),
+        "MailToken": request_schema(
+            "What stands behind `#token=` in a mail's link.",
+            {"token": token},
         ),
     }
 

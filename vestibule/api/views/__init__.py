@@ -11,6 +11,7 @@ from vestibule.api.views.admin_users import *  # noqa: F403
 from vestibule.api.views.admin_activity import *  # noqa: F403
 from vestibule.api.views.session_auth import *  # noqa: F403
 from vestibule.api.views.sessions import *  # noqa: F403
+from vestibule.api.views.mail import *  # noqa: F403
 from vestibule.api.views.factors import *  # noqa: F403
 from vestibule.api.views.session_auth import *  # noqa: F403
 

@@ -7,6 +7,7 @@ from vestibule.accounts.credentials import (
     change_email,
     change_password,
 )
+from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.api.views.index import app_views
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
@@ -14,6 +15,7 @@ from vestibule.http.access import require_email_permission, require_recent_auth
 from vestibule.http.login import reauthenticate_user, set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
+from vestibule.mail.notices import is_mail_on
 
 
 @app_views.put("/users/me/password")
@@ -35,7 +37,10 @@ def put_password() -> Response:
 
 @app_views.put("/users/me/email")
 def put_email() -> Response:
-    """Change the email, if the password was confirmed recently."""
+    """Change the email, if the password was confirmed recently.
+
+    With mail, the new address gets a link, whose use changes the email.
+    """
     user, body = _user(), current_request().json_object()
     if body is None:
         return json_response({"error": "Wrong format"}, 400)
@@ -43,6 +48,9 @@ def put_email() -> Response:
         return json_response({"error": "email missing"}, 400)
     require_email_permission()
     require_recent_auth()
+    if is_mail_on():
+        ask_for_change(user, body["email"], actor=current_actor())
+        return json_response({}, 202)
     change_email(user, body["email"], actor=current_actor())
     return json_response(user.to_json())
 

@@ -157,4 +157,5 @@ def user_for_admins(user: User) -> dict[str, Any]:
         "role": user.role,
         "disabled_at": format_time(user.disabled_at),
         "signed_in_at": format_time(user.signed_in_at),
+        "email_verified": user.email_verified_at is not None,
     }

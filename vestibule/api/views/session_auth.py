@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 """Log in, log out, and set a new password with a reset code."""
 
+from collections.abc import Mapping
+
 from flask import Response, abort, request
 
+from vestibule.accounts.mail_flows import (
+    set_password_by_code,
+    set_password_by_link,
+)
 from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.api.views.index import app_views
+from vestibule.api.views.mail import remembered_browser
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
@@ -16,6 +23,7 @@ from vestibule.http.login import (
 )
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge, json_response
+from vestibule.mail.outbox import is_mail_code
 from vestibule.mechanisms.session_mechanism import sessions_of
 
 
@@ -66,26 +74,40 @@ def logout() -> Response:
     return response
 
 
+def set_password_with(form: Mapping[str, str]) -> User | None:
+    """Set a password by the token, the mail's code or the admin's code.
+
+    Return the user if it was the admin's: a page may sign that user in.
+    Raise `WrongCode`, `Throttled` or `InvalidValue`.
+    """
+    store = current_request().sessions.store
+    actor, new = current_actor(), form["new_password"]
+    if form.get("token"):
+        set_password_by_link(form["token"], new, store, actor=actor)
+        return None
+    email, code = form["email"], form["code"]
+    browser = remembered_browser()
+    if browser is not None and is_mail_code(code):
+        set_password_by_code(email, code, browser, new, store, actor=actor)
+        return None
+    return set_forgotten_password(email, code, new, store, actor=actor)
+
+
 @app_views.post("/auth_session/reset")
 def reset_password() -> Response:
     """Set the password of the form's email, if the code is right.
 
-    This ends every session of the user and begins none.
+    In place of both, a form may have the token of a mail's link. This ends
+    every session of the user and begins none.
     """
     request.max_content_length = MAX_FORM_BYTES
     form = current_request().text_fields()
-    for field in ("email", "code", "new_password"):
+    proof = ("token",) if form.get("token") else ("email", "code")
+    for field in (*proof, "new_password"):
         if not form.get(field):
             return json_response({"error": f"{field} missing"}, 400)
-    store = current_request().sessions.store
     try:
-        set_forgotten_password(
-            form["email"],
-            form["code"],
-            form["new_password"],
-            store,
-            actor=current_actor(),
-        )
+        set_password_with(form)
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)
     return json_response({})

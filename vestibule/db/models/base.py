@@ -32,6 +32,7 @@ from vestibule.core import clock
 from vestibule.core.errors import InvalidValue, RecordGone, VestibuleError
 from vestibule.db.engine import database
 from vestibule.db.identity_map import IdentityMap
+from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import insert_into
 from vestibule.db.tables import as_utc, parse_moment
 
@@ -87,9 +88,10 @@ class Base:
             for name in self._public
         }
 
-    def save(self) -> None:
+    def save(self, mails: Sequence[NewMail] = ()) -> None:
         """Insert the object or update its row, and set `updated_at`.
 
+        The transaction queues `mails` too.
         Raise `InvalidValue` for an attribute that cannot be stored.
         """
         row, changed = self.changes()
@@ -99,18 +101,20 @@ class Base:
                 index_elements=["id"], set_=changed
             ),
             changed,
+            mails,
         )
         self._loaded = tuple(row.values())
 
-    def save_changes(self) -> None:
+    def save_changes(self, mails: Sequence[NewMail] = ()) -> None:
         """Update the row of an object that was loaded.
 
+        The transaction queues `mails` too.
         Raise `RecordGone` if it was deleted in the meantime: unlike
         `save`, this never restores a deleted object.
         """
         row, changed = self.changes()
         statement = update(self._table).where(self._table.c.id == self.id)
-        if not self._execute(statement.values(changed), changed):
+        if not self._execute(statement.values(changed), changed, mails):
             raise RecordGone(f"{self!r} was removed")
         self._loaded = tuple(row.values())
 
@@ -300,12 +304,23 @@ class Base:
     ) -> None:
         """Delete the rows that a change of these columns makes invalid."""
 
-    def _execute(self, statement: Any, changed: Collection[str] = ()) -> int:
-        """Run one write and return how many rows it affected."""
+    def _execute(
+        self,
+        statement: Any,
+        changed: Collection[str] = (),
+        mails: Sequence[NewMail] = (),
+    ) -> int:
+        """Run one write, queue mails, and return how many rows it affected.
+
+        Nothing is queued if no row was affected.
+        """
         try:
             with database().transaction() as connection:
                 self.delete_dependents(connection, changed)
-                return int(connection.execute(statement).rowcount)
+                affected = int(connection.execute(statement).rowcount)
+                if affected:
+                    add_in_transaction(connection, mails)
+                return affected
         except IntegrityError:
             raise self._conflict_error() from None
 

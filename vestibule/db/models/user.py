@@ -29,14 +29,24 @@ from vestibule.core.text import (
     name_key,
     search_text,
 )
-from vestibule.db import factors, session_queries
+from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
-from vestibule.db.tables import RESET_CODES, USERS, parse_moment
+from vestibule.db.outgoing_mails import NewMail
+from vestibule.db.tables import (
+    KNOWN_DEVICES,
+    MAIL_TOKENS,
+    RESET_CODES,
+    USERS,
+    parse_moment,
+)
 
 _EMAIL_INDEX, _EMAIL_KEY_INDEX, _PASSWORD_INDEX = (
     USERS.c.keys().index(name) for name in ("email", "email_key", "password")
 )
+#: The purpose of the links that take a change of the email back. They work
+#: whatever else changes.
+UNDO_PURPOSE = "email_changed"
 #: Columns whose change invalidates a reset code.
 _RESET_CODE_COLUMNS = frozenset({"password", "email_key"})
 # While a change is not committed, PostgreSQL returns the row as it was;
@@ -82,6 +92,12 @@ class User(Base):
         self.disabled_at: datetime | None = None
         #: The last login, as far as events are stored.
         self.signed_in_at: datetime | None = None
+        #: When the user opened the link of a mail to this email.
+        self.email_verified_at: datetime | None = None
+        #: The language of mails, such as `fr`; `None`: the default.
+        self.language: str | None = None
+        #: Whether a sign-in with a new device is told by mail.
+        self.device_notices: bool = True
 
     @classmethod
     def get_committed(cls, id: str) -> "User | None":
@@ -176,13 +192,14 @@ class User(Base):
         after: str,
         reason: str,
         rotation: session_queries.Rotation | None = None,
+        mails: Sequence[NewMail] = (),
     ) -> bool:
         """Store the hash `after` of a new password; end all sessions but one.
 
         In one transaction, so that neither a session nor a reset code
-        outlives the old password. The session of `rotation` gets its new
-        digest; return True if it was there. Raise `WrongPassword` if the
-        stored password has changed in the meantime.
+        outlives the old password; it queues `mails` too. The session of
+        `rotation` gets its new digest; return True if it was there. Raise
+        `WrongPassword` if the stored password has changed in the meantime.
         """
         now = clock.now()
         statement = update(USERS).where(
@@ -202,6 +219,7 @@ class User(Base):
             session_queries.delete_for_user_in_transaction(
                 connection, self.id, reason, rotation.new if rotation else None
             )
+            outgoing_mails.add_in_transaction(connection, mails)
         return rotated
 
     @property
@@ -236,7 +254,20 @@ class User(Base):
             "search_text": search_text(
                 self.email, self.first_name, self.last_name
             ),
+            "email_verified_at": self._verified_at(),
+            "language": self.language,
+            "device_notices": self.device_notices,
         }
+
+    def _verified_at(self) -> datetime | None:
+        """Return when the present email was confirmed, or `None`.
+
+        Another address than the one that was loaded is not confirmed.
+        """
+        loaded = self._loaded
+        if loaded is not None and loaded[_EMAIL_KEY_INDEX] != self.email_key:
+            self.email_verified_at = None
+        return self.email_verified_at
 
     def _fill(self, row: Sequence[Any]) -> None:
         """Set the attributes from the columns of `row`, in their order."""
@@ -255,7 +286,12 @@ class User(Base):
             _,
             signed_in_at,
             _,
+            verified_at,
+            self.language,
+            device_notices,
         ) = row
+        self.device_notices = bool(device_notices)
+        self.email_verified_at = verified_at and parse_moment(verified_at)
         self.disabled_at = disabled_at and parse_moment(disabled_at)
         self.signed_in_at = signed_in_at and parse_moment(signed_in_at)
         self.created_at = parse_moment(created_at)
@@ -273,6 +309,8 @@ class User(Base):
     def remove_in_transaction(self, connection: Connection) -> None:
         """Delete the user with its sessions, its factors and its codes."""
         self.delete_reset_code(connection)
+        for table in (MAIL_TOKENS, KNOWN_DEVICES):
+            connection.execute(delete(table).where(table.c.user_id == self.id))
         super().remove_in_transaction(connection)
         factors.delete_for_user_in_transaction(connection, self.id)
         session_queries.delete_for_user_in_transaction(
@@ -287,13 +325,19 @@ class User(Base):
             self.delete_reset_code(connection)
 
     def delete_reset_code(self, connection: Connection) -> None:
-        """Delete the user's reset code within the caller's transaction.
+        """Delete the user's reset code and links within a transaction.
 
         Every transaction locks its row before the user's, and that before
         the sessions', so that no two transactions deadlock.
         """
         connection.execute(
             delete(RESET_CODES).where(RESET_CODES.c.user_id == self.id)
+        )
+        connection.execute(
+            delete(MAIL_TOKENS).where(
+                MAIL_TOKENS.c.user_id == self.id,
+                MAIL_TOKENS.c.purpose != UNDO_PURPOSE,
+            )
         )
 
     def _conflict_error(self) -> VestibuleError:

@@ -126,6 +126,18 @@ if (cancel) {
   });
 }
 
+// The link of a mail has its token in the fragment, which no server gets.
+const linked = document.querySelector("form[data-token]");
+if (linked && location.hash.startsWith("#token=")) {
+  const token = linked.elements[linked.dataset.token];
+  token.value = location.hash.slice(1);
+  for (const input of [token, linked.elements.email]) {
+    if (input) {
+      input.closest(".field").hidden = true;
+    }
+  }
+}
+
 const first = document.querySelector("#alert, [aria-invalid='true'], .notice[autofocus]");
 if (first) {
   first.focus();

@@ -29,8 +29,9 @@ from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.text import search_text, without_accents
 from vestibule.db import engine, migrate
+from vestibule.db.column_types import UTCMoment
 from vestibule.db.hourly_counts import EPOCH, hour_of
-from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS, UTCMoment
+from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS
 from vestibule.sessions.session import new_session_id
 
 FEW = 1_000, 10_000

@@ -22,7 +22,8 @@ from vestibule.core import clock, passwords
 from vestibule.core.digest import digest_of
 from vestibule.core.text import email_key
 from vestibule.db import engine, migrate
-from vestibule.db.tables import USER_SESSIONS, USERS, UTCMoment
+from vestibule.db.column_types import UTCMoment
+from vestibule.db.tables import USER_SESSIONS, USERS
 from vestibule.sessions.session import new_session_id
 
 #: The password of every user. One hash serves all: checking it costs the

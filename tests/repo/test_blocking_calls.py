@@ -115,8 +115,8 @@ BOUNDS = {
     " connection_class.connect": (
         f"{DATABASE}; the system's resolver bounds the look-up of a name"
     ),
-    "db.session_queries:PendingTouches.add: with self._lock": MEMORY,
-    "db.session_queries:PendingTouches.write: with self._lock": MEMORY,
+    "db.session_touches:PendingTouches.add: with self._lock": MEMORY,
+    "db.session_touches:PendingTouches.write: with self._lock": MEMORY,
     "db.session_queries:_delete_in_batches: time.sleep": "its argument",
     "db.statements:delete_in_batches: time.sleep": "BATCH_PAUSE_SECONDS",
     "db.wal_index:WalIndex.header: with self._map_lock": MEMORY,

@@ -22,7 +22,7 @@ from tests.threads import FailingThreadStart
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import DatabaseUnavailable
-from vestibule.db import engine, session_queries
+from vestibule.db import engine
 from vestibule.db.engine import Database, database
 from vestibule.db.tables import USER_SESSIONS
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -52,7 +52,7 @@ def _touch_all(number: int, now: datetime) -> list[str]:
     auth = SessionDBAuth()
     ids = [str(auth.create_session("abcde")) for _ in range(number)]
     for session_id in ids:
-        session_queries.PENDING_TOUCHES.add(digest_of(session_id), now)
+        session_touches.PENDING_TOUCHES.add(digest_of(session_id), now)
     return ids
 
 
@@ -68,8 +68,8 @@ def test_uses_are_written_in_one_statement(
     assert store.rotate(ids[1], later)
     assert _stored_uses() == [began] * 48 + [later]
     with recorded() as statements:
-        session_queries.PENDING_TOUCHES.write()
-        session_queries.PENDING_TOUCHES.write()
+        session_touches.PENDING_TOUCHES.write()
+        session_touches.PENDING_TOUCHES.write()
     updates = [each for each in statements if each.text.startswith("UPDATE")]
     assert len(updates) == 1
     assert count_write_transactions(statements) == 1
@@ -84,7 +84,7 @@ def test_uses_of_two_seconds_get_two_times(
     _touch_all(2, first + timedelta(seconds=70))
     _touch_all(2, first + timedelta(seconds=70.1))
     _touch_all(2, first + timedelta(seconds=75))
-    session_queries.PENDING_TOUCHES.write()
+    session_touches.PENDING_TOUCHES.write()
     expected = [first + timedelta(seconds=70.1)] * 4
     expected += [first + timedelta(seconds=75)] * 2
     assert _stored_uses() == expected
@@ -97,12 +97,12 @@ def test_use_writes_no_index_of_postgresql(set_clock: SetClock) -> None:
     Of the sessions on a page some are used in the same fifth of a second.
     """
     ids = _touch_all(100, set_clock.moment)
-    session_queries.PENDING_TOUCHES.write()
+    session_touches.PENDING_TOUCHES.write()
     for number in range(80):
         now = set_clock.moment + timedelta(seconds=1 + number)
         for session_id in islice(ids, number % 20, None, 20):
-            session_queries.PENDING_TOUCHES.add(digest_of(session_id), now)
-        session_queries.PENDING_TOUCHES.write()
+            session_touches.PENDING_TOUCHES.add(digest_of(session_id), now)
+        session_touches.PENDING_TOUCHES.write()
     counted = text(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables"
         " WHERE relname = 'user_sessions'"
@@ -127,7 +127,7 @@ def test_use_waits_for_no_other_transaction(set_clock: SetClock) -> None:
     lock = update(USER_SESSIONS).where(locked).values(method="x")
     with database().transaction() as connection:
         connection.execute(lock)
-        writing = Thread(target=session_queries.PENDING_TOUCHES.write)
+        writing = Thread(target=session_touches.PENDING_TOUCHES.write)
         writing.start()
         writing.join(30)
         assert not writing.is_alive()
@@ -209,10 +209,10 @@ def test_pending_uses_are_bounded(
     on_sqlite: str, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the database is locked, memory does not grow."""
-    monkeypatch.setattr(session_queries, "MAX_PENDING_TOUCHES", 2)
+    monkeypatch.setattr(session_touches, "MAX_PENDING_TOUCHES", 2)
     began, now = set_clock.moment, set_clock.moment + timedelta(hours=1)
     _touch_all(4, now)
-    session_queries.PENDING_TOUCHES.write()
+    session_touches.PENDING_TOUCHES.write()
     assert _stored_uses() == [began, began, now, now]
 
 
@@ -225,11 +225,11 @@ def test_use_is_not_written_to_another_database(
     """A database that was closed is not opened again by its uses."""
     _touch_all(1, set_clock.moment + timedelta(hours=1))
     engine.close()
-    session_queries.PENDING_TOUCHES.write()
+    session_touches.PENDING_TOUCHES.write()
     assert _stored_uses() == [set_clock.moment]
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
     engine.close()
-    session_queries.PENDING_TOUCHES.write()
+    session_touches.PENDING_TOUCHES.write()
     assert not (tmp_path / "other.db").exists()
 
 
@@ -252,6 +252,6 @@ def test_forked_child_does_not_write_uses_of_its_parent(
     _touch_all(1, set_clock.moment)
     child = os.fork()
     if not child:
-        os._exit(len(session_queries.PENDING_TOUCHES._moments))
+        os._exit(len(session_touches.PENDING_TOUCHES._moments))
     assert os.waitpid(child, 0)[1] == 0
-    assert len(session_queries.PENDING_TOUCHES._moments) == 1
+    assert len(session_touches.PENDING_TOUCHES._moments) == 1

@@ -277,7 +277,7 @@ def _by_a_use(guest: Guest) -> None:
     """Record the use of another session of the user."""
     session_id = guest.auth.create_session(guest.user.id)
     guest.auth.store.touch(str(session_id), guest.auth.now())
-    session_queries.PENDING_TOUCHES.write()
+    session_touches.PENDING_TOUCHES.write()
 
 
 def _by_an_event(guest: Guest) -> None:

@@ -14,10 +14,10 @@ from vestibule.audit.log import EventType
 from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
 from vestibule.core.request_headers import UNKNOWN_ADDRESS, network_of
+from vestibule.db.column_types import as_utc
 from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
-from vestibule.db.tables import as_utc
 from vestibule.db.user_search import SORTS, UserFilter
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session

@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 
 from vestibule.core.errors import InvalidValue
+from vestibule.db.column_types import UTCMoment, parse_moment
 from vestibule.db.engine import database
-from vestibule.db.tables import UTCMoment, parse_moment
 
 #: Rows that are scanned for one page at most.
 MAX_ROWS_SCANNED = 3_000

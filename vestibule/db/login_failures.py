@@ -21,9 +21,10 @@ from sqlalchemy import (
     update,
 )
 
+from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database
 from vestibule.db.statements import delete_in_batches, insert_into
-from vestibule.db.tables import FAILURES, parse_moment
+from vestibule.db.tables import FAILURES
 
 
 class FailureCount(NamedTuple):

@@ -24,10 +24,11 @@ from vestibule.core import clock
 from vestibule.core.errors import DuplicateEmail
 from vestibule.core.text import email_key
 from vestibule.db import outgoing_mails, session_queries
+from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
 from vestibule.db.outgoing_mails import NewMail
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import MAIL_TOKENS, RESET_CODES, USERS, UTCMoment
+from vestibule.db.tables import MAIL_TOKENS, RESET_CODES, USERS
 
 #: Wrong codes after which the code of a mail is invalid (ASVS 5.0, 6.6.3);
 #: its link still works.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.db import host_sessions, session_queries
+from vestibule.db import host_sessions, session_queries, session_touches
 from vestibule.db.host_sessions import is_host_session_id
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
@@ -60,7 +60,7 @@ class DatabaseStore:
             # A use of an application is a use of the session it hangs on.
             digest = host_sessions.parent_digest(digest_of(session_id))
         if digest is not None:
-            session_queries.PENDING_TOUCHES.add(digest, now)
+            session_touches.PENDING_TOUCHES.add(digest, now)
             touch_writer().notify()
 
     def rotate(
@@ -113,7 +113,7 @@ class DatabaseStore:
     def purge(self, limits: Limits, now: datetime) -> int:
         """Delete the sessions expired at `now`; return how many."""
         # A session is not idle if its last use waits to be written.
-        session_queries.PENDING_TOUCHES.write()
+        session_touches.PENDING_TOUCHES.write()
         begun, seen = oldest_valid(limits, now)
         gone = 0
         if begun is not None:

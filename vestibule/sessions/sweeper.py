@@ -15,7 +15,7 @@ from multiprocessing.util import Finalize
 from vestibule.core import settings
 from vestibule.core.errors import VestibuleError
 from vestibule.core.threads import Once, start_thread
-from vestibule.db.session_queries import PENDING_TOUCHES
+from vestibule.db.session_touches import PENDING_TOUCHES
 
 _log = logging.getLogger(__name__)
 

@@ -30,11 +30,11 @@ from sqlalchemy.exc import IntegrityError
 
 from vestibule.core import clock
 from vestibule.core.errors import InvalidValue, RecordGone, VestibuleError
+from vestibule.db.column_types import as_utc, parse_moment
 from vestibule.db.engine import database
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import insert_into
-from vestibule.db.tables import as_utc, parse_moment
 
 Self = TypeVar("Self", bound="Base")
 

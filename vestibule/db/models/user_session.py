@@ -18,19 +18,15 @@ from sqlalchemy import (
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.request_headers import network_of
-from vestibule.db import session_queries
+from vestibule.db import session_queries, session_touches
+from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database
 from vestibule.db.host_sessions import is_host_session_id
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.base import Base, storable_text
 from vestibule.db.models.user import User
 from vestibule.db.statements import insert_into
-from vestibule.db.tables import (
-    HOST_SESSIONS,
-    USER_SESSIONS,
-    USERS,
-    parse_moment,
-)
+from vestibule.db.tables import HOST_SESSIONS, USER_SESSIONS, USERS
 
 Self = TypeVar("Self", bound="UserSession")
 
@@ -196,7 +192,7 @@ class UserSession(Base):
         self.host = None
         self.created_at = parse_moment(created_at)
         self.updated_at = parse_moment(updated_at)
-        self.last_seen_at = session_queries.PENDING_TOUCHES.later_use(
+        self.last_seen_at = session_touches.PENDING_TOUCHES.later_use(
             self.session_id, last_seen_at and parse_moment(last_seen_at)
         )
         self.authenticated_at = authenticated_at and parse_moment(

@@ -4,7 +4,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import UTCMoment
+from vestibule.db.column_types import UTCMoment
 
 revision = "0001"
 down_revision = None

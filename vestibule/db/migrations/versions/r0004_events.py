@@ -4,7 +4,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import RowNumber, UTCMoment
+from vestibule.db.column_types import RowNumber, UTCMoment
 
 revision = "0004"
 down_revision = "0003"

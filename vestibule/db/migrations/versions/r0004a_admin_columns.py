@@ -8,7 +8,7 @@ own, so that an upgrade that was interrupted continues where it stopped.
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import SortableText, UTCMoment
+from vestibule.db.column_types import SortableText, UTCMoment
 
 revision = "0004a"
 down_revision = "0004"

@@ -15,8 +15,8 @@ from alembic import op
 
 from vestibule.core.request_headers import network_of
 from vestibule.core.text import name_key
+from vestibule.db.column_types import UTCMoment
 from vestibule.db.migrate import fill_in_batches
-from vestibule.db.tables import UTCMoment
 
 if TYPE_CHECKING:
     from vestibule.db.engine import Database

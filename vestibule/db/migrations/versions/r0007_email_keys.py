@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from vestibule.core.text import email_key
-from vestibule.db.tables import UTCMoment
+from vestibule.db.column_types import UTCMoment
 
 revision = "0007"
 down_revision = "0006"

@@ -10,7 +10,7 @@ of the session cache, as a deleted session does.
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import UTCMoment
+from vestibule.db.column_types import UTCMoment
 
 revision = "0009"
 down_revision = "0008"

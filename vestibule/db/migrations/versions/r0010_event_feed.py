@@ -9,7 +9,7 @@ The events that exist get theirs by time.
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import RowNumber
+from vestibule.db.column_types import RowNumber
 
 revision = "0010"
 down_revision = "0009"

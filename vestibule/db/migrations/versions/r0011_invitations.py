@@ -9,7 +9,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import UTCMoment
+from vestibule.db.column_types import UTCMoment
 
 revision = "0011"
 down_revision = "0010"

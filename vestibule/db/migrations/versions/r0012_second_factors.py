@@ -9,7 +9,7 @@ trigger counts a change of the new columns as a change of the session.
 import sqlalchemy as sa
 from alembic import op
 
-from vestibule.db.tables import UTCMoment
+from vestibule.db.column_types import UTCMoment
 
 revision = "0012"
 down_revision = "0011"

@@ -72,6 +72,11 @@ class Scene:
         for _ in range(times):
             self.service.log_in(self.user, "a wrong password")
 
+    def log_in_disabled(self) -> None:
+        """Let the admin disable the user, who then logs in."""
+        self.chief.put(f"{self.path}/disabled", json={"disabled": True})
+        self.service.log_in(self.user)
+
     def replay(self) -> None:
         """Send the cookie of a session that ended."""
         session_id = session_id_of(self.client)
@@ -161,6 +166,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.fail(1),
         lambda s: _me(s) | {"reason": "wrong_password"},
     ),
+    EventType.LOGIN_DISABLED: (lambda s: s.log_in_disabled(), _me),
     EventType.THROTTLED: (
         lambda s: s.fail(5),
         lambda s: _me(s) | {"retry_after": 1},

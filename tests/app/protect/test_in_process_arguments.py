@@ -21,7 +21,7 @@ from vestibule.core.errors import ConfigurationError, InvalidValue
 from vestibule.db.engine import close
 from vestibule.protect import asgi, fastapi, starlette, wsgi
 from vestibule.protect import flask as protect_flask
-from vestibule.protect.identity import Principal
+from vestibule.protect.verify_response import Principal
 
 Make = Callable[..., Any]
 
@@ -94,7 +94,7 @@ def fastapi_app(make: Make) -> Any:
     return app
 
 
-APPLICATIONS = {
+APPLICATIONS: dict[str, tuple[Make, Make]] = {
     "flask": (flask_app, _wsgi_client),
     "wsgi": (wsgi_app, _wsgi_client),
     "asgi": (asgi_app, _asgi_client),

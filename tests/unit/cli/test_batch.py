@@ -12,6 +12,24 @@ from vestibule.accounts.permissions import LOCAL
 from vestibule.cli.arguments import current_actor
 from vestibule.db.models.user import User
 
+#: Why the rows of the test of bad rows are refused, by their numbers.
+REASONS = {
+    4: "email is not an email address",
+    5: "email must be a string",
+    6: "email must be a string",
+    7: "password is missing",
+    8: "password must have at least 8 characters",
+    9: "password must be a string",
+    10: "role must be one of member, admin",
+    11: "the row may have email, first_name, last_name, role, password"
+    " and nothing else",
+    12: "last_name contains an invalid character",
+    13: "the row is not one JSON object",
+    14: "the row is not one JSON object",
+    15: "the row is not one JSON object",
+    16: "the row has a field twice",
+}
+
 
 def by_email() -> dict[str | None, User]:
     """Return the stored users by their emails."""
@@ -85,22 +103,7 @@ def test_bad_rows_are_named_and_the_others_added(
         "already there",
         *["bad"] * 13,
     ]
-    assert {each["row"]: each["error"] for each in results[3:]} == {
-        4: "email is not an email address",
-        5: "email must be a string",
-        6: "email must be a string",
-        7: "password is missing",
-        8: "password must have at least 8 characters",
-        9: "password must be a string",
-        10: "role must be one of member, admin",
-        11: "the row may have email, first_name, last_name, role, password"
-        " and nothing else",
-        12: "last_name contains an invalid character",
-        13: "the row is not one JSON object",
-        14: "the row is not one JSON object",
-        15: "the row is not one JSON object",
-        16: "the row has a field twice",
-    }
+    assert {each["row"]: each["error"] for each in results[3:]} == REASONS
     assert "secret of c" not in done.output
     assert set(by_email()) == {"Old@example.com", "a@example.com"}
 

@@ -349,6 +349,38 @@ def test_failures_are_counted_exactly_in_two_processes(user: User) -> None:
     assert len(counted) == 80
 
 
+def _use_in_child(
+    factor_id: str,
+    step: int,
+    now: datetime,
+    results: "multiprocessing.Queue[object]",
+) -> None:
+    """Use the code of a step in four threads of another process."""
+    results.put(at_once(4, lambda _: factors.use_step(factor_id, step, now)))
+    engine.close()
+
+
+def test_code_used_in_two_processes_works_once(
+    user: User, set_clock: SetClock
+) -> None:
+    """Of eight threads with the same right code, one succeeds."""
+    app, _ = enrolled(user)
+    set_clock.advance(30)
+    now, step = clock.now(), totp.step_at(clock.now())
+    engine.close()
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    child = context.Process(
+        target=_use_in_child, args=(app.factor.id, step, now, results)
+    )
+    child.start()
+    used = at_once(4, lambda _: factors.use_step(app.factor.id, step, now))
+    used += results.get(timeout=60)
+    child.join(timeout=60)
+    assert child.exitcode == 0
+    assert (used.count(True), len(used)) == (1, 8)
+
+
 def test_recovery_codes_are_random_and_kept_as_digests(user: User) -> None:
     """Ten codes of 24 characters, in groups of four; none is stored."""
     _, codes = enrolled(user)

@@ -75,8 +75,9 @@ def test_level_of_all_facts() -> None:
         (None, True, True),
         *((NOW, *both) for both in product((False, True), repeat=2)),
     }
-    for both in product((False, True), repeat=2):
-        assert level_of(SessionFacts(NOW, (), NOW, *both, True)) == 1
+    for resistant, verified in product((False, True), repeat=2):
+        facts = SessionFacts(NOW, (), NOW, resistant, verified, True)
+        assert level_of(facts) == 1
 
 
 def test_proof_cannot_be_changed() -> None:

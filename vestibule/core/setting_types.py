@@ -21,10 +21,6 @@ from vestibule.core.errors import ConfigurationError
 
 T_co = TypeVar("T_co", covariant=True)
 
-# What `os.environ` has, as the operating system has it. Each look-up in
-# `os.environ` itself encodes the name and is a chain of calls, which took a
-# tenth of the time of a verify.
-_VARIABLES: Mapping[bytes, bytes] = getattr(os.environ, "_data", os.environb)
 _ENCODING = sys.getfilesystemencoding()
 
 
@@ -103,10 +99,21 @@ class Setting(Generic[T_co]):
         given = _given.get(self.name)
         if given:
             return given
+        # The dictionary in `os.environ`: each look-up in `os.environ` itself
+        # encodes the name and decodes the value in a chain of calls, which
+        # takes five times as long and is on the path of a verify. A program
+        # may have put another mapping in its place.
+        variables = getattr(os.environ, "_data", None)
+        if variables is None:
+            text = os.environ.get(self.prefixed_name) or os.environ.get(
+                self.name
+            )
+            return text or self.default_under_profile()
         own, bare = self._keys
-        variable = _VARIABLES.get(own) or _VARIABLES.get(bare)
+        variable = variables.get(own) or variables.get(bare)
         if variable:
-            return variable.decode(_ENCODING, "surrogateescape")
+            decoded: str = variable.decode(_ENCODING, "surrogateescape")
+            return decoded
         return self.default_under_profile()
 
     @cached_property

@@ -7,8 +7,8 @@ an interrupted rotation continues where it stopped.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Table, select, update
 
@@ -51,7 +51,7 @@ def count_by_key() -> Counter[str]:
     for column, row_id in ENCRYPTED_COLUMNS:
         last = ""
         while True:
-            found = database().fetch_all(
+            found: Sequence[Any] = database().fetch_all(
                 select(row_id, column)
                 .where(column.is_not(None), row_id > last)
                 .order_by(row_id)
@@ -76,7 +76,7 @@ def rotate(
     for column, row_id in ENCRYPTED_COLUMNS:
         last = ""
         while True:
-            found = database().fetch_all(
+            found: Sequence[Any] = database().fetch_all(
                 select(row_id, column)
                 .where(
                     column.is_not(None),

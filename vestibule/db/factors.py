@@ -14,6 +14,7 @@ the factors, so that no two transactions deadlock.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -319,7 +320,7 @@ def purge(now: datetime) -> int:
 
 def _all(user_id: str) -> list[Factor]:
     """Return all factors of a user, oldest first."""
-    found = database().fetch_all(
+    found: Sequence[Any] = database().fetch_all(
         select(FACTORS)
         .where(FACTORS.c.user_id == user_id)
         .order_by(FACTORS.c.created_at, FACTORS.c.id)

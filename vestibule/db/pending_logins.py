@@ -7,8 +7,9 @@ it is and of which password; nothing in it opens a session. It is used once:
 its deletion decides which of several requests continues.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -60,7 +61,7 @@ def add(cookie_digest: str, login: PendingLogin) -> None:
 def find(cookie_digest: str, now: datetime) -> PendingLogin | None:
     """Return the login of a cookie, if it may still continue."""
     columns = PENDING_LOGINS.c
-    found = database().fetch_all(
+    found: Sequence[Any] = database().fetch_all(
         select(
             columns.user_id, columns.password_digest, columns.created_at
         ).where(

@@ -145,10 +145,10 @@ def identify(auth: Auth, request: Any) -> Decision:
         user = None
     sessions = sessions_of(auth)
     if user is not None and session_id is not None:
-        if session is None:
-            session = sessions.store.find(session_id)
-        if session is not None and session.recovered:
-            user = user if _may_recover(auth, request, session) else None
+        begun: Session | None = session or sessions.store.find(session_id)
+        # The sessions of an application's own store may have no such fact.
+        if begun is not None and getattr(begun, "recovered", False):
+            user = user if _may_recover(auth, request, begun) else None
     if (
         user is None
         or is_disabled(user)
@@ -326,10 +326,13 @@ def require_factor_proof() -> None:
 
     The password or a factor must have been confirmed recently. A user who
     has factors must have given one in this session, or a recovery code: a
-    stolen password alone removes no factor.
+    stolen password alone removes no factor. A recovered session is short
+    enough, and can confirm no password.
     """
-    require_recent_auth()
     session = current_request().session
+    if session is not None and session.recovered:
+        return
+    require_recent_auth()
     if session is None or not has_second_factor(facts_of_session(session)):
         actor_id = current_actor().id
         if actor_id is not None and factors.has_any(actor_id):

@@ -48,6 +48,7 @@ from vestibule.identity.header import (
     IdentitySigner,
 )
 from vestibule.mechanisms.auth import Auth
+from vestibule.mechanisms.basic_auth import BasicAuth
 from vestibule.sessions.facts import (
     NO_FACTS,
     PasswordProof,
@@ -229,9 +230,11 @@ class ForwardAuth:
         """
         if self._signer is None:
             return NO_FACTS
-        if not request.sessions.has_store:
-            # The request itself has the password, by HTTP Basic.
+        if isinstance(request.mechanism, BasicAuth):
+            # The request itself has the password.
             return facts_of([PasswordProof(request.sessions.now())])
+        if not request.sessions.has_store:
+            return NO_FACTS
         session = request.session
         return NO_FACTS if session is None else facts_of_session(session)
 

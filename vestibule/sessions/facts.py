@@ -48,7 +48,8 @@ class PasswordProof(Proof):
 class NewPasswordProof(Proof):
     """The user chose the password in this request.
 
-    They registered, or created the first admin by a setup code.
+    They registered, or set it by a code: that of the first run, of an
+    invitation or of a reset.
     """
 
     method: ClassVar[str] = "pwd"

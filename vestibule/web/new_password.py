@@ -25,6 +25,7 @@ from vestibule.core import page_settings, settings
 from vestibule.core.errors import (
     EmailNotConfirmed,
     InvalidValue,
+    SecondFactorRequired,
     Throttled,
     WrongCode,
 )
@@ -150,7 +151,8 @@ def reset_password() -> Response:
         )
     try:
         response = None if user is None else log_in_and_redirect(user)
-    except EmailNotConfirmed:
+    except (SecondFactorRequired, EmailNotConfirmed):
+        # The sign-in page asks for the factor, or says what is missing.
         response = None
     if response is None:
         return redirect(with_return_url(SIGN_IN), Message.PASSWORD_RESET)

@@ -156,11 +156,15 @@ def log_in_and_redirect(
     """Log in a new `user`, and return a redirect to where they came from.
 
     With `path` it leads there. Return `None` if the user was changed
-    meanwhile.
+    meanwhile, or has a second factor.
     """
     request = current_request()
     proof = NewPasswordProof(request.sessions.now())
-    login = begin_session(request.mechanism, request, user, [proof])
+    try:
+        login = begin_session(request.mechanism, request, user, [proof])
+    except SecondFactorRequired:
+        # A new password does not skip the factor (ASVS 5.0, 6.4.3).
+        return None
     return None if login is None else _redirect_back(login, path)
 
 

@@ -35,6 +35,7 @@ from vestibule.db import host_sessions
 from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import ACR_PREFIX, facts_of_session, level_of
+from vestibule.web import routes
 
 PAGE = ROOT / "docs/security.md"
 HEADER = "X-Vestibule-Identity"
@@ -112,22 +113,22 @@ class Scene:
             return self.service.client_for(self.user)
         return self.then(code=self.owner.code())
 
-    def reset(self) -> str:
+    def reset(self, path: str = RESET) -> str:
         """Set a forgotten password by a code from an admin."""
         return self.post(
-            RESET,
+            path,
             email=str(self.user.email),
             code=issue_code(self.user).code,
             new_password=NEW,
         )
 
-    def invitation(self) -> str:
+    def invitation(self, path: str = RESET) -> str:
         """Set the first password by the code of an invitation."""
         if self.owner is not None:
             return NONE
         made = invite("guest@example.com")
         return self.post(
-            RESET,
+            path,
             email="guest@example.com",
             code=made.code.code,
             new_password=NEW,
@@ -201,6 +202,8 @@ WAYS: dict[str, Callable[[Scene], str]] = {
     "code of the first run": Scene.first_run,
     "reset code": Scene.reset,
     "invitation": Scene.invitation,
+    "reset code on the page": lambda s: s.reset(routes.RESET),
+    "invitation on the page": lambda s: s.invitation(routes.INVITATION),
     "HTTP Basic": Scene.basic,
     "signed identity": Scene.signed_identity,
     "`create_session` of the class, in process": Scene.in_process,

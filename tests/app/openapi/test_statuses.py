@@ -350,6 +350,8 @@ def lose_database(
 ) -> None:
     """Send requests to an application whose database is lost."""
     client, gone = scene.client(), f"sqlite:///{folder}/gone/vestibule.db"
+    # Without the cookie of a login that waits, nothing is looked up.
+    client.set_cookie("vestibule_login", "x")
     with monkeypatch.context() as moved:
         moved.setenv("DATABASE_URL", gone)
         engine.close()

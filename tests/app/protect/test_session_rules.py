@@ -214,6 +214,19 @@ def test_each_setting_has_a_prefixed_name(
     assert os.environ.get(setting.name) != "some text"
 
 
+@pytest.mark.parametrize("prefix", ["", "VESTIBULE_"])
+def test_environment_that_a_program_replaced_is_read(
+    monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """A mapping in the place of `os.environ` counts as it is then."""
+    monkeypatch.setattr(os, "environ", {f"{prefix}SESSION_NAME": "given"})
+    assert settings.SESSION_NAME.read() == "given"
+    monkeypatch.setattr(os, "environ", {f"{prefix}SESSION_NAME": "later"})
+    assert settings.SESSION_NAME.read() == "later"
+    monkeypatch.setattr(os, "environ", {})
+    assert settings.SESSION_NAME.read() is None
+
+
 def test_stored_rules_are_written_once() -> None:
     """A service that starts again with the same rules writes nothing."""
     start_service()

@@ -7,12 +7,14 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import NEW, Service, stored_user
+from tests.app.api.test_second_factor import Owner
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.stored_sessions import sessions_in
 from tests.threads import at_once
 from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.users import disable, invite
+from vestibule.core.encryption import new_key
 from vestibule.db.models.user import User
 
 OPEN, ADD = "/admin/invitations", "/admin/users/add"
@@ -230,3 +232,24 @@ def test_used_and_wrong_codes_of_reset_and_invitation_get_one_message(
     }
     assert len(texts) == 1
     assert code not in texts.pop()
+
+
+def test_link_does_not_replace_a_second_factor(
+    service: Service, monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
+) -> None:
+    """The password is set, and the sign-in page asks for both."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
+    owner = Owner()
+    code = issue_code(owner.user).code
+    browser = Browser(service)
+    form = {
+        "email": owner.user.email,
+        "code": code,
+        "new_password": NEW,
+    }
+    answer = browser.post("/reset", form)
+    assert answer.headers["Location"] == "/sign-in"
+    shown = Page(browser.follow(answer)).text
+    assert "Your password was set. Sign in with it now." in shown
+    assert sessions_in(service.mechanism.store, owner.user.id) == []
+    assert browser.get("/account").status_code == 303

@@ -107,7 +107,9 @@ SESSION_OPERATIONS = (
         {
             200: _USER_AND_COOKIE,
             401: ResponseSpec(
-                "The password is wrong.", headers=("WWW-Authenticate",)
+                "The password is wrong; or it is right, and the user has a"
+                " second factor, for which the cookie waits.",
+                headers=("WWW-Authenticate", "Set-Cookie"),
             ),
             403: ResponseSpec(
                 "Another site made the browser send the request."

@@ -43,7 +43,8 @@ FACTOR_OPERATIONS = (
                 ("Set-Cookie",),
             ),
             401: ResponseSpec(
-                "The code is wrong, or no login of this browser waits."
+                "The code is wrong, or no login of this browser waits.",
+                headers=("WWW-Authenticate",),
             ),
             403: ResponseSpec(
                 "The factor is switched off after too many wrong codes, or"

@@ -202,6 +202,16 @@ BOUNDS = {
         )
     },
     "sessions.facts:current_facts: _current.get": "a context variable",
+    "mail.outbox:MailSender._run: self._due.wait": (
+        "5 s, `POLL_SECONDS`, in a thread of its own"
+    ),
+    "mail.outbox:MailSender.ensure_running: with self._starting": MEMORY,
+    "mail.outbox:MailSender.close: self._thread.join": (
+        "10 s, `CLOSE_TIMEOUT_SECONDS`"
+    ),
+    "mail.transport:_connect: connection.connect": (
+        "10 s a step and 40 s in all, `MAX_DELIVERY_SECONDS`"
+    ),
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

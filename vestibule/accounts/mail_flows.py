@@ -245,7 +245,7 @@ def undo_change(
 ) -> User:
     """Give the user the previous address back; end all sessions.
 
-    Whoever changed it may know the password, so the links in other mails
+    A thief who changed it may know the password, so the links in other mails
     stop working too. Raise `WrongLink` or `DuplicateEmail`.
     """
     proof = mail_tokens.find(digest_of(token), MailKind.EMAIL_CHANGED)

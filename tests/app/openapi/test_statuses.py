@@ -196,8 +196,8 @@ def use_mail(scene: OperationClient, mailbox: Mailbox) -> None:
     statuses = [scene.send("askForReset", anonymous) for _ in range(TRIES)]
     assert statuses[0] == 202
     for number in range(MAX_PER_NETWORK):
-        email = {"email": f"{number}@example.com"}
-        statuses.append(scene.send("askForReset", anonymous, data=email))
+        form = {"email": f"{number}@example.com"}
+        statuses.append(scene.send("askForReset", anonymous, data=form))
     assert statuses[-1] == 429
 
 

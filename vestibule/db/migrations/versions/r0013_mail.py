@@ -39,6 +39,12 @@ def upgrade() -> None:
             f"CREATE TRIGGER users_updated AFTER UPDATE OF {_USER_COLUMNS}"
             f" ON users BEGIN {_NEXT} END"
         )
+    _create_queue()
+    _create_tokens()
+
+
+def _create_queue() -> None:
+    """Create the tables of known devices and of mails."""
     op.create_table(
         "known_devices",
         sa.Column("user_id", sa.Text, primary_key=True),
@@ -73,6 +79,10 @@ def upgrade() -> None:
         ("outgoing_mails_sent_at", ["sent_at"]),
     ):
         op.create_index(name, "outgoing_mails", columns)
+
+
+def _create_tokens() -> None:
+    """Create the table of the tokens of links."""
     op.create_table(
         "mail_tokens",
         sa.Column("token_digest", sa.Text, primary_key=True),

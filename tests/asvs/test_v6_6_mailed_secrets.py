@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""ASVS 6.3.5, 6.3.7, 6.4.3, 6.5.5 and 6.6: what is sent by mail."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.app.api.conftest import Build
+from tests.app.api.service import NEW, PASSWORD, Service, stored_user
+from tests.clocks import SetClock
+from tests.mailbox import Mailbox, code_of, token_of
+from tests.serving import LOGIN, ME
+from vestibule.db.models.user import User
+from vestibule.mail.outbox import MailSender
+
+FORGOT = "/api/v1/auth_session/forgot"
+RESET = "/api/v1/auth_session/reset"
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
+    """Send mails to a folder, only when the test says so."""
+    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
+    mails = Mailbox(tmp_path / "mails")
+    mails.configure(monkeypatch)
+    return mails
+
+
+@pytest.fixture
+def service(build: Build, mailbox: Mailbox) -> Service:
+    """Return a service with mail."""
+    return build("session_db_auth")
+
+
+def test_v6_3_5_suspicious_attempts_are_told(
+    build: Build, mailbox: Mailbox, set_clock: SetClock
+) -> None:
+    """Five wrong passwords before the right one are told by mail."""
+    service, user = build("session_db_auth", THROTTLE="on"), stored_user()
+    for _ in range(5):
+        assert service.log_in(user, "wrong")[1].status_code == 401
+        set_clock.moment += timedelta(minutes=1)
+    assert mailbox.deliver() == []
+    assert service.log_in(user)[1].status_code == 200
+    (mail,) = mailbox.deliver()
+    assert mail["Subject"] == "Failed sign-ins to your Vestibule account"
+
+
+def test_v6_3_7_changes_of_credentials_are_told(
+    service: Service, mailbox: Mailbox
+) -> None:
+    """The password's to the present address, the email's to the previous."""
+    user = stored_user()
+    client, _ = service.log_in(user)
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    assert client.put(f"{ME}/password", json=body).status_code == 200
+    (told,) = mailbox.deliver()
+    assert told["To"] == user.email
+    client.put(f"{ME}/email", json={"email": "new@example.com"})
+    (link,) = mailbox.deliver()
+    token = {"token": token_of(link)}
+    client.post("/api/v1/auth_session/confirm", data=token)
+    (told,) = mailbox.deliver()
+    assert told["To"] == user.email
+    assert "was changed" in told["Subject"]
+
+
+def test_v6_5_5_mailed_codes_live_ten_minutes(
+    service: Service, mailbox: Mailbox, set_clock: SetClock
+) -> None:
+    """A code is refused ten minutes after its mail was sent."""
+    for late in (False, True):
+        user, client = stored_user(), service.client()
+        client.post(FORGOT, data={"email": user.email})
+        (mail,) = mailbox.deliver()
+        set_clock.moment += timedelta(minutes=10, seconds=0 if late else -1)
+        form = {
+            "email": user.email,
+            "code": code_of(mail),
+            "new_password": NEW,
+        }
+        expected = 400 if late else 200
+        assert client.post(RESET, data=form).status_code == expected
+        mailbox.deliver()
+
+
+def test_v6_6_2_mailed_code_belongs_to_one_request(
+    service: Service, mailbox: Mailbox, set_clock: SetClock
+) -> None:
+    """The code of an earlier request is refused, as in another browser."""
+    user, client = stored_user(), service.client()
+    codes = []
+    for _ in range(2):
+        client.post(FORGOT, data={"email": user.email})
+        codes += [code_of(mail) for mail in mailbox.deliver()]
+        set_clock.moment += timedelta(seconds=61)
+    first, second = (
+        {"email": user.email, "code": code, "new_password": NEW}
+        for code in codes
+    )
+    assert client.post(RESET, data=first).status_code == 400
+    assert service.client().post(RESET, data=second).status_code == 400
+    assert client.post(RESET, data=second).status_code == 200
+
+
+def test_v6_6_3_mailed_code_cannot_be_guessed(
+    service: Service, mailbox: Mailbox
+) -> None:
+    """After five wrong codes the right one is refused."""
+    user, client = stored_user(), service.client()
+    client.post(FORGOT, data={"email": user.email})
+    (mail,) = mailbox.deliver()
+    form = {"email": user.email, "code": "0000-0000", "new_password": NEW}
+    for _ in range(5):
+        assert client.post(RESET, data=form).status_code == 400
+    form["code"] = code_of(mail)
+    assert client.post(RESET, data=form).status_code == 400
+    stored = User.get_committed(user.id)
+    assert stored is not None and stored.is_valid_password(PASSWORD)
+
+
+def test_v6_4_3_reset_by_mail_signs_no_one_in(
+    service: Service, mailbox: Mailbox
+) -> None:
+    """No cookie is set, so a second factor is still asked for."""
+    user, client = stored_user(), service.client()
+    client.post(FORGOT, data={"email": user.email})
+    (mail,) = mailbox.deliver()
+    form = {"token": token_of(mail), "new_password": NEW}
+    answer = client.post(RESET, data=form)
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+    assert client.get(ME).status_code == 401
+    login = client.post(LOGIN, data={"email": user.email, "password": NEW})
+    assert login.status_code == 200

@@ -45,10 +45,10 @@ def test_ended_session_signs_the_other_browser_out(
     expect(own.get_by_role("button")).to_have_count(0)
     expect(other).to_contain_text("Chrome on Android")
     expect(other).to_contain_text("127.0.0.1")
-    other.locator("summary").click()
-    other.get_by_role("button", name="End this session").click()
+    other.get_by_role("link", name="Sign out").click()
+    laptop.page.locator("main").get_by_role("button", name="Sign out").click()
     expect(rows(laptop)).to_have_count(1)
-    expect(laptop.page.get_by_role("status")).to_contain_text("ended")
+    expect(laptop.page.get_by_role("status")).to_contain_text("signed out")
     phone.click_link("Sessions")
     phone.expect_path("/sign-in")
     phone.expect_text("You ended this session from another device.")
@@ -58,14 +58,16 @@ def test_ended_session_signs_the_other_browser_out(
 def test_ending_a_session_needs_confirmation(
     server: Server, open_browser: OpenBrowser, bob: User
 ) -> None:
-    """One click ends nothing."""
+    """One click ends nothing, and Cancel leads back to the list."""
     laptop = signed_in(open_browser(server), bob)
     phone = signed_in(open_browser(server, user_agent=PHONE), bob)
     laptop.open(SESSIONS)
-    button = laptop.page.get_by_role("button", name="End this session")
-    expect(button).to_be_hidden()
-    laptop.page.locator("summary").first.click()
-    expect(button).to_be_visible()
+    main = laptop.page.locator("main")
+    main.get_by_role("link", name="Sign out").first.click()
+    expect(main.get_by_role("button", name="Sign out")).to_be_visible()
+    main.get_by_role("link", name="Cancel").click()
+    laptop.expect_path(SESSIONS)
+    expect(rows(laptop)).to_have_count(2)
     phone.open("/account")
 
 
@@ -76,7 +78,9 @@ def test_times_are_relative_with_exact_titles(
     browser = signed_in(open_browser(server), bob)
     browser.open(SESSIONS)
     for moment in rows(browser).first.locator("time").all():
-        expect(moment).to_have_text(re.compile(r"\d+ seconds? ago|now"))
+        expect(moment).to_have_text(
+            re.compile(r"\d+ seconds? ago|now|in \d+ hours")
+        )
         title = moment.get_attribute("title")
         assert title is not None and re.search(r"\d{4}.*\d:\d\d:\d\d", title)
 

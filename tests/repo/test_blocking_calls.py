@@ -82,6 +82,7 @@ BOUNDS = {
     "cli.arguments:confirm: click.confirm": COMMAND,
     "cli.demo:_end_with_parent: time.sleep": "half a second",
     "core.client_info:current_client: _current.get": "a context variable",
+    "core.encryption:read_key_file: file.read": "MAX_KEY_FILE_BYTES",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
     "core.passwords:_run_in_hash_thread: hashing.result": (
         "MAX_WAIT_SECONDS, then ServiceBusy"
@@ -200,6 +201,7 @@ BOUNDS = {
             "_first_seen",
         )
     },
+    "sessions.facts:current_facts: _current.get": "a context variable",
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

@@ -257,6 +257,9 @@ def test_each_user_has_a_separate_token(set_clock: SetClock) -> None:
             BOB._replace(role="other"),
             BOB._replace(is_verified=False),
             BOB._replace(audience="other"),
+            BOB._replace(auth_time=1),
+            BOB._replace(amr=("otp",)),
+            BOB._replace(acr="other"),
         )
     }
     assert len(made) == 1 + len(BOB._fields)

@@ -146,7 +146,7 @@ class WrongLink(WrongCode):
 
     def __init__(self) -> None:
         """Set the message."""
-        VestibuleError.__init__(self, "wrong or expired link")
+        super(WrongCode, self).__init__("wrong or expired link")
 
 
 class WrongSetupCode(WrongCode):

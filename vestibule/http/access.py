@@ -145,11 +145,10 @@ def identify(auth: Auth, request: Any) -> Decision:
         user = None
     sessions = sessions_of(auth)
     if user is not None and session_id is not None:
-        if session is None:
-            session = sessions.store.find(session_id)
+        begun: Session | None = session or sessions.store.find(session_id)
         # The sessions of an application's own store may have no such fact.
-        if session is not None and getattr(session, "recovered", False):
-            user = user if _may_recover(auth, request, session) else None
+        if begun is not None and getattr(begun, "recovered", False):
+            user = user if _may_recover(auth, request, begun) else None
     if (
         user is None
         or is_disabled(user)

@@ -194,7 +194,7 @@ def async_backend_for(
 
     Raise `ImportError` if aiohttp, which it needs for HTTP, is missing.
     """
-    if url is None or isinstance(url, Installation):
+    if isinstance(url, Installation):
         refuse_audience(audience)
         return AsyncInProcess(open_in_process(url))
     try:

@@ -168,13 +168,14 @@ def backend_for(
 ) -> Backend:
     """Return the backend for the Vestibule at `url`, or for this process.
 
-    For this process, `url` is an `Installation`, or `None`.
+    For this process, `url` is an `Installation`. `None` is refused: it
+    often is an address that was not found.
 
     With an `audience`, the application's own host, the backend reads the
     signed identity instead of asking. `timeout` is in seconds. Raise
     `InvalidValue` for bad arguments, and what `open_in_process` raises.
     """
-    if url is None or isinstance(url, Installation):
+    if isinstance(url, Installation):
         refuse_audience(audience)
         return open_in_process(url)
     client = HTTPClient(parse_address(url, timeout))

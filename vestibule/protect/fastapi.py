@@ -7,7 +7,7 @@ A route that depends on a user runs only after the user is known.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 from fastapi import Depends, FastAPI, HTTPException, WebSocket
 from fastapi.openapi.models import APIKey, APIKeyIn
@@ -24,6 +24,7 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
+from vestibule.protect.installation import SETTINGS, Installation
 from vestibule.protect.request_headers import COOKIE
 from vestibule.protect.starlette import (
     WATCHED,
@@ -64,7 +65,7 @@ class Vestibule:
 
     def __init__(
         self,
-        url: str | None = None,
+        url: str | Installation | None = SETTINGS,
         *,
         audience: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
@@ -78,6 +79,23 @@ class Vestibule:
         self.optional_user = _OptionalUser(*how)
         # It does not depend on the other one: that takes a tenth longer.
         self.current_user = _CurrentUser(*how)
+
+    @classmethod
+    def in_process(
+        cls,
+        *,
+        database_url: str | None = None,
+        session_name: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return an object that uses the database of a Vestibule itself.
+
+        `database_url` and `session_name` count before the settings of this
+        process. The other arguments are those of the class. Raise
+        `ConfigurationError` for settings or a database that cannot work.
+        """
+        installation = Installation(database_url, session_name)
+        return cls(installation, **options)
 
     def role_required(
         self, *roles: str

@@ -7,7 +7,7 @@ by which a client could claim to be another user.
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, NamedTuple, NoReturn, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, Self, TypeVar, cast
 
 from flask import Flask, Response, abort, current_app, request
 from markupsafe import Markup
@@ -26,6 +26,7 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
+from vestibule.protect.installation import SETTINGS, Installation
 from vestibule.protect.request_headers import (
     COOKIE,
     from_environ,
@@ -66,7 +67,7 @@ class Vestibule:
     def __init__(
         self,
         app: Flask | None = None,
-        url: str | None = None,
+        url: str | Installation | None = SETTINGS,
         *,
         audience: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
@@ -77,6 +78,24 @@ class Vestibule:
         self._backend = backend_for(url, audience, timeout)
         if app is not None:
             self.init_app(app)
+
+    @classmethod
+    def in_process(
+        cls,
+        app: Flask | None = None,
+        *,
+        database_url: str | None = None,
+        session_name: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return an extension that uses the database of a Vestibule itself.
+
+        `database_url` and `session_name` count before the settings of this
+        process. The other arguments are those of the class. Raise
+        `ConfigurationError` for settings or a database that cannot work.
+        """
+        installation = Installation(database_url, session_name)
+        return cls(app, installation, **options)
 
     def init_app(self, app: Flask) -> None:
         """Install the extension in `app`."""

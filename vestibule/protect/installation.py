@@ -35,3 +35,9 @@ class Installation:
         setting_types.give(
             {name: value for name, value in values.items() if value}
         )
+
+
+#: The installation that the settings of this process describe: what an
+#: adapter without arguments uses. `None` is refused in its place, because
+#: it often is an address that was not found.
+SETTINGS = Installation()

@@ -63,11 +63,18 @@ class ServiceAddress(NamedTuple):
     timeout: float
 
 
-def parse_address(url: str, timeout: float) -> ServiceAddress:
+def parse_address(url: str | None, timeout: float) -> ServiceAddress:
     """Return the parsed address; raise `InvalidValue` for a bad one.
 
     The message does not repeat the address, which may hold a password.
     """
+    if url is None:
+        raise InvalidValue(
+            "url",
+            "must be the address of a Vestibule; to use the database of one"
+            " call in_process",
+            code="required",
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -8,7 +8,7 @@ could claim to be another user.
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
@@ -18,6 +18,7 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
+from vestibule.protect.installation import SETTINGS, Installation
 from vestibule.protect.request_headers import (
     from_environ,
     strip_identity_headers,
@@ -45,7 +46,7 @@ class Protection:
     def __init__(
         self,
         application: WSGIApplication,
-        url: str | None = None,
+        url: str | Installation | None = SETTINGS,
         *,
         audience: str | None = None,
         roles: tuple[str, ...] = (),
@@ -60,6 +61,24 @@ class Protection:
         self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
         self._backend = backend_for(url, audience, timeout)
+
+    @classmethod
+    def in_process(
+        cls,
+        application: WSGIApplication,
+        *,
+        database_url: str | None = None,
+        session_name: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a middleware that uses the database of a Vestibule itself.
+
+        `database_url` and `session_name` count before the settings of this
+        process. The other arguments are those of the class. Raise
+        `ConfigurationError` for settings or a database that cannot work.
+        """
+        installation = Installation(database_url, session_name)
+        return cls(application, installation, **options)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]

@@ -27,6 +27,9 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         JSON,
         {"current_password": PASSWORD, "new_password": NEW},
     ),
+    "askForReset": (FORM, {"email": "<email>"}),
+    "confirmEmail": (FORM, {"token": "<token>"}),
+    "undoEmailChange": (FORM, {"token": "<token>"}),
     "giveSecondFactor": (FORM, {"code": "123456"}),
     "addFactor": (JSON, {"name": "phone"}),
     "proveFactor": (JSON, {"code": "123456"}),
@@ -45,6 +48,7 @@ class OperationClient:
         self.checker = checker
         self.bob = account()
         self.code = "wrong"
+        self.token = "wrong"
 
     def send(
         self,
@@ -91,7 +95,11 @@ class OperationClient:
         if name not in BODIES:
             return {}
         kind, fields = BODIES[name]
-        values = {"<email>": target.email, "<code>": self.code}
+        values = {
+            "<email>": target.email,
+            "<code>": self.code,
+            "<token>": self.token,
+        }
         return {
             kind: {
                 field: values.get(value, value)

@@ -21,12 +21,16 @@ from tests.app.openapi.operation_client import (
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
+from tests.mailbox import Mailbox, token_of
 from vestibule.accounts import totp
+from vestibule.accounts.mail_flows import MAX_PER_NETWORK
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
 from vestibule.db import engine
+from vestibule.db.models.user import User
+from vestibule.mail.outbox import MailSender
 from vestibule.mechanisms.session_auth import SessionAuth
 
 SWITCHED = {
@@ -84,6 +88,12 @@ def test_each_described_status_is_returned(
         )
     without_sessions(OperationClient(build("basic_auth", **SWITCHED), checker))
     without_users(OperationClient(build(None, **SWITCHED), checker))
+    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
+    mailbox = Mailbox(tmp_path / "mails")
+    mailbox.configure(monkeypatch)
+    scene = OperationClient(build("session_db_auth", **SWITCHED), checker)
+    use_mail(scene, mailbox)
+    send_invalid_bodies(scene)
     fail(
         OperationClient(build("session_db_auth", **SWITCHED), checker),
         monkeypatch,
@@ -159,6 +169,36 @@ def use_second_factor(scene: OperationClient) -> None:
         assert send("giveSecondFactor", waiting, data=code(9)) == 401
     assert send("giveSecondFactor", waiting, data=code(1)) == 429
     assert send("deleteFactor", client, places=app) == 200
+
+
+def use_mail(scene: OperationClient, mailbox: Mailbox) -> None:
+    """Confirm an email, change it, take that back; ask for too much."""
+    owner, other = account(), account()
+    client = scene.service.client_with_session(owner.session_id)
+    assert scene.send("sendConfirmation", client) == 202
+    (mail,) = mailbox.deliver()
+    scene.token = token_of(mail)
+    assert scene.send("confirmEmail") == 200
+    undo = ""
+    for email, status in (("taken@example.com", 200), (other.email, 409)):
+        assert scene.send("changeEmail", client, json={"email": email}) == 202
+        scene.token = token_of(mailbox.deliver()[-1])
+        assert scene.send("confirmEmail") == status
+        undo = undo or token_of(mailbox.deliver()[-1])
+    # The previous email has another user by now, and then no longer.
+    thief = User(email=owner.email)
+    thief.save()
+    scene.token = undo
+    assert scene.send("undoEmailChange") == 409
+    thief.remove()
+    assert scene.send("undoEmailChange") == 200
+    anonymous = scene.service.client()
+    statuses = [scene.send("askForReset", anonymous) for _ in range(TRIES)]
+    assert statuses[0] == 202
+    for number in range(MAX_PER_NETWORK):
+        email = {"email": f"{number}@example.com"}
+        statuses.append(scene.send("askForReset", anonymous, data=email))
+    assert statuses[-1] == 429
 
 
 def find_nothing(scene: OperationClient) -> None:

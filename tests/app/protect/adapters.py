@@ -41,7 +41,7 @@ def is_name(header: str) -> bool:
 
 
 @contextmanager
-def by_flask(url: str | None, **more: Any) -> Iterator[Any]:
+def by_flask(url: Any, **more: Any) -> Iterator[Any]:
     """Run the Flask extension."""
     app = Flask("guarded")
     extension = flask.Vestibule(app, url, **PATIENT, **more)
@@ -60,7 +60,7 @@ def by_flask(url: str | None, **more: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def by_wsgi(url: str | None, **more: Any) -> Iterator[Any]:
+def by_wsgi(url: Any, **more: Any) -> Iterator[Any]:
     """Run the WSGI middleware."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
@@ -83,7 +83,7 @@ def by_wsgi(url: str | None, **more: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def by_asgi(url: str | None, **more: Any) -> Iterator[Any]:
+def by_asgi(url: Any, **more: Any) -> Iterator[Any]:
     """Run the ASGI middleware."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -119,7 +119,7 @@ def by_asgi(url: str | None, **more: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def by_fastapi(url: str | None, **more: Any) -> Iterator[Any]:
+def by_fastapi(url: Any, **more: Any) -> Iterator[Any]:
     """Run the FastAPI dependencies."""
     vestibule = fastapi.Vestibule(url, **PATIENT, **more)
     app = FastAPI(lifespan=vestibule.lifespan)

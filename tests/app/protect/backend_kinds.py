@@ -12,7 +12,7 @@ from vestibule.protect.verify_response import DEFAULT_TIMEOUT
 
 @contextmanager
 def sync_backend(
-    url: str | None,
+    url: Any,
     audience: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Any:
@@ -26,7 +26,7 @@ def sync_backend(
 
 @contextmanager
 def async_backend(
-    url: str | None,
+    url: Any,
     audience: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Any:

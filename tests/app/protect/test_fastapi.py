@@ -19,6 +19,7 @@ from tests.app.protect.adapters import is_name, messages
 from tests.app.protect.conftest import LiveServer
 from vestibule.core.errors import InvalidValue
 from vestibule.protect.fastapi import Vestibule
+from vestibule.protect.installation import SETTINGS
 from vestibule.protect.starlette import VestibuleMiddleware
 from vestibule.protect.testing import FakeVestibule, fake_vestibule
 from vestibule.protect.verify_response import Principal
@@ -204,7 +205,7 @@ def test_websocket_closes_with_session_at_real_vestibule(
 ) -> None:
     """A revoked session is noticed over HTTP and in process."""
     vestibule = Vestibule(
-        None if is_in_process else live_server.url,
+        SETTINGS if is_in_process else live_server.url,
         timeout=30,
         check_interval=SOON,
     )

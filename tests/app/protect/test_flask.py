@@ -21,6 +21,7 @@ from tests.clocks import SetClock
 from vestibule.core.client_info import ClientInfo, set_client
 from vestibule.core.errors import InvalidValue
 from vestibule.protect import flask
+from vestibule.protect.installation import SETTINGS
 
 URL = "http://127.0.0.1:5000"
 #: Headers of browsers that load a page, and of other requests.
@@ -43,7 +44,7 @@ TEMPLATE = (
 )
 
 
-def client_of(url: str | None = URL, **more: Any) -> FlaskClient:
+def client_of(url: Any = URL, **more: Any) -> FlaskClient:
     """Return a client of an application with one view of each kind."""
     app = Flask("pages")
     app.testing = True
@@ -200,7 +201,7 @@ def test_fresh_login_is_required(
     session_id = copy_context().run(begin)
     name = live_server.cookie.partition("=")[0]
     sent = {"Cookie": f"{name}={session_id}"}
-    client = client_of(None if is_in_process else live_server.url)
+    client = client_of(SETTINGS if is_in_process else live_server.url)
     assert client.get("/fresh", headers=sent).text == "Hello Bob"
     set_clock.advance(7200)
     assert client.get("/inbox", headers=sent).text == "Hello Bob"

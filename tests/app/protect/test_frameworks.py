@@ -22,6 +22,7 @@ from tests.serving import COOKIE
 from vestibule.identity.header import HEADER
 from vestibule.protect import asgi, fastapi, flask, wsgi
 from vestibule.protect.denials import UNAUTHORIZED
+from vestibule.protect.installation import SETTINGS
 from vestibule.protect.request_headers import MAX_HEADER_LENGTH
 from vestibule.protect.verify_response import PRINCIPAL, Principal
 
@@ -41,7 +42,7 @@ def test_guard_admits_signed_in_users_only(
     name: str, is_in_process: bool, live_server: LiveServer
 ) -> None:
     """A session that ended is refused."""
-    with ADAPTERS[name](None if is_in_process else live_server.url) as get:
+    with ADAPTERS[name](SETTINGS if is_in_process else live_server.url) as get:
         for headers in ({}, FORGED):
             for cookie in (
                 None,
@@ -75,7 +76,7 @@ def test_invalid_cookie_header_is_refused(
     name: str, live_server: LiveServer
 ) -> None:
     """The error names the header, whatever else is sent."""
-    with ADAPTERS[name](None) as get:
+    with ADAPTERS[name](SETTINGS) as get:
         for cookie, headers in (
             ("a" * (MAX_HEADER_LENGTH + 1), {}),
             ("a=\x01", {}),

@@ -19,6 +19,7 @@ from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.protect import in_process
 from vestibule.protect.async_backends import AsyncInProcess
 from vestibule.protect.in_process import InProcess
+from vestibule.protect.installation import SETTINGS
 from vestibule.protect.verify_response import Principal
 
 
@@ -29,7 +30,7 @@ def test_in_process_backend_decides_like_verify(
     disable(live_server.bob, live_server.auth.store)
     live, other = live_server.admin_cookie, f"{COOKIE}=other"
     with (
-        open_backend(None) as here,
+        open_backend(SETTINGS) as here,
         open_backend(live_server.url, timeout=30) as there,
     ):
         for cookie in (
@@ -64,7 +65,10 @@ def test_in_process_backend_needs_session_settings(
 ) -> None:
     """Without them the application does not start."""
     monkeypatch.delenv(missing)
-    with pytest.raises(ConfigurationError, match=missing), open_backend(None):
+    with (
+        pytest.raises(ConfigurationError, match=missing),
+        open_backend(SETTINGS),
+    ):
         pass
 
 
@@ -72,7 +76,7 @@ def test_lost_database_makes_user_unknown(
     open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The backend raises an error instead of answering."""
-    with open_backend(None) as find_user:
+    with open_backend(SETTINGS) as find_user:
         assert find_user(live_server.cookie) is not None
         close()
         monkeypatch.setenv(
@@ -93,7 +97,10 @@ def test_defect_in_backend_fails_closed(
 ) -> None:
     """The traceback goes to the log only."""
     monkeypatch.setattr(in_process, "authenticate", None)
-    with open_backend(None) as find_user, pytest.raises(VestibuleUnavailable):
+    with (
+        open_backend(SETTINGS) as find_user,
+        pytest.raises(VestibuleUnavailable),
+    ):
         find_user(live_server.cookie)
     assert "TypeError" in caplog.text
 
@@ -102,7 +109,7 @@ def test_defect_in_cached_lookup_raises_error(
     open_backend: Any, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check whether a lookup is immediate does not hide the error."""
-    with open_backend(None) as find_user:
+    with open_backend(SETTINGS) as find_user:
         assert find_user(live_server.cookie) is not None
         monkeypatch.setattr(SessionDBAuth, "session_cookie", None)
         with pytest.raises(VestibuleUnavailable, match="an internal error"):

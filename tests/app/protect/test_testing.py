@@ -12,6 +12,7 @@ from flask import Flask
 from starlette.testclient import TestClient
 
 from vestibule.protect import fastapi, flask, testing
+from vestibule.protect.installation import SETTINGS
 from vestibule.protect.testing import FakeVestibule, fake_vestibule
 from vestibule.protect.verify_response import Principal
 
@@ -112,7 +113,7 @@ def test_application_in_process_needs_no_database(
     kind: str, fake: FakeVestibule
 ) -> None:
     """It is created within the block."""
-    client = CLIENTS[kind](url=None)
+    client = CLIENTS[kind](url=SETTINGS)
     fake.sign_in_as(client)
     assert client.get("/me").status_code == 200
 

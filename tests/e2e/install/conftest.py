@@ -10,6 +10,9 @@ import pytest
 from tests.e2e.install.bare import Bare
 from tests.e2e.install.wheels import build, installed_with
 
+#: The applications run their own tests, outside this tree.
+collect_ignore = ["applications"]
+
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -32,8 +32,10 @@ import asyncio, json, sys
 import api, models
 
 framework, how, url, name, *values = sys.argv[1:]
+from vestibule.protect.installation import SETTINGS
+
 audience = url.partition("//")[2] if how == "signed" else None
-url = None if how == "in process" else url
+url = SETTINGS if how == "in process" else url
 more = {"audience": audience, "timeout": 30.0}
 
 

@@ -54,7 +54,6 @@ def _token_operation(
         },
         access=Access.OPEN,
         body=BodySpec("MailToken", FORM_OR_JSON),
-        takes_secret=True,
     )
 
 
@@ -375,7 +374,6 @@ USER_OPERATIONS = (
         "Change your email",
         {200: _USER, 202: _MAIL_QUEUED, 404: _NO_ME},
         body=BodySpec("NewEmail"),
-        takes_secret=True,
         text="Needs a password confirmed within `REAUTH_WINDOW`. With mail,"
         " a link is sent to the new email; the change is made when it is"
         " used, and the answer is 202.",
@@ -387,7 +385,6 @@ USER_OPERATIONS = (
         USERS_TAG,
         "Send the mail again that confirms your email",
         {202: _MAIL_QUEUED, 404: _NO_MAIL},
-        takes_secret=True,
     ),
     Operation(
         "PUT",

@@ -14,6 +14,7 @@ from vestibule.protect.async_backends import (
     async_backend_for,
 )
 from vestibule.protect.backends import Backend, backend_for, open_in_process
+from vestibule.protect.installation import Installation
 from vestibule.protect.sign_in import SignInPages
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT
 
@@ -31,7 +32,7 @@ def sync_backend() -> Backend:
     """
     try:
         if _is_in_process():
-            return open_in_process()
+            return open_in_process(_installation())
         return backend_for(*_arguments())
     except VestibuleError as error:
         raise ImproperlyConfigured(f"Vestibule: {error}") from error
@@ -42,7 +43,7 @@ def async_backend() -> AsyncBackend:
     """Return the backend for requests on an event loop; raise as above."""
     try:
         if _is_in_process():
-            return AsyncInProcess(open_in_process())
+            return AsyncInProcess(open_in_process(_installation()))
         return async_backend_for(*_arguments())
     except VestibuleError as error:
         raise ImproperlyConfigured(f"Vestibule: {error}") from error
@@ -69,6 +70,14 @@ def _is_in_process() -> bool:
             " VESTIBULE_IN_PROCESS = True, and not both"
         )
     return in_process
+
+
+def _installation() -> Installation:
+    """Return the database that the project names, or none."""
+    return Installation(
+        setting("VESTIBULE_DATABASE_URL", None),
+        setting("VESTIBULE_SESSION_NAME", None),
+    )
 
 
 def _arguments() -> tuple[str, Any, float]:

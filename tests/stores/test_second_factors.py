@@ -235,7 +235,7 @@ def test_seed_is_stored_encrypted_and_in_no_repr(user: User) -> None:
 def test_seed_copied_to_another_user_is_refused(
     user: User, set_clock: SetClock
 ) -> None:
-    """Whoever writes to the database cannot move a known seed."""
+    """A program that writes to the database cannot move a known seed."""
     app, _ = enrolled(user)
     other = User(email="eve@example.com")
     other.save()

@@ -89,7 +89,7 @@ def test_changed_value_is_refused() -> None:
     head, _, encoded = stored.rpartition(".")
     raw = base64.urlsafe_b64decode(encoded)
     changed = [
-        raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+        bytes(byte ^ (place == at) for at, byte in enumerate(raw))
         for place in range(len(raw))
     ]
     texts = [

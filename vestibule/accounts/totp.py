@@ -3,6 +3,7 @@
 
 import base64
 import hmac
+import re
 import secrets
 import struct
 from datetime import datetime
@@ -65,7 +66,7 @@ def parse_code(typed: str) -> str | None:
 def key_of(seed: bytes) -> str:
     """Return the seed as people type it: Base32 in groups of four."""
     text = base64.b32encode(seed).decode()
-    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+    return " ".join(re.findall("....", text))
 
 
 def otpauth_url(seed: bytes, issuer: str, account: str) -> str:

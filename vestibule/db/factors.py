@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -44,6 +45,12 @@ MAX_FAILURES_IN_A_ROW = 50
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
 #: How far the clocks of two machines may differ.
 SKEW = timedelta(seconds=10)
+
+
+_CONFIRMED = select(FACTORS.c.id).where(
+    FACTORS.c.user_id == bindparam("user_id"),
+    FACTORS.c.confirmed_at.is_not(None),
+)
 
 
 @dataclass(frozen=True)
@@ -95,17 +102,11 @@ def find(factor_id: str, user_id: str) -> Factor | None:
 
 
 def has_any(user_id: str) -> bool:
-    """Return True if the user has a confirmed factor."""
-    return bool(
-        database().fetch_all(
-            select(FACTORS.c.id)
-            .where(
-                FACTORS.c.user_id == user_id,
-                FACTORS.c.confirmed_at.is_not(None),
-            )
-            .limit(1)
-        )
-    )
+    """Return True if the user has a confirmed factor.
+
+    Every login asks this, so the statement is compiled once.
+    """
+    return database().fetch_one(_CONFIRMED, {"user_id": user_id}) is not None
 
 
 def add_pending(factor: Factor, limit: int) -> bool:

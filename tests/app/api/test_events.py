@@ -91,14 +91,15 @@ class Scene:
         self.invited = made["user"]["id"]
         self.chief.delete(f"/api/v1/admin/invitations/{self.invited}")
 
-    def enroll(self) -> None:
-        """Enroll an app of the user; a minute passes."""
+    def enroll(self) -> "Scene":
+        """Enroll an app of the user; a minute passes; return the scene."""
         new = self.client.post(FACTORS, json={"name": "phone"}).get_json()
         self.factor = f"{FACTORS}/{new['id']}"
         self.seed = base64.b32decode(new["key"].replace(" ", ""))
         answer = self.client.post(f"{self.factor}/confirm", json=self.code())
         self.codes = answer.get_json()["recovery_codes"]
         self.clock.advance(60)
+        return self
 
     def code(self, step: int = 0) -> dict[str, str]:
         """Return the code of the app, some steps from now, as a body."""
@@ -261,7 +262,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: _me(s) | {"reason": "totp"},
     ),
     EventType.FACTOR_REMOVED: (
-        lambda s: (s.enroll(), s.client.delete(s.factor)),
+        lambda s: s.enroll().client.delete(s.factor),
         lambda s: _me(s) | {"reason": "totp"},
     ),
     EventType.FACTOR_SWITCHED_OFF: (
@@ -273,7 +274,7 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: _me(s) | {"count": 9},
     ),
     EventType.RECOVERY_CODES_REPLACED: (
-        lambda s: (s.enroll(), s.client.post(RECOVERY_CODES)),
+        lambda s: s.enroll().client.post(RECOVERY_CODES),
         _me,
     ),
 }

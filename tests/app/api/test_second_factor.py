@@ -235,7 +235,7 @@ def test_login_waits_for_ten_minutes(
 def test_change_of_the_password_ends_the_wait(
     service: Service, owner: Owner
 ) -> None:
-    """A reset by a code does too, and signs nobody in."""
+    """A reset by a code does too, and begins no session."""
     client = waiting(service, owner)
     reset = service.client().post(
         "/api/v1/auth_session/reset",
@@ -268,7 +268,7 @@ def test_disabled_user_cannot_continue(service: Service, owner: Owner) -> None:
 def test_cross_site_request_cannot_continue(
     service: Service, owner: Owner
 ) -> None:
-    """A form of another site signs nobody in."""
+    """A form of another site begins no session."""
     client = waiting(service, owner)
     answer = client.post(
         CONTINUE,

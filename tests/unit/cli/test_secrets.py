@@ -3,7 +3,9 @@
 
 import json
 import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -33,7 +35,9 @@ def store(number: int) -> None:
 
 def clear_texts() -> dict[str, bytes]:
     """Return all values, decrypted, by the ids of their rows."""
-    found = database().fetch_all(text("SELECT id, secret FROM factors"))
+    found: Sequence[Any] = database().fetch_all(
+        text("SELECT id, secret FROM factors")
+    )
     return {
         row[0]: key_ring().decrypt(row[1], factor_secret_place(row[0]))
         for row in found

@@ -29,22 +29,20 @@ from vestibule.http.login import (
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
-from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.facts import TotpProof
 
 
 @app_views.post("/auth_session/second-factor")
 def give_second_factor() -> Response:
     """Continue the login of this browser by a code or a recovery code."""
-    from vestibule.api.app import auth
-
-    if not sessions_of(auth).has_login:
+    if not current_request().sessions.has_login:
         abort(404)
     request.max_content_length = MAX_FORM_BYTES
     fields = current_request().text_fields()
     code, recovery = fields.get("code"), fields.get("recovery_code")
     if not code and not recovery:
         return json_response({"error": "code missing"}, 400)
+    auth = current_request().mechanism
     result = continue_login(auth, request, code or "", recovery or "")
     response = json_response(result.user.to_json())
     result.set_cookie(response, request)

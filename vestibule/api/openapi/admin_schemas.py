@@ -36,7 +36,13 @@ def number(meaning: str, example: float | None, **more: Any) -> dict[str, Any]:
 
 def admin_schemas() -> dict[str, Any]:
     """Return the schemas of responses and requests for admins."""
-    return {**_users(), **_sessions(), **_events(), **_figures()}
+    return {
+        **_users(),
+        **_invitations(),
+        **_sessions(),
+        **_events(),
+        **_figures(),
+    }
 
 
 def _page(meaning: str, rows: str, of: str) -> dict[str, Any]:
@@ -55,12 +61,8 @@ def _page(meaning: str, rows: str, of: str) -> dict[str, Any]:
 
 
 def _users() -> dict[str, Any]:
-    """Return the schemas of users, failures and invitations."""
-    shapes, fields = (
-        response_schemas(),
-        request_schemas()["NewUser"]["properties"],
-    )
-    names = ("first_name", "last_name")
+    """Return the schemas of users and their failures."""
+    shapes = response_schemas()
     return {
         "Failures": response_schema(
             "Failed attempts of the last hour.",
@@ -72,45 +74,12 @@ def _users() -> dict[str, Any]:
                 ),
             },
         ),
-        "Invitation": request_schema(
-            "A user to add without a password.",
-            {
-                **{name: fields[name] for name in ("email", *names)},
-                "valid_hours": number(
-                    "Hours for which the code is valid; 1 without it.",
-                    24,
-                    minimum=1,
-                    maximum=MAX_INVITATION_HOURS,
-                    type=["integer", "null"],
-                ),
-            },
-            optional=(*names, "valid_hours"),
-        ),
         "Invited": response_schema(
             "A new user, and the code to set a password.",
             {
                 "user": reference("UserForAdmins"),
                 **shapes["ResetCode"]["properties"],
             },
-        ),
-        "OpenInvitation": response_schema(
-            "An invitation that is not used yet.",
-            {
-                "user_id": text("The id of the invited user.", _ID),
-                "email": text("The email.", "bob@example.com", **_OR_NULL),
-                **{name: shapes["User"]["properties"][name] for name in names},
-                "created_at": moment("When the invitation was made."),
-                "expires_at": moment("When the invitation expires."),
-                "by_id": text(
-                    "The id of the admin who made it, or `cli:` and the user"
-                    " at the command line.",
-                    _ID,
-                    **_OR_NULL,
-                ),
-            },
-        ),
-        "InvitationsPage": _page(
-            "Open invitations.", "invitations", "OpenInvitation"
         ),
         "UserForAdmins": response_schema(
             "A user with role and status.",
@@ -137,6 +106,50 @@ def _users() -> dict[str, Any]:
             },
         ),
         "UsersPage": _page("Users.", "users", "UserForAdmins"),
+    }
+
+
+def _invitations() -> dict[str, Any]:
+    """Return the schemas of invitations, to make and to list."""
+    shapes, fields = (
+        response_schemas(),
+        request_schemas()["NewUser"]["properties"],
+    )
+    names = ("first_name", "last_name")
+    return {
+        "Invitation": request_schema(
+            "A user to add without a password.",
+            {
+                **{name: fields[name] for name in ("email", *names)},
+                "valid_hours": number(
+                    "Hours for which the code is valid; 1 without it.",
+                    24,
+                    minimum=1,
+                    maximum=MAX_INVITATION_HOURS,
+                    type=["integer", "null"],
+                ),
+            },
+            optional=(*names, "valid_hours"),
+        ),
+        "OpenInvitation": response_schema(
+            "An invitation that is not used yet.",
+            {
+                "user_id": text("The id of the invited user.", _ID),
+                "email": text("The email.", "bob@example.com", **_OR_NULL),
+                **{name: shapes["User"]["properties"][name] for name in names},
+                "created_at": moment("When the invitation was made."),
+                "expires_at": moment("When the invitation expires."),
+                "by_id": text(
+                    "The id of the admin who made it, or `cli:` and the user"
+                    " at the command line.",
+                    _ID,
+                    **_OR_NULL,
+                ),
+            },
+        ),
+        "InvitationsPage": _page(
+            "Open invitations.", "invitations", "OpenInvitation"
+        ),
     }
 
 

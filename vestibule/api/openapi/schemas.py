@@ -163,7 +163,7 @@ def _users() -> dict[str, Any]:
                 "link": text(
                     "The page that takes the code, with email and code in"
                     " its fragment; null without pages or an email.",
-                    "https://auth.example/reset#email=bob%40example.com&code=7KQ2",
+                    "https://a.example/reset#email=bob%40example.com&code=7K",
                     **_OR_NULL,
                 ),
             },

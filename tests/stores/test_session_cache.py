@@ -14,7 +14,7 @@ from tests.clocks import SetClock
 from tests.fake_requests import FakeRequest, with_session
 from tests.serving import COOKIE
 from vestibule.core.digest import digest_of
-from vestibule.db import drivers, session_queries
+from vestibule.db import drivers, session_queries, session_touches
 from vestibule.db.engine import close, database
 from vestibule.db.events import LOGIN_KIND, Event, insert_events
 from vestibule.db.models.user import User

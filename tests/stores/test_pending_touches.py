@@ -22,7 +22,7 @@ from tests.threads import FailingThreadStart
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import DatabaseUnavailable
-from vestibule.db import engine
+from vestibule.db import engine, session_touches
 from vestibule.db.engine import Database, database
 from vestibule.db.tables import USER_SESSIONS
 from vestibule.mechanisms.session_db_auth import SessionDBAuth

@@ -29,6 +29,7 @@ from vestibule.protect.identity import (
     MAX_CLOCK_SKEW_SECONDS,
     RETRY_PAUSE_SECONDS,
 )
+from vestibule.protect.installation import SETTINGS
 from vestibule.protect.verify_response import Principal
 
 AUDIENCE = "app.example"
@@ -391,7 +392,7 @@ def test_identity_in_process_needs_url(open_backend: Any) -> None:
     """Whose signatures count must be configured."""
     with (
         pytest.raises(InvalidValue, match="audience"),
-        open_backend(None, AUDIENCE),
+        open_backend(SETTINGS, AUDIENCE),
     ):
         pass
 

@@ -12,6 +12,8 @@ HEADER = "X-Vestibule-Identity"
 #: the user confirmed the password within `REAUTH_WINDOW`.
 RECENT_HEADER = "Remote-Recent"
 RECENT_QUERY = "recent=on"
+#: The header in which verify says whether the email is confirmed.
+EMAIL_VERIFIED_HEADER = "Remote-Email-Verified"
 #: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"

@@ -64,6 +64,17 @@ ERROR_MESSAGES = {
         "Confirm your email first: open the link of the mail that was sent"
         " to you."
     ),
+    "second_factor_required": N_("Sign in with your second factor."),
+    "wrong_second_factor": N_(
+        "This code is wrong, or was already used. Wait for the next code of"
+        " the app, and check the time of your phone."
+    ),
+    "factor_switched_off": N_(
+        "This was switched off after too many wrong codes. Use another app"
+        " or a recovery code, or ask your administrator."
+    ),
+    "too_many": N_("You have as many apps as are possible. Remove one first."),
+    "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(
         "Please confirm your password, and try again."
@@ -214,6 +225,7 @@ class Message(StrEnum):
     CONFIRMATION_SENT = "confirmation_sent"
     CHANGE_SENT = "change_sent"
     NOTICES_SAVED = "notices_saved"
+    LOGIN_EXPIRED = "login_expired"
 
 
 _TEXTS = {
@@ -282,6 +294,7 @@ _TEXTS = {
         " present one until you open the link."
     ),
     Message.NOTICES_SAVED: N_("Your choice was saved."),
+    Message.LOGIN_EXPIRED: N_("That took too long. Please sign in again."),
 }
 
 

@@ -29,6 +29,7 @@ from vestibule.protect.identity import (
     MAX_CLOCK_SKEW_SECONDS,
     RETRY_PAUSE_SECONDS,
 )
+from vestibule.protect.installation import SETTINGS
 from vestibule.protect.verify_response import Principal
 
 AUDIENCE = "app.example"
@@ -143,6 +144,9 @@ REFUSED = {
     "an id that is none": token(sub=""),
     "a role that is none": token(role=None),
     "an email that is none": token(email=1),
+    "a confirmation that is a text": token(email_verified="true"),
+    "a confirmation that is a number": token(email_verified=1),
+    "a confirmation that is none": token(email_verified=None),
     **{
         f"no {name}": token(**{name: ...})
         for name in ("iss", "sub", "aud", "iat", "exp", "email", "role")
@@ -156,6 +160,16 @@ def test_invalid_token_identifies_no_user(find_user: Any, name: str) -> None:
     for _ in range(2):
         assert find_user(REFUSED[name]) is None
     assert find_user(token()) == BOB
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_token_says_whether_the_email_is_confirmed(
+    find_user: Any, told: bool
+) -> None:
+    """A token of an older Vestibule confirms nothing."""
+    for given in (token(email_verified=told), token(email_verified=told)):
+        assert find_user(given).email_verified is told
+    assert find_user(token()).email_verified is False
 
 
 def test_repeated_token_is_verified_once(
@@ -378,7 +392,7 @@ def test_identity_in_process_needs_url(open_backend: Any) -> None:
     """Whose signatures count must be configured."""
     with (
         pytest.raises(InvalidValue, match="audience"),
-        open_backend(None, AUDIENCE),
+        open_backend(SETTINGS, AUDIENCE),
     ):
         pass
 

@@ -212,9 +212,7 @@ def test_queue_is_filtered_by_state_and_user(admin: Browser) -> None:
     only = text_of(admin, f"{MAILS}?user={other.email}")
     assert "1 mail " in only and str(user.email) not in only
     assert "No mails match." in text_of(admin, f"{MAILS}?state=sent")
-    assert f"Failed 0 550 {EVIL}" in text_of(
-        admin, f"/admin/users/{other.id}"
-    )
+    assert f"Failed 0 550 {EVIL}" in text_of(admin, f"/admin/users/{other.id}")
 
 
 @pytest.mark.parametrize("query", ["state=lost", "after=forged", "user=%00"])

@@ -58,6 +58,10 @@ _MAIL_LABELS: dict[str, str] = {
     MailKind.ROLE_CHANGED: N_("The role was changed"),
     MailKind.NEW_DEVICE: N_("Sign-in with a new device"),
     MailKind.FAILED_SIGN_INS: N_("Failed attempts to sign in"),
+    MailKind.FACTOR_ADDED: N_("Second factor added"),
+    MailKind.FACTOR_REMOVED: N_("Second factor removed"),
+    MailKind.FACTOR_SWITCHED_OFF: N_("Second factor switched off"),
+    MailKind.RECOVERY_CODE_USED: N_("Recovery code used"),
     MailKind.TEST: N_("Test mail"),
 }
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.app.api.conftest import Build
+from tests.app.api.factor_owner import Owner
 from tests.app.api.service import NEW, Service, stored_user
-from tests.app.api.test_second_factor import Owner
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.stored_sessions import sessions_in

@@ -14,6 +14,7 @@ from tests.app.api.service import (
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.mailbox import Mailbox, code_of, token_of
 from tests.serving import (
     LOGOUT,
     ME,
@@ -30,11 +31,15 @@ from vestibule.db.models.user import User
 class Scene:
     """An application with a user, an admin and their clients."""
 
-    def __init__(self, service: Service, clock: SetClock) -> None:
-        """Log in the user and the admin."""
-        self.service, self.clock = service, clock
+    def __init__(
+        self, service: Service, clock: SetClock, mailbox: Mailbox
+    ) -> None:
+        """Log in the user and the admin; `mailbox` gets their mails."""
+        self.service, self.clock, self.mailbox = service, clock, mailbox
         self.user = stored_user()
         self.admin = stored_user("admin")
+        #: Tokens and codes of delivered mails.
+        self.mailed: tuple[str, ...] = ()
         self.client = service.client_for(self.user)
         self.chief = service.client_for(self.admin)
         self.path = f"{USERS}/{self.user.id}"
@@ -107,6 +112,20 @@ class Scene:
         code = {"recovery_code": self.codes[0]}
         client.post(SECOND_FACTOR, data=code)
 
+    def ask_for_reset(self) -> None:
+        """Ask for a mail that sets a new password, and deliver it."""
+        self.service.client().post(FORGOT, data={"email": self.user.email})
+        (mail,) = self.mailbox.deliver()
+        self.mailed = (token_of(mail), code_of(mail))
+
+    def confirm_email(self) -> None:
+        """Ask for a mail that confirms the email, and use its link."""
+        self.client.post(f"{ME}/email/confirmation")
+        (mail,) = self.mailbox.deliver()
+        self.mailed = (token_of(mail),)
+        token = {"token": token_of(mail)}
+        self.service.client().post(CONFIRM, data=token)
+
     def reset(self) -> None:
         """Use a reset code."""
         self.service.client().post(
@@ -131,7 +150,11 @@ def _by(scene: Scene) -> dict[str, Any]:
 
 FACTORS = "/api/v1/auth_session/factors"
 SECOND_FACTOR = "/api/v1/auth_session/second-factor"
+FORGOT = "/api/v1/auth_session/forgot"
+CONFIRM = "/api/v1/auth_session/confirm"
 RECOVERY_CODES = "/api/v1/auth_session/recovery-codes"
+#: Events that need a mail server. With one, others have other requests.
+NEED_MAIL = {EventType.RESET_REQUESTED, EventType.EMAIL_CONFIRMED}
 Fields = Callable[[Scene], dict[str, Any]]
 #: For each event the requests that cause it, and its fields.
 FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
@@ -230,6 +253,8 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.chief.post(f"{s.path}/password-reset"),
         _by,
     ),
+    EventType.RESET_REQUESTED: (lambda s: s.ask_for_reset(), _me),
+    EventType.EMAIL_CONFIRMED: (lambda s: s.confirm_email(), _me),
     EventType.PASSWORD_RESET: (lambda s: s.reset(), _me),
     EventType.INVITATION_REVOKED: (
         lambda s: s.revoke_invitation(),

@@ -4,12 +4,13 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.event_flows import FLOWS, Scene
+from tests.app.api.event_flows import FLOWS, NEED_MAIL, Scene
 from tests.app.api.service import (
     NEW,
     PASSWORD,
@@ -17,6 +18,7 @@ from tests.app.api.service import (
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.mailbox import Mailbox
 from tests.serving import (
     COOKIE,
     LOGIN,
@@ -30,6 +32,7 @@ from vestibule.audit.writer import audit_writer
 from vestibule.core.encryption import new_key
 from vestibule.db.events import EventFilter, fetch_page
 from vestibule.db.models.user import User
+from vestibule.mail.outbox import MailSender
 
 Logged = Callable[[], list[dict[str, Any]]]
 #: Fields that an event may have beside time, event, request and address.
@@ -53,6 +56,22 @@ def with_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRETS_KEY", new_key())
 
 
+@pytest.fixture
+def scene(
+    build: Build,
+    set_clock: SetClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    event: EventType,
+) -> Scene:
+    """Return a scene, with a mail server if the event needs one."""
+    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
+    mailbox = Mailbox(tmp_path / "mails")
+    settings = mailbox.settings() if event in NEED_MAIL else {}
+    service = build("session_db_auth", THROTTLE="on", **settings)
+    return Scene(service, set_clock, mailbox)
+
+
 def test_each_event_type_has_a_test_flow() -> None:
     """None is declared that nothing writes.
 
@@ -63,10 +82,9 @@ def test_each_event_type_has_a_test_flow() -> None:
 
 @pytest.mark.parametrize("event", FLOWS)
 def test_event_is_logged_once_with_its_fields(
-    build: Build, set_clock: SetClock, logged: Logged, event: EventType
+    scene: Scene, logged: Logged, event: EventType
 ) -> None:
     """The line has user, address, request and cause."""
-    scene = Scene(build("session_db_auth", THROTTLE="on"), set_clock)
     before = len(logged())
     act, fields = FLOWS[event]
     act(scene)
@@ -87,10 +105,9 @@ def test_event_is_logged_once_with_its_fields(
 
 @pytest.mark.parametrize("event", FLOWS)
 def test_event_is_stored_as_logged(
-    build: Build, set_clock: SetClock, logged: Logged, event: EventType
+    scene: Scene, logged: Logged, event: EventType
 ) -> None:
     """The stored event also has the client's user agent."""
-    scene = Scene(build("session_db_auth", THROTTLE="on"), set_clock)
     FLOWS[event][0](scene)
     assert audit_writer().flush()
     line = [one for one in logged() if one["event"] == event.value][-1]
@@ -108,15 +125,12 @@ def test_event_is_stored_as_logged(
 
 @pytest.mark.parametrize("event", FLOWS)
 def test_event_contains_no_secret(
-    build: Build,
-    set_clock: SetClock,
-    security_lines: list[str],
-    event: EventType,
+    scene: Scene, security_lines: list[str], event: EventType
 ) -> None:
     """No password, code or session id is in any line."""
-    scene = Scene(build("session_db_auth", THROTTLE="on"), set_clock)
     secrets = [session_id_of(scene.client), session_id_of(scene.chief)]
     FLOWS[event][0](scene)
+    secrets += scene.mailed
     for client in (scene.client, scene.chief):
         cookie = client.get_cookie(COOKIE)
         secrets += [cookie.value] if cookie else []
@@ -185,12 +199,12 @@ def test_event_of_script_has_no_request(logged: Logged) -> None:
 
 
 def test_revoking_no_session_logs_nothing(
-    build: Build, set_clock: SetClock, logged: Logged
+    build: Build, logged: Logged
 ) -> None:
     """Otherwise any signed-in user could fill the log."""
-    scene = Scene(build("session_db_auth"), set_clock)
-    scene.client.delete(SESSIONS)
+    client = build("session_db_auth").client_for(stored_user())
+    client.delete(SESSIONS)
     before = len(logged())
     for _ in range(3):
-        assert scene.client.delete(SESSIONS).get_json() == {"ended": 0}
+        assert client.delete(SESSIONS).get_json() == {"ended": 0}
     assert len(logged()) == before

@@ -226,6 +226,11 @@ class Message(StrEnum):
     CHANGE_SENT = "change_sent"
     NOTICES_SAVED = "notices_saved"
     LOGIN_EXPIRED = "login_expired"
+    RECOVERED = "recovered"
+    APP_ADDED = "app_added"
+    APP_REMOVED = "app_removed"
+    APP_NOT_PENDING = "app_not_pending"
+    APP_GONE = "app_gone"
 
 
 _TEXTS = {
@@ -295,6 +300,15 @@ _TEXTS = {
     ),
     Message.NOTICES_SAVED: N_("Your choice was saved."),
     Message.LOGIN_EXPIRED: N_("That took too long. Please sign in again."),
+    Message.RECOVERED: N_(
+        "You signed in with a recovery code, so only this page is open."
+    ),
+    Message.APP_ADDED: N_("The app was added."),
+    Message.APP_REMOVED: N_("The app was removed."),
+    Message.APP_NOT_PENDING: N_(
+        "This app is not waiting for its first code any more. Add it again."
+    ),
+    Message.APP_GONE: N_("This app was already removed."),
 }
 
 

@@ -31,6 +31,7 @@ from vestibule.db import factors, outgoing_mails
 from vestibule.db.encrypted_columns import factor_secret_place
 from vestibule.db.factors import (
     MAX_FAILURES_IN_A_ROW,
+    PENDING_FACTOR_LIFETIME,
     RECOVERY,
     TOTP,
     Factor,
@@ -88,6 +89,28 @@ def begin_app(user: User, name: Any) -> NewApp:
             code="too_many",
             max=MAX_APPS,
         )
+    return _with_seed(user, factor, seed)
+
+
+def pending_app(user: User, factor_id: str) -> NewApp:
+    """Return an app that waits for its first code, with its seed again.
+
+    Raise `RecordGone` if no such app is pending.
+    """
+    factor = factors.find(factor_id, user.id)
+    if (
+        factor is None
+        or factor.confirmed_at is not None
+        or factor.secret is None
+        or clock.now() - factor.created_at >= PENDING_FACTOR_LIFETIME
+    ):
+        raise RecordGone("no such app is pending")
+    place = factor_secret_place(factor.id)
+    return _with_seed(user, factor, key_ring().decrypt(factor.secret, place))
+
+
+def _with_seed(user: User, factor: Factor, seed: bytes) -> NewApp:
+    """Return a pending app as its user needs it."""
     issuer = page_settings.BRAND_NAME.read()
     url = totp.otpauth_url(seed, issuer, user.email or user.id)
     return NewApp(factor, totp.key_of(seed), url)

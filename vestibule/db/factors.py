@@ -338,6 +338,11 @@ def purge(now: datetime) -> int:
     )
 
 
+def count_apps(user_id: str) -> int:
+    """Return how many confirmed apps the user has."""
+    return sum(one.kind == TOTP for one in of_user(user_id))
+
+
 def _all(user_id: str) -> list[Factor]:
     """Return all factors of a user, oldest first."""
     found: Sequence[Any] = database().fetch_all(

@@ -114,6 +114,9 @@ class Decision(NamedTuple):
     known: CachedSession | None = None
     #: The session, if it was loaded on the way.
     session: Session | None = None
+    #: The user of a live session after a recovery code, which may not be
+    #: used for this request of the API; the pages have paths of their own.
+    recovering: Any = None
 
 
 _OPEN = Decision(Outcome.OPEN)
@@ -143,12 +146,15 @@ def identify(auth: Auth, request: Any) -> Decision:
     user, known, session = find_user(auth, request, session_id)
     if not _counts_here(auth, request, session_id, session):
         user = None
-    sessions = sessions_of(auth)
+    sessions, recovering = sessions_of(auth), None
     if user is not None and session_id is not None:
         begun: Session | None = session or sessions.store.find(session_id)
         # The sessions of an application's own store may have no such fact.
         if begun is not None and getattr(begun, "recovered", False):
-            user = user if _may_recover(auth, request, begun) else None
+            if is_recovery_over(begun, sessions.now()):
+                user = None
+            elif not _is_recovery_path(request):
+                recovering = user
     if (
         user is None
         or is_disabled(user)
@@ -157,19 +163,25 @@ def identify(auth: Auth, request: Any) -> Decision:
     ):
         reason = sessions.why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
+    if recovering is not None:
+        return Decision(
+            Outcome.REFUSED,
+            reason=sessions.why_refused(request),
+            known=known,
+            session=session,
+            recovering=recovering,
+        )
     return Decision(Outcome.PASSED, user, known=known, session=session)
 
 
-def _may_recover(auth: Auth, request: Any, session: Session) -> bool:
+def _is_recovery_path(request: Any) -> bool:
     """Return True if a recovered session may be used for this request.
 
     It may enroll, replace or remove a factor, or log out, and that for
     `RECOVERY_LIFETIME`. It is no sign-in for forward authentication.
     """
     path = f"{(request.path or '').rstrip('/')}/"
-    return path.startswith(RECOVERY_PATHS) and not (
-        is_recovery_over(session, sessions_of(auth).now())
-    )
+    return path.startswith(RECOVERY_PATHS)
 
 
 def _counts_here(
@@ -321,24 +333,36 @@ def require_recent_auth() -> None:
         )
 
 
+def missing_factor_proof() -> str | None:
+    """Return what the user must confirm before factors may be changed.
+
+    That is "password" or "factor"; `None` if nothing is missing. One of
+    both must have been confirmed recently. A user who has factors must have
+    given one in this session, or a recovery code: a stolen password alone
+    removes no factor. A recovered session is short enough, and can confirm
+    no password.
+    """
+    session, user_id = current_request().session, current_actor().id
+    if session is not None and session.recovered:
+        return None
+    is_given = session is not None and (
+        has_second_factor(facts_of_session(session))
+    )
+    if not is_given and user_id is not None and factors.has_any(user_id):
+        return "factor"
+    return None if has_recent_auth() else "password"
+
+
 def require_factor_proof() -> None:
     """Raise `ReauthenticationRequired` unless factors may be changed now.
 
-    The password or a factor must have been confirmed recently. A user who
-    has factors must have given one in this session, or a recovery code: a
-    stolen password alone removes no factor. A recovered session is short
-    enough, and can confirm no password.
+    `missing_factor_proof` has the rule.
     """
-    session = current_request().session
-    if session is not None and session.recovered:
-        return
-    require_recent_auth()
-    if session is None or not has_second_factor(facts_of_session(session)):
-        actor_id = current_actor().id
-        if actor_id is not None and factors.has_any(actor_id):
-            raise ReauthenticationRequired(
-                "no second factor was given in this session"
-            )
+    if missing_factor_proof() is not None:
+        require_recent_auth()
+        raise ReauthenticationRequired(
+            "no second factor was given in this session"
+        )
 
 
 def has_recent_auth() -> bool:

@@ -15,7 +15,7 @@ from vestibule.api.views.account import (
     change_own_password,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.core import settings
+from vestibule.core import encryption, settings
 from vestibule.core.errors import (
     InvalidValue,
     LastAdmin,
@@ -23,6 +23,7 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongPassword,
 )
+from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.http.access import (
     authorize,
@@ -194,12 +195,15 @@ def _account_page(
 ) -> Response:
     """Return the account page; fields keep their values, except passwords."""
     form = form_entries()
+    apps = factors.count_apps(user.id)
     return render_form(
         "account.html",
         problem,
         is_reauthenticated,
         account=user,
         may_change_email=may_change_email(),
+        apps=apps,
+        has_factors=bool(apps) or encryption.has_keys(),
         values={
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")

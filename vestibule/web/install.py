@@ -28,7 +28,13 @@ from vestibule.core.errors import (
 )
 from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
-from vestibule.http.access import Outcome, authenticate, authorize
+from vestibule.http.access import (
+    Decision,
+    Outcome,
+    authorize,
+    decide,
+    keep,
+)
 from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
@@ -36,6 +42,7 @@ from vestibule.mechanisms.auth import Auth
 from vestibule.web import (
     account,
     activity,
+    factors,
     hand_over,
     mail_pages,
     new_password,
@@ -66,8 +73,10 @@ from vestibule.web.routes import (
     ACCOUNT,
     ACCOUNT_FIELD,
     ADMIN,
+    FACTORS,
     PUBLIC_ENDPOINTS,
     SIGN_IN,
+    SIGN_OUT,
     own_url,
     pages,
 )
@@ -83,6 +92,7 @@ PAGE_MODULES = (
     account,
     sessions,
     activity,
+    factors,
     admin_users,
     user_actions,
     admin_sessions,
@@ -95,6 +105,8 @@ PAGE_MODULES = (
     admin_mails,
 )
 _ASSET = f"{pages.name}.asset"
+#: What the pages below open for a session after a recovery code.
+_RECOVERY_PAGES = (f"{FACTORS}/", f"{SIGN_OUT}/")
 #: Heading and text of an error page, by status.
 _ERROR_TEXTS = {
     400: (
@@ -209,7 +221,7 @@ def require_page_authentication(
     # For GET too: `return_to` may be sent in a form.
     request.max_content_length = MAX_FORM_BYTES
     access.check_request_origin(auth, request)
-    decision = authenticate(auth, request)
+    decision = _decide(auth, request)
     if decision.outcome is Outcome.PASSED:
         request.current_user = decision.principal
         if f"{request.path}/".startswith(f"{ADMIN}/"):
@@ -218,9 +230,13 @@ def require_page_authentication(
         _refuse_stale_form(request)
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
+        if decision.recovering and _is_way_in(request):
+            return redirect(FACTORS, Message.RECOVERED)
         return None
     if not request.prefers_page:
         abort(401 if decision.outcome is Outcome.MISSING else 403)
+    if decision.recovering:
+        return redirect(FACTORS, Message.RECOVERED)
     # Each path that takes a form has a page, too.
     back = own_url(request.full_path.rstrip("?"))
     response = redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
@@ -228,6 +244,26 @@ def require_page_authentication(
         is_kept = keep_form(response)
         flash(response, Message.KEPT if is_kept else Message.NOT_SAVED)
     return response
+
+
+def _decide(auth: Auth | None, request: VestibuleRequest) -> Decision:
+    """Return the decision about a request for a page, and keep its session.
+
+    A session after a recovery code may open the pages of second factors,
+    and sign out.
+    """
+    decision = decide(auth, request)
+    path = f"{request.path.rstrip('/')}/"
+    if decision.recovering and path.startswith(_RECOVERY_PAGES):
+        decision = decision._replace(
+            outcome=Outcome.PASSED, principal=decision.recovering
+        )
+    return keep(decision, request)
+
+
+def _is_way_in(request: VestibuleRequest) -> bool:
+    """Return True if the request loads the sign-in page, or `/`."""
+    return request.method == "GET" and request.path in ("/", SIGN_IN)
 
 
 def _refuse_stale_form(request: VestibuleRequest) -> None:

@@ -232,6 +232,11 @@ class Message(StrEnum):
     MAILS_DROPPED = "mails_dropped"
     MAILS_PARTLY = "mails_partly"
     MAILS_UNCHANGED = "mails_unchanged"
+    RECOVERED = "recovered"
+    APP_ADDED = "app_added"
+    APP_REMOVED = "app_removed"
+    APP_NOT_PENDING = "app_not_pending"
+    APP_GONE = "app_gone"
 
 
 _TEXTS = {
@@ -315,6 +320,15 @@ _TEXTS = {
     Message.MAILS_UNCHANGED: N_(
         "Nothing was changed: these mails were sent, dropped or too old."
     ),
+    Message.RECOVERED: N_(
+        "You signed in with a recovery code, so only this page is open."
+    ),
+    Message.APP_ADDED: N_("The app was added."),
+    Message.APP_REMOVED: N_("The app was removed."),
+    Message.APP_NOT_PENDING: N_(
+        "This app is not waiting for its first code any more. Add it again."
+    ),
+    Message.APP_GONE: N_("This app was already removed."),
 }
 
 

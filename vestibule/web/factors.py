@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+"""The pages of a user's second factors: apps and recovery codes.
+
+Each change asks for the password, or for the code of an app, unless it was
+given within `REAUTH_WINDOW`. A session after a recovery code may open these
+pages and no others, and is asked for neither.
+"""
+
+from flask import Response, abort
+from markupsafe import Markup
+
+from vestibule.accounts.second_factors import (
+    MAX_NAME_LENGTH,
+    NewApp,
+    begin_app,
+    check_second_factor,
+    confirm_app,
+    pending_app,
+    remove_factor,
+    replace_recovery_codes,
+)
+from vestibule.api.views.sessions import current_mechanism_and_user
+from vestibule.core import encryption
+from vestibule.core.errors import (
+    FactorSwitchedOff,
+    InvalidValue,
+    RecordGone,
+    Throttled,
+    VestibuleError,
+    WrongSecondFactor,
+)
+from vestibule.db import factors
+from vestibule.db.factors import TOTP, Factor
+from vestibule.db.models.user import User
+from vestibule.http.access import missing_factor_proof
+from vestibule.http.login import set_session_cookie
+from vestibule.http.request import current_request
+from vestibule.sessions.facts import Proof, TotpProof
+from vestibule.web.forms import (
+    FormErrors,
+    check_password_field,
+    keep_renewed_session,
+    missing_fields,
+    render_form,
+    require_field,
+)
+from vestibule.web.i18n import gettext
+from vestibule.web.kept_form import form_entries
+from vestibule.web.messages import Message, error_message
+from vestibule.web.routes import FACTORS, pages
+from vestibule.web.templating import page, redirect
+
+_ADD = f"{FACTORS}/add"
+_CONFIRM = f"{FACTORS}/confirm"
+_REMOVE = f"{FACTORS}/remove"
+_CODES = f"{FACTORS}/codes"
+#: Recovery codes left at which the page warns.
+FEW_RECOVERY_CODES = 3
+
+
+@pages.get(FACTORS)
+def show_factors() -> Response:
+    """Show the apps, and how many recovery codes are left."""
+    user, session = _current_user(), current_request().session
+    return page(
+        "factors.html",
+        apps=_apps(user),
+        codes=factors.count_recovery_codes(user.id),
+        few_codes=FEW_RECOVERY_CODES,
+        may_add=encryption.has_keys(),
+        is_recovered=session is not None and session.recovered,
+    )
+
+
+@pages.get(_ADD)
+def show_add_app() -> Response:
+    """Ask for the name of a new app."""
+    _require_keys()
+    _current_user()
+    return _form("factor_add.html")
+
+
+@pages.post(_ADD)
+def add_app() -> Response:
+    """Begin to enroll an app, and lead to the page that shows its key."""
+    _require_keys()
+    user = _current_user()
+    problem, renewed = _check_proof(user)
+    if not current_request().form.get("name"):
+        problem = require_field(problem, "name")
+    elif problem is None:
+        try:
+            new = begin_app(user, current_request().form["name"])
+        except InvalidValue as error:
+            problem = FormErrors(400, {"name": error_message(error)})
+        except VestibuleError:
+            keep_renewed_session(renewed)
+            raise
+        else:
+            path = f"{_CONFIRM}?factor={new.factor.id}"
+            return set_session_cookie(redirect(path), renewed)
+    return _form("factor_add.html", problem, renewed)
+
+
+@pages.get(_CONFIRM)
+def show_confirm_app() -> Response:
+    """Show the key of a pending app, and ask for its first code."""
+    user = _current_user()
+    if missing_factor_proof() is not None:
+        return redirect(_ADD)
+    try:
+        new = pending_app(user, current_request().args.get("factor", ""))
+    except RecordGone:
+        return redirect(FACTORS, Message.APP_NOT_PENDING)
+    return _confirm_form(new)
+
+
+@pages.post(_CONFIRM)
+def confirm_app_page() -> Response:
+    """Finish to enroll an app; the first one brings recovery codes.
+
+    The session gets a new id, and a second factor.
+    """
+    user, form = _current_user(), current_request().form
+    try:
+        new = pending_app(user, form.get("factor", ""))
+        problem, renewed = _check_proof(user)
+        if problem is not None:
+            return _confirm_form(new, problem, shows_key=False)
+        if missing := missing_fields(("code",)):
+            return _confirm_form(new, FormErrors(400, missing), renewed)
+        codes = confirm_app(user, new.factor.id, form["code"])
+    except RecordGone:
+        return redirect(FACTORS, Message.APP_NOT_PENDING)
+    except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
+        return _confirm_form(new, _code_error(error, "code"), renewed)
+    proof = TotpProof(current_request().sessions.now())
+    renewed = _renew(proof, renewed)
+    if codes:
+        return _codes_page(codes, renewed)
+    return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
+
+
+@pages.get(_REMOVE)
+def confirm_remove_app() -> Response:
+    """Ask to confirm that an app is to be removed."""
+    app = _app(_current_user(), current_request().args.get("factor", ""))
+    if app is None:
+        return redirect(FACTORS, Message.APP_GONE)
+    return _form("factor_remove.html", app=app)
+
+
+@pages.post(_REMOVE)
+def remove_app() -> Response:
+    """Remove an app; the recovery codes go with the last one."""
+    user = _current_user()
+    app = _app(user, current_request().form.get("factor", ""))
+    if app is None:
+        return redirect(FACTORS, Message.APP_GONE)
+    problem, renewed = _check_proof(user)
+    if problem is not None:
+        return _form("factor_remove.html", problem, renewed, app=app)
+    try:
+        remove_factor(user, app.id)
+        message = Message.APP_REMOVED
+    except RecordGone:
+        message = Message.APP_GONE
+    return set_session_cookie(redirect(FACTORS, message), renewed)
+
+
+@pages.get(_CODES)
+def confirm_new_codes() -> Response:
+    """Ask to confirm that the recovery codes are to be replaced."""
+    if not _apps(_current_user()):
+        return redirect(FACTORS)
+    return _form("factor_codes.html")
+
+
+@pages.post(_CODES)
+def make_new_codes() -> Response:
+    """Replace the recovery codes, and show the new ones once."""
+    user = _current_user()
+    problem, renewed = _check_proof(user)
+    if problem is not None:
+        return _form("factor_codes.html", problem, renewed)
+    try:
+        codes = replace_recovery_codes(user)
+    except RecordGone:
+        # Another request removed the last app.
+        return set_session_cookie(redirect(FACTORS), renewed)
+    return _codes_page(codes, renewed)
+
+
+def _current_user() -> User:
+    """Return the user of the request's session."""
+    return current_mechanism_and_user()[1]
+
+
+def _require_keys() -> None:
+    """Abort with 404 if there is no key to store secrets with."""
+    if not encryption.has_keys():
+        abort(404)
+
+
+def _apps(user: User) -> list[Factor]:
+    """Return the user's confirmed apps, oldest first."""
+    return [one for one in factors.of_user(user.id) if one.kind == TOTP]
+
+
+def _app(user: User, factor_id: str) -> Factor | None:
+    """Return one confirmed app of the user."""
+    return next((one for one in _apps(user) if one.id == factor_id), None)
+
+
+def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
+    """Check the password, or the code of an app, if one is needed.
+
+    Return what is wrong, and the new session id if the session was renewed.
+    """
+    missing, form = missing_factor_proof(), current_request().form
+    if missing is None:
+        return None, None
+    if missing == "password":
+        return check_password_field(user, form.get("password", ""))
+    code = form.get("proof_code", "")
+    if not code:
+        text = gettext("Enter the code of your app to continue.")
+        return FormErrors(400, {"proof_code": text}), None
+    try:
+        proof = check_second_factor(user, code)
+    except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
+        return _code_error(error, "proof_code"), None
+    return None, _renew(proof)
+
+
+def _renew(proof: Proof, session_id: str | None = None) -> str | None:
+    """Add a proof to the session; return its new id.
+
+    `session_id` is the id that this request gave the session already.
+    """
+    request = current_request()
+    current = session_id or request.sessions.session_cookie(request)
+    if current is None:
+        return None
+    now = request.sessions.now()
+    return request.sessions.store.rotate(current, now, proof)
+
+
+def _code_error(
+    error: WrongSecondFactor | FactorSwitchedOff | Throttled, name: str
+) -> FormErrors:
+    """Return why the code in the field `name` was refused."""
+    text = error_message(error)
+    if isinstance(error, Throttled):
+        return FormErrors(429, alert=text, retry_after=error.retry_after)
+    return FormErrors(error.status, {name: text})
+
+
+def _confirm_form(
+    new: NewApp,
+    problem: FormErrors | None = None,
+    renewed: str | None = None,
+    shows_key: bool = True,
+) -> Response:
+    """Return the page with the key of a pending app.
+
+    Without `shows_key` it only asks for the proof that is missing.
+    """
+    return _form(
+        "factor_confirm.html",
+        problem,
+        renewed,
+        factor=new.factor,
+        new=new if shows_key else None,
+        qr=qr_code(new.url) if shows_key else "",
+    )
+
+
+def _form(
+    template: str,
+    problem: FormErrors | None = None,
+    renewed: str | None = None,
+    **values: object,
+) -> Response:
+    """Return the page of a form, which asks for the proof that is missing."""
+    missing = None if renewed else missing_factor_proof()
+    response = render_form(
+        template,
+        problem,
+        missing != "password",
+        needs_code=missing == "factor",
+        name=form_entries().get("name", ""),
+        max_name=MAX_NAME_LENGTH,
+        **values,
+    )
+    return set_session_cookie(response, renewed)
+
+
+def _codes_page(codes: list[str], renewed: str | None) -> Response:
+    """Return the page that shows new recovery codes, the only time."""
+    response = page("recovery_codes.html", codes=codes)
+    return set_session_cookie(response, renewed)
+
+
+def qr_code(text: str) -> Markup:
+    """Return a QR code as SVG without style, which the pages' policy allows.
+
+    The library is loaded only here: few requests need it.
+    """
+    import segno
+
+    drawn = segno.make(text, error="m", micro=False).svg_inline(
+        omitsize=True, light="#fff", svgclass="qr", lineclass=None
+    )
+    # Made by the library: modules as numbers, and no part of the text.
+    return Markup(drawn)  # nosec B704

@@ -17,6 +17,7 @@ from vestibule.cli.output import (
     format_time,
     json_option,
     show_json,
+    show_result,
     show_table,
 )
 from vestibule.core.command_line import command_line
@@ -50,7 +51,8 @@ def mail() -> None:
     show_default=True,
     help="The language of the mail.",
 )
-def send_test(address: str, language: str) -> None:
+@json_option
+def send_test(address: str, language: str, as_json: bool) -> None:
     """Send a test mail to ADDRESS now, and show what the server says."""
     server = _server()
     try:
@@ -62,11 +64,16 @@ def send_test(address: str, language: str) -> None:
         send_now(server, test)
     except DeliveryError as error:
         raise CommandError(f"{server.label}: {error}") from None
-    click.echo(f"{server.label} accepted a mail to {address}")
+    show_result(
+        {"server": server.label, "address": address},
+        f"{server.label} accepted a mail to {address}",
+        as_json,
+    )
 
 
 @mail.command()
-def send() -> None:
+@json_option
+def send(as_json: bool) -> None:
     """Send the mails that are due, then end."""
     _server()
     require_database()
@@ -74,7 +81,11 @@ def send() -> None:
     while number := send_due():
         tried += number
     state = outgoing_mails.queue_state()
-    click.echo(f"tried {tried} mails; {state.queued} are queued")
+    show_result(
+        {"tried": tried, "queued": state.queued},
+        f"tried {tried} mails; {state.queued} are queued",
+        as_json,
+    )
 
 
 @mail.command("list")
@@ -117,21 +128,25 @@ def list_mails(state: str | None, limit: int, as_json: bool) -> None:
 
 @mail.command()
 @click.argument("mail_id", nargs=-1, required=True)
-def retry(mail_id: tuple[str, ...]) -> None:
+@json_option
+def retry(mail_id: tuple[str, ...], as_json: bool) -> None:
     """Send the mails with these ids soon, also those that failed."""
     require_database()
     unknown = [each for each in mail_id if not outgoing_mails.retry(each)]
-    click.echo(f"queued {len(mail_id) - len(unknown)} mails")
+    number = len(mail_id) - len(unknown)
+    show_result({"queued": number}, f"queued {number} mails", as_json)
     _refuse(unknown, "waits or failed with content that is still valid")
 
 
 @mail.command()
 @click.argument("mail_id", nargs=-1, required=True)
-def drop(mail_id: tuple[str, ...]) -> None:
+@json_option
+def drop(mail_id: tuple[str, ...], as_json: bool) -> None:
     """Never send the queued mails with these ids."""
     require_database()
     unknown = [each for each in mail_id if not outgoing_mails.drop(each)]
-    click.echo(f"dropped {len(mail_id) - len(unknown)} mails")
+    number = len(mail_id) - len(unknown)
+    show_result({"dropped": number}, f"dropped {number} mails", as_json)
     _refuse(unknown, "is queued")
 
 

@@ -8,7 +8,12 @@ import click
 
 from vestibule.cli.arguments import require_database
 from vestibule.cli.commands import CommandError, Interrupted
-from vestibule.cli.output import json_option, show_json, show_table
+from vestibule.cli.output import (
+    json_option,
+    show_json,
+    show_result,
+    show_table,
+)
 from vestibule.core import encryption
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.command_line import command_line
@@ -83,7 +88,8 @@ def list_keys(as_json: bool) -> None:
 
 
 @secrets.command()
-def rotate() -> None:
+@json_option
+def rotate(as_json: bool) -> None:
     """Encrypt all stored secrets again, by the first key.
 
     Make a new key first, and restart the servers with it. An interrupted
@@ -112,7 +118,11 @@ def rotate() -> None:
             f"{changed} values are encrypted again; continue with"
             f" {command_line('secrets rotate')}"
         ) from None
-    click.echo(f"encrypted again: {changed}")
+    show_result(
+        {"changed": changed, "failed": len(failed)},
+        f"encrypted again: {changed}",
+        as_json,
+    )
     if failed:
         listed = ", ".join("/".join(one) for one in failed[:MAX_PLACES_SHOWN])
         raise CommandError(

@@ -52,6 +52,7 @@ from vestibule.http.pending_login import (
     wait_for_second_factor,
 )
 from vestibule.http.request import (
+    VestibuleRequest,
     client_info,
     current_actor,
     current_request,
@@ -238,6 +239,14 @@ def continue_login(
     if login is None:
         raise LoginExpired
     return login
+
+
+def has_pending_login(request: VestibuleRequest) -> bool:
+    """Return True if a login of this browser waits for a second factor."""
+    digest = pending_login.digest_in(request)
+    return digest is not None and (
+        pending_logins.find(digest, request.sessions.now()) is not None
+    )
 
 
 def log_out(auth: Any) -> bool:

@@ -28,7 +28,16 @@ MAX_COOKIE_BYTES = 3_500
 #: Seconds for which a browser keeps the cookie.
 LIFETIME_SECONDS = 900
 #: Fields that no cookie has.
-_SECRETS = frozenset({"password", "current_password", "new_password", "code"})
+_SECRETS = frozenset(
+    {
+        "password",
+        "current_password",
+        "new_password",
+        "code",
+        "recovery_code",
+        "proof_code",
+    }
+)
 
 Entries = MultiDict[str, str]
 

@@ -64,6 +64,17 @@ ERROR_MESSAGES = {
         "Confirm your email first: open the link of the mail that was sent"
         " to you."
     ),
+    "second_factor_required": N_("Sign in with your second factor."),
+    "wrong_second_factor": N_(
+        "This code is wrong, or was already used. Wait for the next code of"
+        " the app, and check the time of your phone."
+    ),
+    "factor_switched_off": N_(
+        "This was switched off after too many wrong codes. Use another app"
+        " or a recovery code, or ask your administrator."
+    ),
+    "too_many": N_("You have as many apps as are possible. Remove one first."),
+    "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(
         "Please confirm your password, and try again."
@@ -214,6 +225,7 @@ class Message(StrEnum):
     CONFIRMATION_SENT = "confirmation_sent"
     CHANGE_SENT = "change_sent"
     NOTICES_SAVED = "notices_saved"
+    LOGIN_EXPIRED = "login_expired"
     PASSWORD_MAIL_SENT = "password_mail_sent"
     PASSWORD_MAIL_NOT_SENT = "password_mail_not_sent"
     MAILS_QUEUED = "mails_queued"
@@ -288,6 +300,7 @@ _TEXTS = {
         " present one until you open the link."
     ),
     Message.NOTICES_SAVED: N_("Your choice was saved."),
+    Message.LOGIN_EXPIRED: N_("That took too long. Please sign in again."),
     Message.PASSWORD_MAIL_SENT: N_("A mail to this user is on its way."),
     Message.PASSWORD_MAIL_NOT_SENT: N_(
         "No mail was sent: this email has had too many lately, or the user"

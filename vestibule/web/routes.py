@@ -32,10 +32,14 @@ SETUP = "/setup"
 ACCOUNT = "/account"
 #: Below a path that each gate passes, since pages before sign-in use it.
 PREFERENCES = "/account/preferences"
+SECOND_FACTOR = "/account/second-factor"
 WELCOME = "/account/welcome"
 PASSWORD = "/account/password"
 SESSIONS = "/account/sessions"
 ACTIVITY = "/account/activity"
+#: The apps and recovery codes of the account; a recovered session may open
+#: nothing else.
+FACTORS = "/account/factors"
 #: Every path that begins with it is for admins only.
 ADMIN = "/admin"
 ADMIN_OVERVIEW = "/admin/overview"

@@ -2,7 +2,8 @@
 """The pages to sign in and to sign out, and the redirect from `/`.
 
 The sign-in page shows the same message for every wrong email or password,
-so it does not reveal which emails are registered.
+so it does not reveal which emails are registered. The page after it asks for
+the second factor of a user who has one.
 """
 
 from flask import Response
@@ -12,8 +13,11 @@ from vestibule.core import settings
 from vestibule.core.application_hosts import hand_over_start
 from vestibule.core.errors import (
     EmailNotConfirmed,
+    FactorSwitchedOff,
+    LoginExpired,
     SecondFactorRequired,
     Throttled,
+    WrongSecondFactor,
 )
 from vestibule.core.redirects import AGAIN_PARAMETER
 from vestibule.db.models.user import User
@@ -22,6 +26,8 @@ from vestibule.http.login import (
     Login,
     begin_session,
     clear_session_cookie,
+    continue_login,
+    has_pending_login,
     log_in,
     log_out,
 )
@@ -34,12 +40,14 @@ from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import (
+    Message,
     end_reason_message,
     error_message,
     throttled_message,
 )
 from vestibule.web.routes import (
     ACCOUNT,
+    SECOND_FACTOR,
     SETUP,
     SIGN_IN,
     SIGN_OUT,
@@ -97,19 +105,51 @@ def sign_in() -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     except SecondFactorRequired:
-        return _form(
-            401,
-            gettext(
-                "This account has a second factor. Sign in with an"
-                " application that asks for its code."
-            ),
-        )
+        return redirect(with_return_url(SECOND_FACTOR))
     if login is not None:
         return _redirect_back(login)
     return add_challenge(
         _form(401, gettext("The email or the password is wrong.")),
         request.mechanism,
     )
+
+
+@pages.get(SECOND_FACTOR)
+@public
+def show_second_factor() -> Response:
+    """Ask for the second factor of the login that waits in this browser."""
+    if not has_pending_login(current_request()):
+        return redirect(with_return_url(SIGN_IN))
+    return _second_factor_form(200)
+
+
+@pages.post(SECOND_FACTOR)
+@public
+def give_second_factor_page() -> Response:
+    """Continue the login by a code of an app, or by a recovery code."""
+    request = current_request()
+    given = _second_factor_field()
+    if missing := missing_fields((given,)):
+        return _second_factor_form(400, errors=missing)
+    entry = {given: request.form[given]}
+    try:
+        login = continue_login(request.mechanism, request, **entry)
+    except WrongSecondFactor as error:
+        return add_challenge(
+            _second_factor_form(401, errors={given: error_message(error)}),
+            request.mechanism,
+        )
+    except Throttled as error:
+        response = _second_factor_form(
+            429, throttled_message(error.retry_after)
+        )
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    except (FactorSwitchedOff, EmailNotConfirmed) as error:
+        return _second_factor_form(403, error_message(error))
+    except LoginExpired:
+        return redirect(with_return_url(SIGN_IN), Message.LOGIN_EXPIRED)
+    return _redirect_back(login)
 
 
 @pages.get(SIGN_OUT)
@@ -155,8 +195,8 @@ def log_in_and_redirect(
 ) -> Response | None:
     """Log in a new `user`, and return a redirect to where they came from.
 
-    With `path` it leads there. Return `None` if the user was changed
-    meanwhile, or has a second factor.
+    With `path` it leads there. It leads to the page for the second factor
+    if the user has one. Return `None` if the user was changed meanwhile.
     """
     request = current_request()
     proof = NewPasswordProof(request.sessions.now())
@@ -164,7 +204,7 @@ def log_in_and_redirect(
         login = begin_session(request.mechanism, request, user, [proof])
     except SecondFactorRequired:
         # A new password does not skip the factor (ASVS 5.0, 6.4.3).
-        return None
+        return redirect(with_return_url(SECOND_FACTOR))
     return None if login is None else _redirect_back(login, path)
 
 
@@ -199,6 +239,27 @@ def _form(
     )
     cookie.set_on(shown, _test_cookie_name(), "1", request.is_secure)
     return shown
+
+
+def _second_factor_field() -> str:
+    """Return the field of the form: `code`, or `recovery_code`."""
+    use = current_request().values.get("use")
+    return "recovery_code" if use == "recovery" else "code"
+
+
+def _second_factor_form(
+    status: int,
+    alert: str | None = None,
+    errors: dict[str, str] | None = None,
+) -> MinimalResponse:
+    """Return the form for a code; what was typed is never in it."""
+    return entry_page(
+        "second_factor.html",
+        status,
+        alert=alert,
+        errors=errors or {},
+        is_recovery=_second_factor_field() == "recovery_code",
+    )
 
 
 def _test_cookie_name() -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import Service
-from tests.app.api.test_second_factor import (
+from tests.app.api.factor_owner import (
     CONTINUE,
     FACTORS,
     Owner,
     signed_in,
     waiting,
 )
+from tests.app.api.service import Service
 from tests.clocks import SetClock
 from tests.mailbox import ORIGIN, Mailbox, link_of, plain
 from tests.threads import at_once

@@ -9,18 +9,16 @@ from typing import Any
 
 import jwt
 import pytest
-import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
 )
 
-from tests.app.protect.conftest import LiveServer
 from tests.app.protect.fake_server import FakeServer, answer, fake_server
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core import clock
-from vestibule.core.errors import InvalidValue, VestibuleUnavailable
-from vestibule.identity.header import COPY_MAX_AGE, HEADER
+from vestibule.core.errors import VestibuleUnavailable
+from vestibule.identity.header import COPY_MAX_AGE
 from vestibule.identity.keys import Key
 from vestibule.protect import identity
 from vestibule.protect.async_backends import async_backend_for
@@ -367,33 +365,6 @@ def test_concurrent_threads_fetch_keys_once(
     assert at_once(8, lambda _: source.principal(token())) == [BOB] * 8
     assert len(published.requests) == 1
     source.close()
-
-
-def test_token_of_real_vestibule_identifies_user(
-    open_backend: Any, live_server: LiveServer
-) -> None:
-    """It names the same user as verify does."""
-    audience = live_server.url.partition("//")[2]
-    given = requests.get(
-        f"{live_server.url}/api/v1/auth_session/verify",
-        timeout=60,
-        headers={"Cookie": live_server.admin_cookie},
-    ).headers[HEADER]
-    with open_backend(live_server.url, audience, 30) as find_user:
-        assert find_user(given) == Principal(
-            live_server.ada.id, "ada@example.com", "admin"
-        )
-    with open_backend(live_server.url, "other.example", 30) as find_user:
-        assert find_user(given) is None
-
-
-def test_identity_in_process_needs_url(open_backend: Any) -> None:
-    """Whose signatures count must be configured."""
-    with (
-        pytest.raises(InvalidValue, match="audience"),
-        open_backend(None, AUDIENCE),
-    ):
-        pass
 
 
 def test_token_cache_has_bounded_memory(

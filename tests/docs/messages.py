@@ -85,6 +85,8 @@ def _messages_of_call(call: ast.Call, path: str) -> list[str]:
     if name in ("InvalidValue", "ConfigurationError") and len(arguments) > 1:
         glue = " " if name == "InvalidValue" else ": "
         return _pairs(arguments[0], arguments[1], glue)
+    if name == "Interrupted":
+        return [f"interrupted; {text}" for text in texts_of(arguments[0])]
     if name in _ONE_TEXT:
         return texts_of(arguments[0])
     if name == "CheckResult" and "GOOD" not in ast.dump(arguments[1]):

@@ -9,7 +9,13 @@ import pytest
 
 from tests.repo.repository import Tracked, tracked
 from tests.serving import ROOT
-from vestibule.core import data_settings, page_settings, settings
+from vestibule.core import (
+    data_settings,
+    identity_settings,
+    mail_settings,
+    page_settings,
+    settings,
+)
 
 DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
 
@@ -67,10 +73,16 @@ def test_settings_page_matches_code() -> None:
 
 
 def test_settings_all_is_complete() -> None:
-    """`settings.ALL` lists every setting of both modules."""
+    """`settings.ALL` lists every setting of each module."""
     defined = [
         value
-        for module in (settings, data_settings, page_settings)
+        for module in (
+            settings,
+            identity_settings,
+            data_settings,
+            page_settings,
+            mail_settings,
+        )
         for value in vars(module).values()
         if isinstance(value, settings.Setting)
     ]

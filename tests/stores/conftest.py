@@ -87,3 +87,17 @@ def expiring(
     _choose_database(request)
     in_memory = request.param == "session_exp_auth"
     return _maker(SessionExpAuth if in_memory else SessionDBAuth, monkeypatch)
+
+
+def begin(make: Make, user_id: str = "abcde") -> str:
+    """Begin a session as a script does; return its secret id."""
+    session_id = make().create_session(user_id)
+    assert session_id is not None
+    return session_id
+
+
+def handle_of(make: Make, session_id: str) -> str:
+    """Return the public handle of a session."""
+    session = make().store.find(session_id)
+    assert session is not None
+    return session.id

@@ -17,8 +17,9 @@ from vestibule.http.access import Outcome
 __all__ = ["guest"]
 
 #: The columns whose changes leave a cached session as it is. The text of a
-#: search is made of columns that count.
+#: search is made of columns that count, and the language is that of mails.
 _UNDECISIVE = {
+    "users.language",
     "users.signed_in_at",
     "users.search_text",
     "user_sessions.last_seen_at",

@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """Second factors on both databases: enrolment, use, throttle, recovery."""
 
-import multiprocessing
 import re
-from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from tests.clocks import SetClock
+from tests.stores.totp_apps import code_of, enrolled, seed_of, wrong_code
 from tests.threads import at_once
-from vestibule.accounts import totp
 from vestibule.accounts.second_factors import (
     MAX_APPS,
-    NewApp,
     begin_app,
     check_second_factor,
     confirm_app,
@@ -24,18 +21,16 @@ from vestibule.core import clock
 from vestibule.core.encryption import new_key
 from vestibule.core.errors import (
     ConfigurationError,
-    FactorSwitchedOff,
     InvalidValue,
     RecordGone,
     Throttled,
     VestibuleError,
     WrongSecondFactor,
 )
-from vestibule.db import engine, factors
+from vestibule.db import factors
 from vestibule.db.engine import database
-from vestibule.db.factors import Waits
 from vestibule.db.models.user import User
-from vestibule.sessions.facts import RecoveryCodeProof, TotpProof
+from vestibule.sessions.facts import TotpProof
 
 
 @pytest.fixture
@@ -47,40 +42,6 @@ def user(
     stored = User(email="bob@example.com")
     stored.save()
     return stored
-
-
-def seed_of(app: NewApp) -> bytes:
-    """Return the seed that the user's app gets."""
-    import base64
-
-    return base64.b32decode(app.key.replace(" ", ""))
-
-
-def code_of(app: NewApp, offset: int = 0) -> str:
-    """Return the code that the user's app shows, some steps from now."""
-    step = totp.step_at(clock.now()) + offset
-    return totp.hotp(seed_of(app), step)
-
-
-def wrong_code(app: NewApp) -> str:
-    """Return a code of six digits that is not right now."""
-    right = {code_of(app, offset) for offset in (-1, 0, 1)}
-    return next(
-        code for number in range(5) if (code := f"{number:06}") not in right
-    )
-
-
-def enrolled(user: User, name: str = "phone") -> tuple[NewApp, list[str]]:
-    """Enrol an app; return it and the recovery codes, a step later."""
-    app = begin_app(user, name)
-    codes = confirm_app(user, app.factor.id, code_of(app))
-    return app, codes
-
-
-def fail(user: User, app: NewApp) -> None:
-    """Give a wrong code, after whatever wait there is."""
-    with pytest.raises(WrongSecondFactor):
-        check_second_factor(user, wrong_code(app))
 
 
 def test_app_counts_after_its_first_right_code(user: User) -> None:
@@ -269,118 +230,6 @@ def test_invalid_name_is_refused(user: User, name: object) -> None:
         begin_app(user, name)
 
 
-def test_failures_wait_after_five(user: User, set_clock: SetClock) -> None:
-    """1 s after the sixth failure, then twice as long, up to 15 min."""
-    app, _ = enrolled(user)
-    set_clock.advance(30)
-    for _ in range(6):
-        fail(user, app)
-    for wait in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900):
-        with pytest.raises(Throttled) as refused:
-            check_second_factor(user, code_of(app))
-        assert refused.value.retry_after == wait
-        set_clock.advance(wait - 0.001)
-        with pytest.raises(Throttled):
-            check_second_factor(user, code_of(app))
-        set_clock.advance(0.001)
-        fail(user, app)
-
-
-def test_success_sets_the_failures_back(
-    user: User, set_clock: SetClock
-) -> None:
-    """Only failures in a row count."""
-    app, _ = enrolled(user)
-    for _ in range(5):
-        fail(user, app)
-    set_clock.advance(30)
-    check_second_factor(user, code_of(app))
-    assert {one.failures for one in factors.of_user(user.id)} == {0}
-
-
-def test_factor_is_switched_off_after_fifty_failures(
-    user: User, set_clock: SetClock
-) -> None:
-    """No code works then, however long it waits; other factors do."""
-    app, codes = enrolled(user)
-    for _ in range(50):
-        set_clock.advance(900)
-        fail(user, app)
-    set_clock.advance(30 * 86_400)
-    with pytest.raises(FactorSwitchedOff):
-        check_second_factor(user, code_of(app))
-    (own,) = [one for one in factors.of_user(user.id) if one.kind == "totp"]
-    assert (own.failures, own.is_switched_off) == (50, True)
-    proof = check_second_factor(user, recovery_code=codes[0])
-    assert proof == RecoveryCodeProof(clock.now())
-
-
-def _attempts(factor_id: str, now: datetime, number: int) -> list[int | None]:
-    """Count attempts one after the other, without any wait."""
-    waits = Waits(now, 1_000, {}, now)
-    return [factors.begin_attempt(factor_id, waits) for _ in range(number)]
-
-
-def _child(
-    factor_id: str, now: datetime, numbers: "multiprocessing.Queue[object]"
-) -> None:
-    """Count attempts in four threads of another process."""
-    found = at_once(4, lambda _: _attempts(factor_id, now, 10))
-    numbers.put([one for part in found for one in part])
-    engine.close()
-
-
-def test_failures_are_counted_exactly_in_two_processes(user: User) -> None:
-    """80 attempts at once: 50 are counted, each with its own number."""
-    app, _ = enrolled(user)
-    engine.close()
-    context = multiprocessing.get_context("spawn")
-    numbers = context.Queue()
-    child = context.Process(
-        target=_child, args=(app.factor.id, clock.now(), numbers)
-    )
-    child.start()
-    own = at_once(4, lambda _: _attempts(app.factor.id, clock.now(), 10))
-    counted = [one for part in own for one in part] + numbers.get(timeout=60)
-    child.join(timeout=60)
-    assert child.exitcode == 0
-    allowed = sorted(one for one in counted if one is not None)
-    assert allowed == list(range(1, 51))
-    assert len(counted) == 80
-
-
-def _use_in_child(
-    factor_id: str,
-    step: int,
-    now: datetime,
-    results: "multiprocessing.Queue[object]",
-) -> None:
-    """Use the code of a step in four threads of another process."""
-    results.put(at_once(4, lambda _: factors.use_step(factor_id, step, now)))
-    engine.close()
-
-
-def test_code_used_in_two_processes_works_once(
-    user: User, set_clock: SetClock
-) -> None:
-    """Of eight threads with the same right code, one succeeds."""
-    app, _ = enrolled(user)
-    set_clock.advance(30)
-    now, step = clock.now(), totp.step_at(clock.now())
-    engine.close()
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    child = context.Process(
-        target=_use_in_child, args=(app.factor.id, step, now, results)
-    )
-    child.start()
-    used = at_once(4, lambda _: factors.use_step(app.factor.id, step, now))
-    used += results.get(timeout=60)
-    child.join(timeout=60)
-    assert child.exitcode == 0
-    assert (used.count(True), len(used)) == (1, 8)
-
-
 def test_recovery_codes_are_random_and_kept_as_digests(user: User) -> None:
     """Ten codes of 24 characters, in groups of four; none is stored."""
     _, codes = enrolled(user)
@@ -468,15 +317,3 @@ def test_waiting_logins_end_with_the_first_factor(user: User) -> None:
     pending_logins.add("a", PendingLogin(user.id, "x", clock.now()))
     enrolled(user)
     assert pending_logins.find("a", clock.now()) is None
-
-
-def test_failure_in_the_future_does_not_lock_the_factor(
-    user: User, set_clock: SetClock
-) -> None:
-    """A clock that was set back must not keep the user waiting for years."""
-    app, _ = enrolled(user)
-    for _ in range(10):
-        set_clock.advance(900)
-        fail(user, app)
-    set_clock.moment -= timedelta(days=1)
-    fail(user, app)

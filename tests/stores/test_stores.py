@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests.clocks import SetClock
 from tests.stored_sessions import sessions_in
-from tests.stores.conftest import Make
+from tests.stores.conftest import Make, begin, handle_of
 from tests.threads import at_once
 from vestibule.core.client_info import ClientInfo, set_client
 from vestibule.core.digest import digest_of
@@ -36,25 +36,11 @@ DAY = 86_400
 MINUTE = timedelta(seconds=60)
 
 
-def _begin(make: Make, user_id: str = "abcde") -> str:
-    """Begin a session as a script does; return its secret id."""
-    session_id = make().create_session(user_id)
-    assert session_id is not None
-    return session_id
-
-
-def _handle(make: Make, session_id: str) -> str:
-    """Return the public handle of a session."""
-    session = make().store.find(session_id)
-    assert session is not None
-    return session.id
-
-
 def test_session_of_a_script_has_only_a_date(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """It has neither a client nor a login."""
-    found = mechanism().store.find(_begin(mechanism))
+    found = mechanism().store.find(begin(mechanism))
     assert found is not None
     assert found.user_id == "abcde"
     assert found.created_at == found.last_seen_at == set_clock.moment
@@ -70,7 +56,7 @@ def test_session_carries_the_facts_of_its_proofs(
     facts = facts_of([PasswordProof(set_clock.moment)])
     with proven(facts):
         session_id = str(made.create_session("abcde"))
-    script = made.store.find(_begin(mechanism))
+    script = made.store.find(begin(mechanism))
     assert script is not None
     assert facts_of_session(script) == NO_FACTS
     found = made.store.find(session_id)
@@ -115,7 +101,7 @@ def test_session_of_a_login_has_its_client(
     def login() -> str:
         """Begin a session from a client."""
         set_client(ORIGIN)
-        return _begin(mechanism)
+        return begin(mechanism)
 
     found = mechanism().store.find(copy_context().run(login))
     assert found is not None
@@ -125,8 +111,8 @@ def test_session_of_a_login_has_its_client(
 
 def test_handle_finds_no_session_as_a_secret(mechanism: Make) -> None:
     """It is a UUID of its own; neither it nor a digest finds anything."""
-    auth, session_id = mechanism(), _begin(mechanism)
-    handle = _handle(mechanism, session_id)
+    auth, session_id = mechanism(), begin(mechanism)
+    handle = handle_of(mechanism, session_id)
     assert uuid.UUID(handle).version == 4
     assert handle != session_id
     for other in (handle, digest_of(session_id), "", "unknown"):
@@ -136,107 +122,12 @@ def test_handle_finds_no_session_as_a_secret(mechanism: Make) -> None:
     assert session_id not in repr(auth.store.find(session_id))
 
 
-def test_sessions_are_listed_newest_first(
-    mechanism: Make, set_clock: SetClock
-) -> None:
-    """A user's, or all; expired ones too, which a purge has to find."""
-    handles = []
-    for user_id in ("abcde", "fghij", "abcde"):
-        handles.append(_handle(mechanism, _begin(mechanism, user_id)))
-        set_clock.advance(1)
-    store = mechanism(1).store
-    first, other, last = handles
-    assert [each.id for each in sessions_in(store)] == [last, other, first]
-    assert [each.id for each in sessions_in(store, "abcde")] == [last, first]
-    assert [each.user_id for each in sessions_in(store, "fghij")] == ["fghij"]
-    assert sessions_in(store, "unknown") == []
-
-
-@pytest.mark.parametrize("moving", [0, 1])
-def test_each_session_is_on_one_page(
-    mechanism: Make, set_clock: SetClock, moving: int
-) -> None:
-    """Newest first, also if all are of one moment."""
-    for user_id in ["abcde", "fghij"] * 7:
-        _begin(mechanism, user_id)
-        set_clock.advance(moving)
-    store = mechanism().store
-    seen: list[str] = []
-    sizes: list[int] = []
-    place = None
-    while place or not sizes:
-        some, place = store.page("abcde", 3, place)
-        sizes.append(len(some))
-        seen += [each.id for each in some]
-        if moving:
-            # A session that begins later is on none of the next pages.
-            _begin(mechanism)
-    assert sizes == [3, 3, 1]
-    every = [each.id for each in sessions_in(store, "abcde")]
-    # Sessions that began meanwhile come first.
-    del every[: 3 * moving]
-    assert sorted(seen) == sorted(every)
-    if moving:
-        assert seen == every
-    assert store.page("unknown", 3) == ([], None)
-    assert store.page("abcde", 20)[1] is None
-    assert store.page("abcde", 10)[1] is None
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "",
-        "x",
-        "-",
-        "1-",
-        "9" * 18 + "-x",
-        "9" * 30 + "-x",
-        "1-\0",
-        "1\n-x",
-        "-1",
-        "\u0661-x",
-        "'; DROP TABLE users; --",
-        "1-\ud800",
-    ],
-)
-def test_invalid_cursor_is_the_first_page(mechanism: Make, place: str) -> None:
-    """Text that a person typed into an address causes no error."""
-    _begin(mechanism)
-    store = mechanism().store
-    (own,) = sessions_in(store, "abcde")
-    assert [each.id for each in store.page("abcde", 3, place)[0]] == [own.id]
-
-
-def test_pages_of_very_old_sessions_end(mechanism: Make) -> None:
-    """Scripts may give any moment; the pages come to an end."""
-    store = mechanism().store
-    if not isinstance(store, DatabaseStore):
-        begun = [_begin(mechanism) for _ in range(3)]
-    else:
-        begun = [str(uuid.uuid4()) for _ in range(3)]
-        for session_id, at in zip(
-            begun,
-            ("0001-01-01", "1969-12-31T23:59:59.5", "9999-12-31"),
-            strict=True,
-        ):
-            UserSession(
-                user_id="abcde", session_id=session_id, created_at=at
-            ).save()
-    seen, place = [], None
-    for _ in begun:
-        (one,), place = store.page("abcde", 1, place)
-        seen.append(one.id)
-    assert place is None
-    assert seen == [_handle(mechanism, each) for each in begun[::-1]]
-
-
 def test_touch_changes_only_the_last_use(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """It changes the last use of one session, and nothing else."""
     store = mechanism().store
-    session_id, other = _begin(mechanism), _begin(mechanism)
+    session_id, other = begin(mechanism), begin(mechanism)
     began = set_clock.moment
     set_clock.advance(5)
     store.touch(session_id, set_clock.moment)
@@ -251,7 +142,7 @@ def test_touch_does_not_revive_an_ended_session(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """A use that is noted after the end leaves the session ended."""
-    auth, session_id = mechanism(), _begin(mechanism)
+    auth, session_id = mechanism(), begin(mechanism)
     store = auth.store
     session = store.find(session_id)
     store.end(session_id, EndReason.REVOKED)
@@ -269,8 +160,8 @@ def test_rotation_replaces_the_secret(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """Handle and creation stay; the old secret is invalid."""
-    auth, old = mechanism(), _begin(mechanism)
-    handle, began = _handle(mechanism, old), set_clock.moment
+    auth, old = mechanism(), begin(mechanism)
+    handle, began = handle_of(mechanism, old), set_clock.moment
     set_clock.advance(5)
     new = auth.store.rotate(old, set_clock.moment)
     assert new is not None
@@ -290,7 +181,7 @@ def test_ended_session_is_not_rotated(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """An ended session gets no new secret."""
-    store, session_id = mechanism().store, _begin(mechanism)
+    store, session_id = mechanism().store, begin(mechanism)
     store.end(session_id, EndReason.LOGGED_OUT)
     assert store.rotate(session_id, set_clock.moment) is None
     assert store.rotate("unknown", set_clock.moment) is None
@@ -301,9 +192,9 @@ def test_ended_session_is_not_rotated(
 def test_handle_ends_a_session_of_the_named_user(mechanism: Make) -> None:
     """Only if it is the user's; without a user, an admin ends it."""
     auth = mechanism()
-    mine, others, third = (_begin(mechanism, who) for who in "ABA")
-    end, handle = auth.store.end_by_handle, _handle(mechanism, mine)
-    assert end(_handle(mechanism, others), EndReason.REVOKED, "A") is False
+    mine, others, third = (begin(mechanism, who) for who in "ABA")
+    end, handle = auth.store.end_by_handle, handle_of(mechanism, mine)
+    assert end(handle_of(mechanism, others), EndReason.REVOKED, "A") is False
     assert end(handle, EndReason.REVOKED, "unknown") is False
     assert end("unknown", EndReason.REVOKED, "A") is False
     assert end("unknown", EndReason.REVOKED_BY_ADMIN) is False
@@ -311,7 +202,7 @@ def test_handle_ends_a_session_of_the_named_user(mechanism: Make) -> None:
     assert len(sessions_in(auth.store)) == 3
     assert end(handle, EndReason.REVOKED, "A") is True
     assert end(handle, EndReason.REVOKED, "A") is False
-    by_admin = _handle(mechanism, others)
+    by_admin = handle_of(mechanism, others)
     assert end(by_admin, EndReason.REVOKED_BY_ADMIN) is True
     assert auth.store.reason(mine) is EndReason.REVOKED
     assert auth.store.reason(others) is EndReason.REVOKED_BY_ADMIN
@@ -322,8 +213,8 @@ def test_handle_ends_a_session_of_the_named_user(mechanism: Make) -> None:
 def test_all_sessions_of_a_user_end_but_the_kept_one(mechanism: Make) -> None:
     """The one that is kept stays, and so do those of other users."""
     auth = mechanism()
-    kept, second, third, other = (_begin(mechanism, who) for who in "AAAB")
-    handle = _handle(mechanism, kept)
+    kept, second, third, other = (begin(mechanism, who) for who in "AAAB")
+    handle = handle_of(mechanism, kept)
     end_all = auth.store.end_all
     assert end_all(EndReason.PASSWORD_CHANGED, "A", keep=handle) == 2
     assert end_all(EndReason.PASSWORD_CHANGED, "A", keep=handle) == 0
@@ -333,7 +224,7 @@ def test_all_sessions_of_a_user_end_but_the_kept_one(mechanism: Make) -> None:
         assert auth.user_id_for_session_id(gone) is None
         assert auth.store.reason(gone) is EndReason.PASSWORD_CHANGED
     assert end_all(EndReason.REVOKED, "A") == 1
-    _begin(mechanism)
+    begin(mechanism)
     assert end_all(EndReason.REVOKED_BY_ADMIN, keep=handle) == 2
     assert end_all(EndReason.REVOKED_BY_ADMIN) == 0
 
@@ -342,8 +233,8 @@ def test_reason_needs_the_secret_and_lasts_a_day(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """A handle or digest gives no reason, nor does a secret after a day."""
-    store, session_id = mechanism().store, _begin(mechanism)
-    handle = _handle(mechanism, session_id)
+    store, session_id = mechanism().store, begin(mechanism)
+    handle = handle_of(mechanism, session_id)
     assert store.reason(session_id) is None
     store.end(session_id, EndReason.REVOKED)
     for other in (handle, digest_of(session_id), "unknown", ""):
@@ -385,16 +276,16 @@ def test_purge_stores_the_reason(
 ) -> None:
     """Expired sessions go, with a reason; one at its last moment stays."""
     auth = mechanism()
-    dead = _begin(mechanism)
+    dead = begin(mechanism)
     set_clock.advance(1e-6)
-    live = _begin(mechanism)
+    live = begin(mechanism)
     set_clock.advance(60)
     assert auth.store.purge(limits, set_clock.moment) == 1
     assert auth.store.purge(limits, set_clock.moment) == 0
     assert auth.store.reason(dead) is reason
     assert auth.store.reason(live) is None
     assert [s.id for s in sessions_in(auth.store)] == [
-        _handle(mechanism, live)
+        handle_of(mechanism, live)
     ]
 
 
@@ -402,7 +293,7 @@ def test_purge_keeps_a_session_in_use(
     mechanism: Make, set_clock: SetClock
 ) -> None:
     """Idleness counts from the last use that was noted."""
-    store, session_id = mechanism().store, _begin(mechanism)
+    store, session_id = mechanism().store, begin(mechanism)
     set_clock.advance(50)
     store.touch(session_id, set_clock.moment)
     set_clock.advance(60)
@@ -430,7 +321,7 @@ def test_concurrent_logins_keep_the_session_limit(
     """Twenty logins at once leave exactly as many; others keep theirs."""
     monkeypatch.setenv("MAX_SESSIONS_PER_USER", str(most))
     auth = mechanism()
-    other = _begin(mechanism, "other")
+    other = begin(mechanism, "other")
     ids = at_once(20, lambda _: auth.create_session("abcde"))
     live = [i for i in ids if auth.user_id_for_session_id(i) is not None]
     assert len(live) == len(sessions_in(auth.store, "abcde")) == most
@@ -446,7 +337,7 @@ def test_oldest_session_ends_at_the_limit(
     monkeypatch.setenv("MAX_SESSIONS_PER_USER", "2")
     auth, ids = mechanism(), []
     for _ in range(4):
-        ids.append(_begin(mechanism))
+        ids.append(begin(mechanism))
         set_clock.advance(1)
     found = [auth.user_id_for_session_id(each) for each in ids]
     assert found == [None, None, "abcde", "abcde"]

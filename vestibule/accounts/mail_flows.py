@@ -81,7 +81,7 @@ def ask_for_reset(
         MailKind.RESET if user else NOTHING,
         user,
         email,
-        HARDENED_RESET_LIFETIME if is_hardened() else RESET_LIFETIME,
+        _reset_lifetime(),
         actor,
         language,
         detail,
@@ -149,18 +149,22 @@ def ask_for_change(
     )
 
 
-def send_invitation(user: User, *, actor: Actor = LOCAL) -> None:
-    """Queue a mail with which a user without a password chooses one."""
-    if user.email is not None:
-        _queue(
-            MailKind.INVITATION,
-            user,
-            user.email,
-            INVITATION_LIFETIME,
-            LOCAL,
-            None,
-        )
+def send_password_mail(user: User, *, actor: Actor = LOCAL) -> bool:
+    """Queue a mail with a link to a new password; return True if queued.
+
+    It is an invitation for a user without a password. Nothing is queued
+    without an address, for a disabled user, whose link would not work, and
+    if the address has had too many.
+    """
+    if user.email is None or is_disabled(user):
+        return False
+    kind, lifetime = MailKind.INVITATION, INVITATION_LIFETIME
+    if user.has_password:
+        kind, lifetime = MailKind.RESET, _reset_lifetime()
+    is_queued = _queue(kind, user, user.email, lifetime, LOCAL, None)
+    if is_queued:
         log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
+    return is_queued
 
 
 def set_password_by_link(
@@ -258,6 +262,11 @@ def undo_change(
     log(EventType.EMAIL_CHANGED, user=user.id, reason="undone")
     end_in_memory(store, user.id, reason)
     return user
+
+
+def _reset_lifetime() -> timedelta:
+    """Return how long the link of a mail for a new password works."""
+    return HARDENED_RESET_LIFETIME if is_hardened() else RESET_LIFETIME
 
 
 def _queue(

@@ -47,6 +47,7 @@ class Action(Enum):
     END_ANY_SESSION = "end one session of any user"
     LIST_EVENTS = "see and export the events of all users"
     SEE_FIGURES = "see the hourly statistics"
+    MANAGE_MAILS = "see, retry and drop the mails to all users"
 
 
 #: Open to every authenticated user under the policy `open`.

@@ -27,7 +27,7 @@ from vestibule.core.errors import (
     WrongSecondFactor,
 )
 from vestibule.core.setting_types import is_hardened
-from vestibule.db import factors
+from vestibule.db import factors, outgoing_mails
 from vestibule.db.encrypted_columns import factor_secret_place
 from vestibule.db.factors import (
     MAX_FAILURES_IN_A_ROW,
@@ -40,6 +40,8 @@ from vestibule.db.factors import (
 )
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
+from vestibule.mail.notices import MailKind, notices
+from vestibule.mail.outbox import mail_sender
 from vestibule.sessions.facts import Proof, RecoveryCodeProof, TotpProof
 
 #: Failures of a factor without a wait: people mistype.
@@ -133,9 +135,11 @@ def confirm_app(user: User, factor_id: str, code: str) -> list[str]:
     recovery = None
     if not factors.count_recovery_codes(user.id):
         recovery, codes = _new_recovery(user)
-    if not factors.confirm(factor, step, now, recovery):
+    told = notices(MailKind.FACTOR_ADDED, user)
+    if not factors.confirm(factor, step, now, recovery, told):
         raise RecordGone("the app is not pending any more")
     log(EventType.FACTOR_ADDED, user=user.id, reason=TOTP)
+    mail_sender().notify()
     return codes
 
 
@@ -171,9 +175,13 @@ def remove_factor(user: User, factor_id: str) -> None:
 
     The recovery codes go with the last one.
     """
-    if not is_storable(factor_id) or not factors.remove(factor_id, user.id):
+    told = notices(MailKind.FACTOR_REMOVED, user)
+    if not is_storable(factor_id) or not factors.remove(
+        factor_id, user.id, told
+    ):
         raise RecordGone("there is no such factor")
     log(EventType.FACTOR_REMOVED, user=user.id, reason=TOTP)
+    mail_sender().notify()
 
 
 def replace_recovery_codes(user: User) -> list[str]:
@@ -196,10 +204,12 @@ def _check_recovery_code(user: User, code: str) -> Proof:
     numbers = _begin_attempt(own)
     digest = digest_of_code(code[:MAX_RECOVERY_CODE_LENGTH])
     now = clock.now()
-    if not factors.use_recovery_code(own[0], digest, now):
+    told = notices(MailKind.RECOVERY_CODE_USED, user)
+    if not factors.use_recovery_code(own[0], digest, now, told):
         raise _refusal(user, [(own[0], numbers[own[0].id])])
     left = factors.count_recovery_codes(user.id)
     log(EventType.RECOVERY_CODE_USED, user=user.id, count=left)
+    mail_sender().notify()
     return RecoveryCodeProof(now)
 
 
@@ -258,7 +268,8 @@ def _refusal(
     """Log a wrong code, and each factor that it switches off.
 
     Of several requests at once, the one that counted the last allowed
-    failure logs that.
+    failure logs that and mails it. Its count was stored before the code was
+    checked, so the mail is not in that transaction.
     """
     log(EventType.SECOND_FACTOR_REFUSED, user=user.id)
     for factor, number in tried:
@@ -268,6 +279,8 @@ def _refusal(
                 user=user.id,
                 reason=factor.kind,
             )
+            outgoing_mails.add(notices(MailKind.FACTOR_SWITCHED_OFF, user))
+            mail_sender().notify()
     return WrongSecondFactor()
 
 

@@ -21,7 +21,13 @@ from vestibule.admin.filters import (
 )
 from vestibule.core.digest import digest_of
 from vestibule.core.errors import InvalidValue
-from vestibule.db import event_search, events, invitations, user_search
+from vestibule.db import (
+    event_search,
+    events,
+    invitations,
+    outgoing_mails,
+    user_search,
+)
 from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.invitations import (
@@ -32,6 +38,7 @@ from vestibule.db.invitations import (
 from vestibule.db.keyset import Cursor
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
+from vestibule.db.outgoing_mails import MailFilter, OutgoingMail
 from vestibule.db.user_search import UserFilter
 
 #: Characters of a cursor that are read.
@@ -195,6 +202,30 @@ def list_invitations(
     )
     return InvitationList(
         found.invitations,
+        _encode_keyset(found.next, of),
+        _encode_keyset(found.previous, of),
+    )
+
+
+class MailList(NamedTuple):
+    """A page of mails, with the cursors of its neighbours."""
+
+    mails: list[OutgoingMail]
+    next: str | None
+    previous: str | None = None
+
+
+def list_mails(wanted: MailFilter, most: int, after: str) -> MailList:
+    """Return a page of the mails of the last week, newest first.
+
+    Raise `InvalidValue` for a cursor of another list.
+    """
+    of = "mails", wanted
+    found = outgoing_mails.search_page(
+        wanted, most, _keyset_cursor(decode(after, of))
+    )
+    return MailList(
+        found.mails,
         _encode_keyset(found.next, of),
         _encode_keyset(found.previous, of),
     )

@@ -18,6 +18,7 @@ from vestibule.db.column_types import as_utc
 from vestibule.db.events import EventFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
+from vestibule.db.outgoing_mails import STATES, MailFilter
 from vestibule.db.user_search import SORTS, UserFilter
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
@@ -89,6 +90,14 @@ def parse_event_filter(given: FormValues) -> EventFilter:
         parse_time(given, "since"),
         parse_time(given, "until"),
     )
+
+
+def parse_mail_filter(given: FormValues) -> MailFilter:
+    """Return the filter of `user` and `state`; raise `InvalidValue`."""
+    state = _text(given, "state") or None
+    if state is not None and state not in STATES:
+        raise InvalidValue("state", "is not a valid state", code="invalid")
+    return MailFilter(state, _user_id(given))
 
 
 def parse_limit(given: FormValues, default: int = DEFAULT_PAGE_ROWS) -> int:

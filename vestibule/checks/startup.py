@@ -19,6 +19,7 @@ from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.checks.secrets_key import check_secrets_key
 from vestibule.core import encryption, page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
+from vestibule.core.identity_settings import IDENTITY_HEADER, IDENTITY_HOSTS
 from vestibule.core.setting_types import (
     environment_names,
     has_cookie_prefix,
@@ -58,7 +59,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     open_signer()
     if encryption.has_keys():
         encryption.key_ring()
-    if settings.IDENTITY_HEADER.read() and not settings.IDENTITY_HOSTS.read():
+    if IDENTITY_HEADER.read() and not IDENTITY_HOSTS.read():
         raise ConfigurationError(
             "IDENTITY_HOSTS",
             "must list the hosts of your applications, such as app.example:"

@@ -7,6 +7,7 @@
 from vestibule.core import (
     data_settings,
     host_types,
+    identity_settings,
     mail_settings,
     page_settings,
     setting_types,
@@ -233,29 +234,6 @@ ALLOWED_RETURN_HOSTS = Setting(
     " that of the sign-in page need `COOKIE_DOMAIN`. The host of the sign-in"
     " page is always allowed.",
 )
-IDENTITY_HEADER = Setting(
-    "IDENTITY_HEADER",
-    "off",
-    setting_types.on_or_off,
-    "Whether the response of verify has a signed identity token,"
-    " `X-Vestibule-Identity`; `on` or `off`.",
-)
-IDENTITY_HOSTS = Setting(
-    "IDENTITY_HOSTS",
-    "",
-    host_types.audiences,
-    "Hosts of the applications, separated by commas, for which identity"
-    " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
-    " `IDENTITY_HEADER` needs at least one.",
-)
-IDENTITY_SIGNING_KEY = Setting(
-    "IDENTITY_SIGNING_KEY",
-    None,
-    setting_types.pem,
-    "Ed25519 private key (PKCS 8, PEM; line breaks may be written as `\\n`)"
-    " that signs identity tokens. Unset: one is generated and stored in the"
-    " database.",
-)
 DATABASE_URL = Setting(
     "DATABASE_URL",
     "sqlite:///vestibule.db",
@@ -395,6 +373,7 @@ ALL: tuple[Setting[object], ...] = tuple(
     each
     for module in (
         globals(),
+        vars(identity_settings),
         vars(data_settings),
         vars(page_settings),
         vars(mail_settings),

@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from vestibule.db import pending_logins
 from vestibule.db.engine import database
+from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
 
@@ -131,14 +132,18 @@ def add_pending(factor: Factor, limit: int) -> bool:
 
 
 def confirm(
-    factor: Factor, step: int, now: datetime, recovery: "Recovery | None"
+    factor: Factor,
+    step: int,
+    now: datetime,
+    recovery: "Recovery | None",
+    mails: Sequence[NewMail] = (),
 ) -> bool:
     """Make a pending factor count, by its first right code.
 
     `recovery` is the user's first set of recovery codes, if this is the
     first factor. The user's waiting logins end: they began when a password
-    was enough. Return False if the factor was confirmed, replaced or became
-    too old meanwhile.
+    was enough. Queue `mails`. Return False, and change nothing, if the
+    factor was confirmed, replaced or became too old meanwhile.
     """
     with database().transaction() as connection:
         if not _lock_user(connection, factor.user_id):
@@ -161,6 +166,7 @@ def confirm(
         pending_logins.delete_for_user_in_transaction(
             connection, factor.user_id
         )
+        add_in_transaction(connection, mails)
     return True
 
 
@@ -232,8 +238,10 @@ def use_step(factor_id: str, step: int, now: datetime) -> bool:
         return used.rowcount > 0
 
 
-def remove(factor_id: str, user_id: str) -> bool:
-    """Delete a factor; return True if there was one.
+def remove(
+    factor_id: str, user_id: str, mails: Sequence[NewMail] = ()
+) -> bool:
+    """Delete a factor and queue `mails`; return True if there was one.
 
     The recovery codes, which replace a factor, go with the last one.
     """
@@ -245,6 +253,8 @@ def remove(factor_id: str, user_id: str) -> bool:
         )
         if not _count(connection, is_left):
             delete_for_user_in_transaction(connection, user_id)
+        if gone.rowcount:
+            add_in_transaction(connection, mails)
         return gone.rowcount > 0
 
 
@@ -281,8 +291,16 @@ def replace_recovery(recovery: Recovery) -> bool:
     return True
 
 
-def use_recovery_code(factor: Factor, digest: str, now: datetime) -> bool:
-    """Use a recovery code up; return True if it was one of the user's."""
+def use_recovery_code(
+    factor: Factor,
+    digest: str,
+    now: datetime,
+    mails: Sequence[NewMail] = (),
+) -> bool:
+    """Use a recovery code up; return True if it was one of the user's.
+
+    `mails` are queued then.
+    """
     with database().transaction() as connection:
         used = connection.execute(
             delete(RECOVERY_CODES).where(
@@ -297,6 +315,7 @@ def use_recovery_code(factor: Factor, digest: str, now: datetime) -> bool:
             .where(FACTORS.c.id == factor.id)
             .values(last_used_at=now, failures=0, failed_at=None)
         )
+        add_in_transaction(connection, mails)
     return True
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     case,
     func,
     insert,
@@ -27,7 +28,9 @@ from sqlalchemy import (
 
 from vestibule.core import clock
 from vestibule.core.text import email_key
+from vestibule.db import keyset
 from vestibule.db.engine import database
+from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import OUTGOING_MAILS
 
@@ -44,6 +47,7 @@ KEPT = timedelta(days=7)
 NOTHING = "nothing"
 
 QUEUED, SENT, FAILED = "queued", "sent", "failed"
+STATES = (QUEUED, SENT, FAILED)
 _MAIL = OUTGOING_MAILS.c
 
 
@@ -238,6 +242,62 @@ def listed(
         .limit(most)
     )
     return [_mail(row) for row in found]
+
+
+@dataclass(frozen=True)
+class MailFilter:
+    """The mails of a list: in a state, or of a user, if given."""
+
+    state: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True)
+class MailPage:
+    """Some mails, newest first, and the cursors of the pages beside them."""
+
+    mails: list[OutgoingMail]
+    next: Cursor | None
+    previous: Cursor | None
+
+
+def search_page(
+    wanted: MailFilter, limit: int, cursor: Cursor | None
+) -> MailPage:
+    """Return a page of the mails of a list.
+
+    Raise `InvalidValue` for a cursor of another order.
+    """
+    order = Order((_MAIL.created_at, _MAIL.id), is_descending=True)
+    found = keyset.fetch(_source(wanted), order, limit, cursor)
+    return MailPage(
+        [_mail(row) for row in found.rows], found.next, found.previous
+    )
+
+
+def count(wanted: MailFilter) -> Count:
+    """Return how many mails a list has."""
+    return keyset.count(_source(wanted))
+
+
+def find(ids: Collection[str]) -> list[OutgoingMail]:
+    """Return the listed mails with these ids, newest first."""
+    found = database().fetch_all(
+        select(*_COLUMNS)
+        .where(_MAIL.id.in_(ids), _MAIL.kind != NOTHING)
+        .order_by(_MAIL.created_at.desc(), _MAIL.id)
+    )
+    return [_mail(row) for row in found]
+
+
+def _source(wanted: MailFilter) -> Source:
+    """Return where the mails of a list come from: those of one week."""
+    rows: Select[Any] = select(*_COLUMNS).where(_MAIL.kind != NOTHING)
+    if wanted.state is not None:
+        rows = rows.where(_MAIL.state == wanted.state)
+    if wanted.user_id is not None:
+        rows = rows.where(_MAIL.user_id == wanted.user_id)
+    return Source(rows, lambda columns: [], True)
 
 
 @dataclass(frozen=True)

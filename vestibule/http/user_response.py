@@ -28,7 +28,11 @@ from vestibule.http.headers import Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
-from vestibule.identity.header import HEADER, Identity
+from vestibule.identity.header import (
+    EMAIL_VERIFIED_HEADER,
+    HEADER,
+    Identity,
+)
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import (
     CachedSession,
@@ -121,7 +125,7 @@ class UserResponse(NamedTuple):
         remote = [
             ("Remote-User", _plain(user.id)),
             ("Remote-Email", _plain(email)),
-            ("Remote-Email-Verified", "true" if is_verified else "false"),
+            (EMAIL_VERIFIED_HEADER, "true" if is_verified else "false"),
             ("Remote-Groups", _plain(role)),
         ]
         usual = headers.after([])

@@ -4,7 +4,7 @@
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
-from vestibule.core import settings
+from vestibule.core import identity_settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
@@ -12,6 +12,8 @@ HEADER = "X-Vestibule-Identity"
 #: the user confirmed the password within `REAUTH_WINDOW`.
 RECENT_HEADER = "Remote-Recent"
 RECENT_QUERY = "recent=on"
+#: The header in which verify says whether the email is confirmed.
+EMAIL_VERIFIED_HEADER = "Remote-Email-Verified"
 #: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"
@@ -59,7 +61,7 @@ def open_signer() -> IdentitySigner | None:
     the setting is on.
     Raise `ConfigurationError` for a bad IDENTITY_SIGNING_KEY.
     """
-    if not settings.IDENTITY_HEADER.read():
+    if not identity_settings.IDENTITY_HEADER.read():
         return None
     from vestibule.identity.keys import KeyRing, Signer
 

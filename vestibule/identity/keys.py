@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from vestibule.core import clock, settings
+from vestibule.core import clock, identity_settings, settings
 from vestibule.core.errors import ConfigurationError, ServiceBusy
 from vestibule.db import signing_keys
 from vestibule.db.signing_keys import StoredKey
@@ -204,7 +204,7 @@ def rotate(at_once: bool) -> str:
     soon as they fetch the keys again. Raise `ConfigurationError` if
     IDENTITY_SIGNING_KEY is set.
     """
-    if settings.IDENTITY_SIGNING_KEY.read() is not None:
+    if identity_settings.IDENTITY_SIGNING_KEY.read() is not None:
         raise ConfigurationError(
             "IDENTITY_SIGNING_KEY", "is set: change the key there"
         )
@@ -243,7 +243,7 @@ def _configured_keys() -> list[Key]:
 
     Raise `ConfigurationError` if it is not an Ed25519 key.
     """
-    pem = settings.IDENTITY_SIGNING_KEY.read()
+    pem = identity_settings.IDENTITY_SIGNING_KEY.read()
     if pem is None:
         return []
     try:

@@ -36,6 +36,10 @@ class MailKind(StrEnum):
     ROLE_CHANGED = "role_changed"
     NEW_DEVICE = "new_device"
     FAILED_SIGN_INS = "failed_sign_ins"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_SWITCHED_OFF = "factor_switched_off"
+    RECOVERY_CODE_USED = "recovery_code_used"
     TEST = "test"
 
 
@@ -44,6 +48,10 @@ NOTICE_PAGES = {
     MailKind.PASSWORD_CHANGED: "/forgot",
     MailKind.NEW_DEVICE: "/account/sessions",
     MailKind.FAILED_SIGN_INS: "/account/sessions",
+    MailKind.FACTOR_ADDED: "/forgot",
+    MailKind.FACTOR_REMOVED: "/forgot",
+    MailKind.FACTOR_SWITCHED_OFF: "/forgot",
+    MailKind.RECOVERY_CODE_USED: "/forgot",
 }
 
 

@@ -158,6 +158,10 @@ def _send(deliver: Deliver, mail: OutgoingMail) -> bool:
     # Jinja and Babel are loaded by the first mail, not at the start.
     from vestibule.mail import messages
 
+    if mail.expires_at <= clock.now():
+        # It waited for others of its lease, to a slow server.
+        outgoing_mails.mark_failed(mail, "expired", permanent=True)
+        return True
     try:
         kind = MailKind(mail.kind)
         text = messages.render(kind, mail.language, _values(kind, mail))

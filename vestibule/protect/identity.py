@@ -244,5 +244,11 @@ def _read_claims(
         return None
     if not subject or not issued < expires <= issued + _MAX_LIFETIME_SECONDS:
         return None
-    principal = Principal(subject, email or None, role)
+    # A token of an older Vestibule has no such claim.
+    is_verified = claims.get("email_verified", False)
+    if not isinstance(is_verified, bool):
+        return None
+    principal = Principal(
+        subject, email or None, role, email_verified=is_verified
+    )
     return _VerifiedToken(key, principal, issued, expires)

@@ -146,5 +146,6 @@ class InProcess:
                 user.role,
                 user.first_name,
                 user.last_name,
+                user.email_verified_at is not None,
             )
         return principal

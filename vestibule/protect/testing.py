@@ -63,18 +63,22 @@ class FakeVestibule:
         last_name: str | None = None,
         user_id: str | None = None,
         is_recent: bool = True,
+        email_verified: bool = False,
     ) -> Principal:
         """Sign a user in at a test client; return the user.
 
         One email is one user, with the same id each time, unless `user_id`
         is given. `is_recent` says whether the password was confirmed just
-        now. Raise `ValueError` for a role that no user can have, and
+        now, `email_verified` whether the email was confirmed by a mail.
+        Raise `ValueError` for a role that no user can have, and
         `TypeError` for a client of an unknown kind.
         """
         (role,) = validate_roles((role,))
         if user_id is None:
             user_id = str(uuid5(NAMESPACE_URL, f"mailto:{email.lower()}"))
-        user = Principal(user_id, email, role, first_name, last_name)
+        user = Principal(
+            user_id, email, role, first_name, last_name, email_verified
+        )
         session_id = secrets.token_urlsafe(16)
         _set_cookie(client, session_id)
         self._sessions[session_id] = user

@@ -13,7 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.text import display_name
-from vestibule.identity.header import RECENT_HEADER, RECENT_QUERY
+from vestibule.identity.header import (
+    EMAIL_VERIFIED_HEADER,
+    RECENT_HEADER,
+    RECENT_QUERY,
+)
 
 #: The key of a request's principal in the WSGI environment and the ASGI
 #: scope. No header of a request can set it.
@@ -47,6 +51,8 @@ class Principal:
     role: str = ""
     first_name: str | None = field(default=None, repr=False)
     last_name: str | None = field(default=None, repr=False)
+    #: True if the user has confirmed the email by a mail.
+    email_verified: bool = False
 
     @property
     def name(self) -> str:
@@ -143,7 +149,21 @@ def parse_principal(response: VerifyResponse) -> Principal | None:
         unquote(told[1]),
         _optional_text(user, "first_name"),
         _optional_text(user, "last_name"),
+        _is_verified(headers),
     )
+
+
+def _is_verified(headers: dict[str, str]) -> bool:
+    """Return True if a response says that the email is confirmed.
+
+    An older Vestibule does not say it, and confirms none.
+    """
+    told = headers.get(EMAIL_VERIFIED_HEADER.lower(), "false")
+    if told not in ("true", "false"):
+        raise VestibuleUnavailable(
+            "the response does not say whether the email is confirmed"
+        )
+    return told == "true"
 
 
 def parse_recent(response: VerifyResponse, user_id: str) -> bool:

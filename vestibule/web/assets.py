@@ -43,8 +43,8 @@ _COLOR_CSS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 #: The dark colours of `pages.css`.
 _DARK_COLORS = re.compile(r':root:not\(\[data-theme="light"\]\) \{([^}]*)\}')
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-#: A space beside a character where CSS needs none.
-_CSS_SPACE = re.compile(r" ?([{};]) ?")
+#: A string, or a space beside a character where CSS needs none.
+_CSS_SPACE = re.compile(r"""("[^"]*"|'[^']*')| ?([{};]) ?|([:,]) """)
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
@@ -111,11 +111,11 @@ class Bundle:
 def compact_css(sheet: str) -> str:
     """Return a style sheet without comments and needless spaces.
 
-    Its strings must have no braces, no semicolons and nothing that looks
-    like a comment.
+    Its strings must have no line breaks and nothing that looks like a
+    comment.
     """
     spaced = " ".join(_CSS_COMMENT.sub(" ", sheet).split())
-    return _CSS_SPACE.sub(r"\1", spaced)
+    return _CSS_SPACE.sub(r"\1\2\3", spaced)
 
 
 @cache

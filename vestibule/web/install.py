@@ -52,6 +52,7 @@ from vestibule.web import (
 )
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import mails as admin_mails
 from vestibule.web.admin import overview as admin_overview
 from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
@@ -101,6 +102,7 @@ PAGE_MODULES = (
     admin_exports,
     admin_zone,
     admin_overview,
+    admin_mails,
 )
 _ASSET = f"{pages.name}.asset"
 #: What the pages below open for a session after a recovery code.

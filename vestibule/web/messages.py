@@ -226,6 +226,12 @@ class Message(StrEnum):
     CHANGE_SENT = "change_sent"
     NOTICES_SAVED = "notices_saved"
     LOGIN_EXPIRED = "login_expired"
+    PASSWORD_MAIL_SENT = "password_mail_sent"
+    PASSWORD_MAIL_NOT_SENT = "password_mail_not_sent"
+    MAILS_QUEUED = "mails_queued"
+    MAILS_DROPPED = "mails_dropped"
+    MAILS_PARTLY = "mails_partly"
+    MAILS_UNCHANGED = "mails_unchanged"
     RECOVERED = "recovered"
     APP_ADDED = "app_added"
     APP_REMOVED = "app_removed"
@@ -300,6 +306,20 @@ _TEXTS = {
     ),
     Message.NOTICES_SAVED: N_("Your choice was saved."),
     Message.LOGIN_EXPIRED: N_("That took too long. Please sign in again."),
+    Message.PASSWORD_MAIL_SENT: N_("A mail to this user is on its way."),
+    Message.PASSWORD_MAIL_NOT_SENT: N_(
+        "No mail was sent: this email has had too many lately, or the user"
+        " cannot use it. Try again later."
+    ),
+    Message.MAILS_QUEUED: N_("The mails will be sent soon."),
+    Message.MAILS_DROPPED: N_("The mails will not be sent."),
+    Message.MAILS_PARTLY: N_(
+        "Done, but not for all selected mails: some were sent, dropped or"
+        " too old."
+    ),
+    Message.MAILS_UNCHANGED: N_(
+        "Nothing was changed: these mails were sent, dropped or too old."
+    ),
     Message.RECOVERED: N_(
         "You signed in with a recovery code, so only this page is open."
     ),

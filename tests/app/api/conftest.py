@@ -4,11 +4,13 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.app.api.service import WITH_SESSIONS, Service, build_service
+from tests.mailbox import Mailbox
 from tests.serving import COOKIE
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.throttle import throttle
@@ -16,6 +18,7 @@ from vestibule.api import app as app_module
 from vestibule.audit.log import begin_request
 from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.core.logging import AUDIT_LOGGER
+from vestibule.mail.outbox import MailSender
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.sweeper import Sweeper
 
@@ -84,3 +87,12 @@ def security_lines() -> Iterator[list[str]]:
 def logged(security_lines: list[str]) -> Callable[[], list[dict[str, Any]]]:
     """Return a function that returns the logged events as dictionaries."""
     return lambda: [json.loads(line) for line in security_lines]
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
+    """Send mails to a folder, only when the test says so."""
+    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
+    mails = Mailbox(tmp_path / "mails")
+    mails.configure(monkeypatch)
+    return mails

@@ -47,6 +47,7 @@ def test_user_search_returns_each_user_once(admin: FlaskClient) -> None:
         "role",
         "disabled_at",
         "signed_in_at",
+        "email_verified",
     }
     only = fetch(admin, ADMIN_USERS, role="admin", disabled="no")["users"]
     assert [each["role"] for each in only] == ["admin"]

@@ -3,6 +3,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,28 +11,28 @@ from flask.testing import FlaskClient
 from tests.app.api.conftest import Build
 from tests.app.api.service import (
     NEW,
-    PASSWORD,
     RESET,
     Service,
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.mail_server import Inbox, running
 from tests.mailbox import Mailbox, code_of, link_of, plain, token_of
-from tests.serving import LOGIN, ME
+from tests.serving import ME
+from tests.threads import at_once
 from vestibule.accounts.mail_flows import (
     ADDRESS_LIMITS,
     CONFIRM_LIFETIME,
     MAX_PER_NETWORK,
     RESET_LIFETIME,
 )
-from vestibule.accounts.sign_in_notices import MIN_FAILURES
-from vestibule.accounts.users import set_role
+from vestibule.accounts.users import remove, set_role
 from vestibule.core import settings
 from vestibule.core.digest import digest_of
-from vestibule.db import mail_tokens
+from vestibule.db import mail_tokens, outgoing_mails
 from vestibule.db.models.user import User
 from vestibule.mail.notices import UNDO_LIFETIME
-from vestibule.mail.outbox import CODE_LIFETIME, MailSender
+from vestibule.mail.outbox import CODE_LIFETIME, send_due
 
 FORGOT = "/api/v1/auth_session/forgot"
 CONFIRM = "/api/v1/auth_session/confirm"
@@ -39,15 +40,6 @@ UNDO = "/api/v1/auth_session/undo"
 EMAIL = f"{ME}/email"
 WRONG_LINK = {"error": "wrong or expired link"}
 WRONG_CODE = {"error": "wrong or expired code"}
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
-    """Send mails to a folder, only when the test says so."""
-    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
-    mails = Mailbox(tmp_path / "mails")
-    mails.configure(monkeypatch)
-    return mails
 
 
 @pytest.fixture
@@ -283,6 +275,56 @@ def test_undo_works_for_seven_days_whatever_else_changes(
     assert undone.status_code == 200
 
 
+def test_undo_after_the_account_was_deleted_is_refused(
+    service: Service, mailbox: Mailbox
+) -> None:
+    """A new account with one of the addresses is not touched."""
+    user = stored_user()
+    client, before = service.client_for(user), str(user.email)
+    mailbox.deliver()
+    client.put(EMAIL, json={"email": "new@example.com"})
+    (mail,) = mailbox.deliver()
+    service.client().post(CONFIRM, data={"token": token_of(mail)})
+    notice = mailbox.deliver()[0]
+    assert notice["To"] == before
+    changed = User.get_committed(user.id)
+    assert changed is not None
+    remove(changed)
+    others = [
+        stored_user(email=address) for address in (before, "new@example.com")
+    ]
+    for _ in range(2):
+        undone = service.client().post(UNDO, data={"token": token_of(notice)})
+        assert (undone.status_code, undone.get_json()) == (400, WRONG_LINK)
+    assert User.get_committed(user.id) is None
+    for other in others:
+        assert User.get_committed(other.id) == other
+
+
+@pytest.mark.parametrize("links", [1, 2])
+def test_of_resets_at_once_one_sets_a_password(
+    service: Service, mailbox: Mailbox, set_clock: SetClock, links: int
+) -> None:
+    """That holds for one link, and for those of two mails."""
+    user, tokens = stored_user(), []
+    for _ in range(links):
+        ask(service.client(), str(user.email))
+        (mail,) = mailbox.deliver()
+        tokens.append(token_of(mail))
+        set_clock.advance(61)
+    chosen = [f"{NEW} {number}" for number in range(4)]
+    statuses = at_once(
+        4,
+        lambda number: reset_by(
+            service.client(), tokens[number % links], chosen[number]
+        ),
+    )
+    assert sorted(statuses) == [200, 400, 400, 400]
+    stored = User.get_committed(user.id)
+    assert stored is not None
+    assert stored.is_valid_password(chosen[statuses.index(200)])
+
+
 def test_email_of_another_user_is_not_revealed(
     service: Service, mailbox: Mailbox
 ) -> None:
@@ -343,85 +385,6 @@ def test_confirmation_of_a_previous_email_is_refused(
     assert service.client().post(CONFIRM, data=data).status_code == 400
 
 
-def test_change_of_the_password_is_told(
-    service: Service, mailbox: Mailbox
-) -> None:
-    """The mail names the device, and leads to the page for a new one."""
-    user = stored_user()
-    client = service.client_for(user)
-    mailbox.deliver()
-    body = {"current_password": PASSWORD, "new_password": NEW}
-    answer = client.put(
-        f"{ME}/password", json=body, headers={"User-Agent": "Firefox/1"}
-    )
-    assert answer.status_code == 200
-    (mail,) = mailbox.deliver()
-    assert mail["Subject"] == "Your Vestibule password was changed"
-    assert link_of(mail) == "https://auth.example.com/forgot"
-    assert "with Firefox" in plain(mail)
-
-
-def test_change_of_the_role_is_told(
-    service: Service, mailbox: Mailbox
-) -> None:
-    """Also if a command makes it, which has no address."""
-    user = stored_user()
-    set_role(user, "admin")
-    (mail,) = mailbox.deliver()
-    assert mail["Subject"] == "Your role at Vestibule was changed"
-    assert "changed to admin" in plain(mail)
-
-
-def test_sign_in_with_a_new_browser_is_told(
-    service: Service, mailbox: Mailbox, set_clock: SetClock
-) -> None:
-    """Not the first one, nor one with a known browser; rarely at most."""
-    user = stored_user()
-    known, _ = service.log_in(user)
-    assert mailbox.deliver() == []
-    service.log_in(user)
-    (mail,) = mailbox.deliver()
-    assert mail["Subject"] == "New sign-in to your Vestibule account"
-    assert link_of(mail) == "https://auth.example.com/account/sessions"
-    service.log_in(user)
-    assert mailbox.deliver() == []
-    set_clock.moment += timedelta(minutes=16)
-    form = {"email": user.email, "password": PASSWORD}
-    assert known.post(LOGIN, data=form).status_code == 200
-    assert mailbox.deliver() == []
-    forger = service.client()
-    forger.set_cookie("vestibule_device", "A" * 22)
-    forger.post(LOGIN, data=form)
-    assert len(mailbox.deliver()) == 1
-
-
-def test_user_can_switch_notices_of_new_devices_off(
-    service: Service, mailbox: Mailbox
-) -> None:
-    """Wrong passwords before a right one are told all the same."""
-    user = stored_user()
-    user.device_notices = False
-    user.save()
-    service.log_in(user)
-    service.log_in(user)
-    assert mailbox.deliver() == []
-
-
-def test_right_password_after_wrong_ones_is_told(
-    build: Build, mailbox: Mailbox, set_clock: SetClock
-) -> None:
-    """The mail says how many there were (ASVS 5.0, 6.3.5)."""
-    service = build("session_db_auth", THROTTLE="on")
-    user = stored_user()
-    for _ in range(MIN_FAILURES):
-        service.log_in(user, "wrong")
-        set_clock.moment += timedelta(minutes=1)
-    assert service.log_in(user)[1].status_code == 200
-    (mail,) = mailbox.deliver()
-    assert mail["Subject"] == "Failed sign-ins to your Vestibule account"
-    assert f"after {MIN_FAILURES} attempts" in plain(mail)
-
-
 def test_mail_is_in_the_language_of_the_user(
     service: Service, mailbox: Mailbox
 ) -> None:
@@ -459,3 +422,36 @@ def test_stored_and_logged_values_open_nothing(
             data={"token": digest_of(secret), "new_password": NEW},
         )
         assert answer.status_code == 400
+
+
+class LateInbox(Inbox):
+    """A mail server that needs an hour for each mail."""
+
+    def __init__(self, set_clock: SetClock) -> None:
+        """Move this clock."""
+        super().__init__()
+        self._clock = set_clock
+
+    async def handle_DATA(
+        self, server: Any, session: Any, envelope: Any
+    ) -> str:
+        """Take a mail after an hour."""
+        self._clock.advance(3600)
+        return await super().handle_DATA(server, session, envelope)
+
+
+def test_mail_that_expires_within_its_lease_is_not_sent(
+    service: Service, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for another one of the same lease, to a slow server."""
+    users = [stored_user(), stored_user()]
+    for user in users:
+        ask(service.client(), str(user.email))
+    inbox = LateInbox(set_clock)
+    with running(inbox) as port:
+        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
+        assert send_due() == 2
+        assert send_due() == 0
+    assert len(inbox.received) == 1
+    states = {(one.state, one.error) for one in outgoing_mails.listed(9)}
+    assert states == {("sent", None), ("failed", "expired")}

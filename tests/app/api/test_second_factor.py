@@ -5,54 +5,37 @@ import base64
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
+from tests.app.api.factor_owner import (
+    CONTINUE,
+    COOKIE,
+    FACTORS,
+    LOGOUT,
+    ME,
+    VERIFY,
+    Owner,
+    facts,
+    waiting,
+)
 from tests.app.api.service import (
     NEW,
     PASSWORD,
     Service,
     basic,
     cookie_name,
-    session_id_of,
     stored_user,
 )
 from tests.clocks import SetClock
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
-from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import (
     SessionFacts,
-    facts_of_session,
     level_of,
 )
-
-FACTORS = "/api/v1/auth_session/factors"
-CODES = "/api/v1/auth_session/recovery-codes"
-CONTINUE = "/api/v1/auth_session/second-factor"
-LOGOUT = "/api/v1/auth_session/logout"
-ME = "/api/v1/users/me"
-VERIFY = "/api/v1/auth_session/verify"
-COOKIE = "vestibule_login"
-
-
-class Owner:
-    """A user with an app, and the codes that it shows."""
-
-    def __init__(self) -> None:
-        """Store the user with a confirmed app."""
-        self.user = stored_user()
-        app = begin_app(self.user, "phone")
-        self.app_id = app.factor.id
-        self.seed = base64.b32decode(app.key.replace(" ", ""))
-        self.recovery = confirm_app(self.user, self.app_id, self.code())
-
-    def code(self, offset: int = 0) -> str:
-        """Return the code that the app shows, some steps from now."""
-        return totp.hotp(self.seed, totp.step_at(clock.now()) + offset)
 
 
 @pytest.fixture(autouse=True)
@@ -73,29 +56,6 @@ def owner(set_clock: SetClock) -> Owner:
     made = Owner()
     set_clock.advance(30)
     return made
-
-
-def waiting(service: Service, owner: Owner) -> FlaskClient:
-    """Return a client whose login waits for the second factor."""
-    client, answer = service.log_in(owner.user)
-    assert answer.status_code == 401
-    assert answer.get_json() == {"error": "second factor required"}
-    return client
-
-
-def signed_in(service: Service, owner: Owner) -> FlaskClient:
-    """Return a client that gave both factors."""
-    client = waiting(service, owner)
-    answer = client.post(CONTINUE, json={"code": owner.code()})
-    assert answer.status_code == 200, answer.text
-    return client
-
-
-def facts(service: Service, client: FlaskClient) -> SessionFacts:
-    """Return the facts of the client's session."""
-    session = service.mechanism.store.find(session_id_of(client))
-    assert session is not None
-    return facts_of_session(session)
 
 
 def test_user_without_a_factor_logs_in_as_before(service: Service) -> None:
@@ -281,7 +241,7 @@ def test_cross_site_request_cannot_continue(
 def test_right_code_waits_after_failures(
     service: Service, owner: Owner
 ) -> None:
-    """429 with the seconds, although THROTTLE is off."""
+    """The response is 429 with the seconds, although THROTTLE is off."""
     client = waiting(service, owner)
     for _ in range(6):
         client.post(CONTINUE, json={"code": owner.code(5)})
@@ -330,101 +290,6 @@ def test_recovered_session_ends_after_15_minutes(
     other = waiting(service, owner)
     other.post(CONTINUE, json={"recovery_code": owner.recovery[1]})
     assert other.delete(LOGOUT).status_code == 200
-
-
-def test_enrolment_over_the_api(service: Service) -> None:
-    """The seed and the codes are shown once; the session gets level 2."""
-    user = stored_user()
-    client = service.client_for(user)
-    before = session_id_of(client)
-    answer = client.post(FACTORS, json={"name": "phone"})
-    assert answer.status_code == 201
-    assert answer.headers["Cache-Control"] == "no-store"
-    new = answer.get_json()
-    assert new["otpauth"].startswith("otpauth://totp/Vestibule:")
-    assert client.get(FACTORS).get_json() == {
-        "factors": [],
-        "recovery_codes": 0,
-    }
-    seed = base64.b32decode(new["key"].replace(" ", ""))
-    confirm = f"{FACTORS}/{new['id']}/confirm"
-    wrong = client.post(confirm, json={"code": "12345"})
-    assert (wrong.status_code, wrong.get_json()) == (
-        401,
-        {"error": "wrong code"},
-    )
-    code = totp.hotp(seed, totp.step_at(clock.now()))
-    codes = client.post(confirm, json={"code": code}).get_json()
-    assert len(codes["recovery_codes"]) == 10
-    assert session_id_of(client) != before
-    assert level_of(facts(service, client)) == 2
-    listed = client.get(FACTORS)
-    assert new["key"] not in listed.text
-    assert [one["name"] for one in listed.get_json()["factors"]] == ["phone"]
-    assert service.client_with_session(before).get(ME).status_code == 403
-
-
-def test_old_session_changes_no_factor(
-    service: Service, set_clock: SetClock
-) -> None:
-    """One that gave no second factor cannot remove one, nor add one."""
-    user = stored_user()
-    client = service.client_for(user)
-    app = begin_app(user, "phone")
-    seed = base64.b32decode(app.key.replace(" ", ""))
-    confirm_app(
-        user, app.factor.id, totp.hotp(seed, totp.step_at(clock.now()))
-    )
-    for method, path in (
-        ("DELETE", f"{FACTORS}/{app.factor.id}"),
-        ("POST", FACTORS),
-        ("POST", CODES),
-        ("POST", f"{FACTORS}/{app.factor.id}/confirm"),
-    ):
-        answer = client.open(path, method=method, json={"name": "x"})
-        assert answer.status_code == 403, path
-        assert answer.get_json() == {"error": "Re-authentication required"}
-    set_clock.advance(30)
-    code = totp.hotp(seed, totp.step_at(clock.now()))
-    answer = client.post(f"{FACTORS}/proof", json={"code": code})
-    assert answer.status_code == 200
-    assert client.post(CODES).status_code == 200
-    assert client.delete(f"{FACTORS}/{app.factor.id}").status_code == 200
-    assert service.log_in(user)[1].status_code == 200
-
-
-def test_change_needs_recent_authentication(
-    service: Service, owner: Owner, set_clock: SetClock
-) -> None:
-    """A present factor is enough for it, as the password is."""
-    client = signed_in(service, owner)
-    set_clock.advance(301)
-    assert client.post(CODES).status_code == 403
-    code = {"code": owner.code()}
-    assert client.post(f"{FACTORS}/proof", json=code).status_code == 200
-    assert len(client.post(CODES).get_json()["recovery_codes"]) == 10
-
-
-def test_member_cannot_change_the_factors_of_another(
-    service: Service, owner: Owner
-) -> None:
-    """The factor of another user is not found."""
-    client = service.client_for(stored_user())
-    answer = client.delete(f"{FACTORS}/{owner.app_id}")
-    assert answer.status_code == 404
-    answer = client.post(
-        f"{FACTORS}/{owner.app_id}/confirm", json={"code": owner.code()}
-    )
-    assert answer.status_code == 404
-
-
-def test_without_a_key_no_app_can_be_added(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """404: this installation has no second factors."""
-    client = service.client_for(stored_user())
-    monkeypatch.delenv("SECRETS_KEY")
-    assert client.post(FACTORS, json={"name": "x"}).status_code == 404
 
 
 def test_basic_credentials_of_a_user_with_a_factor_are_refused(

@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
+from tests.app.api.factor_owner import CONTINUE, VERIFY, Owner
 from tests.app.api.service import (
     NEW,
     PASSWORD,
@@ -22,7 +23,6 @@ from tests.app.api.service import (
     session_id_of,
     stored_user,
 )
-from tests.app.api.test_second_factor import CONTINUE, VERIFY, Owner
 from tests.clocks import SetClock
 from tests.serving import LOGIN, ME, ROOT
 from vestibule.accounts.first_admin import create_setup_code

@@ -43,7 +43,12 @@ def test_docs_list_each_metric(build: Build) -> None:
         )
         for one in exposition.ALL_METRICS
     ]
-    client = build("session_db_auth").client()
+    client = build(
+        "session_db_auth",
+        MAIL_URL="console:",
+        MAIL_FROM="vestibule@example.com",
+        PUBLIC_URL="https://auth.example.com",
+    ).client()
     client.get("/healthz")
     scraped = families(client.get("/metrics").text)
     assert [

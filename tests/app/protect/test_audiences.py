@@ -4,7 +4,9 @@
 from typing import Any
 
 import pytest
+import requests
 
+from tests.app.protect.conftest import LiveServer
 from tests.app.protect.fake_server import FakeServer
 from tests.app.protect.test_identity import (
     AUDIENCE,
@@ -17,9 +19,12 @@ from tests.app.protect.test_identity import (
 )
 from tests.clocks import SetClock
 from vestibule.core.errors import InvalidValue
+from vestibule.identity.header import HEADER
 from vestibule.protect import identity
 from vestibule.protect.async_backends import async_backend_for
 from vestibule.protect.backends import backend_for
+from vestibule.protect.installation import SETTINGS
+from vestibule.protect.verify_response import Principal
 
 __all__ = ["both_clocks", "find_user", "published"]
 
@@ -71,3 +76,30 @@ def test_log_says_why_a_token_is_refused(
     (line,) = [each for each in lines if "is refused" in each]
     assert reason in line
     assert not any(part in caplog.text for part in refused.split("."))
+
+
+def test_token_of_real_vestibule_identifies_user(
+    open_backend: Any, live_server: LiveServer
+) -> None:
+    """It names the same user as verify does."""
+    audience = live_server.url.partition("//")[2]
+    given = requests.get(
+        f"{live_server.url}/api/v1/auth_session/verify",
+        timeout=60,
+        headers={"Cookie": live_server.admin_cookie},
+    ).headers[HEADER]
+    with open_backend(live_server.url, audience, 30) as find_user:
+        assert find_user(given) == Principal(
+            live_server.ada.id, "ada@example.com", "admin"
+        )
+    with open_backend(live_server.url, "other.example", 30) as find_user:
+        assert find_user(given) is None
+
+
+def test_identity_in_process_needs_url(open_backend: Any) -> None:
+    """Whose signatures count must be configured."""
+    with (
+        pytest.raises(InvalidValue, match="audience"),
+        open_backend(SETTINGS, AUDIENCE),
+    ):
+        pass

@@ -9,18 +9,16 @@ from typing import Any
 
 import jwt
 import pytest
-import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
 )
 
-from tests.app.protect.conftest import LiveServer
 from tests.app.protect.fake_server import FakeServer, answer, fake_server
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core import clock
-from vestibule.core.errors import InvalidValue, VestibuleUnavailable
-from vestibule.identity.header import COPY_MAX_AGE, HEADER
+from vestibule.core.errors import VestibuleUnavailable
+from vestibule.identity.header import COPY_MAX_AGE
 from vestibule.identity.keys import Key
 from vestibule.protect import identity
 from vestibule.protect.async_backends import async_backend_for
@@ -143,6 +141,9 @@ REFUSED = {
     "an id that is none": token(sub=""),
     "a role that is none": token(role=None),
     "an email that is none": token(email=1),
+    "a confirmation that is a text": token(email_verified="true"),
+    "a confirmation that is a number": token(email_verified=1),
+    "a confirmation that is none": token(email_verified=None),
     **{
         f"no {name}": token(**{name: ...})
         for name in ("iss", "sub", "aud", "iat", "exp", "email", "role")
@@ -156,6 +157,16 @@ def test_invalid_token_identifies_no_user(find_user: Any, name: str) -> None:
     for _ in range(2):
         assert find_user(REFUSED[name]) is None
     assert find_user(token()) == BOB
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_token_says_whether_the_email_is_confirmed(
+    find_user: Any, told: bool
+) -> None:
+    """A token of an older Vestibule confirms nothing."""
+    for given in (token(email_verified=told), token(email_verified=told)):
+        assert find_user(given).email_verified is told
+    assert find_user(token()).email_verified is False
 
 
 def test_repeated_token_is_verified_once(
@@ -354,33 +365,6 @@ def test_concurrent_threads_fetch_keys_once(
     assert at_once(8, lambda _: source.principal(token())) == [BOB] * 8
     assert len(published.requests) == 1
     source.close()
-
-
-def test_token_of_real_vestibule_identifies_user(
-    open_backend: Any, live_server: LiveServer
-) -> None:
-    """It names the same user as verify does."""
-    audience = live_server.url.partition("//")[2]
-    given = requests.get(
-        f"{live_server.url}/api/v1/auth_session/verify",
-        timeout=60,
-        headers={"Cookie": live_server.admin_cookie},
-    ).headers[HEADER]
-    with open_backend(live_server.url, audience, 30) as find_user:
-        assert find_user(given) == Principal(
-            live_server.ada.id, "ada@example.com", "admin"
-        )
-    with open_backend(live_server.url, "other.example", 30) as find_user:
-        assert find_user(given) is None
-
-
-def test_identity_in_process_needs_url(open_backend: Any) -> None:
-    """Whose signatures count must be configured."""
-    with (
-        pytest.raises(InvalidValue, match="audience"),
-        open_backend(None, AUDIENCE),
-    ):
-        pass
 
 
 def test_token_cache_has_bounded_memory(

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+import requests
 
 from tests.app.protect.conftest import LiveServer
 from tests.clocks import SetClock
@@ -15,6 +16,7 @@ from vestibule.accounts.users import disable
 from vestibule.core.errors import ConfigurationError, VestibuleUnavailable
 from vestibule.db import drivers
 from vestibule.db.engine import close, database
+from vestibule.identity.header import HEADER
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.protect import in_process
 from vestibule.protect.async_backends import AsyncInProcess
@@ -54,6 +56,43 @@ def test_in_process_backend_decides_like_verify(
         assert here(live) is here(live)
         live_server.end(live)
         assert here(live) is there(live) is None
+
+
+def test_confirmed_email_is_known_in_each_mode(
+    open_backend: Any, live_server: LiveServer
+) -> None:
+    """It changes with the user: confirmed, then changed by an admin."""
+    audience = live_server.url.partition("//")[2]
+    cookie, bob = live_server.cookie, live_server.bob
+    verify = f"{live_server.url}/api/v1/auth_session/verify"
+
+    def signed() -> str:
+        """Return the identity that verify signs now."""
+        headers = {"Cookie": cookie}
+        answer = requests.get(verify, timeout=60, headers=headers)
+        return answer.headers[HEADER]
+
+    with (
+        open_backend(SETTINGS) as here,
+        open_backend(live_server.url, timeout=30) as there,
+        open_backend(live_server.url, audience, 30) as by_identity,
+    ):
+
+        def told() -> set[bool]:
+            """Return what the three backends say."""
+            return {
+                here(cookie).email_verified,
+                there(cookie).email_verified,
+                by_identity(signed()).email_verified,
+            }
+
+        assert told() == {False}
+        bob.email_verified_at = bob.created_at
+        bob.save_changes()
+        assert told() == {True}
+        bob.email = "other@example.com"
+        bob.save_changes()
+        assert told() == {False}
 
 
 @pytest.mark.parametrize("missing", ["AUTH_TYPE", "SESSION_NAME"])

@@ -56,6 +56,15 @@ IMPOSTORS: dict[str, bytes | Reply] = {
     "no headers": answer(),
     "no role": answer(GOOD, NAMING[0]),
     "another user": answer(GOOD, b"Remote-User: 2", NAMING[1]),
+    "a confirmation that is no answer": answer(
+        GOOD, *NAMING, b"Remote-Email-Verified: yes"
+    ),
+    "two confirmations": answer(
+        GOOD,
+        *NAMING,
+        b"Remote-Email-Verified: true",
+        b"Remote-Email-Verified: false",
+    ),
     "two users": answer(GOOD, *NAMING, b"Remote-User: 1"),
     "no content": answer(b"", *NAMING, status=b"204 No Content"),
     "a redirect": answer(GOOD, b"Location: /", *NAMING, status=b"302 Found"),
@@ -155,6 +164,29 @@ def test_url_may_have_path_prefix(open_backend: Any) -> None:
         with open_backend(f"{there.url}/hall/", timeout=30) as find_user:
             assert find_user("sid=1") == BOB
         assert there.requests[0][0].startswith(b"GET /hall/api/v1/auth_")
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ([b"Remote-Email-Verified: true"], True),
+        ([b"Remote-Email-Verified: false"], False),
+        ([], False),
+    ],
+)
+def test_header_says_whether_the_email_is_confirmed(
+    open_backend: Any, headers: list[bytes], told: bool
+) -> None:
+    """The response of an older Vestibule confirms nothing.
+
+    The body is what the user may see, and decides nothing.
+    """
+    body = b'{"id": "1", "email_verified": true}'
+    with (
+        fake_server(answer(body, *NAMING, *headers)) as there,
+        open_backend(there.url, timeout=30) as find_user,
+    ):
+        assert find_user("sid=1").email_verified is told
 
 
 def test_percent_encoded_names_are_decoded() -> None:

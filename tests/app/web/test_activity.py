@@ -99,7 +99,7 @@ def test_activity_hides_who_else_acted(service: Service) -> None:
         ]
     )
     text = shown(with_stored_events(service, user))
-    assert "3 sessions were ended By an administrator" in text
+    assert "3 sessions were signed out By an administrator" in text
     assert "192.0.2.77" not in text
     assert "amy" not in text
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.app.api.conftest import Build
+from tests.app.api.factor_owner import Owner
 from tests.app.api.service import NEW, Service, stored_user
-from tests.app.api.test_second_factor import Owner
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.stored_sessions import sessions_in
@@ -237,7 +237,7 @@ def test_used_and_wrong_codes_of_reset_and_invitation_get_one_message(
 def test_link_does_not_replace_a_second_factor(
     service: Service, monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
 ) -> None:
-    """The password is set, and the sign-in page asks for both."""
+    """The password is set, and the next page asks for the factor."""
     monkeypatch.setenv("SECRETS_KEY", new_key())
     owner = Owner()
     code = issue_code(owner.user).code
@@ -248,8 +248,8 @@ def test_link_does_not_replace_a_second_factor(
         "new_password": NEW,
     }
     answer = browser.post("/reset", form)
-    assert answer.headers["Location"] == "/sign-in"
+    assert answer.headers["Location"] == "/account/second-factor"
     shown = Page(browser.follow(answer)).text
-    assert "Your password was set. Sign in with it now." in shown
+    assert "Second step" in shown
     assert sessions_in(service.mechanism.store, owner.user.id) == []
     assert browser.get("/account").status_code == 303

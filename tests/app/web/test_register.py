@@ -111,7 +111,7 @@ def test_registered_user_is_signed_in_as_member(
         ({"email": "ADMIN@example.com "}, "email", "already has an account"),
         ({"password": ""}, "password", "Please fill this in."),
         ({"password": "x"}, "password", "Please use at least 8 characters."),
-        ({"first_name": "\0"}, "first_name", "invalid character"),
+        ({"first_name": "\0"}, "first_name", "a character that isn't allowed"),
     ],
 )
 def test_invalid_registration_is_refused_at_its_field(

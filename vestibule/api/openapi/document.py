@@ -18,6 +18,7 @@ from vestibule.api.openapi import (
     factors,
     invitations,
     service,
+    users,
 )
 from vestibule.api.openapi.admin_schemas import admin_schemas
 from vestibule.api.openapi.operation import (
@@ -53,7 +54,7 @@ an unknown path 404."""
 _TAGS = {
     accounts.SESSIONS_TAG: "Log in, log out, list and end your sessions.",
     factors.TAG: "Enroll authenticator apps, and log in with them.",
-    accounts.USERS_TAG: "Users, and your own account.",
+    users.USERS_TAG: "Users, and your own account.",
     admin.ACTIONS_TAG: "Change the accounts of other users.",
     admin.LISTS_TAG: "Search users, sessions and events, by page.",
     service.TAG: "The service itself: status, health, metrics, docs.",
@@ -72,7 +73,7 @@ def operations() -> Iterator[Operation]:
     """Yield all declarations."""
     yield from accounts.SESSION_OPERATIONS
     yield from factors.FACTOR_OPERATIONS
-    yield from accounts.USER_OPERATIONS
+    yield from users.USER_OPERATIONS
     yield from admin.ACTION_OPERATIONS
     yield from admin.LIST_OPERATIONS
     yield from invitations.INVITATION_OPERATIONS

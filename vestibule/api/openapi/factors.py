@@ -145,7 +145,6 @@ def factor_schemas() -> dict[str, Any]:
         "A recovery code.", "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ", minLength=1
     )
     name = text("What you call the app.", "phone", maxLength=MAX_NAME_LENGTH)
-    factor = _factor_fields(name)
     return {
         "SecondFactor": request_schema(
             "A code of an app, or a recovery code.",
@@ -156,6 +155,16 @@ def factor_schemas() -> dict[str, Any]:
             "The name of a new app.", {"name": {**name, "minLength": 1}}
         ),
         "FactorCode": request_schema("A code of an app.", {"code": code}),
+        **_response_schemas(name, recovery),
+    }
+
+
+def _response_schemas(
+    name: dict[str, Any], recovery: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the schemas of responses, with these of name and code."""
+    factor = _factor_fields(name)
+    return {
         "Factor": response_schema("A second factor.", factor),
         "NewApp": response_schema(
             "An app that is not confirmed, with the seed it needs.",

@@ -130,6 +130,10 @@ _COUNTS: dict[str, tuple[Callable[[int], str], str]] = {
         ),
         N_("More than %(number)s invitations"),
     ),
+    "mails": (
+        lambda number: ngettext("%(number)s mail", "%(number)s mails", number),
+        N_("More than %(number)s mails"),
+    ),
     "events": (
         lambda number: ngettext(
             "%(number)s event", "%(number)s events", number

@@ -15,13 +15,15 @@ from vestibule.admin.cursor import list_events
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.audit.log import EventType
 from vestibule.core import clock, settings
-from vestibule.db import hourly_counts
+from vestibule.db import hourly_counts, outgoing_mails
 from vestibule.db.event_search import count_accounts
 from vestibule.db.events import EventFilter
 from vestibule.db.hourly_counts import hour_of
 from vestibule.db.models.user import User
+from vestibule.db.outgoing_mails import FAILED, QUEUED
 from vestibule.db.user_search import UserFilter, count_users
 from vestibule.http.access import authorize
+from vestibule.mail.notices import is_mail_on
 from vestibule.metrics import worker_exits
 from vestibule.web.activity import ALARMING, describe_event, device_label
 from vestibule.web.admin.lists import user_names
@@ -29,6 +31,7 @@ from vestibule.web.i18n import gettext
 from vestibule.web.routes import (
     ADMIN,
     ADMIN_EVENTS,
+    ADMIN_MAILS,
     ADMIN_OVERVIEW,
     ADMIN_SESSIONS,
     own_url,
@@ -94,6 +97,20 @@ def _figures_of_now() -> list[Figure]:
                 exits,
                 own_url(f"{ADMIN_EVENTS}?kind={EventType.WORKER_EXITED}"),
                 exits > 0,
+            )
+        )
+    if is_mail_on():
+        mails = outgoing_mails.queue_state()
+        figures += (
+            Figure(label, number, own_url(f"{ADMIN_MAILS}?state={state}"), bad)
+            for label, number, state, bad in (
+                (gettext("Queued mails"), mails.queued, QUEUED, False),
+                (
+                    gettext("Failed mails"),
+                    mails.failed,
+                    FAILED,
+                    mails.failed > 0,
+                ),
             )
         )
     return figures

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
+from vestibule.accounts.mail_flows import send_password_mail
 from vestibule.accounts.password_reset import (
     RESET_CODE_LIFETIME,
     issue_code,
@@ -30,6 +31,7 @@ from vestibule.http.request import (
     current_request,
     current_store,
 )
+from vestibule.mail.notices import is_mail_on
 from vestibule.web.admin.confirmation import (
     Confirmation,
     confirmation_page,
@@ -128,6 +130,16 @@ def _issue_code(user: User) -> Response:
     return code_page(user, issued)
 
 
+def _send_mail(user: User) -> Message:
+    """Mail a link with which the user sets a password."""
+    is_sent = send_password_mail(user, actor=current_actor())
+    return (
+        Message.PASSWORD_MAIL_SENT
+        if is_sent
+        else Message.PASSWORD_MAIL_NOT_SENT
+    )
+
+
 #: Actions whose button is red.
 DANGEROUS = frozenset({"disable", "delete", "end-sessions"})
 USER_ACTIONS = {
@@ -198,6 +210,16 @@ USER_ACTIONS = {
         Action.ISSUE_RESET,
         _issue_code,
     ),
+    "mail": UserAction(
+        N_("Mail a link for a new password?"),
+        N_(
+            "The user gets a mail with a link to set a new password. The"
+            " present password keeps working until then."
+        ),
+        N_("Send the mail"),
+        Action.ISSUE_RESET,
+        _send_mail,
+    ),
     "end-sessions": UserAction(
         N_("Sign out this user everywhere?"),
         N_("Signed out everywhere immediately. Signing in again is possible."),
@@ -246,7 +268,7 @@ def perform_user_action(user_id: str, action: str) -> Response:
 def _authorized_action(name: str, user_id: str) -> UserAction:
     """Return the action with this name; 404 if none, 403 if forbidden."""
     chosen = USER_ACTIONS.get(name)
-    if chosen is None:
+    if chosen is None or (name == "mail" and not is_mail_on()):
         abort(404)
     authorize(chosen.permission, user_id)
     return chosen
@@ -290,6 +312,14 @@ def _confirm_page(
         user_targets([user]),
         is_dangerous=name in DANGEROUS,
     )
+    if name == "mail" and not user.has_password:
+        asked = asked._replace(
+            question=gettext("Mail an invitation?"),
+            consequence=gettext(
+                "The user gets a mail with a link to choose a password. It"
+                " works once, within 72 hours."
+            ),
+        )
     if name == "code" and not user.has_password:
         asked = asked._replace(
             question=gettext("Create a new invitation?"),

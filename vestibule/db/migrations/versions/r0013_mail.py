@@ -12,10 +12,12 @@ branch_labels = None
 depends_on = None
 
 #: The columns whose changes count for the session cache, as in revision
-#: 0006: verify says whether an email is confirmed.
+#: 0006: verify says whether an email is confirmed, and the account page
+#: whether notices are sent.
 _USER_COLUMNS = (
     "id, created_at, updated_at, email, email_key, password, first_name,"
-    " last_name, role, disabled_at, first_key, last_key, email_verified_at"
+    " last_name, role, disabled_at, first_key, last_key, email_verified_at,"
+    " device_notices"
 )
 _NEXT = "UPDATE cache_generation SET value = hex(randomblob(16));"
 

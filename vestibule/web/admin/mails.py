@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""The mails of the last week: their list, and retry and drop.
+
+The list shows no text of a mail. Only a POST from the confirmation page
+changes something, after recent authentication of the admin.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flask import Response, abort
+
+from vestibule.accounts.permissions import Action
+from vestibule.admin import filters
+from vestibule.admin.cursor import MailList, list_mails
+from vestibule.api.views.sessions import current_mechanism_and_user
+from vestibule.core.errors import VestibuleError
+from vestibule.db import outgoing_mails
+from vestibule.db.models.base import is_storable
+from vestibule.db.outgoing_mails import MailFilter, OutgoingMail
+from vestibule.http.access import authorize
+from vestibule.http.login import set_session_cookie
+from vestibule.http.request import current_request
+from vestibule.mail.notices import MailKind, is_mail_on
+from vestibule.mail.outbox import mail_sender
+from vestibule.web.admin.confirmation import (
+    Confirmation,
+    Target,
+    confirmation_page,
+    go_back,
+)
+from vestibule.web.admin.lists import (
+    PAGE_SIZES,
+    FilterForm,
+    count_text,
+    user_names,
+)
+from vestibule.web.forms import (
+    FormErrors,
+    check_password_field,
+    keep_renewed_session,
+)
+from vestibule.web.i18n import N_, gettext, ngettext
+from vestibule.web.messages import Message
+from vestibule.web.routes import ADMIN_MAILS, own_url, pages
+from vestibule.web.templating import page
+
+#: Mails that one action is about at most: those of a page.
+MAX_SELECTED = max(PAGE_SIZES)
+_SELECTED = f"{ADMIN_MAILS}/selected"
+_MAIL_LABELS: dict[str, str] = {
+    MailKind.CONFIRM: N_("Confirmation of the email"),
+    MailKind.CHANGE: N_("Confirmation of a new email"),
+    MailKind.EMAIL_CHANGED: N_("The email was changed"),
+    MailKind.RESET: N_("Link for a new password"),
+    MailKind.INVITATION: N_("Invitation"),
+    MailKind.PASSWORD_CHANGED: N_("The password was changed"),
+    MailKind.ROLE_CHANGED: N_("The role was changed"),
+    MailKind.NEW_DEVICE: N_("Sign-in with a new device"),
+    MailKind.FAILED_SIGN_INS: N_("Failed attempts to sign in"),
+    MailKind.FACTOR_ADDED: N_("Second factor added"),
+    MailKind.FACTOR_REMOVED: N_("Second factor removed"),
+    MailKind.FACTOR_SWITCHED_OFF: N_("Second factor switched off"),
+    MailKind.RECOVERY_CODE_USED: N_("Recovery code used"),
+    MailKind.TEST: N_("Test mail"),
+}
+
+
+class MailAction(NamedTuple):
+    """What an admin does to mails: its texts, and the function."""
+
+    question: Callable[[int], str]
+    consequence: str
+    button: str
+    #: Returns True if the mail with an id was changed.
+    perform: Callable[[str], bool]
+    done: Message
+    is_dangerous: bool = False
+
+
+_ACTIONS = {
+    "retry": MailAction(
+        lambda number: ngettext(
+            "Send this mail now?", "Send %(number)s mails now?", number
+        ),
+        N_(
+            "Mails that are queued or failed are sent at once, unless what"
+            " they carry has expired. Mails that were sent are not sent"
+            " again."
+        ),
+        N_("Send now"),
+        outgoing_mails.retry,
+        Message.MAILS_QUEUED,
+    ),
+    "drop": MailAction(
+        lambda number: ngettext(
+            "Do not send this mail?", "Do not send %(number)s mails?", number
+        ),
+        N_("Mails that are queued are not sent. They stay in the list."),
+        N_("Do not send"),
+        outgoing_mails.drop,
+        Message.MAILS_DROPPED,
+        True,
+    ),
+}
+
+
+def mail_label(kind: str) -> str:
+    """Return the label of a kind of mail."""
+    label = _MAIL_LABELS.get(kind)
+    return kind if label is None else gettext(label)
+
+
+@pages.get(ADMIN_MAILS)
+def show_mails() -> Response:
+    """Show the mails that the filter selects, newest first."""
+    authorize(Action.MANAGE_MAILS)
+    form = FilterForm(ADMIN_MAILS, "user", "state")
+    wanted = form.run(
+        lambda: filters.parse_mail_filter(form.values), MailFilter()
+    )
+    found = form.run(
+        lambda: list_mails(wanted, form.size, form.cursor), MailList([], None)
+    )
+    count = ""
+    if form.status == 200:
+        count = count_text("mails", outgoing_mails.count(wanted))
+    else:
+        found = MailList([], None)
+    return page(
+        "admin_mails.html",
+        form.status,
+        mails=found.mails,
+        count=count,
+        names=user_names(each.user_id for each in found.mails),
+        has_mail=is_mail_on(),
+        filter=form,
+        next=form.link(found.next),
+        previous=form.link(found.previous),
+        mail_label=mail_label,
+    )
+
+
+@pages.get(_SELECTED)
+def confirm_selected_mails() -> Response:
+    """Ask to confirm an action on the selected mails."""
+    authorize(Action.MANAGE_MAILS)
+    given = current_request().args
+    name, mails = given.get("do", ""), _selected(given.getlist("mail"))
+    chosen = _action(name)
+    if not mails:
+        return go_back(ADMIN_MAILS, Message.NOTHING_SELECTED)
+    return _confirm_page(chosen, name, mails)
+
+
+@pages.post(_SELECTED)
+def change_selected_mails() -> Response:
+    """Retry or drop the selected mails; the message says if not all."""
+    authorize(Action.MANAGE_MAILS)
+    form, admin = current_request().form, current_mechanism_and_user()[1]
+    name, mails = form.get("do", ""), _selected(form.getlist("mail"))
+    chosen = _action(name)
+    if not mails:
+        return go_back(ADMIN_MAILS, Message.NOTHING_SELECTED)
+    problem, renewed = check_password_field(admin, form.get("password", ""))
+    if problem is not None:
+        return _confirm_page(chosen, name, mails, problem)
+    try:
+        changed = sum(chosen.perform(each.id) for each in mails)
+    except VestibuleError:
+        keep_renewed_session(renewed)
+        raise
+    mail_sender().notify()
+    message = Message.MAILS_UNCHANGED
+    if changed:
+        message = (
+            chosen.done if changed == len(mails) else Message.MAILS_PARTLY
+        )
+    return set_session_cookie(go_back(ADMIN_MAILS, message), renewed)
+
+
+def _action(name: str) -> MailAction:
+    """Return the action with this name; abort with 404 for another."""
+    chosen = _ACTIONS.get(name)
+    if chosen is None:
+        abort(404)
+    return chosen
+
+
+def _selected(ids: Sequence[str]) -> list[OutgoingMail]:
+    """Return the listed mails with these ids, at most those of a page."""
+    known = [id for id in dict.fromkeys(ids) if is_storable(id)]
+    return outgoing_mails.find(known[:MAX_SELECTED])
+
+
+def _confirm_page(
+    chosen: MailAction,
+    name: str,
+    mails: Sequence[OutgoingMail],
+    problem: FormErrors | None = None,
+) -> Response:
+    """Return the page that asks to confirm an action on mails."""
+    number = len(mails)
+    return confirmation_page(
+        Confirmation(
+            chosen.question(number) % {"number": number},
+            gettext(chosen.consequence),
+            gettext(chosen.button),
+            own_url(_SELECTED),
+            ADMIN_MAILS,
+            [
+                Target(f"{mail_label(each.kind)} \u00b7 {each.address}")
+                for each in mails
+            ],
+            [("do", name), *(("mail", each.id) for each in mails)],
+            chosen.is_dangerous,
+        ),
+        problem,
+    )

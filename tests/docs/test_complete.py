@@ -34,6 +34,98 @@ SEEN_ELSEWHERE = {
     ("PUT /api/v1/users/me/email", 403): "docs/sessions.md",
     ("DELETE /api/v1/auth_session/logout", 404): "tests/app/api/test_login.py",
     ("GET /api/v1/sessions", 404): "tests/app/api/test_admin_lists.py",
+    (
+        "GET /api/v1/admin/invitations",
+        200,
+    ): "tests/app/api/test_invitations.py",
+    (
+        "DELETE /api/v1/admin/invitations/<user_id>",
+        200,
+    ): "tests/app/api/test_invitations.py",
+    (
+        "DELETE /api/v1/admin/invitations/<user_id>",
+        404,
+    ): "tests/app/api/test_invitations.py",
+    (
+        "POST /api/v1/auth_session/second-factor",
+        200,
+    ): "tests/app/api/test_second_factor.py",
+    (
+        "POST /api/v1/auth_session/second-factor",
+        400,
+    ): "tests/app/api/test_second_factor.py",
+    (
+        "POST /api/v1/auth_session/second-factor",
+        401,
+    ): "tests/app/api/test_second_factor.py",
+    (
+        "POST /api/v1/auth_session/second-factor",
+        403,
+    ): "tests/app/api/test_second_factor.py",
+    (
+        "GET /api/v1/auth_session/factors",
+        200,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors",
+        201,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors",
+        400,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors/<factor_id>/confirm",
+        200,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors/<factor_id>/confirm",
+        401,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors/<factor_id>/confirm",
+        404,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors/proof",
+        200,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/factors/proof",
+        401,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "DELETE /api/v1/auth_session/factors/<factor_id>",
+        200,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "DELETE /api/v1/auth_session/factors/<factor_id>",
+        404,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/recovery-codes",
+        200,
+    ): "tests/app/api/test_factor_enrolment.py",
+    (
+        "POST /api/v1/auth_session/recovery-codes",
+        404,
+    ): "tests/app/api/test_factor_enrolment.py",
+    ("POST /api/v1/auth_session/forgot", 202): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/forgot", 400): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/confirm", 200): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/confirm", 400): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/confirm", 409): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/undo", 200): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/undo", 400): "tests/app/api/test_mail.py",
+    ("POST /api/v1/auth_session/undo", 409): "tests/app/api/test_mail.py",
+    (
+        "POST /api/v1/users/me/email/confirmation",
+        202,
+    ): "tests/app/api/test_mail.py",
+    (
+        "POST /api/v1/users/me/email/confirmation",
+        429,
+    ): "tests/app/api/test_mail.py",
 }
 
 #: Variables of other programs that the guide mentions.

@@ -122,10 +122,6 @@ SEEN_ELSEWHERE = {
         "POST /api/v1/users/me/email/confirmation",
         202,
     ): "tests/app/api/test_mail.py",
-    (
-        "POST /api/v1/users/me/email/confirmation",
-        429,
-    ): "tests/app/api/test_mail.py",
 }
 
 #: Variables of other programs that the guide mentions.

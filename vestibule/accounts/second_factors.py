@@ -10,10 +10,12 @@ after 50 in a row the factor is switched off (NIST SP 800-63B-4, 3.2.2).
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts import totp
+from vestibule.accounts.permissions import Actor
 from vestibule.accounts.throttle import MAX_WAIT_SECONDS, delay_after
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, page_settings
@@ -170,18 +172,34 @@ def check_second_factor(
     raise _refusal(user, [(one, numbers[one.id]) for one in tried])
 
 
-def remove_factor(user: User, factor_id: str) -> None:
+def remove_factor(
+    user: User, factor_id: str, *, by: str | None = None
+) -> None:
     """Delete an app of `user`; raise `RecordGone` if there is none.
 
-    The recovery codes go with the last one.
+    The recovery codes go with the last one. `by` is the id of another
+    person who does it, for the event.
     """
     told = notices(MailKind.FACTOR_REMOVED, user)
     if not is_storable(factor_id) or not factors.remove(
         factor_id, user.id, told
     ):
         raise RecordGone("there is no such factor")
-    log(EventType.FACTOR_REMOVED, user=user.id, reason=TOTP)
+    log(EventType.FACTOR_REMOVED, user=user.id, by=by, reason=TOTP)
     mail_sender().notify()
+
+
+def remove_all_factors(user: User, *, actor: Actor) -> int:
+    """Delete all apps and recovery codes of a user; return how many apps.
+
+    It is for a user who lost both, and whom the operator knows by another
+    way (ASVS 5.0, 6.4.4).
+    """
+    apps = [one for one in factors.of_user(user.id) if one.kind == TOTP]
+    for app in apps:
+        with suppress(RecordGone):
+            remove_factor(user, app.id, by=actor.id)
+    return len(apps)
 
 
 def replace_recovery_codes(user: User) -> list[str]:

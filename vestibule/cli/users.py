@@ -14,6 +14,7 @@ from vestibule.accounts.credentials import (
 )
 from vestibule.accounts.password_reset import ResetCode, issue_code
 from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.second_factors import remove_all_factors
 from vestibule.cli.arguments import (
     confirm,
     current_actor,
@@ -245,6 +246,24 @@ def reset_code(email_or_id: str, as_json: bool) -> None:
     user = find_user(email_or_id)
     code = issue_code(user, actor=current_actor())
     _show_code(user, code, "", as_json)
+
+
+@users.command("remove-factors")
+@click.argument("email_or_id")
+@json_option
+def remove_factors(email_or_id: str, as_json: bool) -> None:
+    """Remove all authenticator apps and recovery codes of an account.
+
+    For a user who lost the phone and the codes: make sure that it is them.
+    """
+    user = find_user(email_or_id)
+    number = remove_all_factors(user, actor=current_actor())
+    apps = "1 app" if number == 1 else f"{number} apps"
+    show_result(
+        _user_object(user) | {"removed": number},
+        f"removed {apps} of {_user_text(user)}",
+        as_json,
+    )
 
 
 @users.command()

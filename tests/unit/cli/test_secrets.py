@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`secrets`: keys are made, counted and replaced, in batches."""
 
+import base64
 import json
 import stat
 from collections.abc import Sequence
@@ -11,10 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from tests.unit.cli.conftest import Run
+from vestibule.accounts import totp
+from vestibule.accounts.second_factors import begin_app, confirm_app
+from vestibule.cli.arguments import current_actor
 from vestibule.core import clock, encryption
 from vestibule.core.encryption import key_ring, new_key
 from vestibule.core.errors import ConfigurationError
-from vestibule.db import encrypted_columns
+from vestibule.db import encrypted_columns, factors
 from vestibule.db.encrypted_columns import factor_secret_place
 from vestibule.db.engine import database
 from vestibule.db.factors import Factor, add_pending
@@ -173,3 +177,30 @@ def test_command_without_a_key_says_what_to_set(
     assert "SECRETS_KEY: must be set" in done.stderr
     with pytest.raises(ConfigurationError):
         key_ring()
+
+
+def test_operator_removes_the_factors_of_a_user_who_lost_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apps and codes go, of this user only, and each app is an event."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
+    kept = []
+    for email in ("bob@example.com", "ada@example.com"):
+        user = User(email=email)
+        user.save()
+        app = begin_app(user, "phone")
+        seed = base64.b32decode(app.key.replace(" ", ""))
+        code = totp.hotp(seed, totp.step_at(clock.now()))
+        assert len(confirm_app(user, app.factor.id, code)) == 10
+        kept.append(user)
+    bob, ada = kept
+    done = run("users", "remove-factors", "bob@example.com")
+    assert done.stdout == f"removed 1 app of bob@example.com ({bob.id})\n"
+    assert factors.of_user(bob.id) == []
+    assert not factors.count_recovery_codes(bob.id)
+    assert factors.has_any(ada.id) and factors.count_recovery_codes(ada.id)
+    again = run("users", "remove-factors", bob.id, "--json")
+    assert json.loads(again.stdout)["removed"] == 0
+    shown = json.loads(run("events", "list", "--json").stdout)
+    removed = [one for one in shown if one["kind"] == "factor_removed"]
+    assert [one["by_id"] for one in removed] == [current_actor().id]

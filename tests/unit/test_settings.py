@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vestibule.core import (
     data_settings,
+    identity_settings,
     mail_settings,
     page_settings,
     settings,
@@ -75,6 +76,7 @@ def test_every_setting_is_listed_once() -> None:
         for module in (
             settings,
             data_settings,
+            identity_settings,
             page_settings,
             mail_settings,
         )

@@ -43,8 +43,13 @@ _COLOR_CSS = """:root{{--brand:{0};--on-brand:{1};--accent:{2};\
 #: The dark colours of `pages.css`.
 _DARK_COLORS = re.compile(r':root:not\(\[data-theme="light"\]\) \{([^}]*)\}')
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-#: A string, or a space beside a character where CSS needs none.
-_CSS_SPACE = re.compile(r"""("[^"]*"|'[^']*')| ?([{};]) ?|([:,]) """)
+#: A string, or a character beside which CSS needs no space; before `}` it
+#: needs no semicolon.
+_CSS_SPACE = re.compile(
+    r"""("[^"]*"|'[^']*')|(?: ?;)? ?(\}) ?| ?([{;]) ?|([:,]) """
+)
+#: The beginning of a line of a script, which has no text of several lines.
+_INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
@@ -95,8 +100,9 @@ class Bundle:
         self.admin_style = self._add(
             "admin", ".css", compact_css(admin_sheet).encode()
         )
+        script = (_STATIC / "pages.js").read_text("utf-8")
         self.script = self._add(
-            "pages", ".js", (_STATIC / "pages.js").read_bytes()
+            "pages", ".js", _INDENTATION.sub("", script).encode()
         )
         self.logo = self._add("logo", *_logo())
 
@@ -115,7 +121,7 @@ def compact_css(sheet: str) -> str:
     comment.
     """
     spaced = " ".join(_CSS_COMMENT.sub(" ", sheet).split())
-    return _CSS_SPACE.sub(r"\1\2\3", spaced)
+    return _CSS_SPACE.sub(r"\1\2\3\4", spaced)
 
 
 @cache

@@ -19,6 +19,7 @@ from tests.serving import (
     Server,
 )
 from vestibule.audit.log import EventType
+from vestibule.mail.outbox import MailSender
 from vestibule.metrics import exposition
 
 PAGE = (ROOT / "docs/monitoring.md").read_text()
@@ -27,7 +28,9 @@ SECONDS = "vestibule_http_request_duration_seconds"
 EVENTS = "vestibule_security_events_total"
 
 
-def test_docs_list_each_metric(build: Build) -> None:
+def test_docs_list_each_metric(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Type, labels and help agree, and no other metric is listed."""
     rows = re.findall(
         r"^\| `(vestibule_\w+)` \| (\w+) \| (.+) \| (.+) \|$",
@@ -43,6 +46,7 @@ def test_docs_list_each_metric(build: Build) -> None:
         )
         for one in exposition.ALL_METRICS
     ]
+    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
     client = build(
         "session_db_auth",
         MAIL_URL="console:",

@@ -97,10 +97,10 @@ def test_style_sheet_ships_its_licence() -> None:
     [
         (
             "a {\n  color: red;\n}\nb { margin: 0 1px }\n",
-            "a{color:red;}b{margin:0 1px}",
+            "a{color:red}b{margin:0 1px}",
         ),
         ("/* a */ p > a,\n  p { top: 0 } /* b\n */", "p > a,p{top:0}"),
-        ('i::before { content: ": ;{"; }', 'i::before{content:": ;{";}'),
+        ('i::before { content: ": ;{"; }', 'i::before{content:": ;{"}'),
         (
             "@media (width > 9px) { a { top: calc(1px + 2px) } }",
             "@media (width > 9px){a{top:calc(1px + 2px)}}",

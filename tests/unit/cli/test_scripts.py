@@ -17,7 +17,13 @@ from vestibule.db.models.user_session import UserSession
 from vestibule.db.tables import RESET_CODES
 
 #: Commands whose output has a format of its own, or that do not end.
-_OTHER_OUTPUT = {"completion", "events export", "openapi", "serve"}
+_OTHER_OUTPUT = {
+    "completion",
+    "events export",
+    "openapi",
+    "secrets new",
+    "serve",
+}
 
 
 def stored(email: str) -> User:

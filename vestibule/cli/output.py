@@ -8,11 +8,13 @@ progress bar is drawn on standard error, only on a terminal, and disappears.
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, islice
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -35,11 +37,27 @@ _GAP = "  "
 class ProgressBar:
     """Progress that is not shown, because there is no terminal."""
 
+    #: True after Ctrl-C.
+    is_interrupted = False
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handle Ctrl-C: the next step raises the error once more.
+
+        Python drops an error that a signal raises inside of a destructor or
+        of a function that a C library calls, and the job would go on.
+        """
+        self.is_interrupted = True
+        signal.default_int_handler(number, frame)
+
     def advance(self, steps: int = 1) -> None:
-        """Add finished `steps`."""
+        """Add finished `steps`; raise `KeyboardInterrupt` after Ctrl-C."""
+        if self.is_interrupted:
+            raise KeyboardInterrupt
 
     def update(self, done: int, total: int) -> None:
-        """Set how many steps of a `total` are finished."""
+        """Set how many steps of a `total` are finished, as `advance`."""
+        if self.is_interrupted:
+            raise KeyboardInterrupt
 
     def print(self, line: str) -> None:
         """Print a line on standard error."""
@@ -58,10 +76,12 @@ class TerminalProgressBar(ProgressBar):
 
     def advance(self, steps: int = 1) -> None:
         """Add finished `steps`, and draw them soon."""
+        super().advance(steps)
         self._progress.advance(self._task, steps)
 
     def update(self, done: int, total: int) -> None:
         """Set the finished steps and the total, and draw them soon."""
+        super().update(done, total)
         self._progress.update(self._task, completed=done, total=total)
 
     def print(self, line: str) -> None:
@@ -77,8 +97,23 @@ def progress_bar(
 ) -> Iterator[ProgressBar]:
     """Show a bar for a job of `total` steps, if that is known.
 
-    It fits a terminal of 40 columns.
+    It fits a terminal of 40 columns. Ctrl-C ends the job at its next step.
     """
+    with _shown_bar(label, total) as bar:
+        before = signal.getsignal(signal.SIGINT)
+        # A shell lets its background jobs ignore Ctrl-C.
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, bar.interrupt)
+        try:
+            yield bar
+        finally:
+            if before is signal.default_int_handler:
+                signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _shown_bar(label: str, total: int | None) -> Iterator[ProgressBar]:
+    """Show the bar, if there is a terminal."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield ProgressBar()
         return

@@ -3,6 +3,7 @@
 
 import io
 import json
+import signal
 
 import click
 import pytest
@@ -214,3 +215,24 @@ def test_doctor_json_has_the_results_of_checks(run: Run) -> None:
     found = json.loads(done.stdout)
     assert {"id", "level", "message", "hint"} == set(found[0])
     assert any("AUTH_TYPE" in one["hint"] for one in found)
+
+
+class InterruptedAtItsEnd:
+    """An object whose destructor gets Ctrl-C, and so drops the error."""
+
+    def __del__(self) -> None:
+        """Send the signal, and let Python handle it."""
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_job_ends_after_an_interrupt_that_python_dropped() -> None:
+    """The next step raises it, and the handler of before is back."""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        output.progress_bar("adding") as bar,
+    ):
+        bar.advance()
+        InterruptedAtItsEnd()
+        bar.advance()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

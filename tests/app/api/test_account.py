@@ -115,6 +115,11 @@ def test_new_password_ends_other_sessions(service: Service) -> None:
             "new_password is a word of this account or service",
         ),
         (
+            {"current_password": PASSWORD, "new_password": "\u00e9" * 2049},
+            400,
+            "new_password must have at most 4096 bytes",
+        ),
+        (
             {"current_password": PASSWORD, "new_password": "lone \ud800 half"},
             400,
             "password is not valid Unicode",

@@ -94,6 +94,10 @@ def test_wrong_email_and_wrong_code_get_same_error(
     assert answer.get_json() == {
         "error": "new_password must have at least 8 characters"
     }
+    answer = client.post(RESET, data=form(user, second.code, "x" * 4097))
+    assert answer.get_json() == {
+        "error": "new_password must have at most 4096 bytes"
+    }
     set_clock.advance(3601)
     answer = client.post(RESET, data=form(user, second.code))
     assert (answer.status_code, answer.get_json()) == (400, WRONG)

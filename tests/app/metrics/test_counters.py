@@ -3,6 +3,7 @@
 
 import _thread
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.threads import FailingThreadStart
 from vestibule.core import clock
+from vestibule.core.errors import ConfigurationError
 from vestibule.metrics import multiprocess
 from vestibule.metrics.counters import DURATION_BUCKETS, Counters, counters
 
@@ -200,3 +202,18 @@ def test_failed_counter_write_is_repeated(tmp_path: Path) -> None:
     folder.mkdir()
     share.write()
     assert share.path.exists()
+
+
+def test_folder_of_counts_that_cannot_be_made_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names TMPDIR; without metrics no folder is made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with (
+        pytest.raises(ConfigurationError, match="TMPDIR: must be a writable"),
+        multiprocess.shared_counts(2),
+    ):
+        pass
+    monkeypatch.setenv("METRICS", "off")
+    with multiprocess.shared_counts(2) as folder:
+        assert folder is None

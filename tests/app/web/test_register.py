@@ -111,6 +111,7 @@ def test_registered_user_is_signed_in_as_member(
         ({"email": "ADMIN@example.com "}, "email", "already has an account"),
         ({"password": ""}, "password", "Please fill this in."),
         ({"password": "x"}, "password", "Please use at least 8 characters."),
+        ({"password": "\u0301" * 2049}, "password", "This is too long."),
         ({"first_name": "\0"}, "first_name", "a character that isn't allowed"),
     ],
 )

@@ -138,7 +138,7 @@ def reset_done(browser: Browser, user: User) -> None:
         new_password=f"{PASSWORD} more",
     )
     submit(browser, 303)
-    browser.expect_path("/sign-in")
+    browser.expect_path("/account")
 
 
 def cross_site(browser: Browser, user: User) -> None:

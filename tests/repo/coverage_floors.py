@@ -37,7 +37,7 @@ class Floor(NamedTuple):
 
 
 FLOORS = (
-    Floor("security code", 99.0, SECURITY_CODE),
+    Floor("security code", 98.0, SECURITY_CODE),
     Floor(
         "the rest",
         95.0,

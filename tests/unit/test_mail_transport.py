@@ -166,7 +166,7 @@ def test_refusal_of_a_mail_is_permanent_for_5xx_alone(
 def test_connection_dropped_after_the_data_is_not_permanent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody knows if the mail was accepted, so it is sent again."""
+    """The mail may have been accepted or not, so it is sent again."""
     inbox = Inbox()
     inbox.drops = True
     with running(inbox) as port:

@@ -252,7 +252,8 @@ def test_recovered_session_changes_nothing_else(
     form = {"first_name": "Eve", "last_name": ""}
     answer = recovered.post("/account/name", form)
     assert answer.headers["Location"] == FACTORS
-    assert User.get(owner.user.id).first_name != "Eve"  # type: ignore
+    stored = User.get(owner.user.id)
+    assert stored is not None and stored.first_name != "Eve"
     assert recovered.client.get(ME).status_code == 403
     verify = "/api/v1/auth_session/verify"
     assert recovered.client.get(verify).status_code in (401, 403)

@@ -7,7 +7,7 @@ could claim to be another user.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Self
+from typing import Any
 
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import (
@@ -17,7 +17,11 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
-from vestibule.protect.installation import SETTINGS, Installation
+from vestibule.protect.installation import (
+    SETTINGS,
+    Installation,
+    OpensInProcess,
+)
 from vestibule.protect.request_headers import (
     from_scope,
     without_identity_headers,
@@ -38,7 +42,7 @@ ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 _DENIAL_EXTENSION = "websocket.http.response"
 
 
-class Protection:
+class Protection(OpensInProcess):
     """Middleware that lets only signed-in users reach an application.
 
     `url` is the address of a Vestibule; without it, the installation of
@@ -64,24 +68,6 @@ class Protection:
         self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
         self._backend = async_backend_for(url, audience, timeout)
-
-    @classmethod
-    def in_process(
-        cls,
-        app: ASGIApplication,
-        *,
-        database_url: str | None = None,
-        session_name: str | None = None,
-        **options: Any,
-    ) -> Self:
-        """Return a middleware that uses the database of a Vestibule itself.
-
-        `database_url` and `session_name` count before the settings of this
-        process. The other arguments are those of the class. Raise
-        `ConfigurationError` for settings or a database that cannot work.
-        """
-        installation = Installation(database_url, session_name)
-        return cls(app, installation, **options)
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send

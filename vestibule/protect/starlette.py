@@ -7,7 +7,7 @@ scopes of a user are "authenticated" and the role.
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.authentication import (
@@ -20,7 +20,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from vestibule.protect.asgi import deny, deny_websocket, find_principal
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import BACKEND_ERRORS, denial_for_error
-from vestibule.protect.installation import SETTINGS, Installation
+from vestibule.protect.installation import (
+    SETTINGS,
+    Installation,
+    OpensInProcess,
+)
 from vestibule.protect.request_headers import without_identity_headers
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
 from vestibule.protect.websockets import (
@@ -63,7 +67,7 @@ class User(BaseUser):
         return getattr(self.principal, name)
 
 
-class VestibuleMiddleware:
+class VestibuleMiddleware(OpensInProcess):
     """Sets `request.user` and `request.auth` for all requests.
 
     `url` is the address of a Vestibule; without it, the installation of
@@ -88,24 +92,6 @@ class VestibuleMiddleware:
         self._interval = validate_interval(check_interval)
         self._backend = backend or async_backend_for(url, audience, timeout)
         self._is_own = backend is None
-
-    @classmethod
-    def in_process(
-        cls,
-        app: ASGIApp,
-        *,
-        database_url: str | None = None,
-        session_name: str | None = None,
-        **options: Any,
-    ) -> Self:
-        """Return a middleware that uses the database of a Vestibule itself.
-
-        `database_url` and `session_name` count before the settings of this
-        process. The other arguments are those of the class. Raise
-        `ConfigurationError` for settings or a database that cannot work.
-        """
-        installation = Installation(database_url, session_name)
-        return cls(app, installation, **options)
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send

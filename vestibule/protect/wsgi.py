@@ -8,7 +8,7 @@ could claim to be another user.
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any
 
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
@@ -18,7 +18,11 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
-from vestibule.protect.installation import SETTINGS, Installation
+from vestibule.protect.installation import (
+    SETTINGS,
+    Installation,
+    OpensInProcess,
+)
 from vestibule.protect.request_headers import (
     from_environ,
     strip_identity_headers,
@@ -32,7 +36,7 @@ from vestibule.protect.verify_response import (
 WSGIApplication = Callable[..., Iterable[bytes]]
 
 
-class Protection:
+class Protection(OpensInProcess):
     """Middleware that lets only signed-in users reach an application.
 
     `url` is the address of a Vestibule; without it, the installation of
@@ -61,24 +65,6 @@ class Protection:
         self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
         self._backend = backend_for(url, audience, timeout)
-
-    @classmethod
-    def in_process(
-        cls,
-        application: WSGIApplication,
-        *,
-        database_url: str | None = None,
-        session_name: str | None = None,
-        **options: Any,
-    ) -> Self:
-        """Return a middleware that uses the database of a Vestibule itself.
-
-        `database_url` and `session_name` count before the settings of this
-        process. The other arguments are those of the class. Raise
-        `ConfigurationError` for settings or a database that cannot work.
-        """
-        installation = Installation(database_url, session_name)
-        return cls(application, installation, **options)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]

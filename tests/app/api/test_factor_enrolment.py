@@ -5,7 +5,6 @@ import base64
 
 import pytest
 
-from tests.app.api.conftest import Build
 from tests.app.api.factor_owner import (
     CODES,
     FACTORS,
@@ -33,12 +32,6 @@ from vestibule.sessions.facts import (
 def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
     """Set a key for secrets, and stop the clock."""
     monkeypatch.setenv("SECRETS_KEY", new_key())
-
-
-@pytest.fixture(params=["session_auth", "session_exp_auth", "session_db_auth"])
-def service(request: pytest.FixtureRequest, build: Build) -> Service:
-    """Build the application under each mechanism with sessions."""
-    return build(request.param)
 
 
 @pytest.fixture

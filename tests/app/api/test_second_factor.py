@@ -44,12 +44,6 @@ def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
     monkeypatch.setenv("SECRETS_KEY", new_key())
 
 
-@pytest.fixture(params=["session_auth", "session_exp_auth", "session_db_auth"])
-def service(request: pytest.FixtureRequest, build: Build) -> Service:
-    """Build the application under each mechanism with sessions."""
-    return build(request.param)
-
-
 @pytest.fixture
 def owner(set_clock: SetClock) -> Owner:
     """Store a user with an app, whose next code is not used yet."""

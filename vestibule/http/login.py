@@ -16,6 +16,7 @@ from vestibule.accounts.authentication import (
     is_still_valid,
 )
 from vestibule.accounts.credentials import reauthenticate
+from vestibule.accounts.factor_reset import reset_factors
 from vestibule.accounts.mail_flows import ask_for_confirmation
 from vestibule.accounts.permissions import (
     Actor,
@@ -131,6 +132,40 @@ def log_in(
     `ServiceBusy` while too many passwords are checked, a 400 if
     the client's address cannot be read, and `SessionNameMissing`.
     """
+    user = _check_password(request, found, email, password)
+    if user is None:
+        return None
+    proof = PasswordProof(sessions_of(auth).now())
+    return begin_session(auth, request, user, [proof])
+
+
+def reset_factors_and_log_in(
+    auth: Any,
+    request: Request,
+    found: Sequence[User],
+    email: str,
+    password: str,
+    code: str,
+) -> Login | None:
+    """Check a password, remove the user's factors by a code, and log in.
+
+    The code is one that an admin handed out. `None` and the errors are
+    those of `log_in`; also raise `WrongFactorResetCode`, which leaves the
+    factors as they are.
+    """
+    user = _check_password(request, found, email, password)
+    if user is None:
+        return None
+    sessions = sessions_of(auth)
+    actor = Actor.at(client_info(request.environ))
+    reset_factors(user, code, sessions.store, actor=actor)
+    return begin_session(auth, request, user, [PasswordProof(sessions.now())])
+
+
+def _check_password(
+    request: Request, found: Sequence[User], email: str, password: str
+) -> User | None:
+    """Return the user whose password this is; the rules are `log_in`'s."""
     if unusable_header(request.environ) is not None:
         # The throttle would count another client than this one.
         abort(400)
@@ -140,12 +175,11 @@ def log_in(
     actor = Actor.at(client)
     failures = count_failures_before(found)
     user = check_credentials(found, email, password, actor=actor)
-    if user is None:
-        return None
-    # Also if a second factor is asked for: the password is known to them.
-    notify_of_failures(user, failures)
-    proof = PasswordProof(sessions_of(auth).now())
-    return begin_session(auth, request, user, [proof])
+    if user is not None:
+        # Also if a second factor is asked for: the password is known to
+        # them.
+        notify_of_failures(user, failures)
+    return user
 
 
 def begin_session(

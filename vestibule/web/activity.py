@@ -14,6 +14,7 @@ from vestibule.core import settings
 from vestibule.core.client_info import parse_user_agent
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.events import fetch_page as find_events
+from vestibule.db.factors import TOTP
 from vestibule.http.request import current_request
 from vestibule.web.i18n import N_, gettext, ngettext
 from vestibule.web.routes import ACTIVITY, pages
@@ -90,12 +91,19 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.SECOND_FACTOR_REFUSED: N_("A second factor was wrong"),
     EventType.FACTOR_ADDED: N_("A second factor was added"),
     EventType.FACTOR_REMOVED: N_("A second factor was removed"),
+    EventType.FACTOR_RESET_ISSUED: N_(
+        "A link to remove all second factors was created"
+    ),
+    EventType.FACTORS_RESET: N_("All second factors were removed"),
     EventType.FACTOR_SWITCHED_OFF: N_(
         "A second factor was switched off after many wrong codes"
     ),
     EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
     EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),
 }
+
+
+_FACTOR_LABELS: dict[str, str] = {TOTP: N_("Authenticator app")}
 
 
 @pages.get(ACTIVITY)
@@ -115,6 +123,12 @@ def show_activity() -> Response:
         device_label=device_label,
         alarming=ALARMING,
     )
+
+
+def factor_label(kind: str) -> str:
+    """Return what people call a kind of second factor."""
+    label = _FACTOR_LABELS.get(kind)
+    return kind if label is None else gettext(label)
 
 
 def event_label(kind: str) -> str:

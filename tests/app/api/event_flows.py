@@ -5,6 +5,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from tests.app.api.factor_owner import Owner
 from tests.app.api.service import (
     NEW,
     PASSWORD,
@@ -104,6 +105,25 @@ class Scene:
             self.clock.advance(900)
             client, _ = self.service.log_in(self.user)
             client.post(SECOND_FACTOR, data={"code": "12345"})
+
+    def reset_factors(self) -> None:
+        """Enroll an app, and remove it by a code of the admin.
+
+        The admin has an app too, and gave its code.
+        """
+        self.enroll()
+        owner = Owner(self.admin)
+        self.clock.advance(30)
+        self.chief.post(f"{FACTORS}/proof", json={"code": owner.code()})
+        issued = self.chief.post(f"{self.path}/factor-reset").get_json()
+        self.service.client().post(
+            "/api/v1/auth_session/factor-reset",
+            json={
+                "email": self.user.email,
+                "password": PASSWORD,
+                "code": issued["code"],
+            },
+        )
 
     def recover(self) -> None:
         """Log in with a recovery code."""
@@ -270,6 +290,11 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.enroll().client.delete(s.factor),
         lambda s: _me(s) | {"reason": "totp"},
     ),
+    EventType.FACTOR_RESET_ISSUED: (
+        lambda s: s.reset_factors(),
+        lambda s: {"user": s.user.id, "by": s.admin.id},
+    ),
+    EventType.FACTORS_RESET: (lambda s: s.reset_factors(), _me),
     EventType.FACTOR_SWITCHED_OFF: (
         lambda s: s.switch_off(),
         lambda s: _me(s) | {"reason": "totp"},

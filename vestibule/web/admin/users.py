@@ -18,7 +18,7 @@ from vestibule.api.views.sessions import (
 )
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
-from vestibule.db import events, outgoing_mails
+from vestibule.db import events, factors, outgoing_mails
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
 from vestibule.db.user_search import (
@@ -30,7 +30,12 @@ from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.mail.notices import is_mail_on
-from vestibule.web.activity import ALARMING, describe_event, device_label
+from vestibule.web.activity import (
+    ALARMING,
+    describe_event,
+    device_label,
+    factor_label,
+)
 from vestibule.web.admin.confirmation import go_back
 from vestibule.web.admin.lists import FilterForm, count_text, user_names
 from vestibule.web.admin.mails import mail_label
@@ -111,6 +116,8 @@ def show_user_page(user_id: str) -> Response:
         "admin_user.html",
         account=user,
         failures=failures_for_user(user),
+        factors=factors.of_user(user.id),
+        recovery_codes=factors.count_recovery_codes(user.id),
         has_mail=is_mail_on(),
         mails=outgoing_mails.listed(MAX_ROWS_SHOWN, user_id=user.id),
         mail_label=mail_label,
@@ -127,6 +134,7 @@ def show_user_page(user_id: str) -> Response:
         describe_event=describe_event,
         device_label=device_label,
         alarming=ALARMING,
+        factor_label=factor_label,
     )
 
 

@@ -325,6 +325,21 @@ def reauthenticate_user(user: User, password: str) -> str | None:
     return sessions.store.rotate(session_id, sessions.now())
 
 
+def reauthenticate_by_code(user: User, code: str) -> str | None:
+    """Confirm a code of an app of the request's user.
+
+    It counts where the password would. Return the new id of the session,
+    as `reauthenticate_user` does; raise what `check_second_factor` raises.
+    """
+    proof = check_second_factor(user, code)
+    log(EventType.REAUTHENTICATED, user=user.id)
+    sessions = current_request().sessions
+    session_id = sessions.session_cookie(current_request())
+    if session_id is None:
+        return None
+    return sessions.store.rotate(session_id, sessions.now(), proof)
+
+
 def set_session_cookie(response: Response, session_id: str | None) -> Response:
     """Return `response` with the cookie of a session that has a new id.
 

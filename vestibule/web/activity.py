@@ -6,6 +6,7 @@ The admin pages use the same labels.
 
 import re
 
+from babel.lists import format_list
 from flask import Response
 
 from vestibule.api.views.sessions import current_mechanism_and_user
@@ -16,7 +17,14 @@ from vestibule.db.events import Event, EventFilter
 from vestibule.db.events import fetch_page as find_events
 from vestibule.db.factors import TOTP
 from vestibule.http.request import current_request
-from vestibule.web.i18n import N_, gettext, ngettext
+from vestibule.sessions.facts import (
+    PasswordProof,
+    TotpProof,
+    facts_of_session,
+    level_of,
+)
+from vestibule.sessions.session import Session
+from vestibule.web.i18n import N_, gettext, language, ngettext
 from vestibule.web.routes import ACTIVITY, pages
 from vestibule.web.templating import page
 
@@ -103,6 +111,11 @@ _EVENT_LABELS: dict[str, str] = {
 }
 
 
+#: The proofs of a session by their names in `SessionFacts.methods`.
+_METHOD_LABELS: dict[str, str] = {
+    PasswordProof.method: N_("password"),
+    TotpProof.method: N_("code"),
+}
 _FACTOR_LABELS: dict[str, str] = {TOTP: N_("Authenticator app")}
 
 
@@ -123,6 +136,24 @@ def show_activity() -> Response:
         device_label=device_label,
         alarming=ALARMING,
     )
+
+
+def sign_in_label(session: Session) -> str:
+    """Return how a session signed in, as "password and code · level 2".
+
+    Empty for a session without facts, such as that of a script.
+    """
+    facts = facts_of_session(session)
+    names = [
+        gettext(_METHOD_LABELS.get(method, method)) for method in facts.methods
+    ]
+    if facts.recovered:
+        names.append(gettext("recovery code"))
+    if not names:
+        return ""
+    joined = format_list(names, locale=language())
+    level = gettext("level %(number)s") % {"number": level_of(facts)}
+    return f"{joined} · {level}"
 
 
 def factor_label(kind: str) -> str:

@@ -21,7 +21,7 @@ from vestibule.http.request import current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expires_at, expiry_reason
 from vestibule.sessions.session import Session
-from vestibule.web.activity import device_label
+from vestibule.web.activity import device_label, sign_in_label
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import Message
 from vestibule.web.routes import PASSWORD, SESSIONS, pages
@@ -213,6 +213,7 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
         place=cursor,
         expires_at=lambda session: expires_at(session, limits),
         device_label=device_label,
+        sign_in_label=sign_in_label,
         hosts=applications_of(
             auth.store,
             [each.id for each in (current, *found) if each is not None],

@@ -13,7 +13,6 @@ from vestibule.accounts.factor_reset import (
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
-    check_second_factor,
     confirm_app,
     remove_factor,
     replace_recovery_codes,
@@ -37,6 +36,7 @@ from vestibule.http.access import (
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     continue_login,
+    reauthenticate_by_code,
     reset_factors_and_log_in,
     set_session_cookie,
 )
@@ -160,17 +160,12 @@ def confirm_factor(factor_id: str) -> Response:
 @app_views.post("/auth_session/factors/proof")
 def prove_factor() -> Response:
     """Confirm a present factor by a code; the session gets a new id."""
-    auth, user = current_mechanism_and_user()
+    _, user = current_mechanism_and_user()
     code = _body().get("code")
     if not isinstance(code, str) or not code:
         return json_response({"error": "code missing"}, 400)
-    proof = check_second_factor(user, code)
-    session_id = auth.session_cookie(current_request())
-    response = json_response({})
-    if session_id is None:
-        return response
-    renewed = auth.store.rotate(session_id, auth.now(), proof)
-    return set_session_cookie(response, renewed)
+    renewed = reauthenticate_by_code(user, code)
+    return set_session_cookie(json_response({}), renewed)
 
 
 @app_views.delete("/auth_session/factors/<factor_id>")

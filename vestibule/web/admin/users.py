@@ -35,6 +35,7 @@ from vestibule.web.activity import (
     describe_event,
     device_label,
     factor_label,
+    sign_in_label,
 )
 from vestibule.web.admin.confirmation import go_back
 from vestibule.web.admin.lists import FilterForm, count_text, user_names
@@ -133,6 +134,7 @@ def show_user_page(user_id: str) -> Response:
         + urlencode({"back": back_url(ADMIN)}),
         describe_event=describe_event,
         device_label=device_label,
+        sign_in_label=sign_in_label,
         alarming=ALARMING,
         factor_label=factor_label,
     )

@@ -66,6 +66,7 @@ class EventType(StrEnum):
     FACTORS_RESET = "factors_reset"
     #: Too many wrong codes in a row.
     FACTOR_SWITCHED_OFF = "factor_switched_off"
+    BROWSER_TRUSTED = "browser_trusted"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     WORKER_EXITED = "worker_exited"

@@ -15,7 +15,6 @@ from vestibule.accounts.authentication import (
     check_credentials,
     is_still_valid,
 )
-from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.factor_reset import reset_factors
 from vestibule.accounts.mail_flows import ask_for_confirmation
 from vestibule.accounts.permissions import (
@@ -46,14 +45,13 @@ from vestibule.core.request_headers import is_tls, unusable_header
 from vestibule.db import factors, pending_logins
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
-from vestibule.http import pending_login
+from vestibule.http import pending_login, trusted_browser
 from vestibule.http.access import refuse_cross_site
 from vestibule.http.pending_login import (
     password_digest,
     wait_for_second_factor,
 )
 from vestibule.http.request import (
-    VestibuleRequest,
     client_info,
     current_actor,
     current_request,
@@ -97,6 +95,8 @@ class Login(NamedTuple):
     cookie_name: str
     #: A secret for a browser that gets one, to be known the next time.
     device: str | None = None
+    #: A secret for a browser that is trusted from now on.
+    trust: str | None = None
 
     def set_cookie(self, response: Response, request: Request) -> None:
         """Set the session cookie on the `response` to `request`."""
@@ -111,6 +111,8 @@ class Login(NamedTuple):
                 "/",
                 lifetime=int(DEVICE_LIFETIME.total_seconds()),
             )
+        if self.trust is not None:
+            trusted_browser.set_cookie(response, self.trust, secure)
 
     def __repr__(self) -> str:
         """Leave the secret id out."""
@@ -190,7 +192,8 @@ def begin_session(
     This is the only function that does: a test looks for another caller of
     `create_session`. `None` if the password was changed since, or the user
     was disabled. Raise `SecondFactorRequired`, before any session exists, if
-    the user has a second factor and no proof is of one;
+    the user has a second factor, no proof is of one, and the user does not
+    trust this browser;
     `EmailNotConfirmed` after queueing a mail to confirm the email;
     `SessionNameMissing`, or `SessionNotCreated` if the mechanism returns no
     session id.
@@ -204,7 +207,12 @@ def begin_session(
         _refuse_unconfirmed(user, Actor.at(client_info(request.environ)))
     sessions, facts = sessions_of(auth), facts_of(proofs)
     if not has_second_factor(facts) and factors.has_any(user.id):
-        raise wait_for_second_factor(request, sessions, user)
+        # Only the password that the trust is bound to, never a new one.
+        is_known = any(isinstance(each, PasswordProof) for each in proofs)
+        trust = is_known and trusted_browser.trust_in(request, user, sessions)
+        if not trust:
+            raise wait_for_second_factor(request, sessions, user)
+        facts = facts.with_proof(trust)
     _end_previous(sessions, request)
     set_client(client_info(request.environ)._replace(method="password"))
     with proven(facts):
@@ -238,11 +246,18 @@ def _refuse_unconfirmed(user: User, actor: Actor) -> None:
 
 
 def continue_login(
-    auth: Any, request: Request, code: str = "", recovery_code: str = ""
+    auth: Any,
+    request: Request,
+    code: str = "",
+    recovery_code: str = "",
+    *,
+    trust: bool = False,
 ) -> Login:
     """Begin the session of a login that waits for a second factor.
 
     `code` is one of an app; or else `recovery_code` replaces a lost factor.
+    With `trust` the next logins in this browser skip this step for 30 days,
+    unless it was a recovery code.
     Raise `LoginExpired` if this browser has no such login; what
     `check_second_factor` raises, and what `begin_session` does.
     """
@@ -272,15 +287,10 @@ def continue_login(
     login = begin_session(auth, request, user, proofs)
     if login is None:
         raise LoginExpired
+    if trust and proof.is_second_factor and trusted_browser.may_be_trusted():
+        secret = trusted_browser.trust_browser(user, sessions)
+        login = login._replace(trust=secret)
     return login
-
-
-def has_pending_login(request: VestibuleRequest) -> bool:
-    """Return True if a login of this browser waits for a second factor."""
-    digest = pending_login.digest_in(request)
-    return digest is not None and (
-        pending_logins.find(digest, request.sessions.now()) is not None
-    )
 
 
 def log_out(auth: Any) -> bool:
@@ -308,36 +318,6 @@ def log_out(auth: Any) -> bool:
     handle = None if session is None else session.id
     log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
-
-
-def reauthenticate_user(user: User, password: str) -> str | None:
-    """Confirm the password of the request's user.
-
-    Return the new id of the request's session: the old one, which may
-    have been stolen, stops working (ASVS 5.0, 7.2.4). Return `None` if the
-    session ended meanwhile. Raise what `reauthenticate` raises.
-    """
-    reauthenticate(user, password, actor=current_actor())
-    sessions = current_request().sessions
-    session_id = sessions.session_cookie(current_request())
-    if session_id is None:
-        return None
-    return sessions.store.rotate(session_id, sessions.now())
-
-
-def reauthenticate_by_code(user: User, code: str) -> str | None:
-    """Confirm a code of an app of the request's user.
-
-    It counts where the password would. Return the new id of the session,
-    as `reauthenticate_user` does; raise what `check_second_factor` raises.
-    """
-    proof = check_second_factor(user, code)
-    log(EventType.REAUTHENTICATED, user=user.id)
-    sessions = current_request().sessions
-    session_id = sessions.session_cookie(current_request())
-    if session_id is None:
-        return None
-    return sessions.store.rotate(session_id, sessions.now(), proof)
 
 
 def set_session_cookie(response: Response, session_id: str | None) -> Response:

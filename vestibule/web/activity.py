@@ -20,6 +20,7 @@ from vestibule.http.request import current_request
 from vestibule.sessions.facts import (
     PasswordProof,
     TotpProof,
+    TrustedBrowserProof,
     facts_of_session,
     level_of,
 )
@@ -106,6 +107,7 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.FACTOR_SWITCHED_OFF: N_(
         "A second factor was switched off after many wrong codes"
     ),
+    EventType.BROWSER_TRUSTED: N_("A browser was trusted for 30 days"),
     EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
     EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),
 }
@@ -115,6 +117,7 @@ _EVENT_LABELS: dict[str, str] = {
 _METHOD_LABELS: dict[str, str] = {
     PasswordProof.method: N_("password"),
     TotpProof.method: N_("code"),
+    TrustedBrowserProof.method: N_("trusted browser"),
 }
 _FACTOR_LABELS: dict[str, str] = {TOTP: N_("Authenticator app")}
 

@@ -33,8 +33,9 @@ from vestibule.db.factors import TOTP, Factor
 from vestibule.db.models.user import User
 from vestibule.http.access import missing_factor_proof
 from vestibule.http.login import set_session_cookie
+from vestibule.http.reauthentication import renew_session
 from vestibule.http.request import current_request
-from vestibule.sessions.facts import Proof, TotpProof
+from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
     FormErrors,
     check_code_field,
@@ -136,7 +137,7 @@ def confirm_app_page() -> Response:
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _confirm_form(new, code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
-    renewed = _renew(proof, renewed)
+    renewed = renew_session(proof, renewed)
     if codes:
         return _codes_page(codes, renewed)
     return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
@@ -228,19 +229,6 @@ def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
         text = gettext("Enter the code of your app to continue.")
         return FormErrors(400, {"proof_code": text}), None
     return check_code_field(user, code)
-
-
-def _renew(proof: Proof, session_id: str | None = None) -> str | None:
-    """Add a proof to the session; return its new id.
-
-    `session_id` is the id that this request gave the session already.
-    """
-    request = current_request()
-    current = session_id or request.sessions.session_cookie(request)
-    if current is None:
-        return None
-    now = request.sessions.now()
-    return request.sessions.store.rotate(current, now, proof)
 
 
 def _confirm_form(

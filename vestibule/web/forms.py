@@ -20,10 +20,10 @@ from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.http.access import has_recent_auth
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.login import (
+from vestibule.http.login import set_session_cookie
+from vestibule.http.reauthentication import (
     reauthenticate_by_code,
     reauthenticate_user,
-    set_session_cookie,
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge

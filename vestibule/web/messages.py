@@ -244,6 +244,7 @@ class Message(StrEnum):
     MAILS_PARTLY = "mails_partly"
     MAILS_UNCHANGED = "mails_unchanged"
     RECOVERED = "recovered"
+    UNTRUSTED = "untrusted"
     FACTORS_RESET = "factors_reset"
     APP_ADDED = "app_added"
     APP_REMOVED = "app_removed"
@@ -335,6 +336,7 @@ _TEXTS = {
     Message.RECOVERED: N_(
         "You signed in with a recovery code, so only this page is open."
     ),
+    Message.UNTRUSTED: N_("That browser is asked for the code again."),
     Message.FACTORS_RESET: N_(
         "Your second factors were removed. Set up an app on your new phone."
     ),

@@ -28,13 +28,14 @@ from vestibule.http.login import (
     begin_session,
     clear_session_cookie,
     continue_login,
-    has_pending_login,
     log_in,
     log_out,
     reset_factors_and_log_in,
 )
+from vestibule.http.pending_login import has_pending_login
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
+from vestibule.http.trusted_browser import may_be_trusted
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import NewPasswordProof
 from vestibule.web.forms import missing_fields
@@ -138,7 +139,12 @@ def give_second_factor_page() -> Response:
         return _second_factor_form(400, errors=missing)
     entry = {given: request.form[given]}
     try:
-        login = continue_login(request.mechanism, request, **entry)
+        login = continue_login(
+            request.mechanism,
+            request,
+            **entry,
+            trust=request.form.get("trust") == "on",
+        )
     except WrongSecondFactor as error:
         return add_challenge(
             _second_factor_form(401, errors={given: error_message(error)}),
@@ -331,6 +337,7 @@ def _second_factor_form(
         alert=alert,
         errors=errors or {},
         is_recovery=_second_factor_field() == "recovery_code",
+        may_be_trusted=may_be_trusted(),
     )
 
 

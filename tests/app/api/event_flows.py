@@ -5,6 +5,8 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select
+
 from tests.app.api.factor_owner import Owner
 from tests.app.api.service import (
     NEW,
@@ -26,7 +28,9 @@ from tests.serving import (
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit.log import EventType
+from vestibule.db.engine import database
 from vestibule.db.models.user import User
+from vestibule.db.tables import TRUSTED_BROWSERS
 
 
 class Scene:
@@ -105,6 +109,15 @@ class Scene:
             self.clock.advance(900)
             client, _ = self.service.log_in(self.user)
             client.post(SECOND_FACTOR, data={"code": "12345"})
+
+    def trust(self) -> None:
+        """Enroll an app, log in with it, and trust the browser."""
+        self.enroll()
+        client, _ = self.service.log_in(self.user)
+        client.post(SECOND_FACTOR, data=self.code() | {"trust": "on"})
+        ((self.trusted,),) = database().fetch_all(
+            select(TRUSTED_BROWSERS.c.id)
+        )
 
     def reset_factors(self) -> None:
         """Enroll an app, and remove it by a code of the admin.
@@ -298,6 +311,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
     EventType.FACTOR_SWITCHED_OFF: (
         lambda s: s.switch_off(),
         lambda s: _me(s) | {"reason": "totp"},
+    ),
+    EventType.BROWSER_TRUSTED: (
+        lambda s: s.trust(),
+        lambda s: _me(s) | {"handle": s.trusted},
     ),
     EventType.RECOVERY_CODE_USED: (
         lambda s: s.recover(),

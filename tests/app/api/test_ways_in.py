@@ -158,6 +158,19 @@ class Scene:
             password="violet umbrella",
         )
 
+    def trusted_browser(self) -> str:
+        """Log in again where the second factor was given before."""
+        if self.owner is None:
+            return NONE
+        client = self.then(code=self.owner.code(), trust="on")
+        form = {"email": str(self.user.email), "password": PASSWORD}
+        client.post(LOGIN, data=form)
+        session = self.service.mechanism.store.find(session_id_of(client))
+        assert session is not None
+        methods = facts_of_session(session).methods
+        assert methods == ("pwd", "trusted_browser")
+        return f"{self.level(client)}, trusted browser"
+
     def factor_reset(self) -> str:
         """Remove the factors by the code of an admin, and the password."""
         if self.owner is None:
@@ -220,6 +233,7 @@ WAYS: dict[str, Callable[[Scene], str]] = {
     "invitation": Scene.invitation,
     "reset code on the page": lambda s: s.reset(routes.RESET),
     "invitation on the page": lambda s: s.invitation(routes.INVITATION),
+    "password in a trusted browser": Scene.trusted_browser,
     "code that removes the factors, with the password": Scene.factor_reset,
     "HTTP Basic": Scene.basic,
     "signed identity": Scene.signed_identity,

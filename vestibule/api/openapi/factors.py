@@ -205,8 +205,17 @@ def factor_schemas() -> dict[str, Any]:
     return {
         "SecondFactor": request_schema(
             "A code of an app, or a recovery code.",
-            {"code": code, "recovery_code": recovery},
-            optional=("recovery_code",),
+            {
+                "code": code,
+                "recovery_code": recovery,
+                "trust": text(
+                    "Whether the next logins with the cookies of this client"
+                    " skip this step, for 30 days.",
+                    "on",
+                    enum=["on", "off"],
+                ),
+            },
+            optional=("recovery_code", "trust"),
         ),
         "FactorReset": request_schema(
             "Email, password, and the code of an admin.",

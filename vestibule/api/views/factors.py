@@ -36,10 +36,10 @@ from vestibule.http.access import (
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     continue_login,
-    reauthenticate_by_code,
     reset_factors_and_log_in,
     set_session_cookie,
 )
+from vestibule.http.reauthentication import reauthenticate_by_code
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.sessions.facts import TotpProof
@@ -56,7 +56,13 @@ def give_second_factor() -> Response:
     if not code and not recovery:
         return json_response({"error": "code missing"}, 400)
     auth = current_request().mechanism
-    result = continue_login(auth, request, code or "", recovery or "")
+    result = continue_login(
+        auth,
+        request,
+        code or "",
+        recovery or "",
+        trust=fields.get("trust") == "on",
+    )
     response = json_response(result.user.to_json())
     result.set_cookie(response, request)
     return response

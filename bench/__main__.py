@@ -18,6 +18,7 @@ from bench import (
     forward_auth,
     logins,
     look_ups,
+    second_factor,
     starts,
     trust,
 )
@@ -31,6 +32,7 @@ SCENARIOS: dict[str, Scenario] = {
     "look-ups": look_ups.against_bare_flask,
     "look-ups among many": look_ups.by_number,
     "logins": logins.rows,
+    "a second factor": second_factor.rows,
     "watched sessions": trust.watched,
     "throttled logins": trust.throttled,
     "a purge": trust.purged,

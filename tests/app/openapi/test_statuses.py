@@ -183,8 +183,7 @@ def use_second_factor(scene: OperationClient) -> None:
     assert send("resetFactors", anonymous, data=form | {"code": ""}) == 400
     assert send("resetFactors", anonymous, data=form | {"code": issued}) == 200
     form = {"email": account().user.email, "password": "wrong", "code": "x"}
-    seen = {send("resetFactors", anonymous, data=form) for _ in range(6)}
-    assert seen == {401, 429}
+    assert send("resetFactors", anonymous, data=form) == 401
     # An admin's session without a second factor, then with one.
     assert send("issueFactorReset") == 403
     chief = account("admin")
@@ -303,7 +302,7 @@ def exceed_throttle(scene: OperationClient) -> None:
     anonymous = scene.service.client()
     request: dict[str, Any]
     if isinstance(scene.service.mechanism, SessionAuth):
-        names = ["logIn", "resetPassword"]
+        names = ["logIn", "resetPassword", "resetFactors"]
         form = {"password": "x", "code": "x", "new_password": "x"}
         request = {"data": {"email": scene.bob.email, **form}}
     else:

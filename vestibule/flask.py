@@ -25,6 +25,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.local import LocalProxy
 
 from vestibule.audit import log, writer
+from vestibule.checks.startup import check_embedded
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
@@ -91,6 +92,7 @@ class Login:
     ) -> None:
         """Install the extension in `app`, or later by `init_app`."""
         self.auth = _mechanism() if auth is None else auth
+        check_embedded(type(self.auth))
         self._prefix = prefix
         self.page = page
         if sessions_of(self.auth).has_login and not (

@@ -16,14 +16,9 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.startup import (
-    check_settings,
-    has_sessions_in_memory,
-    log_settings_warnings,
-)
+from vestibule.checks.startup import check_embedded
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
-from vestibule.core.threads import claim_process
 from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
@@ -143,10 +138,7 @@ def _built() -> tuple[Flask, Auth | None]:
     start with nothing else of ours. Raise `ConfigurationError` if they refuse.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
-    check_settings(mechanism)
-    if has_sessions_in_memory(mechanism):
-        claim_process()
-    log_settings_warnings()
+    check_embedded(mechanism)
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth
 

@@ -51,6 +51,7 @@ from vestibule.http.errors import error_response
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     clear_session_cookie,
+    cookie_cleared_without_database,
     log_in,
     log_out,
     reauthenticate_user,
@@ -151,8 +152,9 @@ class Login:
 
         Return False if the request has no session.
         """
-        _find_current_user()
         refuse_cross_site(current_request())
+        with cookie_cleared_without_database():
+            _find_current_user()
         after_this_request(_clear_cookie)
         return log_out(self.auth)
 

@@ -7,6 +7,7 @@ that moment, so importing this module opens and starts nothing.
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.login import cookie_cleared_without_database
 from vestibule.http.request import below_base_path, current_request
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
@@ -39,6 +41,13 @@ from vestibule.web.routes import has_pages
 
 #: Bytes of a request's body; more gets 413.
 MAX_BODY_BYTES = 1_048_576
+#: Where users end their sessions. A browser forgets its session there, also
+#: if the database cannot even be read.
+_SIGN_OUT_ENDPOINTS = {
+    "app_views.logout",
+    "pages.sign_out",
+    "pages.sign_out_everywhere",
+}
 
 
 def create_app(auth: Auth | None) -> Flask:
@@ -75,9 +84,11 @@ def create_app(auth: Auth | None) -> Flask:
         start_threads()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
-        if with_pages and web.is_page(request):
-            return web.require_page_authentication(_module().auth, request)
-        access.require_authentication(_module().auth, request)
+        clearing = request.endpoint in _SIGN_OUT_ENDPOINTS
+        with cookie_cleared_without_database() if clearing else nullcontext():
+            if with_pages and web.is_page(request):
+                return web.require_page_authentication(_module().auth, request)
+            access.require_authentication(_module().auth, request)
         return None
 
     log.set_listener(writer.enqueue)

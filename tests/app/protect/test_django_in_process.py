@@ -138,7 +138,8 @@ def test_project_names_database_and_cookie(
     A service that has stored its rules names the cookie and the mechanism
     itself; those of the project are the same, or missing.
     """
-    env, settings = {}, {}
+    env: dict[str, str] = {}
+    settings: dict[str, str] = {}
     given = {"VESTIBULE_DATABASE_URL": on_sqlite}
     if has_rules:
         start_service()
@@ -165,7 +166,8 @@ def test_project_with_another_name_of_the_cookie_does_not_start(
 ) -> None:
     """No user could be known; the error names the setting."""
     start_service()
-    env, settings = {"VESTIBULE_DATABASE_URL": on_sqlite}, {}
+    env: dict[str, str] = {"VESTIBULE_DATABASE_URL": on_sqlite}
+    settings: dict[str, str] = {}
     (env if way == "environment" else settings)["VESTIBULE_SESSION_NAME"] = (
         "another"
     )

@@ -151,13 +151,11 @@ def test_applications_share_one_sign_in_and_lose_it_together(
     bob = sign_in(sites, "bob@example.com", pages["flask_notes"])
     for page in pages.values():
         assert "Hello Bob" in shown(bob, page)
-    cookies = {each.domain: each.value for each in bob.cookies}
     own = [each for each in bob.cookies if each.name == COOKIE]
     assert len(own) == len({each.value for each in own}) == 4
     assert {each.domain for each in own} == {AUTH} | {
         host for host, _ in HOSTS.values()
     }
-    assert cookies.keys() <= {AUTH} | {host for host, _ in HOSTS.values()}
     for name, url in sites.urls.items():
         api = bob.get(f"{url}/api/notes", headers=SCRIPT, timeout=60)
         assert api.json() == {"notes": []}, name
@@ -199,8 +197,9 @@ def test_applications_are_closed_while_vestibule_is_down(
     assert sites.place.vestibule.stop() == 0
     for name in HOSTS:
         for url in (sites.urls[name], sites.place.url(name)):
-            answer = bob.get(f"{url}/api/notes", timeout=60)
-            assert answer.status_code >= 401, url
-            assert "notes" not in answer.text
+            api = f"{url}/api/notes"
+            answer = bob.get(api, headers=SCRIPT, timeout=60)
+            assert answer.status_code in (401, 500, 502, 503), url
+            assert '"notes"' not in answer.text
     sites.place.vestibule.start()
     assert all("Hello Bob" in shown(bob, page) for page in pages)

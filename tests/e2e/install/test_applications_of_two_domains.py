@@ -9,7 +9,6 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -58,8 +57,8 @@ class Sites(NamedTuple):
         return self.urls[name] + PATHS.get(name, "/")
 
 
-@pytest.fixture
-def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def resolver() -> Iterator[None]:
     """Let every name that ends in `.test` lead to this machine."""
     real = socket.getaddrinfo
 
@@ -68,14 +67,19 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
         is_ours = isinstance(host, str) and host.endswith(".test")
         return real("127.0.0.1" if is_ours else host, *more, **named)
 
-    monkeypatch.setattr(socket, "getaddrinfo", found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", found)
+        yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sites(
-    environments: Callable[[str], Bare], resolver: None, tmp_path: Path
+    environments: Callable[[str], Bare],
+    resolver: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Sites]:
     """Run the service, the applications, and a gate before each."""
+    tmp_path = tmp_path_factory.mktemp("sites")
     with ExitStack() as running:
         gates = {name: free_port() for name in HOSTS}
         listed = [f"{HOSTS[name][0]}:{port}" for name, port in gates.items()]
@@ -168,8 +172,8 @@ def test_applications_share_one_sign_in_and_lose_it_together(
     out = bob.post(sites.urls["django_notes"] + form[1], timeout=60)
     assert urlsplit(out.url).path == "/signed-out"
     for name, page in pages.items():
-        api = f"{sites.urls[name]}/api/notes"
-        refused = bob.get(api, headers=SCRIPT, timeout=60)
+        notes = f"{sites.urls[name]}/api/notes"
+        refused = bob.get(notes, headers=SCRIPT, timeout=60)
         assert refused.status_code == 401, name
         assert shown(bob, page) == ""
 

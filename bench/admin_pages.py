@@ -8,7 +8,7 @@ and prints the session id of an admin.
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import requests
 from sqlalchemy import Connection, Table, insert
 
-from bench.filling import id_of
+from bench.filling import bare_table, id_of
 from bench.load import Generator
 from bench.rows import Goal, Rounds, Row, medians, ratios
 from bench.serving import PinnedServer
@@ -45,6 +45,9 @@ BATCH = 50_000
 #: Of so many events one is a login of this user, who does nothing else.
 ROBOTIC, ROBOT = 10, 8
 FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
+#: Sessions began in so many hours, fewer than `SESSION_DURATION` has.
+SESSION_HOURS = 10
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0"
 #: Three of ten events are exported in the smaller file, a million of the
 #: larger one.
 KINDS = (
@@ -273,12 +276,19 @@ def events_of(
             id_of(user),
             ip,
             f"{ip}/32",
-            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+            AGENT,
             1,
         )
 
 
 _EVENT = ("id", "kind", "user_id", "ip", "network", "user_agent", "times")
+
+#: What the triggers would have done for each user.
+_SEARCH = (
+    "INSERT INTO user_numbers (user_id) SELECT id FROM users ORDER BY id",
+    "INSERT INTO user_search (rowid, search_text) SELECT number, search_text"
+    " FROM user_numbers JOIN users ON users.id = user_id",
+)
 
 
 def store(
@@ -287,34 +297,40 @@ def store(
     names: tuple[str, ...],
     rows: Iterable[tuple[Any, ...]],
 ) -> None:
-    """Insert rows, then create the indexes, which is faster."""
-    for index in table.indexes:
-        index.drop(connection)
+    """Insert rows without indexes and triggers."""
     marks = ", ".join("?" * len(names))
     quoted = ", ".join(f'"{name}"' for name in names)
     text = f"INSERT INTO {table.name} ({quoted}) VALUES ({marks})"
     driver = connection.connection.cursor()
     source = iter(rows)
-    while batch := list(islice(source, BATCH)):
-        driver.executemany(text, batch)
-    for index in table.indexes:
-        index.create(connection)
+    with bare_table(connection, table):
+        while batch := list(islice(source, BATCH)):
+            driver.executemany(text, batch)
 
 
 def sessions_of(
-    users: int, text: str | None, session_id: str
+    users: int, now: datetime, session_id: str, stored: Callable[..., Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield a session row for each user; the first has `session_id`."""
+    """Yield a session row for each user; the first has `session_id`.
+
+    They began in the last hours; `stored` returns a time as it is stored.
+    Their order by user, network, begin and last use is a different one each.
+    """
+    step = timedelta(hours=SESSION_HOURS) / users
     for number in range(users):
+        began = now - step * number
+        ip = f"10.{number * 7 % 250}.{number * 31 % 250}.{number % 9}"
         yield (
             id_of(number),
-            text,
-            text,
-            id_of(number),
+            stored(began),
+            stored(began),
+            id_of(number * 7919 % users),
             digest_of(session_id) if not number else None,
-            text,
-            "10.0.0.1",
-            "10.0.0.1/32",
+            stored(began),
+            stored(began + step * (number * 104_729 % (number + 1))),
+            ip,
+            f"{ip}/32",
+            AGENT,
         )
 
 
@@ -323,7 +339,10 @@ def fill(users: int, happened: int) -> str:
     fresh = engine.configured_database()
     migrate.upgrade(fresh)
     now, session_id = clock.now(), new_session_id()
-    text = UTCMoment().process_bind_param(now, fresh.engine.dialect)
+    stored = partial(
+        UTCMoment().process_bind_param, dialect=fresh.engine.dialect
+    )
+    text = stored(now)
     for pragma in (
         "journal_mode = OFF",
         "synchronous = OFF",
@@ -335,6 +354,8 @@ def fill(users: int, happened: int) -> str:
             opened.exec_driver_sql(f"PRAGMA {pragma}")
     with fresh.transaction() as connection:
         store(connection, USERS, _USER, users_of(users, text))
+        for statement in _SEARCH:
+            connection.exec_driver_sql(statement)
         store(
             connection,
             USER_SESSIONS,
@@ -345,10 +366,12 @@ def fill(users: int, happened: int) -> str:
                 "user_id",
                 "session_digest",
                 "authenticated_at",
+                "last_seen_at",
                 "ip",
                 "network",
+                "user_agent",
             ),
-            sessions_of(users, text, session_id),
+            sessions_of(users, now, session_id, stored),
         )
         store(connection, EVENTS, _EVENT, events_of(happened, users, now))
         connection.execute(

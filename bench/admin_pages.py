@@ -5,6 +5,8 @@
 and prints the session id of an admin.
 """
 
+import html
+import re
 import subprocess
 import sys
 import time
@@ -30,8 +32,11 @@ from vestibule.core.digest import digest_of
 from vestibule.core.text import search_text, without_accents
 from vestibule.db import engine, migrate
 from vestibule.db.column_types import UTCMoment
+from vestibule.db.event_search import EVENT_SORTS
 from vestibule.db.hourly_counts import EPOCH, hour_of
+from vestibule.db.session_search import LAST_USED, SESSION_SORTS
 from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS
+from vestibule.db.user_search import SORTS as USER_SORTS
 from vestibule.sessions.session import new_session_id
 
 FEW = 1_000, 10_000
@@ -71,8 +76,27 @@ ASKED = {
     "search by name": "/api/v1/admin/users?q=chlo",
     "search by email": "/api/v1/admin/users?q=user00",
     "search inside emails": "/api/v1/admin/users?q=r0007@exam",
-    "users sorted by name": "/api/v1/admin/users?sort=name",
-    "users sorted by last login": "/api/v1/admin/users?sort=-signed_in",
+    **{
+        f"page of users by {sort}": f"/admin?sort={sort}"
+        for sort in USER_SORTS
+    },
+    **{
+        f"page of sessions by {sort}": f"/admin/sessions?sort={sort}"
+        for sort in SESSION_SORTS
+        if not sort.endswith(LAST_USED)
+    },
+    **{
+        f"page of events by {sort}": f"/admin/events?sort={sort}"
+        for sort in EVENT_SORTS
+    },
+    "page of a user's sessions by last use": (
+        f"/admin/sessions?user={id_of(7)}&sort=-last_used"
+    ),
+    "page of sessions too many to sort": "/admin/sessions?sort=-last_used",
+    "sessions of a network by user": (
+        "/api/v1/sessions?network=10.7.31.1&sort=user"
+    ),
+    "sessions of a device": "/api/v1/sessions?device=opera",
     "search that finds nothing": "/api/v1/admin/users?q=zz%25",
     "events": "/api/v1/events?kind=login_failed",
     "events of a user": f"/api/v1/events?user={id_of(7)}",
@@ -96,6 +120,13 @@ ASKED = {
 DEEP = {
     "deep page of users": "/api/v1/admin/users",
     "deep page of events": "/api/v1/events",
+    "deep page of sessions": "/api/v1/sessions",
+}
+#: Lists whose next page is asked for, and from there the previous one.
+BESIDE = {
+    "users": "/admin?sort=name",
+    "sessions": "/admin/sessions?sort=network",
+    "events": "/admin/events?sort=kind",
 }
 PAGES = 4
 
@@ -112,6 +143,13 @@ def scales(
         asked = {what: [path] * 2 for what, path in ASKED.items()} | {
             what: [_deep(*one, path) for one in servers]
             for what, path in DEEP.items()
+        }
+        asked |= {
+            f"{kind} page of {what}": [
+                _beside(*one, path)[number] for one in servers
+            ]
+            for what, path in BESIDE.items()
+            for number, kind in enumerate(("next", "previous"))
         }
         for what, paths in asked.items():
             few, many = rounds.interleaved(
@@ -181,6 +219,19 @@ def _deep(server: PinnedServer, cookie: str, path: str) -> str:
         after = answer.json()["next"]
         address = f"{path}?{urlencode({'limit': 200, 'after': after})}"
     return address
+
+
+def _beside(server: PinnedServer, cookie: str, path: str) -> tuple[str, str]:
+    """Return the URLs of the next page, and of the page before that one."""
+    found = []
+    for kind in ("next", "prev"):
+        answer = requests.get(
+            server.url + path, cookies={COOKIE: cookie}, timeout=60
+        )
+        (link,) = re.findall(rf'rel="{kind}" href="(.*?)"', answer.text)
+        path = html.unescape(link)
+        found.append(path)
+    return found[0], found[1]
 
 
 def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:

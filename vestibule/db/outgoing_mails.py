@@ -150,12 +150,14 @@ def lease(most: int) -> list[OutgoingMail]:
     return sorted((_mail(row) for row in rows), key=lambda one: one.due_at)
 
 
-def mark_sent(id: str) -> None:
-    """Record that the server accepted the mail."""
+def mark_sent(ids: Collection[str]) -> None:
+    """Record that the server accepted the mails with these ids."""
+    if not ids:
+        return
     with database().transaction() as connection:
         connection.execute(
             update(OUTGOING_MAILS)
-            .where(_MAIL.id == id)
+            .where(_MAIL.id.in_(ids))
             .values(
                 state=SENT,
                 sent_at=clock.now(),
@@ -330,9 +332,15 @@ def queue_state() -> QueueState:
 
 
 def count_sent_since(moment: datetime) -> int:
-    """Return how many mails all machines sent since `moment`."""
+    """Return how many mails all machines sent since `moment`.
+
+    Rows for addresses without an account do not count, because nothing is
+    sent for them.
+    """
     (row,) = database().fetch_all(
-        select(func.count()).where(_MAIL.sent_at > moment)
+        select(func.count()).where(
+            _MAIL.sent_at > moment, _MAIL.kind != NOTHING
+        )
     )
     return int(row[0])
 

@@ -264,6 +264,34 @@ def undo_change(
     return user
 
 
+def retry_mail(id: str, *, actor: Actor) -> bool:
+    """Send a mail soon that waits or failed; return True if so."""
+    mail = outgoing_mails.retry(id)
+    if mail is None:
+        return False
+    log(
+        EventType.MAIL_RETRIED,
+        user=mail.user_id,
+        by=actor.id,
+        reason=mail.kind,
+    )
+    return True
+
+
+def drop_mail(id: str, *, actor: Actor) -> bool:
+    """Never send a queued mail; return True if it was queued."""
+    mail = outgoing_mails.drop(id)
+    if mail is None:
+        return False
+    log(
+        EventType.MAIL_DROPPED,
+        user=mail.user_id,
+        by=actor.id,
+        reason=mail.kind,
+    )
+    return True
+
+
 def _reset_lifetime() -> timedelta:
     """Return how long the link of a mail for a new password works."""
     return HARDENED_RESET_LIFETIME if is_hardened() else RESET_LIFETIME

@@ -198,8 +198,8 @@ def release(mails: Sequence[OutgoingMail]) -> None:
         )
 
 
-def retry(id: str) -> bool:
-    """Make a mail due now that waits or failed; return True if so.
+def retry(id: str) -> OutgoingMail | None:
+    """Make a mail due now that waits or failed; return it, or `None`.
 
     A mail whose content has expired stays as it is.
     """
@@ -213,19 +213,21 @@ def retry(id: str) -> bool:
                 _MAIL.expires_at > now,
             )
             .values(state=QUEUED, due_at=now)
-        )
-    return changed.rowcount > 0
+            .returning(*_COLUMNS)
+        ).first()
+    return None if changed is None else _mail(changed)
 
 
-def drop(id: str) -> bool:
-    """Make a queued mail fail; return True if it was queued."""
+def drop(id: str) -> OutgoingMail | None:
+    """Make a queued mail fail; return it, or `None` if it was not queued."""
     with database().transaction() as connection:
         changed = connection.execute(
             update(OUTGOING_MAILS)
             .where(_MAIL.id == id, _MAIL.state == QUEUED)
             .values(state=FAILED, error="dropped", leased_until=None)
-        )
-    return changed.rowcount > 0
+            .returning(*_COLUMNS)
+        ).first()
+    return None if changed is None else _mail(changed)
 
 
 def listed(

@@ -333,59 +333,6 @@ def queue_state() -> QueueState:
     )
 
 
-def count_sent_since(moment: datetime) -> int:
-    """Return how many mails all machines sent since `moment`.
-
-    Rows for addresses without an account do not count, because nothing is
-    sent for them.
-    """
-    (row,) = database().fetch_all(
-        select(func.count()).where(
-            _MAIL.sent_at > moment, _MAIL.kind != NOTHING
-        )
-    )
-    return int(row[0])
-
-
-def moments_for_address(
-    address: str, kinds: Collection[str], since: datetime
-) -> list[datetime]:
-    """Return when mails of these kinds were queued for an address."""
-    found = database().fetch_all(
-        select(_MAIL.created_at).where(
-            _MAIL.address_key == email_key(address),
-            _MAIL.created_at > since,
-            _MAIL.kind.in_(kinds),
-        )
-    )
-    return [row[0] for row in found]
-
-
-def count_from_network(network: str, since: datetime) -> int:
-    """Return how many mails a network has asked for since `since`."""
-    (row,) = database().fetch_all(
-        select(func.count()).where(
-            _MAIL.network == network, _MAIL.created_at > since
-        )
-    )
-    return int(row[0])
-
-
-def has_mail_since(user_id: str, kind: str, since: datetime) -> bool:
-    """Return True if a mail of a kind was queued for a user since then."""
-    return bool(
-        database().fetch_all(
-            select(_MAIL.id)
-            .where(
-                _MAIL.user_id == user_id,
-                _MAIL.created_at > since,
-                _MAIL.kind == kind,
-            )
-            .limit(1)
-        )
-    )
-
-
 def purge() -> int:
     """Delete mails that ended long ago; return how many."""
     return delete_in_batches(

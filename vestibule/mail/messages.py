@@ -9,7 +9,7 @@ renders each of them, so a faulty one is found there.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -34,7 +34,8 @@ from vestibule.mail.notices import LANGUAGES, MailKind
 from vestibule.mail.transport import public_host
 
 _FOLDER = Path(__file__).parent / "templates"
-#: Bytes of a mail, both parts included; a longer one is an error.
+#: Bytes of a mail, both parts included; the start refuses templates of
+#: longer ones.
 MAX_MAIL_BYTES = 20_000
 #: Characters of a value that is put into a template.
 MAX_VALUE_LENGTH = 400
@@ -70,7 +71,7 @@ class MailText(NamedTuple):
 
 
 #: A value for each name that a template may use.
-_EXAMPLES = {
+EXAMPLES = {
     "link": "https://auth.example.com/page#token",
     "code": "ABCD-EFGH",
     "code_minutes": 10,
@@ -121,10 +122,18 @@ def render(
 
 
 def check_templates() -> None:
-    """Render each mail once; raise `ConfigurationError` for a faulty one."""
+    """Make each mail once; raise `ConfigurationError` for a faulty one."""
+    now = datetime.now(UTC)
     for language in LANGUAGES:
         for kind in MailKind:
-            render(kind, language, _EXAMPLES)
+            text = render(kind, language, EXAMPLES)
+            made = message("id", "bob@example.com", language, text, now)
+            if len(made.as_bytes()) >= MAX_MAIL_BYTES:
+                raise ConfigurationError(
+                    "MAIL_TEMPLATES",
+                    f"{language}/{kind}.txt: the mail is longer than"
+                    f" {MAX_MAIL_BYTES} bytes",
+                )
 
 
 def message(

@@ -28,7 +28,7 @@ from vestibule.core.digest import (
 from vestibule.core.errors import VestibuleError
 from vestibule.core.mail_settings import MailServer
 from vestibule.core.threads import Once, start_thread
-from vestibule.db import mail_tokens, outgoing_mails
+from vestibule.db import mail_limits, mail_tokens, outgoing_mails
 from vestibule.db.mail_tokens import MailToken, TypedCode
 from vestibule.db.outgoing_mails import NOTHING, NewMail, OutgoingMail
 from vestibule.mail.notices import NOTICE_PAGES, MailKind
@@ -116,7 +116,7 @@ def send_due(most: int = MAX_LEASED_MAILS) -> int:
     if server is None:
         return 0
     left = mail_settings.MAIL_PER_HOUR.read() - (
-        outgoing_mails.count_sent_since(clock.now() - timedelta(hours=1))
+        mail_limits.count_sent_since(clock.now() - timedelta(hours=1))
     )
     mails = outgoing_mails.lease(min(most, max(left, 0))) if left > 0 else []
     outgoing_mails.mark_sent(

@@ -16,7 +16,7 @@ from datetime import timedelta
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, insert
+from sqlalchemy import Connection, Table, insert
 
 from tests.serving import ROOT
 from vestibule.core import clock, passwords
@@ -109,7 +109,7 @@ def bare_table(connection: Connection, table: Table) -> Iterator[None]:
     million of them take a third of the time. A trigger that looks for the
     row that a new one replaces would scan the table without its index.
     """
-    triggers: Sequence[Row[Any]] = []
+    triggers: Sequence[Any] = []
     if connection.dialect.name == "sqlite":
         triggers = connection.exec_driver_sql(
             "SELECT name, sql FROM sqlite_schema"

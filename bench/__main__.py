@@ -16,6 +16,7 @@ from bench import (
     admin_pages,
     cores,
     forward_auth,
+    hand_over,
     logins,
     look_ups,
     starts,
@@ -40,6 +41,7 @@ SCENARIOS: dict[str, Scenario] = {
     "verify behind nginx": forward_auth.behind_nginx,
     "two workers": forward_auth.by_workers,
     "a million verifies": forward_auth.remembered,
+    "a hand-over": hand_over.handed_over,
     "admin pages": admin_pages.scales,
     "starts": starts.rows,
 }

@@ -97,6 +97,7 @@ def test_older_version_table_moves_in_the_upgrade(
     assert run("db", "check").exit_code == 0
 
 
+@pytest.mark.slow
 def test_first_use_by_a_script_moves_the_version_table() -> None:
     """A server and a script upgrade an SQLite file."""
     User().save()
@@ -208,6 +209,7 @@ def test_doctor_reports_a_database_without_writes(build: Build) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path"), [("DELETE", LOGOUT), ("POST", "/sign-out")]
 )
@@ -226,6 +228,7 @@ def test_sign_out_without_writes_clears_the_cookie(
     assert client.get(ME).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path"), [("DELETE", LOGOUT), ("POST", "/sign-out")]
 )
@@ -247,6 +250,7 @@ def test_sign_out_without_reads_clears_the_cookie(
     assert client.get(ME).status_code == 401
 
 
+@pytest.mark.slow
 def test_sign_out_of_a_busy_database_keeps_the_cookie(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

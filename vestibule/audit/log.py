@@ -56,6 +56,9 @@ class EventType(StrEnum):
     PASSWORD_RESET = "password_reset"
     EMAIL_CONFIRMED = "email_confirmed"
     INVITATION_REVOKED = "invitation_revoked"
+    #: A mail of the queue is sent again, or never; the reason is its kind.
+    MAIL_RETRIED = "mail_retried"
+    MAIL_DROPPED = "mail_dropped"
     #: A right password, after which the login waits for a second factor.
     SECOND_FACTOR_REQUIRED = "second_factor_required"
     SECOND_FACTOR_REFUSED = "second_factor_refused"

@@ -57,26 +57,39 @@ class MailToken:
     user_id: str
     address: str
     expires_at: datetime
+    #: Set for a token to store; a stored one does not show it.
+    code: TypedCode | None = None
 
 
-_COLUMNS = [_TOKEN[name] for name in MailToken.__dataclass_fields__]
+_COLUMNS = [
+    _TOKEN[name] for name in MailToken.__dataclass_fields__ if name != "code"
+]
 
 
-def add(token: MailToken, code: TypedCode | None = None) -> None:
-    """Store a token, with the code of the same mail."""
+def add(tokens: Sequence[MailToken]) -> None:
+    """Store tokens, each with the code of the same mail."""
+    if not tokens:
+        return
+    now = clock.now()
     with database().transaction() as connection:
         connection.execute(
-            insert(MAIL_TOKENS).values(
-                token_digest=token.token_digest,
-                created_at=clock.now(),
-                expires_at=token.expires_at,
-                purpose=token.purpose,
-                user_id=token.user_id,
-                address=token.address,
-                code_digest=code and code.digest,
-                code_expires_at=code and code.expires_at,
-                browser_digest=code and code.browser_digest,
-            )
+            insert(MAIL_TOKENS),
+            [
+                {
+                    "token_digest": token.token_digest,
+                    "created_at": now,
+                    "expires_at": token.expires_at,
+                    "purpose": token.purpose,
+                    "user_id": token.user_id,
+                    "address": token.address,
+                    "code_digest": token.code and token.code.digest,
+                    "code_expires_at": token.code and token.code.expires_at,
+                    "browser_digest": (
+                        token.code and token.code.browser_digest
+                    ),
+                }
+                for token in tokens
+            ],
         )
 
 

@@ -79,6 +79,8 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.EMAIL_CONFIRMED: N_("The email was confirmed"),
     EventType.PASSWORD_RESET: N_("The password was set with a code"),
     EventType.INVITATION_REVOKED: N_("The invitation was revoked"),
+    EventType.MAIL_RETRIED: N_("A mail was sent again"),
+    EventType.MAIL_DROPPED: N_("A mail that waited was dropped"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(

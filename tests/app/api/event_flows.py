@@ -26,6 +26,8 @@ from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit.log import EventType
 from vestibule.db.models.user import User
+from vestibule.db.outgoing_mails import add, listed
+from vestibule.mail.notices import MailKind, notices
 
 
 class Scene:
@@ -126,6 +128,16 @@ class Scene:
         token = {"token": token_of(mail)}
         self.service.client().post(CONFIRM, data=token)
 
+    def act_on_mail(self, action: str) -> None:
+        """Let the admin retry or drop a mail to the user."""
+        add(notices(MailKind.ROLE_CHANGED, self.user, role="member"))
+        (mail,) = listed(1)
+        self.chief.post(
+            "/admin/mails/selected",
+            data={"do": action, "mail": mail.id},
+            headers={"Sec-Fetch-Site": "same-origin"},
+        )
+
     def reset(self) -> None:
         """Use a reset code."""
         self.service.client().post(
@@ -154,7 +166,12 @@ FORGOT = "/api/v1/auth_session/forgot"
 CONFIRM = "/api/v1/auth_session/confirm"
 RECOVERY_CODES = "/api/v1/auth_session/recovery-codes"
 #: Events that need a mail server. With one, others have other requests.
-NEED_MAIL = {EventType.RESET_REQUESTED, EventType.EMAIL_CONFIRMED}
+NEED_MAIL = {
+    EventType.RESET_REQUESTED,
+    EventType.EMAIL_CONFIRMED,
+    EventType.MAIL_RETRIED,
+    EventType.MAIL_DROPPED,
+}
 Fields = Callable[[Scene], dict[str, Any]]
 #: For each event the requests that cause it, and its fields.
 FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
@@ -259,6 +276,14 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
     EventType.INVITATION_REVOKED: (
         lambda s: s.revoke_invitation(),
         lambda s: {"user": s.invited, "by": s.admin.id},
+    ),
+    EventType.MAIL_RETRIED: (
+        lambda s: s.act_on_mail("retry"),
+        lambda s: _by(s) | {"reason": "role_changed"},
+    ),
+    EventType.MAIL_DROPPED: (
+        lambda s: s.act_on_mail("drop"),
+        lambda s: _by(s) | {"reason": "role_changed"},
     ),
     EventType.SECOND_FACTOR_REQUIRED: (lambda s: s.second_factor(), _me),
     EventType.SECOND_FACTOR_REFUSED: (lambda s: s.second_factor(), _me),

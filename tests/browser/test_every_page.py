@@ -2,7 +2,6 @@
 """Every page of every route is accessible, small and used by keyboard."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +12,6 @@ from tests.browser.every_page import (
     NO_PAGE,
     PAGES,
     Site,
-    demo_site,
     page_routes,
 )
 from tests.browser.test_scenes import WIDTHS, check_french
@@ -54,21 +52,6 @@ _ROWS = """(all) => all.map((one) => one.getBoundingClientRect())
     .map((box) => [box.top + scrollY, box.bottom + scrollY])"""
 
 each_page = pytest.mark.parametrize("name", PAGES)
-
-
-@pytest.fixture(scope="module")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run the server that the tests of this module share."""
-    with demo_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture
-def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Return the server, with its database as the test's own."""
-    for name in ("DATABASE_URL", "SECRETS_KEY"):
-        monkeypatch.setenv(name, shared_site.server.env[name])
-    return shared_site
 
 
 def opened(

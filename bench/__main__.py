@@ -18,6 +18,7 @@ from bench import (
     forward_auth,
     logins,
     look_ups,
+    mails,
     starts,
     trust,
 )
@@ -41,6 +42,8 @@ SCENARIOS: dict[str, Scenario] = {
     "two workers": forward_auth.by_workers,
     "a million verifies": forward_auth.remembered,
     "admin pages": admin_pages.scales,
+    "mails": mails.sent,
+    "requests that send mail": mails.asked,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

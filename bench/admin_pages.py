@@ -5,10 +5,12 @@
 and prints the session id of an admin.
 """
 
+import html
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +22,7 @@ from urllib.parse import urlencode
 import requests
 from sqlalchemy import Connection, Table, insert
 
-from bench.filling import id_of
+from bench.filling import bare_table, id_of
 from bench.load import Generator
 from bench.rows import Goal, Rounds, Row, medians, ratios
 from bench.serving import PinnedServer
@@ -30,8 +32,11 @@ from vestibule.core.digest import digest_of
 from vestibule.core.text import search_text, without_accents
 from vestibule.db import engine, migrate
 from vestibule.db.column_types import UTCMoment
+from vestibule.db.event_search import EVENT_SORTS
 from vestibule.db.hourly_counts import EPOCH, hour_of
+from vestibule.db.session_search import LAST_USED, SESSION_SORTS
 from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS
+from vestibule.db.user_search import SORTS as USER_SORTS
 from vestibule.sessions.session import new_session_id
 
 FEW = 1_000, 10_000
@@ -45,6 +50,9 @@ BATCH = 50_000
 #: Of so many events one is a login of this user, who does nothing else.
 ROBOTIC, ROBOT = 10, 8
 FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
+#: Sessions began in so many hours, fewer than `SESSION_DURATION` has.
+SESSION_HOURS = 10
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0"
 #: Three of ten events are exported in the smaller file, a million of the
 #: larger one.
 KINDS = (
@@ -68,8 +76,27 @@ ASKED = {
     "search by name": "/api/v1/admin/users?q=chlo",
     "search by email": "/api/v1/admin/users?q=user00",
     "search inside emails": "/api/v1/admin/users?q=r0007@exam",
-    "users sorted by name": "/api/v1/admin/users?sort=name",
-    "users sorted by last login": "/api/v1/admin/users?sort=-signed_in",
+    **{
+        f"page of users by {sort}": f"/admin?sort={sort}"
+        for sort in USER_SORTS
+    },
+    **{
+        f"page of sessions by {sort}": f"/admin/sessions?sort={sort}"
+        for sort in SESSION_SORTS
+        if not sort.endswith(LAST_USED)
+    },
+    **{
+        f"page of events by {sort}": f"/admin/events?sort={sort}"
+        for sort in EVENT_SORTS
+    },
+    "page of a user's sessions by last use": (
+        f"/admin/sessions?user={id_of(7)}&sort=-last_used"
+    ),
+    "page of sessions too many to sort": "/admin/sessions?sort=-last_used",
+    "sessions of a network by user": (
+        "/api/v1/sessions?network=10.7.31.1&sort=user"
+    ),
+    "sessions of a device": "/api/v1/sessions?device=opera",
     "search that finds nothing": "/api/v1/admin/users?q=zz%25",
     "events": "/api/v1/events?kind=login_failed",
     "events of a user": f"/api/v1/events?user={id_of(7)}",
@@ -93,6 +120,13 @@ ASKED = {
 DEEP = {
     "deep page of users": "/api/v1/admin/users",
     "deep page of events": "/api/v1/events",
+    "deep page of sessions": "/api/v1/sessions",
+}
+#: Lists whose next page is asked for, and from there the previous one.
+BESIDE = {
+    "users": "/admin?sort=name",
+    "sessions": "/admin/sessions?sort=network",
+    "events": "/admin/events?sort=kind",
 }
 PAGES = 4
 
@@ -109,6 +143,13 @@ def scales(
         asked = {what: [path] * 2 for what, path in ASKED.items()} | {
             what: [_deep(*one, path) for one in servers]
             for what, path in DEEP.items()
+        }
+        asked |= {
+            f"{kind} page of {what}": [
+                _beside(*one, path)[number] for one in servers
+            ]
+            for what, path in BESIDE.items()
+            for number, kind in enumerate(("next", "previous"))
         }
         for what, paths in asked.items():
             few, many = rounds.interleaved(
@@ -178,6 +219,19 @@ def _deep(server: PinnedServer, cookie: str, path: str) -> str:
         after = answer.json()["next"]
         address = f"{path}?{urlencode({'limit': 200, 'after': after})}"
     return address
+
+
+def _beside(server: PinnedServer, cookie: str, path: str) -> tuple[str, str]:
+    """Return the URLs of the next page, and of the page before that one."""
+    found = []
+    for kind in ("next", "prev"):
+        answer = requests.get(
+            server.url + path, cookies={COOKIE: cookie}, timeout=60
+        )
+        (link,) = re.findall(rf'rel="{kind}" href="(.*?)"', answer.text)
+        path = html.unescape(link)
+        found.append(path)
+    return found[0], found[1]
 
 
 def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
@@ -273,12 +327,19 @@ def events_of(
             id_of(user),
             ip,
             f"{ip}/32",
-            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+            AGENT,
             1,
         )
 
 
 _EVENT = ("id", "kind", "user_id", "ip", "network", "user_agent", "times")
+
+#: What the triggers would have done for each user.
+_SEARCH = (
+    "INSERT INTO user_numbers (user_id) SELECT id FROM users ORDER BY id",
+    "INSERT INTO user_search (rowid, search_text) SELECT number, search_text"
+    " FROM user_numbers JOIN users ON users.id = user_id",
+)
 
 
 def store(
@@ -287,34 +348,40 @@ def store(
     names: tuple[str, ...],
     rows: Iterable[tuple[Any, ...]],
 ) -> None:
-    """Insert rows, then create the indexes, which is faster."""
-    for index in table.indexes:
-        index.drop(connection)
+    """Insert rows without indexes and triggers."""
     marks = ", ".join("?" * len(names))
     quoted = ", ".join(f'"{name}"' for name in names)
     text = f"INSERT INTO {table.name} ({quoted}) VALUES ({marks})"
     driver = connection.connection.cursor()
     source = iter(rows)
-    while batch := list(islice(source, BATCH)):
-        driver.executemany(text, batch)
-    for index in table.indexes:
-        index.create(connection)
+    with bare_table(connection, table):
+        while batch := list(islice(source, BATCH)):
+            driver.executemany(text, batch)
 
 
 def sessions_of(
-    users: int, text: str | None, session_id: str
+    users: int, now: datetime, session_id: str, stored: Callable[..., Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield a session row for each user; the first has `session_id`."""
+    """Yield a session row for each user; the first has `session_id`.
+
+    They began in the last hours; `stored` returns a time as it is stored.
+    Their order by user, network, begin and last use is a different one each.
+    """
+    step = timedelta(hours=SESSION_HOURS) / users
     for number in range(users):
+        began = now - step * number
+        ip = f"10.{number * 7 % 250}.{number * 31 % 250}.{number % 9}"
         yield (
             id_of(number),
-            text,
-            text,
-            id_of(number),
+            stored(began),
+            stored(began),
+            id_of(number * 7919 % users),
             digest_of(session_id) if not number else None,
-            text,
-            "10.0.0.1",
-            "10.0.0.1/32",
+            stored(began),
+            stored(began + step * (number * 104_729 % (number + 1))),
+            ip,
+            f"{ip}/32",
+            AGENT,
         )
 
 
@@ -323,7 +390,10 @@ def fill(users: int, happened: int) -> str:
     fresh = engine.configured_database()
     migrate.upgrade(fresh)
     now, session_id = clock.now(), new_session_id()
-    text = UTCMoment().process_bind_param(now, fresh.engine.dialect)
+    stored = partial(
+        UTCMoment().process_bind_param, dialect=fresh.engine.dialect
+    )
+    text = stored(now)
     for pragma in (
         "journal_mode = OFF",
         "synchronous = OFF",
@@ -335,6 +405,8 @@ def fill(users: int, happened: int) -> str:
             opened.exec_driver_sql(f"PRAGMA {pragma}")
     with fresh.transaction() as connection:
         store(connection, USERS, _USER, users_of(users, text))
+        for statement in _SEARCH:
+            connection.exec_driver_sql(statement)
         store(
             connection,
             USER_SESSIONS,
@@ -345,10 +417,12 @@ def fill(users: int, happened: int) -> str:
                 "user_id",
                 "session_digest",
                 "authenticated_at",
+                "last_seen_at",
                 "ip",
                 "network",
+                "user_agent",
             ),
-            sessions_of(users, text, session_id),
+            sessions_of(users, now, session_id, stored),
         )
         store(connection, EVENTS, _EVENT, events_of(happened, users, now))
         connection.execute(

@@ -25,6 +25,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.local import LocalProxy
 
 from vestibule.audit import log, writer
+from vestibule.checks.startup import check_embedded
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
@@ -50,6 +51,7 @@ from vestibule.http.errors import error_response
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     clear_session_cookie,
+    cookie_cleared_without_database,
     log_in,
     log_out,
     reauthenticate_user,
@@ -91,6 +93,7 @@ class Login:
     ) -> None:
         """Install the extension in `app`, or later by `init_app`."""
         self.auth = _mechanism() if auth is None else auth
+        check_embedded(type(self.auth))
         self._prefix = prefix
         self.page = page
         if sessions_of(self.auth).has_login and not (
@@ -149,8 +152,9 @@ class Login:
 
         Return False if the request has no session.
         """
-        _find_current_user()
         refuse_cross_site(current_request())
+        with cookie_cleared_without_database():
+            _find_current_user()
         after_this_request(_clear_cookie)
         return log_out(self.auth)
 

@@ -7,6 +7,7 @@ that moment, so importing this module opens and starts nothing.
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -16,18 +17,14 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.startup import (
-    check_settings,
-    has_sessions_in_memory,
-    log_settings_warnings,
-)
+from vestibule.checks.startup import check_embedded
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
-from vestibule.core.threads import claim_process
 from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.login import cookie_cleared_without_database
 from vestibule.http.request import below_base_path, current_request
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
@@ -44,6 +41,13 @@ from vestibule.web.routes import has_pages
 
 #: Bytes of a request's body; more gets 413.
 MAX_BODY_BYTES = 1_048_576
+#: Where users end their sessions. A browser forgets its session there, also
+#: if the database cannot even be read.
+_SIGN_OUT_ENDPOINTS = {
+    "app_views.logout",
+    "pages.sign_out",
+    "pages.sign_out_everywhere",
+}
 
 
 def create_app(auth: Auth | None) -> Flask:
@@ -80,9 +84,11 @@ def create_app(auth: Auth | None) -> Flask:
         start_threads()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
-        if with_pages and web.is_page(request):
-            return web.require_page_authentication(_module().auth, request)
-        access.require_authentication(_module().auth, request)
+        clearing = request.endpoint in _SIGN_OUT_ENDPOINTS
+        with cookie_cleared_without_database() if clearing else nullcontext():
+            if with_pages and web.is_page(request):
+                return web.require_page_authentication(_module().auth, request)
+            access.require_authentication(_module().auth, request)
         return None
 
     log.set_listener(writer.enqueue)
@@ -143,10 +149,7 @@ def _built() -> tuple[Flask, Auth | None]:
     start with nothing else of ours. Raise `ConfigurationError` if they refuse.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
-    check_settings(mechanism)
-    if has_sessions_in_memory(mechanism):
-        claim_process()
-    log_settings_warnings()
+    check_embedded(mechanism)
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth
 

@@ -28,6 +28,7 @@ from vestibule.core.setting_types import (
     is_too_wide,
 )
 from vestibule.core.text import is_one_edit
+from vestibule.core.threads import claim_process
 from vestibule.db import drivers, migrate
 from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
@@ -47,8 +48,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
 
     Each setting must have a valid value, and none may contradict another.
     """
-    for setting in settings.ALL:
-        setting.read()
+    _check_values()
     if has_pages(mechanism):
         # This imports Flask, which the command line does not need.
         from vestibule.web.assets import bundle
@@ -81,6 +81,48 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     _check_cookie()
     check_application_hosts(mechanism)
     check_mail_settings()
+    _check_workers(mechanism)
+
+
+def check_embedded(mechanism: type[Auth] | None) -> None:
+    """Run the checks of a start in the program of another server.
+
+    gunicorn, `flask run` and `vestibule.flask` start nothing of ours that
+    would run them. Log the warnings of the settings once; the database stays
+    closed. Raise `ConfigurationError` as `check_settings` does, and if
+    another worker of the same server has sessions in its memory.
+    """
+    check_settings(mechanism)
+    if has_sessions_in_memory(mechanism):
+        claim_process()
+    log_settings_warnings()
+
+
+def check_in_process(mechanism: type[Auth] | None) -> None:
+    """Run the checks that concern `vestibule.protect` in process.
+
+    It serves no pages and sends no mail, and the rules of sessions are those
+    of the service, whose start has checked them. Raise `ConfigurationError`
+    for the rest as `check_settings` does, and log the warnings that do not
+    depend on the service's own settings.
+    """
+    _check_values()
+    _check_cookie()
+    _check_workers(mechanism)
+    if has_sessions_in_memory(mechanism):
+        claim_process()
+    for warning in _warnings(IN_PROCESS_CHECKS, mechanism):
+        _log.warning(warning)
+
+
+def _check_values() -> None:
+    """Refuse a value that its setting does not allow."""
+    for setting in settings.ALL:
+        setting.read()
+
+
+def _check_workers(mechanism: type[Auth] | None) -> None:
+    """Refuse several workers that would not see each other's sessions."""
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
@@ -386,6 +428,13 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _cookie_security,
     _return_hosts,
     _pages,
+    _proxies,
+    check_secrets_key,
+)
+#: Those of them that hold for an application in process too.
+IN_PROCESS_CHECKS: tuple[Check, ...] = (
+    _names,
+    _empty_lists,
     _proxies,
     check_secrets_key,
 )

@@ -7,7 +7,7 @@ is NULL come last, in both directions of the order. Rows that meet the rest
 of the conditions are looked for among a bounded number of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -107,6 +107,54 @@ def fetch(
         if end is not None:
             return _cut_off(found, order, end, cursor)
     return page_of(found, order, limit, cursor)
+
+
+def fetch_in_memory(
+    rows: Iterable[Any], order: Order, limit: int, cursor: Cursor | None
+) -> Page:
+    """Return a page of rows in memory, in the order that `fetch` has.
+
+    Raise `InvalidValue` for a cursor of another order.
+    """
+
+    def key(values: Sequence[Any]) -> list[tuple[bool, Any]]:
+        """Return what compares rows; values may be missing."""
+        return [(each is None, each or "") for each in values]
+
+    def values_of(row: Any) -> list[Any]:
+        """Return the values of the columns of the order."""
+        return [getattr(row, column.key) for column in order.columns]
+
+    keys = [(key(values_of(row)), row) for row in rows]
+    if cursor is not None:
+        at = key(_parse(order, cursor.values, may_be_none=True))
+        is_backward = cursor.is_backward
+        keys = [
+            (each, row)
+            for each, row in keys
+            if each != at and _follows(each, at, order) is not is_backward
+        ]
+    ordered = [
+        row
+        for is_null in (False, True)
+        for each, row in sorted(
+            (pair for pair in keys if pair[0][0][0] is is_null),
+            key=lambda pair: pair[0],
+            reverse=order.is_descending,
+        )
+    ]
+    if cursor is not None and cursor.is_backward:
+        ordered.reverse()
+    return page_of(ordered[: limit + 1], order, limit, cursor)
+
+
+def _follows(
+    one: list[tuple[bool, Any]], other: list[tuple[bool, Any]], order: Order
+) -> bool:
+    """Return True if the key `one` comes after `other` in an order."""
+    if one[0][0] is not other[0][0]:
+        return one[0][0]
+    return one < other if order.is_descending else one > other
 
 
 def count(source: Source) -> Count:
@@ -237,13 +285,20 @@ def _segment(
     )
 
 
-def _parse(order: Order, values: Sequence[str | None]) -> list[Any]:
-    """Return the values of a cursor as those of the columns."""
+def _parse(
+    order: Order, values: Sequence[str | None], may_be_none: bool = False
+) -> list[Any]:
+    """Return the values of a cursor as those of the columns.
+
+    Rows in memory may be without a value that a table needs.
+    """
     try:
         if len(values) != len(order.columns):
             raise ValueError
         return [
-            _parse_value(column, value)
+            None
+            if value is None and may_be_none
+            else _parse_value(column, value)
             for column, value in zip(order.columns, values, strict=True)
         ]
     except (ValueError, OverflowError):

@@ -6,7 +6,8 @@ throttle, the password, the end of the session that came along, and the new
 session with its cookie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from flask import Request, Response, abort, after_this_request
@@ -265,12 +266,9 @@ def log_out(auth: Any) -> bool:
     with IdentityMap():
         if session is not None and session_id is not None:
             IdentityMap.put(type(session), session_id, session)
-        try:
+        with cookie_cleared_without_database():
             if not sessions.destroy_session(request):
                 return False
-        except DatabaseUnavailable:
-            after_this_request(_without_cookie)
-            raise
     handle = None if session is None else session.id
     log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
@@ -319,6 +317,19 @@ def clear_session_cookie(response: Response) -> None:
     name = settings.SESSION_NAME.read()
     if name is not None:
         cookie.clear_on(response, name, current_request().is_secure)
+
+
+@contextmanager
+def cookie_cleared_without_database() -> Iterator[None]:
+    """Let the browser delete its cookie if the database cannot be used.
+
+    The error is raised all the same, and becomes a 503.
+    """
+    try:
+        yield
+    except DatabaseUnavailable:
+        after_this_request(_without_cookie)
+        raise
 
 
 def _without_cookie(response: Response) -> Response:

@@ -73,6 +73,10 @@ ERROR_MESSAGES = {
         "This was switched off after too many wrong codes. Use another app"
         " or a recovery code, or ask your administrator."
     ),
+    "too_many_to_sort": N_(
+        "More than %(most)s sessions match. To sort them by last use, filter"
+        " by user or IP address."
+    ),
     "too_many": N_("You have as many apps as are possible. Remove one first."),
     "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),

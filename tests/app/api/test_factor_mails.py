@@ -182,15 +182,15 @@ def test_notice_of_factors_has_its_own_text_in_each_language(
 ) -> None:
     """None is the text of another language or kind."""
     texts = {
-        messages.render(each, language, messages._EXAMPLES).plain
+        messages.render(each, language, messages.EXAMPLES).plain
         for each in KINDS
         for language in LANGUAGES
     }
     assert len(texts) == len(KINDS) * len(LANGUAGES)
     for language in LANGUAGES:
-        text = messages.render(kind, language, messages._EXAMPLES)
+        text = messages.render(kind, language, messages.EXAMPLES)
         assert "192.0.2.1" in text.plain and "Firefox" in text.plain
-        bare = {**messages._EXAMPLES, "ip": None, "device": None}
+        bare = {**messages.EXAMPLES, "ip": None, "device": None}
         assert "None" not in messages.render(kind, language, bare).plain
 
 

@@ -72,16 +72,15 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
     for an invalid `limit` or `after`.
     """
     request = current_request()
-    position, wanted = None, filters.SessionFilter(user_id)
+    wanted = filters.SessionFilter(user_id)
+    source = filters.SessionSource(auth.store, auth.limits(), auth.now())
     try:
         most = filters.parse_limit(request.args, filters.MAX_PAGE_ROWS)
-        decoded = cursor.decode(request.args.get("after", ""), wanted)
-        if decoded is not None:
-            (position,) = decoded
+        found = cursor.search_sessions(
+            source, wanted, most, request.args.get("after", "")
+        )
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)
-    source = filters.SessionSource(auth.store, auth.limits(), auth.now())
-    found = filters.live_session_page(source, wanted, most, position)
     response = json_response(
         with_applications(
             auth.store,
@@ -92,8 +91,7 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
         )
     )
     if found.next is not None:
-        after = cursor.encode((found.next,), wanted)
-        query = urlencode({"limit": most, "after": after})
+        query = urlencode({"limit": most, "after": found.next})
         path = quote(f"{request.base_path}{request.path}")
         response.headers["Link"] = f'<{path}?{query}>; rel="next"'
     return response

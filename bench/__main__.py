@@ -19,6 +19,7 @@ from bench import (
     hand_over,
     logins,
     look_ups,
+    mails,
     starts,
     trust,
 )
@@ -43,6 +44,8 @@ SCENARIOS: dict[str, Scenario] = {
     "a million verifies": forward_auth.remembered,
     "a hand-over": hand_over.handed_over,
     "admin pages": admin_pages.scales,
+    "mails": mails.sent,
+    "requests that send mail": mails.asked,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

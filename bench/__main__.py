@@ -20,6 +20,7 @@ from bench import (
     logins,
     look_ups,
     mails,
+    second_factor,
     starts,
     trust,
 )
@@ -33,6 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "look-ups": look_ups.against_bare_flask,
     "look-ups among many": look_ups.by_number,
     "logins": logins.rows,
+    "a second factor": second_factor.rows,
     "watched sessions": trust.watched,
     "throttled logins": trust.throttled,
     "a purge": trust.purged,

@@ -54,10 +54,10 @@ from vestibule.http.login import (
     cookie_cleared_without_database,
     log_in,
     log_out,
-    reauthenticate_user,
     set_session_cookie,
 )
 from vestibule.http.page_load import is_page_load
+from vestibule.http.reauthentication import reauthenticate_user
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.mechanisms import mechanism_for

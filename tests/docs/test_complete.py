@@ -76,6 +76,15 @@ SEEN_ELSEWHERE = {
         "POST /api/v1/auth_session/second-factor",
         403,
     ): "tests/app/api/test_second_factor.py",
+    **{
+        (route, status): "tests/app/api/test_factor_reset.py"
+        for route, statuses in (
+            ("POST /api/v1/auth_session/factor-reset", (200, 400, 401)),
+            ("GET /api/v1/users/<user_id>/factors", (200, 404)),
+            ("POST /api/v1/users/<user_id>/factor-reset", (200, 403, 404)),
+        )
+        for status in statuses
+    },
     (
         "GET /api/v1/auth_session/factors",
         200,

@@ -64,8 +64,12 @@ class EventType(StrEnum):
     SECOND_FACTOR_REFUSED = "second_factor_refused"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    #: An admin made a link with which a user removes all second factors.
+    FACTOR_RESET_ISSUED = "factor_reset_issued"
+    FACTORS_RESET = "factors_reset"
     #: Too many wrong codes in a row.
     FACTOR_SWITCHED_OFF = "factor_switched_off"
+    BROWSER_TRUSTED = "browser_trusted"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     WORKER_EXITED = "worker_exited"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The table mail_tokens: what the links and codes of mails prove.
 
-Only digests are stored. A token is used once: its row, and the rows of the
+The code that an admin hands out to reset second factors is here too. Only
+digests are stored. A token is used once: its row, and the rows of the
 same user and purpose, are deleted in the transaction of what it allows.
 """
 
@@ -91,6 +92,19 @@ def add(tokens: Sequence[MailToken]) -> None:
                 for token in tokens
             ],
         )
+
+
+def replace(token: MailToken, mails: Sequence[NewMail] = ()) -> None:
+    """Store a token in place of its user's others of the same purpose.
+
+    Queue `mails`.
+    """
+    with database().transaction() as connection:
+        delete_in_transaction(connection, token.user_id, token.purpose)
+        connection.execute(
+            insert(MAIL_TOKENS).values(created_at=clock.now(), **vars(token))
+        )
+        outgoing_mails.add_in_transaction(connection, mails)
 
 
 def find(token_digest: str, purpose: str) -> MailToken | None:

@@ -73,6 +73,7 @@ OPEN_PATHS = [
     "/api/v1/auth_session/confirm/",
     "/api/v1/auth_session/undo/",
     "/api/v1/auth_session/second-factor/",
+    "/api/v1/auth_session/factor-reset/",
 ]
 #: The paths that a session after a recovery code may use.
 RECOVERY_PATHS = (

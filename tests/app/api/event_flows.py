@@ -5,6 +5,9 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select
+
+from tests.app.api.factor_owner import Owner
 from tests.app.api.service import (
     NEW,
     PASSWORD,
@@ -25,8 +28,10 @@ from tests.serving import (
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit.log import EventType
+from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.outgoing_mails import add, listed
+from vestibule.db.tables import TRUSTED_BROWSERS
 from vestibule.mail.notices import MailKind, notices
 
 
@@ -106,6 +111,34 @@ class Scene:
             self.clock.advance(900)
             client, _ = self.service.log_in(self.user)
             client.post(SECOND_FACTOR, data={"code": "12345"})
+
+    def trust(self) -> None:
+        """Enroll an app, log in with it, and trust the browser."""
+        self.enroll()
+        client, _ = self.service.log_in(self.user)
+        client.post(SECOND_FACTOR, data=self.code() | {"trust": "on"})
+        ((self.trusted,),) = database().fetch_all(
+            select(TRUSTED_BROWSERS.c.id)
+        )
+
+    def reset_factors(self) -> None:
+        """Enroll an app, and remove it by a code of the admin.
+
+        The admin has an app too, and gave its code.
+        """
+        self.enroll()
+        owner = Owner(self.admin)
+        self.clock.advance(30)
+        self.chief.post(f"{FACTORS}/proof", json={"code": owner.code()})
+        issued = self.chief.post(f"{self.path}/factor-reset").get_json()
+        self.service.client().post(
+            "/api/v1/auth_session/factor-reset",
+            json={
+                "email": self.user.email,
+                "password": PASSWORD,
+                "code": issued["code"],
+            },
+        )
 
     def recover(self) -> None:
         """Log in with a recovery code."""
@@ -295,9 +328,18 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.enroll().client.delete(s.factor),
         lambda s: _me(s) | {"reason": "totp"},
     ),
+    EventType.FACTOR_RESET_ISSUED: (
+        lambda s: s.reset_factors(),
+        lambda s: {"user": s.user.id, "by": s.admin.id},
+    ),
+    EventType.FACTORS_RESET: (lambda s: s.reset_factors(), _me),
     EventType.FACTOR_SWITCHED_OFF: (
         lambda s: s.switch_off(),
         lambda s: _me(s) | {"reason": "totp"},
+    ),
+    EventType.BROWSER_TRUSTED: (
+        lambda s: s.trust(),
+        lambda s: _me(s) | {"handle": s.trusted},
     ),
     EventType.RECOVERY_CODE_USED: (
         lambda s: s.recover(),

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """The checks that each start runs: settings it refuses, and warnings.
 
-A check yields results with an id, a level, a message and a hint, as the
-system checks of Django do. `vestibule.checks.doctor` shows the results of
-these checks too, and has more of them.
+A check yields results with an id, a level, a message and a hint, as those
+of Django do. `vestibule.checks.doctor` shows them too, and has more.
 """
 
 import logging
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from urllib.parse import urlsplit
 
+from vestibule.checks import access
 from vestibule.checks.application_hosts import check_application_hosts
 from vestibule.checks.mail import check_mail_settings
 from vestibule.checks.results import Check, CheckResult, Level
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 def check_settings(mechanism: type[Auth] | None) -> None:
     """Raise `ConfigurationError` if the settings do not allow a start.
 
-    Each setting must have a valid value, and none may contradict another.
+    Each setting must have a valid value; none may contradict another.
     """
     for setting in settings.ALL:
         setting.read()
@@ -81,6 +81,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     _check_cookie()
     check_application_hosts(mechanism)
     check_mail_settings()
+    access.check_access_settings(mechanism)
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
@@ -388,6 +389,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _pages,
     _proxies,
     check_secrets_key,
+    access.check_required_factors,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (

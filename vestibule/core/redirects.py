@@ -15,6 +15,8 @@ RETURN_PARAMETER = "return_to"
 #: The query parameter with which the sign-in page asks a signed-in user for
 #: the password again, if it is "on".
 AGAIN_PARAMETER = "again"
+#: The path of the service's own sign-in page, below `BASE_PATH`.
+SIGN_IN_PATH = "/sign-in"
 #: Characters of a URL to return to, at most.
 MAX_URL_LENGTH = 2048
 
@@ -50,6 +52,18 @@ def safe_redirect(
     port = _DEFAULT_PORTS[found["scheme"]]
     host = found["host"].removesuffix(port)
     return url if host in hosts or host + port in hosts else None
+
+
+def beside_sign_in(login_url: str, path: str) -> str:
+    """Return the URL of the service's page at `path`.
+
+    It is found by the service's own sign-in page. Another page to sign in,
+    of an application, is returned as it is.
+    """
+    page, _, _ = login_url.partition("?")
+    if not page.endswith(SIGN_IN_PATH):
+        return login_url
+    return page.removesuffix(SIGN_IN_PATH) + path
 
 
 def sign_in_url(

@@ -16,15 +16,10 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import request_headers, settings
 from vestibule.core.application_hosts import application_host, session_url
 from vestibule.core.errors import InvalidValue, VestibuleError
-from vestibule.core.redirects import sign_in_url
+from vestibule.core.redirects import beside_sign_in, sign_in_url
 from vestibule.db.models.user import parse_role
 from vestibule.http import errors
-from vestibule.http.access import (
-    Outcome,
-    authenticate,
-    is_recently_authenticated,
-    start_request,
-)
+from vestibule.http.access import Limit, Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.headers import (
     VERIFY_PATH,
@@ -33,6 +28,7 @@ from vestibule.http.headers import (
     add_headers,
 )
 from vestibule.http.page_load import is_page_load
+from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
@@ -59,6 +55,8 @@ from vestibule.sessions.facts import (
 
 PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
+#: The page at which a user sets up a second factor.
+FACTORS_PATH = "/account/factors"
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
 #: A proxy has a few fixed query strings, one for each rule.
@@ -204,7 +202,10 @@ class ForwardAuth:
         query = _query(request.environ)
         decision = authenticate(auth, request)
         if decision.outcome is not Outcome.PASSED:
-            return self._refuse(request, query)
+            path = None
+            if decision.limit is Limit.FACTOR_REQUIRED:
+                path = FACTORS_PATH
+            return self._refuse(request, query, path)
         facts = self._facts(request)
         found = UserResponse.of(decision.principal, self._headers, facts)
         if decision.known is not None:
@@ -252,12 +253,16 @@ class ForwardAuth:
         return user.body, user.verify_headers + own
 
     def _refuse(
-        self, request: VestibuleRequest, query: VerifyQuery
+        self,
+        request: VestibuleRequest,
+        query: VerifyQuery,
+        path: str | None = None,
     ) -> MinimalResponse:
         """Return the response to a request that identifies no user.
 
-        A browser that loads a page is redirected to the sign-in page, if
-        the mechanism has logins. Other clients could not follow that.
+        A browser that loads a page is redirected to the sign-in page, or to
+        the service's page at `path`, if the mechanism has logins. Other
+        clients could not follow that.
         """
         response = add_session_ended(
             json_response({"error": "Unauthorized"}, 401),
@@ -272,11 +277,13 @@ class ForwardAuth:
             if login_url == settings.LOGIN_URL.default:
                 # `X-Forwarded-Prefix` is the application's prefix, not ours.
                 login_url = f"{request.mount_path}{login_url}"
+            if path is not None:
+                login_url = beside_sign_in(login_url, path)
             target = request_headers.forwarded_target(request.environ)
             host = application_host(request.environ)
             response.headers["Location"] = (
                 sign_in_url(login_url, target, self._return_hosts)
-                if host is None or target.scheme is None
+                if host is None or target.scheme is None or path is not None
                 else session_url(f"{target.scheme}://{host}", target.path)
             )
             if query.redirects:

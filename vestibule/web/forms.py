@@ -12,9 +12,9 @@ from flask import after_this_request
 
 from vestibule.core.errors import Throttled, WrongPassword
 from vestibule.db.models.user import User
-from vestibule.http.access import has_recent_auth
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import reauthenticate_user, set_session_cookie
+from vestibule.http.recent_auth import has_recent_auth
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.web.i18n import gettext

@@ -73,6 +73,13 @@ ERROR_MESSAGES = {
         "This was switched off after too many wrong codes. Use another app"
         " or a recovery code, or ask your administrator."
     ),
+    "factor_required": N_(
+        "Your account needs a second factor. Set one up to go on."
+    ),
+    "last_factor": N_(
+        "Your account needs a second factor. Add another app before you"
+        " remove this one."
+    ),
     "too_many": N_("You have as many apps as are possible. Remove one first."),
     "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),
@@ -233,6 +240,7 @@ class Message(StrEnum):
     MAILS_PARTLY = "mails_partly"
     MAILS_UNCHANGED = "mails_unchanged"
     RECOVERED = "recovered"
+    FACTOR_REQUIRED = "factor_required"
     APP_ADDED = "app_added"
     APP_REMOVED = "app_removed"
     APP_NOT_PENDING = "app_not_pending"
@@ -322,6 +330,9 @@ _TEXTS = {
     ),
     Message.RECOVERED: N_(
         "You signed in with a recovery code, so only this page is open."
+    ),
+    Message.FACTOR_REQUIRED: N_(
+        "Your account needs a second factor. Set one up to go on."
     ),
     Message.APP_ADDED: N_("The app was added."),
     Message.APP_REMOVED: N_("The app was removed."),

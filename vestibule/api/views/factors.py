@@ -21,12 +21,12 @@ from vestibule.core import encryption
 from vestibule.core.errors import InvalidValue
 from vestibule.db import factors
 from vestibule.db.factors import RECOVERY, Factor
-from vestibule.http.access import require_factor_proof
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     continue_login,
     set_session_cookie,
 )
+from vestibule.http.recent_auth import require_factor_proof
 from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.sessions.facts import TotpProof

@@ -23,6 +23,14 @@ MFA_GRACE = Setting(
     " at which `REQUIRE_MFA` asked for one. 0: at once.",
     hardened="0",
 )
+GATE_RULES = Setting(
+    "GATE_RULES",
+    None,
+    setting_types.optional_text,
+    "TOML file of the rules that say, by host, path, method, network and"
+    " role, what a request through forward authentication needs. Read once,"
+    " at the start; it needs `TRUSTED_PROXIES`. Unset: a signed-in user.",
+)
 
 
 def required_of() -> str:

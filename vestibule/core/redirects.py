@@ -8,7 +8,7 @@ or parse in another way than this module, is rejected (OWASP ASVS 5.0,
 
 import re
 from collections.abc import Collection
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 #: The query parameter of the sign-in page with the URL to return to.
 RETURN_PARAMETER = "return_to"
@@ -54,16 +54,17 @@ def safe_redirect(
     return url if host in hosts or host + port in hosts else None
 
 
-def beside_sign_in(login_url: str, path: str) -> str:
-    """Return the URL of the service's page at `path`.
+def is_own_page(login_url: str | None) -> bool:
+    """Return True if the URL is that of the service's own sign-in page."""
+    return login_url is not None and login_url.endswith(SIGN_IN_PATH)
 
-    It is found by the service's own sign-in page. Another page to sign in,
-    of an application, is returned as it is.
+
+def beside_sign_in(login_url: str, path: str, query: dict[str, str]) -> str:
+    """Return the URL of the service's page at `path`, with a query.
+
+    `login_url` is that of the service's own sign-in page.
     """
-    page, _, _ = login_url.partition("?")
-    if not page.endswith(SIGN_IN_PATH):
-        return login_url
-    return page.removesuffix(SIGN_IN_PATH) + path
+    return f"{login_url.removesuffix(SIGN_IN_PATH)}{path}?{urlencode(query)}"
 
 
 def sign_in_url(

@@ -139,7 +139,7 @@ def confirm_app_page() -> Response:
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _confirm_form(new, _code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
-    renewed = _renew(proof, renewed)
+    renewed = renew_session(proof, renewed)
     if codes:
         return _codes_page(codes, renewed)
     return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
@@ -237,10 +237,10 @@ def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
         proof = check_second_factor(user, code)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _code_error(error, "proof_code"), None
-    return None, _renew(proof)
+    return None, renew_session(proof)
 
 
-def _renew(proof: Proof, session_id: str | None = None) -> str | None:
+def renew_session(proof: Proof, session_id: str | None = None) -> str | None:
     """Add a proof to the session; return its new id.
 
     `session_id` is the id that this request gave the session already.

@@ -50,6 +50,7 @@ from vestibule.web import (
     preferences,
     sessions,
     sign_in,
+    step_up,
 )
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
@@ -94,6 +95,7 @@ PAGE_MODULES = (
     sessions,
     activity,
     factors,
+    step_up,
     admin_users,
     user_actions,
     admin_sessions,

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The rules of the gate: what a file may say, and which rule counts."""
 
+import re
 from textwrap import dedent
 
 import pytest
 
+from tests.serving import ROOT
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.gate_rules import (
     Access,
@@ -268,3 +270,21 @@ def test_candidates_end_with_a_rule_that_each_client_meets() -> None:
         for host in ("status.example", "wiki.example", "b.example"):
             target = Target(host, "", path, "GET")
             assert not found.candidates(target)[-1].needs_client
+
+
+def test_rules_of_the_documentation_mean_what_it_says() -> None:
+    """The example of docs/forward-authentication.md is a valid file."""
+    page = (ROOT / "docs/forward-authentication.md").read_text()
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
+    found = parse_rules(block.encode())
+    for url, client, expected in (
+        ("a.example/health", {}, 1),
+        ("a.example/health", {"method": "POST"}, 0),
+        ("shop.example.com/payments/7", {}, 2),
+        ("shop.example.com/payments2", {}, 0),
+        ("shop.example.com/api/7/refund", {}, 2),
+        ("a.example/console", {"role": "admin", "address": "10.0.0.1"}, 3),
+        ("a.example/console", {"role": "admin"}, 4),
+        ("a.example/console", {"address": "10.0.0.1"}, 4),
+    ):
+        assert number(found, url, **client) == expected, url

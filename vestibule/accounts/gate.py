@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vestibule.accounts.credentials import is_recent_auth
-from vestibule.core.gate_rules import Access, Rule
+from vestibule.core.gate_rules import Access, GateRules, Rule, target_of
 from vestibule.sessions.facts import ACR_PREFIX, SessionFacts, level_of
 
 #: The `acr` of a phishing-resistant sign-in (OpenID Connect EAP ACR Values).
@@ -39,6 +39,16 @@ class Fact(StrEnum):
     FRESH = "fresh"
 
 
+class AskedUrl(NamedTuple):
+    """A request to explain: its URL, and what is known of the client."""
+
+    url: str
+    method: str
+    address: str
+    #: The role of the user, if there is one.
+    role: str | None
+
+
 class Verdict(NamedTuple):
     """The answer to a request, and the facts that it lacks."""
 
@@ -59,6 +69,25 @@ def judge(rule: Rule, facts: SessionFacts | None, now: datetime) -> Verdict:
         return Verdict(rule, Answer.PASS)
     missing = missing_facts(rule, facts, now)
     return Verdict(rule, Answer.STEP_UP if missing else Answer.PASS, missing)
+
+
+def explain(
+    rules: GateRules,
+    asked: AskedUrl,
+    facts: SessionFacts | None,
+    now: datetime,
+) -> Verdict | None:
+    """Return the decision about a URL; `None` for one that is refused.
+
+    `facts` are those of the user's session, or `None` without a user.
+    """
+    _, _, rest = asked.url.partition("#")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    target = target_of(host, f"{slash}{path}" or "/", asked.method)
+    if target is None:
+        return None
+    role = None if facts is None else asked.role
+    return judge(rules.rule_for(target, asked.address, role), facts, now)
 
 
 def missing_facts(

@@ -40,6 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a purge": trust.purged,
     "forward authentication": forward_auth.verified,
     "verify with touches": forward_auth.touched,
+    "verify with 100 rules": forward_auth.with_rules,
     "what verify and pages cost others": forward_auth.ungated,
     "verify behind nginx": forward_auth.behind_nginx,
     "two workers": forward_auth.by_workers,

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """The checks that each start runs: settings it refuses, and warnings.
 
-A check yields results with an id, a level, a message and a hint, as the
-system checks of Django do. `vestibule.checks.doctor` shows the results of
-these checks too, and has more of them.
+A check yields results with an id, a level, a message and a hint, as those
+of Django do. `vestibule.checks.doctor` shows them too, and has more.
 """
 
 import logging
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from urllib.parse import urlsplit
 
+from vestibule.checks import access
 from vestibule.checks.application_hosts import check_application_hosts
 from vestibule.checks.mail import check_mail_settings
 from vestibule.checks.results import Check, CheckResult, Level
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 def check_settings(mechanism: type[Auth] | None) -> None:
     """Raise `ConfigurationError` if the settings do not allow a start.
 
-    Each setting must have a valid value, and none may contradict another.
+    Each setting must have a valid value; none may contradict another.
     """
     _check_values()
     if has_pages(mechanism):
@@ -81,6 +81,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     _check_cookie()
     check_application_hosts(mechanism)
     check_mail_settings()
+    access.check_access_settings(mechanism)
     _check_workers(mechanism)
 
 
@@ -430,6 +431,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _pages,
     _proxies,
     check_secrets_key,
+    access.check_required_factors,
 )
 #: Those of them that hold for an application in process too.
 IN_PROCESS_CHECKS: tuple[Check, ...] = (

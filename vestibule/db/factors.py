@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from vestibule.core.errors import LastFactor
 from vestibule.db import mail_tokens, pending_logins, session_queries
 from vestibule.db.engine import database
 from vestibule.db.mail_tokens import MailToken
@@ -47,8 +48,6 @@ MAX_FAILURES_IN_A_ROW = 50
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
 #: How far the clocks of two machines may differ.
 SKEW = timedelta(seconds=10)
-
-
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
@@ -240,11 +239,15 @@ def use_step(factor_id: str, step: int, now: datetime) -> bool:
 
 
 def remove(
-    factor_id: str, user_id: str, mails: Sequence[NewMail] = ()
+    factor_id: str,
+    user_id: str,
+    mails: Sequence[NewMail] = (),
+    may_be_last: bool = True,
 ) -> bool:
     """Delete a factor and queue `mails`; return True if there was one.
 
-    The recovery codes, which replace a factor, go with the last one.
+    The recovery codes go with the last one. Raise `LastFactor`, and change
+    nothing, if that may not be deleted.
     """
     is_left = (FACTORS.c.user_id == user_id) & (FACTORS.c.kind != RECOVERY)
     with database().transaction() as connection:
@@ -253,6 +256,8 @@ def remove(
             delete(FACTORS).where(is_left, FACTORS.c.id == factor_id)
         )
         if not _count(connection, is_left):
+            if gone.rowcount and not may_be_last:
+                raise LastFactor
             delete_for_user_in_transaction(connection, user_id)
         if gone.rowcount:
             add_in_transaction(connection, mails)

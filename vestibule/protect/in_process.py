@@ -14,12 +14,8 @@ from vestibule.core.errors import (
     VestibuleError,
     VestibuleUnavailable,
 )
-from vestibule.http.access import (
-    Outcome,
-    authenticate,
-    is_recently_authenticated,
-    start_request,
-)
+from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
 from vestibule.mechanisms import mechanism_for, session_cache
 from vestibule.mechanisms.auth import Auth

@@ -71,27 +71,8 @@ def add(tokens: Sequence[MailToken]) -> None:
     """Store tokens, each with the code of the same mail."""
     if not tokens:
         return
-    now = clock.now()
     with database().transaction() as connection:
-        connection.execute(
-            insert(MAIL_TOKENS),
-            [
-                {
-                    "token_digest": token.token_digest,
-                    "created_at": now,
-                    "expires_at": token.expires_at,
-                    "purpose": token.purpose,
-                    "user_id": token.user_id,
-                    "address": token.address,
-                    "code_digest": token.code and token.code.digest,
-                    "code_expires_at": token.code and token.code.expires_at,
-                    "browser_digest": (
-                        token.code and token.code.browser_digest
-                    ),
-                }
-                for token in tokens
-            ],
-        )
+        _insert(connection, tokens)
 
 
 def replace(token: MailToken, mails: Sequence[NewMail] = ()) -> None:
@@ -101,10 +82,30 @@ def replace(token: MailToken, mails: Sequence[NewMail] = ()) -> None:
     """
     with database().transaction() as connection:
         delete_in_transaction(connection, token.user_id, token.purpose)
-        connection.execute(
-            insert(MAIL_TOKENS).values(created_at=clock.now(), **vars(token))
-        )
+        _insert(connection, [token])
         outgoing_mails.add_in_transaction(connection, mails)
+
+
+def _insert(connection: Connection, tokens: Sequence[MailToken]) -> None:
+    """Store tokens within the caller's transaction."""
+    now = clock.now()
+    connection.execute(
+        insert(MAIL_TOKENS),
+        [
+            {
+                "token_digest": token.token_digest,
+                "created_at": now,
+                "expires_at": token.expires_at,
+                "purpose": token.purpose,
+                "user_id": token.user_id,
+                "address": token.address,
+                "code_digest": token.code and token.code.digest,
+                "code_expires_at": token.code and token.code.expires_at,
+                "browser_digest": token.code and token.code.browser_digest,
+            }
+            for token in tokens
+        ],
+    )
 
 
 def find(token_digest: str, purpose: str) -> MailToken | None:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Response
 
 from tests.browser.browser import Browser
 from tests.browser.every_page import (
@@ -88,7 +89,7 @@ def test_page_is_accessible_small_and_used_by_keyboard(
         sizes["responseBodySize"] + sizes["responseHeadersSize"]
         for sizes in (
             response.request.sizes()
-            for response in browser.responses[_last_page(browser) :]
+            for response in _responses_of_page(browser)
         )
     )
     assert weight < MAX_PAGE_BYTES, weight
@@ -154,13 +155,14 @@ def test_list_begins_high_on_a_phone_and_is_dense_on_a_laptop(
     browser.close()
 
 
-def _last_page(browser: Browser) -> int:
-    """Return the number of the response with the open page."""
-    return max(
+def _responses_of_page(browser: Browser) -> list[Response]:
+    """Return the response with the open page, and those of its files."""
+    first = max(
         number
         for number, response in enumerate(browser.responses)
         if response.request.is_navigation_request()
     )
+    return browser.responses[first:]
 
 
 def _check_keyboard(browser: Browser) -> None:

@@ -290,7 +290,7 @@ def _segment(
         conditions.append(first.is_not(None))
     is_descending = order.is_descending is not is_backward
     if after is not None:
-        values = after[-min(len(columns), len(after)) :]
+        values = after[1:] if is_null else after
         compared = columns[: len(values)]
         here, there = (
             tuple_(*compared),

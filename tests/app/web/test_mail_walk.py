@@ -39,7 +39,8 @@ class Post:
         """Send what is due; return the one new mail, which went to `to`."""
         while send_due():
             pass
-        (mail,) = self.inbox.received[self._read :]
+        read = self._read
+        (mail,) = self.inbox.received[read:]
         self._read += 1
         assert mail["To"] == to
         return mail

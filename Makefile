@@ -19,8 +19,9 @@ USUAL := -m "not torture and not idle"
 INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
 # Without programs, PostgreSQL and races: what a change of one module breaks.
 QUICK := tests/unit tests/stores -p no:schemathesis --hypothesis-profile=quick \
+	-m "not (torture or idle or slow)" \
 	-k "not (postgresql or pgbouncer or server or process or concurrent or TRUNCATE or strong_profile or until_stopped or cut_off)" \
-	$(addprefix --ignore=tests/,unit/cli unit/peers unit/test_database_files.py unit/test_lifetime.py stores/test_state_machine.py stores/test_login_races.py stores/test_lock_order.py)
+	$(addprefix --ignore=tests/,unit/cli unit/peers unit/test_database_files.py unit/test_lifetime.py $(addprefix stores/test_,state_machine.py login_races.py lock_order.py upgrade.py change_token.py schema_beside_application.py))
 CODE := api models vestibule tests bench examples docs
 
 .PHONY: help run install setup quick test torture mutants lint types check bench bench-peers docs texts screenshots lock clean
@@ -55,7 +56,7 @@ install: $(VENV)/.service  ## Make .venv with what the service needs, start noth
 setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 
 quick: $(VENV)/.develop  ## Run the fast tests: modules and stores, on SQLite.
-	$(TESTS) -n 2 $(USUAL) $(QUICK)
+	$(TESTS) -n 2 $(QUICK)
 
 test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whole servers.
 	$(TESTS) -n $(WORK) $(INSIDE)

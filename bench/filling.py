@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, islice
@@ -109,7 +109,7 @@ def bare_table(connection: Connection, table: Table) -> Iterator[None]:
     million of them take a third of the time. A trigger that looks for the
     row that a new one replaces would scan the table without its index.
     """
-    triggers = []
+    triggers: Sequence[Any] = []
     if connection.dialect.name == "sqlite":
         triggers = connection.exec_driver_sql(
             "SELECT name, sql FROM sqlite_schema"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from flask import Flask
 from tests.browser.browser import Browser
 from tests.browser.scenes import PASSWORD, add_session, submit
 from tests.mailbox import Mailbox
-from tests.serving import COOKIE, Server, free_port
+from tests.ports import free_port
+from tests.serving import COOKIE, Server
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import link_path
 from vestibule.accounts.second_factors import begin_app, confirm_app
@@ -32,7 +34,7 @@ from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.outgoing_mails import NewMail
 from vestibule.mail.notices import MailKind
-from vestibule.web import install
+from vestibule.web.routes import pages
 
 #: Users of the demo.
 USERS = 500
@@ -308,7 +310,9 @@ NO_PAGE = {
 def page_routes() -> set[str]:
     """Return the routes of the pages that answer GET, assets aside."""
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(install.pages)
+    # Importing it adds the views of all pages to the blueprint.
+    import_module("vestibule.web.install")
+    app.register_blueprint(pages)
     return {
         rule.rule
         for rule in app.url_map.iter_rules()

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Sessions of all users, in every store: by page, network and handle."""
 
+import pytest
+
 from tests.stores.conftest import Make
 from vestibule.core.client_info import LOCAL_CLIENT, ClientInfo, set_client
 from vestibule.sessions.session import EndReason
@@ -20,6 +22,7 @@ def _begun(make: Make, number: int) -> list[str]:
     return handles
 
 
+@pytest.mark.slow
 def test_sessions_of_all_users_are_paged_and_filtered(mechanism: Make) -> None:
     """Of all users, of one network, or of both; each session once."""
     handles, store = _begun(mechanism, 8), mechanism().store

@@ -76,6 +76,7 @@ def test_empty_table_is_no_error() -> None:
     assert purge_batch(NOON) == 0
 
 
+@pytest.mark.slow
 def test_events_of_one_moment_keep_their_order() -> None:
     """Many of one microsecond, in one go and in several; none is lost."""
     number = 600
@@ -278,6 +279,7 @@ RARE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", RARE)
 @pytest.mark.parametrize(
     ("number", "pages"), [(0, 1), (999, 1), (1000, 2), (5000, 6)]
@@ -309,6 +311,7 @@ def test_frequent_events_fill_each_page() -> None:
     assert seen == sorted(seen, key=lambda id: -(id or 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("wanted", RARE)
 def test_page_scans_a_bounded_number_of_rows(wanted: EventFilter) -> None:

@@ -40,6 +40,7 @@ def test_password_change_ends_all_but_the_rotated_session(user: User) -> None:
     assert auth.store.reason(other) is EndReason.PASSWORD_CHANGED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session_id", [None, "unknown"])
 def test_password_change_without_a_session_rotates_none(
     user: User, session_id: str | None

@@ -145,6 +145,7 @@ def test_thread_writes_uses(any_database: str, set_clock: SetClock) -> None:
         _await_stored_use(set_clock.moment)
 
 
+@pytest.mark.slow
 def test_script_writes_uses_before_it_ends(
     any_database: str, set_clock: SetClock
 ) -> None:

@@ -72,6 +72,7 @@ def test_reset_code_is_single_use(bob: User) -> None:
     refused(code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "typed",
     [

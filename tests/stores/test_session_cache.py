@@ -162,6 +162,7 @@ def _by_disabling(guest: Guest) -> None:
     guest.user.save()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "end",
     [
@@ -296,6 +297,7 @@ def _by_a_login(guest: Guest) -> None:
     assert guest.auth.create_session(user.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [_by_a_use, _by_an_event, _by_a_login])
 def test_write_that_ends_nothing_keeps_the_cache(
     guest: Guest,
@@ -328,6 +330,7 @@ def test_subclass_is_not_cached(guest: Guest) -> None:
     assert own.times == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["instance", "class"])
 @pytest.mark.parametrize(
     "method",

@@ -12,6 +12,7 @@ from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.database import DatabaseStore
 
 
+@pytest.mark.slow
 def test_sessions_are_listed_newest_first(
     mechanism: Make, set_clock: SetClock
 ) -> None:
@@ -59,6 +60,7 @@ def test_each_session_is_on_one_page(
     assert store.page("abcde", 10)[1] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [

@@ -32,6 +32,7 @@ def _await_a_waiting_lock() -> None:
     raise AssertionError("no connection waited for a lock")
 
 
+@pytest.mark.slow
 def test_logout_during_a_batch_leaves_no_session_behind(
     on_postgresql: str,
 ) -> None:
@@ -59,6 +60,7 @@ def test_handle_with_nul_matches_no_session(
     assert not DatabaseStore().end_by_handle("\0", EndReason.REVOKED, "bob")
 
 
+@pytest.mark.slow
 def test_idle_purge_scans_all_ages_in_bounded_queries(
     any_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +91,7 @@ def test_idle_purge_scans_all_ages_in_bounded_queries(
     assert count_write_transactions(statements) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True])
 def test_all_sessions_of_a_user_end_in_one_transaction(
     any_database: str, keep: bool

@@ -137,6 +137,7 @@ def test_search_without_trigrams_scans(
         assert found == [users[4]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [0, 100])
 @pytest.mark.parametrize("sort", user_search.SORTS)
 def test_each_order_pages_forward_and_back(
@@ -251,6 +252,7 @@ def test_invalid_cursor_is_refused() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sort", "index"),
     [

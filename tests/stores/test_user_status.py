@@ -176,6 +176,7 @@ def test_disabling_ends_all_sessions_of_the_user(any_database: str) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_database", [True, False])
 @pytest.mark.parametrize("change", sorted(CHANGES))
 def test_change_of_a_user_is_one_write_transaction(

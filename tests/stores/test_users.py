@@ -315,6 +315,7 @@ def test_rehash_works_without_a_loaded_hash(
     assert loaded.is_valid_password("secret")
 
 
+@pytest.mark.slow
 def test_rehash_of_a_user_without_a_password_does_nothing() -> None:
     """Nothing is computed and nothing is stored for such a user."""
     user = User()

@@ -81,6 +81,7 @@ def test_right_password_renews_an_older_hash(bob: User) -> None:
     assert check_credentials(User.all(), "", "secret", actor=LOCAL) == bob
 
 
+@pytest.mark.slow
 def test_login_succeeds_if_the_hash_cannot_be_renewed(
     bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -75,6 +75,7 @@ def test_refused_thread_is_started_by_the_next_event(
     assert [one.times for one in event_store.kept] == [1, 1]
 
 
+@pytest.mark.slow
 def test_events_without_a_thread_are_written_at_exit(tmp_path: Path) -> None:
     """What waits is written when the process ends."""
     said = run_python(WITHOUT_THREADS, tmp_path, {"PYTHONPATH": str(ROOT)})

@@ -194,6 +194,7 @@ def test_queue_and_sums_are_bounded(
     assert "3 events are not stored" in caplog.text
 
 
+@pytest.mark.slow
 def test_events_of_many_networks_are_one_sum(
     idle_writer: AuditWriter,
     event_store: EventStore,

@@ -50,6 +50,7 @@ def test_any_text_is_an_email_or_invalid(email: str) -> None:
         assert refused.field == "email"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spelling",
     [

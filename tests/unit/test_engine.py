@@ -160,6 +160,7 @@ def test_stopped_server_raises_database_unavailable(
     user.save()
 
 
+@pytest.mark.slow
 def test_connection_lost_during_a_write_is_rolled_back(
     on_postgresql: str,
 ) -> None:

@@ -223,6 +223,7 @@ def test_published_keys_have_no_private_part(set_clock: SetClock) -> None:
     assert urlsafe_b64decode(key["kid"] + "=") == digest
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.lists(seconds(-50, 50), max_size=20))
 def test_reused_token_is_valid_for_a_quarter_minute(steps: list[int]) -> None:

@@ -140,6 +140,7 @@ def test_server_with_a_wrong_certificate_is_refused(
     assert inbox.received == [] and not error.permanent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "permanent"),
     [

@@ -51,6 +51,7 @@ def test_each_check_costs_one_hash_in_the_strong_profile(
     assert computed == ["m=65536,t=3,p=4"] * 2
 
 
+@pytest.mark.slow
 def test_each_check_costs_one_hash(computed: list[str]) -> None:
     """Right, wrong, unknown user, an older hash, odd text."""
     stored = passwords.hash_password("secret")
@@ -111,6 +112,7 @@ def test_lone_surrogate_is_refused_as_new_password() -> None:
     assert refused.value.__suppress_context__
 
 
+@pytest.mark.slow
 def test_lone_surrogate_equals_no_other_password() -> None:
     """It is not taken for the sign that often replaces it."""
     for sign in ["?", "\ufffd", ""]:

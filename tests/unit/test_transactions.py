@@ -42,6 +42,7 @@ def test_locked_file_raises_busy_after_the_timeout(
     other.close()
 
 
+@pytest.mark.slow
 def test_transaction_locks_at_its_start() -> None:
     """No other connection writes between its reads and its writes."""
     User().save()
@@ -83,6 +84,7 @@ def test_long_write_of_another_thread_raises_busy(
     user.save()
 
 
+@pytest.mark.slow
 def test_locked_table_raises_busy_after_the_timeout(
     on_postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,8 +30,10 @@ from sqlalchemy import (
     update,
 )
 
-from vestibule.db import pending_logins
+from vestibule.core.errors import LastFactor
+from vestibule.db import mail_tokens, pending_logins, session_queries
 from vestibule.db.engine import database
+from vestibule.db.mail_tokens import MailToken
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
@@ -46,8 +48,6 @@ MAX_FAILURES_IN_A_ROW = 50
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
 #: How far the clocks of two machines may differ.
 SKEW = timedelta(seconds=10)
-
-
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
@@ -239,11 +239,15 @@ def use_step(factor_id: str, step: int, now: datetime) -> bool:
 
 
 def remove(
-    factor_id: str, user_id: str, mails: Sequence[NewMail] = ()
+    factor_id: str,
+    user_id: str,
+    mails: Sequence[NewMail] = (),
+    may_be_last: bool = True,
 ) -> bool:
     """Delete a factor and queue `mails`; return True if there was one.
 
-    The recovery codes, which replace a factor, go with the last one.
+    The recovery codes go with the last one. Raise `LastFactor`, and change
+    nothing, if that may not be deleted.
     """
     is_left = (FACTORS.c.user_id == user_id) & (FACTORS.c.kind != RECOVERY)
     with database().transaction() as connection:
@@ -252,6 +256,8 @@ def remove(
             delete(FACTORS).where(is_left, FACTORS.c.id == factor_id)
         )
         if not _count(connection, is_left):
+            if gone.rowcount and not may_be_last:
+                raise LastFactor
             delete_for_user_in_transaction(connection, user_id)
         if gone.rowcount:
             add_in_transaction(connection, mails)
@@ -265,6 +271,27 @@ def delete_for_user_in_transaction(
     for table in (RECOVERY_CODES, FACTORS):
         connection.execute(delete(table).where(table.c.user_id == user_id))
     pending_logins.delete_for_user_in_transaction(connection, user_id)
+
+
+def reset(
+    token: MailToken, reason: str, mails: Sequence[NewMail] = ()
+) -> bool:
+    """Delete all factors of a token's user, end all sessions; use it up.
+
+    Queue `mails`. Return False, and change nothing, if the token was used
+    meanwhile.
+    """
+    user_id = token.user_id
+    with database().transaction() as connection:
+        if not mail_tokens.use_in_transaction(connection, token):
+            return False
+        _lock_user(connection, user_id)
+        delete_for_user_in_transaction(connection, user_id)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
+        )
+        add_in_transaction(connection, mails)
+    return True
 
 
 @dataclass(frozen=True)
@@ -341,6 +368,15 @@ def purge(now: datetime) -> int:
 def count_apps(user_id: str) -> int:
     """Return how many confirmed apps the user has."""
     return sum(one.kind == TOTP for one in of_user(user_id))
+
+
+def count_owners() -> int:
+    """Return how many users have a confirmed factor."""
+    owners = func.count(func.distinct(FACTORS.c.user_id))
+    found = database().fetch_all(
+        select(owners).where(FACTORS.c.confirmed_at.is_not(None))
+    )
+    return int(found[0][0])
 
 
 def _all(user_id: str) -> list[Factor]:

@@ -98,6 +98,8 @@ class SessionAuth(Auth):
                 _log.warning(
                     "the last use of a session was not stored: %s", error
                 )
+        # Access control looks at the session next.
+        IdentityMap.put(Session, session_id, session)
         return session.user_id
 
     def why_refused(self, request: Any) -> Optional[EndReason]:

@@ -27,6 +27,7 @@ from vestibule.sessions.lifetime import (
     is_touch_due,
     unchanged_until,
 )
+from vestibule.sessions.session import Session
 
 #: The methods that decide which user a request belongs to.
 _METHODS = (
@@ -107,7 +108,7 @@ class FoundUser(NamedTuple):
 
     user: Any
     known: CachedSession | None = None
-    session: UserSession | None = None
+    session: Session | None = None
 
 
 _known: RecentEntries[CachedSession] = RecentEntries(
@@ -125,7 +126,7 @@ def find_user(auth: Any, request: Any, session_id: str | None) -> FoundUser:
     if not _is_original(auth):
         with IdentityMap():
             user = auth.current_user(request)
-            found = IdentityMap.get(UserSession, session_id)
+            found = IdentityMap.get(Session, session_id)
         return FoundUser(user, session=found)
     known = _known.get(session_id)
     if known is not None and _holds(auth, known, database().change_token()):

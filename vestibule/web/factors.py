@@ -9,11 +9,11 @@ pages and no others, and is asked for neither.
 from flask import Response, abort
 from markupsafe import Markup
 
+from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.second_factors import (
     MAX_NAME_LENGTH,
     NewApp,
     begin_app,
-    check_second_factor,
     confirm_app,
     pending_app,
     remove_factor,
@@ -24,6 +24,7 @@ from vestibule.core import encryption
 from vestibule.core.errors import (
     FactorSwitchedOff,
     InvalidValue,
+    LastFactor,
     RecordGone,
     Throttled,
     VestibuleError,
@@ -32,13 +33,15 @@ from vestibule.core.errors import (
 from vestibule.db import factors
 from vestibule.db.factors import TOTP, Factor
 from vestibule.db.models.user import User
-from vestibule.http.access import missing_factor_proof
 from vestibule.http.login import set_session_cookie
+from vestibule.http.recent_auth import missing_factor_proof, renew_session
 from vestibule.http.request import current_request
-from vestibule.sessions.facts import Proof, TotpProof
+from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
     FormErrors,
+    check_code_field,
     check_password_field,
+    code_error,
     keep_renewed_session,
     missing_fields,
     render_form,
@@ -69,6 +72,8 @@ def show_factors() -> Response:
         few_codes=FEW_RECOVERY_CODES,
         may_add=encryption.has_keys(),
         is_recovered=session is not None and session.recovered,
+        due=deadline_to_show(user),
+        now=current_request().sessions.now(),
     )
 
 
@@ -133,9 +138,9 @@ def confirm_app_page() -> Response:
     except RecordGone:
         return redirect(FACTORS, Message.APP_NOT_PENDING)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
-        return _confirm_form(new, _code_error(error, "code"), renewed)
+        return _confirm_form(new, code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
-    renewed = _renew(proof, renewed)
+    renewed = renew_session(proof, renewed)
     if codes:
         return _codes_page(codes, renewed)
     return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
@@ -163,6 +168,9 @@ def remove_app() -> Response:
     try:
         remove_factor(user, app.id)
         message = Message.APP_REMOVED
+    except LastFactor as error:
+        problem = FormErrors(error.status, alert=error_message(error))
+        return _form("factor_remove.html", problem, renewed, app=app)
     except RecordGone:
         message = Message.APP_GONE
     return set_session_cookie(redirect(FACTORS, message), renewed)
@@ -226,34 +234,7 @@ def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
     if not code:
         text = gettext("Enter the code of your app to continue.")
         return FormErrors(400, {"proof_code": text}), None
-    try:
-        proof = check_second_factor(user, code)
-    except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
-        return _code_error(error, "proof_code"), None
-    return None, _renew(proof)
-
-
-def _renew(proof: Proof, session_id: str | None = None) -> str | None:
-    """Add a proof to the session; return its new id.
-
-    `session_id` is the id that this request gave the session already.
-    """
-    request = current_request()
-    current = session_id or request.sessions.session_cookie(request)
-    if current is None:
-        return None
-    now = request.sessions.now()
-    return request.sessions.store.rotate(current, now, proof)
-
-
-def _code_error(
-    error: WrongSecondFactor | FactorSwitchedOff | Throttled, name: str
-) -> FormErrors:
-    """Return why the code in the field `name` was refused."""
-    text = error_message(error)
-    if isinstance(error, Throttled):
-        return FormErrors(429, alert=text, retry_after=error.retry_after)
-    return FormErrors(error.status, {name: text})
+    return check_code_field(user, code)
 
 
 def _confirm_form(

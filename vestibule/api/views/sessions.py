@@ -20,6 +20,7 @@ from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
+from vestibule.sessions.facts import facts_of_session, level_of
 from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
@@ -101,6 +102,7 @@ def session_json(
     session: Session, limits: Limits, current: Session | None
 ) -> dict[str, Any]:
     """Return what the owner of a session may see of it."""
+    facts = facts_of_session(session)
     return {
         "id": session.id,
         "current": current is not None and session.id == current.id,
@@ -111,6 +113,8 @@ def session_json(
         "user_agent": session.user_agent,
         "device": device_name(session.user_agent),
         "method": session.method,
+        "methods": list(facts.methods),
+        "level": level_of(facts),
     }
 
 

@@ -25,7 +25,7 @@ from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.session import Session
-from vestibule.web.activity import device_label
+from vestibule.web.activity import device_label, sign_in_label
 from vestibule.web.admin.confirmation import (
     Confirmation,
     Target,
@@ -82,6 +82,7 @@ def show_all_sessions() -> Response:
         previous=form.link(found.previous),
         files=form.url(EXPORT_SESSIONS),
         device_label=device_label,
+        sign_in_label=sign_in_label,
     )
 
 

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.browser import Browser
 from tests.browser.every_page import Site
 from tests.browser.scenes import PASSWORD, PHONE, add_session
+from tests.serving import COOKIE, LOGIN, ME
 from vestibule.db.models.user import User
 
 ROWS = "main .dense tbody tr"
@@ -19,11 +20,14 @@ def test_admin_ends_five_suspicious_sessions_of_a_person(
     suspect = User(email="rosalind@example.com", last_name="Franklinová")
     suspect.password = PASSWORD
     suspect.save()
-    others = [
-        Browser(chromium, site.server.url, user_agent=PHONE) for _ in range(5)
+    cookies = [
+        site.server.request(
+            "POST",
+            LOGIN,
+            data={"email": "rosalind@example.com", "password": PASSWORD},
+        ).cookies[COOKIE]
+        for _ in range(5)
     ]
-    for other in others:
-        other.sign_in("rosalind@example.com", PASSWORD)
     browser = Browser(chromium, site.server.url)
     add_session(browser, site.admin)
     browser.open("/admin")
@@ -34,7 +38,6 @@ def test_admin_ends_five_suspicious_sessions_of_a_person(
     events = browser.page.locator("main tr", has_text="Signed in")
     for event in events.filter(has_text="127.0.0.1").all()[:3]:
         expect(event.locator("time")).to_contain_text("2")
-        expect(event).to_contain_text("Chrome on Android")
     assert events.filter(has_text="127.0.0.1").count() >= 3
     browser.click_link("All sessions of this user")
     expect(browser.page.locator(ROWS)).to_have_count(5)
@@ -42,14 +45,12 @@ def test_admin_ends_five_suspicious_sessions_of_a_person(
     listed = browser.page.url
     browser.click_button("Sign out…")
     browser.expect_text("Sign out 5 sessions?")
-    browser.click_button("Sign out")
+    browser.page.locator("main button.danger").click()
     expect(browser.page).to_have_url(listed)
     expect(browser.page.get_by_role("status")).to_be_visible()
     expect(browser.page.locator(ROWS)).to_have_count(0)
-    for other in others:
-        other.goto("/account")
-        other.expect_path("/sign-in")
-        other.close()
+    for cookie in cookies:
+        assert site.server.request("GET", ME, cookie).status_code == 403
     browser.close()
 
 

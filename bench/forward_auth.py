@@ -32,6 +32,7 @@ WARM_UP = 70
 
 #: Rules of the gate, in one scenario.
 RULES = 100
+RULED_STORED = 2_000
 #: Sessions whose use is recorded each second, in one scenario.
 TOUCHES_PER_SECOND = 350
 
@@ -151,7 +152,7 @@ def with_rules(
         for number, more in enumerate(({}, {"GATE_RULES": str(rules)})):
             given: dict[str, str] = {"TRUSTED_PROXIES": "127.0.0.1", **more}
             server = PinnedServer(folder / f"ruled{number}", **given)
-            known = filled_apart(server.env, STORED)
+            known = filled_apart(server.env, RULED_STORED)
             running.enter_context(server)
             targets.append(
                 Target(server, known, generator, VERIFY, get_forwarded)

@@ -36,6 +36,17 @@ def factor_deadline(
     return since + timedelta(days=MFA_GRACE.read())
 
 
+def is_factor_due(user: Any, now: datetime) -> bool:
+    """Return True if a session of `user` with level 1 counts nowhere now.
+
+    Nothing is stored: `MFA_GRACE` may begin with the user's next request.
+    """
+    if not is_factor_required(getattr(user, "role", None)):
+        return False
+    since: datetime = getattr(user, "factor_required_at", None) or now
+    return since + timedelta(days=MFA_GRACE.read()) <= now
+
+
 def deadline_to_show(user: Any) -> datetime | None:
     """Return until when a user without a factor has to set one up.
 

@@ -19,6 +19,7 @@ from bench import (
     hand_over,
     logins,
     look_ups,
+    mails,
     second_factor,
     starts,
     trust,
@@ -39,12 +40,15 @@ SCENARIOS: dict[str, Scenario] = {
     "a purge": trust.purged,
     "forward authentication": forward_auth.verified,
     "verify with touches": forward_auth.touched,
+    "verify with 100 rules": forward_auth.with_rules,
     "what verify and pages cost others": forward_auth.ungated,
     "verify behind nginx": forward_auth.behind_nginx,
     "two workers": forward_auth.by_workers,
     "a million verifies": forward_auth.remembered,
     "a hand-over": hand_over.handed_over,
     "admin pages": admin_pages.scales,
+    "mails": mails.sent,
+    "requests that send mail": mails.asked,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

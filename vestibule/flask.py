@@ -25,7 +25,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.local import LocalProxy
 
 from vestibule.audit import log, writer
-from vestibule.checks.startup import check_embedded
+from vestibule.checks.embedded import check_embedded
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
@@ -42,7 +42,6 @@ from vestibule.db.models.user import User
 from vestibule.http.access import (
     Outcome,
     identify,
-    is_recently_authenticated,
     keep,
     refuse_cross_site,
     start_request,
@@ -57,7 +56,10 @@ from vestibule.http.login import (
     set_session_cookie,
 )
 from vestibule.http.page_load import is_page_load
-from vestibule.http.reauthentication import reauthenticate_user
+from vestibule.http.recent_auth import (
+    is_recently_authenticated,
+    reauthenticate_user,
+)
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.mechanisms import mechanism_for

@@ -2,18 +2,17 @@
 """Every page of every route is accessible, small and used by keyboard."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Response
 
 from tests.browser.browser import Browser
 from tests.browser.every_page import (
     NO_PAGE,
     PAGES,
     Site,
-    demo_site,
     page_routes,
 )
 from tests.browser.test_scenes import WIDTHS, check_french
@@ -56,21 +55,6 @@ _ROWS = """(all) => all.map((one) => one.getBoundingClientRect())
 each_page = pytest.mark.parametrize("name", PAGES)
 
 
-@pytest.fixture(scope="module")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run the server that the tests of this module share."""
-    with demo_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture
-def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Return the server, with its database as the test's own."""
-    for name in ("DATABASE_URL", "SECRETS_KEY"):
-        monkeypatch.setenv(name, shared_site.server.env[name])
-    return shared_site
-
-
 def opened(
     chromium: Chromium, site: Site, name: str, **more: object
 ) -> Browser:
@@ -105,7 +89,7 @@ def test_page_is_accessible_small_and_used_by_keyboard(
         sizes["responseBodySize"] + sizes["responseHeadersSize"]
         for sizes in (
             response.request.sizes()
-            for response in browser.responses[_last_page(browser) :]
+            for response in _responses_of_page(browser)
         )
     )
     assert weight < MAX_PAGE_BYTES, weight
@@ -171,13 +155,14 @@ def test_list_begins_high_on_a_phone_and_is_dense_on_a_laptop(
     browser.close()
 
 
-def _last_page(browser: Browser) -> int:
-    """Return the number of the response with the open page."""
-    return max(
+def _responses_of_page(browser: Browser) -> list[Response]:
+    """Return the response with the open page, and those of its files."""
+    first = max(
         number
         for number, response in enumerate(browser.responses)
         if response.request.is_navigation_request()
     )
+    return browser.responses[first:]
 
 
 def _check_keyboard(browser: Browser) -> None:

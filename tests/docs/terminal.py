@@ -81,10 +81,8 @@ def listening_sockets() -> Iterator[tuple[IPv4Address | IPv6Address, int]]:
                 continue
             digits, _, port = local.partition(":")
             # The kernel writes each group of four bytes backwards.
-            raw = bytes.fromhex(digits)
-            packed = b"".join(
-                raw[at : at + 4][::-1] for at in range(0, len(raw), 4)
-            )
+            groups = re.findall("." * 8, digits)
+            packed = b"".join(bytes.fromhex(one)[::-1] for one in groups)
             yield ip_address(packed), int(port, 16)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.repo.repository import Tracked, tracked
 from tests.serving import ROOT
 from vestibule.core import (
+    access_settings,
     data_settings,
     identity_settings,
     mail_settings,
@@ -83,6 +84,7 @@ def test_settings_all_is_complete() -> None:
             settings,
             identity_settings,
             data_settings,
+            access_settings,
             page_settings,
             mail_settings,
         )

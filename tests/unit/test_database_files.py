@@ -19,10 +19,7 @@ from tests.serving import COOKIE, environment
 from tests.unit.cli.conftest import Run, run
 from vestibule.checks.doctor import run_checks
 from vestibule.checks.results import Level
-from vestibule.core.errors import (
-    DatabaseReplaced,
-    DatabaseUnavailable,
-)
+from vestibule.core.errors import DatabaseReplaced, DatabaseUnavailable
 from vestibule.db import drivers, engine
 from vestibule.db.engine import database
 from vestibule.db.models.user import User

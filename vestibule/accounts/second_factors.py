@@ -19,6 +19,7 @@ from vestibule.accounts.permissions import Actor
 from vestibule.accounts.throttle import MAX_WAIT_SECONDS, delay_after
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, page_settings
+from vestibule.core.access_settings import is_factor_required
 from vestibule.core.digest import digest_of_code, new_code
 from vestibule.core.encryption import key_ring
 from vestibule.core.errors import (
@@ -177,16 +178,22 @@ def check_second_factor(
 
 
 def remove_factor(
-    user: User, factor_id: str, *, by: str | None = None
+    user: User,
+    factor_id: str,
+    *,
+    by: str | None = None,
+    may_be_last: bool = False,
 ) -> None:
     """Delete an app of `user`; raise `RecordGone` if there is none.
 
     The recovery codes go with the last one. `by` is the id of another
-    person who does it, for the event.
+    person who does it, for the event. Raise `LastFactor` for the last one
+    while `REQUIRE_MFA` asks for one, unless it `may_be_last`.
     """
     told = notices(MailKind.FACTOR_REMOVED, user)
+    may_be_last = may_be_last or not is_factor_required(user.role)
     if not is_storable(factor_id) or not factors.remove(
-        factor_id, user.id, told
+        factor_id, user.id, told, may_be_last
     ):
         raise RecordGone("there is no such factor")
     log(EventType.FACTOR_REMOVED, user=user.id, by=by, reason=TOTP)
@@ -202,7 +209,7 @@ def remove_all_factors(user: User, *, actor: Actor) -> int:
     apps = [one for one in factors.of_user(user.id) if one.kind == TOTP]
     for app in apps:
         with suppress(RecordGone):
-            remove_factor(user, app.id, by=actor.id)
+            remove_factor(user, app.id, by=actor.id, may_be_last=True)
     return len(apps)
 
 

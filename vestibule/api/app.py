@@ -7,7 +7,7 @@ that moment, so importing this module opens and starts nothing.
 
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.startup import check_embedded
+from vestibule.checks.embedded import check_embedded
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
 from vestibule.db import session_rules
@@ -58,8 +58,7 @@ def create_app(auth: Auth | None) -> Flask:
     """
     app = MinimalFlask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     app.register_blueprint(health_routes())
     if page_settings.API_DOCS.read():
@@ -84,8 +83,7 @@ def create_app(auth: Auth | None) -> Flask:
         start_threads()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
-        clearing = request.endpoint in _SIGN_OUT_ENDPOINTS
-        with cookie_cleared_without_database() if clearing else nullcontext():
+        with _cleared_at_sign_out(request.endpoint):
             if with_pages and web.is_page(request):
                 return web.require_page_authentication(_module().auth, request)
             access.require_authentication(_module().auth, request)
@@ -102,6 +100,15 @@ def create_app(auth: Auth | None) -> Flask:
 
     _put_before(app, current_mechanism, signer)
     return app
+
+
+def _cleared_at_sign_out(
+    endpoint: str | None,
+) -> AbstractContextManager[None]:
+    """Return a context that clears the cookie if a sign-out fails."""
+    if endpoint in _SIGN_OUT_ENDPOINTS:
+        return cookie_cleared_without_database()
+    return nullcontext()
 
 
 def _put_before(

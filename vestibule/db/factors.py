@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from vestibule.core.errors import LastFactor
 from vestibule.db import pending_logins
 from vestibule.db.engine import database
 from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
@@ -39,8 +40,6 @@ TOTP = "totp"
 RECOVERY = "recovery"
 #: How long a factor may wait for its first right code.
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
-
-
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
@@ -171,11 +170,15 @@ def use_step(factor_id: str, step: int, now: datetime) -> bool:
 
 
 def remove(
-    factor_id: str, user_id: str, mails: Sequence[NewMail] = ()
+    factor_id: str,
+    user_id: str,
+    mails: Sequence[NewMail] = (),
+    may_be_last: bool = True,
 ) -> bool:
     """Delete a factor and queue `mails`; return True if there was one.
 
-    The recovery codes, which replace a factor, go with the last one.
+    The recovery codes go with the last one. Raise `LastFactor`, and change
+    nothing, if that may not be deleted.
     """
     is_left = (FACTORS.c.user_id == user_id) & (FACTORS.c.kind != RECOVERY)
     with database().transaction() as connection:
@@ -184,6 +187,8 @@ def remove(
             delete(FACTORS).where(is_left, FACTORS.c.id == factor_id)
         )
         if not _count(connection, is_left):
+            if gone.rowcount and not may_be_last:
+                raise LastFactor
             delete_for_user_in_transaction(connection, user_id)
         if gone.rowcount:
             add_in_transaction(connection, mails)

@@ -216,7 +216,10 @@ def statements(
     """Yield the queries whose rows, one after the other, follow the cursor.
 
     There are two if the first column may be NULL: an index has those rows
-    apart. Raise `InvalidValue` for a cursor of another order.
+    apart. One more is for the rows with the cursor's first value, if their
+    number is the rest of the order: SQLite enters an index by a comparison
+    of `(column, number)` at the column only, and would read all of them.
+    Raise `InvalidValue` for a cursor of another order.
     """
     is_backward = cursor is not None and cursor.is_backward
     given = None if cursor is None else _parse(order, cursor.values)
@@ -226,10 +229,26 @@ def statements(
     if given is not None and len(segments) > 1:
         begin = segments.index(given[0] is None)
         segments = segments[begin:]
+    if given is not None and given[0] is not None and _has_row_number(order):
+        first = order.columns[0]
+        same = rows.where(first == literal(given[0], first.type))
+        yield _segment(
+            Order(order.columns[1:], order.is_descending),
+            same,
+            False,
+            is_backward,
+            given[1:],
+        )
+        given = given[:1]
     for number, is_null in enumerate(segments):
         yield _segment(
             order, rows, is_null, is_backward, None if number else given
         )
+
+
+def _has_row_number(order: Order) -> bool:
+    """Return True if an order is that of a column, then of a number."""
+    return len(order.columns) == 2 and order.columns[1].type.python_type is int
 
 
 def page_of(
@@ -258,7 +277,10 @@ def _segment(
     is_backward: bool,
     after: Sequence[Any] | None,
 ) -> Select[Any]:
-    """Return the query for the rows with, or without, a first value."""
+    """Return the query for the rows with, or without, a first value.
+
+    They follow the values `after` of all columns, or of the first ones.
+    """
     first, columns = order.columns[0], order.columns
     conditions: list[ColumnElement[bool]] = []
     if is_null:
@@ -268,14 +290,14 @@ def _segment(
         conditions.append(first.is_not(None))
     is_descending = order.is_descending is not is_backward
     if after is not None:
-        rest = -len(columns)
-        values = after[rest:]
+        values = after[1:] if is_null else after
+        compared = columns[: len(values)]
         here, there = (
-            tuple_(*columns),
+            tuple_(*compared),
             tuple_(
                 *(
                     literal(value, column.type)
-                    for value, column in zip(values, columns, strict=True)
+                    for value, column in zip(values, compared, strict=True)
                 )
             ),
         )

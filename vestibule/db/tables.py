@@ -54,6 +54,8 @@ USERS = Table(
     Column("language", Text),
     # Whether a sign-in with a new device is told by mail.
     Column("device_notices", Boolean, nullable=False, server_default=true()),
+    # When a second factor was first required of the user.
+    Column("factor_required_at", UTCMoment),
     Index("users_email_key", "email_key", unique=True),
     # One index for each filter and column of an admin's list; the last
     # columns are those of the cursor of a page.

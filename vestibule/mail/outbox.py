@@ -224,7 +224,8 @@ def _deliver_all(
                 _log.warning(
                     "mail %s (%s) was not sent: %s", mail.id, mail.kind, error
                 )
-                return ready[number + 1 :], False
+                rest = number + 1
+                return ready[rest:], False
             _log.info("mail %s (%s) was sent", mail.id, mail.kind)
             sent.append(mail.id)
             if clock.monotonic() >= record_at:

@@ -7,19 +7,15 @@ same functions, on the same database, with the same settings.
 
 import logging
 
-from vestibule.checks.startup import check_in_process
+from vestibule.checks.embedded import check_in_process
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
     VestibuleError,
     VestibuleUnavailable,
 )
-from vestibule.http.access import (
-    Outcome,
-    authenticate,
-    is_recently_authenticated,
-    start_request,
-)
+from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
 from vestibule.mechanisms import mechanism_for, session_cache
 from vestibule.mechanisms.auth import Auth

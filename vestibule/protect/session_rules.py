@@ -10,7 +10,13 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from vestibule.core import clock, page_settings, setting_types, settings
+from vestibule.core import (
+    access_settings,
+    clock,
+    page_settings,
+    setting_types,
+    settings,
+)
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -29,6 +35,14 @@ RELOAD_SECONDS = 30.0
 #: Names that differ only mean that no session is found; the application
 #: would be closed to every user.
 _SAME_NAMES = (settings.AUTH_TYPE, settings.SESSION_NAME)
+
+
+#: Settings that the stored rules give a value, if this process sets none.
+_GIVEN: tuple[settings.Setting[object], ...] = (
+    page_settings.APP_HOSTS,
+    access_settings.REQUIRE_MFA,
+    access_settings.MFA_GRACE,
+)
 
 
 class InProcessRules:
@@ -70,9 +84,10 @@ class InProcessRules:
     def reload(self) -> None:
         """Read the rules; raise `DatabaseUnavailable` if that fails."""
         self._rules = session_rules.load()
-        hosts = page_settings.APP_HOSTS
-        if not setting_types.is_set(hosts):
-            setting_types.give({hosts.name: self._rules.get(hosts.name, "")})
+        for setting in _GIVEN:
+            if not setting_types.is_set(setting):
+                value = self._rules.get(setting.name, "")
+                setting_types.give({setting.name: value})
         self._due = clock.monotonic() + RELOAD_SECONDS
 
     def apply_to(self, auth: Any) -> None:

@@ -8,6 +8,7 @@ for the password, unless it was entered within `REAUTH_WINDOW`.
 from flask import Response
 
 from vestibule.accounts.credentials import change_email
+from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import remove, set_names
@@ -204,6 +205,7 @@ def _account_page(
         may_change_email=may_change_email(),
         apps=apps,
         has_factors=bool(apps) or encryption.has_keys(),
+        factor_due=deadline_to_show(user),
         values={
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")

@@ -9,6 +9,7 @@ pages and no others, and is asked for neither.
 from flask import Response, abort
 from markupsafe import Markup
 
+from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.second_factors import (
     MAX_NAME_LENGTH,
     NewApp,
@@ -23,6 +24,7 @@ from vestibule.core import encryption
 from vestibule.core.errors import (
     FactorSwitchedOff,
     InvalidValue,
+    LastFactor,
     RecordGone,
     Throttled,
     VestibuleError,
@@ -31,9 +33,8 @@ from vestibule.core.errors import (
 from vestibule.db import factors
 from vestibule.db.factors import TOTP, Factor
 from vestibule.db.models.user import User
-from vestibule.http.access import missing_factor_proof
 from vestibule.http.login import set_session_cookie
-from vestibule.http.reauthentication import renew_session
+from vestibule.http.recent_auth import missing_factor_proof, renew_session
 from vestibule.http.request import current_request
 from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
@@ -71,6 +72,8 @@ def show_factors() -> Response:
         few_codes=FEW_RECOVERY_CODES,
         may_add=encryption.has_keys(),
         is_recovered=session is not None and session.recovered,
+        due=deadline_to_show(user),
+        now=current_request().sessions.now(),
     )
 
 
@@ -165,6 +168,9 @@ def remove_app() -> Response:
     try:
         remove_factor(user, app.id)
         message = Message.APP_REMOVED
+    except LastFactor as error:
+        problem = FormErrors(error.status, alert=error_message(error))
+        return _form("factor_remove.html", problem, renewed, app=app)
     except RecordGone:
         message = Message.APP_GONE
     return set_session_cookie(redirect(FACTORS, message), renewed)

@@ -18,10 +18,10 @@ from vestibule.core.errors import (
 )
 from vestibule.db import factors
 from vestibule.db.models.user import User
-from vestibule.http.access import has_recent_auth
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import set_session_cookie
-from vestibule.http.reauthentication import (
+from vestibule.http.recent_auth import (
+    has_recent_auth,
     reauthenticate_by_code,
     reauthenticate_user,
 )

@@ -30,6 +30,7 @@ from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import (
     Decision,
+    Limit,
     Outcome,
     authorize,
     decide,
@@ -49,6 +50,7 @@ from vestibule.web import (
     preferences,
     sessions,
     sign_in,
+    step_up,
 )
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
@@ -93,6 +95,7 @@ PAGE_MODULES = (
     sessions,
     activity,
     factors,
+    step_up,
     admin_users,
     user_actions,
     admin_sessions,
@@ -105,8 +108,12 @@ PAGE_MODULES = (
     admin_mails,
 )
 _ASSET = f"{pages.name}.asset"
-#: What the pages below open for a session after a recovery code.
-_RECOVERY_PAGES = (f"{FACTORS}/", f"{SIGN_OUT}/")
+#: The pages that a limited session may open.
+_LIMITED_PAGES = (f"{FACTORS}/", f"{SIGN_OUT}/")
+_LIMIT_MESSAGES = {
+    Limit.RECOVERED: Message.RECOVERED,
+    Limit.FACTOR_REQUIRED: Message.FACTOR_REQUIRED,
+}
 #: Heading and text of an error page, by status.
 _ERROR_TEXTS = {
     400: (
@@ -230,13 +237,13 @@ def require_page_authentication(
         _refuse_stale_form(request)
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
-        if decision.recovering and _is_way_in(request):
-            return redirect(FACTORS, Message.RECOVERED)
+        if decision.limit is not None and _is_way_in(request):
+            return redirect(FACTORS, _LIMIT_MESSAGES[decision.limit])
         return None
     if not request.prefers_page:
         abort(401 if decision.outcome is Outcome.MISSING else 403)
-    if decision.recovering:
-        return redirect(FACTORS, Message.RECOVERED)
+    if decision.limit is not None:
+        return redirect(FACTORS, _LIMIT_MESSAGES[decision.limit])
     # Each path that takes a form has a page, too.
     back = own_url(request.full_path.rstrip("?"))
     response = redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
@@ -249,14 +256,13 @@ def require_page_authentication(
 def _decide(auth: Auth | None, request: VestibuleRequest) -> Decision:
     """Return the decision about a request for a page, and keep its session.
 
-    A session after a recovery code may open the pages of second factors,
-    and sign out.
+    A limited session may open the pages of second factors, and sign out.
     """
     decision = decide(auth, request)
     path = f"{request.path.rstrip('/')}/"
-    if decision.recovering and path.startswith(_RECOVERY_PAGES):
+    if decision.limit is not None and path.startswith(_LIMITED_PAGES):
         decision = decision._replace(
-            outcome=Outcome.PASSED, principal=decision.recovering
+            outcome=Outcome.PASSED, principal=decision.limited
         )
     return keep(decision, request)
 

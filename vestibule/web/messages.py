@@ -85,6 +85,13 @@ ERROR_MESSAGES = {
         "More than %(most)s sessions match. To sort them by last use, filter"
         " by user or IP address."
     ),
+    "factor_required": N_(
+        "Your account needs a second factor. Set one up to go on."
+    ),
+    "last_factor": N_(
+        "Your account needs a second factor. Add another app before you"
+        " remove this one."
+    ),
     "too_many": N_("You have as many apps as are possible. Remove one first."),
     "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),
@@ -250,6 +257,7 @@ class Message(StrEnum):
     RECOVERED = "recovered"
     UNTRUSTED = "untrusted"
     FACTORS_RESET = "factors_reset"
+    FACTOR_REQUIRED = "factor_required"
     APP_ADDED = "app_added"
     APP_REMOVED = "app_removed"
     APP_NOT_PENDING = "app_not_pending"
@@ -343,6 +351,9 @@ _TEXTS = {
     Message.UNTRUSTED: N_("That browser is asked for the code again."),
     Message.FACTORS_RESET: N_(
         "Your second factors were removed. Set up an app on your new phone."
+    ),
+    Message.FACTOR_REQUIRED: N_(
+        "Your account needs a second factor. Set one up to go on."
     ),
     Message.APP_ADDED: N_("The app was added."),
     Message.APP_REMOVED: N_("The app was removed."),

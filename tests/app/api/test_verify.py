@@ -31,6 +31,7 @@ NAMES = (
     "Remote-Email",
     "Remote-Email-Verified",
     "Remote-Groups",
+    "Remote-Assurance",
     "X-Vestibule-Identity",
 )
 FROM_PROXY = {

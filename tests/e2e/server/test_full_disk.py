@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Serve
 from tests.e2e.server.conftest import ADD_USER, EMAIL, PASSWORD
 from tests.e2e.server.server_state import defect_lines
 from tests.e2e.server.test_slow_clients import is_healthy_at_once
@@ -99,15 +100,15 @@ def doctor(server: Server) -> set[str]:
 
 
 def test_full_disk_is_seen_by_readiness_and_doctor(
-    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Health answers at once, and sign-out ends it for the browser; with
     room again all works without a restart.
     """
     monkeypatch.setattr(Server, "program", ("-c", CHECKING))
-    server = Server(tmp_path, **DB_SESSIONS)
-    server.env["DATABASE_URL"] = f"sqlite:///{disk}/vestibule.db"
-    server.start()
+    server = serve(
+        **DB_SESSIONS, DATABASE_URL=f"sqlite:///{disk}/vestibule.db"
+    )
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
     assert server.request("GET", "/readyz").status_code == 200

@@ -28,18 +28,18 @@ from vestibule.core.errors import InvalidValue
 from vestibule.db import factors
 from vestibule.db.factors import RECOVERY, Factor
 from vestibule.db.models.user import User
-from vestibule.http.access import (
-    authorize,
-    require_factor_proof,
-    require_recent_auth,
-)
+from vestibule.http.access import authorize
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     continue_login,
     reset_factors_and_log_in,
     set_session_cookie,
 )
-from vestibule.http.reauthentication import reauthenticate_by_code
+from vestibule.http.recent_auth import (
+    reauthenticate_by_code,
+    require_factor_proof,
+    require_recent_auth,
+)
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.sessions.facts import TotpProof

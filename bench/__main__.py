@@ -16,8 +16,11 @@ from bench import (
     admin_pages,
     cores,
     forward_auth,
+    hand_over,
     logins,
     look_ups,
+    mails,
+    second_factor,
     starts,
     trust,
 )
@@ -31,6 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "look-ups": look_ups.against_bare_flask,
     "look-ups among many": look_ups.by_number,
     "logins": logins.rows,
+    "a second factor": second_factor.rows,
     "watched sessions": trust.watched,
     "throttled logins": trust.throttled,
     "a purge": trust.purged,
@@ -41,7 +45,10 @@ SCENARIOS: dict[str, Scenario] = {
     "verify behind nginx": forward_auth.behind_nginx,
     "two workers": forward_auth.by_workers,
     "a million verifies": forward_auth.remembered,
+    "a hand-over": hand_over.handed_over,
     "admin pages": admin_pages.scales,
+    "mails": mails.sent,
+    "requests that send mail": mails.asked,
     "starts": starts.rows,
 }
 HEADINGS = ("what", "goal", "measured", "of all rounds", "reached", "seen")

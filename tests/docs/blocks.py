@@ -59,6 +59,7 @@ def console(example: Example) -> str | None:
         return "a console block without a command"
     for step in steps:
         fault = fault_of(terminal.type(step), step.printed)
+        fault = fault or "\n".join(terminal.exposed()) or None
         if fault is not None:
             return f"$ {step.command}\n{fault}"
     return None

@@ -82,6 +82,18 @@ def test_sound_deployment_has_no_finding(sound: None) -> None:
             "COOKIE_SECURE=always behind TLS",
         ),
         ("SECURITY_PROFILE", "contract", Level.WRONG, "sessions never expire"),
+        (
+            "TRUSTED_PROXIES",
+            "0.0.0.0/0",
+            Level.WRONG,
+            "0.0.0.0/0: any client counts as a proxy",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "127.0.0.1,::/0",
+            Level.WRONG,
+            "::/0: any client counts as a proxy",
+        ),
     ],
 )
 def test_weak_settings_are_named(

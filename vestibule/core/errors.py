@@ -227,6 +227,24 @@ class LoginExpired(VestibuleError):
         super().__init__("no login waits for a second factor")
 
 
+class WrongFactorResetCode(WrongCode):
+    """A code to remove a user's second factors was refused."""
+
+    code = "wrong_factor_reset_code"
+
+
+class FactorResetRefused(VestibuleError):
+    """An admin may not reset the second factors of this user now."""
+
+    status = 403
+    public = "resetting factors needs your own second factor, and another user"
+    code = "factor_reset_refused"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__(self.public)
+
+
 class RecordGone(VestibuleError):
     """The object to change was deleted in the meantime."""
 

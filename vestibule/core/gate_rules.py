@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 Network = IPv4Network | IPv6Network
@@ -290,14 +290,11 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
     return any(found in network for network in networks)
 
 
-def _all_covered(mine: Sequence[object], other: Sequence[object]) -> bool:
+def _all_covered(mine: Sequence[Any], other: Sequence[Any]) -> bool:
     """Return True if each of the `other` patterns is covered by one."""
     if not mine or not other:
         return not mine
-    return all(
-        any(pattern.covers(one) for pattern in mine)  # type: ignore[attr-defined]
-        for one in other
-    )
+    return all(any(pattern.covers(one) for pattern in mine) for one in other)
 
 
 def _contains(mine: frozenset[str], other: frozenset[str]) -> bool:

@@ -240,7 +240,8 @@ class _Reader:
 def _line_of(key: str, lines: Sequence[str], start: int) -> int:
     """Return the number of the line from `start` that sets `key`."""
     wanted = re.compile(rf"[ \t]*[\[\"']*{re.escape(key)}[\"'\] \t.=]")
-    for number, line in enumerate(lines[start - 1 :], start):
+    first = start - 1
+    for number, line in enumerate(lines[first:], start):
         if wanted.match(line):
             return number
     return start

@@ -31,8 +31,9 @@ from sqlalchemy import (
 )
 
 from vestibule.core.errors import LastFactor
-from vestibule.db import pending_logins
+from vestibule.db import mail_tokens, pending_logins, session_queries
 from vestibule.db.engine import database
+from vestibule.db.mail_tokens import MailToken
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
@@ -272,6 +273,27 @@ def delete_for_user_in_transaction(
     pending_logins.delete_for_user_in_transaction(connection, user_id)
 
 
+def reset(
+    token: MailToken, reason: str, mails: Sequence[NewMail] = ()
+) -> bool:
+    """Delete all factors of a token's user, end all sessions; use it up.
+
+    Queue `mails`. Return False, and change nothing, if the token was used
+    meanwhile.
+    """
+    user_id = token.user_id
+    with database().transaction() as connection:
+        if not mail_tokens.use_in_transaction(connection, token):
+            return False
+        _lock_user(connection, user_id)
+        delete_for_user_in_transaction(connection, user_id)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
+        )
+        add_in_transaction(connection, mails)
+    return True
+
+
 @dataclass(frozen=True)
 class Recovery:
     """A set of recovery codes: its factor, and the digests of the codes."""
@@ -346,6 +368,15 @@ def purge(now: datetime) -> int:
 def count_apps(user_id: str) -> int:
     """Return how many confirmed apps the user has."""
     return sum(one.kind == TOTP for one in of_user(user_id))
+
+
+def count_owners() -> int:
+    """Return how many users have a confirmed factor."""
+    owners = func.count(func.distinct(FACTORS.c.user_id))
+    found = database().fetch_all(
+        select(owners).where(FACTORS.c.confirmed_at.is_not(None))
+    )
+    return int(found[0][0])
 
 
 def _all(user_id: str) -> list[Factor]:

@@ -71,6 +71,7 @@ OPEN_PATHS = [
     "/api/v1/auth_session/confirm/",
     "/api/v1/auth_session/undo/",
     "/api/v1/auth_session/second-factor/",
+    "/api/v1/auth_session/factor-reset/",
 ]
 #: The paths that a session may use after a recovery code, or before the
 #: second factor that is required of its user.

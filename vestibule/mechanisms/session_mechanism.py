@@ -17,6 +17,7 @@ from vestibule.db import (
     mail_tokens,
     outgoing_mails,
     pending_logins,
+    trusted_browsers,
 )
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
@@ -154,6 +155,7 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             throttle().purge()
             pending_logins.purge(clock.now())
             factors.purge(clock.now())
+            trusted_browsers.purge(clock.now())
             writer.purge()
             outgoing_mails.purge()
             mail_tokens.purge()

@@ -7,6 +7,7 @@ same functions, on the same database, with the same settings.
 
 import logging
 
+from vestibule.checks.embedded import check_in_process
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
@@ -42,8 +43,9 @@ class InProcess:
         that the service stored. Raise `ConfigurationError` if AUTH_TYPE or
         SESSION_NAME is unset: the application would be closed for every
         user, or open to all. Raise it too for a database without the
-        tables of Vestibule, and for a `SESSION_NAME` or an `AUTH_TYPE` that
-        is not the service's.
+        tables of Vestibule, for a `SESSION_NAME` or an `AUTH_TYPE` that is
+        not the service's, and for settings that prevent a start. Their
+        warnings are logged.
         """
         if installation is not None:
             installation.apply()
@@ -55,6 +57,7 @@ class InProcess:
                     setting.name,
                     "must be set to use Vestibule in process",
                 )
+        check_in_process(mechanism)
         self._auth: Auth = mechanism() if mechanism else Auth()
         self._rules.apply_to(self._auth)
 

@@ -17,7 +17,11 @@ from vestibule.core import (
     setting_types,
     settings,
 )
-from vestibule.core.errors import ConfigurationError, DatabaseUnavailable
+from vestibule.core.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    SchemaMismatch,
+)
 from vestibule.db import migrate, session_rules
 from vestibule.db.engine import configured_database
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
@@ -109,17 +113,27 @@ class InProcessRules:
 
 
 def _require_schema() -> None:
-    """Raise `ConfigurationError` unless the database has our tables."""
+    """Raise `ConfigurationError` unless the database has our tables.
+
+    Raise `SchemaMismatch` if another version made them. An upgrade by an
+    application would stop a service of the older version.
+    """
     opened = configured_database()
     try:
         path = opened.url.database or ""
         is_there = not opened.is_sqlite or os.path.exists(path)
-        if is_there and migrate.revision(opened) is not None:
-            return
+        found = migrate.revision(opened) if is_there else None
     finally:
         opened.close()
-    raise ConfigurationError(
-        "DATABASE_URL",
-        "must name the database of the service: there are no tables of"
-        " Vestibule in this one",
-    )
+    if found is None:
+        raise ConfigurationError(
+            "DATABASE_URL",
+            "must name the database of the service: there are no tables of"
+            " Vestibule in this one",
+        )
+    if found != migrate.EXPECTED_REVISION:
+        raise SchemaMismatch(
+            f"the service's database has the schema {found}, and this"
+            f" application works with {migrate.EXPECTED_REVISION}: install"
+            " the version of the service here, or upgrade the service first"
+        )

@@ -14,7 +14,6 @@ from vestibule.accounts.second_factors import (
     MAX_NAME_LENGTH,
     NewApp,
     begin_app,
-    check_second_factor,
     confirm_app,
     pending_app,
     remove_factor,
@@ -35,12 +34,14 @@ from vestibule.db import factors
 from vestibule.db.factors import TOTP, Factor
 from vestibule.db.models.user import User
 from vestibule.http.login import set_session_cookie
-from vestibule.http.recent_auth import missing_factor_proof
+from vestibule.http.recent_auth import missing_factor_proof, renew_session
 from vestibule.http.request import current_request
-from vestibule.sessions.facts import Proof, TotpProof
+from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
     FormErrors,
+    check_code_field,
     check_password_field,
+    code_error,
     keep_renewed_session,
     missing_fields,
     render_form,
@@ -137,7 +138,7 @@ def confirm_app_page() -> Response:
     except RecordGone:
         return redirect(FACTORS, Message.APP_NOT_PENDING)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
-        return _confirm_form(new, _code_error(error, "code"), renewed)
+        return _confirm_form(new, code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
     renewed = renew_session(proof, renewed)
     if codes:
@@ -233,34 +234,7 @@ def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
     if not code:
         text = gettext("Enter the code of your app to continue.")
         return FormErrors(400, {"proof_code": text}), None
-    try:
-        proof = check_second_factor(user, code)
-    except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
-        return _code_error(error, "proof_code"), None
-    return None, renew_session(proof)
-
-
-def renew_session(proof: Proof, session_id: str | None = None) -> str | None:
-    """Add a proof to the session; return its new id.
-
-    `session_id` is the id that this request gave the session already.
-    """
-    request = current_request()
-    current = session_id or request.sessions.session_cookie(request)
-    if current is None:
-        return None
-    now = request.sessions.now()
-    return request.sessions.store.rotate(current, now, proof)
-
-
-def _code_error(
-    error: WrongSecondFactor | FactorSwitchedOff | Throttled, name: str
-) -> FormErrors:
-    """Return why the code in the field `name` was refused."""
-    text = error_message(error)
-    if isinstance(error, Throttled):
-        return FormErrors(429, alert=text, retry_after=error.retry_after)
-    return FormErrors(error.status, {name: text})
+    return check_code_field(user, code)
 
 
 def _confirm_form(

@@ -15,7 +15,6 @@ from vestibule.accounts.gate import (
     asked_rule,
     missing_facts,
 )
-from vestibule.accounts.second_factors import check_second_factor
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import (
     FactorSwitchedOff,
@@ -25,12 +24,15 @@ from vestibule.core.errors import (
 )
 from vestibule.db import factors
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.login import reauthenticate_user, set_session_cookie
+from vestibule.http.login import set_session_cookie
+from vestibule.http.recent_auth import (
+    reauthenticate_by_code,
+    reauthenticate_user,
+)
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.http.verify import STEP_UP_PATH
 from vestibule.sessions.facts import NO_FACTS, facts_of_session
-from vestibule.web.factors import renew_session
 from vestibule.web.forms import missing_fields
 from vestibule.web.messages import error_message
 from vestibule.web.routes import after_sign_in_url, pages
@@ -59,7 +61,7 @@ def give_more_proof() -> Response:
     given = current_request().form[field]
     try:
         if field == _CODE:
-            renewed = renew_session(check_second_factor(user, given))
+            renewed = reauthenticate_by_code(user, given)
         else:
             renewed = reauthenticate_user(user, given)
     except (WrongSecondFactor, WrongPassword) as error:

@@ -31,6 +31,10 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "confirmEmail": (FORM, {"token": "<token>"}),
     "undoEmailChange": (FORM, {"token": "<token>"}),
     "giveSecondFactor": (FORM, {"code": "123456"}),
+    "resetFactors": (
+        FORM,
+        {"email": "<email>", "password": PASSWORD, "code": "wrong"},
+    ),
     "addFactor": (JSON, {"name": "phone"}),
     "proveFactor": (JSON, {"code": "123456"}),
     "confirmFactor": (JSON, {"code": "123456"}),

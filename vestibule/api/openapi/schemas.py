@@ -231,6 +231,17 @@ def _session() -> dict[str, Any]:
                 "method": text(
                     "How the user authenticated.", "password", **_OR_NULL
                 ),
+                "methods": {
+                    "type": "array",
+                    "items": text("A method, as in RFC 8176.", "pwd"),
+                    "description": "The proofs that the user gave.",
+                    "examples": [["pwd", "otp"]],
+                },
+                "level": {
+                    "type": "integer",
+                    "description": "2 after two factors, else 1.",
+                    "examples": [2],
+                },
                 **_applications(),
             },
         ),

@@ -125,11 +125,17 @@ def end_any_session(handle: str) -> Response:
 
 
 def reset_code_json(user: User, issued: ResetCode) -> dict[str, str | None]:
-    """Return a user's code as it is written in JSON.
+    """Return a user's reset code or invitation as it is written in JSON."""
+    return one_time_code_json(issued, link_path(user, issued.code))
+
+
+def one_time_code_json(
+    issued: ResetCode, path: str | None
+) -> dict[str, str | None]:
+    """Return a code, and the link to the page at `path`, as in JSON.
 
     The link is `None` if the service has no pages, or the user no email.
     """
-    path = link_path(user, issued.code)
     has_pages = page_settings.WEB_PAGES.read() and isinstance(
         current_request().mechanism, SessionAuth
     )

@@ -5,13 +5,19 @@ from typing import Any
 
 from flask import Response, abort, request
 
+from vestibule.accounts.factor_reset import (
+    check_may_reset,
+    factor_reset_link_path,
+    issue_factor_reset,
+)
+from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
-    check_second_factor,
     confirm_app,
     remove_factor,
     replace_recovery_codes,
 )
+from vestibule.api.views.admin import one_time_code_json, user_or_404
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
@@ -21,14 +27,21 @@ from vestibule.core import encryption
 from vestibule.core.errors import InvalidValue
 from vestibule.db import factors
 from vestibule.db.factors import RECOVERY, Factor
+from vestibule.db.models.user import User
+from vestibule.http.access import authorize
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     continue_login,
+    reset_factors_and_log_in,
     set_session_cookie,
 )
-from vestibule.http.recent_auth import require_factor_proof
-from vestibule.http.request import current_request
-from vestibule.http.responses import json_response
+from vestibule.http.recent_auth import (
+    reauthenticate_by_code,
+    require_factor_proof,
+    require_recent_auth,
+)
+from vestibule.http.request import current_actor, current_request
+from vestibule.http.responses import add_challenge, json_response
 from vestibule.sessions.facts import TotpProof
 
 
@@ -43,7 +56,42 @@ def give_second_factor() -> Response:
     if not code and not recovery:
         return json_response({"error": "code missing"}, 400)
     auth = current_request().mechanism
-    result = continue_login(auth, request, code or "", recovery or "")
+    result = continue_login(
+        auth,
+        request,
+        code or "",
+        recovery or "",
+        trust=fields.get("trust") == "on",
+    )
+    response = json_response(result.user.to_json())
+    result.set_cookie(response, request)
+    return response
+
+
+@app_views.post("/auth_session/factor-reset")
+def reset_factors_by_code() -> Response:
+    """Log in by a password and a code that removes all second factors."""
+    if not current_request().sessions.has_login:
+        abort(404)
+    request.max_content_length = MAX_FORM_BYTES
+    fields = current_request().text_fields()
+    for name in ("email", "password", "code"):
+        if not fields.get(name):
+            return json_response({"error": f"{name} missing"}, 400)
+    auth = current_request().mechanism
+    email = fields["email"]
+    result = reset_factors_and_log_in(
+        auth,
+        request,
+        User.search({"email": email}),
+        email,
+        fields["password"],
+        fields["code"],
+    )
+    if result is None:
+        return add_challenge(
+            json_response({"error": "wrong email or password"}, 401), auth
+        )
     response = json_response(result.user.to_json())
     result.set_cookie(response, request)
     return response
@@ -53,16 +101,29 @@ def give_second_factor() -> Response:
 def list_factors() -> Response:
     """Show the current user's second factors, oldest first."""
     _, user = current_mechanism_and_user()
-    return json_response(
-        {
-            "factors": [
-                factor_json(one)
-                for one in factors.of_user(user.id)
-                if one.kind != RECOVERY
-            ],
-            "recovery_codes": factors.count_recovery_codes(user.id),
-        }
-    )
+    return json_response(_factors_json(user))
+
+
+@app_views.get("/users/<user_id>/factors")
+def list_factors_of(user_id: str) -> Response:
+    """Show admins the second factors of a user, never a seed."""
+    authorize(Action.LIST_FACTORS, user_id)
+    return json_response(_factors_json(user_or_404(user_id)))
+
+
+@app_views.post("/users/<user_id>/factor-reset")
+def issue_factor_reset_code(user_id: str) -> Response:
+    """Show, once, a code with which the user removes all second factors.
+
+    The admin must have given a second factor in this session.
+    """
+    authorize(Action.RESET_FACTORS, user_id)
+    user, actor = user_or_404(user_id), current_actor()
+    check_may_reset(user, actor, current_request().session)
+    require_recent_auth()
+    issued = issue_factor_reset(user, actor=actor)
+    path = factor_reset_link_path(user, issued.code)
+    return json_response(one_time_code_json(issued, path))
 
 
 @app_views.post("/auth_session/factors")
@@ -105,17 +166,12 @@ def confirm_factor(factor_id: str) -> Response:
 @app_views.post("/auth_session/factors/proof")
 def prove_factor() -> Response:
     """Confirm a present factor by a code; the session gets a new id."""
-    auth, user = current_mechanism_and_user()
+    _, user = current_mechanism_and_user()
     code = _body().get("code")
     if not isinstance(code, str) or not code:
         return json_response({"error": "code missing"}, 400)
-    proof = check_second_factor(user, code)
-    session_id = auth.session_cookie(current_request())
-    response = json_response({})
-    if session_id is None:
-        return response
-    renewed = auth.store.rotate(session_id, auth.now(), proof)
-    return set_session_cookie(response, renewed)
+    renewed = reauthenticate_by_code(user, code)
+    return set_session_cookie(json_response({}), renewed)
 
 
 @app_views.delete("/auth_session/factors/<factor_id>")
@@ -135,8 +191,20 @@ def new_recovery_codes() -> Response:
     return json_response({"recovery_codes": replace_recovery_codes(user)})
 
 
+def _factors_json(user: User) -> dict[str, Any]:
+    """Return the second factors of a user, oldest first."""
+    return {
+        "factors": [
+            factor_json(one)
+            for one in factors.of_user(user.id)
+            if one.kind != RECOVERY
+        ],
+        "recovery_codes": factors.count_recovery_codes(user.id),
+    }
+
+
 def factor_json(factor: Factor) -> dict[str, Any]:
-    """Return what the owner of a factor may see of it; never the seed."""
+    """Return what its owner and admins see of a factor; never the seed."""
     return {
         "id": factor.id,
         "kind": factor.kind,

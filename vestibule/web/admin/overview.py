@@ -15,7 +15,7 @@ from vestibule.admin.cursor import list_events
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.audit.log import EventType
 from vestibule.core import clock, settings
-from vestibule.db import hourly_counts, outgoing_mails
+from vestibule.db import factors, hourly_counts, outgoing_mails
 from vestibule.db.event_search import count_accounts
 from vestibule.db.events import EventFilter
 from vestibule.db.hourly_counts import hour_of
@@ -88,6 +88,7 @@ def _figures_of_now() -> list[Figure]:
         Figure(
             gettext("Active sessions"), store.count(), own_url(ADMIN_SESSIONS)
         ),
+        Figure(gettext("Users with a second factor"), factors.count_owners()),
     ]
     exits = worker_exits.count()
     if exits is not None:

@@ -145,7 +145,7 @@ def with_rules(
             f"level = 2\nfresh = {n}\n"
             for n in range(1, RULES)
         )
-        + '[[rule]]\nhost = "app.example"\nfresh = 31536000\n'
+        + '[[rule]]\nhost = "app.example"\naccess = "signed-in"\n'
     )
     with ExitStack() as running:
         targets = []

@@ -1,23 +1,14 @@
 #!/usr/bin/env python3
 """`gate`: explain what forward authentication decides, by `GATE_RULES`."""
 
-from datetime import timedelta
 from typing import Any
 
 import click
 
-from vestibule.accounts.factor_requirement import is_factor_due
-from vestibule.accounts.gate import AskedUrl, Verdict, explain
-from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.gate_explanation import explained
 from vestibule.cli.arguments import find_user
 from vestibule.cli.commands import CommandError
 from vestibule.cli.output import json_option, show_result
-from vestibule.core import clock
-from vestibule.core.gate_rules import GateRules, Rule
-from vestibule.core.gate_rules_file import configured_rules
-from vestibule.db import factors
-from vestibule.db.models.user import User
-from vestibule.sessions.facts import SessionFacts
 
 
 @click.group()
@@ -31,7 +22,7 @@ def gate() -> None:
     "--as",
     "email_or_id",
     metavar="EMAIL_OR_ID",
-    help="The user who asks; without it an anonymous client.",
+    help="The user of the request; without it, it is anonymous.",
 )
 @click.option("--method", default="GET", show_default=True)
 @click.option(
@@ -70,65 +61,8 @@ def explain_url(
     if "://" not in url:
         raise CommandError("the URL must begin with https:// or http://")
     user = None if email_or_id is None else find_user(email_or_id)
-    facts = None if user is None else _facts(user, **session)
-    asked = AskedUrl(url, method, address, user.role if user else None)
-    rules = configured_rules() or GateRules(())
-    verdict = explain(rules, asked, facts, clock.now())
-    described = _described(verdict, user is not None and facts is None)
+    described = explained(url, method, address, user, **session)
     show_result(described, _text(described), as_json)
-
-
-def _facts(
-    user: User, level: int | None, phishing_resistant: bool, age: int
-) -> SessionFacts | None:
-    """Return the facts of a session of `user`; `None` if it counts nowhere.
-
-    That is the case for a disabled user, and while a second factor is
-    required that the session does not have.
-    """
-    level = level or (2 if factors.has_any(user.id) else 1)
-    if is_disabled(user) or (level < 2 and is_factor_due(user, clock.now())):
-        return None
-    at = clock.now() - timedelta(seconds=age)
-    return SessionFacts(
-        at,
-        second_factor_time=at if level > 1 else None,
-        phishing_resistant=phishing_resistant,
-    )
-
-
-def _described(verdict: Verdict | None, is_refused: bool) -> dict[str, Any]:
-    """Return a decision as the members of a JSON object."""
-    if verdict is None:
-        return {
-            "rule": None,
-            "asks": "nothing: the address is ambiguous",
-            "answer": "deny",
-            "missing": [],
-            "user_counts": not is_refused,
-        }
-    rule = verdict.rule
-    return {
-        "rule": {"number": rule.number, "line": rule.line}
-        if rule.number
-        else None,
-        "asks": described_rule(rule),
-        "answer": verdict.answer.value,
-        "missing": [fact.value for fact in verdict.missing],
-        "user_counts": not is_refused,
-    }
-
-
-def described_rule(rule: Rule) -> str:
-    """Return what a rule asks for, in the words of the file."""
-    asks = [] if rule.asks_for_more else [rule.access.value]
-    if rule.level > 1:
-        asks.append(f"level = {rule.level}")
-    if rule.phishing_resistant:
-        asks.append("phishing-resistant")
-    if rule.fresh is not None:
-        asks.append(f"fresh = {rule.fresh}")
-    return ", ".join(asks)
 
 
 def _text(described: dict[str, Any]) -> str:

@@ -54,6 +54,7 @@ from vestibule.web import (
 )
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import gate as admin_gate
 from vestibule.web.admin import mails as admin_mails
 from vestibule.web.admin import overview as admin_overview
 from vestibule.web.admin import selection as admin_selection
@@ -106,6 +107,7 @@ PAGE_MODULES = (
     admin_zone,
     admin_overview,
     admin_mails,
+    admin_gate,
 )
 _ASSET = f"{pages.name}.asset"
 #: The pages that a limited session may open.

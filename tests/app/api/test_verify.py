@@ -145,6 +145,7 @@ def test_session_gets_user_and_identity_headers(
         user.email,
         "false",
         "member",
+        "1",
         "",
     ]
     head = client.head(VERIFY + end)

@@ -87,9 +87,7 @@ BOUNDS = {
     "core.client_info:current_client: _current.get": "a context variable",
     "core.encryption:read_key_file: file.read": "MAX_KEY_FILE_BYTES",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
-    "core.gate_rules_file:configured_rules: file.read": (
-        "MAX_FILE_BYTES of a file of the operator, at the start"
-    ),
+    "core.gate_rules_file:configured_rules: file.read": "MAX_FILE_BYTES",
     "core.passwords:_run_in_hash_thread: hashing.result": (
         "MAX_WAIT_SECONDS, then ServiceBusy"
     ),

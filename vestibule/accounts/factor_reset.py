@@ -21,7 +21,7 @@ from vestibule.audit.log import EventType, log
 from vestibule.core import clock
 from vestibule.core.digest import digest_of_code, new_code
 from vestibule.core.errors import FactorResetRefused, WrongFactorResetCode
-from vestibule.db import factors, mail_tokens
+from vestibule.db import mail_tokens
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.user import User
 from vestibule.mail.notices import MailKind, notices
@@ -113,7 +113,7 @@ def reset_factors(
         WrongFactorResetCode, f"factor reset {user.id}", actor, find
     )
     told = notices(MailKind.FACTORS_RESET, user)
-    if not factors.reset(token, EndReason.FACTORS_RESET, told):
+    if not mail_tokens.reset_factors(token, EndReason.FACTORS_RESET, told):
         raise log_refusal(WrongFactorResetCode())
     log(EventType.FACTORS_RESET, user=user.id)
     end_in_memory(store, user.id, EndReason.FACTORS_RESET)

@@ -33,13 +33,17 @@ from vestibule.core.setting_types import is_hardened
 from vestibule.db import factors, outgoing_mails
 from vestibule.db.encrypted_columns import factor_secret_place
 from vestibule.db.factors import (
-    MAX_FAILURES_IN_A_ROW,
     PENDING_FACTOR_LIFETIME,
     RECOVERY,
     TOTP,
     Factor,
     Recovery,
+)
+from vestibule.db.login_failures import (
+    MAX_FAILURES_IN_A_ROW,
     Waits,
+    begin_attempt,
+    take_back_attempt,
 )
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
@@ -168,7 +172,7 @@ def check_second_factor(
             continue
         for other in tried:
             if other.id != factor.id:
-                factors.take_back_attempt(other.id)
+                take_back_attempt(other.id)
         return TotpProof(now)
     raise _refusal(user, [(one, numbers[one.id]) for one in tried])
 
@@ -259,7 +263,7 @@ def _begin_attempt(listed: Sequence[Factor]) -> dict[str, int]:
     counted = {
         factor.id: number
         for factor in listed
-        if (number := factors.begin_attempt(factor.id, waits)) is not None
+        if (number := begin_attempt(factor.id, waits)) is not None
     }
     if counted:
         return counted

@@ -22,7 +22,7 @@ def gate() -> None:
     "--as",
     "email_or_id",
     metavar="EMAIL_OR_ID",
-    help="The user of the request; without it an anonymous client.",
+    help="The user of the request; without it, it is anonymous.",
 )
 @click.option(
     "--method",

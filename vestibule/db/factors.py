@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
 """The tables factors and recovery_codes: the second factors of users.
 
-A failure is counted before the code is checked, by one UPDATE that also
-decides if an attempt is allowed now. So of many requests at once, in any
-number of processes, none checks a code that is not counted. A success sets
-the count back. The use of a code is one UPDATE or DELETE too: a code works
-once.
+A failure is counted before the code is checked, by `begin_attempt` of
+`vestibule.db.login_failures`. A success sets the count back. The use of a
+code is one UPDATE or DELETE: a code works once.
 
 Every transaction locks the user's row first, then the recovery codes, then
 the factors, so that no two transactions deadlock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +19,6 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -31,9 +28,9 @@ from sqlalchemy import (
 )
 
 from vestibule.core.errors import LastFactor
-from vestibule.db import mail_tokens, pending_logins, session_queries
+from vestibule.db import pending_logins
 from vestibule.db.engine import database
-from vestibule.db.mail_tokens import MailToken
+from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
@@ -41,13 +38,8 @@ from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
 #: The kinds of factors: an authenticator app, a user's recovery codes.
 TOTP = "totp"
 RECOVERY = "recovery"
-#: Failures in a row after which a factor is switched off. NIST SP
-#: 800-63B-4, 3.2.2 allows 100.
-MAX_FAILURES_IN_A_ROW = 50
 #: How long a factor may wait for its first right code.
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
-#: How far the clocks of two machines may differ.
-SKEW = timedelta(seconds=10)
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
@@ -75,21 +67,6 @@ class Factor:
     def is_switched_off(self) -> bool:
         """Return True if it failed too often in a row."""
         return self.failures >= MAX_FAILURES_IN_A_ROW
-
-
-@dataclass(frozen=True)
-class Waits:
-    """The waits after failures: for each number, since when they are over.
-
-    `over` has the latest time of the last failure at which the wait after
-    so many failures is over; a number that it lacks needs `longest`, unless
-    it is at most `free`.
-    """
-
-    now: datetime
-    free: int
-    over: Mapping[int, datetime]
-    longest: datetime
 
 
 def of_user(user_id: str) -> list[Factor]:
@@ -170,52 +147,6 @@ def confirm(
     return True
 
 
-def begin_attempt(factor_id: str, waits: Waits) -> int | None:
-    """Count a failure in advance; return the number of them in a row.
-
-    Return `None`, and count nothing, if the factor is switched off, must
-    wait, or is gone. This is one UPDATE, so concurrent attempts queue up
-    at the row and each sees the count of the one before.
-    """
-    failures, failed_at = FACTORS.c.failures, FACTORS.c.failed_at
-    after: list[ColumnElement[bool]] = [
-        and_(failures == number, failed_at <= moment)
-        for number, moment in waits.over.items()
-    ]
-    allowed = or_(
-        failures <= waits.free,
-        failed_at.is_(None),
-        # A clock was set back.
-        failed_at > waits.now + SKEW,
-        failed_at <= waits.longest,
-        *after,
-    )
-    statement = (
-        update(FACTORS)
-        .where(
-            FACTORS.c.id == factor_id,
-            failures < MAX_FAILURES_IN_A_ROW,
-            allowed,
-        )
-        .values(failures=failures + 1, failed_at=waits.now)
-        .returning(failures)
-    )
-    with database().transaction() as connection:
-        counted = connection.scalar(statement)
-    return None if counted is None else int(counted)
-
-
-def take_back_attempt(factor_id: str) -> None:
-    """Take a count back: the code was one of another factor of the user."""
-    failures = FACTORS.c.failures
-    with database().transaction() as connection:
-        connection.execute(
-            update(FACTORS)
-            .where(FACTORS.c.id == factor_id)
-            .values(failures=case((failures > 0, failures - 1), else_=0))
-        )
-
-
 def use_step(factor_id: str, step: int, now: datetime) -> bool:
     """Use the code of a time step; return True if it was not used before.
 
@@ -271,27 +202,6 @@ def delete_for_user_in_transaction(
     for table in (RECOVERY_CODES, FACTORS):
         connection.execute(delete(table).where(table.c.user_id == user_id))
     pending_logins.delete_for_user_in_transaction(connection, user_id)
-
-
-def reset(
-    token: MailToken, reason: str, mails: Sequence[NewMail] = ()
-) -> bool:
-    """Delete all factors of a token's user, end all sessions; use it up.
-
-    Queue `mails`. Return False, and change nothing, if the token was used
-    meanwhile.
-    """
-    user_id = token.user_id
-    with database().transaction() as connection:
-        if not mail_tokens.use_in_transaction(connection, token):
-            return False
-        _lock_user(connection, user_id)
-        delete_for_user_in_transaction(connection, user_id)
-        session_queries.delete_for_user_in_transaction(
-            connection, user_id, reason
-        )
-        add_in_transaction(connection, mails)
-    return True
 
 
 @dataclass(frozen=True)
@@ -368,15 +278,6 @@ def purge(now: datetime) -> int:
 def count_apps(user_id: str) -> int:
     """Return how many confirmed apps the user has."""
     return sum(one.kind == TOTP for one in of_user(user_id))
-
-
-def count_owners() -> int:
-    """Return how many users have a confirmed factor."""
-    owners = func.count(func.distinct(FACTORS.c.user_id))
-    found = database().fetch_all(
-        select(owners).where(FACTORS.c.confirmed_at.is_not(None))
-    )
-    return int(found[0][0])
 
 
 def _all(user_id: str) -> list[Factor]:

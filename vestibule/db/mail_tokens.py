@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from vestibule.core import clock
 from vestibule.core.errors import DuplicateEmail
 from vestibule.core.text import email_key
-from vestibule.db import outgoing_mails, session_queries
+from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
 from vestibule.db.outgoing_mails import NewMail
@@ -208,6 +208,28 @@ def set_password(
         )
         session_queries.delete_for_user_in_transaction(
             connection, token.user_id, reason
+        )
+        outgoing_mails.add_in_transaction(connection, mails)
+    return True
+
+
+def reset_factors(
+    token: MailToken, reason: str, mails: Sequence[NewMail]
+) -> bool:
+    """Delete all factors of the user, end all sessions, use the token up.
+
+    Queue `mails`. Return False, and change nothing, if the token was used
+    meanwhile.
+    """
+    user_id = token.user_id
+    with database().transaction() as connection:
+        if not use_in_transaction(connection, token):
+            return False
+        user = select(USERS.c.id).where(USERS.c.id == user_id)
+        connection.execute(user.with_for_update())
+        factors.delete_for_user_in_transaction(connection, user_id)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
         )
         outgoing_mails.add_in_transaction(connection, mails)
     return True

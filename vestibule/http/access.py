@@ -62,8 +62,7 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: More of the API: a user without a password has a code or a link instead,
-#: and a login that waits for a second factor has a cookie of its own.
+#: More of the API: there a code, a link or a waiting login's cookie counts.
 OPEN_PATHS = [
     *EXCLUDED_PATHS,
     "/api/v1/auth_session/reset/",

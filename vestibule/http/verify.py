@@ -383,7 +383,7 @@ class ForwardAuth:
 
 
 def _forbid(reason: str, found: UserResponse | None) -> MinimalResponse:
-    """Log that a request is refused, and return the 403."""
+    """Log that a request is refused, with or without a user; return 403."""
     user = None if found is None else found.identity[0]
     log(EventType.ACCESS_DENIED, user=user, reason=reason, path=PATH)
     return json_response({"error": "Forbidden"}, 403)

@@ -9,7 +9,7 @@ renders each of them, so a faulty one is found there.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -28,7 +28,7 @@ from jinja2 import (
     TemplateError,
 )
 
-from vestibule.core import mail_settings, page_settings
+from vestibule.core import clock, mail_settings, page_settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.mail.notices import LANGUAGES, MailKind
 from vestibule.mail.transport import public_host
@@ -123,7 +123,7 @@ def render(
 
 def check_templates() -> None:
     """Make each mail once; raise `ConfigurationError` for a faulty one."""
-    now = datetime.now(UTC)
+    now = clock.now()
     for language in LANGUAGES:
         for kind in MailKind:
             text = render(kind, language, EXAMPLES)

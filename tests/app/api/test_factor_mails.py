@@ -28,7 +28,7 @@ from vestibule.accounts.second_factors import (
 )
 from vestibule.core.encryption import new_key
 from vestibule.core.errors import RecordGone, VestibuleError
-from vestibule.db.factors import MAX_FAILURES_IN_A_ROW
+from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.models.user import User
 from vestibule.mail import messages
 from vestibule.mail.notices import LANGUAGES, MailKind

@@ -24,7 +24,12 @@ def gate() -> None:
     metavar="EMAIL_OR_ID",
     help="The user of the request; without it, it is anonymous.",
 )
-@click.option("--method", default="GET", show_default=True)
+@click.option(
+    "--method",
+    default="GET",
+    show_default=True,
+    help="The method of the request.",
+)
 @click.option(
     "--from", "address", default="", help="The address of the client."
 )

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from flask import Flask, Response, abort
 from werkzeug.exceptions import HTTPException
 
+from vestibule.accounts.gate import asked_query
 from vestibule.accounts.permissions import Action
 from vestibule.core.application_hosts import (
     OWN_PREFIX,
@@ -26,7 +27,9 @@ from vestibule.core.errors import (
     ServiceBusy,
     VestibuleError,
 )
+from vestibule.core.gate_rules import Rule
 from vestibule.core.redirects import RETURN_PARAMETER
+from vestibule.db.factors import has_any
 from vestibule.http import access, errors
 from vestibule.http.access import (
     Decision,
@@ -39,6 +42,7 @@ from vestibule.http.access import (
 from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
+from vestibule.http.verify import STEP_UP_PATH
 from vestibule.mechanisms.auth import Auth
 from vestibule.web import (
     account,
@@ -82,6 +86,7 @@ from vestibule.web.routes import (
     SIGN_OUT,
     own_url,
     pages,
+    return_url,
 )
 from vestibule.web.templating import page, redirect
 
@@ -240,12 +245,12 @@ def require_page_authentication(
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
         if decision.limit is not None and _is_way_in(request):
-            return redirect(FACTORS, _LIMIT_MESSAGES[decision.limit])
+            return _lead_to_factors(decision, request)
         return None
     if not request.prefers_page:
         abort(401 if decision.outcome is Outcome.MISSING else 403)
     if decision.limit is not None:
-        return redirect(FACTORS, _LIMIT_MESSAGES[decision.limit])
+        return _lead_to_factors(decision, request)
     # Each path that takes a form has a page, too.
     back = own_url(request.full_path.rstrip("?"))
     response = redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
@@ -267,6 +272,24 @@ def _decide(auth: Auth | None, request: VestibuleRequest) -> Decision:
             outcome=Outcome.PASSED, principal=decision.limited
         )
     return keep(decision, request)
+
+
+def _lead_to_factors(
+    decision: Decision, request: VestibuleRequest
+) -> Response:
+    """Return the redirect of a limited session to what it may open.
+
+    A user who has a factor is asked for it, and led back.
+    """
+    if decision.limit is Limit.FACTOR_REQUIRED and has_any(
+        decision.limited.id
+    ):
+        back = return_url() or own_url(request.full_path.rstrip("?"))
+        query = {**asked_query(Rule(level=2)), RETURN_PARAMETER: back}
+        return redirect(f"{STEP_UP_PATH}?{urlencode(query)}")
+    return redirect(
+        FACTORS, _LIMIT_MESSAGES[decision.limit or Limit.RECOVERED]
+    )
 
 
 def _is_way_in(request: VestibuleRequest) -> bool:

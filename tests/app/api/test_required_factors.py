@@ -9,7 +9,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
-from tests.app.api.factor_owner import FACTORS, LOGOUT, ME, VERIFY
+from tests.app.api.factor_owner import (
+    FACTORS,
+    LOGOUT,
+    ME,
+    VERIFY,
+    Owner,
+    signed_in,
+)
 from tests.app.api.service import (
     PASSWORD,
     Service,
@@ -226,3 +233,27 @@ def test_account_page_says_until_when(
     assert led.headers["Location"] == "/account/factors"
     assert "only this page is open" in client.get("/account/factors").text
     assert client.get("/sign-out").status_code == 200
+
+
+def test_old_session_of_a_user_with_a_factor_is_asked_for_it(
+    build: Build, set_clock: SetClock
+) -> None:
+    """The page leads back to where the user wanted to go."""
+    service = build(
+        "session_db_auth", REQUIRE_MFA="all", MFA_GRACE="0", WEB_PAGES="on"
+    )
+    owner = Owner()
+    set_clock.advance(30)
+    client = signed_in(service, owner)
+    session_id = service.mechanism.create_session(owner.user.id)
+    old = service.client_with_session(session_id)
+    led = old.get("/account/sessions?a=1", headers={"Accept": "text/html"})
+    step_up = "/account/factors/step-up"
+    assert led.headers["Location"] == (
+        f"{step_up}?level=2&return_to=%2Faccount%2Fsessions%3Fa%3D1"
+    )
+    form = {"level": "2", "return_to": "/account/sessions?a=1"}
+    set_clock.advance(30)
+    done = old.post(step_up, data=form | {"code": owner.code()})
+    assert done.headers["Location"] == "/account/sessions?a=1"
+    assert answer(old)[0] == answer(client)[0] == 200

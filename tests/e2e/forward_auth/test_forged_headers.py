@@ -38,7 +38,7 @@ PROXY_HEADERS = [
     "Forwarded",
 ]
 #: Those of them that nginx refuses, and Caddy removes.
-IDENTITY_HEADERS = PROXY_HEADERS[:5]
+IDENTITY_HEADERS = PROXY_HEADERS[:6]
 #: Each throttling test uses its own client address.
 hosts = count(20)
 

@@ -63,6 +63,8 @@ class EventType(StrEnum):
     FACTOR_REMOVED = "factor_removed"
     #: Too many wrong codes in a row.
     FACTOR_SWITCHED_OFF = "factor_switched_off"
+    #: The answer of an authenticator; the reason says what was wrong.
+    PASSKEY_REFUSED = "passkey_refused"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     WORKER_EXITED = "worker_exited"

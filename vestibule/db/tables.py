@@ -22,7 +22,7 @@ from vestibule.db.column_types import RowNumber, SortableText, UTCMoment
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0013"
+REVISION = "0014"
 
 
 METADATA = MetaData()
@@ -200,6 +200,49 @@ PENDING_LOGINS = Table(
     Column("created_at", UTCMoment, nullable=False),
     Index("pending_logins_user_id", "user_id"),
     Index("pending_logins_created_at", "created_at"),
+)
+
+# The passkeys of users, each beside its row in `factors`. Ids and keys are
+# Base64url without padding.
+PASSKEYS = Table(
+    "passkeys",
+    METADATA,
+    Column("factor_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("credential_id", Text, nullable=False),
+    # The public key as COSE (RFC 9052) has it.
+    Column("public_key", Text, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("backup_eligible", Boolean, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("transports", Text, nullable=False, server_default=""),
+    # The RP ID that it was made for.
+    Column("rp_id", Text, nullable=False),
+    Index("passkeys_credential_id", "credential_id", unique=True),
+    Index("passkeys_user_id", "user_id"),
+)
+
+# What authenticators know a user by: 32 random bytes that name no person.
+PASSKEY_HANDLES = Table(
+    "passkey_handles",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("handle", Text, nullable=False, unique=True),
+)
+
+# The challenges that wait for the answer of an authenticator.
+PASSKEY_CHALLENGES = Table(
+    "passkey_challenges",
+    METADATA,
+    Column("challenge_digest", Text, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    # None while the user is not known: to sign in by a passkey alone.
+    Column("user_id", Text),
+    Column("network", Text),
+    Column("created_at", UTCMoment, nullable=False),
+    Index("passkey_challenges_user_id", "user_id"),
+    Index("passkey_challenges_network", "network", "created_at"),
+    Index("passkey_challenges_created_at", "created_at"),
 )
 
 # Failures to authenticate, by account and by network; `key` is a digest.

@@ -73,6 +73,9 @@ OPEN_PATHS = [
     "/api/v1/auth_session/confirm/",
     "/api/v1/auth_session/undo/",
     "/api/v1/auth_session/second-factor/",
+    "/api/v1/auth_session/second-factor/options/",
+    "/api/v1/auth_session/passkey/",
+    "/api/v1/auth_session/passkey/options/",
 ]
 #: The paths that a session after a recovery code may use.
 RECOVERY_PATHS = (
@@ -84,6 +87,7 @@ RECOVERY_PATHS = (
 #: account, and the API's description contains no secret.
 OUTSIDE_PATHS = [
     "/.well-known/jwks.json",
+    "/.well-known/webauthn",
     "/healthz",
     "/readyz",
     "/metrics",

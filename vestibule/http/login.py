@@ -17,9 +17,14 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.mail_flows import ask_for_confirmation
+from vestibule.accounts.passkeys import (
+    SECOND_FACTOR,
+    Answer,
+    check_proof,
+    check_sign_in,
+)
 from vestibule.accounts.permissions import (
     Actor,
-    is_disabled,
     must_confirm_email,
 )
 from vestibule.accounts.second_factors import check_second_factor
@@ -37,6 +42,7 @@ from vestibule.core.errors import (
     DatabaseUnavailable,
     EmailNotConfirmed,
     LoginExpired,
+    PasskeyRefused,
     SessionNotCreated,
     Throttled,
     VestibuleError,
@@ -47,10 +53,7 @@ from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http import pending_login
 from vestibule.http.access import refuse_cross_site
-from vestibule.http.pending_login import (
-    password_digest,
-    wait_for_second_factor,
-)
+from vestibule.http.pending_login import wait_for_second_factor
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,
@@ -65,6 +68,7 @@ from vestibule.mechanisms.session_mechanism import (
 )
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import (
+    PasskeyProof,
     PasswordProof,
     Proof,
     facts_of,
@@ -172,7 +176,9 @@ def begin_session(
     if not has_second_factor(facts) and factors.has_any(user.id):
         raise wait_for_second_factor(request, sessions, user)
     _end_previous(sessions, request)
-    set_client(client_info(request.environ)._replace(method="password"))
+    by_passkey = isinstance(proofs[0], PasskeyProof)
+    method = "passkey" if by_passkey else "password"
+    set_client(client_info(request.environ)._replace(method=method))
     with proven(facts):
         session_id = sessions.create_session(user.id)
     if not isinstance(session_id, str) or not session_id:
@@ -203,33 +209,46 @@ def _refuse_unconfirmed(user: User, actor: Actor) -> None:
     raise EmailNotConfirmed("the email was not confirmed yet")
 
 
-def continue_login(
-    auth: Any, request: Request, code: str = "", recovery_code: str = ""
-) -> Login:
-    """Begin the session of a login that waits for a second factor.
+def log_in_with_passkey(auth: Any, request: Request, answer: Answer) -> Login:
+    """Begin a session of the user whose passkey answered.
 
-    `code` is one of an app; or else `recovery_code` replaces a lost factor.
-    Raise `LoginExpired` if this browser has no such login; what
-    `check_second_factor` raises, and what `begin_session` does.
+    It verified the user, so it is both factors. Raise `PasskeyRefused`, and
+    what `begin_session` does.
     """
     if unusable_header(request.environ) is not None:
         abort(400)
     refuse_cross_site(request)
     set_client(client_info(request.environ))
-    sessions, digest = sessions_of(auth), pending_login.digest_in(request)
-    pending = None
-    if digest is not None:
-        pending = pending_logins.find(digest, sessions.now())
-    if digest is None or pending is None:
-        raise LoginExpired
-    user = User.get(pending.user_id)
-    if (
-        user is None
-        or is_disabled(user)
-        or password_digest(user) != pending.password_digest
-    ):
-        raise LoginExpired
-    proof = check_second_factor(user, code, recovery_code)
+    user, proof = check_sign_in(answer)
+    login = begin_session(auth, request, user, [proof])
+    if login is None:
+        raise PasskeyRefused("changed")
+    return login
+
+
+def continue_login(
+    auth: Any,
+    request: Request,
+    code: str = "",
+    recovery_code: str = "",
+    passkey: Answer | None = None,
+) -> Login:
+    """Begin the session of a login that waits for a second factor.
+
+    `code` is one of an app; `recovery_code` replaces a lost factor;
+    `passkey` is the answer of an authenticator. Raise `LoginExpired` if
+    this browser has no such login; what `check_second_factor` and
+    `check_proof` raise, and what `begin_session` does.
+    """
+    if unusable_header(request.environ) is not None:
+        abort(400)
+    refuse_cross_site(request)
+    set_client(client_info(request.environ))
+    digest, pending, user = pending_login.find(sessions_of(auth), request)
+    if passkey is not None:
+        proof = check_proof(user, SECOND_FACTOR, passkey)
+    else:
+        proof = check_second_factor(user, code, recovery_code)
     # Of two requests with right codes, one continues.
     if not pending_logins.use(digest):
         raise LoginExpired
@@ -243,10 +262,11 @@ def continue_login(
 
 def has_pending_login(request: VestibuleRequest) -> bool:
     """Return True if a login of this browser waits for a second factor."""
-    digest = pending_login.digest_in(request)
-    return digest is not None and (
-        pending_logins.find(digest, request.sessions.now()) is not None
-    )
+    try:
+        pending_login.find(request.sessions, request)
+    except LoginExpired:
+        return False
+    return True
 
 
 def log_out(auth: Any) -> bool:
@@ -289,6 +309,20 @@ def reauthenticate_user(user: User, password: str) -> str | None:
     if session_id is None:
         return None
     return sessions.store.rotate(session_id, sessions.now())
+
+
+def add_proof(proof: Proof, session_id: str | None = None) -> str | None:
+    """Add a proof to the request's session; return its new id.
+
+    `session_id` is the id that this request gave the session already.
+    `None` if the session ended meanwhile.
+    """
+    request = current_request()
+    current = session_id or request.sessions.session_cookie(request)
+    if current is None:
+        return None
+    now = request.sessions.now()
+    return request.sessions.store.rotate(current, now, proof)
 
 
 def set_session_cookie(response: Response, session_id: str | None) -> Response:

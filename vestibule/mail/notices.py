@@ -39,6 +39,7 @@ class MailKind(StrEnum):
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     FACTOR_SWITCHED_OFF = "factor_switched_off"
+    PASSKEY_REFUSED = "passkey_refused"
     RECOVERY_CODE_USED = "recovery_code_used"
     TEST = "test"
 
@@ -51,6 +52,7 @@ NOTICE_PAGES = {
     MailKind.FACTOR_ADDED: "/forgot",
     MailKind.FACTOR_REMOVED: "/forgot",
     MailKind.FACTOR_SWITCHED_OFF: "/forgot",
+    MailKind.PASSKEY_REFUSED: "/account/factors",
     MailKind.RECOVERY_CODE_USED: "/forgot",
 }
 

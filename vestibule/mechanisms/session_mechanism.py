@@ -16,6 +16,7 @@ from vestibule.db import (
     factors,
     mail_tokens,
     outgoing_mails,
+    passkeys,
     pending_logins,
 )
 from vestibule.mechanisms.session_auth import SessionAuth
@@ -154,6 +155,7 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             throttle().purge()
             pending_logins.purge(clock.now())
             factors.purge(clock.now())
+            passkeys.purge(clock.now())
             writer.purge()
             outgoing_mails.purge()
             mail_tokens.purge()

@@ -33,9 +33,9 @@ from vestibule.db import factors
 from vestibule.db.factors import TOTP, Factor
 from vestibule.db.models.user import User
 from vestibule.http.access import missing_factor_proof
-from vestibule.http.login import set_session_cookie
+from vestibule.http.login import add_proof, set_session_cookie
 from vestibule.http.request import current_request
-from vestibule.sessions.facts import Proof, TotpProof
+from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
@@ -135,7 +135,7 @@ def confirm_app_page() -> Response:
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _confirm_form(new, _code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
-    renewed = _renew(proof, renewed)
+    renewed = add_proof(proof, renewed)
     if codes:
         return _codes_page(codes, renewed)
     return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
@@ -230,20 +230,7 @@ def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
         proof = check_second_factor(user, code)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _code_error(error, "proof_code"), None
-    return None, _renew(proof)
-
-
-def _renew(proof: Proof, session_id: str | None = None) -> str | None:
-    """Add a proof to the session; return its new id.
-
-    `session_id` is the id that this request gave the session already.
-    """
-    request = current_request()
-    current = session_id or request.sessions.session_cookie(request)
-    if current is None:
-        return None
-    now = request.sessions.now()
-    return request.sessions.store.rotate(current, now, proof)
+    return None, add_proof(proof)
 
 
 def _code_error(

@@ -122,8 +122,8 @@ FACTOR_OPERATIONS = (
         f"{_ROOT}/factors/<factor_id>",
         "deleteFactor",
         TAG,
-        "Remove an authenticator app",
-        {200: ResponseSpec("The app is gone.", "Empty"), 404: _NO_FACTOR},
+        "Remove a second factor",
+        {200: ResponseSpec("The factor is gone.", "Empty"), 404: _NO_FACTOR},
         text=f"{_PROOF} The recovery codes go with the last app.",
     ),
     Operation(

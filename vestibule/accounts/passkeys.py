@@ -29,7 +29,6 @@ from vestibule.core.errors import (
     InvalidValue,
     PasskeyRefused,
     RecordGone,
-    Throttled,
     UnknownPasskey,
 )
 from vestibule.core.host_types import is_passkey_origin
@@ -81,7 +80,7 @@ def site() -> Site | None:
 def registration_options(user: User, actor: Actor) -> Options:
     """Return what a browser needs to make a passkey of `user`.
 
-    Raise `InvalidValue` if there are too many, and `Throttled`.
+    Raise `InvalidValue` if there are too many.
     """
     own = passkeys.of_user(user.id)
     if len(own) >= MAX_PASSKEYS:
@@ -115,7 +114,7 @@ def registration_options(user: User, actor: Actor) -> Options:
 def sign_in_options(actor: Actor) -> Options:
     """Return what a browser needs to sign in with any passkey.
 
-    No user is known, so no passkey is named. Raise `Throttled`.
+    No user is known, so no passkey is named.
     """
     return _request_options(SIGN_IN, None, actor)
 
@@ -281,7 +280,7 @@ def _descriptors(listed: Sequence[Passkey]) -> list[dict[str, Any]]:
 
 
 def _new_challenge(purpose: str, user: User | None, actor: Actor) -> str:
-    """Store a new challenge, and return it; raise `Throttled`."""
+    """Store a new challenge, and return it."""
     _site()
     challenge = secrets.token_urlsafe(CHALLENGE_BYTES)
     stored = Challenge(
@@ -291,8 +290,7 @@ def _new_challenge(purpose: str, user: User | None, actor: Actor) -> str:
         network_of(actor.address),
         clock.now(),
     )
-    if not passkeys.add_challenge(stored):
-        raise Throttled(int(CHALLENGE_LIFETIME.total_seconds()))
+    passkeys.add_challenge(stored)
     return challenge
 
 

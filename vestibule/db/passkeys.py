@@ -68,8 +68,8 @@ class Challenge:
     created_at: datetime
 
 
-def add_challenge(challenge: Challenge) -> bool:
-    """Store a challenge; return False if too many of its origin wait.
+def add_challenge(challenge: Challenge) -> None:
+    """Store a challenge; delete the oldest of its origin beyond a number.
 
     The origin is the user, or the network while the user is not known.
     """
@@ -80,14 +80,20 @@ def add_challenge(challenge: Challenge) -> bool:
             columns.user_id.is_(None), columns.network == challenge.network
         )
         limit = MAX_NETWORK_CHALLENGES
-    waiting = select(func.count()).where(
-        own, columns.created_at > challenge.created_at - CHALLENGE_LIFETIME
+    oldest = (
+        select(columns.challenge_digest)
+        .where(own)
+        .order_by(columns.created_at.desc(), columns.challenge_digest)
+        .offset(limit)
     )
     with database().transaction() as connection:
-        if int(connection.scalar(waiting) or 0) >= limit:
-            return False
         connection.execute(insert(PASSKEY_CHALLENGES).values(vars(challenge)))
-    return True
+        if beyond := list(connection.scalars(oldest)):
+            connection.execute(
+                delete(PASSKEY_CHALLENGES).where(
+                    columns.challenge_digest.in_(beyond)
+                )
+            )
 
 
 def use_challenge(

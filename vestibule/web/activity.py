@@ -49,6 +49,7 @@ ALARMING = frozenset(
         EventType.CODE_REFUSED,
         EventType.SECOND_FACTOR_REFUSED,
         EventType.FACTOR_SWITCHED_OFF,
+        EventType.PASSKEY_REFUSED,
         EventType.RECOVERY_CODE_USED,
     }
 )
@@ -93,6 +94,7 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.FACTOR_SWITCHED_OFF: N_(
         "A second factor was switched off after many wrong codes"
     ),
+    EventType.PASSKEY_REFUSED: N_("A passkey was refused"),
     EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
     EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),
 }

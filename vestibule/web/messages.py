@@ -74,6 +74,23 @@ ERROR_MESSAGES = {
         " or a recovery code, or ask your administrator."
     ),
     "too_many": N_("You have as many apps as are possible. Remove one first."),
+    "too_many_passkeys": N_(
+        "You have as many passkeys as are possible. Remove one first."
+    ),
+    "passkey_refused": N_(
+        "This passkey was refused, or that took too long. Try again."
+    ),
+    "unknown_passkey": N_(
+        "This passkey is not known here. It may have been removed."
+    ),
+    "last_passkey": N_(
+        "This is your last passkey, and you have no password. Add another"
+        " passkey first, or set a password."
+    ),
+    "passkeys_needed": N_(
+        "To remove the password you need two passkeys, or one and recovery"
+        " codes."
+    ),
     "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(

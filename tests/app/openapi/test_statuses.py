@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import basic
@@ -22,8 +23,10 @@ from tests.app.openapi.response_checker import ResponseChecker
 from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.mailbox import Mailbox, token_of
+from tests.soft_authenticator import EDDSA, SoftAuthenticator
 from vestibule.accounts import totp
 from vestibule.accounts.mail_flows import MAX_PER_NETWORK
+from vestibule.accounts.passkeys import MAX_PASSKEYS
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.core import clock
@@ -37,7 +40,10 @@ SWITCHED = {
     "IDENTITY_HEADER": "on",
     "IDENTITY_HOSTS": "localhost,127.0.0.1:*",
     "CLEAR_SITE_DATA": "cache",
+    "PUBLIC_URL": "http://localhost",
+    "PASSKEY_ORIGINS": "http://localhost",
 }
+NO_PASSKEYS = {"PASSKEY_ORIGINS": "", "PUBLIC_URL": ""}
 #: Failures after which each client has to wait.
 TRIES = 6
 #: Operations with a body that do not exist without mail.
@@ -78,6 +84,7 @@ def test_each_described_status_is_returned(
     scene = OperationClient(service, checker)
     succeed(scene)
     use_second_factor(scene)
+    use_passkeys(scene)
     find_nothing(scene)
     refuse(scene)
     send_invalid_parameters(scene)
@@ -88,7 +95,9 @@ def test_each_described_status_is_returned(
         exceed_throttle(
             OperationClient(build(kind, **SWITCHED, THROTTLE="on"), checker)
         )
-    without_sessions(OperationClient(build("basic_auth", **SWITCHED), checker))
+    without_sessions(
+        OperationClient(build("basic_auth", **SWITCHED | NO_PASSKEYS), checker)
+    )
     without_users(OperationClient(build(None, **SWITCHED), checker))
     monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
     mailbox = Mailbox(tmp_path / "mails")
@@ -175,6 +184,52 @@ def use_second_factor(scene: OperationClient) -> None:
         assert send("giveSecondFactor", waiting, data=code(9)) == 401
     assert send("giveSecondFactor", waiting, data=code(1)) == 429
     assert send("deleteFactor", client, places=app) == 200
+
+
+def use_passkeys(scene: OperationClient) -> None:
+    """Enroll a passkey, sign in with it, and remove the password."""
+    owner, device = account(), SoftAuthenticator()
+    client = scene.service.client_with_session(owner.session_id)
+    send, checker = scene.send, scene.checker
+
+    def options(name: str, client: FlaskClient) -> Any:
+        """Return the options of a ceremony."""
+        return checker.send(client, name, {}).get_json()
+
+    assert send("removePassword", client) == 400
+    made = device.create(options("getNewPasskeyOptions", client))
+    assert send("addPasskey", client) == 400
+    body = {"name": "x", "passkey": made}
+    assert send("addPasskey", client, json=body) == 201
+    proof = device.get(options("getProofOptions", client))
+    assert send("proveFactor", client, json={"passkey": proof}) == 200
+    waiting = scene.service.client()
+    assert send("logIn", waiting, owner) == 401
+    given = device.get(options("getSecondFactorOptions", waiting))
+    body = {"passkey": given}
+    answer = checker.send(waiting, "giveSecondFactor", {}, json=body)
+    assert answer.status_code == 200
+    alone = scene.service.client()
+    given = device.get(options("getPasskeyOptions", alone))
+    assert send("signInWithPasskey", alone, json={"passkey": given}) == 200
+    assert send("signInWithPasskey", alone) == 401
+    assert send("getSecondFactorOptions", alone) == 401
+    assert send("removePassword", alone) == 200
+    for _ in range(MAX_PASSKEYS - 1):
+        asked = options("getNewPasskeyOptions", alone)
+        other = {
+            "name": "x",
+            "passkey": SoftAuthenticator(EDDSA).create(asked),
+        }
+        assert send("addPasskey", alone, json=other) == 201
+    assert send("getNewPasskeyOptions", alone) == 400
+    listed = checker.send(alone, "listFactors", {}).get_json()["factors"]
+    for one in listed[1:]:
+        place = {"factor_id": one["id"]}
+        assert send("deleteFactor", alone, places=place) == 200
+    listed = checker.send(alone, "listFactors", {}).get_json()["factors"]
+    last = {"factor_id": listed[0]["id"]}
+    assert send("deleteFactor", alone, places=last) == 409
 
 
 def use_mail(scene: OperationClient, mailbox: Mailbox) -> None:
@@ -319,6 +374,14 @@ def without_sessions(scene: OperationClient) -> None:
         "confirmFactor",
         "deleteFactor",
         "newRecoveryCodes",
+        "getPasskeyOrigins",
+        "getPasskeyOptions",
+        "signInWithPasskey",
+        "getSecondFactorOptions",
+        "getProofOptions",
+        "getNewPasskeyOptions",
+        "addPasskey",
+        "removePassword",
     ):
         assert scene.send(name) == 404
 

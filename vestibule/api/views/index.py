@@ -9,7 +9,7 @@ import threading
 
 from flask import Blueprint, Response, abort
 
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import SchemaMismatch
 from vestibule.db import migrate
 from vestibule.db.engine import database
@@ -64,6 +64,24 @@ def well_known_routes(signer: IdentitySigner) -> Blueprint:
             f"public, max-age={int(COPY_MAX_AGE.total_seconds())}"
         )
         return response
+
+    return routes
+
+
+def passkey_routes() -> Blueprint:
+    """Return the route by which browsers find related origins.
+
+    See Web Authentication, Level 3, 5.11.
+    """
+    routes = Blueprint("passkey_origins", __name__)
+
+    @routes.get("/.well-known/webauthn")
+    def show_passkey_origins() -> Response:
+        """Show the origins whose pages may use the passkeys."""
+        origins = page_settings.PASSKEY_ORIGINS.read()
+        if not origins:
+            abort(404)
+        return json_response({"origins": list(origins)})
 
     return routes
 

@@ -61,6 +61,7 @@ _MAIL_LABELS: dict[str, str] = {
     MailKind.FACTOR_ADDED: N_("Second factor added"),
     MailKind.FACTOR_REMOVED: N_("Second factor removed"),
     MailKind.FACTOR_SWITCHED_OFF: N_("Second factor switched off"),
+    MailKind.PASSKEY_REFUSED: N_("Passkey refused"),
     MailKind.RECOVERY_CODE_USED: N_("Recovery code used"),
     MailKind.TEST: N_("Test mail"),
 }

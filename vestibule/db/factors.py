@@ -379,6 +379,11 @@ def count_apps(user_id: str) -> int:
     return sum(one.kind == TOTP for one in of_user(user_id))
 
 
+def count_passkeys(user_id: str) -> int:
+    """Return how many passkeys the user has."""
+    return sum(one.kind == PASSKEY for one in of_user(user_id))
+
+
 def _all(user_id: str) -> list[Factor]:
     """Return all factors of a user, oldest first."""
     found: Sequence[Any] = database().fetch_all(

@@ -9,6 +9,7 @@ from flask import Response
 
 from vestibule.accounts.credentials import change_email
 from vestibule.accounts.mail_flows import ask_for_change
+from vestibule.accounts.passkeys import site
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import remove, set_names
 from vestibule.api.views.account import (
@@ -196,6 +197,7 @@ def _account_page(
     """Return the account page; fields keep their values, except passwords."""
     form = form_entries()
     apps = factors.count_apps(user.id)
+    passkeys = factors.count_passkeys(user.id)
     return render_form(
         "account.html",
         problem,
@@ -203,7 +205,10 @@ def _account_page(
         account=user,
         may_change_email=may_change_email(),
         apps=apps,
-        has_factors=bool(apps) or encryption.has_keys(),
+        passkeys=passkeys,
+        has_factors=bool(apps or passkeys)
+        or encryption.has_keys()
+        or site() is not None,
         values={
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")

@@ -5,16 +5,24 @@ Actions that a stolen session must not allow ask for the password again,
 unless the user entered it within `REAUTH_WINDOW`.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import after_this_request
 
-from vestibule.core.errors import Throttled, WrongPassword
+from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof, site
+from vestibule.audit.log import EventType, log
+from vestibule.core.errors import PasskeyRefused, Throttled, WrongPassword
 from vestibule.db.models.user import User
 from vestibule.http.access import has_recent_auth
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.login import reauthenticate_user, set_session_cookie
+from vestibule.http.login import (
+    add_proof,
+    reauthenticate_user,
+    set_session_cookie,
+)
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
 from vestibule.web.i18n import gettext
@@ -63,6 +71,8 @@ def check_password_field(
     """
     if has_recent_auth():
         return None, None
+    if current_request().form.get("proof_passkey"):
+        return check_passkey_proof(user)
     if not password:
         text = gettext("Enter your password to continue.")
         return FormErrors(400, {"password": text}), None
@@ -70,6 +80,36 @@ def check_password_field(
         return None, reauthenticate_user(user, password)
     except (WrongPassword, Throttled) as error:
         return password_error(error, "password"), None
+
+
+def passkey_field(name: str) -> dict[str, Any] | None:
+    """Return the answer of an authenticator in a field of the form.
+
+    `None` if there is none, and an empty one if it cannot be read.
+    """
+    text = current_request().form.get(name)
+    if not text:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_passkey_proof(user: User) -> tuple[FormErrors | None, str | None]:
+    """Re-authenticate `user` with the form's field `proof_passkey`.
+
+    Return what is wrong, and the new session id.
+    """
+    answer = passkey_field("proof_passkey") or {}
+    try:
+        proof = check_proof(user, REAUTHENTICATE, answer)
+    except PasskeyRefused as error:
+        text = {"proof_passkey": error_message(error)}
+        return FormErrors(error.status, text), None
+    log(EventType.REAUTHENTICATED, user=user.id)
+    return None, add_proof(proof)
 
 
 def keep_renewed_session(renewed: str | None) -> None:
@@ -107,6 +147,7 @@ def render_form(
         alert=problem.alert,
         errors=problem.errors,
         needs_password=not (is_reauthenticated or has_recent_auth()),
+        has_passkeys=site() is not None,
         **values,
     )
     if problem.retry_after is not None:

@@ -251,6 +251,9 @@ class Message(StrEnum):
     MAILS_UNCHANGED = "mails_unchanged"
     RECOVERED = "recovered"
     APP_ADDED = "app_added"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSWORD_REMOVED = "password_removed"
     APP_REMOVED = "app_removed"
     APP_NOT_PENDING = "app_not_pending"
     APP_GONE = "app_gone"
@@ -342,6 +345,11 @@ _TEXTS = {
     ),
     Message.APP_ADDED: N_("The app was added."),
     Message.APP_REMOVED: N_("The app was removed."),
+    Message.PASSKEY_ADDED: N_("The passkey was added."),
+    Message.PASSKEY_REMOVED: N_("The passkey was removed."),
+    Message.PASSWORD_REMOVED: N_(
+        "The password was removed. You sign in with a passkey from now on."
+    ),
     Message.APP_NOT_PENDING: N_(
         "This app is not waiting for its first code any more. Add it again."
     ),

@@ -102,14 +102,15 @@ def test_each_described_status_is_returned(
     monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
     mailbox = Mailbox(tmp_path / "mails")
     mailbox.configure(monkeypatch)
-    scene = OperationClient(build("session_db_auth", **SWITCHED), checker)
+    switched = SWITCHED | mailbox.settings()
+    scene = OperationClient(build("session_db_auth", **switched), checker)
     send_invalid_bodies(scene, NEED_MAIL)
     use_mail(scene, mailbox)
     fail(
-        OperationClient(build("session_db_auth", **SWITCHED), checker),
+        OperationClient(build("session_db_auth", **switched), checker),
         monkeypatch,
     )
-    scene = OperationClient(build("session_db_auth", **SWITCHED), checker)
+    scene = OperationClient(build("session_db_auth", **switched), checker)
     lose_database(scene, tmp_path, monkeypatch)
     assert checker.described() ^ checker.seen == set()
     assert set(ALL) - checker.headers == set()

@@ -130,6 +130,8 @@ def test_pages_may_be_elsewhere(pages: str, expected: str) -> None:
         "ftp://a",
         "https://a/?b",
         "https://a@b/",
+        "http://[::1",
+        "http://a:99999",
         "/ä",
     ],
 )

@@ -128,6 +128,18 @@ def test_lost_database_makes_user_unknown(
             assert "secret" not in str(refused.value)
 
 
+def test_recent_password_counts_for_its_user_only(
+    live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cookie of another user, or of no session, proves nothing."""
+    backend, bob = InProcess(), live_server.bob.id
+    assert not backend.has_recent_auth(live_server.cookie, live_server.ada.id)
+    assert not backend.has_recent_auth(f"{COOKIE}=other", bob)
+    monkeypatch.setenv("REAUTH_WINDOW", "soon")
+    with pytest.raises(VestibuleUnavailable, match="REAUTH_WINDOW"):
+        backend.has_recent_auth(live_server.cookie, bob)
+
+
 def test_defect_in_backend_fails_closed(
     open_backend: Any,
     live_server: LiveServer,

@@ -146,5 +146,4 @@ def test_change_of_the_rp_id_is_reported(
     assert list(orphaned_passkeys(None)) == []
     monkeypatch.setenv("PUBLIC_URL", "https://b.example")
     (found,) = orphaned_passkeys(None)
-    assert "1 passkeys cannot sign in" in found.message
-    assert "b.example" in found.message
+    assert found.message.endswith("the RP ID is b.example: 1")

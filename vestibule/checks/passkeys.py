@@ -34,12 +34,11 @@ def orphaned_passkeys(_: type[Auth] | None) -> Iterator[CheckResult]:
     number = passkeys.count_other(rp_id)
     if not number:
         return
-    now = f"{rp_id} now" if rp_id else "unset"
+    now = rp_id or "unset"
     yield CheckResult(
         "passkeys.rp_id",
         Level.WRONG,
-        f"{number} passkeys cannot sign in: they were made for another RP ID,"
-        f" which is {now}",
+        f"passkeys that cannot sign in, because the RP ID is {now}: {number}",
         "set PASSKEY_RP_ID to the previous one, or have their users add new"
         " passkeys",
     )

@@ -11,6 +11,7 @@ import hashlib
 import json
 import secrets
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,11 +80,12 @@ class SoftAuthenticator:
     def __post_init__(self) -> None:
         """Make the key."""
         if self.key is None:
-            self.key = {
+            makers: dict[int, Callable[[], Any]] = {
                 ES256: lambda: ec.generate_private_key(ec.SECP256R1()),
                 EDDSA: ed25519.Ed25519PrivateKey.generate,
                 RS256: lambda: rsa.generate_private_key(65_537, 2_048),
-            }[self.algorithm]()
+            }
+            self.key = makers[self.algorithm]()
 
     def cose_key(self) -> dict[int, Any]:
         """Return the public key as COSE has it (RFC 9052, 7)."""

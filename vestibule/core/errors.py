@@ -223,7 +223,8 @@ class UnknownPasskey(PasskeyRefused):
 
     def __init__(self) -> None:
         """Set the reason."""
-        super().__init__("unknown")
+        reason = "unknown"
+        super().__init__(reason)
 
 
 class LastPasskey(VestibuleError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vestibule.db import factors
@@ -200,7 +200,7 @@ def use(
     authenticators have none: theirs stays 0 (WebAuthn 3, 6.1.1).
     """
     stored = PASSKEYS.c.sign_count
-    grows = or_(stored < sign_count, and_(stored == 0, sign_count == 0))
+    grows = stored < sign_count if sign_count else stored == 0
     own = PASSKEYS.c.factor_id == passkey.factor_id
     if not passkey.backup_eligible:
         own = and_(own, grows)

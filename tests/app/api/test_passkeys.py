@@ -340,6 +340,41 @@ def test_password_can_be_removed_with_two_passkeys(
     assert not stored.has_password
 
 
+def test_related_origins_are_listed(build: Build, service: Service) -> None:
+    """Browsers read them without credentials; unset, there is no list."""
+    path = "/.well-known/webauthn"
+    assert service.client().get(path).status_code == 404
+    origins = ["https://a.example", "https://b.example:8443"]
+    listed = build("session_db_auth", PASSKEY_ORIGINS=",".join(origins))
+    answer = listed.client().get(path)
+    assert answer.get_json() == {"origins": origins}
+    assert answer.content_type.startswith("application/json")
+
+
+def test_page_of_a_related_origin_may_use_passkeys(build: Build) -> None:
+    """Each origin is exact: one beside it is refused."""
+    service = build(
+        "session_db_auth",
+        PASSKEY_RP_ID="localhost",
+        PASSKEY_ORIGINS="http://localhost,https://a.example",
+    )
+    device = SoftAuthenticator(origin="https://a.example")
+    enroll(service.client_for(stored_user()), device)
+    sign_in(service, device)
+    for origin in ("https://b.a.example", "https://a.example:444"):
+        device.origin = origin
+        client = service.client()
+        given = device.get(options(client, SIGN_IN))
+        answer = client.post(SIGN_IN, json={"passkey": given})
+        assert answer.status_code == 401, origin
+
+
+def test_waiting_login_is_needed_for_its_options(service: Service) -> None:
+    """Another browser gets none."""
+    answer = service.client().post(f"{CONTINUE}/options")
+    assert answer.status_code == 401
+
+
 def test_without_a_public_url_there_are_no_passkeys(build: Build) -> None:
     """Every route is 404, and so is one of plain http."""
     for settings in ({}, {"PUBLIC_URL": "http://auth.example.com"}):

@@ -75,7 +75,8 @@ def test_any_attestation_is_accepted_or_refused(
     at: int, cut: int, new: bytes
 ) -> None:
     """No bytes lead to another error."""
-    raw = ATTESTATION[:at] + new + ATTESTATION[at + cut :]
+    end = at + cut
+    raw = ATTESTATION[:at] + new + ATTESTATION[end:]
     try:
         check_registration(DEVICE.create(OPTIONS, raw), EXPECTED)
     except PasskeyRefused:

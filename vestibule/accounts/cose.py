@@ -82,7 +82,7 @@ def check_cbor(
 
 def is_map(data: bytes, at: int) -> bool:
     """Return True if a map begins at `at`."""
-    return data[at : at + 1] != b"" and data[at] >> 5 == 5
+    return at < len(data) and data[at] >> 5 == 5
 
 
 def _cbor_head(data: bytes, start: int) -> tuple[int, int, int]:
@@ -99,11 +99,12 @@ def _cbor_head(data: bytes, start: int) -> tuple[int, int, int]:
     if short > 27:
         raise PasskeyRefused("cbor")
     size = 1 << (short - 24)
-    value = int.from_bytes(data[at : at + size])
+    end = at + size
+    value = int.from_bytes(data[at:end])
     smallest = (24, 1 << 8, 1 << 16, 1 << 32)[short - 24]
-    if at + size > len(data) or value < smallest:
+    if end > len(data) or value < smallest:
         raise PasskeyRefused("cbor")
-    return kind, value, at + size
+    return kind, value, end
 
 
 def cose_key(raw: bytes) -> Any:

@@ -180,7 +180,7 @@ def check_sign_in(answer: Answer) -> tuple[User, Proof]:
         passkey = _stored(answer)
         user = User.get(passkey.user_id)
         if user is None:
-            raise UnknownPasskey
+            raise UnknownPasskey("unknown")
         response = answer.get("response")
         if not isinstance(response, dict) or not response.get("userHandle"):
             raise PasskeyRefused("user_handle")
@@ -310,7 +310,7 @@ def _stored(answer: Answer) -> Passkey:
     """Return the passkey that an answer names; raise `UnknownPasskey`."""
     found = passkeys.find(credential_id(answer))
     if found is None:
-        raise UnknownPasskey
+        raise UnknownPasskey("unknown")
     return found
 
 

@@ -218,7 +218,7 @@ def _authenticator_data(raw: bytes) -> Any:
     flags, at = raw[32], 37
     if flags & AuthenticatorData.FLAG.AT:
         at += 18
-        at += int.from_bytes(raw[at - 2 : at])
+        at += int.from_bytes(raw[53:55])
         # The key, a map.
         if not is_map(raw, at):
             raise PasskeyRefused("public_key")
@@ -275,7 +275,8 @@ def _attested(raw: bytes, digest: bytes) -> tuple[Any, str]:
     if data.credential_data is None:
         raise PasskeyRefused("attested_data")
     start = 55 + len(data.credential_data.credential_id)
-    stored = raw_data[start : check_cbor(raw_data, start)]
+    end = check_cbor(raw_data, start)
+    stored = raw_data[start:end]
     key = cose_key(stored)
     if (found["fmt"], statement) == ("none", {}):
         load(key)

@@ -221,11 +221,6 @@ class UnknownPasskey(PasskeyRefused):
 
     code = "unknown_passkey"
 
-    def __init__(self) -> None:
-        """Set the reason."""
-        reason = "unknown"
-        super().__init__(reason)
-
 
 class LastPasskey(VestibuleError):
     """The user would have no way left to sign in."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Passkeys over the API: enroll them, sign in, and use them as a factor."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from tests.app.api.service import (
     stored_user,
 )
 from tests.clocks import SetClock
+from tests.mailbox import Mailbox
 from tests.soft_authenticator import (
     BE,
     BS,
     EDDSA,
     ES256,
+    ORIGIN,
     RS256,
     UP,
     UV,
@@ -29,6 +32,7 @@ from tests.soft_authenticator import (
 from tests.threads import at_once
 from vestibule.core import clock
 from vestibule.db.models.user import User
+from vestibule.mail.outbox import MailSender
 from vestibule.sessions.facts import SessionFacts, amr_of, level_of
 
 SIGN_IN = "/api/v1/auth_session/passkey"
@@ -237,6 +241,33 @@ def test_sign_count_must_grow(service: Service) -> None:
         assert answer.status_code == 401, count
     device.count = 6
     sign_in(service, device)
+
+
+def test_copied_passkey_is_told_by_mail(
+    build: Build,
+    tmp_path: Path,
+    set_clock: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refused count is mailed; a wrong signature is not."""
+    monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
+    mailbox = Mailbox(tmp_path / "mails")
+    mailbox.configure(monkeypatch)
+    own = {"PASSKEY_RP_ID": "localhost", "PASSKEY_ORIGINS": ORIGIN}
+    service = build("session_db_auth", **mailbox.settings(), **own)
+    device = SoftAuthenticator(count=5)
+    enroll(service.client_for(stored_user()), device)
+    mailbox.deliver()
+    client = service.client()
+    bad = device.get(options(client, SIGN_IN))
+    bad["response"]["signature"] = "AAAA"
+    assert client.post(SIGN_IN, json={"passkey": bad}).status_code == 401
+    assert mailbox.deliver() == []
+    device.count = 3
+    given = device.get(options(client, SIGN_IN))
+    assert client.post(SIGN_IN, json={"passkey": given}).status_code == 401
+    (mail,) = mailbox.deliver()
+    assert "A passkey" in mail["Subject"]
 
 
 def test_sign_count_of_a_synced_passkey_is_ignored(service: Service) -> None:

@@ -75,8 +75,14 @@ SEEN_ELSEWHERE = {
         "DELETE /api/v1/users/me/password",
         400,
     ): "tests/app/api/test_passkeys.py",
-    ("GET /.well-known/webauthn", 200): "tests/app/api/test_passkeys.py",
-    ("GET /.well-known/webauthn", 404): "tests/app/api/test_passkeys.py",
+    (
+        "GET /.well-known/webauthn",
+        200,
+    ): "tests/app/api/test_passkey_origins.py",
+    (
+        "GET /.well-known/webauthn",
+        404,
+    ): "tests/app/api/test_passkey_origins.py",
     ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_filter.py",
     ("GET /api/v1/users/me", 404): "tests/app/api/test_filter.py",
     ("GET /api/v1/users/me/access", 404): "tests/app/api/test_directory.py",

@@ -28,6 +28,7 @@ ALLOWED = {
     # What begins a session, in the order of the calls.
     ("http.login", "log_in", "begin_session"),
     ("http.login", "continue_login", "begin_session"),
+    ("http.login", "log_in_with_passkey", "begin_session"),
     ("web.sign_in", "log_in_and_redirect", "begin_session"),
 }
 _CALLS = {

@@ -20,7 +20,7 @@ from vestibule.core.errors import (
     Throttled,
 )
 from vestibule.db import engine, factors
-from vestibule.db.factors import Waits
+from vestibule.db.factor_attempts import Waits, begin_attempt
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import RecoveryCodeProof
 
@@ -97,7 +97,7 @@ def test_failure_in_the_future_does_not_lock_the_factor(
 def _attempts(factor_id: str, now: datetime, number: int) -> list[int | None]:
     """Count attempts one after the other, without any wait."""
     waits = Waits(now, 1_000, {}, now)
-    return [factors.begin_attempt(factor_id, waits) for _ in range(number)]
+    return [begin_attempt(factor_id, waits) for _ in range(number)]
 
 
 def _child(

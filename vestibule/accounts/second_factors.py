@@ -29,8 +29,9 @@ from vestibule.core.errors import (
     WrongSecondFactor,
 )
 from vestibule.core.setting_types import is_hardened
-from vestibule.db import factors, outgoing_mails
+from vestibule.db import factor_attempts, factors, outgoing_mails
 from vestibule.db.encrypted_columns import factor_secret_place
+from vestibule.db.factor_attempts import Waits
 from vestibule.db.factors import (
     MAX_FAILURES_IN_A_ROW,
     PENDING_FACTOR_LIFETIME,
@@ -38,7 +39,6 @@ from vestibule.db.factors import (
     TOTP,
     Factor,
     Recovery,
-    Waits,
 )
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
@@ -165,7 +165,7 @@ def check_second_factor(
             continue
         for other in tried:
             if other.id != factor.id:
-                factors.take_back_attempt(other.id)
+                factor_attempts.take_back_attempt(other.id)
         return TotpProof(now)
     raise _refusal(user, [(one, numbers[one.id]) for one in tried])
 
@@ -252,7 +252,8 @@ def _begin_attempt(listed: Sequence[Factor]) -> dict[str, int]:
     counted = {
         factor.id: number
         for factor in listed
-        if (number := factors.begin_attempt(factor.id, waits)) is not None
+        if (number := factor_attempts.begin_attempt(factor.id, waits))
+        is not None
     }
     if counted:
         return counted

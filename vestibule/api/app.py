@@ -14,11 +14,7 @@ from flask import Flask, Response
 
 from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
-from vestibule.api.views.index import (
-    health_routes,
-    passkey_routes,
-    well_known_routes,
-)
+from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
 from vestibule.checks.startup import (
     check_settings,
@@ -62,7 +58,6 @@ def create_app(auth: Auth | None) -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     app.register_blueprint(health_routes())
-    app.register_blueprint(passkey_routes())
     if page_settings.API_DOCS.read():
         app.register_blueprint(openapi_routes(auth))
     errors.install(app)

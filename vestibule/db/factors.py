@@ -1,17 +1,14 @@
 #!/usr/bin/env python3
 """The tables factors and recovery_codes: the second factors of users.
 
-A failure is counted before the code is checked, by one UPDATE that also
-decides if an attempt is allowed now. So of many requests at once, in any
-number of processes, none checks a code that is not counted. A success sets
-the count back. The use of a code is one UPDATE or DELETE too: a code works
-once.
+The use of a code is one UPDATE or DELETE, so a code works once, in any number
+of processes. `vestibule.db.factor_attempts` counts the failures.
 
 Every transaction locks the user's row first, then the recovery codes, then
 the factors, so that no two transactions deadlock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +18,6 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -46,8 +42,6 @@ RECOVERY = "recovery"
 MAX_FAILURES_IN_A_ROW = 50
 #: How long a factor may wait for its first right code.
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
-#: How far the clocks of two machines may differ.
-SKEW = timedelta(seconds=10)
 
 
 _CONFIRMED = select(FACTORS.c.id).where(
@@ -77,21 +71,6 @@ class Factor:
     def is_switched_off(self) -> bool:
         """Return True if it failed too often in a row."""
         return self.failures >= MAX_FAILURES_IN_A_ROW
-
-
-@dataclass(frozen=True)
-class Waits:
-    """The waits after failures: for each number, since when they are over.
-
-    `over` has the latest time of the last failure at which the wait after
-    so many failures is over; a number that it lacks needs `longest`, unless
-    it is at most `free`.
-    """
-
-    now: datetime
-    free: int
-    over: Mapping[int, datetime]
-    longest: datetime
 
 
 def of_user(user_id: str) -> list[Factor]:
@@ -196,52 +175,6 @@ def add_confirmed_in_transaction(
     pending_logins.delete_for_user_in_transaction(connection, user_id)
     add_in_transaction(connection, mails)
     return True
-
-
-def begin_attempt(factor_id: str, waits: Waits) -> int | None:
-    """Count a failure in advance; return the number of them in a row.
-
-    Return `None`, and count nothing, if the factor is switched off, must
-    wait, or is gone. This is one UPDATE, so concurrent attempts queue up
-    at the row and each sees the count of the one before.
-    """
-    failures, failed_at = FACTORS.c.failures, FACTORS.c.failed_at
-    after: list[ColumnElement[bool]] = [
-        and_(failures == number, failed_at <= moment)
-        for number, moment in waits.over.items()
-    ]
-    allowed = or_(
-        failures <= waits.free,
-        failed_at.is_(None),
-        # A clock was set back.
-        failed_at > waits.now + SKEW,
-        failed_at <= waits.longest,
-        *after,
-    )
-    statement = (
-        update(FACTORS)
-        .where(
-            FACTORS.c.id == factor_id,
-            failures < MAX_FAILURES_IN_A_ROW,
-            allowed,
-        )
-        .values(failures=failures + 1, failed_at=waits.now)
-        .returning(failures)
-    )
-    with database().transaction() as connection:
-        counted = connection.scalar(statement)
-    return None if counted is None else int(counted)
-
-
-def take_back_attempt(factor_id: str) -> None:
-    """Take a count back: the code was one of another factor of the user."""
-    failures = FACTORS.c.failures
-    with database().transaction() as connection:
-        connection.execute(
-            update(FACTORS)
-            .where(FACTORS.c.id == factor_id)
-            .values(failures=case((failures > 0, failures - 1), else_=0))
-        )
 
 
 def use_step(factor_id: str, step: int, now: datetime) -> bool:

@@ -202,27 +202,23 @@ PENDING_LOGINS = Table(
     Index("pending_logins_created_at", "created_at"),
 )
 
-# The passkeys of users, each beside its row in `factors`. Ids and keys are
-# Base64url without padding.
+# Passkeys, each beside its row in `factors`; the texts are Base64url.
 PASSKEYS = Table(
     "passkeys",
     METADATA,
     Column("factor_id", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("credential_id", Text, nullable=False),
-    # The public key as COSE (RFC 9052) has it.
     Column("public_key", Text, nullable=False),
     Column("sign_count", BigInteger, nullable=False),
     Column("backup_eligible", Boolean, nullable=False),
     Column("backed_up", Boolean, nullable=False),
     Column("transports", Text, nullable=False, server_default=""),
-    # The RP ID that it was made for.
     Column("rp_id", Text, nullable=False),
     Index("passkeys_credential_id", "credential_id", unique=True),
     Index("passkeys_user_id", "user_id"),
 )
 
-# What authenticators know a user by: 32 random bytes that name no person.
 PASSKEY_HANDLES = Table(
     "passkey_handles",
     METADATA,
@@ -236,7 +232,6 @@ PASSKEY_CHALLENGES = Table(
     METADATA,
     Column("challenge_digest", Text, primary_key=True),
     Column("purpose", Text, nullable=False),
-    # None while the user is not known: to sign in by a passkey alone.
     Column("user_id", Text),
     Column("network", Text),
     Column("created_at", UTCMoment, nullable=False),

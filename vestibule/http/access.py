@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Access control: authentication, authorization and recent authentication.
 
-`decide` is the one decision about a request, used by the filter before
-each view, by the pages and by forward authentication. It reads the
-request through the mechanism and builds no response; its callers turn the
-outcome into a status.
+`decide` is the one decision about a request, for views, pages and forward
+authentication. It reads the request through the mechanism and builds no
+response; its callers turn the outcome into a status.
 """
 
 from datetime import timedelta
@@ -64,18 +63,15 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: More of the API: a user without a password has a code or a link instead,
-#: and a login that waits for a second factor has a cookie of its own.
+#: More of the API: a code, a link, a passkey or another cookie is enough.
 OPEN_PATHS = [
     *EXCLUDED_PATHS,
     "/api/v1/auth_session/reset/",
     "/api/v1/auth_session/forgot/",
     "/api/v1/auth_session/confirm/",
     "/api/v1/auth_session/undo/",
-    "/api/v1/auth_session/second-factor/",
-    "/api/v1/auth_session/second-factor/options/",
-    "/api/v1/auth_session/passkey/",
-    "/api/v1/auth_session/passkey/options/",
+    "/api/v1/auth_session/second-factor*",
+    "/api/v1/auth_session/passkey*",
 ]
 #: The paths that a session after a recovery code may use.
 RECOVERY_PATHS = (

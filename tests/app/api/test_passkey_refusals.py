@@ -179,22 +179,13 @@ def _with_data(
 def test_changed_registration_is_refused(service: Service) -> None:
     """Neither a passkey nor a recovery code is stored."""
     client = service.client_for(stored_user())
-    cases: dict[str, Callable[[Any], Answer]] = {
-        name: (lambda options, parts=parts: device(**parts).create(options))
-        for name, parts in DEVICES.items()
-    }
+    cases = {name: _new(parts) for name, parts in DEVICES.items()}
     for name, (path, value) in ON_THE_WAY.items():
-        cases[name] = lambda options, path=path, value=value: spoiled(
-            device().create(options), path, value
-        )
-    for name, raw in _attestations().items():
-        own = device(credential_id=ID)
-        cases[name] = lambda options, own=own, raw=raw: own.create(
-            options, raw
-        )
-    cases["type of sign-ins"] = lambda options: device(
-        client_data={"type": "webauthn.get"}
-    ).create(options)
+        cases[name] = _new_on_the_way(path, value)
+    faulty = _attestations() | _statements() | _keys()
+    for name, raw in faulty.items():
+        cases[name] = _new({"credential_id": ID}, raw)
+    cases["type of sign-ins"] = _new({"client_data": {"type": "webauthn.get"}})
     for name, make in cases.items():
         options = client.post(f"{ENROLL}/options").get_json()
         body = {"name": "x", "passkey": make(options)}
@@ -207,8 +198,25 @@ def test_changed_registration_is_refused(service: Service) -> None:
     }
 
 
+def _new(
+    parts: dict[str, Any], raw: bytes | None = None
+) -> Callable[[Any], Answer]:
+    """Return what registers a device of which parts are changed."""
+    return lambda options: device(**parts).create(options, raw)
+
+
+def _new_on_the_way(path: str, value: Any) -> Callable[[Any], Answer]:
+    """Return what registers, of which a part is changed on the way."""
+    return lambda options: spoiled(device().create(options), path, value)
+
+
 #: The id of the passkey in the attestations below.
 ID = b"i" * 32
+
+
+def attested(data: bytes, fmt: str = "none", statement: Any = ()) -> bytes:
+    """Return an attestation object."""
+    return cbor([("fmt", fmt), ("attStmt", statement), ("authData", data)])
 
 
 def _attestations() -> dict[str, bytes]:
@@ -217,23 +225,12 @@ def _attestations() -> dict[str, bytes]:
     start = bytes(16) + struct.pack(">H", 32) + ID
     good = own.data(AT, own.attested())
 
-    def of(data: bytes, fmt: str = "none", statement: Any = ()) -> bytes:
-        """Return an attestation object."""
-        return cbor([("fmt", fmt), ("attStmt", statement), ("authData", data)])
-
-    def keyed(key: Any) -> bytes:
-        """Return one with another public key."""
-        return of(own.data(AT, start + cbor(key)))
-
-    key = own.cose_key()
-    ed = device(algorithm=EDDSA).cose_key()
-    rsa = device(algorithm=RS256).cose_key()
     deep = b"\xa1\x00" * 6 + b"\x00"
     return {
         "empty": b"",
-        "one byte short": of(good)[:-1],
-        "one byte more": of(good) + b"\x00",
-        "10 kB": of(good + bytes(10_000)),
+        "one byte short": attested(good)[:-1],
+        "one byte more": attested(good) + b"\x00",
+        "10 kB": attested(good + bytes(10_000)),
         "no map": cbor("x"),
         "no data": cbor({"fmt": "none", "attStmt": {}}),
         "one entry more": cbor(
@@ -248,38 +245,62 @@ def _attestations() -> dict[str, bytes]:
             ]
         ),
         "data as text": cbor({"fmt": "none", "attStmt": {}, "authData": "x"}),
-        "deep statement": of(good, statement=[("x", [("y", deep)])]).replace(
-            cbor(deep), deep
-        ),
-        "indefinite length": b"\xbf" + of(good)[1:] + b"\xff",
-        "long length": of(good).replace(cbor("fmt"), b"\x78\x03fmt", 1),
+        "deep statement": attested(
+            good, statement=[("x", [("y", deep)])]
+        ).replace(cbor(deep), deep),
+        "indefinite length": b"\xbf" + attested(good)[1:] + b"\xff",
+        "long length": attested(good).replace(cbor("fmt"), b"\x78\x03fmt", 1),
         "huge length": b"\xbb" + b"\xff" * 8,
-        "tag": b"\xc0" + of(good),
-        "float": of(good).replace(cbor("none"), b"\xf9\x00\x00", 1),
-        "null": of(good).replace(cbor("none"), b"\xf6", 1),
-        "unknown format": of(good, "apple"),
-        "statement of none": of(good, statement={"x": 1}),
-        "packed without signature": of(good, "packed", {"alg": -7}),
-        "packed with a wrong signature": of(
+        "tag": b"\xc0" + attested(good),
+        "float": attested(good).replace(cbor("none"), b"\xf9\x00\x00", 1),
+        "null": attested(good).replace(cbor("none"), b"\xf6", 1),
+    }
+
+
+def _statements() -> dict[str, bytes]:
+    """Return attestation objects with faulty statements or data."""
+    own = device(credential_id=ID)
+    good = own.data(AT, own.attested())
+    return {
+        "unknown format": attested(good, "apple"),
+        "statement of none": attested(good, statement={"x": 1}),
+        "packed without signature": attested(good, "packed", {"alg": -7}),
+        "packed with a wrong signature": attested(
             good, "packed", {"alg": -7, "sig": own.sign(good)}
         ),
-        "packed with a certificate": of(
+        "packed with a certificate": attested(
             good, "packed", {"alg": -7, "sig": b"x", "x5c": b"x"}
         ),
-        "no credential": of(own.data()),
-        "flag without credential": of(own.data(AT)),
-        "another id": of(
+        "no credential": attested(own.data()),
+        "flag without credential": attested(own.data(AT)),
+        "another id": attested(
             own.data(AT, device(credential_id=b"j" * 32).attested())
         ),
-        "id longer than the data": of(
+        "id longer than the data": attested(
             own.data(AT, bytes(16) + b"\xff\xff" + ID)
         ),
-        "extensions that are no map": of(
+        "extensions that are no map": attested(
             good[:32] + bytes([0xC5]) + good[33:] + b"\x01"
         ),
-        "bytes after the key": of(good + b"\x00"),
+        "bytes after the key": attested(good + b"\x00"),
+    }
+
+
+def _keys() -> dict[str, bytes]:
+    """Return attestation objects with faulty keys."""
+    own = device(credential_id=ID)
+    start = bytes(16) + struct.pack(">H", 32) + ID
+
+    def keyed(key: Any) -> bytes:
+        """Return one with another public key."""
+        return attested(own.data(AT, start + cbor(key)))
+
+    key = own.cose_key()
+    ed = device(algorithm=EDDSA).cose_key()
+    rsa = device(algorithm=RS256).cose_key()
+    return {
         "key that is no map": keyed(1),
-        "key that is true": of(own.data(AT, start + b"\xf5")),
+        "key that is true": attested(own.data(AT, start + b"\xf5")),
         "key twice": keyed([*key.items(), (3, -7)]),
         "algorithm": keyed(key | {3: -35}),
         "algorithm of another": keyed(key | {3: -257}),
@@ -311,7 +332,8 @@ def test_body_without_an_answer_is_refused(service: Service) -> None:
     """It is a 400 that names what is missing."""
     client = service.client_for(stored_user())
     for path in (SIGN_IN, ENROLL):
-        for body in ({}, {"passkey": "x"}, {"passkey": None}, []):
+        bodies: list[Any] = [{}, {"passkey": "x"}, {"passkey": None}, []]
+        for body in bodies:
             answer = client.post(path, json=body)
             assert answer.get_json() == {"error": "passkey missing"}
             assert answer.status_code == 400

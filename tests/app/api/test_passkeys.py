@@ -2,13 +2,18 @@
 """Passkeys over the API: enroll them, sign in, and use them as a factor."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
 from tests.app.api.factor_owner import CONTINUE, FACTORS, ME, facts
+from tests.app.api.passkey_owner import (
+    ENROLL,
+    SIGN_IN,
+    enroll,
+    options,
+    sign_in,
+)
 from tests.app.api.service import (
     PASSWORD,
     Service,
@@ -35,8 +40,6 @@ from vestibule.db.models.user import User
 from vestibule.mail.outbox import MailSender
 from vestibule.sessions.facts import SessionFacts, amr_of, level_of
 
-SIGN_IN = "/api/v1/auth_session/passkey"
-ENROLL = f"{FACTORS}/passkey"
 PROOF = f"{FACTORS}/proof"
 REMOVE_PASSWORD = "/api/v1/users/me/password"
 
@@ -47,31 +50,6 @@ def service(
 ) -> Service:
     """Return a service with passkeys; the clock stands still."""
     return build("session_db_auth", PUBLIC_URL="http://localhost")
-
-
-def options(client: FlaskClient, path: str) -> dict[str, Any]:
-    """Return the options of a ceremony."""
-    answer = client.post(f"{path}/options")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Cache-Control"] == "no-store"
-    return dict(answer.get_json())
-
-
-def enroll(client: FlaskClient, device: SoftAuthenticator) -> dict[str, Any]:
-    """Add a passkey on `device`; return what the API answers."""
-    made = device.create(options(client, ENROLL))
-    answer = client.post(ENROLL, json={"name": "laptop", "passkey": made})
-    assert answer.status_code == 201, answer.text
-    return dict(answer.get_json())
-
-
-def sign_in(service: Service, device: SoftAuthenticator) -> FlaskClient:
-    """Return a client that signed in by the passkey alone."""
-    client = service.client()
-    given = device.get(options(client, SIGN_IN))
-    answer = client.post(SIGN_IN, json={"passkey": given})
-    assert answer.status_code == 200, answer.text
-    return client
 
 
 @pytest.mark.parametrize("algorithm", [ES256, EDDSA, RS256])
@@ -369,35 +347,6 @@ def test_password_can_be_removed_with_two_passkeys(
     stored = User.get(user.id)
     assert stored is not None
     assert not stored.has_password
-
-
-def test_related_origins_are_listed(build: Build, service: Service) -> None:
-    """Browsers read them without credentials; unset, there is no list."""
-    path = "/.well-known/webauthn"
-    assert service.client().get(path).status_code == 404
-    origins = ["https://a.example", "https://b.example:8443"]
-    listed = build("session_db_auth", PASSKEY_ORIGINS=",".join(origins))
-    answer = listed.client().get(path)
-    assert answer.get_json() == {"origins": origins}
-    assert answer.content_type.startswith("application/json")
-
-
-def test_page_of_a_related_origin_may_use_passkeys(build: Build) -> None:
-    """Each origin is exact: one beside it is refused."""
-    service = build(
-        "session_db_auth",
-        PASSKEY_RP_ID="localhost",
-        PASSKEY_ORIGINS="http://localhost,https://a.example",
-    )
-    device = SoftAuthenticator(origin="https://a.example")
-    enroll(service.client_for(stored_user()), device)
-    sign_in(service, device)
-    for origin in ("https://b.a.example", "https://a.example:444"):
-        device.origin = origin
-        client = service.client()
-        given = device.get(options(client, SIGN_IN))
-        answer = client.post(SIGN_IN, json={"passkey": given})
-        assert answer.status_code == 401, origin
 
 
 def test_waiting_login_is_needed_for_its_options(service: Service) -> None:

@@ -177,18 +177,8 @@ def passkey_schemas() -> dict[str, Any]:
 
 def _options_schemas() -> dict[str, Any]:
     """Return the schemas of the options (WebAuthn 3, 5.1.8 and 5.1.9)."""
-    challenge = text("What is to be signed, in Base64url.", "q83vEjRWeJA")
-    timeout = {
-        "type": "integer",
-        "description": "Milliseconds until the challenge expires.",
-        "examples": [300_000],
-    }
-    known = {
-        "type": "array",
-        "items": reference("PasskeyName"),
-        "description": "Passkeys of the user.",
-    }
     part = {"type": "object", "properties": {}, "required": []}
+    challenge, timeout, known = _common_options()
     return {
         "PasskeyName": response_schema(
             "What names a passkey to a browser.",
@@ -235,3 +225,20 @@ def _options_schemas() -> dict[str, Any]:
             },
         ),
     }
+
+
+def _common_options() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the schemas of challenge, timeout and known passkeys."""
+    return (
+        text("What is to be signed, in Base64url.", "q83vEjRWeJA"),
+        {
+            "type": "integer",
+            "description": "Milliseconds until the challenge expires.",
+            "examples": [300_000],
+        },
+        {
+            "type": "array",
+            "items": reference("PasskeyName"),
+            "description": "Passkeys of the user.",
+        },
+    )

@@ -222,7 +222,6 @@ def attested(data: bytes, fmt: str = "none", statement: Any = ()) -> bytes:
 def _attestations() -> dict[str, bytes]:
     """Return faulty attestation objects."""
     own = device(credential_id=ID)
-    start = bytes(16) + struct.pack(">H", 32) + ID
     good = own.data(AT, own.attested())
 
     deep = b"\xa1\x00" * 6 + b"\x00"

@@ -1,64 +1,34 @@
 #!/usr/bin/env python3
-"""Measures the admin pages among many users and events.
+"""Measures the admin pages among many users and events."""
 
-`python -m bench.admin_pages USERS EVENTS` fills the configured database
-and prints the session id of an admin.
-"""
-
+import html
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import requests
-from sqlalchemy import Connection, Table, insert
 
+from bench.admin_rows import ROBOT
 from bench.filling import id_of
 from bench.load import Generator
 from bench.rows import Goal, Rounds, Row, medians, ratios
 from bench.serving import PinnedServer
 from tests.serving import COOKIE, ROOT
-from vestibule.core import clock
-from vestibule.core.digest import digest_of
-from vestibule.core.text import search_text, without_accents
-from vestibule.db import engine, migrate
-from vestibule.db.column_types import UTCMoment
-from vestibule.db.hourly_counts import EPOCH, hour_of
-from vestibule.db.tables import EVENTS, HOURLY, USER_SESSIONS, USERS
-from vestibule.sessions.session import new_session_id
+from vestibule.db.event_search import EVENT_SORTS
+from vestibule.db.session_search import LAST_USED, SESSION_SORTS
+from vestibule.db.user_search import SORTS as USER_SORTS
 
 FEW = 1_000, 10_000
 MANY = 1_000_000, 10_000_000
 #: Events of the kind that is exported, and so many MB more than before
 #: the export may be resident at its end.
 EXPORTED, MEMORY = 1_000_000, 30
-#: Events and hours are spread over so many days.
-DAYS = 90
-BATCH = 50_000
-#: Of so many events one is a login of this user, who does nothing else.
-ROBOTIC, ROBOT = 10, 8
-FIRST = ("Ada", "Bob", "Chloé", "Dora", "Émile", "Fay", "Gus", "Hal", "Ivo")
-#: Three of ten events are exported in the smaller file, a million of the
-#: larger one.
-KINDS = (
-    "login_failed",
-    "login",
-    "logout",
-    "login",
-    "logout",
-    "login",
-    "logout",
-    "session_revoked",
-    "reauthenticated",
-    "throttled",
-)
 #: A kind without any event: the filter has to scan all rows.
 RARE = "user_removed"
 #: What an admin asks for, as the pages and the API have it.
@@ -68,8 +38,27 @@ ASKED = {
     "search by name": "/api/v1/admin/users?q=chlo",
     "search by email": "/api/v1/admin/users?q=user00",
     "search inside emails": "/api/v1/admin/users?q=r0007@exam",
-    "users sorted by name": "/api/v1/admin/users?sort=name",
-    "users sorted by last login": "/api/v1/admin/users?sort=-signed_in",
+    **{
+        f"page of users by {sort}": f"/admin?sort={sort}"
+        for sort in USER_SORTS
+    },
+    **{
+        f"page of sessions by {sort}": f"/admin/sessions?sort={sort}"
+        for sort in SESSION_SORTS
+        if not sort.endswith(LAST_USED)
+    },
+    **{
+        f"page of events by {sort}": f"/admin/events?sort={sort}"
+        for sort in EVENT_SORTS
+    },
+    "page of a user's sessions by last use": (
+        f"/admin/sessions?user={id_of(7)}&sort=-last_used"
+    ),
+    "page of sessions too many to sort": "/admin/sessions?sort=-last_used",
+    "sessions of a network by user": (
+        "/api/v1/sessions?network=10.7.31.1&sort=user"
+    ),
+    "sessions of a device": "/api/v1/sessions?device=opera",
     "search that finds nothing": "/api/v1/admin/users?q=zz%25",
     "events": "/api/v1/events?kind=login_failed",
     "events of a user": f"/api/v1/events?user={id_of(7)}",
@@ -93,6 +82,13 @@ ASKED = {
 DEEP = {
     "deep page of users": "/api/v1/admin/users",
     "deep page of events": "/api/v1/events",
+    "deep page of sessions": "/api/v1/sessions",
+}
+#: Lists whose next page is asked for, and from there the previous one.
+BESIDE = {
+    "users": "/admin?sort=name",
+    "sessions": "/admin/sessions?sort=network",
+    "events": "/admin/events?sort=kind",
 }
 PAGES = 4
 
@@ -109,6 +105,13 @@ def scales(
         asked = {what: [path] * 2 for what, path in ASKED.items()} | {
             what: [_deep(*one, path) for one in servers]
             for what, path in DEEP.items()
+        }
+        asked |= {
+            f"{kind} page of {what}": [
+                _beside(*one, path)[number] for one in servers
+            ]
+            for what, path in BESIDE.items()
+            for number, kind in enumerate(("next", "previous"))
         }
         for what, paths in asked.items():
             few, many = rounds.interleaved(
@@ -138,7 +141,7 @@ def _server(
         folder, WEB_PAGES="on", SESSION_PURGE_INTERVAL="86400"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "bench.admin_pages", str(users), str(happened)],
+        [sys.executable, "-m", "bench.admin_rows", str(users), str(happened)],
         cwd=ROOT,
         env=server.env,
         check=True,
@@ -180,6 +183,19 @@ def _deep(server: PinnedServer, cookie: str, path: str) -> str:
     return address
 
 
+def _beside(server: PinnedServer, cookie: str, path: str) -> tuple[str, str]:
+    """Return the URLs of the next page, and of the page before that one."""
+    found = []
+    for kind in ("next", "prev"):
+        answer = requests.get(
+            server.url + path, cookies={COOKIE: cookie}, timeout=60
+        )
+        (link,) = re.findall(rf'rel="{kind}" href="(.*?)"', answer.text)
+        path = html.unescape(link)
+        found.append(path)
+    return found[0], found[1]
+
+
 def _exports(server: PinnedServer, cookie: str) -> Iterator[Row]:
     """Yield the memory and the speed of an export."""
     path = "/api/v1/events/export?kind=login_failed&format="
@@ -210,158 +226,3 @@ def _lines(server: PinnedServer, cookie: str, path: str) -> int:
         number += chunk.count(b"\n")
         time.sleep(0.001)
     return number
-
-
-def users_of(count: int, now: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of users; the first one is an admin."""
-    for number in range(count):
-        first = FIRST[number % len(FIRST)]
-        email = f"user{number:07d}@example.com"
-        yield (
-            id_of(number),
-            now,
-            now,
-            email,
-            email,
-            first,
-            f"Nr {number}",
-            without_accents(first),
-            f"nr {number}",
-            search_text(email, first, f"Nr {number}"),
-            "member" if number else "admin",
-            None if number % 3 else now,
-            now if number % 7 == 1 else None,
-        )
-
-
-_USER = (
-    "id",
-    "created_at",
-    "updated_at",
-    "email",
-    "email_key",
-    "first_name",
-    "last_name",
-    "first_key",
-    "last_key",
-    "search_text",
-    "role",
-    "signed_in_at",
-    "disabled_at",
-)
-
-
-def events_of(
-    count: int, users: int, until: datetime
-) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of events, spread over the days before.
-
-    A tenth of them are logins of a robot, from a network of its own.
-    """
-    step = timedelta(days=DAYS) / count // timedelta(microseconds=1)
-    first = (until - EPOCH) // timedelta(microseconds=1) - step * count
-    for number in range(count):
-        ip = f"10.{number % 200}.{number % 250}.7"
-        kind, user = KINDS[number % len(KINDS)], number % users
-        if number % ROBOTIC == 1:
-            ip, kind, user = "10.9.9.9", "login", ROBOT
-        elif user == ROBOT:
-            user += 1
-        yield (
-            (first + number * step) * 256,
-            kind,
-            id_of(user),
-            ip,
-            f"{ip}/32",
-            "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
-            1,
-        )
-
-
-_EVENT = ("id", "kind", "user_id", "ip", "network", "user_agent", "times")
-
-
-def store(
-    connection: Connection,
-    table: Table,
-    names: tuple[str, ...],
-    rows: Iterable[tuple[Any, ...]],
-) -> None:
-    """Insert rows, then create the indexes, which is faster."""
-    for index in table.indexes:
-        index.drop(connection)
-    marks = ", ".join("?" * len(names))
-    quoted = ", ".join(f'"{name}"' for name in names)
-    text = f"INSERT INTO {table.name} ({quoted}) VALUES ({marks})"
-    driver = connection.connection.cursor()
-    source = iter(rows)
-    while batch := list(islice(source, BATCH)):
-        driver.executemany(text, batch)
-    for index in table.indexes:
-        index.create(connection)
-
-
-def sessions_of(
-    users: int, text: str | None, session_id: str
-) -> Iterator[tuple[Any, ...]]:
-    """Yield a session row for each user; the first has `session_id`."""
-    for number in range(users):
-        yield (
-            id_of(number),
-            text,
-            text,
-            id_of(number),
-            digest_of(session_id) if not number else None,
-            text,
-            "10.0.0.1",
-            "10.0.0.1/32",
-        )
-
-
-def fill(users: int, happened: int) -> str:
-    """Fill an SQLite file; return the session id of an admin."""
-    fresh = engine.configured_database()
-    migrate.upgrade(fresh)
-    now, session_id = clock.now(), new_session_id()
-    text = UTCMoment().process_bind_param(now, fresh.engine.dialect)
-    for pragma in (
-        "journal_mode = OFF",
-        "synchronous = OFF",
-        "cache_size = -400000",
-        "temp_store = MEMORY",
-    ):
-        # If this breaks off, the next run fills a new file.
-        with fresh.connection() as opened:
-            opened.exec_driver_sql(f"PRAGMA {pragma}")
-    with fresh.transaction() as connection:
-        store(connection, USERS, _USER, users_of(users, text))
-        store(
-            connection,
-            USER_SESSIONS,
-            (
-                "id",
-                "created_at",
-                "updated_at",
-                "user_id",
-                "session_digest",
-                "authenticated_at",
-                "ip",
-                "network",
-            ),
-            sessions_of(users, text, session_id),
-        )
-        store(connection, EVENTS, _EVENT, events_of(happened, users, now))
-        connection.execute(
-            insert(HOURLY),
-            [
-                {"hour": hour_of(now) - ago, "name": name, "amount": 7}
-                for ago in range(DAYS * 24)
-                for name in (*set(KINDS), "sessions", "hashes", "hashing")
-            ],
-        )
-    fresh.close()
-    return session_id
-
-
-if __name__ == "__main__":
-    print(fill(int(sys.argv[1]), int(sys.argv[2])))

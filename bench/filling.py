@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -100,26 +101,45 @@ def owners_of(count: int) -> int:
     return max(1, count // SESSIONS_PER_USER)
 
 
+@contextmanager
+def bare_table(connection: Connection, table: Table) -> Iterator[None]:
+    """Drop the indexes of a table for a block, and SQLite's triggers.
+
+    A digest falls at a random place of its index; sorted at the end, a
+    million of them take a third of the time. A trigger that looks for the
+    row that a new one replaces would scan the table without its index.
+    """
+    triggers: Sequence[Any] = []
+    if connection.dialect.name == "sqlite":
+        triggers = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_schema"
+            " WHERE type = 'trigger' AND tbl_name = ?",
+            (table.name,),
+        ).all()
+    for name, _ in triggers:
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    for index in table.indexes:
+        index.drop(connection)
+    yield
+    for index in table.indexes:
+        index.create(connection)
+    for _, statement in triggers:
+        connection.exec_driver_sql(statement)
+
+
 def store(
     connection: Connection, table: Table, rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Insert all `rows` into `table`; create its indexes again afterwards.
-
-    A digest falls at a random place of its index; sorted at the end, a
-    million of them take a third of the time.
-    """
-    for index in table.indexes:
-        index.drop(connection)
+    """Insert all `rows` into `table`."""
     source = iter(rows)
     first = next(source)
     text = str(
         insert(table).compile(connection.engine, column_keys=list(first))
     )
     source = chain([first], source)
-    while batch := list(islice(source, BATCH)):
-        connection.exec_driver_sql(text, batch)
-    for index in table.indexes:
-        index.create(connection)
+    with bare_table(connection, table):
+        while batch := list(islice(source, BATCH)):
+            connection.exec_driver_sql(text, batch)
 
 
 def fill(count: int, age: int) -> list[Known]:

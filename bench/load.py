@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from tests.serving import COOKIE, ROOT
@@ -141,6 +142,18 @@ def get_with(path: str, cookies: str) -> bytes:
     """Return a whole GET request with a `Cookie` header."""
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
+    ).encode()
+
+
+def get_forwarded(path: str, session_id: str) -> bytes:
+    """Return a whole GET request of a proxy, for one of 500 pages."""
+    page = int(sha256(session_id.encode()).hexdigest(), 16) % 500
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Cookie: {COOKIE}={session_id}\r\n"
+        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n"
+        "X-Forwarded-Host: app.example\r\nX-Forwarded-Method: GET\r\n"
+        f"X-Forwarded-Uri: /pages/{page}?q=1\r\n\r\n"
     ).encode()
 
 

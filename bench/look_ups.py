@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures requests that identify a user by a session, end to end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -29,13 +29,14 @@ class Target:
         known: list[Known],
         generator: Generator,
         path: str = ME,
+        build: Callable[[str, str], bytes] = get,
     ) -> None:
         """Check the server's answers; prepare the requests."""
         self.body = server.check(known)
         self.server = server
         self._generator = generator
         self._requests = generator.file(
-            [get(path, session_id) for session_id, _ in known]
+            [build(path, session_id) for session_id, _ in known]
         )
         #: Milliseconds of the worker's time per answer, for each run.
         self.cost: list[float] = []

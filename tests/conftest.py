@@ -226,7 +226,13 @@ def on_pooled_schema(
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "postgresql",
+        pytest.param("pgbouncer", marks=pytest.mark.torture),
+    ]
+)
 def any_database(request: pytest.FixtureRequest) -> str:
     """Run the test on each kind of database; return the address."""
     url: str = request.getfixturevalue(f"on_{request.param}")

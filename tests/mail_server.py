@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""An SMTP server on this machine, with the faults that servers have."""
+"""An SMTP server on this machine, with the faults that servers have.
+
+It is aiosmtpd, and no other server is tested: Debian's OpenSMTPD runs as root
+and conflicts with any other mail server of the machine.
+"""
 
 import socket
 import ssl

@@ -25,6 +25,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.local import LocalProxy
 
 from vestibule.audit import log, writer
+from vestibule.checks.embedded import check_embedded
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
@@ -41,7 +42,6 @@ from vestibule.db.models.user import User
 from vestibule.http.access import (
     Outcome,
     identify,
-    is_recently_authenticated,
     keep,
     refuse_cross_site,
     start_request,
@@ -50,12 +50,16 @@ from vestibule.http.errors import error_response
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     clear_session_cookie,
+    cookie_cleared_without_database,
     log_in,
     log_out,
-    reauthenticate_user,
     set_session_cookie,
 )
 from vestibule.http.page_load import is_page_load
+from vestibule.http.recent_auth import (
+    is_recently_authenticated,
+    reauthenticate_user,
+)
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge, json_response
 from vestibule.mechanisms import mechanism_for
@@ -91,6 +95,7 @@ class Login:
     ) -> None:
         """Install the extension in `app`, or later by `init_app`."""
         self.auth = _mechanism() if auth is None else auth
+        check_embedded(type(self.auth))
         self._prefix = prefix
         self.page = page
         if sessions_of(self.auth).has_login and not (
@@ -149,8 +154,9 @@ class Login:
 
         Return False if the request has no session.
         """
-        _find_current_user()
         refuse_cross_site(current_request())
+        with cookie_cleared_without_database():
+            _find_current_user()
         after_this_request(_clear_cookie)
         return log_out(self.auth)
 

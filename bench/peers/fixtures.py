@@ -26,6 +26,8 @@ from tests.serving import environment
 
 #: Users of each peer, and sessions that its load uses in turn.
 USERS = 10
+#: Seconds in which a peer creates them: some hashes take a second each.
+MAX_PREPARE_SECONDS = 300
 
 
 class Fixtures:
@@ -78,14 +80,19 @@ class Fixtures:
                 self._program(peer, "node"),
                 str(self._installation.node / f"{peer.app}.mjs"),
             ]
-        done = subprocess.run(
-            [*program, "prepare"],
-            cwd=folder,
-            env=env,
-            text=True,
-            capture_output=True,
-            timeout=120,
-        )
+        try:
+            done = subprocess.run(
+                [*program, "prepare"],
+                cwd=folder,
+                env=env,
+                text=True,
+                capture_output=True,
+                timeout=MAX_PREPARE_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(
+                f"{peer.name} has no users after {MAX_PREPARE_SECONDS} s"
+            ) from None
         if done.returncode:
             said = "\n".join(done.stderr.splitlines()[-15:])
             raise RuntimeError(f"{peer.name} has no users:\n{said}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""ASVS 6.3.5, 6.3.7, 6.4.3, 6.5.5 and 6.6: what is sent by mail."""
+"""ASVS 6.3.5, 6.3.7, 6.4.1, 6.4.3, 6.5.5 and 6.6: what is sent by mail."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.app.api.service import NEW, PASSWORD, Service, stored_user
 from tests.clocks import SetClock
 from tests.mailbox import Mailbox, code_of, token_of
 from tests.serving import LOGIN, ME
+from vestibule.accounts.mail_flows import send_password_mail
+from vestibule.accounts.users import invite
 from vestibule.db.models.user import User
 from vestibule.mail.outbox import MailSender
 
@@ -64,6 +67,26 @@ def test_v6_3_7_changes_of_credentials_are_told(
     (told,) = mailbox.deliver()
     assert told["To"] == user.email
     assert "was changed" in told["Subject"]
+
+
+def test_v6_4_1_mailed_invitations_are_random_and_expire(
+    service: Service, mailbox: Mailbox, set_clock: SetClock
+) -> None:
+    """A token has 256 bits, works once, and for 72 hours."""
+    tokens = []
+    for late in (False, True):
+        user = invite(f"{late}@example.com").user
+        assert send_password_mail(user)
+        (mail,) = mailbox.deliver()
+        tokens.append(token_of(mail))
+        assert len(base64.urlsafe_b64decode(tokens[-1] + "=")) == 32
+        set_clock.moment += timedelta(hours=72, seconds=0 if late else -1)
+        form = {"token": tokens[-1], "new_password": NEW}
+        client, expected = service.client(), 400 if late else 200
+        assert client.post(RESET, data=form).status_code == expected
+        assert client.post(RESET, data=form).status_code == 400
+        mailbox.deliver()
+    assert len(set(tokens)) == 2
 
 
 def test_v6_5_5_mailed_codes_live_ten_minutes(

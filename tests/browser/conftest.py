@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 
 from tests.browser.browser import Browser
+from tests.browser.every_page import Site, demo_site
 from tests.browser.populated_server import PopulatedServer, populated_server
 from tests.browser.scenes import PASSWORD, add_session
 from tests.clocks import FileClock
@@ -175,6 +176,21 @@ def populated(
         "DATABASE_URL", shared_populated.server.env["DATABASE_URL"]
     )
     return shared_populated
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run a server on the demo's data, with mail and second factors."""
+    with demo_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Return that server, with its database as the test's own."""
+    for name in ("DATABASE_URL", "SECRETS_KEY"):
+        monkeypatch.setenv(name, shared_site.server.env[name])
+    return shared_site
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ READ_ELSEWHERE = {
     "nginx-part": "tests/e2e/forward_auth/test_proxy_additions.py",
     "caddyfile-part": "tests/e2e/forward_auth/test_proxy_additions.py",
     "directory": "tests/app/api/test_directory.py",
+    "toml": "tests/unit/test_gate_rules.py",
     "sql": "tests/stores/test_schema_beside_application.py",
     "nginx-paths": "tests/e2e/forward_auth/test_paths.py",
     "caddyfile-paths": "tests/e2e/forward_auth/test_paths.py",
@@ -58,6 +59,7 @@ def console(example: Example) -> str | None:
         return "a console block without a command"
     for step in steps:
         fault = fault_of(terminal.type(step), step.printed)
+        fault = fault or "\n".join(terminal.exposed()) or None
         if fault is not None:
             return f"$ {step.command}\n{fault}"
     return None

@@ -10,7 +10,9 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +49,8 @@ _SERVES_BESIDE = re.compile(
     rf"(?:\w+=\S* )*(?:\.venv/bin/)?({'|'.join(_BESIDE)}) .*"
 )
 _END = "-- that was all --"
+#: The state TCP_LISTEN in /proc/net/tcp.
+_LISTENING = "0A"
 
 
 class Step(NamedTuple):
@@ -66,6 +70,20 @@ def steps_of(block: str) -> list[Step]:
             command = f"{command}\n{more.removeprefix('> ')}"
         steps.append(Step(command, printed))
     return steps
+
+
+def listening_sockets() -> Iterator[tuple[IPv4Address | IPv6Address, int]]:
+    """Yield the address and port of each listening TCP socket of Linux."""
+    for table in ("tcp", "tcp6"):
+        lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        for _, local, _, state, *_ in map(str.split, lines):
+            if state != _LISTENING:
+                continue
+            digits, _, port = local.partition(":")
+            # The kernel writes each group of four bytes backwards.
+            groups = re.findall("." * 8, digits)
+            packed = b"".join(bytes.fromhex(one)[::-1] for one in groups)
+            yield ip_address(packed), int(port, 16)
 
 
 class Terminal:
@@ -109,6 +127,18 @@ class Terminal:
         if beside := _SERVES_BESIDE.fullmatch(command):
             return self._shown(self._serve_beside(command, beside[1]))
         return self._shown(self._send(command))
+
+    def exposed(self) -> set[str]:
+        """Return the ports here that other machines could reach.
+
+        What a reader tries out listens on the loopback interface alone.
+        """
+        ours = {int(port) for port in self.ports.values()}
+        return {
+            f"port {port} listens on {address}"
+            for address, port in listening_sockets()
+            if port in ours and not address.is_loopback
+        }
 
     def placed(self, text: str) -> str:
         """Return a document's text with the ports of the test."""

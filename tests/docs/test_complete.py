@@ -25,6 +25,20 @@ CONTRACT = "".join(
     (ROOT / "docs" / page).read_text()
     for page in ("contract.md", "admin-pages.md")
 )
+#: The lines of an application that the guide shows first, by framework:
+#: the page, and where its lines are. A blank line counts as none.
+FIRST_APPLICATIONS = {
+    "Flask": ("protect.md", r"as `flask_app.py`:\n\n```python\n(.*?)^```$"),
+    "FastAPI": (
+        "protect.md",
+        r"as `fastapi_app.py`:\n\n```python\n(.*?)^```$",
+    ),
+    "Django": (
+        "django.md",
+        r"^\$ cat >> site_of_ours/\w+\.py <<'END'\n(.*?)^> END$",
+    ),
+}
+MAX_APPLICATION_LINES = 15
 #: Responses that need another server than the page's, and their tests.
 SEEN_ELSEWHERE = {
     (
@@ -118,6 +132,15 @@ SEEN_ELSEWHERE = {
         "POST /api/v1/auth_session/second-factor",
         403,
     ): "tests/app/api/test_second_factor.py",
+    **{
+        (route, status): "tests/app/api/test_factor_reset.py"
+        for route, statuses in (
+            ("POST /api/v1/auth_session/factor-reset", (200, 400, 401)),
+            ("GET /api/v1/users/<user_id>/factors", (200, 404)),
+            ("POST /api/v1/users/<user_id>/factor-reset", (200, 403, 404)),
+        )
+        for status in statuses
+    },
     (
         "GET /api/v1/auth_session/factors",
         200,
@@ -328,3 +351,18 @@ def test_guide_has_each_metric() -> None:
         for name in re.findall(r"`(vestibule_[a-z_]+)", page.read_text())
     }
     assert told == counted
+
+
+@pytest.mark.parametrize("framework", FIRST_APPLICATIONS)
+def test_first_application_is_short(framework: str) -> None:
+    """Its lines are counted with imports and docstrings.
+
+    The page is executed, so these lines are all that a reader writes.
+    """
+    page, pattern = FIRST_APPLICATIONS[framework]
+    found = re.findall(
+        pattern, (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    lines = [line for part in found for line in part.splitlines() if line]
+    assert any("vestibule.protect" in line for line in lines)
+    assert len(lines) <= MAX_APPLICATION_LINES

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Settings, make targets and links in documents are correct."""
 
+import os
 import re
 import subprocess
+import sys
+import tomllib
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from tests.repo.repository import Tracked, tracked
 from tests.serving import ROOT
 from vestibule.core import (
+    access_settings,
     data_settings,
     identity_settings,
     mail_settings,
@@ -80,6 +84,7 @@ def test_settings_all_is_complete() -> None:
             settings,
             identity_settings,
             data_settings,
+            access_settings,
             page_settings,
             mail_settings,
         )
@@ -157,3 +162,57 @@ def test_readme_is_short() -> None:
     assert text.count("\n") < 170
     assert "make run" in text
     assert "make test" in text
+
+
+def classifiers(prefix: str) -> list[str]:
+    """Return the ends of the package's classifiers with this prefix."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [
+        line.rpartition(" :: ")[2]
+        for line in project["classifiers"]
+        if line.startswith(prefix)
+    ]
+
+
+def test_documents_name_the_systems_of_the_classifiers() -> None:
+    """A reader learns before the installation what the service runs on."""
+    systems = classifiers("Operating System :: ")
+    names = ["macOS" if name.startswith("Mac") else name for name in systems]
+    assert sorted(names) == ["Linux", "macOS"]
+    for page, text in {
+        "README.md": "You need Linux or macOS",
+        "docs/limits.md": "| Windows | Linux and macOS,",
+        "CONTRIBUTING.md": "on Linux and\nmacOS",
+    }.items():
+        assert text in (ROOT / page).read_text(), page
+
+
+def test_contributing_names_the_python_versions() -> None:
+    """Those of the classifiers, and the one that CI has tried."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    versions = classifiers("Programming Language :: Python :: 3.")
+    assert f"written for {versions[0]} to {versions[-1]}" in text
+    found = re.search(r"CI runs Linux with Python (3\.\d+) only", text)
+    assert found and found[1] in versions
+    if os.environ.get("CI"):
+        assert found[1] == f"3.{sys.version_info.minor}"
+
+
+def test_installation_leaves_the_test_tools_out() -> None:
+    """`make install` installs what the service needs, and nothing else."""
+    made = subprocess.run(
+        ["make", "--dry-run", "--always-make", "install"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "-r requirements.txt" in made.stdout
+    assert "requirements-dev" not in made.stdout
+    pinned = {
+        line.partition("==")[0].lower()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if "==" in line and line[0].isalpha()
+    }
+    tools = {"pytest", "hypothesis", "playwright", "mypy", "ruff", "sphinx"}
+    assert "granian" in pinned and not pinned & tools

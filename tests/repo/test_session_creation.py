@@ -7,6 +7,7 @@ A way in that began a session by itself would go round the second factor.
 import ast
 from collections.abc import Iterator
 
+from tests.app.api.test_ways_in import documented
 from tests.repo.repository import product_files
 
 #: Each call by which a session comes into being, and where it stands.
@@ -29,7 +30,54 @@ ALLOWED = {
     ("http.login", "log_in", "begin_session"),
     ("http.login", "continue_login", "begin_session"),
     ("http.login", "log_in_with_passkey", "begin_session"),
+    ("http.login", "reset_factors_and_log_in", "begin_session"),
     ("web.sign_in", "log_in_and_redirect", "begin_session"),
+}
+#: The rows of docs/security.md for each function that logs a user in by one
+#: of the functions above. A new way in, such as by a passkey, needs both.
+WAYS_IN = {
+    ("api.views.session_auth", "login"): {
+        "login form of the API",
+        "login of the API by JSON",
+        "password in a trusted browser",
+    },
+    ("flask", "_routes"): {"login form of the API"},
+    ("flask", "log_in"): {"login form of the API"},
+    ("flask", "login"): {"login form of the API"},
+    ("web.sign_in", "sign_in"): {"sign-in page"},
+    ("api.views.factors", "give_second_factor"): {
+        "password, then a code of an app",
+        "password, then a passkey",
+        "password, then a recovery code",
+    },
+    ("web.sign_in", "give_second_factor_page"): {
+        "password, then a code of an app",
+        "password, then a passkey",
+        "password, then a recovery code",
+    },
+    ("api.views.factors", "reset_factors_by_code"): {
+        "code that removes the factors, with the password"
+    },
+    ("web.sign_in", "reset_factors_page"): {
+        "code that removes the factors, with the password"
+    },
+    ("api.views.passkeys", "log_in_by_passkey"): {"passkey alone"},
+    ("web.sign_in", "_sign_in_with_passkey"): {"passkey alone"},
+    ("web.new_password", "create_account"): {"registration page"},
+    ("web.new_password", "reset_password"): {
+        "reset code on the page",
+        "invitation on the page",
+    },
+    ("web.new_password", "set_up"): {"code of the first run"},
+}
+#: Rows about ways that begin no session by these functions.
+OTHER_WAYS = {
+    "reset code",
+    "invitation",
+    "HTTP Basic",
+    "signed identity",
+    "`create_session` of the class, in process",
+    "hand-over to an application's host",
 }
 _CALLS = {
     "create_session",
@@ -114,3 +162,27 @@ def test_search_finds_each_form_of_a_call() -> None:
         "MemoryStore.add",
         "UserSession",
     }
+
+
+def _log_in_calls() -> set[tuple[str, str]]:
+    """Return each function that calls one that begins a session."""
+    begin = {name for _, name, what in ALLOWED if what == "begin_session"}
+    found = set()
+    for file in product_files():
+        for node in ast.walk(ast.parse(file.text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                called = {
+                    _name(call.func)
+                    for call in ast.walk(node)
+                    if isinstance(call, ast.Call)
+                }
+                if called & begin:
+                    found.add((_module_of(file.path), node.name))
+    return found
+
+
+def test_each_way_in_has_its_row() -> None:
+    """A new caller needs a row, which another test fills from what happens."""
+    assert _log_in_calls() == set(WAYS_IN)
+    rows = {row for named in WAYS_IN.values() for row in named}
+    assert rows | OTHER_WAYS == {row[0] for row in documented()}

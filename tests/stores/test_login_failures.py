@@ -162,6 +162,29 @@ def test_password_spraying_from_one_network_is_throttled(
     assert len(checks) == MANY + 1
 
 
+def test_neighbour_behind_the_same_address_makes_others_wait(
+    bob: User, set_clock: SetClock, checks: list[str]
+) -> None:
+    """By failures on an account or on many, for 15 minutes at most; another
+    network does not wait. SECURITY.md says so.
+    """
+    fail(FREE + 1)
+    assert waits(password=PASSWORD) == 1
+    spray(MANY - FREE)
+    other = stored("other@hbtn.io")
+    assert waits(other.email or "", PASSWORD) > 0
+    for _ in range(20):
+        wait = waits(password=PASSWORD)
+        assert wait <= 900
+        set_clock.advance(wait)
+        fail(1)
+    throttling.reset_failures(bob)
+    assert waits(password=PASSWORD) == 900
+    assert attempt(password=PASSWORD, ip=ELSEWHERE) == bob
+    set_clock.advance(900)
+    assert attempt(password=PASSWORD) == bob
+
+
 def test_spellings_of_an_email_share_one_counter(
     bob: User, set_clock: SetClock, checks: list[str]
 ) -> None:

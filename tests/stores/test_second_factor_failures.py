@@ -20,7 +20,7 @@ from vestibule.core.errors import (
     Throttled,
 )
 from vestibule.db import engine, factors
-from vestibule.db.factor_attempts import Waits, begin_attempt
+from vestibule.db.login_failures import Waits, begin_attempt
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import RecoveryCodeProof
 

@@ -330,7 +330,6 @@ def test_subclass_is_not_cached(guest: Guest) -> None:
     assert own.times == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", ["instance", "class"])
 @pytest.mark.parametrize(
     "method",

@@ -17,10 +17,9 @@ import pytest
 from tests.app.api.conftest import Build, build
 from tests.serving import COOKIE, environment
 from tests.unit.cli.conftest import Run, run
-from vestibule.core.errors import (
-    DatabaseReplaced,
-    DatabaseUnavailable,
-)
+from vestibule.checks.doctor import run_checks
+from vestibule.checks.results import Level
+from vestibule.core.errors import DatabaseReplaced, DatabaseUnavailable
 from vestibule.db import drivers, engine
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
@@ -297,8 +296,8 @@ def shared_file(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def store_as_nobody() -> str:
-    """Store a user in a child process of nobody; return its error."""
+def as_nobody(work: Callable[[], str]) -> str:
+    """Return what `work` returns as the user nobody, or its error."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -306,8 +305,7 @@ def store_as_nobody() -> str:
             os.setgroups([])
             os.setgid(NOBODY.pw_gid)
             os.setuid(NOBODY.pw_uid)
-            User().save()
-            os.write(writing, b"stored")
+            os.write(writing, work().encode())
         except Exception as error:
             os.write(writing, str(error).encode())
         finally:
@@ -316,6 +314,17 @@ def store_as_nobody() -> str:
     os.waitpid(child, 0)
     with open(reading, encoding="utf-8") as said:
         return said.read()
+
+
+def store_as_nobody() -> str:
+    """Store a user in a child process of nobody; return its error."""
+
+    def store() -> str:
+        """Store a user."""
+        User().save()
+        return "stored"
+
+    return as_nobody(store)
 
 
 @pytest.mark.parametrize("bits", [0o600, 0o644])
@@ -343,6 +352,30 @@ def test_read_only_file_is_an_error_with_a_cure(shared_file: Path) -> None:
             assert f"run: chmod u+rw {each}" in store_as_nobody()
             each.chmod(0o600)
     assert store_as_nobody() == "stored"
+
+
+def test_read_only_file_is_seen_by_readiness_and_doctor(
+    shared_file: Path, build: Build
+) -> None:
+    """A service that can only read its file is not ready."""
+
+    def look() -> str:
+        """Return what an operator sees: /readyz, then doctor's finding."""
+        client = build("session_db_auth").client()
+        said = [str(client.get("/readyz").status_code)]
+        said += [
+            found.message
+            for found in run_checks()
+            if found.id.startswith("database.") and found.level is Level.WRONG
+        ]
+        return "\n".join(said)
+
+    os.chown(shared_file, NOBODY.pw_uid, -1)
+    assert as_nobody(look) == "200"
+    shared_file.chmod(0o400)
+    status, *findings = as_nobody(look).splitlines()
+    assert status == "503"
+    assert f"{shared_file} belongs to nobody with mode 400" in findings[0]
 
 
 def test_folder_of_root_is_an_error_with_a_cure(shared_file: Path) -> None:

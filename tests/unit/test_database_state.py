@@ -2,7 +2,7 @@
 """Databases of other programs, older ones, and those that take no writes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.app.api.conftest import Build, build
 from tests.app.api.service import stored_user
 from tests.serving import COOKIE, LOGOUT, ME
 from tests.unit.cli.conftest import Run, run
-from tests.unit.test_database_files import execute, file
+from tests.unit.test_database_files import execute, file, replace
 from vestibule.checks.doctor import run_checks
 from vestibule.checks.results import Level
 from vestibule.core.errors import (
@@ -22,7 +22,7 @@ from vestibule.core.errors import (
 from vestibule.db import drivers, engine, migrate
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
-from vestibule.db.statements import check_writes
+from vestibule.db.statements import check_writes, write_check_row
 
 __all__ = ["build", "file", "run"]
 
@@ -179,6 +179,24 @@ def test_readiness_needs_writes(build: Build) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+def test_each_check_of_writes_takes_more_room_than_a_login(
+    build: Build,
+) -> None:
+    """A smaller check would succeed where logins fail: on a full disk."""
+    service = build("session_db_auth")
+    user = stored_user()
+    log = Path(f"{database().url.database}-wal")
+
+    def growth(write: Callable[[], object]) -> int:
+        """Return the bytes that `write` adds to SQLite's log."""
+        before = log.stat().st_size
+        write()
+        return log.stat().st_size - before
+
+    checks = [growth(lambda: write_check_row(database())) for _ in range(3)]
+    assert min(checks) > growth(lambda: service.log_in(user)) > 0
+
+
 def test_doctor_reports_a_database_without_writes(build: Build) -> None:
     """The finding has the reason."""
     User.count()
@@ -207,6 +225,28 @@ def test_sign_out_without_writes_clears_the_cookie(
     assert answer.status_code == 503
     assert f"{COOKIE}=;" in answer.headers["Set-Cookie"]
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert client.get(ME).status_code == 401
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", LOGOUT), ("POST", "/sign-out")]
+)
+def test_sign_out_without_reads_clears_the_cookie(
+    build: Build, file: Path, method: str, path: str
+) -> None:
+    """Not even the session can be looked up: SQLite needs room for that."""
+    service = build("session_db_auth", WEB_PAGES="on")
+    client, _ = service.log_in(stored_user())
+    replace(file)
+    cross_site = {"Sec-Fetch-Site": "cross-site"}
+    answer = client.open(path, method=method, headers=cross_site)
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
+    assert client.get(ME).status_code == 503
+    answer = client.open(path, method=method)
+    assert answer.status_code == 503
+    assert f"{COOKIE}=;" in answer.headers["Set-Cookie"]
     assert client.get(ME).status_code == 401
 
 

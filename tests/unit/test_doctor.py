@@ -13,6 +13,7 @@ from vestibule.checks.doctor import run_checks
 from vestibule.checks.results import Level
 from vestibule.cli import program
 from vestibule.core import clock
+from vestibule.core.encryption import new_key
 from vestibule.db import drivers, engine, events, migrate
 from vestibule.db.events import Event
 from vestibule.db.models.user import User
@@ -32,6 +33,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set up a deployment without faults."""
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SECRETS_KEY", new_key())
     admin = User(email="admin@example.com")
     admin.role = "admin"
     admin.save()
@@ -80,6 +82,18 @@ def test_sound_deployment_has_no_finding(sound: None) -> None:
             "COOKIE_SECURE=always behind TLS",
         ),
         ("SECURITY_PROFILE", "contract", Level.WRONG, "sessions never expire"),
+        (
+            "TRUSTED_PROXIES",
+            "0.0.0.0/0",
+            Level.WRONG,
+            "0.0.0.0/0: any client counts as a proxy",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "127.0.0.1,::/0",
+            Level.WRONG,
+            "::/0: any client counts as a proxy",
+        ),
     ],
 )
 def test_weak_settings_are_named(

@@ -9,11 +9,11 @@ hashed on all cores."""
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from typing import Any
 
 from vestibule.accounts.json_import import JSONPairs, Outcome
@@ -32,8 +32,8 @@ from vestibule.db.models.user import Role, User
 
 #: What a row may have; only the email is required.
 COLUMNS = ("email", "first_name", "last_name", "role", "password")
-#: Rows that are checked and hashed before they are stored.
-ROWS_AT_ONCE = 32
+#: Rows for each core that are checked and hashed while others are stored.
+ROWS_AHEAD = 8
 #: Characters of a line of JSON.
 MAX_LINE_LENGTH = 65_536
 
@@ -143,16 +143,36 @@ def add_users(
     without_password: WithoutPassword,
     *,
     actor: Actor = LOCAL,
-) -> Iterator[AddedRow]:
-    """Add the users of the `rows`; yield the outcome of each in order."""
-    numbered = enumerate(rows, 1)
-    with ThreadPoolExecutor(usable_cores()) as threads:
-        while some := list(islice(numbered, ROWS_AT_ONCE)):
-            prepared = threads.map(
-                lambda each: _prepare(each[1], without_password), some
-            )
-            for (number, _), user in zip(some, prepared, strict=True):
-                yield _store(number, user, without_password, actor)
+) -> Generator[AddedRow, None, None]:
+    """Add the users of the `rows`; yield the outcome of each in order.
+
+    Hashing is most of the work, and releases the GIL. While one row is
+    stored, the rows after it are hashed, so that no core waits.
+    """
+    cores = usable_cores()
+    ahead: deque[tuple[int, Future[User | InvalidValue]]] = deque()
+    with ThreadPoolExecutor(cores) as threads:
+        try:
+            for number, row in enumerate(rows, 1):
+                prepared = threads.submit(_prepare, row, without_password)
+                ahead.append((number, prepared))
+                if len(ahead) > ROWS_AHEAD * cores:
+                    yield _store_next(ahead, without_password, actor)
+            while ahead:
+                yield _store_next(ahead, without_password, actor)
+        finally:
+            # After Ctrl-C, rows that are never stored need no hash.
+            threads.shutdown(cancel_futures=True)
+
+
+def _store_next(
+    ahead: deque[tuple[int, Future[User | InvalidValue]]],
+    without_password: WithoutPassword,
+    actor: Actor,
+) -> AddedRow:
+    """Store the first of the prepared rows; return its outcome."""
+    number, prepared = ahead.popleft()
+    return _store(number, prepared.result(), without_password, actor)
 
 
 def _prepare(

@@ -21,7 +21,7 @@ from vestibule.core.errors import Throttled, WrongLink, WrongResetCode
 from vestibule.core.request_headers import network_of
 from vestibule.core.setting_types import is_hardened
 from vestibule.core.text import email_key
-from vestibule.db import mail_tokens, outgoing_mails
+from vestibule.db import mail_limits, mail_tokens, outgoing_mails
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
@@ -264,6 +264,34 @@ def undo_change(
     return user
 
 
+def retry_mail(id: str, *, actor: Actor) -> bool:
+    """Send a mail soon that waits or failed; return True if so."""
+    mail = outgoing_mails.retry(id)
+    if mail is None:
+        return False
+    log(
+        EventType.MAIL_RETRIED,
+        user=mail.user_id,
+        by=actor.id,
+        reason=mail.kind,
+    )
+    return True
+
+
+def drop_mail(id: str, *, actor: Actor) -> bool:
+    """Never send a queued mail; return True if it was queued."""
+    mail = outgoing_mails.drop(id)
+    if mail is None:
+        return False
+    log(
+        EventType.MAIL_DROPPED,
+        user=mail.user_id,
+        by=actor.id,
+        reason=mail.kind,
+    )
+    return True
+
+
 def _reset_lifetime() -> timedelta:
     """Return how long the link of a mail for a new password works."""
     return HARDENED_RESET_LIFETIME if is_hardened() else RESET_LIFETIME
@@ -288,27 +316,26 @@ def _queue(
     network = None if actor.is_local else network_of(actor.address)
     if (
         network is not None
-        and outgoing_mails.count_from_network(network, now - _HOUR)
+        and mail_limits.count_from_network(network, now - _HOUR)
         >= MAX_PER_NETWORK
     ):
         error = Throttled(int(_HOUR.total_seconds()))
         log(EventType.THROTTLED, user=None if user is None else user.id)
         raise error
+    # Requests for an address that has had too many write nothing.
     if _has_too_many(address, now):
         return False
-    outgoing_mails.add(
-        [
-            NewMail(
-                kind,
-                address.strip(),
-                lifetime,
-                user_id=None if user is None else user.id,
-                language=language or (user.language if user else None),
-                network=network,
-                detail=detail or {},
-            )
-        ]
+    mail = NewMail(
+        kind,
+        address.strip(),
+        lifetime,
+        user_id=None if user is None else user.id,
+        language=language or (user.language if user else None),
+        network=network,
+        detail=detail or {},
     )
+    if not mail_limits.add_within_limits(mail, _ASKED_KINDS, ADDRESS_LIMITS):
+        return False
     mail_sender().notify()
     return True
 
@@ -316,13 +343,10 @@ def _queue(
 def _has_too_many(address: str, now: datetime) -> bool:
     """Return True if an address has had as many mails as it may."""
     longest = max(window for _, window in ADDRESS_LIMITS)
-    moments = outgoing_mails.moments_for_address(
+    moments = mail_limits.moments_for_address(
         address, _ASKED_KINDS, now - longest
     )
-    return any(
-        sum(moment > now - window for moment in moments) >= most
-        for most, window in ADDRESS_LIMITS
-    )
+    return mail_limits.is_over(moments, ADDRESS_LIMITS, now)
 
 
 def _owner(proof: MailToken | None) -> User | None:

@@ -35,6 +35,8 @@ class Action(Enum):
     SET_ROLE = "set a user's role"
     SET_DISABLED = "disable or enable a user"
     ISSUE_RESET = "issue a code to reset a user's password"
+    LIST_FACTORS = "see the kinds and names of a user's second factors"
+    RESET_FACTORS = "issue a code to remove a user's second factors"
     LIST_SESSIONS = "list a user's sessions"
     END_SESSIONS = "end a user's sessions"
     END_ALL_SESSIONS = "end the sessions of all users"

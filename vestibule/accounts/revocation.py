@@ -6,6 +6,7 @@ their own sessions causes no event: otherwise any user could fill the log."""
 
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
+from vestibule.db import trusted_browsers
 from vestibule.sessions.session import EndReason, Session
 from vestibule.sessions.store import SessionStore
 
@@ -21,7 +22,11 @@ def revoke_own(store: SessionStore, user_id: str, handle: str) -> bool:
 def revoke_others(
     store: SessionStore, user_id: str, current: Session | None
 ) -> int:
-    """End the user's sessions except `current`; return their number."""
+    """End the user's sessions except `current`; return their number.
+
+    No browser is trusted any more, also not the one of `current`.
+    """
+    trusted_browsers.delete_for_user(user_id)
     keep = None if current is None else current.id
     ended = store.end_all(EndReason.REVOKED, user_id, keep)
     if ended:
@@ -59,7 +64,11 @@ def revoke(store: SessionStore, handle: str, actor: Actor) -> bool:
 
 
 def revoke_all(store: SessionStore, user_id: str | None, actor: Actor) -> int:
-    """End the sessions of one user, or of all; return their number."""
+    """End the sessions of one user, or of all; return their number.
+
+    No browser is trusted any more.
+    """
+    trusted_browsers.delete_for_user(user_id)
     ended = store.end_all(EndReason.REVOKED_BY_ADMIN, user_id)
     log(EventType.SESSIONS_REVOKED, user=user_id, by=actor.id, count=ended)
     return ended

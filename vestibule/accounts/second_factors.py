@@ -19,6 +19,7 @@ from vestibule.accounts.permissions import Actor
 from vestibule.accounts.throttle import MAX_WAIT_SECONDS, delay_after
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, page_settings
+from vestibule.core.access_settings import is_factor_required
 from vestibule.core.digest import digest_of_code, new_code
 from vestibule.core.encryption import key_ring
 from vestibule.core.errors import (
@@ -29,16 +30,20 @@ from vestibule.core.errors import (
     WrongSecondFactor,
 )
 from vestibule.core.setting_types import is_hardened
-from vestibule.db import factor_attempts, factors, outgoing_mails
+from vestibule.db import factors, outgoing_mails
 from vestibule.db.encrypted_columns import factor_secret_place
-from vestibule.db.factor_attempts import Waits
 from vestibule.db.factors import (
-    MAX_FAILURES_IN_A_ROW,
     PENDING_FACTOR_LIFETIME,
     RECOVERY,
     TOTP,
     Factor,
     Recovery,
+)
+from vestibule.db.login_failures import (
+    MAX_FAILURES_IN_A_ROW,
+    Waits,
+    begin_attempt,
+    take_back_attempt,
 )
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
@@ -165,25 +170,33 @@ def check_second_factor(
             continue
         for other in tried:
             if other.id != factor.id:
-                factor_attempts.take_back_attempt(other.id)
+                take_back_attempt(other.id)
         return TotpProof(now)
     raise _refusal(user, [(one, numbers[one.id]) for one in tried])
 
 
 def remove_factor(
-    user: User, factor_id: str, *, by: str | None = None
+    user: User,
+    factor_id: str,
+    *,
+    by: str | None = None,
+    may_be_last: bool = False,
 ) -> None:
     """Delete an app or a passkey of `user`; `RecordGone` if there is none.
 
-    The recovery codes go with the last factor. Raise `LastPasskey` if the
-    user has no password and no other passkey. `by` is the id of another
-    person who does it, for the event.
+    The recovery codes go with the last one. `by` is the id of another
+    person who does it, for the event. Raise `LastFactor` for the last one
+    while `REQUIRE_MFA` asks for one, unless it `may_be_last`; `LastPasskey`
+    for that of a user without a password.
     """
     told = notices(MailKind.FACTOR_REMOVED, user)
+    may_be_last = may_be_last or not is_factor_required(user.role)
     if not is_storable(factor_id):
         raise RecordGone("there is no such factor")
     factor = factors.find(factor_id, user.id)
-    if factor is None or not factors.remove(factor_id, user.id, told):
+    if factor is None or not factors.remove(
+        factor_id, user.id, told, may_be_last
+    ):
         raise RecordGone("there is no such factor")
     log(EventType.FACTOR_REMOVED, user=user.id, by=by, reason=factor.kind)
     mail_sender().notify()
@@ -198,7 +211,7 @@ def remove_all_factors(user: User, *, actor: Actor) -> int:
     own = [one for one in factors.of_user(user.id) if one.kind != RECOVERY]
     for one in own:
         with suppress(RecordGone):
-            remove_factor(user, one.id, by=actor.id)
+            remove_factor(user, one.id, by=actor.id, may_be_last=True)
     return len(own)
 
 
@@ -252,8 +265,7 @@ def _begin_attempt(listed: Sequence[Factor]) -> dict[str, int]:
     counted = {
         factor.id: number
         for factor in listed
-        if (number := factor_attempts.begin_attempt(factor.id, waits))
-        is not None
+        if (number := begin_attempt(factor.id, waits)) is not None
     }
     if counted:
         return counted

@@ -352,4 +352,8 @@ def reset_failures(user: User, *, actor: Actor = LOCAL) -> None:
 def _keys(user: User) -> list[str]:
     """Return the keys of the counters for logins and for codes."""
     account = email_key(user.email or user.id)
-    return [key_of(account), key_of(f"reset {account}")]
+    return [
+        key_of(account),
+        key_of(f"reset {account}"),
+        key_of(f"factor reset {user.id}"),
+    ]

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from vestibule.admin.filters import (
-    LiveSessionPage,
     SessionFilter,
     SessionSource,
     live_session_page,
@@ -40,6 +39,7 @@ from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
 from vestibule.db.outgoing_mails import MailFilter, OutgoingMail
 from vestibule.db.user_search import UserFilter
+from vestibule.sessions.session import Session
 
 #: Characters of a cursor that are read.
 MAX_CURSOR_LENGTH = 4_000
@@ -96,22 +96,29 @@ def _encode_keyset(cursor: Cursor | None, of: object) -> str | None:
     return encode(["previous" if cursor.is_backward else "next", *values], of)
 
 
+class SessionList(NamedTuple):
+    """A page of sessions, with the cursors of its neighbours as text."""
+
+    sessions: list[Session]
+    next: str | None
+    previous: str | None = None
+
+
 def search_sessions(
     source: SessionSource, wanted: SessionFilter, most: int, after: str
-) -> LiveSessionPage:
-    """Return a page of live sessions; its `next` is a cursor.
+) -> SessionList:
+    """Return a page of live sessions.
 
-    Raise `InvalidValue` for a cursor of another list.
+    Raise `InvalidValue` for a cursor of another list, or as the store's
+    `search` does.
     """
-    position = decode(after, wanted)
     found = live_session_page(
-        source,
-        wanted,
-        most,
-        None if position is None else "".join(position),
+        source, wanted, most, _keyset_cursor(decode(after, wanted))
     )
-    return found._replace(
-        next=(None if found.next is None else encode([found.next], wanted))
+    return SessionList(
+        found.sessions,
+        _encode_keyset(found.next, wanted),
+        _encode_keyset(found.previous, wanted),
     )
 
 

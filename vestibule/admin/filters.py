@@ -6,7 +6,7 @@ not filter. A page of sessions scans at most `MAX_ROWS_SCANNED` rows,
 including expired sessions and those of other devices.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,13 +16,19 @@ from vestibule.core.errors import InvalidValue
 from vestibule.core.request_headers import UNKNOWN_ADDRESS, network_of
 from vestibule.db.column_types import as_utc
 from vestibule.db.events import EventFilter
+from vestibule.db.keyset import Cursor
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
 from vestibule.db.outgoing_mails import STATES, MailFilter
+from vestibule.db.session_search import (
+    NEWEST_SESSIONS_FIRST,
+    SESSION_SORTS,
+    SessionQuery,
+)
 from vestibule.db.user_search import SORTS, UserFilter
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import Session
-from vestibule.sessions.store import SessionStore
+from vestibule.sessions.store import SessionStore, SortedPage
 
 #: Characters of the value of a filter.
 MAX_FILTER_LENGTH = 256
@@ -44,6 +50,8 @@ class SessionFilter(NamedTuple):
     network: str | None = None
     #: A part of the name of the device.
     device: str | None = None
+    #: One of `SESSION_SORTS`; "" is the newest first.
+    sort: str = ""
 
 
 def parse_user_filter(given: FormValues) -> UserFilter:
@@ -51,27 +59,26 @@ def parse_user_filter(given: FormValues) -> UserFilter:
 
     Raise `InvalidValue`.
     """
-    role, sort = _text(given, "role"), _text(given, "sort")
-    if sort and sort not in SORTS:
-        raise InvalidValue(
-            "sort", f"must be one of {', '.join(SORTS)}", code="invalid"
-        )
+    role = _text(given, "role")
     return UserFilter(
         _text(given, "q"),
         parse_role(role) if role else None,
         _yes_or_no(given, "disabled"),
         _yes_or_no(given, "signed_in"),
-        sort,
+        _sort(given, SORTS),
     )
 
 
 def parse_session_filter(given: FormValues) -> SessionFilter:
-    """Return the filter of `user`, `network` and `device`.
+    """Return the filter of `user`, `network`, `device` and `sort`.
 
     Raise `InvalidValue`.
     """
     return SessionFilter(
-        _user_id(given), _network(given), _text(given, "device") or None
+        _user_id(given),
+        _network(given),
+        _text(given, "device") or None,
+        _sort(given, SESSION_SORTS),
     )
 
 
@@ -165,6 +172,16 @@ def _text(given: FormValues, field: str) -> str:
     return text
 
 
+def _sort(given: FormValues, sorts: Sequence[str]) -> str:
+    """Return `sort`, one of `sorts` or ""; raise `InvalidValue`."""
+    sort = _text(given, "sort")
+    if sort and sort not in sorts:
+        raise InvalidValue(
+            "sort", f"must be one of {', '.join(sorts)}", code="invalid"
+        )
+    return sort
+
+
 def _yes_or_no(given: FormValues, field: str) -> bool | None:
     """Return True for yes, False for no, `None` without a value."""
     text = _text(given, field)
@@ -203,34 +220,50 @@ class SessionSource(NamedTuple):
 
 
 class LiveSessionPage(NamedTuple):
-    """Some live sessions, and the position where the next page starts."""
+    """Some live sessions, with the cursors of the pages beside them."""
 
     sessions: list[Session]
-    next: str | None
+    next: Cursor | None
+    previous: Cursor | None = None
 
 
 def live_session_page(
     source: SessionSource,
     wanted: SessionFilter,
     most: int,
-    position: str | None,
+    cursor: Cursor | None,
 ) -> LiveSessionPage:
     """Return live sessions that match `wanted`.
 
     They are fewer than twice `most`. A page with `next` may have fewer than
-    `most`: the scan has reached `MAX_ROWS_SCANNED` then.
+    `most`: the scan has reached `MAX_ROWS_SCANNED` then. Raise
+    `InvalidValue` as the store's `search` does.
     """
     found: list[Session] = []
     device = (wanted.device or "").casefold()
-    for _ in range(max(1, MAX_ROWS_SCANNED // most)):
-        some, position = source.store.page(
-            wanted.user_id, most, position, wanted.network
-        )
-        for each in some:
-            if expiry_reason(each, source.limits, source.now) is None and (
-                device in device_name(each.user_agent).casefold()
-            ):
-                found.append(each)
-        if position is None or len(found) >= most:
+    query = SessionQuery(
+        wanted.user_id, wanted.network, wanted.sort or NEWEST_SESSIONS_FIRST
+    )
+    is_backward = cursor is not None and cursor.is_backward
+    pages: list[SortedPage] = []
+    while len(pages) < max(1, MAX_ROWS_SCANNED // most):
+        pages.append(source.store.search(query, most, cursor))
+        live = [
+            each
+            for each in pages[-1].sessions
+            if expiry_reason(each, source.limits, source.now) is None
+            and (not device or device in _device_key(each))
+        ]
+        found = live + found if is_backward else found + live
+        cursor = pages[-1].previous if is_backward else pages[-1].next
+        if cursor is None or len(found) >= most:
             break
-    return LiveSessionPage(found, position)
+    first, last = pages[0], pages[-1]
+    if is_backward:
+        first, last = last, first
+    return LiveSessionPage(found, last.next, first.previous)
+
+
+def _device_key(session: Session) -> str:
+    """Return the name of the device of a session, as filters compare it."""
+    return device_name(session.user_agent).casefold()

@@ -7,6 +7,7 @@ that moment, so importing this module opens and starts nothing.
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -16,18 +17,14 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.startup import (
-    check_settings,
-    has_sessions_in_memory,
-    log_settings_warnings,
-)
+from vestibule.checks.embedded import check_embedded
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
-from vestibule.core.threads import claim_process
 from vestibule.db import session_rules
 from vestibule.http import access, errors
 from vestibule.http.flask_app import MinimalFlask
 from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.login import cookie_cleared_without_database
 from vestibule.http.request import below_base_path, current_request
 from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
@@ -44,6 +41,13 @@ from vestibule.web.routes import has_pages
 
 #: Bytes of a request's body; more gets 413.
 MAX_BODY_BYTES = 1_048_576
+#: Where users end their sessions. A browser forgets its session there, also
+#: if the database cannot even be read.
+_SIGN_OUT_ENDPOINTS = {
+    "app_views.logout",
+    "pages.sign_out",
+    "pages.sign_out_everywhere",
+}
 
 
 def create_app(auth: Auth | None) -> Flask:
@@ -54,8 +58,7 @@ def create_app(auth: Auth | None) -> Flask:
     """
     app = MinimalFlask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.register_blueprint(app_views)
     app.register_blueprint(health_routes())
     if page_settings.API_DOCS.read():
@@ -80,9 +83,10 @@ def create_app(auth: Auth | None) -> Flask:
         start_threads()
         # `flask.request` looks the context up at each attribute.
         request = current_request()
-        if with_pages and web.is_page(request):
-            return web.require_page_authentication(_module().auth, request)
-        access.require_authentication(_module().auth, request)
+        with _cleared_at_sign_out(request.endpoint):
+            if with_pages and web.is_page(request):
+                return web.require_page_authentication(_module().auth, request)
+            access.require_authentication(_module().auth, request)
         return None
 
     log.set_listener(writer.enqueue)
@@ -96,6 +100,15 @@ def create_app(auth: Auth | None) -> Flask:
 
     _put_before(app, current_mechanism, signer)
     return app
+
+
+def _cleared_at_sign_out(
+    endpoint: str | None,
+) -> AbstractContextManager[None]:
+    """Return a context that clears the cookie if a sign-out fails."""
+    if endpoint in _SIGN_OUT_ENDPOINTS:
+        return cookie_cleared_without_database()
+    return nullcontext()
 
 
 def _put_before(
@@ -143,10 +156,7 @@ def _built() -> tuple[Flask, Auth | None]:
     start with nothing else of ours. Raise `ConfigurationError` if they refuse.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
-    check_settings(mechanism)
-    if has_sessions_in_memory(mechanism):
-        claim_process()
-    log_settings_warnings()
+    check_embedded(mechanism)
     auth = None if mechanism is None else mechanism()
     return create_app(auth), auth
 

@@ -56,15 +56,22 @@ class EventType(StrEnum):
     PASSWORD_RESET = "password_reset"
     EMAIL_CONFIRMED = "email_confirmed"
     INVITATION_REVOKED = "invitation_revoked"
+    #: A mail of the queue is sent again, or never; the reason is its kind.
+    MAIL_RETRIED = "mail_retried"
+    MAIL_DROPPED = "mail_dropped"
     #: A right password, after which the login waits for a second factor.
     SECOND_FACTOR_REQUIRED = "second_factor_required"
     SECOND_FACTOR_REFUSED = "second_factor_refused"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    #: An admin made a link with which a user removes all second factors.
+    FACTOR_RESET_ISSUED = "factor_reset_issued"
+    FACTORS_RESET = "factors_reset"
     #: Too many wrong codes in a row.
     FACTOR_SWITCHED_OFF = "factor_switched_off"
     #: The answer of an authenticator; the reason says what was wrong.
     PASSKEY_REFUSED = "passkey_refused"
+    BROWSER_TRUSTED = "browser_trusted"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
     WORKER_EXITED = "worker_exited"

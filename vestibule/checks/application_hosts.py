@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from vestibule.checks.results import CheckResult, Level
 from vestibule.core import page_settings, settings
-from vestibule.core.application_hosts import SIGN_IN_PATH
 from vestibule.core.errors import ConfigurationError
+from vestibule.core.redirects import SIGN_IN_PATH
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.web.routes import has_pages

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """The checks that each start runs: settings it refuses, and warnings.
 
-A check yields results with an id, a level, a message and a hint, as the
-system checks of Django do. `vestibule.checks.doctor` shows the results of
-these checks too, and has more of them.
+A check yields results with an id, a level, a message and a hint, as those
+of Django do. `vestibule.checks.doctor` shows them too, and has more.
 """
 
 import logging
@@ -12,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
+from vestibule.checks import access
 from vestibule.checks.application_hosts import (
     check_application_hosts,
     check_return_hosts,
 )
+from vestibule.checks.environment import check_empty_lists, check_names
 from vestibule.checks.mail import check_mail_settings
 from vestibule.checks.passkeys import (
     check_passkey_settings,
@@ -27,13 +28,10 @@ from vestibule.core import encryption, page_settings, settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.identity_settings import IDENTITY_HEADER, IDENTITY_HOSTS
 from vestibule.core.setting_types import (
-    environment_names,
     has_cookie_prefix,
     is_hardened,
-    is_set,
     is_too_wide,
 )
-from vestibule.core.text import is_one_edit
 from vestibule.db import drivers, migrate
 from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
@@ -51,10 +49,9 @@ _log = logging.getLogger(__name__)
 def check_settings(mechanism: type[Auth] | None) -> None:
     """Raise `ConfigurationError` if the settings do not allow a start.
 
-    Each setting must have a valid value, and none may contradict another.
+    Each setting must have a valid value; none may contradict another.
     """
-    for setting in settings.ALL:
-        setting.read()
+    check_values()
     if has_pages(mechanism):
         # This imports Flask, which the command line does not need.
         from vestibule.web.assets import bundle
@@ -84,10 +81,22 @@ def check_settings(mechanism: type[Auth] | None) -> None:
             "must not be one of the service's own paths, or the beginning of"
             " one",
         )
-    _check_cookie()
+    check_cookie()
     check_application_hosts(mechanism)
     check_mail_settings()
     check_passkey_settings()
+    access.check_access_settings(mechanism)
+    check_workers(mechanism)
+
+
+def check_values() -> None:
+    """Refuse a value that its setting does not allow."""
+    for setting in settings.ALL:
+        setting.read()
+
+
+def check_workers(mechanism: type[Auth] | None) -> None:
+    """Refuse several workers that would not see each other's sessions."""
     workers = settings.WORKERS.read()
     if workers > 1 and has_sessions_in_memory(mechanism):
         raise ConfigurationError(
@@ -110,7 +119,7 @@ def _check_registration() -> None:
         )
 
 
-def _check_cookie() -> None:
+def check_cookie() -> None:
     """Refuse a name of the session cookie that browsers would reject."""
     name = settings.SESSION_NAME.read()
     if name is None:
@@ -130,7 +139,7 @@ def _check_cookie() -> None:
 
 def startup_warnings(mechanism: type[Auth] | None) -> Iterator[str]:
     """Yield each problem that a start finds, with its hint."""
-    yield from _warnings((*SETTINGS_CHECKS, *DATABASE_CHECKS), mechanism)
+    yield from warnings_of((*SETTINGS_CHECKS, *DATABASE_CHECKS), mechanism)
 
 
 @cache
@@ -141,7 +150,7 @@ def log_settings_warnings() -> None:
     closed: a script that imports the application opens nothing.
     """
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
-    for warning in _warnings(SETTINGS_CHECKS, mechanism):
+    for warning in warnings_of(SETTINGS_CHECKS, mechanism):
         _log.warning(warning)
 
 
@@ -149,11 +158,11 @@ def log_startup_warnings() -> None:
     """Log all warnings of a start, whose database has been opened."""
     log_settings_warnings()
     mechanism = mechanism_for(settings.AUTH_TYPE.read())
-    for warning in _warnings(DATABASE_CHECKS, mechanism):
+    for warning in warnings_of(DATABASE_CHECKS, mechanism):
         _log.warning(warning)
 
 
-def _warnings(
+def warnings_of(
     checks: tuple[Check, ...], mechanism: type[Auth] | None
 ) -> Iterator[str]:
     """Yield the problems that `checks` find, each with its hint."""
@@ -161,40 +170,6 @@ def _warnings(
         for result in check(mechanism):
             if result.level is not Level.GOOD:
                 yield f"{result.message}; hint: {result.hint}"
-
-
-def _names(_: type[Auth] | None) -> Iterator[CheckResult]:
-    """Check that no variable is one typing error away from a setting."""
-    known = {
-        name
-        for setting in settings.ALL
-        for name in (setting.name, setting.prefixed_name)
-    }
-    for name in sorted(set(environment_names()) - known):
-        near = sorted(one for one in known if is_one_edit(name, one))
-        if near:
-            yield CheckResult(
-                "settings.name",
-                Level.WEAK,
-                f"the environment sets {name}, which is no setting",
-                f"{near[0]} is one",
-            )
-
-
-def _empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
-    """Check that no empty variable is meant as `none`."""
-    for setting in (
-        settings.CORS_ORIGINS,
-        page_settings.CLEAR_SITE_DATA,
-        settings.LOGIN_URL,
-    ):
-        if setting.name in environment_names() and (not is_set(setting)):
-            yield CheckResult(
-                "settings.empty",
-                Level.WEAK,
-                f"{setting.name} is empty, which counts as unset",
-                f"{setting.name}=none",
-            )
 
 
 def _authentication(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
@@ -260,7 +235,7 @@ def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
-def _proxies(_: type[Auth] | None) -> Iterator[CheckResult]:
+def check_proxies(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that clients cannot count as proxies."""
     proxies, hops = (
         settings.TRUSTED_PROXIES.read(),
@@ -354,15 +329,16 @@ def has_sessions_in_memory(mechanism: type[Auth] | None) -> bool:
 
 #: Checks that read settings alone.
 SETTINGS_CHECKS: tuple[Check, ...] = (
-    _names,
-    _empty_lists,
+    check_names,
+    check_empty_lists,
     _authentication,
     _sessions,
     _cookie_security,
     check_return_hosts,
     _pages,
-    _proxies,
+    check_proxies,
     check_secrets_key,
+    access.check_required_factors,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (

@@ -55,6 +55,9 @@ program.lazy_commands = {
         "setup", "Check settings, database and a running service."
     ),
     "events": LazyCommand("events", "Read the security log."),
+    "gate": LazyCommand(
+        "gate", "Explain the rules of forward authentication."
+    ),
     "identity": LazyCommand("db", "Work with the signing keys."),
     "init": LazyCommand(
         "setup", "Write a .env with every setting and its meaning."

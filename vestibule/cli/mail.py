@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from vestibule.accounts.credentials import check_email
-from vestibule.cli.arguments import require_database
+from vestibule.accounts.mail_flows import drop_mail, retry_mail
+from vestibule.cli.arguments import current_actor, require_database
 from vestibule.cli.commands import CommandError
 from vestibule.cli.output import (
     format_time,
@@ -132,7 +133,8 @@ def list_mails(state: str | None, limit: int, as_json: bool) -> None:
 def retry(mail_id: tuple[str, ...], as_json: bool) -> None:
     """Send the mails with these ids soon, also those that failed."""
     require_database()
-    unknown = [each for each in mail_id if not outgoing_mails.retry(each)]
+    actor = current_actor()
+    unknown = [each for each in mail_id if not retry_mail(each, actor=actor)]
     number = len(mail_id) - len(unknown)
     show_result({"queued": number}, f"queued {number} mails", as_json)
     _refuse(unknown, "waits or failed with content that is still valid")
@@ -144,7 +146,8 @@ def retry(mail_id: tuple[str, ...], as_json: bool) -> None:
 def drop(mail_id: tuple[str, ...], as_json: bool) -> None:
     """Never send the queued mails with these ids."""
     require_database()
-    unknown = [each for each in mail_id if not outgoing_mails.drop(each)]
+    actor = current_actor()
+    unknown = [each for each in mail_id if not drop_mail(each, actor=actor)]
     number = len(mail_id) - len(unknown)
     show_result({"dropped": number}, f"dropped {number} mails", as_json)
     _refuse(unknown, "is queued")

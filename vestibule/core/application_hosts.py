@@ -22,6 +22,7 @@ from vestibule.core import page_settings, settings
 from vestibule.core.redirects import (
     MAX_URL_LENGTH,
     RETURN_PARAMETER,
+    SIGN_IN_PATH,
     safe_redirect,
 )
 from vestibule.core.request_headers import forwarded_target, own_hosts
@@ -30,8 +31,6 @@ from vestibule.core.request_headers import forwarded_target, own_hosts
 OWN_PREFIX = "/vestibule/"
 SESSION_PATH = "/vestibule/session"
 SIGN_OUT_PATH = "/vestibule/sign-out"
-#: The path at which the service's own sign-in page is, below `BASE_PATH`.
-SIGN_IN_PATH = "/sign-in"
 #: The only paths of the API that accept the session of an application: it
 #: identifies the user. The application itself gets the cookie, so it must
 #: not give access to the account.

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 #: Characters of a user agent that are stored; browsers send about 100.
@@ -104,6 +105,10 @@ def clean_user_agent(user_agent: str | None) -> str | None:
     )
 
 
+#: Headers whose device is kept; a list of sessions has few different ones.
+MAX_CACHED_DEVICES = 256
+
+
 class Device(NamedTuple):
     """A program and its system, as far as they are known."""
 
@@ -111,6 +116,7 @@ class Device(NamedTuple):
     system: str | None
 
 
+@lru_cache(MAX_CACHED_DEVICES)
 def parse_user_agent(user_agent: str | None) -> Device:
     """Return the program and the system that a user agent names."""
     text = user_agent or ""

@@ -179,6 +179,30 @@ class WrongSecondFactor(VestibuleError):
         super().__init__("wrong code")
 
 
+class FactorRequired(VestibuleError):
+    """The user must set up a second factor, or give it, before going on."""
+
+    status = 403
+    public = "a second factor is required"
+    code = "factor_required"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__("REQUIRE_MFA asks for a second factor")
+
+
+class LastFactor(VestibuleError):
+    """The user's last second factor cannot be removed: one is required."""
+
+    status = 409
+    public = "the last second factor cannot be removed"
+    code = "last_factor"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__("REQUIRE_MFA asks for a second factor")
+
+
 class FactorSwitchedOff(VestibuleError):
     """A factor of this kind failed too often in a row."""
 
@@ -234,6 +258,24 @@ class LastPasskey(VestibuleError):
         super().__init__(
             "without a password, the last passkey cannot be removed"
         )
+
+
+class WrongFactorResetCode(WrongCode):
+    """A code to remove a user's second factors was refused."""
+
+    code = "wrong_factor_reset_code"
+
+
+class FactorResetRefused(VestibuleError):
+    """An admin may not reset the second factors of this user now."""
+
+    status = 403
+    public = "resetting factors needs your own second factor, and another user"
+    code = "factor_reset_refused"
+
+    def __init__(self) -> None:
+        """Set the message."""
+        super().__init__(self.public)
 
 
 class RecordGone(VestibuleError):

@@ -105,7 +105,7 @@ def mail_sender(text: str | None) -> Address | None:
     if not text:
         return None
     name, address = parseaddr(text)
-    if not _ADDRESS.fullmatch(address) or not name.isprintable():
+    if not _ADDRESS.fullmatch(address) or not text.isprintable():
         raise ValueError(
             "must be an address such as Example <no-reply@example.com>, not"
             f" {text!r}"

@@ -8,13 +8,15 @@ or parse in another way than this module, is rejected (OWASP ASVS 5.0,
 
 import re
 from collections.abc import Collection
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 #: The query parameter of the sign-in page with the URL to return to.
 RETURN_PARAMETER = "return_to"
 #: The query parameter with which the sign-in page asks a signed-in user for
 #: the password again, if it is "on".
 AGAIN_PARAMETER = "again"
+#: The path of the service's own sign-in page, below `BASE_PATH`.
+SIGN_IN_PATH = "/sign-in"
 #: Characters of a URL to return to, at most.
 MAX_URL_LENGTH = 2048
 
@@ -50,6 +52,19 @@ def safe_redirect(
     port = _DEFAULT_PORTS[found["scheme"]]
     host = found["host"].removesuffix(port)
     return url if host in hosts or host + port in hosts else None
+
+
+def is_own_page(login_url: str | None) -> bool:
+    """Return True if the URL is that of the service's own sign-in page."""
+    return login_url is not None and login_url.endswith(SIGN_IN_PATH)
+
+
+def beside_sign_in(login_url: str, path: str, query: dict[str, str]) -> str:
+    """Return the URL of the service's page at `path`, with a query.
+
+    `login_url` is that of the service's own sign-in page.
+    """
+    return f"{login_url.removesuffix(SIGN_IN_PATH)}{path}?{urlencode(query)}"
 
 
 def sign_in_url(

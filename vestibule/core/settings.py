@@ -5,6 +5,7 @@
 """
 
 from vestibule.core import (
+    access_settings,
     data_settings,
     host_types,
     identity_settings,
@@ -375,6 +376,7 @@ ALL: tuple[Setting[object], ...] = tuple(
         globals(),
         vars(identity_settings),
         vars(data_settings),
+        vars(access_settings),
         vars(page_settings),
         vars(mail_settings),
     )

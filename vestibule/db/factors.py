@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The tables factors and recovery_codes: the second factors of users.
 
-The use of a code is one UPDATE or DELETE, so a code works once, in any number
-of processes. `vestibule.db.factor_attempts` counts the failures.
+A failure is counted before the code is checked, by `begin_attempt` of
+`vestibule.db.login_failures`. A success sets the count back. The use of a
+code is one UPDATE or DELETE: a code works once.
 
 Every transaction locks the user's row first, then the recovery codes, then
 the factors, so that no two transactions deadlock.
@@ -26,9 +27,10 @@ from sqlalchemy import (
     update,
 )
 
-from vestibule.core.errors import LastPasskey
+from vestibule.core.errors import LastFactor, LastPasskey
 from vestibule.db import pending_logins
 from vestibule.db.engine import database
+from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import FACTORS, PASSKEYS, RECOVERY_CODES, USERS
@@ -37,13 +39,8 @@ from vestibule.db.tables import FACTORS, PASSKEYS, RECOVERY_CODES, USERS
 TOTP = "totp"
 PASSKEY = "passkey"
 RECOVERY = "recovery"
-#: Failures in a row after which a factor is switched off. NIST SP
-#: 800-63B-4, 3.2.2 allows 100.
-MAX_FAILURES_IN_A_ROW = 50
 #: How long a factor may wait for its first right code.
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
-
-
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
@@ -200,12 +197,16 @@ def use_step(factor_id: str, step: int, now: datetime) -> bool:
 
 
 def remove(
-    factor_id: str, user_id: str, mails: Sequence[NewMail] = ()
+    factor_id: str,
+    user_id: str,
+    mails: Sequence[NewMail] = (),
+    may_be_last: bool = True,
 ) -> bool:
     """Delete a factor and queue `mails`; return True if there was one.
 
-    The recovery codes, which replace a factor, go with the last one. Raise
-    `LastPasskey` if the user has no password, and no other passkey.
+    The recovery codes go with the last one. Raise `LastFactor`, and change
+    nothing, if that may not be deleted, and `LastPasskey` if the user has no
+    password, and no other passkey.
     """
     is_left = (FACTORS.c.user_id == user_id) & (FACTORS.c.kind != RECOVERY)
     with database().transaction() as connection:
@@ -221,6 +222,8 @@ def remove(
             delete(FACTORS).where(is_left, FACTORS.c.id == factor_id)
         )
         if not _count(connection, is_left):
+            if gone.rowcount and not may_be_last:
+                raise LastFactor
             delete_for_user_in_transaction(connection, user_id)
         if gone.rowcount:
             add_in_transaction(connection, mails)

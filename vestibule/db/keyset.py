@@ -7,7 +7,7 @@ is NULL come last, in both directions of the order. Rows that meet the rest
 of the conditions are looked for among a bounded number of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -109,6 +109,54 @@ def fetch(
     return page_of(found, order, limit, cursor)
 
 
+def fetch_in_memory(
+    rows: Iterable[Any], order: Order, limit: int, cursor: Cursor | None
+) -> Page:
+    """Return a page of rows in memory, in the order that `fetch` has.
+
+    Raise `InvalidValue` for a cursor of another order.
+    """
+
+    def key(values: Sequence[Any]) -> list[tuple[bool, Any]]:
+        """Return what compares rows; values may be missing."""
+        return [(each is None, each or "") for each in values]
+
+    def values_of(row: Any) -> list[Any]:
+        """Return the values of the columns of the order."""
+        return [getattr(row, column.key) for column in order.columns]
+
+    keys = [(key(values_of(row)), row) for row in rows]
+    if cursor is not None:
+        at = key(_parse(order, cursor.values, may_be_none=True))
+        is_backward = cursor.is_backward
+        keys = [
+            (each, row)
+            for each, row in keys
+            if each != at and _follows(each, at, order) is not is_backward
+        ]
+    ordered = [
+        row
+        for is_null in (False, True)
+        for each, row in sorted(
+            (pair for pair in keys if pair[0][0][0] is is_null),
+            key=lambda pair: pair[0],
+            reverse=order.is_descending,
+        )
+    ]
+    if cursor is not None and cursor.is_backward:
+        ordered.reverse()
+    return page_of(ordered[: limit + 1], order, limit, cursor)
+
+
+def _follows(
+    one: list[tuple[bool, Any]], other: list[tuple[bool, Any]], order: Order
+) -> bool:
+    """Return True if the key `one` comes after `other` in an order."""
+    if one[0][0] is not other[0][0]:
+        return one[0][0]
+    return one < other if order.is_descending else one > other
+
+
 def count(source: Source) -> Count:
     """Return how many rows a list has among `MAX_ROWS_COUNTED`."""
     most = MAX_ROWS_COUNTED
@@ -168,7 +216,10 @@ def statements(
     """Yield the queries whose rows, one after the other, follow the cursor.
 
     There are two if the first column may be NULL: an index has those rows
-    apart. Raise `InvalidValue` for a cursor of another order.
+    apart. One more is for the rows with the cursor's first value, if their
+    number is the rest of the order: SQLite enters an index by a comparison
+    of `(column, number)` at the column only, and would read all of them.
+    Raise `InvalidValue` for a cursor of another order.
     """
     is_backward = cursor is not None and cursor.is_backward
     given = None if cursor is None else _parse(order, cursor.values)
@@ -178,10 +229,26 @@ def statements(
     if given is not None and len(segments) > 1:
         begin = segments.index(given[0] is None)
         segments = segments[begin:]
+    if given is not None and given[0] is not None and _has_row_number(order):
+        first = order.columns[0]
+        same = rows.where(first == literal(given[0], first.type))
+        yield _segment(
+            Order(order.columns[1:], order.is_descending),
+            same,
+            False,
+            is_backward,
+            given[1:],
+        )
+        given = given[:1]
     for number, is_null in enumerate(segments):
         yield _segment(
             order, rows, is_null, is_backward, None if number else given
         )
+
+
+def _has_row_number(order: Order) -> bool:
+    """Return True if an order is that of a column, then of a number."""
+    return len(order.columns) == 2 and order.columns[1].type.python_type is int
 
 
 def page_of(
@@ -210,7 +277,10 @@ def _segment(
     is_backward: bool,
     after: Sequence[Any] | None,
 ) -> Select[Any]:
-    """Return the query for the rows with, or without, a first value."""
+    """Return the query for the rows with, or without, a first value.
+
+    They follow the values `after` of all columns, or of the first ones.
+    """
     first, columns = order.columns[0], order.columns
     conditions: list[ColumnElement[bool]] = []
     if is_null:
@@ -220,14 +290,14 @@ def _segment(
         conditions.append(first.is_not(None))
     is_descending = order.is_descending is not is_backward
     if after is not None:
-        rest = -len(columns)
-        values = after[rest:]
+        values = after[1:] if is_null else after
+        compared = columns[: len(values)]
         here, there = (
-            tuple_(*columns),
+            tuple_(*compared),
             tuple_(
                 *(
                     literal(value, column.type)
-                    for value, column in zip(values, columns, strict=True)
+                    for value, column in zip(values, compared, strict=True)
                 )
             ),
         )
@@ -237,13 +307,20 @@ def _segment(
     )
 
 
-def _parse(order: Order, values: Sequence[str | None]) -> list[Any]:
-    """Return the values of a cursor as those of the columns."""
+def _parse(
+    order: Order, values: Sequence[str | None], may_be_none: bool = False
+) -> list[Any]:
+    """Return the values of a cursor as those of the columns.
+
+    Rows in memory may be without a value that a table needs.
+    """
     try:
         if len(values) != len(order.columns):
             raise ValueError
         return [
-            _parse_value(column, value)
+            None
+            if value is None and may_be_none
+            else _parse_value(column, value)
             for column, value in zip(order.columns, values, strict=True)
         ]
     except (ValueError, OverflowError):

@@ -2,16 +2,20 @@
 """The failures table: counters of failed logins that all processes share.
 
 A transaction that changes several counters locks the account's row first
-and the network's last, so that two transactions never deadlock.
+and the network's last, so that two transactions never deadlock. The failures
+of a second factor stand in its own row.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     bindparam,
     case,
     delete,
@@ -20,11 +24,18 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from vestibule.db.column_types import parse_moment
+from vestibule.db.column_types import UTCMoment, parse_moment
 from vestibule.db.engine import database
 from vestibule.db.statements import delete_in_batches, insert_into
-from vestibule.db.tables import FAILURES
+from vestibule.db.tables import FACTORS, FAILURES
+
+#: Failures in a row after which a factor is switched off. NIST SP
+#: 800-63B-4, 3.2.2 allows 100.
+MAX_FAILURES_IN_A_ROW = 50
+#: How far the clocks of two machines may differ.
+SKEW = timedelta(seconds=10)
 
 
 class FailureCount(NamedTuple):
@@ -215,3 +226,84 @@ def _failure_count(
     if number is None:
         return FailureCount()
     return FailureCount(number, parse_moment(last_at))
+
+
+@dataclass(frozen=True)
+class Waits:
+    """The waits after failures: for each number, since when they are over.
+
+    `over` has the latest time of the last failure at which the wait after
+    so many failures is over; a number that it lacks needs `longest`, unless
+    it is at most `free`.
+    """
+
+    now: datetime
+    free: int
+    over: Mapping[int, datetime]
+    longest: datetime
+
+
+def begin_attempt(factor_id: str, waits: Waits) -> int | None:
+    """Count a failure in advance; return the number of them in a row.
+
+    Return `None`, and count nothing, if the factor is switched off, must
+    wait, or is gone. This is one UPDATE, so concurrent attempts queue up
+    at the row and each sees the count of the one before.
+    """
+    moments = {f"over_{number}": at for number, at in waits.over.items()}
+    with database().transaction() as connection:
+        counted = connection.scalar(
+            _count_attempt(tuple(waits.over)),
+            {
+                **moments,
+                "factor": factor_id,
+                "free": waits.free,
+                "now": waits.now,
+                "ahead": waits.now + SKEW,
+                "longest": waits.longest,
+            },
+        )
+    return None if counted is None else int(counted)
+
+
+@cache
+def _count_attempt(numbers: tuple[int, ...]) -> ReturningUpdate[Any]:
+    """Return the UPDATE for these numbers of failures, made only once."""
+    failures, failed_at = FACTORS.c.failures, FACTORS.c.failed_at
+    allowed = or_(
+        failures <= bindparam("free"),
+        failed_at.is_(None),
+        # A clock was set back.
+        failed_at > bindparam("ahead", type_=UTCMoment),
+        failed_at <= bindparam("longest", type_=UTCMoment),
+        *(
+            and_(
+                failures == number,
+                failed_at <= bindparam(f"over_{number}", type_=UTCMoment),
+            )
+            for number in numbers
+        ),
+    )
+    return (
+        update(FACTORS)
+        .where(
+            FACTORS.c.id == bindparam("factor"),
+            failures < MAX_FAILURES_IN_A_ROW,
+            allowed,
+        )
+        .values(
+            failures=failures + 1, failed_at=bindparam("now", type_=UTCMoment)
+        )
+        .returning(failures)
+    )
+
+
+def take_back_attempt(factor_id: str) -> None:
+    """Take a count back: the code was one of another factor of the user."""
+    failures = FACTORS.c.failures
+    with database().transaction() as connection:
+        connection.execute(
+            update(FACTORS)
+            .where(FACTORS.c.id == factor_id)
+            .values(failures=case((failures > 0, failures - 1), else_=0))
+        )

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The table mail_tokens: what the links and codes of mails prove.
 
-Only digests are stored. A token is used once: its row, and the rows of the
+The code that an admin hands out to reset second factors is here too. Only
+digests are stored. A token is used once: its row, and the rows of the
 same user and purpose, are deleted in the transaction of what it allows.
 """
 
@@ -23,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from vestibule.core import clock
 from vestibule.core.errors import DuplicateEmail
 from vestibule.core.text import email_key
-from vestibule.db import outgoing_mails, session_queries
+from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
 from vestibule.db.outgoing_mails import NewMail
@@ -57,27 +58,54 @@ class MailToken:
     user_id: str
     address: str
     expires_at: datetime
+    #: Set for a token to store; a stored one does not show it.
+    code: TypedCode | None = None
 
 
-_COLUMNS = [_TOKEN[name] for name in MailToken.__dataclass_fields__]
+_COLUMNS = [
+    _TOKEN[name] for name in MailToken.__dataclass_fields__ if name != "code"
+]
 
 
-def add(token: MailToken, code: TypedCode | None = None) -> None:
-    """Store a token, with the code of the same mail."""
+def add(tokens: Sequence[MailToken]) -> None:
+    """Store tokens, each with the code of the same mail."""
+    if not tokens:
+        return
     with database().transaction() as connection:
-        connection.execute(
-            insert(MAIL_TOKENS).values(
-                token_digest=token.token_digest,
-                created_at=clock.now(),
-                expires_at=token.expires_at,
-                purpose=token.purpose,
-                user_id=token.user_id,
-                address=token.address,
-                code_digest=code and code.digest,
-                code_expires_at=code and code.expires_at,
-                browser_digest=code and code.browser_digest,
-            )
-        )
+        _insert(connection, tokens)
+
+
+def replace(token: MailToken, mails: Sequence[NewMail] = ()) -> None:
+    """Store a token in place of its user's others of the same purpose.
+
+    Queue `mails`.
+    """
+    with database().transaction() as connection:
+        delete_in_transaction(connection, token.user_id, token.purpose)
+        _insert(connection, [token])
+        outgoing_mails.add_in_transaction(connection, mails)
+
+
+def _insert(connection: Connection, tokens: Sequence[MailToken]) -> None:
+    """Store tokens within the caller's transaction."""
+    now = clock.now()
+    connection.execute(
+        insert(MAIL_TOKENS),
+        [
+            {
+                "token_digest": token.token_digest,
+                "created_at": now,
+                "expires_at": token.expires_at,
+                "purpose": token.purpose,
+                "user_id": token.user_id,
+                "address": token.address,
+                "code_digest": token.code and token.code.digest,
+                "code_expires_at": token.code and token.code.expires_at,
+                "browser_digest": token.code and token.code.browser_digest,
+            }
+            for token in tokens
+        ],
+    )
 
 
 def find(token_digest: str, purpose: str) -> MailToken | None:
@@ -180,6 +208,28 @@ def set_password(
         )
         session_queries.delete_for_user_in_transaction(
             connection, token.user_id, reason
+        )
+        outgoing_mails.add_in_transaction(connection, mails)
+    return True
+
+
+def reset_factors(
+    token: MailToken, reason: str, mails: Sequence[NewMail]
+) -> bool:
+    """Delete all factors of the user, end all sessions, use the token up.
+
+    Queue `mails`. Return False, and change nothing, if the token was used
+    meanwhile.
+    """
+    user_id = token.user_id
+    with database().transaction() as connection:
+        if not use_in_transaction(connection, token):
+            return False
+        user = select(USERS.c.id).where(USERS.c.id == user_id)
+        connection.execute(user.with_for_update())
+        factors.delete_for_user_in_transaction(connection, user_id)
+        session_queries.delete_for_user_in_transaction(
+            connection, user_id, reason
         )
         outgoing_mails.add_in_transaction(connection, mails)
     return True

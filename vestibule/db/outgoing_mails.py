@@ -150,12 +150,14 @@ def lease(most: int) -> list[OutgoingMail]:
     return sorted((_mail(row) for row in rows), key=lambda one: one.due_at)
 
 
-def mark_sent(id: str) -> None:
-    """Record that the server accepted the mail."""
+def mark_sent(ids: Collection[str]) -> None:
+    """Record that the server accepted the mails with these ids."""
+    if not ids:
+        return
     with database().transaction() as connection:
         connection.execute(
             update(OUTGOING_MAILS)
-            .where(_MAIL.id == id)
+            .where(_MAIL.id.in_(ids))
             .values(
                 state=SENT,
                 sent_at=clock.now(),
@@ -196,8 +198,8 @@ def release(mails: Sequence[OutgoingMail]) -> None:
         )
 
 
-def retry(id: str) -> bool:
-    """Make a mail due now that waits or failed; return True if so.
+def retry(id: str) -> OutgoingMail | None:
+    """Make a mail due now that waits or failed; return it, or `None`.
 
     A mail whose content has expired stays as it is.
     """
@@ -211,19 +213,21 @@ def retry(id: str) -> bool:
                 _MAIL.expires_at > now,
             )
             .values(state=QUEUED, due_at=now)
-        )
-    return changed.rowcount > 0
+            .returning(*_COLUMNS)
+        ).first()
+    return None if changed is None else _mail(changed)
 
 
-def drop(id: str) -> bool:
-    """Make a queued mail fail; return True if it was queued."""
+def drop(id: str) -> OutgoingMail | None:
+    """Make a queued mail fail; return it, or `None` if it was not queued."""
     with database().transaction() as connection:
         changed = connection.execute(
             update(OUTGOING_MAILS)
             .where(_MAIL.id == id, _MAIL.state == QUEUED)
             .values(state=FAILED, error="dropped", leased_until=None)
-        )
-    return changed.rowcount > 0
+            .returning(*_COLUMNS)
+        ).first()
+    return None if changed is None else _mail(changed)
 
 
 def listed(
@@ -326,53 +330,6 @@ def queue_state() -> QueueState:
         counts.get(SENT, 0),
         counts.get(FAILED, 0),
         oldest[0] if oldest else None,
-    )
-
-
-def count_sent_since(moment: datetime) -> int:
-    """Return how many mails all machines sent since `moment`."""
-    (row,) = database().fetch_all(
-        select(func.count()).where(_MAIL.sent_at > moment)
-    )
-    return int(row[0])
-
-
-def moments_for_address(
-    address: str, kinds: Collection[str], since: datetime
-) -> list[datetime]:
-    """Return when mails of these kinds were queued for an address."""
-    found = database().fetch_all(
-        select(_MAIL.created_at).where(
-            _MAIL.address_key == email_key(address),
-            _MAIL.created_at > since,
-            _MAIL.kind.in_(kinds),
-        )
-    )
-    return [row[0] for row in found]
-
-
-def count_from_network(network: str, since: datetime) -> int:
-    """Return how many mails a network has asked for since `since`."""
-    (row,) = database().fetch_all(
-        select(func.count()).where(
-            _MAIL.network == network, _MAIL.created_at > since
-        )
-    )
-    return int(row[0])
-
-
-def has_mail_since(user_id: str, kind: str, since: datetime) -> bool:
-    """Return True if a mail of a kind was queued for a user since then."""
-    return bool(
-        database().fetch_all(
-            select(_MAIL.id)
-            .where(
-                _MAIL.user_id == user_id,
-                _MAIL.created_at > since,
-                _MAIL.kind == kind,
-            )
-            .limit(1)
-        )
     )
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock
+from vestibule.db import trusted_browsers
 from vestibule.db.engine import database
 from vestibule.db.models.base import is_storable
 from vestibule.db.statements import (
@@ -163,8 +164,10 @@ def delete_for_user_in_transaction(
 ) -> int:
     """End a user's sessions within the caller's transaction.
 
-    Return how many. `keep_digest` is the digest of a session that stays.
+    No browser is trusted any more. Return how many sessions ended.
+    `keep_digest` is the digest of a session that stays.
     """
+    trusted_browsers.delete_for_user_in_transaction(connection, user_id)
     condition = USER_SESSIONS.c.user_id == user_id
     if keep_digest is not None:
         digest = USER_SESSIONS.c.session_digest

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete, insert, select
 
-from vestibule.core import page_settings, settings
+from vestibule.core import access_settings, page_settings, settings
 from vestibule.db.engine import database
 from vestibule.db.tables import SESSION_RULES
 
@@ -22,12 +22,17 @@ SETTINGS: tuple[settings.Setting[object], ...] = (
     settings.SESSION_MAX_AGE,
     settings.SESSION_TOUCH_INTERVAL,
     page_settings.APP_HOSTS,
+    access_settings.REQUIRE_MFA,
+    access_settings.MFA_GRACE,
 )
 
 
 def current() -> dict[str, str]:
     """Return the rules of this process by the names of the settings."""
-    return {setting.name: setting.text() or "" for setting in SETTINGS}
+    rules = {setting.name: setting.text() or "" for setting in SETTINGS}
+    return rules | {
+        access_settings.REQUIRE_MFA.name: access_settings.required_of()
+    }
 
 
 def load() -> dict[str, str]:

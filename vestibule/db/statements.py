@@ -27,10 +27,12 @@ BATCH_PAUSE_SECONDS = 0.01
 WRITE_CHECK_SECONDS = 10.0
 #: Seconds for which a check that failed is not repeated.
 FAILED_CHECK_SECONDS = 1.0
-#: The row that a check writes to ended_sessions, whose purge deletes it
-#: after a day. Its text fills four pages of an SQLite file, which is as much
-#: as a login may need: if there is no room for it, the disk is full.
-_CHECK_ROW = {"session_digest": "write check", "reason": "." * 16_384}
+#: The key of the row that a check writes to ended_sessions and deletes
+#: again; the purge of this table deletes what a crash leaves.
+_CHECK_KEY = "write check"
+#: The text of the row. It fills four pages of an SQLite file, so the row
+#: takes more than a login may need: without room for it, the disk is full.
+_CHECK_TEXT = "." * 16_384
 
 
 def insert_into(table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -83,12 +85,26 @@ def check_writes(opened: Database) -> None:
 
 
 def write_check_row(opened: Database) -> None:
-    """Write a row without meaning, and commit it."""
-    row = {**_CHECK_ROW, "ended_at": clock.now()}
-    statement = insert_into(ENDED_SESSIONS).values(row)
+    """Write a row without meaning, commit it, and delete it.
+
+    The next check then needs as much room. SQLite writes no page whose bytes
+    stay the same, as they would if the row were still there, and none of a
+    row that is deleted before the commit.
+    """
+    row = {
+        "session_digest": _CHECK_KEY,
+        "reason": _CHECK_TEXT,
+        "ended_at": clock.now(),
+    }
     with opened.transaction() as connection:
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["session_digest"], set_=row
+            insert_into(ENDED_SESSIONS)
+            .values(row)
+            .on_conflict_do_update(index_elements=["session_digest"], set_=row)
+        )
+    with opened.transaction() as connection:
+        connection.execute(
+            delete(ENDED_SESSIONS).where(
+                ENDED_SESSIONS.c.session_digest == _CHECK_KEY
             )
         )

@@ -22,7 +22,7 @@ from vestibule.db.column_types import RowNumber, SortableText, UTCMoment
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0014"
+REVISION = "0017"
 
 
 METADATA = MetaData()
@@ -54,6 +54,8 @@ USERS = Table(
     Column("language", Text),
     # Whether a sign-in with a new device is told by mail.
     Column("device_notices", Boolean, nullable=False, server_default=true()),
+    # When a second factor was first required of the user.
+    Column("factor_required_at", UTCMoment),
     Index("users_email_key", "email_key", unique=True),
     # One index for each filter and column of an admin's list; the last
     # columns are those of the cursor of a page.
@@ -240,6 +242,22 @@ PASSKEY_CHALLENGES = Table(
     Index("passkey_challenges_created_at", "created_at"),
 )
 
+# Browsers in which a user need not give the second factor. `binding` is a
+# digest of the password's hash and of the factors that the trust is for.
+TRUSTED_BROWSERS = Table(
+    "trusted_browsers",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("cookie_digest", Text, nullable=False, unique=True),
+    Column("user_id", Text, nullable=False),
+    Column("binding", Text, nullable=False),
+    Column("created_at", UTCMoment, nullable=False),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    Index("trusted_browsers_user_id", "user_id"),
+    Index("trusted_browsers_created_at", "created_at"),
+)
+
 # Failures to authenticate, by account and by network; `key` is a digest.
 FAILURES = Table(
     "failures",
@@ -369,6 +387,9 @@ OUTGOING_MAILS = Table(
     Index("outgoing_mails_network", "network", "created_at"),
     Index("outgoing_mails_user", "user_id", "created_at"),
     Index("outgoing_mails_sent_at", "sent_at"),
+    Index("outgoing_mails_created_at", "created_at", "id"),
+    # The counts of the metrics are read from it alone.
+    Index("outgoing_mails_counts", "state", "kind", "created_at"),
 )
 
 # What the links of mails prove, by the digests of their tokens.

@@ -25,7 +25,7 @@ from vestibule.db import keyset
 from vestibule.db.engine import database
 from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.models.user import Role, User
-from vestibule.db.tables import USERS
+from vestibule.db.tables import FACTORS, USERS
 
 #: Words of a search text; a user must have all of them.
 MAX_WORDS = 8
@@ -214,3 +214,12 @@ def _trigram_matches(words: list[str]) -> list[str] | None:
         {"trigrams": " AND ".join(quoted), "most": most + 1},
     )
     return [row[0] for row in rows] if len(rows) <= most else None
+
+
+def count_users_with_factor() -> int:
+    """Return how many users have a confirmed second factor."""
+    owners = func.count(func.distinct(FACTORS.c.user_id))
+    found = database().fetch_all(
+        select(owners).where(FACTORS.c.confirmed_at.is_not(None))
+    )
+    return int(found[0][0])

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from vestibule.core import clock
 from vestibule.core.errors import DuplicateEmail, LastAdmin, RecordGone
 from vestibule.db import session_queries
+from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database
 from vestibule.db.models.user import Role, User
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
@@ -39,6 +40,23 @@ def set_role(user_id: str, role: Role, mails: Sequence[NewMail] = ()) -> None:
             _require_another_admin(connection, user_id)
         _update_user(connection, user_id, role=role.value)
         add_in_transaction(connection, mails)
+
+
+def begin_factor_requirement(user_id: str, now: datetime) -> datetime | None:
+    """Store that a factor is required of the user since `now`.
+
+    Return the moment that is stored: an earlier one stays. `None` if the
+    user is not stored.
+    """
+    stored = USERS.c.factor_required_at
+    with database().transaction() as connection:
+        connection.execute(
+            update(USERS)
+            .where(USERS.c.id == user_id, stored.is_(None))
+            .values(factor_required_at=now)
+        )
+        since = connection.scalar(select(stored).where(USERS.c.id == user_id))
+    return None if since is None else parse_moment(since)
 
 
 def save_changes(user: User) -> None:

@@ -6,13 +6,13 @@ authentication. It reads the request through the mechanism and builds no
 response; its callers turn the outcome into a status.
 """
 
-from datetime import timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, NoReturn
 
 from flask import Request, abort
 
-from vestibule.accounts.credentials import is_recent_auth
+from vestibule.accounts.factor_requirement import factor_deadline
 from vestibule.accounts.permissions import (
     Action,
     Policy,
@@ -22,6 +22,7 @@ from vestibule.accounts.permissions import (
 )
 from vestibule.audit.log import EventType, begin_request, log
 from vestibule.core import settings
+from vestibule.core.access_settings import is_factor_required
 from vestibule.core.application_hosts import is_for_host, may_use_path
 from vestibule.core.client_info import (
     UNKNOWN_CLIENT,
@@ -29,9 +30,8 @@ from vestibule.core.client_info import (
     clean_user_agent,
     set_client,
 )
-from vestibule.core.errors import ReauthenticationRequired
+from vestibule.core.errors import FactorRequired
 from vestibule.core.request_headers import check, is_tls, own_hosts
-from vestibule.db import factors
 from vestibule.db.host_sessions import is_host_session_id
 from vestibule.http.csrf import (
     SAFE_METHODS,
@@ -50,8 +50,6 @@ from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_cache import CachedSession, find_user
 from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.facts import (
-    facts_of_session,
-    has_second_factor,
     is_recovery_over,
 )
 from vestibule.sessions.session import Session
@@ -72,13 +70,18 @@ OPEN_PATHS = [
     "/api/v1/auth_session/undo/",
     "/api/v1/auth_session/second-factor*",
     "/api/v1/auth_session/passkey*",
+    "/api/v1/auth_session/factor-reset/",
 ]
-#: The paths that a session after a recovery code may use.
-RECOVERY_PATHS = (
+#: The paths that a session may use after a recovery code, or before the
+#: second factor that is required of its user.
+LIMITED_PATHS = (
     "/api/v1/auth_session/factors/",
     "/api/v1/auth_session/recovery-codes/",
     "/api/v1/auth_session/logout/",
 )
+#: To add a factor, users confirm their password; after a recovery they
+#: need not, and cannot.
+REAUTH_PATH = "/api/v1/auth_session/refresh/"
 #: Open paths outside of the API: public keys are public, monitoring has no
 #: account, and the API's description contains no secret.
 OUTSIDE_PATHS = [
@@ -102,6 +105,13 @@ class Outcome(Enum):
     PASSED = "the credential identifies a user"
 
 
+class Limit(Enum):
+    """Why a live session can do little but set up a second factor."""
+
+    RECOVERED = "a recovery code replaced the second factor"
+    FACTOR_REQUIRED = "a second factor is required of the user"
+
+
 class Decision(NamedTuple):
     """The outcome, and the user if the request is authenticated."""
 
@@ -114,9 +124,10 @@ class Decision(NamedTuple):
     known: CachedSession | None = None
     #: The session, if it was loaded on the way.
     session: Session | None = None
-    #: The user of a live session after a recovery code, which may not be
-    #: used for this request of the API; the pages have paths of their own.
-    recovering: Any = None
+    #: The user of a live session that may not be used for this request of
+    #: the API, and why; the pages have paths of their own.
+    limited: Any = None
+    limit: Limit | None = None
 
 
 _OPEN = Decision(Outcome.OPEN)
@@ -146,15 +157,21 @@ def identify(auth: Auth, request: Any) -> Decision:
     user, known, session = find_user(auth, request, session_id)
     if not _counts_here(auth, request, session_id, session):
         user = None
-    sessions, recovering = sessions_of(auth), None
+    sessions, limit = sessions_of(auth), None
     if user is not None and session_id is not None:
         begun: Session | None = session or sessions.store.find(session_id)
         # The sessions of an application's own store may have no such fact.
         if begun is not None and getattr(begun, "recovered", False):
             if is_recovery_over(begun, sessions.now()):
                 user = None
-            elif not _is_recovery_path(request):
-                recovering = user
+            limit = Limit.RECOVERED
+        elif begun is not None and not is_disabled(user):
+            now = sessions.now()
+            due = _factor_deadline(user, begun, now)
+            if due is not None:
+                # A cached response would be sent after the deadline too.
+                known = None
+                limit = Limit.FACTOR_REQUIRED if due <= now else None
     if (
         user is None
         or is_disabled(user)
@@ -163,25 +180,40 @@ def identify(auth: Auth, request: Any) -> Decision:
     ):
         reason = sessions.why_refused(request)
         return Decision(Outcome.REFUSED, reason=reason)
-    if recovering is not None:
+    if limit is not None and not _is_open_to(limit, request):
         return Decision(
             Outcome.REFUSED,
             reason=sessions.why_refused(request),
             known=known,
             session=session,
-            recovering=recovering,
+            limited=user,
+            limit=limit,
         )
     return Decision(Outcome.PASSED, user, known=known, session=session)
 
 
-def _is_recovery_path(request: Any) -> bool:
-    """Return True if a recovered session may be used for this request.
+def _factor_deadline(
+    user: Any, session: Session, now: datetime
+) -> datetime | None:
+    """Return when the session needs a second factor, if it does.
 
-    It may enroll, replace or remove a factor, or log out, and that for
-    `RECOVERY_LIFETIME`. It is no sign-in for forward authentication.
+    The sessions of an application's own store may not have the facts.
+    """
+    if not hasattr(session, "second_factor_at"):
+        return now if is_factor_required(getattr(user, "role", None)) else None
+    return factor_deadline(user, session, now)
+
+
+def _is_open_to(limit: Limit, request: Any) -> bool:
+    """Return True if a limited session may be used for this request.
+
+    It may enroll, replace or remove a factor, or log out; a recovered one
+    for `RECOVERY_LIFETIME`. It is no sign-in for forward authentication.
     """
     path = f"{(request.path or '').rstrip('/')}/"
-    return path.startswith(RECOVERY_PATHS)
+    if limit is Limit.FACTOR_REQUIRED and path == REAUTH_PATH:
+        return True
+    return path.startswith(LIMITED_PATHS)
 
 
 def _counts_here(
@@ -246,6 +278,8 @@ def require_authentication(
     decision = authenticate(auth, request)
     if decision.outcome is Outcome.MISSING:
         abort(401)
+    if decision.limit is Limit.FACTOR_REQUIRED:
+        raise FactorRequired
     if decision.outcome is Outcome.REFUSED:
         abort(403)
     request.current_user = decision.principal
@@ -317,73 +351,6 @@ def require_email_permission() -> None:
     """Abort with 403, and log it, unless users may change their email."""
     if not may_change_email():
         deny("email_change", current_actor().id)
-
-
-def require_recent_auth() -> None:
-    """Raise `ReauthenticationRequired` unless authentication is recent."""
-    if not has_recent_auth():
-        log(
-            EventType.ACCESS_DENIED,
-            user=current_actor().id,
-            reason="reauthentication_required",
-            path=current_request().path,
-        )
-        raise ReauthenticationRequired(
-            "the password was not confirmed recently"
-        )
-
-
-def missing_factor_proof() -> str | None:
-    """Return what the user must confirm before factors may be changed.
-
-    That is "password" or "factor"; `None` if nothing is missing. One of
-    both must have been confirmed recently. A user who has factors must have
-    given one in this session, or a recovery code: a stolen password alone
-    removes no factor. A recovered session is short enough, and can confirm
-    no password.
-    """
-    session, user_id = current_request().session, current_actor().id
-    if session is not None and session.recovered:
-        return None
-    is_given = session is not None and (
-        has_second_factor(facts_of_session(session))
-    )
-    if not is_given and user_id is not None and factors.has_any(user_id):
-        return "factor"
-    return None if has_recent_auth() else "password"
-
-
-def require_factor_proof() -> None:
-    """Raise `ReauthenticationRequired` unless factors may be changed now.
-
-    `missing_factor_proof` has the rule.
-    """
-    if missing_factor_proof() is not None:
-        require_recent_auth()
-        raise ReauthenticationRequired(
-            "no second factor was given in this session"
-        )
-
-
-def has_recent_auth() -> bool:
-    """Return True if the password was confirmed within `REAUTH_WINDOW`.
-
-    A request with HTTP Basic confirms it itself. A session records when the
-    password was last confirmed (ASVS 5.0, 7.5.1 and 7.5.3).
-    """
-    return is_recently_authenticated(current_request())
-
-
-def is_recently_authenticated(request: VestibuleRequest) -> bool:
-    """Return True if the password of an authenticated request is recent."""
-    sessions = request.sessions
-    if not sessions.has_store:
-        return True
-    session = request.session
-    window = timedelta(seconds=settings.REAUTH_WINDOW.read())
-    return session is not None and is_recent_auth(
-        session.authenticated_at, window, sessions.now()
-    )
 
 
 def _client_info_if_needed(request: VestibuleRequest) -> ClientInfo:

@@ -6,7 +6,8 @@ throttle, the password, the end of the session that came along, and the new
 session with its cookie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from flask import Request, Response, abort, after_this_request
@@ -15,7 +16,7 @@ from vestibule.accounts.authentication import (
     check_credentials,
     is_still_valid,
 )
-from vestibule.accounts.credentials import reauthenticate
+from vestibule.accounts.factor_reset import reset_factors
 from vestibule.accounts.mail_flows import ask_for_confirmation
 from vestibule.accounts.passkeys import (
     SECOND_FACTOR,
@@ -51,11 +52,10 @@ from vestibule.core.request_headers import is_tls, unusable_header
 from vestibule.db import factors, pending_logins
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
-from vestibule.http import pending_login
+from vestibule.http import pending_login, trusted_browser
 from vestibule.http.access import refuse_cross_site
 from vestibule.http.pending_login import wait_for_second_factor
 from vestibule.http.request import (
-    VestibuleRequest,
     client_info,
     current_actor,
     current_request,
@@ -100,6 +100,8 @@ class Login(NamedTuple):
     cookie_name: str
     #: A secret for a browser that gets one, to be known the next time.
     device: str | None = None
+    #: A secret for a browser that is trusted from now on.
+    trust: str | None = None
 
     def set_cookie(self, response: Response, request: Request) -> None:
         """Set the session cookie on the `response` to `request`."""
@@ -114,6 +116,8 @@ class Login(NamedTuple):
                 "/",
                 lifetime=int(DEVICE_LIFETIME.total_seconds()),
             )
+        if self.trust is not None:
+            trusted_browser.set_cookie(response, self.trust, secure)
 
     def __repr__(self) -> str:
         """Leave the secret id out."""
@@ -135,6 +139,40 @@ def log_in(
     `ServiceBusy` while too many passwords are checked, a 400 if
     the client's address cannot be read, and `SessionNameMissing`.
     """
+    user = _check_password(request, found, email, password)
+    if user is None:
+        return None
+    proof = PasswordProof(sessions_of(auth).now())
+    return begin_session(auth, request, user, [proof])
+
+
+def reset_factors_and_log_in(
+    auth: Any,
+    request: Request,
+    found: Sequence[User],
+    email: str,
+    password: str,
+    code: str,
+) -> Login | None:
+    """Check a password, remove the user's factors by a code, and log in.
+
+    The code is one that an admin handed out. `None` and the errors are
+    those of `log_in`; also raise `WrongFactorResetCode`, which leaves the
+    factors as they are.
+    """
+    user = _check_password(request, found, email, password)
+    if user is None:
+        return None
+    sessions = sessions_of(auth)
+    actor = Actor.at(client_info(request.environ))
+    reset_factors(user, code, sessions.store, actor=actor)
+    return begin_session(auth, request, user, [PasswordProof(sessions.now())])
+
+
+def _check_password(
+    request: Request, found: Sequence[User], email: str, password: str
+) -> User | None:
+    """Return the user whose password this is; the rules are `log_in`'s."""
     if unusable_header(request.environ) is not None:
         # The throttle would count another client than this one.
         abort(400)
@@ -144,12 +182,11 @@ def log_in(
     actor = Actor.at(client)
     failures = count_failures_before(found)
     user = check_credentials(found, email, password, actor=actor)
-    if user is None:
-        return None
-    # Also if a second factor is asked for: the password is known to them.
-    notify_of_failures(user, failures)
-    proof = PasswordProof(sessions_of(auth).now())
-    return begin_session(auth, request, user, [proof])
+    if user is not None:
+        # Also if a second factor is asked for: the password is known to
+        # them.
+        notify_of_failures(user, failures)
+    return user
 
 
 def begin_session(
@@ -160,7 +197,8 @@ def begin_session(
     This is the only function that does: a test looks for another caller of
     `create_session`. `None` if the password was changed since, or the user
     was disabled. Raise `SecondFactorRequired`, before any session exists, if
-    the user has a second factor and no proof is of one;
+    the user has a second factor, no proof is of one, and the user does not
+    trust this browser;
     `EmailNotConfirmed` after queueing a mail to confirm the email;
     `SessionNameMissing`, or `SessionNotCreated` if the mechanism returns no
     session id.
@@ -174,7 +212,12 @@ def begin_session(
         _refuse_unconfirmed(user, Actor.at(client_info(request.environ)))
     sessions, facts = sessions_of(auth), facts_of(proofs)
     if not has_second_factor(facts) and factors.has_any(user.id):
-        raise wait_for_second_factor(request, sessions, user)
+        # Only the password that the trust is bound to, never a new one.
+        is_known = any(isinstance(each, PasswordProof) for each in proofs)
+        trust = is_known and trusted_browser.trust_in(request, user, sessions)
+        if not trust:
+            raise wait_for_second_factor(request, sessions, user)
+        facts = facts.with_proof(trust)
     _end_previous(sessions, request)
     by_passkey = isinstance(proofs[0], PasskeyProof)
     method = "passkey" if by_passkey else "password"
@@ -232,19 +275,23 @@ def continue_login(
     code: str = "",
     recovery_code: str = "",
     passkey: Answer | None = None,
+    *,
+    trust: bool = False,
 ) -> Login:
     """Begin the session of a login that waits for a second factor.
 
     `code` is one of an app; `recovery_code` replaces a lost factor;
-    `passkey` is the answer of an authenticator. Raise `LoginExpired` if
-    this browser has no such login; what `check_second_factor` and
-    `check_proof` raise, and what `begin_session` does.
+    `passkey` is the answer of an authenticator. With `trust` the next
+    logins in this browser skip this step for 30 days, unless it was a
+    recovery code. Raise `LoginExpired` if this browser has no such login;
+    what `check_second_factor`, `check_proof` and `begin_session` raise.
     """
     if unusable_header(request.environ) is not None:
         abort(400)
     refuse_cross_site(request)
     set_client(client_info(request.environ))
-    digest, pending, user = pending_login.find(sessions_of(auth), request)
+    sessions = sessions_of(auth)
+    digest, pending, user = pending_login.find(sessions, request)
     if passkey is not None:
         proof = check_proof(user, SECOND_FACTOR, passkey)
     else:
@@ -257,16 +304,10 @@ def continue_login(
     login = begin_session(auth, request, user, proofs)
     if login is None:
         raise LoginExpired
+    if trust and proof.is_second_factor and trusted_browser.may_be_trusted():
+        secret = trusted_browser.trust_browser(user, sessions)
+        login = login._replace(trust=secret)
     return login
-
-
-def has_pending_login(request: VestibuleRequest) -> bool:
-    """Return True if a login of this browser waits for a second factor."""
-    try:
-        pending_login.find(request.sessions, request)
-    except LoginExpired:
-        return False
-    return True
 
 
 def log_out(auth: Any) -> bool:
@@ -285,44 +326,12 @@ def log_out(auth: Any) -> bool:
     with IdentityMap():
         if session is not None and session_id is not None:
             IdentityMap.put(type(session), session_id, session)
-        try:
+        with cookie_cleared_without_database():
             if not sessions.destroy_session(request):
                 return False
-        except DatabaseUnavailable:
-            after_this_request(_without_cookie)
-            raise
     handle = None if session is None else session.id
     log(EventType.LOGOUT, user=current_actor().id, handle=handle)
     return True
-
-
-def reauthenticate_user(user: User, password: str) -> str | None:
-    """Confirm the password of the request's user.
-
-    Return the new id of the request's session: the old one, which may
-    have been stolen, stops working (ASVS 5.0, 7.2.4). Return `None` if the
-    session ended meanwhile. Raise what `reauthenticate` raises.
-    """
-    reauthenticate(user, password, actor=current_actor())
-    sessions = current_request().sessions
-    session_id = sessions.session_cookie(current_request())
-    if session_id is None:
-        return None
-    return sessions.store.rotate(session_id, sessions.now())
-
-
-def add_proof(proof: Proof, session_id: str | None = None) -> str | None:
-    """Add a proof to the request's session; return its new id.
-
-    `session_id` is the id that this request gave the session already.
-    `None` if the session ended meanwhile.
-    """
-    request = current_request()
-    current = session_id or request.sessions.session_cookie(request)
-    if current is None:
-        return None
-    now = request.sessions.now()
-    return request.sessions.store.rotate(current, now, proof)
 
 
 def set_session_cookie(response: Response, session_id: str | None) -> Response:
@@ -353,6 +362,19 @@ def clear_session_cookie(response: Response) -> None:
     name = settings.SESSION_NAME.read()
     if name is not None:
         cookie.clear_on(response, name, current_request().is_secure)
+
+
+@contextmanager
+def cookie_cleared_without_database() -> Iterator[None]:
+    """Let the browser delete its cookie if the database cannot be used.
+
+    The error is raised all the same, and becomes a 503.
+    """
+    try:
+        yield
+    except DatabaseUnavailable:
+        after_this_request(_without_cookie)
+        raise
 
 
 def _without_cookie(response: Response) -> Response:

@@ -18,6 +18,7 @@ from vestibule.core.request_headers import is_tls
 from vestibule.db import pending_logins
 from vestibule.db.models.user import User
 from vestibule.db.pending_logins import PENDING_LOGIN_LIFETIME, PendingLogin
+from vestibule.http.request import VestibuleRequest
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie
 
@@ -86,6 +87,14 @@ def digest_in(request: Request) -> str | None:
     """Return the digest of the cookie of `request`, if it has one."""
     secret = cookie.read(request, cookie_name())
     return None if secret is None else digest_of(secret)
+
+
+def has_pending_login(request: VestibuleRequest) -> bool:
+    """Return True if a login of this browser waits for a second factor."""
+    digest = digest_in(request)
+    return digest is not None and (
+        pending_logins.find(digest, request.sessions.now()) is not None
+    )
 
 
 def clear(request: Request) -> None:

@@ -29,6 +29,7 @@ from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
 from vestibule.identity.header import (
+    ASSURANCE_HEADER,
     EMAIL_VERIFIED_HEADER,
     HEADER,
     Identity,
@@ -44,6 +45,7 @@ from vestibule.sessions.facts import (
     acr_of,
     amr_of,
     facts_of_session,
+    level_of,
 )
 
 ME = "/api/v1/users/me"
@@ -127,6 +129,7 @@ class UserResponse(NamedTuple):
             ("Remote-Email", _plain(email)),
             (EMAIL_VERIFIED_HEADER, "true" if is_verified else "false"),
             ("Remote-Groups", _plain(role)),
+            (ASSURANCE_HEADER, str(level_of(facts))),
         ]
         usual = headers.after([])
         return cls(
@@ -293,6 +296,33 @@ class MeShortcut:
             and vars(app).keys().isdisjoint(_FLASK_METHODS)
             and not any(signal.receivers for signal in _SIGNALS)
         )
+
+
+def anonymous_response(
+    headers: ResponseHeaders, environ: dict[str, Any]
+) -> tuple[bytes, Headers]:
+    """Return the response that lets a request pass without a user.
+
+    Each header that identifies a user is present and empty, so that a proxy
+    replaces what the client sent.
+    """
+    body = json_body({})
+    names = (
+        "Remote-User",
+        "Remote-Email",
+        EMAIL_VERIFIED_HEADER,
+        "Remote-Groups",
+        ASSURANCE_HEADER,
+        HEADER,
+    )
+    own = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        *((name, "") for name in names),
+    ]
+    return body, (
+        own + headers.after([]) + headers.for_request(environ, is_page=False)
+    )
 
 
 def _plain(text: str) -> str:

@@ -8,24 +8,29 @@ for every request to the applications behind it.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from vestibule.accounts.gate import (
+    Answer,
+    Verdict,
+    acr_values,
+    asked_query,
+    judge,
+)
 from vestibule.audit.log import EventType, log
 from vestibule.core import request_headers, settings
 from vestibule.core.application_hosts import application_host, session_url
 from vestibule.core.errors import InvalidValue, VestibuleError
-from vestibule.core.redirects import sign_in_url
+from vestibule.core.gate_rules import DEFAULT_RULE, Rule
+from vestibule.core.redirects import beside_sign_in, is_own_page, sign_in_url
 from vestibule.db.models.user import parse_role
 from vestibule.http import errors
-from vestibule.http.access import (
-    Outcome,
-    authenticate,
-    is_recently_authenticated,
-    start_request,
-)
+from vestibule.http.access import Limit, Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
+from vestibule.http.gate import open_gate
 from vestibule.http.headers import (
     VERIFY_PATH,
     Headers,
@@ -33,6 +38,7 @@ from vestibule.http.headers import (
     add_headers,
 )
 from vestibule.http.page_load import is_page_load
+from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
@@ -41,7 +47,11 @@ from vestibule.http.responses import (
     add_session_ended,
     json_response,
 )
-from vestibule.http.user_response import ResponseCache, UserResponse
+from vestibule.http.user_response import (
+    ResponseCache,
+    UserResponse,
+    anonymous_response,
+)
 from vestibule.identity.header import (
     HEADER,
     RECENT_HEADER,
@@ -49,6 +59,7 @@ from vestibule.identity.header import (
 )
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.basic_auth import BasicAuth
+from vestibule.mechanisms.session_mechanism import sessions_of
 from vestibule.sessions.facts import (
     NO_FACTS,
     PasswordProof,
@@ -59,6 +70,8 @@ from vestibule.sessions.facts import (
 
 PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
+#: The page that asks a signed-in user for more proof.
+STEP_UP_PATH = "/account/factors/step-up"
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
 #: A proxy has a few fixed query strings, one for each rule.
@@ -76,6 +89,11 @@ class VerifyQuery(NamedTuple):
     role_sets: tuple[frozenset[str], ...] = ()
     #: True for `recent=on`.
     asks_for_recent: bool = False
+
+    @property
+    def needs_user(self) -> bool:
+        """Return True if an anonymous client never meets the rule."""
+        return bool(self.role_sets) or self.asks_for_recent
 
     def allows(self, role: str) -> bool:
         """Return True if a user with `role` may pass."""
@@ -150,6 +168,7 @@ class ForwardAuth:
         self._return_hosts = settings.ALLOWED_RETURN_HOSTS.read()
         self._signer = signer
         self._cache = cache
+        self._gate = open_gate()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -161,9 +180,16 @@ class ForwardAuth:
         identified: IdentityResponse | None = None
         try:
             cached = self._cache.find(environ)
-            if cached is not None and (
-                not environ.get("QUERY_STRING")
-                or _query(environ).can_use(cached)
+            if (
+                cached is not None
+                and (
+                    not environ.get("QUERY_STRING")
+                    or _query(environ).can_use(cached)
+                )
+                and (
+                    self._gate is None
+                    or self._gate.passes(environ, cached, self._now)
+                )
             ):
                 identified = self._identify(cached, environ)
         except Exception:
@@ -203,39 +229,58 @@ class ForwardAuth:
             return response
         query = _query(request.environ)
         decision = authenticate(auth, request)
-        if decision.outcome is not Outcome.PASSED:
-            return self._refuse(request, query)
-        facts = self._facts(request)
-        found = UserResponse.of(decision.principal, self._headers, facts)
-        if decision.known is not None:
-            self._cache.add(request.environ, decision.known, found)
+        found = None
+        if decision.outcome is Outcome.PASSED:
+            facts = self._facts(request)
+            found = UserResponse.of(decision.principal, self._headers, facts)
+            if decision.known is not None:
+                self._cache.add(request.environ, decision.known, found)
+        verdict = self._judge(request, found)
+        if verdict is None or verdict.answer is Answer.DENY:
+            return _forbid("gate_rule", found)
+        if found is None:
+            if verdict.answer is Answer.ANONYMOUS and not query.needs_user:
+                return anonymous_response(self._headers, request.environ)
+            return self._refuse(request, query, decision.limit)
+        if verdict.answer is Answer.STEP_UP:
+            return self._ask_for_more(request, query, verdict.rule, found)
         if not query.allows(found.role):
-            log(
-                EventType.ACCESS_DENIED,
-                user=found.identity[0],
-                reason="role",
-                path=PATH,
-            )
-            return json_response({"error": "Forbidden"}, 403)
+            return _forbid("role", found)
         body, headers = self._identify(found, request.environ)
         if query.asks_for_recent:
             recent = is_recently_authenticated(request)
             headers = [*headers, (RECENT_HEADER, str(recent).lower())]
         return body, headers
 
-    def _facts(self, request: VestibuleRequest) -> SessionFacts:
-        """Return how the user of an authenticated request proved that.
+    def _now(self) -> datetime:
+        """Return the current time, as the mechanism has it."""
+        return sessions_of(self._mechanism()).now()
 
-        Only a token has these, so nothing is looked up without a signer.
-        """
-        if self._signer is None:
-            return NO_FACTS
+    def _judge(
+        self, request: VestibuleRequest, found: UserResponse | None
+    ) -> Verdict | None:
+        """Return the decision of the rules; `None` for a faulty request."""
+        facts = None if found is None else found.facts
+        if self._gate is None:
+            return judge(DEFAULT_RULE, facts, request.sessions.now())
+        candidates = self._gate.candidates(request.environ)
+        if candidates is None:
+            return None
+        role = None if found is None else found.role
+        rule = self._gate.rule_for(candidates, request.environ, role)
+        return judge(rule, facts, request.sessions.now())
+
+    def _facts(self, request: VestibuleRequest) -> SessionFacts:
+        """Return how the user of an authenticated request proved that."""
         if isinstance(request.mechanism, BasicAuth):
             # The request itself has the password.
             return facts_of([PasswordProof(request.sessions.now())])
         if not request.sessions.has_store:
             return NO_FACTS
         session = request.session
+        # The sessions of an application's own store may have no facts.
+        if not hasattr(session, "second_factor_at"):
+            return NO_FACTS
         return NO_FACTS if session is None else facts_of_session(session)
 
     def _identify(
@@ -252,37 +297,96 @@ class ForwardAuth:
         return user.body, user.verify_headers + own
 
     def _refuse(
-        self, request: VestibuleRequest, query: VerifyQuery
+        self,
+        request: VestibuleRequest,
+        query: VerifyQuery,
+        limit: Limit | None,
     ) -> MinimalResponse:
-        """Return the response to a request that identifies no user.
-
-        A browser that loads a page is redirected to the sign-in page, if
-        the mechanism has logins. Other clients could not follow that.
-        """
+        """Return the response to a request that identifies no user."""
         response = add_session_ended(
             json_response({"error": "Unauthorized"}, 401),
             request.session_ended,
         )
+        asked = None
+        if limit is Limit.FACTOR_REQUIRED:
+            asked = asked_query(Rule(level=2))
+        if self._lead(response, request, query, asked):
+            return response
+        return add_challenge(response, request.mechanism)
+
+    def _ask_for_more(
+        self,
+        request: VestibuleRequest,
+        query: VerifyQuery,
+        rule: Rule,
+        found: UserResponse,
+    ) -> MinimalResponse:
+        """Return the response to a user who has to prove more (RFC 9470)."""
+        log(
+            EventType.ACCESS_DENIED,
+            user=found.identity[0],
+            reason="step_up",
+            path=PATH,
+        )
+        response = json_response(
+            {"error": "insufficient user authentication"}, 401
+        )
+        if not self._lead(response, request, query, asked_query(rule)):
+            challenge = 'Bearer error="insufficient_user_authentication"'
+            if acr := acr_values(rule):
+                challenge += f', acr_values="{acr}"'
+            if rule.fresh is not None:
+                challenge += f', max_age="{rule.fresh}"'
+            response.headers["WWW-Authenticate"] = challenge
+        return response
+
+    def _lead(
+        self,
+        response: MinimalResponse,
+        request: VestibuleRequest,
+        query: VerifyQuery,
+        asked: dict[str, str] | None,
+    ) -> bool:
+        """Lead a browser that loads a page; return True if it follows.
+
+        It leads to the sign-in page, or to the page that asks for more
+        proof, if the mechanism has logins. Other clients could not follow.
+        """
+        login_url = self._login_url
+        if asked is not None and not is_own_page(login_url):
+            # Another page to sign in does not know what more to ask for.
+            return False
         if (
-            self._login_url is not None
+            login_url is not None
             and request.sessions.has_login
             and is_page_load(request.environ)
         ):
-            login_url = self._login_url
             if login_url == settings.LOGIN_URL.default:
                 # `X-Forwarded-Prefix` is the application's prefix, not ours.
                 login_url = f"{request.mount_path}{login_url}"
             target = request_headers.forwarded_target(request.environ)
             host = application_host(request.environ)
+            hosts = self._return_hosts
+            if asked is not None:
+                login_url = beside_sign_in(login_url, STEP_UP_PATH, asked)
+                # The session of the application's host stays.
+                hosts, host = (*hosts, *([host] if host else [])), None
             response.headers["Location"] = (
-                sign_in_url(login_url, target, self._return_hosts)
+                sign_in_url(login_url, target, hosts)
                 if host is None or target.scheme is None
                 else session_url(f"{target.scheme}://{host}", target.path)
             )
             if query.redirects:
                 response.status_code = 302
-                return response
-        return add_challenge(response, request.mechanism)
+                return True
+        return False
+
+
+def _forbid(reason: str, found: UserResponse | None) -> MinimalResponse:
+    """Log that a request is refused, with or without a user; return 403."""
+    user = None if found is None else found.identity[0]
+    log(EventType.ACCESS_DENIED, user=user, reason=reason, path=PATH)
+    return json_response({"error": "Forbidden"}, 403)
 
 
 def _query(environ: dict[str, Any]) -> VerifyQuery:

@@ -14,6 +14,9 @@ RECENT_HEADER = "Remote-Recent"
 RECENT_QUERY = "recent=on"
 #: The header in which verify says whether the email is confirmed.
 EMAIL_VERIFIED_HEADER = "Remote-Email-Verified"
+#: The header in which verify says the level of the session: 1, or 2 for
+#: two factors.
+ASSURANCE_HEADER = "Remote-Assurance"
 #: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"

@@ -10,11 +10,11 @@ renders each of them, so a faulty one is found there.
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,16 +28,38 @@ from jinja2 import (
     TemplateError,
 )
 
-from vestibule.core import mail_settings, page_settings
+from vestibule.core import clock, mail_settings, page_settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.mail.notices import LANGUAGES, MailKind
 from vestibule.mail.transport import public_host
 
 _FOLDER = Path(__file__).parent / "templates"
-#: Bytes of a mail, both parts included; a longer one is an error.
+#: Bytes of a mail, both parts included; the start refuses templates of
+#: longer ones.
 MAX_MAIL_BYTES = 20_000
 #: Characters of a value that is put into a template.
 MAX_VALUE_LENGTH = 400
+
+
+class _Headers(HeaderRegistry):
+    """Parses a header that mails have in common once: headers are immutable.
+
+    Parsing would take half of the time in which a mail is made.
+    """
+
+    def __init__(self) -> None:
+        """Remember some headers."""
+        super().__init__()
+        self._parse = lru_cache(maxsize=128)(super().__call__)
+
+    def __call__(self, name: str, value: Any) -> BaseHeader:
+        """Return the header; `value` is a text or an address."""
+        if isinstance(value, str):
+            return self._parse(name, value)
+        return super().__call__(name, value)
+
+
+_POLICY = SMTP.clone(header_factory=_Headers())
 
 
 class MailText(NamedTuple):
@@ -49,7 +71,7 @@ class MailText(NamedTuple):
 
 
 #: A value for each name that a template may use.
-_EXAMPLES = {
+EXAMPLES = {
     "link": "https://auth.example.com/page#token",
     "code": "ABCD-EFGH",
     "code_minutes": 10,
@@ -100,10 +122,18 @@ def render(
 
 
 def check_templates() -> None:
-    """Render each mail once; raise `ConfigurationError` for a faulty one."""
+    """Make each mail once; raise `ConfigurationError` for a faulty one."""
+    now = clock.now()
     for language in LANGUAGES:
         for kind in MailKind:
-            render(kind, language, _EXAMPLES)
+            text = render(kind, language, EXAMPLES)
+            made = message("id", "bob@example.com", language, text, now)
+            if len(made.as_bytes()) >= MAX_MAIL_BYTES:
+                raise ConfigurationError(
+                    "MAIL_TEMPLATES",
+                    f"{language}/{kind}.txt: the mail is longer than"
+                    f" {MAX_MAIL_BYTES} bytes",
+                )
 
 
 def message(
@@ -117,7 +147,7 @@ def message(
     sender = mail_settings.MAIL_FROM.read()
     if sender is None:
         raise ConfigurationError("MAIL_FROM", "must be set for MAIL_URL")
-    result = EmailMessage(policy=SMTP)
+    result = EmailMessage(policy=_POLICY)
     result["From"] = sender
     result["To"] = Address(addr_spec=to)
     result["Subject"] = text.subject

@@ -14,8 +14,9 @@ import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from email.message import EmailMessage
 from multiprocessing.util import Finalize
-from typing import Any
+from typing import Any, NamedTuple
 
 from vestibule.core import clock, mail_settings, page_settings, settings
 from vestibule.core.digest import (
@@ -27,7 +28,7 @@ from vestibule.core.digest import (
 from vestibule.core.errors import VestibuleError
 from vestibule.core.mail_settings import MailServer
 from vestibule.core.threads import Once, start_thread
-from vestibule.db import mail_tokens, outgoing_mails
+from vestibule.db import mail_limits, mail_tokens, outgoing_mails
 from vestibule.db.mail_tokens import MailToken, TypedCode
 from vestibule.db.outgoing_mails import NOTHING, NewMail, OutgoingMail
 from vestibule.mail.notices import NOTICE_PAGES, MailKind
@@ -41,9 +42,14 @@ from vestibule.mail.transport import (
 
 _log = logging.getLogger(__name__)
 
-#: Mails that are leased at once: all of them are sent within the lease,
-#: even if each takes its time.
-MAX_LEASED_MAILS = 20
+#: Mails that are leased at once, and sent over one connection. Those for
+#: which the time of a lease is too short go back into the queue.
+MAX_LEASED_MAILS = 100
+#: Mails that are made at once, before the first of them is sent.
+MAX_PREPARED_MAILS = 20
+#: Seconds after which mails that were sent are recorded, at the next one.
+#: Each record is a commit, which waits for the disk.
+MAX_UNRECORDED_SECONDS = 0.2
 #: Seconds between two looks at the queue, for mails of other processes.
 POLL_SECONDS = 5.0
 #: Seconds that the end of the process waits for the mail in progress.
@@ -66,6 +72,13 @@ TOKEN_PAGES = {
 }
 #: What stands before the token in a link's fragment.
 _TOKEN_MARK = "token="
+
+
+class PreparedMail(NamedTuple):
+    """A row of the queue and its message, whose secrets are stored."""
+
+    mail: OutgoingMail
+    message: EmailMessage
 
 
 def is_mail_code(typed: str) -> bool:
@@ -103,12 +116,12 @@ def send_due(most: int = MAX_LEASED_MAILS) -> int:
     if server is None:
         return 0
     left = mail_settings.MAIL_PER_HOUR.read() - (
-        outgoing_mails.count_sent_since(clock.now() - timedelta(hours=1))
+        mail_limits.count_sent_since(clock.now() - timedelta(hours=1))
     )
     mails = outgoing_mails.lease(min(most, max(left, 0))) if left > 0 else []
-    silent = [mail for mail in mails if mail.kind == NOTHING]
-    for mail in silent:
-        outgoing_mails.mark_sent(mail.id)
+    outgoing_mails.mark_sent(
+        [mail.id for mail in mails if mail.kind == NOTHING]
+    )
     _send_all(server, [mail for mail in mails if mail.kind != NOTHING])
     return len(mails)
 
@@ -137,10 +150,12 @@ def _send_all(server: MailServer, mails: Sequence[OutgoingMail]) -> None:
     waiting = list(mails)
     try:
         with open_transport(server) as deliver:
-            while waiting and clock.monotonic() < give_up:
-                if not _send(deliver, waiting.pop(0)):
-                    # The connection may be unusable now.
-                    break
+            is_usable = True
+            while is_usable and waiting and clock.monotonic() < give_up:
+                ready = _prepare(waiting[:MAX_PREPARED_MAILS])
+                del waiting[:MAX_PREPARED_MAILS]
+                left, is_usable = _deliver_all(deliver, ready, give_up)
+                waiting[:0] = [each.mail for each in left]
     except DeliveryError as error:
         _log.warning("no mail was sent to %s: %s", server.label, error)
         for mail in waiting:
@@ -150,45 +165,85 @@ def _send_all(server: MailServer, mails: Sequence[OutgoingMail]) -> None:
         outgoing_mails.release(waiting)
 
 
-def _send(deliver: Deliver, mail: OutgoingMail) -> bool:
-    """Deliver one mail and record the outcome; return True if accepted.
+def _prepare(mails: Sequence[OutgoingMail]) -> list[PreparedMail]:
+    """Return the messages of mails; store their secrets in one transaction.
 
     One faulty mail does not stop the others.
     """
     # Jinja and Babel are loaded by the first mail, not at the start.
     from vestibule.mail import messages
 
-    if mail.expires_at <= clock.now():
-        # It waited for others of its lease, to a slow server.
-        outgoing_mails.mark_failed(mail, "expired", permanent=True)
-        return True
-    try:
-        kind = MailKind(mail.kind)
-        text = messages.render(kind, mail.language, _values(kind, mail))
-        message = messages.message(
-            mail.id, mail.address, mail.language, text, clock.now()
-        )
-    except VestibuleError as error:
-        _log.error("mail %s cannot be sent: %s", mail.id, error)
-        outgoing_mails.mark_failed(mail, str(error), permanent=False)
-        return True
-    except Exception:
-        _log.exception("mail %s cannot be made", mail.id)
-        outgoing_mails.mark_failed(mail, "it cannot be made", permanent=True)
-        return True
-    try:
-        deliver(message, mail.address)
-    except DeliveryError as error:
-        outgoing_mails.mark_failed(mail, str(error), error.permanent)
-        _log.warning("mail %s (%s) was not sent: %s", mail.id, kind, error)
-        return False
-    outgoing_mails.mark_sent(mail.id)
-    _log.info("mail %s (%s) was sent", mail.id, kind)
-    return True
+    ready: list[PreparedMail] = []
+    tokens: list[MailToken] = []
+    for mail in mails:
+        try:
+            kind = MailKind(mail.kind)
+            values, token = _values(kind, mail)
+            text = messages.render(kind, mail.language, values)
+            message = messages.message(
+                mail.id, mail.address, mail.language, text, clock.now()
+            )
+        except VestibuleError as error:
+            _log.error("mail %s cannot be sent: %s", mail.id, error)
+            outgoing_mails.mark_failed(mail, str(error), permanent=False)
+        except Exception:
+            _log.exception("mail %s cannot be made", mail.id)
+            outgoing_mails.mark_failed(
+                mail, "it cannot be made", permanent=True
+            )
+        else:
+            ready.append(PreparedMail(mail, message))
+            tokens += [] if token is None else [token]
+    mail_tokens.add(tokens)
+    return ready
 
 
-def _values(kind: MailKind, mail: OutgoingMail) -> Mapping[str, Any]:
-    """Return what the text of a mail needs; make and store its secrets."""
+def _deliver_all(
+    deliver: Deliver, ready: Sequence[PreparedMail], give_up: float
+) -> tuple[Sequence[PreparedMail], bool]:
+    """Deliver mails until one is refused or the time `give_up`.
+
+    Return those that were not tried, and False if the connection may be
+    unusable. Several mails are recorded as sent in one transaction; a crash
+    before it sends them again.
+    """
+    sent: list[str] = []
+    record_at = clock.monotonic() + MAX_UNRECORDED_SECONDS
+    try:
+        for number, (mail, message) in enumerate(ready):
+            if number and clock.monotonic() >= give_up:
+                return ready[number:], True
+            if mail.expires_at <= clock.now():
+                # It waited for others of its lease, to a slow server.
+                outgoing_mails.mark_failed(mail, "expired", permanent=True)
+                continue
+            try:
+                deliver(message, mail.address)
+            except DeliveryError as error:
+                outgoing_mails.mark_failed(mail, str(error), error.permanent)
+                _log.warning(
+                    "mail %s (%s) was not sent: %s", mail.id, mail.kind, error
+                )
+                rest = number + 1
+                return ready[rest:], False
+            _log.info("mail %s (%s) was sent", mail.id, mail.kind)
+            sent.append(mail.id)
+            if clock.monotonic() >= record_at:
+                outgoing_mails.mark_sent(sent)
+                sent.clear()
+                record_at = clock.monotonic() + MAX_UNRECORDED_SECONDS
+    finally:
+        outgoing_mails.mark_sent(sent)
+    return (), True
+
+
+def _values(
+    kind: MailKind, mail: OutgoingMail
+) -> tuple[Mapping[str, Any], MailToken | None]:
+    """Return what the text of a mail needs, and the token to store.
+
+    The secrets of a link and a code are made here.
+    """
     from vestibule.mail.messages import local_time
 
     values: dict[str, Any] = {
@@ -202,15 +257,8 @@ def _values(kind: MailKind, mail: OutgoingMail) -> Mapping[str, Any]:
         values["link"] = page_address(NOTICE_PAGES[kind])
     page = TOKEN_PAGES.get(kind)
     if page is None or mail.user_id is None:
-        return values
+        return values, None
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    stored = MailToken(
-        digest_of(token),
-        kind,
-        mail.user_id,
-        str(mail.detail.get("new_address", mail.address)),
-        mail.expires_at,
-    )
     code: TypedCode | None = None
     if kind is MailKind.RESET:
         browser = mail.detail.get("browser")
@@ -219,10 +267,17 @@ def _values(kind: MailKind, mail: OutgoingMail) -> Mapping[str, Any]:
         if browser:
             expires = min(clock.now() + CODE_LIFETIME, mail.expires_at)
             code = TypedCode(digest_of_code(typed), expires, str(browser))
-    mail_tokens.add(stored, code)
+    stored = MailToken(
+        digest_of(token),
+        kind,
+        mail.user_id,
+        str(mail.detail.get("new_address", mail.address)),
+        mail.expires_at,
+        code,
+    )
     # Behind "#", where neither a server nor its log sees it.
     values["link"] = f"{page_address(page)}#{_TOKEN_MARK}{token}"
-    return values
+    return values, stored
 
 
 class MailSender:

@@ -152,13 +152,13 @@ def _refusal(code: int, reply: bytes | str) -> DeliveryError:
 
 def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
     """Return a connection that is secured and logged in as configured."""
-    context = ssl.create_default_context()
     connection: smtplib.SMTP
+    # Reading the authorities takes longer than a mail, so only TLS does it.
     if server.kind == "smtps":
         connection = smtplib.SMTP_SSL(
             local_hostname=public_host(),
             timeout=STEP_TIMEOUT_SECONDS,
-            context=context,
+            context=ssl.create_default_context(),
         )
     else:
         connection = smtplib.SMTP(
@@ -173,7 +173,7 @@ def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
             raise smtplib.SMTPConnectError(code, greeting)
         connection.ehlo_or_helo_if_needed()
         if server.kind == "smtp" and connection.has_extn("starttls"):
-            connection.starttls(context=context)
+            connection.starttls(context=ssl.create_default_context())
             connection.ehlo()
         elif server.needs_starttls:
             raise smtplib.SMTPNotSupportedError("the server has no STARTTLS")

@@ -18,6 +18,7 @@ from vestibule.db import (
     outgoing_mails,
     passkeys,
     pending_logins,
+    trusted_browsers,
 )
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
@@ -156,6 +157,7 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             pending_logins.purge(clock.now())
             factors.purge(clock.now())
             passkeys.purge(clock.now())
+            trusted_browsers.purge(clock.now())
             writer.purge()
             outgoing_mails.purge()
             mail_tokens.purge()

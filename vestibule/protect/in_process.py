@@ -7,18 +7,15 @@ same functions, on the same database, with the same settings.
 
 import logging
 
+from vestibule.checks.embedded import check_in_process
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,
     VestibuleError,
     VestibuleUnavailable,
 )
-from vestibule.http.access import (
-    Outcome,
-    authenticate,
-    is_recently_authenticated,
-    start_request,
-)
+from vestibule.http.access import Outcome, authenticate, start_request
+from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
 from vestibule.mechanisms import mechanism_for, session_cache
 from vestibule.mechanisms.auth import Auth
@@ -46,8 +43,9 @@ class InProcess:
         that the service stored. Raise `ConfigurationError` if AUTH_TYPE or
         SESSION_NAME is unset: the application would be closed for every
         user, or open to all. Raise it too for a database without the
-        tables of Vestibule, and for a `SESSION_NAME` or an `AUTH_TYPE` that
-        is not the service's.
+        tables of Vestibule, for a `SESSION_NAME` or an `AUTH_TYPE` that is
+        not the service's, and for settings that prevent a start. Their
+        warnings are logged.
         """
         if installation is not None:
             installation.apply()
@@ -59,6 +57,7 @@ class InProcess:
                     setting.name,
                     "must be set to use Vestibule in process",
                 )
+        check_in_process(mechanism)
         self._auth: Auth = mechanism() if mechanism else Auth()
         self._rules.apply_to(self._auth)
 

@@ -10,8 +10,18 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from vestibule.core import clock, page_settings, setting_types, settings
-from vestibule.core.errors import ConfigurationError, DatabaseUnavailable
+from vestibule.core import (
+    access_settings,
+    clock,
+    page_settings,
+    setting_types,
+    settings,
+)
+from vestibule.core.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    SchemaMismatch,
+)
 from vestibule.db import migrate, session_rules
 from vestibule.db.engine import configured_database
 from vestibule.mechanisms.session_exp_auth import SessionExpAuth
@@ -25,6 +35,14 @@ RELOAD_SECONDS = 30.0
 #: Names that differ only mean that no session is found; the application
 #: would be closed to every user.
 _SAME_NAMES = (settings.AUTH_TYPE, settings.SESSION_NAME)
+
+
+#: Settings that the stored rules give a value, if this process sets none.
+_GIVEN: tuple[settings.Setting[object], ...] = (
+    page_settings.APP_HOSTS,
+    access_settings.REQUIRE_MFA,
+    access_settings.MFA_GRACE,
+)
 
 
 class InProcessRules:
@@ -66,9 +84,10 @@ class InProcessRules:
     def reload(self) -> None:
         """Read the rules; raise `DatabaseUnavailable` if that fails."""
         self._rules = session_rules.load()
-        hosts = page_settings.APP_HOSTS
-        if not setting_types.is_set(hosts):
-            setting_types.give({hosts.name: self._rules.get(hosts.name, "")})
+        for setting in _GIVEN:
+            if not setting_types.is_set(setting):
+                value = self._rules.get(setting.name, "")
+                setting_types.give({setting.name: value})
         self._due = clock.monotonic() + RELOAD_SECONDS
 
     def apply_to(self, auth: Any) -> None:
@@ -94,17 +113,27 @@ class InProcessRules:
 
 
 def _require_schema() -> None:
-    """Raise `ConfigurationError` unless the database has our tables."""
+    """Raise `ConfigurationError` unless the database has our tables.
+
+    Raise `SchemaMismatch` if another version made them. An upgrade by an
+    application would stop a service of the older version.
+    """
     opened = configured_database()
     try:
         path = opened.url.database or ""
         is_there = not opened.is_sqlite or os.path.exists(path)
-        if is_there and migrate.revision(opened) is not None:
-            return
+        found = migrate.revision(opened) if is_there else None
     finally:
         opened.close()
-    raise ConfigurationError(
-        "DATABASE_URL",
-        "must name the database of the service: there are no tables of"
-        " Vestibule in this one",
-    )
+    if found is None:
+        raise ConfigurationError(
+            "DATABASE_URL",
+            "must name the database of the service: there are no tables of"
+            " Vestibule in this one",
+        )
+    if found != migrate.EXPECTED_REVISION:
+        raise SchemaMismatch(
+            f"the service's database has the schema {found}, and this"
+            f" application works with {migrate.EXPECTED_REVISION}: install"
+            " the version of the service here, or upgrade the service first"
+        )

@@ -6,14 +6,25 @@ from datetime import datetime, timedelta, timezone
 
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.db import host_sessions, session_queries, session_touches
+from vestibule.db import (
+    host_sessions,
+    session_queries,
+    session_search,
+    session_touches,
+)
 from vestibule.db.host_sessions import is_host_session_id
+from vestibule.db.keyset import Cursor
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user_session import UserSession
+from vestibule.db.session_search import SessionQuery
 from vestibule.sessions.facts import Proof, facts_of_session
 from vestibule.sessions.lifetime import Limits, oldest_valid
 from vestibule.sessions.session import EndReason, new_session_id
-from vestibule.sessions.store import REASON_LIFETIME, SessionPage
+from vestibule.sessions.store import (
+    REASON_LIFETIME,
+    SessionPage,
+    SortedPage,
+)
 from vestibule.sessions.sweeper import touch_writer
 
 #: A cursor in a list of sessions: microseconds since 1970 and a handle.
@@ -44,6 +55,17 @@ class DatabaseStore:
         if len(found) <= limit:
             return SessionPage(found, None)
         return SessionPage(found[:limit], _cursor_after(found[limit - 1]))
+
+    def search(
+        self, query: SessionQuery, limit: int, cursor: Cursor | None = None
+    ) -> SortedPage:
+        """Return at most `limit` sessions after or before a cursor."""
+        found = session_search.search_page(query, limit, cursor)
+        return SortedPage(
+            [UserSession._from_row(row) for row in found.rows],
+            found.next,
+            found.previous,
+        )
 
     def find_by_handle(self, handle: str) -> UserSession | None:
         """Return the row with this id."""

@@ -90,12 +90,24 @@ class VerifiedPasskeyProof(PasskeyProof):
     user_verified: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class TrustedBrowserProof(Proof):
+    """The user gave a second factor in this browser within 30 days.
+
+    It stands for the step that was skipped and is no factor. RFC 8176 has
+    no name for it, so no token names it.
+    """
+
+    method: ClassVar[str] = "trusted_browser"
+
+
 class SessionFacts(NamedTuple):
     """How and when the user of a session proved who they are."""
 
     #: When the user last did so, in whole or in part (`auth_time`).
     auth_time: datetime | None = None
-    #: The methods by their names in RFC 8176, in their order (`amr`).
+    #: The methods by their names in RFC 8176, in their order (`amr`), and
+    #: that of `TrustedBrowserProof`.
     methods: tuple[str, ...] = ()
     second_factor_time: datetime | None = None
     phishing_resistant: bool = False
@@ -203,9 +215,11 @@ def acr_of(facts: SessionFacts) -> str:
 def amr_of(facts: SessionFacts) -> list[str]:
     """Return the methods as the claim `amr` of a token has them.
 
-    Two factors add `mfa` (RFC 8176, 2).
+    Two factors add `mfa` (RFC 8176, 2). A trusted browser is not among
+    them: it has no name there, and is no proof of the user.
     """
-    return [*facts.methods, *(["mfa"] if level_of(facts) > 1 else [])]
+    named = [m for m in facts.methods if m != TrustedBrowserProof.method]
+    return [*named, *(["mfa"] if level_of(facts) > 1 else [])]
 
 
 def current_facts() -> SessionFacts:

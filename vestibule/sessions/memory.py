@@ -20,6 +20,8 @@ from vestibule.core import clock
 from vestibule.core.client_info import current_client
 from vestibule.core.digest import digest_of
 from vestibule.core.request_headers import network_of
+from vestibule.db.keyset import Cursor, fetch_in_memory
+from vestibule.db.session_search import SessionQuery, order_of
 from vestibule.sessions.facts import (
     Proof,
     current_facts,
@@ -27,7 +29,11 @@ from vestibule.sessions.facts import (
 )
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
-from vestibule.sessions.store import REASON_LIFETIME, SessionPage
+from vestibule.sessions.store import (
+    REASON_LIFETIME,
+    SessionPage,
+    SortedPage,
+)
 
 #: Ended sessions whose reasons are kept; one more drops the oldest.
 MAX_KEPT_REASONS = 10_000
@@ -53,6 +59,11 @@ class MemorySession:
     recovered: bool = False
     host: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def network(self) -> str | None:
+        """Return the network that counts as one client."""
+        return None if self.ip is None else network_of(self.ip)
 
 
 #: Every `Memory` of this process; a forked child gives them new locks.
@@ -192,6 +203,19 @@ class MemoryStore:
         if not is_after:
             return self.page(user_id, limit, network=network)
         return SessionPage(found, None)
+
+    def search(
+        self, query: SessionQuery, limit: int, cursor: Cursor | None = None
+    ) -> SortedPage:
+        """Return at most `limit` sessions after or before a cursor."""
+        records = (
+            record
+            for record in self._newest(query.user_id)
+            if query.network is None or record.network == query.network
+        )
+        order = order_of(query.sort)
+        found = fetch_in_memory(records, order, limit, cursor)
+        return SortedPage(found.rows, found.next, found.previous)
 
     def find_by_handle(self, handle: str) -> MemorySession | None:
         """Return the record that has this handle."""

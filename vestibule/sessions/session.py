@@ -24,6 +24,7 @@ class EndReason(StrEnum):
     REVOKED_BY_ADMIN = "revoked_by_admin"
     PASSWORD_CHANGED = "password_changed"
     PASSWORD_RESET = "password_reset"
+    FACTORS_RESET = "factors_reset"
     USER_DISABLED = "user_disabled"
     USER_REMOVED = "user_removed"
 

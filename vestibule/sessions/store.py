@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from vestibule.db.keyset import Cursor
+from vestibule.db.session_search import SessionQuery
 from vestibule.sessions.facts import Proof
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.session import EndReason, Session
@@ -24,6 +26,14 @@ class SessionPage(NamedTuple):
     sessions: Sequence[Session]
     #: The cursor of the next page; `None` after the last one.
     next: str | None
+
+
+class SortedPage(NamedTuple):
+    """A page of sessions in some order, with the cursors of its neighbours."""
+
+    sessions: Sequence[Session]
+    next: Cursor | None
+    previous: Cursor | None
 
 
 class SessionStore(Protocol):
@@ -48,6 +58,16 @@ class SessionStore(Protocol):
         They are the newest, or follow the `cursor` of the previous page; an
         invalid cursor counts as absent. `network` selects those that began
         there. Expired sessions are among them.
+        """
+
+    def search(
+        self, query: SessionQuery, limit: int, cursor: Cursor | None = None
+    ) -> SortedPage:
+        """Return at most `limit` sessions, expired ones among them.
+
+        They follow the cursor, or precede it if it leads backward. Raise
+        `InvalidValue` for a cursor of another list, or for an order that
+        needs a filter which fewer sessions meet.
         """
 
     def find_by_handle(self, handle: str) -> Session | None:
@@ -113,6 +133,12 @@ class EmptyStore:
     ) -> SessionPage:
         """Return an empty page, the last one."""
         return SessionPage((), None)
+
+    def search(
+        self, query: SessionQuery, limit: int, cursor: Cursor | None = None
+    ) -> SortedPage:
+        """Return an empty page, the only one."""
+        return SortedPage((), None, None)
 
     def find_by_handle(self, handle: str) -> Session | None:
         """Return `None`."""

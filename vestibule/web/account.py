@@ -8,6 +8,7 @@ for the password, unless it was entered within `REAUTH_WINDOW`.
 from flask import Response
 
 from vestibule.accounts.credentials import change_email
+from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.accounts.passkeys import site
 from vestibule.accounts.permissions import Action
@@ -209,6 +210,7 @@ def _account_page(
         has_factors=bool(apps or passkeys)
         or encryption.has_keys()
         or site() is not None,
+        factor_due=deadline_to_show(user),
         values={
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")

@@ -6,6 +6,7 @@ The admin pages use the same labels.
 
 import re
 
+from babel.lists import format_list
 from flask import Response
 
 from vestibule.api.views.sessions import current_mechanism_and_user
@@ -14,8 +15,17 @@ from vestibule.core import settings
 from vestibule.core.client_info import parse_user_agent
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.events import fetch_page as find_events
+from vestibule.db.factors import TOTP
 from vestibule.http.request import current_request
-from vestibule.web.i18n import N_, gettext, ngettext
+from vestibule.sessions.facts import (
+    PasswordProof,
+    TotpProof,
+    TrustedBrowserProof,
+    facts_of_session,
+    level_of,
+)
+from vestibule.sessions.session import Session
+from vestibule.web.i18n import N_, gettext, language, ngettext
 from vestibule.web.routes import ACTIVITY, pages
 from vestibule.web.templating import page
 
@@ -80,6 +90,8 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.EMAIL_CONFIRMED: N_("The email was confirmed"),
     EventType.PASSWORD_RESET: N_("The password was set with a code"),
     EventType.INVITATION_REVOKED: N_("The invitation was revoked"),
+    EventType.MAIL_RETRIED: N_("A mail was sent again"),
+    EventType.MAIL_DROPPED: N_("A mail that waited was dropped"),
     EventType.WORKER_EXITED: N_("A worker process ended unexpectedly"),
     EventType.SESSION_REFUSED: N_("A session that had ended was refused"),
     EventType.CROSS_SITE_REFUSED: N_(
@@ -91,13 +103,27 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.SECOND_FACTOR_REFUSED: N_("A second factor was wrong"),
     EventType.FACTOR_ADDED: N_("A second factor was added"),
     EventType.FACTOR_REMOVED: N_("A second factor was removed"),
+    EventType.FACTOR_RESET_ISSUED: N_(
+        "A link to remove all second factors was created"
+    ),
+    EventType.FACTORS_RESET: N_("All second factors were removed"),
     EventType.FACTOR_SWITCHED_OFF: N_(
         "A second factor was switched off after many wrong codes"
     ),
     EventType.PASSKEY_REFUSED: N_("A passkey was refused"),
+    EventType.BROWSER_TRUSTED: N_("A browser was trusted for 30 days"),
     EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
     EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),
 }
+
+
+#: The proofs of a session by their names in `SessionFacts.methods`.
+_METHOD_LABELS: dict[str, str] = {
+    PasswordProof.method: N_("password"),
+    TotpProof.method: N_("code"),
+    TrustedBrowserProof.method: N_("trusted browser"),
+}
+_FACTOR_LABELS: dict[str, str] = {TOTP: N_("Authenticator app")}
 
 
 @pages.get(ACTIVITY)
@@ -117,6 +143,30 @@ def show_activity() -> Response:
         device_label=device_label,
         alarming=ALARMING,
     )
+
+
+def sign_in_label(session: Session) -> str:
+    """Return how a session signed in, as "password and code · level 2".
+
+    Empty for a session without facts, such as that of a script.
+    """
+    facts = facts_of_session(session)
+    names = [
+        gettext(_METHOD_LABELS.get(method, method)) for method in facts.methods
+    ]
+    if facts.recovered:
+        names.append(gettext("recovery code"))
+    if not names:
+        return ""
+    joined = format_list(names, locale=language())
+    level = gettext("level %(number)s") % {"number": level_of(facts)}
+    return f"{joined} · {level}"
+
+
+def factor_label(kind: str) -> str:
+    """Return what people call a kind of second factor."""
+    label = _FACTOR_LABELS.get(kind)
+    return kind if label is None else gettext(label)
 
 
 def event_label(kind: str) -> str:

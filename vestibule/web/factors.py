@@ -11,12 +11,12 @@ import json
 from flask import Response, abort
 from markupsafe import Markup
 
+from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.passkeys import accepted_passkeys, site
 from vestibule.accounts.second_factors import (
     MAX_NAME_LENGTH,
     NewApp,
     begin_app,
-    check_second_factor,
     confirm_app,
     pending_app,
     remove_factor,
@@ -27,6 +27,7 @@ from vestibule.core import encryption
 from vestibule.core.errors import (
     FactorSwitchedOff,
     InvalidValue,
+    LastFactor,
     LastPasskey,
     RecordGone,
     Throttled,
@@ -36,14 +37,16 @@ from vestibule.core.errors import (
 from vestibule.db import factors
 from vestibule.db.factors import PASSKEY, RECOVERY, TOTP, Factor
 from vestibule.db.models.user import User
-from vestibule.http.access import missing_factor_proof
-from vestibule.http.login import add_proof, set_session_cookie
+from vestibule.http.login import set_session_cookie
+from vestibule.http.recent_auth import missing_factor_proof, renew_session
 from vestibule.http.request import current_request
 from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
     FormErrors,
+    check_code_field,
     check_passkey_proof,
     check_password_field,
+    code_error,
     keep_renewed_session,
     missing_fields,
     render_form,
@@ -81,6 +84,8 @@ def show_factors() -> Response:
         few_codes=FEW_RECOVERY_CODES,
         may_add=encryption.has_keys(),
         is_recovered=session is not None and session.recovered,
+        due=deadline_to_show(user),
+        now=current_request().sessions.now(),
     )
 
 
@@ -145,9 +150,9 @@ def confirm_app_page() -> Response:
     except RecordGone:
         return redirect(FACTORS, Message.APP_NOT_PENDING)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
-        return _confirm_form(new, _code_error(error, "code"), renewed)
+        return _confirm_form(new, code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
-    renewed = add_proof(proof, renewed)
+    renewed = renew_session(proof, renewed)
     if codes:
         return codes_page(codes, renewed)
     return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
@@ -178,8 +183,8 @@ def remove_app() -> Response:
         message = (
             Message.PASSKEY_REMOVED if is_passkey else Message.APP_REMOVED
         )
-    except LastPasskey as error:
-        problem = FormErrors(409, alert=error_message(error))
+    except (LastFactor, LastPasskey) as error:
+        problem = FormErrors(error.status, alert=error_message(error))
         return factor_form("factor_remove.html", problem, renewed, app=app)
     except RecordGone:
         message = Message.APP_GONE
@@ -251,21 +256,7 @@ def check_factor_proof(user: User) -> tuple[FormErrors | None, str | None]:
     if not code:
         text = gettext("Enter the code of your app to continue.")
         return FormErrors(400, {"proof_code": text}), None
-    try:
-        proof = check_second_factor(user, code)
-    except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
-        return _code_error(error, "proof_code"), None
-    return None, add_proof(proof)
-
-
-def _code_error(
-    error: WrongSecondFactor | FactorSwitchedOff | Throttled, name: str
-) -> FormErrors:
-    """Return why the code in the field `name` was refused."""
-    text = error_message(error)
-    if isinstance(error, Throttled):
-        return FormErrors(429, alert=text, retry_after=error.retry_after)
-    return FormErrors(error.status, {name: text})
+    return check_code_field(user, code)
 
 
 def _confirm_form(

@@ -14,14 +14,22 @@ from flask import after_this_request
 
 from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof, site
 from vestibule.audit.log import EventType, log
-from vestibule.core.errors import PasskeyRefused, Throttled, WrongPassword
+from vestibule.core.errors import (
+    FactorSwitchedOff,
+    PasskeyRefused,
+    Throttled,
+    WrongPassword,
+    WrongSecondFactor,
+)
+from vestibule.db import factors
 from vestibule.db.models.user import User
-from vestibule.http.access import has_recent_auth
 from vestibule.http.flask_app import MinimalResponse
-from vestibule.http.login import (
-    add_proof,
+from vestibule.http.login import set_session_cookie
+from vestibule.http.recent_auth import (
+    has_recent_auth,
+    reauthenticate_by_code,
     reauthenticate_user,
-    set_session_cookie,
+    renew_session,
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
@@ -66,13 +74,17 @@ def check_password_field(
 ) -> tuple[FormErrors | None, str | None]:
     """Re-authenticate `user` with the form's field `password`.
 
-    Return what is wrong, and the new session id if the session was
-    renewed. Both are `None` if the user authenticated recently.
+    A user with an app may give its code instead, in `proof_code`. Return
+    what is wrong, and the new session id if the session was renewed. Both
+    are `None` if the user authenticated recently.
     """
     if has_recent_auth():
         return None, None
     if current_request().form.get("proof_passkey"):
         return check_passkey_proof(user)
+    code = current_request().form.get("proof_code", "")
+    if code and not password:
+        return check_code_field(user, code)
     if not password:
         text = gettext("Enter your password to continue.")
         return FormErrors(400, {"password": text}), None
@@ -109,7 +121,30 @@ def check_passkey_proof(user: User) -> tuple[FormErrors | None, str | None]:
         text = {"proof_passkey": error_message(error)}
         return FormErrors(error.status, text), None
     log(EventType.REAUTHENTICATED, user=user.id)
-    return None, add_proof(proof)
+    return None, renew_session(proof)
+
+
+def check_code_field(
+    user: User, code: str
+) -> tuple[FormErrors | None, str | None]:
+    """Re-authenticate `user` with the form's field `proof_code`.
+
+    Return what is wrong, and the new session id if the code is right.
+    """
+    try:
+        return None, reauthenticate_by_code(user, code)
+    except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
+        return code_error(error, "proof_code"), None
+
+
+def code_error(
+    error: WrongSecondFactor | FactorSwitchedOff | Throttled, name: str
+) -> FormErrors:
+    """Return why the code in the field `name` was refused."""
+    text = error_message(error)
+    if isinstance(error, Throttled):
+        return FormErrors(429, alert=text, retry_after=error.retry_after)
+    return FormErrors(error.status, {name: text})
 
 
 def keep_renewed_session(renewed: str | None) -> None:
@@ -137,17 +172,22 @@ def render_form(
 ) -> MinimalResponse:
     """Return the page of a form, with the status and headers of `problem`.
 
-    The form asks for the password unless the user authenticated recently
-    or, with `is_reauthenticated`, in this request.
+    The form asks for the password, or the code of an app, unless the user
+    authenticated recently or, with `is_reauthenticated`, in this request.
     """
     problem = problem or FormErrors(200)
+    needs_password = not (is_reauthenticated or has_recent_auth())
+    user = current_request().current_user
     response = page(
         template,
         problem.status,
         alert=problem.alert,
         errors=problem.errors,
-        needs_password=not (is_reauthenticated or has_recent_auth()),
         has_passkeys=site() is not None,
+        needs_password=needs_password,
+        may_use_code=needs_password
+        and user is not None
+        and factors.count_apps(user.id) > 0,
         **values,
     )
     if problem.retry_after is not None:

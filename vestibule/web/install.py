@@ -30,6 +30,7 @@ from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.http import access, errors
 from vestibule.http.access import (
     Decision,
+    Limit,
     Outcome,
     authorize,
     decide,
@@ -50,9 +51,11 @@ from vestibule.web import (
     preferences,
     sessions,
     sign_in,
+    step_up,
 )
 from vestibule.web.admin import events as admin_events
 from vestibule.web.admin import exports as admin_exports
+from vestibule.web.admin import gate as admin_gate
 from vestibule.web.admin import mails as admin_mails
 from vestibule.web.admin import overview as admin_overview
 from vestibule.web.admin import selection as admin_selection
@@ -95,6 +98,7 @@ PAGE_MODULES = (
     sessions,
     activity,
     factors,
+    step_up,
     admin_users,
     user_actions,
     admin_sessions,
@@ -105,10 +109,15 @@ PAGE_MODULES = (
     admin_zone,
     admin_overview,
     admin_mails,
+    admin_gate,
 )
 _ASSET = f"{pages.name}.asset"
-#: What the pages below open for a session after a recovery code.
-_RECOVERY_PAGES = (f"{FACTORS}/", f"{SIGN_OUT}/")
+#: The pages that a limited session may open.
+_LIMITED_PAGES = (f"{FACTORS}/", f"{SIGN_OUT}/")
+_LIMIT_MESSAGES = {
+    Limit.RECOVERED: Message.RECOVERED,
+    Limit.FACTOR_REQUIRED: Message.FACTOR_REQUIRED,
+}
 #: Heading and text of an error page, by status.
 _ERROR_TEXTS = {
     400: (
@@ -232,13 +241,13 @@ def require_page_authentication(
         _refuse_stale_form(request)
         return None
     if request.endpoint is None or request.endpoint in PUBLIC_ENDPOINTS:
-        if decision.recovering and _is_way_in(request):
-            return redirect(FACTORS, Message.RECOVERED)
+        if decision.limit is not None and _is_way_in(request):
+            return redirect(FACTORS, _LIMIT_MESSAGES[decision.limit])
         return None
     if not request.prefers_page:
         abort(401 if decision.outcome is Outcome.MISSING else 403)
-    if decision.recovering:
-        return redirect(FACTORS, Message.RECOVERED)
+    if decision.limit is not None:
+        return redirect(FACTORS, _LIMIT_MESSAGES[decision.limit])
     # Each path that takes a form has a page, too.
     back = own_url(request.full_path.rstrip("?"))
     response = redirect(f"{SIGN_IN}?{urlencode({RETURN_PARAMETER: back})}")
@@ -251,14 +260,13 @@ def require_page_authentication(
 def _decide(auth: Auth | None, request: VestibuleRequest) -> Decision:
     """Return the decision about a request for a page, and keep its session.
 
-    A session after a recovery code may open the pages of second factors,
-    and sign out.
+    A limited session may open the pages of second factors, and sign out.
     """
     decision = decide(auth, request)
     path = f"{request.path.rstrip('/')}/"
-    if decision.recovering and path.startswith(_RECOVERY_PAGES):
+    if decision.limit is not None and path.startswith(_LIMITED_PAGES):
         decision = decision._replace(
-            outcome=Outcome.PASSED, principal=decision.recovering
+            outcome=Outcome.PASSED, principal=decision.limited
         )
     return keep(decision, request)
 

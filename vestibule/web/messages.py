@@ -69,9 +69,28 @@ ERROR_MESSAGES = {
         "This code is wrong, or was already used. Wait for the next code of"
         " the app, and check the time of your phone."
     ),
+    "wrong_factor_reset_code": N_(
+        "The code does not match this account, was already used, or has"
+        " expired. Your administrator can give you a new one."
+    ),
+    "factor_reset_refused": N_(
+        "This needs a session in which you gave your own second factor, and"
+        " the account of another user."
+    ),
     "factor_switched_off": N_(
         "This was switched off after too many wrong codes. Use another app"
         " or a recovery code, or ask your administrator."
+    ),
+    "too_many_to_sort": N_(
+        "More than %(most)s sessions match. To sort them by last use, filter"
+        " by user or IP address."
+    ),
+    "factor_required": N_(
+        "Your account needs a second factor. Set one up to go on."
+    ),
+    "last_factor": N_(
+        "Your account needs a second factor. Add another app before you"
+        " remove this one."
     ),
     "too_many": N_("You have as many apps as are possible. Remove one first."),
     "too_many_passkeys": N_(
@@ -133,6 +152,9 @@ _ENDINGS: dict[EndReason | None, str] = {
     EndReason.PASSWORD_CHANGED: N_(
         "Your password was changed, which ended this session. Sign in with"
         " the new one."
+    ),
+    EndReason.FACTORS_RESET: N_(
+        "Your second factors were removed, which signed you out everywhere."
     ),
     EndReason.PASSWORD_RESET: N_(
         "Your password was reset, which ended this session. Sign in with"
@@ -250,6 +272,9 @@ class Message(StrEnum):
     MAILS_PARTLY = "mails_partly"
     MAILS_UNCHANGED = "mails_unchanged"
     RECOVERED = "recovered"
+    UNTRUSTED = "untrusted"
+    FACTORS_RESET = "factors_reset"
+    FACTOR_REQUIRED = "factor_required"
     APP_ADDED = "app_added"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
@@ -342,6 +367,13 @@ _TEXTS = {
     ),
     Message.RECOVERED: N_(
         "You signed in with a recovery code, so only this page is open."
+    ),
+    Message.UNTRUSTED: N_("That browser is asked for the code again."),
+    Message.FACTORS_RESET: N_(
+        "Your second factors were removed. Set up an app on your new phone."
+    ),
+    Message.FACTOR_REQUIRED: N_(
+        "Your account needs a second factor. Set one up to go on."
     ),
     Message.APP_ADDED: N_("The app was added."),
     Message.APP_REMOVED: N_("The app was removed."),

@@ -23,7 +23,8 @@ from vestibule.accounts.passkeys import (
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import InvalidValue, PasskeyRefused
 from vestibule.http import pending_login
-from vestibule.http.login import add_proof, set_session_cookie
+from vestibule.http.login import set_session_cookie
+from vestibule.http.recent_auth import renew_session
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 from vestibule.sessions.facts import VerifiedPasskeyProof
@@ -101,7 +102,7 @@ def add_passkey_page() -> Response:
     if problem is not None:
         return factor_form("passkey_add.html", problem, renewed)
     now = current_request().sessions.now()
-    renewed = add_proof(VerifiedPasskeyProof(now), renewed)
+    renewed = renew_session(VerifiedPasskeyProof(now), renewed)
     if codes:
         return codes_page(codes, renewed)
     return set_session_cookie(

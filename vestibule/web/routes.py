@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from flask import Blueprint
 
+from vestibule.accounts.factor_reset import FACTOR_RESET_PATH
 from vestibule.accounts.password_reset import INVITATION_PATH, RESET_PATH
 from vestibule.core import page_settings, settings
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
@@ -28,6 +29,7 @@ CONFIRM = "/confirm"
 UNDO = "/undo"
 #: Below a path that each gate passes, since people open it by a link.
 INVITATION = INVITATION_PATH
+FACTOR_RESET = FACTOR_RESET_PATH
 SETUP = "/setup"
 ACCOUNT = "/account"
 #: Below a path that each gate passes, since pages before sign-in use it.
@@ -48,6 +50,7 @@ ADMIN_INVITATIONS = "/admin/invitations"
 ADMIN_SESSIONS = "/admin/sessions"
 ADMIN_EVENTS = "/admin/events"
 ADMIN_MAILS = "/admin/mails"
+ADMIN_GATE = "/admin/gate"
 ADMIN_STATISTICS = "/admin/figures"
 EXPORT_SESSIONS = "/admin/sessions/export"
 EXPORT_USERS = "/admin/users/export"

@@ -15,13 +15,17 @@ from vestibule.api.views.sessions import (
     applications_of,
     current_mechanism_and_user,
 )
+from vestibule.audit.log import EventType, log
 from vestibule.core.errors import ServiceBusy, VestibuleError
+from vestibule.db import trusted_browsers
+from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
 from vestibule.http.request import current_request
+from vestibule.http.trusted_browser import browsers_trusted_by
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expires_at, expiry_reason
 from vestibule.sessions.session import Session
-from vestibule.web.activity import device_label
+from vestibule.web.activity import device_label, sign_in_label
 from vestibule.web.i18n import gettext
 from vestibule.web.messages import Message
 from vestibule.web.routes import PASSWORD, SESSIONS, pages
@@ -31,6 +35,7 @@ from vestibule.web.templating import page, redirect
 PAGE_ROWS = 10
 _END = f"{SESSIONS}/end"
 _END_OTHERS = f"{SESSIONS}/end-others"
+_UNTRUST = f"{SESSIONS}/untrust"
 _NOT_ME = f"{SESSIONS}/not-me"
 
 
@@ -98,6 +103,22 @@ def end_stranger_session_page() -> Response:
         except VestibuleError as error:
             return _failed(error)
     return redirect(PASSWORD, Message.NOT_ME)
+
+
+@pages.post(_UNTRUST)
+def stop_trusting_browser_page() -> Response:
+    """Ask for the second factor again in the browser that the form names."""
+    user = current_mechanism_and_user()[1]
+    handle = current_request().form.get("browser", "")
+    is_gone = is_storable(handle) and trusted_browsers.remove(handle, user.id)
+    if is_gone:
+        log(
+            EventType.SESSION_REVOKED,
+            user=user.id,
+            handle=handle,
+            reason="trusted_browser",
+        )
+    return redirect(SESSIONS, Message.UNTRUSTED if is_gone else None)
 
 
 @pages.get(_END_OTHERS)
@@ -208,11 +229,13 @@ def _sessions_page(status: int, alert: str | None = None) -> Response:
         alert=alert,
         current=current,
         others=others,
+        trusted=browsers_trusted_by(user, auth),
         is_first=not cursor,
         next=next_cursor,
         place=cursor,
         expires_at=lambda session: expires_at(session, limits),
         device_label=device_label,
+        sign_in_label=sign_in_label,
         hosts=applications_of(
             auth.store,
             [each.id for each in (current, *found) if each is not None],

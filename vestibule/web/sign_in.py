@@ -22,6 +22,7 @@ from vestibule.core.errors import (
     SecondFactorRequired,
     Throttled,
     UnknownPasskey,
+    WrongFactorResetCode,
     WrongSecondFactor,
 )
 from vestibule.core.redirects import AGAIN_PARAMETER
@@ -32,13 +33,15 @@ from vestibule.http.login import (
     begin_session,
     clear_session_cookie,
     continue_login,
-    has_pending_login,
     log_in,
     log_in_with_passkey,
     log_out,
+    reset_factors_and_log_in,
 )
+from vestibule.http.pending_login import has_pending_login
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
+from vestibule.http.trusted_browser import may_be_trusted
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import NewPasswordProof
 from vestibule.web.forms import missing_fields, passkey_field
@@ -53,6 +56,8 @@ from vestibule.web.messages import (
 )
 from vestibule.web.routes import (
     ACCOUNT,
+    FACTOR_RESET,
+    FACTORS,
     SECOND_FACTOR,
     SETUP,
     SIGN_IN,
@@ -67,6 +72,7 @@ from vestibule.web.routes import (
 from vestibule.web.templating import entry_page, redirect, redirect_to
 
 _FIELDS = ("email", "password")
+_FACTOR_RESET_FIELDS = (*_FIELDS, "code")
 #: A cookie with the attributes of the session's, set with the form. A
 #: browser that sends the form's field of this name back without the cookie
 #: will not keep a session either.
@@ -117,7 +123,7 @@ def sign_in() -> Response:
     if login is not None:
         return _redirect_back(login)
     return add_challenge(
-        _form(401, gettext("The email or the password is wrong.")),
+        _form(401, _wrong_password()),
         request.mechanism,
     )
 
@@ -162,7 +168,12 @@ def give_second_factor_page() -> Response:
     recovery = request.form.get("recovery_code", "")
     try:
         login = continue_login(
-            request.mechanism, request, code, recovery, answer
+            request.mechanism,
+            request,
+            code,
+            recovery,
+            answer,
+            trust=request.form.get("trust") == "on",
         )
     except PasskeyRefused as error:
         shown = _second_factor_form(401, error_message(error))
@@ -183,6 +194,52 @@ def give_second_factor_page() -> Response:
     except LoginExpired:
         return redirect(with_return_url(SIGN_IN), Message.LOGIN_EXPIRED)
     return _redirect_back(login)
+
+
+@pages.get(FACTOR_RESET)
+@public
+def show_factor_reset() -> Response:
+    """Show the form for a code that removes all second factors."""
+    return _factor_reset_form(200)
+
+
+@pages.post(FACTOR_RESET)
+@public
+def reset_factors_page() -> Response:
+    """Remove all second factors, if password and code are right; log in.
+
+    The page after it is that of the factors, to set up a new one.
+    """
+    request = current_request()
+    if missing := missing_fields(_FACTOR_RESET_FIELDS):
+        return _factor_reset_form(400, errors=missing)
+    email, password, code = (request.form[n] for n in _FACTOR_RESET_FIELDS)
+    try:
+        login = reset_factors_and_log_in(
+            request.mechanism,
+            request,
+            User.search({"email": email}),
+            email,
+            password,
+            code,
+        )
+    except WrongFactorResetCode as error:
+        return _factor_reset_form(400, errors={"code": error_message(error)})
+    except EmailNotConfirmed as error:
+        return _factor_reset_form(403, error_message(error))
+    except Throttled as error:
+        response = _factor_reset_form(
+            429, throttled_message(error.retry_after)
+        )
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    if login is None:
+        return add_challenge(
+            _factor_reset_form(401, _wrong_password()), request.mechanism
+        )
+    done = redirect(FACTORS, Message.FACTORS_RESET)
+    login.set_cookie(done, request)
+    return done
 
 
 @pages.get(SIGN_OUT)
@@ -277,6 +334,27 @@ def _form(
     return shown
 
 
+def _wrong_password() -> str:
+    """Return the message for an unknown email and for a wrong password."""
+    return gettext("The email or the password is wrong.")
+
+
+def _factor_reset_form(
+    status: int,
+    alert: str | None = None,
+    errors: dict[str, str] | None = None,
+) -> MinimalResponse:
+    """Return the form for a code that removes all second factors."""
+    form = form_entries()
+    return entry_page(
+        "factor_reset.html",
+        status,
+        alert=alert,
+        errors=errors or {},
+        values={name: form.get(name, "") for name in ("email", "code")},
+    )
+
+
 def _second_factor_field() -> str:
     """Return the field of the form: `code`, or `recovery_code`."""
     use = current_request().values.get("use")
@@ -296,6 +374,7 @@ def _second_factor_form(
         errors=errors or {},
         is_recovery=_second_factor_field() == "recovery_code",
         has_passkeys=site() is not None,
+        may_be_trusted=may_be_trusted(),
     )
 
 

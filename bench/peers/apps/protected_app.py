@@ -13,7 +13,8 @@ from fastapi import Depends, FastAPI
 from vestibule.protect.fastapi import Vestibule
 from vestibule.protect.verify_response import Principal
 
-vestibule = Vestibule(os.environ["PEER_VESTIBULE"] or None)
+url = os.environ["PEER_VESTIBULE"]
+vestibule = Vestibule(url) if url else Vestibule.in_process()
 app = FastAPI(lifespan=vestibule.lifespan)
 
 

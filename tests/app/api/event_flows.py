@@ -5,6 +5,9 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select
+
+from tests.app.api.factor_owner import Owner
 from tests.app.api.service import (
     NEW,
     PASSWORD,
@@ -26,7 +29,11 @@ from tests.soft_authenticator import SoftAuthenticator
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit.log import EventType
+from vestibule.db.engine import database
 from vestibule.db.models.user import User
+from vestibule.db.outgoing_mails import add, listed
+from vestibule.db.tables import TRUSTED_BROWSERS
+from vestibule.mail.notices import MailKind, notices
 
 
 class Scene:
@@ -112,6 +119,34 @@ class Scene:
         answer = SoftAuthenticator().get(options.get_json())
         self.service.client().post(PASSKEY, json={"passkey": answer})
 
+    def trust(self) -> None:
+        """Enroll an app, log in with it, and trust the browser."""
+        self.enroll()
+        client, _ = self.service.log_in(self.user)
+        client.post(SECOND_FACTOR, data=self.code() | {"trust": "on"})
+        ((self.trusted,),) = database().fetch_all(
+            select(TRUSTED_BROWSERS.c.id)
+        )
+
+    def reset_factors(self) -> None:
+        """Enroll an app, and remove it by a code of the admin.
+
+        The admin has an app too, and gave its code.
+        """
+        self.enroll()
+        owner = Owner(self.admin)
+        self.clock.advance(30)
+        self.chief.post(f"{FACTORS}/proof", json={"code": owner.code()})
+        issued = self.chief.post(f"{self.path}/factor-reset").get_json()
+        self.service.client().post(
+            "/api/v1/auth_session/factor-reset",
+            json={
+                "email": self.user.email,
+                "password": PASSWORD,
+                "code": issued["code"],
+            },
+        )
+
     def recover(self) -> None:
         """Log in with a recovery code."""
         self.enroll()
@@ -132,6 +167,16 @@ class Scene:
         self.mailed = (token_of(mail),)
         token = {"token": token_of(mail)}
         self.service.client().post(CONFIRM, data=token)
+
+    def act_on_mail(self, action: str) -> None:
+        """Let the admin retry or drop a mail to the user."""
+        add(notices(MailKind.ROLE_CHANGED, self.user, role="member"))
+        (mail,) = listed(1)
+        self.chief.post(
+            "/admin/mails/selected",
+            data={"do": action, "mail": mail.id},
+            headers={"Sec-Fetch-Site": "same-origin"},
+        )
 
     def reset(self) -> None:
         """Use a reset code."""
@@ -162,7 +207,12 @@ FORGOT = "/api/v1/auth_session/forgot"
 CONFIRM = "/api/v1/auth_session/confirm"
 RECOVERY_CODES = "/api/v1/auth_session/recovery-codes"
 #: Events that need a mail server. With one, others have other requests.
-NEED_MAIL = {EventType.RESET_REQUESTED, EventType.EMAIL_CONFIRMED}
+NEED_MAIL = {
+    EventType.RESET_REQUESTED,
+    EventType.EMAIL_CONFIRMED,
+    EventType.MAIL_RETRIED,
+    EventType.MAIL_DROPPED,
+}
 Fields = Callable[[Scene], dict[str, Any]]
 #: For each event the requests that cause it, and its fields.
 FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
@@ -268,6 +318,14 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.revoke_invitation(),
         lambda s: {"user": s.invited, "by": s.admin.id},
     ),
+    EventType.MAIL_RETRIED: (
+        lambda s: s.act_on_mail("retry"),
+        lambda s: _by(s) | {"reason": "role_changed"},
+    ),
+    EventType.MAIL_DROPPED: (
+        lambda s: s.act_on_mail("drop"),
+        lambda s: _by(s) | {"reason": "role_changed"},
+    ),
     EventType.SECOND_FACTOR_REQUIRED: (lambda s: s.second_factor(), _me),
     EventType.SECOND_FACTOR_REFUSED: (lambda s: s.second_factor(), _me),
     EventType.FACTOR_ADDED: (
@@ -278,6 +336,11 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.enroll().client.delete(s.factor),
         lambda s: _me(s) | {"reason": "totp"},
     ),
+    EventType.FACTOR_RESET_ISSUED: (
+        lambda s: s.reset_factors(),
+        lambda s: {"user": s.user.id, "by": s.admin.id},
+    ),
+    EventType.FACTORS_RESET: (lambda s: s.reset_factors(), _me),
     EventType.FACTOR_SWITCHED_OFF: (
         lambda s: s.switch_off(),
         lambda s: _me(s) | {"reason": "totp"},
@@ -285,6 +348,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
     EventType.PASSKEY_REFUSED: (
         lambda s: s.refuse_passkey(),
         lambda s: {"reason": "unknown"},
+    ),
+    EventType.BROWSER_TRUSTED: (
+        lambda s: s.trust(),
+        lambda s: _me(s) | {"handle": s.trusted},
     ),
     EventType.RECOVERY_CODE_USED: (
         lambda s: s.recover(),

@@ -13,6 +13,7 @@ from tests.app.api.service import (
 from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.core import clock
+from vestibule.db.models.user import User
 from vestibule.sessions.facts import (
     SessionFacts,
     facts_of_session,
@@ -30,9 +31,9 @@ COOKIE = "vestibule_login"
 class Owner:
     """A user with an app, and the codes that it shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: User | None = None) -> None:
         """Store the user with a confirmed app."""
-        self.user = stored_user()
+        self.user = user or stored_user()
         app = begin_app(self.user, "phone")
         self.app_id = app.factor.id
         self.seed = base64.b32decode(app.key.replace(" ", ""))

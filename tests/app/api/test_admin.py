@@ -26,6 +26,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/password-reset", None),
     ("GET", "/failures", None),
     ("DELETE", "/failures", None),
+    ("GET", "/factors", None),
+    ("POST", "/factor-reset", None),
     ("GET", "/sessions", None),
     ("DELETE", "/sessions", None),
 ]

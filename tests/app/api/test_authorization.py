@@ -38,6 +38,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("POST", "/api/v1/auth_session/refresh"): {"data": {"password": PASSWORD}},
     ("POST", "/api/v1/auth_session/second-factor"): {"data": {"code": "x"}},
+    ("POST", "/api/v1/auth_session/factor-reset"): {
+        "data": {"email": "x", "password": "x", "code": "x"}
+    },
     ("POST", "/api/v1/auth_session/factors"): {"json": {"name": "phone"}},
     ("POST", "/api/v1/auth_session/factors/proof"): {"json": {"code": "x"}},
     ("POST", "/api/v1/auth_session/reset"): {
@@ -48,6 +51,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 OPEN_WITH_401 = {
     ("GET", "/api/v1/unauthorized"),
     ("POST", "/api/v1/auth_session/second-factor"),
+    ("POST", "/api/v1/auth_session/factor-reset"),
 }
 
 

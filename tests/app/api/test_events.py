@@ -69,7 +69,7 @@ def scene(
     mailbox = Mailbox(tmp_path / "mails")
     settings = {"PUBLIC_URL": "http://localhost"}
     if event in NEED_MAIL:
-        settings = mailbox.settings()
+        settings = mailbox.settings() | {"WEB_PAGES": "on"}
     service = build("session_db_auth", THROTTLE="on", **settings)
     return Scene(service, set_clock, mailbox)
 

@@ -15,10 +15,12 @@ from tests.app.api.factor_owner import (
     signed_in,
     waiting,
 )
-from tests.app.api.service import Service
+from tests.app.api.service import PASSWORD, Service
 from tests.clocks import SetClock
 from tests.mailbox import ORIGIN, Mailbox, link_of, plain
 from tests.threads import at_once
+from vestibule.accounts.factor_reset import issue_factor_reset
+from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.second_factors import (
     begin_app,
     check_second_factor,
@@ -26,7 +28,7 @@ from vestibule.accounts.second_factors import (
 )
 from vestibule.core.encryption import new_key
 from vestibule.core.errors import RecordGone, VestibuleError
-from vestibule.db.factors import MAX_FAILURES_IN_A_ROW
+from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.models.user import User
 from vestibule.mail import messages
 from vestibule.mail.notices import LANGUAGES, MailKind
@@ -43,6 +45,7 @@ KINDS = (
     MailKind.FACTOR_SWITCHED_OFF,
     MailKind.PASSKEY_REFUSED,
     MailKind.RECOVERY_CODE_USED,
+    MailKind.FACTORS_RESET,
 )
 
 
@@ -131,6 +134,29 @@ def test_removed_factor_is_told_with_the_device(
     assert mailbox.deliver() == []
 
 
+def test_reset_of_factors_is_told_when_issued_and_when_used(
+    service: Service, owner: Owner, mailbox: Mailbox
+) -> None:
+    """Neither mail has the code; the first not where the admin is."""
+    mailbox.deliver()
+    code = issue_factor_reset(owner.user, actor=LOCAL).code
+    (issued,) = mailbox.deliver()
+    assert "A link to remove the second factors" in issued["Subject"]
+    assert "127.0.0.1" not in plain(issued)
+    body = {"email": owner.user.email, "password": PASSWORD, "code": code}
+    path = "/api/v1/auth_session/factor-reset"
+    wrong = service.client().post(path, json=body | {"code": "WRONG"})
+    assert wrong.status_code == 400
+    assert mailbox.deliver() == []
+    assert service.client().post(path, json=body).status_code == 200
+    (used,) = _told(mailbox, "All second factors")
+    assert "from 127.0.0.1" in plain(used)
+    for mail in (issued, used):
+        assert mail["To"] == owner.user.email
+        assert code not in mail.as_string()
+        assert link_of(mail) == f"{ORIGIN}/forgot"
+
+
 def test_used_recovery_code_is_told(
     service: Service, owner: Owner, mailbox: Mailbox
 ) -> None:
@@ -183,15 +209,15 @@ def test_notice_of_factors_has_its_own_text_in_each_language(
 ) -> None:
     """None is the text of another language or kind."""
     texts = {
-        messages.render(each, language, messages._EXAMPLES).plain
+        messages.render(each, language, messages.EXAMPLES).plain
         for each in KINDS
         for language in LANGUAGES
     }
     assert len(texts) == len(KINDS) * len(LANGUAGES)
     for language in LANGUAGES:
-        text = messages.render(kind, language, messages._EXAMPLES)
+        text = messages.render(kind, language, messages.EXAMPLES)
         assert "192.0.2.1" in text.plain and "Firefox" in text.plain
-        bare = {**messages._EXAMPLES, "ip": None, "device": None}
+        bare = {**messages.EXAMPLES, "ip": None, "device": None}
         assert "None" not in messages.render(kind, language, bare).plain
 
 

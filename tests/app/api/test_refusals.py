@@ -51,7 +51,7 @@ def events_of(lines: list[str]) -> list[str]:
     return [json.loads(line)["event"] for line in lines]
 
 
-@pytest.mark.parametrize("profile", ["contract", "standard"])
+@pytest.mark.parametrize("profile", ["contract", "standard", "hardened"])
 @pytest.mark.parametrize("role", ["anonymous", "member", "admin"])
 def test_each_refusal_of_a_route_leaves_one_event(
     role: str,
@@ -62,7 +62,10 @@ def test_each_refusal_of_a_route_leaves_one_event(
 ) -> None:
     """All routes are requested by each role, some time after the login."""
     service = build(
-        "session_db_auth", SECURITY_PROFILE=profile, WEB_PAGES="on"
+        "session_db_auth",
+        SECURITY_PROFILE=profile,
+        SESSION_NAME_HOST_PREFIX="off",
+        WEB_PAGES="on",
     )
     refused = 0
     for method, path in requests_of(service):

@@ -2,6 +2,7 @@
 """Logins with a second factor over the API, and enrolment."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,11 +32,15 @@ from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
+from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import (
     SessionFacts,
     level_of,
 )
+
+#: ASCII digits as their full-width forms.
+FULL_WIDTH = {ord("0") + n: 0xFF10 + n for n in range(10)}
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +134,69 @@ def test_request_without_a_code_is_refused(
     answer = client.post(CONTINUE, json=body)
     assert answer.status_code == 400
     assert client.get_cookie(COOKIE) is not None
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        (lambda code: code[:5], 401),
+        (lambda code: f"{code}0", 401),
+        (lambda code: f"0{code}", 401),
+        (lambda code: code.translate(FULL_WIDTH), 401),
+        (lambda code: f"{code[:3]}\u00a0{code[3:]}", 401),
+        (lambda code: f"+{code[1:]}", 401),
+        (lambda code: f"{code}\n", 401),
+        (lambda code: f" {code[:3]} {code[3:]} ", 200),
+        (lambda code: code, 200),
+    ],
+)
+def test_code_has_six_ascii_digits_and_perhaps_blanks(
+    service: Service,
+    owner: Owner,
+    typed: Callable[[str], str],
+    status: int,
+) -> None:
+    """What is refused leaves no session, and counts as a failure."""
+    client = waiting(service, owner)
+    answer = client.post(CONTINUE, data={"code": typed(owner.code())})
+    assert answer.status_code == status
+    assert client.get(ME).status_code == (200 if status == 200 else 401)
+    (app,) = [one for one in factors.of_user(owner.user.id) if one.secret]
+    assert app.failures == (0 if status == 200 else 1)
+
+
+@pytest.mark.parametrize(
+    ("offset", "status"), [(-2, 401), (-1, 200), (1, 200), (2, 401)]
+)
+def test_steps_around_now_continue_the_login_once(
+    service: Service,
+    owner: Owner,
+    set_clock: SetClock,
+    offset: int,
+    status: int,
+) -> None:
+    """A replay is refused, and so is an earlier step after a later one."""
+    set_clock.advance(90)
+    body = {"code": owner.code(offset)}
+    client = waiting(service, owner)
+    assert client.post(CONTINUE, json=body).status_code == status
+    again = waiting(service, owner)
+    assert again.post(CONTINUE, json=body).status_code == 401
+
+
+def test_clock_set_back_replays_no_code(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """The code of a used step stays used, and the codes before it too."""
+    set_clock.advance(300)
+    code = owner.code()
+    client = waiting(service, owner)
+    assert client.post(CONTINUE, json={"code": code}).status_code == 200
+    set_clock.advance(-60)
+    for given in (code, owner.code()):
+        again = waiting(service, owner)
+        answer = again.post(CONTINUE, json={"code": given})
+        assert answer.status_code == 401
 
 
 def test_other_browser_cannot_continue(service: Service, owner: Owner) -> None:

@@ -31,6 +31,7 @@ NAMES = (
     "Remote-Email",
     "Remote-Email-Verified",
     "Remote-Groups",
+    "Remote-Assurance",
     "X-Vestibule-Identity",
 )
 FROM_PROXY = {
@@ -144,6 +145,7 @@ def test_session_gets_user_and_identity_headers(
         user.email,
         "false",
         "member",
+        "1",
         "",
     ]
     head = client.head(VERIFY + end)

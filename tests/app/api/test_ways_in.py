@@ -26,13 +26,15 @@ from tests.app.api.service import (
 from tests.clocks import SetClock
 from tests.serving import LOGIN, ME, ROOT
 from tests.soft_authenticator import UP, SoftAuthenticator
+from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.first_admin import create_setup_code
 from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.users import invite
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
 from vestibule.core.encryption import new_key
-from vestibule.db import host_sessions
+from vestibule.db import factors, host_sessions
 from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import ACR_PREFIX, facts_of_session, level_of
@@ -188,6 +190,33 @@ class Scene:
             password="violet umbrella",
         )
 
+    def trusted_browser(self) -> str:
+        """Log in again where the second factor was given before."""
+        if self.owner is None:
+            return NONE
+        client = self.then(code=self.owner.code(), trust="on")
+        form = {"email": str(self.user.email), "password": PASSWORD}
+        client.post(LOGIN, data=form)
+        session = self.service.mechanism.store.find(session_id_of(client))
+        assert session is not None
+        methods = facts_of_session(session).methods
+        assert methods == ("pwd", "trusted_browser")
+        return f"{self.level(client)}, trusted browser"
+
+    def factor_reset(self) -> str:
+        """Remove the factors by the code of an admin, and the password."""
+        if self.owner is None:
+            return NONE
+        issued = issue_factor_reset(self.user, actor=LOCAL)
+        level = self.post(
+            "/api/v1/auth_session/factor-reset",
+            email=str(self.user.email),
+            password=PASSWORD,
+            code=issued.code,
+        )
+        assert not factors.has_any(self.user.id)
+        return f"{level}, the factors are gone"
+
     def basic(self) -> str:
         """Send the password with each request."""
         client = self.build("basic_auth", **SETTINGS).client()
@@ -238,6 +267,8 @@ WAYS: dict[str, Callable[[Scene], str]] = {
     "invitation": Scene.invitation,
     "reset code on the page": lambda s: s.reset(routes.RESET),
     "invitation on the page": lambda s: s.invitation(routes.INVITATION),
+    "password in a trusted browser": Scene.trusted_browser,
+    "code that removes the factors, with the password": Scene.factor_reset,
     "HTTP Basic": Scene.basic,
     "signed identity": Scene.signed_identity,
     "`create_session` of the class, in process": Scene.in_process,

@@ -36,6 +36,10 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "giveSecondFactor": (FORM, {"code": "123456"}),
     "signInWithPasskey": (JSON, {"passkey": UNKNOWN_PASSKEY}),
     "addPasskey": (JSON, {"name": "laptop", "passkey": UNKNOWN_PASSKEY}),
+    "resetFactors": (
+        FORM,
+        {"email": "<email>", "password": PASSWORD, "code": "wrong"},
+    ),
     "addFactor": (JSON, {"name": "phone"}),
     "proveFactor": (JSON, {"code": "123456"}),
     "confirmFactor": (JSON, {"code": "123456"}),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import basic
+from tests.app.api.service import PASSWORD, basic
 from tests.app.openapi.operation_client import (
     BODIES,
     OperationClient,
@@ -24,7 +24,9 @@ from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.mailbox import Mailbox, token_of
 from vestibule.accounts import totp
+from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.mail_flows import MAX_PER_NETWORK
+from vestibule.accounts.permissions import LOCAL
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.core import clock
@@ -182,6 +184,23 @@ def use_second_factor(scene: OperationClient) -> None:
     for _ in range(6):
         assert send("giveSecondFactor", waiting, data=code(9)) == 401
     assert send("giveSecondFactor", waiting, data=code(1)) == 429
+    assert send("listFactorsOf", target=owner) == 200
+    issued = issue_factor_reset(owner.user, actor=LOCAL).code
+    form = {"email": owner.user.email, "password": PASSWORD}
+    anonymous = scene.service.client()
+    assert send("resetFactors", anonymous, data=form | {"code": ""}) == 400
+    assert send("resetFactors", anonymous, data=form | {"code": issued}) == 200
+    form = {"email": account().user.email, "password": "wrong", "code": "x"}
+    assert send("resetFactors", anonymous, data=form) == 401
+    # An admin's session without a second factor, then with one.
+    assert send("issueFactorReset") == 403
+    chief = account("admin")
+    client = scene.service.client_with_session(chief.session_id)
+    new = checker.send(client, "addFactor", {}, json={"name": "x"}).get_json()
+    seed = base64.b32decode(new["key"].replace(" ", ""))
+    app = {"factor_id": new["id"]}
+    assert send("confirmFactor", client, places=app, json=code(-1)) == 200
+    assert send("issueFactorReset", client) == 200
     assert send("deleteFactor", client, places=app) == 200
 
 
@@ -291,7 +310,7 @@ def exceed_throttle(scene: OperationClient) -> None:
     anonymous = scene.service.client()
     request: dict[str, Any]
     if isinstance(scene.service.mechanism, SessionAuth):
-        names = ["logIn", "resetPassword"]
+        names = ["logIn", "resetPassword", "resetFactors"]
         form = {"password": "x", "code": "x", "new_password": "x"}
         request = {"data": {"email": scene.bob.email, **form}}
     else:
@@ -321,6 +340,7 @@ def without_sessions(scene: OperationClient) -> None:
         "listAllSessions",
         "endAnySession",
         "giveSecondFactor",
+        "resetFactors",
         "listFactors",
         "addFactor",
         "proveFactor",

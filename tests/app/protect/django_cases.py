@@ -186,6 +186,22 @@ def test_asynchronous_view_has_user(fake: FakeVestibule) -> None:
     assert refused.status_code == 403
 
 
+def test_cookies_in_several_headers_are_read(fake: FakeVestibule) -> None:
+    """HTTP/2 may split them (RFC 9113, section 8.2.3)."""
+    browser, client = AsyncClient(), AsyncClient()
+    fake.sign_in_as(browser, "bob@example.com")
+    # The client sends the header of its own, empty jar beside this one.
+    both = {"Cookie": browser.cookies.output(header="", sep=";").strip()}
+
+    async def ask() -> Any:
+        """Send a request with two headers of cookies."""
+        return await client.get("/async", headers=both)
+
+    assert asyncio.run(ask()).json()["user"] == "bob@example.com"
+    client.cookies["theme"] = "dark"
+    assert asyncio.run(ask()).json()["user"] == "bob@example.com"
+
+
 def test_asynchronous_view_sees_no_forged_header() -> None:
     """Neither in the headers nor in the scope."""
 

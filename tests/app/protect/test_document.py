@@ -8,6 +8,12 @@ from tests.serving import ROOT
 from vestibule.protect.request_headers import MAX_HEADER_LENGTH
 
 PAGE = (ROOT / "docs" / "protect.md").read_text()
+#: The file and the lines of each view that the page appends to it.
+ADDED = re.findall(
+    r"^\$ cat >> (\w+_app\.py) <<'END'\n> (.*?)\n> END$",
+    PAGE,
+    re.MULTILINE | re.DOTALL,
+)
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -17,6 +23,7 @@ def test_documented_programs_run() -> None:
     for number, block in enumerate(BLOCKS):
         exec(compile(block, f"block {number}", "exec"), names)
     assert len(BLOCKS) == 9
+    assert len(ADDED) == 2
 
 
 def test_documented_views_are_those_of_examples() -> None:
@@ -30,6 +37,10 @@ def test_documented_views_are_those_of_examples() -> None:
             for part in block.split("\n\n\n"):
                 if part.startswith(("def ", "@app.get")):
                     assert part.strip() in example, part
+    for name, added in ADDED:
+        example = (ROOT / "examples" / name).read_text()
+        view = added.replace("\n> ", "\n").partition("@")
+        assert "".join(view[1:]) in example, added
 
 
 def test_documented_cookie_limit_is_enforced_limit() -> None:

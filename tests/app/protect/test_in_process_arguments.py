@@ -2,6 +2,7 @@
 """The installation of an adapter is an argument, and `url=None` is refused."""
 
 import asyncio
+import runpy
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from tests.app.api.service import stored_user
 from tests.app.protect.adapters import _asgi_client, _wsgi_client
 from tests.app.protect.test_session_rules import cookie_of, start_service
+from tests.serving import ROOT
 from vestibule.core import setting_types
 from vestibule.core.errors import ConfigurationError, InvalidValue
 from vestibule.db.engine import close
@@ -170,3 +172,18 @@ def test_database_without_tables_ends_the_start(
     with pytest.raises(ConfigurationError, match="no tables of"):
         APPLICATIONS[name][0](make)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:9"])
+def test_measured_application_decides_in_both_ways(
+    url: str, on_sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The benchmark's application has a user in process, without a URL."""
+    start_service()
+    cookie = cookie_of(stored_user())
+    monkeypatch.setenv("PEER_VESTIBULE", url)
+    found = runpy.run_path(f"{ROOT}/bench/peers/apps/protected_app.py")
+    with asyncio.Runner() as runner:
+        seen = _asgi_client(runner, found["app"])("/whoami", cookie)
+        runner.run(found["vestibule"].close())
+    assert seen.status == (503 if url else 200)

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.app.api.service import stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.core import clock, setting_types, settings
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import ConfigurationError
-from vestibule.db import host_sessions, session_rules
-from vestibule.db.engine import close
+from vestibule.core.errors import ConfigurationError, SchemaMismatch
+from vestibule.db import host_sessions, migrate, session_rules
+from vestibule.db.engine import close, configured_database, database
 from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
@@ -149,6 +150,21 @@ def test_database_without_tables_is_an_error_at_the_start(
         InProcess(given)
     assert file.exists() is makes_file
     assert not makes_file or file.stat().st_size == 0
+
+
+@pytest.mark.parametrize("version", ["0001", "9999"])
+def test_database_of_another_version_is_refused_and_not_upgraded(
+    version: str,
+) -> None:
+    """An upgrade by an application would stop the service that runs."""
+    start_service()
+    table, cookie = migrate.VERSION_TABLE, cookie_of(stored_user())
+    with database().transaction() as connection:
+        connection.execute(text(f"UPDATE {table} SET version_num={version!r}"))
+    close()
+    with pytest.raises(SchemaMismatch, match=f"schema {version}"):
+        InProcess().principal(cookie)
+    assert migrate.revision(configured_database()) == version
 
 
 @pytest.mark.parametrize("way", ["variable", "argument"])

@@ -103,6 +103,7 @@ def test_each_form_of_a_signed_in_user_names_the_account() -> None:
                 assert action.rpartition("/")[2] in (
                     # A code or a link of a mail names the account itself.
                     "{{ base }}{{ action }}",
+                    "factor-reset",
                     "forgot",
                     "preferences",
                     "register",

@@ -265,3 +265,39 @@ def test_sign_out_form_of_an_application_ends_all(hosts: Service) -> None:
     answer = visitor.post("/sign-out", base_url=APP)
     assert answer.headers["Location"].startswith(f"{SIGN_IN_HOST}/signed-out")
     assert not visitor.opens(PAGE) and not visitor.opens(OTHER)
+
+
+def test_application_that_overwrites_the_cookie_is_handed_over_again(
+    hosts: Service,
+) -> None:
+    """Its cookie of the same name is no session, and no loop begins.
+
+    The name begins with `__Host-`, so a browser has one such cookie for a
+    host: the application can only replace it.
+    """
+    user = stored_user()
+    visitor = signed_in_at(hosts, user, PAGE, OTHER)
+    first = str(visitor.cookie(APP))
+    for own in ("of-the-application", "host.forged", "", first[:-1], "é"):
+        visitor.client.set_cookie(COOKIE, own, domain="app.example.com")
+        assert not visitor.opens(PAGE)
+        assert visitor.opens(OTHER)
+        assert visitor.open_page(PAGE) == PAGE
+        assert visitor.cookie(APP) not in (own, first)
+        assert visitor.ask_gate(PAGE).headers["Remote-User"] == user.id
+    assert rows("user_sessions") == 1
+
+
+def test_two_cookies_of_the_name_are_no_session(hosts: Service) -> None:
+    """Whichever comes first: the proxy could pass another one on."""
+    visitor = signed_in_at(hosts, stored_user(), PAGE)
+    ours = f"{COOKIE}={visitor.cookie(APP)}"
+    other = hosts.client()
+    for cookies in (f"{ours}; {COOKIE}=own", f"{COOKIE}=own; {ours}"):
+        answer = other.get(
+            "/api/v1/auth_session/verify",
+            base_url=APP,
+            headers={"Cookie": cookies, "X-Forwarded-Host": "app.example.com"},
+        )
+        assert answer.status_code == 401, cookies
+    assert visitor.opens(PAGE)

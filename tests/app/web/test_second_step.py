@@ -12,11 +12,13 @@ from tests.app.web.factor_pages import (
     STEP,
     Owner,
     owner,
+    signed_in,
     waiting,
     with_key,
 )
 from tests.clocks import SetClock
 from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.users import set_role
 from vestibule.db import factors
 
 __all__ = ["owner", "with_key"]
@@ -208,3 +210,57 @@ def test_second_step_is_in_french_too(service: Service, owner: Owner) -> None:
     assert "Code de votre application" in browser.get(STEP).text
     answer = browser.post(STEP, {"code": "000000"})
     assert "Ce code est faux" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("language", "by_code", "by_recovery"),
+    [
+        (
+            "en",
+            "password and code · level 2",
+            "password and recovery code · level 1",
+        ),
+        (
+            "fr",
+            "mot de passe et code · niveau 2",
+            "mot de passe et code de secours · niveau 1",
+        ),
+    ],
+)
+def test_lists_of_sessions_say_how_each_signed_in(
+    service: Service,
+    owner: Owner,
+    language: str,
+    by_code: str,
+    by_recovery: str,
+) -> None:
+    """The user's own list, and those of admins."""
+    browser = signed_in(service, owner)
+    recovered = waiting(service, owner.user)
+    recovered.post(
+        STEP, {"use": "recovery", "recovery_code": owner.recovery[0]}
+    )
+    script = service.mechanism.create_session(owner.user.id)
+    assert script
+    browser.headers["Accept-Language"] = language
+    set_role(owner.user, "admin")
+    for path in (
+        "/account/sessions",
+        "/admin/sessions",
+        f"/admin/users/{owner.user.id}",
+    ):
+        text = " ".join(Page(browser.get(path)).text.split())
+        assert text.count(by_code) == 1, path
+        assert text.count(by_recovery) == 1, path
+
+
+def test_api_says_how_each_session_signed_in(
+    service: Service, owner: Owner
+) -> None:
+    """The methods by their names in RFC 8176, and the level."""
+    browser = signed_in(service, owner)
+    for path in ("/api/v1/auth_session/sessions", "/api/v1/sessions"):
+        shown = browser.client.get(path).get_json()
+        (own,) = shown if isinstance(shown, list) else shown["sessions"]
+        assert (own["methods"], own["level"]) == (["pwd", "otp"], 2)
+        set_role(owner.user, "admin")

@@ -29,6 +29,7 @@ PROXY_HEADERS = [
     "Remote-Email",
     "Remote-Email-Verified",
     "Remote-Groups",
+    "Remote-Assurance",
     "X-Vestibule-Identity",
     "X-Forwarded-For",
     "X-Forwarded-Proto",

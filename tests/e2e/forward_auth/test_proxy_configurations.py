@@ -31,6 +31,7 @@ IDENTITY = {
     "Remote-Email",
     "Remote-Email-Verified",
     "Remote-Groups",
+    "Remote-Assurance",
     "X-Vestibule-Identity",
 }
 #: Paths that the proxies pass to Vestibule without authentication.

@@ -79,18 +79,21 @@ class Place(NamedTuple):
         return f"http://127.0.0.1:{self.ports[name]}"
 
 
-@pytest.fixture(scope="module")
-def place(
-    environments: Callable[[str], Bare],
-    tmp_path_factory: pytest.TempPathFactory,
+@contextmanager
+def installed(
+    environments: Callable[[str], Bare], folder: Path, **settings: str
 ) -> Iterator[Place]:
-    """Copy the applications, and start a Vestibule that knows them."""
-    folder = tmp_path_factory.mktemp("applications")
-    shutil.copytree(SOURCES, folder, dirs_exist_ok=True)
+    """Copy the applications, and start a Vestibule from the wheel.
+
+    A `%s` in the settings is its port.
+    """
+    (folder / "applications").mkdir()
+    shutil.copytree(SOURCES, folder / "applications", dirs_exist_ok=True)
     bare = environments(EXTRAS)
     bare.link_missing(required_by(NEEDS))
     ports = {name: free_port() for name in SERVERS}
-    home = tmp_path_factory.mktemp("vestibule")
+    home = folder / "vestibule"
+    home.mkdir()
     bare.run(home, alone(home), "python", "-c", ADD_USERS)
     server = Server(
         home,
@@ -101,19 +104,33 @@ def place(
             f"127.0.0.1:{port}" for port in ports.values()
         ),
     )
+    server.env |= {
+        name: value.replace("%s", str(server.port))
+        for name, value in settings.items()
+    }
     server.interpreter = str(bare.programs / "python")
     server.program = ("-m", "vestibule", "serve")
     server.env["PYTHONPATH"] = ""
     server.start()
     try:
-        yield Place(bare, folder, server, ports)
+        yield Place(bare, folder / "applications", server, ports)
     finally:
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def place(
+    environments: Callable[[str], Bare],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Place]:
+    """Install the applications beside a Vestibule that knows their hosts."""
+    with installed(environments, tmp_path_factory.mktemp("place")) as found:
+        yield found
+
+
 @contextmanager
-def served(place: Place, name: str) -> Iterator[str]:
-    """Serve an application; yield its address."""
+def served(place: Place, name: str, **variables: str) -> Iterator[str]:
+    """Serve an application with more variables; yield its address."""
     (module, *options), application = SERVERS[name]
     if name == "django_notes":
         migrate(place)
@@ -129,7 +146,7 @@ def served(place: Place, name: str) -> Iterator[str]:
             application,
         ],
         cwd=place.folder / name,
-        env=place.env(name),
+        env=place.env(name) | variables,
         stdin=subprocess.DEVNULL,
     )
     try:

@@ -99,17 +99,20 @@ def test_gunicorn_and_flask_serve_the_app(tmp_path: Path, name: str) -> None:
     assert not [alarm for alarm in ALARMS if alarm in said], said
 
 
-def test_gunicorn_runs_the_startup_checks(tmp_path: Path) -> None:
-    """It warns as our own server does, and does not start with settings
+@pytest.mark.parametrize("name", COMMANDS)
+def test_other_servers_run_the_startup_checks(
+    tmp_path: Path, name: str
+) -> None:
+    """They warn as our own server does, and do not start with settings
     that ours refuses.
     """
     server = Server(tmp_path, API_PORT=str(free_port()))
-    with running(server, COMMANDS["gunicorn"]) as output:
+    with running(server, COMMANDS[name]) as output:
         assert "every route is open to anyone" in output.read_text()
     server.env |= {"AUTH_TYPE": "session_auth", "WORKERS": "2"}
     with (
         pytest.raises(AssertionError, match="WORKERS: must be 1, not 2"),
-        running(server, COMMANDS["gunicorn"]),
+        running(server, COMMANDS[name]),
     ):
         pass
 

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.backends import PostgreSQL
 from tests.conftest import Serve
@@ -34,7 +35,9 @@ def processes_of(postgresql: PostgreSQL) -> list[int]:
 def test_health_does_not_wait_for_frozen_database(
     serve: Serve, postgresql: PostgreSQL, on_postgresql: str
 ) -> None:
-    """It is answered while each thread waits for PostgreSQL."""
+    """It is answered while each thread waits for PostgreSQL; a request that
+    waited too long gets 503, and when to try again.
+    """
     server = serve(
         **DB_SESSIONS,
         DATABASE_URL=on_postgresql,
@@ -44,12 +47,13 @@ def test_health_does_not_wait_for_frozen_database(
     server.run(ADD_USER, EMAIL, PASSWORD)
     session = server.login(EMAIL, PASSWORD)
     frozen = processes_of(postgresql)
-    waiting = [
-        threading.Thread(
-            target=server.request, args=("GET", "/api/v1/stats", session)
-        )
-        for _ in range(REQUESTS)
-    ]
+    answers: list[requests.Response] = []
+
+    def ask() -> None:
+        """Send a request that needs the database."""
+        answers.append(server.request("GET", "/api/v1/stats", session))
+
+    waiting = [threading.Thread(target=ask) for _ in range(REQUESTS)]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -57,11 +61,18 @@ def test_health_does_not_wait_for_frozen_database(
             thread.start()
         assert wait_until(5, lambda: is_healthy_at_once(server))
         assert any(thread.is_alive() for thread in waiting)
+        # DATABASE_TIMEOUT ends the waits, not the database.
+        waiting[0].join(30)
     finally:
         for pid in reversed(frozen):
             os.kill(pid, signal.SIGCONT)
     for thread in waiting:
         thread.join(30)
+    refused = [one for one in answers if one.status_code != 200]
+    assert len(answers) == REQUESTS and refused
+    for answer in refused:
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
     assert server.request("GET", ME, cookie=session).status_code == 200
 
 

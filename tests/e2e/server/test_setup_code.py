@@ -61,6 +61,29 @@ def test_setup_address_can_be_opened(
 
 
 @pytest.mark.parametrize(
+    ("public_url", "base_path", "shown"),
+    [
+        ("", "/auth", "http://127.0.0.1:5000/auth/setup#code="),
+        ("https://a.example", "", "https://a.example/setup#code="),
+        ("https://a.example/auth", "/auth", "https://a.example/auth/setup#"),
+        ("https://a.example/auth/", "/auth", "https://a.example/auth/setup#"),
+    ],
+)
+def test_setup_address_is_the_public_one(
+    monkeypatch: pytest.MonkeyPatch,
+    public_url: str,
+    base_path: str,
+    shown: str,
+) -> None:
+    """Behind a proxy people reach neither the port nor the bare path."""
+    monkeypatch.setenv("WEB_PAGES", "on")
+    monkeypatch.setenv("PUBLIC_URL", public_url)
+    monkeypatch.setenv("BASE_PATH", base_path)
+    said = _setup_invitation(SessionDBAuth, "0.0.0.0", 5000)
+    assert f"     {shown}" in said
+
+
+@pytest.mark.parametrize(
     ("mechanism", "pages"), [(SessionDBAuth, "off"), (BasicAuth, "on")]
 )
 def test_no_code_without_web_pages(

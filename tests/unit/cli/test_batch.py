@@ -2,14 +2,20 @@
 """`users import`: the accounts of a file are added, row by row."""
 
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.cli.conftest import PASSWORD, Run
+from vestibule.accounts import batch
+from vestibule.accounts.batch import ROWS_AHEAD, WithoutPassword, add_users
 from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.permissions import LOCAL
 from vestibule.cli.arguments import current_actor
+from vestibule.core import passwords
 from vestibule.db.models.user import User
 
 #: Why the rows of the test of bad rows are refused, by their numbers.
@@ -185,3 +191,46 @@ def test_row_with_another_number_of_cells_is_bad(
     assert done.exit_code == 1
     assert done.stdout.count("has another number of cells") == 2
     assert set(by_email()) == {"e@f.de"}
+
+
+def test_passwords_are_hashed_on_all_cores_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No hash ends before as many run at once, and few rows are ahead."""
+    cores, rows, given = 3, 30, 0
+    hashed = passwords.hash_password(PASSWORD)
+    together = threading.Barrier(cores)
+
+    def meet(*_: Any) -> str:
+        """Return a hash once all hash threads are here."""
+        together.wait(30)
+        return hashed
+
+    def counted() -> Iterator[dict[str, Any]]:
+        """Yield rows, and count them."""
+        nonlocal given
+        for given in range(1, rows + 1):
+            yield {"email": f"a{given}@example.com", "password": PASSWORD}
+
+    passwords._hash_threads.cache_clear()
+    for module in (batch, passwords):
+        monkeypatch.setattr(module, "usable_cores", lambda: cores)
+    monkeypatch.setattr(passwords, "_timed", meet)
+    try:
+        added = add_users(counted(), WithoutPassword.REFUSE)
+        numbers = [next(added).number]
+        assert given <= ROWS_AHEAD * cores + 1 < rows
+        numbers += [each.number for each in added]
+    finally:
+        passwords._hash_threads.cache_clear()
+    assert numbers == list(range(1, rows + 1))
+    assert User.count() == rows
+
+
+def test_rows_after_the_last_wanted_one_are_not_stored() -> None:
+    """As after Ctrl-C: what was reported is stored, and nothing else."""
+    rows = ({"email": f"a{number}@example.com"} for number in range(100))
+    added = add_users(rows, WithoutPassword.ALLOW)
+    assert [next(added).number, next(added).number] == [1, 2]
+    added.close()
+    assert set(by_email()) == {"a0@example.com", "a1@example.com"}

@@ -256,6 +256,7 @@ SESSION_OPERATIONS = (
                     "Remote-Email",
                     "Remote-Email-Verified",
                     "Remote-Groups",
+                    "Remote-Assurance",
                     RECENT_HEADER,
                     HEADER,
                 ),
@@ -266,7 +267,9 @@ SESSION_OPERATIONS = (
             ),
             400: ResponseSpec("A parameter is not known or not valid."),
             401: _REASON,
-            403: ResponseSpec("The user has not the role or group."),
+            403: ResponseSpec(
+                "The user has not the role or group, or a rule denies it."
+            ),
         },
         parameters=VERIFY_PARAMETERS,
         is_forward_auth=True,

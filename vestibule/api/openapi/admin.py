@@ -27,7 +27,9 @@ from vestibule.api.openapi.operation import (
 )
 from vestibule.audit.export import FIELDS, FORMATS
 from vestibule.audit.log import EventType
+from vestibule.db.keyset import MAX_ROWS_SORTED
 from vestibule.db.models.user import Role
+from vestibule.db.session_search import SESSION_SORTS
 from vestibule.db.user_search import SORTS
 
 ACTIONS_TAG = "admin"
@@ -291,9 +293,7 @@ LIST_OPERATIONS = (
         "listAllSessions",
         "List the sessions of all users",
         {
-            200: ResponseSpec(
-                "A page of live sessions, newest first.", "SessionsPage"
-            ),
+            200: ResponseSpec("A page of live sessions.", "SessionsPage"),
             404: _NO_SESSIONS,
         },
         (
@@ -301,6 +301,15 @@ LIST_OPERATIONS = (
             _NETWORK,
             _short_text(
                 "device", "A part of the name of the device.", "Firefox"
+            ),
+            choice(
+                "sort",
+                "The order: a column, descending after a minus sign. The"
+                " newest sessions come first without it. The last use sorts"
+                f" at most {MAX_ROWS_SORTED} sessions: with more, it needs a"
+                " filter.",
+                "user",
+                SESSION_SORTS,
             ),
             *PAGE_PARAMETERS,
         ),

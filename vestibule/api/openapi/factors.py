@@ -6,6 +6,7 @@ from typing import Any
 from vestibule.accounts.second_factors import MAX_NAME_LENGTH
 from vestibule.api.openapi.operation import (
     FORM_OR_JSON,
+    REAUTH_REQUIRED,
     Access,
     BodySpec,
     Operation,
@@ -27,6 +28,7 @@ PROOF = (
     " has factors, a session that gave one."
 )
 NO_FACTOR = ResponseSpec("There is no such factor, or there are no sessions.")
+_NO_USER = ResponseSpec("There is no such user.")
 _CODES = ResponseSpec("The codes, which are shown once.", "RecoveryCodes")
 
 FACTOR_OPERATIONS = (
@@ -57,6 +59,61 @@ FACTOR_OPERATIONS = (
         takes_secret=True,
         text="A login of a user with a second factor answers 401 with"
         " `second factor required`, and sets the cookie that this needs.",
+    ),
+    Operation(
+        "POST",
+        f"{_ROOT}/factor-reset",
+        "resetFactors",
+        TAG,
+        "Remove all second factors by an admin's code, and log in",
+        {
+            200: ResponseSpec(
+                "The user, and a cookie with a new session id.",
+                "User",
+                ("Set-Cookie",),
+            ),
+            400: ResponseSpec("A field is missing, or the code is wrong."),
+            401: ResponseSpec(
+                "The email or the password is wrong.",
+                headers=("WWW-Authenticate",),
+            ),
+            403: ResponseSpec(
+                "The user must confirm the email first, or another site made"
+                " the browser send the request."
+            ),
+            404: ResponseSpec("The mechanism has no sessions."),
+        },
+        access=Access.OPEN,
+        body=BodySpec("FactorReset", FORM_OR_JSON),
+        takes_secret=True,
+        text="The code counts only with the password. All other sessions of"
+        " the user end.",
+    ),
+    Operation(
+        "GET",
+        "/api/v1/users/<user_id>/factors",
+        "listFactorsOf",
+        TAG,
+        "List a user's second factors",
+        {
+            200: ResponseSpec("The factors, oldest first.", "Factors"),
+            404: _NO_USER,
+        },
+        access=Access.ADMIN,
+    ),
+    Operation(
+        "POST",
+        "/api/v1/users/<user_id>/factor-reset",
+        "issueFactorReset",
+        TAG,
+        "Issue a one-time code to remove a user's second factors",
+        {
+            200: ResponseSpec("The code. It is not shown again.", "ResetCode"),
+            404: _NO_USER,
+        },
+        access=Access.ADMIN,
+        text=f"{REAUTH_REQUIRED} The admin must have given a second factor in"
+        " this session, and may not do it to their own account: else 403.",
     ),
     Operation(
         "GET",
@@ -154,8 +211,31 @@ def factor_schemas() -> dict[str, Any]:
     return {
         "SecondFactor": request_schema(
             "A code of an app, a recovery code, or in JSON a `passkey`.",
-            {"code": code, "recovery_code": recovery},
-            optional=("recovery_code",),
+            {
+                "code": code,
+                "recovery_code": recovery,
+                "trust": text(
+                    "Whether the next logins with the cookies of this client"
+                    " skip this step, for 30 days.",
+                    "on",
+                    enum=["on", "off"],
+                ),
+            },
+            optional=("recovery_code", "trust"),
+        ),
+        "FactorReset": request_schema(
+            "Email, password, and the code of an admin.",
+            {
+                "email": text("The email.", "bob@hbtn.io", minLength=1),
+                "password": text(
+                    "The password.", "correct horse battery", minLength=1
+                ),
+                "code": text(
+                    "The code.",
+                    "7KQ2-M9XF-3HTD-V0RB-5NWC-8EGJ-2DKA",
+                    minLength=1,
+                ),
+            },
         ),
         "FactorName": request_schema(
             "The name of a new app.", {"name": {**name, "minLength": 1}}

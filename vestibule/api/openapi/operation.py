@@ -104,6 +104,12 @@ SPECIAL = {
         "Where to sign in; with 401, the target of the redirect.",
         "/sign-in?rd=https%3A%2F%2Fapp.example%2F",
     ),
+    "Remote-Assurance": _header(
+        "The level of the session: `2` with two factors, else `1`.",
+        "1",
+        True,
+        pattern="^[12]?$",
+    ),
     "Remote-Email": _header(
         "The user's email, percent-encoded where it must be.",
         "bob@example.com",

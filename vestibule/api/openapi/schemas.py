@@ -231,9 +231,27 @@ def _session() -> dict[str, Any]:
                 "method": text(
                     "How the user authenticated.", "password", **_OR_NULL
                 ),
+                **_session_facts(),
                 **_applications(),
             },
         ),
+    }
+
+
+def _session_facts() -> dict[str, Any]:
+    """Return the schemas of how the user of a session signed in."""
+    return {
+        "methods": {
+            "type": "array",
+            "items": text("A method, as in RFC 8176.", "pwd"),
+            "description": "The proofs that the user gave.",
+            "examples": [["pwd", "otp"]],
+        },
+        "level": {
+            "type": "integer",
+            "description": "2 after two factors, else 1.",
+            "examples": [2],
+        },
     }
 
 

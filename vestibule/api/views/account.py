@@ -11,8 +11,9 @@ from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.api.views.index import app_views
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
-from vestibule.http.access import require_email_permission, require_recent_auth
-from vestibule.http.login import reauthenticate_user, set_session_cookie
+from vestibule.http.access import require_email_permission
+from vestibule.http.login import set_session_cookie
+from vestibule.http.recent_auth import reauthenticate_user, require_recent_auth
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 from vestibule.mail.notices import is_mail_on

@@ -24,7 +24,8 @@ from vestibule.api.views.sessions import (
 from vestibule.core import page_settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
-from vestibule.http.access import authorize, require_recent_auth
+from vestibule.http.access import authorize
+from vestibule.http.recent_auth import require_recent_auth
 from vestibule.http.request import (
     current_actor,
     current_request,
@@ -124,11 +125,17 @@ def end_any_session(handle: str) -> Response:
 
 
 def reset_code_json(user: User, issued: ResetCode) -> dict[str, str | None]:
-    """Return a user's code as it is written in JSON.
+    """Return a user's reset code or invitation as it is written in JSON."""
+    return one_time_code_json(issued, link_path(user, issued.code))
+
+
+def one_time_code_json(
+    issued: ResetCode, path: str | None
+) -> dict[str, str | None]:
+    """Return a code, and the link to the page at `path`, as in JSON.
 
     The link is `None` if the service has no pages, or the user no email.
     """
-    path = link_path(user, issued.code)
     has_pages = page_settings.WEB_PAGES.read() and isinstance(
         current_request().mechanism, SessionAuth
     )

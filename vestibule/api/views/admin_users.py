@@ -24,7 +24,8 @@ from vestibule.core import clock
 from vestibule.core.errors import InvalidValue
 from vestibule.db.invitations import OpenInvitation
 from vestibule.db.models.user import User
-from vestibule.http.access import authorize, require_recent_auth
+from vestibule.http.access import authorize
+from vestibule.http.recent_auth import require_recent_auth
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 

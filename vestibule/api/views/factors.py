@@ -5,14 +5,20 @@ from typing import Any
 
 from flask import Response, abort, request
 
+from vestibule.accounts.factor_reset import (
+    check_may_reset,
+    factor_reset_link_path,
+    issue_factor_reset,
+)
 from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof
+from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
-    check_second_factor,
     confirm_app,
     remove_factor,
     replace_recovery_codes,
 )
+from vestibule.api.views.admin import one_time_code_json, user_or_404
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
@@ -22,15 +28,22 @@ from vestibule.core import encryption
 from vestibule.core.errors import InvalidValue
 from vestibule.db import factors
 from vestibule.db.factors import RECOVERY, Factor
-from vestibule.http.access import require_factor_proof
+from vestibule.db.models.user import User
+from vestibule.http.access import authorize
 from vestibule.http.login import (
     MAX_FORM_BYTES,
-    add_proof,
     continue_login,
+    reset_factors_and_log_in,
     set_session_cookie,
 )
-from vestibule.http.request import current_request
-from vestibule.http.responses import json_response
+from vestibule.http.recent_auth import (
+    reauthenticate_by_code,
+    renew_session,
+    require_factor_proof,
+    require_recent_auth,
+)
+from vestibule.http.request import current_actor, current_request
+from vestibule.http.responses import add_challenge, json_response
 from vestibule.sessions.facts import TotpProof
 
 
@@ -46,7 +59,43 @@ def give_second_factor() -> Response:
     if not code and not recovery and not passkey:
         return json_response({"error": "code missing"}, 400)
     auth = current_request().mechanism
-    result = continue_login(auth, request, code or "", recovery or "", passkey)
+    result = continue_login(
+        auth,
+        request,
+        code or "",
+        recovery or "",
+        passkey,
+        trust=fields.get("trust") == "on",
+    )
+    response = json_response(result.user.to_json())
+    result.set_cookie(response, request)
+    return response
+
+
+@app_views.post("/auth_session/factor-reset")
+def reset_factors_by_code() -> Response:
+    """Log in by a password and a code that removes all second factors."""
+    if not current_request().sessions.has_login:
+        abort(404)
+    request.max_content_length = MAX_FORM_BYTES
+    fields = current_request().text_fields()
+    for name in ("email", "password", "code"):
+        if not fields.get(name):
+            return json_response({"error": f"{name} missing"}, 400)
+    auth = current_request().mechanism
+    email = fields["email"]
+    result = reset_factors_and_log_in(
+        auth,
+        request,
+        User.search({"email": email}),
+        email,
+        fields["password"],
+        fields["code"],
+    )
+    if result is None:
+        return add_challenge(
+            json_response({"error": "wrong email or password"}, 401), auth
+        )
     response = json_response(result.user.to_json())
     result.set_cookie(response, request)
     return response
@@ -56,16 +105,29 @@ def give_second_factor() -> Response:
 def list_factors() -> Response:
     """Show the current user's second factors, oldest first."""
     _, user = current_mechanism_and_user()
-    return json_response(
-        {
-            "factors": [
-                factor_json(one)
-                for one in factors.of_user(user.id)
-                if one.kind != RECOVERY
-            ],
-            "recovery_codes": factors.count_recovery_codes(user.id),
-        }
-    )
+    return json_response(_factors_json(user))
+
+
+@app_views.get("/users/<user_id>/factors")
+def list_factors_of(user_id: str) -> Response:
+    """Show admins the second factors of a user, never a seed."""
+    authorize(Action.LIST_FACTORS, user_id)
+    return json_response(_factors_json(user_or_404(user_id)))
+
+
+@app_views.post("/users/<user_id>/factor-reset")
+def issue_factor_reset_code(user_id: str) -> Response:
+    """Show, once, a code with which the user removes all second factors.
+
+    The admin must have given a second factor in this session.
+    """
+    authorize(Action.RESET_FACTORS, user_id)
+    user, actor = user_or_404(user_id), current_actor()
+    check_may_reset(user, actor, current_request().session)
+    require_recent_auth()
+    issued = issue_factor_reset(user, actor=actor)
+    path = factor_reset_link_path(user, issued.code)
+    return json_response(one_time_code_json(issued, path))
 
 
 @app_views.post("/auth_session/factors")
@@ -97,7 +159,7 @@ def confirm_factor(factor_id: str) -> Response:
         return json_response({"error": "code missing"}, 400)
     codes = confirm_app(user, factor_id, code)
     response = json_response({"recovery_codes": codes})
-    renewed = add_proof(TotpProof(auth.now()))
+    renewed = renew_session(TotpProof(auth.now()))
     return set_session_cookie(response, renewed)
 
 
@@ -107,12 +169,12 @@ def prove_factor() -> Response:
     _, user = current_mechanism_and_user()
     passkey, code = passkey_answer(), _body().get("code")
     if passkey:
-        proof = check_proof(user, REAUTHENTICATE, passkey)
+        renewed = renew_session(check_proof(user, REAUTHENTICATE, passkey))
     elif isinstance(code, str) and code:
-        proof = check_second_factor(user, code)
+        renewed = reauthenticate_by_code(user, code)
     else:
         return json_response({"error": "code missing"}, 400)
-    return set_session_cookie(json_response({}), add_proof(proof))
+    return set_session_cookie(json_response({}), renewed)
 
 
 @app_views.delete("/auth_session/factors/<factor_id>")
@@ -132,8 +194,20 @@ def new_recovery_codes() -> Response:
     return json_response({"recovery_codes": replace_recovery_codes(user)})
 
 
+def _factors_json(user: User) -> dict[str, Any]:
+    """Return the second factors of a user, oldest first."""
+    return {
+        "factors": [
+            factor_json(one)
+            for one in factors.of_user(user.id)
+            if one.kind != RECOVERY
+        ],
+        "recovery_codes": factors.count_recovery_codes(user.id),
+    }
+
+
 def factor_json(factor: Factor) -> dict[str, Any]:
-    """Return what the owner of a factor may see of it; never the seed."""
+    """Return what its owner and admins see of a factor; never the seed."""
     return {
         "id": factor.id,
         "kind": factor.kind,

@@ -25,13 +25,12 @@ from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import InvalidValue
 from vestibule.http import pending_login
-from vestibule.http.access import require_factor_proof
 from vestibule.http.login import (
     MAX_FORM_BYTES,
-    add_proof,
     log_in_with_passkey,
     set_session_cookie,
 )
+from vestibule.http.recent_auth import renew_session, require_factor_proof
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
 from vestibule.sessions.facts import VerifiedPasskeyProof
@@ -108,7 +107,7 @@ def add_own_passkey() -> Response:
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)
     shown: dict[str, Any] = factor_json(factor) | {"recovery_codes": codes}
-    renewed = add_proof(VerifiedPasskeyProof(auth.now()))
+    renewed = renew_session(VerifiedPasskeyProof(auth.now()))
     return set_session_cookie(json_response(shown, 201), renewed)
 
 

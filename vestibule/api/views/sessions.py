@@ -20,6 +20,7 @@ from vestibule.http.request import current_request
 from vestibule.http.responses import json_response
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
+from vestibule.sessions.facts import facts_of_session, level_of
 from vestibule.sessions.lifetime import Limits, expires_at
 from vestibule.sessions.session import Session
 from vestibule.sessions.store import SessionStore
@@ -72,16 +73,15 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
     for an invalid `limit` or `after`.
     """
     request = current_request()
-    position, wanted = None, filters.SessionFilter(user_id)
+    wanted = filters.SessionFilter(user_id)
+    source = filters.SessionSource(auth.store, auth.limits(), auth.now())
     try:
         most = filters.parse_limit(request.args, filters.MAX_PAGE_ROWS)
-        decoded = cursor.decode(request.args.get("after", ""), wanted)
-        if decoded is not None:
-            (position,) = decoded
+        found = cursor.search_sessions(
+            source, wanted, most, request.args.get("after", "")
+        )
     except InvalidValue as error:
         return json_response({"error": str(error)}, 400)
-    source = filters.SessionSource(auth.store, auth.limits(), auth.now())
-    found = filters.live_session_page(source, wanted, most, position)
     response = json_response(
         with_applications(
             auth.store,
@@ -92,8 +92,7 @@ def session_list(auth: SessionMechanism, user_id: str) -> Response:
         )
     )
     if found.next is not None:
-        after = cursor.encode((found.next,), wanted)
-        query = urlencode({"limit": most, "after": after})
+        query = urlencode({"limit": most, "after": found.next})
         path = quote(f"{request.base_path}{request.path}")
         response.headers["Link"] = f'<{path}?{query}>; rel="next"'
     return response
@@ -103,6 +102,7 @@ def session_json(
     session: Session, limits: Limits, current: Session | None
 ) -> dict[str, Any]:
     """Return what the owner of a session may see of it."""
+    facts = facts_of_session(session)
     return {
         "id": session.id,
         "current": current is not None and session.id == current.id,
@@ -113,6 +113,8 @@ def session_json(
         "user_agent": session.user_agent,
         "device": device_name(session.user_agent),
         "method": session.method,
+        "methods": list(facts.methods),
+        "level": level_of(facts),
     }
 
 

@@ -12,8 +12,9 @@ from vestibule.core import data_settings, settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 from vestibule.db.user_names import find_names
-from vestibule.http.access import authorize, require_recent_auth
+from vestibule.http.access import authorize
 from vestibule.http.login import clear_session_cookie
+from vestibule.http.recent_auth import require_recent_auth
 from vestibule.http.request import (
     current_actor,
     current_request,

@@ -100,6 +100,8 @@ class User(Base):
         self.language: str | None = None
         #: Whether a sign-in with a new device is told by mail.
         self.device_notices: bool = True
+        #: When a second factor was first required of the user.
+        self.factor_required_at: datetime | None = None
 
     @classmethod
     def get_committed(cls, id: str) -> "User | None":
@@ -259,6 +261,7 @@ class User(Base):
             "email_verified_at": self._verified_at(),
             "language": self.language,
             "device_notices": self.device_notices,
+            "factor_required_at": self.factor_required_at,
         }
 
     def _verified_at(self) -> datetime | None:
@@ -291,7 +294,9 @@ class User(Base):
             verified_at,
             self.language,
             device_notices,
+            required_at,
         ) = row
+        self.factor_required_at = required_at and parse_moment(required_at)
         self.device_notices = bool(device_notices)
         self.email_verified_at = verified_at and parse_moment(verified_at)
         self.disabled_at = disabled_at and parse_moment(disabled_at)

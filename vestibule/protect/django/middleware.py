@@ -27,6 +27,7 @@ from vestibule.protect.denials import (
 from vestibule.protect.django import configuration
 from vestibule.protect.request_headers import (
     from_environ,
+    from_scope,
     strip_identity_headers,
     without_identity_headers,
 )
@@ -64,7 +65,7 @@ class VestibuleMiddleware:
             principal = _kept(request)
             if PRINCIPAL not in request.META:
                 backend = configuration.sync_backend()
-                header = from_environ(request.META, backend.header)
+                header = _header(request, backend.header)
                 if header is not None:
                     principal = backend.principal(header)
         except BACKEND_ERRORS as error:
@@ -81,7 +82,7 @@ class VestibuleMiddleware:
             principal = _kept(request)
             if PRINCIPAL not in request.META:
                 backend = configuration.async_backend()
-                header = from_environ(request.META, backend.header)
+                header = _header(request, backend.header)
                 if header is not None:
                     principal = await backend.principal(header)
         except BACKEND_ERRORS as error:
@@ -129,6 +130,18 @@ def _prepare(request: HttpRequest) -> None:
     scope = getattr(request, "scope", None)
     if scope is not None:
         scope["headers"] = without_identity_headers(scope["headers"])
+
+
+def _header(request: HttpRequest, name: str) -> str | None:
+    """Return a header of a request; raise `InvalidValue` for a bad one.
+
+    From the ASGI scope where there is one: Django joins the cookies that
+    HTTP/2 may split by commas, and none of them could be read.
+    """
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        return from_scope(scope, name)
+    return from_environ(request.META, name)
 
 
 def _kept(request: HttpRequest) -> Principal | None:

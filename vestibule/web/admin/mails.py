@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
-from vestibule.accounts.permissions import Action
+from vestibule.accounts.mail_flows import drop_mail, retry_mail
+from vestibule.accounts.permissions import Action, Actor
 from vestibule.admin import filters
 from vestibule.admin.cursor import MailList, list_mails
 from vestibule.api.views.sessions import current_mechanism_and_user
@@ -20,7 +21,7 @@ from vestibule.db.models.base import is_storable
 from vestibule.db.outgoing_mails import MailFilter, OutgoingMail
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.mail.notices import MailKind, is_mail_on
 from vestibule.mail.outbox import mail_sender
 from vestibule.web.admin.confirmation import (
@@ -62,6 +63,8 @@ _MAIL_LABELS: dict[str, str] = {
     MailKind.FACTOR_REMOVED: N_("Second factor removed"),
     MailKind.FACTOR_SWITCHED_OFF: N_("Second factor switched off"),
     MailKind.PASSKEY_REFUSED: N_("Passkey refused"),
+    MailKind.FACTOR_RESET_ISSUED: N_("Link to remove second factors"),
+    MailKind.FACTORS_RESET: N_("All second factors removed"),
     MailKind.RECOVERY_CODE_USED: N_("Recovery code used"),
     MailKind.TEST: N_("Test mail"),
 }
@@ -73,8 +76,8 @@ class MailAction(NamedTuple):
     question: Callable[[int], str]
     consequence: str
     button: str
-    #: Returns True if the mail with an id was changed.
-    perform: Callable[[str], bool]
+    #: Returns True if the actor changed the mail with an id.
+    perform: Callable[[str, Actor], bool]
     done: Message
     is_dangerous: bool = False
 
@@ -90,7 +93,7 @@ _ACTIONS = {
             " again."
         ),
         N_("Send now"),
-        outgoing_mails.retry,
+        lambda id, actor: retry_mail(id, actor=actor),
         Message.MAILS_QUEUED,
     ),
     "drop": MailAction(
@@ -99,7 +102,7 @@ _ACTIONS = {
         ),
         N_("Mails that are queued are not sent. They stay in the list."),
         N_("Do not send"),
-        outgoing_mails.drop,
+        lambda id, actor: drop_mail(id, actor=actor),
         Message.MAILS_DROPPED,
         True,
     ),
@@ -167,7 +170,9 @@ def change_selected_mails() -> Response:
     if problem is not None:
         return _confirm_page(chosen, name, mails, problem)
     try:
-        changed = sum(chosen.perform(each.id) for each in mails)
+        changed = sum(
+            chosen.perform(each.id, current_actor()) for each in mails
+        )
     except VestibuleError:
         keep_renewed_session(renewed)
         raise

@@ -21,7 +21,11 @@ from vestibule.db.events import EventFilter
 from vestibule.db.hourly_counts import hour_of
 from vestibule.db.models.user import User
 from vestibule.db.outgoing_mails import FAILED, QUEUED
-from vestibule.db.user_search import UserFilter, count_users
+from vestibule.db.user_search import (
+    UserFilter,
+    count_users,
+    count_users_with_factor,
+)
 from vestibule.http.access import authorize
 from vestibule.mail.notices import is_mail_on
 from vestibule.metrics import worker_exits
@@ -87,6 +91,9 @@ def _figures_of_now() -> list[Figure]:
         ),
         Figure(
             gettext("Active sessions"), store.count(), own_url(ADMIN_SESSIONS)
+        ),
+        Figure(
+            gettext("Users with a second factor"), count_users_with_factor()
         ),
     ]
     exits = worker_exits.count()

@@ -8,20 +8,24 @@ from flask import Response
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke, revoke_all
 from vestibule.admin import filters
-from vestibule.admin.cursor import search_sessions
-from vestibule.admin.filters import LiveSessionPage, SessionSource
+from vestibule.admin.cursor import SessionList, search_sessions
+from vestibule.admin.filters import SessionSource
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
 )
 from vestibule.core import page_settings
-from vestibule.core.errors import VestibuleError
+from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.db.keyset import Count
+from vestibule.db.session_search import (
+    NEWEST_SESSIONS_FIRST,
+    TOO_MANY_TO_SORT,
+)
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.session import Session
-from vestibule.web.activity import device_label
+from vestibule.web.activity import device_label, sign_in_label
 from vestibule.web.admin.confirmation import (
     Confirmation,
     Target,
@@ -41,7 +45,7 @@ from vestibule.web.forms import (
     require_field,
 )
 from vestibule.web.i18n import gettext, ngettext
-from vestibule.web.messages import Message
+from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import (
     ADMIN_SESSIONS,
     EXPORT_SESSIONS,
@@ -59,19 +63,11 @@ _END_ALL = f"{ADMIN_SESSIONS}/end-all"
 
 @pages.get(ADMIN_SESSIONS)
 def show_all_sessions() -> Response:
-    """Show the live sessions that the filter selects, newest first."""
+    """Show the live sessions that the filter selects."""
     authorize(Action.LIST_ALL_SESSIONS)
     auth = current_mechanism_and_user()[0]
-    form = FilterForm(ADMIN_SESSIONS, "user", "network", "device")
-    found = form.run(
-        lambda: search_sessions(
-            SessionSource(auth.store, auth.limits(), auth.now()),
-            filters.parse_session_filter(form.values),
-            form.size,
-            form.cursor,
-        ),
-        LiveSessionPage([], None),
-    )
+    form = FilterForm(ADMIN_SESSIONS, "user", "network", "device", "sort")
+    found = form.run(lambda: _search(auth, form), SessionList([], None))
     current = current_request().session
     return page(
         "admin_sessions.html",
@@ -81,14 +77,35 @@ def show_all_sessions() -> Response:
         current=current and current.id,
         names=user_names(each.user_id for each in found.sessions),
         filter=form,
+        sort=form.values["sort"] or NEWEST_SESSIONS_FIRST,
         next=form.link(found.next),
+        previous=form.link(found.previous),
         files=form.url(EXPORT_SESSIONS),
         device_label=device_label,
+        sign_in_label=sign_in_label,
     )
 
 
+def _search(auth: SessionMechanism, form: FilterForm) -> SessionList:
+    """Return the sessions that the form selects; raise `InvalidValue`.
+
+    If they are too many for the chosen order, the page says so and shows
+    the newest first.
+    """
+    source = SessionSource(auth.store, auth.limits(), auth.now())
+    wanted = filters.parse_session_filter(form.values)
+    try:
+        return search_sessions(source, wanted, form.size, form.cursor)
+    except InvalidValue as error:
+        if error.code != TOO_MANY_TO_SORT:
+            raise
+        form.alert, form.values["sort"] = error_message(error), ""
+    wanted = wanted._replace(sort="")
+    return search_sessions(source, wanted, form.size, form.cursor)
+
+
 def _count(
-    auth: SessionMechanism, form: FilterForm, found: LiveSessionPage
+    auth: SessionMechanism, form: FilterForm, found: SessionList
 ) -> Count | None:
     """Return how many sessions the list has, if that is known.
 

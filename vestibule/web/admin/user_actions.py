@@ -10,6 +10,12 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
+from vestibule.accounts.factor_reset import (
+    FACTOR_RESET_PATH,
+    check_may_reset,
+    factor_reset_link_path,
+    issue_factor_reset,
+)
 from vestibule.accounts.mail_flows import send_password_mail
 from vestibule.accounts.password_reset import (
     RESET_CODE_LIFETIME,
@@ -22,7 +28,12 @@ from vestibule.accounts.throttle import reset_failures
 from vestibule.accounts.users import disable, enable, remove, set_role
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.core.errors import LastAdmin, RecordGone, VestibuleError
+from vestibule.core.errors import (
+    FactorResetRefused,
+    LastAdmin,
+    RecordGone,
+    VestibuleError,
+)
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
@@ -30,6 +41,7 @@ from vestibule.http.request import (
     current_actor,
     current_request,
     current_store,
+    public_url,
 )
 from vestibule.mail.notices import is_mail_on
 from vestibule.web.admin.confirmation import (
@@ -56,11 +68,12 @@ from vestibule.web.routes import (
     ADMIN,
     ADMIN_USERS,
     admin_user_path,
+    back_url,
     list_url,
     own_url,
     pages,
 )
-from vestibule.web.templating import redirect, redirect_to
+from vestibule.web.templating import page, redirect, redirect_to
 
 _PATH = f"{ADMIN_USERS}/<user_id>/<action>"
 
@@ -130,6 +143,22 @@ def _issue_code(user: User) -> Response:
     return code_page(user, issued)
 
 
+def _reset_factors(user: User) -> Response:
+    """Return the page that shows, once, a link to remove all factors."""
+    actor = current_actor()
+    check_may_reset(user, actor, current_request().session)
+    issued = issue_factor_reset(user, actor=actor)
+    path = factor_reset_link_path(user, issued.code)
+    return page(
+        "admin_factor_reset.html",
+        account=user,
+        issued=issued,
+        link=None if path is None else public_url(path),
+        form_url=public_url(FACTOR_RESET_PATH),
+        back=back_url(admin_user_path(user.id)),
+    )
+
+
 def _send_mail(user: User) -> Message:
     """Mail a link with which the user sets a password."""
     is_sent = send_password_mail(user, actor=current_actor())
@@ -141,7 +170,7 @@ def _send_mail(user: User) -> Message:
 
 
 #: Actions whose button is red.
-DANGEROUS = frozenset({"disable", "delete", "end-sessions"})
+DANGEROUS = frozenset({"disable", "delete", "end-sessions", "reset-factors"})
 USER_ACTIONS = {
     "disable": UserAction(
         N_("Disable this user?"),
@@ -210,6 +239,19 @@ USER_ACTIONS = {
         Action.ISSUE_RESET,
         _issue_code,
     ),
+    "reset-factors": UserAction(
+        N_("Remove the second factors of this user?"),
+        N_(
+            "For a user who lost the phone and the recovery codes. First make"
+            " sure that the request really comes from the user. You get a"
+            " link that works once, within an hour, and only with the user's"
+            " password. It removes all second factors and signs the user out"
+            " everywhere else."
+        ),
+        N_("Create the link"),
+        Action.RESET_FACTORS,
+        _reset_factors,
+    ),
     "mail": UserAction(
         N_("Mail a link for a new password?"),
         N_(
@@ -252,8 +294,8 @@ def perform_user_action(user_id: str, action: str) -> Response:
     if problem is None:
         try:
             response = _perform(chosen, user)
-        except LastAdmin as error:
-            problem = FormErrors(409, alert=error_message(error))
+        except (LastAdmin, FactorResetRefused) as error:
+            problem = FormErrors(error.status, alert=error_message(error))
         except VestibuleError:
             keep_renewed_session(renewed)
             raise

@@ -18,7 +18,7 @@ from vestibule.api.views.sessions import (
 )
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
-from vestibule.db import events, outgoing_mails
+from vestibule.db import events, factors, outgoing_mails
 from vestibule.db.events import EventFilter
 from vestibule.db.models.user import User
 from vestibule.db.user_search import (
@@ -30,7 +30,13 @@ from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.mail.notices import is_mail_on
-from vestibule.web.activity import ALARMING, describe_event, device_label
+from vestibule.web.activity import (
+    ALARMING,
+    describe_event,
+    device_label,
+    factor_label,
+    sign_in_label,
+)
 from vestibule.web.admin.confirmation import go_back
 from vestibule.web.admin.lists import FilterForm, count_text, user_names
 from vestibule.web.admin.mails import mail_label
@@ -111,6 +117,8 @@ def show_user_page(user_id: str) -> Response:
         "admin_user.html",
         account=user,
         failures=failures_for_user(user),
+        factors=factors.of_user(user.id),
+        recovery_codes=factors.count_recovery_codes(user.id),
         has_mail=is_mail_on(),
         mails=outgoing_mails.listed(MAX_ROWS_SHOWN, user_id=user.id),
         mail_label=mail_label,
@@ -126,7 +134,9 @@ def show_user_page(user_id: str) -> Response:
         + urlencode({"back": back_url(ADMIN)}),
         describe_event=describe_event,
         device_label=device_label,
+        sign_in_label=sign_in_label,
         alarming=ALARMING,
+        factor_label=factor_label,
     )
 
 

@@ -15,7 +15,8 @@ from vestibule.protect.flask import (
 )
 
 app = Flask(__name__)
-Vestibule(app, os.environ["VESTIBULE_URL"], pages=os.environ["VESTIBULE_URL"])
+URL = os.environ["VESTIBULE_URL"]
+Vestibule(app, URL, pages=os.environ.get("PAGES_URL", URL))
 app.register_blueprint(api)
 app.add_url_rule("/", "home", lambda: render_template("page.html"))
 

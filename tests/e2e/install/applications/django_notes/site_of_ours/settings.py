@@ -50,7 +50,8 @@ MIGRATION_MODULES = {"api": None}
 MIDDLEWARE += ["vestibule.protect.django.middleware.VestibuleMiddleware"]
 AUTHENTICATION_BACKENDS = ["api.backend.Backend"]
 LOGIN_URL = "vestibule:sign-in"
-VESTIBULE_URL = VESTIBULE_PAGES = os.environ["VESTIBULE_URL"]
+VESTIBULE_URL = os.environ["VESTIBULE_URL"]
+VESTIBULE_PAGES = os.environ.get("PAGES_URL", VESTIBULE_URL)
 VESTIBULE_ID_FIELD = "vestibule_id"
 VESTIBULE_SUPERUSER_ROLES = ["admin"]
 REST_FRAMEWORK = {

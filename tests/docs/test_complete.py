@@ -41,6 +41,62 @@ FIRST_APPLICATIONS = {
 MAX_APPLICATION_LINES = 15
 #: Responses that need another server than the page's, and their tests.
 SEEN_ELSEWHERE = {
+    (
+        "POST /api/v1/auth_session/passkey/options",
+        200,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/passkey",
+        200,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/passkey",
+        401,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/second-factor/options",
+        200,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/second-factor/options",
+        401,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/factors/proof/options",
+        200,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/factors/passkey/options",
+        200,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/factors/passkey/options",
+        400,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/factors/passkey",
+        201,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "POST /api/v1/auth_session/factors/passkey",
+        400,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "DELETE /api/v1/users/me/password",
+        200,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "DELETE /api/v1/users/me/password",
+        400,
+    ): "tests/app/api/test_passkeys.py",
+    (
+        "GET /.well-known/webauthn",
+        200,
+    ): "tests/app/api/test_passkey_origins.py",
+    (
+        "GET /.well-known/webauthn",
+        404,
+    ): "tests/app/api/test_passkey_origins.py",
     ("POST /api/v1/auth_session/login", 500): "tests/app/api/test_filter.py",
     ("GET /api/v1/users/me", 404): "tests/app/api/test_filter.py",
     ("GET /api/v1/users/me/access", 404): "tests/app/api/test_directory.py",

@@ -29,6 +29,7 @@ ALLOWED = {
     # What begins a session, in the order of the calls.
     ("http.login", "log_in", "begin_session"),
     ("http.login", "continue_login", "begin_session"),
+    ("http.login", "log_in_with_passkey", "begin_session"),
     ("http.login", "reset_factors_and_log_in", "begin_session"),
     ("web.sign_in", "log_in_and_redirect", "begin_session"),
 }
@@ -46,10 +47,12 @@ WAYS_IN = {
     ("web.sign_in", "sign_in"): {"sign-in page"},
     ("api.views.factors", "give_second_factor"): {
         "password, then a code of an app",
+        "password, then a passkey",
         "password, then a recovery code",
     },
     ("web.sign_in", "give_second_factor_page"): {
         "password, then a code of an app",
+        "password, then a passkey",
         "password, then a recovery code",
     },
     ("api.views.factors", "reset_factors_by_code"): {
@@ -58,6 +61,8 @@ WAYS_IN = {
     ("web.sign_in", "reset_factors_page"): {
         "code that removes the factors, with the password"
     },
+    ("api.views.passkeys", "log_in_by_passkey"): {"passkey alone"},
+    ("web.sign_in", "_sign_in_with_passkey"): {"passkey alone"},
     ("web.new_password", "create_account"): {"registration page"},
     ("web.new_password", "reset_password"): {
         "reset code on the page",

@@ -86,9 +86,7 @@ def begin_app(user: User, name: Any) -> NewApp:
     """
     seed, id = totp.new_seed(), str(uuid.uuid4())
     secret = key_ring().encrypt(seed, factor_secret_place(id))
-    factor = Factor(
-        id, user.id, TOTP, _checked_name(name), secret, clock.now()
-    )
+    factor = Factor(id, user.id, TOTP, checked_name(name), secret, clock.now())
     if not factors.add_pending(factor, MAX_APPS):
         raise InvalidValue(
             "name",
@@ -141,7 +139,7 @@ def confirm_app(user: User, factor_id: str, code: str) -> list[str]:
     codes: list[str] = []
     recovery = None
     if not factors.count_recovery_codes(user.id):
-        recovery, codes = _new_recovery(user)
+        recovery, codes = new_recovery(user)
     told = notices(MailKind.FACTOR_ADDED, user)
     if not factors.confirm(factor, step, now, recovery, told):
         raise RecordGone("the app is not pending any more")
@@ -184,33 +182,37 @@ def remove_factor(
     by: str | None = None,
     may_be_last: bool = False,
 ) -> None:
-    """Delete an app of `user`; raise `RecordGone` if there is none.
+    """Delete an app or a passkey of `user`; `RecordGone` if there is none.
 
     The recovery codes go with the last one. `by` is the id of another
     person who does it, for the event. Raise `LastFactor` for the last one
-    while `REQUIRE_MFA` asks for one, unless it `may_be_last`.
+    while `REQUIRE_MFA` asks for one, unless it `may_be_last`; `LastPasskey`
+    for that of a user without a password.
     """
     told = notices(MailKind.FACTOR_REMOVED, user)
     may_be_last = may_be_last or not is_factor_required(user.role)
-    if not is_storable(factor_id) or not factors.remove(
+    if not is_storable(factor_id):
+        raise RecordGone("there is no such factor")
+    factor = factors.find(factor_id, user.id)
+    if factor is None or not factors.remove(
         factor_id, user.id, told, may_be_last
     ):
         raise RecordGone("there is no such factor")
-    log(EventType.FACTOR_REMOVED, user=user.id, by=by, reason=TOTP)
+    log(EventType.FACTOR_REMOVED, user=user.id, by=by, reason=factor.kind)
     mail_sender().notify()
 
 
 def remove_all_factors(user: User, *, actor: Actor) -> int:
-    """Delete all apps and recovery codes of a user; return how many apps.
+    """Delete all factors of a user; return how many apps and passkeys.
 
     It is for a user who lost both, and whom the operator knows by another
     way (ASVS 5.0, 6.4.4).
     """
-    apps = [one for one in factors.of_user(user.id) if one.kind == TOTP]
-    for app in apps:
+    own = [one for one in factors.of_user(user.id) if one.kind != RECOVERY]
+    for one in own:
         with suppress(RecordGone):
-            remove_factor(user, app.id, by=actor.id, may_be_last=True)
-    return len(apps)
+            remove_factor(user, one.id, by=actor.id, may_be_last=True)
+    return len(own)
 
 
 def replace_recovery_codes(user: User) -> list[str]:
@@ -218,7 +220,7 @@ def replace_recovery_codes(user: User) -> list[str]:
 
     Raise `RecordGone` if the user has no other factor.
     """
-    recovery, codes = _new_recovery(user)
+    recovery, codes = new_recovery(user)
     if not factors.replace_recovery(recovery):
         raise RecordGone("there is no factor that a code could replace")
     log(EventType.RECOVERY_CODES_REPLACED, user=user.id)
@@ -324,7 +326,7 @@ def _step_of(factor: Factor, typed: str) -> int | None:
     return totp.matching_step(seed, code, clock.now(), ahead)
 
 
-def _new_recovery(user: User) -> tuple[Recovery, list[str]]:
+def new_recovery(user: User) -> tuple[Recovery, list[str]]:
     """Return a new set of recovery codes, to be stored and to be shown."""
     codes = [new_code(_RECOVERY_GROUPS) for _ in range(RECOVERY_CODES)]
     now = clock.now()
@@ -334,7 +336,7 @@ def _new_recovery(user: User) -> tuple[Recovery, list[str]]:
     return Recovery(factor, [digest_of_code(c) for c in codes]), codes
 
 
-def _checked_name(name: Any) -> str:
+def checked_name(name: Any) -> str:
     """Return the name of a factor; raise `InvalidValue`."""
     if not isinstance(name, str) or not is_storable(name):
         raise InvalidValue("name", "must be text", code="invalid")

@@ -69,6 +69,8 @@ class EventType(StrEnum):
     FACTORS_RESET = "factors_reset"
     #: Too many wrong codes in a row.
     FACTOR_SWITCHED_OFF = "factor_switched_off"
+    #: The answer of an authenticator; the reason says what was wrong.
+    PASSKEY_REFUSED = "passkey_refused"
     BROWSER_TRUSTED = "browser_trusted"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_REPLACED = "recovery_codes_replaced"

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The settings that applications' hosts with their own sessions need."""
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from vestibule.checks.results import CheckResult, Level
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.redirects import SIGN_IN_PATH
@@ -57,4 +59,36 @@ def check_application_hosts(mechanism: type[Auth] | None) -> None:
             "TRUSTED_PROXIES",
             "must list the proxies of the hosts in APP_HOSTS, which name the"
             " host and the page that a browser asked for",
+        )
+
+
+def check_return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that the hosts of the applications get the session cookie.
+
+    Browsers send a cookie to the host that set it alone, whatever its port,
+    unless it has a domain. Elsewhere sign-in would begin again and again.
+    """
+    domain = settings.COOKIE_DOMAIN.read()
+    sign_in_host = urlsplit(settings.LOGIN_URL.read() or "").hostname
+    hosts = [
+        urlsplit(f"//{host}").hostname or ""
+        for host in settings.ALLOWED_RETURN_HOSTS.read()
+    ]
+    if domain is None:
+        lost = [h for h in hosts if sign_in_host not in (None, h)]
+        hint = "COOKIE_DOMAIN=<the domain of all hosts>"
+    else:
+        lost = [
+            host
+            for host in (*hosts, sign_in_host or domain)
+            if not f".{host}".endswith(f".{domain}")
+        ]
+        hint = f"use hosts of {domain} alone"
+    if lost:
+        yield CheckResult(
+            "cookie.hosts",
+            Level.WRONG,
+            f"after signing in, browsers send no session cookie to"
+            f" {', '.join(lost)}",
+            hint,
         )

@@ -10,12 +10,18 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
-from urllib.parse import urlsplit
 
 from vestibule.checks import access
-from vestibule.checks.application_hosts import check_application_hosts
+from vestibule.checks.application_hosts import (
+    check_application_hosts,
+    check_return_hosts,
+)
 from vestibule.checks.environment import check_empty_lists, check_names
 from vestibule.checks.mail import check_mail_settings
+from vestibule.checks.passkeys import (
+    check_passkey_settings,
+    orphaned_passkeys,
+)
 from vestibule.checks.results import Check, CheckResult, Level
 from vestibule.checks.secrets_key import check_secrets_key
 from vestibule.core import encryption, page_settings, settings
@@ -78,6 +84,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     check_cookie()
     check_application_hosts(mechanism)
     check_mail_settings()
+    check_passkey_settings()
     access.check_access_settings(mechanism)
     check_workers(mechanism)
 
@@ -217,38 +224,6 @@ def _cookie_security(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
         )
 
 
-def _return_hosts(_: type[Auth] | None) -> Iterator[CheckResult]:
-    """Check that the hosts of the applications get the session cookie.
-
-    Browsers send a cookie to the host that set it alone, whatever its port,
-    unless it has a domain. Elsewhere sign-in would begin again and again.
-    """
-    domain = settings.COOKIE_DOMAIN.read()
-    sign_in_host = urlsplit(settings.LOGIN_URL.read() or "").hostname
-    hosts = [
-        urlsplit(f"//{host}").hostname or ""
-        for host in settings.ALLOWED_RETURN_HOSTS.read()
-    ]
-    if domain is None:
-        lost = [h for h in hosts if sign_in_host not in (None, h)]
-        hint = "COOKIE_DOMAIN=<the domain of all hosts>"
-    else:
-        lost = [
-            host
-            for host in (*hosts, sign_in_host or domain)
-            if not f".{host}".endswith(f".{domain}")
-        ]
-        hint = f"use hosts of {domain} alone"
-    if lost:
-        yield CheckResult(
-            "cookie.hosts",
-            Level.WRONG,
-            f"after signing in, browsers send no session cookie to"
-            f" {', '.join(lost)}",
-            hint,
-        )
-
-
 def _pages(mechanism: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that pages have sessions."""
     if page_settings.WEB_PAGES.read() and not has_pages(mechanism):
@@ -359,7 +334,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _authentication,
     _sessions,
     _cookie_security,
-    _return_hosts,
+    check_return_hosts,
     _pages,
     check_proxies,
     check_secrets_key,
@@ -371,4 +346,5 @@ DATABASE_CHECKS: tuple[Check, ...] = (
     _writes,
     _database_mode,
     _first_user,
+    orphaned_passkeys,
 )

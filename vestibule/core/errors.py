@@ -227,6 +227,39 @@ class LoginExpired(VestibuleError):
         super().__init__("no login waits for a second factor")
 
 
+class PasskeyRefused(VestibuleError):
+    """The answer of an authenticator was refused."""
+
+    status = 401
+    public = "passkey refused"
+    code = "passkey_refused"
+
+    def __init__(self, reason: str) -> None:
+        """Keep `reason`, one word for the log; the client is not told."""
+        super().__init__(f"the passkey was refused: {reason}")
+        self.reason = reason
+
+
+class UnknownPasskey(PasskeyRefused):
+    """No user has the passkey that answered."""
+
+    code = "unknown_passkey"
+
+
+class LastPasskey(VestibuleError):
+    """The user would have no way left to sign in."""
+
+    status = 409
+    public = None
+    code = "last_passkey"
+
+    def __init__(self) -> None:
+        """Set the message, which says what is needed."""
+        super().__init__(
+            "without a password, the last passkey cannot be removed"
+        )
+
+
 class WrongFactorResetCode(WrongCode):
     """A code to remove a user's second factors was refused."""
 

@@ -6,9 +6,12 @@ They raise `ValueError` as those of `vestibule.core.setting_types` do.
 
 import re
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from vestibule.core.setting_types import words
 
+#: Names of domains in `PASSKEY_ORIGINS`.
+MAX_PASSKEY_LABELS = 5
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _HOST = r"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _PAGE = re.compile(rf"(?:https?://{_HOST})?/(?![/\\])[!#-;=?-\[\]-~]*")
@@ -61,6 +64,52 @@ def page_url(text: str | None) -> str | None:
             f" https://sign-in.example/, not {text!r}"
         )
     return text or None
+
+
+@lru_cache(maxsize=8)
+def rp_id(text: str | None) -> str | None:
+    """Return the domain of passkeys, or `None` if it is unset."""
+    domain = (text or "").lower()
+    if text and domain != "localhost" and not _DOMAIN.fullmatch(domain):
+        raise ValueError(f"must be a domain such as example.com, not {text!r}")
+    return domain or None
+
+
+@lru_cache(maxsize=8)
+def passkey_origins(text: str | None) -> tuple[str, ...]:
+    """Return the origins of a list with commas, as browsers name them.
+
+    Browsers take at most `MAX_PASSKEY_LABELS` names of domains from
+    `/.well-known/webauthn` (WebAuthn 3, 5.11).
+    """
+    listed = origins(text)
+    for origin in listed:
+        if not is_passkey_origin(origin):
+            raise ValueError(
+                "must be origins with https and a domain, such as"
+                f" https://auth.example.com, not {origin!r}"
+            )
+    if len(set(listed)) < len(listed):
+        raise ValueError("must name each origin once")
+    labels = {tuple(urlsplit(one).netloc.split("."))[-2:][0] for one in listed}
+    if len(labels) > MAX_PASSKEY_LABELS:
+        raise ValueError(
+            f"must have at most {MAX_PASSKEY_LABELS} domains: browsers ignore"
+            " the rest"
+        )
+    return listed
+
+
+def is_passkey_origin(origin: str) -> bool:
+    """Return True if browsers have passkeys at pages of this origin.
+
+    That is https with a domain, and http with localhost or a name below it.
+    """
+    parts = urlsplit(origin)
+    name = parts.hostname or ""
+    if f".{name}".endswith(".localhost"):
+        return parts.scheme in ("http", "https")
+    return parts.scheme == "https" and bool(_DOMAIN.fullmatch(name))
 
 
 @lru_cache(maxsize=8)

@@ -73,6 +73,21 @@ PUBLIC_URL = Setting(
     " `https://auth.example.com`; messages show it. Unset: the address that"
     " the server listens on.",
 )
+PASSKEY_RP_ID = Setting(
+    "PASSKEY_RP_ID",
+    None,
+    host_types.rp_id,
+    "Domain that passkeys are made for. Passkeys of another one cannot sign"
+    " in any more. Unset: the host of `PUBLIC_URL`.",
+)
+PASSKEY_ORIGINS = Setting(
+    "PASSKEY_ORIGINS",
+    "",
+    host_types.passkey_origins,
+    "Exact origins, separated by commas, whose pages may use passkeys, such"
+    " as `https://auth.example.com`. `/.well-known/webauthn` lists them, for"
+    " those outside of `PASSKEY_RP_ID`. Unset: that of `PUBLIC_URL`.",
+)
 APP_NAME = Setting(
     "APP_NAME",
     None,

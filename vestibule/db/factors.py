@@ -27,16 +27,17 @@ from sqlalchemy import (
     update,
 )
 
-from vestibule.core.errors import LastFactor
+from vestibule.core.errors import LastFactor, LastPasskey
 from vestibule.db import pending_logins
 from vestibule.db.engine import database
 from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
+from vestibule.db.tables import FACTORS, PASSKEYS, RECOVERY_CODES, USERS
 
-#: The kinds of factors: an authenticator app, a user's recovery codes.
+#: The kinds of factors: an authenticator app, a passkey, recovery codes.
 TOTP = "totp"
+PASSKEY = "passkey"
 RECOVERY = "recovery"
 #: How long a factor may wait for its first right code.
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
@@ -147,6 +148,32 @@ def confirm(
     return True
 
 
+def add_confirmed_in_transaction(
+    connection: Connection,
+    factor: Factor,
+    limit: int,
+    recovery: "Recovery | None",
+    mails: Sequence[NewMail] = (),
+) -> bool:
+    """Store a factor that counts at once, as `confirm` does.
+
+    Return False, and store nothing, if the user is gone or has `limit`
+    confirmed factors of this kind.
+    """
+    user_id = factor.user_id
+    of_kind = and_(FACTORS.c.user_id == user_id, FACTORS.c.kind == factor.kind)
+    if not _lock_user(connection, user_id):
+        return False
+    if _count(connection, of_kind) >= limit:
+        return False
+    connection.execute(insert(FACTORS).values(vars(factor)))
+    if recovery is not None:
+        _store_recovery(connection, recovery)
+    pending_logins.delete_for_user_in_transaction(connection, user_id)
+    add_in_transaction(connection, mails)
+    return True
+
+
 def use_step(factor_id: str, step: int, now: datetime) -> bool:
     """Use the code of a time step; return True if it was not used before.
 
@@ -178,11 +205,19 @@ def remove(
     """Delete a factor and queue `mails`; return True if there was one.
 
     The recovery codes go with the last one. Raise `LastFactor`, and change
-    nothing, if that may not be deleted.
+    nothing, if that may not be deleted, and `LastPasskey` if the user has no
+    password, and no other passkey.
     """
     is_left = (FACTORS.c.user_id == user_id) & (FACTORS.c.kind != RECOVERY)
     with database().transaction() as connection:
         _lock_user(connection, user_id)
+        _keep_a_way_in(connection, user_id, factor_id)
+        connection.execute(
+            delete(PASSKEYS).where(
+                PASSKEYS.c.user_id == user_id,
+                PASSKEYS.c.factor_id == factor_id,
+            )
+        )
         gone = connection.execute(
             delete(FACTORS).where(is_left, FACTORS.c.id == factor_id)
         )
@@ -199,7 +234,7 @@ def delete_for_user_in_transaction(
     connection: Connection, user_id: str
 ) -> None:
     """Delete a user's factors and codes within the caller's transaction."""
-    for table in (RECOVERY_CODES, FACTORS):
+    for table in (RECOVERY_CODES, PASSKEYS, FACTORS):
         connection.execute(delete(table).where(table.c.user_id == user_id))
     pending_logins.delete_for_user_in_transaction(connection, user_id)
 
@@ -280,6 +315,11 @@ def count_apps(user_id: str) -> int:
     return sum(one.kind == TOTP for one in of_user(user_id))
 
 
+def count_passkeys(user_id: str) -> int:
+    """Return how many passkeys the user has."""
+    return sum(one.kind == PASSKEY for one in of_user(user_id))
+
+
 def _all(user_id: str) -> list[Factor]:
     """Return all factors of a user, oldest first."""
     found: Sequence[Any] = database().fetch_all(
@@ -296,6 +336,20 @@ def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
         condition, FACTORS.c.confirmed_at.is_not(None)
     )
     return int(connection.scalar(counted) or 0)
+
+
+def _keep_a_way_in(
+    connection: Connection, user_id: str, factor_id: str
+) -> None:
+    """Raise `LastPasskey` if only this passkey signs the user in."""
+    without_password = select(USERS.c.id).where(
+        USERS.c.id == user_id, USERS.c.password.is_(None)
+    )
+    if connection.execute(without_password).first() is None:
+        return
+    left = select(PASSKEYS.c.factor_id).where(PASSKEYS.c.user_id == user_id)
+    if list(connection.scalars(left)) == [factor_id]:
+        raise LastPasskey
 
 
 def _lock_user(connection: Connection, user_id: str) -> bool:

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Access control: authentication, authorization and recent authentication.
 
-`decide` is the one decision about a request, used by the filter before
-each view, by the pages and by forward authentication. It reads the
-request through the mechanism and builds no response; its callers turn the
-outcome into a status.
+`decide` is the one decision about a request, for views, pages and forward
+authentication. It reads the request through the mechanism and builds no
+response; its callers turn the outcome into a status.
 """
 
 from datetime import datetime
@@ -62,14 +61,15 @@ EXCLUDED_PATHS = [
     "/api/v1/forbidden/",
     "/api/v1/auth_session/login/",
 ]
-#: More of the API: there a code, a link or a waiting login's cookie counts.
+#: More of the API: a code, a link, a passkey or another cookie is enough.
 OPEN_PATHS = [
     *EXCLUDED_PATHS,
     "/api/v1/auth_session/reset/",
     "/api/v1/auth_session/forgot/",
     "/api/v1/auth_session/confirm/",
     "/api/v1/auth_session/undo/",
-    "/api/v1/auth_session/second-factor/",
+    "/api/v1/auth_session/second-factor*",
+    "/api/v1/auth_session/passkey*",
     "/api/v1/auth_session/factor-reset/",
 ]
 #: The paths that a session may use after a recovery code, or before the
@@ -86,6 +86,7 @@ REAUTH_PATH = "/api/v1/auth_session/refresh/"
 #: account, and the API's description contains no secret.
 OUTSIDE_PATHS = [
     "/.well-known/jwks.json",
+    "/.well-known/webauthn",
     "/healthz",
     "/readyz",
     "/metrics",

@@ -18,9 +18,14 @@ from vestibule.accounts.authentication import (
 )
 from vestibule.accounts.factor_reset import reset_factors
 from vestibule.accounts.mail_flows import ask_for_confirmation
+from vestibule.accounts.passkeys import (
+    SECOND_FACTOR,
+    Answer,
+    check_proof,
+    check_sign_in,
+)
 from vestibule.accounts.permissions import (
     Actor,
-    is_disabled,
     must_confirm_email,
 )
 from vestibule.accounts.second_factors import check_second_factor
@@ -38,6 +43,7 @@ from vestibule.core.errors import (
     DatabaseUnavailable,
     EmailNotConfirmed,
     LoginExpired,
+    PasskeyRefused,
     SessionNotCreated,
     Throttled,
     VestibuleError,
@@ -48,10 +54,7 @@ from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
 from vestibule.http import pending_login, trusted_browser
 from vestibule.http.access import refuse_cross_site
-from vestibule.http.pending_login import (
-    password_digest,
-    wait_for_second_factor,
-)
+from vestibule.http.pending_login import wait_for_second_factor
 from vestibule.http.request import (
     client_info,
     current_actor,
@@ -65,6 +68,7 @@ from vestibule.mechanisms.session_mechanism import (
 )
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import (
+    PasskeyProof,
     PasswordProof,
     Proof,
     facts_of,
@@ -215,7 +219,9 @@ def begin_session(
             raise wait_for_second_factor(request, sessions, user)
         facts = facts.with_proof(trust)
     _end_previous(sessions, request)
-    set_client(client_info(request.environ)._replace(method="password"))
+    by_passkey = isinstance(proofs[0], PasskeyProof)
+    method = "passkey" if by_passkey else "password"
+    set_client(client_info(request.environ)._replace(method=method))
     with proven(facts):
         session_id = sessions.create_session(user.id)
     if not isinstance(session_id, str) or not session_id:
@@ -246,40 +252,50 @@ def _refuse_unconfirmed(user: User, actor: Actor) -> None:
     raise EmailNotConfirmed("the email was not confirmed yet")
 
 
-def continue_login(
-    auth: Any,
-    request: Request,
-    code: str = "",
-    recovery_code: str = "",
-    *,
-    trust: bool = False,
-) -> Login:
-    """Begin the session of a login that waits for a second factor.
+def log_in_with_passkey(auth: Any, request: Request, answer: Answer) -> Login:
+    """Begin a session of the user whose passkey answered.
 
-    `code` is one of an app; or else `recovery_code` replaces a lost factor.
-    With `trust` the next logins in this browser skip this step for 30 days,
-    unless it was a recovery code.
-    Raise `LoginExpired` if this browser has no such login; what
-    `check_second_factor` raises, and what `begin_session` does.
+    It verified the user, so it is both factors. Raise `PasskeyRefused`, and
+    what `begin_session` does.
     """
     if unusable_header(request.environ) is not None:
         abort(400)
     refuse_cross_site(request)
     set_client(client_info(request.environ))
-    sessions, digest = sessions_of(auth), pending_login.digest_in(request)
-    pending = None
-    if digest is not None:
-        pending = pending_logins.find(digest, sessions.now())
-    if digest is None or pending is None:
-        raise LoginExpired
-    user = User.get(pending.user_id)
-    if (
-        user is None
-        or is_disabled(user)
-        or password_digest(user) != pending.password_digest
-    ):
-        raise LoginExpired
-    proof = check_second_factor(user, code, recovery_code)
+    user, proof = check_sign_in(answer)
+    login = begin_session(auth, request, user, [proof])
+    if login is None:
+        raise PasskeyRefused("changed")
+    return login
+
+
+def continue_login(
+    auth: Any,
+    request: Request,
+    code: str = "",
+    recovery_code: str = "",
+    passkey: Answer | None = None,
+    *,
+    trust: bool = False,
+) -> Login:
+    """Begin the session of a login that waits for a second factor.
+
+    `code` is one of an app; `recovery_code` replaces a lost factor;
+    `passkey` is the answer of an authenticator. With `trust` the next
+    logins in this browser skip this step for 30 days, unless it was a
+    recovery code. Raise `LoginExpired` if this browser has no such login;
+    what `check_second_factor`, `check_proof` and `begin_session` raise.
+    """
+    if unusable_header(request.environ) is not None:
+        abort(400)
+    refuse_cross_site(request)
+    set_client(client_info(request.environ))
+    sessions = sessions_of(auth)
+    digest, pending, user = pending_login.find(sessions, request)
+    if passkey is not None:
+        proof = check_proof(user, SECOND_FACTOR, passkey)
+    else:
+        proof = check_second_factor(user, code, recovery_code)
     # Of two requests with right codes, one continues.
     if not pending_logins.use(digest):
         raise LoginExpired

@@ -9,10 +9,11 @@ import secrets
 
 from flask import Request, Response, after_this_request
 
+from vestibule.accounts.permissions import is_disabled
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
 from vestibule.core.digest import digest_of
-from vestibule.core.errors import SecondFactorRequired
+from vestibule.core.errors import LoginExpired, SecondFactorRequired
 from vestibule.core.request_headers import is_tls
 from vestibule.db import pending_logins
 from vestibule.db.models.user import User
@@ -58,6 +59,28 @@ def wait_for_second_factor(
     after_this_request(with_cookie)
     log(EventType.SECOND_FACTOR_REQUIRED, user=user.id)
     return SecondFactorRequired()
+
+
+def find(
+    sessions: SessionMechanism, request: Request
+) -> tuple[str, PendingLogin, User]:
+    """Return the digest, the login that waits in this browser, its user.
+
+    Raise `LoginExpired` if there is none, or the user was changed since.
+    """
+    digest, pending = digest_in(request), None
+    if digest is not None:
+        pending = pending_logins.find(digest, sessions.now())
+    if digest is None or pending is None:
+        raise LoginExpired
+    user = User.get(pending.user_id)
+    if (
+        user is None
+        or is_disabled(user)
+        or password_digest(user) != pending.password_digest
+    ):
+        raise LoginExpired
+    return digest, pending, user
 
 
 def digest_in(request: Request) -> str | None:

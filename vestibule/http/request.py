@@ -172,6 +172,11 @@ class VestibuleRequest(Request):
         ones. So are encodings other than UTF-8 (RFC 8259, section 8.1),
         which `json.loads` would guess from the bytes.
         """
+        return self._json_object
+
+    @cached_property
+    def _json_object(self) -> dict[str, Any] | None:
+        """Return the same; the body can be read once."""
         if not self.is_json:
             return None
         try:

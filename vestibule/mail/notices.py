@@ -39,6 +39,7 @@ class MailKind(StrEnum):
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     FACTOR_SWITCHED_OFF = "factor_switched_off"
+    PASSKEY_REFUSED = "passkey_refused"
     FACTOR_RESET_ISSUED = "factor_reset_issued"
     FACTORS_RESET = "factors_reset"
     RECOVERY_CODE_USED = "recovery_code_used"
@@ -53,6 +54,7 @@ NOTICE_PAGES = {
     MailKind.FACTOR_ADDED: "/forgot",
     MailKind.FACTOR_REMOVED: "/forgot",
     MailKind.FACTOR_SWITCHED_OFF: "/forgot",
+    MailKind.PASSKEY_REFUSED: "/account/factors",
     MailKind.FACTOR_RESET_ISSUED: "/forgot",
     MailKind.FACTORS_RESET: "/forgot",
     MailKind.RECOVERY_CODE_USED: "/forgot",

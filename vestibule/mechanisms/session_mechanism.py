@@ -16,6 +16,7 @@ from vestibule.db import (
     factors,
     mail_tokens,
     outgoing_mails,
+    passkeys,
     pending_logins,
     trusted_browsers,
 )
@@ -155,6 +156,7 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             throttle().purge()
             pending_logins.purge(clock.now())
             factors.purge(clock.now())
+            passkeys.purge(clock.now())
             trusted_browsers.purge(clock.now())
             writer.purge()
             outgoing_mails.purge()

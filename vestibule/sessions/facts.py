@@ -71,6 +71,26 @@ class RecoveryCodeProof(Proof):
 
 
 @dataclass(frozen=True)
+class PasskeyProof(Proof):
+    """The user's authenticator signed a challenge of this origin.
+
+    It did not verify the user, so this is one factor: beside a password.
+    """
+
+    #: Proof of possession of a key.
+    method: ClassVar[str] = "pop"
+    is_second_factor: ClassVar[bool] = True
+    phishing_resistant: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class VerifiedPasskeyProof(PasskeyProof):
+    """The authenticator also verified the user, by a PIN or biometrics."""
+
+    user_verified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class TrustedBrowserProof(Proof):
     """The user gave a second factor in this browser within 30 days.
 
@@ -157,12 +177,15 @@ def level_of(facts: SessionFacts) -> int:
     """Return the level of a session: 1, or 2 for two factors.
 
     A passkey by which the device verified the user is two factors in one
-    (NIST SP 800-63B-4, 2.2.1). A recovered session has level 1.
+    (NIST SP 800-63B-4, 2.2.1); one by which it did not is a factor beside
+    another. A recovered session has level 1.
     """
     if facts.recovered:
         return 1
-    is_multi_factor = facts.phishing_resistant and facts.user_verified
-    return 2 if facts.second_factor_time or is_multi_factor else 1
+    if facts.phishing_resistant and facts.user_verified:
+        return 2
+    is_alone = facts.methods == (PasskeyProof.method,)
+    return 2 if facts.second_factor_time and not is_alone else 1
 
 
 def has_second_factor(facts: SessionFacts) -> bool:

@@ -10,6 +10,7 @@ from flask import Response
 from vestibule.accounts.credentials import change_email
 from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.mail_flows import ask_for_change
+from vestibule.accounts.passkeys import site
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import remove, set_names
 from vestibule.api.views.account import (
@@ -197,6 +198,7 @@ def _account_page(
     """Return the account page; fields keep their values, except passwords."""
     form = form_entries()
     apps = factors.count_apps(user.id)
+    passkeys = factors.count_passkeys(user.id)
     return render_form(
         "account.html",
         problem,
@@ -204,7 +206,10 @@ def _account_page(
         account=user,
         may_change_email=may_change_email(),
         apps=apps,
-        has_factors=bool(apps) or encryption.has_keys(),
+        passkeys=passkeys,
+        has_factors=bool(apps or passkeys)
+        or encryption.has_keys()
+        or site() is not None,
         factor_due=deadline_to_show(user),
         values={
             name: form.get(name, getattr(user, name) or "")

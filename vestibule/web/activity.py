@@ -59,6 +59,7 @@ ALARMING = frozenset(
         EventType.CODE_REFUSED,
         EventType.SECOND_FACTOR_REFUSED,
         EventType.FACTOR_SWITCHED_OFF,
+        EventType.PASSKEY_REFUSED,
         EventType.RECOVERY_CODE_USED,
     }
 )
@@ -109,6 +110,7 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.FACTOR_SWITCHED_OFF: N_(
         "A second factor was switched off after many wrong codes"
     ),
+    EventType.PASSKEY_REFUSED: N_("A passkey was refused"),
     EventType.BROWSER_TRUSTED: N_("A browser was trusted for 30 days"),
     EventType.RECOVERY_CODE_USED: N_("A recovery code was used"),
     EventType.RECOVERY_CODES_REPLACED: N_("New recovery codes were made"),

@@ -104,6 +104,10 @@ class Bundle:
         self.script = self._add(
             "pages", ".js", _INDENTATION.sub("", script).encode()
         )
+        passkey_script = (_STATIC / "passkeys.js").read_text("utf-8")
+        self.passkey_script = self._add(
+            "passkeys", ".js", _INDENTATION.sub("", passkey_script).encode()
+        )
         self.logo = self._add("logo", *_logo())
 
     def _add(self, name: str, suffix: str, content: bytes) -> str:

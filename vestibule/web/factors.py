@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""The pages of a user's second factors: apps and recovery codes.
+"""The pages of a user's second factors: lists, apps, recovery codes.
 
 Each change asks for the password, or for the code of an app, unless it was
 given within `REAUTH_WINDOW`. A session after a recovery code may open these
 pages and no others, and is asked for neither.
 """
 
+import json
+
 from flask import Response, abort
 from markupsafe import Markup
 
 from vestibule.accounts.factor_requirement import deadline_to_show
+from vestibule.accounts.passkeys import accepted_passkeys, site
 from vestibule.accounts.second_factors import (
     MAX_NAME_LENGTH,
     NewApp,
@@ -25,13 +28,14 @@ from vestibule.core.errors import (
     FactorSwitchedOff,
     InvalidValue,
     LastFactor,
+    LastPasskey,
     RecordGone,
     Throttled,
     VestibuleError,
     WrongSecondFactor,
 )
 from vestibule.db import factors
-from vestibule.db.factors import TOTP, Factor
+from vestibule.db.factors import PASSKEY, RECOVERY, TOTP, Factor
 from vestibule.db.models.user import User
 from vestibule.http.login import set_session_cookie
 from vestibule.http.recent_auth import missing_factor_proof, renew_session
@@ -40,6 +44,7 @@ from vestibule.sessions.facts import TotpProof
 from vestibule.web.forms import (
     FormErrors,
     check_code_field,
+    check_passkey_proof,
     check_password_field,
     code_error,
     keep_renewed_session,
@@ -65,10 +70,17 @@ FEW_RECOVERY_CODES = 3
 def show_factors() -> Response:
     """Show the apps, and how many recovery codes are left."""
     user, session = _current_user(), current_request().session
+    keys = [one for one in _removable(user) if one.kind == PASSKEY]
+    codes, has_site = factors.count_recovery_codes(user.id), site() is not None
     return page(
         "factors.html",
         apps=_apps(user),
-        codes=factors.count_recovery_codes(user.id),
+        passkeys=keys,
+        has_passkeys=has_site,
+        signal=json.dumps(accepted_passkeys(user)) if has_site else None,
+        may_remove_password=user.has_password
+        and (len(keys) > 1 or bool(keys and codes)),
+        codes=codes,
         few_codes=FEW_RECOVERY_CODES,
         may_add=encryption.has_keys(),
         is_recovered=session is not None and session.recovered,
@@ -82,7 +94,7 @@ def show_add_app() -> Response:
     """Ask for the name of a new app."""
     _require_keys()
     _current_user()
-    return _form("factor_add.html")
+    return factor_form("factor_add.html")
 
 
 @pages.post(_ADD)
@@ -90,7 +102,7 @@ def add_app() -> Response:
     """Begin to enroll an app, and lead to the page that shows its key."""
     _require_keys()
     user = _current_user()
-    problem, renewed = _check_proof(user)
+    problem, renewed = check_factor_proof(user)
     if not current_request().form.get("name"):
         problem = require_field(problem, "name")
     elif problem is None:
@@ -104,7 +116,7 @@ def add_app() -> Response:
         else:
             path = f"{_CONFIRM}?factor={new.factor.id}"
             return set_session_cookie(redirect(path), renewed)
-    return _form("factor_add.html", problem, renewed)
+    return factor_form("factor_add.html", problem, renewed)
 
 
 @pages.get(_CONFIRM)
@@ -129,7 +141,7 @@ def confirm_app_page() -> Response:
     user, form = _current_user(), current_request().form
     try:
         new = pending_app(user, form.get("factor", ""))
-        problem, renewed = _check_proof(user)
+        problem, renewed = check_factor_proof(user)
         if problem is not None:
             return _confirm_form(new, problem, shows_key=False)
         if missing := missing_fields(("code",)):
@@ -142,7 +154,7 @@ def confirm_app_page() -> Response:
     proof = TotpProof(current_request().sessions.now())
     renewed = renew_session(proof, renewed)
     if codes:
-        return _codes_page(codes, renewed)
+        return codes_page(codes, renewed)
     return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
 
 
@@ -152,7 +164,7 @@ def confirm_remove_app() -> Response:
     app = _app(_current_user(), current_request().args.get("factor", ""))
     if app is None:
         return redirect(FACTORS, Message.APP_GONE)
-    return _form("factor_remove.html", app=app)
+    return factor_form("factor_remove.html", app=app)
 
 
 @pages.post(_REMOVE)
@@ -162,15 +174,18 @@ def remove_app() -> Response:
     app = _app(user, current_request().form.get("factor", ""))
     if app is None:
         return redirect(FACTORS, Message.APP_GONE)
-    problem, renewed = _check_proof(user)
+    problem, renewed = check_factor_proof(user)
     if problem is not None:
-        return _form("factor_remove.html", problem, renewed, app=app)
+        return factor_form("factor_remove.html", problem, renewed, app=app)
     try:
         remove_factor(user, app.id)
-        message = Message.APP_REMOVED
-    except LastFactor as error:
+        is_passkey = app.kind == PASSKEY
+        message = (
+            Message.PASSKEY_REMOVED if is_passkey else Message.APP_REMOVED
+        )
+    except (LastFactor, LastPasskey) as error:
         problem = FormErrors(error.status, alert=error_message(error))
-        return _form("factor_remove.html", problem, renewed, app=app)
+        return factor_form("factor_remove.html", problem, renewed, app=app)
     except RecordGone:
         message = Message.APP_GONE
     return set_session_cookie(redirect(FACTORS, message), renewed)
@@ -179,24 +194,24 @@ def remove_app() -> Response:
 @pages.get(_CODES)
 def confirm_new_codes() -> Response:
     """Ask to confirm that the recovery codes are to be replaced."""
-    if not _apps(_current_user()):
+    if not _removable(_current_user()):
         return redirect(FACTORS)
-    return _form("factor_codes.html")
+    return factor_form("factor_codes.html")
 
 
 @pages.post(_CODES)
 def make_new_codes() -> Response:
     """Replace the recovery codes, and show the new ones once."""
     user = _current_user()
-    problem, renewed = _check_proof(user)
+    problem, renewed = check_factor_proof(user)
     if problem is not None:
-        return _form("factor_codes.html", problem, renewed)
+        return factor_form("factor_codes.html", problem, renewed)
     try:
         codes = replace_recovery_codes(user)
     except RecordGone:
         # Another request removed the last app.
         return set_session_cookie(redirect(FACTORS), renewed)
-    return _codes_page(codes, renewed)
+    return codes_page(codes, renewed)
 
 
 def _current_user() -> User:
@@ -216,11 +231,16 @@ def _apps(user: User) -> list[Factor]:
 
 
 def _app(user: User, factor_id: str) -> Factor | None:
-    """Return one confirmed app of the user."""
-    return next((one for one in _apps(user) if one.id == factor_id), None)
+    """Return one confirmed app or passkey of the user."""
+    return next((one for one in _removable(user) if one.id == factor_id), None)
 
 
-def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
+def _removable(user: User) -> list[Factor]:
+    """Return the user's apps and passkeys, oldest first."""
+    return [one for one in factors.of_user(user.id) if one.kind != RECOVERY]
+
+
+def check_factor_proof(user: User) -> tuple[FormErrors | None, str | None]:
     """Check the password, or the code of an app, if one is needed.
 
     Return what is wrong, and the new session id if the session was renewed.
@@ -230,6 +250,8 @@ def _check_proof(user: User) -> tuple[FormErrors | None, str | None]:
         return None, None
     if missing == "password":
         return check_password_field(user, form.get("password", ""))
+    if form.get("proof_passkey"):
+        return check_passkey_proof(user)
     code = form.get("proof_code", "")
     if not code:
         text = gettext("Enter the code of your app to continue.")
@@ -247,7 +269,7 @@ def _confirm_form(
 
     Without `shows_key` it only asks for the proof that is missing.
     """
-    return _form(
+    return factor_form(
         "factor_confirm.html",
         problem,
         renewed,
@@ -257,7 +279,7 @@ def _confirm_form(
     )
 
 
-def _form(
+def factor_form(
     template: str,
     problem: FormErrors | None = None,
     renewed: str | None = None,
@@ -270,6 +292,7 @@ def _form(
         problem,
         missing != "password",
         needs_code=missing == "factor",
+        has_apps=bool(_apps(_current_user())),
         name=form_entries().get("name", ""),
         max_name=MAX_NAME_LENGTH,
         **values,
@@ -277,7 +300,7 @@ def _form(
     return set_session_cookie(response, renewed)
 
 
-def _codes_page(codes: list[str], renewed: str | None) -> Response:
+def codes_page(codes: list[str], renewed: str | None) -> Response:
     """Return the page that shows new recovery codes, the only time."""
     response = page("recovery_codes.html", codes=codes)
     return set_session_cookie(response, renewed)

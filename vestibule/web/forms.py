@@ -5,13 +5,18 @@ Actions that a stolen session must not allow ask for the password again,
 unless the user entered it within `REAUTH_WINDOW`.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import after_this_request
 
+from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof, site
+from vestibule.audit.log import EventType, log
 from vestibule.core.errors import (
     FactorSwitchedOff,
+    PasskeyRefused,
     Throttled,
     WrongPassword,
     WrongSecondFactor,
@@ -24,6 +29,7 @@ from vestibule.http.recent_auth import (
     has_recent_auth,
     reauthenticate_by_code,
     reauthenticate_user,
+    renew_session,
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
@@ -74,6 +80,8 @@ def check_password_field(
     """
     if has_recent_auth():
         return None, None
+    if current_request().form.get("proof_passkey"):
+        return check_passkey_proof(user)
     code = current_request().form.get("proof_code", "")
     if code and not password:
         return check_code_field(user, code)
@@ -84,6 +92,36 @@ def check_password_field(
         return None, reauthenticate_user(user, password)
     except (WrongPassword, Throttled) as error:
         return password_error(error, "password"), None
+
+
+def passkey_field(name: str) -> dict[str, Any] | None:
+    """Return the answer of an authenticator in a field of the form.
+
+    `None` if there is none, and an empty one if it cannot be read.
+    """
+    text = current_request().form.get(name)
+    if not text:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_passkey_proof(user: User) -> tuple[FormErrors | None, str | None]:
+    """Re-authenticate `user` with the form's field `proof_passkey`.
+
+    Return what is wrong, and the new session id.
+    """
+    answer = passkey_field("proof_passkey") or {}
+    try:
+        proof = check_proof(user, REAUTHENTICATE, answer)
+    except PasskeyRefused as error:
+        text = {"proof_passkey": error_message(error)}
+        return FormErrors(error.status, text), None
+    log(EventType.REAUTHENTICATED, user=user.id)
+    return None, renew_session(proof)
 
 
 def check_code_field(
@@ -145,6 +183,7 @@ def render_form(
         problem.status,
         alert=problem.alert,
         errors=problem.errors,
+        has_passkeys=site() is not None,
         needs_password=needs_password,
         may_use_code=needs_password
         and user is not None

@@ -36,6 +36,8 @@ _SECRETS = frozenset(
         "code",
         "recovery_code",
         "proof_code",
+        "passkey",
+        "proof_passkey",
     }
 )
 

@@ -93,6 +93,23 @@ ERROR_MESSAGES = {
         " remove this one."
     ),
     "too_many": N_("You have as many apps as are possible. Remove one first."),
+    "too_many_passkeys": N_(
+        "You have as many passkeys as are possible. Remove one first."
+    ),
+    "passkey_refused": N_(
+        "This passkey was refused, or that took too long. Try again."
+    ),
+    "unknown_passkey": N_(
+        "This passkey is not known here. It may have been removed."
+    ),
+    "last_passkey": N_(
+        "This is your last passkey, and you have no password. Add another"
+        " passkey first, or set a password."
+    ),
+    "passkeys_needed": N_(
+        "To remove the password you need two passkeys, or one and recovery"
+        " codes."
+    ),
     "login_expired": N_("That took too long. Please sign in again."),
     "wrong_setup_code": N_("This code is wrong or has expired."),
     "reauthentication_required": N_(
@@ -259,6 +276,9 @@ class Message(StrEnum):
     FACTORS_RESET = "factors_reset"
     FACTOR_REQUIRED = "factor_required"
     APP_ADDED = "app_added"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSWORD_REMOVED = "password_removed"
     APP_REMOVED = "app_removed"
     APP_NOT_PENDING = "app_not_pending"
     APP_GONE = "app_gone"
@@ -357,6 +377,11 @@ _TEXTS = {
     ),
     Message.APP_ADDED: N_("The app was added."),
     Message.APP_REMOVED: N_("The app was removed."),
+    Message.PASSKEY_ADDED: N_("The passkey was added."),
+    Message.PASSKEY_REMOVED: N_("The passkey was removed."),
+    Message.PASSWORD_REMOVED: N_(
+        "The password was removed. You sign in with a passkey from now on."
+    ),
     Message.APP_NOT_PENDING: N_(
         "This app is not waiting for its first code any more. Add it again."
     ),

@@ -6,17 +6,22 @@ so it does not reveal which emails are registered. The page after it asks for
 the second factor of a user who has one.
 """
 
+import json
+
 from flask import Response
 
 from vestibule.accounts.first_admin import needs_first_admin
+from vestibule.accounts.passkeys import site
 from vestibule.core import settings
 from vestibule.core.application_hosts import hand_over_start
 from vestibule.core.errors import (
     EmailNotConfirmed,
     FactorSwitchedOff,
     LoginExpired,
+    PasskeyRefused,
     SecondFactorRequired,
     Throttled,
+    UnknownPasskey,
     WrongFactorResetCode,
     WrongSecondFactor,
 )
@@ -29,6 +34,7 @@ from vestibule.http.login import (
     clear_session_cookie,
     continue_login,
     log_in,
+    log_in_with_passkey,
     log_out,
     reset_factors_and_log_in,
 )
@@ -38,7 +44,7 @@ from vestibule.http.responses import add_challenge
 from vestibule.http.trusted_browser import may_be_trusted
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import NewPasswordProof
-from vestibule.web.forms import missing_fields
+from vestibule.web.forms import missing_fields, passkey_field
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
@@ -94,6 +100,8 @@ def show_sign_in() -> Response:
 def sign_in() -> Response:
     """Check email and password, and log the user in."""
     request = current_request()
+    if request.form.get("passkey"):
+        return _sign_in_with_passkey()
     email, password = (request.form.get(name, "") for name in _FIELDS)
     if missing := missing_fields(_FIELDS):
         return _form(400, errors=missing)
@@ -120,6 +128,24 @@ def sign_in() -> Response:
     )
 
 
+def _sign_in_with_passkey() -> Response:
+    """Log in the user whose passkey answered."""
+    request, answer = current_request(), passkey_field("passkey") or {}
+    try:
+        login = log_in_with_passkey(request.mechanism, request, answer)
+    except UnknownPasskey as error:
+        found, id = site(), answer.get("id")
+        detail = {"rpId": found and found.rp_id, "credentialId": id}
+        shown = _form(401, error_message(error), signal=json.dumps(detail))
+        return add_challenge(shown, request.mechanism)
+    except PasskeyRefused as error:
+        shown = _form(401, error_message(error))
+        return add_challenge(shown, request.mechanism)
+    except EmailNotConfirmed as error:
+        return _form(403, error_message(error))
+    return _redirect_back(login)
+
+
 @pages.get(SECOND_FACTOR)
 @public
 def show_second_factor() -> Response:
@@ -135,16 +161,23 @@ def give_second_factor_page() -> Response:
     """Continue the login by a code of an app, or by a recovery code."""
     request = current_request()
     given = _second_factor_field()
-    if missing := missing_fields((given,)):
+    answer = passkey_field("passkey")
+    if answer is None and (missing := missing_fields((given,))):
         return _second_factor_form(400, errors=missing)
-    entry = {given: request.form[given]}
+    code = request.form.get("code", "")
+    recovery = request.form.get("recovery_code", "")
     try:
         login = continue_login(
             request.mechanism,
             request,
-            **entry,
+            code,
+            recovery,
+            answer,
             trust=request.form.get("trust") == "on",
         )
+    except PasskeyRefused as error:
+        shown = _second_factor_form(401, error_message(error))
+        return add_challenge(shown, request.mechanism)
     except WrongSecondFactor as error:
         return add_challenge(
             _second_factor_form(401, errors={given: error_message(error)}),
@@ -282,6 +315,7 @@ def _form(
     status: int,
     alert: str | None = None,
     errors: dict[str, str] | None = None,
+    signal: str | None = None,
 ) -> MinimalResponse:
     """Return the form; the email keeps its value."""
     request = current_request()
@@ -293,6 +327,8 @@ def _form(
         errors=errors or {},
         email=form_entries().get("email", ""),
         cookie_test=_TEST_COOKIE,
+        has_passkeys=site() is not None,
+        signal=signal,
     )
     cookie.set_on(shown, _test_cookie_name(), "1", request.is_secure)
     return shown
@@ -337,6 +373,7 @@ def _second_factor_form(
         alert=alert,
         errors=errors or {},
         is_recovery=_second_factor_field() == "recovery_code",
+        has_passkeys=site() is not None,
         may_be_trusted=may_be_trusted(),
     )
 

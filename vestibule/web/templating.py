@@ -81,12 +81,17 @@ def page(template: str, status: int = 200, **values: Any) -> MinimalResponse:
             app_url=page_settings.APP_URL.read(),
             theme=_theme(),
             languages=LANGUAGE_NAMES,
-            **(_addresses() | values),
+            **(_addresses() | {"has_passkeys": False} | values),
         )
     )
     response = MinimalResponse(
         text, status, headers=_HEADERS, mimetype="text/html"
     )
+    if values.get("has_passkeys"):
+        # Its script asks for a challenge.
+        response.headers["Content-Security-Policy"] = (
+            f"{POLICY}; connect-src 'self'"
+        )
     if flashed is not None:
         messages.clear_flash(response)
     if is_restored:
@@ -135,7 +140,8 @@ def entry_page(
     target = back or page_settings.APP_URL.read() or "/"
     if not target.startswith("/"):
         origin = "/".join(target.split("/", 3)[:3])
-        response.headers["Content-Security-Policy"] = POLICY.replace(
+        policy = response.headers["Content-Security-Policy"]
+        response.headers["Content-Security-Policy"] = policy.replace(
             "form-action 'self'", f"form-action 'self' {origin}"
         )
     return response

@@ -25,6 +25,7 @@ from tests.serving import (
     SESSIONS,
     USERS,
 )
+from tests.soft_authenticator import SoftAuthenticator
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit.log import EventType
@@ -112,6 +113,12 @@ class Scene:
             client, _ = self.service.log_in(self.user)
             client.post(SECOND_FACTOR, data={"code": "12345"})
 
+    def refuse_passkey(self) -> None:
+        """Sign in with a passkey that no user has."""
+        options = self.service.client().post(f"{PASSKEY}/options")
+        answer = SoftAuthenticator().get(options.get_json())
+        self.service.client().post(PASSKEY, json={"passkey": answer})
+
     def trust(self) -> None:
         """Enroll an app, log in with it, and trust the browser."""
         self.enroll()
@@ -194,6 +201,7 @@ def _by(scene: Scene) -> dict[str, Any]:
 
 
 FACTORS = "/api/v1/auth_session/factors"
+PASSKEY = "/api/v1/auth_session/passkey"
 SECOND_FACTOR = "/api/v1/auth_session/second-factor"
 FORGOT = "/api/v1/auth_session/forgot"
 CONFIRM = "/api/v1/auth_session/confirm"
@@ -336,6 +344,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
     EventType.FACTOR_SWITCHED_OFF: (
         lambda s: s.switch_off(),
         lambda s: _me(s) | {"reason": "totp"},
+    ),
+    EventType.PASSKEY_REFUSED: (
+        lambda s: s.refuse_passkey(),
+        lambda s: {"reason": "unknown"},
     ),
     EventType.BROWSER_TRUSTED: (
         lambda s: s.trust(),

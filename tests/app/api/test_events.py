@@ -67,7 +67,7 @@ def scene(
     """Return a scene, with a mail server if the event needs one."""
     monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
     mailbox = Mailbox(tmp_path / "mails")
-    settings = {}
+    settings = {"PUBLIC_URL": "http://localhost"}
     if event in NEED_MAIL:
         settings = mailbox.settings() | {"WEB_PAGES": "on"}
     service = build("session_db_auth", THROTTLE="on", **settings)

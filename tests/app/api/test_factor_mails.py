@@ -43,6 +43,7 @@ KINDS = (
     MailKind.FACTOR_ADDED,
     MailKind.FACTOR_REMOVED,
     MailKind.FACTOR_SWITCHED_OFF,
+    MailKind.PASSKEY_REFUSED,
     MailKind.RECOVERY_CODE_USED,
     MailKind.FACTORS_RESET,
 )

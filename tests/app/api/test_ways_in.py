@@ -25,6 +25,7 @@ from tests.app.api.service import (
 )
 from tests.clocks import SetClock
 from tests.serving import LOGIN, ME, ROOT
+from tests.soft_authenticator import UP, SoftAuthenticator
 from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.first_admin import create_setup_code
 from vestibule.accounts.password_reset import issue_code
@@ -40,6 +41,8 @@ from vestibule.sessions.facts import ACR_PREFIX, facts_of_session, level_of
 from vestibule.web import routes
 
 PAGE = ROOT / "docs/security.md"
+PASSKEYS = "/api/v1/auth_session/factors/passkey"
+SIGN_IN = "/api/v1/auth_session/passkey"
 HEADER = "X-Vestibule-Identity"
 RESET = "/api/v1/auth_session/reset"
 SETTINGS = {
@@ -48,6 +51,7 @@ SETTINGS = {
     "AUTHZ_POLICY": "self",
     "IDENTITY_HEADER": "on",
     "IDENTITY_HOSTS": "localhost",
+    "PUBLIC_URL": "http://localhost",
 }
 NONE = "not possible"
 
@@ -108,6 +112,34 @@ class Scene:
         if self.owner is None:
             return NONE
         return self.level(self.then(recovery_code=self.owner.recovery[0]))
+
+    def enroll(self) -> SoftAuthenticator:
+        """Add a passkey of the user."""
+        client, device = self.session(), SoftAuthenticator()
+        options = client.post(f"{PASSKEYS}/options").get_json()
+        body = {"name": "x", "passkey": device.create(options)}
+        assert client.post(PASSKEYS, json=body).status_code == 201
+        return device
+
+    def passkey(self) -> str:
+        """Sign in by a passkey alone."""
+        if self.owner is None:
+            return NONE
+        device, client = self.enroll(), self.service.client()
+        options = client.post(f"{SIGN_IN}/options").get_json()
+        client.post(SIGN_IN, json={"passkey": device.get(options)})
+        return self.level(client)
+
+    def passkey_after_password(self) -> str:
+        """Continue by a passkey that does not verify the user."""
+        if self.owner is None:
+            return NONE
+        device = self.enroll()
+        device.flags = UP
+        client, _ = self.service.log_in(self.user)
+        options = client.post(f"{CONTINUE}/options").get_json()
+        client.post(CONTINUE, json={"passkey": device.get(options)})
+        return self.level(client)
 
     def session(self) -> FlaskClient:
         """Return a client that is signed in with all it needs."""
@@ -227,6 +259,8 @@ WAYS: dict[str, Callable[[Scene], str]] = {
     "sign-in page": lambda s: s.with_password("/sign-in"),
     "password, then a code of an app": Scene.code,
     "password, then a recovery code": Scene.recovery_code,
+    "passkey alone": Scene.passkey,
+    "password, then a passkey": Scene.passkey_after_password,
     "registration page": Scene.registration,
     "code of the first run": Scene.first_run,
     "reset code": Scene.reset,

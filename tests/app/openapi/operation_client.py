@@ -8,9 +8,12 @@ from flask.testing import FlaskClient
 from tests.app.api.service import NEW, Service, basic
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.e2e.server.accounts import PASSWORD, Account, account
+from tests.soft_authenticator import SoftAuthenticator
 from vestibule.db.models.user import User
 
 JSON, FORM = "json", "data"
+#: An answer to a challenge that is not stored.
+UNKNOWN_PASSKEY = SoftAuthenticator().get({"challenge": "x" * 43})
 #: The body of a well-formed request, where the operation takes one.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "logIn": (FORM, {"email": "<email>", "password": PASSWORD}),
@@ -31,6 +34,8 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "confirmEmail": (FORM, {"token": "<token>"}),
     "undoEmailChange": (FORM, {"token": "<token>"}),
     "giveSecondFactor": (FORM, {"code": "123456"}),
+    "signInWithPasskey": (JSON, {"passkey": UNKNOWN_PASSKEY}),
+    "addPasskey": (JSON, {"name": "laptop", "passkey": UNKNOWN_PASSKEY}),
     "resetFactors": (
         FORM,
         {"email": "<email>", "password": PASSWORD, "code": "wrong"},

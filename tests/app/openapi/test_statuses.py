@@ -18,6 +18,7 @@ from tests.app.openapi.operation_client import (
     OperationClient,
     demote_all,
 )
+from tests.app.openapi.passkey_flow import use_passkeys
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
@@ -39,7 +40,10 @@ SWITCHED = {
     "IDENTITY_HEADER": "on",
     "IDENTITY_HOSTS": "localhost,127.0.0.1:*",
     "CLEAR_SITE_DATA": "cache",
+    "PUBLIC_URL": "http://localhost",
+    "PASSKEY_ORIGINS": "http://localhost",
 }
+NO_PASSKEYS = {"PASSKEY_ORIGINS": "", "PUBLIC_URL": ""}
 #: Failures after which each client has to wait.
 TRIES = 6
 #: Operations with a body that do not exist without mail.
@@ -80,6 +84,7 @@ def test_each_described_status_is_returned(
     scene = OperationClient(service, checker)
     succeed(scene)
     use_second_factor(scene)
+    use_passkeys(scene)
     find_nothing(scene)
     refuse(scene)
     send_invalid_parameters(scene)
@@ -90,19 +95,22 @@ def test_each_described_status_is_returned(
         exceed_throttle(
             OperationClient(build(kind, **SWITCHED, THROTTLE="on"), checker)
         )
-    without_sessions(OperationClient(build("basic_auth", **SWITCHED), checker))
+    without_sessions(
+        OperationClient(build("basic_auth", **SWITCHED | NO_PASSKEYS), checker)
+    )
     without_users(OperationClient(build(None, **SWITCHED), checker))
     monkeypatch.setattr(MailSender, "ensure_running", lambda self: None)
     mailbox = Mailbox(tmp_path / "mails")
     mailbox.configure(monkeypatch)
-    scene = OperationClient(build("session_db_auth", **SWITCHED), checker)
+    switched = SWITCHED | mailbox.settings()
+    scene = OperationClient(build("session_db_auth", **switched), checker)
     send_invalid_bodies(scene, NEED_MAIL)
     use_mail(scene, mailbox)
     fail(
-        OperationClient(build("session_db_auth", **SWITCHED), checker),
+        OperationClient(build("session_db_auth", **switched), checker),
         monkeypatch,
     )
-    scene = OperationClient(build("session_db_auth", **SWITCHED), checker)
+    scene = OperationClient(build("session_db_auth", **switched), checker)
     lose_database(scene, tmp_path, monkeypatch)
     assert checker.described() ^ checker.seen == set()
     assert set(ALL) - checker.headers == set()
@@ -339,6 +347,14 @@ def without_sessions(scene: OperationClient) -> None:
         "confirmFactor",
         "deleteFactor",
         "newRecoveryCodes",
+        "getPasskeyOrigins",
+        "getPasskeyOptions",
+        "signInWithPasskey",
+        "getSecondFactorOptions",
+        "getProofOptions",
+        "getNewPasskeyOptions",
+        "addPasskey",
+        "removePassword",
     ):
         assert scene.send(name) == 404
 

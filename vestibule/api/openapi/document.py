@@ -17,6 +17,7 @@ from vestibule.api.openapi import (
     admin,
     factors,
     invitations,
+    passkeys,
     service,
     users,
 )
@@ -53,7 +54,7 @@ Every route works with and without a trailing slash, and answers `HEAD` and
 an unknown path 404."""
 _TAGS = {
     accounts.SESSIONS_TAG: "Log in, log out, list and end your sessions.",
-    factors.TAG: "Enroll authenticator apps, and log in with them.",
+    factors.TAG: "Enroll apps and passkeys, and log in with them.",
     users.USERS_TAG: "Users, and your own account.",
     admin.ACTIONS_TAG: "Change the accounts of other users.",
     admin.LISTS_TAG: "Search users, sessions and events, by page.",
@@ -73,6 +74,7 @@ def operations() -> Iterator[Operation]:
     """Yield all declarations."""
     yield from accounts.SESSION_OPERATIONS
     yield from factors.FACTOR_OPERATIONS
+    yield from passkeys.PASSKEY_OPERATIONS
     yield from users.USER_OPERATIONS
     yield from admin.ACTION_OPERATIONS
     yield from admin.LIST_OPERATIONS
@@ -91,6 +93,7 @@ def document(auth: Auth | None, base_path: str = "") -> dict[str, Any]:
         **request_schemas(),
         **admin_schemas(),
         **factors.factor_schemas(),
+        **passkeys.passkey_schemas(),
         "Text": {"type": "string"},
         "Description": {"type": "object", "required": ["openapi"]},
     }

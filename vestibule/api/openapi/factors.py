@@ -23,11 +23,11 @@ from vestibule.api.openapi.schemas import (
 TAG = "second factors"
 FACTOR_ID = "2f6d3b0e-64f1-4c43-8f3c-5d8a52a0a1c7"
 _ROOT = "/api/v1/auth_session"
-_PROOF = (
+PROOF = (
     "Needs the password or a factor within `REAUTH_WINDOW`; of a user who"
     " has factors, a session that gave one."
 )
-_NO_FACTOR = ResponseSpec("There is no such factor, or there are no sessions.")
+NO_FACTOR = ResponseSpec("There is no such factor, or there are no sessions.")
 _NO_USER = ResponseSpec("There is no such user.")
 _CODES = ResponseSpec("The codes, which are shown once.", "RecoveryCodes")
 
@@ -139,7 +139,7 @@ FACTOR_OPERATIONS = (
             404: ResponseSpec("There is no `SECRETS_KEY`, or no session."),
         },
         body=BodySpec("FactorName"),
-        text=_PROOF,
+        text=PROOF,
     ),
     Operation(
         "POST",
@@ -168,20 +168,26 @@ FACTOR_OPERATIONS = (
                 "RecoveryCodes",
                 ("Set-Cookie",),
             ),
-            404: _NO_FACTOR,
+            404: NO_FACTOR,
         },
         body=BodySpec("FactorCode"),
         takes_secret=True,
-        text=_PROOF,
+        text=PROOF,
     ),
     Operation(
         "DELETE",
         f"{_ROOT}/factors/<factor_id>",
         "deleteFactor",
         TAG,
-        "Remove an authenticator app",
-        {200: ResponseSpec("The app is gone.", "Empty"), 404: _NO_FACTOR},
-        text=f"{_PROOF} The recovery codes go with the last app.",
+        "Remove a second factor",
+        {
+            200: ResponseSpec("The factor is gone.", "Empty"),
+            404: NO_FACTOR,
+            409: ResponseSpec(
+                "It is the last passkey of a user who has no password."
+            ),
+        },
+        text=f"{PROOF} The recovery codes go with the last factor.",
     ),
     Operation(
         "POST",
@@ -189,8 +195,8 @@ FACTOR_OPERATIONS = (
         "newRecoveryCodes",
         TAG,
         "Make new recovery codes",
-        {200: _CODES, 404: _NO_FACTOR},
-        text=f"{_PROOF} The codes before stop working.",
+        {200: _CODES, 404: NO_FACTOR},
+        text=f"{PROOF} The codes before stop working.",
     ),
 )
 
@@ -204,7 +210,7 @@ def factor_schemas() -> dict[str, Any]:
     name = text("What you call the app.", "phone", maxLength=MAX_NAME_LENGTH)
     return {
         "SecondFactor": request_schema(
-            "A code of an app, or a recovery code.",
+            "A code of an app, a recovery code, or in JSON a `passkey`.",
             {
                 "code": code,
                 "recovery_code": recovery,
@@ -235,6 +241,9 @@ def factor_schemas() -> dict[str, Any]:
             "The name of a new app.", {"name": {**name, "minLength": 1}}
         ),
         "FactorCode": request_schema("A code of an app.", {"code": code}),
+        "FactorProof": request_schema(
+            "A code of an app, or a `passkey`.", {"code": code}
+        ),
         **_response_schemas(name, recovery),
     }
 
@@ -243,7 +252,7 @@ def _response_schemas(
     name: dict[str, Any], recovery: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the schemas of responses, with these of name and code."""
-    factor = _factor_fields(name)
+    factor = factor_fields(name)
     return {
         "Factor": response_schema("A second factor.", factor),
         "NewApp": response_schema(
@@ -263,7 +272,7 @@ def _response_schemas(
                 "factors": {
                     "type": "array",
                     "items": reference("Factor"),
-                    "description": "The apps, oldest first.",
+                    "description": "The apps and passkeys, oldest first.",
                 },
                 "recovery_codes": {
                     "type": "integer",
@@ -285,11 +294,11 @@ def _response_schemas(
     }
 
 
-def _factor_fields(name: dict[str, Any]) -> dict[str, Any]:
+def factor_fields(name: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a factor in a response."""
     return {
         "id": text("The id of the factor.", FACTOR_ID),
-        "kind": text("What it is.", "totp", enum=["totp"]),
+        "kind": text("What it is.", "totp", enum=["totp", "passkey"]),
         "name": name,
         "created_at": moment("When it was added."),
         "last_used_at": moment(

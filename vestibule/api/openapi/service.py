@@ -30,6 +30,7 @@ def operations() -> Iterator[Operation]:
         yield _METRICS
     if identity_settings.IDENTITY_HEADER.read():
         yield _KEYS
+    yield _PASSKEY_ORIGINS
     if page_settings.API_DOCS.read():
         yield from _DOCS
 
@@ -128,6 +129,19 @@ _KEYS = Operation(
     {200: ResponseSpec("The keys, valid for five minutes.", "Keys")},
     access=Access.OPEN,
     text="Only served with `IDENTITY_HEADER=on`.",
+)
+_PASSKEY_ORIGINS = Operation(
+    "GET",
+    "/.well-known/webauthn",
+    "getPasskeyOrigins",
+    TAG,
+    "Show the origins that may use the passkeys",
+    {
+        200: ResponseSpec("The origins.", "PasskeyOrigins"),
+        404: ResponseSpec("`PASSKEY_ORIGINS` is not set."),
+    },
+    access=Access.OPEN,
+    asks_database=False,
 )
 
 

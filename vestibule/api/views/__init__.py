@@ -13,6 +13,7 @@ from vestibule.api.views.session_auth import *  # noqa: F403
 from vestibule.api.views.sessions import *  # noqa: F403
 from vestibule.api.views.mail import *  # noqa: F403
 from vestibule.api.views.factors import *  # noqa: F403
+from vestibule.api.views.passkeys import *  # noqa: F403
 from vestibule.api.views.session_auth import *  # noqa: F403
 
 __all__ = ["app_views"]

@@ -10,6 +10,7 @@ from vestibule.accounts.factor_reset import (
     factor_reset_link_path,
     issue_factor_reset,
 )
+from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
@@ -37,6 +38,7 @@ from vestibule.http.login import (
 )
 from vestibule.http.recent_auth import (
     reauthenticate_by_code,
+    renew_session,
     require_factor_proof,
     require_recent_auth,
 )
@@ -47,13 +49,14 @@ from vestibule.sessions.facts import TotpProof
 
 @app_views.post("/auth_session/second-factor")
 def give_second_factor() -> Response:
-    """Continue the login of this browser by a code or a recovery code."""
+    """Continue the login of this browser by a factor or a recovery code."""
     if not current_request().sessions.has_login:
         abort(404)
     request.max_content_length = MAX_FORM_BYTES
-    fields = current_request().text_fields()
+    passkey = passkey_answer()
+    fields = {} if passkey else current_request().text_fields()
     code, recovery = fields.get("code"), fields.get("recovery_code")
-    if not code and not recovery:
+    if not code and not recovery and not passkey:
         return json_response({"error": "code missing"}, 400)
     auth = current_request().mechanism
     result = continue_login(
@@ -61,6 +64,7 @@ def give_second_factor() -> Response:
         request,
         code or "",
         recovery or "",
+        passkey,
         trust=fields.get("trust") == "on",
     )
     response = json_response(result.user.to_json())
@@ -155,28 +159,27 @@ def confirm_factor(factor_id: str) -> Response:
         return json_response({"error": "code missing"}, 400)
     codes = confirm_app(user, factor_id, code)
     response = json_response({"recovery_codes": codes})
-    session_id = auth.session_cookie(current_request())
-    if session_id is None:
-        return response
-    now = auth.now()
-    renewed = auth.store.rotate(session_id, now, TotpProof(now))
+    renewed = renew_session(TotpProof(auth.now()))
     return set_session_cookie(response, renewed)
 
 
 @app_views.post("/auth_session/factors/proof")
 def prove_factor() -> Response:
-    """Confirm a present factor by a code; the session gets a new id."""
+    """Confirm a present factor; the session gets a new id."""
     _, user = current_mechanism_and_user()
-    code = _body().get("code")
-    if not isinstance(code, str) or not code:
+    passkey, code = passkey_answer(), _body().get("code")
+    if passkey:
+        renewed = renew_session(check_proof(user, REAUTHENTICATE, passkey))
+    elif isinstance(code, str) and code:
+        renewed = reauthenticate_by_code(user, code)
+    else:
         return json_response({"error": "code missing"}, 400)
-    renewed = reauthenticate_by_code(user, code)
     return set_session_cookie(json_response({}), renewed)
 
 
 @app_views.delete("/auth_session/factors/<factor_id>")
 def delete_factor(factor_id: str) -> Response:
-    """Remove an app; the recovery codes go with the last one."""
+    """Remove a factor; the recovery codes go with the last one."""
     _, user = current_mechanism_and_user()
     require_factor_proof()
     remove_factor(user, factor_id)
@@ -213,6 +216,12 @@ def factor_json(factor: Factor) -> dict[str, Any]:
         "last_used_at": format_time(factor.last_used_at),
         "switched_off": factor.is_switched_off,
     }
+
+
+def passkey_answer() -> dict[str, Any] | None:
+    """Return the answer of an authenticator in a JSON body, if any."""
+    found = _body().get("passkey")
+    return found if isinstance(found, dict) else None
 
 
 def _body() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import threading
 
 from flask import Blueprint, Response, abort
 
-from vestibule.core import settings
+from vestibule.core import page_settings, settings
 from vestibule.core.errors import SchemaMismatch
 from vestibule.db import migrate
 from vestibule.db.engine import database
@@ -69,13 +69,25 @@ def well_known_routes(signer: IdentitySigner) -> Blueprint:
 
 
 def health_routes() -> Blueprint:
-    """Return the routes for monitoring the service."""
+    """Return the routes for monitoring the service, and for browsers."""
     routes = Blueprint("probes", __name__)
+    routes.get("/.well-known/webauthn")(show_passkey_origins)
     routes.get("/healthz")(show_liveness)
     routes.get("/readyz")(show_readiness)
     if settings.METRICS.read():
         routes.get("/metrics")(show_metrics)
     return routes
+
+
+def show_passkey_origins() -> Response:
+    """Show the origins whose pages may use the passkeys.
+
+    Browsers ask for them by Web Authentication, Level 3, 5.11.
+    """
+    origins = page_settings.PASSKEY_ORIGINS.read()
+    if not origins:
+        abort(404)
+    return json_response({"origins": list(origins)})
 
 
 def show_liveness() -> Response:

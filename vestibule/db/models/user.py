@@ -34,7 +34,14 @@ from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.outgoing_mails import NewMail
-from vestibule.db.tables import KNOWN_DEVICES, MAIL_TOKENS, RESET_CODES, USERS
+from vestibule.db.tables import (
+    KNOWN_DEVICES,
+    MAIL_TOKENS,
+    PASSKEY_CHALLENGES,
+    PASSKEY_HANDLES,
+    RESET_CODES,
+    USERS,
+)
 
 _EMAIL_INDEX, _EMAIL_KEY_INDEX, _PASSWORD_INDEX = (
     USERS.c.keys().index(name) for name in ("email", "email_key", "password")
@@ -309,7 +316,12 @@ class User(Base):
     def remove_in_transaction(self, connection: Connection) -> None:
         """Delete the user with its sessions, its factors and its codes."""
         self.delete_reset_code(connection)
-        for table in (MAIL_TOKENS, KNOWN_DEVICES):
+        for table in (
+            MAIL_TOKENS,
+            KNOWN_DEVICES,
+            PASSKEY_CHALLENGES,
+            PASSKEY_HANDLES,
+        ):
             connection.execute(delete(table).where(table.c.user_id == self.id))
         super().remove_in_transaction(connection)
         factors.delete_for_user_in_transaction(connection, self.id)

@@ -62,6 +62,7 @@ _MAIL_LABELS: dict[str, str] = {
     MailKind.FACTOR_ADDED: N_("Second factor added"),
     MailKind.FACTOR_REMOVED: N_("Second factor removed"),
     MailKind.FACTOR_SWITCHED_OFF: N_("Second factor switched off"),
+    MailKind.PASSKEY_REFUSED: N_("Passkey refused"),
     MailKind.FACTOR_RESET_ISSUED: N_("Link to remove second factors"),
     MailKind.FACTORS_RESET: N_("All second factors removed"),
     MailKind.RECOVERY_CODE_USED: N_("Recovery code used"),

@@ -15,9 +15,10 @@ from vestibule.core import settings
 from vestibule.core.client_info import parse_user_agent
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.events import fetch_page as find_events
-from vestibule.db.factors import TOTP
+from vestibule.db.factors import PASSKEY, TOTP
 from vestibule.http.request import current_request
 from vestibule.sessions.facts import (
+    PasskeyProof,
     PasswordProof,
     TotpProof,
     TrustedBrowserProof,
@@ -121,9 +122,13 @@ _EVENT_LABELS: dict[str, str] = {
 _METHOD_LABELS: dict[str, str] = {
     PasswordProof.method: N_("password"),
     TotpProof.method: N_("code"),
+    PasskeyProof.method: N_("passkey"),
     TrustedBrowserProof.method: N_("trusted browser"),
 }
-_FACTOR_LABELS: dict[str, str] = {TOTP: N_("Authenticator app")}
+_FACTOR_LABELS: dict[str, str] = {
+    TOTP: N_("Authenticator app"),
+    PASSKEY: N_("Passkey"),
+}
 
 
 @pages.get(ACTIVITY)

@@ -13,7 +13,10 @@ from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
 from vestibule.core import clock
 from vestibule.db.events import Event, insert_events
+from vestibule.db.factors import PASSKEY, TOTP
 from vestibule.db.models.user import User
+from vestibule.sessions import facts
+from vestibule.web import activity
 from vestibule.web.activity import (
     MAX_EVENTS_SHOWN,
     describe_event,
@@ -252,3 +255,13 @@ def test_device_is_described_in_language(
             headers={"Accept-Language": language}
         ):
             assert device_label(program) == words
+
+
+def test_each_method_of_a_proof_and_kind_of_factor_has_a_label() -> None:
+    """The lists of sessions and of factors show no internal name."""
+    proofs = [facts.Proof]
+    for proof in proofs:
+        proofs += proof.__subclasses__()
+    methods = {each.method for each in proofs if each.method}
+    assert methods == set(activity._METHOD_LABELS)
+    assert {TOTP, PASSKEY} == set(activity._FACTOR_LABELS)

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 import vestibule.db.passkey_tables  # noqa: F401
 from vestibule.db.column_types import RowNumber, SortableText, UTCMoment
-from vestibule.db.table_metadata import METADATA
+from vestibule.db.table_metadata import METADATA as METADATA
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.

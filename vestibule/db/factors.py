@@ -32,8 +32,9 @@ from vestibule.db import pending_logins
 from vestibule.db.engine import database
 from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
+from vestibule.db.passkey_tables import PASSKEYS
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import FACTORS, PASSKEYS, RECOVERY_CODES, USERS
+from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
 
 #: The kinds of factors: an authenticator app, a passkey, recovery codes.
 TOTP = "totp"

@@ -11,21 +11,20 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     false,
     true,
 )
 
+import vestibule.db.passkey_tables  # noqa: F401
 from vestibule.db.column_types import RowNumber, SortableText, UTCMoment
+from vestibule.db.table_metadata import METADATA as METADATA
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
 REVISION = "0017"
 
-
-METADATA = MetaData()
 
 USERS = Table(
     "users",
@@ -202,44 +201,6 @@ PENDING_LOGINS = Table(
     Column("created_at", UTCMoment, nullable=False),
     Index("pending_logins_user_id", "user_id"),
     Index("pending_logins_created_at", "created_at"),
-)
-
-# Passkeys, each beside its row in `factors`; the texts are Base64url.
-PASSKEYS = Table(
-    "passkeys",
-    METADATA,
-    Column("factor_id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    Column("credential_id", Text, nullable=False),
-    Column("public_key", Text, nullable=False),
-    Column("sign_count", BigInteger, nullable=False),
-    Column("backup_eligible", Boolean, nullable=False),
-    Column("backed_up", Boolean, nullable=False),
-    Column("transports", Text, nullable=False, server_default=""),
-    Column("rp_id", Text, nullable=False),
-    Index("passkeys_credential_id", "credential_id", unique=True),
-    Index("passkeys_user_id", "user_id"),
-)
-
-PASSKEY_HANDLES = Table(
-    "passkey_handles",
-    METADATA,
-    Column("user_id", Text, primary_key=True),
-    Column("handle", Text, nullable=False, unique=True),
-)
-
-# The challenges that wait for the answer of an authenticator.
-PASSKEY_CHALLENGES = Table(
-    "passkey_challenges",
-    METADATA,
-    Column("challenge_digest", Text, primary_key=True),
-    Column("purpose", Text, nullable=False),
-    Column("user_id", Text),
-    Column("network", Text),
-    Column("created_at", UTCMoment, nullable=False),
-    Index("passkey_challenges_user_id", "user_id"),
-    Index("passkey_challenges_network", "network", "created_at"),
-    Index("passkey_challenges_created_at", "created_at"),
 )
 
 # Browsers in which a user need not give the second factor. `binding` is a

@@ -219,9 +219,8 @@ def begin_session(
             raise wait_for_second_factor(request, sessions, user)
         facts = facts.with_proof(trust)
     _end_previous(sessions, request)
-    by_passkey = isinstance(proofs[0], PasskeyProof)
-    method = "passkey" if by_passkey else "password"
-    set_client(client_info(request.environ)._replace(method=method))
+    by = "passkey" if isinstance(proofs[0], PasskeyProof) else "password"
+    set_client(client_info(request.environ)._replace(method=by))
     with proven(facts):
         session_id = sessions.create_session(user.id)
     if not isinstance(session_id, str) or not session_id:

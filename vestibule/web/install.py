@@ -55,6 +55,7 @@ from vestibule.web import (
     preferences,
     sessions,
     sign_in,
+    sign_out,
     step_up,
 )
 from vestibule.web.admin import events as admin_events
@@ -94,6 +95,7 @@ from vestibule.web.templating import page, redirect
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
+    sign_out,
     hand_over,
     new_password,
     passkeys,

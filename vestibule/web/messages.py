@@ -20,7 +20,6 @@ from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.sessions import cookie
-from vestibule.sessions.session import EndReason
 from vestibule.web.i18n import N_, gettext, language
 
 #: The messages by the codes of errors; %(...)s are the error's details.
@@ -127,44 +126,6 @@ ERROR_MESSAGES = {
         "Too many attempts failed. You can try again in %(time)s."
     ),
 }
-
-#: Why a session ended, for the browser that still has its cookie.
-_ENDINGS: dict[EndReason | None, str] = {
-    EndReason.EXPIRED: N_("Your session has expired. Please sign in again."),
-    EndReason.IDLE_TIMEOUT: N_(
-        "You were away for a while, so you were signed out."
-    ),
-    EndReason.CLOCK_CHANGED: N_(
-        "The server's clock was changed, which ended your session."
-    ),
-    EndReason.LOGGED_OUT: N_("You have signed out."),
-    EndReason.REPLACED: N_(
-        "You signed in again in this browser, which ended this session."
-    ),
-    EndReason.ROTATED: N_(
-        "This session was renewed elsewhere. Please sign in again."
-    ),
-    EndReason.TOO_MANY_SESSIONS: N_(
-        "You signed in on too many devices, which ended this session."
-    ),
-    EndReason.REVOKED: N_("You ended this session from another device."),
-    EndReason.REVOKED_BY_ADMIN: N_("An administrator ended this session."),
-    EndReason.PASSWORD_CHANGED: N_(
-        "Your password was changed, which ended this session. Sign in with"
-        " the new one."
-    ),
-    EndReason.FACTORS_RESET: N_(
-        "Your second factors were removed, which signed you out everywhere."
-    ),
-    EndReason.PASSWORD_RESET: N_(
-        "Your password was reset, which ended this session. Sign in with"
-        " the new one."
-    ),
-    EndReason.USER_DISABLED: N_(
-        "Your account is disabled. Your administrator can tell you more."
-    ),
-    EndReason.USER_REMOVED: N_("This account no longer exists."),
-}
 #: Characters of a browser's `Origin` that a page shows.
 MAX_ORIGIN_SHOWN = 100
 _HIDDEN_ORIGIN = N_(
@@ -178,7 +139,6 @@ _OTHER_ORIGIN = N_(
     " proxy changes the address on the way: ask the administrator to name it"
     " in TRUSTED_PROXIES and to let it send X-Forwarded-Host."
 )
-_ANY_ENDING = N_("Your session has ended. Please sign in again.")
 
 
 def error_message(error: VestibuleError) -> str:
@@ -199,11 +159,6 @@ def cross_site_message(error: CrossSiteRequest) -> str | None:
         "origin": error.origin[:MAX_ORIGIN_SHOWN],
         "host": " ".join(error.hosts) or "-",
     }
-
-
-def end_reason_message(reason: EndReason | None) -> str:
-    """Return the sentence that says why a session ended."""
-    return gettext(_ENDINGS.get(reason, _ANY_ENDING))
 
 
 def throttled_message(wait: int) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The pages to sign in and to sign out, and the redirect from `/`.
+"""The pages to sign in, and the redirect from `/`.
 
 The sign-in page shows the same message for every wrong email or password,
 so it does not reveal which emails are registered. The page after it asks for
@@ -31,11 +31,9 @@ from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import (
     Login,
     begin_session,
-    clear_session_cookie,
     continue_login,
     log_in,
     log_in_with_passkey,
-    log_out,
     reset_factors_and_log_in,
 )
 from vestibule.http.pending_login import has_pending_login
@@ -44,13 +42,13 @@ from vestibule.http.responses import add_challenge
 from vestibule.http.trusted_browser import may_be_trusted
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import NewPasswordProof
+from vestibule.web.end_reasons import end_reason_message
 from vestibule.web.forms import missing_fields, passkey_field
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import (
     Message,
-    end_reason_message,
     error_message,
     throttled_message,
 )
@@ -61,8 +59,6 @@ from vestibule.web.routes import (
     SECOND_FACTOR,
     SETUP,
     SIGN_IN,
-    SIGN_OUT,
-    SIGNED_OUT,
     after_sign_in_url,
     pages,
     public,
@@ -240,44 +236,6 @@ def reset_factors_page() -> Response:
     done = redirect(FACTORS, Message.FACTORS_RESET)
     login.set_cookie(done, request)
     return done
-
-
-@pages.get(SIGN_OUT)
-@public
-def confirm_sign_out() -> Response:
-    """Ask to confirm: a link, which any site may follow, ends nothing."""
-    if current_request().current_user is None:
-        return redirect(with_return_url(SIGNED_OUT))
-    return entry_page("sign_out.html")
-
-
-@pages.post(SIGN_OUT)
-@public
-def sign_out() -> Response:
-    """End the session, if it is still live, and clear its cookie."""
-    response = redirect(with_return_url(SIGNED_OUT))
-    log_out(current_request().mechanism)
-    clear_session_cookie(response)
-    return response
-
-
-@pages.get(SIGNED_OUT)
-@public
-def show_signed_out() -> Response:
-    """Confirm that the user is signed out."""
-    if current_request().current_user is not None:
-        return redirect(ACCOUNT)
-    return entry_page("signed_out.html")
-
-
-@pages.get("/.well-known/change-password")
-@public
-def redirect_to_new_password() -> Response:
-    """Redirect password managers to the form that changes a password.
-
-    See https://w3c.github.io/webappsec-change-password-url/.
-    """
-    return redirect(f"{ACCOUNT}#new-password")
 
 
 def log_in_and_redirect(

@@ -13,6 +13,7 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, basic
+from tests.app.openapi.missing_users import without_users
 from tests.app.openapi.operation_client import (
     BODIES,
     OperationClient,
@@ -355,18 +356,6 @@ def without_sessions(scene: OperationClient) -> None:
         "getNewPasskeyOptions",
         "addPasskey",
         "removePassword",
-    ):
-        assert scene.send(name) == 404
-
-
-def without_users(scene: OperationClient) -> None:
-    """Request the account routes without a mechanism."""
-    for name in (
-        "showMe",
-        "showMyAccess",
-        "changeEmail",
-        "changePassword",
-        "deleteMe",
     ):
         assert scene.send(name) == 404
 

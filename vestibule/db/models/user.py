@@ -34,14 +34,8 @@ from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.outgoing_mails import NewMail
-from vestibule.db.tables import (
-    KNOWN_DEVICES,
-    MAIL_TOKENS,
-    PASSKEY_CHALLENGES,
-    PASSKEY_HANDLES,
-    RESET_CODES,
-    USERS,
-)
+from vestibule.db.passkey_tables import PASSKEY_CHALLENGES, PASSKEY_HANDLES
+from vestibule.db.tables import KNOWN_DEVICES, MAIL_TOKENS, RESET_CODES, USERS
 
 _EMAIL_INDEX, _EMAIL_KEY_INDEX, _PASSWORD_INDEX = (
     USERS.c.keys().index(name) for name in ("email", "email_key", "password")

@@ -14,7 +14,6 @@ from vestibule.db import keyset, session_touches
 from vestibule.db.keyset import Cursor
 from vestibule.db.session_search import (
     SESSION_SORTS,
-    TOO_MANY_TO_SORT,
     SessionQuery,
 )
 from vestibule.sessions.store import SessionStore
@@ -143,7 +142,7 @@ def test_order_of_the_last_use_needs_few_rows(
         return
     with pytest.raises(InvalidValue) as caught:
         store.search(query, 9)
-    assert caught.value.code == TOO_MANY_TO_SORT
+    assert caught.value.code == "too_many_to_sort"
 
 
 @pytest.mark.usefixtures("handles")

@@ -18,8 +18,6 @@ from vestibule.db.tables import USER_SESSIONS
 
 _C = USER_SESSIONS.c
 LAST_USED = "last_used"
-#: The code of the error for a list that is too long to be sorted.
-TOO_MANY_TO_SORT = "too_many_to_sort"
 #: The columns that sort a list.
 _COLUMNS: dict[str, tuple[Column[Any], ...]] = {
     "created": (_C.created_at, _C.id),
@@ -52,7 +50,7 @@ def too_many_to_sort() -> InvalidValue:
     return InvalidValue(
         "sort",
         f"needs a filter that at most {keyset.MAX_ROWS_SORTED} sessions meet",
-        code=TOO_MANY_TO_SORT,
+        code="too_many_to_sort",
         most=keyset.MAX_ROWS_SORTED,
     )
 

@@ -45,6 +45,8 @@ def test_session_list_describes_sessions_newest_first(
         "user_agent": FIREFOX,
         "device": "Firefox on Linux",
         "method": "password",
+        "methods": ["pwd"],
+        "level": 1,
     }
     first, second = old.get(SESSIONS + "/").get_json()
     assert (first["current"], second["current"]) == (False, True)

@@ -140,6 +140,7 @@ def passkey_schemas() -> dict[str, Any]:
         "description": "The `toJSON` of what the browser returned.",
         "properties": {},
         "required": [],
+        "examples": [{"id": "q83vAQ", "type": "public-key"}],
     }
     name = text("What you call it.", "laptop", maxLength=MAX_NAME_LENGTH)
     return {
@@ -207,8 +208,16 @@ def _options_schemas() -> dict[str, Any]:
         "PasskeyCreation": response_schema(
             "Options of a creation.",
             {
-                "rp": {**part, "description": "The site."},
-                "user": {**part, "description": "The user."},
+                "rp": {
+                    **part,
+                    "description": "The site.",
+                    "examples": [{"id": "auth.example.com"}],
+                },
+                "user": {
+                    **part,
+                    "description": "The user.",
+                    "examples": [{"name": "bob@example.com"}],
+                },
                 "challenge": challenge,
                 "pubKeyCredParams": {
                     "type": "array",
@@ -220,6 +229,7 @@ def _options_schemas() -> dict[str, Any]:
                 "authenticatorSelection": {
                     **part,
                     "description": "What the passkey must be able to do.",
+                    "examples": [{"userVerification": "preferred"}],
                 },
                 "attestation": text("None is asked for.", "none"),
             },

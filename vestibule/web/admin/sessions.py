@@ -18,7 +18,6 @@ from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.db.keyset import Count
 from vestibule.db.session_search import (
     NEWEST_SESSIONS_FIRST,
-    TOO_MANY_TO_SORT,
 )
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
@@ -97,7 +96,7 @@ def _search(auth: SessionMechanism, form: FilterForm) -> SessionList:
     try:
         return search_sessions(source, wanted, form.size, form.cursor)
     except InvalidValue as error:
-        if error.code != TOO_MANY_TO_SORT:
+        if error.code != "too_many_to_sort":
             raise
         form.alert, form.values["sort"] = error_message(error), ""
     wanted = wanted._replace(sort="")

@@ -18,7 +18,7 @@ from tests.clocks import SetClock
 from tests.serving import Server
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
-from vestibule.core import settings
+from vestibule.core import setting_types, settings
 from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.db import engine, migrate
 from vestibule.db.migrate import VERSION_TABLE
@@ -132,6 +132,7 @@ def clean_settings(
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
     monkeypatch.setenv("ENV_FILE", "none")
+    monkeypatch.setattr(setting_types, "_given", {})
     yield
     # Remove what an .env file set.
     os.environ.clear()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fake_requests import FakeRequest, with_authorization, with_session
+from tests.serving import COOKIE
 from vestibule.db.models.user import User
 from vestibule.http.access import EXCLUDED_PATHS, Decision, Outcome, decide
 from vestibule.mechanisms.auth import Auth
@@ -55,7 +56,10 @@ def test_authenticated_request_passes() -> None:
     user.save()
     auth = SessionAuth()
     visit = with_session(auth.create_session(user.id))
-    assert decide(auth, visit) == Decision(Outcome.PASSED, user)
+    session_id = visit.cookies[COOKIE]
+    assert decide(auth, visit) == Decision(
+        Outcome.PASSED, user, session=auth.store.find(session_id)
+    )
     user.remove()
     assert decide(auth, visit) == Decision(
         Outcome.REFUSED, reason=EndReason.USER_REMOVED

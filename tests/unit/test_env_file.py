@@ -230,12 +230,13 @@ def test_init_in_an_unwritable_folder_is_an_error(
 
 
 def test_hardened_init_has_no_weak_finding(folder: Path, run: Run) -> None:
-    """With the settings for a proxy only new findings are weak."""
+    """Only the database and the key for secrets have to be made yet."""
     assert run("init", "--hardened").exit_code == 0
     done = run("doctor")
     assert done.exit_code == 0, done.output
-    assert done.stdout.count("weak") == 1
+    assert done.stdout.count("weak") == 2
     assert "there is no database" in done.stdout
+    assert "there is no key for secrets" in done.stdout
 
 
 def test_init_equals_the_settings_of_make_run() -> None:

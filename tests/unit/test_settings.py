@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.core import (
+    access_settings,
     data_settings,
     identity_settings,
     mail_settings,
@@ -75,6 +76,7 @@ def test_every_setting_is_listed_once() -> None:
         value
         for module in (
             settings,
+            access_settings,
             data_settings,
             identity_settings,
             page_settings,
@@ -328,6 +330,8 @@ PROFILE_DEFAULTS: list[tuple[settings.Setting[Any], tuple[object, ...]]] = [
     (settings.METRICS_NETWORKS, (None, (), ())),
     (page_settings.CLEAR_SITE_DATA, ((), (), ("cache", "storage"))),
     (page_settings.API_DOCS, (True, True, False)),
+    (access_settings.REQUIRE_MFA, ("off", "off", "admins")),
+    (access_settings.MFA_GRACE, (14, 14, 0)),
 ]
 
 

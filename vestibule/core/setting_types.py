@@ -139,7 +139,7 @@ def may_give(name: str, value: str) -> bool:
 
 def is_given(setting: Setting[object]) -> bool:
     """Return True if `give` or the environment gives `setting` a value."""
-    return setting.name in _given or is_set(setting)
+    return bool(_given.get(setting.name)) or is_set(setting)
 
 
 def child_environment(**variables: str) -> dict[str, str]:

@@ -137,6 +137,11 @@ SESSION_OPERATIONS = (
                 ("Set-Cookie", "Clear-Site-Data"),
             ),
             404: _NO_SESSIONS,
+            503: ResponseSpec(
+                "The database is unavailable. Unless it is busy, the cookie"
+                " is deleted.",
+                headers=("Retry-After", "Set-Cookie", "Clear-Site-Data"),
+            ),
         },
     ),
     Operation(

@@ -159,6 +159,7 @@ def test_traefik_drops_forged_headers_then_authenticates(
     assert set(off) == IDENTITY | {
         "Forwarded",
         "X-Original-URL",
+        "X-Original-Method",
         "X-Forwarded-Prefix",
     }
     assert set(off.values()) == {""}

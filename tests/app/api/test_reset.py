@@ -4,7 +4,13 @@
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import NEW, RESET, Service, stored_user
+from tests.app.api.service import (
+    NEW,
+    PASSWORD,
+    RESET,
+    Service,
+    stored_user,
+)
 from tests.clocks import SetClock
 from tests.serving import ME, USERS
 from vestibule.accounts.password_reset import issue_code
@@ -156,3 +162,31 @@ def test_failures_older_than_an_hour_have_no_time(
     service.log_in(user, "wrong")
     set_clock.advance(FAILURE_MEMORY.total_seconds() + 1)
     assert failures_for_user(user) == (0, None, 0)
+
+
+@pytest.mark.parametrize(
+    "password", ["a7" * 2048 + "a", "\u00e9" * 2049, "\u0301" * 1_000_000]
+)
+def test_new_password_has_a_bound_at_each_way_in(
+    build: Build, password: str
+) -> None:
+    """It is refused before it is normalized, and the code stays valid."""
+    service = build("session_db_auth")
+    user = stored_user()
+    data = form(user, issue_code(user).code, password)
+    refusals = [
+        service.client_for(stored_user("admin")).post(
+            USERS, json={"email": "a@example.com", "password": password}
+        ),
+        service.client_for(user).put(
+            f"{ME}/password",
+            json={"current_password": PASSWORD, "new_password": password},
+        ),
+        service.client().post(RESET, json=data),
+        service.client().post(RESET, data=data),
+    ]
+    for answer in refusals:
+        assert answer.status_code in (400, 413)
+        assert "4096" in answer.text or "too large" in answer.text.lower()
+    answer = service.client().post(RESET, data=data | {"new_password": NEW})
+    assert answer.status_code == 200

@@ -59,6 +59,7 @@ PAGES = {
     "README.md": "app.example.com",
     "docs/forward-authentication.md": "app.example.com",
     "docs/production.md": "auth.example.com",
+    "docs/several-hosts.md": "auth.example.com",
 }
 #: Headers of a client that would change its address, host or scheme.
 CLIENT_HEADERS = {

@@ -331,6 +331,8 @@ class DatabaseUnavailable(VestibuleError):
     status = 503
     public = "Service Unavailable"
     code = "database_unavailable"
+    #: Seconds to wait before another try.
+    retry_after = 5
 
 
 class DatabaseReplaced(DatabaseUnavailable):

@@ -10,7 +10,12 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
+from vestibule.core.errors import (
+    DatabaseUnavailable,
+    ServiceBusy,
+    Throttled,
+    VestibuleError,
+)
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.request import VestibuleRequest, current_request
 from vestibule.http.responses import (
@@ -62,7 +67,7 @@ def error_response(
         _log.error("%s %s: %s", request.method, request.path, error)
     body = {"error": str(error) if error.public is None else error.public}
     response = json_response(body, error.status)
-    if isinstance(error, (ServiceBusy, Throttled)):
+    if isinstance(error, (DatabaseUnavailable, ServiceBusy, Throttled)):
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         return add_challenge(response, request.mechanism)

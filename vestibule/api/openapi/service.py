@@ -98,7 +98,10 @@ _ALWAYS = (
             200: ResponseSpec(
                 "The database answers, with the right schema.", "Status"
             ),
-            503: ResponseSpec("It does not, or its schema is another one."),
+            503: ResponseSpec(
+                "It does not, or its schema is another one.",
+                headers=("Retry-After",),
+            ),
         },
         access=Access.OPEN,
     ),

@@ -238,6 +238,7 @@ PAGES: dict[str, Open] = {
     "/forgot": public("/forgot"),
     "/confirm": public("/confirm#token=x"),
     "/undo": public("/undo#token=x"),
+    "/account/factor-reset": public("/account/factor-reset"),
     "/account/second-factor": second_step(),
     "/account/second-factor by a recovery code": second_step(
         "/account/second-factor?use=recovery"
@@ -265,7 +266,9 @@ PAGES: dict[str, Open] = {
     ),
     "/account/factors/codes": with_factor("/account/factors/codes"),
     "/account/factors/codes that are new": new_codes,
+    "/account/factors/step-up": inside("/account/factors/step-up?level=2"),
     "/admin": admin("/admin"),
+    "/admin/gate": admin("/admin/gate"),
     "/admin/overview": admin("/admin/overview"),
     "/admin/users/add": admin("/admin/users/add", hours=1),
     "/admin/users/add with its link": added_user,
@@ -300,6 +303,8 @@ NO_PAGE = {
     "/account/preferences": "redirects",
     "/vestibule/session": "redirects; its failures are in test_hand_over",
     "/vestibule/sign-out": "redirects",
+    "/account/factors/passkey": "needs a host name; see test_passkeys",
+    "/account/password/remove": "needs a passkey; see test_passkeys",
     "/setup": "needs a database without users; see test_rare_pages",
     "/admin/users/export": "a file",
     "/admin/sessions/export": "a file",

@@ -178,9 +178,10 @@ def redirect_to(url: str) -> MinimalResponse:
 
 
 class _CompactLoader(PackageLoader):
-    """Loads templates without the indentation of their lines.
+    """Loads templates with one space in place of each indentation.
 
-    That is a tenth of a long list; no page has text whose spaces count.
+    The rest is a tenth of a long list. The space stays, because Jinja
+    removes the end of a line after a tag, and words would run together.
     """
 
     def get_source(
@@ -188,7 +189,7 @@ class _CompactLoader(PackageLoader):
     ) -> tuple[str, str, Callable[[], bool] | None]:
         """Return the text of a template, its file, and if it is current."""
         text, file, is_current = super().get_source(environment, template)
-        return _INDENTATION.sub("", text), file, is_current
+        return _INDENTATION.sub(" ", text), file, is_current
 
 
 @cache

@@ -135,13 +135,10 @@ PASSKEY_OPERATIONS = (
 
 def passkey_schemas() -> dict[str, Any]:
     """Return the schemas of requests and responses about passkeys."""
-    answer = {
-        "type": "object",
-        "description": "The `toJSON` of what the browser returned.",
-        "properties": {},
-        "required": [],
-        "examples": [{"id": "q83vAQ", "type": "public-key"}],
-    }
+    answer = _part(
+        "The `toJSON` of what the browser returned.",
+        {"id": "q83vAQ", "type": "public-key"},
+    )
     name = text("What you call it.", "laptop", maxLength=MAX_NAME_LENGTH)
     return {
         "PasskeyAnswer": request_schema(
@@ -208,16 +205,8 @@ def _options_schemas() -> dict[str, Any]:
         "PasskeyCreation": response_schema(
             "Options of a creation.",
             {
-                "rp": {
-                    **part,
-                    "description": "The site.",
-                    "examples": [{"id": "auth.example.com"}],
-                },
-                "user": {
-                    **part,
-                    "description": "The user.",
-                    "examples": [{"name": "bob@example.com"}],
-                },
+                "rp": _part("The site.", {"id": "auth.example.com"}),
+                "user": _part("The user.", {"name": "bob@example.com"}),
                 "challenge": challenge,
                 "pubKeyCredParams": {
                     "type": "array",
@@ -226,14 +215,24 @@ def _options_schemas() -> dict[str, Any]:
                 },
                 "timeout": timeout,
                 "excludeCredentials": known,
-                "authenticatorSelection": {
-                    **part,
-                    "description": "What the passkey must be able to do.",
-                    "examples": [{"userVerification": "preferred"}],
-                },
+                "authenticatorSelection": _part(
+                    "What the passkey must be able to do.",
+                    {"userVerification": "preferred"},
+                ),
                 "attestation": text("None is asked for.", "none"),
             },
         ),
+    }
+
+
+def _part(meaning: str, example: dict[str, str]) -> dict[str, Any]:
+    """Return the schema of an object that browsers take as it is."""
+    return {
+        "type": "object",
+        "properties": {},
+        "required": [],
+        "description": meaning,
+        "examples": [example],
     }
 
 

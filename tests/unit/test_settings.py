@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vestibule.core import (
@@ -227,6 +227,7 @@ def test_changed_environment_counts_at_once() -> None:
 
 
 @given(ENVIRONMENT_TEXT)
+@example("\u00e9" * 200)
 def test_any_text_is_a_value_or_a_configuration_error(text: str) -> None:
     """No environment brings another error out of a parser."""
     for setting in settings.ALL:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The settings of mail: the server, the sender, limits and templates."""
 
+import os.path
 import re
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -118,7 +119,8 @@ def mail_sender(text: str | None) -> Address | None:
 
 def template_folder(text: str | None) -> str | None:
     """Return the folder of `MAIL_TEMPLATES`, or `None` if it is unset."""
-    if text and not Path(text).is_dir():
+    # `Path.is_dir` raises an error for a name that is too long.
+    if text and not os.path.isdir(text):
         raise ValueError(f"must be a folder that exists, not {text!r}")
     return text or None
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.app.api.factor_owner import Owner
 from tests.app.api.service import WITH_SESSIONS, Service, build_service
+from tests.clocks import SetClock
 from tests.mailbox import Mailbox
 from tests.serving import COOKIE
 from vestibule.accounts.authentication import hash_queue
@@ -17,6 +19,7 @@ from vestibule.accounts.throttle import throttle
 from vestibule.api import app as app_module
 from vestibule.audit.log import begin_request
 from vestibule.core.client_info import LOCAL_CLIENT, set_client
+from vestibule.core.encryption import new_key
 from vestibule.core.logging import AUDIT_LOGGER
 from vestibule.mail.outbox import MailSender
 from vestibule.mechanisms.session_auth import SessionAuth
@@ -96,3 +99,17 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
     mails = Mailbox(tmp_path / "mails")
     mails.configure(monkeypatch)
     return mails
+
+
+@pytest.fixture
+def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
+    """Set a key for secrets, and stop the clock."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
+
+
+@pytest.fixture
+def owner(with_key: None, set_clock: SetClock) -> Owner:
+    """Store a user with an app, whose next code is not used yet."""
+    made = Owner()
+    set_clock.advance(30)
+    return made

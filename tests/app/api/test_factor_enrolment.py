@@ -22,24 +22,11 @@ from tests.clocks import SetClock
 from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
 from vestibule.sessions.facts import (
     level_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
-    """Set a key for secrets, and stop the clock."""
-    monkeypatch.setenv("SECRETS_KEY", new_key())
-
-
-@pytest.fixture
-def owner(set_clock: SetClock) -> Owner:
-    """Store a user with an app, whose next code is not used yet."""
-    made = Owner()
-    set_clock.advance(30)
-    return made
+pytestmark = pytest.mark.usefixtures("with_key")
 
 
 def test_enrolment_over_the_api(service: Service) -> None:

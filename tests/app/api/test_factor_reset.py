@@ -13,7 +13,6 @@ from tests.threads import at_once
 from vestibule.accounts.credentials import change_password
 from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.permissions import LOCAL, Actor
-from vestibule.core.encryption import new_key
 from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import level_of
@@ -25,18 +24,7 @@ REFUSED = {
 WRONG_CODE = {"error": "wrong or expired code"}
 
 
-@pytest.fixture(autouse=True)
-def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
-    """Set a key for secrets, and stop the clock."""
-    monkeypatch.setenv("SECRETS_KEY", new_key())
-
-
-@pytest.fixture
-def owner(set_clock: SetClock) -> Owner:
-    """Return a user with an app, whose next code is not used yet."""
-    made = Owner()
-    set_clock.advance(30)
-    return made
+pytestmark = pytest.mark.usefixtures("with_key")
 
 
 @pytest.fixture

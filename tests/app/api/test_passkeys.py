@@ -153,7 +153,7 @@ def test_challenge_lives_for_five_minutes(
 
 
 def test_challenge_counts_for_its_purpose_and_user(service: Service) -> None:
-    """One for a user's second factor signs nobody in, and so on."""
+    """One for a user's second factor does not sign a user in, and so on."""
     user, device = stored_user(), SoftAuthenticator()
     owner = service.client_for(user)
     enroll(owner, device)

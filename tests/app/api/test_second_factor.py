@@ -31,7 +31,6 @@ from tests.clocks import SetClock
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
 from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import (
@@ -43,18 +42,7 @@ from vestibule.sessions.facts import (
 FULL_WIDTH = {ord("0") + n: 0xFF10 + n for n in range(10)}
 
 
-@pytest.fixture(autouse=True)
-def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
-    """Set a key for secrets, and stop the clock."""
-    monkeypatch.setenv("SECRETS_KEY", new_key())
-
-
-@pytest.fixture
-def owner(set_clock: SetClock) -> Owner:
-    """Store a user with an app, whose next code is not used yet."""
-    made = Owner()
-    set_clock.advance(30)
-    return made
+pytestmark = pytest.mark.usefixtures("with_key")
 
 
 def test_user_without_a_factor_logs_in_as_before(service: Service) -> None:

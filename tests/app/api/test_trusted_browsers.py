@@ -29,7 +29,6 @@ from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.accounts.users import disable, enable
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.core.encryption import new_key
 from vestibule.db import trusted_browsers
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
@@ -46,18 +45,7 @@ RESET = "/api/v1/auth_session/reset"
 WAITS = {"error": "second factor required"}
 
 
-@pytest.fixture(autouse=True)
-def with_key(monkeypatch: pytest.MonkeyPatch, set_clock: SetClock) -> None:
-    """Set a key for secrets, and stop the clock."""
-    monkeypatch.setenv("SECRETS_KEY", new_key())
-
-
-@pytest.fixture
-def owner(set_clock: SetClock) -> Owner:
-    """Return a user with an app, whose next code is not used yet."""
-    made = Owner()
-    set_clock.advance(30)
-    return made
+pytestmark = pytest.mark.usefixtures("with_key")
 
 
 def trusted(service: Service, owner: Owner) -> FlaskClient:

@@ -101,7 +101,7 @@ def sites(
             proxy.port = gates[name]
             address = f"http://{host}:{proxy.port}"
             if kind is Caddy:
-                proxy.address = lambda at=address: f"{at} {{"  # type: ignore
+                proxy.address = lambda at=address: f"{at} {{"  # type: ignore[method-assign,misc]
             proxy.names = {
                 "server_name app.example.com;": f"server_name {host};"
             }

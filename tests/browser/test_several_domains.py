@@ -35,28 +35,17 @@ WIKI = "wiki.other.test"
 COOKIE = "__Host-session"
 
 
-class NamedCaddy(Caddy):
-    """Caddy with a site of a name, and TLS."""
-
-    host = WIKI
-
-    def address(self) -> str:
-        """Return the site's address and the certificate."""
-        assert self.tls is not None
-        site = f"https://{self.host}:{self.port}"
-        return f"{site} {{\n\ttls {self.tls[0]} {self.tls[1]}"
-
-
 class Hosts:
     """The sign-in host and the two applications, each behind a proxy."""
 
     def __init__(self, folder: Path) -> None:
         """Prepare the proxies, each with a port and a certificate."""
         self.proxies: dict[str, Proxy] = {}
-        for host, kind in ((AUTH, Nginx), (APP, Nginx), (WIKI, NamedCaddy)):
+        for host, kind in ((AUTH, Nginx), (APP, Nginx), (WIKI, Caddy)):
             own = folder / host
             own.mkdir()
             self.proxies[host] = kind(own)
+            self.proxies[host].host = host
             self.proxies[host].tls = write_certificate(own)
             self.proxies[host].names = {
                 f"server_name {name}.example.com;": f"server_name {host};"

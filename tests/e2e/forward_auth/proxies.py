@@ -58,6 +58,8 @@ class Proxy:
     listens: str
     #: The part that names the host, where that is another one.
     names: dict[str, str] = {}
+    #: The host in the address of Caddy's site.
+    host = "127.0.0.1"
 
     def __init__(self, folder: Path) -> None:
         """Prepare a proxy that writes only into `folder`."""
@@ -216,9 +218,11 @@ class Caddy(Proxy):
 
     def address(self) -> str:
         """Return the site's address and, with TLS, the certificate."""
+        scheme = "https" if self.tls else "http"
+        site = f"{scheme}://{self.host}:{self.port} {{"
         if self.tls is None:
-            return f"{self.url} {{"
-        return f"{self.url} {{\n\ttls {self.tls[0]} {self.tls[1]}"
+            return site
+        return f"{site}\n\ttls {self.tls[0]} {self.tls[1]}"
 
     def arguments(self) -> list[str]:
         """Return the command to run the file in the foreground."""

@@ -99,9 +99,7 @@ def sites(
             folder.mkdir()
             proxy = kind(folder)
             proxy.port = gates[name]
-            address = f"http://{host}:{proxy.port}"
-            if kind is Caddy:
-                proxy.address = lambda at=address: f"{at} {{"  # type: ignore[method-assign,misc]
+            proxy.host = host
             proxy.names = {
                 "server_name app.example.com;": f"server_name {host};"
             }
@@ -115,7 +113,7 @@ def sites(
             )
             running.callback(proxy.stop)
             assert proxy.port == gates[name]
-            urls[name] = address
+            urls[name] = f"http://{host}:{proxy.port}"
         yield Sites(place, urls)
 
 

@@ -60,6 +60,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that needs PostgreSQL, which `make quick` leaves out."""
+    for item in items:
+        parameters = item.name.partition("[")[2]
+        if "postgresql" in getattr(item, "fixturenames", ()) or any(
+            kind in parameters
+            for kind in ("postgresql", "pgbouncer", "schema")
+        ):
+            item.add_marker("postgresql")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """Run a PostgreSQL server for the tests of this process."""

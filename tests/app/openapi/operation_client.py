@@ -73,7 +73,7 @@ class OperationClient:
         """
         target = target or self.bob
         places = {"user_id": target.id, "handle": "unknown"}
-        places["factor_id"] = "unknown"
+        places |= {"factor_id": "unknown", "browser_id": "unknown"}
         places |= more.pop("places", {})
         return self.checker.send(
             self.client() if client is None else client,

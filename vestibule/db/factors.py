@@ -231,6 +231,18 @@ def remove(
         return gone.rowcount > 0
 
 
+def rename(factor_id: str, user_id: str, name: str) -> bool:
+    """Give a factor of a user another name; return True if there is one."""
+    own = (FACTORS.c.id == factor_id) & (FACTORS.c.user_id == user_id)
+    with database().transaction() as connection:
+        renamed = connection.execute(
+            update(FACTORS)
+            .where(own, FACTORS.c.kind != RECOVERY)
+            .values(name=name)
+        )
+        return renamed.rowcount > 0
+
+
 def delete_for_user_in_transaction(
     connection: Connection, user_id: str
 ) -> None:

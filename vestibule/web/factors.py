@@ -20,6 +20,7 @@ from vestibule.accounts.second_factors import (
     confirm_app,
     pending_app,
     remove_factor,
+    rename_factor,
     replace_recovery_codes,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
@@ -61,6 +62,7 @@ from vestibule.web.templating import page, redirect
 _ADD = f"{FACTORS}/add"
 _CONFIRM = f"{FACTORS}/confirm"
 _REMOVE = f"{FACTORS}/remove"
+_RENAME = f"{FACTORS}/rename"
 _CODES = f"{FACTORS}/codes"
 #: Recovery codes left at which the page warns.
 FEW_RECOVERY_CODES = 3
@@ -191,6 +193,38 @@ def remove_app() -> Response:
     return set_session_cookie(redirect(FACTORS, message), renewed)
 
 
+@pages.get(_RENAME)
+def show_rename_factor() -> Response:
+    """Ask for another name of an app or a passkey."""
+    app = _app(_current_user(), current_request().args.get("factor", ""))
+    if app is None:
+        return redirect(FACTORS, Message.APP_GONE)
+    return factor_form("factor_rename.html", app=app, given_name=app.name)
+
+
+@pages.post(_RENAME)
+def rename_factor_page() -> Response:
+    """Give an app or a passkey another name."""
+    user, form = _current_user(), current_request().form
+    app = _app(user, form.get("factor", ""))
+    if app is None:
+        return redirect(FACTORS, Message.APP_GONE)
+    problem, renewed = check_factor_proof(user)
+    if not form.get("name"):
+        problem = require_field(problem, "name")
+    message = Message.FACTOR_RENAMED
+    try:
+        if problem is None:
+            rename_factor(user, app.id, form["name"])
+    except InvalidValue as error:
+        problem = FormErrors(400, {"name": error_message(error)})
+    except RecordGone:
+        message = Message.APP_GONE
+    if problem is not None:
+        return factor_form("factor_rename.html", problem, renewed, app=app)
+    return set_session_cookie(redirect(FACTORS, message), renewed)
+
+
 @pages.get(_CODES)
 def confirm_new_codes() -> Response:
     """Ask to confirm that the recovery codes are to be replaced."""
@@ -283,9 +317,13 @@ def factor_form(
     template: str,
     problem: FormErrors | None = None,
     renewed: str | None = None,
+    given_name: str = "",
     **values: object,
 ) -> Response:
-    """Return the page of a form, which asks for the proof that is missing."""
+    """Return the page of a form, which asks for the proof that is missing.
+
+    `given_name` is in its field for a name until the user types another.
+    """
     missing = None if renewed else missing_factor_proof()
     response = render_form(
         template,
@@ -293,7 +331,7 @@ def factor_form(
         missing != "password",
         needs_code=missing == "factor",
         has_apps=bool(_apps(_current_user())),
-        name=form_entries().get("name", ""),
+        name=form_entries().get("name", given_name),
         max_name=MAX_NAME_LENGTH,
         **values,
     )

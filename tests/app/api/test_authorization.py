@@ -78,7 +78,7 @@ def send(
         app = begin_app(target.user, "phone")
         seed = base64.b32decode(app.key.replace(" ", ""))
         code = totp.hotp(seed, totp.step_at(clock.now()))
-        body = {"json": {"code": code}}
+        body = {"json": {"code": code, "name": "tablet"}}
         path = path.replace("<factor_id>", app.factor.id)
     client = (
         service.client()

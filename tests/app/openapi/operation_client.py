@@ -41,6 +41,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         {"email": "<email>", "password": PASSWORD, "code": "wrong"},
     ),
     "addFactor": (JSON, {"name": "phone"}),
+    "nameFactor": (JSON, {"name": "tablet"}),
     "proveFactor": (JSON, {"code": "123456"}),
     "confirmFactor": (JSON, {"code": "123456"}),
     "setRole": (JSON, {"role": "member"}),

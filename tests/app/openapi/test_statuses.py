@@ -178,6 +178,7 @@ def use_second_factor(scene: OperationClient) -> None:
     assert send("confirmFactor", client, places=app, json=code(-1)) == 200
     assert send("proveFactor", client, json=code(0)) == 200
     assert send("newRecoveryCodes", client) == 200
+    assert send("nameFactor", client, places=app) == 200
     assert send("listFactors", client) == 200
     waiting = scene.service.client()
     assert send("logIn", waiting, owner) == 401
@@ -375,6 +376,7 @@ def without_sessions(scene: OperationClient) -> None:
         "addFactor",
         "proveFactor",
         "confirmFactor",
+        "nameFactor",
         "deleteFactor",
         "newRecoveryCodes",
         "getPasskeyOrigins",

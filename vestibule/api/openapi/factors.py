@@ -177,6 +177,16 @@ FACTOR_OPERATIONS = (
         text=PROOF,
     ),
     Operation(
+        "PUT",
+        f"{_ROOT}/factors/<factor_id>",
+        "nameFactor",
+        TAG,
+        "Rename a second factor",
+        {200: ResponseSpec("The factor.", "Factor"), 404: NO_FACTOR},
+        body=BodySpec("FactorName"),
+        text=PROOF,
+    ),
+    Operation(
         "DELETE",
         f"{_ROOT}/factors/<factor_id>",
         "deleteFactor",
@@ -282,7 +292,8 @@ def factor_schemas() -> dict[str, Any]:
             },
         ),
         "FactorName": request_schema(
-            "The name of a new app.", {"name": {**name, "minLength": 1}}
+            "The name of a factor.",
+            {"name": {**name, "minLength": 1}},
         ),
         "FactorCode": request_schema("A code of an app.", {"code": code}),
         "FactorProof": request_schema(

@@ -7,6 +7,7 @@ pages and no others, and is asked for neither.
 """
 
 import json
+from typing import Any
 
 from flask import Response, abort
 from markupsafe import Markup
@@ -35,6 +36,7 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongSecondFactor,
 )
+from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.db import factors
 from vestibule.db.factors import PASSKEY, RECOVERY, TOTP, Factor
 from vestibule.db.models.user import User
@@ -56,7 +58,12 @@ from vestibule.web.forms import (
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import FACTORS, pages
+from vestibule.web.routes import (
+    FACTORS,
+    pages,
+    return_url,
+    with_return_url,
+)
 from vestibule.web.templating import page, redirect
 
 _ADD = f"{FACTORS}/add"
@@ -76,6 +83,7 @@ def show_factors() -> Response:
     codes, has_site = factors.count_recovery_codes(user.id), site() is not None
     return page(
         "factors.html",
+        **_way_back(),
         apps=_apps(user),
         passkeys=keys,
         has_passkeys=has_site,
@@ -116,7 +124,7 @@ def add_app() -> Response:
             keep_renewed_session(renewed)
             raise
         else:
-            path = f"{_CONFIRM}?factor={new.factor.id}"
+            path = with_return_url(f"{_CONFIRM}?factor={new.factor.id}")
             return set_session_cookie(redirect(path), renewed)
     return factor_form("factor_add.html", problem, renewed)
 
@@ -126,11 +134,11 @@ def show_confirm_app() -> Response:
     """Show the key of a pending app, and ask for its first code."""
     user = _current_user()
     if missing_factor_proof() is not None:
-        return redirect(_ADD)
+        return redirect(with_return_url(_ADD))
     try:
         new = pending_app(user, current_request().args.get("factor", ""))
     except RecordGone:
-        return redirect(FACTORS, Message.APP_NOT_PENDING)
+        return redirect(with_return_url(FACTORS), Message.APP_NOT_PENDING)
     return _confirm_form(new)
 
 
@@ -150,14 +158,15 @@ def confirm_app_page() -> Response:
             return _confirm_form(new, FormErrors(400, missing), renewed)
         codes = confirm_app(user, new.factor.id, form["code"])
     except RecordGone:
-        return redirect(FACTORS, Message.APP_NOT_PENDING)
+        return redirect(with_return_url(FACTORS), Message.APP_NOT_PENDING)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _confirm_form(new, code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
     renewed = renew_session(proof, renewed)
     if codes:
         return codes_page(codes, renewed)
-    return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
+    path = with_return_url(FACTORS)
+    return set_session_cookie(redirect(path, Message.APP_ADDED), renewed)
 
 
 @pages.get(_REMOVE)
@@ -333,14 +342,27 @@ def factor_form(
         has_apps=bool(_apps(_current_user())),
         name=form_entries().get("name", given_name),
         max_name=MAX_NAME_LENGTH,
+        **_way_back(),
         **values,
     )
     return set_session_cookie(response, renewed)
 
 
+def _way_back() -> dict[str, Any]:
+    """Return what a template needs to keep `return_to`.
+
+    A user who was led here to set up a factor gets back from each page.
+    """
+    return {
+        "back": return_url(),
+        "parameter": RETURN_PARAMETER,
+        "entry": with_return_url,
+    }
+
+
 def codes_page(codes: list[str], renewed: str | None) -> Response:
     """Return the page that shows new recovery codes, the only time."""
-    response = page("recovery_codes.html", codes=codes)
+    response = page("recovery_codes.html", codes=codes, **_way_back())
     return set_session_cookie(response, renewed)
 
 

@@ -281,17 +281,18 @@ def _lead_to_factors(
 ) -> Response:
     """Return the redirect of a limited session to what it may open.
 
-    A user who has a factor is asked for it, and led back.
+    A user who has to have a factor sets one up, or is asked for the one
+    that there is, and is led back.
     """
-    if decision.limit is Limit.FACTOR_REQUIRED and has_any(
-        decision.limited.id
-    ):
-        back = return_url() or own_url(request.full_path.rstrip("?"))
-        query = {**asked_query(Requirement(level=2)), RETURN_PARAMETER: back}
+    limit = decision.limit or Limit.RECOVERED
+    if limit is not Limit.FACTOR_REQUIRED:
+        return redirect(FACTORS, _LIMIT_MESSAGES[limit])
+    back = return_url() or own_url(request.full_path.rstrip("?"))
+    query = {RETURN_PARAMETER: back}
+    if has_any(decision.limited.id):
+        query = {**asked_query(Requirement(level=2)), **query}
         return redirect(f"{STEP_UP_PATH}?{urlencode(query)}")
-    return redirect(
-        FACTORS, _LIMIT_MESSAGES[decision.limit or Limit.RECOVERED]
-    )
+    return redirect(f"{FACTORS}?{urlencode(query)}", _LIMIT_MESSAGES[limit])
 
 
 def _is_way_in(request: VestibuleRequest) -> bool:

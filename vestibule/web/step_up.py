@@ -9,6 +9,7 @@ second tab, the form leads back at once if another tab has given the proof.
 
 from flask import Response
 
+from vestibule.accounts.passkeys import site
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.assurance import (
     Fact,
@@ -119,6 +120,7 @@ def _form(
         asked=asked_query(asked_requirement(current_request().values)),
         missing=_missing(),
         field=_field(),
+        may_add_passkey=site() is not None,
         onward=after_sign_in_url(),
         action=STEP_UP_PATH,
     )

@@ -316,7 +316,7 @@ def test_app_is_renamed_on_its_page(
         browser.post(path, proven).status_code,
         browser.post(path, password).status_code,
     )
-    assert [one.name for one in factors.of_user(owner.user.id)][0] == "x"
+    assert factors.of_user(owner.user.id)[0].name == "x"
 
 
 def test_factor_of_another_has_no_page_to_rename_it(

@@ -48,11 +48,15 @@ def options(browser: Browser, path: str, use: str) -> dict[str, Any]:
 
 
 def added(
-    browser: Browser, device: SoftAuthenticator, name: str = "laptop"
+    browser: Browser,
+    device: SoftAuthenticator,
+    name: str = "laptop",
+    **more: str,
 ) -> str:
     """Add a passkey; return the page that follows."""
     made = device.create(options(browser, OWN_OPTIONS, "add"))
-    answer = browser.post(ADD, {"name": name, "passkey": json.dumps(made)})
+    form = {"name": name, "passkey": json.dumps(made), **more}
+    answer = browser.post(ADD, form)
     if answer.status_code == 303:
         answer = browser.get(answer.headers["Location"])
     assert answer.status_code == 200

@@ -60,14 +60,15 @@ def facts_claims(identity: Identity) -> dict[str, Any]:
 
     Claims that are not known are left out.
     """
-    claims: dict[str, Any] = {}
+    claims: dict[str, Any] = {
+        "phishing_resistant": identity.phishing_resistant
+    }
     if identity.auth_time is not None:
         claims["auth_time"] = identity.auth_time
     if identity.amr:
         claims["amr"] = list(identity.amr)
     if identity.acr:
         claims["acr"] = identity.acr
-        claims["phishing_resistant"] = identity.phishing_resistant
     if identity.reauth_window is not None:
         claims["reauth_window"] = identity.reauth_window
     return claims

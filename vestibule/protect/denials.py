@@ -63,6 +63,8 @@ class Denial(NamedTuple):
     @property
     def all_headers(self) -> dict[str, str]:
         """Return the headers of a whole response that is not cached."""
+        if self.location is not None:
+            return {"Content-Length": "0", **self.headers}
         return {
             "Content-Type": "application/json",
             "Content-Length": str(len(self.body)),

@@ -367,9 +367,15 @@ def test_facts_of_sessions_are_known_in_each_mode(
         assert opened(key) == {"/second", "/passkey"}
 
 
+@pytest.fixture
+def with_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server have its pages; request this before the server."""
+    monkeypatch.setenv("WEB_PAGES", "on")
+
+
 @pytest.mark.parametrize("way", ["url", "in process"])
 def test_step_up_page_renews_facts_and_leads_back(
-    way: str, live_server: LiveServer, set_clock: SetClock
+    way: str, with_pages: None, live_server: LiveServer, set_clock: SetClock
 ) -> None:
     """The form of Vestibule's page asks for the password, once."""
     live_server.bob.password = "correct horse battery"
@@ -437,5 +443,8 @@ def test_verify_answers_alike_from_its_cache(
         for session, level in ((first, 1), (second, 2)):
             told = parse_facts(json.loads(session.verified()[FACTS_HEADER]))
             assert told is not None
-            assert (told.level, told.auth_time) == (level, now.timestamp())
+            assert (told.level, told.auth_time) == (
+                level,
+                int(now.timestamp()),
+            )
             assert told.reauth_window == 300

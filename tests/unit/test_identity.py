@@ -183,6 +183,7 @@ def test_token_has_user_audience_and_expiry(
         "email": "bob@example.com",
         "email_verified": True,
         "role": "member",
+        "phishing_resistant": False,
     }
     with pytest.raises(jwt.InvalidAudienceError):
         checked(signer, token, "other.example")

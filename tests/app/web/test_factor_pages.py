@@ -316,7 +316,7 @@ def test_app_is_renamed_on_its_page(
         browser.post(path, proven).status_code,
         browser.post(path, password).status_code,
     )
-    assert factors.of_user(owner.user.id)[0].name == "x"
+    assert "x" in [one.name for one in factors.of_user(owner.user.id)]
 
 
 def test_factor_of_another_has_no_page_to_rename_it(
@@ -331,4 +331,4 @@ def test_factor_of_another_has_no_page_to_rename_it(
         assert shown.headers["Location"] == FACTORS
         done = browser.post(path, {"factor": factor, "name": "stolen"})
         assert done.headers["Location"] == FACTORS
-    assert factors.of_user(owner.user.id)[0].name == "phone"
+    assert "phone" in [one.name for one in factors.of_user(owner.user.id)]

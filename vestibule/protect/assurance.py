@@ -7,9 +7,10 @@ Vestibule and back, if the request loads a page; all other requests get the
 401 of RFC 9470. That is what the rules of forward authentication do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from vestibule.core import clock
 from vestibule.core.assurance import (
@@ -30,6 +31,8 @@ from vestibule.protect.denials import (
 )
 from vestibule.protect.sign_in import SignInPages, Target
 from vestibule.protect.verify_response import Principal
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 #: Seconds by which Vestibule's clock may be ahead of this one.
 MAX_CLOCK_LEAD_SECONDS = 5.0
@@ -97,6 +100,28 @@ def denial_unless_recent(principal: Principal) -> Denial | None:
     if window is None:
         return _unknown()
     return _denial_unless(Requirement(fresh=window), principal, NOT_RECENT)
+
+
+def refusing(view: View, refusal: Callable[..., Any], is_async: bool) -> View:
+    """Return `view`, a function or a coroutine function, behind a check.
+
+    `refusal` gets the arguments of the view, and returns the response to a
+    request that may not pass, else `None`.
+    """
+
+    @wraps(view)
+    async def checked_async(*args: Any, **more: Any) -> Any:
+        """Await the view, or refuse the request."""
+        refused = refusal(*args, **more)
+        return await view(*args, **more) if refused is None else refused
+
+    @wraps(view)
+    def checked(*args: Any, **more: Any) -> Any:
+        """Call the view, or refuse the request."""
+        refused = refusal(*args, **more)
+        return view(*args, **more) if refused is None else refused
+
+    return cast(View, checked_async if is_async else checked)
 
 
 def lead_page(

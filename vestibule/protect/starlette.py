@@ -8,9 +8,9 @@ demands more of how the user signed in.
 
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from functools import partial, wraps
+from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.authentication import (
@@ -28,7 +28,12 @@ from vestibule.protect.asgi import (
     find_principal,
     lead_step_up,
 )
-from vestibule.protect.assurance import demanded, denial_for_user
+from vestibule.protect.assurance import (
+    View,
+    demanded,
+    denial_for_user,
+    refusing,
+)
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import BACKEND_ERRORS, denial_for_error
 from vestibule.protect.installation import (
@@ -49,8 +54,6 @@ from vestibule.protect.websockets import (
     run_watched,
     validate_interval,
 )
-
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 #: The key of a websocket's scope that says that its session is checked.
 WATCHED = "vestibule.watched"
@@ -155,7 +158,7 @@ def assurance_required(
     phishing_resistant: bool = False,
     fresh: int | None = None,
     pages: str | None = "",
-) -> Callable[[Endpoint], Endpoint]:
+) -> Callable[[View], View]:
     """Protect an endpoint: users must have proven who they are so well.
 
     The endpoint is a function or a method that gets a request. `level=2`
@@ -169,9 +172,10 @@ def assurance_required(
     demand = demanded(level, phishing_resistant, fresh)
     found = None if pages is None else SignInPages(pages)
 
-    def refusal(arguments: tuple[Any, ...]) -> Response | None:
+    def refusal(*args: Any, **more: Any) -> Response | None:
         """Return the response to a request that may not pass."""
-        requests = [one for one in arguments if isinstance(one, Request)]
+        given = (*args, *more.values())
+        requests = [one for one in given if isinstance(one, Request)]
         scope = requests[0].scope if requests else {}
         if PRINCIPAL not in scope:
             raise LookupError("VestibuleMiddleware was not installed")
@@ -181,27 +185,9 @@ def assurance_required(
         denial = lead_step_up(denial, found, scope)
         return Response(denial.body, denial.status, denial.all_headers)
 
-    def protect(endpoint: Endpoint) -> Endpoint:
-        """Return the endpoint, protected by the demand."""
-
-        @wraps(endpoint)
-        async def protected_async(*args: Any, **more: Any) -> Any:
-            """Call the endpoint, or refuse the request."""
-            refused = refusal((*args, *more.values()))
-            if refused is not None:
-                return refused
-            return await endpoint(*args, **more)
-
-        @wraps(endpoint)
-        def protected(*args: Any, **more: Any) -> Any:
-            """Call the endpoint, or refuse the request."""
-            refused = refusal((*args, *more.values()))
-            return endpoint(*args, **more) if refused is None else refused
-
-        is_async = iscoroutinefunction(endpoint)
-        return cast(Endpoint, protected_async if is_async else protected)
-
-    return protect
+    return lambda endpoint: refusing(
+        endpoint, refusal, iscoroutinefunction(endpoint)
+    )
 
 
 def close_at_shutdown(app: Starlette, backend: AsyncBackend) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, basic
+from tests.app.openapi import factor_flow
 from tests.app.openapi.missing_users import without_users
 from tests.app.openapi.operation_client import (
     BODIES,
@@ -23,7 +23,7 @@ from tests.app.openapi.operation_client import (
 from tests.app.openapi.passkey_flow import use_passkeys
 from tests.app.openapi.response_checker import ResponseChecker
 from tests.clocks import SetClock
-from tests.e2e.server.accounts import Account, account, handle_of, open_session
+from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.mailbox import Mailbox, token_of
 from vestibule.accounts import totp
 from vestibule.accounts.factor_reset import issue_factor_reset
@@ -33,7 +33,7 @@ from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
-from vestibule.db import engine, trusted_browsers
+from vestibule.db import engine
 from vestibule.db.models.user import User
 from vestibule.mail.outbox import MailSender
 from vestibule.mechanisms.session_auth import SessionAuth
@@ -182,10 +182,7 @@ def use_second_factor(scene: OperationClient) -> None:
     assert send("listFactors", client) == 200
     waiting = scene.service.client()
     assert send("logIn", waiting, owner) == 401
-    trusted = code(1) | {"trust": "on"}
-    assert send("giveSecondFactor", waiting, data=trusted) == 200
-    use_trusted_browsers(scene, waiting, owner)
-    waiting = scene.service.client()
+    factor_flow.use_trusted_browsers(scene, waiting, owner, code(1))
     assert send("logIn", waiting, owner) == 401
     for _ in range(6):
         assert send("giveSecondFactor", waiting, data=code(9)) == 401
@@ -208,27 +205,6 @@ def use_second_factor(scene: OperationClient) -> None:
     assert send("confirmFactor", client, places=app, json=code(-1)) == 200
     assert send("issueFactorReset", client) == 200
     assert send("deleteFactor", client, places=app) == 200
-
-
-def use_trusted_browsers(
-    scene: OperationClient, client: FlaskClient, owner: Account
-) -> None:
-    """List and end the trust in a browser, by its user and by an admin."""
-    send = scene.send
-    assert send("listTrustedBrowsers", client) == 200
-    assert send("listTrustedBrowsersOf", target=owner) == 200
-    for is_own in (True, False):
-        browser = trusted_browsers.new_browser(clock.now(), None, None)
-        trusted_browsers.add(owner.id, browser.id, "binding", browser)
-        place = {"browser_id": browser.id}
-        for status in (200, 404):
-            if is_own:
-                sent = send("stopTrustingBrowser", client, places=place)
-            else:
-                sent = send(
-                    "stopTrustingBrowserOf", target=owner, places=place
-                )
-            assert sent == status
 
 
 def use_mail(scene: OperationClient, mailbox: Mailbox) -> None:
@@ -361,10 +337,7 @@ def without_sessions(scene: OperationClient) -> None:
         "listSessions",
         "endOtherSessions",
         "endSession",
-        "listTrustedBrowsers",
-        "stopTrustingBrowser",
-        "listTrustedBrowsersOf",
-        "stopTrustingBrowserOf",
+        *factor_flow.OPERATIONS,
         "listSessionsOf",
         "endSessionsOf",
         "endAllSessions",
@@ -376,7 +349,6 @@ def without_sessions(scene: OperationClient) -> None:
         "addFactor",
         "proveFactor",
         "confirmFactor",
-        "nameFactor",
         "deleteFactor",
         "newRecoveryCodes",
         "getPasskeyOrigins",

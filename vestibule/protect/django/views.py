@@ -8,8 +8,7 @@ the project that demand more of how the user signed in.
 """
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -21,16 +20,16 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 
 from vestibule.protect.assurance import (
+    View,
     demanded,
     denial_for_user,
     lead_page,
+    refusing,
 )
 from vestibule.protect.django.configuration import sign_in_pages
 from vestibule.protect.django.middleware import kept_principal, response_of
 from vestibule.protect.sign_in import Target
 from vestibule.protect.verify_response import PRINCIPAL
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 app_name = "vestibule"
 
@@ -68,7 +67,7 @@ def assurance_required(
     """
     demand = demanded(level, phishing_resistant, fresh)
 
-    def refusal(request: HttpRequest) -> HttpResponse | None:
+    def refusal(request: Any, *_: Any, **__: Any) -> HttpResponse | None:
         """Return the response to a request that may not pass."""
         principal = kept_principal(request)
         if PRINCIPAL not in request.META:
@@ -81,27 +80,7 @@ def assurance_required(
             lead_page(denial, sign_in_pages(), request.META, here)
         )
 
-    def protect(view: View) -> View:
-        """Return the view, protected by the demand."""
-
-        @wraps(view)
-        async def protected_async(request: Any, *args: Any, **kw: Any) -> Any:
-            """Call the view, or refuse the request."""
-            refused = refusal(request)
-            if refused is not None:
-                return refused
-            return await view(request, *args, **kw)
-
-        @wraps(view)
-        def protected(request: Any, *args: Any, **kw: Any) -> Any:
-            """Call the view, or refuse the request."""
-            refused = refusal(request)
-            return view(request, *args, **kw) if refused is None else refused
-
-        is_async = iscoroutinefunction(view)
-        return cast(View, protected_async if is_async else protected)
-
-    return protect
+    return lambda view: refusing(view, refusal, iscoroutinefunction(view))
 
 
 def _target(request: HttpRequest, path: str) -> Target:

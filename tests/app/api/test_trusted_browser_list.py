@@ -100,6 +100,9 @@ def test_admin_ends_trust_of_a_user(
     assert listed(chief, path) == [handle]
     own = f"/api/v1/users/{admin.id}/trusted-browsers"
     assert chief.delete(f"{own}/{handle}").status_code == 404
+    unknown = "/api/v1/users/unknown/trusted-browsers"
+    assert chief.get(unknown).status_code == 404
+    assert chief.delete(f"{unknown}/{handle}").status_code == 404
     set_clock.advance(301)
     assert chief.delete(f"{path}/{handle}").status_code == 403
     chief = service.client_for(admin)

@@ -261,6 +261,9 @@ PAGES: dict[str, Open] = {
     "/account/factors without one": inside("/account/factors"),
     "/account/factors/add": inside("/account/factors/add", hours=1),
     "/account/factors/confirm": new_app,
+    "/account/factors/rename": with_factor(
+        "/account/factors/rename?factor={app}"
+    ),
     "/account/factors/remove": with_factor(
         "/account/factors/remove?factor={app}"
     ),

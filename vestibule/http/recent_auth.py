@@ -8,10 +8,11 @@ new proof.
 
 from datetime import timedelta
 
-from vestibule.accounts.credentials import is_recent_auth, reauthenticate
+from vestibule.accounts.credentials import reauthenticate
 from vestibule.accounts.second_factors import check_second_factor
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
+from vestibule.core.assurance import is_recent_auth
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.db import factors
 from vestibule.db.models.user import User

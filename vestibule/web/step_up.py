@@ -9,19 +9,21 @@ second tab, the form leads back at once if another tab has given the proof.
 
 from flask import Response
 
-from vestibule.accounts.gate import (
+from vestibule.accounts.passkeys import site
+from vestibule.api.views.sessions import current_mechanism_and_user
+from vestibule.core.assurance import (
     Fact,
     asked_query,
-    asked_rule,
+    asked_requirement,
     missing_facts,
 )
-from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import (
     FactorSwitchedOff,
     Throttled,
     WrongPassword,
     WrongSecondFactor,
 )
+from vestibule.core.redirects import STEP_UP_PATH
 from vestibule.db import factors
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import set_session_cookie
@@ -31,8 +33,11 @@ from vestibule.http.recent_auth import (
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
-from vestibule.http.verify import STEP_UP_PATH
-from vestibule.sessions.facts import NO_FACTS, facts_of_session
+from vestibule.sessions.facts import (
+    NO_FACTS,
+    assurance_of,
+    facts_of_session,
+)
 from vestibule.web.forms import missing_fields
 from vestibule.web.messages import error_message
 from vestibule.web.routes import after_sign_in_url, pages
@@ -83,8 +88,9 @@ def _missing() -> tuple[Fact, ...]:
     request = current_request()
     session = request.session
     facts = NO_FACTS if session is None else facts_of_session(session)
-    rule = asked_rule(request.values)
-    return missing_facts(rule, facts, request.sessions.now())
+    asked = asked_requirement(request.values)
+    now = request.sessions.now()
+    return missing_facts(asked, assurance_of(facts), now)
 
 
 def _field() -> str | None:
@@ -111,9 +117,10 @@ def _form(
         status,
         alert=alert,
         errors=errors or {},
-        asked=asked_query(asked_rule(current_request().values)),
+        asked=asked_query(asked_requirement(current_request().values)),
         missing=_missing(),
         field=_field(),
+        may_add_passkey=site() is not None,
         onward=after_sign_in_url(),
         action=STEP_UP_PATH,
     )

@@ -48,11 +48,15 @@ def options(browser: Browser, path: str, use: str) -> dict[str, Any]:
 
 
 def added(
-    browser: Browser, device: SoftAuthenticator, name: str = "laptop"
+    browser: Browser,
+    device: SoftAuthenticator,
+    name: str = "laptop",
+    **more: str,
 ) -> str:
     """Add a passkey; return the page that follows."""
     made = device.create(options(browser, OWN_OPTIONS, "add"))
-    answer = browser.post(ADD, {"name": name, "passkey": json.dumps(made)})
+    form = {"name": name, "passkey": json.dumps(made), **more}
+    answer = browser.post(ADD, form)
     if answer.status_code == 303:
         answer = browser.get(answer.headers["Location"])
     assert answer.status_code == 200
@@ -212,3 +216,20 @@ def test_without_a_public_url_pages_have_no_passkeys(build: Build) -> None:
     assert browser.get(ADD).status_code == 404
     assert browser.post(OWN_OPTIONS, {"use": "add"}).status_code == 404
     assert Browser(service).post(OPTIONS, {}).status_code == 404
+
+
+def test_passkey_is_renamed_on_its_page(service: Service) -> None:
+    """The list shows the new name."""
+    browser = signed_in(service, stored_user())
+    added(browser, SoftAuthenticator())
+    (path,) = set(
+        re.findall(
+            r'href="(/account/factors/rename[^"]*)"', browser.get(FACTORS).text
+        )
+    )
+    assert "Rename the passkey" in browser.get(unescape(path)).text
+    factor = path.partition("=")[2]
+    form = {"factor": factor, "name": "key"}
+    done = browser.post(f"{FACTORS}/rename", form)
+    assert done.headers["Location"] == FACTORS
+    assert "<bdi>key</bdi>" in browser.get(FACTORS).text

@@ -10,7 +10,7 @@ expression, and matching takes linear time. `gate_rules_file` reads a file.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -131,14 +131,19 @@ class Rule:
     phishing_resistant: bool = False
     fresh: int | None = None
 
-    @property
+    @cached_property
     def asks_for_more(self) -> bool:
         """Return True if a signed-in user may need another proof."""
         return (
             self.level > 1 or self.phishing_resistant or self.fresh is not None
         )
 
-    @property
+    @cached_property
+    def asks_only_for_user(self) -> bool:
+        """Return True if each signed-in user may pass."""
+        return self.access is not Access.DENY and not self.asks_for_more
+
+    @cached_property
     def needs_client(self) -> bool:
         """Return True if the client's address or role decides."""
         return bool(self.networks or self.roles)

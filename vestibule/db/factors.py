@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from vestibule.core.errors import LastFactor, LastPasskey
 from vestibule.db import pending_logins
+from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
 from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
@@ -45,6 +46,30 @@ PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
+)
+# Sign-ins with a code run these two. SQLAlchemy needs a quarter of the time
+# for a statement that exists already.
+_ALL = (
+    select(FACTORS)
+    .where(FACTORS.c.user_id == bindparam("owner"))
+    .order_by(FACTORS.c.created_at, FACTORS.c.id)
+)
+_USE_STEP = (
+    update(FACTORS)
+    .where(
+        FACTORS.c.id == bindparam("factor"),
+        FACTORS.c.confirmed_at.is_not(None),
+        or_(
+            FACTORS.c.last_step.is_(None),
+            FACTORS.c.last_step < bindparam("step"),
+        ),
+    )
+    .values(
+        last_step=bindparam("step"),
+        last_used_at=bindparam("now", type_=UTCMoment),
+        failures=0,
+        failed_at=None,
+    )
 )
 
 
@@ -181,18 +206,9 @@ def use_step(factor_id: str, step: int, now: datetime) -> bool:
     A later step ends the earlier ones too (RFC 6238, 5.2). The failures in
     a row end with it.
     """
-    last_step = FACTORS.c.last_step
     with database().transaction() as connection:
         used = connection.execute(
-            update(FACTORS)
-            .where(
-                FACTORS.c.id == factor_id,
-                FACTORS.c.confirmed_at.is_not(None),
-                or_(last_step.is_(None), last_step < step),
-            )
-            .values(
-                last_step=step, last_used_at=now, failures=0, failed_at=None
-            )
+            _USE_STEP, {"factor": factor_id, "step": step, "now": now}
         )
         return used.rowcount > 0
 
@@ -323,11 +339,7 @@ def count_passkeys(user_id: str) -> int:
 
 def _all(user_id: str) -> list[Factor]:
     """Return all factors of a user, oldest first."""
-    found: Sequence[Any] = database().fetch_all(
-        select(FACTORS)
-        .where(FACTORS.c.user_id == user_id)
-        .order_by(FACTORS.c.created_at, FACTORS.c.id)
-    )
+    found: Sequence[Any] = database().fetch_all(_ALL, {"owner": user_id})
     return [Factor(*row) for row in found]
 
 

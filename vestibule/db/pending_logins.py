@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import PENDING_LOGINS
@@ -24,6 +25,29 @@ MAX_PENDING_LOGINS = 20
 #: How far the clocks of two machines may differ. A login that began later
 #: than that in the future does not count: a clock was set back.
 SKEW = timedelta(seconds=10)
+# Sign-ins with a second factor run these. SQLAlchemy needs a quarter of the
+# time for a statement that exists already.
+_INSERT = insert(PENDING_LOGINS)
+_OLDEST = (
+    select(PENDING_LOGINS.c.cookie_digest)
+    .where(PENDING_LOGINS.c.user_id == bindparam("user_id"))
+    .order_by(
+        PENDING_LOGINS.c.created_at.desc(), PENDING_LOGINS.c.cookie_digest
+    )
+    .offset(MAX_PENDING_LOGINS)
+)
+_FIND = select(
+    PENDING_LOGINS.c.user_id,
+    PENDING_LOGINS.c.password_digest,
+    PENDING_LOGINS.c.created_at,
+).where(
+    PENDING_LOGINS.c.cookie_digest == bindparam("digest"),
+    PENDING_LOGINS.c.created_at > bindparam("after", type_=UTCMoment),
+    PENDING_LOGINS.c.created_at <= bindparam("until", type_=UTCMoment),
+)
+_USE = delete(PENDING_LOGINS).where(
+    PENDING_LOGINS.c.cookie_digest == bindparam("digest")
+)
 
 
 class PendingLogin(NamedTuple):
@@ -38,37 +62,28 @@ class PendingLogin(NamedTuple):
 
 def add(cookie_digest: str, login: PendingLogin) -> None:
     """Store a login; end the user's oldest beyond `MAX_PENDING_LOGINS`."""
-    columns = PENDING_LOGINS.c
-    oldest = (
-        select(columns.cookie_digest)
-        .where(columns.user_id == login.user_id)
-        .order_by(columns.created_at.desc(), columns.cookie_digest)
-        .offset(MAX_PENDING_LOGINS)
-    )
+    digest = PENDING_LOGINS.c.cookie_digest
     with database().transaction() as connection:
         connection.execute(
-            insert(PENDING_LOGINS).values(
-                cookie_digest=cookie_digest, **login._asdict()
-            )
+            _INSERT, {"cookie_digest": cookie_digest, **login._asdict()}
         )
-        beyond = list(connection.scalars(oldest))
+        own = {"user_id": login.user_id}
+        beyond = list(connection.scalars(_OLDEST, own))
         if beyond:
             connection.execute(
-                delete(PENDING_LOGINS).where(columns.cookie_digest.in_(beyond))
+                delete(PENDING_LOGINS).where(digest.in_(beyond))
             )
 
 
 def find(cookie_digest: str, now: datetime) -> PendingLogin | None:
     """Return the login of a cookie, if it may still continue."""
-    columns = PENDING_LOGINS.c
     found: Sequence[Any] = database().fetch_all(
-        select(
-            columns.user_id, columns.password_digest, columns.created_at
-        ).where(
-            columns.cookie_digest == cookie_digest,
-            columns.created_at > now - PENDING_LOGIN_LIFETIME,
-            columns.created_at <= now + SKEW,
-        )
+        _FIND,
+        {
+            "digest": cookie_digest,
+            "after": now - PENDING_LOGIN_LIFETIME,
+            "until": now + SKEW,
+        },
     )
     return PendingLogin(*found[0]) if found else None
 
@@ -76,14 +91,8 @@ def find(cookie_digest: str, now: datetime) -> PendingLogin | None:
 def use(cookie_digest: str) -> bool:
     """Delete a login; return True for the one caller that deleted it."""
     with database().transaction() as connection:
-        return (
-            connection.execute(
-                delete(PENDING_LOGINS).where(
-                    PENDING_LOGINS.c.cookie_digest == cookie_digest
-                )
-            ).rowcount
-            > 0
-        )
+        used = connection.execute(_USE, {"digest": cookie_digest})
+        return used.rowcount > 0
 
 
 def delete_for_user_in_transaction(

@@ -67,8 +67,10 @@ class Gate:
         uri, original = get("HTTP_X_FORWARDED_URI"), get("HTTP_X_ORIGINAL_URL")
         if uri is None and original is None:
             return _DIRECT if _FORWARDING.isdisjoint(environ) else None
+        if uri is not None and "?" in uri:
+            uri = uri.partition("?")[0]
         asked = (
-            uri and uri.partition("?")[0],
+            uri,
             original and original.partition("?")[0],
             get("HTTP_X_FORWARDED_HOST"),
             get("HTTP_X_FORWARDED_METHOD"),
@@ -76,7 +78,7 @@ class Gate:
             get("REMOTE_ADDR"),
             settings.TRUSTED_PROXIES.text(),
         )
-        if sum(map(len, filter(None, asked))) > MAX_CACHED_LENGTH:
+        if len("".join(filter(None, asked))) > MAX_CACHED_LENGTH:
             return self._find(asked)
         return self._cached(asked)
 
@@ -96,7 +98,7 @@ class Gate:
         rule = candidates[0]
         if rule.needs_client:
             rule = self.rule_for(candidates, environ, cached.role)
-        if rule is DEFAULT_RULE:
+        if rule.asks_only_for_user:
             return True
         return judge(rule, cached.facts, now()).answer is Answer.PASS
 

@@ -153,7 +153,7 @@ class Base:
         Raise `IntegrityError` if it violates a rule of the schema.
         """
         row = self._row()
-        connection.execute(insert_into(self._table).values(row))
+        connection.execute(insert_into(self._table), row)
         self._loaded = tuple(row.values())
 
     def validate(self) -> None:

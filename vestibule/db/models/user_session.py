@@ -133,7 +133,7 @@ class UserSession(Base):
         self.updated_at = clock.now()
         row = self._row()
         with database().transaction() as connection:
-            connection.execute(insert_into(USER_SESSIONS).values(row))
+            connection.execute(insert_into(USER_SESSIONS), row)
             if limit and self.user_id is not None:
                 session_queries.enforce_session_limit(
                     connection, self.user_id, limit, reason

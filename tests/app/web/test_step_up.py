@@ -23,6 +23,8 @@ from tests.app.web.test_passkey_pages import (
 )
 from tests.clocks import SetClock
 from tests.soft_authenticator import UP, SoftAuthenticator
+from tests.threads import at_once
+from vestibule.accounts.users import disable
 from vestibule.core.encryption import new_key
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import SessionFacts, facts_of_session, level_of
@@ -253,6 +255,52 @@ def test_answers_of_a_passkey_that_are_refused(
     old = Browser(service)
     assert old.post(STEP_UP, {"passkey": late}).status_code == 303
     assert not passes(old, "/phishing")
+
+
+def test_proof_that_is_sent_at_once_counts_once(service: Service) -> None:
+    """Of four tabs with the same answer, one gets a session that passes."""
+    user, device = stored_user(), SoftAuthenticator()
+    browser = old_session_of(service, user, device)
+    proof, cookie = proof_of(browser, device), session_id_of(browser.client)
+    form = ASKED["/phishing"] | {"return_to": "/phishing", "passkey": proof}
+
+    def send(_: int) -> str | None:
+        """Send the form from a client with the same cookie."""
+        client = service.client_with_session(cookie)
+        answer = client.post(STEP_UP, data=form, headers=browser.headers)
+        return answer.headers.get("Location")
+
+    assert at_once(4, send).count("/phishing") == 1
+    old = service.client_with_session(cookie)
+    assert old.get("/api/v1/users/me").status_code == 403
+
+
+def test_disabled_user_proves_nothing(
+    service: Service, set_clock: SetClock
+) -> None:
+    """The passkey is right; the session has ended, and no one is let in."""
+    user, device = stored_user(), SoftAuthenticator()
+    browser = old_session_of(service, user, device)
+    proof = proof_of(browser, device)
+    disable(user, service.mechanism.store)
+    form = ASKED["/phishing"] | {"return_to": "/phishing", "passkey": proof}
+    answer = browser.post(STEP_UP, form)
+    assert answer.headers["Location"].startswith("/sign-in")
+    assert not passes(browser, "/phishing")
+
+
+def test_form_of_another_site_or_account_proves_nothing(
+    service: Service,
+) -> None:
+    """Also with a right answer of the user's own passkey."""
+    user, device = stored_user(), SoftAuthenticator()
+    browser = old_session_of(service, user, device)
+    form = ASKED["/phishing"] | {"passkey": proof_of(browser, device)}
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    assert browser.post(STEP_UP, form, headers=headers).status_code == 403
+    account = {"account": stored_user().id}
+    assert browser.post(STEP_UP, form | account).status_code == 409
+    assert not passes(browser, "/phishing")
 
 
 @pytest.mark.parametrize("proof", ["password", "code", "passkey"])

@@ -6,6 +6,7 @@ Together they save a third of Flask's time for `GET /api/v1/users/me`.
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Request, Response
@@ -13,7 +14,7 @@ from flask.globals import request_ctx
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.signals import appcontext_tearing_down, request_tearing_down
 from flask.typing import ResponseReturnValue
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 
 from vestibule.http.request import VestibuleRequest
 
@@ -52,8 +53,30 @@ class MinimalResponse(Response):
         return body, self.status, self.headers.to_wsgi_list()
 
 
+class MinimalRule(Rule):
+    """A route that makes the function for its addresses when it is used.
+
+    Werkzeug makes two for each route at once. For the routes of this service
+    that takes 130 ms at each start, and few of them are ever used.
+    """
+
+    def _compile_builder(
+        self, append_unknown: bool = True
+    ) -> Callable[..., tuple[str, str]]:
+        """Return a function that compiles Werkzeug's at its first call."""
+        made = cache(partial(super()._compile_builder, append_unknown))
+
+        def build(rule: Rule, **values: Any) -> tuple[str, str]:
+            """Return the domain and the path for these values."""
+            return made()(rule, **values)
+
+        return build
+
+
 class MinimalFlask(Flask):
     """A Flask application for plain views, on one host, without sessions."""
+
+    url_rule_class = MinimalRule
 
     request_class = VestibuleRequest
     response_class = MinimalResponse

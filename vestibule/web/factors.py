@@ -284,7 +284,7 @@ def _removable(user: User) -> list[Factor]:
 
 
 def check_factor_proof(user: User) -> tuple[FormErrors | None, str | None]:
-    """Check the password, or the code of an app, if one is needed.
+    """Check the password, the code of an app or a passkey, if one is needed.
 
     Return what is wrong, and the new session id if the session was renewed.
     """
@@ -296,6 +296,9 @@ def check_factor_proof(user: User) -> tuple[FormErrors | None, str | None]:
     if form.get("proof_passkey"):
         return check_passkey_proof(user)
     code = form.get("proof_code", "")
+    if not code and not _apps(user):
+        text = gettext("Confirm with a passkey or an app to continue.")
+        return FormErrors(400, alert=text), None
     if not code:
         text = gettext("Enter the code of your app to continue.")
         return FormErrors(400, {"proof_code": text}), None

@@ -155,7 +155,7 @@ FACTOR_OPERATIONS = (
             ),
             404: ResponseSpec("The mechanism has no sessions."),
         },
-        body=BodySpec("FactorCode"),
+        body=BodySpec("FactorProof"),
         takes_secret=True,
     ),
     Operation(

@@ -10,7 +10,6 @@ from vestibule.accounts.factor_reset import (
     factor_reset_link_path,
     issue_factor_reset,
 )
-from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
@@ -39,6 +38,7 @@ from vestibule.http.login import (
 )
 from vestibule.http.recent_auth import (
     reauthenticate_by_code,
+    reauthenticate_by_passkey,
     renew_session,
     require_factor_proof,
     require_recent_auth,
@@ -170,7 +170,7 @@ def prove_factor() -> Response:
     _, user = current_mechanism_and_user()
     passkey, code = passkey_answer(), _body().get("code")
     if passkey:
-        renewed = renew_session(check_proof(user, REAUTHENTICATE, passkey))
+        renewed = reauthenticate_by_passkey(user, passkey)
     elif isinstance(code, str) and code:
         renewed = reauthenticate_by_code(user, code)
     else:

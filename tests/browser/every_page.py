@@ -29,7 +29,7 @@ from vestibule.accounts.users import invite
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
-from vestibule.db import engine, outgoing_mails
+from vestibule.db import engine, mail_search, outgoing_mails
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.outgoing_mails import NewMail
@@ -124,7 +124,7 @@ def _populate(server: Server) -> Site:
         MailKind.TEST, MEMBER, timedelta(hours=1), user_id=member.id
     )
     outgoing_mails.add([mail] * 30)
-    mails = outgoing_mails.listed(1, user_id=member.id)
+    mails = mail_search.newest(1, user_id=member.id)
     (session,) = UserSession.newest(member.id, 1)
     return Site(
         server,

@@ -17,9 +17,10 @@ from vestibule.core.request_headers import UNKNOWN_ADDRESS, network_of
 from vestibule.db.column_types import as_utc
 from vestibule.db.events import EventFilter
 from vestibule.db.keyset import Cursor
+from vestibule.db.mail_search import MAIL_SORTS, MailFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
-from vestibule.db.outgoing_mails import STATES, MailFilter
+from vestibule.db.outgoing_mails import STATES
 from vestibule.db.session_search import (
     NEWEST_SESSIONS_FIRST,
     SESSION_SORTS,
@@ -100,11 +101,14 @@ def parse_event_filter(given: FormValues) -> EventFilter:
 
 
 def parse_mail_filter(given: FormValues) -> MailFilter:
-    """Return the filter of `user` and `state`; raise `InvalidValue`."""
+    """Return the filter of `user`, `state` and `sort`.
+
+    Raise `InvalidValue`.
+    """
     state = _text(given, "state") or None
     if state is not None and state not in STATES:
         raise InvalidValue("state", "is not a valid state", code="invalid")
-    return MailFilter(state, _user_id(given))
+    return MailFilter(state, _user_id(given), _sort(given, MAIL_SORTS))
 
 
 def parse_limit(given: FormValues, default: int = DEFAULT_PAGE_ROWS) -> int:

@@ -18,7 +18,7 @@ from tests.clocks import SetClock
 from tests.mail_server import Inbox, running
 from tests.mailbox import Mailbox, token_of
 from vestibule.core.mail_settings import MAIL_FROM
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search
 from vestibule.db.models.user import User
 from vestibule.db.outgoing_mails import RETRY_WAITS
 from vestibule.mail.outbox import send_due
@@ -32,7 +32,7 @@ def service(build: Build, mailbox: Mailbox) -> Service:
 
 def states() -> list[tuple[str, str | None]]:
     """Return the states and errors of all mails."""
-    return [(one.state, one.error) for one in outgoing_mails.listed(99)]
+    return [(one.state, one.error) for one in mail_search.newest(99)]
 
 
 def test_altered_link_is_refused(service: Service, mailbox: Mailbox) -> None:

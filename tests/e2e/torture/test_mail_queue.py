@@ -19,7 +19,7 @@ from tests.e2e.torture.seed import random_seed
 from tests.mail_server import Inbox, running
 from tests.mailbox import ORIGIN, SENDER
 from tests.serving import environment
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search, outgoing_mails
 from vestibule.db.outgoing_mails import (
     FAILED,
     QUEUED,
@@ -80,7 +80,7 @@ class Senders:
         """
         kills, give_up = 0, time.monotonic() + MAX_SECONDS
         while outgoing_mails.queue_state().queued:
-            assert time.monotonic() < give_up, outgoing_mails.listed(3, QUEUED)
+            assert time.monotonic() < give_up, mail_search.newest(3, QUEUED)
             before, begun = len(self._inbox.arrivals), time.monotonic()
             if not wait_until(
                 MAX_WAIT_SECONDS, partial(self._has_sent, before)
@@ -142,7 +142,7 @@ def check(inbox: DatedInbox, held: set[str]) -> str:
     """Compare what arrived with the queue; return the numbers."""
     rows: dict[str, OutgoingMail] = {
         f"<{one.id}@auth.example.com>": one
-        for one in outgoing_mails.listed(1_000_000)
+        for one in mail_search.newest(1_000_000)
     }
     arrived = Counter(mail["Message-ID"] for mail, _ in inbox.arrivals)
     assert arrived.keys() <= rows.keys()

@@ -157,12 +157,33 @@ def test_refused_mail_holds_no_other_up(
         while send_due():
             pass
     assert len(inbox.received) == 2
+    assert inbox.connections == 1
     assert sorted(states(), key=str) == [
         ("failed", "550 no such user"),
         ("queued", "450 greylisted"),
         ("sent", None),
         ("sent", None),
     ]
+
+
+def test_closed_connection_holds_no_mail_up(
+    service: Service, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server ends the connection at one mail; a new one has the others."""
+    users = [stored_user() for _ in range(4)]
+    inbox = Inbox()
+    inbox.recipients[str(users[1].email)] = "421 too many mails"
+    for user in users:
+        ask(service.client(), str(user.email))
+    with running(inbox) as port:
+        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
+        while send_due():
+            pass
+    assert (len(inbox.received), inbox.connections) == (3, 2)
+    found = mail_search.newest(9)
+    waiting = [one.error for one in found if one.state == "queued"]
+    assert waiting == ["421 too many mails"]
+    assert [one.tries for one in found] == [1] * 4
 
 
 def test_mail_is_tried_again_later_and_never_after_its_expiry(

@@ -41,6 +41,7 @@ class Inbox:
         self.received: list[EmailMessage] = []
         self.drops = False
         self.hello = ""
+        self.connections = 0
 
     async def handle_EHLO(
         self,
@@ -52,6 +53,7 @@ class Inbox:
     ) -> list[str]:
         """Remember the name of the client."""
         self.hello = session.host_name = hostname
+        self.connections += 1
         return responses
 
     async def handle_RCPT(
@@ -130,6 +132,7 @@ def running(
     tls: Path | None = None,
     starttls: bool = False,
     needs_login: bool = False,
+    takes_utf8: bool = False,
 ) -> Iterator[int]:
     """Run a server for `inbox`; yield its port.
 
@@ -150,6 +153,7 @@ def running(
         auth_required=needs_login,
         auth_require_tls=False,
         ready_timeout=30,
+        enable_SMTPUTF8=takes_utf8,
     )
     with warnings.catch_warnings():
         # The loopback interface needs no TLS for a login.

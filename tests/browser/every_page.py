@@ -31,7 +31,7 @@ from vestibule.accounts.users import invite
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
-from vestibule.db import engine, outgoing_mails, passkeys
+from vestibule.db import engine, mail_search, outgoing_mails, passkeys
 from vestibule.db.factors import PASSKEY, Factor
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -137,7 +137,7 @@ def _populate(server: Server) -> Site:
         MailKind.TEST, MEMBER, timedelta(hours=1), user_id=member.id
     )
     outgoing_mails.add([mail] * 30)
-    mails = outgoing_mails.listed(1, user_id=member.id)
+    mails = mail_search.newest(1, user_id=member.id)
     (session,) = UserSession.newest(member.id, 1)
     return Site(
         server,

@@ -23,10 +23,9 @@ from tests.browser.test_weight import (
     MAX_REQUESTS_BEFORE_PAINT,
 )
 
-#: Bytes of the pages that are longer: each link of an invitation names the
-#: address, and each bar of a plot has its value, a link and a row of a table.
+#: Bytes of the pages that are longer: each bar of a plot has its value, a
+#: link and a row of a table.
 HEAVIER = {
-    "/admin/invitations": 65_000,
     "/admin/figures": 110_000,
     "/admin/figures of a month": 145_000,
 }

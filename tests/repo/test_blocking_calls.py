@@ -217,6 +217,12 @@ BOUNDS = {
     "mail.transport:_connect: connection.connect": (
         "10 s a step and 40 s in all, `MAX_DELIVERY_SECONDS`"
     ),
+    "mail.transport:_Watch._run: self._changed.wait": (
+        "40 s, `MAX_DELIVERY_SECONDS`, in a thread of its own"
+    ),
+    "mail.transport:_Watch._run: with self._changed": MEMORY,
+    "mail.transport:_Watch._set_deadline: with self._changed": MEMORY,
+    "mail.transport:_Watch.close: with self._changed": MEMORY,
     "sessions.sweeper:TouchWriter._run: self._closed.wait": (
         "TOUCH_DELAY_SECONDS"
     ),

@@ -22,6 +22,8 @@ from vestibule.core import (
 )
 
 DOCUMENTS = [file for file in tracked() if file.path.endswith(".md")]
+#: Lines of the README that a screen shows.
+LINES_OF_SCREEN = 50
 
 
 class Row(NamedTuple):
@@ -162,6 +164,25 @@ def test_readme_is_short() -> None:
     assert text.count("\n") < 170
     assert "make run" in text
     assert "make test" in text
+
+
+def test_readme_begins_with_what_one_gets() -> None:
+    """Two screens have it, an admin page, nginx and Flask, then more."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    screen, screens = (
+        "\n".join(lines[: number * LINES_OF_SCREEN]) for number in (1, 2)
+    )
+    assert "What you get:\n\n- " in screen
+    pictures = re.findall(r"!\[[^\]]+\]\((docs/screenshots/\S+)\)", screen)
+    assert any(name.startswith("docs/screenshots/admin") for name in pictures)
+    assert all((ROOT / name).stat().st_size > 1000 for name in pictures)
+    for needed in (
+        "$ make run",
+        "API_PORT=5001",
+        "auth_request /_verify",
+        "import Vestibule, current_user, login_required",
+    ):
+        assert needed in screens, needed
 
 
 def classifiers(prefix: str) -> list[str]:

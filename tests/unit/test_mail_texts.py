@@ -3,18 +3,23 @@
 
 import re
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.mailbox import ORIGIN, SENDER, parsed, plain
+from vestibule.accounts.credentials import check_email
 from vestibule.checks.mail import check_mail_settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.mail.messages import (
     EXAMPLES,
     MAX_MAIL_BYTES,
+    MailText,
     message,
     render,
 )
@@ -48,7 +53,7 @@ def mail(kind: MailKind, language: str) -> tuple[EmailMessage, int]:
     """Return a mail as a reader's program parses it, and its bytes."""
     text = render(kind, language, EXAMPLES | SECRETS)
     now = datetime.now(UTC)
-    content = message("1", "bob@example.com", language, text, now).as_bytes()
+    content = message("1", "bob@example.com", language, text, now).content
     return parsed(content), len(content)
 
 
@@ -73,6 +78,14 @@ class Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """Close the innermost tag, which it must be."""
         assert self.open.pop() == tag
+
+
+def test_message_shows_no_secret_when_it_is_printed() -> None:
+    """An error report may print it."""
+    text = render(MailKind.RESET, "en", EXAMPLES | SECRETS)
+    made = message("1", "bob@example.com", "en", text, datetime.now(UTC))
+    assert SECRETS["code"] in made.plain
+    assert not re.search("s3cr3?t?", repr(made), re.I)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -157,9 +170,73 @@ def test_values_break_neither_subject_nor_html() -> None:
     values = EXAMPLES | {"device": evil, "ip": evil}
     text = render(MailKind.NEW_DEVICE, "en", values)
     made = parsed(
-        message(
-            "1", "bob@example.com", "en", text, datetime.now(UTC)
-        ).as_bytes()
+        message("1", "bob@example.com", "en", text, datetime.now(UTC)).content
     )
     assert made["Bcc"] is None and "<img" not in text.html
     assert len(made.as_bytes()) < MAX_MAIL_BYTES
+
+
+#: Texts of any characters; a line break of a mail is CR LF.
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\r"),
+    max_size=300,
+)
+SUBJECTS = TEXTS.map(lambda text: " ".join(text.split())).filter(
+    lambda text: text.isprintable() and text.strip()
+)
+
+
+@given(subject=SUBJECTS, plain_text=TEXTS, html=TEXTS)
+def test_any_text_arrives_as_it_was_written(
+    subject: str, plain_text: str, html: str
+) -> None:
+    """Lines are short ASCII, and no text ends its part (RFC 5322, 2.1.1)."""
+    text = MailText(subject, plain_text + "\n", html + "\n")
+    made = message("1", "bob@example.com", "en", text, datetime.now(UTC))
+    lines = made.content.split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+    assert not re.search(rb"[\r\n\x80-\xff]", b"".join(lines))
+    read = parsed(made.content)
+    assert read.defects == [] and read["Subject"] == subject
+    parts = [part.get_content() for part in read.iter_parts()]
+    assert [part.replace("\r\n", "\n") for part in parts] == list(text[1:])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "bob@example.com",
+        "a.b+c_d@sub.example.co.uk",
+        "o'hara=x{y}@localhost",
+        f"{'l' * 64}@{'d' * 60}.{'e' * 60}.{'f' * 58}.example",
+        "b\u00f6b@example.com",
+        "bob@b\u00fccher.example",
+    ],
+)
+def test_recipient_is_read_as_it_is_stored(address: str) -> None:
+    """Any email that a user can have is the only address of the header."""
+    check_email(address)
+    text = MailText("x", "x\n", "x\n")
+    made = message("1", address, "en", text, datetime.now(UTC))
+    header = parsed(made.content)["To"]
+    assert len(header.addresses) == 1
+    assert (str(header), made.recipient) == (address, address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "bob",
+        "bob@",
+        "@example.com",
+        "bob@example.com\r\nBcc: eve@example.com",
+        "bob@example.com\n",
+        "bob@example.com, eve@example.com",
+        "bob@example.com eve@example.com",
+    ],
+)
+def test_mail_to_no_address_cannot_be_made(address: str) -> None:
+    """No header or further recipient comes from a stored text."""
+    text = MailText("x", "x\n", "x\n")
+    with pytest.raises((ValueError, IndexError, MessageError)):
+        message("1", address, "en", text, datetime.now(UTC))

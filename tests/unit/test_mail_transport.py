@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Mails over SMTP and into files: servers with the usual faults."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,9 @@ from vestibule.mail import transport
 from vestibule.mail.messages import message, render
 from vestibule.mail.notices import MailKind
 from vestibule.mail.transport import (
+    Deliver,
     DeliveryError,
+    Message,
     check_server,
     configured_server,
     open_transport,
@@ -56,10 +58,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def a_mail() -> EmailMessage:
+def a_mail(to: str = BOB) -> Message:
     """Return a test mail."""
     text = render(MailKind.TEST, "en", {})
-    return message("mail-1", BOB, "en", text, datetime.now(UTC))
+    return message("mail-1", to, "en", text, datetime.now(UTC))
 
 
 def send(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -68,13 +70,20 @@ def send(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     server = configured_server()
     assert server is not None
     with open_transport(server) as deliver:
-        deliver(a_mail(), BOB)
+        deliver(a_mail())
 
 
 def failure(monkeypatch: pytest.MonkeyPatch, url: str) -> DeliveryError:
     """Return the error of sending to the server at `url`."""
     with pytest.raises(DeliveryError) as caught:
         send(monkeypatch, url)
+    return caught.value
+
+
+def refusal(deliver: Deliver, to: str) -> DeliveryError:
+    """Return the error of sending a mail to `to` on an open connection."""
+    with pytest.raises(DeliveryError) as caught:
+        deliver(a_mail(to))
     return caught.value
 
 
@@ -173,6 +182,71 @@ def test_connection_dropped_after_the_data_is_not_permanent(
     with running(inbox) as port:
         error = failure(monkeypatch, f"smtp://127.0.0.1:{port}")
     assert not error.permanent
+
+
+@pytest.mark.parametrize("reply", ["550 no such user", "450 try later"])
+def test_refused_mail_leaves_the_connection_to_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, reply: str
+) -> None:
+    """Refused by its recipient or an address that the server cannot take."""
+    inbox = Inbox()
+    inbox.recipients[BOB] = reply
+    with running(inbox) as port:
+        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
+        server = configured_server()
+        assert server is not None
+        with open_transport(server) as deliver:
+            deliver(a_mail("one@example.com"))
+            assert refusal(deliver, BOB).is_usable
+            error = refusal(deliver, "b\u00f6b@example.com")
+            assert error.is_usable and not error.permanent
+            deliver(a_mail("two@example.com"))
+    assert [each["To"] for each in inbox.received] == [
+        "one@example.com",
+        "two@example.com",
+    ]
+    assert inbox.connections == 1
+
+
+def test_connection_that_a_server_closes_is_not_usable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reply 421 ends it, at the recipient as well as after the data."""
+    for when in ("recipient", "data"):
+        inbox = Inbox("421 closing" if when == "data" else "250 OK")
+        if when == "recipient":
+            inbox.recipients[BOB] = "421 closing"
+        with running(inbox) as port:
+            error = failure(monkeypatch, f"smtp://127.0.0.1:{port}")
+        assert not error.is_usable
+
+
+def test_non_ascii_recipient_is_sent_to_a_server_that_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server says SMTPUTF8 (RFC 6531), and the header is UTF-8."""
+    inbox, address = Inbox(), "b\u00f6b@example.com"
+    with running(inbox, takes_utf8=True) as port:
+        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
+        server = configured_server()
+        assert server is not None
+        with open_transport(server) as deliver:
+            deliver(a_mail(address))
+    (received,) = inbox.received
+    assert received["To"] == address
+
+
+def test_thread_that_watches_a_connection_ends_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a delivery, and after a failed connection."""
+    with running(Inbox()) as port:
+        send(monkeypatch, f"smtp://127.0.0.1:{port}")
+    failure(monkeypatch, f"smtp://127.0.0.1:{port}")
+    for thread in threading.enumerate():
+        if thread.name == "mail watch":
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 def test_silent_server_is_given_up(

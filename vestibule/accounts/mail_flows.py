@@ -21,7 +21,7 @@ from vestibule.core.errors import Throttled, WrongLink, WrongResetCode
 from vestibule.core.request_headers import network_of
 from vestibule.core.setting_types import is_hardened
 from vestibule.core.text import email_key
-from vestibule.db import mail_limits, mail_tokens, outgoing_mails
+from vestibule.db import mail_tokens, outgoing_mails
 from vestibule.db.invitations import is_invited
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
@@ -317,7 +317,7 @@ def _queue(
     network = None if actor.is_local else network_of(actor.address)
     if (
         network is not None
-        and mail_limits.count_from_network(network, now - _HOUR)
+        and outgoing_mails.count_from_network(network, now - _HOUR)
         >= MAX_PER_NETWORK
     ):
         error = Throttled(int(_HOUR.total_seconds()))
@@ -335,7 +335,9 @@ def _queue(
         network=network,
         detail=detail or {},
     )
-    if not mail_limits.add_within_limits(mail, _ASKED_KINDS, ADDRESS_LIMITS):
+    if not outgoing_mails.add_within_limits(
+        mail, _ASKED_KINDS, ADDRESS_LIMITS
+    ):
         return False
     mail_sender().notify()
     return True
@@ -344,10 +346,10 @@ def _queue(
 def _has_too_many(address: str, now: datetime) -> bool:
     """Return True if an address has had as many mails as it may."""
     longest = max(window for _, window in ADDRESS_LIMITS)
-    moments = mail_limits.moments_for_address(
+    moments = outgoing_mails.moments_for_address(
         address, _ASKED_KINDS, now - longest
     )
-    return mail_limits.is_over(moments, ADDRESS_LIMITS, now)
+    return outgoing_mails.is_over(moments, ADDRESS_LIMITS, now)
 
 
 def _owner(proof: MailToken | None) -> User | None:

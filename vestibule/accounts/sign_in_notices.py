@@ -12,7 +12,7 @@ from datetime import timedelta
 from vestibule.accounts.throttle import failures_for_user
 from vestibule.core import clock
 from vestibule.core.digest import digest_of
-from vestibule.db import known_devices, mail_limits, outgoing_mails
+from vestibule.db import known_devices, outgoing_mails
 from vestibule.db.models.user import User
 from vestibule.mail.notices import MailKind, is_mail_on, notices
 from vestibule.mail.outbox import mail_sender
@@ -70,7 +70,7 @@ def notify_of_sign_in(
         not is_first
         and user.device_notices
         and not any(
-            mail_limits.has_mail_since(user.id, kind, now - NOTICE_INTERVAL)
+            outgoing_mails.has_mail_since(user.id, kind, now - NOTICE_INTERVAL)
             for kind in (MailKind.NEW_DEVICE, MailKind.FAILED_SIGN_INS)
         )
     ):

@@ -24,7 +24,7 @@ from vestibule.db import (
     event_search,
     events,
     invitations,
-    outgoing_mails,
+    mail_search,
     user_search,
 )
 from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
@@ -35,9 +35,10 @@ from vestibule.db.invitations import (
     OpenInvitation,
 )
 from vestibule.db.keyset import Cursor
+from vestibule.db.mail_search import MailFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
-from vestibule.db.outgoing_mails import MailFilter, OutgoingMail
+from vestibule.db.outgoing_mails import OutgoingMail
 from vestibule.db.user_search import UserFilter
 from vestibule.sessions.session import Session
 
@@ -223,12 +224,12 @@ class MailList(NamedTuple):
 
 
 def list_mails(wanted: MailFilter, most: int, after: str) -> MailList:
-    """Return a page of the mails of the last week, newest first.
+    """Return a page of the mails of the last week.
 
     Raise `InvalidValue` for a cursor of another list.
     """
     of = "mails", wanted
-    found = outgoing_mails.search_page(
+    found = mail_search.search_page(
         wanted, most, _keyset_cursor(decode(after, of))
     )
     return MailList(

@@ -17,9 +17,10 @@ from vestibule.core.request_headers import UNKNOWN_ADDRESS, network_of
 from vestibule.db.column_types import as_utc
 from vestibule.db.events import EventFilter
 from vestibule.db.keyset import Cursor
+from vestibule.db.mail_search import MAIL_SORTS, MailFilter
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User, parse_role
-from vestibule.db.outgoing_mails import STATES, MailFilter
+from vestibule.db.outgoing_mails import STATES
 from vestibule.db.session_search import (
     NEWEST_SESSIONS_FIRST,
     SESSION_SORTS,
@@ -36,6 +37,9 @@ MAX_FILTER_LENGTH = 256
 MAX_PAGE_ROWS, DEFAULT_PAGE_ROWS = 200, 50
 #: Sessions that are scanned for one page at most.
 MAX_ROWS_SCANNED = 1_000
+#: Sessions that one query of a scan reads, after the first one. Half of the
+#: time of a short query is spent on its preparation.
+SCAN_STEP = 250
 #: Ids that one request may have: the rows of a long page.
 MAX_IDS = MAX_PAGE_ROWS
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
@@ -100,11 +104,14 @@ def parse_event_filter(given: FormValues) -> EventFilter:
 
 
 def parse_mail_filter(given: FormValues) -> MailFilter:
-    """Return the filter of `user` and `state`; raise `InvalidValue`."""
+    """Return the filter of `user`, `state` and `sort`.
+
+    Raise `InvalidValue`.
+    """
     state = _text(given, "state") or None
     if state is not None and state not in STATES:
         raise InvalidValue("state", "is not a valid state", code="invalid")
-    return MailFilter(state, _user_id(given))
+    return MailFilter(state, _user_id(given), _sort(given, MAIL_SORTS))
 
 
 def parse_limit(given: FormValues, default: int = DEFAULT_PAGE_ROWS) -> int:
@@ -240,28 +247,42 @@ def live_session_page(
     `InvalidValue` as the store's `search` does.
     """
     found: list[Session] = []
-    device = (wanted.device or "").casefold()
     query = SessionQuery(
         wanted.user_id, wanted.network, wanted.sort or NEWEST_SESSIONS_FIRST
     )
     is_backward = cursor is not None and cursor.is_backward
     pages: list[SortedPage] = []
-    while len(pages) < max(1, MAX_ROWS_SCANNED // most):
-        pages.append(source.store.search(query, most, cursor))
+    scanned, size, step = 0, most, max(most, SCAN_STEP)
+    while scanned < max(most, MAX_ROWS_SCANNED):
+        page = source.store.search(query, size, cursor)
         live = [
-            each
-            for each in pages[-1].sessions
-            if expiry_reason(each, source.limits, source.now) is None
-            and (not device or device in _device_key(each))
+            each for each in page.sessions if _matches(source, wanted, each)
         ]
+        if size > most and len(found) + len(live) >= 2 * most:
+            # They are too many for this page: read them in small steps.
+            size = step = most
+            continue
+        pages.append(page)
+        scanned += size
         found = live + found if is_backward else found + live
-        cursor = pages[-1].previous if is_backward else pages[-1].next
+        cursor = page.previous if is_backward else page.next
         if cursor is None or len(found) >= most:
             break
+        size = min(step, max(most, MAX_ROWS_SCANNED - scanned))
     first, last = pages[0], pages[-1]
     if is_backward:
         first, last = last, first
     return LiveSessionPage(found, last.next, first.previous)
+
+
+def _matches(
+    source: SessionSource, wanted: SessionFilter, session: Session
+) -> bool:
+    """Return True if a session is live, on a device with the wanted name."""
+    if expiry_reason(session, source.limits, source.now) is not None:
+        return False
+    device = (wanted.device or "").casefold()
+    return not device or device in _device_key(session)
 
 
 def _device_key(session: Session) -> str:

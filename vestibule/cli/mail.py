@@ -25,7 +25,7 @@ from vestibule.core.command_line import command_line
 from vestibule.core.errors import InvalidValue
 from vestibule.core.mail_settings import MailServer
 from vestibule.core.text import escape_control_characters
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search, outgoing_mails
 from vestibule.db.outgoing_mails import NewMail, OutgoingMail
 from vestibule.mail.notices import LANGUAGES, MailKind
 from vestibule.mail.outbox import send_due, send_now
@@ -106,7 +106,7 @@ def send(as_json: bool) -> None:
 def list_mails(state: str | None, limit: int, as_json: bool) -> None:
     """List the mails of the last week, newest first."""
     require_database()
-    found = outgoing_mails.listed(limit, state)
+    found = mail_search.newest(limit, state)
     if as_json:
         show_json(_as_object(each) for each in found)
         return

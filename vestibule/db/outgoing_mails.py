@@ -14,23 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    case,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, case, func, insert, or_, select, update
+from sqlalchemy import text as sql
 
 from vestibule.core import clock
 from vestibule.core.text import email_key
-from vestibule.db import keyset
 from vestibule.db.engine import database
-from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.statements import delete_in_batches
 from vestibule.db.tables import OUTGOING_MAILS
 
@@ -49,6 +38,7 @@ NOTHING = "nothing"
 QUEUED, SENT, FAILED = "queued", "sent", "failed"
 STATES = (QUEUED, SENT, FAILED)
 _MAIL = OUTGOING_MAILS.c
+_LOCK_ADDRESS = sql("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,8 @@ class OutgoingMail:
     sent_at: datetime | None
 
 
-_COLUMNS = [_MAIL[name] for name in OutgoingMail.__dataclass_fields__]
+#: The columns of an `OutgoingMail`.
+MAIL_COLUMNS = [_MAIL[name] for name in OutgoingMail.__dataclass_fields__]
 
 
 def add_in_transaction(
@@ -119,35 +110,66 @@ def add(mails: Sequence[NewMail]) -> None:
 def lease(most: int) -> list[OutgoingMail]:
     """Return at most `most` mails that are due, leased to the caller.
 
-    Counts as an attempt. A mail that has expired is not returned; it
-    fails. The subquery skips rows that another process leases now.
+    Counts as an attempt. A mail that has expired is not returned; it fails
+    when its turn comes.
     """
-    now = clock.now()
-    is_due = (
-        _MAIL.state == QUEUED,
-        _MAIL.due_at <= now,
-        or_(_MAIL.leased_until.is_(None), _MAIL.leased_until <= now),
-    )
-    ids = (
+    while True:
+        now = clock.now()
+        with database().transaction() as connection:
+            found = _lease_in_transaction(connection, most, now)
+            valid = [mail for mail in found if mail.expires_at > now]
+            if len(valid) < len(found):
+                _fail_expired(connection, found, now)
+        # More may be due behind those that have expired.
+        if valid or not found:
+            return valid
+
+
+def _lease_in_transaction(
+    connection: Connection, most: int, now: datetime
+) -> list[OutgoingMail]:
+    """Lease mails that are due, in their order.
+
+    Rows that another process leases now are skipped. The rows are chosen in
+    a common table expression, which PostgreSQL evaluates once: it may repeat
+    a subquery for each row of the update, and then lease all of them.
+    """
+    due = (
         select(_MAIL.id)
-        .where(*is_due)
+        .where(
+            _MAIL.state == QUEUED,
+            _MAIL.due_at <= now,
+            or_(_MAIL.leased_until.is_(None), _MAIL.leased_until <= now),
+        )
         .order_by(_MAIL.due_at)
         .limit(most)
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
-    with database().transaction() as connection:
-        connection.execute(
-            update(OUTGOING_MAILS)
-            .where(*is_due, _MAIL.expires_at <= now)
-            .values(state=FAILED, error=func.coalesce(_MAIL.error, "expired"))
+    rows = connection.execute(
+        update(OUTGOING_MAILS)
+        .where(_MAIL.id.in_(select(due.c.id)), _MAIL.state == QUEUED)
+        .values(leased_until=now + LEASE, tries=_MAIL.tries + 1)
+        .returning(*MAIL_COLUMNS)
+    ).all()
+    return sorted((mail_of(row) for row in rows), key=lambda one: one.due_at)
+
+
+def _fail_expired(
+    connection: Connection, mails: Sequence[OutgoingMail], now: datetime
+) -> None:
+    """Record that those mails failed which have expired; keep the error."""
+    expired = [mail.id for mail in mails if mail.expires_at <= now]
+    connection.execute(
+        update(OUTGOING_MAILS)
+        .where(_MAIL.id.in_(expired))
+        .values(
+            state=FAILED,
+            leased_until=None,
+            tries=_MAIL.tries - 1,
+            error=func.coalesce(_MAIL.error, "expired"),
         )
-        rows = connection.execute(
-            update(OUTGOING_MAILS)
-            .where(_MAIL.id.in_(ids), _MAIL.state == QUEUED)
-            .values(leased_until=now + LEASE, tries=_MAIL.tries + 1)
-            .returning(*_COLUMNS)
-        ).all()
-    return sorted((_mail(row) for row in rows), key=lambda one: one.due_at)
+    )
 
 
 def mark_sent(ids: Collection[str]) -> None:
@@ -167,25 +189,28 @@ def mark_sent(ids: Collection[str]) -> None:
         )
 
 
-def mark_failed(mail: OutgoingMail, error: str, permanent: bool) -> None:
+def mark_failed(
+    mails: Sequence[OutgoingMail], error: str, permanent: bool = False
+) -> None:
     """Record a failure: try again later, unless that cannot succeed.
 
-    No attempt comes after the expiry of what the mail carries.
+    No attempt comes after the expiry of what a mail carries.
     """
-    wait = RETRY_WAITS[min(mail.tries, len(RETRY_WAITS)) - 1]
-    due = clock.now() + wait
-    is_over = permanent or due >= mail.expires_at
+    now = clock.now()
     with database().transaction() as connection:
-        connection.execute(
-            update(OUTGOING_MAILS)
-            .where(_MAIL.id == mail.id, _MAIL.state == QUEUED)
-            .values(
-                state=FAILED if is_over else QUEUED,
-                due_at=due,
-                leased_until=None,
-                error=error,
+        for mail in mails:
+            wait = RETRY_WAITS[min(mail.tries, len(RETRY_WAITS)) - 1]
+            is_over = permanent or now + wait >= mail.expires_at
+            connection.execute(
+                update(OUTGOING_MAILS)
+                .where(_MAIL.id == mail.id, _MAIL.state == QUEUED)
+                .values(
+                    state=FAILED if is_over else QUEUED,
+                    due_at=now + wait,
+                    leased_until=None,
+                    error=error,
+                )
             )
-        )
 
 
 def release(mails: Sequence[OutgoingMail]) -> None:
@@ -213,9 +238,9 @@ def retry(id: str) -> OutgoingMail | None:
                 _MAIL.expires_at > now,
             )
             .values(state=QUEUED, due_at=now)
-            .returning(*_COLUMNS)
+            .returning(*MAIL_COLUMNS)
         ).first()
-    return None if changed is None else _mail(changed)
+    return None if changed is None else mail_of(changed)
 
 
 def drop(id: str) -> OutgoingMail | None:
@@ -225,83 +250,103 @@ def drop(id: str) -> OutgoingMail | None:
             update(OUTGOING_MAILS)
             .where(_MAIL.id == id, _MAIL.state == QUEUED)
             .values(state=FAILED, error="dropped", leased_until=None)
-            .returning(*_COLUMNS)
+            .returning(*MAIL_COLUMNS)
         ).first()
-    return None if changed is None else _mail(changed)
+    return None if changed is None else mail_of(changed)
 
 
-def listed(
-    most: int, state: str | None = None, user_id: str | None = None
-) -> list[OutgoingMail]:
-    """Return the newest mails, in a state or of a user if given."""
-    conditions: list[ColumnElement[bool]] = [_MAIL.kind != NOTHING]
-    if state is not None:
-        conditions.append(_MAIL.state == state)
-    if user_id is not None:
-        conditions.append(_MAIL.user_id == user_id)
-    found = database().fetch_all(
-        select(*_COLUMNS)
-        .where(*conditions)
-        .order_by(_MAIL.created_at.desc(), _MAIL.id)
-        .limit(most)
-    )
-    return [_mail(row) for row in found]
+def add_within_limits(
+    mail: NewMail,
+    kinds: Collection[str],
+    limits: Sequence[tuple[int, timedelta]],
+) -> bool:
+    """Queue a mail unless its address has had too many; return True if so.
 
-
-@dataclass(frozen=True)
-class MailFilter:
-    """The mails of a list: in a state, or of a user, if given."""
-
-    state: str | None = None
-    user_id: str | None = None
-
-
-@dataclass(frozen=True)
-class MailPage:
-    """Some mails, newest first, and the cursors of the pages beside them."""
-
-    mails: list[OutgoingMail]
-    next: Cursor | None
-    previous: Cursor | None
-
-
-def search_page(
-    wanted: MailFilter, limit: int, cursor: Cursor | None
-) -> MailPage:
-    """Return a page of the mails of a list.
-
-    Raise `InvalidValue` for a cursor of another order.
+    `limits` has how many mails of these kinds may be queued within a time.
+    The transaction that counts also inserts, and no other one comes between:
+    SQLite has one writer, and PostgreSQL an advisory lock.
     """
-    order = Order((_MAIL.created_at, _MAIL.id), is_descending=True)
-    found = keyset.fetch(_source(wanted), order, limit, cursor)
-    return MailPage(
-        [_mail(row) for row in found.rows], found.next, found.previous
+    now, key = clock.now(), email_key(mail.address)
+    longest = max(window for _, window in limits)
+    with database().transaction() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(_LOCK_ADDRESS, {"key": f"mail {key}"})
+        found = connection.scalars(
+            select(_MAIL.created_at).where(
+                _MAIL.address_key == key,
+                _MAIL.created_at > now - longest,
+                _MAIL.kind.in_(kinds),
+            )
+        ).all()
+        if is_over(found, limits, now):
+            return False
+        add_in_transaction(connection, [mail])
+    return True
+
+
+def is_over(
+    moments: Sequence[datetime],
+    limits: Sequence[tuple[int, timedelta]],
+    now: datetime,
+) -> bool:
+    """Return True if so many mails reach one of the limits."""
+    return any(
+        sum(moment > now - window for moment in moments) >= most
+        for most, window in limits
     )
 
 
-def count(wanted: MailFilter) -> Count:
-    """Return how many mails a list has."""
-    return keyset.count(_source(wanted))
+def count_sent_since(moment: datetime) -> int:
+    """Return how many mails all machines sent since `moment`.
+
+    Rows for addresses without an account do not count, because nothing is
+    sent for them.
+    """
+    (row,) = database().fetch_all(
+        select(func.count()).where(
+            _MAIL.sent_at > moment, _MAIL.kind != NOTHING
+        )
+    )
+    return int(row[0])
 
 
-def find(ids: Collection[str]) -> list[OutgoingMail]:
-    """Return the listed mails with these ids, newest first."""
+def moments_for_address(
+    address: str, kinds: Collection[str], since: datetime
+) -> list[datetime]:
+    """Return when mails of these kinds were queued for an address."""
     found = database().fetch_all(
-        select(*_COLUMNS)
-        .where(_MAIL.id.in_(ids), _MAIL.kind != NOTHING)
-        .order_by(_MAIL.created_at.desc(), _MAIL.id)
+        select(_MAIL.created_at).where(
+            _MAIL.address_key == email_key(address),
+            _MAIL.created_at > since,
+            _MAIL.kind.in_(kinds),
+        )
     )
-    return [_mail(row) for row in found]
+    return [row[0] for row in found]
 
 
-def _source(wanted: MailFilter) -> Source:
-    """Return where the mails of a list come from: those of one week."""
-    rows: Select[Any] = select(*_COLUMNS).where(_MAIL.kind != NOTHING)
-    if wanted.state is not None:
-        rows = rows.where(_MAIL.state == wanted.state)
-    if wanted.user_id is not None:
-        rows = rows.where(_MAIL.user_id == wanted.user_id)
-    return Source(rows, lambda columns: [], True)
+def count_from_network(network: str, since: datetime) -> int:
+    """Return how many mails a network has asked for since `since`."""
+    (row,) = database().fetch_all(
+        select(func.count()).where(
+            _MAIL.network == network, _MAIL.created_at > since
+        )
+    )
+    return int(row[0])
+
+
+def has_mail_since(user_id: str, kind: str, since: datetime) -> bool:
+    """Return True if a mail of a kind was queued for a user since then."""
+    return bool(
+        database().fetch_all(
+            select(_MAIL.id)
+            .where(
+                _MAIL.user_id == user_id,
+                _MAIL.created_at > since,
+                _MAIL.kind == kind,
+            )
+            .limit(1)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -341,8 +386,8 @@ def purge() -> int:
     )
 
 
-def _mail(row: Any) -> OutgoingMail:
-    """Return the mail of a row."""
-    values = row._asdict()
+def mail_of(row: Any) -> OutgoingMail:
+    """Return the mail of a row, which may have more columns."""
+    values = {each.key: getattr(row, each.key) for each in MAIL_COLUMNS}
     values["detail"] = json.loads(values["detail"])
     return OutgoingMail(**values)

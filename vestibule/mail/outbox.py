@@ -14,7 +14,6 @@ import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from email.message import EmailMessage
 from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 
@@ -28,13 +27,14 @@ from vestibule.core.digest import (
 from vestibule.core.errors import VestibuleError
 from vestibule.core.mail_settings import MailServer
 from vestibule.core.threads import Once, start_thread
-from vestibule.db import mail_limits, mail_tokens, outgoing_mails
+from vestibule.db import mail_tokens, outgoing_mails
 from vestibule.db.mail_tokens import MailToken, TypedCode
 from vestibule.db.outgoing_mails import NOTHING, NewMail, OutgoingMail
 from vestibule.mail.notices import NOTICE_PAGES, MailKind
 from vestibule.mail.transport import (
     Deliver,
     DeliveryError,
+    Message,
     check_server,
     configured_server,
     open_transport,
@@ -82,7 +82,7 @@ class PreparedMail(NamedTuple):
     """A row of the queue and its message, whose secrets are stored."""
 
     mail: OutgoingMail
-    message: EmailMessage
+    message: Message
 
 
 def is_mail_code(typed: str) -> bool:
@@ -120,7 +120,7 @@ def send_due(most: int = MAX_LEASED_MAILS) -> int:
     if server is None:
         return 0
     left = mail_settings.MAIL_PER_HOUR.read() - (
-        mail_limits.count_sent_since(clock.now() - timedelta(hours=1))
+        outgoing_mails.count_sent_since(clock.now() - timedelta(hours=1))
     )
     mails = outgoing_mails.lease(min(most, max(left, 0))) if left > 0 else []
     outgoing_mails.mark_sent(
@@ -143,7 +143,7 @@ def send_now(server: MailServer, mail: NewMail) -> None:
         str(uuid.uuid4()), mail.address, mail.language, text, clock.now()
     )
     with open_transport(server) as deliver:
-        deliver(message, mail.address)
+        deliver(message)
 
 
 def _send_all(server: MailServer, mails: Sequence[OutgoingMail]) -> None:
@@ -162,8 +162,7 @@ def _send_all(server: MailServer, mails: Sequence[OutgoingMail]) -> None:
                 waiting[:0] = [each.mail for each in left]
     except DeliveryError as error:
         _log.warning("no mail was sent to %s: %s", server.label, error)
-        for mail in waiting:
-            outgoing_mails.mark_failed(mail, str(error), permanent=False)
+        outgoing_mails.mark_failed(waiting, str(error))
         return
     if waiting:
         outgoing_mails.release(waiting)
@@ -189,12 +188,10 @@ def _prepare(mails: Sequence[OutgoingMail]) -> list[PreparedMail]:
             )
         except VestibuleError as error:
             _log.error("mail %s cannot be sent: %s", mail.id, error)
-            outgoing_mails.mark_failed(mail, str(error), permanent=False)
+            outgoing_mails.mark_failed([mail], str(error))
         except Exception:
             _log.exception("mail %s cannot be made", mail.id)
-            outgoing_mails.mark_failed(
-                mail, "it cannot be made", permanent=True
-            )
+            outgoing_mails.mark_failed([mail], "it cannot be made", True)
         else:
             ready.append(PreparedMail(mail, message))
             tokens += [] if token is None else [token]
@@ -205,11 +202,11 @@ def _prepare(mails: Sequence[OutgoingMail]) -> list[PreparedMail]:
 def _deliver_all(
     deliver: Deliver, ready: Sequence[PreparedMail], give_up: float
 ) -> tuple[Sequence[PreparedMail], bool]:
-    """Deliver mails until one is refused or the time `give_up`.
+    """Deliver mails until the time `give_up`, or the connection is unusable.
 
-    Return those that were not tried, and False if the connection may be
-    unusable. Several mails are recorded as sent in one transaction; a crash
-    before it sends them again.
+    Return those that were not tried, and False if it is unusable. Several
+    mails are recorded as sent in one transaction; a crash before it sends
+    them again.
     """
     sent: list[str] = []
     record_at = clock.monotonic() + MAX_UNRECORDED_SECONDS
@@ -219,19 +216,18 @@ def _deliver_all(
                 return ready[number:], True
             if mail.expires_at <= clock.now():
                 # It waited for others of its lease, to a slow server.
-                outgoing_mails.mark_failed(mail, "expired", permanent=True)
+                outgoing_mails.mark_failed([mail], "expired", True)
                 continue
             try:
-                deliver(message, mail.address)
+                deliver(message)
             except DeliveryError as error:
-                outgoing_mails.mark_failed(mail, str(error), error.permanent)
-                _log.warning(
-                    "mail %s (%s) was not sent: %s", mail.id, mail.kind, error
-                )
-                rest = number + 1
-                return ready[rest:], False
-            _log.info("mail %s (%s) was sent", mail.id, mail.kind)
-            sent.append(mail.id)
+                _record_refusal(mail, error)
+                if not error.is_usable:
+                    rest = number + 1
+                    return ready[rest:], False
+            else:
+                _log.info("mail %s (%s) was sent", mail.id, mail.kind)
+                sent.append(mail.id)
             if clock.monotonic() >= record_at:
                 outgoing_mails.mark_sent(sent)
                 sent.clear()
@@ -239,6 +235,12 @@ def _deliver_all(
     finally:
         outgoing_mails.mark_sent(sent)
     return (), True
+
+
+def _record_refusal(mail: OutgoingMail, error: DeliveryError) -> None:
+    """Record that a mail was not sent, and why."""
+    outgoing_mails.mark_failed([mail], str(error), error.permanent)
+    _log.warning("mail %s (%s) was not sent: %s", mail.id, mail.kind, error)
 
 
 def _values(

@@ -2,7 +2,7 @@
 """Hand a mail to an SMTP server, a folder, or standard error.
 
 The standard library's `smtplib` speaks SMTP (RFC 5321). Each of its steps
-has a time limit, and a timer bounds the whole: a server that sends a byte
+has a time limit, and a watch bounds the whole: a server that sends a byte
 now and then would hold the thread, and the lease of the mail would expire.
 """
 
@@ -14,18 +14,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
-from email.policy import SMTP
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from vestibule.core import mail_settings, page_settings
+from vestibule.core import clock, mail_settings, page_settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.mail_settings import MailServer
+from vestibule.core.threads import start_thread
 
 #: Seconds that a step of the protocol may take.
 STEP_TIMEOUT_SECONDS = 10.0
 #: Seconds from the connection to the end of a mail.
 MAX_DELIVERY_SECONDS = 40.0
+#: Seconds after which a connection is shut down once more.
+SHUT_DOWN_AGAIN_SECONDS = 1.0
 #: Characters of a server's reply that are kept.
 MAX_REPLY_LENGTH = 200
 
@@ -34,16 +36,33 @@ class DeliveryError(Exception):
     """A mail was not accepted.
 
     `permanent` is True if another attempt cannot succeed (a 5xx reply).
+    `is_usable` is True if the next mail can be sent over the connection.
     """
 
-    def __init__(self, reason: str, permanent: bool = False) -> None:
+    def __init__(
+        self, reason: str, permanent: bool = False, is_usable: bool = False
+    ) -> None:
         """Keep the reason, on one line."""
         printable = "".join(c if c.isprintable() else " " for c in reason)
         super().__init__(" ".join(printable.split())[:MAX_REPLY_LENGTH])
         self.permanent = permanent
+        self.is_usable = is_usable
 
 
-Deliver = Callable[[EmailMessage, str], None]
+@dataclass(frozen=True)
+class Message:
+    """A mail as it is handed to a server; `repr` does not show its text."""
+
+    id: str
+    sender: str
+    recipient: str
+    subject: str
+    plain: str = field(repr=False)
+    #: The headers and both parts, as they are sent (RFC 5322).
+    content: bytes = field(repr=False)
+
+
+Deliver = Callable[[Message], None]
 
 
 def configured_server() -> MailServer | None:
@@ -69,21 +88,22 @@ def public_host() -> str:
 
 @contextmanager
 def open_transport(server: MailServer) -> Iterator[Deliver]:
-    """Connect; lend the function that delivers a message to an address.
+    """Connect; lend the function that delivers a message.
 
     Both raise `DeliveryError`.
     """
     if server.kind == "console":
         yield _print
     elif server.kind == "file":
-        yield lambda message, _: _write_file(server, message)
+        yield lambda message: _write_file(server, message)
     else:
-        with _deadline() as watch:
-            connection = _connect(server, watch)
+        watch = _Watch()
         try:
-            yield lambda message, to: _send(connection, message, to)
+            with watch.bound():
+                connection = _connect(server, watch)
+            yield lambda message: _send(connection, watch, message)
         finally:
-            connection.close()
+            watch.close()
 
 
 def check_server(server: MailServer) -> None:
@@ -96,16 +116,68 @@ def check_server(server: MailServer) -> None:
 
 
 class _Watch:
-    """Shuts a connection down when its time is over."""
+    """Shuts a connection down when a step on it takes too long.
+
+    One thread watches all mails of a connection: a timer for each of them
+    would start a thread.
+    """
 
     def __init__(self) -> None:
         """Watch no connection yet."""
         self.connection: smtplib.SMTP | None = None
-        self.expired = False
+        self._changed = threading.Condition()
+        self._deadline: float | None = None
+        self._closed = self._expired = False
 
-    def expire(self) -> None:
-        """Shut the connection down, which ends any wait for it."""
-        self.expired = True
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        """Bound the block; raise `DeliveryError` for what SMTP raises."""
+        self._set_deadline(clock.monotonic() + MAX_DELIVERY_SECONDS)
+        try:
+            yield
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise self._delivery_error(error) from None
+        finally:
+            self._set_deadline(None)
+
+    def close(self) -> None:
+        """Close the connection, and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self.connection is not None:
+            self.connection.close()
+
+    def start(self, connection: smtplib.SMTP) -> None:
+        """Watch a connection; raise `OSError` if no thread can start."""
+        self.connection = connection
+        if start_thread("mail watch", self._run) is None:
+            raise OSError("no thread can watch the connection")
+
+    def _set_deadline(self, deadline: float | None) -> None:
+        """Set the time, of the monotonic clock, at which a step must end."""
+        with self._changed:
+            self._deadline = deadline
+
+    def _run(self) -> None:
+        """Shut the connection down at the deadline of a step.
+
+        Deadlines only move away, so the thread looks again at the first one.
+        A connection that is made after its deadline is shut down as well.
+        """
+        with self._changed:
+            while not self._closed:
+                wait = MAX_DELIVERY_SECONDS
+                if self._deadline is not None:
+                    wait = self._deadline - clock.monotonic()
+                if wait <= 0 or self._expired:
+                    self._expired = True
+                    self._shut_down()
+                    wait = SHUT_DOWN_AGAIN_SECONDS
+                self._changed.wait(wait)
+
+    def _shut_down(self) -> None:
+        """End any wait for the server."""
         watched = self.connection
         if watched is not None and watched.sock is not None:
             try:
@@ -113,41 +185,25 @@ class _Watch:
             except OSError:
                 pass
 
-
-@contextmanager
-def _deadline() -> Iterator[_Watch]:
-    """Bound the block; raise `DeliveryError` for what SMTP makes of it."""
-    watch = _Watch()
-    timer = threading.Timer(MAX_DELIVERY_SECONDS, watch.expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield watch
-    except (smtplib.SMTPException, OSError, ValueError) as error:
-        if watch.expired:
-            raise DeliveryError("the server is too slow") from None
-        raise _delivery_error(error) from None
-    finally:
-        timer.cancel()
-
-
-def _delivery_error(error: Exception) -> DeliveryError:
-    """Return the error for one of `smtplib` or of the connection."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return _refusal(*next(iter(error.recipients.values())))
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _refusal(error.smtp_code, error.smtp_error)
-    return DeliveryError(f"{type(error).__name__}: {error}")
-
-
-def _refusal(code: int, reply: bytes | str) -> DeliveryError:
-    """Return the error for a reply of the server."""
-    text = (
-        reply.decode(errors="replace") if isinstance(reply, bytes) else (reply)
-    )
-    # Wrong credentials are the operator's fault; each mail would be lost.
-    permanent = 500 <= code <= 599 and code not in (530, 534, 535, 538)
-    return DeliveryError(f"{code} {text}", permanent)
+    def _delivery_error(self, error: Exception) -> DeliveryError:
+        """Return the error for one of `smtplib` or of the connection."""
+        if self._expired:
+            return DeliveryError("the server is too slow")
+        used = self.connection
+        is_usable = used is not None and used.sock is not None
+        reply: bytes | str
+        if isinstance(error, smtplib.SMTPRecipientsRefused):
+            code, reply = next(iter(error.recipients.values()))
+        elif isinstance(error, smtplib.SMTPResponseException):
+            code, reply = error.smtp_code, error.smtp_error
+        else:
+            text = f"{type(error).__name__}: {error}"
+            return DeliveryError(text, is_usable=is_usable)
+        if isinstance(reply, bytes):
+            reply = reply.decode(errors="replace")
+        # Wrong credentials are the operator's fault; each mail would be lost.
+        permanent = 500 <= code <= 599 and code not in (530, 534, 535, 538)
+        return DeliveryError(f"{code} {reply}", permanent, is_usable)
 
 
 def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
@@ -166,7 +222,7 @@ def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
         )
     # The constructor would set it, and connect before the watch begins.
     connection._host = server.host  # type: ignore[attr-defined]
-    watch.connection = connection
+    watch.start(connection)
     try:
         code, greeting = connection.connect(server.host, server.port)
         if code != 220:
@@ -185,24 +241,38 @@ def _connect(server: MailServer, watch: _Watch) -> smtplib.SMTP:
     return connection
 
 
-def _send(connection: smtplib.SMTP, message: EmailMessage, to: str) -> None:
-    """Send one message on an open connection."""
-    with _deadline() as watch:
-        watch.connection = connection
+def _send(connection: smtplib.SMTP, watch: _Watch, message: Message) -> None:
+    """Send one message on an open connection.
+
+    A refused mail leaves the connection usable: `smtplib` resets it, or
+    closes it after a reply 421.
+    """
+    is_ascii = message.recipient.isascii()
+    with watch.bound():
         try:
-            connection.send_message(message, to_addrs=[to])
+            connection.sendmail(
+                message.sender,
+                [message.recipient],
+                message.content,
+                () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME"),
+            )
+        except (
+            smtplib.SMTPRecipientsRefused,
+            smtplib.SMTPSenderRefused,
+            smtplib.SMTPDataError,
+            smtplib.SMTPNotSupportedError,
+        ):
+            raise
         except BaseException:
             # What the server has read of it is not known.
             connection.close()
             raise
 
 
-def _print(message: EmailMessage, to: str) -> None:
+def _print(message: Message) -> None:
     """Write a message to standard error."""
-    text = message.get_body(("plain",))
-    content = "" if text is None else text.get_content()
     print(
-        f"mail to {to}: {message['Subject']}\n\n{content}",
+        f"mail to {message.recipient}: {message.subject}\n\n{message.plain}",
         file=sys.stderr,
         flush=True,
     )
@@ -218,16 +288,15 @@ def _prepare_folder(server: MailServer) -> None:
         raise DeliveryError(str(error)) from None
 
 
-def _write_file(server: MailServer, message: EmailMessage) -> None:
-    """Write a message to a file that is named after its Message-ID."""
+def _write_file(server: MailServer, message: Message) -> None:
+    """Write a message to a file that is named after its id."""
     _prepare_folder(server)
-    name = str(message["Message-ID"]).strip("<>").partition("@")[0]
-    path = server.folder / f"{name}.eml"
+    path = server.folder / f"{message.id}.eml"
     try:
         new = path.with_suffix(".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
-            file.write(message.as_bytes(policy=SMTP))
+            file.write(message.content)
         new.rename(path)
     except OSError as error:
         raise DeliveryError(str(error)) from None

@@ -29,9 +29,10 @@ from tests.soft_authenticator import SoftAuthenticator
 from vestibule.accounts import totp
 from vestibule.accounts.password_reset import issue_code
 from vestibule.audit.log import EventType
+from vestibule.db import mail_search
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
-from vestibule.db.outgoing_mails import add, listed
+from vestibule.db.outgoing_mails import add
 from vestibule.db.tables import TRUSTED_BROWSERS
 from vestibule.mail.notices import MailKind, notices
 
@@ -171,7 +172,7 @@ class Scene:
     def act_on_mail(self, action: str) -> None:
         """Let the admin retry or drop a mail to the user."""
         add(notices(MailKind.ROLE_CHANGED, self.user, role="member"))
-        (mail,) = listed(1)
+        (mail,) = mail_search.newest(1)
         self.chief.post(
             "/admin/mails/selected",
             data={"do": action, "mail": mail.id},

@@ -12,7 +12,7 @@ from vestibule.accounts import mail_flows
 from vestibule.accounts.mail_flows import MAX_PER_NETWORK
 from vestibule.accounts.permissions import Actor
 from vestibule.core.errors import Throttled
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search
 
 #: Requests for one address, or for as many addresses.
 MANY = (200, pytest.param(10_000, marks=pytest.mark.torture))
@@ -37,7 +37,7 @@ def test_many_requests_for_one_address_queue_one_mail(
     user = stored_user()
     for number in range(many):
         mail_flows.ask_for_reset(user.email, actor=asking(number))
-    assert len(outgoing_mails.listed(99)) == 1
+    assert len(mail_search.newest(99)) == 1
     assert len(mailbox.deliver()) == 1
 
 
@@ -53,7 +53,7 @@ def test_requests_of_one_network_for_many_addresses_are_refused(
         except Throttled:
             refused += 1
     assert refused == many - MAX_PER_NETWORK
-    assert outgoing_mails.listed(99) == []
+    assert mail_search.newest(99) == []
 
 
 def test_requests_for_one_address_at_once_queue_one_mail(
@@ -67,7 +67,7 @@ def test_requests_for_one_address_at_once_queue_one_mail(
             user.email, actor=asking(number)
         ),
     )
-    assert len(outgoing_mails.listed(99)) == 1
+    assert len(mail_search.newest(99)) == 1
 
 
 def test_mails_of_an_hour_are_limited(
@@ -87,7 +87,7 @@ def test_mails_of_an_hour_are_limited(
     assert len(mailbox.deliver()) == 5
     set_clock.advance(3599)
     assert mailbox.deliver() == []
-    states = [one.state for one in outgoing_mails.listed(99)]
+    states = [one.state for one in mail_search.newest(99)]
     assert sorted(states) == ["queued"] * 3 + ["sent"] * 5
     monkeypatch.setenv("MAIL_PER_HOUR", "8")
     assert len(mailbox.deliver()) == 3

@@ -18,7 +18,7 @@ from tests.clocks import SetClock
 from tests.mail_server import Inbox, running
 from tests.mailbox import Mailbox, token_of
 from vestibule.core.mail_settings import MAIL_FROM
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search
 from vestibule.db.models.user import User
 from vestibule.db.outgoing_mails import RETRY_WAITS
 from vestibule.mail.outbox import send_due
@@ -32,7 +32,7 @@ def service(build: Build, mailbox: Mailbox) -> Service:
 
 def states() -> list[tuple[str, str | None]]:
     """Return the states and errors of all mails."""
-    return [(one.state, one.error) for one in outgoing_mails.listed(99)]
+    return [(one.state, one.error) for one in mail_search.newest(99)]
 
 
 def test_altered_link_is_refused(service: Service, mailbox: Mailbox) -> None:
@@ -157,12 +157,33 @@ def test_refused_mail_holds_no_other_up(
         while send_due():
             pass
     assert len(inbox.received) == 2
+    assert inbox.connections == 1
     assert sorted(states(), key=str) == [
         ("failed", "550 no such user"),
         ("queued", "450 greylisted"),
         ("sent", None),
         ("sent", None),
     ]
+
+
+def test_closed_connection_holds_no_mail_up(
+    service: Service, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server ends the connection at one mail; a new one has the others."""
+    users = [stored_user() for _ in range(4)]
+    inbox = Inbox()
+    inbox.recipients[str(users[1].email)] = "421 too many mails"
+    for user in users:
+        ask(service.client(), str(user.email))
+    with running(inbox) as port:
+        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
+        while send_due():
+            pass
+    assert (len(inbox.received), inbox.connections) == (3, 2)
+    found = mail_search.newest(9)
+    waiting = [one.error for one in found if one.state == "queued"]
+    assert waiting == ["421 too many mails"]
+    assert [one.tries for one in found] == [1] * 4
 
 
 def test_mail_is_tried_again_later_and_never_after_its_expiry(

@@ -20,7 +20,7 @@ from tests.mail_server import Inbox, running
 from tests.mailbox import Mailbox, token_of
 from tests.threads import at_once
 from vestibule.accounts.users import remove
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search
 from vestibule.db.models.user import User
 from vestibule.mail.outbox import send_due
 
@@ -110,5 +110,5 @@ def test_mail_that_expires_within_its_lease_is_not_sent(
         assert send_due() == 2
         assert send_due() == 0
     assert len(inbox.received) == 1
-    states = {(one.state, one.error) for one in outgoing_mails.listed(9)}
+    states = {(one.state, one.error) for one in mail_search.newest(9)}
     assert states == {("sent", None), ("failed", "expired")}

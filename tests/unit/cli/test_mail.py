@@ -13,7 +13,7 @@ from tests.mailbox import Mailbox, plain
 from tests.unit.cli.conftest import Run
 from vestibule.audit.writer import audit_writer
 from vestibule.cli.arguments import current_actor
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search, outgoing_mails
 from vestibule.db.events import EventFilter, fetch_page
 from vestibule.db.outgoing_mails import NewMail, OutgoingMail
 from vestibule.mail.notices import MailKind
@@ -39,12 +39,12 @@ def queued(number: int = 1) -> list[OutgoingMail]:
         detail={"role": "admin"},
     )
     outgoing_mails.add([mail] * number)
-    return outgoing_mails.listed(99)
+    return mail_search.newest(99)
 
 
 def stored(id: str) -> OutgoingMail:
     """Return the mail with this id as the database has it."""
-    (mail,) = outgoing_mails.find([id])
+    (mail,) = mail_search.find([id])
     return mail
 
 
@@ -55,7 +55,7 @@ def test_test_mail_is_sent_at_once(run: Run, mailbox: Mailbox) -> None:
     assert json.loads(done.stdout)["address"] == "bob@example.com"
     (mail,) = mailbox.all()
     assert (mail["To"], mail["Content-Language"]) == ("bob@example.com", "fr")
-    assert outgoing_mails.listed(9) == []
+    assert mail_search.newest(9) == []
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_send_delivers_what_is_due(run: Run, mailbox: Mailbox) -> None:
     """More than one lease of it; the mails of later stay."""
     queued(131)
     (later,) = outgoing_mails.lease(1)
-    outgoing_mails.mark_failed(later, "451 later", permanent=False)
+    outgoing_mails.mark_failed([later], "451 later", permanent=False)
     done = run("mail", "send", "--json")
     assert json.loads(done.stdout) == {"tried": 130, "queued": 1}
     assert len(mailbox.all()) == 130
@@ -103,7 +103,7 @@ def test_list_shows_states_and_errors_and_no_text(
 ) -> None:
     """The newest come first, as a table and as JSON."""
     failed = queued()[0]
-    outgoing_mails.mark_failed(failed, "550 no \x1b[2J box", permanent=True)
+    outgoing_mails.mark_failed([failed], "550 no \x1b[2J box", permanent=True)
     queued()
     rows = json.loads(run("mail", "list", "--json").stdout)
     assert {row["state"] for row in rows} == {"queued", "failed"}
@@ -118,7 +118,7 @@ def test_retry_sends_a_failed_mail_and_is_an_event(
 ) -> None:
     """The event names the user of the process, the mail's user and kind."""
     (failed,) = queued()
-    outgoing_mails.mark_failed(failed, "550 full", permanent=True)
+    outgoing_mails.mark_failed([failed], "550 full", permanent=True)
     assert run("mail", "send", "--json").stdout.startswith('{"tried": 0')
     done = run("mail", "retry", failed.id, "--json")
     assert json.loads(done.stdout) == {"queued": 1}

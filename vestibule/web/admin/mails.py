@@ -16,9 +16,10 @@ from vestibule.admin import filters
 from vestibule.admin.cursor import MailList, list_mails
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import VestibuleError
-from vestibule.db import outgoing_mails
+from vestibule.db import mail_search
+from vestibule.db.mail_search import NEWEST_MAILS_FIRST, MailFilter
 from vestibule.db.models.base import is_storable
-from vestibule.db.outgoing_mails import MailFilter, OutgoingMail
+from vestibule.db.outgoing_mails import OutgoingMail
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
@@ -117,9 +118,9 @@ def mail_label(kind: str) -> str:
 
 @pages.get(ADMIN_MAILS)
 def show_mails() -> Response:
-    """Show the mails that the filter selects, newest first."""
+    """Show the mails that the filter selects, in its order."""
     authorize(Action.MANAGE_MAILS)
-    form = FilterForm(ADMIN_MAILS, "user", "state")
+    form = FilterForm(ADMIN_MAILS, "user", "state", "sort")
     wanted = form.run(
         lambda: filters.parse_mail_filter(form.values), MailFilter()
     )
@@ -128,7 +129,7 @@ def show_mails() -> Response:
     )
     count = ""
     if form.status == 200:
-        count = count_text("mails", outgoing_mails.count(wanted))
+        count = count_text("mails", mail_search.count(wanted))
     else:
         found = MailList([], None)
     return page(
@@ -139,6 +140,7 @@ def show_mails() -> Response:
         names=user_names(each.user_id for each in found.mails),
         has_mail=is_mail_on(),
         filter=form,
+        sort=form.values["sort"] or NEWEST_MAILS_FIRST,
         next=form.link(found.next),
         previous=form.link(found.previous),
         mail_label=mail_label,
@@ -196,7 +198,7 @@ def _action(name: str) -> MailAction:
 def _selected(ids: Sequence[str]) -> list[OutgoingMail]:
     """Return the listed mails with these ids, at most those of a page."""
     known = [id for id in dict.fromkeys(ids) if is_storable(id)]
-    return outgoing_mails.find(known[:MAX_SELECTED])
+    return mail_search.find(known[:MAX_SELECTED])
 
 
 def _confirm_page(

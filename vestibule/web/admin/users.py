@@ -18,7 +18,7 @@ from vestibule.api.views.sessions import (
 )
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
-from vestibule.db import events, factors, outgoing_mails
+from vestibule.db import events, factors, mail_search
 from vestibule.db.events import EventFilter
 from vestibule.db.invitations import is_invited
 from vestibule.db.models.user import User
@@ -122,7 +122,7 @@ def show_user_page(user_id: str) -> Response:
         recovery_codes=factors.count_recovery_codes(user.id),
         is_invited=is_invited(user),
         has_mail=is_mail_on(),
-        mails=outgoing_mails.listed(MAX_ROWS_SHOWN, user_id=user.id),
+        mails=mail_search.newest(MAX_ROWS_SHOWN, user_id=user.id),
         mail_label=mail_label,
         sessions=sessions[:MAX_ROWS_SHOWN],
         current=current and current.id,

@@ -19,8 +19,8 @@ USUAL := -m "not torture and not idle"
 INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
 # Without programs, PostgreSQL and races: what a change of one module breaks.
 QUICK := tests/unit tests/stores -p no:schemathesis --hypothesis-profile=quick \
-	-m "not (torture or idle or slow)" \
-	-k "not (postgresql or pgbouncer or server or process or concurrent or TRUNCATE or strong_profile or until_stopped or cut_off)" \
+	-m "not (torture or idle or slow or postgresql)" \
+	-k "not (server or process or concurrent or TRUNCATE or strong_profile or until_stopped or cut_off)" \
 	$(addprefix --ignore=tests/,unit/cli unit/peers unit/test_database_files.py unit/test_lifetime.py $(addprefix stores/test_,state_machine.py login_races.py lock_order.py upgrade.py change_token.py schema_beside_application.py))
 CODE := api models vestibule tests bench examples docs
 

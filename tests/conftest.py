@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import hypothesis
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
 from tests.backends import PgBouncer, PostgreSQL, missing
 from tests.clocks import SetClock
 from tests.serving import Server
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
-from vestibule.core import setting_types, settings
+from vestibule.core import passwords, setting_types, settings
 from vestibule.core.client_info import LOCAL_CLIENT, set_client
 from vestibule.db import engine, migrate
 from vestibule.db.migrate import VERSION_TABLE
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 Serve = Callable[..., Server]
 #: The service's schema, where an application has the default one.
 SCHEMA = "accounts"
+#: The folders of the tests that start no servers.
+IN_PROCESS = frozenset({"app", "stores", "unit"})
+#: The costs of password hashes there. They differ from each other, so that
+#: a login with another `PASSWORD_PROFILE` replaces a hash.
+FAST_PROFILES = {
+    "owasp": PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
+    "rfc9106": PasswordHasher(time_cost=2, memory_cost=8, parallelism=1),
+}
 
 # Test processes share the cores with servers and browsers, so the time
 # that Hypothesis needs for an example shows nothing about the code.
@@ -49,6 +58,17 @@ hypothesis.settings.load_profile("shared")
 # tests start and interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that needs PostgreSQL, which `make quick` leaves out."""
+    for item in items:
+        parameters = item.name.partition("[")[2]
+        if "postgresql" in getattr(item, "fixturenames", ()) or any(
+            kind in parameters
+            for kind in ("postgresql", "pgbouncer", "schema")
+        ):
+            item.add_marker("postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +166,23 @@ def clean_settings(
     touch_writer().close()
     touch_writer.cache_clear()
     engine.close()
+
+
+@pytest.fixture(autouse=True)
+def fast_hashes(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hash passwords at the smallest cost, except in marked tests.
+
+    The hashes are argon2id as always. A third of the time of the tests
+    without servers went into them.
+    """
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    if folder in IN_PROCESS and not request.node.get_closest_marker(
+        "real_hashes"
+    ):
+        for name, hasher in FAST_PROFILES.items():
+            monkeypatch.setitem(passwords.PROFILES, name, hasher)
 
 
 @pytest.fixture(autouse=True)

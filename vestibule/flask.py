@@ -32,6 +32,7 @@ from vestibule.core.errors import (
     ReauthenticationRequired,
     VestibuleError,
 )
+from vestibule.core.page_load import is_page_load
 from vestibule.core.redirects import (
     RETURN_PARAMETER,
     safe_redirect,
@@ -55,7 +56,6 @@ from vestibule.http.login import (
     log_out,
     set_session_cookie,
 )
-from vestibule.http.page_load import is_page_load
 from vestibule.http.recent_auth import (
     is_recently_authenticated,
     reauthenticate_user,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tests.serving import ROOT
 
 PAGE = ROOT / "SECURITY.md"
-_ROW = re.compile(r"\| ([67]\.\d+\.\d+) \| ([12]) \| (.+?) \| (.+?) \|")
+_ROW = re.compile(r"\| ([67]\.\d+\.\d+) \| ([123]) \| (.+?) \| (.+?) \|")
 
 
 class Requirement(NamedTuple):
@@ -24,12 +24,12 @@ class Requirement(NamedTuple):
         return re.findall(r"`(test_\w+)`", self.verdict)
 
 
-def requirements() -> list[Requirement]:
-    """Return the rows of the table in their order."""
+def requirements(*levels: int) -> list[Requirement]:
+    """Return the rows of these levels in their order; by default 1 and 2."""
     return [
         Requirement(found[1], int(found[2]), found[3], found[4])
         for found in map(_ROW.fullmatch, PAGE.read_text().splitlines())
-        if found
+        if found and int(found[2]) in (levels or (1, 2))
     ]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.asvs.conftest import HARDENED, Start
 from tests.asvs.service import Service
-from tests.e2e.server.accounts import account
+from tests.e2e.server.accounts import account, open_session
+from vestibule.core.encryption import new_key
 
 HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
 
@@ -89,6 +90,25 @@ def test_v6_2_7_managers_and_paste(pages: Service) -> None:
     assert answer.status_code == 200
     assert "addEventListener" in answer.text
     assert "paste" not in answer.text.lower()
+
+
+def test_v7_4_3_factor_page_offers_to_end_the_others(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each change of a factor leads to it, and so do new codes."""
+    monkeypatch.setenv("SECRETS_KEY", new_key())
+    server = start(**HARDENED, WEB_PAGES="on")
+    user = account()
+    page = shown(server, "/account/factors", user.session_id)
+    others = "/account/sessions/end-others"
+    assert others in [given.get("href") for _, given in page.found]
+    second = open_session(user.user)
+    answer = server.request(
+        "POST", others, user.session_id, headers=HEADERS, data={}
+    )
+    assert answer.status_code == 303
+    assert server.status(second) == 403
+    assert server.status(user.session_id) == 200
 
 
 def test_v7_4_4_sign_out_on_every_page(pages: Service) -> None:

@@ -2,6 +2,7 @@
 """ASVS 6.3.5, 6.3.7, 6.4.1, 6.4.3, 6.5.5 and 6.6: what is sent by mail."""
 
 import base64
+import secrets
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,6 +107,52 @@ def test_v6_5_5_mailed_codes_live_ten_minutes(
         expected = 400 if late else 200
         assert client.post(RESET, data=form).status_code == expected
         mailbox.deliver()
+
+
+def test_v6_5_1_mailed_code_works_once(
+    service: Service, mailbox: Mailbox
+) -> None:
+    """The link of the same mail is used up with it."""
+    user, client = stored_user(), service.client()
+    client.post(FORGOT, data={"email": user.email})
+    (mail,) = mailbox.deliver()
+    form = {"email": user.email, "code": code_of(mail), "new_password": NEW}
+    statuses = [client.post(RESET, data=form).status_code for _ in "12"]
+    link = {"token": token_of(mail), "new_password": NEW}
+    statuses.append(client.post(RESET, data=link).status_code)
+    assert statuses == [200, 400, 400]
+
+
+def test_v6_5_3_mailed_codes_are_from_the_systems_source(
+    service: Service, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each character comes from `secrets`."""
+    asked: list[str] = []
+    real = secrets.choice
+
+    def counted(characters: str) -> str:
+        """Count the characters that are asked for."""
+        asked.append(characters)
+        return real(characters)
+
+    monkeypatch.setattr(secrets, "choice", counted)
+    service.client().post(FORGOT, data={"email": stored_user().email})
+    (mail,) = mailbox.deliver()
+    assert len(code_of(mail).replace("-", "")) == len(asked)
+
+
+def test_v6_5_4_mailed_codes_have_40_bits(
+    service: Service, mailbox: Mailbox
+) -> None:
+    """Eight of Crockford's characters, each one of 32; 20 is the limit."""
+    found = set()
+    for _ in range(20):
+        service.client().post(FORGOT, data={"email": stored_user().email})
+        (mail,) = mailbox.deliver()
+        found.add(code_of(mail))
+    assert len(found) == 20
+    assert {len(code.replace("-", "")) for code in found} == {8}
+    assert len(set("".join(found)) - {"-"}) > 24
 
 
 def test_v6_6_2_mailed_code_belongs_to_one_request(

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Every page that the routes have, on a server with the demo's data.
 
+Its host is localhost, where pages have passkeys.
+
 The table has an entry for each route of the pages that answers GET: how to
 open the page, or why there is none. `unlisted_routes` finds new ones.
 """
@@ -29,10 +31,12 @@ from vestibule.accounts.users import invite
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
-from vestibule.db import engine, mail_search, outgoing_mails
+from vestibule.db import engine, mail_search, outgoing_mails, passkeys
+from vestibule.db.factors import PASSKEY, Factor
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.outgoing_mails import NewMail
+from vestibule.db.passkeys import Passkey
 from vestibule.mail.notices import MailKind
 from vestibule.web.routes import pages
 
@@ -51,6 +55,9 @@ class Site:
     owner: User
     app_id: str
     seed: bytes
+    #: A user with two passkeys, and one of them.
+    keeper: User
+    passkey_id: str
     #: A user who did not use the invitation yet, and its link's path.
     invited: User
     invitation: str
@@ -66,6 +73,7 @@ class Site:
             invitation=self.invitation,
             session=self.session,
             app=self.app_id,
+            passkey=self.passkey_id,
             mail=self.mail,
         )
 
@@ -84,7 +92,7 @@ def demo_site(folder: Path) -> Iterator[Site]:
     settings = Mailbox(folder / "mails").settings() | {
         "AUTH_TYPE": "session_db_auth",
         "AUTHZ_POLICY": "self",
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PUBLIC_URL": f"http://localhost:{port}",
         "REGISTRATION": "open",
         "SECRETS_KEY": new_key(),
         "SESSION_DURATION": "43200",
@@ -92,6 +100,7 @@ def demo_site(folder: Path) -> Iterator[Site]:
         "WEB_PAGES": "on",
     }
     server = Server(folder, API_PORT=str(port), **settings)
+    server.url = settings["PUBLIC_URL"]
     with pytest.MonkeyPatch.context() as patch:
         for name in (*settings, "DATABASE_URL"):
             patch.setenv(name, server.env[name])
@@ -115,6 +124,10 @@ def _populate(server: Server) -> Site:
     seed = base64.b32decode(new.key.replace(" ", ""))
     step = totp.step_at(clock.now())
     confirm_app(owner, new.factor.id, totp.hotp(seed, step - 1))
+    keeper = User(email="keeper@example.com", first_name="Kim")
+    keeper.password = PASSWORD
+    keeper.save()
+    keys = [_add_passkey(keeper, name) for name in ("laptop", "phone")]
     invitations = [
         invite(f"invited-{number}@example.com") for number in range(30)
     ]
@@ -133,11 +146,22 @@ def _populate(server: Server) -> Site:
         owner,
         new.factor.id,
         seed,
+        keeper,
+        keys[0],
         invitations[0].user,
         path,
         session.id,
         mails[0].id,
     )
+
+
+def _add_passkey(user: User, name: str) -> str:
+    """Store a passkey of `user`, which no device has; return its id."""
+    id, now = secrets.token_urlsafe(), clock.now()
+    made = Factor(id, user.id, PASSKEY, name, None, now, confirmed_at=now)
+    key = Passkey(id, user.id, id, "", 0, True, True, "internal", "localhost")
+    assert passkeys.add(made, key, 2, None)
+    return id
 
 
 def public(address: str, status: int = 200) -> Open:
@@ -187,23 +211,42 @@ def with_factor(address: str) -> Open:
 
     def open_page(browser: Browser, site: Site) -> None:
         """Begin a session with both factors, and open the page."""
-        secret, now = secrets.token_urlsafe(), clock.now()
-        UserSession(
-            user_id=site.owner.id,
-            session_id=secret,
-            created_at=now,
-            authenticated_at=now,
-            last_seen_at=now,
-            second_factor_at=now,
-            proof_methods="pwd otp",
-            method="password",
-        ).save()
-        browser.context.add_cookies(
-            [{"name": COOKIE, "value": secret, "url": browser.url}]
-        )
+        begin_with_factors(browser, site.owner, "otp")
         browser.open(site.at(address))
 
     return open_page
+
+
+def with_passkey(address: str, hours: float = 0) -> Open:
+    """Return how the owner of passkeys opens a page, so long after one."""
+
+    def open_page(browser: Browser, site: Site) -> None:
+        """Begin a session with both factors, and open the page."""
+        begin_with_factors(browser, site.keeper, "pop", hours)
+        browser.open(site.at(address))
+
+    return open_page
+
+
+def begin_with_factors(
+    browser: Browser, user: User, method: str, hours: float = 0
+) -> None:
+    """Begin a session by the password and a second factor."""
+    secret, began = secrets.token_urlsafe(), clock.now()
+    began -= timedelta(hours=hours)
+    UserSession(
+        user_id=user.id,
+        session_id=secret,
+        created_at=began,
+        authenticated_at=began,
+        last_seen_at=began,
+        second_factor_at=began,
+        proof_methods=f"pwd {method}",
+        method="password",
+    ).save()
+    browser.context.add_cookies(
+        [{"name": COOKIE, "value": secret, "url": browser.url}]
+    )
 
 
 def new_app(browser: Browser, site: Site) -> None:
@@ -261,12 +304,35 @@ PAGES: dict[str, Open] = {
     "/account/factors without one": inside("/account/factors"),
     "/account/factors/add": inside("/account/factors/add", hours=1),
     "/account/factors/confirm": new_app,
+    "/account/factors/rename": with_factor(
+        "/account/factors/rename?factor={app}"
+    ),
     "/account/factors/remove": with_factor(
         "/account/factors/remove?factor={app}"
     ),
     "/account/factors/codes": with_factor("/account/factors/codes"),
     "/account/factors/codes that are new": new_codes,
+    "/account/factors with passkeys": with_passkey("/account/factors"),
+    "/account/factors/passkey": with_passkey("/account/factors/passkey"),
+    "/account/factors/passkey with a proof": with_passkey(
+        "/account/factors/passkey", hours=1
+    ),
+    "/account/factors/remove for a passkey": with_passkey(
+        "/account/factors/remove?factor={passkey}", hours=1
+    ),
+    "/account/password/remove": with_passkey(
+        "/account/password/remove", hours=1
+    ),
     "/account/factors/step-up": inside("/account/factors/step-up?level=2"),
+    "/account/factors/step-up for a passkey": with_passkey(
+        "/account/factors/step-up?phishing-resistant=on&fresh=60", hours=1
+    ),
+    "/account/factors/step-up for any proof": with_passkey(
+        "/account/factors/step-up?fresh=60", hours=1
+    ),
+    "/account/factors/step-up without a passkey": inside(
+        "/account/factors/step-up?phishing-resistant=on"
+    ),
     "/admin": admin("/admin"),
     "/admin/gate": admin("/admin/gate"),
     "/admin/overview": admin("/admin/overview"),
@@ -296,6 +362,12 @@ PAGES: dict[str, Open] = {
     "/admin/figures": admin("/admin/figures"),
     "/admin/figures of a month": admin("/admin/figures?period=month"),
 }
+#: Pages whose form only a script can send; they say so without one.
+NEEDS_SCRIPT = {
+    "/account/factors/passkey",
+    "/account/factors/passkey with a proof",
+    "/account/factors/step-up for a passkey",
+}
 #: Routes that answer GET without a page of their own, and why.
 NO_PAGE = {
     "/": "redirects",
@@ -303,8 +375,6 @@ NO_PAGE = {
     "/account/preferences": "redirects",
     "/vestibule/session": "redirects; its failures are in test_hand_over",
     "/vestibule/sign-out": "redirects",
-    "/account/factors/passkey": "needs a host name; see test_passkeys",
-    "/account/password/remove": "needs a passkey; see test_passkeys",
     "/setup": "needs a database without users; see test_rare_pages",
     "/admin/users/export": "a file",
     "/admin/sessions/export": "a file",

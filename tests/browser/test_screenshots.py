@@ -9,16 +9,27 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import ViewportSize, expect
 
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser, StartServer, add_user
+from tests.browser.passkey_device import (
+    EMAIL,
+    Device,
+    passkey_server,
+    sign_in_with_password,
+    sign_out,
+    without_autofill,
+)
 from tests.browser.scenes import PASSWORD, PHONE, sign_in, wrong_password
+from tests.browser.test_lost_phone import Phone
 from tests.startup_output import printed_setup_code
 from vestibule.accounts.users import set_role
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import HASHES, HASHING, SESSIONS
 from vestibule.core import clock
+from vestibule.core.encryption import new_key
 from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
@@ -124,6 +135,52 @@ def test_account_pages(
     sign_in(phone, ada)
     phone.open("/account/sessions")
     take_screenshot(phone, folder, "sessions-phone-french")
+
+
+def test_factor_pages(
+    chromium: Chromium,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A passkey and an app: add them, see them, and use them."""
+    with passkey_server(tmp_path, SECRETS_KEY=new_key()) as server:
+        monkeypatch.setenv("DATABASE_URL", server.env["DATABASE_URL"])
+        add_user(EMAIL)
+        browser = without_autofill(
+            Browser(chromium, server.url, viewport=LAPTOP, user_agent=FIREFOX)
+        )
+        device = Device(browser)
+        browser.goto("/sign-in")
+        sign_in_with_password(browser)
+        browser.expect_path("/account")
+        browser.open("/account/factors/passkey")
+        browser.fill(name="laptop")
+        take_screenshot(browser, folder, "passkey-add")
+        browser.click_button("Create the passkey")
+        browser.expect_text("Your recovery codes")
+        take_screenshot(browser, folder, "recovery-codes")
+        browser.open("/account/factors/add")
+        browser.fill(name="phone")
+        browser.click_button("Continue")
+        browser.expect_path("/account/factors/confirm")
+        browser.page.set_viewport_size(WIDE_LAPTOP)
+        take_screenshot(browser, folder, "app-confirm")
+        phone = Phone(browser)
+        browser.fill(code=phone.code(-1))
+        browser.click_button("Confirm the app")
+        browser.open("/account/factors")
+        take_screenshot(browser, folder, "factors")
+        browser.page.set_viewport_size(LAPTOP)
+        browser.open("/account/factors/step-up?fresh=0")
+        take_screenshot(browser, folder, "step-up")
+        sign_out(browser)
+        device.remove()
+        browser.open("/sign-in")
+        sign_in_with_password(browser)
+        browser.expect_path("/account/second-factor")
+        take_screenshot(browser, folder, "second-factor")
+        browser.close()
 
 
 def add_day_of_activity() -> User:

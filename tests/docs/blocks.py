@@ -29,6 +29,7 @@ from vestibule.mechanisms import mechanism_for
 READ_ELSEWHERE = {
     "authorization": "tests/app/api/matrix.py",
     "authentication": "tests/asvs/test_v6_1_documentation.py",
+    "code-lifetimes": "tests/asvs/test_v6_5_factors.py",
     "context-words": "tests/asvs/test_v6_1_documentation.py",
     "throttling": "tests/asvs/test_v6_1_documentation.py",
     "timeouts": "tests/asvs/test_v7_1_documentation.py",

@@ -141,54 +141,41 @@ SEEN_ELSEWHERE = {
         )
         for status in statuses
     },
-    (
-        "GET /api/v1/auth_session/factors",
-        200,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors",
-        201,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors",
-        400,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors/<factor_id>/confirm",
-        200,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors/<factor_id>/confirm",
-        401,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors/<factor_id>/confirm",
-        404,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors/proof",
-        200,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/factors/proof",
-        401,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "DELETE /api/v1/auth_session/factors/<factor_id>",
-        200,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "DELETE /api/v1/auth_session/factors/<factor_id>",
-        404,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/recovery-codes",
-        200,
-    ): "tests/app/api/test_factor_enrolment.py",
-    (
-        "POST /api/v1/auth_session/recovery-codes",
-        404,
-    ): "tests/app/api/test_factor_enrolment.py",
+    **{
+        (f"{method} /api/v1/auth_session/{path}", status): (
+            "tests/app/api/test_factor_enrolment.py"
+        )
+        for method, path, statuses in (
+            ("GET", "factors", (200,)),
+            ("POST", "factors", (201, 400)),
+            ("POST", "factors/<factor_id>/confirm", (200, 401, 404)),
+            ("POST", "factors/proof", (200, 401)),
+            ("PUT", "factors/<factor_id>", (200, 400, 404)),
+            ("DELETE", "factors/<factor_id>", (200, 404)),
+            ("POST", "recovery-codes", (200, 404)),
+        )
+        for status in statuses
+    },
+    **{
+        (f"{method} /api/v1/{path}", status): (
+            "tests/app/api/test_trusted_browser_list.py"
+        )
+        for method, path, statuses in (
+            ("GET", "auth_session/trusted-browsers", (200,)),
+            (
+                "DELETE",
+                "auth_session/trusted-browsers/<browser_id>",
+                (200, 404),
+            ),
+            ("GET", "users/<user_id>/trusted-browsers", (200, 404)),
+            (
+                "DELETE",
+                "users/<user_id>/trusted-browsers/<browser_id>",
+                (200, 404),
+            ),
+        )
+        for status in statuses
+    },
     ("POST /api/v1/auth_session/forgot", 202): "tests/app/api/test_mail.py",
     ("POST /api/v1/auth_session/forgot", 400): "tests/app/api/test_mail.py",
     ("POST /api/v1/auth_session/confirm", 200): "tests/app/api/test_mail.py",

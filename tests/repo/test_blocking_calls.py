@@ -206,6 +206,7 @@ BOUNDS = {
         )
     },
     "sessions.facts:current_facts: _current.get": "a context variable",
+    "mail.outbox:MailSender._run: self._closed.wait": "PAUSE_SECONDS",
     "mail.outbox:MailSender._run: self._due.wait": (
         "5 s, `POLL_SECONDS`, in a thread of its own"
     ),

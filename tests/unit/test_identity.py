@@ -183,6 +183,7 @@ def test_token_has_user_audience_and_expiry(
         "email": "bob@example.com",
         "email_verified": True,
         "role": "member",
+        "phishing_resistant": False,
     }
     with pytest.raises(jwt.InvalidAudienceError):
         checked(signer, token, "other.example")
@@ -261,6 +262,8 @@ def test_each_user_has_a_separate_token(set_clock: SetClock) -> None:
             BOB._replace(auth_time=1),
             BOB._replace(amr=("otp",)),
             BOB._replace(acr="other"),
+            BOB._replace(phishing_resistant=True),
+            BOB._replace(reauth_window=1),
         )
     }
     assert len(made) == 1 + len(BOB._fields)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from tests.unit.range_service import RangeService
-from vestibule.accounts.credentials import is_recent_auth
 from vestibule.accounts.password_policy import (
     check_new_password,
     check_unguessable,
     context_of,
 )
+from vestibule.core.assurance import is_recent_auth
 from vestibule.core.errors import InvalidValue
 
 EMAIL = "gwendoline.smythe+shop@acme-widgets.example"

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher, low_level
 from vestibule.core import passwords
 from vestibule.core.errors import InvalidValue, ServiceBusy
 
+pytestmark = pytest.mark.real_hashes
 LEGACY = passwords.legacy_hash(sha256(b"secret").hexdigest())
 
 

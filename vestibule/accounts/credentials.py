@@ -7,9 +7,8 @@ wins. A password change ends the sessions that the old password opened.
 
 Before an action that a thief of a session would try first, the password
 must have been confirmed recently (OWASP ASVS 5.0, 7.5.1 and 7.5.3):
-`is_recent_auth` is that rule."""
+`vestibule.core.assurance.is_recent_auth` is that rule."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -131,19 +130,6 @@ def change_email(user: User, email: Any, *, actor: Actor = LOCAL) -> None:
         user.save_changes(told)
     by = None if actor.id == user.id else actor.id
     log(EventType.EMAIL_CHANGED, user=user.id, by=by)
-
-
-def is_recent_auth(
-    authenticated_at: datetime | None, window: timedelta, now: datetime
-) -> bool:
-    """Return True if `authenticated_at` is at most `window` before `now`.
-
-    A moment in the future is not recent: a clock was set back, and the
-    window would stay open until the clock passes that moment.
-    """
-    return authenticated_at is not None and (
-        timedelta(0) <= now - authenticated_at <= window
-    )
 
 
 def check_email(email: Any) -> None:

@@ -22,6 +22,7 @@ from vestibule.core.request_headers import network_of
 from vestibule.core.setting_types import is_hardened
 from vestibule.core.text import email_key
 from vestibule.db import mail_tokens, outgoing_mails
+from vestibule.db.invitations import is_invited
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
@@ -152,15 +153,15 @@ def ask_for_change(
 def send_password_mail(user: User, *, actor: Actor = LOCAL) -> bool:
     """Queue a mail with a link to a new password; return True if queued.
 
-    It is an invitation for a user without a password. Nothing is queued
+    It is an invitation for a user who never had a password. Nothing is queued
     without an address, for a disabled user, whose link would not work, and
     if the address has had too many.
     """
     if user.email is None or is_disabled(user):
         return False
-    kind, lifetime = MailKind.INVITATION, INVITATION_LIFETIME
-    if user.has_password:
-        kind, lifetime = MailKind.RESET, _reset_lifetime()
+    kind, lifetime = MailKind.RESET, _reset_lifetime()
+    if is_invited(user):
+        kind, lifetime = MailKind.INVITATION, INVITATION_LIFETIME
     is_queued = _queue(kind, user, user.email, lifetime, LOCAL, None)
     if is_queued:
         log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)

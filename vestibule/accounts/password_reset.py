@@ -96,12 +96,12 @@ def link_path(user: User, code: str) -> str | None:
     """Return the path of the page where `user` sets a password by a code.
 
     Its fragment has the email and the code. It is the page of invitations
-    for a user without a password, else that of resets. Return `None` for a
-    user without an email, for whom no code works.
+    for a user who never had a password, else that of resets. Return `None`
+    for a user without an email, for whom no code works.
     """
     if not user.email:
         return None
-    path = RESET_PATH if user.has_password else INVITATION_PATH
+    path = INVITATION_PATH if invitations.is_invited(user) else RESET_PATH
     return f"{path}#{urlencode({'email': user.email, 'code': code})}"
 
 

@@ -39,6 +39,8 @@ class Action(Enum):
     RESET_FACTORS = "issue a code to remove a user's second factors"
     LIST_SESSIONS = "list a user's sessions"
     END_SESSIONS = "end a user's sessions"
+    LIST_TRUSTED = "list the browsers that a user trusts"
+    END_TRUST = "end the trust in a browser of a user"
     END_ALL_SESSIONS = "end the sessions of all users"
     SEE_ADMIN_PAGES = "see the admin pages"
     FIND_USERS = "search all users, with the fields for admins"

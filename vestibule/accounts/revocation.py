@@ -7,6 +7,7 @@ their own sessions causes no event: otherwise any user could fill the log."""
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
 from vestibule.db import trusted_browsers
+from vestibule.db.models.base import is_storable
 from vestibule.sessions.session import EndReason, Session
 from vestibule.sessions.store import SessionStore
 
@@ -72,3 +73,20 @@ def revoke_all(store: SessionStore, user_id: str | None, actor: Actor) -> int:
     ended = store.end_all(EndReason.REVOKED_BY_ADMIN, user_id)
     log(EventType.SESSIONS_REVOKED, user=user_id, by=actor.id, count=ended)
     return ended
+
+
+def untrust_browser(user_id: str, handle: str, actor: Actor) -> bool:
+    """End the trust in one browser of a user; return True if it existed.
+
+    That browser is asked for the second factor again. Its sessions stay.
+    """
+    if not is_storable(handle) or not trusted_browsers.remove(handle, user_id):
+        return False
+    log(
+        EventType.SESSION_REVOKED,
+        user=user_id,
+        by=None if actor.id == user_id else actor.id,
+        handle=handle,
+        reason="trusted_browser",
+    )
+    return True

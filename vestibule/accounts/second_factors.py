@@ -202,6 +202,24 @@ def remove_factor(
     mail_sender().notify()
 
 
+def rename_factor(user: User, factor_id: str, name: Any) -> Factor:
+    """Give an app or a passkey of `user` another name; return it.
+
+    Raise `InvalidValue` for the name, and `RecordGone` if there is no such
+    factor.
+    """
+    new = checked_name(name)
+    if not is_storable(factor_id) or not factors.rename(
+        factor_id, user.id, new
+    ):
+        raise RecordGone("there is no such factor")
+    factor = factors.find(factor_id, user.id)
+    if factor is None:
+        raise RecordGone("there is no such factor")
+    log(EventType.FACTOR_RENAMED, user=user.id, reason=factor.kind)
+    return factor
+
+
 def remove_all_factors(user: User, *, actor: Actor) -> int:
     """Delete all factors of a user; return how many apps and passkeys.
 

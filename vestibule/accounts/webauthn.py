@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vestibule.accounts.cose import (
@@ -57,8 +56,7 @@ class StoredKey(NamedTuple):
     handle: str
 
 
-@dataclass(frozen=True)
-class NewCredential:
+class NewCredential(NamedTuple):
     """A passkey that an authenticator made."""
 
     id: str

@@ -64,6 +64,7 @@ class EventType(StrEnum):
     SECOND_FACTOR_REFUSED = "second_factor_refused"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    FACTOR_RENAMED = "factor_renamed"
     #: An admin made a link with which a user removes all second factors.
     FACTOR_RESET_ISSUED = "factor_reset_issued"
     FACTORS_RESET = "factors_reset"

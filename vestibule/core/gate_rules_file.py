@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from vestibule.core.access_settings import GATE_RULES
+from vestibule.core.assurance import MAX_FRESH_SECONDS, MAX_LEVEL
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.gate_rules import (
     Access,
@@ -28,8 +29,6 @@ from vestibule.core.setting_types import networks_or_any
 
 #: Bytes of a file of rules.
 MAX_FILE_BYTES = 262_144
-#: Seconds since authentication that a rule may ask for.
-MAX_FRESH_SECONDS = 31_536_000
 _HEADER = re.compile(r"[ \t]*\[\[[ \t]*rule[ \t]*\]\][ \t]*(#.*)?")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _CONDITIONS = ("host", "path", "method", "network", "role")
@@ -139,7 +138,7 @@ class _Reader:
             ),
             frozenset(self._role(one) for one in self._texts("role")),
             access,
-            self._number("level", 1, 2) or 1,
+            self._number("level", 1, MAX_LEVEL) or 1,
             self._resistant(),
             self._number("fresh", 1, MAX_FRESH_SECONDS),
         )

@@ -17,6 +17,8 @@ RETURN_PARAMETER = "return_to"
 AGAIN_PARAMETER = "again"
 #: The path of the service's own sign-in page, below `BASE_PATH`.
 SIGN_IN_PATH = "/sign-in"
+#: The path of the page that asks a signed-in user for more proof.
+STEP_UP_PATH = "/account/factors/step-up"
 #: Characters of a URL to return to, at most.
 MAX_URL_LENGTH = 2048
 

@@ -43,12 +43,12 @@ PASSKEY = "passkey"
 RECOVERY = "recovery"
 #: How long a factor may wait for its first right code.
 PENDING_FACTOR_LIFETIME = timedelta(minutes=10)
+# Logins run the first, and sign-ins with a code the others. SQLAlchemy needs
+# a quarter of the time for a statement that exists already.
 _CONFIRMED = select(FACTORS.c.id).where(
     FACTORS.c.user_id == bindparam("user_id"),
     FACTORS.c.confirmed_at.is_not(None),
 )
-# Sign-ins with a code run these two. SQLAlchemy needs a quarter of the time
-# for a statement that exists already.
 _ALL = (
     select(FACTORS)
     .where(FACTORS.c.user_id == bindparam("owner"))
@@ -107,10 +107,7 @@ def find(factor_id: str, user_id: str) -> Factor | None:
 
 
 def has_any(user_id: str) -> bool:
-    """Return True if the user has a confirmed factor.
-
-    Every login asks this, so the statement is compiled once.
-    """
+    """Return True if the user has a confirmed factor."""
     return database().fetch_one(_CONFIRMED, {"user_id": user_id}) is not None
 
 
@@ -247,6 +244,14 @@ def remove(
         return gone.rowcount > 0
 
 
+def rename(factor_id: str, user_id: str, name: str) -> bool:
+    """Give a factor of a user another name; return True if there is one."""
+    own = (FACTORS.c.id == factor_id) & (FACTORS.c.user_id == user_id)
+    renamed = update(FACTORS).where(own, FACTORS.c.kind != RECOVERY)
+    with database().transaction() as connection:
+        return connection.execute(renamed.values(name=name)).rowcount > 0
+
+
 def delete_for_user_in_transaction(
     connection: Connection, user_id: str
 ) -> None:
@@ -330,11 +335,6 @@ def purge(now: datetime) -> int:
 def count_apps(user_id: str) -> int:
     """Return how many confirmed apps the user has."""
     return sum(one.kind == TOTP for one in of_user(user_id))
-
-
-def count_passkeys(user_id: str) -> int:
-    """Return how many passkeys the user has."""
-    return sum(one.kind == PASSKEY for one in of_user(user_id))
 
 
 def _all(user_id: str) -> list[Factor]:

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
-"""The open invitations: reset codes of users who have no password yet.
+"""The open invitations: reset codes of users who never had a password.
 
-An invitation is open until it is used, revoked or replaced, or until it
-expires. The list is sorted and paged as the other lists of admins are.
+A user who removed the password has had passkeys; a code of theirs is for a
+lost passkey, and no invitation. An invitation is open until it is used,
+revoked or replaced, or until it expires. The list is sorted and paged as the
+other lists of admins are.
 """
 
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Select, delete, exists, select
+from sqlalchemy import Column, Select, and_, delete, exists, select
 
 from vestibule.db import keyset
 from vestibule.db.engine import database
 from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.models.base import is_storable
+from vestibule.db.models.user import User
+from vestibule.db.passkey_tables import PASSKEY_HANDLES
 from vestibule.db.tables import RESET_CODES, USERS
 
 _C = RESET_CODES.c
@@ -23,6 +27,11 @@ _COLUMNS: dict[str, tuple[Column[Any], ...]] = {
     "created": (_C.created_at, _C.user_id),
     "expires": (_C.expires_at, _C.user_id),
 }
+# The handle stays when the passkeys are removed.
+_IS_INVITED = and_(
+    USERS.c.password.is_(None),
+    ~exists().where(PASSKEY_HANDLES.c.user_id == USERS.c.id),
+)
 #: What `sort` may be: a column, or a column with "-" for descending.
 INVITATION_SORTS = tuple(
     sign + name for name in _COLUMNS for sign in ("", "-")
@@ -85,13 +94,19 @@ def count(now: datetime) -> Count:
     return keyset.count(_source(now))
 
 
+def is_invited(user: User) -> bool:
+    """Return True if a code for `user` is an invitation, not a reset."""
+    if user.has_password:
+        return False
+    invited = select(USERS.c.id).where(USERS.c.id == user.id, _IS_INVITED)
+    return bool(database().fetch_all(invited))
+
+
 def delete_invitation(user_id: str, now: datetime) -> bool:
     """Delete a user's open invitation; return True if there was one."""
     if not is_storable(user_id):
         return False
-    invited = exists().where(
-        USERS.c.id == _C.user_id, USERS.c.password.is_(None)
-    )
+    invited = exists().where(USERS.c.id == _C.user_id, _IS_INVITED)
     with database().transaction() as connection:
         deleted = connection.execute(
             delete(RESET_CODES).where(
@@ -117,7 +132,7 @@ def _source(now: datetime) -> Source:
         .join_from(RESET_CODES, USERS, USERS.c.id == _C.user_id)
         .where(
             _C.expires_at > now,
-            USERS.c.password.is_(None),
+            _IS_INVITED,
             USERS.c.disabled_at.is_(None),
         )
     )

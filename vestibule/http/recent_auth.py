@@ -8,10 +8,12 @@ new proof.
 
 from datetime import timedelta
 
-from vestibule.accounts.credentials import is_recent_auth, reauthenticate
+from vestibule.accounts.credentials import reauthenticate
+from vestibule.accounts.passkeys import REAUTHENTICATE, Answer, check_proof
 from vestibule.accounts.second_factors import check_second_factor
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
+from vestibule.core.assurance import is_recent_auth
 from vestibule.core.errors import ReauthenticationRequired
 from vestibule.db import factors
 from vestibule.db.models.user import User
@@ -74,16 +76,16 @@ def require_factor_proof() -> None:
 
 
 def has_recent_auth() -> bool:
-    """Return True if the password was confirmed within `REAUTH_WINDOW`.
+    """Return True if a password or factor was given in `REAUTH_WINDOW`.
 
-    A request with HTTP Basic confirms it itself. A session records when the
-    password was last confirmed (ASVS 5.0, 7.5.1 and 7.5.3).
+    A request with HTTP Basic has the password. A session records when one of
+    them was last given (ASVS 5.0, 7.5.1 and 7.5.3).
     """
     return is_recently_authenticated(current_request())
 
 
 def is_recently_authenticated(request: VestibuleRequest) -> bool:
-    """Return True if the password of an authenticated request is recent."""
+    """Return True if the last proof of an authenticated request is recent."""
     sessions = request.sessions
     if not sessions.has_store:
         return True
@@ -112,6 +114,17 @@ def reauthenticate_by_code(user: User, code: str) -> str | None:
     as `reauthenticate_user` does; raise what `check_second_factor` raises.
     """
     proof = check_second_factor(user, code)
+    log(EventType.REAUTHENTICATED, user=user.id)
+    return renew_session(proof)
+
+
+def reauthenticate_by_passkey(user: User, answer: Answer) -> str | None:
+    """Confirm a passkey of the request's user, by what it answered.
+
+    It counts where the password would. Return the new id of the session,
+    as `reauthenticate_user` does; raise `PasskeyRefused`.
+    """
+    proof = check_proof(user, REAUTHENTICATE, answer)
     log(EventType.REAUTHENTICATED, user=user.id)
     return renew_session(proof)
 

@@ -23,9 +23,9 @@ from vestibule.accounts.permissions import Actor
 from vestibule.core import page_settings, request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.core.errors import InvalidValue
+from vestibule.core.page_load import accept_header, prefers_page
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
-from vestibule.http.page_load import accept_header, prefers_page
 from vestibule.mechanisms.session_cache import CachedSession
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -97,7 +97,7 @@ class VestibuleRequest(Request):
     @property
     def prefers_page(self) -> bool:
         """Return True if the client prefers HTML to JSON."""
-        return prefers_page(self.accept_mimetypes)
+        return prefers_page(self.environ)
 
     @property
     def mount_path(self) -> str:

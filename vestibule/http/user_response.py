@@ -31,19 +31,25 @@ from vestibule.http.responses import WSGIApplication, json_body
 from vestibule.identity.header import (
     ASSURANCE_HEADER,
     EMAIL_VERIFIED_HEADER,
+    FACTS_HEADER,
     HEADER,
     Identity,
+    facts_header,
 )
 from vestibule.mechanisms.auth import Auth
+from vestibule.mechanisms.basic_auth import BasicAuth
 from vestibule.mechanisms.session_cache import (
     CachedSession,
     RecentEntries,
     is_valid,
 )
 from vestibule.sessions.facts import (
+    NO_FACTS,
+    PasswordProof,
     SessionFacts,
     acr_of,
     amr_of,
+    facts_of,
     facts_of_session,
     level_of,
 )
@@ -94,16 +100,15 @@ class UserResponse(NamedTuple):
     me_headers: Headers
     #: Those of forward authentication; the last one is an empty token.
     verify_headers: Headers
-    #: The user's id, email, role, and whether the email is confirmed, for
-    #: an identity token.
-    identity: tuple[str, str, str, bool]
-    #: How and when the user authenticated, for the same.
+    #: The identity of the user, for no application yet.
+    identity: Identity
+    #: How and when the user authenticated, for the rules of the gate.
     facts: SessionFacts
 
     @property
     def role(self) -> str:
         """Return the user's role, by which a proxy's rule decides."""
-        return self.identity[2]
+        return self.identity.role
 
     @classmethod
     def of(
@@ -117,39 +122,66 @@ class UserResponse(NamedTuple):
         own placeholder on instead of a header that is missing.
         """
         body = json_body(user.to_json())
-        email = getattr(user, "email", None) or ""
-        role = getattr(user, "role", None) or ""
+        identity = identity_of(user, facts)
         own = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(body))),
         ]
-        is_verified = getattr(user, "email_verified_at", None) is not None
+        is_verified = "true" if identity.is_verified else "false"
         remote = [
-            ("Remote-User", _plain(user.id)),
-            ("Remote-Email", _plain(email)),
-            (EMAIL_VERIFIED_HEADER, "true" if is_verified else "false"),
-            ("Remote-Groups", _plain(role)),
+            ("Remote-User", _plain(identity.subject)),
+            ("Remote-Email", _plain(identity.email)),
+            (EMAIL_VERIFIED_HEADER, is_verified),
+            ("Remote-Groups", _plain(identity.role)),
             (ASSURANCE_HEADER, str(level_of(facts))),
         ]
         usual = headers.after([])
+        told = (FACTS_HEADER, facts_header(identity))
         return cls(
             body,
             own + usual,
-            [*own, *remote, *usual, (HEADER, "")],
-            (user.id, email, role, is_verified),
+            [*own, *remote, told, *usual, (HEADER, "")],
+            identity,
             facts,
         )
 
     def identity_for(self, audience: str) -> Identity:
         """Return the identity for a token to an application."""
-        at = self.facts.auth_time
-        return Identity(
-            *self.identity,
-            audience,
-            None if at is None else int(at.timestamp()),
-            tuple(amr_of(self.facts)),
-            acr_of(self.facts),
-        )
+        return self.identity._replace(audience=audience)
+
+
+def identity_of(user: Any, facts: SessionFacts) -> Identity:
+    """Return the identity of a user, for no application yet.
+
+    `facts` say how the user authenticated.
+    """
+    at = facts.auth_time
+    return Identity(
+        user.id,
+        getattr(user, "email", None) or "",
+        getattr(user, "role", None) or "",
+        getattr(user, "email_verified_at", None) is not None,
+        audience="",
+        auth_time=None if at is None else int(at.timestamp()),
+        amr=tuple(amr_of(facts)),
+        acr=acr_of(facts),
+        phishing_resistant=facts.phishing_resistant,
+        reauth_window=settings.REAUTH_WINDOW.read(),
+    )
+
+
+def facts_of_request(request: VestibuleRequest) -> SessionFacts:
+    """Return how the user of an authenticated request proved that."""
+    if isinstance(request.mechanism, BasicAuth):
+        # The request itself has the password.
+        return facts_of([PasswordProof(request.sessions.now())])
+    if not request.sessions.has_store:
+        return NO_FACTS
+    session = request.session
+    # The sessions of an application's own store may have no facts.
+    if not hasattr(session, "second_factor_at"):
+        return NO_FACTS
+    return NO_FACTS if session is None else facts_of_session(session)
 
 
 class _Entry(NamedTuple):

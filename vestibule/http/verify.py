@@ -13,19 +13,24 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from vestibule.accounts.gate import (
-    Answer,
-    Verdict,
-    acr_values,
-    asked_query,
-    judge,
-)
+from vestibule.accounts.gate import Answer, Verdict, judge
 from vestibule.audit.log import EventType, log
 from vestibule.core import request_headers, settings
 from vestibule.core.application_hosts import application_host, session_url
+from vestibule.core.assurance import (
+    Requirement,
+    asked_query,
+    step_up_challenge,
+)
 from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.gate_rules import DEFAULT_RULE, Rule
-from vestibule.core.redirects import beside_sign_in, is_own_page, sign_in_url
+from vestibule.core.page_load import is_page_load
+from vestibule.core.redirects import (
+    STEP_UP_PATH,
+    beside_sign_in,
+    is_own_page,
+    sign_in_url,
+)
 from vestibule.db.models.user import parse_role
 from vestibule.http import errors
 from vestibule.http.access import Limit, Outcome, authenticate, start_request
@@ -37,7 +42,6 @@ from vestibule.http.headers import (
     ResponseHeaders,
     add_headers,
 )
-from vestibule.http.page_load import is_page_load
 from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.request_metrics import ROUTE_KEY
@@ -51,6 +55,7 @@ from vestibule.http.user_response import (
     ResponseCache,
     UserResponse,
     anonymous_response,
+    facts_of_request,
 )
 from vestibule.identity.header import (
     HEADER,
@@ -58,20 +63,10 @@ from vestibule.identity.header import (
     IdentitySigner,
 )
 from vestibule.mechanisms.auth import Auth
-from vestibule.mechanisms.basic_auth import BasicAuth
 from vestibule.mechanisms.session_mechanism import sessions_of
-from vestibule.sessions.facts import (
-    NO_FACTS,
-    PasswordProof,
-    SessionFacts,
-    facts_of,
-    facts_of_session,
-)
 
 PATH = VERIFY_PATH
 _PATHS = frozenset({PATH, f"{PATH}/"})
-#: The page that asks a signed-in user for more proof.
-STEP_UP_PATH = "/account/factors/step-up"
 #: Body and headers of a response that identifies a user.
 IdentityResponse = tuple[bytes, Headers]
 #: A proxy has a few fixed query strings, one for each rule.
@@ -231,7 +226,7 @@ class ForwardAuth:
         decision = authenticate(auth, request)
         found = None
         if decision.outcome is Outcome.PASSED:
-            facts = self._facts(request)
+            facts = facts_of_request(request)
             found = UserResponse.of(decision.principal, self._headers, facts)
             if decision.known is not None:
                 self._cache.add(request.environ, decision.known, found)
@@ -270,19 +265,6 @@ class ForwardAuth:
         rule = self._gate.rule_for(candidates, request.environ, role)
         return judge(rule, facts, request.sessions.now())
 
-    def _facts(self, request: VestibuleRequest) -> SessionFacts:
-        """Return how the user of an authenticated request proved that."""
-        if isinstance(request.mechanism, BasicAuth):
-            # The request itself has the password.
-            return facts_of([PasswordProof(request.sessions.now())])
-        if not request.sessions.has_store:
-            return NO_FACTS
-        session = request.session
-        # The sessions of an application's own store may have no facts.
-        if not hasattr(session, "second_factor_at"):
-            return NO_FACTS
-        return NO_FACTS if session is None else facts_of_session(session)
-
     def _identify(
         self, user: UserResponse, environ: dict[str, Any]
     ) -> IdentityResponse:
@@ -309,7 +291,7 @@ class ForwardAuth:
         )
         asked = None
         if limit is Limit.FACTOR_REQUIRED:
-            asked = asked_query(Rule(level=2))
+            asked = asked_query(Requirement(level=2))
         if self._lead(response, request, query, asked):
             return response
         return add_challenge(response, request.mechanism)
@@ -324,7 +306,7 @@ class ForwardAuth:
         """Return the response to a user who has to prove more (RFC 9470)."""
         log(
             EventType.ACCESS_DENIED,
-            user=found.identity[0],
+            user=found.identity.subject,
             reason="step_up",
             path=PATH,
         )
@@ -332,11 +314,7 @@ class ForwardAuth:
             {"error": "insufficient user authentication"}, 401
         )
         if not self._lead(response, request, query, asked_query(rule)):
-            challenge = 'Bearer error="insufficient_user_authentication"'
-            if acr := acr_values(rule):
-                challenge += f', acr_values="{acr}"'
-            if rule.fresh is not None:
-                challenge += f', max_age="{rule.fresh}"'
+            challenge = step_up_challenge(rule)
             response.headers["WWW-Authenticate"] = challenge
         return response
 
@@ -384,7 +362,7 @@ class ForwardAuth:
 
 def _forbid(reason: str, found: UserResponse | None) -> MinimalResponse:
     """Log that a request is refused, with or without a user; return 403."""
-    user = None if found is None else found.identity[0]
+    user = None if found is None else found.identity.subject
     log(EventType.ACCESS_DENIED, user=user, reason=reason, path=PATH)
     return json_response({"error": "Forbidden"}, 403)
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The header of a signed identity, and what its tokens have in common."""
 
+import json
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from vestibule.core import identity_settings
 
@@ -17,6 +18,10 @@ EMAIL_VERIFIED_HEADER = "Remote-Email-Verified"
 #: The header in which verify says the level of the session: 1, or 2 for
 #: two factors.
 ASSURANCE_HEADER = "Remote-Assurance"
+#: The header in which verify says how and when the user authenticated, for
+#: the applications that ask it: a JSON object of claims of the token. No
+#: proxy passes it on.
+FACTS_HEADER = "X-Vestibule-Facts"
 #: The issuer (`iss`) of tokens, and their signature algorithm.
 ISSUER = "vestibule"
 ALGORITHM = "EdDSA"
@@ -45,6 +50,33 @@ class Identity(NamedTuple):
     auth_time: int | None = None
     amr: tuple[str, ...] = ()
     acr: str = ""
+    phishing_resistant: bool = False
+    #: Seconds after authentication in which it is recent (`REAUTH_WINDOW`).
+    reauth_window: int | None = None
+
+
+def facts_claims(identity: Identity) -> dict[str, Any]:
+    """Return the claims of how and when the user authenticated.
+
+    Claims that are not known are left out.
+    """
+    claims: dict[str, Any] = {
+        "phishing_resistant": identity.phishing_resistant
+    }
+    if identity.auth_time is not None:
+        claims["auth_time"] = identity.auth_time
+    if identity.amr:
+        claims["amr"] = list(identity.amr)
+    if identity.acr:
+        claims["acr"] = identity.acr
+    if identity.reauth_window is not None:
+        claims["reauth_window"] = identity.reauth_window
+    return claims
+
+
+def facts_header(identity: Identity) -> str:
+    """Return the value of `FACTS_HEADER` for a user: JSON in ASCII."""
+    return json.dumps(facts_claims(identity), separators=(",", ":"))
 
 
 class IdentitySigner(Protocol):

@@ -39,6 +39,7 @@ from vestibule.identity.header import (
     ISSUER,
     TOKEN_LIFETIME,
     Identity,
+    facts_claims,
 )
 
 #: How long a worker uses the keys that it has read from the database.
@@ -218,18 +219,6 @@ def rotate(at_once: bool) -> str:
     return new.id
 
 
-def _authentication_claims(identity: Identity) -> dict[str, Any]:
-    """Return the claims of how and when the user authenticated."""
-    claims: dict[str, Any] = {}
-    if identity.auth_time is not None:
-        claims["auth_time"] = identity.auth_time
-    if identity.amr:
-        claims["amr"] = list(identity.amr)
-    if identity.acr:
-        claims["acr"] = identity.acr
-    return claims
-
-
 def _load_keys(stored: Iterable[StoredKey]) -> list[Key]:
     """Return `stored` keys as keys that can sign."""
     return [
@@ -302,7 +291,7 @@ class Signer:
         key = self._ring.signing()
         return jwt.encode(
             {
-                **_authentication_claims(identity),
+                **facts_claims(identity),
                 "iss": ISSUER,
                 "sub": identity.subject,
                 "aud": identity.audience,

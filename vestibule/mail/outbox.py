@@ -52,6 +52,10 @@ MAX_PREPARED_MAILS = 20
 MAX_UNRECORDED_SECONDS = 0.2
 #: Seconds between two looks at the queue, for mails of other processes.
 POLL_SECONDS = 5.0
+#: Seconds between a mail that was queued in this process and a look at the
+#: queue. If the mail were made beside the response, the response to a known
+#: address would take longer than that to an unknown one.
+PAUSE_SECONDS = 0.3
 #: Seconds that the end of the process waits for the mail in progress.
 CLOSE_TIMEOUT_SECONDS = 10.0
 #: Seconds of a lease after which no further mail of it is begun.
@@ -326,7 +330,8 @@ class MailSender:
         except (DeliveryError, VestibuleError) as error:
             _log.warning("no mail can be sent: %s; see MAIL_URL", error)
         while not self._closed.is_set():
-            self._due.wait(POLL_SECONDS)
+            if self._due.wait(POLL_SECONDS):
+                self._closed.wait(PAUSE_SECONDS)
             self._due.clear()
             try:
                 while not self._closed.is_set() and send_due():

@@ -6,14 +6,18 @@ in `scope["vestibule.principal"]`, and sees no header by which a client
 could claim to be another user.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from vestibule.protect.assurance import (
+    denial_for_user,
+    lead_page,
+    requirement,
+)
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     Denial,
-    denial_for,
     denial_for_error,
     validate_roles,
 )
@@ -26,6 +30,7 @@ from vestibule.protect.request_headers import (
     from_scope,
     without_identity_headers,
 )
+from vestibule.protect.sign_in import SignInPages, target_of_scope
 from vestibule.protect.verify_response import (
     DEFAULT_TIMEOUT,
     PRINCIPAL,
@@ -49,7 +54,10 @@ class Protection(OpensInProcess):
     this process is used. With `audience`, the host of the application, the
     signed identity from forward authentication counts instead of the
     cookie. `roles` requires one of these roles. `optional` lets anonymous
-    requests pass, for an application that decides itself. `timeout` is in
+    requests pass, for an application that decides itself. `level`,
+    `phishing_resistant` and `fresh` (in seconds) demand more of how users
+    signed in; page loads of users who lack that are led to the pages of
+    Vestibule, whose address is `pages` as for Flask. `timeout` is in
     seconds.
     """
 
@@ -61,12 +69,22 @@ class Protection(OpensInProcess):
         audience: str | None = None,
         roles: tuple[str, ...] = (),
         optional: bool = False,
+        level: int = 1,
+        phishing_resistant: bool = False,
+        fresh: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        pages: str | None = "",
     ) -> None:
-        """Wrap `app`; raise `InvalidValue` or `ConfigurationError`."""
+        """Wrap `app`.
+
+        Raise `InvalidValue` or `ConfigurationError`, and `TypeError` or
+        `ValueError` for a demand without meaning.
+        """
         self._app = app
         self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
+        self._demand = requirement(level, phishing_resistant, fresh)
+        self._pages = None if pages is None else SignInPages(pages)
         self._backend = async_backend_for(url, audience, timeout)
 
     async def __call__(
@@ -90,11 +108,14 @@ class Protection(OpensInProcess):
         except BACKEND_ERRORS as error:
             denial = denial_for_error(error)
         else:
-            denial = denial_for(principal, self._roles, self._optional)
+            denial = denial_for_user(
+                principal, self._roles, self._demand, self._optional
+            )
         if denial is None:
             headers = without_identity_headers(scope["headers"])
             await self._app({**scope, "headers": headers}, receive, send)
         elif kind == "http":
+            denial = lead_step_up(denial, self._pages, scope)
             is_head = scope.get("method") == "HEAD"
             await deny(denial, send, "http.response", is_head)
         else:
@@ -118,6 +139,24 @@ async def find_principal(
     )
     scope[PRINCIPAL] = principal
     return principal
+
+
+def lead_step_up(
+    denial: Denial, pages: SignInPages | None, scope: Mapping[str, Any]
+) -> Denial:
+    """Return `denial`, which leads a page load to the step-up page.
+
+    Denials for anything else stay as they are.
+    """
+    if denial.demand is None or scope["type"] != "http":
+        return denial
+    sent: dict[bytes, bytes] = dict(scope["headers"])
+    environ = {"REQUEST_METHOD": scope["method"]}
+    for name in (b"accept", b"sec-fetch-mode", b"upgrade"):
+        if name in sent:
+            key = name.decode().upper().replace("-", "_")
+            environ[f"HTTP_{key}"] = sent[name].decode("latin-1")
+    return lead_page(denial, pages, environ, target_of_scope(scope))
 
 
 async def deny(

@@ -24,13 +24,11 @@ from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
-    RECENT_PATH,
     VERIFY_PATH,
     Principal,
     parse_address,
     parse_json,
     parse_principal,
-    parse_recent,
     refuse_audience,
 )
 
@@ -53,13 +51,6 @@ class Backend(Protocol):
         Raise `VestibuleUnavailable` if that cannot be determined.
         """
 
-    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
-        """Return True if the user confirmed the password recently.
-
-        `cookies` is the `Cookie` header of a request of the user. Raise
-        `VestibuleUnavailable` if that cannot be determined.
-        """
-
     def close(self) -> None:
         """Close all connections."""
 
@@ -80,10 +71,6 @@ class RemoteVerifier:
                 VERIFY_PATH, {COOKIE: encode_header(header_value)}
             )
         )
-
-    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
-        """Return what the verify route says of the session of `cookies`."""
-        return _ask_if_recent(self._client, cookies, user_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,10 +104,6 @@ class TokenVerifier:
         key = self._keys.get(kid)
         return None if key is None else self._tokens.verify(header_value, key)
 
-    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
-        """Return what the verify route says of the session of `cookies`."""
-        return _ask_if_recent(self._client, cookies, user_id)
-
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -138,12 +121,6 @@ class TokenVerifier:
             except VestibuleUnavailable as error:
                 _log.warning("cannot fetch the signing keys: %s", error)
             self._keys.record_attempt()
-
-
-def _ask_if_recent(client: HTTPClient, cookies: str, user_id: str) -> bool:
-    """Return True if the session of `cookies` has a recent password."""
-    sent = {COOKIE: encode_header(cookies)}
-    return parse_recent(client.get(RECENT_PATH, sent), user_id)
 
 
 def open_in_process(

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """The responses to denied requests, the same for every framework.
 
-401 is for an anonymous request, 403 for a wrong role, 400 for a header
-that no honest client sends, and 503 if the user cannot be determined.
+401 is for an anonymous request, and for a user who has to prove more; 403
+for a wrong role, 400 for a header that no honest client sends, and 503 if
+the user cannot be determined.
 """
 
 import json
 import logging
 from typing import NamedTuple
 
+from vestibule.core.assurance import Requirement, step_up_challenge
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.roles import Role
 from vestibule.protect.verify_response import Principal
@@ -17,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 #: How to authenticate (RFC 9110, section 11.6.1): as at Vestibule.
 CHALLENGE = 'Cookie realm="vestibule"'
+#: The request headers that decide about a redirect.
+PAGE_VARY = "Cookie, Accept, Sec-Fetch-Mode"
 
 
 class Denial(NamedTuple):
@@ -24,10 +28,19 @@ class Denial(NamedTuple):
 
     status: int
     text: str
+    #: What the user's session does not meet.
+    demand: Requirement | None = None
+    #: Where a page load is redirected.
+    location: str | None = None
 
     @property
     def body(self) -> bytes:
-        """Return the JSON body, as the API would write it."""
+        """Return the JSON body, as the API would write it.
+
+        It is empty for a redirect.
+        """
+        if self.location is not None:
+            return b""
         return json.dumps(
             {"error": self.text}, ensure_ascii=False, separators=(",", ":")
         ).encode("utf-8", "replace")
@@ -35,13 +48,23 @@ class Denial(NamedTuple):
     @property
     def headers(self) -> dict[str, str]:
         """Return the headers that the status requires."""
-        if self.status == 401:
-            return {"WWW-Authenticate": CHALLENGE}
-        return {}
+        if self.location is not None:
+            return {
+                "Location": self.location,
+                "Cache-Control": "no-store",
+                "Vary": PAGE_VARY,
+            }
+        if self.status != 401:
+            return {}
+        if self.demand is not None:
+            return {"WWW-Authenticate": step_up_challenge(self.demand)}
+        return {"WWW-Authenticate": CHALLENGE}
 
     @property
     def all_headers(self) -> dict[str, str]:
         """Return the headers of a whole response that is not cached."""
+        if self.location is not None:
+            return {"Content-Length": "0", **self.headers}
         return {
             "Content-Type": "application/json",
             "Content-Length": str(len(self.body)),

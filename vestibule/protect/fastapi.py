@@ -14,7 +14,8 @@ from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
-from vestibule.protect.asgi import find_principal
+from vestibule.protect.asgi import find_principal, lead_step_up
+from vestibule.protect.assurance import demanded, denial_for_user
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
@@ -26,6 +27,7 @@ from vestibule.protect.denials import (
 )
 from vestibule.protect.installation import SETTINGS, Installation
 from vestibule.protect.request_headers import COOKIE
+from vestibule.protect.sign_in import SignInPages
 from vestibule.protect.starlette import (
     WATCHED,
     VestibuleMiddleware,
@@ -50,10 +52,13 @@ class Vestibule:
     cookie. `timeout` is in seconds. The session of a websocket is checked
     every `check_interval` seconds. `cookie_name` is the `SESSION_NAME` of
     Vestibule, which the OpenAPI description of the application shows.
+    `pages` is the address of Vestibule's pages, as for Flask, for
+    `assurance_required`.
     Raise `InvalidValue` or `ConfigurationError` for arguments or settings
     that cannot work.
 
-    `dependency_overrides` of `current_user` holds for `role_required` too.
+    `dependency_overrides` of `current_user` holds for `role_required` and
+    `assurance_required` too.
     """
 
     #: Gives the user of a request, `None` if it is anonymous. Like all of
@@ -71,8 +76,10 @@ class Vestibule:
         timeout: float = DEFAULT_TIMEOUT,
         check_interval: float = MAX_CHECK_SECONDS,
         cookie_name: str = "_my_session_id",
+        pages: str | None = "",
     ) -> None:
         """Open no connection yet."""
+        self._pages = None if pages is None else SignInPages(pages)
         self._backend = async_backend_for(url, audience, timeout)
         self._interval = validate_interval(check_interval)
         how = self._backend, self._interval, cookie_name
@@ -113,6 +120,36 @@ class Vestibule:
         ) -> Principal:
             """Return the signed-in user if they have one of the roles."""
             return _require(user, names)
+
+        return dependency
+
+    def assurance_required(
+        self,
+        *,
+        level: int = 1,
+        phishing_resistant: bool = False,
+        fresh: int | None = None,
+    ) -> Callable[..., Awaitable[Principal]]:
+        """Return a dependency that gives a user who proved so much.
+
+        `level=2` demands two factors, `phishing_resistant` a passkey, and
+        `fresh` a proof of the last so many seconds. A user who lacks that
+        is led to the step-up page and back if the request loads a page;
+        otherwise the answer is 401 (RFC 9470), as for an anonymous request.
+        Raise `TypeError` or `ValueError` for a demand without meaning.
+        """
+        demand = demanded(level, phishing_resistant, fresh)
+
+        async def dependency(
+            connection: HTTPConnection,
+            user: Principal = Depends(self.current_user),
+        ) -> Principal:
+            """Return the signed-in user if the session meets the demand."""
+            denial = denial_for_user(user, demand=demand)
+            if denial is None:
+                return user
+            denial = lead_step_up(denial, self._pages, connection.scope)
+            raise _http_exception(denial)
 
         return dependency
 

@@ -15,23 +15,23 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 from werkzeug.local import LocalProxy
 
-from vestibule.http.page_load import is_page_load
+from vestibule.core.assurance import Requirement
+from vestibule.protect.assurance import (
+    demanded,
+    denial_for_user,
+    denial_unless_recent,
+    lead_page,
+)
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
-    NOT_RECENT,
     UNAUTHORIZED,
     Denial,
-    denial_for,
     denial_for_error,
     validate_roles,
 )
 from vestibule.protect.installation import SETTINGS, Installation
-from vestibule.protect.request_headers import (
-    COOKIE,
-    from_environ,
-    strip_identity_headers,
-)
+from vestibule.protect.request_headers import strip_identity_headers
 from vestibule.protect.sign_in import SignInPages, Target, quoted_path
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
 from vestibule.protect.wsgi import find_principal
@@ -156,12 +156,30 @@ def role_required(*roles: str) -> Callable[[View], View]:
 
 
 def fresh_login_required(view: View) -> View:
-    """Protect a view that needs a recently confirmed password.
+    """Protect a view that needs a recent proof: a password or a factor.
 
-    How recently, `REAUTH_WINDOW` of Vestibule says. Without it, page loads
+    How recent, `REAUTH_WINDOW` of Vestibule says. Without it, page loads
     are redirected to the sign-in page, and all other requests get 403.
     """
     return _protect(view, (), is_fresh=True)
+
+
+def assurance_required(
+    *,
+    level: int = 1,
+    phishing_resistant: bool = False,
+    fresh: int | None = None,
+) -> Callable[[View], View]:
+    """Protect a view: users must have proven who they are so well.
+
+    `level=2` demands two factors, `phishing_resistant` a passkey, and
+    `fresh` a proof of the last so many seconds. Users who lack that are led
+    to the step-up page and back if they load a page; all other requests get
+    401 (RFC 9470). Anonymous requests are answered as by `login_required`.
+    Raise `TypeError` or `ValueError` for a demand without meaning.
+    """
+    demand = demanded(level, phishing_resistant, fresh)
+    return lambda view: _protect(view, (), demand)
 
 
 def sign_in_url(return_to: str | None = None) -> str:
@@ -171,7 +189,7 @@ def sign_in_url(return_to: str | None = None) -> str:
     default to the page of the current request. Raise `LookupError` without
     pages.
     """
-    return _sign_in_url(_target(return_to))
+    return _pages().sign_in_url(_target(return_to))
 
 
 def sign_out_form(label: str = "Sign out") -> Markup:
@@ -201,17 +219,20 @@ def _find_template_user() -> Principal | None:
 
 
 def _protect(
-    view: View, roles: tuple[str, ...], is_fresh: bool = False
+    view: View,
+    roles: tuple[str, ...],
+    demand: Requirement | None = None,
+    is_fresh: bool = False,
 ) -> View:
-    """Return `view`, protected by the `roles`."""
+    """Return `view`, protected by the `roles` and the `demand`."""
 
     @wraps(view)
     def protected(*args: Any, **kwargs: Any) -> Any:
         """Call the view, or deny the request."""
         principal = _find_current_user()
-        denial = denial_for(principal, roles)
+        denial = denial_for_user(principal, roles, demand)
         if denial is None and principal is not None and is_fresh:
-            denial = _denial_unless_recent(principal)
+            denial = denial_unless_recent(principal)
         if denial is not None:
             _deny(denial)
         return current_app.ensure_sync(view)(*args, **kwargs)
@@ -219,34 +240,25 @@ def _protect(
     return cast(View, protected)
 
 
-def _denial_unless_recent(principal: Principal) -> Denial | None:
-    """Return `None` if the user confirmed the password recently."""
-    try:
-        cookies = from_environ(request.environ, COOKIE)
-        if cookies is not None and _state().backend.has_recent_auth(
-            cookies, principal.id
-        ):
-            return None
-    except BACKEND_ERRORS as error:
-        return denial_for_error(error)
-    return NOT_RECENT
-
-
 def _deny(denial: Denial) -> NoReturn:
-    """Redirect a page load to sign in if that helps, or abort."""
-    helps = denial in (UNAUTHORIZED, NOT_RECENT)
-    if helps and _state().pages and is_page_load(request.environ):
-        is_safe = request.method in ("GET", "HEAD")
-        # The data of a form is gone after signing in.
-        back = _target(None) if is_safe else None
-        response = Response(status=302 if is_safe else 303)
-        response.headers["Location"] = _sign_in_url(
-            back, again=denial is NOT_RECENT
-        )
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Vary"] = "Cookie, Accept, Sec-Fetch-Mode"
-        abort(response)
+    """Redirect a page load if the user can prove more, or abort."""
+    led = lead_page(denial, _state().pages, request.environ, _target(None))
+    if led.location is not None:
+        abort(Response(status=led.status, headers=led.headers))
     _abort(denial)
+
+
+class _StepUp(Unauthorized):
+    """The 401 to a user who has to prove more (RFC 9470)."""
+
+    def __init__(self, denial: Denial) -> None:
+        """Take the message and the challenge of `denial`."""
+        super().__init__(denial.text)
+        self._headers = denial.headers
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        """Return the headers of the response, with the challenge."""
+        return [*super().get_headers(*args, **kwargs), *self._headers.items()]
 
 
 def _abort(denial: Denial) -> NoReturn:
@@ -257,6 +269,8 @@ def _abort(denial: Denial) -> NoReturn:
                 "cookie", {"realm": _EXTENSION_NAME}
             )
         )
+    if denial.demand is not None:
+        raise _StepUp(denial)
     abort(denial.status, denial.text)
 
 
@@ -275,11 +289,6 @@ def _pages() -> SignInPages:
     if pages is None:
         raise LookupError("Vestibule(app, pages=None) has no pages")
     return pages
-
-
-def _sign_in_url(back: Target | None, again: bool = False) -> str:
-    """Return the URL of the sign-in page."""
-    return _pages().sign_in_url(back, again)
 
 
 def _target(path: str | None) -> Target:

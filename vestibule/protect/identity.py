@@ -21,7 +21,7 @@ from vestibule.identity.header import (
     ISSUER,
     TOKEN_LIFETIME,
 )
-from vestibule.protect.verify_response import Principal
+from vestibule.protect.verify_response import Principal, parse_facts
 
 _log = logging.getLogger(__name__)
 
@@ -246,9 +246,10 @@ def _read_claims(
         return None
     # A token of an older Vestibule has no such claim.
     is_verified = claims.get("email_verified", False)
-    if not isinstance(is_verified, bool):
+    facts = parse_facts(claims)
+    if not isinstance(is_verified, bool) or facts is None:
         return None
     principal = Principal(
-        subject, email or None, role, email_verified=is_verified
+        subject, email or None, role, None, None, is_verified, *facts
     )
     return _VerifiedToken(key, principal, issued, expires)

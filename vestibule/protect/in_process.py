@@ -15,14 +15,20 @@ from vestibule.core.errors import (
     VestibuleUnavailable,
 )
 from vestibule.http.access import Outcome, authenticate, start_request
-from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
+from vestibule.http.user_response import facts_of_request, identity_of
+from vestibule.identity.header import Identity, facts_claims
 from vestibule.mechanisms import mechanism_for, session_cache
 from vestibule.mechanisms.auth import Auth
 from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE
 from vestibule.protect.session_rules import InProcessRules
-from vestibule.protect.verify_response import VERIFY_PATH, Principal
+from vestibule.protect.verify_response import (
+    VERIFY_PATH,
+    Facts,
+    Principal,
+    parse_facts,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -109,20 +115,6 @@ class InProcess:
             # `find_principal` raises and logs the same failure.
             return False
 
-    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
-        """Return True if the user confirmed the password recently.
-
-        Raise as `principal` does.
-        """
-        request = self.build_request(cookies)
-        principal = self.find_principal(request)
-        if principal is None or principal.id != user_id:
-            return False
-        try:
-            return is_recently_authenticated(request)
-        except VestibuleError as error:
-            raise VestibuleUnavailable(str(error)) from None
-
     def close(self) -> None:
         """Do nothing: the database owns the connections."""
 
@@ -139,12 +131,19 @@ class InProcess:
         principal: Principal | None = made.get(_CACHE_KEY)
         if principal is None:
             user = decision.principal
+            identity = identity_of(user, facts_of_request(request))
             principal = made[_CACHE_KEY] = Principal(
                 user.id,
                 user.email,
                 user.role,
                 user.first_name,
                 user.last_name,
-                user.email_verified_at is not None,
+                identity.is_verified,
+                *_facts_of(identity),
             )
         return principal
+
+
+def _facts_of(identity: Identity) -> Facts:
+    """Return the facts as an application gets them from a service."""
+    return parse_facts(facts_claims(identity)) or Facts()

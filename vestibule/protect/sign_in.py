@@ -5,19 +5,25 @@ By default the pages are on the application's own host, behind one proxy.
 During development they are often on another port.
 """
 
+from collections.abc import Mapping
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from vestibule.core.assurance import Requirement, asked_query
 from vestibule.core.errors import InvalidValue
 from vestibule.core.redirects import (
     AGAIN_PARAMETER,
     RETURN_PARAMETER,
+    SIGN_IN_PATH,
+    STEP_UP_PATH,
+    beside_sign_in,
     sign_in_url,
 )
 
-_SIGN_IN = "/sign-in"
 _SIGN_OUT = "/sign-out"
+#: Characters of a path that need no encoding.
+_SAFE = "/:@!$&'()*+,;=~"
 
 
 class Target(NamedTuple):
@@ -62,13 +68,19 @@ class SignInPages:
         `back` is where the user returns to. `again` asks for the password
         even if the user is signed in.
         """
-        url = self._address + _SIGN_IN
+        url = self._address + SIGN_IN_PATH
         if again:
             url += f"?{AGAIN_PARAMETER}=on"
-        if back is None:
-            return url
-        forwarded = back.scheme, back.host, back.url
-        return sign_in_url(url, forwarded, [back.host])
+        return url if back is None else _with_way_back(url, back)
+
+    def step_up_url(self, demand: Requirement, back: Target | None) -> str:
+        """Return the URL of the page that asks a user for more proof.
+
+        `back` is where the user returns to.
+        """
+        sign_in = self._address + SIGN_IN_PATH
+        url = beside_sign_in(sign_in, STEP_UP_PATH, asked_query(demand))
+        return url if back is None else _with_way_back(url, back)
 
     def sign_out_form(self, here: Target, label: str) -> str:
         """Return an HTML form whose button signs the user out.
@@ -91,9 +103,41 @@ class SignInPages:
         return not parts.netloc or (parts.scheme, parts.netloc) == here[:2]
 
 
+def _with_way_back(url: str, back: Target) -> str:
+    """Return the URL of a page that leads to `back` afterwards."""
+    forwarded = back.scheme, back.host, back.url
+    return sign_in_url(url, forwarded, [back.host])
+
+
+def target_of_environ(environ: Mapping[str, Any]) -> Target:
+    """Return the address of a WSGI request."""
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return Target(
+        environ.get("wsgi.url_scheme", "http"),
+        environ.get("HTTP_HOST", ""),
+        quoted_path(path),
+        environ.get("QUERY_STRING", ""),
+    )
+
+
+def target_of_scope(scope: Mapping[str, Any]) -> Target:
+    """Return the address of an ASGI request."""
+    path, root = scope["path"], scope.get("root_path", "")
+    if path != root and not path.startswith(f"{root}/"):
+        # Some servers leave out where the application is mounted.
+        path = root + path
+    host = dict(scope["headers"]).get(b"host", b"")
+    return Target(
+        scope.get("scheme", "http"),
+        host.decode("latin-1"),
+        quote(path.encode("utf-8", "replace"), safe=_SAFE),
+        scope.get("query_string", b"").decode("latin-1"),
+    )
+
+
 def quoted_path(path: str) -> str:
     """Return a WSGI path, whose bytes are Latin-1 characters, for a URL."""
-    return quote(path.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~")
+    return quote(path.encode("latin-1", "replace"), safe=_SAFE)
 
 
 def _is_address(address: str) -> bool:

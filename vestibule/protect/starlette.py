@@ -2,11 +2,14 @@
 """Starlette: the signed-in user as `request.user`.
 
 `requires("authenticated")` and `requires("admin")` of Starlette work: the
-scopes of a user are "authenticated" and the role.
+scopes of a user are "authenticated" and the role. `assurance_required`
+demands more of how the user signed in.
 """
 
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,9 +18,22 @@ from starlette.authentication import (
     BaseUser,
     UnauthenticatedUser,
 )
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vestibule.protect.asgi import deny, deny_websocket, find_principal
+from vestibule.protect.asgi import (
+    deny,
+    deny_websocket,
+    find_principal,
+    lead_step_up,
+)
+from vestibule.protect.assurance import (
+    View,
+    demanded,
+    denial_for_user,
+    refusing,
+)
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
 from vestibule.protect.denials import BACKEND_ERRORS, denial_for_error
 from vestibule.protect.installation import (
@@ -26,7 +42,12 @@ from vestibule.protect.installation import (
     OpensInProcess,
 )
 from vestibule.protect.request_headers import without_identity_headers
-from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal
+from vestibule.protect.sign_in import SignInPages
+from vestibule.protect.verify_response import (
+    DEFAULT_TIMEOUT,
+    PRINCIPAL,
+    Principal,
+)
 from vestibule.protect.websockets import (
     MAX_CHECK_SECONDS,
     close_at_end,
@@ -129,6 +150,44 @@ class VestibuleMiddleware(OpensInProcess):
             close_at_end, scope, self._backend, principal, self._interval
         )
         await run_watched(self._app, scope, receive, send, watch)
+
+
+def assurance_required(
+    *,
+    level: int = 1,
+    phishing_resistant: bool = False,
+    fresh: int | None = None,
+    pages: str | None = "",
+) -> Callable[[View], View]:
+    """Protect an endpoint: users must have proven who they are so well.
+
+    The endpoint is a function or a method that gets a request. `level=2`
+    demands two factors, `phishing_resistant` a passkey, and `fresh` a proof
+    of the last so many seconds. A user who lacks that is led to the step-up
+    page and back if the request loads a page; otherwise the answer is 401
+    (RFC 9470), as for an anonymous request. `pages` is the address of
+    Vestibule's pages, as for Flask. Raise `TypeError` or `ValueError` for a
+    demand without meaning, `LookupError` without the middleware.
+    """
+    demand = demanded(level, phishing_resistant, fresh)
+    found = None if pages is None else SignInPages(pages)
+
+    def refusal(*args: Any, **more: Any) -> Response | None:
+        """Return the response to a request that may not pass."""
+        given = (*args, *more.values())
+        requests = [one for one in given if isinstance(one, Request)]
+        scope = requests[0].scope if requests else {}
+        if PRINCIPAL not in scope:
+            raise LookupError("VestibuleMiddleware was not installed")
+        denial = denial_for_user(scope[PRINCIPAL], demand=demand)
+        if denial is None:
+            return None
+        denial = lead_step_up(denial, found, scope)
+        return Response(denial.body, denial.status, denial.all_headers)
+
+    return lambda endpoint: refusing(
+        endpoint, refusal, iscoroutinefunction(endpoint)
+    )
 
 
 def close_at_shutdown(app: Starlette, backend: AsyncBackend) -> None:

@@ -17,15 +17,19 @@ from typing import Any
 from unittest.mock import patch
 from uuid import NAMESPACE_URL, uuid5
 
+from vestibule.core import clock
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.core.request_headers import cookies_of
 from vestibule.protect import async_backends, backends
+from vestibule.protect.assurance import requirement
 from vestibule.protect.denials import validate_roles
 from vestibule.protect.request_headers import COOKIE
 from vestibule.protect.verify_response import Principal
 
 #: The cookie of the sessions of a fake Vestibule.
 COOKIE_NAME = "fake_vestibule_session"
+#: The `REAUTH_WINDOW` of a fake Vestibule: the default one.
+REAUTH_WINDOW_SECONDS = 300
 #: The classes of the adapters that determine users, in threads and on an
 #: event loop.
 _BACKENDS = (
@@ -49,7 +53,6 @@ class FakeVestibule:
     def __init__(self) -> None:
         """Begin without sessions."""
         self._sessions: dict[str, Principal] = {}
-        self._recent: set[str] = set()
         #: Set it to True for a Vestibule that does not answer.
         self.is_down = False
 
@@ -64,26 +67,44 @@ class FakeVestibule:
         user_id: str | None = None,
         is_recent: bool = True,
         email_verified: bool = False,
+        level: int = 1,
+        phishing_resistant: bool = False,
+        auth_time: int | None = None,
     ) -> Principal:
         """Sign a user in at a test client; return the user.
 
         One email is one user, with the same id each time, unless `user_id`
-        is given. `is_recent` says whether the password was confirmed just
-        now, `email_verified` whether the email was confirmed by a mail.
-        Raise `ValueError` for a role that no user can have, and
-        `TypeError` for a client of an unknown kind.
+        is given. `is_recent` says whether the user gave a proof just now,
+        `email_verified` whether the email was confirmed by a mail. `level`
+        is 2 for a session with two factors, `phishing_resistant` says
+        whether one is a passkey, and `auth_time`, in seconds since 1970,
+        counts before `is_recent`. Raise `ValueError` for a role that no
+        user can have and for a level that no session has, and `TypeError`
+        for a client of an unknown kind.
         """
         (role,) = validate_roles((role,))
+        requirement(level, phishing_resistant)
+        if auth_time is None:
+            age = 0 if is_recent else REAUTH_WINDOW_SECONDS + 1
+            auth_time = int(clock.now().timestamp()) - age
         if user_id is None:
             user_id = str(uuid5(NAMESPACE_URL, f"mailto:{email.lower()}"))
         user = Principal(
-            user_id, email, role, first_name, last_name, email_verified
+            user_id,
+            email,
+            role,
+            first_name,
+            last_name,
+            email_verified,
+            level,
+            auth_time,
+            _methods(level, phishing_resistant),
+            phishing_resistant,
+            REAUTH_WINDOW_SECONDS,
         )
         session_id = secrets.token_urlsafe(16)
         _set_cookie(client, session_id)
         self._sessions[session_id] = user
-        if is_recent:
-            self._recent.add(session_id)
         return user
 
     def end_sessions(self, user: Principal | None = None) -> None:
@@ -100,15 +121,6 @@ class FakeVestibule:
             raise VestibuleUnavailable("the fake Vestibule is down")
         return self._sessions.get(_session_id(header_value))
 
-    def has_recent_auth(self, cookies: str, user_id: str) -> bool:
-        """Return True if the user confirmed the password recently."""
-        user = self.principal(cookies)
-        return (
-            user is not None
-            and user.id == user_id
-            and _session_id(cookies) in self._recent
-        )
-
     def close(self) -> None:
         """Do nothing: there is no connection."""
 
@@ -124,7 +136,6 @@ def fake_vestibule() -> Iterator[FakeVestibule]:
     with ExitStack() as stack:
         for kind in _BACKENDS:
             _replace(stack, kind, header=COOKIE, principal=_method(fake))
-            _replace(stack, kind, has_recent_auth=_recent_method(fake))
         for async_kind in _ASYNC_BACKENDS:
             _replace(
                 stack, async_kind, header=COOKIE, principal=_coroutine(fake)
@@ -133,7 +144,6 @@ def fake_vestibule() -> Iterator[FakeVestibule]:
             from vestibule.protect.in_process import InProcess
 
             _replace(stack, InProcess, principal=_method(fake))
-            _replace(stack, InProcess, has_recent_auth=_recent_method(fake))
         # What is created from now on needs no database.
         for module in (backends, async_backends):
             _replace(stack, module, open_in_process=lambda *_, **__: fake)
@@ -173,11 +183,6 @@ def _method(fake: FakeVestibule) -> Any:
     return lambda _, header_value: fake.principal(header_value)
 
 
-def _recent_method(fake: FakeVestibule) -> Any:
-    """Return a method that asks `fake` for a recent password."""
-    return lambda _, *given: fake.has_recent_auth(*given)
-
-
 def _coroutine(fake: FakeVestibule) -> Any:
     """Return a coroutine method that asks `fake` for the user."""
 
@@ -186,6 +191,14 @@ def _coroutine(fake: FakeVestibule) -> Any:
         return fake.principal(header_value)
 
     return principal
+
+
+def _methods(level: int, phishing_resistant: bool) -> tuple[str, ...]:
+    """Return the methods by which a user signs in so well."""
+    one = "pop" if phishing_resistant else "pwd"
+    if level < 2:
+        return (one,)
+    return (one, "mfa") if phishing_resistant else (one, "otp", "mfa")
 
 
 def _session_id(header_value: str) -> str:

@@ -7,16 +7,18 @@ user, a 401 means an anonymous request, and anything else is a failure.
 
 import json
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from vestibule.core.assurance import ACR_PREFIX
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.core.text import display_name
 from vestibule.identity.header import (
     EMAIL_VERIFIED_HEADER,
-    RECENT_HEADER,
-    RECENT_QUERY,
+    FACTS_HEADER,
 )
 
 #: The key of a request's principal in the WSGI environment and the ASGI
@@ -24,12 +26,13 @@ from vestibule.identity.header import (
 PRINCIPAL = "vestibule.principal"
 #: The verify route, without a redirect to the sign-in page.
 VERIFY_PATH = "/api/v1/auth_session/verify?redirect=off"
-#: The same, and whether the user confirmed the password recently.
-RECENT_PATH = f"{VERIFY_PATH}&{RECENT_QUERY}"
 #: The public keys that check signed identities.
 KEYS_PATH = "/.well-known/jwks.json"
 #: Bytes of a body; a Vestibule sends some hundred.
 MAX_BODY_BYTES = 65_536
+#: The end of the year 9999.
+MAX_TIMESTAMP_SECONDS = 253_402_300_799
+_ACR = re.compile(f"{ACR_PREFIX}([1-9])")
 #: Seconds to wait for a response.
 DEFAULT_TIMEOUT = 3.0
 #: Connections to one Vestibule that are kept open.
@@ -53,11 +56,30 @@ class Principal:
     last_name: str | None = field(default=None, repr=False)
     #: True if the user has confirmed the email by a mail.
     email_verified: bool = False
+    #: 2 for a session with two factors, else 1; 0 if it is not known.
+    level: int = 0
+    #: When the user last gave a proof, in seconds since 1970.
+    auth_time: int | None = None
+    #: The methods by their names in RFC 8176, such as "pwd" and "otp".
+    amr: tuple[str, ...] = ()
+    phishing_resistant: bool = False
+    #: The `REAUTH_WINDOW` of Vestibule in seconds.
+    reauth_window: int | None = None
 
     @property
     def name(self) -> str:
         """Return the display name: the names, else the email, else ""."""
         return display_name(self.first_name, self.last_name, self.email)
+
+
+class Facts(NamedTuple):
+    """How and when a user signed in: the fields of `Principal` for that."""
+
+    level: int = 0
+    auth_time: int | None = None
+    amr: tuple[str, ...] = ()
+    phishing_resistant: bool = False
+    reauth_window: int | None = None
 
 
 class ServiceAddress(NamedTuple):
@@ -150,6 +172,7 @@ def parse_principal(response: VerifyResponse) -> Principal | None:
         _optional_text(user, "first_name"),
         _optional_text(user, "last_name"),
         _is_verified(headers),
+        *_sent_facts(headers),
     )
 
 
@@ -166,22 +189,51 @@ def _is_verified(headers: dict[str, str]) -> bool:
     return told == "true"
 
 
-def parse_recent(response: VerifyResponse, user_id: str) -> bool:
-    """Return True if a response says that the password is recent.
+def parse_facts(claims: Mapping[str, Any]) -> Facts | None:
+    """Return the facts of the claims of a user, `None` for invalid ones.
 
-    False if the session ended, or is another user's. Raise
-    `VestibuleUnavailable` for a response that does not say it, as that of
-    an older Vestibule.
+    An older Vestibule sends none: then nothing is known.
     """
-    principal = parse_principal(response)
-    if principal is None or principal.id != user_id:
-        return False
-    told = response.headers.get(RECENT_HEADER.lower())
-    if told not in ("true", "false"):
+    if "acr" not in claims:
+        return Facts()
+    acr = _ACR.fullmatch(str(claims["acr"]))
+    auth_time, amr = claims.get("auth_time"), claims.get("amr", [])
+    resistant = claims.get("phishing_resistant", False)
+    window = claims.get("reauth_window")
+    if (
+        acr is None
+        or not _is_seconds(auth_time)
+        or not _is_seconds(window)
+        or not isinstance(amr, list)
+        or not all(isinstance(method, str) for method in amr)
+        or not isinstance(resistant, bool)
+    ):
+        return None
+    return Facts(int(acr[1]), auth_time, tuple(amr), resistant, window)
+
+
+def _is_seconds(value: Any) -> bool:
+    """Return True for a number of seconds since 1970, and for `None`."""
+    return value is None or (
+        type(value) is int and 0 <= value <= MAX_TIMESTAMP_SECONDS
+    )
+
+
+def _sent_facts(headers: dict[str, str]) -> Facts:
+    """Return the facts that a response has in a header.
+
+    Raise `VestibuleUnavailable` if no Vestibule sends them so.
+    """
+    try:
+        claims = json.loads(headers.get(FACTS_HEADER.lower(), "{}"))
+    except (ValueError, RecursionError):
+        claims = None
+    facts = parse_facts(claims) if isinstance(claims, dict) else None
+    if facts is None:
         raise VestibuleUnavailable(
-            "the response does not say whether the password is recent"
+            "the response does not say how the user signed in"
         )
-    return told == "true"
+    return facts
 
 
 def parse_json(response: VerifyResponse) -> dict[str, Any]:

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from vestibule.protect.assurance import (
+    denial_for_user,
+    lead_page,
+    requirement,
+)
 from vestibule.protect.backends import Backend, backend_for
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     Denial,
-    denial_for,
     denial_for_error,
     validate_roles,
 )
@@ -27,6 +31,7 @@ from vestibule.protect.request_headers import (
     from_environ,
     strip_identity_headers,
 )
+from vestibule.protect.sign_in import SignInPages, target_of_environ
 from vestibule.protect.verify_response import (
     DEFAULT_TIMEOUT,
     PRINCIPAL,
@@ -43,7 +48,10 @@ class Protection(OpensInProcess):
     this process is used. With `audience`, the host of the application, the
     signed identity from forward authentication counts instead of the
     cookie. `roles` requires one of these roles. `optional` lets anonymous
-    requests pass, for an application that decides itself. `timeout` is in
+    requests pass, for an application that decides itself. `level`,
+    `phishing_resistant` and `fresh` (in seconds) demand more of how users
+    signed in; page loads of users who lack that are led to the pages of
+    Vestibule, whose address is `pages` as for Flask. `timeout` is in
     seconds.
     """
 
@@ -55,15 +63,22 @@ class Protection(OpensInProcess):
         audience: str | None = None,
         roles: tuple[str, ...] = (),
         optional: bool = False,
+        level: int = 1,
+        phishing_resistant: bool = False,
+        fresh: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        pages: str | None = "",
     ) -> None:
         """Wrap `application`.
 
-        Raise `InvalidValue` or `ConfigurationError`.
+        Raise `InvalidValue` or `ConfigurationError`, and `TypeError` or
+        `ValueError` for a demand without meaning.
         """
         self._application = application
         self._roles = validate_roles(roles) if roles else ()
         self._optional = optional
+        self._demand = requirement(level, phishing_resistant, fresh)
+        self._pages = None if pages is None else SignInPages(pages)
         self._backend = backend_for(url, audience, timeout)
 
     def __call__(
@@ -76,7 +91,12 @@ class Protection(OpensInProcess):
         except BACKEND_ERRORS as error:
             denial = denial_for_error(error)
         else:
-            denial = denial_for(principal, self._roles, self._optional)
+            denial = denial_for_user(
+                principal, self._roles, self._demand, self._optional
+            )
+        if denial is not None and denial.demand is not None:
+            here = target_of_environ(environ)
+            denial = lead_page(denial, self._pages, environ, here)
         if denial is not None:
             body = _deny(denial, start_response)
             return () if environ.get("REQUEST_METHOD") == "HEAD" else (body,)

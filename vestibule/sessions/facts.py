@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
+from vestibule.core.assurance import ACR_PREFIX, Assurance
 from vestibule.sessions.session import Session
-
-#: What a session's level is called as an `acr` (OpenID Connect Core, 2).
-ACR_PREFIX = "urn:vestibule:level:"
 
 
 @dataclass(frozen=True)
@@ -186,6 +184,13 @@ def level_of(facts: SessionFacts) -> int:
         return 2
     is_alone = facts.methods == (PasskeyProof.method,)
     return 2 if facts.second_factor_time and not is_alone else 1
+
+
+def assurance_of(facts: SessionFacts) -> Assurance:
+    """Return what a rule asks for, as the facts have it."""
+    return Assurance(
+        level_of(facts), facts.phishing_resistant, facts.auth_time
+    )
 
 
 def has_second_factor(facts: SessionFacts) -> bool:

@@ -197,8 +197,8 @@ def _account_page(
 ) -> Response:
     """Return the account page; fields keep their values, except passwords."""
     form = form_entries()
-    apps = factors.count_apps(user.id)
-    passkeys = factors.count_passkeys(user.id)
+    kinds = [one.kind for one in factors.of_user(user.id)]
+    apps, passkeys = kinds.count(factors.TOTP), kinds.count(factors.PASSKEY)
     return render_form(
         "account.html",
         problem,

@@ -104,6 +104,7 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.SECOND_FACTOR_REFUSED: N_("A second factor was wrong"),
     EventType.FACTOR_ADDED: N_("A second factor was added"),
     EventType.FACTOR_REMOVED: N_("A second factor was removed"),
+    EventType.FACTOR_RENAMED: N_("A second factor was renamed"),
     EventType.FACTOR_RESET_ISSUED: N_(
         "A link to remove all second factors was created"
     ),

@@ -7,6 +7,7 @@ pages and no others, and is asked for neither.
 """
 
 import json
+from typing import Any
 
 from flask import Response, abort
 from markupsafe import Markup
@@ -20,6 +21,7 @@ from vestibule.accounts.second_factors import (
     confirm_app,
     pending_app,
     remove_factor,
+    rename_factor,
     replace_recovery_codes,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
@@ -34,6 +36,7 @@ from vestibule.core.errors import (
     VestibuleError,
     WrongSecondFactor,
 )
+from vestibule.core.redirects import RETURN_PARAMETER
 from vestibule.db import factors
 from vestibule.db.factors import PASSKEY, RECOVERY, TOTP, Factor
 from vestibule.db.models.user import User
@@ -55,12 +58,18 @@ from vestibule.web.forms import (
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import FACTORS, pages
+from vestibule.web.routes import (
+    FACTORS,
+    pages,
+    return_url,
+    with_return_url,
+)
 from vestibule.web.templating import page, redirect
 
 _ADD = f"{FACTORS}/add"
 _CONFIRM = f"{FACTORS}/confirm"
 _REMOVE = f"{FACTORS}/remove"
+_RENAME = f"{FACTORS}/rename"
 _CODES = f"{FACTORS}/codes"
 #: Recovery codes left at which the page warns.
 FEW_RECOVERY_CODES = 3
@@ -74,6 +83,7 @@ def show_factors() -> Response:
     codes, has_site = factors.count_recovery_codes(user.id), site() is not None
     return page(
         "factors.html",
+        **_way_back(),
         apps=_apps(user),
         passkeys=keys,
         has_passkeys=has_site,
@@ -114,7 +124,7 @@ def add_app() -> Response:
             keep_renewed_session(renewed)
             raise
         else:
-            path = f"{_CONFIRM}?factor={new.factor.id}"
+            path = with_return_url(f"{_CONFIRM}?factor={new.factor.id}")
             return set_session_cookie(redirect(path), renewed)
     return factor_form("factor_add.html", problem, renewed)
 
@@ -124,11 +134,11 @@ def show_confirm_app() -> Response:
     """Show the key of a pending app, and ask for its first code."""
     user = _current_user()
     if missing_factor_proof() is not None:
-        return redirect(_ADD)
+        return redirect(with_return_url(_ADD))
     try:
         new = pending_app(user, current_request().args.get("factor", ""))
     except RecordGone:
-        return redirect(FACTORS, Message.APP_NOT_PENDING)
+        return redirect(with_return_url(FACTORS), Message.APP_NOT_PENDING)
     return _confirm_form(new)
 
 
@@ -148,14 +158,15 @@ def confirm_app_page() -> Response:
             return _confirm_form(new, FormErrors(400, missing), renewed)
         codes = confirm_app(user, new.factor.id, form["code"])
     except RecordGone:
-        return redirect(FACTORS, Message.APP_NOT_PENDING)
+        return redirect(with_return_url(FACTORS), Message.APP_NOT_PENDING)
     except (WrongSecondFactor, FactorSwitchedOff, Throttled) as error:
         return _confirm_form(new, code_error(error, "code"), renewed)
     proof = TotpProof(current_request().sessions.now())
     renewed = renew_session(proof, renewed)
     if codes:
         return codes_page(codes, renewed)
-    return set_session_cookie(redirect(FACTORS, Message.APP_ADDED), renewed)
+    path = with_return_url(FACTORS)
+    return set_session_cookie(redirect(path, Message.APP_ADDED), renewed)
 
 
 @pages.get(_REMOVE)
@@ -188,6 +199,38 @@ def remove_app() -> Response:
         return factor_form("factor_remove.html", problem, renewed, app=app)
     except RecordGone:
         message = Message.APP_GONE
+    return set_session_cookie(redirect(FACTORS, message), renewed)
+
+
+@pages.get(_RENAME)
+def show_rename_factor() -> Response:
+    """Ask for another name of an app or a passkey."""
+    app = _app(_current_user(), current_request().args.get("factor", ""))
+    if app is None:
+        return redirect(FACTORS, Message.APP_GONE)
+    return factor_form("factor_rename.html", app=app, given_name=app.name)
+
+
+@pages.post(_RENAME)
+def rename_factor_page() -> Response:
+    """Give an app or a passkey another name."""
+    user, form = _current_user(), current_request().form
+    app = _app(user, form.get("factor", ""))
+    if app is None:
+        return redirect(FACTORS, Message.APP_GONE)
+    problem, renewed = check_factor_proof(user)
+    if not form.get("name"):
+        problem = require_field(problem, "name")
+    message = Message.FACTOR_RENAMED
+    try:
+        if problem is None:
+            rename_factor(user, app.id, form["name"])
+    except InvalidValue as error:
+        problem = FormErrors(400, {"name": error_message(error)})
+    except RecordGone:
+        message = Message.APP_GONE
+    if problem is not None:
+        return factor_form("factor_rename.html", problem, renewed, app=app)
     return set_session_cookie(redirect(FACTORS, message), renewed)
 
 
@@ -241,7 +284,7 @@ def _removable(user: User) -> list[Factor]:
 
 
 def check_factor_proof(user: User) -> tuple[FormErrors | None, str | None]:
-    """Check the password, or the code of an app, if one is needed.
+    """Check the password, the code of an app or a passkey, if one is needed.
 
     Return what is wrong, and the new session id if the session was renewed.
     """
@@ -253,6 +296,9 @@ def check_factor_proof(user: User) -> tuple[FormErrors | None, str | None]:
     if form.get("proof_passkey"):
         return check_passkey_proof(user)
     code = form.get("proof_code", "")
+    if not code and not _apps(user):
+        text = gettext("Confirm with a passkey or an app to continue.")
+        return FormErrors(400, alert=text), None
     if not code:
         text = gettext("Enter the code of your app to continue.")
         return FormErrors(400, {"proof_code": text}), None
@@ -283,9 +329,13 @@ def factor_form(
     template: str,
     problem: FormErrors | None = None,
     renewed: str | None = None,
+    given_name: str = "",
     **values: object,
 ) -> Response:
-    """Return the page of a form, which asks for the proof that is missing."""
+    """Return the page of a form, which asks for the proof that is missing.
+
+    `given_name` is in its field for a name until the user types another.
+    """
     missing = None if renewed else missing_factor_proof()
     response = render_form(
         template,
@@ -293,16 +343,29 @@ def factor_form(
         missing != "password",
         needs_code=missing == "factor",
         has_apps=bool(_apps(_current_user())),
-        name=form_entries().get("name", ""),
+        name=form_entries().get("name", given_name),
         max_name=MAX_NAME_LENGTH,
+        **_way_back(),
         **values,
     )
     return set_session_cookie(response, renewed)
 
 
+def _way_back() -> dict[str, Any]:
+    """Return what a template needs to keep `return_to`.
+
+    A user who was led here to set up a factor gets back from each page.
+    """
+    return {
+        "back": return_url(),
+        "parameter": RETURN_PARAMETER,
+        "entry": with_return_url,
+    }
+
+
 def codes_page(codes: list[str], renewed: str | None) -> Response:
     """Return the page that shows new recovery codes, the only time."""
-    response = page("recovery_codes.html", codes=codes)
+    response = page("recovery_codes.html", codes=codes, **_way_back())
     return set_session_cookie(response, renewed)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from flask import after_this_request
 
-from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof, site
-from vestibule.audit.log import EventType, log
+from vestibule.accounts.passkeys import site
 from vestibule.core.errors import (
     FactorSwitchedOff,
     PasskeyRefused,
@@ -22,14 +21,15 @@ from vestibule.core.errors import (
     WrongSecondFactor,
 )
 from vestibule.db import factors
+from vestibule.db.factors import PASSKEY, TOTP
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import set_session_cookie
 from vestibule.http.recent_auth import (
     has_recent_auth,
     reauthenticate_by_code,
+    reauthenticate_by_passkey,
     reauthenticate_user,
-    renew_session,
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
@@ -74,9 +74,10 @@ def check_password_field(
 ) -> tuple[FormErrors | None, str | None]:
     """Re-authenticate `user` with the form's field `password`.
 
-    A user with an app may give its code instead, in `proof_code`. Return
-    what is wrong, and the new session id if the session was renewed. Both
-    are `None` if the user authenticated recently.
+    The code of an app in `proof_code`, or the answer of a passkey in
+    `proof_passkey`, may take its place. Return what is wrong, and the new
+    session id if the session was renewed. Both are `None` if the user
+    authenticated recently.
     """
     if has_recent_auth():
         return None, None
@@ -85,6 +86,9 @@ def check_password_field(
     code = current_request().form.get("proof_code", "")
     if code and not password:
         return check_code_field(user, code)
+    if not user.has_password:
+        text = gettext("Confirm with a passkey or an app to continue.")
+        return FormErrors(400, alert=text), None
     if not password:
         text = gettext("Enter your password to continue.")
         return FormErrors(400, {"password": text}), None
@@ -116,12 +120,10 @@ def check_passkey_proof(user: User) -> tuple[FormErrors | None, str | None]:
     """
     answer = passkey_field("proof_passkey") or {}
     try:
-        proof = check_proof(user, REAUTHENTICATE, answer)
+        return None, reauthenticate_by_passkey(user, answer)
     except PasskeyRefused as error:
         text = {"proof_passkey": error_message(error)}
         return FormErrors(error.status, text), None
-    log(EventType.REAUTHENTICATED, user=user.id)
-    return None, renew_session(proof)
 
 
 def check_code_field(
@@ -172,12 +174,15 @@ def render_form(
 ) -> MinimalResponse:
     """Return the page of a form, with the status and headers of `problem`.
 
-    The form asks for the password, or the code of an app, unless the user
-    authenticated recently or, with `is_reauthenticated`, in this request.
+    The form asks for the password, a passkey or the code of an app, unless
+    the user authenticated recently or, with `is_reauthenticated`, in this
+    request.
     """
     problem = problem or FormErrors(200)
     needs_password = not (is_reauthenticated or has_recent_auth())
-    user = current_request().current_user
+    user, kinds = current_request().current_user, set[str]()
+    if user is not None and (needs_password or values.get("needs_code")):
+        kinds = {one.kind for one in factors.of_user(user.id)}
     response = page(
         template,
         problem.status,
@@ -185,9 +190,8 @@ def render_form(
         errors=problem.errors,
         has_passkeys=site() is not None,
         needs_password=needs_password,
-        may_use_code=needs_password
-        and user is not None
-        and factors.count_apps(user.id) > 0,
+        may_use_code=needs_password and TOTP in kinds,
+        may_use_passkey=PASSKEY in kinds,
         **values,
     )
     if problem.retry_after is not None:

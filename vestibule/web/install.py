@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 from flask import Flask, Response, abort
 from werkzeug.exceptions import HTTPException
 
-from vestibule.accounts.gate import asked_query
 from vestibule.accounts.permissions import Action
 from vestibule.core.application_hosts import (
     OWN_PREFIX,
     application_host,
 )
+from vestibule.core.assurance import Requirement, asked_query
 from vestibule.core.errors import (
     AccountChanged,
     DatabaseUnavailable,
@@ -27,8 +27,7 @@ from vestibule.core.errors import (
     ServiceBusy,
     VestibuleError,
 )
-from vestibule.core.gate_rules import Rule
-from vestibule.core.redirects import RETURN_PARAMETER
+from vestibule.core.redirects import RETURN_PARAMETER, STEP_UP_PATH
 from vestibule.db.factors import has_any
 from vestibule.http import access, errors
 from vestibule.http.access import (
@@ -42,7 +41,6 @@ from vestibule.http.access import (
 from vestibule.http.csrf import CrossSiteRequest
 from vestibule.http.login import MAX_FORM_BYTES
 from vestibule.http.request import VestibuleRequest, current_request
-from vestibule.http.verify import STEP_UP_PATH
 from vestibule.mechanisms.auth import Auth
 from vestibule.web import (
     account,
@@ -283,17 +281,18 @@ def _lead_to_factors(
 ) -> Response:
     """Return the redirect of a limited session to what it may open.
 
-    A user who has a factor is asked for it, and led back.
+    A user who has to have a factor sets one up, or is asked for the one
+    that there is, and is led back.
     """
-    if decision.limit is Limit.FACTOR_REQUIRED and has_any(
-        decision.limited.id
-    ):
-        back = return_url() or own_url(request.full_path.rstrip("?"))
-        query = {**asked_query(Rule(level=2)), RETURN_PARAMETER: back}
+    limit = decision.limit or Limit.RECOVERED
+    if limit is not Limit.FACTOR_REQUIRED:
+        return redirect(FACTORS, _LIMIT_MESSAGES[limit])
+    back = return_url() or own_url(request.full_path.rstrip("?"))
+    query = {RETURN_PARAMETER: back}
+    if has_any(decision.limited.id):
+        query = {**asked_query(Requirement(level=2)), **query}
         return redirect(f"{STEP_UP_PATH}?{urlencode(query)}")
-    return redirect(
-        FACTORS, _LIMIT_MESSAGES[decision.limit or Limit.RECOVERED]
-    )
+    return redirect(f"{FACTORS}?{urlencode(query)}", _LIMIT_MESSAGES[limit])
 
 
 def _is_way_in(request: VestibuleRequest) -> bool:

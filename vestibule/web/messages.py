@@ -235,6 +235,7 @@ class Message(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     PASSWORD_REMOVED = "password_removed"
     APP_REMOVED = "app_removed"
+    FACTOR_RENAMED = "factor_renamed"
     APP_NOT_PENDING = "app_not_pending"
     APP_GONE = "app_gone"
 
@@ -332,6 +333,7 @@ _TEXTS = {
     ),
     Message.APP_ADDED: N_("The app was added."),
     Message.APP_REMOVED: N_("The app was removed."),
+    Message.FACTOR_RENAMED: N_("The name was saved."),
     Message.PASSKEY_ADDED: N_("The passkey was added."),
     Message.PASSKEY_REMOVED: N_("The passkey was removed."),
     Message.PASSWORD_REMOVED: N_(

@@ -35,7 +35,14 @@ from vestibule.web.factors import (
 )
 from vestibule.web.forms import FormErrors, missing_fields, passkey_field
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import ACCOUNT, FACTORS, PASSWORD, pages, public
+from vestibule.web.routes import (
+    ACCOUNT,
+    FACTORS,
+    PASSWORD,
+    pages,
+    public,
+    with_return_url,
+)
 from vestibule.web.templating import redirect
 
 _ADD = f"{FACTORS}/passkey"
@@ -106,7 +113,7 @@ def add_passkey_page() -> Response:
     if codes:
         return codes_page(codes, renewed)
     return set_session_cookie(
-        redirect(FACTORS, Message.PASSKEY_ADDED), renewed
+        redirect(with_return_url(FACTORS), Message.PASSKEY_ADDED), renewed
     )
 
 

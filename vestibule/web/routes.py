@@ -130,13 +130,15 @@ def shows_admin_link() -> bool:
 def with_return_url(path: str) -> str:
     """Return `path` with the request's `return_to`, if it has a safe one.
 
-    The pages before sign-in pass it on, so the user gets back from each.
+    The pages before sign-in pass it on, so the user gets back from each, and
+    so do those on which a user sets up a second factor.
     """
     back = return_url()
+    joined = "&" if "?" in path else "?"
     return (
         path
         if back is None
-        else f"{path}?{urlencode({RETURN_PARAMETER: back})}"
+        else f"{path}{joined}{urlencode({RETURN_PARAMETER: back})}"
     )
 
 

@@ -10,17 +10,18 @@ from urllib.parse import urlencode
 
 from flask import Response
 
-from vestibule.accounts.revocation import revoke_others, revoke_own
+from vestibule.accounts.revocation import (
+    revoke_others,
+    revoke_own,
+    untrust_browser,
+)
 from vestibule.api.views.sessions import (
     applications_of,
     current_mechanism_and_user,
 )
-from vestibule.audit.log import EventType, log
 from vestibule.core.errors import ServiceBusy, VestibuleError
-from vestibule.db import trusted_browsers
-from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.trusted_browser import browsers_trusted_by
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expires_at, expiry_reason
@@ -110,14 +111,7 @@ def stop_trusting_browser_page() -> Response:
     """Ask for the second factor again in the browser that the form names."""
     user = current_mechanism_and_user()[1]
     handle = current_request().form.get("browser", "")
-    is_gone = is_storable(handle) and trusted_browsers.remove(handle, user.id)
-    if is_gone:
-        log(
-            EventType.SESSION_REVOKED,
-            user=user.id,
-            handle=handle,
-            reason="trusted_browser",
-        )
+    is_gone = untrust_browser(user.id, handle, current_actor())
     return redirect(SESSIONS, Message.UNTRUSTED if is_gone else None)
 
 

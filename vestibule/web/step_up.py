@@ -1,45 +1,56 @@
 #!/usr/bin/env python3
 """The page that asks a signed-in user for more proof, and leads back.
 
-A rule of the gate may ask for a second factor, or for a recent proof. The
-page never redirects by itself, only after a form: so a browser is never led
-back and forth between it and an application that still asks for more. In a
-second tab, the form leads back at once if another tab has given the proof.
+A rule of the gate may ask for a second factor, for one that cannot be
+phished, or for a recent proof. The page offers each proof of the user that
+gives what is missing. It never redirects by itself, only after a form: so a
+browser is never led back and forth between it and an application that still
+asks for more. In a second tab, the form leads back at once if another tab has
+given the proof.
 """
 
 from flask import Response
 
-from vestibule.accounts.gate import (
+from vestibule.accounts.passkeys import site
+from vestibule.api.views.sessions import current_mechanism_and_user
+from vestibule.core.assurance import (
     Fact,
     asked_query,
-    asked_rule,
+    asked_requirement,
     missing_facts,
 )
-from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import (
     FactorSwitchedOff,
+    PasskeyRefused,
     Throttled,
     WrongPassword,
     WrongSecondFactor,
 )
-from vestibule.db import factors
+from vestibule.core.redirects import STEP_UP_PATH
+from vestibule.db import factors, passkeys
+from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import set_session_cookie
 from vestibule.http.recent_auth import (
     reauthenticate_by_code,
+    reauthenticate_by_passkey,
     reauthenticate_user,
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
-from vestibule.http.verify import STEP_UP_PATH
-from vestibule.sessions.facts import NO_FACTS, facts_of_session
-from vestibule.web.forms import missing_fields
+from vestibule.sessions.facts import (
+    NO_FACTS,
+    assurance_of,
+    facts_of_session,
+)
+from vestibule.web.forms import missing_fields, passkey_field
+from vestibule.web.i18n import gettext
 from vestibule.web.messages import error_message
 from vestibule.web.routes import after_sign_in_url, pages
 from vestibule.web.templating import entry_page, redirect_to
 
-#: The field of the form, by the proof that it asks for.
-_CODE, _PASSWORD = "code", "password"
+#: The proofs, each by the name of its field in the form.
+_CODE, _PASSWORD, _PASSKEY = "code", "password", "passkey"
 
 
 @pages.get(STEP_UP_PATH)
@@ -50,23 +61,23 @@ def show_step_up() -> Response:
 
 @pages.post(STEP_UP_PATH)
 def give_more_proof() -> Response:
-    """Check the code or the password, renew the session, and lead back."""
-    user, field = current_mechanism_and_user()[1], _field()
+    """Check the proof that the form has, renew the session, and lead back."""
+    user, form = current_mechanism_and_user()[1], current_request().form
     if not _missing():
         return redirect_to(after_sign_in_url())
-    if field is None:
-        return _form(400)
-    if missing := missing_fields((field,)):
-        return _form(400, errors=missing)
-    given = current_request().form[field]
+    proofs = _proofs()
+    given = next((name for name in proofs if form.get(name)), None)
+    if given is None:
+        return _nothing_given(proofs)
     try:
-        if field == _CODE:
-            renewed = reauthenticate_by_code(user, given)
-        else:
-            renewed = reauthenticate_user(user, given)
+        renewed = _reauthenticate(user, given)
+    except PasskeyRefused as error:
+        return add_challenge(
+            _form(401, error_message(error)), current_request().mechanism
+        )
     except (WrongSecondFactor, WrongPassword) as error:
         return add_challenge(
-            _form(401, errors={field: error_message(error)}),
+            _form(401, errors={given: error_message(error)}),
             current_request().mechanism,
         )
     except FactorSwitchedOff as error:
@@ -78,26 +89,48 @@ def give_more_proof() -> Response:
     return set_session_cookie(redirect_to(after_sign_in_url()), renewed)
 
 
+def _reauthenticate(user: User, given: str) -> str | None:
+    """Check the proof in the field `given`; return the new session id."""
+    if given == _PASSKEY:
+        return reauthenticate_by_passkey(user, passkey_field(given) or {})
+    text = current_request().form[given]
+    if given == _CODE:
+        return reauthenticate_by_code(user, text)
+    return reauthenticate_user(user, text)
+
+
+def _nothing_given(proofs: tuple[str, ...]) -> Response:
+    """Return the page for a form without a proof that would help."""
+    if proofs == (_PASSKEY,):
+        text = gettext("No passkey was used. You can try again.")
+        return _form(400, text)
+    return _form(400, errors=missing_fields(proofs[:1]))
+
+
 def _missing() -> tuple[Fact, ...]:
     """Return what the session lacks of what the request's query asks for."""
     request = current_request()
     session = request.session
     facts = NO_FACTS if session is None else facts_of_session(session)
-    rule = asked_rule(request.values)
-    return missing_facts(rule, facts, request.sessions.now())
+    asked = asked_requirement(request.values)
+    now = request.sessions.now()
+    return missing_facts(asked, assurance_of(facts), now)
 
 
-def _field() -> str | None:
-    """Return the proof to ask for; `None` if the user has no such proof.
+def _proofs() -> tuple[str, ...]:
+    """Return the proofs that give what is missing and that the user has.
 
-    A user with an app gives a code, which is a recent proof too.
+    Each of them is a recent proof. A password is no second factor, and a
+    code can be phished.
     """
-    missing = _missing()
-    if Fact.PHISHING_RESISTANT in missing:
-        return None
-    if factors.count_apps(current_mechanism_and_user()[1].id):
-        return _CODE
-    return None if Fact.LEVEL in missing else _PASSWORD
+    missing, user = _missing(), current_mechanism_and_user()[1]
+    is_any = Fact.PHISHING_RESISTANT not in missing
+    has_proof = {
+        _CODE: is_any and factors.count_apps(user.id) > 0,
+        _PASSWORD: is_any and Fact.LEVEL not in missing and user.has_password,
+        _PASSKEY: site() is not None and bool(passkeys.of_user(user.id)),
+    }
+    return tuple(name for name, has in has_proof.items() if has)
 
 
 def _form(
@@ -106,14 +139,18 @@ def _form(
     errors: dict[str, str] | None = None,
 ) -> MinimalResponse:
     """Return the page; what was typed is never in it."""
+    missing = _missing()
+    proofs = _proofs() if missing else ()
     return entry_page(
         "step_up.html",
         status,
         alert=alert,
         errors=errors or {},
-        asked=asked_query(asked_rule(current_request().values)),
-        missing=_missing(),
-        field=_field(),
+        asked=asked_query(asked_requirement(current_request().values)),
+        missing=missing,
+        proofs=proofs,
+        has_passkeys=_PASSKEY in proofs,
+        may_add_passkey=site() is not None,
         onward=after_sign_in_url(),
         action=STEP_UP_PATH,
     )

@@ -337,6 +337,10 @@ FLOWS: dict[EventType, tuple[Callable[[Scene], object], Fields]] = {
         lambda s: s.enroll().client.delete(s.factor),
         lambda s: _me(s) | {"reason": "totp"},
     ),
+    EventType.FACTOR_RENAMED: (
+        lambda s: s.enroll().client.put(s.factor, json={"name": "tablet"}),
+        lambda s: _me(s) | {"reason": "totp"},
+    ),
     EventType.FACTOR_RESET_ISSUED: (
         lambda s: s.reset_factors(),
         lambda s: {"user": s.user.id, "by": s.admin.id},

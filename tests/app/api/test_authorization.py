@@ -22,6 +22,7 @@ from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app
 from vestibule.core import clock
 from vestibule.core.encryption import new_key
+from vestibule.db import trusted_browsers
 from vestibule.db.models.user import User
 from vestibule.http import verify
 
@@ -69,11 +70,15 @@ def send(
     else:
         path = path.replace("<user_id>", target.id)
         path = path.replace("<handle>", handle_of(target.session_id))
+    if target is not None and "<browser_id>" in path:
+        browser = trusted_browsers.new_browser(clock.now(), None, None)
+        trusted_browsers.add(target.id, browser.id, "binding", browser)
+        path = path.replace("<browser_id>", browser.id)
     if target is not None and "<factor_id>" in path:
         app = begin_app(target.user, "phone")
         seed = base64.b32decode(app.key.replace(" ", ""))
         code = totp.hotp(seed, totp.step_at(clock.now()))
-        body = {"json": {"code": code}}
+        body = {"json": {"code": code, "name": "tablet"}}
         path = path.replace("<factor_id>", app.factor.id)
     client = (
         service.client()

@@ -2,8 +2,10 @@
 """Users add, confirm and remove authenticator apps over the API."""
 
 import base64
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests.app.api.factor_owner import (
     CODES,
@@ -22,6 +24,7 @@ from tests.clocks import SetClock
 from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.core import clock
+from vestibule.db import factors
 from vestibule.sessions.facts import (
     level_of,
 )
@@ -122,3 +125,83 @@ def test_without_a_key_no_app_can_be_added(
     client = service.client_for(stored_user())
     monkeypatch.delenv("SECRETS_KEY")
     assert client.post(FACTORS, json={"name": "x"}).status_code == 404
+
+
+def names(client: FlaskClient) -> list[str]:
+    """Return the names of the client's factors."""
+    return [one["name"] for one in client.get(FACTORS).get_json()["factors"]]
+
+
+def test_factor_is_renamed(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """Blanks are tidied; the app and the trust in browsers stay."""
+    client = signed_in(service, owner)
+    path = f"{FACTORS}/{owner.app_id}"
+    answer = client.put(path, json={"name": "  my \n tablet "})
+    assert answer.status_code == 200
+    assert (answer.get_json()["name"], answer.get_json()["kind"]) == (
+        "my tablet",
+        "totp",
+    )
+    assert names(client) == ["my tablet"]
+    set_clock.advance(30)
+    assert signed_in(service, owner).get(ME).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": ""},
+        {"name": "  "},
+        {"name": None},
+        {"name": 7},
+        {"name": ["x"]},
+        {"name": "a" * 65},
+        {"name": "a\x00b"},
+        {"name": "a\u202eb"},
+        {"name": "\ud800"},
+        ["x"],
+    ],
+)
+def test_name_that_is_no_name_is_refused(
+    service: Service, owner: Owner, body: Any
+) -> None:
+    """The factor keeps its name."""
+    client = signed_in(service, owner)
+    path = f"{FACTORS}/{owner.app_id}"
+    assert client.put(path, json=body).status_code == 400
+    assert names(client) == ["phone"]
+
+
+def test_factor_of_another_is_not_renamed(
+    service: Service, owner: Owner
+) -> None:
+    """Nor an unknown one, nor the set of recovery codes."""
+    client = signed_in(service, owner)
+    other = service.client_for(stored_user())
+    new = {"name": "stolen"}
+    assert other.put(f"{FACTORS}/{owner.app_id}", json=new).status_code == 404
+    (codes,) = [
+        one.id
+        for one in factors.of_user(owner.user.id)
+        if one.kind == factors.RECOVERY
+    ]
+    for unknown in (codes, "unknown", "%00", "a" * 5000):
+        answer = client.put(f"{FACTORS}/{unknown}", json=new)
+        assert answer.status_code == 404, unknown
+    assert names(client) == ["phone"]
+
+
+def test_renaming_needs_a_factor_of_this_session(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """As each change of the factors does, given recently."""
+    client = signed_in(service, owner)
+    path, new = f"{FACTORS}/{owner.app_id}", {"name": "tablet"}
+    set_clock.advance(301)
+    assert client.put(path, json=new).status_code == 403
+    code = {"code": owner.code()}
+    assert client.post(f"{FACTORS}/proof", json=code).status_code == 200
+    assert client.put(path, json=new).status_code == 200

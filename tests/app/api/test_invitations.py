@@ -8,8 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
+from tests.app.api.passkey_owner import enroll
 from tests.app.api.service import NEW, Service, stored_user
 from tests.clocks import SetClock
+from tests.soft_authenticator import SoftAuthenticator
 from vestibule.db.models.user import User
 
 USERS, OPEN = "/api/v1/admin/users", "/api/v1/admin/invitations"
@@ -168,6 +170,32 @@ def test_list_has_open_invitations_only(
     assert renewed["code"] not in str(only)
     assert admin.delete(path).status_code in (403, 404)
     assert accept(service, "revoked@example.com", revoked["code"]) != 200
+
+
+def test_reset_code_of_a_user_with_passkeys_is_no_invitation(
+    service: Service, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who removed the password was invited long ago."""
+    monkeypatch.setenv("PUBLIC_URL", "http://localhost")
+    user = stored_user(email="eve@example.com")
+    owner = service.client_for(user)
+    enroll(owner, SoftAuthenticator())
+    assert owner.delete("/api/v1/users/me/password").status_code == 200
+    invited(admin, "new@example.com")
+    path = f"/api/v1/users/{user.id}/password-reset"
+    made = admin.post(path).get_json()
+    assert made["link"].startswith("http://localhost/reset#email=")
+    assert open_emails(admin) == ["new@example.com"]
+    assert admin.delete(f"{OPEN}/{user.id}").status_code == 404
+    assert accept(service, "eve@example.com", made["code"]) == 200
+
+
+def test_renewed_invitation_is_still_one(admin: FlaskClient) -> None:
+    """Its user never had a password, so a second code is an invitation."""
+    made = invited(admin, "new@example.com")
+    path = f"/api/v1/users/{made['user']['id']}/password-reset"
+    assert "/account/invitation#" in admin.post(path).get_json()["link"]
+    assert open_emails(admin) == ["new@example.com"]
 
 
 def test_list_is_sorted_and_paged(

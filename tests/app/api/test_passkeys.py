@@ -362,3 +362,17 @@ def test_without_a_public_url_there_are_no_passkeys(build: Build) -> None:
         client = service.client_for(stored_user())
         for path in (SIGN_IN, ENROLL, PROOF, CONTINUE):
             assert client.post(f"{path}/options").status_code == 404, path
+
+
+def test_passkey_is_renamed_and_signs_in_after_it(service: Service) -> None:
+    """Its name is no part of what it signs."""
+    user, device = stored_user(), SoftAuthenticator()
+    client = service.client_for(user)
+    made = enroll(client, device)
+    answer = client.put(f"{FACTORS}/{made['id']}", json={"name": "key"})
+    assert answer.status_code == 200
+    assert (answer.get_json()["kind"], answer.get_json()["name"]) == (
+        "passkey",
+        "key",
+    )
+    assert sign_in(service, device).get(ME).get_json()["id"] == user.id

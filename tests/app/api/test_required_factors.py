@@ -4,6 +4,7 @@
 import base64
 from datetime import timedelta
 from threading import Thread
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
@@ -230,7 +231,8 @@ def test_account_page_says_until_when(
     assert due in client.get("/account").text
     set_clock.advance(14 * DAY)
     led = client.get("/account", headers={"Accept": "text/html"})
-    assert led.headers["Location"] == "/account/factors"
+    back = {"return_to": "/account"}
+    assert led.headers["Location"] == f"/account/factors?{urlencode(back)}"
     assert "only this page is open" in client.get("/account/factors").text
     assert client.get("/sign-out").status_code == 200
 

@@ -42,6 +42,7 @@ from vestibule.sessions.facts import amr_of, level_of
 TRUST = "vestibule_trust"
 DAYS = int(TRUST_LIFETIME.total_seconds())
 RESET = "/api/v1/auth_session/reset"
+BROWSERS = "/api/v1/auth_session/trusted-browsers"
 WAITS = {"error": "second factor required"}
 
 

@@ -32,12 +32,13 @@ from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.users import invite
 from vestibule.core import clock
+from vestibule.core.assurance import ACR_PREFIX
 from vestibule.core.digest import digest_of
 from vestibule.core.encryption import new_key
 from vestibule.db import factors, host_sessions
 from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User
-from vestibule.sessions.facts import ACR_PREFIX, facts_of_session, level_of
+from vestibule.sessions.facts import facts_of_session, level_of
 from vestibule.web import routes
 
 PAGE = ROOT / "docs/security.md"

@@ -41,6 +41,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         {"email": "<email>", "password": PASSWORD, "code": "wrong"},
     ),
     "addFactor": (JSON, {"name": "phone"}),
+    "nameFactor": (JSON, {"name": "tablet"}),
     "proveFactor": (JSON, {"code": "123456"}),
     "confirmFactor": (JSON, {"code": "123456"}),
     "setRole": (JSON, {"role": "member"}),
@@ -73,7 +74,7 @@ class OperationClient:
         """
         target = target or self.bob
         places = {"user_id": target.id, "handle": "unknown"}
-        places["factor_id"] = "unknown"
+        places |= {"factor_id": "unknown", "browser_id": "unknown"}
         places |= more.pop("places", {})
         return self.checker.send(
             self.client() if client is None else client,

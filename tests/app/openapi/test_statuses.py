@@ -13,6 +13,7 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, basic
+from tests.app.openapi import factor_flow
 from tests.app.openapi.missing_users import without_users
 from tests.app.openapi.operation_client import (
     BODIES,
@@ -177,10 +178,11 @@ def use_second_factor(scene: OperationClient) -> None:
     assert send("confirmFactor", client, places=app, json=code(-1)) == 200
     assert send("proveFactor", client, json=code(0)) == 200
     assert send("newRecoveryCodes", client) == 200
+    assert send("nameFactor", client, places=app) == 200
     assert send("listFactors", client) == 200
     waiting = scene.service.client()
     assert send("logIn", waiting, owner) == 401
-    assert send("giveSecondFactor", waiting, data=code(1)) == 200
+    factor_flow.use_trusted_browsers(scene, waiting, owner, code(1))
     assert send("logIn", waiting, owner) == 401
     for _ in range(6):
         assert send("giveSecondFactor", waiting, data=code(9)) == 401
@@ -335,6 +337,7 @@ def without_sessions(scene: OperationClient) -> None:
         "listSessions",
         "endOtherSessions",
         "endSession",
+        *factor_flow.OPERATIONS,
         "listSessionsOf",
         "endSessionsOf",
         "endAllSessions",

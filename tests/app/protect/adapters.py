@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The same small application behind each framework's adapter.
 
-`/me` is for signed-in users and `/admin` for admins; both return the name
-and the headers that identify a user.
+`/me` is for signed-in users and `/admin` for admins, and each path of
+`DEMANDS` demands more of how the user signed in. All return the name and
+the headers that identify a user.
 """
 
 import asyncio
@@ -13,13 +14,25 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, FastAPI, Request
 from flask import Flask, request
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from werkzeug.test import Client
 
-from vestibule.protect import asgi, fastapi, flask, wsgi
+from vestibule.protect import asgi, fastapi, flask, starlette, wsgi
 from vestibule.protect.verify_response import PRINCIPAL, Principal
 
 #: Seconds; long enough for a busy machine.
 PATIENT: dict[str, Any] = {"timeout": 30.0}
+#: What the paths demand of how their user signed in.
+DEMANDS: dict[str, dict[str, Any]] = {
+    "/second": {"level": 2},
+    "/passkey": {"phishing_resistant": True},
+    "/fresh": {"fresh": 300},
+    "/all": {"level": 2, "phishing_resistant": True, "fresh": 60},
+}
 
 
 class Seen(NamedTuple):
@@ -55,6 +68,9 @@ def by_flask(url: Any, **more: Any) -> Iterator[Any]:
 
     app.add_url_rule("/me", "me", flask.login_required(view))
     app.add_url_rule("/admin", "admin", flask.role_required("admin")(view))
+    for path, demand in DEMANDS.items():
+        demanding = flask.assurance_required(**demand)(view)
+        app.add_url_rule(path, path, demanding, methods=["GET", "POST"])
     yield _wsgi_client(app)
     extension.close()
 
@@ -74,6 +90,10 @@ def by_wsgi(url: Any, **more: Any) -> Iterator[Any]:
         "/admin": wsgi.Protection(
             app, url, roles=("admin",), **PATIENT, **more
         ),
+        **{
+            path: wsgi.Protection(app, url, **demand, **PATIENT, **more)
+            for path, demand in DEMANDS.items()
+        },
     }
     yield _wsgi_client(
         lambda environ, start: paths[environ["PATH_INFO"]](environ, start)
@@ -106,6 +126,10 @@ def by_asgi(url: Any, **more: Any) -> Iterator[Any]:
         "/admin": asgi.Protection(
             app, url, roles=("admin",), **PATIENT, **more
         ),
+        **{
+            path: asgi.Protection(app, url, **demand, **PATIENT, **more)
+            for path, demand in DEMANDS.items()
+        },
     }
 
     async def routed(scope: Any, receive: Any, send: Any) -> None:
@@ -141,9 +165,52 @@ def by_fastapi(url: Any, **more: Any) -> Iterator[Any]:
         """Report the user."""
         return shown(user, [])
 
+    def add(path: str, demand: dict[str, Any]) -> None:
+        """Add a route with a demand."""
+
+        @app.api_route(path, methods=["GET", "POST"])
+        async def demanding(
+            user: Annotated[
+                Principal, Depends(vestibule.assurance_required(**demand))
+            ],
+        ) -> Any:
+            """Report the user."""
+            return shown(user, [])
+
+    for path, demand in DEMANDS.items():
+        add(path, demand)
     with asyncio.Runner() as runner:
         yield _asgi_client(runner, app)
         runner.run(vestibule.close())
+
+
+@contextmanager
+def by_starlette(
+    url: Any, pages: str | None = "", **more: Any
+) -> Iterator[Any]:
+    """Run Starlette's middleware, with an endpoint for each demand."""
+    middleware = Middleware(
+        starlette.VestibuleMiddleware, url, **PATIENT, **more
+    )
+
+    async def report(request: StarletteRequest) -> JSONResponse:
+        """Report the user."""
+        return JSONResponse(shown(request.user.principal, []))
+
+    app = Starlette(
+        routes=[
+            Route(
+                path,
+                starlette.assurance_required(**demand, pages=pages)(report),
+                methods=["GET", "POST"],
+            )
+            for path, demand in DEMANDS.items()
+        ],
+        middleware=[middleware],
+    )
+    with asyncio.Runner() as runner:
+        yield _asgi_client(runner, app)
+        runner.run(app({"type": "lifespan"}, _ended, _ignored))
 
 
 ADAPTERS = {
@@ -152,17 +219,24 @@ ADAPTERS = {
     "asgi": by_asgi,
     "fastapi": by_fastapi,
 }
+#: Those that can demand more than a role.
+DEMANDING = {**ADAPTERS, "starlette": by_starlette}
 
 
 def _wsgi_client(app: Any) -> Any:
     """Return a function that sends requests to a WSGI application."""
     client = Client(app, use_cookies=False)
 
-    def get(path: str, cookie: str | None = None, **headers: str) -> Seen:
+    def get(
+        path: str,
+        cookie: str | None = None,
+        method: str = "GET",
+        **headers: str,
+    ) -> Seen:
         """Get a path with these headers."""
         if cookie is not None:
             headers["Cookie"] = cookie
-        answer = client.get(path, headers=headers)
+        answer = client.open(path, method=method, headers=headers)
         return Seen(
             answer.status_code,
             {name.lower(): text for name, text in answer.headers},
@@ -175,11 +249,18 @@ def _wsgi_client(app: Any) -> Any:
 def _asgi_client(runner: asyncio.Runner, app: Any) -> Any:
     """Return a function that sends requests to an ASGI application."""
 
-    def get(path: str, cookie: str | None = None, **headers: str) -> Seen:
+    def get(
+        path: str,
+        cookie: str | None = None,
+        method: str = "GET",
+        **headers: str,
+    ) -> Seen:
         """Get a path with these headers."""
         if cookie is not None:
             headers["Cookie"] = cookie
-        sent = runner.run(messages(app, "http", path, headers))
+        path, _, query = path.partition("?")
+        asked = {"method": method, "query_string": query.encode()}
+        sent = runner.run(messages(app, "http", path, headers, **asked))
         body = b"".join(one.get("body", b"") for one in sent[1:])
         return Seen(
             sent[0]["status"],
@@ -187,7 +268,7 @@ def _asgi_client(runner: asyncio.Runner, app: Any) -> Any:
                 name.decode(): text.decode()
                 for name, text in sent[0]["headers"]
             },
-            json.loads(body),
+            json.loads(body or b"null"),
         )
 
     return get
@@ -235,6 +316,11 @@ async def messages(
 
 async def _nothing() -> Any:
     """Return no message."""
+
+
+async def _ended() -> Any:
+    """Return the message that ends a lifespan."""
+    return {"type": "lifespan.shutdown"}
 
 
 async def _ignored(_: Any) -> None:

@@ -10,6 +10,7 @@ from tests.app.protect.django_project import (  # isort: skip
     User,
     _database,
     fake,
+    local,
     stored,
 )
 from django.contrib.auth.models import Group, Permission
@@ -40,6 +41,65 @@ def test_login_required_leads_to_sign_in_and_back(
         assert client.get(path).status_code == 200
     fake.end_sessions()
     assert client.get("/decorated").status_code == 302
+
+
+PAGE = {"HTTP_SEC_FETCH_MODE": "navigate"}
+STEP_UP = "/account/factors/step-up?level=2&fresh=300"
+
+
+def test_view_may_demand_level_and_freshness(fake: FakeVestibule) -> None:
+    """A page load is led to prove more and back, others get the 401."""
+    client = Client()
+    fake.sign_in_as(client)
+    for path in ("/careful", "/rest-careful"):
+        refused = client.get(path)
+        assert refused.status_code == 401
+        challenge = refused["WWW-Authenticate"]
+        assert 'acr_values="urn:vestibule:level:2"' in challenge
+    page = client.get("/careful?a=b", **PAGE)
+    assert (page.status_code, page["Location"]) == (
+        302,
+        f"{STEP_UP}&return_to=/careful%3Fa%3Db",
+    )
+    fake.sign_in_as(client, level=2)
+    assert client.get("/careful", **PAGE).content == b"level 2"
+    assert client.get("/rest-careful").status_code == 200
+    fake.sign_in_as(client, level=2, is_recent=False)
+    assert client.get("/careful").status_code == 401
+
+
+def test_demand_needs_session_at_vestibule(fake: FakeVestibule) -> None:
+    """A user of the project's own has no level."""
+    client = Client()
+    assert client.get("/careful").status_code == 401
+    page = client.get("/careful", **PAGE)
+    assert page["Location"] == "/sign-in?return_to=/careful"
+    client.force_login(
+        local(), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    assert client.get("/careful").status_code == 401
+
+
+@override_settings(MIDDLEWARE=[])  # type: ignore[untyped-decorator]
+def test_demand_without_middleware_is_refused() -> None:
+    """Each user would be led to sign in without end."""
+    with pytest.raises(ImproperlyConfigured, match="not installed"):
+        Client().get("/careful")
+
+
+def test_asynchronous_view_may_demand_level(fake: FakeVestibule) -> None:
+    """It decides on the event loop."""
+
+    async def answered(**facts: Any) -> Any:
+        """Return the response to a page load."""
+        client = AsyncClient()
+        fake.sign_in_as(client, **facts)
+        headers = {"Sec-Fetch-Mode": "navigate"}
+        return await client.get("/async-careful?a=b", headers=headers)
+
+    led = asyncio.run(answered())
+    assert led["Location"] == f"{STEP_UP}&return_to=/async-careful%3Fa%3Db"
+    assert asyncio.run(answered(level=2)).status_code == 200
 
 
 @pytest.mark.parametrize(

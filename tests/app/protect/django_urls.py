@@ -9,6 +9,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import engines
 from django.urls import include, path
+from django.utils.decorators import method_decorator
 from django.views import View
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
@@ -16,6 +17,7 @@ from rest_framework.views import APIView
 
 from tests.app.protect.adapters import is_name
 from vestibule.protect.django.rest_framework import VestibuleAuthentication
+from vestibule.protect.django.views import assurance_required
 
 
 def email_of(user: Any) -> str | None:
@@ -71,6 +73,11 @@ class Rest(APIView):  # type: ignore[misc]
     post = get
 
 
+@method_decorator(assurance_required(level=2), "dispatch")
+class CarefulRest(Rest):
+    """A view of Django REST framework that demands two factors."""
+
+
 def template(request: HttpRequest) -> HttpResponse:
     """Render the user and the form."""
     text = "{{ user.email }}{{ vestibule_sign_out }}"
@@ -99,6 +106,18 @@ async def async_guarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("guarded")
 
 
+@assurance_required(level=2, fresh=300)
+def careful(request: HttpRequest) -> HttpResponse:
+    """Answer users who proved much."""
+    return HttpResponse(f"level {request.vestibule.level}")
+
+
+@assurance_required(level=2, fresh=300)
+async def async_careful(request: HttpRequest) -> HttpResponse:
+    """Answer users who proved much, from the event loop."""
+    return HttpResponse(f"level {request.vestibule.level}")
+
+
 urlpatterns = [
     path("", include("vestibule.protect.django.views")),
     path("admin/", admin.site.urls),
@@ -108,6 +127,9 @@ urlpatterns = [
     path("mixin", Mixin.as_view()),
     path("rest", Rest.as_view()),
     path("template", template),
+    path("careful", careful),
+    path("async-careful", async_careful),
+    path("rest-careful", CarefulRest.as_view()),
     path("async", by_async),
     path("async-guarded", async_guarded),
 ]

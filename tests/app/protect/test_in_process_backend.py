@@ -51,7 +51,12 @@ def test_in_process_backend_decides_like_verify(
         ):
             assert here(cookie) == there(cookie)
         assert here(live) == Principal(
-            live_server.ada.id, "ada@example.com", "admin", "Ada"
+            live_server.ada.id,
+            "ada@example.com",
+            "admin",
+            "Ada",
+            level=1,
+            reauth_window=300,
         )
         assert here(live) is here(live)
         live_server.end(live)
@@ -128,16 +133,14 @@ def test_lost_database_makes_user_unknown(
             assert "secret" not in str(refused.value)
 
 
-def test_recent_password_counts_for_its_user_only(
+def test_setting_that_cannot_be_read_fails_closed(
     live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cookie of another user, or of no session, proves nothing."""
-    backend, bob = InProcess(), live_server.bob.id
-    assert not backend.has_recent_auth(live_server.cookie, live_server.ada.id)
-    assert not backend.has_recent_auth(f"{COOKIE}=other", bob)
+    """The principal has the window in which a proof is recent."""
+    backend = InProcess()
     monkeypatch.setenv("REAUTH_WINDOW", "soon")
     with pytest.raises(VestibuleUnavailable, match="REAUTH_WINDOW"):
-        backend.has_recent_auth(live_server.cookie, bob)
+        backend.principal(live_server.cookie)
 
 
 def test_defect_in_backend_fails_closed(

@@ -4,7 +4,7 @@
 import base64
 import html
 import re
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 from werkzeug.test import TestResponse
@@ -288,3 +288,47 @@ def test_recovered_session_ends_after_a_quarter_of_an_hour(
     location = recovered.get(FACTORS).headers["Location"]
     assert location.startswith(SIGN_IN)
     assert recovered.get(SIGN_IN).status_code == 200
+
+
+def test_app_is_renamed_on_its_page(
+    service: Service, owner: Owner, set_clock: SetClock
+) -> None:
+    """The field has the present name; a refused one stays in it."""
+    browser = signed_in(service, owner)
+    path = f"{FACTORS}/rename"
+    assert f"{path}?factor={owner.app_id}" in browser.get(FACTORS).text
+    page = browser.get(f"{path}?factor={owner.app_id}")
+    assert Page(page).fields()["name"]["value"] == "phone"
+    form = {"factor": owner.app_id, "name": ""}
+    assert browser.post(path, form).status_code == 400
+    long = browser.post(path, form | {"name": "a" * 65})
+    assert long.status_code == 400
+    assert Page(long).fields()["name"]["value"] == "a" * 65
+    done = browser.post(path, form | {"name": "<b>tablet</b>"})
+    assert done.headers["Location"] == FACTORS
+    shown = browser.get(FACTORS).text
+    assert "&lt;b&gt;tablet&lt;/b&gt;" in shown
+    set_clock.advance(301)
+    assert browser.post(path, form | {"name": "x"}).status_code == 400
+    proven = form | {"name": "x", "proof_code": owner.code()}
+    password = form | {"name": "x", "password": PASSWORD}
+    assert 303 in (
+        browser.post(path, proven).status_code,
+        browser.post(path, password).status_code,
+    )
+    assert "x" in [one.name for one in factors.of_user(owner.user.id)]
+
+
+def test_factor_of_another_has_no_page_to_rename_it(
+    service: Service, owner: Owner
+) -> None:
+    """Both the page and its form lead back to the list."""
+    browser = signed_in_with_password(service, stored_user())
+    path = f"{FACTORS}/rename"
+    for factor in (owner.app_id, "unknown", "\0"):
+        query = urlencode({"factor": factor})
+        shown = browser.get(f"{path}?{query}")
+        assert shown.headers["Location"] == FACTORS
+        done = browser.post(path, {"factor": factor, "name": "stolen"})
+        assert done.headers["Location"] == FACTORS
+    assert "phone" in [one.name for one in factors.of_user(owner.user.id)]

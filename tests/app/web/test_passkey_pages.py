@@ -4,6 +4,7 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.app.web.browser import Browser
 from tests.clocks import SetClock
+from tests.serving import environment, run_python
 from tests.soft_authenticator import EDDSA, UP, SoftAuthenticator
+from vestibule.core.encryption import new_key
 from vestibule.db.models.user import User
 
 SIGN_IN = "/sign-in"
@@ -22,6 +25,37 @@ ADD = "/account/factors/passkey"
 OWN_OPTIONS = "/account/factors/passkey-options"
 OPTIONS = "/account/passkey-options"
 CONNECT = "connect-src 'self'"
+#: A worker without an answer of a passkey, and then one with it.
+UNUSED = """
+import sys
+from api.v1.app import app
+from vestibule.db.models.user import User
+user = User(email="bob@example.com")
+user.password = "violet umbrella 7 kites"
+user.save()
+client = app.test_client()
+assert client.get("/sign-in").status_code == 200
+form = {"email": "bob@example.com", "password": "violet umbrella 7 kites"}
+assert client.post("/sign-in", data=form).status_code == 303
+for path in ("/account", "/account/factors", "/account/factors/passkey"):
+    assert client.get(path).status_code == 200
+for path, use in (("/account", "sign-in"), ("/account/factors", "add")):
+    asked = client.post(f"{path}/passkey-options", data={"use": use})
+    assert asked.status_code == 200
+api = "/api/v1/auth_session"
+assert client.post(f"{api}/passkey/options").status_code == 200
+refused = client.post(f"{api}/passkey", json={"passkey": {"id": "x"}})
+assert refused.status_code == 401
+assert client.get(f"{api}/verify").status_code == 200
+print(any(name.partition(".")[0] == "fido2" for name in sys.modules))
+from tests.soft_authenticator import SoftAuthenticator
+path = "/account/factors/passkey-options"
+options = client.post(path, data={"use": "add"}).get_json()
+body = {"name": "x", "passkey": SoftAuthenticator().create(options)}
+made = client.post(f"{api}/factors/passkey", json=body)
+assert made.status_code == 201, made.text
+print("fido2.webauthn" in sys.modules)
+"""
 
 
 @pytest.fixture
@@ -48,11 +82,15 @@ def options(browser: Browser, path: str, use: str) -> dict[str, Any]:
 
 
 def added(
-    browser: Browser, device: SoftAuthenticator, name: str = "laptop"
+    browser: Browser,
+    device: SoftAuthenticator,
+    name: str = "laptop",
+    **more: str,
 ) -> str:
     """Add a passkey; return the page that follows."""
     made = device.create(options(browser, OWN_OPTIONS, "add"))
-    answer = browser.post(ADD, {"name": name, "passkey": json.dumps(made)})
+    form = {"name": name, "passkey": json.dumps(made), **more}
+    answer = browser.post(ADD, form)
     if answer.status_code == 303:
         answer = browser.get(answer.headers["Location"])
     assert answer.status_code == 200
@@ -201,6 +239,23 @@ def test_password_is_removed_and_the_last_passkey_stays(
     assert "This is your last passkey" in answer.text
 
 
+def test_library_is_loaded_with_the_first_answer(tmp_path: Path) -> None:
+    """A worker whose users have no passkeys does without it.
+
+    Pages, challenges, a sign-in and an empty answer do not load it.
+    """
+    settings = environment(
+        tmp_path,
+        AUTH_TYPE="session_db_auth",
+        SESSION_NAME="id",
+        WEB_PAGES="on",
+        PUBLIC_URL="http://localhost",
+        SECRETS_KEY=new_key(),
+    )
+    output = run_python(UNUSED, tmp_path, settings)
+    assert output.split() == ["False", "True"]
+
+
 def test_without_a_public_url_pages_have_no_passkeys(build: Build) -> None:
     """Neither a script nor a button, nor another policy."""
     service = build("session_db_auth", WEB_PAGES="on")
@@ -212,3 +267,20 @@ def test_without_a_public_url_pages_have_no_passkeys(build: Build) -> None:
     assert browser.get(ADD).status_code == 404
     assert browser.post(OWN_OPTIONS, {"use": "add"}).status_code == 404
     assert Browser(service).post(OPTIONS, {}).status_code == 404
+
+
+def test_passkey_is_renamed_on_its_page(service: Service) -> None:
+    """The list shows the new name."""
+    browser = signed_in(service, stored_user())
+    added(browser, SoftAuthenticator())
+    (path,) = set(
+        re.findall(
+            r'href="(/account/factors/rename[^"]*)"', browser.get(FACTORS).text
+        )
+    )
+    assert "Rename the passkey" in browser.get(unescape(path)).text
+    factor = path.partition("=")[2]
+    form = {"factor": factor, "name": "key"}
+    done = browser.post(f"{FACTORS}/rename", form)
+    assert done.headers["Location"] == FACTORS
+    assert "<bdi>key</bdi>" in browser.get(FACTORS).text

@@ -15,7 +15,7 @@ from vestibule.api.openapi.operation import (
     ResponseSpec,
 )
 from vestibule.api.openapi.service import VERIFY_PARAMETERS
-from vestibule.identity.header import HEADER, RECENT_HEADER
+from vestibule.identity.header import FACTS_HEADER, HEADER, RECENT_HEADER
 
 SESSIONS_TAG = "sessions"
 _SESSIONS = "/api/v1/auth_session"
@@ -263,6 +263,7 @@ SESSION_OPERATIONS = (
                     "Remote-Groups",
                     "Remote-Assurance",
                     RECENT_HEADER,
+                    FACTS_HEADER,
                     HEADER,
                 ),
             ),

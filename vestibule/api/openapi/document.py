@@ -62,6 +62,10 @@ _TAGS = {
 }
 _PATH_PARAMETERS = {
     "factor_id": ("The factor's id.", factors.FACTOR_ID),
+    "browser_id": (
+        "The `id` in a list of trusted browsers.",
+        factors.BROWSER_ID,
+    ),
     "user_id": ("The user's id.", "7f8b5c1e-53a5-4b1c-9d5e-0a6f3a1c2b4d"),
     "handle": (
         "The session's handle: the `id` in a list of sessions.",

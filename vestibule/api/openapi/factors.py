@@ -22,6 +22,7 @@ from vestibule.api.openapi.schemas import (
 
 TAG = "second factors"
 FACTOR_ID = "2f6d3b0e-64f1-4c43-8f3c-5d8a52a0a1c7"
+BROWSER_ID = "7d9c2a61-3a0e-4c5f-8b1d-6e2f4a9c0b33"
 _ROOT = "/api/v1/auth_session"
 PROOF = (
     "Needs the password or a factor within `REAUTH_WINDOW`; of a user who"
@@ -29,6 +30,7 @@ PROOF = (
 )
 NO_FACTOR = ResponseSpec("There is no such factor, or there are no sessions.")
 _NO_USER = ResponseSpec("There is no such user.")
+_BROWSERS = ResponseSpec("The browsers, newest first.", ["TrustedBrowser"])
 _CODES = ResponseSpec("The codes, which are shown once.", "RecoveryCodes")
 
 FACTOR_OPERATIONS = (
@@ -153,7 +155,7 @@ FACTOR_OPERATIONS = (
             ),
             404: ResponseSpec("The mechanism has no sessions."),
         },
-        body=BodySpec("FactorCode"),
+        body=BodySpec("FactorProof"),
         takes_secret=True,
     ),
     Operation(
@@ -172,6 +174,16 @@ FACTOR_OPERATIONS = (
         },
         body=BodySpec("FactorCode"),
         takes_secret=True,
+        text=PROOF,
+    ),
+    Operation(
+        "PUT",
+        f"{_ROOT}/factors/<factor_id>",
+        "nameFactor",
+        TAG,
+        "Rename a second factor",
+        {200: ResponseSpec("The factor.", "Factor"), 404: NO_FACTOR},
+        body=BodySpec("FactorName"),
         text=PROOF,
     ),
     Operation(
@@ -197,6 +209,48 @@ FACTOR_OPERATIONS = (
         "Make new recovery codes",
         {200: _CODES, 404: NO_FACTOR},
         text=f"{PROOF} The codes before stop working.",
+    ),
+    Operation(
+        "GET",
+        f"{_ROOT}/trusted-browsers",
+        "listTrustedBrowsers",
+        TAG,
+        "List the browsers that you trust",
+        {200: _BROWSERS, 404: ResponseSpec("The mechanism has no sessions.")},
+        text="They are not asked for the second factor, for 30 days.",
+    ),
+    Operation(
+        "DELETE",
+        f"{_ROOT}/trusted-browsers/<browser_id>",
+        "stopTrustingBrowser",
+        TAG,
+        "Stop trusting a browser",
+        {
+            200: ResponseSpec("It is asked for the factor again.", "Empty"),
+            404: ResponseSpec("You trust no browser with this id."),
+        },
+    ),
+    Operation(
+        "GET",
+        "/api/v1/users/<user_id>/trusted-browsers",
+        "listTrustedBrowsersOf",
+        TAG,
+        "List the browsers that a user trusts",
+        {200: _BROWSERS, 404: _NO_USER},
+        access=Access.ADMIN,
+    ),
+    Operation(
+        "DELETE",
+        "/api/v1/users/<user_id>/trusted-browsers/<browser_id>",
+        "stopTrustingBrowserOf",
+        TAG,
+        "Stop trusting a browser of a user",
+        {
+            200: ResponseSpec("It is asked for the factor again.", "Empty"),
+            404: ResponseSpec("There is no such user, or no such browser."),
+        },
+        access=Access.ADMIN,
+        text=REAUTH_REQUIRED,
     ),
 )
 
@@ -238,7 +292,8 @@ def factor_schemas() -> dict[str, Any]:
             },
         ),
         "FactorName": request_schema(
-            "The name of a new app.", {"name": {**name, "minLength": 1}}
+            "The name of a factor.",
+            {"name": {**name, "minLength": 1}},
         ),
         "FactorCode": request_schema("A code of an app.", {"code": code}),
         "FactorProof": request_schema(
@@ -281,6 +336,7 @@ def _response_schemas(
                 },
             },
         ),
+        "TrustedBrowser": _trusted_browser(),
         "RecoveryCodes": response_schema(
             "Recovery codes.",
             {
@@ -292,6 +348,25 @@ def _response_schemas(
             },
         ),
     }
+
+
+def _trusted_browser() -> dict[str, Any]:
+    """Return the schema of a browser that a user trusts."""
+    or_null = {"type": ["string", "null"]}
+    agent = "Mozilla/5.0 (X11; Linux) Firefox/140.0"
+    return response_schema(
+        "A browser that is not asked for the second factor.",
+        {
+            "id": text("Its handle, which gives no access.", BROWSER_ID),
+            "created_at": moment("When the user gave the factor there."),
+            "expires_at": moment("When it is asked again."),
+            "ip": text("Its address then.", "192.0.2.7", **or_null),
+            "user_agent": text("Its user agent then.", agent, **or_null),
+            "device": text(
+                "The user agent in words.", "Firefox on Linux", **or_null
+            ),
+        },
+    )
 
 
 def factor_fields(name: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from vestibule.identity.header import HEADER, RECENT_HEADER
+from vestibule.identity.header import FACTS_HEADER, HEADER, RECENT_HEADER
 
 
 def example_of(schema: dict[str, Any], shapes: dict[str, Any]) -> Any:
@@ -144,6 +144,12 @@ SPECIAL = {
         "How to authenticate: `Basic` under `basic_auth`, else `Cookie`.",
         'Cookie realm="vestibule"',
         True,
+    ),
+    FACTS_HEADER: _header(
+        "How and when the user signed in: claims of the identity, as JSON.",
+        '{"auth_time":1796000000,"amr":["pwd"],"acr":"urn:vestibule:level:1",'
+        '"phishing_resistant":false,"reauth_window":300}',
+        pattern=r"^\{.*\}$",
     ),
     RECENT_HEADER: _header(
         "Whether the user confirmed the password within `REAUTH_WINDOW`; only"

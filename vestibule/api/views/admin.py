@@ -14,12 +14,17 @@ from vestibule.accounts.password_reset import (
     link_path,
 )
 from vestibule.accounts.permissions import Action
-from vestibule.accounts.revocation import revoke, revoke_all
+from vestibule.accounts.revocation import (
+    revoke,
+    revoke_all,
+    untrust_browser,
+)
 from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     session_list,
+    trusted_browsers_json,
 )
 from vestibule.core import page_settings
 from vestibule.core.errors import InvalidValue
@@ -100,6 +105,26 @@ def end_sessions_of(user_id: str) -> Response:
     return json_response(
         {"ended": revoke_all(auth.store, user.id, current_actor())}
     )
+
+
+@app_views.get("/users/<user_id>/trusted-browsers")
+def list_trusted_browsers_of(user_id: str) -> Response:
+    """Show the browsers that the user trusts, newest first."""
+    authorize(Action.LIST_TRUSTED, user_id)
+    auth = current_mechanism_and_user()[0]
+    return json_response(trusted_browsers_json(user_or_404(user_id), auth))
+
+
+@app_views.delete("/users/<user_id>/trusted-browsers/<browser_id>")
+def stop_trusting_browser_of(user_id: str, browser_id: str) -> Response:
+    """End the user's trust in a browser."""
+    authorize(Action.END_TRUST, user_id)
+    current_mechanism_and_user()
+    user = user_or_404(user_id)
+    require_recent_auth()
+    if not untrust_browser(user.id, browser_id, current_actor()):
+        abort(404)
+    return json_response({})
 
 
 @app_views.delete("/sessions")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Second factors: continue a login by one, enroll, list and remove them."""
+"""Second factors: continue a login by one, enroll, list, rename, remove."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from vestibule.accounts.factor_reset import (
     factor_reset_link_path,
     issue_factor_reset,
 )
-from vestibule.accounts.passkeys import REAUTHENTICATE, check_proof
 from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
     confirm_app,
     remove_factor,
+    rename_factor,
     replace_recovery_codes,
 )
 from vestibule.api.views.admin import one_time_code_json, user_or_404
@@ -38,6 +38,7 @@ from vestibule.http.login import (
 )
 from vestibule.http.recent_auth import (
     reauthenticate_by_code,
+    reauthenticate_by_passkey,
     renew_session,
     require_factor_proof,
     require_recent_auth,
@@ -169,12 +170,24 @@ def prove_factor() -> Response:
     _, user = current_mechanism_and_user()
     passkey, code = passkey_answer(), _body().get("code")
     if passkey:
-        renewed = renew_session(check_proof(user, REAUTHENTICATE, passkey))
+        renewed = reauthenticate_by_passkey(user, passkey)
     elif isinstance(code, str) and code:
         renewed = reauthenticate_by_code(user, code)
     else:
         return json_response({"error": "code missing"}, 400)
     return set_session_cookie(json_response({}), renewed)
+
+
+@app_views.put("/auth_session/factors/<factor_id>")
+def name_factor(factor_id: str) -> Response:
+    """Give an app or a passkey another name."""
+    _, user = current_mechanism_and_user()
+    require_factor_proof()
+    try:
+        renamed = rename_factor(user, factor_id, _body().get("name"))
+    except InvalidValue as error:
+        return json_response({"error": str(error)}, 400)
+    return json_response(factor_json(renamed))
 
 
 @app_views.delete("/auth_session/factors/<factor_id>")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The current user's sessions: list them, end one, end the others."""
+"""The current user's sessions and trusted browsers: list and end them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,11 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, abort
 
-from vestibule.accounts.revocation import revoke_others, revoke_own
+from vestibule.accounts.revocation import (
+    revoke_others,
+    revoke_own,
+    untrust_browser,
+)
 from vestibule.admin import cursor, filters
 from vestibule.api.views.index import app_views
 from vestibule.core import page_settings, settings
@@ -16,8 +20,9 @@ from vestibule.core.client_info import device_name
 from vestibule.core.errors import InvalidValue
 from vestibule.db.host_sessions import hosts_by_parent
 from vestibule.db.models.user import User
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
+from vestibule.http.trusted_browser import browsers_trusted_by
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
 from vestibule.sessions.facts import facts_of_session, level_of
@@ -53,6 +58,22 @@ def end_other_sessions() -> Response:
     auth, user = current_mechanism_and_user()
     ended = revoke_others(auth.store, user.id, current_request().session)
     return json_response({"ended": ended})
+
+
+@app_views.get("/auth_session/trusted-browsers")
+def list_trusted_browsers() -> Response:
+    """Show the browsers that the current user trusts, newest first."""
+    auth, user = current_mechanism_and_user()
+    return json_response(trusted_browsers_json(user, auth))
+
+
+@app_views.delete("/auth_session/trusted-browsers/<browser_id>")
+def stop_trusting_browser(browser_id: str) -> Response:
+    """End the current user's trust in a browser."""
+    user = current_mechanism_and_user()[1]
+    if not untrust_browser(user.id, browser_id, current_actor()):
+        abort(404)
+    return json_response({})
 
 
 def current_mechanism_and_user() -> tuple[SessionMechanism, User]:
@@ -116,6 +137,23 @@ def session_json(
         "methods": list(facts.methods),
         "level": level_of(facts),
     }
+
+
+def trusted_browsers_json(
+    user: User, auth: SessionMechanism
+) -> list[dict[str, Any]]:
+    """Return the browsers that a user trusts now, newest first."""
+    return [
+        {
+            "id": browser.id,
+            "created_at": format_time(browser.created_at),
+            "expires_at": format_time(browser.expires_at),
+            "ip": browser.ip,
+            "user_agent": browser.user_agent,
+            "device": device_name(browser.user_agent),
+        }
+        for browser in browsers_trusted_by(user, auth)
+    ]
 
 
 def with_applications(

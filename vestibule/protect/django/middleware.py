@@ -62,16 +62,16 @@ class VestibuleMiddleware:
             return self._answer_async(request)
         _prepare(request)
         try:
-            principal = _kept(request)
+            principal = kept_principal(request)
             if PRINCIPAL not in request.META:
                 backend = configuration.sync_backend()
                 header = _header(request, backend.header)
                 if header is not None:
                     principal = backend.principal(header)
         except BACKEND_ERRORS as error:
-            return _response(denial_for_error(error))
+            return response_of(denial_for_error(error))
         if not self._set_user(request, principal):
-            return _response(FORBIDDEN)
+            return response_of(FORBIDDEN)
         response: HttpResponse = self.get_response(request)
         return response
 
@@ -79,18 +79,18 @@ class VestibuleMiddleware:
         """Answer a request on an event loop, or deny it."""
         _prepare(request)
         try:
-            principal = _kept(request)
+            principal = kept_principal(request)
             if PRINCIPAL not in request.META:
                 backend = configuration.async_backend()
                 header = _header(request, backend.header)
                 if header is not None:
                     principal = await backend.principal(header)
         except BACKEND_ERRORS as error:
-            return _response(denial_for_error(error))
+            return response_of(denial_for_error(error))
         if principal is None:
             request.META[PRINCIPAL] = request.vestibule = None
         elif not await sync_to_async(self._set_user)(request, principal):
-            return _response(FORBIDDEN)
+            return response_of(FORBIDDEN)
         response: HttpResponse = await self.get_response(request)
         return response
 
@@ -144,7 +144,7 @@ def _header(request: HttpRequest, name: str) -> str | None:
     return from_environ(request.META, name)
 
 
-def _kept(request: HttpRequest) -> Principal | None:
+def kept_principal(request: HttpRequest) -> Principal | None:
     """Return the user that a WSGI or ASGI middleware of ours found."""
     scope = getattr(request, "scope", None)
     if scope is not None and PRINCIPAL in scope:
@@ -153,7 +153,7 @@ def _kept(request: HttpRequest) -> Principal | None:
     return kept
 
 
-def _response(denial: Denial) -> HttpResponse:
+def response_of(denial: Denial) -> HttpResponse:
     """Return the response of a denied request."""
     response = HttpResponse(denial.body, status=denial.status)
     for name, value in denial.all_headers.items():

@@ -173,15 +173,18 @@ def code_page(
     user: User, issued: ResetCode, *, is_new: bool = False
 ) -> Response:
     """Return the page that shows a link, and its code, once."""
-    path = link_path(user, issued.code)
+    path, is_invited = (
+        link_path(user, issued.code),
+        invitations.is_invited(user),
+    )
     return page(
         "admin_reset_code.html",
         account=user,
         issued=issued,
         link=None if path is None else public_url(path),
-        form_url=public_url(RESET if user.has_password else INVITATION),
+        form_url=public_url(INVITATION if is_invited else RESET),
         is_new=is_new,
-        is_invitation=not user.has_password,
+        is_invitation=is_invited,
         back=back_url(admin_user_path(user.id)),
     )
 

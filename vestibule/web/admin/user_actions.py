@@ -34,6 +34,7 @@ from vestibule.core.errors import (
     RecordGone,
     VestibuleError,
 )
+from vestibule.db.invitations import is_invited
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
@@ -137,7 +138,7 @@ def _end_sessions(user: User) -> Message:
 def _issue_code(user: User) -> Response:
     """Issue a reset code, and return the page that shows it once."""
     lifetime = RESET_CODE_LIFETIME
-    if not user.has_password:
+    if is_invited(user):
         lifetime = parse_invitation_lifetime(chosen_hours())
     issued = issue_code(user, actor=current_actor(), lifetime=lifetime)
     return code_page(user, issued)
@@ -354,7 +355,7 @@ def _confirm_page(
         user_targets([user]),
         is_dangerous=name in DANGEROUS,
     )
-    if name == "mail" and not user.has_password:
+    if name == "mail" and is_invited(user):
         asked = asked._replace(
             question=gettext("Mail an invitation?"),
             consequence=gettext(
@@ -362,7 +363,7 @@ def _confirm_page(
                 " works once, within 72 hours."
             ),
         )
-    if name == "code" and not user.has_password:
+    if name == "code" and is_invited(user):
         asked = asked._replace(
             question=gettext("Create a new invitation?"),
             consequence=gettext(

@@ -20,6 +20,7 @@ from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.db import events, factors, mail_search
 from vestibule.db.events import EventFilter
+from vestibule.db.invitations import is_invited
 from vestibule.db.models.user import User
 from vestibule.db.user_search import (
     UserFilter,
@@ -119,6 +120,7 @@ def show_user_page(user_id: str) -> Response:
         failures=failures_for_user(user),
         factors=factors.of_user(user.id),
         recovery_codes=factors.count_recovery_codes(user.id),
+        is_invited=is_invited(user),
         has_mail=is_mail_on(),
         mails=mail_search.newest(MAX_ROWS_SHOWN, user_id=user.id),
         mail_label=mail_label,

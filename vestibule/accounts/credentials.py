@@ -11,8 +11,6 @@ must have been confirmed recently (OWASP ASVS 5.0, 7.5.1 and 7.5.3):
 
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-
 from vestibule.accounts.authentication import check_credentials, hash_queue
 from vestibule.accounts.password_policy import check_new_password
 from vestibule.accounts.permissions import LOCAL, Actor
@@ -138,6 +136,10 @@ def check_email(email: Any) -> None:
     There is no DNS query. Hosts of a local network are allowed, with the
     names that are reserved for them (`localhost`, `corp.local`).
     """
+    # Few processes check addresses, and the import takes a twelfth of the
+    # time of a start.
+    from email_validator import EmailNotValidError, validate_email
+
     if not isinstance(email, str):
         raise InvalidValue("email", "must be a string", code="invalid")
     # A long text is not parsed: the time may grow with the square of its

@@ -1,26 +1,37 @@
 #!/usr/bin/env python3
 """Routes that demand a level, a passkey or a recent proof of their user."""
 
+import asyncio
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from fastapi import Depends, FastAPI, WebSocket
 from flask import Flask
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
 
-from tests.app.protect.adapters import DEMANDING, DEMANDS, Seen, by_flask
+from tests.app.protect.adapters import (
+    DEMANDING,
+    DEMANDS,
+    Seen,
+    by_flask,
+    messages,
+)
 from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from vestibule.identity.header import FACTS_HEADER
-from vestibule.protect import flask
+from vestibule.protect import asgi, fastapi, flask
 from vestibule.protect.assurance import requirement
 from vestibule.protect.testing import (
     COOKIE_NAME,
     FakeVestibule,
     fake_vestibule,
 )
-from vestibule.protect.verify_response import Facts, parse_facts
+from vestibule.protect.verify_response import Facts, Principal, parse_facts
 
 URL = "http://127.0.0.1:9"
 PAGE = {"Sec-Fetch-Mode": "navigate"}
@@ -286,3 +297,85 @@ def test_error_handler_of_flask_sees_missing_proof() -> None:
         response = app.test_client(use_cookies=False).get("/", headers=sent)
     assert response.status_code == 401
     assert "insufficient" in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "extensions", [None, {}, {"websocket.http.response": {}}]
+)
+def test_websocket_is_judged_before_it_opens(extensions: Any) -> None:
+    """It gets the challenge if the server supports that, never a redirect."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Accept the websocket."""
+        await receive()
+        await send({"type": "websocket.accept"})
+
+    with fake_vestibule() as fake, asyncio.Runner() as runner:
+        guarded = asgi.Protection(app, URL, level=2)
+
+        def opened(**facts: Any) -> list[Any]:
+            """Return the messages that a client receives."""
+            headers = PAGE | {"Cookie": cookie_of(fake, **facts)}
+            more = {"extensions": extensions}
+            return runner.run(
+                messages(guarded, "websocket", "/", headers, **more)
+            )
+
+        assert opened(level=2)[0]["type"] == "websocket.accept"
+        refused = opened()[0]
+    if not extensions:
+        assert refused == {"type": "websocket.close", "code": 1008}
+        return
+    headers = dict(refused["headers"])
+    assert refused["status"] == 401
+    assert b"insufficient_user" in headers[b"www-authenticate"]
+    assert b"location" not in headers
+
+
+def test_websocket_of_fastapi_is_judged_before_it_opens() -> None:
+    """The dependency refuses it as it refuses requests."""
+    vestibule = fastapi.Vestibule(URL)
+    app = FastAPI()
+
+    @app.websocket("/")
+    async def talk(
+        websocket: WebSocket,
+        user: Annotated[
+            Principal, Depends(vestibule.assurance_required(level=2))
+        ],
+    ) -> None:
+        """Greet the user."""
+        await websocket.accept()
+        await websocket.send_text(user.name)
+
+    with fake_vestibule() as fake, TestClient(app) as client:
+        fake.sign_in_as(client, level=2)
+        with client.websocket_connect("/", headers=PAGE) as websocket:
+            assert websocket.receive_text() == "user@example.com"
+        fake.sign_in_as(client)
+        with (
+            pytest.raises((WebSocketDisconnect, WebSocketDenialResponse)),
+            client.websocket_connect("/", headers=PAGE),
+        ):
+            pass
+
+
+def test_override_of_user_counts_for_demands() -> None:
+    """A test of an application gives the facts that it needs."""
+    vestibule = fastapi.Vestibule(URL)
+    app = FastAPI()
+    careful = vestibule.assurance_required(level=2)
+
+    @app.get("/")
+    async def view(user: Annotated[Principal, Depends(careful)]) -> int:
+        """Return the level."""
+        return user.level
+
+    def user_of(level: int) -> Callable[[], Principal]:
+        """Return an override that gives a user of this level."""
+        return lambda: Principal("1", level=level)
+
+    client = TestClient(app)
+    for level, status in ((0, 503), (1, 401), (2, 200)):
+        app.dependency_overrides[vestibule.current_user] = user_of(level)
+        assert client.get("/").status_code == status

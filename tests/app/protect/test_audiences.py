@@ -90,7 +90,11 @@ def test_token_of_real_vestibule_identifies_user(
     ).headers[HEADER]
     with open_backend(live_server.url, audience, 30) as find_user:
         assert find_user(given) == Principal(
-            live_server.ada.id, "ada@example.com", "admin"
+            live_server.ada.id,
+            "ada@example.com",
+            "admin",
+            level=1,
+            reauth_window=300,
         )
     with open_backend(live_server.url, "other.example", 30) as find_user:
         assert find_user(given) is None

@@ -22,7 +22,7 @@ def test_documented_programs_run() -> None:
     names: dict[str, Any] = {"__name__": "page"}
     for number, block in enumerate(BLOCKS):
         exec(compile(block, f"block {number}", "exec"), names)
-    assert len(BLOCKS) == 9
+    assert len(BLOCKS) == 12
     assert len(ADDED) == 2
 
 

@@ -2,7 +2,6 @@
 """The page that asks for more proof: each proof, for each kind of rule."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -314,12 +313,15 @@ def test_each_proof_confirms_a_change_of_the_account(
     browser = signed_in(service, owner.user)
     browser.post("/account/second-factor", {"code": owner.code()})
     added(browser, device)
-    proofs: dict[str, Callable[[], dict[str, str]]] = {
-        "password": lambda: {"password": PASSWORD},
-        "code": lambda: {"proof_code": owner.code()},
-        "passkey": lambda: {"proof_passkey": proof_of(browser, device)},
-    }
-    given = proofs[proof]
+
+    def given() -> dict[str, str]:
+        """Return the field of the form with the proof."""
+        if proof == "password":
+            return {"password": PASSWORD}
+        if proof == "code":
+            return {"proof_code": owner.code()}
+        return {"proof_passkey": proof_of(browser, device)}
+
     set_clock.advance(301)
     page = "/account/email"
     form = {"email": f"page-{proof}@example.com"}

@@ -6,7 +6,7 @@ operation needs a credential of the mechanism.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import schemathesis
@@ -37,6 +37,8 @@ LINKED = (
     "listSessionsOf",
 )
 QUIET = list(HealthCheck)
+#: How often more requests are sent for an operation that none opened.
+MAX_MORE_TURNS = 20
 
 #: Returns the credential of a request: `cookies` or `headers`. It is
 #: called for each request, because some requests end a session.
@@ -83,6 +85,23 @@ class Fuzzer:
         """Send `number` random requests for each operation."""
         for operation in self.operations():
             self.try_out(operation, number)
+
+    def reach(self, wanted: Collection[str], number: int) -> set[str]:
+        """Send more requests for those of the operations that none opened.
+
+        What Hypothesis makes depends also on the modules that the process
+        has loaded, so a few requests may all be refused. Return the
+        operations that no request opened.
+        """
+        before = self._chance
+        for turn in range(MAX_MORE_TURNS):
+            self._chance = f"{before} turn {turn}"
+            missing = set(wanted) - self.opened()
+            for operation in self.operations() if missing else ():
+                if operation.definition.raw["operationId"] in missing:
+                    self.try_out(operation, number)
+        self._chance = before
+        return set(wanted) - self.opened()
 
     def try_out(self, operation: Any, number: int) -> None:
         """Send `number` requests for one operation, valid and invalid."""

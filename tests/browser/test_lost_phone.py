@@ -98,7 +98,7 @@ def test_lost_phone_is_replaced_by_a_recovery_code(
     new = enroll(browser, "new phone")
     browser.expect_path("/account/factors")
     browser.page.locator("li", has_text="old phone").get_by_role(
-        "link"
+        "link", name="Remove…"
     ).click()
     browser.click_button("Remove the app")
     browser.expect_path("/account/factors")

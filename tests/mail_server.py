@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """An SMTP server on this machine, with the faults that servers have.
 
-It is aiosmtpd, and no other server is tested: Debian's OpenSMTPD runs as root
-and conflicts with any other mail server of the machine.
+It is aiosmtpd. `tests/e2e/torture/test_opensmtpd.py` sends to another one.
 """
 
 import socket

@@ -12,8 +12,10 @@ from tests.app.api.conftest import (
     logged,
     security_lines,
 )
+from tests.app.api.factor_owner import Owner
 from tests.asvs.breach_list import BreachList
 from tests.asvs.service import Logged, Service
+from tests.clocks import SetClock
 
 __all__ = ["build", "fresh_process", "logged", "security_lines"]
 
@@ -64,3 +66,11 @@ def contract(start: Start) -> Service:
 def throttled(start: Start) -> Service:
     """Return one that throttles and accepts short passwords."""
     return start(**HARDENED, THROTTLE="on", PASSWORD_MIN_LENGTH="8")
+
+
+@pytest.fixture
+def owner(service: object, set_clock: SetClock) -> Owner:
+    """Return a user with an app, whose next code is not used yet."""
+    made = Owner()
+    set_clock.advance(30)
+    return made

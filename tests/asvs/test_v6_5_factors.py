@@ -74,14 +74,6 @@ def service(build: Build, set_clock: SetClock) -> Service:
     return build("session_db_auth", PUBLIC_URL="http://localhost")
 
 
-@pytest.fixture
-def owner(service: Service, set_clock: SetClock) -> Owner:
-    """Return a user with an app, whose next code is not used yet."""
-    made = Owner()
-    set_clock.advance(30)
-    return made
-
-
 def test_v6_3_3_two_factors_are_needed(
     service: Service, build: Build, owner: Owner
 ) -> None:

@@ -27,14 +27,6 @@ def service(
     return build("session_db_auth", PUBLIC_URL="http://localhost")
 
 
-@pytest.fixture
-def owner(service: Service, set_clock: SetClock) -> Owner:
-    """Return a user with an app, whose next code is not used yet."""
-    made = Owner()
-    set_clock.advance(30)
-    return made
-
-
 def test_v6_5_6_removed_factors_open_nothing(
     service: Service, owner: Owner, set_clock: SetClock
 ) -> None:

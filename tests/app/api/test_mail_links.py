@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Links that are altered, of another user or opened by a scanner; loops."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.app.api.conftest import Build
@@ -142,6 +144,21 @@ def test_mail_of_a_loop_ends_at_once(
     assert states() == [("failed", "554 5.4.6 too many hops")]
 
 
+def ask_and_send(
+    service: Service,
+    users: Sequence[User],
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ask for a mail to each user, and send all to a server with `inbox`."""
+    for user in users:
+        ask(service.client(), str(user.email))
+    with running(inbox) as port:
+        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
+        while send_due():
+            pass
+
+
 def test_refused_mail_holds_no_other_up(
     service: Service, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,12 +167,7 @@ def test_refused_mail_holds_no_other_up(
     inbox = Inbox()
     inbox.recipients[str(users[0].email)] = "550 no such user"
     inbox.recipients[str(users[1].email)] = "450 greylisted"
-    for user in users:
-        ask(service.client(), str(user.email))
-    with running(inbox) as port:
-        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
-        while send_due():
-            pass
+    ask_and_send(service, users, inbox, monkeypatch)
     assert len(inbox.received) == 2
     assert inbox.connections == 1
     assert sorted(states(), key=str) == [
@@ -173,12 +185,7 @@ def test_closed_connection_holds_no_mail_up(
     users = [stored_user() for _ in range(4)]
     inbox = Inbox()
     inbox.recipients[str(users[1].email)] = "421 too many mails"
-    for user in users:
-        ask(service.client(), str(user.email))
-    with running(inbox) as port:
-        monkeypatch.setenv("MAIL_URL", f"smtp://127.0.0.1:{port}")
-        while send_due():
-            pass
+    ask_and_send(service, users, inbox, monkeypatch)
     assert (len(inbox.received), inbox.connections) == (3, 2)
     found = mail_search.newest(9)
     waiting = [one.error for one in found if one.state == "queued"]

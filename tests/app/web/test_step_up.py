@@ -117,6 +117,16 @@ def step_up(browser: Browser, path: str, **proof: str) -> int:
     return answer.status_code
 
 
+def without_password(
+    service: Service, user: User, device: SoftAuthenticator
+) -> Browser:
+    """Return the browser of a user who has this passkey and no password."""
+    browser = signed_in(service, user)
+    added(browser, device)
+    assert browser.post("/account/password/remove", {}).status_code == 303
+    return browser
+
+
 def proof_of(browser: Browser, device: SoftAuthenticator) -> str:
     """Return what the script puts into the form."""
     return json.dumps(device.get(options(browser, OWN_OPTIONS, "confirm")))
@@ -190,10 +200,8 @@ def test_user_with_a_passkey_alone_gets_fresh(
     service: Service, set_clock: SetClock
 ) -> None:
     """There is no password to ask for; an empty form says what to do."""
-    user, device = stored_user(), SoftAuthenticator()
-    browser = signed_in(service, user)
-    added(browser, device)
-    assert browser.post("/account/password/remove", {}).status_code == 303
+    device = SoftAuthenticator()
+    browser = without_password(service, stored_user(), device)
     set_clock.advance(301)
     assert fields(browser, "/fresh") == {"passkey"}
     answer = browser.post(STEP_UP, ASKED["/fresh"])
@@ -346,10 +354,8 @@ def test_form_of_a_user_without_password_and_proof_says_what_is_missing(
     service: Service, set_clock: SetClock
 ) -> None:
     """No field of a password is on the page that could have the message."""
-    user, device = stored_user(), SoftAuthenticator()
-    browser = signed_in(service, user)
-    added(browser, device)
-    assert browser.post("/account/password/remove", {}).status_code == 303
+    user = stored_user()
+    browser = without_password(service, user, SoftAuthenticator())
     set_clock.advance(301)
     answer = browser.post("/account/delete", {})
     assert answer.status_code == 400

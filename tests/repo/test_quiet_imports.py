@@ -75,3 +75,21 @@ def test_side_effect_is_found(folder: Path, code: str, deed: str) -> None:
     """The audit hook reports each kind of side effect."""
     (folder.parent / "guilty.py").write_text(code + "\n")
     assert deed in side_effects_of(folder, "guilty").splitlines()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["sqlalchemy.dialects.postgresql", "email_validator", "fido2"],
+)
+def test_start_on_sqlite_leaves_a_library_out(module: str) -> None:
+    """The application loads what few processes need when they need it."""
+    asked = f"import sys, vestibule.api.app; print({module!r} in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "False\n"

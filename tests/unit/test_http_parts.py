@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Response, abort, request
 from werkzeug.exceptions import MethodNotAllowed, TooManyRequests
+from werkzeug.routing import Map, Rule
 from werkzeug.test import EnvironBuilder
 
 from vestibule.core.errors import (
@@ -213,3 +214,14 @@ def test_headers_are_on_every_response() -> None:
     assert dict(headers)["Access-Control-Allow-Origin"] == "*"
     assert dict(headers)["Cache-Control"] == "no-store"
     assert "Access-Control-Allow-Credentials" not in dict(headers)
+
+
+def test_address_of_a_route_is_that_of_werkzeug(app: MinimalFlask) -> None:
+    """It is made at the first use, with converted and with more values."""
+    app.add_url_rule("/people/<int:number>/<name>", "person", lambda: "")
+    plain = Map([Rule("/people/<int:number>/<name>", endpoint="person")])
+    for more in ({}, {"page": "2"}):
+        values = {"number": 7, "name": "a b", **more}
+        for _ in range(2):
+            built = app.url_map.bind("h").build("person", values)
+            assert built == plain.bind("h").build("person", values)

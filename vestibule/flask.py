@@ -25,7 +25,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.local import LocalProxy
 
 from vestibule.audit import log, writer
-from vestibule.checks.embedded import check_embedded
+from vestibule.checks.startup import check_embedded
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,

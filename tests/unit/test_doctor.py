@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from tests.ports import free_port
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.results import Level
+from vestibule.checks.settings import Level
 from vestibule.cli import program
 from vestibule.core import clock
 from vestibule.core.encryption import new_key

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.checks.secrets_key import check_secrets_key
+from vestibule.checks.settings import check_secrets_key
 from vestibule.checks.startup import check_settings
 from vestibule.core import encryption
 from vestibule.core.encryption import (

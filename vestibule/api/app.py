@@ -17,7 +17,7 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.embedded import check_embedded
+from vestibule.checks.startup import check_embedded
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
 from vestibule.db import session_rules

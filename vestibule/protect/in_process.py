@@ -7,7 +7,7 @@ same functions, on the same database, with the same settings.
 
 import logging
 
-from vestibule.checks.embedded import check_in_process
+from vestibule.checks.startup import check_in_process
 from vestibule.core import settings
 from vestibule.core.errors import (
     ConfigurationError,

@@ -1,19 +1,77 @@
 #!/usr/bin/env python3
-"""The check of the place where the keys of stored secrets are.
+"""The results of checks, and the checks of names, values and key files.
 
-A backup or a thief of the folder of the database must not get the key with
-it, and no other user of the machine may read it.
+A backup or a thief of the folder of the database must not get the key of
+stored secrets with it, and no other user of the machine may read the key.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
-from vestibule.checks.results import CheckResult, Level
-from vestibule.core import data_settings, env_file, settings
+from vestibule.core import data_settings, env_file, page_settings, settings
+from vestibule.core.setting_types import environment_names, is_set
+from vestibule.core.text import is_one_edit
 from vestibule.db.engine import configured_database
 from vestibule.mechanisms.auth import Auth
+
+
+class Level(StrEnum):
+    """How serious a result is."""
+
+    GOOD = "good"
+    WEAK = "weak"
+    WRONG = "wrong"
+
+
+class CheckResult(NamedTuple):
+    """What a check found. `hint` says what to do about it."""
+
+    id: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+#: A check gets the class that AUTH_TYPE names.
+Check = Callable[[type[Auth] | None], Iterator[CheckResult]]
+
+
+def check_names(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that no variable is one typing error away from a setting."""
+    known = {
+        name
+        for setting in settings.ALL
+        for name in (setting.name, setting.prefixed_name)
+    }
+    for name in sorted(set(environment_names()) - known):
+        near = sorted(one for one in known if is_one_edit(name, one))
+        if near:
+            yield CheckResult(
+                "settings.name",
+                Level.WEAK,
+                f"the environment sets {name}, which is no setting",
+                f"{near[0]} is one",
+            )
+
+
+def check_empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
+    """Check that no empty variable is meant as `none`."""
+    for setting in (
+        settings.CORS_ORIGINS,
+        page_settings.CLEAR_SITE_DATA,
+        settings.LOGIN_URL,
+    ):
+        if setting.name in environment_names() and (not is_set(setting)):
+            yield CheckResult(
+                "settings.empty",
+                Level.WEAK,
+                f"{setting.name} is empty, which counts as unset",
+                f"{setting.name}=none",
+            )
 
 
 def check_secrets_key(_: type[Auth] | None) -> Iterator[CheckResult]:

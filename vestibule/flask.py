@@ -27,18 +27,18 @@ from werkzeug.local import LocalProxy
 from vestibule.audit import log, writer
 from vestibule.checks.startup import check_embedded
 from vestibule.core import settings
+from vestibule.core.assurance import Role
 from vestibule.core.errors import (
     ConfigurationError,
     ReauthenticationRequired,
     VestibuleError,
 )
-from vestibule.core.page_load import is_page_load
 from vestibule.core.redirects import (
     RETURN_PARAMETER,
+    is_page_load,
     safe_redirect,
     sign_in_url,
 )
-from vestibule.core.roles import Role
 from vestibule.db.models.user import User
 from vestibule.http.access import (
     Outcome,

@@ -10,9 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.factor_owner import (
-    CODES as CODES_PATH,
-)
+from tests.app.api.factor_owner import CODES as CODES_PATH
 from tests.app.api.factor_owner import (
     CONTINUE,
     FACTORS,
@@ -31,7 +29,7 @@ from tests.clocks import SetClock
 from tests.serving import LOGIN, REFRESH, USERS
 from tests.threads import at_once
 from vestibule.accounts import second_factors, totp
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.accounts.second_factors import (
     RECOVERY_CODES,
     begin_app,
@@ -39,8 +37,7 @@ from vestibule.accounts.second_factors import (
     replace_recovery_codes,
 )
 from vestibule.core import clock
-from vestibule.core.digest import digest_of_code
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import digest_of_code, new_key
 from vestibule.core.errors import Throttled, WrongSecondFactor
 from vestibule.db import factors, tables
 from vestibule.db.engine import database

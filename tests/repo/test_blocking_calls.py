@@ -85,7 +85,7 @@ BOUNDS = {
     "cli.arguments:confirm: click.confirm": COMMAND,
     "cli.demo:_end_with_parent: time.sleep": "half a second",
     "core.client_info:current_client: _current.get": "a context variable",
-    "core.encryption:read_key_file: file.read": "MAX_KEY_FILE_BYTES",
+    "core.crypto:read_key_file: file.read": "MAX_KEY_FILE_BYTES",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
     "core.gate_rules_file:configured_rules: file.read": "MAX_FILE_BYTES",
     "core.passwords:_run_in_hash_thread: hashing.result": (

@@ -13,7 +13,7 @@ from vestibule.checks.doctor import run_checks
 from vestibule.checks.settings import Level
 from vestibule.cli import program
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import drivers, engine, events, migrate
 from vestibule.db.events import Event
 from vestibule.db.models.user import User

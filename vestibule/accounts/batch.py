@@ -18,12 +18,12 @@ from typing import Any
 
 from vestibule.accounts.json_import import JSONPairs, Outcome
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import (
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.recovery import (
     RESET_CODE_LIFETIME,
     ResetCode,
     store_with_code,
 )
-from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.users import checked_user, log_added
 from vestibule.audit.log import EventType, log
 from vestibule.core.errors import DuplicateEmail, InvalidValue

@@ -14,7 +14,7 @@ from vestibule.accounts.throttle import guess_code, log_refusal
 from vestibule.accounts.users import new_user
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.digest import digest_of_code, new_code
+from vestibule.core.crypto import digest_of_code, new_code
 from vestibule.core.errors import WrongSetupCode
 from vestibule.db import codes
 from vestibule.db.models.user import Role, User

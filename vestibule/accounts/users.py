@@ -16,12 +16,12 @@ from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.mail_flows import confirmation_mails
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import (
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.recovery import (
     RESET_CODE_LIFETIME,
     ResetCode,
     store_with_code,
 )
-from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import limit_email_probes
 from vestibule.audit.log import EventType, log

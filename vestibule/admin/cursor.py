@@ -18,7 +18,7 @@ from vestibule.admin.filters import (
     SessionSource,
     live_session_page,
 )
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import InvalidValue
 from vestibule.db import (
     event_search,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from vestibule.core import data_settings, env_file, page_settings, settings
+from vestibule.core import access_settings, env_file, page_settings, settings
 from vestibule.core.setting_types import environment_names, is_set
 from vestibule.core.text import is_one_edit
 from vestibule.db.engine import configured_database
@@ -77,14 +77,14 @@ def check_empty_lists(_: type[Auth] | None) -> Iterator[CheckResult]:
 def check_secrets_key(_: type[Auth] | None) -> Iterator[CheckResult]:
     """Check that only the service has the keys of stored secrets."""
     folder = _database_folder()
-    path = data_settings.SECRETS_KEY_FILE.read()
+    path = access_settings.SECRETS_KEY_FILE.read()
     if path is not None:
         yield from _key_file(Path(path), folder)
     name = settings.ENV_FILE.read()
     if (
         name
         and _is_inside(Path(name), folder)
-        and env_file.has_name(data_settings.SECRETS_KEY.name)
+        and env_file.has_name(access_settings.SECRETS_KEY.name)
     ):
         yield CheckResult(
             "secrets.env_file",

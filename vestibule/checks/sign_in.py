@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from vestibule.accounts.passkeys import site
 from vestibule.checks.settings import CheckResult, Level
-from vestibule.core import encryption, page_settings, settings
-from vestibule.core.access_settings import REQUIRE_MFA
+from vestibule.core import page_settings, settings
+from vestibule.core.access_settings import REQUIRE_MFA, has_secrets_key
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.gate_rules_file import configured_rules
 from vestibule.core.redirects import SIGN_IN_PATH
@@ -156,7 +156,7 @@ def check_access_settings(mechanism: type[Auth] | None) -> None:
             "needs an AUTH_TYPE with sessions: a second factor is given once"
             " for each session",
         )
-    if not encryption.has_keys():
+    if not has_secrets_key():
         raise ConfigurationError(
             "REQUIRE_MFA",
             "needs SECRETS_KEY or SECRETS_KEY_FILE: without a key, users"
@@ -170,7 +170,7 @@ def check_required_factors(
     """Check that the second factor that the profile requires can be had."""
     if mechanism is None or not issubclass(mechanism, SessionAuth):
         return
-    if REQUIRE_MFA.read() != "off" and not encryption.has_keys():
+    if REQUIRE_MFA.read() != "off" and not has_secrets_key():
         yield CheckResult(
             "access.factors",
             Level.WEAK,

@@ -29,9 +29,13 @@ from vestibule.checks.sign_in import (
     check_return_hosts,
     orphaned_passkeys,
 )
-from vestibule.core import encryption, page_settings, settings
+from vestibule.core import crypto, page_settings, settings
+from vestibule.core.access_settings import (
+    IDENTITY_HEADER,
+    IDENTITY_HOSTS,
+    has_secrets_key,
+)
 from vestibule.core.errors import ConfigurationError, VestibuleError
-from vestibule.core.identity_settings import IDENTITY_HEADER, IDENTITY_HOSTS
 from vestibule.core.setting_types import (
     has_cookie_prefix,
     is_hardened,
@@ -66,8 +70,8 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         _check_registration()
     # A key that is invalid ends the start, not a request.
     open_signer()
-    if encryption.has_keys():
-        encryption.key_ring()
+    if has_secrets_key():
+        crypto.key_ring()
     if IDENTITY_HEADER.read() and not IDENTITY_HOSTS.read():
         raise ConfigurationError(
             "IDENTITY_HOSTS",

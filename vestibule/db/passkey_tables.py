@@ -3,8 +3,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text
 
-from vestibule.db.column_types import UTCMoment
-from vestibule.db.table_metadata import METADATA
+from vestibule.db.column_types import METADATA, UTCMoment
 
 # Passkeys, each beside its row in `factors`; the texts are Base64url.
 PASSKEYS = Table(

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock
-from vestibule.db import trusted_browsers
+from vestibule.db import browsers
 from vestibule.db.engine import database
 from vestibule.db.models.base import is_storable
 from vestibule.db.statements import (
@@ -167,7 +167,7 @@ def delete_for_user_in_transaction(
     No browser is trusted any more. Return how many sessions ended.
     `keep_digest` is the digest of a session that stays.
     """
-    trusted_browsers.delete_for_user_in_transaction(connection, user_id)
+    browsers.end_trust_in_transaction(connection, user_id)
     condition = USER_SESSIONS.c.user_id == user_id
     if keep_digest is not None:
         digest = USER_SESSIONS.c.session_digest

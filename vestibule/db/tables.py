@@ -18,8 +18,12 @@ from sqlalchemy import (
 )
 
 import vestibule.db.passkey_tables  # noqa: F401
-from vestibule.db.column_types import RowNumber, SortableText, UTCMoment
-from vestibule.db.table_metadata import METADATA as METADATA
+from vestibule.db.column_types import (
+    METADATA,
+    RowNumber,
+    SortableText,
+    UTCMoment,
+)
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
@@ -167,7 +171,7 @@ FACTORS = Table(
     Column("user_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
-    # Encrypted; see `vestibule.core.encryption`.
+    # Encrypted; see `vestibule.core.crypto`.
     Column("secret", Text),
     Column("created_at", UTCMoment, nullable=False),
     # The factor is pending until the user has given a first right code.

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 from flask import Request, Response, abort, after_this_request
 
 from vestibule.accounts.authentication import (
+    DEVICE_COOKIE,
+    DEVICE_LIFETIME,
     check_credentials,
+    count_failures_before,
     is_still_valid,
+    notify_of_failures,
+    notify_of_sign_in,
 )
-from vestibule.accounts.factor_reset import reset_factors
 from vestibule.accounts.mail_flows import ask_for_confirmation
 from vestibule.accounts.passkeys import (
     SECOND_FACTOR,
@@ -28,14 +32,8 @@ from vestibule.accounts.permissions import (
     Actor,
     must_confirm_email,
 )
+from vestibule.accounts.recovery import reset_factors
 from vestibule.accounts.second_factors import check_second_factor
-from vestibule.accounts.sign_in_notices import (
-    DEVICE_COOKIE,
-    DEVICE_LIFETIME,
-    count_failures_before,
-    notify_of_failures,
-    notify_of_sign_in,
-)
 from vestibule.audit.log import EventType, log
 from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client

@@ -12,7 +12,7 @@ from flask import Request, Response, after_this_request
 from vestibule.accounts.permissions import is_disabled
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import LoginExpired, SecondFactorRequired
 from vestibule.core.request_headers import is_tls
 from vestibule.db import pending_logins

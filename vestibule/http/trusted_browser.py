@@ -15,11 +15,11 @@ from flask import Request, Response
 from vestibule.audit.log import EventType, log
 from vestibule.core import settings
 from vestibule.core.client_info import current_client
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.setting_types import is_hardened
-from vestibule.db import factors, trusted_browsers
+from vestibule.db import browsers, factors
+from vestibule.db.browsers import TRUST_LIFETIME, TrustedBrowser
 from vestibule.db.models.user import User
-from vestibule.db.trusted_browsers import TRUST_LIFETIME, TrustedBrowser
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import TrustedBrowserProof
@@ -46,10 +46,10 @@ def trust_browser(user: User, sessions: SessionMechanism) -> str:
     It is always a new secret: one that came along may be an attacker's.
     """
     client, secret = current_client(), secrets.token_urlsafe(COOKIE_BYTES)
-    browser = trusted_browsers.new_browser(
+    browser = browsers.new_browser(
         sessions.now(), client.ip, client.user_agent
     )
-    trusted_browsers.add(user.id, digest_of(secret), _binding(user), browser)
+    browsers.trust(user.id, digest_of(secret), _binding(user), browser)
     log(EventType.BROWSER_TRUSTED, user=user.id, handle=browser.id)
     return secret
 
@@ -68,7 +68,7 @@ def trust_in(
     if secret is None or not may_be_trusted():
         return None
     now = sessions.now()
-    if not trusted_browsers.is_trusted(
+    if not browsers.is_trusted(
         user.id, digest_of(secret), _binding(user), now
     ):
         return None
@@ -81,10 +81,10 @@ def browsers_trusted_by(
     """Return the browsers that `user` trusts now, newest first."""
     if not may_be_trusted():
         return []
-    return trusted_browsers.of_user(user.id, _binding(user), sessions.now())
+    return browsers.trusted_by_user(user.id, _binding(user), sessions.now())
 
 
 def _binding(user: User) -> str:
     """Return the digest of the user's password and factors."""
     ids = [factor.id for factor in factors.of_user(user.id)]
-    return trusted_browsers.binding_of(user.password, ids)
+    return browsers.binding_of(user.password, ids)

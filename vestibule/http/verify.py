@@ -24,11 +24,11 @@ from vestibule.core.assurance import (
 )
 from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.gate_rules import DEFAULT_RULE, Rule
-from vestibule.core.page_load import is_page_load
 from vestibule.core.redirects import (
     STEP_UP_PATH,
     beside_sign_in,
     is_own_page,
+    is_page_load,
     sign_in_url,
 )
 from vestibule.db.models.user import parse_role
@@ -57,11 +57,7 @@ from vestibule.http.user_response import (
     anonymous_response,
     facts_of_request,
 )
-from vestibule.identity.header import (
-    HEADER,
-    RECENT_HEADER,
-    IdentitySigner,
-)
+from vestibule.identity.header import HEADER, RECENT_HEADER, IdentitySigner
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
 

@@ -27,7 +27,7 @@ from tests.serving import (
 )
 from tests.soft_authenticator import SoftAuthenticator
 from vestibule.accounts import totp
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.audit.log import EventType
 from vestibule.db import mail_search
 from vestibule.db.engine import database

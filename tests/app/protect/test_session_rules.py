@@ -12,7 +12,7 @@ from tests.app.api.service import stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.core import clock, setting_types, settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import ConfigurationError, SchemaMismatch
 from vestibule.db import host_sessions, migrate, session_rules
 from vestibule.db.engine import close, configured_database, database

@@ -12,8 +12,8 @@ import pytest
 from tests.unit.cli.conftest import PASSWORD, Run
 from vestibule.accounts import batch
 from vestibule.accounts.batch import ROWS_AHEAD, WithoutPassword, add_users
-from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import set_forgotten_password
 from vestibule.cli.arguments import current_actor
 from vestibule.core import passwords
 from vestibule.db.models.user import User

@@ -8,17 +8,9 @@ from typing import Any
 
 from flask import Response, abort
 
-from vestibule.accounts.password_reset import (
-    ResetCode,
-    issue_code,
-    link_path,
-)
 from vestibule.accounts.permissions import Action
-from vestibule.accounts.revocation import (
-    revoke,
-    revoke_all,
-    untrust_browser,
-)
+from vestibule.accounts.recovery import ResetCode, issue_code, link_path
+from vestibule.accounts.revocation import revoke, revoke_all, untrust_browser
 from vestibule.accounts.users import disable, enable, set_role
 from vestibule.api.views.index import app_views
 from vestibule.api.views.sessions import (

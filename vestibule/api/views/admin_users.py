@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import Response, abort
 
-from vestibule.accounts.password_reset import (
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     parse_invitation_lifetime,
     revoke_invitation,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.throttle import failures_for_user, reset_failures
 from vestibule.accounts.users import invite
 from vestibule.admin import cursor, filters

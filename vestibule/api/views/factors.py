@@ -5,12 +5,12 @@ from typing import Any
 
 from flask import Response, abort, request
 
-from vestibule.accounts.factor_reset import (
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     check_may_reset,
     factor_reset_link_path,
     issue_factor_reset,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
     confirm_app,
@@ -24,7 +24,7 @@ from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     format_time,
 )
-from vestibule.core import encryption
+from vestibule.core.access_settings import has_secrets_key
 from vestibule.core.errors import InvalidValue
 from vestibule.db import factors
 from vestibule.db.factors import RECOVERY, Factor
@@ -135,7 +135,7 @@ def issue_factor_reset_code(user_id: str) -> Response:
 def add_factor() -> Response:
     """Begin to enroll an app; its seed is in this response alone."""
     _, user = current_mechanism_and_user()
-    if not encryption.has_keys():
+    if not has_secrets_key():
         abort(404)
     require_factor_proof()
     try:

@@ -15,7 +15,7 @@ from vestibule.accounts.mail_flows import (
     undo_change,
 )
 from vestibule.api.views.index import app_views
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import DuplicateEmail
 from vestibule.core.request_headers import is_tls
 from vestibule.http.login import MAX_FORM_BYTES

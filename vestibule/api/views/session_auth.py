@@ -9,7 +9,7 @@ from vestibule.accounts.mail_flows import (
     set_password_by_code,
     set_password_by_link,
 )
-from vestibule.accounts.password_reset import set_forgotten_password
+from vestibule.accounts.recovery import set_forgotten_password
 from vestibule.api.views.index import app_views
 from vestibule.api.views.mail import remembered_browser
 from vestibule.core import settings

@@ -8,10 +8,10 @@ from vestibule.accounts.users import register, remove, set_names
 from vestibule.admin.filters import parse_ids
 from vestibule.api.views.admin import wrong_format
 from vestibule.api.views.index import app_views
-from vestibule.core import data_settings, settings
+from vestibule.core import access_settings, settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
-from vestibule.db.user_names import find_names
+from vestibule.db.user_status import find_names
 from vestibule.http.access import authorize
 from vestibule.http.login import clear_session_cookie
 from vestibule.http.recent_auth import require_recent_auth
@@ -35,7 +35,7 @@ def list_users() -> Response:
 
 def list_names(lists: list[str]) -> Response:
     """Show the names of users, which a member may see by `DIRECTORY`."""
-    is_open = data_settings.DIRECTORY.read() == "names"
+    is_open = access_settings.DIRECTORY.read() == "names"
     if not is_open or current_actor().id is None:
         authorize(Action.FIND_USERS)
     try:

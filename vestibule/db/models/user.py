@@ -16,19 +16,14 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock, passwords
+from vestibule.core.assurance import Role as Role
 from vestibule.core.errors import (
     DuplicateEmail,
     InvalidValue,
     VestibuleError,
     WrongPassword,
 )
-from vestibule.core.roles import Role as Role
-from vestibule.core.text import (
-    display_name,
-    email_key,
-    name_key,
-    search_text,
-)
+from vestibule.core.text import display_name, email_key, name_key, search_text
 from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database

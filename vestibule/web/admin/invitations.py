@@ -10,13 +10,13 @@ from urllib.parse import quote
 from babel.units import format_unit
 from flask import Response
 
-from vestibule.accounts.password_reset import (
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     ResetCode,
     link_path,
     parse_invitation_lifetime,
     revoke_invitation,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import invite
 from vestibule.admin.cursor import InvitationList, list_invitations
 from vestibule.api.views.admin import user_or_404

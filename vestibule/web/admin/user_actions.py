@@ -10,19 +10,17 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
-from vestibule.accounts.factor_reset import (
+from vestibule.accounts.mail_flows import send_password_mail
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     FACTOR_RESET_PATH,
+    RESET_CODE_LIFETIME,
     check_may_reset,
     factor_reset_link_path,
-    issue_factor_reset,
-)
-from vestibule.accounts.mail_flows import send_password_mail
-from vestibule.accounts.password_reset import (
-    RESET_CODE_LIFETIME,
     issue_code,
+    issue_factor_reset,
     parse_invitation_lifetime,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke_all
 from vestibule.accounts.throttle import reset_failures
 from vestibule.accounts.users import disable, enable, remove, set_role

@@ -52,7 +52,7 @@ BOUNDS = {
     "accounts.authentication:HashQueue.turn: with self._turns": (
         "places in the queue: a few hashes, each at most MAX_WAIT_SECONDS"
     ),
-    "accounts.batch:_store_next: prepared.result": (
+    "accounts.imports:_store_next: prepared.result": (
         f"MAX_WAIT_SECONDS of a hash, then ServiceBusy; {COMMAND}"
     ),
     "accounts.password_policy:is_breached: _slots.acquire": (

@@ -22,7 +22,7 @@ from vestibule.core.request_headers import network_of
 from vestibule.core.setting_types import is_hardened
 from vestibule.core.text import email_key
 from vestibule.db import mail_tokens, outgoing_mails
-from vestibule.db.invitations import is_invited
+from vestibule.db.codes import is_invited
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User

@@ -41,7 +41,7 @@ from vestibule.core.errors import (
     WrongResetCode,
 )
 from vestibule.core.text import email_key
-from vestibule.db import codes, invitations, mail_tokens
+from vestibule.db import codes, mail_tokens
 from vestibule.db.codes import NewCode
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
@@ -127,7 +127,7 @@ def link_path(user: User, code: str) -> str | None:
     """
     if not user.email:
         return None
-    path = INVITATION_PATH if invitations.is_invited(user) else RESET_PATH
+    path = INVITATION_PATH if codes.is_invited(user) else RESET_PATH
     return f"{path}#{urlencode({'email': user.email, 'code': code})}"
 
 
@@ -136,7 +136,7 @@ def revoke_invitation(user_id: str, *, actor: Actor = LOCAL) -> bool:
 
     The user stays, without a password.
     """
-    if not invitations.delete_invitation(user_id, clock.now()):
+    if not codes.delete_invitation(user_id, clock.now()):
         return False
     log(EventType.INVITATION_REVOKED, user=user_id, by=actor.id)
     return True

@@ -39,7 +39,7 @@ from vestibule.http.csrf import (
     is_cross_site,
     is_listed_origin,
 )
-from vestibule.http.headers import API_PREFIX
+from vestibule.http.middleware import API_PREFIX
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,

@@ -32,11 +32,12 @@ from vestibule.core.redirects import (
     sign_in_url,
 )
 from vestibule.db.models.user import parse_role
-from vestibule.http import errors
+from vestibule.http import responses
 from vestibule.http.access import Limit, Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.gate import open_gate
-from vestibule.http.headers import (
+from vestibule.http.middleware import (
+    ROUTE_KEY,
     VERIFY_PATH,
     Headers,
     ResponseHeaders,
@@ -44,7 +45,6 @@ from vestibule.http.headers import (
 )
 from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
-from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
     WSGIApplication,
     add_challenge,
@@ -204,9 +204,9 @@ class ForwardAuth:
         try:
             return self._decide(request)
         except VestibuleError as error:
-            return errors.error_response(error, request)
+            return responses.error_response(error, request)
         except Exception:
-            return errors.internal_error_response(request)
+            return responses.internal_error_response(request)
 
     def _decide(
         self, request: VestibuleRequest

@@ -2,16 +2,19 @@
 """Backends that determine the user of a request, for threaded programs.
 
 There are three: a Vestibule asked over HTTP, its signed identity, or the
-installation in process. Each reads one header, by the same interface.
+installation in process. Each reads one header, by the same interface. An
+`Installation` in place of a URL says which one an application uses.
 """
 
 import logging
 import threading
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from vestibule.core import setting_types
 from vestibule.core.command_line import install_hint
-from vestibule.core.errors import VestibuleUnavailable
+from vestibule.core.errors import ConfigurationError, VestibuleUnavailable
 from vestibule.identity.header import HEADER
 from vestibule.protect.http_client import HTTPClient
 from vestibule.protect.identity import (
@@ -20,7 +23,6 @@ from vestibule.protect.identity import (
     TokenReader,
     key_id_of,
 )
-from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,
@@ -32,10 +34,72 @@ from vestibule.protect.verify_response import (
     refuse_audience,
 )
 
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The installation of this process, in place of a Vestibule's URL.
+
+    `database_url` and `session_name` count before the environment, whose
+    `DATABASE_URL` may be the application's own.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    session_name: str | None = None
+
+    def apply(self) -> None:
+        """Give the settings of this process these values.
+
+        Raise `ConfigurationError` for a second database: a process has one.
+        """
+        values = {
+            "DATABASE_URL": self.database_url,
+            "SESSION_NAME": self.session_name,
+        }
+        for name, value in values.items():
+            if value is not None and not setting_types.may_give(name, value):
+                raise ConfigurationError(
+                    name, "was given another value in this process before"
+                )
+        setting_types.give(
+            {name: value for name, value in values.items() if value}
+        )
+
+
+class OpensInProcess:
+    """A middleware that may use the database of a Vestibule itself."""
+
+    @classmethod
+    def in_process(
+        cls,
+        application: Any,
+        *,
+        database_url: str | None = None,
+        session_name: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a middleware around `application` without a URL.
+
+        `database_url` and `session_name` count before the settings of this
+        process. The other arguments are those of the class. Raise
+        `ConfigurationError` for settings or a database that cannot work.
+        """
+        make: Any = cls
+        middleware: Self = make(
+            application, Installation(database_url, session_name), **options
+        )
+        return middleware
+
+
+#: The installation that the settings of this process describe: what an
+#: adapter without arguments uses. `None` is refused in its place, because
+#: it often is an address that was not found.
+SETTINGS = Installation()
+
+
 if TYPE_CHECKING:
     from vestibule.protect.in_process import InProcess
-
-_log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):

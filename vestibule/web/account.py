@@ -12,8 +12,8 @@ from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.accounts.passkeys import site
 from vestibule.accounts.permissions import Action, deadline_to_show
 from vestibule.accounts.users import remove, set_names
-from vestibule.api.views.account import change_own_password
 from vestibule.api.views.sessions import current_mechanism_and_user
+from vestibule.api.views.users import change_own_password
 from vestibule.core import settings
 from vestibule.core.access_settings import has_secrets_key
 from vestibule.core.errors import (

@@ -26,10 +26,9 @@ from tests.app.api.service import (
 from tests.clocks import SetClock
 from tests.serving import LOGIN, ME, ROOT
 from tests.soft_authenticator import UP, SoftAuthenticator
-from vestibule.accounts.first_admin import create_setup_code
 from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.recovery import issue_code, issue_factor_reset
-from vestibule.accounts.users import invite
+from vestibule.accounts.users import create_setup_code, invite
 from vestibule.core import clock
 from vestibule.core.assurance import ACR_PREFIX
 from vestibule.core.crypto import digest_of, new_key

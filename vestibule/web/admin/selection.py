@@ -12,18 +12,16 @@ from vestibule.db.models.user import User
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
-from vestibule.web.admin.confirmation import (
-    Confirmation,
-    confirmation_page,
-    go_back,
-    user_targets,
-)
 from vestibule.web.admin.lists import PAGE_SIZES
 from vestibule.web.admin.user_actions import DANGEROUS, USER_ACTIONS
 from vestibule.web.forms import (
+    Confirmation,
     FormErrors,
     check_password_field,
+    confirmation_page,
+    go_back,
     keep_renewed_session,
+    user_targets,
 )
 from vestibule.web.i18n import gettext, ngettext
 from vestibule.web.messages import Message

@@ -19,8 +19,8 @@ from vestibule.api.views.sessions import (
 from vestibule.audit.log import EventType
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.db import events, factors, mail_search
+from vestibule.db.codes import is_invited
 from vestibule.db.events import EventFilter
-from vestibule.db.invitations import is_invited
 from vestibule.db.models.user import User
 from vestibule.db.user_search import (
     UserFilter,
@@ -38,12 +38,12 @@ from vestibule.web.activity import (
     factor_label,
     sign_in_label,
 )
-from vestibule.web.admin.confirmation import go_back
 from vestibule.web.admin.lists import FilterForm, count_text, user_names
 from vestibule.web.admin.mails import mail_label
 from vestibule.web.forms import (
     FormErrors,
     check_password_field,
+    go_back,
     keep_renewed_session,
     password_error,
     render_form,

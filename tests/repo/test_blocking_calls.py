@@ -167,10 +167,10 @@ BOUNDS = {
     "protect.backends:TokenVerifier._fetch: with self._fetching": (
         "one request, the client's timeout: others see its attempt"
     ),
-    "protect.http_client:HTTPClient._send: self._pool.urlopen": (
+    "protect.backends:HTTPClient._send: self._pool.urlopen": (
         "the client's timeout"
     ),
-    "protect.http_client:HTTPClient._read_body: response.read1": (
+    "protect.backends:HTTPClient._read_body: response.read1": (
         "the client's timeout"
     ),
     "server.connections:address_of: socket.getaddrinfo": (

@@ -60,7 +60,6 @@ from vestibule.web.admin import exports as admin_exports
 from vestibule.web.admin import gate as admin_gate
 from vestibule.web.admin import mails as admin_mails
 from vestibule.web.admin import overview as admin_overview
-from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
@@ -106,7 +105,6 @@ PAGE_MODULES = (
     admin_sessions,
     admin_events,
     admin_statistics,
-    admin_selection,
     admin_exports,
     admin_overview,
     admin_mails,

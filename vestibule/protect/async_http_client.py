@@ -2,7 +2,8 @@
 """The HTTP client that asks a Vestibule, for asyncio programs.
 
 It is imported late, because it imports aiohttp. As the client in `backends`,
-it follows no redirect, keeps no cookie and reads no body beyond its limit. Any failure is a `VestibuleUnavailable`.
+it follows no redirect, keeps no cookie and reads no body beyond its limit.
+Any failure is a `VestibuleUnavailable`.
 """
 
 import asyncio

@@ -84,7 +84,7 @@ from vestibule.web.templating import page
 _NAMES = ("email", "first_name", "last_name")
 #: Sessions, failed attempts and events on the page of one user.
 MAX_ROWS_SHOWN = 10
-_PATH = f"{ADMIN_USERS}/selected"
+_SELECTED_PATH = f"{ADMIN_USERS}/selected"
 #: Users that one action is about at most: those of a page.
 MAX_SELECTED = max(PAGE_SIZES)
 
@@ -263,14 +263,14 @@ _QUESTIONS: dict[str, Callable[[int], str]] = {
 }
 
 
-@pages.get(_PATH)
+@pages.get(_SELECTED_PATH)
 def confirm_selected_users() -> Response:
     """Ask to confirm an action on the selected users."""
     given = current_request().args
     return _confirm_or_return(given.get("do", ""), given.getlist("id"))
 
 
-@pages.post(_PATH)
+@pages.post(_SELECTED_PATH)
 def change_selected_users() -> Response:
     """Do an action to the selected users, one after the other.
 
@@ -334,7 +334,7 @@ def _confirm_page(
             _QUESTIONS[name](number) % {"number": number},
             gettext(chosen.consequence),
             gettext(chosen.button),
-            own_url(_PATH),
+            own_url(_SELECTED_PATH),
             ADMIN,
             user_targets(users),
             [("do", name), *(("id", user.id) for user in users)],

@@ -30,7 +30,7 @@ from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
 from vestibule.core.passwords import usable_cores
 from vestibule.core.text import email_key
 from vestibule.core.threads import Once
-from vestibule.db import browsers, outgoing_mails
+from vestibule.db import browsers, outgoing_mails, user_status
 from vestibule.db.models.user import User
 from vestibule.mail.notices import MailKind, is_mail_on, notices
 from vestibule.mail.outbox import mail_sender
@@ -191,7 +191,7 @@ def notify_of_sign_in(
     now = clock.now()
     if language is not None and language != user.language:
         user.language = language
-        browsers.set_language(user.id, language)
+        user_status.set_language(user.id, language)
     digest = None if device is None else digest_of(device)
     if digest is not None and browsers.was_seen(user.id, digest, now):
         return None

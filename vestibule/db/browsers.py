@@ -29,7 +29,7 @@ from sqlalchemy import (
 from vestibule.core.crypto import digest_of
 from vestibule.db.engine import database
 from vestibule.db.statements import delete_in_batches, insert_into
-from vestibule.db.tables import KNOWN_DEVICES, TRUSTED_BROWSERS, USERS
+from vestibule.db.tables import KNOWN_DEVICES, TRUSTED_BROWSERS
 
 #: How long a browser is trusted, from the second factor on.
 TRUST_LIFETIME = timedelta(days=30)
@@ -208,13 +208,3 @@ def remember(
             .on_conflict_do_nothing()
         )
     return not known
-
-
-def set_language(user_id: str, language: str) -> None:
-    """Store the language of mails to a user."""
-    with database().transaction() as connection:
-        connection.execute(
-            update(USERS)
-            .where(USERS.c.id == user_id)
-            .values(language=language)
-        )

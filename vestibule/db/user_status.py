@@ -45,6 +45,16 @@ def set_role(user_id: str, role: Role, mails: Sequence[NewMail] = ()) -> None:
         add_in_transaction(connection, mails)
 
 
+def set_language(user_id: str, language: str) -> None:
+    """Store the language of mails to a user."""
+    with database().transaction() as connection:
+        connection.execute(
+            update(USERS)
+            .where(USERS.c.id == user_id)
+            .values(language=language)
+        )
+
+
 def begin_factor_requirement(user_id: str, now: datetime) -> datetime | None:
     """Store that a factor is required of the user since `now`.
 

@@ -28,8 +28,9 @@ from sqlalchemy import (
 
 from vestibule.core.crypto import digest_of
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import TRUSTED_BROWSERS
 from vestibule.db.statements import delete_in_batches, insert_into
-from vestibule.db.tables import KNOWN_DEVICES, TRUSTED_BROWSERS
+from vestibule.db.tables import KNOWN_DEVICES
 
 #: How long a browser is trusted, from the second factor on.
 TRUST_LIFETIME = timedelta(days=30)

@@ -33,10 +33,10 @@ from sqlalchemy.exc import IntegrityError
 from vestibule.core.errors import DuplicateEmail
 from vestibule.db import keyset, session_queries
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import PASSKEY_HANDLES
 from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
-from vestibule.db.passkey_tables import PASSKEY_HANDLES
 from vestibule.db.statements import insert_into
 from vestibule.db.tables import RESET_CODES, SETUP_CODES, USERS
 

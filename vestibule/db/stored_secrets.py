@@ -30,7 +30,8 @@ from sqlalchemy import (
 
 from vestibule.core.crypto import Place, key_id_of
 from vestibule.db.engine import database
-from vestibule.db.tables import FACTORS, SIGNING_KEYS
+from vestibule.db.factor_tables import FACTORS
+from vestibule.db.tables import SIGNING_KEYS
 
 #: Rows of one transaction; other writers wait for one at most.
 MAX_BATCH_ROWS = 200

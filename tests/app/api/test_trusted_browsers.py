@@ -32,8 +32,8 @@ from vestibule.core.crypto import digest_of
 from vestibule.db import browsers
 from vestibule.db.browsers import MAX_TRUSTED_BROWSERS, TRUST_LIFETIME
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import TRUSTED_BROWSERS
 from vestibule.db.models.user import User
-from vestibule.db.tables import TRUSTED_BROWSERS
 from vestibule.sessions.facts import amr_of, level_of
 
 TRUST = "vestibule_trust"

@@ -153,7 +153,7 @@ BOUNDS = {
         "WRITE_INTERVAL_SECONDS"
     ),
     "metrics.multiprocess:_file_in: with _files_lock": MEMORY,
-    "metrics.worker_exits:add: with _counting": MEMORY,
+    "metrics.multiprocess:count_exit: with _counting": MEMORY,
     "protect.websockets:WatchedWebSocket.receive: asyncio.wait": WEBSOCKET,
     "protect.websockets:WatchedWebSocket.receive: message.result": (
         "called once the message is there"

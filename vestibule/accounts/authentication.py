@@ -9,8 +9,8 @@ are refused at once, with the time after which to try again.
 
 A browser that signs in gets a random secret in a cookie. A sign-in without
 the cookie is one with a new device, which the user may not have made;
-nothing about the browser is measured. Wrong passwords before a right one
-are told too (6.3.5).
+nothing about the browser is measured. A mail also tells of wrong passwords
+before a right one (6.3.5).
 """
 
 import logging

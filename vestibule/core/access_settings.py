@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The settings of who gets what: identity tokens, stored data, requirements.
+"""The settings of access: identity tokens, stored data, second factors.
 
 They say for which applications identities are signed, who can read what is
 stored, and what users must prove.

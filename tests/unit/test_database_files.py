@@ -18,7 +18,7 @@ from tests.app.api.conftest import Build, build
 from tests.serving import COOKIE, environment
 from tests.unit.cli.conftest import Run, run
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.results import Level
+from vestibule.checks.settings import Level
 from vestibule.core.errors import DatabaseReplaced, DatabaseUnavailable
 from vestibule.db import drivers, engine
 from vestibule.db.engine import database

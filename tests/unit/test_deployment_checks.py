@@ -14,7 +14,7 @@ from tests.unit.test_doctor import sound
 from vestibule.api import app as app_module
 from vestibule.checks import deployment
 from vestibule.checks.deployment import check_deployment
-from vestibule.checks.results import CheckResult, Level
+from vestibule.checks.settings import CheckResult, Level
 from vestibule.cli import program
 from vestibule.mechanisms import mechanism_for
 

@@ -11,25 +11,15 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.event_flows import FLOWS, NEED_MAIL, Scene
-from tests.app.api.service import (
-    NEW,
-    PASSWORD,
-    session_id_of,
-    stored_user,
-)
+from tests.app.api.service import NEW, PASSWORD, session_id_of, stored_user
 from tests.clocks import SetClock
 from tests.mailbox import Mailbox
-from tests.serving import (
-    COOKIE,
-    LOGIN,
-    ME,
-    SESSIONS,
-)
+from tests.serving import COOKIE, LOGIN, ME, SESSIONS
 from vestibule.accounts import totp
 from vestibule.audit import log
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import audit_writer
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db.events import EventFilter, fetch_page
 from vestibule.db.models.user import User
 from vestibule.mail.outbox import MailSender

@@ -12,7 +12,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import NEW, RESET, Service, basic, stored_user
 from tests.clocks import SetClock
 from tests.serving import ME
-from vestibule.accounts.first_admin import create_setup_code
+from vestibule.accounts.users import create_setup_code
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 

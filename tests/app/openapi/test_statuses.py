@@ -26,13 +26,13 @@ from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.mailbox import Mailbox, token_of
 from vestibule.accounts import totp
-from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.mail_flows import MAX_PER_NETWORK
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import issue_factor_reset
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import engine
 from vestibule.db.models.user import User
 from vestibule.mail.outbox import MailSender

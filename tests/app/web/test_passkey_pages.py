@@ -15,7 +15,7 @@ from tests.app.web.browser import Browser
 from tests.clocks import SetClock
 from tests.serving import environment, run_python
 from tests.soft_authenticator import EDDSA, UP, SoftAuthenticator
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db.models.user import User
 
 SIGN_IN = "/sign-in"

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from tests.unit.cli.conftest import Run
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession

@@ -300,6 +300,7 @@ def _module(path: str) -> str:
     return inner.removesuffix("/__init__").replace("/", ".")
 
 
+@pytest.mark.slow
 def test_every_blocking_call_has_bound() -> None:
     """The table names each one of the product, and nothing else."""
     assert {file.path.partition("/")[0] for file in product_files()} == {

@@ -19,6 +19,8 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import REVISION
 
+pytestmark = pytest.mark.slow
+
 
 def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     """Connect as the application does, with its own `search_path`."""

@@ -104,6 +104,7 @@ def _child(
     engine.close()
 
 
+@pytest.mark.slow
 def test_failures_are_counted_exactly_in_two_processes(user: User) -> None:
     """Of 80 attempts at once 50 count, each with its own number."""
     app, _ = enrolled(user)
@@ -134,6 +135,7 @@ def _use_in_child(
     engine.close()
 
 
+@pytest.mark.slow
 def test_code_used_in_two_processes_works_once(
     user: User, set_clock: SetClock
 ) -> None:

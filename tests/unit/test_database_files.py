@@ -25,6 +25,7 @@ from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
 __all__ = ["build", "run"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def test_forwarded_host_mends_a_rewritten_one(
     assert of_level(list(check_deployment(url)), Level.WRONG) == []
 
 
+@pytest.mark.slow
 def test_proxy_that_drops_headers_is_reported(
     service: tuple[Service, str],
 ) -> None:

@@ -122,6 +122,7 @@ def test_matrix_has_each_route_once() -> None:
     assert len(told) == len(set(told))
 
 
+@pytest.mark.slow
 def test_application_follows_matrix(
     build: Build, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

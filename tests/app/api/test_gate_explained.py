@@ -147,6 +147,7 @@ def gate_of(service: Service) -> ForwardAuth:
     return found
 
 
+@pytest.mark.slow
 def test_explanation_is_the_decision(
     askers: tuple[Service, list[Asker]],
     tmp_path: Path,

@@ -51,6 +51,7 @@ def events_of(lines: list[str]) -> list[str]:
     return [json.loads(line)["event"] for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["contract", "standard", "hardened"])
 @pytest.mark.parametrize("role", ["anonymous", "member", "admin"])
 def test_each_refusal_of_a_route_leaves_one_event(

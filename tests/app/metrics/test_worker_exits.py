@@ -18,6 +18,8 @@ from vestibule.db import engine
 from vestibule.db.events import EventFilter, fetch_page
 from vestibule.metrics.multiprocess import exit_cause
 
+pytestmark = pytest.mark.slow
+
 EXITS = ("vestibule_worker_exits_total", ())
 #: The server, with a function by which a worker exits with a code.
 EXITING = """

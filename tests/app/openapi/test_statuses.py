@@ -73,6 +73,7 @@ AMISS = {
 }
 
 
+@pytest.mark.slow
 def test_each_described_status_is_returned(
     build: Build,
     tmp_path: Path,
@@ -390,9 +391,7 @@ def lose_database(
     with monkeypatch.context() as moved:
         moved.setenv("DATABASE_URL", gone)
         engine.close()
-        wanted = {
-            n for n, status in scene.checker.described() if status == 503
-        }
+        wanted = {n for n, code in scene.checker.described() if code == 503}
         # Last, because its response deletes the cookie.
         for name in (*sorted(wanted - {"logOut"}), "logOut"):
             assert scene.send(name, client) == 503

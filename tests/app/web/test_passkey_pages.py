@@ -239,6 +239,7 @@ def test_password_is_removed_and_the_last_passkey_stays(
     assert "This is your last passkey" in answer.text
 
 
+@pytest.mark.slow
 def test_library_is_loaded_with_the_first_answer(tmp_path: Path) -> None:
     """A worker whose users have no passkeys does without it.
 

@@ -361,6 +361,9 @@ PAGES: dict[str, Open] = {
     ),
     "/admin/figures": admin("/admin/figures"),
     "/admin/figures of a month": admin("/admin/figures?period=month"),
+    "/admin/figures as a table": admin(
+        "/admin/figures?period=month&view=table"
+    ),
 }
 #: Pages whose form only a script can send; they say so without one.
 NEEDS_SCRIPT = {

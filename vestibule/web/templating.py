@@ -7,10 +7,10 @@ policy, and an undefined variable in a template raises an error.
 
 import re
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
-from babel.numbers import format_decimal
+from babel.numbers import format_compact_decimal, format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vestibule.core import page_settings
@@ -210,7 +210,13 @@ def _environment(code: str) -> Environment:
         texts.gettext, texts.ngettext, newstyle=True
     )
     environment.filters["duration"] = partial(format_duration, code=code)
-    environment.filters["number"] = partial(format_decimal, locale=code)
+    # Babel takes 25 microseconds for a number, and pages have hundreds.
+    environment.filters["number"] = lru_cache(maxsize=1024)(
+        partial(format_decimal, locale=code)
+    )
+    environment.filters["short_number"] = lru_cache(maxsize=1024)(
+        partial(format_compact_decimal, locale=code, fraction_digits=1)
+    )
     environment.filters["time_ago"] = partial(time_ago, code=code)
     environment.filters["time_until"] = partial(time_until, code=code)
     environment.filters["exact_time"] = partial(exact_time, code=code)

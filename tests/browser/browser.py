@@ -7,10 +7,17 @@ expect, a script failed, or a request went to another host.
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Request, Response, expect
+from playwright.sync_api import (
+    ConsoleMessage,
+    Request,
+    Response,
+    ViewportSize,
+    expect,
+)
 
 #: The browser's own line about a status such as 404, which a page cannot
 #: prevent.
@@ -23,6 +30,7 @@ _AXE = Axe()
 _RUN = """(rules) => axe.run({
     resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {}),
 })"""
+_SCREEN: ViewportSize = {"width": 1280, "height": 720}
 # Milliseconds: several browsers may share one core.
 expect.set_options(timeout=20_000)
 
@@ -131,8 +139,36 @@ class Browser:
         for other in self._others:
             other.close()
         self.context.close()
-        if self.problems:
-            raise AssertionError("\n".join(self.problems))
+        self._raise_problems()
+
+    def renew(self) -> None:
+        """Leave a page as a new browser has it, for the next test.
+
+        A new window costs as much as loading three pages. Raise
+        AssertionError if the browser recorded a problem.
+        """
+        while self._others:
+            self._others.pop().close()
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
+        self.page.goto("about:blank")
+        self.context.clear_cookies()
+        session = self.context.new_cdp_session(self.page)
+        session.send("Network.clearBrowserCache")
+        session.send(
+            "Storage.clearDataForOrigin",
+            {"origin": origin, "storageTypes": "all"},
+        )
+        session.detach()
+        self.page.set_viewport_size(_SCREEN)
+        self.page.emulate_media(color_scheme="light")
+        self.responses.clear()
+        self.expected_statuses.clear()
+        self._raise_problems()
+
+    def _raise_problems(self) -> None:
+        """Raise AssertionError if the browser recorded a problem."""
+        found, self.problems = self.problems, []
+        assert not found, "\n".join(found)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         """Record an error or warning in the console."""

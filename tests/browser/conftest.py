@@ -220,6 +220,41 @@ def open_browser(
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def kept_browsers(chromium: Chromium) -> Iterator[dict[object, Browser]]:
+    """Return the browsers that `reuse_browser` keeps, closed at the end."""
+    kept: dict[object, Browser] = {}
+    yield kept
+    for browser in kept.values():
+        browser.close()
+
+
+@pytest.fixture
+def reuse_browser(
+    chromium: Chromium, kept_browsers: dict[object, Browser]
+) -> Iterator[OpenBrowser]:
+    """Return a function that opens one browser, and keeps it for later tests.
+
+    It takes an address and options. After the test the browser is renewed,
+    so that it has no cookies, no storage and no cache; one that cannot be
+    renewed is not kept.
+    """
+    used: list[tuple[object, Browser]] = []
+
+    def open_one(url: str, **options: Any) -> Browser:
+        """Open a browser with Playwright's `options` for an address."""
+        key = (url, *sorted(options.items()))
+        browser = kept_browsers.pop(key, None)
+        browser = browser or Browser(chromium, url, **options)
+        used.append((key, browser))
+        return browser
+
+    yield open_one
+    for key, browser in used:
+        browser.renew()
+        kept_browsers[key] = browser
+
+
 @pytest.fixture
 def bob(server: Server) -> User:
     """Return a user of the shared server that no other test uses."""

@@ -30,6 +30,7 @@ _AXE = Axe()
 _RUN = """(rules) => axe.run({
     resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {}),
 })"""
+#: The screen that Playwright gives a page.
 _SCREEN: ViewportSize = {"width": 1280, "height": 720}
 # Milliseconds: several browsers may share one core.
 expect.set_options(timeout=20_000)
@@ -47,7 +48,9 @@ class Browser:
         #: The address that begins each request that is no problem.
         self.site = url
         self._others: list[Browser] = []
-        self.context = chromium.new_context(base_url=url, **options)
+        self._screen: ViewportSize = options.get("viewport", _SCREEN)
+        self._color_scheme = options["color_scheme"]
+        self.context = chromium.new_context(**options)
         #: Console messages, failed scripts and requests to other hosts.
         self.problems: list[str] = []
         #: Statuses besides 4xx that the test expects.
@@ -142,16 +145,20 @@ class Browser:
         self._raise_problems()
 
     def renew(self) -> None:
-        """Leave a page as a new browser has it, for the next test.
+        """Leave the browser as a new one is, for the next test.
 
         A new window costs as much as loading three pages. Raise
         AssertionError if the browser recorded a problem.
         """
         while self._others:
             self._others.pop().close()
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
+        for page in self.context.pages:
+            if page is not self.page:
+                page.close()
         self.page.goto("about:blank")
         self.context.clear_cookies()
+        self.context.clear_permissions()
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
         session = self.context.new_cdp_session(self.page)
         session.send("Network.clearBrowserCache")
         session.send(
@@ -159,8 +166,8 @@ class Browser:
             {"origin": origin, "storageTypes": "all"},
         )
         session.detach()
-        self.page.set_viewport_size(_SCREEN)
-        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(self._screen)
+        self.page.emulate_media(color_scheme=self._color_scheme)
         self.responses.clear()
         self.expected_statuses.clear()
         self._raise_problems()

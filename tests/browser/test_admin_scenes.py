@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Every admin page, in each of its states, is accessible and translated."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.browser.admin_scenes import (
@@ -14,20 +12,16 @@ from tests.browser.conftest import OpenBrowser
 from tests.browser.populated_server import PopulatedServer
 from tests.browser.scenes import scene_parameters
 from tests.browser.test_scenes import check_accessible, check_french
-from tests.serving import Server
 
 
 @pytest.mark.parametrize(
     "name", scene_parameters(ADMIN_SCENES, SHOWN_ELSEWHERE | SAME_MARKUP)
 )
 def test_admin_page_is_accessible(
-    populated: PopulatedServer,
-    reuse_browser: OpenBrowser,
-    address_of: Callable[[Server], str],
-    name: str,
+    populated: PopulatedServer, open_browser: OpenBrowser, name: str
 ) -> None:
     """In light and dark, from a phone to a wide screen, in English."""
-    browser = reuse_browser(address_of(populated.server))
+    browser = open_browser(populated.server)
     ADMIN_SCENES[name](browser, populated)
     check_accessible(browser)
     assert browser.page.locator("html").get_attribute("lang") == "en"
@@ -37,16 +31,11 @@ def test_admin_page_is_accessible(
     "name", scene_parameters(ADMIN_SCENES, SHOWN_ELSEWHERE)
 )
 def test_admin_page_is_french_without_scripts(
-    populated: PopulatedServer,
-    reuse_browser: OpenBrowser,
-    address_of: Callable[[Server], str],
-    name: str,
+    populated: PopulatedServer, open_browser: OpenBrowser, name: str
 ) -> None:
     """No English text is left, and the longer French texts fit."""
-    browser = reuse_browser(
-        address_of(populated.server),
-        locale="fr-FR",
-        java_script_enabled=False,
+    browser = open_browser(
+        populated.server, locale="fr-FR", java_script_enabled=False
     )
     ADMIN_SCENES[name](browser, populated)
     check_french(browser)

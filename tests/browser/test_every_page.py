@@ -68,10 +68,10 @@ each_page = pytest.mark.parametrize("name", PAGES)
 
 
 def opened(
-    reuse_browser: OpenBrowser, site: Site, name: str, **more: object
+    open_browser_at: OpenBrowser, site: Site, name: str, **more: object
 ) -> Browser:
     """Return a browser that has opened a page."""
-    browser = reuse_browser(site.server.url, **more)
+    browser = open_browser_at(site.server.url, **more)
     PAGES[name](browser, site)
     route = re.sub("<.*?>", "[^/]+", name.split()[0])
     assert re.fullmatch(route, urlsplit(browser.page.url).path)
@@ -93,10 +93,10 @@ def test_every_route_has_a_page_or_a_reason() -> None:
 
 @each_page
 def test_page_is_accessible_small_and_used_by_keyboard(
-    reuse_browser: OpenBrowser, site: Site, name: str
+    open_browser_at: OpenBrowser, site: Site, name: str
 ) -> None:
     """In light, and in dark at 200 %; Tab reaches everything, visibly."""
-    browser = opened(reuse_browser, site, name)
+    browser = opened(open_browser_at, site, name)
     weight = sum(
         sizes["responseBodySize"] + sizes["responseHeadersSize"]
         for sizes in (
@@ -119,14 +119,14 @@ def test_page_is_accessible_small_and_used_by_keyboard(
 
 @each_page
 def test_page_is_french_and_works_without_scripts(
-    reuse_browser: OpenBrowser, site: Site, name: str
+    open_browser_at: OpenBrowser, site: Site, name: str
 ) -> None:
     """No English text is left, the French ones fit, forms can be sent.
 
     Only passkeys need a script, and their pages say so.
     """
     browser = opened(
-        reuse_browser, site, name, locale="fr-FR", java_script_enabled=False
+        open_browser_at, site, name, locale="fr-FR", java_script_enabled=False
     )
     assert browser.page.locator("h1").count() == 1
     check_french(browser)
@@ -143,10 +143,10 @@ def test_page_is_french_and_works_without_scripts(
 @pytest.mark.torture
 @each_page
 def test_page_is_accessible_in_french_with_scripts(
-    reuse_browser: OpenBrowser, site: Site, name: str
+    open_browser_at: OpenBrowser, site: Site, name: str
 ) -> None:
     """The same markup as in English, with the longer texts."""
-    browser = opened(reuse_browser, site, name, locale="fr-FR")
+    browser = opened(open_browser_at, site, name, locale="fr-FR")
     check_accessible(browser)
     check_french(browser)
 

@@ -2,7 +2,6 @@
 """Every user page, in each of its states, is accessible and translated."""
 
 import re
-from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -100,14 +99,10 @@ def check_french(browser: Browser) -> None:
 
 @each_scene
 def test_page_is_accessible(
-    server: Server,
-    reuse_browser: OpenBrowser,
-    address_of: Callable[[Server], str],
-    bob: User,
-    name: str,
+    server: Server, open_browser: OpenBrowser, bob: User, name: str
 ) -> None:
     """In light and dark, from a phone to a wide screen, in English."""
-    browser = reuse_browser(address_of(server))
+    browser = open_browser(server)
     SCENES[name](browser, bob)
     check_accessible(browser)
     assert browser.page.locator("html").get_attribute("lang") == "en"
@@ -115,14 +110,10 @@ def test_page_is_accessible(
 
 @each_scene
 def test_page_is_french(
-    server: Server,
-    reuse_browser: OpenBrowser,
-    address_of: Callable[[Server], str],
-    bob: User,
-    name: str,
+    server: Server, open_browser: OpenBrowser, bob: User, name: str
 ) -> None:
     """No English text is left, and the longer French texts fit."""
-    browser = reuse_browser(address_of(server), locale="fr-FR")
+    browser = open_browser(server, locale="fr-FR")
     SCENES[name](browser, bob)
     check_french(browser)
 

@@ -255,6 +255,11 @@ def test_queue_is_sorted_by_column_heads(
         ("-to", "dcbba"),
         ("state", "bbcad"),
         ("-state", "dacbb"),
+        ("kind", "bcadb"),
+        ("attempts", "bcadb"),
+        ("-attempts", "bdacb"),
+        ("error", "bbcad"),
+        ("-error", "bdacb"),
     ):
         assert order_of(admin, f"{MAILS}?sort={sort}") == expected, sort
     heads = {
@@ -264,12 +269,13 @@ def test_queue_is_sorted_by_column_heads(
     }
     assert {f"{MAILS}?sort=-to", f"{MAILS}?sort=state"} <= heads
     assert f"{MAILS}?sort=-created" in heads
-    assert f"{MAILS}?sort=user" in heads
+    for column in ("user", "kind", "attempts", "error"):
+        assert f"{MAILS}?sort={column}" in heads
 
 
 @pytest.mark.parametrize(
     "query",
-    ["state=lost", "after=forged", "user=%00", "sort=error", "sort=--to"],
+    ["state=lost", "after=forged", "user=%00", "sort=tries", "sort=--to"],
 )
 def test_invalid_filter_of_the_queue_shows_no_mail(
     admin: Browser, query: str

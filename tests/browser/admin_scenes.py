@@ -167,3 +167,34 @@ ADMIN_SCENES: dict[str, Scene] = {
     "figures-month": page("/admin/figures?period=month"),
     "figures-refused": page("/admin/figures?period=year", 400),
 }
+#: Scenes of pages that `test_every_page` checks too, in the same state.
+SHOWN_ELSEWHERE = frozenset(
+    {
+        "overview",
+        "users",
+        "users-selected",
+        "add-password",
+        "user",
+        "sessions",
+        "end-session",
+        "events",
+        "figures",
+        "figures-month",
+    }
+)
+#: Scenes with the markup of another one, and other texts.
+SAME_MARKUP = frozenset(
+    {
+        "disable",
+        "enable",
+        "make-admin",
+        "make-member",
+        "unlock",
+        "reset-factors",
+        "end-sessions",
+        "figures-week",
+        "users-sorted",
+        "end-session-wrong-password",
+        "end-all-wrong-password",
+    }
+)

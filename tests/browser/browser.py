@@ -7,10 +7,17 @@ expect, a script failed, or a request went to another host.
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import ConsoleMessage, Request, Response, expect
+from playwright.sync_api import (
+    ConsoleMessage,
+    Request,
+    Response,
+    ViewportSize,
+    expect,
+)
 
 #: The browser's own line about a status such as 404, which a page cannot
 #: prevent.
@@ -23,6 +30,8 @@ _AXE = Axe()
 _RUN = """(rules) => axe.run({
     resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {}),
 })"""
+#: The screen that Playwright gives a page.
+_SCREEN: ViewportSize = {"width": 1280, "height": 720}
 # Milliseconds: several browsers may share one core.
 expect.set_options(timeout=20_000)
 
@@ -39,7 +48,9 @@ class Browser:
         #: The address that begins each request that is no problem.
         self.site = url
         self._others: list[Browser] = []
-        self.context = chromium.new_context(base_url=url, **options)
+        self._screen: ViewportSize = options.get("viewport", _SCREEN)
+        self._color_scheme = options["color_scheme"]
+        self.context = chromium.new_context(**options)
         #: Console messages, failed scripts and requests to other hosts.
         self.problems: list[str] = []
         #: Statuses besides 4xx that the test expects.
@@ -131,8 +142,40 @@ class Browser:
         for other in self._others:
             other.close()
         self.context.close()
-        if self.problems:
-            raise AssertionError("\n".join(self.problems))
+        self._raise_problems()
+
+    def renew(self) -> None:
+        """Leave the browser as a new one is, for the next test.
+
+        A new window costs as much as loading three pages. Raise
+        AssertionError if the browser recorded a problem.
+        """
+        while self._others:
+            self._others.pop().close()
+        for page in self.context.pages:
+            if page is not self.page:
+                page.close()
+        self.page.goto("about:blank")
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
+        session = self.context.new_cdp_session(self.page)
+        session.send("Network.clearBrowserCache")
+        session.send(
+            "Storage.clearDataForOrigin",
+            {"origin": origin, "storageTypes": "all"},
+        )
+        session.detach()
+        self.page.set_viewport_size(self._screen)
+        self.page.emulate_media(color_scheme=self._color_scheme)
+        self.responses.clear()
+        self.expected_statuses.clear()
+        self._raise_problems()
+
+    def _raise_problems(self) -> None:
+        """Raise AssertionError if the browser recorded a problem."""
+        found, self.problems = self.problems, []
+        assert not found, "\n".join(found)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         """Record an error or warning in the console."""

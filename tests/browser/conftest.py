@@ -3,7 +3,9 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -203,21 +205,57 @@ def frozen_clock_server(tmp_path: Path) -> Callable[..., Server]:
     return partial(ClockedServer, clock=FileClock(tmp_path / "clock"))
 
 
+@pytest.fixture(scope="session")
+def kept_browsers(chromium: Chromium) -> Iterator[dict[str, list[Browser]]]:
+    """Return the browsers that no test uses now, by their options."""
+    kept: dict[str, list[Browser]] = defaultdict(list)
+    yield kept
+    for browsers in kept.values():
+        for browser in browsers:
+            browser.close()
+
+
+@pytest.fixture
+def open_browser_at(
+    chromium: Chromium, kept_browsers: dict[str, list[Browser]]
+) -> Iterator[OpenBrowser]:
+    """Return a function that opens browsers for an address.
+
+    It takes a browser with the same options that an earlier test renewed, if
+    there is one. A browser that has a problem, or that the test closed, is
+    not kept.
+    """
+    renewals = ExitStack()
+
+    def open_one(url: str, **options: Any) -> Browser:
+        """Open a browser with Playwright's `options`."""
+        unused = kept_browsers[repr(sorted(options.items()))]
+        if unused:
+            browser = unused.pop()
+            browser.url = browser.site = url
+        else:
+            browser = Browser(chromium, url, **options)
+        renewals.callback(renew, browser, unused)
+        return browser
+
+    def renew(browser: Browser, unused: list[Browser]) -> None:
+        """Keep the browser for later tests."""
+        if not browser.page.is_closed():
+            browser.renew()
+            unused.append(browser)
+
+    with renewals:
+        yield open_one
+
+
 @pytest.fixture
 def open_browser(
-    chromium: Chromium, address_of: Callable[[Server], str]
-) -> Iterator[OpenBrowser]:
-    """Return a function that opens browsers, closed after the test."""
-    browsers: list[Browser] = []
-
-    def open_one(server: Server, **options: Any) -> Browser:
-        """Open a browser with Playwright's `options` for a server."""
-        browsers.append(Browser(chromium, address_of(server), **options))
-        return browsers[-1]
-
-    yield open_one
-    for browser in browsers:
-        browser.close()
+    open_browser_at: OpenBrowser, address_of: Callable[[Server], str]
+) -> OpenBrowser:
+    """Return a function that opens browsers for a server."""
+    return lambda server, **options: open_browser_at(
+        address_of(server), **options
+    )
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ from tests.mailbox import Mailbox
 from tests.ports import free_port
 from tests.serving import COOKIE, Server
 from vestibule.accounts import totp
-from vestibule.accounts.password_reset import link_path
+from vestibule.accounts.recovery import link_path
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.accounts.users import invite
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import engine, mail_search, outgoing_mails, passkeys
 from vestibule.db.factors import PASSKEY, Factor
 from vestibule.db.models.user import User

@@ -5,14 +5,15 @@ A scene is a function that brings a browser to a page in that state.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.browser import Browser
 from tests.serving import COOKIE
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.core import clock
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -249,3 +250,31 @@ SCENES: dict[str, Scene] = {
     "activity": activity,
     "404-inside": inside("/nowhere", 404),
 }
+#: Scenes of pages that `test_every_page` checks too, in the same state.
+SHOWN_ELSEWHERE = frozenset(
+    {
+        "sign-in",
+        "register",
+        "reset",
+        "account",
+        "sign-out",
+        "sessions",
+        "end-session",
+        "not-me",
+        "end-others",
+        "welcome",
+        "activity",
+    }
+)
+
+
+def scene_parameters(
+    scenes: Iterable[str], repeated: frozenset[str]
+) -> list[object]:
+    """Return the names of scenes, of which the repeated are for torture."""
+    return [
+        pytest.param(
+            name, marks=[pytest.mark.torture] if name in repeated else []
+        )
+        for name in scenes
+    ]

@@ -3,15 +3,20 @@
 
 import pytest
 
-from tests.browser.admin_scenes import ADMIN_SCENES
+from tests.browser.admin_scenes import (
+    ADMIN_SCENES,
+    SAME_MARKUP,
+    SHOWN_ELSEWHERE,
+)
 from tests.browser.conftest import OpenBrowser
 from tests.browser.populated_server import PopulatedServer
+from tests.browser.scenes import scene_parameters
 from tests.browser.test_scenes import check_accessible, check_french
 
-each_scene = pytest.mark.parametrize("name", ADMIN_SCENES)
 
-
-@each_scene
+@pytest.mark.parametrize(
+    "name", scene_parameters(ADMIN_SCENES, SHOWN_ELSEWHERE | SAME_MARKUP)
+)
 def test_admin_page_is_accessible(
     populated: PopulatedServer, open_browser: OpenBrowser, name: str
 ) -> None:
@@ -22,7 +27,9 @@ def test_admin_page_is_accessible(
     assert browser.page.locator("html").get_attribute("lang") == "en"
 
 
-@each_scene
+@pytest.mark.parametrize(
+    "name", scene_parameters(ADMIN_SCENES, SHOWN_ELSEWHERE)
+)
 def test_admin_page_is_french_without_scripts(
     populated: PopulatedServer, open_browser: OpenBrowser, name: str
 ) -> None:

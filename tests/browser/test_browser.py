@@ -75,3 +75,32 @@ def test_inaccessible_and_wide_page_is_detected(show: Show) -> None:
     assert browser.axe_violations("label", "color-contrast") == [found]
     assert browser.overflow() > 0
     browser.close()
+
+
+def test_renewed_browser_is_like_a_new_one(show: Show) -> None:
+    """It has the screen of its options, and no cookies and no pages."""
+    browser = show(GOOD)
+    browser.context.add_cookies([{"name": "a", "value": "b", "url": URL}])
+    browser.page.evaluate("localStorage.setItem('a', 'b')")
+    browser.page.set_viewport_size({"width": 800, "height": 600})
+    browser.page.emulate_media(color_scheme="dark")
+    browser.context.new_page()
+    browser.renew()
+    assert browser.responses == []
+    assert browser.context.cookies() == []
+    assert browser.context.pages == [browser.page]
+    browser.open("/")
+    assert browser.page.viewport_size == {"width": 360, "height": 9}
+    assert browser.page.evaluate("localStorage.length") == 0
+    is_dark = "matchMedia('(prefers-color-scheme: dark)').matches"
+    assert browser.page.evaluate(is_dark) is False
+    browser.close()
+
+
+def test_problem_fails_the_test_at_renewal(show: Show) -> None:
+    """Renewing the browser raises the error, and only once."""
+    browser = show(f"{GOOD}<script>console.error('ouch')</script>")
+    with pytest.raises(AssertionError, match="console: ouch"):
+        browser.renew()
+    browser.renew()
+    browser.close()

@@ -25,8 +25,10 @@ from vestibule.web.i18n import (
     catalogue,
     exact_time,
     language,
+    local_text,
     time_ago,
     time_until,
+    zone_name,
 )
 from vestibule.web.kept_form import clear_kept_form, kept_form
 from vestibule.web.messages import format_duration
@@ -39,7 +41,6 @@ from vestibule.web.routes import (
     shows_admin_link,
     with_return_url,
 )
-from vestibule.web.zone import local_text, zone_name
 
 _INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 

@@ -27,14 +27,13 @@ from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.http.access import authorize
 from vestibule.http.request import current_request
-from vestibule.web.i18n import N_, gettext, language
+from vestibule.web.i18n import N_, gettext, language, zone
 from vestibule.web.routes import (
     ADMIN_STATISTICS,
     own_url,
     pages,
 )
 from vestibule.web.templating import page
-from vestibule.web.zone import zone
 
 #: The viewBox of a chart, in SVG units; CSS scales it to the page.
 WIDTH, HEIGHT = 600, 120

@@ -255,22 +255,17 @@ def test_queue_is_sorted_by_column_heads(
         ("-to", "dcbba"),
         ("state", "bbcad"),
         ("-state", "dacbb"),
-        ("kind", "bcadb"),
-        ("attempts", "bcadb"),
-        ("-attempts", "bdacb"),
+        ("-kind", "bdacb"),
         ("error", "bbcad"),
-        ("-error", "bdacb"),
     ):
         assert order_of(admin, f"{MAILS}?sort={sort}") == expected, sort
     heads = {
-        str(given["href"])
+        str(given["href"]).rpartition("sort=")[2]
         for tag, given in Page(admin.get(f"{MAILS}?sort=to")).elements
-        if tag == "a" and "sort=" in str(given.get("href"))
+        if tag == "a" and f"{MAILS}?sort=" in str(given.get("href"))
     }
-    assert {f"{MAILS}?sort=-to", f"{MAILS}?sort=state"} <= heads
-    assert f"{MAILS}?sort=-created" in heads
-    for column in ("user", "kind", "attempts", "error"):
-        assert f"{MAILS}?sort={column}" in heads
+    assert {"-to", "-created", "kind", "user", "state"} <= heads
+    assert {"attempts", "error"} <= heads
 
 
 @pytest.mark.parametrize(

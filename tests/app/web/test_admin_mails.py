@@ -250,7 +250,6 @@ def test_queue_is_sorted_by_column_heads(
 
     for sort, expected in (
         ("", "bdacb"),
-        ("created", "bcadb"),
         ("to", "abbcd"),
         ("-to", "dcbba"),
         ("state", "bbcad"),
@@ -264,8 +263,8 @@ def test_queue_is_sorted_by_column_heads(
         for tag, given in Page(admin.get(f"{MAILS}?sort=to")).elements
         if tag == "a" and f"{MAILS}?sort=" in str(given.get("href"))
     }
-    assert {"-to", "-created", "kind", "user", "state"} <= heads
-    assert {"attempts", "error"} <= heads
+    others = {"kind", "user", "state", "attempts", "error"}
+    assert {"-to", "-created"} | others <= heads
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ ASKED = {
     "search by name": "/api/v1/admin/users?q=chlo",
     "search by email": "/api/v1/admin/users?q=user00",
     "search inside emails": "/api/v1/admin/users?q=r0007@exam",
+    "search by a whole email": "/api/v1/admin/users?q=user0000123@example.com",
     **{
         f"page of users by {sort}": f"/admin?sort={sort}"
         for sort in USER_SORTS

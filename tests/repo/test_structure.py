@@ -10,8 +10,9 @@ import pytest
 from tests.repo.repository import Tracked, imported, product_files
 
 #: The limit is to become 150; modules that change together are merged. The
-#: adapters for frameworks are apart, because none may import another one.
-MAX_MODULES = 258
+#: adapters for frameworks are apart, because none may import another one, and
+#: so is each step of the schema.
+MAX_MODULES = 259
 
 Graph = dict[str, set[str]]
 

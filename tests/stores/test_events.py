@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from tests.statements import recorded
-from vestibule.db import events
+from vestibule.db import events, hourly_counts
 from vestibule.db.engine import database
 from vestibule.db.events import (
     Event,
@@ -20,6 +20,7 @@ from vestibule.db.events import (
     insert_events,
     purge_batch,
 )
+from vestibule.db.hourly_counts import Bucket
 from vestibule.db.models.user import User
 from vestibule.db.tables import EVENTS
 
@@ -353,3 +354,28 @@ def _work(wanted: EventFilter, before: int | None = None) -> int:
         finally:
             driver.set_progress_handler(None, 1)
     return steps
+
+
+def test_hours_are_summed_by_slots_of_any_length(any_database: str) -> None:
+    """Large amounts stay exact; the hours before the start are left out."""
+    large = 2**53 + 1
+    hourly_counts.set_gauge(
+        {
+            Bucket(hour, name): large + hour
+            for hour in range(99, 124)
+            for name in ("login", "sessions")
+        }
+    )
+    for step in (1, 6, 24):
+        assert hourly_counts.fetch_sums(100, step) == {
+            Bucket(first, name): sum(
+                large + hour for hour in range(first, first + step)
+            )
+            for first in range(100, 124, step)
+            for name in ("login", "sessions")
+        }
+    assert list(hourly_counts.fetch_gauge(122, "sessions").items()) == [
+        (122, large + 122),
+        (123, large + 123),
+    ]
+    assert hourly_counts.fetch_sums(124, 24) == {}

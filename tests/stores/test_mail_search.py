@@ -7,11 +7,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from vestibule.core import clock
 from vestibule.core.errors import InvalidValue
-from vestibule.db import keyset, mail_search
+from vestibule.db import keyset, mail_search, outgoing_mails
 from vestibule.db.engine import database
 from vestibule.db.keyset import Cursor
 from vestibule.db.mail_search import MAIL_SORTS, MailFilter
@@ -19,9 +19,12 @@ from vestibule.db.outgoing_mails import NOTHING, OutgoingMail
 from vestibule.db.tables import OUTGOING_MAILS
 
 STATES = ("failed", "queued", "sent")
-#: What sorts a list, as text; users without an id come last.
+#: What sorts a list, as text; mails without a user or error come last.
 KEYS: dict[str, Callable[[OutgoingMail], Any]] = {
     "created": lambda mail: (mail.created_at, mail.id),
+    "kind": lambda mail: (mail.kind, mail.created_at, mail.id),
+    "attempts": lambda mail: (mail.tries, mail.created_at, mail.id),
+    "error": lambda mail: (mail.error or "", mail.created_at, mail.id),
     "to": lambda mail: (mail.address.lower(), mail.created_at, mail.id),
     "user": lambda mail: (mail.user_id or "", mail.created_at, mail.id),
     "state": lambda mail: (mail.state, mail.kind, mail.created_at, mail.id),
@@ -43,6 +46,8 @@ def _mails(any_database: str) -> None:
             "address": f"{'aBc'[number % 3]}@example.com",
             "address_key": f"{'abc'[number % 3]}@example.com",
             "state": STATES[number % 3],
+            "tries": number * 5 % 3,
+            "error": ("451 later", None, "550 full", "")[number % 4],
             "due_at": now,
             "expires_at": now,
         }
@@ -93,6 +98,8 @@ def check_list(wanted: MailFilter) -> None:
     )
     if column == "user":
         expected.sort(key=lambda mail: mail.user_id is None)
+    if column == "error":
+        expected.sort(key=lambda mail: mail.error is None)
     found = pages(wanted)
     assert found == expected, wanted
     assert all(mail.kind != NOTHING for mail in found)
@@ -103,6 +110,20 @@ def check_list(wanted: MailFilter) -> None:
         assert second.previous is not None
         back = mail_search.search_page(wanted, 4, second.previous)
         assert back.mails == first.mails
+
+
+def test_long_error_is_cut_and_sorts() -> None:
+    """An index of PostgreSQL refuses rows with longer values."""
+    wanted = MailFilter(sort="error")
+    text = "\u00e9\u4e2d" * 5_000
+    with database().transaction() as connection:
+        connection.execute(
+            update(OUTGOING_MAILS).values(state="queued", tries=1)
+        )
+    outgoing_mails.mark_failed(pages(wanted), text)
+    found = pages(wanted)
+    assert {each.error for each in found} == {text[:500]}
+    assert len(found) == 27
 
 
 def test_cursor_of_another_order_is_refused() -> None:

@@ -116,6 +116,33 @@ def test_search_follows_changes_of_users() -> None:
     assert emails(UserFilter("again")) == ["again@example.com"]
 
 
+def test_trigrams_that_most_users_have_find_no_one_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If the rare ones have too many matches, all of them are asked for.
+
+    A scan would not find the user, who is older than so many others.
+    """
+    names = ["ann@example.com", *(f"ann{n}@mail.org" for n in range(5))]
+    names += [f"user{n}@example.com" for n in range(40)]
+    for number, email in enumerate(names):
+        User(email=email, created_at=NOON + timedelta(minutes=number)).save()
+    monkeypatch.setattr(keyset, "MAX_ROWS_SORTED", 3)
+    monkeypatch.setattr(keyset, "MAX_ROWS_SCANNED", 5)
+    for typed, expected in {
+        "ann@example.com": ["ann@example.com"],
+        "ann example": ["ann@example.com"],
+        "ann3@mail": ["ann3@mail.org"],
+        "user17@example.com": ["user17@example.com"],
+        "example zebra": [],
+    }.items():
+        page = search_page(UserFilter(typed), 9)
+        assert [user.email for user in page.users] == expected, typed
+        assert page.next is None
+    # Only common trigrams: the newest users, over pages of a scan.
+    assert len(emails(UserFilter("example"), 9)) == 41
+
+
 def test_search_without_trigrams_scans(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

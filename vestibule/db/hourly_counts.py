@@ -81,7 +81,7 @@ def fetch_sums(start: int, step: int) -> dict[Bucket, int]:
     """Return the sums of counts from the hour `start` on.
 
     The hour of a bucket is the first one of `step` hours. The database adds
-    up: to read each row takes ten times as long.
+    up, which takes half as long as reading each row.
     """
     hour = HOURLY.c.hour
     rows = (

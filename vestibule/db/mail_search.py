@@ -24,13 +24,15 @@ from vestibule.db.outgoing_mails import (
 from vestibule.db.tables import OUTGOING_MAILS
 
 _C = OUTGOING_MAILS.c
-#: The columns that sort a list: those of an index, then the id. Attempts
-#: and errors have no index: each attempt would change it.
+#: The columns that sort a list: those of an index, then the id.
 _COLUMNS: dict[str, tuple[Column[Any], ...]] = {
     "created": (_C.created_at, _C.id),
+    "kind": (_C.kind, _C.created_at, _C.id),
     "to": (_C.address_key, _C.created_at, _C.id),
     "user": (_C.user_id, _C.created_at, _C.id),
     "state": (_C.state, _C.kind, _C.created_at, _C.id),
+    "attempts": (_C.tries, _C.created_at, _C.id),
+    "error": (_C.error, _C.created_at, _C.id),
 }
 #: What `sort` may be: a column, or a column with "-" for descending.
 MAIL_SORTS = tuple(sign + name for name in _COLUMNS for sign in ("", "-"))

@@ -31,6 +31,9 @@ RETRY_WAITS = tuple(
 )
 #: For how long sent and failed mails stay listed.
 KEPT = timedelta(days=7)
+#: Characters of an error that are stored: PostgreSQL's index of errors takes
+#: at most 2,704 bytes.
+MAX_ERROR_LENGTH = 500
 #: The kind of a row for an address without an account: nothing is sent.
 #: It is stored like any other, so that both cost the same time.
 NOTHING = "nothing"
@@ -208,7 +211,7 @@ def mark_failed(
                     state=FAILED if is_over else QUEUED,
                     due_at=now + wait,
                     leased_until=None,
-                    error=error,
+                    error=error[:MAX_ERROR_LENGTH],
                 )
             )
 

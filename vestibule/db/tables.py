@@ -27,7 +27,7 @@ from vestibule.db.column_types import (
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
-REVISION = "0017"
+REVISION = "0018"
 
 USERS = Table(
     "users",
@@ -293,6 +293,10 @@ OUTGOING_MAILS = Table(
     Index("outgoing_mails_created_at", "created_at", "id"),
     # The counts of the metrics are read from it alone.
     Index("outgoing_mails_counts", "state", "kind", "created_at"),
+    # The others are for the order of the list of mails.
+    Index("outgoing_mails_kind", "kind", "created_at", "id"),
+    Index("outgoing_mails_tries", "tries", "created_at", "id"),
+    Index("outgoing_mails_error", "error", "created_at", "id"),
 )
 
 # What the links of mails prove, by the digests of their tokens.

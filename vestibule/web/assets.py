@@ -48,8 +48,9 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_SPACE = re.compile(
     r"""("[^"]*"|'[^']*')|(?: ?;)? ?(\}) ?| ?([{;]) ?|([:,]) """
 )
-#: The beginning of a line of a script, which has no text of several lines.
-_INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
+#: What a line of a script does not need: its indentation, or all of it if it
+#: is a comment. No text of a script has several lines.
+_NEEDLESS_IN_SCRIPT = re.compile(r"^[ \t]*(?://.*)?\n|^[ \t]+", re.MULTILINE)
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Vary": "Accept-Encoding",
@@ -102,11 +103,13 @@ class Bundle:
         )
         script = (_STATIC / "pages.js").read_text("utf-8")
         self.script = self._add(
-            "pages", ".js", _INDENTATION.sub("", script).encode()
+            "pages", ".js", _NEEDLESS_IN_SCRIPT.sub("", script).encode()
         )
         passkey_script = (_STATIC / "passkeys.js").read_text("utf-8")
         self.passkey_script = self._add(
-            "passkeys", ".js", _INDENTATION.sub("", passkey_script).encode()
+            "passkeys",
+            ".js",
+            _NEEDLESS_IN_SCRIPT.sub("", passkey_script).encode(),
         )
         self.logo = self._add("logo", *_logo())
 

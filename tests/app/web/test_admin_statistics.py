@@ -16,6 +16,10 @@ from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
 from vestibule.web.admin.statistics import bar_chart
+from vestibule.web.assets import bundle
+
+#: Bytes of a page with all its files, and of the headers of a response.
+MAX_PAGE_BYTES, HEADER_BYTES = 60_000, 550
 
 
 @pytest.fixture
@@ -170,7 +174,7 @@ def test_days_have_names_in_utc_and_times_in_other_zones(
     browser = signed_in(service, stored_user("admin"))
     address = "/admin/figures?period=month&view=table"
     text = shown(browser, address)
-    assert " 24 Oct " in text and "24 Oct, 00:00" not in text
+    assert " 24 Octno data" in text and "24 Oct, 00:00" not in text
     browser.client.set_cookie("vestibule_zone", "Europe/Paris")
     text = shown(browser, address)
     assert "24 Oct, 02:00 \u2013 25 Oct, 02:00" in text
@@ -203,3 +207,54 @@ def test_chart_bars_have_heights_of_values(
     ]
     assert bars == [height for height in heights if height]
     assert plot.missing.count("M") == values.count(None)
+
+
+def fill_month(amount: int) -> None:
+    """Store this amount for every count and hour of a month."""
+    now = hour_of(clock.now())
+    events_of = ("login", "login_failed", "throttled", "user_added")
+    others = ("login_disabled", SESSIONS, "hashes", "hashing")
+    hourly_counts.set_gauge(
+        {
+            Bucket(hour, name): amount
+            for hour in range(now - 30 * 24, now + 1)
+            for name in events_of + others
+        }
+    )
+
+
+def weight_of_files() -> int:
+    """Return the bytes of the files of an admin page, with their headers."""
+    found = bundle()
+    return sum(
+        len(found.files[path.rpartition("/")[2]].content) + HEADER_BYTES
+        for path in (found.style, found.admin_style, found.script, found.logo)
+    )
+
+
+@pytest.mark.parametrize("amount", [0, 1, 10**15])
+def test_month_full_of_values_is_small(
+    service: Service, set_clock: SetClock, amount: int
+) -> None:
+    """Without values too; every slot has a link where it has events."""
+    browser = signed_in(
+        service, stored_user("admin"), **{"Accept-Language": "fr"}
+    )
+    assert audit_writer().flush()
+    browser.client.set_cookie("vestibule_zone", "America/St_Johns")
+    fill_month(amount)
+    charts, table = (
+        browser.get(f"/admin/figures?period=month{view}")
+        for view in ("", "&view=table")
+    )
+    for answer in (charts, table):
+        weight = len(answer.data) + HEADER_BYTES + weight_of_files()
+        assert weight < MAX_PAGE_BYTES, weight
+    links = [
+        given
+        for given in attributes(Page(table), "a")
+        if str(given["href"]).startswith("events?")
+    ]
+    assert len(links) == (4 * 30 if amount else 0)
+    # The scale has room for a short number.
+    assert ("Bn" in Page(charts).text) is (amount == 10**15)
